@@ -1,0 +1,210 @@
+use crate::Judgement;
+use serde::{Deserialize, Serialize};
+
+/// The version of [`Facts`] that this code writes.
+pub const FACTS_VERSION: u32 = 1;
+
+/// The id that Graph gives an item. Immutable ids are asked for everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[serde(transparent)]
+pub struct ItemId(pub String);
+
+impl std::fmt::Display for ItemId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for ItemId {
+    fn from(id: &str) -> Self {
+        ItemId(id.to_owned())
+    }
+}
+
+/// What a stored node stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub enum ItemKind {
+    /// A user's mailbox (a directory).
+    Mailbox,
+    /// A mail folder (a directory).
+    MailFolder,
+    /// The MIME of a message.
+    Message,
+    /// The JSON record of a message.
+    MessageRecord,
+    /// The bytes of an attachment that the MIME does not hold.
+    Attachment,
+    /// A drive (a directory).
+    Drive,
+    /// A drive folder.
+    Folder,
+    /// A drive file, current version.
+    #[default]
+    File,
+    /// An older version of a drive file.
+    Version,
+    /// The last version of a drive file that was judged clean, kept while the current one is not.
+    LastClean,
+}
+
+/// The parts of a message that change while its content does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct MessageState {
+    /// Whether it was read.
+    #[serde(rename = "r")]
+    pub is_read: bool,
+    /// The follow-up flag as Graph gives it, when it is set.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub flag: Option<serde_json::Value>,
+    /// The categories.
+    #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+}
+
+/// What Graph says of a file besides its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct FileState {
+    /// `fileSystemInfo.createdDateTime`.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<jiff::Timestamp>,
+    /// `fileSystemInfo.lastModifiedDateTime`.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<jiff::Timestamp>,
+    /// The provider's `quickXorHash`, base64.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub quick_xor: Option<String>,
+    /// SHA-256 of the bytes, hexadecimal, as computed while they were stored.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The version's id, for older versions.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// How many older versions the tenant held when this was read.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub versions: u32,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// An item that could not be read; it is asked for again, by id, in the next run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The item.
+    pub id: ItemId,
+    /// Its name or subject as far as known.
+    pub name: String,
+    /// Why it was skipped.
+    pub cause: String,
+}
+
+/// The small record that rides in a node's extended attribute `user.strongroom`.
+///
+/// Stays under 4 KiB (ext4 refuses more for all attributes of a file together). Field names are short
+/// because a mailbox holds a hundred thousand of them. A reader refuses a version it does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Format version, [`FACTS_VERSION`].
+    pub v: u32,
+    /// What the node stands for.
+    #[serde(rename = "k")]
+    pub kind: ItemKind,
+    /// The Graph id.
+    pub id: ItemId,
+    /// What changes when the content changes: `changeKey` of a message, `cTag` of a file.
+    #[serde(rename = "ck", default, skip_serializing_if = "Option::is_none")]
+    pub change_key: Option<String>,
+    /// The real name, when the tree's name had to differ.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// State of a message.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageState>,
+    /// State of a file.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileState>,
+    /// Verdict on the content; absent means that it was never judged.
+    #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
+    /// Delta link of the collection whose directory this is (law 2: nowhere else).
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<String>,
+    /// When that delta link was received.
+    #[serde(rename = "dt", default, skip_serializing_if = "Option::is_none")]
+    pub delta_at: Option<jiff::Timestamp>,
+    /// Well-known name of a mail folder, or the user principal name of a mailbox or drive.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum FactsError {
+    /// Not JSON of the expected shape.
+    #[error("a stored record of an item is not readable: {0}")]
+    Shape(#[from] serde_json::Error),
+    /// Written by a newer program.
+    #[error("a stored record has version {0}, this program reads up to {FACTS_VERSION}; use a newer strongroom")]
+    Version(u32),
+}
+
+impl Facts {
+    /// A record with nothing but kind and id.
+    pub fn new(kind: ItemKind, id: impl Into<ItemId>) -> Self {
+        Self {
+            v: FACTS_VERSION,
+            kind,
+            id: id.into(),
+            change_key: None,
+            name: None,
+            message: None,
+            file: None,
+            judgement: None,
+            delta: None,
+            delta_at: None,
+            label: None,
+        }
+    }
+
+    /// The stored bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, FactsError> {
+        Ok(serde_json::to_vec(self)?)
+    }
+
+    /// Reads what [`Facts::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FactsError> {
+        let facts: Facts = serde_json::from_slice(bytes)?;
+        if facts.v > FACTS_VERSION {
+            return Err(FactsError::Version(facts.v));
+        }
+        Ok(facts)
+    }
+}
+
+impl From<String> for ItemId {
+    fn from(id: String) -> Self {
+        ItemId(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_survive_a_round_trip_and_stay_small() {
+        let mut facts = Facts::new(ItemKind::Message, "AAMk");
+        facts.message = Some(MessageState { is_read: true, flag: None, categories: vec!["Red".into()] });
+        let bytes = facts.to_bytes().unwrap();
+        assert_eq!(Facts::from_bytes(&bytes).unwrap(), facts);
+        assert!(bytes.len() < 80, "{}", String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn a_newer_record_is_refused_not_misread() {
+        let e = Facts::from_bytes(br#"{"v":2,"k":"file","id":"x"}"#).unwrap_err();
+        assert!(matches!(e, FactsError::Version(2)));
+    }
+}

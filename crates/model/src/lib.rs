@@ -1,0 +1,19 @@
+//! The vocabulary of the house: ids, facts of an item, verdicts, alarms, names, limits and `Clock`.
+//!
+//! Deliberately absent: any I/O, any knowledge of Graph's wire format or of the repository's.
+//! Start at [`Facts`], the small record that travels with every stored item.
+
+mod alarm;
+mod clock;
+mod facts;
+pub mod limits;
+mod names;
+mod verdict;
+
+pub use alarm::{Alarm, AlarmKind, Severity};
+pub use clock::{Clock, Sleep};
+pub use facts::{
+    FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending,
+};
+pub use names::{MAX_NAME_BYTES, day_folder, fit_name, message_name, short_id};
+pub use verdict::{Judgement, Reason, Verdict};

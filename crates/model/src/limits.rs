@@ -1,0 +1,22 @@
+//! Named limits: each with its unit and its source.
+
+/// Graph: requests in one `$batch` (Microsoft Graph documentation, JSON batching).
+pub const BATCH_REQUESTS_MAX: usize = 20;
+/// Outlook: concurrent requests for one app and mailbox (Graph throttling limits).
+pub const MAILBOX_CONCURRENT_MAX: usize = 4;
+/// Attachments of this size and above need an upload session (Graph, attachment: createUploadSession).
+pub const ATTACHMENT_POST_BYTES_MAX: u64 = 3 * 1024 * 1024;
+/// Range of an attachment upload session, at most 4 MB; a multiple of 320 KiB below it.
+pub const ATTACHMENT_RANGE_BYTES: usize = 12 * 327_680;
+/// Fragment of a drive upload session: a multiple of 320 KiB, 5 to 10 MiB advised (driveItem: createUploadSession).
+pub const DRIVE_FRAGMENT_BYTES: usize = 30 * 327_680;
+/// Files up to here go up in one PUT (250 MB allowed; smaller keeps a broken upload cheap to repeat).
+pub const DRIVE_PUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// MIME messages are held in memory up to this size (Exchange Online's largest message is 150 MB).
+pub const MESSAGE_BYTES_MAX: u64 = 160 * 1024 * 1024;
+/// One JSON page of Graph (own limit: a page of 100 messages with large bodies).
+pub const PAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Children of one drive folder before shard folders appear (own limit, keeps a tree under 2 MiB).
+pub const FOLDER_CHILDREN_MAX: usize = 5_000;
+/// A file's share that is kept in memory to judge its content.
+pub const JUDGE_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -1,0 +1,119 @@
+//! Write-once object stores: a local directory and the vault server's REST.
+//!
+//! # The contract, in words
+//!
+//! * An object is named once and never changes. [`Store::put`] puts *if absent*; putting the same name again
+//!   answers [`Put::Present`] and changes nothing.
+//! * Every object but `config` is named by the SHA-256 of its bytes; [`Key::names_its_bytes`] says so.
+//! * [`Store::put`] may return before the bytes survive a crash; after [`Store::flush`] everything put before does.
+//!   The repository flushes before it writes anything that names what was put (law 3).
+//! * [`Store::list`] is whole or an error. A listing that stops half-way is never returned as a short one.
+//! * [`Store::remove`] exists for maintenance of copy 2. The vault refuses it, always.
+//!
+//! [`conformance`] asserts these sentences for every backend; [`testing`] has the fakes that break them on purpose.
+//!
+//! Deliberately absent: what an object means, keys, and any decision about what may be deleted.
+//! Start at [`Store`].
+
+#[doc(hidden)]
+pub mod conformance;
+mod key;
+mod local;
+#[doc(hidden)]
+pub mod testing;
+mod vault_rest;
+
+pub use key::{Key, Kind, hash_name};
+pub use local::LocalDir;
+pub use vault_rest::{SealedSession, SessionObject, VaultRest, VaultSettings};
+
+use bytes::Bytes;
+use std::ops::Range;
+
+/// What [`Store::put`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// The object is new.
+    New,
+    /// An object of this name was there; it was left as it is.
+    Present,
+}
+
+/// One row of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Its name within its kind.
+    pub name: String,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
+/// A store of write-once objects. See the crate's documentation for the contract.
+pub trait Store: Send + Sync {
+    /// Where this is, for messages; never holds a secret.
+    fn location(&self) -> String;
+    /// Puts an object if it is absent.
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError>;
+    /// Makes all earlier puts survive a crash.
+    fn flush(&self) -> Result<(), StoreError>;
+    /// The whole object.
+    fn get(&self, key: &Key) -> Result<Bytes, StoreError>;
+    /// Exactly the bytes of `range`; shorter is an error.
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError>;
+    /// Length of an object, `None` when it is absent.
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError>;
+    /// All objects of a kind, sorted by name; whole or an error.
+    fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError>;
+    /// Removes an object; absent is not an error.
+    fn remove(&self, key: &Key) -> Result<(), StoreError>;
+}
+
+/// Why a store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object.
+    #[error("{key} is not in {location}")]
+    NotFound {
+        /// What was asked for.
+        key: String,
+        /// Where.
+        location: String,
+    },
+    /// The store does not allow it, and says why.
+    #[error("{location} refuses to {action}: {why}")]
+    Refused {
+        /// Where.
+        location: String,
+        /// What was tried.
+        action: String,
+        /// The store's own words.
+        why: String,
+    },
+    /// The bytes are not what their name says, or shorter than asked.
+    #[error("{key} in {location} is damaged: {why}")]
+    Damaged {
+        /// The object.
+        key: String,
+        /// Where.
+        location: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The disk or the network failed; trying again may help.
+    #[error("{location}: cannot {action}: {why}")]
+    Failed {
+        /// Where.
+        location: String,
+        /// What was tried.
+        action: String,
+        /// The cause.
+        why: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the object is simply not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, StoreError::NotFound { .. })
+    }
+}

@@ -1,0 +1,291 @@
+use crate::{Entry, Key, Kind, Put, Store, StoreError};
+use bytes::Bytes;
+use reqwest::{StatusCode, blocking, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use std::{ops::Range, path::PathBuf, time::Duration};
+
+/// How to reach a vault.
+#[derive(Debug, Clone)]
+pub struct VaultSettings {
+    /// Base URL with the repository's name as last segment, for instance `https://vault.example/school-a/`.
+    pub url: url::Url,
+    /// Name of the credential.
+    pub user: String,
+    /// The credential's token.
+    pub token: SecretString,
+    /// CA that signed the vault's certificate, when it is not a public one.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A sealed session of a vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedSession {
+    /// Its number, counted from 1.
+    pub session: u64,
+    /// When it was sealed, by the vault's clock.
+    pub sealed_at: String,
+    /// How many objects it lists.
+    pub objects: u64,
+    /// What the backup side said of it, opaque to the vault; base64.
+    pub attestation: String,
+}
+
+/// One object of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionObject {
+    /// `data`, `index`, …
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
+/// The client of `strongroom-vault serve`: restic's REST protocol plus sessions.
+///
+/// Calls block; use it from ordinary threads. Writes need [`VaultRest::begin`] first, since what belongs to no
+/// session is never shown to a reader.
+pub struct VaultRest {
+    settings: VaultSettings,
+    client: blocking::Client,
+    session: Option<u64>,
+}
+
+impl VaultRest {
+    /// Connects lazily; only bad settings fail here.
+    pub fn new(mut settings: VaultSettings) -> Result<Self, StoreError> {
+        if !settings.url.path().ends_with('/') {
+            let path = format!("{}/", settings.url.path());
+            settings.url.set_path(&path);
+        }
+        let failed = |why: String| StoreError::Failed {
+            location: settings.url.to_string(),
+            action: "set up the connection".to_owned(),
+            why,
+        };
+        let mut builder = blocking::Client::builder()
+            .connect_timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(600))
+            .pool_max_idle_per_host(16);
+        if let Some(path) = &settings.ca_file {
+            let pem = std::fs::read(path).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            let ca = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            builder = builder.tls_certs_only(ca);
+        } else if settings.url.scheme() == "http" {
+            // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|e| failed(e.to_string()))?;
+        Ok(Self { settings, client, session: None })
+    }
+
+    /// The same vault seen up to session `upto`.
+    pub fn view(&self, upto: u64) -> Result<Self, StoreError> {
+        let mut settings = self.settings.clone();
+        let path = settings.url.path().trim_end_matches('/').to_owned();
+        let bare = path.rsplit_once('@').map_or(path.as_str(), |(b, _)| b);
+        settings.url.set_path(&format!("{bare}@{upto}/"));
+        Self::new(settings)
+    }
+
+    /// Opens a session; all later puts belong to it.
+    pub fn begin(&mut self) -> Result<u64, StoreError> {
+        #[derive(Deserialize)]
+        struct Begun {
+            session: u64,
+        }
+        let r = self.send("open a session", |c| c.post(self.url("sessions")?.as_str()).into_ok())?;
+        let begun: Begun = r.json().map_err(|e| self.failed("open a session", &e))?;
+        self.session = Some(begun.session);
+        Ok(begun.session)
+    }
+
+    /// Seals the open session: from now on readers see its objects, and nothing can be added to it.
+    pub fn seal(&mut self, attestation: &str) -> Result<(), StoreError> {
+        let Some(session) = self.session.take() else { return Ok(()) };
+        let url = self.url(&format!("sessions/{session}/seal"))?;
+        self.send("seal a session", |c| c.post(url.as_str()).body(attestation.to_owned()).into_ok())?;
+        Ok(())
+    }
+
+    /// The sealed sessions, oldest first.
+    pub fn sessions(&self) -> Result<Vec<SealedSession>, StoreError> {
+        let r = self.send("list sessions", |c| c.get(self.url("sessions")?.as_str()).into_ok())?;
+        r.json().map_err(|e| self.failed("list sessions", &e))
+    }
+
+    /// The objects of one sealed session.
+    pub fn session_objects(&self, session: u64) -> Result<Vec<SessionObject>, StoreError> {
+        let url = self.url(&format!("sessions/{session}"))?;
+        let r = self.send("list a session", |c| c.get(url.as_str()).into_ok())?;
+        r.json().map_err(|e| self.failed("list a session", &e))
+    }
+
+    fn url(&self, path: &str) -> Result<url::Url, StoreError> {
+        self.settings.url.join(path).map_err(|e| self.failed(path, &e))
+    }
+
+    fn key_url(&self, key: &Key) -> Result<url::Url, StoreError> {
+        match key.kind() {
+            Kind::Config => self.url("config"),
+            kind => self.url(&format!("{}/{}", kind.as_str(), key.name())),
+        }
+    }
+
+    fn failed(&self, action: &str, why: &dyn std::error::Error) -> StoreError {
+        let mut text = why.to_string();
+        let mut source = why.source();
+        while let Some(s) = source {
+            text = format!("{text}: {s}");
+            source = s.source();
+        }
+        StoreError::Failed { location: self.location(), action: action.to_owned(), why: text }
+    }
+
+    fn send(
+        &self,
+        action: &str,
+        build: impl Fn(&blocking::Client) -> Result<blocking::RequestBuilder, StoreError>,
+    ) -> Result<blocking::Response, StoreError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let request = build(&self.client)?
+                .basic_auth(&self.settings.user, Some(self.settings.token.expose_secret()));
+            // Every verb here may be repeated: an object is named by its bytes.
+            let outcome = request.send();
+            let again = match &outcome {
+                Ok(r) => r.status().is_server_error(),
+                Err(e) => e.is_connect() || e.is_timeout() || e.is_request() || e.is_body(),
+            };
+            if again && tries < 4 {
+                std::thread::sleep(Duration::from_millis(200 << tries));
+                continue;
+            }
+            let response = outcome.map_err(|e| self.failed(action, &e))?;
+            let status = response.status();
+            return match status {
+                s if s.is_success() => Ok(response),
+                StatusCode::NOT_FOUND => Err(StoreError::NotFound {
+                    key: action.to_owned(),
+                    location: self.location(),
+                }),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
+                    let why = response.text().unwrap_or_default();
+                    Err(StoreError::Refused {
+                        location: self.location(),
+                        action: action.to_owned(),
+                        why: if why.is_empty() { status.to_string() } else { why },
+                    })
+                }
+                _ => {
+                    let why = response.text().unwrap_or_default();
+                    Err(StoreError::Failed {
+                        location: self.location(),
+                        action: action.to_owned(),
+                        why: format!("{status} {why}"),
+                    })
+                }
+            };
+        }
+    }
+}
+
+trait IntoOk: Sized {
+    fn into_ok(self) -> Result<Self, StoreError> {
+        Ok(self)
+    }
+}
+impl IntoOk for blocking::RequestBuilder {}
+
+impl Store for VaultRest {
+    fn location(&self) -> String {
+        self.settings.url.to_string()
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+        let url = self.key_url(key)?;
+        let body = Bytes::copy_from_slice(bytes);
+        let r = self.send(&format!("store {key}"), |c| {
+            let mut request = c.post(url.as_str()).body(body.clone());
+            if let Some(session) = self.session {
+                request = request.header("Strongroom-Session", session);
+            }
+            Ok(request)
+        })?;
+        Ok(if r.status() == StatusCode::CREATED { Put::New } else { Put::Present })
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        // The server answers a put only when the object is on its disk.
+        Ok(())
+    }
+
+    fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
+        let url = self.key_url(key)?;
+        let r = self.send(&format!("read {key}"), |c| c.get(url.as_str()).into_ok())?;
+        r.bytes().map_err(|e| self.failed(&format!("read {key}"), &e))
+    }
+
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let url = self.key_url(key)?;
+        let action = format!("read {key}");
+        let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+        let r = self.send(&action, |c| c.get(url.as_str()).header(header::RANGE, &wanted).into_ok())?;
+        let bytes = r.bytes().map_err(|e| self.failed(&action, &e))?;
+        if bytes.len() as u64 != range.end - range.start {
+            return Err(StoreError::Damaged {
+                key: key.to_string(),
+                location: self.location(),
+                why: format!("{} bytes came where {} were asked for", bytes.len(), range.end - range.start),
+            });
+        }
+        Ok(bytes)
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        let url = self.key_url(key)?;
+        match self.send(&format!("look at {key}"), |c| c.head(url.as_str()).into_ok()) {
+            Ok(r) => Ok(r
+                .headers()
+                .get(header::CONTENT_LENGTH)
+                .and_then(|v| v.to_str().ok())
+                .and_then(|v| v.parse().ok())),
+            Err(e) if e.is_not_found() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
+        #[derive(Deserialize)]
+        struct Row {
+            name: String,
+            size: u64,
+        }
+        if kind == Kind::Config {
+            let size = self.size(&Key::config())?;
+            return Ok(size
+                .map(|size_bytes| Entry { name: "config".to_owned(), size_bytes })
+                .into_iter()
+                .collect());
+        }
+        let url = self.url(&format!("{}/", kind.as_str()))?;
+        let action = format!("list {}", kind.as_str());
+        let r = self.send(&action, |c| {
+            c.get(url.as_str()).header(header::ACCEPT, "application/vnd.x.restic.rest.v2").into_ok()
+        })?;
+        // A body that breaks off is no JSON: the listing is whole or an error.
+        let rows: Vec<Row> = r.json().map_err(|e| self.failed(&action, &e))?;
+        let mut rows: Vec<Entry> =
+            rows.into_iter().map(|r| Entry { name: r.name, size_bytes: r.size }).collect();
+        rows.sort();
+        Ok(rows)
+    }
+
+    fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        let url = self.key_url(key)?;
+        self.send(&format!("delete {key}"), |c| c.delete(url.as_str()).into_ok()).map(|_| ())
+    }
+}

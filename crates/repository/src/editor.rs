@@ -1,0 +1,270 @@
+use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, tree};
+use std::collections::BTreeMap;
+
+/// Changes a snapshot's directories in memory, loading only what it touches and writing only what changed.
+///
+/// Invariant (law 4): [`TreeEditor::write`] costs the changed directories and those above them. Putting a node that
+/// is already there changes nothing, so replayed changes leave the same root.
+pub struct TreeEditor<'r> {
+    repo: &'r Repository,
+    root: Dir,
+    loaded_nodes: usize,
+}
+
+struct Dir {
+    modified: jiff::Timestamp,
+    facts: Option<Vec<u8>>,
+    /// The tree blob that holds it as it is, unless dirty. `None` for a new directory.
+    tree: Option<Id>,
+    /// `None` while not loaded.
+    children: Option<BTreeMap<String, Child>>,
+    dirty: bool,
+}
+
+enum Child {
+    Leaf(Node),
+    Dir(Dir),
+}
+
+impl Child {
+    fn from_node(node: Node) -> (String, Self) {
+        match node.kind {
+            NodeKind::Dir { subtree } => {
+                let dir = Dir {
+                    modified: node.modified,
+                    facts: node.facts,
+                    tree: Some(subtree),
+                    children: None,
+                    dirty: false,
+                };
+                (node.name, Child::Dir(dir))
+            }
+            _ => (node.name.clone(), Child::Leaf(node)),
+        }
+    }
+}
+
+impl Dir {
+    fn new(modified: jiff::Timestamp) -> Self {
+        Self { modified, facts: None, tree: None, children: Some(BTreeMap::new()), dirty: true }
+    }
+
+    fn load(&mut self, repo: &Repository, loaded: &mut usize) -> Result<&mut BTreeMap<String, Child>, Error> {
+        if self.children.is_none() {
+            let nodes = match &self.tree {
+                Some(id) => repo.read_tree(id)?,
+                None => Vec::new(),
+            };
+            *loaded += nodes.len();
+            self.children = Some(nodes.into_iter().map(Child::from_node).collect());
+        }
+        Ok(self.children.get_or_insert_default())
+    }
+
+    fn write(&mut self, repo: &Repository, shed: bool) -> Result<Id, Error> {
+        let id = match (self.dirty, self.tree, &mut self.children) {
+            (false, Some(id), _) => id,
+            (_, _, children) => {
+                let mut nodes = Vec::new();
+                for (name, child) in children.iter_mut().flatten() {
+                    nodes.push(match child {
+                        Child::Leaf(node) => node.clone(),
+                        Child::Dir(dir) => {
+                            let subtree = dir.write(repo, shed)?;
+                            let mut node = Node::dir(name.clone(), subtree, dir.modified);
+                            node.facts.clone_from(&dir.facts);
+                            node
+                        }
+                    });
+                }
+                repo.put_blob(BlobKind::Tree, &tree::encode(nodes.iter()))?
+            }
+        };
+        self.tree = Some(id);
+        self.dirty = false;
+        if shed {
+            self.children = None;
+        }
+        Ok(id)
+    }
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A file.
+    File(Node),
+    /// A directory and its record.
+    Dir(Option<Vec<u8>>),
+}
+
+impl<'r> TreeEditor<'r> {
+    /// Starts from a snapshot's root, or from nothing.
+    pub fn new(repo: &'r Repository, root: Option<Id>, now: jiff::Timestamp) -> Self {
+        let root = match root {
+            Some(id) => Dir { modified: now, facts: None, tree: Some(id), children: None, dirty: false },
+            None => Dir::new(now),
+        };
+        Self { repo, root, loaded_nodes: 0 }
+    }
+
+    /// The repository below.
+    pub fn repository(&self) -> &'r Repository {
+        self.repo
+    }
+
+    fn dir_mut(&mut self, path: &[&str], create: Option<jiff::Timestamp>) -> Result<Option<&mut Dir>, Error> {
+        let mut dir = &mut self.root;
+        for part in path {
+            if create.is_some() {
+                dir.dirty = true;
+            }
+            let children = dir.load(self.repo, &mut self.loaded_nodes)?;
+            let missing = !matches!(children.get(*part), Some(Child::Dir(_)));
+            match (missing, create) {
+                (true, None) => return Ok(None),
+                (true, Some(modified)) => {
+                    self.loaded_nodes += 1;
+                    children.insert((*part).to_owned(), Child::Dir(Dir::new(modified)));
+                }
+                _ => {}
+            }
+            match children.get_mut(*part) {
+                Some(Child::Dir(next)) => dir = next,
+                _ => return Ok(None),
+            }
+        }
+        if create.is_some() {
+            dir.dirty = true;
+        }
+        Ok(Some(dir))
+    }
+
+    /// What stands at `path`, if anything.
+    pub fn get(&mut self, path: &[&str]) -> Result<Option<Found>, Error> {
+        let Some((name, parent)) = path.split_last() else {
+            return Ok(Some(Found::Dir(self.root.facts.clone())));
+        };
+        let repo = self.repo;
+        let Some(dir) = self.dir_mut(parent, None)? else { return Ok(None) };
+        let mut loaded = 0;
+        let found = dir.load(repo, &mut loaded)?.get(*name).map(|child| match child {
+            Child::Leaf(node) => Found::File(node.clone()),
+            Child::Dir(dir) => Found::Dir(dir.facts.clone()),
+        });
+        self.loaded_nodes += loaded;
+        Ok(found)
+    }
+
+    /// The names in a directory, empty when it does not exist.
+    pub fn names(&mut self, path: &[&str]) -> Result<Vec<String>, Error> {
+        let repo = self.repo;
+        let Some(dir) = self.dir_mut(path, None)? else { return Ok(Vec::new()) };
+        let mut loaded = 0;
+        let names = dir.load(repo, &mut loaded)?.keys().cloned().collect();
+        self.loaded_nodes += loaded;
+        Ok(names)
+    }
+
+    /// Puts a file or an existing subtree at `parent/node.name`; missing directories appear.
+    pub fn put(&mut self, parent: &[&str], node: Node) -> Result<(), Error> {
+        let mut path = parent.to_vec();
+        path.push(&node.name);
+        if let (Some(Found::File(old)), false) = (self.get(&path)?, node.is_dir()) {
+            if old == node {
+                return Ok(());
+            }
+        }
+        let modified = node.modified;
+        let repo = self.repo;
+        let mut loaded = 1;
+        if let Some(dir) = self.dir_mut(parent, Some(modified))? {
+            let (name, child) = Child::from_node(node);
+            dir.load(repo, &mut loaded)?.insert(name, child);
+        }
+        self.loaded_nodes += loaded;
+        Ok(())
+    }
+
+    /// Makes sure that a directory exists and bears this record.
+    pub fn put_dir(&mut self, path: &[&str], facts: Option<Vec<u8>>, modified: jiff::Timestamp) -> Result<(), Error> {
+        if self.get(path)? == Some(Found::Dir(facts.clone())) {
+            return Ok(());
+        }
+        if let Some(dir) = self.dir_mut(path, Some(modified))? {
+            dir.facts = facts;
+        }
+        Ok(())
+    }
+
+    /// Takes a file or a directory away; says whether there was one.
+    pub fn remove(&mut self, path: &[&str]) -> Result<bool, Error> {
+        Ok(self.detach(path)?.is_some())
+    }
+
+    fn detach(&mut self, path: &[&str]) -> Result<Option<Child>, Error> {
+        let Some((name, parent)) = path.split_last() else { return Ok(None) };
+        if self.get(path)?.is_none() {
+            return Ok(None);
+        }
+        let repo = self.repo;
+        let modified = jiff::Timestamp::UNIX_EPOCH;
+        let Some(dir) = self.dir_mut(parent, Some(modified))? else { return Ok(None) };
+        let mut loaded = 0;
+        Ok(dir.load(repo, &mut loaded)?.remove(*name))
+    }
+
+    /// Takes away directories without children, from `path` upwards, down to `keep` leading parts.
+    pub fn prune_empty(&mut self, path: &[&str], keep: usize) -> Result<(), Error> {
+        let mut path = path.to_vec();
+        while path.len() > keep && self.get(&path)?.is_some() && self.names(&path)?.is_empty() {
+            self.remove(&path)?;
+            path.pop();
+        }
+        Ok(())
+    }
+
+    /// Moves a file or a whole directory, at the cost of the directories above both places.
+    pub fn rename(&mut self, from: &[&str], to: &[&str], modified: jiff::Timestamp) -> Result<bool, Error> {
+        if from == to {
+            return Ok(self.get(from)?.is_some());
+        }
+        // A directory cannot go below itself; such a change can only be a page out of order.
+        if to.starts_with(from) {
+            return Ok(false);
+        }
+        let (Some(child), Some((name, parent))) = (self.detach(from)?, to.split_last()) else {
+            return Ok(false);
+        };
+        let child = match child {
+            Child::Leaf(mut node) => {
+                node.name = (*name).to_owned();
+                Child::Leaf(node)
+            }
+            dir => dir,
+        };
+        let repo = self.repo;
+        let mut loaded = 0;
+        if let Some(dir) = self.dir_mut(parent, Some(modified))? {
+            dir.load(repo, &mut loaded)?.insert((*name).to_owned(), child);
+        }
+        Ok(true)
+    }
+
+    /// How many entries are held in memory.
+    pub fn loaded_nodes(&self) -> usize {
+        self.loaded_nodes
+    }
+
+    /// Writes the changed directories; answers the root. Nothing is durable before [`Repository::flush`].
+    pub fn write(&mut self) -> Result<Id, Error> {
+        self.root.write(self.repo, false)
+    }
+
+    /// As [`TreeEditor::write`], and lets go of the memory.
+    pub fn write_and_shed(&mut self) -> Result<Id, Error> {
+        let id = self.root.write(self.repo, true)?;
+        self.loaded_nodes = 0;
+        Ok(id)
+    }
+}

@@ -1,0 +1,74 @@
+use strongroom_objects::StoreError;
+
+/// Why the repository could not do something. The first three have exit codes of their own in the program.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no repository at the place.
+    #[error("there is no repository in {0}; `strongroom init` makes one")]
+    NoRepository(String),
+    /// No key file opens with this password.
+    #[error("the password opens none of the {keys} key files in {location}")]
+    WrongKey {
+        /// Where.
+        location: String,
+        /// How many key files were tried.
+        keys: usize,
+    },
+    /// Somebody else is writing.
+    #[error("{location} is locked by {holder} since {since}; wait for it to finish, or remove a stale lock with `restic unlock`")]
+    Locked {
+        /// Where.
+        location: String,
+        /// Host, user and process of the lock.
+        holder: String,
+        /// When the lock was taken or renewed.
+        since: String,
+    },
+    /// A repository is there already.
+    #[error("{0} already holds a repository; nothing was changed")]
+    Exists(String),
+    /// Stored bytes are not what they should be.
+    #[error("{what} is damaged: {why}")]
+    Damaged {
+        /// The object or blob.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A blob that something names is in no index.
+    #[error("{kind} blob {id} is in no index; run `strongroom check`, and heal copy 2 from the vault")]
+    MissingBlob {
+        /// data or tree.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// A path does not exist in a snapshot.
+    #[error("{0} is not in the snapshot")]
+    NoSuchPath(String),
+    /// A format that this program does not write or read.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The local cache cannot be used.
+    #[error("the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds it")]
+    Cache(String),
+    /// An earlier write failed, so nothing that depends on it may be committed.
+    #[error("an earlier write to the repository failed, this run commits nothing more: {0}")]
+    Poisoned(String),
+    /// The operating system has no random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    pub(crate) fn damaged(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
+        Error::Damaged { what: what.into(), why: why.to_string() }
+    }
+
+    pub(crate) fn cache(why: impl std::fmt::Display) -> Self {
+        Error::Cache(why.to_string())
+    }
+}

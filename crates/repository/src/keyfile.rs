@@ -1,0 +1,174 @@
+//! Key files and `config`, as restic writes them.
+
+use crate::{Error, Id, crypto::{MasterKey, random}};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use strongroom_objects::{Key, Kind, Store, hash_name};
+
+/// restic's own cost: N = 2^15, r = 8, p = 1.
+const SCRYPT_LOG_N: u8 = 15;
+
+#[derive(Serialize, Deserialize)]
+struct KeyFile {
+    created: jiff::Timestamp,
+    username: String,
+    hostname: String,
+    kdf: String,
+    #[serde(rename = "N")]
+    n: u64,
+    r: u32,
+    p: u32,
+    salt: String,
+    data: String,
+}
+
+/// The `config` object.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Config {
+    pub(crate) version: u32,
+    pub(crate) id: Id,
+    pub(crate) chunker_polynomial: String,
+}
+
+fn derive(password: &SecretString, salt: &[u8], log_n: u8, r: u32, p: u32) -> Result<MasterKey, Error> {
+    let bad = |e: &dyn std::fmt::Display| Error::damaged("a key file", e);
+    let params = scrypt::Params::new(log_n, r, p, 64).map_err(|e| bad(&e))?;
+    let mut bytes = [0; 64];
+    scrypt::scrypt(password.expose_secret().as_bytes(), salt, &params, &mut bytes).map_err(|e| bad(&e))?;
+    Ok(MasterKey::from_bytes(&bytes))
+}
+
+/// Writes a key file that opens `master` with `password`.
+pub(crate) fn write(
+    store: &dyn Store,
+    master: &MasterKey,
+    password: &SecretString,
+    created: jiff::Timestamp,
+    host: &str,
+    user: &str,
+) -> Result<(), Error> {
+    let mut salt = [0; 64];
+    random(&mut salt)?;
+    let data = derive(password, &salt, SCRYPT_LOG_N, 8, 1)?.encrypt(&master.to_json()?)?;
+    let file = KeyFile {
+        created,
+        username: user.to_owned(),
+        hostname: host.to_owned(),
+        kdf: "scrypt".to_owned(),
+        n: 1 << SCRYPT_LOG_N,
+        r: 8,
+        p: 1,
+        salt: BASE64.encode(salt),
+        data: BASE64.encode(data),
+    };
+    let bytes = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new key file", e))?;
+    store.put(&Key::new(Kind::Keys, &hash_name(&bytes))?, &bytes)?;
+    Ok(())
+}
+
+/// Tries the key files in turn. A damaged or foreign one does not stop the others.
+pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<MasterKey, Error> {
+    let entries = store.list(Kind::Keys)?;
+    let mut tried = 0;
+    for entry in &entries {
+        // Key files are small; a large object of that name is junk and is not worth reading.
+        if entry.size_bytes > 64 * 1024 {
+            continue;
+        }
+        let bytes = store.get(&Key::new(Kind::Keys, &entry.name)?)?;
+        let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) else { continue };
+        // A cost beyond 2^22 is an attack on memory, not a key.
+        let log_n = file.n.trailing_zeros();
+        if file.kdf != "scrypt" || !file.n.is_power_of_two() || log_n > 22 || file.r > 32 || file.p > 32 {
+            continue;
+        }
+        let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else { continue };
+        tried += 1;
+        let Ok(log_n) = u8::try_from(log_n) else { continue };
+        let user = derive(password, &salt, log_n, file.r, file.p)?;
+        if let Some(json) = user.decrypt(&data) {
+            return MasterKey::from_json(&json);
+        }
+    }
+    Err(Error::WrongKey { location: store.location(), keys: tried })
+}
+
+impl Config {
+    pub(crate) fn generate() -> Result<Self, Error> {
+        let mut id = [0; 32];
+        random(&mut id)?;
+        Ok(Self { version: 2, id: Id(id), chunker_polynomial: format!("{:x}", random_polynomial()?) })
+    }
+}
+
+/// A random irreducible polynomial of degree 53 over GF(2), which stock restic demands in `config`.
+///
+/// Our own cuts do not use it; a stock client that backs up into the same repository would.
+fn random_polynomial() -> Result<u64, Error> {
+    loop {
+        let mut bytes = [0; 8];
+        random(&mut bytes)?;
+        let candidate = (u64::from_le_bytes(bytes) & ((1 << 53) - 1)) | (1 << 53) | 1;
+        if irreducible(candidate) {
+            return Ok(candidate);
+        }
+    }
+}
+
+fn degree(p: u64) -> i32 {
+    63 - p.leading_zeros() as i32
+}
+
+fn remainder(mut a: u64, p: u64) -> u64 {
+    while a != 0 && degree(a) >= degree(p) {
+        a ^= p << (degree(a) - degree(p));
+    }
+    a
+}
+
+fn multiply(mut a: u64, mut b: u64, p: u64) -> u64 {
+    let mut product = 0;
+    a = remainder(a, p);
+    while b != 0 {
+        if b & 1 == 1 {
+            product ^= a;
+        }
+        b >>= 1;
+        a = remainder(a << 1, p);
+    }
+    product
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, remainder(a, b));
+    }
+    a
+}
+
+/// Ben-Or's test: no common factor with x^(2^i) - x for i up to half the degree.
+fn irreducible(p: u64) -> bool {
+    let mut power = 2;
+    for _ in 0..degree(p) / 2 {
+        power = multiply(power, power, p);
+        if gcd(p, power ^ 2) != 1 {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_polynomial_test_knows_restics_own() {
+        assert!(irreducible(0x3D_A335_8B4D_C173));
+        assert!(!irreducible(0x3D_A335_8B4D_C172));
+        assert!(!irreducible(0b101), "x^2 + 1 is (x + 1)^2");
+        assert!(irreducible(0b111));
+        assert_eq!(degree(random_polynomial().unwrap()), 53);
+    }
+}

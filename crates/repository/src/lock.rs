@@ -1,0 +1,143 @@
+//! One writer at a time: restic's lock files for everybody who reads the repository, and a lease for our own writers.
+
+use crate::{Error, Id, Repository};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+use strongroom_objects::{Key, Kind, hash_name};
+
+/// restic regards a lock as stale after this time without renewal.
+const STALE_AFTER_S: i64 = 30 * 60;
+/// A lock is renewed when it is this old.
+const RENEW_AFTER_S: i64 = 5 * 60;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LockFile {
+    time: jiff::Timestamp,
+    exclusive: bool,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    pid: u32,
+}
+
+/// Held while a repository is written to. Let go of with [`WriteLock::release`]; a lock that is merely dropped
+/// (a crash) is stale and is cleared by the next writer on the same host.
+#[derive(Debug)]
+pub struct WriteLock {
+    lock: Id,
+    taken: jiff::Timestamp,
+    _lease: File,
+}
+
+impl Repository {
+    /// Takes the writer's lock. `cache` is the directory that was given at opening.
+    pub fn lock_for_writing(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
+        let path = cache.join(format!("{}.lease", self.id().short()));
+        let lease = File::create(&path).map_err(Error::cache)?;
+        match lease.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked {
+                    location: self.location(),
+                    holder: format!("another strongroom on {}", self.who.host),
+                    since: "its start".to_owned(),
+                });
+            }
+            Err(TryLockError::Error(e)) => return Err(Error::cache(e)),
+        }
+        self.clear_or_refuse(now)?;
+        let lock = self.put_lock(now)?;
+        // Somebody may have locked at the same moment: whoever sees the other gives way.
+        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock)) {
+            self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?)?;
+            return Err(e);
+        }
+        Ok(WriteLock { lock, taken: now, _lease: lease })
+    }
+
+    fn put_lock(&self, now: jiff::Timestamp) -> Result<Id, Error> {
+        let file = LockFile {
+            time: now,
+            exclusive: false,
+            hostname: self.who.host.clone(),
+            username: self.who.user.clone(),
+            pid: std::process::id(),
+        };
+        let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
+        let sealed = self.key.encrypt(&json)?;
+        let name = hash_name(&sealed);
+        self.store.put(&Key::new(Kind::Locks, &name)?, &sealed)?;
+        Id::parse(&name)
+    }
+
+    fn clear_or_refuse(&self, now: jiff::Timestamp) -> Result<(), Error> {
+        self.clear_or_refuse_except(now, None)
+    }
+
+    fn clear_or_refuse_except(&self, now: jiff::Timestamp, own: Option<&Id>) -> Result<(), Error> {
+        for entry in self.store.list(Kind::Locks)? {
+            if own.is_some_and(|o| o.to_string() == entry.name) {
+                continue;
+            }
+            let key = Key::new(Kind::Locks, &entry.name)?;
+            let sealed = match self.store.get(&key) {
+                Ok(sealed) => sealed,
+                Err(e) if e.is_not_found() => continue,
+                Err(e) => return Err(e.into()),
+            };
+            // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.
+            let Some(file) = self
+                .key
+                .decrypt(&sealed)
+                .and_then(|json| serde_json::from_slice::<LockFile>(&json).ok())
+            else {
+                self.store.remove(&key)?;
+                continue;
+            };
+            let age_s = now.as_second() - file.time.as_second();
+            let dead = file.hostname == self.who.host
+                && file.pid != std::process::id()
+                && Path::new("/proc/self").exists()
+                && !Path::new(&format!("/proc/{}", file.pid)).exists();
+            let ours_before = file.hostname == self.who.host && file.username == self.who.user && own.is_none();
+            // The lease is ours, so another lock of our own writers on this host can only be left over.
+            if age_s > STALE_AFTER_S || dead || ours_before {
+                self.store.remove(&key)?;
+                continue;
+            }
+            // Readers of stock restic take shared locks; they do not disturb. Other writers of ours do.
+            if file.exclusive || file.username == self.who.user {
+                return Err(Error::Locked {
+                    location: self.location(),
+                    holder: format!("{}@{} (process {})", file.username, file.hostname, file.pid),
+                    since: file.time.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl WriteLock {
+    /// Renews the lock when it is some minutes old. Call it now and then during long work.
+    pub fn renew(&mut self, repo: &Repository, now: jiff::Timestamp) -> Result<(), Error> {
+        if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
+            return Ok(());
+        }
+        let new = repo.put_lock(now)?;
+        repo.store.remove(&Key::new(Kind::Locks, &self.lock.to_string())?)?;
+        self.lock = new;
+        self.taken = now;
+        Ok(())
+    }
+
+    /// Lets go.
+    pub fn release(self, repo: &Repository) -> Result<(), Error> {
+        Ok(repo.store.remove(&Key::new(Kind::Locks, &self.lock.to_string())?)?)
+    }
+}

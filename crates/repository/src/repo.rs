@@ -1,0 +1,259 @@
+use crate::{
+    BlobKind, Error, Id, Node, Snapshot,
+    crypto::MasterKey,
+    index::{BlobIndex, IndexFile, Location},
+    keyfile::{self, Config},
+    pack::open_blob,
+    tree,
+    writer::WriterState,
+};
+use secrecy::SecretString;
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+use strongroom_objects::{Key, Kind, Store, hash_name};
+
+/// Largest unpacked object (index, snapshot) we decompress.
+const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Who writes, for key files, locks and snapshots.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    /// The host's name.
+    pub host: String,
+    /// The program or person.
+    pub user: String,
+    /// The program and its version.
+    pub program: String,
+}
+
+/// An open repository: reads blobs, trees and snapshots; writes them (see [`Repository::put_blob`] and [`Repository::commit`]).
+///
+/// Safe to use from many threads. What was put is found again at once, and becomes durable with the next
+/// [`Repository::flush`] or [`Repository::commit`].
+pub struct Repository {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) key: MasterKey,
+    pub(crate) id: Id,
+    pub(crate) index: BlobIndex,
+    pub(crate) writer: WriterState,
+    pub(crate) who: Writer,
+}
+
+impl Repository {
+    /// Makes a new repository and opens it. `cache` is a directory for local databases.
+    pub fn init(
+        store: Arc<dyn Store>,
+        password: &SecretString,
+        cache: &Path,
+        who: Writer,
+        now: jiff::Timestamp,
+    ) -> Result<Self, Error> {
+        if store.size(&Key::config())?.is_some() || !store.list(Kind::Keys)?.is_empty() {
+            return Err(Error::Exists(store.location()));
+        }
+        let master = MasterKey::generate()?;
+        let config = Config::generate()?;
+        keyfile::write(store.as_ref(), &master, password, now, &who.host, &who.user)?;
+        store.flush()?;
+        let json = serde_json::to_vec(&config).map_err(|e| Error::damaged("config", e))?;
+        store.put(&Key::config(), &master.encrypt(&json)?)?;
+        store.flush()?;
+        Self::with_key(store, master, cache, who)
+    }
+
+    /// Opens a repository with a password.
+    pub fn open(
+        store: Arc<dyn Store>,
+        password: &SecretString,
+        cache: &Path,
+        who: Writer,
+    ) -> Result<Self, Error> {
+        if store.size(&Key::config())?.is_none() {
+            return Err(Error::NoRepository(store.location()));
+        }
+        let master = keyfile::open(store.as_ref(), password)?;
+        Self::with_key(store, master, cache, who)
+    }
+
+    /// Opens a repository whose key is at hand, without the cost of a password.
+    pub fn with_key(
+        store: Arc<dyn Store>,
+        key: MasterKey,
+        cache: &Path,
+        who: Writer,
+    ) -> Result<Self, Error> {
+        let sealed = store.get(&Key::config()).map_err(|e| match e.is_not_found() {
+            true => Error::NoRepository(store.location()),
+            false => e.into(),
+        })?;
+        let json = key.decrypt(&sealed).ok_or_else(|| Error::damaged("config", "it does not decrypt"))?;
+        let config: Config = serde_json::from_slice(&json).map_err(|e| Error::damaged("config", e))?;
+        if config.version != 2 {
+            return Err(Error::Unsupported(format!(
+                "{} is a repository of version {}; this program reads version 2, `restic migrate upgrade_repo_v2` brings it there",
+                store.location(),
+                config.version
+            )));
+        }
+        std::fs::create_dir_all(cache).map_err(Error::cache)?;
+        let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())))?;
+        let mut repo = Self { store, key, id: config.id, index, writer: WriterState::default(), who };
+        repo.load_index()?;
+        Ok(repo)
+    }
+
+    /// The repository's id, from `config`.
+    pub fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The master key, to open other copies of the same repository.
+    pub fn key(&self) -> &MasterKey {
+        &self.key
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> String {
+        self.store.location()
+    }
+
+    /// The store below, for replication of whole objects.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Number of blobs that the index names.
+    pub fn blobs(&self) -> Result<u64, Error> {
+        self.index.len()
+    }
+
+    /// Brings the local index up to the repository's index files.
+    fn load_index(&mut self) -> Result<(), Error> {
+        let listed: BTreeSet<Id> = self
+            .store
+            .list(Kind::Index)?
+            .iter()
+            .map(|e| Id::parse(&e.name))
+            .collect::<Result<_, _>>()?;
+        let mut loaded = self.index.loaded()?;
+        if !loaded.is_subset(&listed) {
+            self.index.reset()?;
+            loaded.clear();
+        }
+        let missing: Vec<Id> = listed.difference(&loaded).copied().collect();
+        for group in missing.chunks(16) {
+            let files: Vec<(Id, IndexFile)> =
+                group.iter().map(|id| Ok((*id, self.read_index(id)?))).collect::<Result<_, Error>>()?;
+            self.index.add(&files)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read_index(&self, id: &Id) -> Result<IndexFile, Error> {
+        let json = self.read_unpacked(Kind::Index, id)?;
+        serde_json::from_slice(&json).map_err(|e| Error::damaged(format!("index {id}"), e))
+    }
+
+    /// Reads an index file or a snapshot: verified by name, decrypted, unpacked.
+    pub(crate) fn read_unpacked(&self, kind: Kind, id: &Id) -> Result<Vec<u8>, Error> {
+        let key = Key::new(kind, &id.to_string())?;
+        let sealed = self.store.get(&key)?;
+        if hash_name(&sealed) != key.name() {
+            return Err(Error::damaged(key.to_string(), "its bytes are not those that its name says"));
+        }
+        let plain = self
+            .key
+            .decrypt(&sealed)
+            .ok_or_else(|| Error::damaged(key.to_string(), "it was not written with this repository's key"))?;
+        match plain.split_first() {
+            Some((b'{' | b'[', _)) => Ok(plain),
+            Some((2, packed)) => {
+                let mut out = Vec::new();
+                let mut reader = zstd::Decoder::new(packed)
+                    .map(|d| std::io::Read::take(d, UNPACKED_BYTES_MAX as u64))
+                    .map_err(|e| Error::damaged(key.to_string(), e))?;
+                std::io::Read::read_to_end(&mut reader, &mut out)
+                    .map_err(|e| Error::damaged(key.to_string(), e))?;
+                Ok(out)
+            }
+            _ => Err(Error::damaged(key.to_string(), "its form is unknown")),
+        }
+    }
+
+    /// All snapshots, oldest first. One that cannot be read is an error: it may be the newest clean one.
+    pub fn snapshots(&self) -> Result<Vec<(Id, Snapshot)>, Error> {
+        let mut all = Vec::new();
+        for entry in self.store.list(Kind::Snapshots)? {
+            let id = Id::parse(&entry.name)?;
+            all.push((id, self.snapshot(&id)?));
+        }
+        all.sort_by_key(|(id, s)| (s.time, *id));
+        Ok(all)
+    }
+
+    /// One snapshot.
+    pub fn snapshot(&self, id: &Id) -> Result<Snapshot, Error> {
+        let json = self.read_unpacked(Kind::Snapshots, id)?;
+        serde_json::from_slice(&json).map_err(|e| Error::damaged(format!("snapshot {id}"), e))
+    }
+
+    /// Removes a snapshot object. Its data stays until a prune.
+    pub fn forget(&self, id: &Id) -> Result<(), Error> {
+        Ok(self.store.remove(&Key::new(Kind::Snapshots, &id.to_string())?)?)
+    }
+
+    pub(crate) fn locate(&self, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
+        if let Some(found) = self.writer.locate(self, kind, id)? {
+            return Ok(Some(found));
+        }
+        self.index.find(kind, id)
+    }
+
+    /// Whether a blob is known.
+    pub fn has_blob(&self, kind: BlobKind, id: &Id) -> Result<bool, Error> {
+        Ok(self.locate(kind, id)?.is_some())
+    }
+
+    /// The plain bytes of a blob, verified against its id.
+    pub fn read_blob(&self, kind: BlobKind, id: &Id) -> Result<Vec<u8>, Error> {
+        let found = self
+            .locate(kind, id)?
+            .ok_or_else(|| Error::MissingBlob { kind: kind.as_str(), id: id.to_string() })?;
+        let start = u64::from(found.blob.offset);
+        let sealed = self.store.get_range(
+            &Key::new(Kind::Data, &found.pack.to_string())?,
+            start..start + u64::from(found.blob.length),
+        )?;
+        open_blob(&self.key, &found.blob, &sealed)
+    }
+
+    /// The entries of a directory.
+    pub fn read_tree(&self, id: &Id) -> Result<Vec<Node>, Error> {
+        tree::decode(id, &self.read_blob(BlobKind::Tree, id)?)
+    }
+
+    /// The whole content of a file node. For large files read blob by blob instead.
+    pub fn read_file(&self, node: &Node) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        for id in node.content() {
+            bytes.extend_from_slice(&self.read_blob(BlobKind::Data, id)?);
+        }
+        Ok(bytes)
+    }
+
+    /// The node at a path like `/mail/ann@school/Inbox`, below a root tree. The root itself has no node.
+    pub fn node_at(&self, root: &Id, path: &str) -> Result<Node, Error> {
+        let mut tree = *root;
+        let mut found: Option<Node> = None;
+        for part in path.split('/').filter(|p| !p.is_empty()) {
+            if let Some(node) = &found {
+                match node.kind {
+                    crate::NodeKind::Dir { subtree } => tree = subtree,
+                    _ => return Err(Error::NoSuchPath(path.to_owned())),
+                }
+            }
+            let node = self.read_tree(&tree)?.into_iter().find(|n| n.name == part);
+            found = Some(node.ok_or_else(|| Error::NoSuchPath(path.to_owned()))?);
+        }
+        Ok(found.unwrap_or_else(|| Node::dir("/", *root, jiff::Timestamp::UNIX_EPOCH)))
+    }
+}

@@ -1,0 +1,52 @@
+use crate::Id;
+use serde::{Deserialize, Serialize};
+
+/// Tag of a snapshot that a running backup left for its successor: finished work, never "latest".
+pub const TAG_PARTIAL: &str = "partial";
+/// Tag of a snapshot whose run saw everything.
+pub const TAG_COMPLETE: &str = "complete";
+/// Tag of a snapshot whose run ended, but had to skip something (the previous versions stay in it).
+pub const TAG_DEGRADED: &str = "degraded";
+/// Tag of a snapshot without a high alarm. Set at commit, never moved.
+pub const TAG_CLEAN: &str = "clean";
+/// Prefix of tags that name an alarm.
+pub const TAG_ALARM: &str = "alarm:";
+
+/// A snapshot, as restic stores it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When the run began.
+    pub time: jiff::Timestamp,
+    /// The snapshot that this one was built on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Id>,
+    /// Root directory.
+    pub tree: Id,
+    /// What was backed up, for people: `/mail`, `/drives`.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// The tenant's name.
+    #[serde(default)]
+    pub hostname: String,
+    /// The program.
+    #[serde(default)]
+    pub username: String,
+    /// Tags, set at commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Which program wrote it.
+    #[serde(default)]
+    pub program_version: String,
+}
+
+impl Snapshot {
+    /// Whether it bears a tag.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.tags.iter().any(|t| t == tag)
+    }
+
+    /// Whether it is only a running backup's intermediate state.
+    pub fn is_partial(&self) -> bool {
+        self.has_tag(TAG_PARTIAL)
+    }
+}

@@ -1,0 +1,345 @@
+//! Writing: blobs are put from any thread, packs fill up, the index follows the packs, the snapshot comes last.
+//!
+//! Invariants (law 3): a pack is durable before an index file names it; an index file is durable before the local
+//! database believes it and before a snapshot needs it. After one failed write nothing more is committed.
+
+use crate::{
+    BlobKind, Cut, Error, Id, Repository, Snapshot,
+    cut::{CDC_MAX, cut, first_cut},
+    index::{IndexBlob, IndexFile, IndexPack, Location},
+    pack::{PACK_BYTES, PackBuilder, PackedBlob},
+};
+use sha2::{Digest, Sha256};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use strongroom_objects::{Key, Kind, hash_name};
+
+/// Blobs per index file.
+const INDEX_BLOBS_MAX: usize = 50_000;
+/// zstd level: restic's default; higher ones cost more time than the mail of a school gives back.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Blobs that are put but not yet in a durable index.
+#[derive(Clone, Copy)]
+enum Pending {
+    /// Being compressed, or in a pack that is not full.
+    Packing,
+    /// In a pack that was put.
+    Packed(Location),
+}
+
+#[derive(Default)]
+pub(crate) struct WriterState {
+    pending: Mutex<HashMap<(BlobKind, Id), Pending>>,
+    data: Mutex<PackBuilder>,
+    trees: Mutex<PackBuilder>,
+    unindexed: Mutex<Vec<IndexPack>>,
+    failure: Mutex<Option<String>>,
+    counts: Counts,
+}
+
+#[derive(Default)]
+struct Counts {
+    blobs_new: AtomicU64,
+    blobs_known: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_stored: AtomicU64,
+    objects: AtomicU64,
+}
+
+/// What was written since the repository was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Written {
+    /// New blobs.
+    pub blobs_new: u64,
+    /// Blobs that were there already.
+    pub blobs_known: u64,
+    /// Plain bytes handed in.
+    pub bytes_in: u64,
+    /// Bytes of new objects.
+    pub bytes_stored: u64,
+    /// New objects.
+    pub objects: u64,
+}
+
+/// A stored file's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its blobs, in order.
+    pub content: Vec<Id>,
+    /// Its length.
+    pub size_bytes: u64,
+    /// SHA-256 of all of it.
+    pub sha256: Id,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+thread_local! {
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn compress(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    COMPRESSOR.with_borrow_mut(|slot| {
+        let compressor = match slot {
+            Some(c) => c,
+            None => {
+                let new = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|e| Error::damaged("the compressor", e))?;
+                slot.insert(new)
+            }
+        };
+        compressor.compress(bytes).map_err(|e| Error::damaged("a blob to compress", e))
+    })
+}
+
+impl WriterState {
+    fn builder(&self, kind: BlobKind) -> &Mutex<PackBuilder> {
+        match kind {
+            BlobKind::Data => &self.data,
+            BlobKind::Tree => &self.trees,
+        }
+    }
+
+    pub(crate) fn locate(&self, repo: &Repository, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
+        let state = lock(&self.pending).get(&(kind, *id)).copied();
+        match state {
+            None => Ok(None),
+            Some(Pending::Packed(at)) => Ok(Some(at)),
+            Some(Pending::Packing) => {
+                // Rare: a directory that was just written is read again. Push its pack out and look there.
+                let builder = std::mem::take(&mut *lock(self.builder(kind)));
+                repo.put_pack(builder)?;
+                match lock(&self.pending).get(&(kind, *id)).copied() {
+                    Some(Pending::Packed(at)) => Ok(Some(at)),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+}
+
+impl Repository {
+    /// What was written since the repository was opened.
+    pub fn written(&self) -> Written {
+        let c = &self.writer.counts;
+        let get = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        Written {
+            blobs_new: get(&c.blobs_new),
+            blobs_known: get(&c.blobs_known),
+            bytes_in: get(&c.bytes_in),
+            bytes_stored: get(&c.bytes_stored),
+            objects: get(&c.objects),
+        }
+    }
+
+    fn guard<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(e) = &result {
+            lock(&self.writer.failure).get_or_insert_with(|| e.to_string());
+        }
+        result
+    }
+
+    fn check_failure(&self) -> Result<(), Error> {
+        match &*lock(&self.writer.failure) {
+            Some(why) => Err(Error::Poisoned(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a blob, unless it is known. The work is done in the caller's thread.
+    pub fn put_blob(&self, kind: BlobKind, bytes: &[u8]) -> Result<Id, Error> {
+        self.check_failure()?;
+        let id = Id::of(bytes);
+        let counts = &self.writer.counts;
+        counts.bytes_in.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let known = {
+            let mut pending = lock(&self.writer.pending);
+            if pending.contains_key(&(kind, id)) || self.index.find(kind, &id)?.is_some() {
+                true
+            } else {
+                pending.insert((kind, id), Pending::Packing);
+                false
+            }
+        };
+        if known {
+            counts.blobs_known.fetch_add(1, Ordering::Relaxed);
+            return Ok(id);
+        }
+        counts.blobs_new.fetch_add(1, Ordering::Relaxed);
+        self.guard(self.pack_blob(kind, id, bytes))?;
+        Ok(id)
+    }
+
+    fn pack_blob(&self, kind: BlobKind, id: Id, bytes: &[u8]) -> Result<(), Error> {
+        let plain_length = u32::try_from(bytes.len())
+            .map_err(|_| Error::Unsupported("a blob of over 4 GiB cannot be stored".to_owned()))?;
+        // An empty blob does not compress; restic stores it plain too.
+        let sealed = match plain_length {
+            0 => self.key.encrypt(bytes)?,
+            _ => self.key.encrypt(&compress(bytes)?)?,
+        };
+        let full = {
+            let mut builder = lock(self.writer.builder(kind));
+            builder.add(id, kind, &sealed, plain_length);
+            (builder.len() >= PACK_BYTES).then(|| std::mem::take(&mut *builder))
+        };
+        match full {
+            Some(builder) => self.put_pack(builder),
+            None => Ok(()),
+        }
+    }
+
+    fn put_object(&self, kind: Kind, bytes: &[u8]) -> Result<Id, Error> {
+        let name = hash_name(bytes);
+        self.store.put(&Key::new(kind, &name)?, bytes)?;
+        self.writer.counts.objects.fetch_add(1, Ordering::Relaxed);
+        self.writer.counts.bytes_stored.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Id::parse(&name)
+    }
+
+    fn put_pack(&self, builder: PackBuilder) -> Result<(), Error> {
+        if builder.is_empty() {
+            return Ok(());
+        }
+        let (bytes, blobs) = builder.finish(&self.key)?;
+        let pack = self.put_object(Kind::Data, &bytes)?;
+        let mut pending = lock(&self.writer.pending);
+        for blob in &blobs {
+            pending.insert((blob.kind, blob.id), Pending::Packed(Location { pack, blob: *blob }));
+        }
+        drop(pending);
+        let entry = IndexPack { id: pack, blobs: blobs.iter().map(IndexBlob::from).collect() };
+        lock(&self.writer.unindexed).push(entry);
+        Ok(())
+    }
+
+    /// Whether so much waits for an index that a flush is due, to keep memory flat.
+    pub fn flush_is_due(&self) -> bool {
+        lock(&self.writer.pending).len() >= INDEX_BLOBS_MAX
+    }
+
+    /// Makes everything put so far durable and indexed.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.check_failure()?;
+        self.guard(self.flush_all())
+    }
+
+    fn flush_all(&self) -> Result<(), Error> {
+        for kind in [BlobKind::Data, BlobKind::Tree] {
+            let builder = std::mem::take(&mut *lock(self.writer.builder(kind)));
+            self.put_pack(builder)?;
+        }
+        let packs = std::mem::take(&mut *lock(&self.writer.unindexed));
+        if packs.is_empty() {
+            return Ok(());
+        }
+        self.store.flush()?;
+        let mut files = Vec::new();
+        let mut file = IndexFile::default();
+        let mut blobs = 0;
+        for pack in packs {
+            blobs += pack.blobs.len();
+            file.packs.push(pack);
+            if blobs >= INDEX_BLOBS_MAX {
+                files.push(std::mem::take(&mut file));
+                blobs = 0;
+            }
+        }
+        if !file.packs.is_empty() {
+            files.push(file);
+        }
+        let mut stored = Vec::new();
+        for file in files {
+            let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new index", e))?;
+            stored.push((self.put_unpacked(Kind::Index, &json)?, file));
+        }
+        self.store.flush()?;
+        // Only now may the local database believe it.
+        self.index.add(&stored)?;
+        let mut pending = lock(&self.writer.pending);
+        for blob in stored.iter().flat_map(|(_, f)| &f.packs).flat_map(|p| &p.blobs) {
+            let blob = PackedBlob::from(blob);
+            pending.remove(&(blob.kind, blob.id));
+        }
+        Ok(())
+    }
+
+    fn put_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id, Error> {
+        let mut plain = vec![2];
+        zstd::stream::copy_encode(json, &mut plain, ZSTD_LEVEL).map_err(|e| Error::damaged("a new object", e))?;
+        self.put_object(kind, &self.key.encrypt(&plain)?)
+    }
+
+    /// Writes a snapshot, after everything that it needs.
+    pub fn commit(&self, snapshot: &Snapshot) -> Result<Id, Error> {
+        self.flush()?;
+        let json = serde_json::to_vec(snapshot).map_err(|e| Error::damaged("a new snapshot", e))?;
+        let id = self.guard(self.put_unpacked(Kind::Snapshots, &json))?;
+        self.guard(self.store.flush().map_err(Error::from))?;
+        Ok(id)
+    }
+
+    /// Stores content that is in memory.
+    pub fn put_content(&self, bytes: &[u8], how: Cut) -> Result<Stored, Error> {
+        let content = cut(bytes, how)
+            .into_iter()
+            .map(|range| self.put_blob(BlobKind::Data, &bytes[range]))
+            .collect::<Result<Vec<Id>, Error>>()?;
+        let sha256 = match content.as_slice() {
+            [only] => *only,
+            _ => Id::of(bytes),
+        };
+        Ok(Stored { content, size_bytes: bytes.len() as u64, sha256 })
+    }
+
+    /// Stores content that arrives piece by piece, with flat memory.
+    pub fn stream(&self) -> ContentStream<'_> {
+        ContentStream { repo: self, buffer: Vec::new(), content: Vec::new(), size_bytes: 0, hash: Sha256::new() }
+    }
+}
+
+/// Content that arrives piece by piece, cut by content.
+pub struct ContentStream<'r> {
+    repo: &'r Repository,
+    buffer: Vec<u8>,
+    content: Vec<Id>,
+    size_bytes: u64,
+    hash: Sha256,
+}
+
+impl ContentStream<'_> {
+    /// Takes the next piece.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.hash.update(bytes);
+        self.size_bytes += bytes.len() as u64;
+        self.buffer.extend_from_slice(bytes);
+        while self.buffer.len() >= 2 * CDC_MAX {
+            self.cut_one()?;
+        }
+        Ok(())
+    }
+
+    fn cut_one(&mut self) -> Result<(), Error> {
+        let n = first_cut(&self.buffer[..self.buffer.len().min(CDC_MAX)]);
+        self.content.push(self.repo.put_blob(BlobKind::Data, &self.buffer[..n])?);
+        self.buffer.drain(..n);
+        Ok(())
+    }
+
+    /// Stores the rest.
+    pub fn finish(mut self) -> Result<Stored, Error> {
+        while !self.buffer.is_empty() {
+            self.cut_one()?;
+        }
+        let sha256 = Id(self.hash.finalize().into());
+        Ok(Stored { content: self.content, size_bytes: self.size_bytes, sha256 })
+    }
+}

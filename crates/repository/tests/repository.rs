@@ -1,0 +1,184 @@
+//! The laws of the repository, without any other program.
+mod common;
+
+use common::*;
+use std::sync::Arc;
+use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
+use strongroom_repository::{Error, Node, Repository, TreeEditor};
+
+#[test]
+fn what_goes_in_comes_out_and_the_same_attachment_is_stored_once() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), cache.path());
+    let mut files = school(1);
+    let (_, snapshot) = back_up(&repo, None, &files).unwrap();
+    files.sort();
+    let mut got = contents(&repo, &snapshot);
+    got.sort();
+    assert_eq!(got, files);
+    let stored: u64 = store.list(Kind::Data).unwrap().iter().map(|e| e.size_bytes).sum();
+    let distinct = 3_000_000 + 30_000 + 40 * 500;
+    assert!(stored < distinct + 40_000, "{stored} bytes for {distinct} distinct ones");
+    assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+}
+
+#[test]
+fn no_change_writes_one_object_and_one_new_message_five_at_most() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), cache.path());
+    let files = school(1);
+    let first = back_up(&repo, None, &files).unwrap();
+    let before = repo.written().objects;
+    let mut editor = TreeEditor::new(&repo, Some(first.1.tree), now());
+    for (path, content) in &files {
+        let stored = repo.put_content(content, strongroom_repository::Cut::Mime).unwrap();
+        let parts: Vec<&str> = path.split('/').collect();
+        let (name, parent) = parts.split_last().unwrap();
+        editor.put(parent, Node::file(*name, stored.content, stored.size_bytes, now())).unwrap();
+    }
+    let mut snapshot = first.1.clone();
+    snapshot.tree = editor.write().unwrap();
+    assert_eq!(snapshot.tree, first.1.tree, "a replay changes nothing");
+    repo.commit(&snapshot).unwrap();
+    assert_eq!(repo.written().objects - before, 1);
+
+    let stored = repo.put_content(b"Subject: new\r\n\r\nhello", strongroom_repository::Cut::Mime).unwrap();
+    editor
+        .put(&["mail", "pupil1", "Inbox", "2026-03-09"], Node::file("new.eml", stored.content, stored.size_bytes, now()))
+        .unwrap();
+    snapshot.tree = editor.write().unwrap();
+    repo.commit(&snapshot).unwrap();
+    assert!(repo.written().objects - before - 1 <= 5);
+}
+
+#[test]
+fn wrong_password_missing_repository_and_second_init_have_their_own_errors() {
+    let cache = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let open = |p: &str| Repository::open(store.clone(), &p.to_owned().into(), cache.path(), who());
+    assert!(matches!(open(PASSWORD), Err(Error::NoRepository(_))));
+    init(store.clone(), cache.path());
+    assert!(matches!(open("wrong"), Err(Error::WrongKey { keys: 1, .. })));
+    assert!(matches!(
+        Repository::init(store.clone(), &password(), cache.path(), who(), now()),
+        Err(Error::Exists(_))
+    ));
+    assert!(open(PASSWORD).is_ok());
+}
+
+#[test]
+fn a_second_writer_is_refused_and_a_dead_ones_lock_is_cleared() {
+    let cache = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let repo = init(store.clone(), cache.path());
+    let lock = repo.lock_for_writing(cache.path(), now()).unwrap();
+    assert!(matches!(repo.lock_for_writing(cache.path(), now()), Err(Error::Locked { .. })));
+    drop(lock); // as a kill would: the lock object stays
+    assert_eq!(store.list(Kind::Locks).unwrap().len(), 1);
+    let lock = repo.lock_for_writing(cache.path(), now()).unwrap();
+    lock.release(&repo).unwrap();
+    assert!(store.list(Kind::Locks).unwrap().is_empty());
+}
+
+#[test]
+fn the_local_index_dies_with_a_foreign_prune() {
+    let cache = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(LocalDir::new(dir.path()));
+    let files = school(1);
+    {
+        let repo = init(store.clone(), cache.path());
+        back_up(&repo, None, &files).unwrap();
+    }
+    // As a prune that dropped everything would leave it.
+    for kind in [Kind::Snapshots, Kind::Index, Kind::Data] {
+        for entry in store.list(kind).unwrap() {
+            store.remove(&Key::new(kind, &entry.name).unwrap()).unwrap();
+        }
+    }
+    let repo = Repository::open(store, &password(), cache.path(), who()).unwrap();
+    let (_, snapshot) = back_up(&repo, None, &files).unwrap();
+    assert_eq!(contents(&repo, &snapshot).len(), files.len());
+    assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+}
+
+#[test]
+fn a_flipped_byte_a_cut_and_a_missing_object_are_found_and_named() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), cache.path());
+    let (_, _) = back_up(&repo, None, &school(1)).unwrap();
+    for kind in [Kind::Data, Kind::Index, Kind::Snapshots] {
+        for entry in store.list(kind).unwrap() {
+            let key = Key::new(kind, &entry.name).unwrap();
+            let good = store.get(&key).unwrap();
+            let mut flipped = good.to_vec();
+            flipped[good.len() / 2] ^= 1;
+            for bad in [flipped, good[..good.len() - 1].to_vec()] {
+                store.tamper(&key, bad.into());
+                let problems = repo.check(true, &|_, _| {}).unwrap().problems;
+                assert!(!problems.is_empty(), "{key}");
+                assert!(problems.iter().any(|p| p.contains(&entry.name)), "{key}: {problems:?}");
+            }
+            store.tamper(&key, good);
+        }
+    }
+    assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+}
+
+/// A kill before and after every write, with and without losing what was not flushed.
+#[test]
+fn a_crash_at_any_write_loses_nothing_that_was_committed() {
+    let files = school(1);
+    let later = {
+        let mut f = school(2);
+        f.truncate(20);
+        f
+    };
+    let clean = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), clean.path());
+    let first = back_up(&repo, None, &files).unwrap();
+    let base = store.writes();
+    back_up(&repo, Some(&first), &later).unwrap();
+    let writes = store.writes() - base;
+    assert!(writes >= 8, "{writes}");
+    for forget in 0..3_u64 {
+        for at in 0..=writes {
+            let cache = tempfile::tempdir().unwrap();
+            let store = Arc::new(Memory::new());
+            let first = {
+                let repo = init(store.clone(), cache.path());
+                let first = back_up(&repo, None, &files).unwrap();
+                store.die_after(at);
+                let _ = back_up(&repo, Some(&first), &later);
+                first
+            };
+            let mut n = at;
+            store.revive(|_| {
+                n = n.wrapping_mul(6364136223846793005).wrapping_add(1);
+                match forget {
+                    0 => false,
+                    1 => true,
+                    _ => n >> 63 == 1,
+                }
+            });
+            let repo = Repository::open(store.clone(), &password(), cache.path(), who()).unwrap();
+            let mut got = contents(&repo, &first.1);
+            got.sort();
+            let mut want = files.clone();
+            want.sort();
+            assert_eq!(got, want, "crash at write {at}, forgetting {forget}");
+            let problems = repo.check(true, &|_, _| {}).unwrap().problems;
+            assert!(problems.is_empty(), "crash at write {at}, forgetting {forget}: {problems:?}");
+            let (_, second) = back_up(&repo, Some(&first), &later).unwrap();
+            for (path, content) in &later {
+                let node = repo.node_at(&second.tree, path).unwrap();
+                assert_eq!(&repo.read_file(&node).unwrap(), content);
+            }
+            assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Stock restic reads what is written here.
+mod common;
+
+use common::*;
+use std::sync::Arc;
+use strongroom_objects::{LocalDir, testing::Memory};
+
+#[test]
+#[ignore = "needs restic; cargo xtask test installs and runs it"]
+fn restic_checks_and_restores_what_we_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo_dir = dir.path().join("repo");
+    let repo = init(Arc::new(LocalDir::new(&repo_dir)), &dir.path().join("cache"));
+    let files = school(1);
+    let first = back_up(&repo, None, &files).unwrap();
+    back_up(&repo, Some(&first), &school(2)).unwrap();
+    restic(&repo_dir, &["check", "--read-data"]);
+    let out = dir.path().join("out");
+    restic(&repo_dir, &["restore", &first.0.to_string(), "--target", out.to_str().unwrap()]);
+    for (path, content) in files {
+        assert_eq!(std::fs::read(out.join(&path)).unwrap(), content, "{path}");
+    }
+}
+
+#[test]
+#[ignore = "needs restic; cargo xtask test installs and runs it"]
+fn restic_writes_next_to_us_and_both_read_the_result() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo_dir = dir.path().join("repo");
+    let repo = init(Arc::new(LocalDir::new(&repo_dir)), &dir.path().join("cache"));
+    let (_, snapshot) = back_up(&repo, None, &school(1)).unwrap();
+    // A stock backup on top: restic writes next to us, and both read the result.
+    let extra = dir.path().join("extra");
+    std::fs::create_dir(&extra).unwrap();
+    std::fs::write(extra.join("a.txt"), "from restic").unwrap();
+    restic(&repo_dir, &["backup", extra.to_str().unwrap()]);
+    restic(&repo_dir, &["check", "--read-data"]);
+    drop(repo);
+    let repo = strongroom_repository::Repository::open(
+        Arc::new(LocalDir::new(&repo_dir)),
+        &password(),
+        &dir.path().join("cache"),
+        who(),
+    )
+    .unwrap();
+    let snapshots = repo.snapshots().unwrap();
+    assert_eq!(snapshots.len(), 3);
+    let foreign = &snapshots.last().unwrap().1;
+    assert!(contents(&repo, foreign).iter().any(|(p, c)| p.ends_with("a.txt") && c == b"from restic"));
+    assert_eq!(contents(&repo, &snapshot).len(), school(1).len());
+}
+
+#[test]
+#[ignore = "needs restic; cargo xtask test installs and runs it"]
+fn restic_accepts_what_a_crash_leaves() {
+    for at in 0..12 {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Memory::new());
+        let repo = init(store.clone(), &dir.path().join("cache"));
+        let first = back_up(&repo, None, &school(1)).unwrap();
+        store.die_after(at);
+        let _ = back_up(&repo, Some(&first), &school(2));
+        store.revive(|_| true);
+        let repo_dir = dir.path().join("repo");
+        dump(store.as_ref(), &repo_dir);
+        restic(&repo_dir, &["check", "--read-data"]);
+    }
+}
