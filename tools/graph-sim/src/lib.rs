@@ -1,1 +1,126 @@
-//! x
+//! A Microsoft 365 that runs on a laptop: stateful, throttling, faulty on demand.
+//!
+//! It answers what Microsoft documents, not what this project's client happens to ask, and **sees no product crate**,
+//! so that one misreading cannot hide on both sides. Independent clients (Microsoft's SDKs, rclone) run against it
+//! unchanged.
+//!
+//! Deliberately absent: anything that knows how the answers are used.
+//! Start at [`Sim`]; the routes begin in `world.rs`.
+
+mod attack;
+mod auth;
+mod auth_files;
+mod batch;
+mod clock;
+mod control;
+mod digest;
+mod directory;
+mod documents;
+mod drive;
+mod drive_routes;
+mod faults;
+mod ids;
+mod json;
+mod mail_routes;
+mod mail_write;
+mod mailbox;
+mod mime;
+mod odata;
+mod office;
+mod quick_xor;
+mod reply;
+mod seed;
+mod serve;
+mod tenant;
+mod throttle;
+mod upload;
+mod world;
+
+pub use attack::{ATTACKS, AttackReport};
+pub use clock::SimClock;
+pub use digest::DigestRow;
+pub use faults::{Fault, Rule};
+pub use reply::{Delivery, Reply, Request};
+pub use seed::SeedPlan;
+pub use serve::{Addresses, AppInfo, Ready, Server, TenantInfo};
+pub use throttle::ThrottleSettings;
+pub use world::{LogRow, Settings};
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use world::World;
+
+/// The simulated service. Clones share one state.
+#[derive(Clone)]
+pub struct Sim {
+    world: Arc<Mutex<World>>,
+    clock: Arc<SimClock>,
+}
+
+impl Sim {
+    /// An empty service whose clock runs from `start`.
+    pub fn new(settings: Settings, seed: u64, start: jiff::Timestamp) -> Self {
+        let clock = Arc::new(SimClock::new(start));
+        Self { world: Arc::new(Mutex::new(World::new(clock.clone(), settings, seed))), clock }
+    }
+
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The service's time.
+    pub fn clock(&self) -> &Arc<SimClock> {
+        &self.clock
+    }
+
+    /// Adds a tenant.
+    pub fn seed(&self, plan: &SeedPlan) -> anyhow::Result<()> {
+        self.world().seed(plan)
+    }
+
+    /// Answers one request, without any socket.
+    pub fn handle(&self, request: &Request) -> Reply {
+        self.world().handle(request)
+    }
+
+    /// Carries out an attack; `None` when there is none of that name.
+    pub fn attack(&self, tenant: usize, name: &str, seed: u64) -> Option<AttackReport> {
+        self.world().attack(tenant, name, seed)
+    }
+
+    /// Lets a tenant live a day.
+    pub fn live_a_day(&self, tenant: usize, seed: u64, spare: bool) {
+        self.world().live_a_day(tenant, seed, spare);
+    }
+
+    /// All items of a tenant with digests of what must be identical.
+    pub fn digest(&self, tenant: usize) -> Vec<DigestRow> {
+        self.world().digest(tenant)
+    }
+
+    /// Sets the fault plan.
+    pub fn set_faults(&self, rules: Vec<Rule>) {
+        self.world().faults.rules = rules;
+    }
+
+    /// The request log, oldest first.
+    pub fn log(&self) -> Vec<LogRow> {
+        self.world().log.iter().cloned().collect()
+    }
+
+    /// Empties log and counters.
+    pub fn clear_log(&self) {
+        let mut world = self.world();
+        world.log.clear();
+        world.counters.clear();
+    }
+
+    /// Counters and throttle windows.
+    pub fn status(&self) -> serde_json::Value {
+        self.world().status()
+    }
+
+    /// Runs a control-plane command, as `/sim/…` does.
+    pub fn control(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Reply {
+        control::run(self, method, path, query, body)
+    }
+}

@@ -1,1 +1,96 @@
-fn main(){}
+//! `graph-sim serve`: the simulator as a process.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use graph_sim::{Addresses, SeedPlan, Settings, Sim, ThrottleSettings};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// A Microsoft 365 that runs on a laptop.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve Graph over HTTPS, a CONNECT proxy and a control plane; prints one JSON line when ready.
+    Serve(Serve),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Address of Graph; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    https: SocketAddr,
+    /// Address of the CONNECT proxy.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    proxy: SocketAddr,
+    /// Address of the control plane, loopback only.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    control: SocketAddr,
+    /// Where CA and credentials are written; a temporary folder by default.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Fill the first tenant with the files of this folder.
+    #[arg(long)]
+    seed_dir: Option<PathBuf>,
+    /// Same seed, same school.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Size of the school.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Number of tenants.
+    #[arg(long, default_value_t = 1)]
+    tenants: u32,
+    /// Number of people, instead of what the scale says.
+    #[arg(long)]
+    people: Option<usize>,
+    /// Messages in each mailbox, instead of what the scale says.
+    #[arg(long)]
+    messages: Option<usize>,
+    /// Enforce the published throttle budgets.
+    #[arg(long)]
+    throttle: bool,
+    /// Rewrite Office files on upload, as SharePoint does.
+    #[arg(long)]
+    office_rewrite: bool,
+    /// Start of the simulator's clock, RFC 3339; now by default.
+    #[arg(long)]
+    start: Option<jiff::Timestamp>,
+}
+
+#[tokio::main]
+async fn main() {
+    let Cli { command: Command::Serve(args) } = Cli::parse();
+    if let Err(e) = serve(args).await {
+        eprintln!("graph-sim: {e:#}");
+        std::process::exit(1);
+    }
+}
+
+async fn serve(args: Serve) -> anyhow::Result<()> {
+    let dir = args.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("graph-sim-{}", std::process::id())));
+    let settings = Settings {
+        throttle: if args.throttle { ThrottleSettings::Published } else { ThrottleSettings::Off },
+        office_rewrite: args.office_rewrite,
+        ..Settings::default()
+    };
+    let sim = Sim::new(settings, args.seed, args.start.unwrap_or_else(jiff::Timestamp::now));
+    for n in 0..args.tenants {
+        let mut plan = SeedPlan { seed: args.seed, scale: args.scale, people: args.people, messages_per_mailbox: args.messages, ..SeedPlan::default() };
+        if n == 0 {
+            plan.dir.clone_from(&args.seed_dir);
+        } else {
+            plan.domain = format!("school{n}.example");
+        }
+        sim.seed(&plan).context("cannot fill the tenant")?;
+    }
+    let server = sim.serve(Addresses { https: args.https, proxy: args.proxy, control: args.control }, &dir).await?;
+    println!("{}", serde_json::to_string(&server.ready)?);
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

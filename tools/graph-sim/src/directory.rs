@@ -1,0 +1,94 @@
+//! Users, the organization, service principals, eDiscovery cases.
+
+use crate::{
+    json as show,
+    odata::Query,
+    reply::{ApiError, Area, Reply},
+    world::{Call, World},
+};
+use serde_json::json;
+
+const USERS: &[&str] = &["User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+const ORGANIZATION: &[&str] = &["Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All", "User.Read.All", "DeviceManagementServiceConfig.Read.All"];
+const APPLICATIONS: &[&str] = &["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"];
+const CASES: &[&str] = &["eDiscovery.Read.All", "eDiscovery.ReadWrite.All"];
+
+pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let area = Area::Directory;
+    let path: Vec<String> = call.path.iter().map(|p| p.to_ascii_lowercase()).collect();
+    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+    let query = Query::parse(&call.req.query, area)?;
+    let tenant = &world.tenants[call.tenant];
+    let origin = call.req.origin();
+    if call.method() != "GET" {
+        return Err(ApiError::new(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."));
+    }
+    match parts.as_slice() {
+        ["users"] => {
+            call.need(area, USERS)?;
+            let rows: Vec<_> = tenant.users.values().collect();
+            let rows = query.apply(rows, |u| show::user(u, &Query::default()));
+            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let size = query.top.unwrap_or(100).clamp(1, 999);
+            let page: Vec<_> = rows.iter().skip(skip).take(size).map(|u| show::user(u, &query)).collect();
+            let mut body = json!({"@odata.context": format!("{origin}/v1.0/$metadata#users"), "value": page});
+            if query.count {
+                body["@odata.count"] = rows.len().into();
+            }
+            if skip + size < rows.len() {
+                body["@odata.nextLink"] = next_link(call, skip + size).into();
+            }
+            Ok(Reply::json(200, &body))
+        }
+        ["users", id] => {
+            call.need(area, USERS)?;
+            let id = tenant.user_id(id).ok_or_else(|| ApiError::not_found(area))?;
+            let user = tenant.users.get(&id).ok_or_else(|| ApiError::not_found(area))?;
+            let mut body = show::user(user, &query);
+            body["@odata.context"] = format!("{origin}/v1.0/$metadata#users/$entity").into();
+            Ok(Reply::json(200, &body))
+        }
+        ["organization"] => {
+            call.need(area, ORGANIZATION)?;
+            Ok(Reply::json(200, &json!({"@odata.context": format!("{origin}/v1.0/$metadata#organization"), "value": [{
+                "id": tenant.id, "displayName": tenant.name,
+                "verifiedDomains": [{"name": tenant.domain, "isDefault": true, "isInitial": true, "type": "Managed", "capabilities": "Email"}],
+            }]})))
+        }
+        ["serviceprincipals"] => {
+            call.need(area, APPLICATIONS)?;
+            let rows: Vec<_> = tenant.apps.iter().filter(|a| !a.deleted).map(|a| json!({"id": a.app_id, "appId": a.app_id, "displayName": a.name})).collect();
+            let rows = query.apply(rows, Clone::clone);
+            Ok(Reply::json(200, &json!({"value": rows})))
+        }
+        ["security", "cases", "ediscoverycases"] => {
+            call.need(area, CASES)?;
+            Ok(Reply::json(200, &json!({"value": [{"id": tenant.case_id, "displayName": "Safeguarding holds", "status": "active"}]})))
+        }
+        ["security", "cases", "ediscoverycases", case, "custodians"] if *case == tenant.case_id => {
+            call.need(area, CASES)?;
+            let rows: Vec<_> = tenant
+                .holds
+                .iter()
+                .map(|h| json!({"id": h.id, "email": h.email, "status": "active", "holdStatus": if h.applied { "applied" } else { "notApplied" }}))
+                .collect();
+            Ok(Reply::json(200, &json!({"value": rows})))
+        }
+        _ => Err(ApiError::new(400, "BadRequest", format!("Resource not found for the segment '{}'.", call.path.first().map(String::as_str).unwrap_or_default()))),
+    }
+}
+
+/// The same request further on: the query with a `$skiptoken` in place of `$skip`.
+pub(crate) fn next_link(call: &Call<'_>, skip: usize) -> String {
+    let kept: Vec<&str> = call
+        .req
+        .query
+        .split('&')
+        .filter(|p| !p.is_empty() && !["$skip=", "$skiptoken=", "%24skip", "%24skiptoken"].iter().any(|n| p.to_ascii_lowercase().starts_with(n)))
+        .collect();
+    let mut query = kept.join("&");
+    if !query.is_empty() {
+        query.push('&');
+    }
+    format!("{}{}?{query}$skiptoken={skip}", call.req.origin(), call.req.path)
+}

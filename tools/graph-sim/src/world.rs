@@ -1,0 +1,354 @@
+//! The whole simulated service: tenants, tokens, uploads, faults, log. One request at a time changes it.
+
+use crate::{
+    auth, batch,
+    clock::SimClock,
+    directory, drive_routes,
+    faults::{Fault, Faults},
+    ids::IdMaker,
+    mail_routes,
+    reply::{ApiError, Area, Delivery, Reply, Request},
+    tenant::Tenant,
+    throttle::{Throttle, ThrottleSettings},
+    upload::Upload,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+
+/// How the simulated service behaves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether budgets are enforced, and which.
+    pub throttle: ThrottleSettings,
+    /// Rewrite Office files on upload, as SharePoint does.
+    pub office_rewrite: bool,
+    /// How long an access token lives.
+    pub token_lifetime_s: i64,
+    /// Rows of the request log that are kept.
+    pub log_rows_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { throttle: ThrottleSettings::Off, office_rewrite: false, token_lifetime_s: 3900, log_rows_max: 200_000 }
+    }
+}
+
+/// An access token.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) tenant: usize,
+    pub(crate) app: String,
+    pub(crate) roles: BTreeSet<String>,
+    pub(crate) expires_ms: i64,
+}
+
+/// One line of the request log.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogRow {
+    /// When, by the simulator's clock.
+    pub at_ms: i64,
+    /// Method.
+    pub method: String,
+    /// The shape of the path, without ids.
+    pub route: String,
+    /// The path as it was called, without query.
+    pub path: String,
+    /// Status of the answer.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes_out: usize,
+}
+
+/// The simulated service.
+pub(crate) struct World {
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) settings: Settings,
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) tokens: HashMap<String, Token>,
+    pub(crate) uploads: HashMap<String, Upload>,
+    pub(crate) throttle: Throttle,
+    pub(crate) faults: Faults,
+    pub(crate) log: VecDeque<LogRow>,
+    pub(crate) counters: BTreeMap<String, u64>,
+    pub(crate) ids: IdMaker,
+    pub(crate) link_secret: String,
+}
+
+/// Who calls, and what with.
+pub(crate) struct Call<'a> {
+    pub(crate) req: &'a Request,
+    /// Decoded segments below the version.
+    pub(crate) path: Vec<String>,
+    pub(crate) tenant: usize,
+    pub(crate) app: String,
+    pub(crate) roles: BTreeSet<String>,
+}
+
+impl Call<'_> {
+    /// Whether the token holds one of these permissions.
+    pub(crate) fn need(&self, area: Area, any: &[&str]) -> Result<(), ApiError> {
+        if any.iter().any(|r| self.roles.contains(*r)) { Ok(()) } else { Err(ApiError::denied(area)) }
+    }
+
+    pub(crate) fn immutable(&self) -> bool {
+        self.req.prefers("IdType=\"ImmutableId\"")
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        &self.req.method
+    }
+}
+
+/// Splits and normalises a path: `//` collapses, `name('x')` is `name/x`, `f()` is `f`, names of segments keep case.
+pub(crate) fn segments(path: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for part in path.split('/').filter(|p| !p.is_empty()) {
+        if let Some((name, rest)) = part.split_once('(') {
+            let word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.');
+            if let (true, Some(inner)) = (word, rest.strip_suffix(')')) {
+                out.push(name.to_owned());
+                let value = inner.split_once('=').map_or(inner, |(_, v)| v).trim_matches('\'');
+                if !value.is_empty() {
+                    out.push(value.to_owned());
+                }
+                continue;
+            }
+        }
+        out.push(part.to_owned());
+    }
+    out
+}
+
+impl World {
+    pub(crate) fn new(clock: Arc<SimClock>, settings: Settings, seed: u64) -> Self {
+        let mut ids = IdMaker::new(seed ^ 0x5eed);
+        Self {
+            clock,
+            throttle: Throttle::new(settings.throttle),
+            settings,
+            tenants: Vec::new(),
+            tokens: HashMap::new(),
+            uploads: HashMap::new(),
+            faults: Faults::default(),
+            log: VecDeque::new(),
+            counters: BTreeMap::new(),
+            link_secret: ids.secret("links"),
+            ids,
+        }
+    }
+
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn count(&mut self, name: &str, by: u64) {
+        *self.counters.entry(name.to_owned()).or_default() += by;
+    }
+
+    /// Answers one request to Graph, the sign-in service or a pre-authenticated URL.
+    pub(crate) fn handle(&mut self, req: &Request) -> Reply {
+        let mut reply = self.answer(req);
+        let request_id = self.ids.guid("request");
+        let client_id = req.header("client-request-id").unwrap_or(&request_id).to_owned();
+        reply.headers.push(("request-id".into(), request_id));
+        reply.headers.push(("client-request-id".into(), client_id));
+        let at = self.now();
+        // RFC 9110 dates; whole seconds.
+        reply.headers.push(("date".into(), at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+        self.count("requests", 1);
+        self.count(&format!("status_{}", reply.status), 1);
+        self.count("bytes_in", req.body.len() as u64);
+        self.count("bytes_out", reply.body.len() as u64);
+        if self.log.len() >= self.settings.log_rows_max {
+            self.log.pop_front();
+        }
+        let route = route_shape(&req.path);
+        self.count(&format!("route {} {route}", req.method), 1);
+        self.log.push_back(LogRow {
+            at_ms: at.as_millisecond(),
+            method: req.method.clone(),
+            route,
+            path: req.path.clone(),
+            status: reply.status,
+            bytes_out: reply.body.len(),
+        });
+        reply
+    }
+
+    fn answer(&mut self, req: &Request) -> Reply {
+        let fault = self.faults.take(req);
+        match &fault {
+            Some(Fault::Status { status, retry_after_s }) => {
+                let (code, text) = match status {
+                    429 => ("TooManyRequests", "The request has been throttled."),
+                    503 => ("serviceNotAvailable", "The service is temporarily unavailable."),
+                    504 => ("UnknownError", "Gateway timeout."),
+                    404 => ("itemNotFound", "The resource could not be found."),
+                    410 => ("SyncStateNotFound", "The sync state generation is not found; generation=149;[highest=157]."),
+                    _ => ("generalException", "An unspecified error has occurred."),
+                };
+                let mut error = ApiError::new(*status, code, text);
+                if let Some(s) = retry_after_s {
+                    error = error.with("retry-after", s.to_string());
+                }
+                return self.error(req, error);
+            }
+            Some(Fault::ResetBeforeAnswer) => {
+                let mut reply = Reply::new(200);
+                reply.delivery = Delivery::Reset(0);
+                return reply;
+            }
+            _ => {}
+        }
+        let mut reply = match self.route(req, fault.as_ref()) {
+            Ok(reply) => reply,
+            Err(error) => self.error(req, error),
+        };
+        match fault {
+            Some(Fault::Reset { after_bytes }) => reply.delivery = Delivery::Reset(after_bytes),
+            Some(Fault::Truncate { by_bytes }) if reply.status < 300 => {
+                reply.body.truncate(reply.body.len().saturating_sub(by_bytes));
+            }
+            Some(Fault::Overlong { by_bytes }) if reply.status < 300 => {
+                let mut body = reply.body.to_vec();
+                body.resize(body.len() + by_bytes, b' ');
+                reply.body = body.into();
+            }
+            Some(Fault::Slow { pause_ms, piece_bytes }) => reply.delivery = Delivery::Slow { pause_ms, piece_bytes },
+            _ => {}
+        }
+        reply
+    }
+
+    pub(crate) fn error(&mut self, req: &Request, error: ApiError) -> Reply {
+        let id = self.ids.guid("request");
+        let client = req.header("client-request-id").unwrap_or(&id).to_owned();
+        let mut reply = Reply::json(error.status, &error.body(&id, &client, self.now()));
+        reply.headers.extend(error.headers);
+        reply
+    }
+
+    fn route(&mut self, req: &Request, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+        let decoded = percent_encoding::percent_decode_str(&req.path).decode_utf8_lossy().into_owned();
+        let path = segments(&decoded);
+        let first = path.first().map(|s| s.to_ascii_lowercase()).unwrap_or_default();
+        match first.as_str() {
+            "v1.0" => self.graph(req, path[1..].to_vec(), fault),
+            "_download" => drive_routes::download(self, req, &path, fault),
+            "_upload" => crate::upload::drive_part(self, req, &path),
+            "_attach" => crate::upload::attachment_part(self, req, &path),
+            "_monitor" => Ok(drive_routes::monitor(self, &path)),
+            "beta" => Err(ApiError::bad_request(Area::Directory, "Only v1.0 is simulated.")),
+            _ => auth::route(self, req, &path),
+        }
+    }
+
+    fn graph(&mut self, req: &Request, path: Vec<String>, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+        let token = self.authorise(req)?;
+        let call = Call { req, path, tenant: token.tenant, app: token.app, roles: token.roles };
+        if call.path.first().is_some_and(|p| p.eq_ignore_ascii_case("$batch")) {
+            return batch::run(self, &call);
+        }
+        self.graph_call(&call, fault)
+    }
+
+    /// One call, alone or from a batch: the budget first, then the work.
+    pub(crate) fn graph_call(&mut self, call: &Call<'_>, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+        let spent = self.spend(call)?;
+        let name = |n: usize| call.path.get(n).map(|s| s.to_ascii_lowercase()).unwrap_or_default();
+        let result = match (name(0).as_str(), name(2).as_str()) {
+            ("users", "mailfolders" | "messages") => mail_routes::run(self, call, fault),
+            ("users", "drive" | "drives") | ("drives", _) => drive_routes::run(self, call, fault),
+            _ => directory::run(self, call),
+        };
+        let decorate = |headers: &mut Vec<(String, String)>| headers.extend(spent);
+        match result {
+            Ok(mut reply) => {
+                decorate(&mut reply.headers);
+                Ok(reply)
+            }
+            Err(mut e) => {
+                decorate(&mut e.headers);
+                Err(e)
+            }
+        }
+    }
+
+    fn authorise(&mut self, req: &Request) -> Result<Token, ApiError> {
+        let denied = |text: &str| Err(ApiError::new(401, "InvalidAuthenticationToken", text));
+        let Some(bearer) = req.header("authorization").and_then(|h| h.strip_prefix("Bearer ").or_else(|| h.strip_prefix("bearer "))) else {
+            return denied("Access token is empty.");
+        };
+        let Some(token) = self.tokens.get(bearer) else {
+            return denied("CompactToken parsing failed with error code: 80049217");
+        };
+        if token.expires_ms <= self.clock.now_ms() {
+            return denied("Lifetime validation failed, the token is expired.");
+        }
+        Ok(token.clone())
+    }
+
+    /// Takes what the call costs out of its budgets; answers headers for the reply.
+    fn spend(&mut self, call: &Call<'_>) -> Result<Vec<(String, String)>, ApiError> {
+        let now = self.clock.now_ms();
+        let tenant = &self.tenants[call.tenant];
+        let users = tenant.users.len();
+        let lower: Vec<String> = call.path.iter().map(|p| p.to_ascii_lowercase()).collect();
+        let second = lower.get(2).map(String::as_str).unwrap_or_default();
+        let is_mail = lower.first().is_some_and(|p| p == "users") && ["mailfolders", "messages"].contains(&second);
+        let is_drive = lower.first().is_some_and(|p| p == "drives") || ["drive", "drives"].contains(&second);
+        if is_mail {
+            let user = tenant.user_id(&call.path[1]).unwrap_or_else(|| call.path[1].clone());
+            self.throttle.mail(now, &call.app, &user, call.req.body.len())
+        } else if is_drive {
+            let cost = drive_routes::resource_units(call.method(), &lower, &call.req.query);
+            self.throttle.drive(now, &call.app, call.tenant, cost)
+        } else {
+            self.throttle.directory(now, &call.app, call.tenant, users, call.method())
+        }
+    }
+
+    /// A token that the service alone can make, for links without sign-in.
+    pub(crate) fn seal_link(&self, content: &str) -> String {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(content), self.link_mac(content))
+    }
+
+    fn link_mac(&self, content: &str) -> String {
+        use sha2::{Digest, Sha256};
+        hex::encode(&Sha256::new().chain_update(&self.link_secret).chain_update(content).finalize()[..12])
+    }
+
+    pub(crate) fn open_link(&self, token: &str) -> Option<String> {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let (content, mac) = token.split_once('.')?;
+        let content = String::from_utf8(URL_SAFE_NO_PAD.decode(content).ok()?).ok()?;
+        (self.link_mac(&content) == mac).then_some(content)
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        json!({
+            "now": self.now().to_string(),
+            "counters": self.counters,
+            "throttle": self.throttle.report(),
+        })
+    }
+}
+
+/// A path with its ids replaced, so that calls of one kind count together.
+fn route_shape(path: &str) -> String {
+    let decoded = percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let mut out = String::new();
+    for part in segments(&decoded) {
+        out.push('/');
+        let word = part.len() < 26 && part.chars().all(|c| c.is_ascii_alphabetic() || c == '$' || c == '.' || c == '_');
+        let known = word || part == "v1.0" || part == "alerts_v2";
+        out.push_str(if known { &part } else { "{id}" });
+    }
+    out
+}
