@@ -1,1 +1,21 @@
-//! x
+//! Microsoft Graph over HTTPS: sign-in with a certificate, throttle budgets, retry, paging, delta, batch, upload sessions.
+//!
+//! Error policy: an [`Error`] says what failed in one sentence, and its [`ErrorKind`] what a caller may do about it.
+//! Temporary failures are retried here and only returned when patience ([`Patience`]) is used up.
+//!
+//! Deliberately absent: what the answers are used for, constants of any cloud (authority and base URL are settings),
+//! and any knowledge of the simulator.
+//! Start at [`Client`].
+
+mod budget;
+mod client;
+mod error;
+mod settings;
+mod signin;
+mod transfer;
+
+pub use budget::{Budget, BudgetReport, Scope};
+pub use client::{Client, Page, Patience, Request, Stats};
+pub use error::{Error, ErrorKind};
+pub use settings::{Credential, Settings, TokioClock};
+pub use transfer::Download;

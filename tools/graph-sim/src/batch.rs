@@ -71,7 +71,7 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
 
 fn one(world: &mut World, outer: &Call<'_>, row: &Value) -> Reply {
     let url = row["url"].as_str().unwrap_or_default();
-    let relative = url.find("/v1.0/").filter(|_| url.starts_with("http")).map_or(url, |n| &url[n + 5..]);
+    let relative = url.find("/v1.0/").filter(|n| *n == 0 || url.starts_with("http")).map_or(url, |n| &url[n + 5..]);
     let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
     let path = format!("/v1.0/{}", path.trim_start_matches('/'));
     let mut headers: Vec<(String, String)> = row["headers"]

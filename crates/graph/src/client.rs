@@ -1,0 +1,497 @@
+use crate::{
+    Budget, Error, ErrorKind, Scope, Settings,
+    signin::{SignInError, Token, sign_in},
+};
+use bytes::Bytes;
+use futures::StreamExt;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use strongroom_model::{Clock, limits};
+use tokio::sync::Semaphore;
+use url::Url;
+
+/// How long to go on when things fail.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Tries of one call that fails for other reasons than throttling.
+    pub tries: u32,
+    /// First pause between tries; doubles each time.
+    pub pause_ms: u64,
+    /// How long one call may be throttled in all.
+    pub throttled_s_max: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { tries: 6, pause_ms: 500, throttled_s_max: 3600 }
+    }
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(crate) method: Method,
+    /// Below the version (`users/…`), or a whole URL that Graph gave.
+    pub(crate) target: String,
+    pub(crate) scope: Scope,
+    pub(crate) cost: u64,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Bytes>,
+    /// Whether repeating it after an unknown outcome does no harm.
+    pub(crate) repeatable: bool,
+}
+
+impl Request {
+    /// A GET that costs one unit.
+    pub fn get(scope: Scope, target: impl Into<String>) -> Self {
+        Self::new(Method::GET, scope, target)
+    }
+
+    /// A POST with a JSON body; not repeated after an unknown outcome.
+    pub fn post(scope: Scope, target: impl Into<String>, body: &Value) -> Self {
+        Self { repeatable: false, ..Self::new(Method::POST, scope, target) }.json(body)
+    }
+
+    /// A PATCH with a JSON body.
+    pub fn patch(scope: Scope, target: impl Into<String>, body: &Value) -> Self {
+        Self::new(Method::PATCH, scope, target).json(body)
+    }
+
+    /// A PUT of bytes.
+    pub fn put(scope: Scope, target: impl Into<String>, body: Bytes) -> Self {
+        let mut request = Self::new(Method::PUT, scope, target).header("content-type", "application/octet-stream");
+        request.body = Some(body);
+        request
+    }
+
+    /// A DELETE.
+    pub fn delete(scope: Scope, target: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, scope, target)
+    }
+
+    fn new(method: Method, scope: Scope, target: impl Into<String>) -> Self {
+        Self { method, target: target.into(), scope, cost: 1, headers: Vec::new(), body: None, repeatable: true }
+    }
+
+    fn json(mut self, body: &Value) -> Self {
+        self.body = Some(body.to_string().into());
+        self.header("content-type", "application/json")
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// What the call costs, in the scope's units.
+    #[must_use]
+    pub fn cost(mut self, units: u64) -> Self {
+        self.cost = units;
+        self
+    }
+
+    /// Says that a POST may be repeated after an unknown outcome.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// What an error calls it: the method and the path, without query.
+    pub(crate) fn what(&self) -> String {
+        let path = self.target.split('?').next().unwrap_or_default();
+        let path = path.split_once("/v1.0/").map_or(path, |(_, p)| p);
+        format!("{} {:.160}", self.method, path)
+    }
+}
+
+/// One page of a collection.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The entities.
+    pub value: Vec<Value>,
+    /// Where the next page is.
+    pub next: Option<String>,
+    /// Where the next round begins, on the last page of a delta.
+    pub delta: Option<String>,
+}
+
+/// An answer, whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+/// What went over the wire.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Stats {
+    /// Requests sent.
+    pub requests: u64,
+    /// Requests sent again.
+    pub retries: u64,
+    /// Bytes of bodies received.
+    pub bytes_in: u64,
+    /// Bytes of bodies sent.
+    pub bytes_out: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+}
+
+/// A signed-in application in one tenant.
+pub struct Client {
+    pub(crate) http: reqwest::Client,
+    settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) patience: Patience,
+    token: tokio::sync::Mutex<Option<Token>>,
+    gates: Mutex<HashMap<Scope, Arc<Semaphore>>>,
+    pub(crate) counters: Counters,
+}
+
+/// The chain of causes in one line; reqwest's own text hides them. URLs are left out: some are credentials.
+pub(crate) fn explain(e: &reqwest::Error) -> String {
+    let mut text = String::new();
+    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(e);
+    while let Some(s) = source {
+        text = s.to_string();
+        source = s.source();
+    }
+    match (e.is_timeout(), e.is_connect(), text.is_empty()) {
+        (true, _, _) => "no answer in time".to_owned(),
+        (_, true, false) => format!("no connection: {text}"),
+        (_, true, true) => "no connection".to_owned(),
+        (_, _, false) => format!("the connection failed: {text}"),
+        _ => "the connection failed".to_owned(),
+    }
+}
+
+enum Attempt {
+    Done(Answer),
+    /// Wait so long, then try again; `true` when the service throttles.
+    Again { wait: Duration, throttled: bool, why: Error },
+    Renew(Error),
+    Failed(Error),
+}
+
+impl Client {
+    /// Makes a client; signs in with the first call.
+    pub fn new(settings: Settings, clock: Arc<dyn Clock>, budget: Arc<Budget>, patience: Patience) -> Result<Self, Error> {
+        Ok(Self {
+            http: settings.http()?,
+            settings,
+            clock,
+            budget,
+            patience,
+            token: tokio::sync::Mutex::new(None),
+            gates: Mutex::default(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// The budgets.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// The clock that waits are measured with.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// What went over the wire so far.
+    pub fn stats(&self) -> Stats {
+        let get = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let c = &self.counters;
+        Stats { requests: get(&c.requests), retries: get(&c.retries), bytes_in: get(&c.bytes_in), bytes_out: get(&c.bytes_out) }
+    }
+
+    pub(crate) fn count_in(&self, bytes: usize) {
+        self.counters.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_request(&self, bytes_out: usize) {
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        self.counters.bytes_out.fetch_add(bytes_out as u64, Ordering::Relaxed);
+    }
+
+    /// The URL of a call. A link that Graph gave must lead to Graph: the token goes nowhere else.
+    fn url(&self, target: &str) -> Result<Url, Error> {
+        if target.starts_with("https://") || target.starts_with("http://") {
+            let url = Url::parse(target).map_err(|e| Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that is no URL: {e}")))?;
+            if url.origin() != self.settings.graph.origin() {
+                return Err(Error::new(ErrorKind::BadAnswer, format!("Graph gave a link to another host ({})", url.host_str().unwrap_or_default())));
+            }
+            return Ok(url);
+        }
+        let base = self.settings.graph.as_str().trim_end_matches('/');
+        Url::parse(&format!("{base}/v1.0/{target}")).map_err(|e| Error::new(ErrorKind::Settings, format!("the Graph base URL is not usable: {e}")))
+    }
+
+    async fn token(&self, refuse: Option<&str>) -> Result<Token, Error> {
+        let mut held = self.token.lock().await;
+        let now = self.clock.now().as_second();
+        if let Some(token) = held.as_ref() {
+            if now < token.renew_at && refuse != Some(token.text.expose_secret()) {
+                return Ok(token.clone());
+            }
+        }
+        let mut tries = 0;
+        loop {
+            match sign_in(&self.http, &self.settings, self.clock.as_ref()).await {
+                Ok(token) => {
+                    *held = Some(token.clone());
+                    return Ok(token);
+                }
+                Err(SignInError::Final(e)) => return Err(e),
+                Err(SignInError::Temporary(why)) => {
+                    tries += 1;
+                    if tries >= self.patience.tries {
+                        return Err(Error::new(ErrorKind::Unavailable, format!("the sign-in service cannot be reached: {why}")));
+                    }
+                    self.clock.sleep(self.pause(tries)).await;
+                }
+            }
+        }
+    }
+
+    /// Exponential, with jitter, at most 30 s.
+    pub(crate) fn pause(&self, tries: u32) -> Duration {
+        let base = self.patience.pause_ms.saturating_mul(1 << (tries - 1).min(8)).min(30_000);
+        let mut random = [0; 2];
+        let _ = getrandom::fill(&mut random);
+        Duration::from_millis(base / 2 + base * u64::from(u16::from_le_bytes(random)) / 65_536)
+    }
+
+    pub(crate) fn gate(&self, scope: &Scope) -> Arc<Semaphore> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.entry(scope.clone()).or_insert_with(|| Arc::new(Semaphore::new(Budget::concurrent_max(scope)))).clone()
+    }
+
+    /// Waits until the budget has room.
+    pub(crate) async fn await_budget(&self, scope: &Scope, cost: u64, bytes: u64) {
+        while let Some(wait) = self.budget.take(scope, self.clock.now().as_millisecond(), cost, bytes) {
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// Sends a call, with patience. Answers are whole, statuses below 400.
+    pub async fn send(&self, request: &Request) -> Result<Answer, Error> {
+        let url = self.url(&request.target)?;
+        let gate = self.gate(&request.scope);
+        let (mut tries, mut throttled_ms, mut refused) = (0, 0, None::<String>);
+        loop {
+            let token = self.token(refused.as_deref()).await?;
+            self.await_budget(&request.scope, request.cost, request.body.as_ref().map_or(0, |b| b.len() as u64)).await;
+            let attempt = {
+                let _place = gate.acquire().await.map_err(|_| Error::new(ErrorKind::Unavailable, "the client was closed"))?;
+                self.attempt(request, &url, &token).await
+            };
+            match attempt {
+                Attempt::Done(answer) => return Ok(answer),
+                Attempt::Failed(e) => return Err(e),
+                Attempt::Renew(e) if refused.is_some() => return Err(e),
+                Attempt::Renew(_) => refused = Some(token.text.expose_secret().to_owned()),
+                Attempt::Again { wait, throttled: true, why } => {
+                    throttled_ms += wait.as_millis() as u64;
+                    if throttled_ms > self.patience.throttled_s_max * 1000 {
+                        return Err(Error { kind: ErrorKind::Throttled, ..why });
+                    }
+                    let until = self.clock.now().as_millisecond() + wait.as_millis() as i64;
+                    self.budget.block(&request.scope, until, true);
+                    self.clock.sleep(wait).await;
+                }
+                Attempt::Again { wait, throttled: false, why } => {
+                    tries += 1;
+                    if tries >= self.patience.tries {
+                        return Err(why);
+                    }
+                    self.clock.sleep(wait.max(self.pause(tries))).await;
+                }
+            }
+            self.counters.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn attempt(&self, request: &Request, url: &Url, token: &Token) -> Attempt {
+        let what = request.what();
+        let mut builder = self.http.request(request.method.clone(), url.clone()).bearer_auth(token.text.expose_secret());
+        builder = builder.header("prefer", "IdType=\"ImmutableId\"");
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        self.count_request(request.body.as_ref().map_or(0, Bytes::len));
+        let again = |why: String, sent: bool| {
+            let error = Error::new(ErrorKind::Unavailable, format!("{what} failed: {why}"));
+            match sent && !request.repeatable {
+                true => Attempt::Failed(error),
+                false => Attempt::Again { wait: Duration::ZERO, throttled: false, why: error },
+            }
+        };
+        let answer = match builder.send().await {
+            Ok(answer) => answer,
+            Err(e) => return again(explain(&e), !e.is_connect()),
+        };
+        let status = answer.status().as_u16();
+        let wait = wait_header(answer.headers());
+        let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let mut body = Vec::new();
+        let mut stream = answer.bytes_stream();
+        while let Some(piece) = stream.next().await {
+            match piece {
+                Ok(bytes) if body.len() + bytes.len() > limits::PAGE_BYTES_MAX => {
+                    return Attempt::Failed(Error::new(ErrorKind::BadAnswer, format!("{what} answered with more than {} bytes", limits::PAGE_BYTES_MAX)));
+                }
+                Ok(bytes) => body.extend_from_slice(&bytes),
+                Err(e) => return again(explain(&e), true),
+            }
+        }
+        self.count_in(body.len());
+        if status < 400 {
+            return Attempt::Done(Answer { status, location, body: body.into() });
+        }
+        let mut error = Error::from_answer(&what, status, &body);
+        match status {
+            401 => Attempt::Renew(error),
+            // A throttled call did nothing, so it may be repeated whatever it is.
+            429 => Attempt::Again { wait: wait.unwrap_or(Duration::from_secs(10)), throttled: true, why: error },
+            503 if wait.is_some() => Attempt::Again { wait: wait.unwrap_or_default(), throttled: true, why: error },
+            500.. if request.repeatable || status == 503 => Attempt::Again { wait: Duration::ZERO, throttled: false, why: error },
+            410 => {
+                if let Some(link) = location {
+                    error.code = Some(link);
+                }
+                Attempt::Failed(error)
+            }
+            _ => Attempt::Failed(error),
+        }
+    }
+
+    /// The whole body.
+    pub async fn bytes(&self, request: &Request) -> Result<Bytes, Error> {
+        Ok(self.send(request).await?.body)
+    }
+
+    /// The body as JSON. A body that is no JSON is asked for again: a proxy may have cut it.
+    pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        let mut tries = 0;
+        loop {
+            let answer = self.send(request).await?;
+            let body = if answer.body.is_empty() { Bytes::from_static(b"null") } else { answer.body };
+            match serde_json::from_slice(&body) {
+                Ok(value) => return Ok(value),
+                Err(e) => {
+                    tries += 1;
+                    if tries >= self.patience.tries || !request.repeatable {
+                        return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered with something that is not the expected JSON: {e}", request.what())));
+                    }
+                    self.clock.sleep(self.pause(tries)).await;
+                }
+            }
+        }
+    }
+
+    /// One page of a collection or delta.
+    pub async fn page(&self, request: &Request) -> Result<Page, Error> {
+        let mut body: Value = self.json(request).await?;
+        let link = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (next, delta) = (link("@odata.nextLink"), link("@odata.deltaLink"));
+        match body.get_mut("value").map(Value::take) {
+            Some(Value::Array(value)) => Ok(Page { value, next, delta }),
+            _ => Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered without a list", request.what()))),
+        }
+    }
+
+    /// All pages of a collection, in one list; for collections that are known to be small.
+    pub async fn list(&self, request: &Request) -> Result<Vec<Value>, Error> {
+        let mut all = Vec::new();
+        let mut request = request.clone();
+        loop {
+            let page = self.page(&request).await?;
+            all.extend(page.value);
+            match page.next {
+                // A link that leads to itself would never end.
+                Some(next) if next == request.target => {
+                    return Err(Error::new(ErrorKind::BadAnswer, format!("{} leads to itself", request.what())));
+                }
+                Some(next) => request.target = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Up to [`limits::BATCH_REQUESTS_MAX`] GETs in one call; answers in the order of the targets. Inner throttling is
+    /// waited out, inner failures are answers of their own.
+    pub async fn batch_get(&self, scope: &Scope, targets: &[String]) -> Result<Vec<Result<Value, Error>>, Error> {
+        let mut answers: Vec<Option<Result<Value, Error>>> = targets.iter().map(|_| None).collect();
+        let mut waited_ms = 0;
+        loop {
+            let open: Vec<usize> = (0..targets.len()).filter(|n| answers[*n].is_none()).take(limits::BATCH_REQUESTS_MAX).collect();
+            if open.is_empty() {
+                return Ok(answers.into_iter().flatten().collect());
+            }
+            let requests: Vec<Value> = open
+                .iter()
+                .map(|n| json!({"id": n.to_string(), "method": "GET", "url": format!("/{}", targets[*n]), "headers": {"Prefer": "IdType=\"ImmutableId\""}}))
+                .collect();
+            let call = Request::post(scope.clone(), "$batch", &json!({"requests": requests})).cost(open.len() as u64).repeatable();
+            let body: Value = self.json(&call).await?;
+            let mut wait_s = 0;
+            for r in body["responses"].as_array().into_iter().flatten() {
+                let Some(n) = r["id"].as_str().and_then(|i| i.parse::<usize>().ok()).filter(|n| *n < targets.len()) else { continue };
+                let status = r["status"].as_u64().unwrap_or(500) as u16;
+                match status {
+                    429 | 503 => {
+                        let s = r["headers"]["Retry-After"].as_str().and_then(|s| s.parse::<u64>().ok()).unwrap_or(10);
+                        wait_s = wait_s.max(s);
+                    }
+                    400.. => {
+                        let what = format!("GET {}", targets[n].split('?').next().unwrap_or_default());
+                        answers[n] = Some(Err(Error::from_answer(&what, status, r["body"].to_string().as_bytes())));
+                    }
+                    _ => answers[n] = Some(Ok(r["body"].clone())),
+                }
+            }
+            if open.iter().any(|n| answers[*n].is_none()) {
+                let wait = Duration::from_secs(wait_s.max(1));
+                waited_ms += wait.as_millis() as u64;
+                if waited_ms > self.patience.throttled_s_max * 1000 {
+                    return Err(Error::new(ErrorKind::Throttled, "a batch was throttled for too long"));
+                }
+                self.budget.block(scope, self.clock.now().as_millisecond() + wait.as_millis() as i64, wait_s > 0);
+                self.clock.sleep(wait).await;
+            }
+        }
+    }
+}
+
+/// The larger of Retry-After and RateLimit-Reset, in seconds.
+fn wait_header(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+    let read = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<f64>().ok());
+    let retry = read("retry-after");
+    let reset = read("ratelimit-reset").filter(|_| retry.is_some());
+    retry.map(|r| Duration::from_secs_f64(r.max(reset.unwrap_or(0.0)).clamp(0.0, 86_400.0)))
+}

@@ -1,0 +1,230 @@
+//! Large bodies: downloads that resume, upload sessions.
+
+use crate::{Client, Error, ErrorKind, Request, Scope, client::explain};
+use bytes::Bytes;
+use reqwest::Method;
+use serde_json::Value;
+use strongroom_model::limits;
+
+/// A download that is under way: through the 302 to a pre-authenticated URL (no token goes there), resumed with Range.
+pub struct Download<'c> {
+    client: &'c Client,
+    request: Request,
+    response: Option<reqwest::Response>,
+    position: u64,
+    /// Bytes to throw away, when a resumed body starts from the beginning.
+    skip: u64,
+    tries: u32,
+    total: Option<u64>,
+}
+
+impl Client {
+    /// Begins a download of `…/content`. Nothing is sent before the first [`Download::next`].
+    pub fn download(&self, request: Request) -> Download<'_> {
+        Download { client: self, request, response: None, position: 0, skip: 0, tries: 0, total: None }
+    }
+
+    /// Uploads through a session of a drive. `read(offset, length)` hands out the bytes.
+    /// Answers the finished item.
+    pub async fn upload_file<R, F>(&self, session: &Request, total: u64, mut read: R) -> Result<Value, Error>
+    where
+        R: FnMut(u64, usize) -> F + Send,
+        F: Future<Output = Result<Bytes, Error>> + Send,
+    {
+        let mut restarts = 0;
+        'session: loop {
+            let opened: Value = self.json(&session.clone().repeatable()).await?;
+            let url = opened["uploadUrl"].as_str().unwrap_or_default().to_owned();
+            let mut at = 0;
+            while at < total {
+                let length = (limits::DRIVE_FRAGMENT_BYTES as u64).min(total - at) as usize;
+                let bytes = read(at, length).await?;
+                match self.put_range(&url, &session.scope, at, total, bytes).await {
+                    Ok(Some(done)) => return Ok(done),
+                    Ok(None) => at += length as u64,
+                    // The session is gone: start over, but not for ever.
+                    Err(e) if e.kind == ErrorKind::NotFound && restarts < 2 => {
+                        restarts += 1;
+                        continue 'session;
+                    }
+                    // Already received: ask where to go on.
+                    Err(e) if e.status == Some(416) => {
+                        let next = self.expected(&url).await?;
+                        if next == at {
+                            return Err(e);
+                        }
+                        at = next;
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+            return Err(Error::new(ErrorKind::BadAnswer, "an upload session ended without an item"));
+        }
+    }
+
+    /// Uploads an attachment through its session: ranges in order. Answers the attachment's URL.
+    pub async fn upload_attachment(&self, session: &Request, content: &Bytes) -> Result<(), Error> {
+        let opened: Value = self.json(&session.clone().repeatable()).await?;
+        let url = opened["uploadUrl"].as_str().unwrap_or_default().to_owned();
+        let total = content.len() as u64;
+        let mut at = 0;
+        while at < total {
+            let end = (at + limits::ATTACHMENT_RANGE_BYTES as u64).min(total);
+            let piece = content.slice(at as usize..end as usize);
+            self.put_range(&url, &session.scope, at, total, piece).await?;
+            at = end;
+        }
+        Ok(())
+    }
+
+    async fn expected(&self, url: &str) -> Result<u64, Error> {
+        let answer = self.http.get(url).send().await.map_err(|e| Error::new(ErrorKind::Unavailable, explain(&e)))?;
+        let body: Value = answer.json().await.map_err(|e| Error::new(ErrorKind::BadAnswer, explain(&e)))?;
+        let first = body["nextExpectedRanges"][0].as_str().unwrap_or_default();
+        first.split('-').next().and_then(|n| n.parse().ok()).ok_or_else(|| Error::new(ErrorKind::BadAnswer, "an upload session does not say where to go on"))
+    }
+
+    /// One range to an upload URL; no token goes there. `Some` is the finished item.
+    async fn put_range(&self, url: &str, scope: &Scope, at: u64, total: u64, bytes: Bytes) -> Result<Option<Value>, Error> {
+        let length = bytes.len() as u64;
+        let mut tries = 0;
+        loop {
+            self.await_budget(scope, 2, length).await;
+            self.count_request(bytes.len());
+            let sent = self
+                .http
+                .put(url)
+                .header("content-type", "application/octet-stream")
+                .header("content-range", format!("bytes {at}-{}/{total}", at + length - 1))
+                .body(bytes.clone())
+                .send()
+                .await;
+            let why = match sent {
+                Ok(answer) => {
+                    let status = answer.status().as_u16();
+                    let wait = answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+                    let body = answer.bytes().await.unwrap_or_default();
+                    match status {
+                        202 => return Ok(None),
+                        200 | 201 => {
+                            let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+                            // An attachment session answers 200 with the next range until its last part.
+                            let goes_on = value.get("nextExpectedRanges").is_some();
+                            return Ok((!goes_on).then_some(value));
+                        }
+                        429 | 500.. => {
+                            if let Some(s) = wait {
+                                self.budget.block(scope, self.clock.now().as_millisecond() + s as i64 * 1000, true);
+                            }
+                            Error::from_answer("an upload", status, &body)
+                        }
+                        _ => return Err(Error::from_answer("an upload", status, &body)),
+                    }
+                }
+                Err(e) => Error::new(ErrorKind::Unavailable, format!("an upload failed: {}", explain(&e))),
+            };
+            tries += 1;
+            if tries >= self.patience.tries {
+                return Err(why);
+            }
+            self.clock.sleep(self.pause(tries)).await;
+        }
+    }
+}
+
+impl Download<'_> {
+    /// Bytes delivered so far.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next piece, `None` at the end. The end counts only when it comes where the length says.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            if self.response.is_none() {
+                self.open().await?;
+            }
+            let Some(response) = &mut self.response else { continue };
+            match response.chunk().await {
+                Ok(Some(mut bytes)) => {
+                    self.client.count_in(bytes.len());
+                    if self.skip > 0 {
+                        let n = self.skip.min(bytes.len() as u64);
+                        bytes = bytes.slice(n as usize..);
+                        self.skip -= n;
+                    }
+                    if bytes.is_empty() {
+                        continue;
+                    }
+                    self.position += bytes.len() as u64;
+                    return Ok(Some(bytes));
+                }
+                Ok(None) if self.total.is_none_or(|t| t == self.position) => return Ok(None),
+                Ok(None) => self.failed(format!("{} of {} bytes came", self.position, self.total.unwrap_or(0))).await?,
+                Err(e) => self.failed(explain(&e)).await?,
+            }
+        }
+    }
+
+    async fn failed(&mut self, why: String) -> Result<(), Error> {
+        self.response = None;
+        self.tries += 1;
+        if self.tries >= self.client.patience.tries {
+            return Err(Error::new(ErrorKind::Unavailable, format!("{} broke off: {why}", self.request.what())));
+        }
+        self.client.clock.sleep(self.client.pause(self.tries)).await;
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<(), Error> {
+        // The link is asked for anew each time: it lives for minutes only.
+        let answer = self.client.send(&self.request).await?;
+        if answer.status != 302 {
+            return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered with {} where a link was expected", self.request.what(), answer.status)));
+        }
+        let Some(url) = answer.location else {
+            return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered with a redirect to nowhere", self.request.what())));
+        };
+        self.client.await_budget(&self.request.scope, 1, 0).await;
+        self.client.count_request(0);
+        let mut builder = self.client.http.request(Method::GET, &url);
+        if self.position > 0 {
+            builder = builder.header("range", format!("bytes={}-", self.position));
+        }
+        let response = match builder.send().await {
+            Ok(r) => r,
+            Err(e) => return self.failed(explain(&e)).await,
+        };
+        let status = response.status().as_u16();
+        match status {
+            206 => {
+                let range = response.headers().get("content-range").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("bytes "));
+                let start = range.and_then(|r| r.split('-').next()?.parse::<u64>().ok());
+                let total = range.and_then(|r| r.rsplit('/').next()?.parse::<u64>().ok());
+                if start != Some(self.position) {
+                    return self.failed("the answer holds another range".to_owned()).await;
+                }
+                self.total = total.or(self.total);
+                self.skip = 0;
+            }
+            200 => {
+                self.total = response.content_length().or(self.total);
+                self.skip = self.position;
+            }
+            // Asked for bytes beyond the end: all is there already.
+            416 if self.total == Some(self.position) => {}
+            429 | 503 => {
+                let wait = response.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<i64>().ok()).unwrap_or(5);
+                self.client.budget.block(&self.request.scope, self.client.clock.now().as_millisecond() + wait * 1000, true);
+                return self.failed(format!("the service answered {status}")).await;
+            }
+            404 | 410 => {
+                let body = response.bytes().await.unwrap_or_default();
+                return Err(Error::from_answer(&self.request.what(), status, &body));
+            }
+            _ => return self.failed(format!("the service answered {status}")).await,
+        }
+        self.response = Some(response);
+        Ok(())
+    }
+}
