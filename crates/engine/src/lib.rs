@@ -1,1 +1,3 @@
 //! x
+mod judge;
+pub use judge::{Content, judge};

@@ -109,6 +109,18 @@ impl Request {
         self
     }
 
+    /// The same call to another place: a link that Graph gave.
+    #[must_use]
+    pub fn at(mut self, target: String) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// Where it goes.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     /// What an error calls it: the method and the path, without query.
     pub(crate) fn what(&self) -> String {
         let path = self.target.split('?').next().unwrap_or_default();

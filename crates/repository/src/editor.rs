@@ -1,12 +1,12 @@
 use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, tree};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Changes a snapshot's directories in memory, loading only what it touches and writing only what changed.
 ///
 /// Invariant (law 4): [`TreeEditor::write`] costs the changed directories and those above them. Putting a node that
 /// is already there changes nothing, so replayed changes leave the same root.
-pub struct TreeEditor<'r> {
-    repo: &'r Repository,
+pub struct TreeEditor {
+    repo: Arc<Repository>,
     root: Dir,
     loaded_nodes: usize,
 }
@@ -98,19 +98,14 @@ pub enum Found {
     Dir(Option<Vec<u8>>),
 }
 
-impl<'r> TreeEditor<'r> {
+impl TreeEditor {
     /// Starts from a snapshot's root, or from nothing.
-    pub fn new(repo: &'r Repository, root: Option<Id>, now: jiff::Timestamp) -> Self {
+    pub fn new(repo: Arc<Repository>, root: Option<Id>, now: jiff::Timestamp) -> Self {
         let root = match root {
             Some(id) => Dir { modified: now, facts: None, tree: Some(id), children: None, dirty: false },
             None => Dir::new(now),
         };
         Self { repo, root, loaded_nodes: 0 }
-    }
-
-    /// The repository below.
-    pub fn repository(&self) -> &'r Repository {
-        self.repo
     }
 
     fn dir_mut(&mut self, path: &[&str], create: Option<jiff::Timestamp>) -> Result<Option<&mut Dir>, Error> {
@@ -119,7 +114,7 @@ impl<'r> TreeEditor<'r> {
             if create.is_some() {
                 dir.dirty = true;
             }
-            let children = dir.load(self.repo, &mut self.loaded_nodes)?;
+            let children = dir.load(&self.repo, &mut self.loaded_nodes)?;
             let missing = !matches!(children.get(*part), Some(Child::Dir(_)));
             match (missing, create) {
                 (true, None) => return Ok(None),
@@ -145,10 +140,10 @@ impl<'r> TreeEditor<'r> {
         let Some((name, parent)) = path.split_last() else {
             return Ok(Some(Found::Dir(self.root.facts.clone())));
         };
-        let repo = self.repo;
+        let repo = self.repo.clone();
         let Some(dir) = self.dir_mut(parent, None)? else { return Ok(None) };
         let mut loaded = 0;
-        let found = dir.load(repo, &mut loaded)?.get(*name).map(|child| match child {
+        let found = dir.load(&repo, &mut loaded)?.get(*name).map(|child| match child {
             Child::Leaf(node) => Found::File(node.clone()),
             Child::Dir(dir) => Found::Dir(dir.facts.clone()),
         });
@@ -158,10 +153,10 @@ impl<'r> TreeEditor<'r> {
 
     /// The names in a directory, empty when it does not exist.
     pub fn names(&mut self, path: &[&str]) -> Result<Vec<String>, Error> {
-        let repo = self.repo;
+        let repo = self.repo.clone();
         let Some(dir) = self.dir_mut(path, None)? else { return Ok(Vec::new()) };
         let mut loaded = 0;
-        let names = dir.load(repo, &mut loaded)?.keys().cloned().collect();
+        let names = dir.load(&repo, &mut loaded)?.keys().cloned().collect();
         self.loaded_nodes += loaded;
         Ok(names)
     }
@@ -176,11 +171,11 @@ impl<'r> TreeEditor<'r> {
             }
         }
         let modified = node.modified;
-        let repo = self.repo;
+        let repo = self.repo.clone();
         let mut loaded = 1;
         if let Some(dir) = self.dir_mut(parent, Some(modified))? {
             let (name, child) = Child::from_node(node);
-            dir.load(repo, &mut loaded)?.insert(name, child);
+            dir.load(&repo, &mut loaded)?.insert(name, child);
         }
         self.loaded_nodes += loaded;
         Ok(())
@@ -207,11 +202,11 @@ impl<'r> TreeEditor<'r> {
         if self.get(path)?.is_none() {
             return Ok(None);
         }
-        let repo = self.repo;
+        let repo = self.repo.clone();
         let modified = jiff::Timestamp::UNIX_EPOCH;
         let Some(dir) = self.dir_mut(parent, Some(modified))? else { return Ok(None) };
         let mut loaded = 0;
-        Ok(dir.load(repo, &mut loaded)?.remove(*name))
+        Ok(dir.load(&repo, &mut loaded)?.remove(*name))
     }
 
     /// Takes away directories without children, from `path` upwards, down to `keep` leading parts.
@@ -243,10 +238,10 @@ impl<'r> TreeEditor<'r> {
             }
             dir => dir,
         };
-        let repo = self.repo;
+        let repo = self.repo.clone();
         let mut loaded = 0;
         if let Some(dir) = self.dir_mut(parent, Some(modified))? {
-            dir.load(repo, &mut loaded)?.insert((*name).to_owned(), child);
+            dir.load(&repo, &mut loaded)?.insert((*name).to_owned(), child);
         }
         Ok(true)
     }
@@ -258,12 +253,12 @@ impl<'r> TreeEditor<'r> {
 
     /// Writes the changed directories; answers the root. Nothing is durable before [`Repository::flush`].
     pub fn write(&mut self) -> Result<Id, Error> {
-        self.root.write(self.repo, false)
+        self.root.write(&self.repo, false)
     }
 
     /// As [`TreeEditor::write`], and lets go of the memory.
     pub fn write_and_shed(&mut self) -> Result<Id, Error> {
-        let id = self.root.write(self.repo, true)?;
+        let id = self.root.write(&self.repo, true)?;
         self.loaded_nodes = 0;
         Ok(id)
     }

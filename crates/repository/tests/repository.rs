@@ -31,7 +31,7 @@ fn no_change_writes_one_object_and_one_new_message_five_at_most() {
     let files = school(1);
     let first = back_up(&repo, None, &files).unwrap();
     let before = repo.written().objects;
-    let mut editor = TreeEditor::new(&repo, Some(first.1.tree), now());
+    let mut editor = TreeEditor::new(repo.clone(), Some(first.1.tree), now());
     for (path, content) in &files {
         let stored = repo.put_content(content, strongroom_repository::Cut::Mime).unwrap();
         let parts: Vec<&str> = path.split('/').collect();
@@ -98,7 +98,7 @@ fn the_local_index_dies_with_a_foreign_prune() {
             store.remove(&Key::new(kind, &entry.name).unwrap()).unwrap();
         }
     }
-    let repo = Repository::open(store, &password(), cache.path(), who()).unwrap();
+    let repo = Arc::new(Repository::open(store, &password(), cache.path(), who()).unwrap());
     let (_, snapshot) = back_up(&repo, None, &files).unwrap();
     assert_eq!(contents(&repo, &snapshot).len(), files.len());
     assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
@@ -165,7 +165,7 @@ fn a_crash_at_any_write_loses_nothing_that_was_committed() {
                     _ => n >> 63 == 1,
                 }
             });
-            let repo = Repository::open(store.clone(), &password(), cache.path(), who()).unwrap();
+            let repo = Arc::new(Repository::open(store.clone(), &password(), cache.path(), who()).unwrap());
             let mut got = contents(&repo, &first.1);
             got.sort();
             let mut want = files.clone();

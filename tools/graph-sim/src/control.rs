@@ -133,7 +133,10 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             let mut world = sim.world();
             let id = world.tenants[tenant].user_id(name);
             match id.and_then(|id| world.tenants[tenant].users.remove(&id)) {
-                Some(_) => ok(),
+                Some(user) => {
+                    world.tenants[tenant].user_log.push((user.id, false));
+                    ok()
+                }
                 None => bad("there is no such user"),
             }
         }

@@ -40,6 +40,26 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             }
             Ok(Reply::json(200, &body))
         }
+        ["users", "delta"] => {
+            call.need(area, USERS)?;
+            let token = query.other.get("deltatoken").map(|t| t.parse::<usize>());
+            let rows: Vec<_> = match token {
+                None => tenant.users.values().map(|u| show::user(u, &query)).collect(),
+                Some(Ok(n)) if n <= tenant.user_log.len() => tenant.user_log[n..]
+                    .iter()
+                    .map(|(id, added)| match tenant.users.get(id).filter(|_| *added) {
+                        Some(u) => show::user(u, &query),
+                        None => json!({"id": id, "@removed": {"reason": "changed"}}),
+                    })
+                    .collect(),
+                _ => return Err(ApiError::new(410, "syncStateNotFound", "The sync state is not found.")),
+            };
+            Ok(Reply::json(200, &json!({
+                "@odata.context": format!("{origin}/v1.0/$metadata#users"),
+                "value": rows,
+                "@odata.deltaLink": format!("{origin}/v1.0/users/delta?$deltatoken={}", tenant.user_log.len()),
+            })))
+        }
         ["users", id] => {
             call.need(area, USERS)?;
             let id = tenant.user_id(id).ok_or_else(|| ApiError::not_found(area))?;

@@ -62,6 +62,7 @@ impl World {
             domain: plan.domain.clone(),
             apps: Vec::new(),
             users: BTreeMap::new(),
+            user_log: Vec::new(),
             case_id: ids.guid("case"),
             holds: Vec::new(),
             ids: IdMaker::default(),
@@ -77,6 +78,7 @@ impl World {
             Some(dir) => from_dir(&mut tenant, &mut ids, dir, now)?,
             None => school(&mut tenant, &mut ids, &mut rng, plan, now),
         }
+        tenant.user_log = tenant.users.keys().map(|id| (id.clone(), true)).collect();
         let first: Vec<String> = tenant.users.values().take(2).map(|u| u.upn.clone()).collect();
         tenant.holds = first.into_iter().map(|email| Hold { id: ids.guid("hold"), email, applied: true }).collect();
         tenant.ids = ids;

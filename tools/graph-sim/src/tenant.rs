@@ -44,6 +44,8 @@ pub(crate) struct Tenant {
     pub(crate) domain: String,
     pub(crate) apps: Vec<App>,
     pub(crate) users: BTreeMap<String, User>,
+    /// Users added (true) and removed, in order; a delta token is a place in it.
+    pub(crate) user_log: Vec<(String, bool)>,
     pub(crate) case_id: String,
     pub(crate) holds: Vec<Hold>,
     pub(crate) ids: IdMaker,

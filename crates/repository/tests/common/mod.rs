@@ -20,17 +20,17 @@ pub fn password() -> SecretString {
     PASSWORD.to_owned().into()
 }
 
-pub fn init(store: Arc<dyn Store>, cache: &Path) -> Repository {
-    Repository::init(store, &password(), cache, who(), now()).unwrap()
+pub fn init(store: Arc<dyn Store>, cache: &Path) -> Arc<Repository> {
+    Arc::new(Repository::init(store, &password(), cache, who(), now()).unwrap())
 }
 
 /// Backs up `files` (path, content) on top of `parent` the way the engine does, in two rounds with a partial between.
 pub fn back_up(
-    repo: &Repository,
+    repo: &Arc<Repository>,
     parent: Option<&(Id, Snapshot)>,
     files: &[(String, Vec<u8>)],
 ) -> Result<(Id, Snapshot), Error> {
-    let mut editor = TreeEditor::new(repo, parent.map(|p| p.1.tree), now());
+    let mut editor = TreeEditor::new(repo.clone(), parent.map(|p| p.1.tree), now());
     let half = files.len() / 2;
     let mut done = None;
     for (n, (path, content)) in files.iter().enumerate() {

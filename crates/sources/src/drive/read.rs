@@ -1,0 +1,152 @@
+use crate::{Changes, Client, Error, ErrorKind, Event, escape};
+use serde_json::Value;
+use strongroom_graph::{Download, Request, Scope};
+use strongroom_model::ItemId;
+
+/// A drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriveHead {
+    /// Its id.
+    pub id: ItemId,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is said of a file besides its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileHead {
+    /// Length of the content.
+    pub size_bytes: u64,
+    /// `quickXorHash`, when the service gives one.
+    pub quick_xor: Option<String>,
+    /// The service says that it holds malware.
+    pub malware: bool,
+}
+
+/// An item of a drive, as the delta shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriveItem {
+    /// Its id.
+    pub id: ItemId,
+    /// The folder above; `None` for the root.
+    pub parent: Option<ItemId>,
+    /// Its name.
+    pub name: String,
+    /// `None` for a folder.
+    pub file: Option<FileHead>,
+    /// Changes with anything.
+    pub e_tag: String,
+    /// `fileSystemInfo.createdDateTime`.
+    pub created: Option<jiff::Timestamp>,
+    /// `fileSystemInfo.lastModifiedDateTime`.
+    pub modified: Option<jiff::Timestamp>,
+}
+
+/// An older version of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Its id.
+    pub id: String,
+    /// When it was written.
+    pub modified: Option<jiff::Timestamp>,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
+/// A user's drive; `None` when the user has none.
+pub async fn drive_of(client: &Client, user: &ItemId) -> Result<Option<DriveHead>, Error> {
+    let request = Request::get(Scope::Drives, format!("users/{}/drive?$select=id,name", escape(&user.0)));
+    match client.json::<Value>(&request).await {
+        Ok(v) => Ok(v["id"].as_str().map(|id| DriveHead {
+            id: id.into(),
+            name: v["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("OneDrive").to_owned(),
+        })),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// New, changed and deleted items since `link`; all of them without one.
+pub fn changes<'c>(client: &'c Client, drive: &ItemId, link: Option<&str>) -> Changes<'c, DriveItem> {
+    let target = link.map_or_else(|| format!("drives/{}/root/delta", escape(&drive.0)), str::to_owned);
+    // Published cost: 1 with a token, 2 without.
+    let request = Request::get(Scope::Drives, target).cost(if link.is_some() { 1 } else { 2 });
+    Changes::new(client, request, link.is_none(), read_item)
+}
+
+/// One item by id.
+pub async fn item(client: &Client, drive: &ItemId, id: &ItemId) -> Result<Event<DriveItem>, Error> {
+    let target = format!("drives/{}/items/{}", escape(&drive.0), escape(&id.0));
+    Ok(read_item(client.json(&Request::get(Scope::Drives, target)).await?))
+}
+
+pub(super) fn read_item(v: Value) -> Event<DriveItem> {
+    let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
+    if v.get("deleted").is_some() {
+        return Event::Deleted(id);
+    }
+    let name = v["name"].as_str().unwrap_or_default().to_owned();
+    let skipped = |cause: &str| Event::Skipped { id: id.clone(), name: name.clone(), cause: cause.to_owned() };
+    if id.0.is_empty() || name.is_empty() {
+        return skipped("the drive gave an item without id or name");
+    }
+    let is_root = v.get("root").is_some();
+    let parent = v["parentReference"]["id"].as_str().map(ItemId::from).filter(|_| !is_root);
+    if parent.is_none() && !is_root {
+        return skipped("the drive gave an item without a parent");
+    }
+    let file = if v.get("file").is_some() {
+        Some(FileHead {
+            size_bytes: v["size"].as_u64().unwrap_or(0),
+            quick_xor: v["file"]["hashes"]["quickXorHash"].as_str().map(str::to_owned),
+            malware: v.get("malware").is_some(),
+        })
+    } else if v.get("folder").is_some() || is_root {
+        None
+    } else {
+        // Notebooks and other packages have no content of their own; their files come as items.
+        return skipped("it is neither file nor folder (a notebook or other package)");
+    };
+    let when = |name: &str| v["fileSystemInfo"][name].as_str().and_then(|t| t.parse().ok());
+    Event::Item(DriveItem {
+        parent,
+        name: name.clone(),
+        file,
+        e_tag: v["eTag"].as_str().unwrap_or_default().to_owned(),
+        created: when("createdDateTime"),
+        modified: when("lastModifiedDateTime"),
+        id,
+    })
+}
+
+/// The older versions of a file, oldest first, and the id of the current one.
+pub async fn versions(client: &Client, drive: &ItemId, id: &ItemId) -> Result<(Vec<Version>, Option<String>), Error> {
+    let target = format!("drives/{}/items/{}/versions", escape(&drive.0), escape(&id.0));
+    let rows = client.list(&Request::get(Scope::Drives, target).cost(2)).await?;
+    let mut all: Vec<Version> = rows
+        .iter()
+        .filter_map(|v| {
+            Some(Version {
+                id: v["id"].as_str()?.to_owned(),
+                modified: v["lastModifiedDateTime"].as_str().and_then(|t| t.parse().ok()),
+                size_bytes: v["size"].as_u64().unwrap_or(0),
+            })
+        })
+        .collect();
+    // Newest first; the first is the current one, whose content only the item gives.
+    let current = if all.is_empty() { None } else { Some(all.remove(0).id) };
+    all.reverse();
+    Ok((all, current))
+}
+
+/// The content of a file.
+pub fn download<'c>(client: &'c Client, drive: &ItemId, id: &ItemId) -> Download<'c> {
+    let target = format!("drives/{}/items/{}/content", escape(&drive.0), escape(&id.0));
+    client.download(Request::get(Scope::Drives, target))
+}
+
+/// The content of an older version.
+pub fn download_version<'c>(client: &'c Client, drive: &ItemId, id: &ItemId, version: &str) -> Download<'c> {
+    let target = format!("drives/{}/items/{}/versions/{}/content", escape(&drive.0), escape(&id.0), escape(version));
+    client.download(Request::get(Scope::Drives, target))
+}

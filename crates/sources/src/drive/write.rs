@@ -1,0 +1,125 @@
+use super::read::{DriveItem, read_item};
+use crate::{Client, Error, ErrorKind, Event, escape};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use strongroom_graph::{Request, Scope};
+use strongroom_model::{ItemId, limits};
+
+/// A file that is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uploaded {
+    /// The item as the service keeps it now.
+    pub item: DriveItem,
+}
+
+fn expect(v: Value, what: &str) -> Result<DriveItem, Error> {
+    match read_item(v) {
+        Event::Item(item) => Ok(item),
+        _ => Err(Error::new(ErrorKind::BadAnswer, format!("{what} was answered without an item"))),
+    }
+}
+
+/// The root folder of a drive.
+pub async fn root(client: &Client, drive: &ItemId) -> Result<DriveItem, Error> {
+    let v = client.json(&Request::get(Scope::Drives, format!("drives/{}/root", escape(&drive.0)))).await?;
+    expect(v, "the root of a drive")
+}
+
+/// A child by name, `None` when there is none.
+pub async fn child(client: &Client, drive: &ItemId, parent: &ItemId, name: &str) -> Result<Option<DriveItem>, Error> {
+    let target = format!("drives/{}/items/{}:/{}:", escape(&drive.0), escape(&parent.0), escape(name));
+    match client.json::<Value>(&Request::get(Scope::Drives, target)).await {
+        Ok(v) => expect(v, name).map(Some),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// The child folder of that name, made when it is not there.
+pub async fn create_folder(client: &Client, drive: &ItemId, parent: &ItemId, name: &str) -> Result<DriveItem, Error> {
+    let target = format!("drives/{}/items/{}/children", escape(&drive.0), escape(&parent.0));
+    let body = json!({"name": name, "folder": {}, "@microsoft.graph.conflictBehavior": "fail"});
+    match client.json(&Request::post(Scope::Drives, target, &body).cost(2).repeatable()).await {
+        Ok(v) => expect(v, name),
+        Err(e) if e.kind == ErrorKind::NameTaken => match child(client, drive, parent, name).await? {
+            Some(folder) if folder.file.is_none() => Ok(folder),
+            _ => Err(e),
+        },
+        Err(e) => Err(e),
+    }
+}
+
+/// Takes an item away.
+pub async fn delete(client: &Client, drive: &ItemId, id: &ItemId) -> Result<(), Error> {
+    let target = format!("drives/{}/items/{}", escape(&drive.0), escape(&id.0));
+    match client.send(&Request::delete(Scope::Drives, target).cost(2)).await {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Name, folder and times of an item.
+pub async fn set_place(
+    client: &Client,
+    drive: &ItemId,
+    id: &ItemId,
+    place: Option<(&ItemId, &str)>,
+    times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>),
+) -> Result<DriveItem, Error> {
+    let mut body = json!({});
+    if let Some((parent, name)) = place {
+        body["name"] = name.into();
+        body["parentReference"] = json!({"id": parent.0});
+    }
+    body["fileSystemInfo"] = info(times);
+    let target = format!("drives/{}/items/{}", escape(&drive.0), escape(&id.0));
+    expect(client.json(&Request::patch(Scope::Drives, target, &body).cost(2)).await?, "a change of name")
+}
+
+fn info(times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>)) -> Value {
+    let mut v = json!({});
+    if let Some(t) = times.0 {
+        v["createdDateTime"] = t.to_string().into();
+    }
+    if let Some(t) = times.1 {
+        v["lastModifiedDateTime"] = t.to_string().into();
+    }
+    v
+}
+
+/// Uploads content: over item `over`, or as a new file `name` in `parent`. `read` hands out the bytes.
+#[allow(clippy::too_many_arguments)]
+pub async fn upload<R, F>(
+    client: &Client,
+    drive: &ItemId,
+    over: Option<&ItemId>,
+    parent: &ItemId,
+    name: &str,
+    total: u64,
+    times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>),
+    mut read: R,
+) -> Result<Uploaded, Error>
+where
+    R: FnMut(u64, usize) -> F + Send,
+    F: Future<Output = Result<Bytes, Error>> + Send,
+{
+    let base = match over {
+        Some(id) => format!("drives/{}/items/{}", escape(&drive.0), escape(&id.0)),
+        None => format!("drives/{}/items/{}:/{}:", escape(&drive.0), escape(&parent.0), escape(name)),
+    };
+    if total <= limits::DRIVE_PUT_BYTES_MAX {
+        let bytes = read(0, total as usize).await?;
+        let v: Value = client.json(&Request::put(Scope::Drives, format!("{base}/content"), bytes).cost(2)).await?;
+        let item = expect(v, name)?;
+        // A plain PUT sets no times.
+        let item = set_place(client, drive, &item.id, None, times).await?;
+        return Ok(Uploaded { item });
+    }
+    let body = json!({"item": {"@microsoft.graph.conflictBehavior": "replace", "fileSystemInfo": info(times)}});
+    let session = Request::post(Scope::Drives, format!("{base}/createUploadSession"), &body).cost(2);
+    let done = client.upload_file(&session, total, read).await?;
+    let item = expect(done, name)?;
+    let item = set_place(client, drive, &item.id, None, times).await?;
+    Ok(Uploaded { item })
+}

@@ -1,0 +1,14 @@
+//! Mail: folders, messages with their MIME and their record, and the way back.
+
+mod read;
+mod record;
+mod write;
+
+pub use read::{Head, MailFolder, WELL_KNOWN, fetch, folder_changes, message, message_changes, well_known_folders};
+pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
+pub use write::{Outgoing, Restored, compare, create_folder, create_message, delete_message, find_folder};
+
+/// What the delta of messages selects: everything that a restore needs and a listing can give.
+const SELECT: &str = "changeKey,createdDateTime,receivedDateTime,sentDateTime,hasAttachments,internetMessageId,subject,\
+importance,conversationId,isDeliveryReceiptRequested,isReadReceiptRequested,isRead,isDraft,inferenceClassification,body,\
+sender,from,toRecipients,ccRecipients,bccRecipients,replyTo,flag,categories";

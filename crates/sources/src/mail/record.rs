@@ -1,0 +1,61 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of [`Record`] that this code writes.
+pub const RECORD_VERSION: u32 = 1;
+
+/// What is stored beside a message's MIME: what MIME does not say, or says in another way than Graph.
+///
+/// What changes while the content stays (read, flag, categories) is *not* here: it rides on the node, so that a flipped
+/// flag rewrites no record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format version, [`RECORD_VERSION`].
+    pub v: u32,
+    /// The message's properties as Graph gave them.
+    pub message: Value,
+    /// Its attachments in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+/// What kind of attachment it is, and where its content lies.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "form")]
+pub enum AttachmentForm {
+    /// Bytes, found in the MIME by their hash.
+    InMime {
+        /// SHA-256, hexadecimal.
+        sha256: String,
+    },
+    /// Bytes that the MIME does not hold; stored as a file beside it.
+    Beside {
+        /// SHA-256, hexadecimal.
+        sha256: String,
+    },
+    /// A nested item as Graph gave it.
+    Item {
+        /// The item.
+        item: Value,
+    },
+    /// A link. Graph v1.0 does not give its address.
+    Reference,
+}
+
+/// One attachment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// MIME type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Shown within the body.
+    #[serde(default)]
+    pub inline: bool,
+    /// Content id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_id: Option<String>,
+    /// Kind and place.
+    pub content: AttachmentForm,
+}

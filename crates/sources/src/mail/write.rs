@@ -1,0 +1,307 @@
+use super::{read::MailFolder, record::{Attachment, AttachmentForm, Record}};
+use crate::{Client, Error, ErrorKind, escape};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use mail_parser::{MessageParser, PartType};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use strongroom_graph::{Request, Scope};
+use strongroom_model::{ItemId, MessageState, limits};
+
+/// A message on its way back.
+pub struct Outgoing<'a> {
+    /// Its record.
+    pub record: &'a Record,
+    /// Its state.
+    pub state: &'a MessageState,
+    /// Its MIME.
+    pub mime: &'a [u8],
+    /// Attachments that the MIME does not hold, by SHA-256.
+    pub beside: &'a HashMap<String, Bytes>,
+    /// Addresses to put in place of others.
+    pub addresses: &'a HashMap<String, String>,
+}
+
+/// A message that is back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Its new id.
+    pub id: ItemId,
+    /// What is not identical, in words; empty when all is.
+    pub differences: Vec<String>,
+}
+
+fn folder_from(v: &Value) -> MailFolder {
+    MailFolder {
+        id: ItemId(v["id"].as_str().unwrap_or_default().to_owned()),
+        name: v["displayName"].as_str().unwrap_or_default().to_owned(),
+        parent: ItemId(v["parentFolderId"].as_str().unwrap_or_default().to_owned()),
+        total: v["totalItemCount"].as_u64().unwrap_or(0),
+    }
+}
+
+fn folders_url(user: &ItemId, parent: Option<&ItemId>) -> String {
+    match parent {
+        Some(p) => format!("users/{}/mailFolders/{}/childFolders", escape(&user.0), escape(&p.0)),
+        None => format!("users/{}/mailFolders", escape(&user.0)),
+    }
+}
+
+/// A child folder by name, hidden or not. `parent` may be a well-known name; `None` is the top.
+pub async fn find_folder(client: &Client, user: &ItemId, parent: Option<&ItemId>, name: &str) -> Result<Option<MailFolder>, Error> {
+    let url = format!("{}?$top=100&includeHiddenFolders=true", folders_url(user, parent));
+    let all = client.list(&Request::get(Scope::Mailbox(user.0.clone()), url)).await?;
+    Ok(all.iter().map(folder_from).find(|f| f.name.eq_ignore_ascii_case(name)))
+}
+
+/// The child folder of that name, made when it is not there.
+pub async fn create_folder(client: &Client, user: &ItemId, parent: Option<&ItemId>, name: &str) -> Result<MailFolder, Error> {
+    if let Some(there) = find_folder(client, user, parent, name).await? {
+        return Ok(there);
+    }
+    let request = Request::post(Scope::Mailbox(user.0.clone()), folders_url(user, parent), &json!({"displayName": name})).repeatable();
+    match client.json::<Value>(&request).await {
+        Ok(v) => Ok(folder_from(&v)),
+        // A first try may have got through.
+        Err(e) if e.kind == ErrorKind::NameTaken => find_folder(client, user, parent, name).await?.ok_or(e),
+        Err(e) => Err(e),
+    }
+}
+
+/// Takes a message away for good.
+pub async fn delete_message(client: &Client, user: &ItemId, id: &ItemId) -> Result<(), Error> {
+    let target = format!("users/{}/messages/{}/permanentDelete", escape(&user.0), escape(&id.0));
+    match client.send(&Request::post(Scope::Mailbox(user.0.clone()), target, &json!({})).repeatable()).await {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+fn map_addresses(v: &Value, addresses: &HashMap<String, String>) -> Value {
+    let mut out = v.clone();
+    let mut one = |r: &mut Value| {
+        let old = r["emailAddress"]["address"].as_str().unwrap_or_default().to_ascii_lowercase();
+        if let Some(new) = addresses.get(&old) {
+            r["emailAddress"]["address"] = new.as_str().into();
+        }
+    };
+    match &mut out {
+        Value::Array(rows) => rows.iter_mut().for_each(&mut one),
+        Value::Object(_) => one(&mut out),
+        _ => {}
+    }
+    out
+}
+
+/// Decoded parts of the MIME by hash.
+fn parts(mime: &[u8]) -> HashMap<String, Bytes> {
+    MessageParser::default()
+        .parse(mime)
+        .iter()
+        .flat_map(|m| m.attachments())
+        .filter(|p| !matches!(p.body, PartType::Message(_) | PartType::Multipart(_)))
+        .map(|p| (hex::encode(Sha256::digest(p.contents())), Bytes::copy_from_slice(p.contents())))
+        .collect()
+}
+
+/// The message as `POST …/messages` takes it, without attachments.
+fn body(out: &Outgoing<'_>) -> Value {
+    let m = &out.record.message;
+    let mut body = json!({});
+    for name in ["subject", "body", "importance", "isDeliveryReceiptRequested", "isReadReceiptRequested", "inferenceClassification", "internetMessageId"] {
+        if !m[name].is_null() {
+            body[name] = m[name].clone();
+        }
+    }
+    for name in ["sender", "from", "toRecipients", "ccRecipients", "bccRecipients", "replyTo"] {
+        if !m[name].is_null() {
+            body[name] = map_addresses(&m[name], out.addresses);
+        }
+    }
+    body["isRead"] = out.state.is_read.into();
+    body["categories"] = json!(out.state.categories);
+    if let Some(flag) = &out.state.flag {
+        body["flag"] = flag.clone();
+    }
+    let mut extended = Vec::new();
+    if m["isDraft"] != json!(true) {
+        // PidTagMessageFlags: 4 is submitted, so that it is no draft; 1 is read.
+        let flags = 4 | u32::from(out.state.is_read);
+        extended.push(json!({"id": "Integer 0x0E07", "value": flags.to_string()}));
+    }
+    for (id, name) in [("SystemTime 0x0039", "sentDateTime"), ("SystemTime 0x0E06", "receivedDateTime")] {
+        if let Some(time) = m[name].as_str() {
+            extended.push(json!({"id": id, "value": time}));
+        }
+    }
+    body["singleValueExtendedProperties"] = extended.into();
+    body
+}
+
+fn attachment_body(a: &Attachment, content: Option<&Bytes>) -> Option<Value> {
+    let mut v = json!({"name": a.name, "isInline": a.inline});
+    match &a.content {
+        AttachmentForm::Item { item } => {
+            v["@odata.type"] = "#microsoft.graph.itemAttachment".into();
+            v["item"] = item.clone();
+            if let Some(map) = v["item"].as_object_mut() {
+                for read_only in ["id", "hasAttachments", "createdDateTime", "lastModifiedDateTime", "changeKey"] {
+                    map.remove(read_only);
+                }
+            }
+        }
+        AttachmentForm::Reference => return None,
+        _ => {
+            v["@odata.type"] = "#microsoft.graph.fileAttachment".into();
+            v["contentType"] = json!(a.content_type);
+            v["contentBytes"] = STANDARD.encode(content?).into();
+            if let Some(id) = &a.content_id {
+                v["contentId"] = id.as_str().into();
+            }
+        }
+    }
+    Some(v)
+}
+
+/// Creates the message in `folder` and reads it back.
+pub async fn create_message(client: &Client, user: &ItemId, folder: &ItemId, out: &Outgoing<'_>) -> Result<Restored, Error> {
+    let scope = Scope::Mailbox(user.0.clone());
+    let in_mime = parts(out.mime);
+    let content = |a: &Attachment| match &a.content {
+        AttachmentForm::InMime { sha256 } => in_mime.get(sha256).cloned(),
+        AttachmentForm::Beside { sha256 } => out.beside.get(sha256).cloned(),
+        _ => None,
+    };
+    let mut differences = Vec::new();
+    let mut post = body(out);
+    let (mut with, mut later) = (Vec::new(), Vec::new());
+    let mut room = limits::ATTACHMENT_POST_BYTES_MAX;
+    for a in &out.record.attachments {
+        let bytes = content(a);
+        let size = bytes.as_ref().map_or(0, |b| b.len() as u64);
+        match attachment_body(a, bytes.as_ref()) {
+            // One request for all while they are small together.
+            Some(v) if later.is_empty() && size < room => {
+                if v["item"]["@odata.type"].is_string() && nested_attachments(a) {
+                    differences.push(format!("attachments inside the nested item {:?} cannot return: Graph does not list them", a.name));
+                }
+                room -= size;
+                with.push(v);
+            }
+            Some(v) => later.push((a, v, bytes)),
+            None if a.content == AttachmentForm::Reference => {
+                differences.push(format!("the link attachment {:?} cannot return: Graph v1.0 does not give its address", a.name));
+            }
+            None => return Err(Error::new(ErrorKind::BadAnswer, format!("the stored message lacks its attachment {:?}", a.name))),
+        }
+    }
+    post["attachments"] = with.into();
+    let folder_url = format!("users/{}/mailFolders/{}/messages", escape(&user.0), escape(&folder.0));
+    let request = Request::post(scope.clone(), &folder_url, &post);
+    let made: Value = match client.json(&request).await {
+        Ok(v) => v,
+        // The connection broke after the request was sent: it may have got through.
+        Err(e) if e.kind == ErrorKind::Unavailable && e.status.is_none() => {
+            match find_message(client, &scope, &folder_url, &post).await? {
+                Some(v) => v,
+                None => client.json(&request).await?,
+            }
+        }
+        Err(e) => return Err(e),
+    };
+    let id = ItemId(made["id"].as_str().unwrap_or_default().to_owned());
+    let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
+    for (a, v, bytes) in later {
+        match bytes {
+            Some(bytes) if bytes.len() as u64 >= limits::ATTACHMENT_POST_BYTES_MAX => {
+                let item = json!({"AttachmentItem": {"attachmentType": "file", "name": a.name, "size": bytes.len(), "isInline": a.inline,
+                    "contentId": a.content_id, "contentType": a.content_type}});
+                client.upload_attachment(&Request::post(scope.clone(), format!("{base}/attachments/createUploadSession"), &item), &bytes).await?;
+            }
+            _ => {
+                client.send(&Request::post(scope.clone(), format!("{base}/attachments"), &v)).await?;
+            }
+        }
+    }
+    differences.extend(compare(client, user, &id, out).await?);
+    Ok(Restored { id, differences })
+}
+
+fn nested_attachments(a: &Attachment) -> bool {
+    matches!(&a.content, AttachmentForm::Item { item } if item["hasAttachments"] == json!(true))
+}
+
+async fn find_message(client: &Client, scope: &Scope, folder_url: &str, post: &Value) -> Result<Option<Value>, Error> {
+    let Some(mid) = post["internetMessageId"].as_str() else { return Ok(None) };
+    let filter = format!("internetMessageId eq '{}'", mid.replace('\'', "''"));
+    let found = client.list(&Request::get(scope.clone(), format!("{folder_url}?$filter={}&$select=id", escape(&filter)))).await?;
+    Ok(found.into_iter().next())
+}
+
+/// Reads a message back and says in what it differs from what was stored.
+pub async fn compare(client: &Client, user: &ItemId, id: &ItemId, out: &Outgoing<'_>) -> Result<Vec<String>, Error> {
+    let scope = Scope::Mailbox(user.0.clone());
+    let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
+    let now: Value = client.json(&Request::get(scope.clone(), format!("{base}?$select={}", super::SELECT))).await?;
+    let want = &out.record.message;
+    let mut differences = Vec::new();
+    for name in ["subject", "importance", "isDraft", "internetMessageId", "sentDateTime", "receivedDateTime", "isDeliveryReceiptRequested", "isReadReceiptRequested"] {
+        let (a, b) = (&want[name], &now[name]);
+        // Times may be written in two ways.
+        let time = |v: &Value| v.as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
+        let same = a == b || (name.ends_with("DateTime") && time(a).is_some() && time(a) == time(b));
+        if !same {
+            differences.push(format!("{name} is {b}, was {a}"));
+        }
+    }
+    for name in ["sender", "from", "toRecipients", "ccRecipients", "bccRecipients", "replyTo"] {
+        if map_addresses(&want[name], out.addresses) != now[name] {
+            differences.push(format!("{name} differs"));
+        }
+    }
+    if want["body"]["content"] != now["body"]["content"] || want["body"]["contentType"] != now["body"]["contentType"] {
+        differences.push("the body differs".into());
+    }
+    if now["isRead"] != json!(out.state.is_read) {
+        differences.push("isRead differs".into());
+    }
+    if now["categories"] != json!(out.state.categories) {
+        differences.push("the categories differ".into());
+    }
+    let flag = out.state.flag.as_ref().map_or("notFlagged", |f| f["flagStatus"].as_str().unwrap_or("notFlagged"));
+    if now["flag"]["flagStatus"] != flag {
+        differences.push("the flag differs".into());
+    }
+    let want: Vec<String> = out.record.attachments.iter().filter(|a| a.content != AttachmentForm::Reference).map(fingerprint).collect();
+    if !want.is_empty() {
+        let rows = client.list(&Request::get(scope, format!("{base}/attachments?$expand=microsoft.graph.itemattachment/item"))).await?;
+        let have: Vec<String> = rows.iter().map(row_fingerprint).collect();
+        if want != have {
+            differences.push(format!("attachments differ: {want:?} became {have:?}"));
+        }
+    }
+    Ok(differences)
+}
+
+fn fingerprint(a: &Attachment) -> String {
+    match &a.content {
+        AttachmentForm::InMime { sha256 } | AttachmentForm::Beside { sha256 } => format!("{} {sha256:.16}", a.name),
+        AttachmentForm::Item { item } => item_fingerprint(&a.name, item),
+        AttachmentForm::Reference => String::new(),
+    }
+}
+
+fn item_fingerprint(name: &str, item: &Value) -> String {
+    let all = json!([item["subject"], item["body"]["content"], item["toRecipients"]]).to_string();
+    format!("{name} {:.16}", hex::encode(Sha256::digest(all)))
+}
+
+fn row_fingerprint(row: &Value) -> String {
+    let name = row["name"].as_str().unwrap_or_default();
+    match row["contentBytes"].as_str().and_then(|t| STANDARD.decode(t).ok()) {
+        Some(bytes) => format!("{name} {:.16}", hex::encode(Sha256::digest(bytes))),
+        None => item_fingerprint(name, &row["item"]),
+    }
+}
