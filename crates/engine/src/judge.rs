@@ -75,16 +75,17 @@ fn judge_change(j: &mut Judgement, new: Content<'_>, before: Content<'_>, now: O
         j.raise(Verdict::Encrypted, if was == Some(Format::Text) { Reason::TextLost } else { Reason::StructureLost });
         return;
     }
-    if was == Some(Format::Text) && now.is_none() && text_is_lost(new.bytes) {
+    // Encryption keeps the length, or adds a little; anything else is another document.
+    if new.bytes.len() * 10 < before.bytes.len() * 9 || new.bytes.len() > before.bytes.len() * 2 + 4096 {
+        return;
+    }
+    if was == Some(Format::Text) && now.is_none() && text_is_lost(new.bytes) && (new.bytes.len() < 2048 || random_share(new.bytes) > 0.2) {
         j.raise(Verdict::Encrypted, Reason::TextLost);
         return;
     }
     if was.is_some() && was == now && structure_holds(before.bytes) == Some(true) && structure_holds(new.bytes) == Some(false) {
-        // A cut file is broken too, and honest; encryption never shortens a file.
-        if new.bytes.len() * 10 >= before.bytes.len() * 9 {
-            j.raise(Verdict::Encrypted, Reason::StructureLost);
-            return;
-        }
+        j.raise(Verdict::Encrypted, Reason::StructureLost);
+        return;
     }
     if let Some(share) = overwritten_in_place(new.bytes, before.bytes) {
         let certain = was.is_some() || share.was_orderly;

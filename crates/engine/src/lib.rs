@@ -1,3 +1,22 @@
-//! x
+//! The one place where sources and repository meet: backup, replicate, clean points, restore.
+//!
+//! Data goes one way: Graph, sources, [`backup`], repository, [`replicate`], vault; and back: repository, [`restore`],
+//! sources, Graph. What is thought of it on the way ([`judge`]) is stored with it.
+//!
+//! Deliberately absent: HTTP, the format of the repository, terminals, environment, wall clock.
+//! Start at [`backup()`], [`clean`] and [`restore`].
+
+pub mod backup;
+mod catalog;
+pub mod clean;
+mod error;
 mod judge;
+mod layout;
+mod progress;
+pub mod replicate;
+pub mod restore;
+
+pub use backup::{BackupOptions, BackupReport, backup};
+pub use error::Error;
 pub use judge::{Content, judge};
+pub use progress::{Progress, Silent};

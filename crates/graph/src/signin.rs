@@ -61,14 +61,11 @@ pub(crate) async fn sign_in(http: &reqwest::Client, settings: &Settings, clock: 
             form.push(("client_assertion", jwt));
         }
     }
-    let mut body = url::form_urlencoded::Serializer::new(String::new());
-    for (k, v) in &form {
-        body.append_pair(k, v);
-    }
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
     let answer = http
         .post(url)
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(body.finish())
+        .body(body)
         .send()
         .await
         .map_err(|e| SignInError::Temporary(crate::client::explain(&e)))?;

@@ -25,6 +25,8 @@ impl From<&str> for ItemId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub enum ItemKind {
+    /// The list of users (a directory).
+    Users,
     /// A user's mailbox (a directory).
     Mailbox,
     /// A mail folder (a directory).
@@ -116,6 +118,9 @@ pub struct Facts {
     /// What changes when the content changes: `changeKey` of a message, `cTag` of a file.
     #[serde(rename = "ck", default, skip_serializing_if = "Option::is_none")]
     pub change_key: Option<String>,
+    /// What stays the same while a message only changes its state.
+    #[serde(rename = "cc", default, skip_serializing_if = "Option::is_none")]
+    pub content_key: Option<String>,
     /// The real name, when the tree's name had to differ.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -134,6 +139,12 @@ pub struct Facts {
     /// When that delta link was received.
     #[serde(rename = "dt", default, skip_serializing_if = "Option::is_none")]
     pub delta_at: Option<jiff::Timestamp>,
+    /// Id of a drive's root folder.
+    #[serde(rename = "rt", default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<ItemId>,
+    /// How many messages a mail folder holds.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// Well-known name of a mail folder, or the user principal name of a mailbox or drive.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
@@ -158,12 +169,15 @@ impl Facts {
             kind,
             id: id.into(),
             change_key: None,
+            content_key: None,
             name: None,
             message: None,
             file: None,
             judgement: None,
             delta: None,
             delta_at: None,
+            root: None,
+            count: None,
             label: None,
         }
     }

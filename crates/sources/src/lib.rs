@@ -16,7 +16,7 @@ pub mod users;
 
 pub use event::{Changes, Event};
 pub use quick_xor::QuickXor;
-pub use strongroom_graph::{Budget, Client, Error, ErrorKind, Patience, Settings};
+pub use strongroom_graph::{Budget, BudgetReport, Client, Download, Error, ErrorKind, Patience, Settings, Stats};
 
 /// Encodes an id or name for a path of a URL.
 pub(crate) fn escape(part: &str) -> String {

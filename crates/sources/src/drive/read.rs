@@ -34,6 +34,8 @@ pub struct DriveItem {
     pub name: String,
     /// `None` for a folder.
     pub file: Option<FileHead>,
+    /// How many children a folder has.
+    pub children: Option<u64>,
     /// Changes with anything.
     pub e_tag: String,
     /// `fileSystemInfo.createdDateTime`.
@@ -112,6 +114,7 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
         parent,
         name: name.clone(),
         file,
+        children: v["folder"]["childCount"].as_u64(),
         e_tag: v["eTag"].as_str().unwrap_or_default().to_owned(),
         created: when("createdDateTime"),
         modified: when("lastModifiedDateTime"),

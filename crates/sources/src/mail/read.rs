@@ -228,3 +228,20 @@ fn decoded_parts(mime: &[u8]) -> std::collections::HashSet<String> {
         .map(|p| hex::encode(Sha256::digest(p.contents())))
         .collect()
 }
+
+/// How many messages the service counts in a folder now.
+pub async fn folder_total(client: &Client, user: &ItemId, folder: &ItemId) -> Result<u64, Error> {
+    let target = format!("users/{}/mailFolders/{}?$select=totalItemCount", escape(&user.0), escape(&folder.0));
+    let v: Value = client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
+    v["totalItemCount"].as_u64().ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a folder came without its count"))
+}
+
+/// Ids of the messages in a folder, by way of its delta.
+pub fn ids<'c>(client: &'c Client, user: &ItemId, folder: &ItemId) -> Changes<'c, ItemId> {
+    let target = format!("users/{}/mailFolders/{}/messages/delta?$select=id", escape(&user.0), escape(&folder.0));
+    let request = Request::get(Scope::Mailbox(user.0.clone()), target).header("prefer", "odata.maxpagesize=1000");
+    Changes::new(client, request, true, |v| match (v["id"].as_str(), v.get("@removed")) {
+        (Some(id), None) => Event::Item(id.into()),
+        (id, _) => Event::Deleted(id.unwrap_or_default().into()),
+    })
+}

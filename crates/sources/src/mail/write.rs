@@ -305,3 +305,10 @@ fn row_fingerprint(row: &Value) -> String {
         None => item_fingerprint(name, &row["item"]),
     }
 }
+
+/// Moves a message to a folder.
+pub async fn move_message(client: &Client, user: &ItemId, id: &ItemId, folder: &ItemId) -> Result<(), Error> {
+    let target = format!("users/{}/messages/{}/move", escape(&user.0), escape(&id.0));
+    client.send(&Request::post(Scope::Mailbox(user.0.clone()), target, &json!({"destinationId": folder.0})).repeatable()).await?;
+    Ok(())
+}

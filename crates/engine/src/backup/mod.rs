@@ -1,0 +1,282 @@
+//! Backup: what changed in Microsoft 365 since the last snapshot goes into the repository.
+//!
+//! A run commits one snapshot at its end, and on the way partial ones from which an interrupted run goes on. Delta links
+//! are stored nowhere but in the snapshot whose data they describe (law 2). An item that cannot be read keeps its
+//! previous version, is named in the report, and is asked for again by the next run (law 1).
+
+mod alarms;
+mod drive;
+mod mail;
+mod run;
+
+pub use run::{BackupReport, Coverage, Skip, Verdicts};
+
+use crate::{Error, Progress, layout};
+use run::Run;
+use std::{path::PathBuf, sync::Arc};
+use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, ItemKind, Severity};
+use strongroom_repository::{
+    Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL,
+};
+use strongroom_sources::{Client, ErrorKind, Event, users, users::User};
+
+/// What to back up and how.
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    /// The tenant's name in snapshots.
+    pub tenant: String,
+    /// Directory for local caches.
+    pub cache: PathBuf,
+    /// Back up mail.
+    pub mail: bool,
+    /// Back up drives.
+    pub drives: bool,
+    /// Watch the holds on mailboxes.
+    pub holds: bool,
+    /// Only these users (principal names); all when empty.
+    pub users: Vec<String>,
+    /// Older versions of a file to fetch at most, newest first.
+    pub versions_max: usize,
+    /// Users worked on at the same time.
+    pub users_at_once: usize,
+    /// Stored bytes after which a partial snapshot is written.
+    pub checkpoint_bytes: u64,
+    /// Seconds after which a partial snapshot is written.
+    pub checkpoint_s: i64,
+}
+
+impl BackupOptions {
+    /// The usual settings.
+    pub fn new(tenant: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
+        Self {
+            tenant: tenant.into(),
+            cache: cache.into(),
+            mail: true,
+            drives: true,
+            holds: true,
+            users: Vec::new(),
+            versions_max: 10,
+            users_at_once: 8,
+            checkpoint_bytes: 512 * 1024 * 1024,
+            checkpoint_s: 300,
+        }
+    }
+}
+
+/// Holds are asked for this often; a round without changes costs deltas only.
+const HOLDS_EVERY_S: i64 = 20 * 3600;
+/// A delta link of a round without changes is replaced when it is this old, so that it does not expire.
+pub(crate) const LINK_AGE_MAX_S: i64 = 3 * 86_400;
+
+/// The newest snapshot of a tenant, partial ones included: what a run builds on.
+pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snapshot)>, Error> {
+    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant))
+}
+
+/// Runs a backup. Refused access ends in a report with an alarm, not in an error: see [`BackupReport::alarms`].
+pub async fn backup(
+    repo: Arc<Repository>,
+    client: Arc<Client>,
+    options: BackupOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<BackupReport, Error> {
+    let began = client.clock().now();
+    let mut lock = repo.lock_for_writing(&options.cache, began)?;
+    let run = Arc::new(Run::begin(repo.clone(), client, options, progress, began)?);
+    let outcome = go(&run, &mut lock).await;
+    let released = lock.release(&repo);
+    let report = outcome?;
+    released?;
+    Ok(report)
+}
+
+async fn go(run: &Arc<Run>, lock: &mut strongroom_repository::WriteLock) -> Result<BackupReport, Error> {
+    run.progress.phase("users");
+    match read_users(run).await {
+        Ok(people) => {
+            read_people(run, people, lock).await?;
+            if run.options.holds {
+                read_holds(run).await?;
+            }
+        }
+        Err(Error::Graph(e)) => run.access_lost("tenant", &e),
+        Err(e) => return Err(e),
+    }
+    run.judge_patterns()?;
+    finish(run)
+}
+
+/// The people of the tenant: those of the last snapshot, with what changed since.
+async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
+    let known = run.dir_facts(&[layout::MAIL])?.filter(|f| f.kind == ItemKind::Users);
+    let mut people: Vec<User> = Vec::new();
+    let link = known.as_ref().and_then(|f| f.delta.clone());
+    if link.is_some() {
+        for name in run.names(&[layout::MAIL])? {
+            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])? {
+                people.push(User { id: facts.id, name });
+            }
+        }
+    }
+    let mut changes = users::changes(&run.client, link.as_deref());
+    let mut gone = Vec::new();
+    let mut changed = false;
+    let mut seen = std::collections::HashSet::new();
+    let end = loop {
+        match changes.next().await {
+            Ok(Event::Item(user)) => {
+                changed = true;
+                seen.insert(user.id.clone());
+                match people.iter_mut().find(|p| p.id == user.id) {
+                    Some(known) if known.name != user.name => {
+                        run.rename_user(&known.name, &user.name)?;
+                        known.name = user.name;
+                    }
+                    Some(_) => {}
+                    None => people.push(user),
+                }
+            }
+            Ok(Event::Deleted(id)) => {
+                changed = true;
+                gone.push(id);
+            }
+            Ok(Event::Skipped { id, name, cause }) => run.skip("directory", &id, &name, &cause),
+            Ok(Event::End { link }) => break link,
+            Err(e) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
+                changes = users::changes(&run.client, None);
+                people.clear();
+            }
+            Err(e) => return Err(e.into()),
+        }
+    };
+    // A full list names everybody: whoever is in the last snapshot and not in it is gone.
+    if changes.is_full() {
+        for name in run.names(&[layout::MAIL])? {
+            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !seen.contains(&f.id)) {
+                gone.push(facts.id);
+            }
+        }
+    }
+    for id in gone {
+        if let Some(at) = people.iter().position(|p| p.id == id) {
+            run.user_gone(&people.remove(at));
+        } else if let Some(name) = run.user_name(&id)? {
+            run.user_gone(&User { id, name });
+        }
+    }
+    let mut facts = Facts::new(ItemKind::Users, ItemId::default());
+    run.keep_link(&mut facts, known.as_ref(), end, changed);
+    run.put_dir(&[layout::MAIL], &facts)?;
+    if !run.options.users.is_empty() {
+        people.retain(|p| run.options.users.iter().any(|u| u.eq_ignore_ascii_case(&p.name)));
+    }
+    people.retain(|p| !run.is_gone(&p.id));
+    people.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(people)
+}
+
+async fn read_people(run: &Arc<Run>, people: Vec<User>, lock: &mut strongroom_repository::WriteLock) -> Result<(), Error> {
+    run.progress.phase("mail and drives");
+    let mut waiting = people.into_iter();
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        while tasks.len() < run.options.users_at_once && !run.is_stopped() {
+            let Some(user) = waiting.next() else { break };
+            let run = run.clone();
+            tasks.spawn(async move {
+                if run.options.mail {
+                    mail::mailbox(&run, &user).await?;
+                }
+                if run.options.drives {
+                    drive::drive(&run, &user).await?;
+                }
+                Ok::<(), Error>(())
+            });
+        }
+        let next = tokio::time::timeout(std::time::Duration::from_secs(5), tasks.join_next()).await;
+        match next {
+            Ok(Some(Ok(Ok(())))) => {}
+            Ok(Some(Ok(Err(e)))) => return Err(e),
+            Ok(Some(Err(e))) => return Err(Error::Task(e.to_string())),
+            Ok(None) => return Ok(()),
+            Err(_) => {}
+        }
+        let now = run.client.clock().now();
+        lock.renew(&run.repo, now)?;
+        if run.checkpoint_is_due(now) {
+            tokio::task::block_in_place(|| run.commit(vec![TAG_PARTIAL.to_owned()]))?;
+        }
+    }
+}
+
+async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
+    let path = [layout::TENANT, layout::HOLDS];
+    let before = match run.found(&path)? {
+        Some(Found::File(node)) => Some(node),
+        _ => None,
+    };
+    if before.as_ref().is_some_and(|n| run.began.as_second() - n.modified.as_second() < HOLDS_EVERY_S) {
+        return Ok(());
+    }
+    let names = match strongroom_sources::holds::applied(&run.client).await {
+        Ok(names) => names,
+        // Most schools lack the licence or grant no such permission: a state of its own, never "nothing is on hold".
+        Err(e) if e.kind == ErrorKind::Denied && before.is_none() => {
+            run.coverage("tenant", "holds", None, Some("not permitted or not licensed"));
+            return Ok(());
+        }
+        Err(e) => {
+            run.access_lost("holds", &e);
+            return Ok(());
+        }
+    };
+    run.coverage("tenant", "holds", Some(names.len() as u64), None);
+    if let Some(node) = &before {
+        let old: serde_json::Value = serde_json::from_slice(&run.repo.read_file(node)?).unwrap_or_default();
+        let lost: Vec<&str> = old["holds"].as_array().into_iter().flatten().filter_map(|v| v.as_str()).filter(|n| !names.iter().any(|m| m == n)).collect();
+        if !lost.is_empty() {
+            run.alarm(Alarm {
+                kind: AlarmKind::HoldsRemoved,
+                severity: Severity::High,
+                scope: "tenant".into(),
+                text: format!("holds were removed from {}: {}", count(lost.len(), "mailbox", "mailboxes"), lost.join(", ")),
+                items: lost.len() as u64,
+            });
+        }
+    }
+    let json = strongroom_sources::holds::to_json(&names).to_string();
+    let stored = run.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
+    run.put(&[layout::TENANT], Node::file(layout::HOLDS, stored.content, stored.size_bytes, run.began))
+}
+
+pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// Commits the snapshot of the whole run and forgets the partial ones that it replaces.
+fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
+    let alarms = run.alarms();
+    let mut tags = vec![if run.is_whole() { TAG_COMPLETE } else { TAG_DEGRADED }.to_owned()];
+    if !alarms.iter().any(|a| a.severity == Severity::High) {
+        tags.push(TAG_CLEAN.to_owned());
+    }
+    let mut kinds: Vec<&str> = alarms.iter().map(|a| a.kind.as_str()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    tags.extend(kinds.iter().map(|k| format!("{TAG_ALARM}{k}")));
+    let path = [layout::TENANT, layout::ALARMS];
+    if alarms.is_empty() {
+        run.remove(&path)?;
+    } else {
+        let json = serde_json::json!({"v": 1, "alarms": alarms}).to_string();
+        let stored = run.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
+        run.put(&[layout::TENANT], Node::file(layout::ALARMS, stored.content, stored.size_bytes, run.began))?;
+    }
+    let (id, _) = run.commit(tags.clone())?;
+    for (old, snapshot) in run.repo.snapshots()? {
+        if snapshot.is_partial() && snapshot.hostname == run.options.tenant {
+            run.repo.forget(&old)?;
+        }
+    }
+    Ok(run.report(id, tags))
+}

@@ -1,0 +1,425 @@
+use super::BackupOptions;
+use crate::{Error, Progress, catalog::Catalog, layout};
+use serde::Serialize;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, Judgement, Pending, Severity, Verdict};
+use strongroom_repository::{Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written};
+use strongroom_sources::{BudgetReport, Client, ErrorKind, Stats, users::User};
+
+/// An item that was skipped; its previous version is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skip {
+    /// Whose, and where.
+    pub scope: String,
+    /// Graph id.
+    pub id: ItemId,
+    /// Name or subject.
+    pub name: String,
+    /// Why.
+    pub cause: String,
+}
+
+/// One collection: how much the service counts in it, or why it was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// User, or `tenant`.
+    pub scope: String,
+    /// Folder or drive.
+    pub collection: String,
+    /// Items in it.
+    pub items: Option<u64>,
+    /// Why it was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+}
+
+/// How many versions got which verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Verdicts {
+    /// Clean.
+    pub clean: u64,
+    /// Suspicious.
+    pub suspicious: u64,
+    /// Encrypted.
+    pub encrypted: u64,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupReport {
+    /// The snapshot.
+    pub snapshot: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Items that are new.
+    pub items_new: u64,
+    /// Items whose content or state changed.
+    pub items_changed: u64,
+    /// Items that are gone.
+    pub items_deleted: u64,
+    /// Items skipped, by name.
+    pub skipped: Vec<Skip>,
+    /// Collections that could not be read.
+    pub failed: Vec<Skip>,
+    /// Alarms.
+    pub alarms: Vec<Alarm>,
+    /// Verdicts on versions that were read in this run.
+    pub verdicts: Verdicts,
+    /// What was read, and what was not.
+    pub coverage: Vec<Coverage>,
+    /// Bytes of content read.
+    pub bytes_read: u64,
+    /// What was written to the repository.
+    pub written: Written,
+    /// Requests and bytes on the wire.
+    pub traffic: Stats,
+    /// What was spent of the throttle budgets.
+    pub budget: BudgetReport,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl BackupReport {
+    /// Whether everything was read.
+    pub fn is_whole(&self) -> bool {
+        self.skipped.is_empty() && self.failed.is_empty()
+    }
+
+    /// Whether the snapshot counts as clean.
+    pub fn is_clean(&self) -> bool {
+        !self.alarms.iter().any(|a| a.severity == Severity::High)
+    }
+}
+
+/// What happened to one user's things in this run: what alarms are made of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pattern {
+    pub(crate) files_before: u64,
+    pub(crate) files_deleted: u64,
+    pub(crate) files_renamed: u64,
+    pub(crate) notes: u64,
+    pub(crate) encrypted: u64,
+    pub(crate) suspicious: u64,
+    pub(crate) flushed: u64,
+    pub(crate) emptied: u64,
+    pub(crate) messages_before: u64,
+    pub(crate) messages_deleted: u64,
+}
+
+#[derive(Default)]
+struct State {
+    items_new: u64,
+    items_changed: u64,
+    items_deleted: u64,
+    bytes_read: u64,
+    skipped: Vec<Skip>,
+    failed: Vec<Skip>,
+    alarms: Vec<Alarm>,
+    verdicts: Verdicts,
+    coverage: Vec<Coverage>,
+    patterns: BTreeMap<String, Pattern>,
+    gone: HashSet<ItemId>,
+    checkpoint: Option<(jiff::Timestamp, u64)>,
+    parent: Option<Id>,
+    stopped: bool,
+}
+
+/// A backup that is under way.
+pub(crate) struct Run {
+    pub(crate) repo: Arc<Repository>,
+    pub(crate) client: Arc<Client>,
+    pub(crate) options: BackupOptions,
+    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) began: jiff::Timestamp,
+    pub(crate) catalog: Catalog,
+    tree: Mutex<TreeEditor>,
+    state: Mutex<State>,
+}
+
+/// Entries in memory before directories are written and let go.
+const LOADED_NODES_MAX: usize = 400_000;
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Run {
+    pub(super) fn begin(
+        repo: Arc<Repository>,
+        client: Arc<Client>,
+        options: BackupOptions,
+        progress: Arc<dyn Progress>,
+        began: jiff::Timestamp,
+    ) -> Result<Self, Error> {
+        let base = super::newest(&repo, &options.tenant)?;
+        let path = options.cache.join(format!("{}-{}.catalog", repo.id().short(), strongroom_model::short_id(&options.tenant)));
+        let catalog = Catalog::open(&path, &repo, base.as_ref().map(|(id, s)| (id, &s.tree)))?;
+        let tree = TreeEditor::new(repo.clone(), base.as_ref().map(|(_, s)| s.tree), began);
+        let state = State { parent: base.map(|(id, _)| id), ..State::default() };
+        Ok(Self { repo, client, options, progress, began, catalog, tree: Mutex::new(tree), state: Mutex::new(state) })
+    }
+
+    /// Runs several edits that belong together.
+    pub(crate) fn edit<T>(&self, f: impl FnOnce(&mut TreeEditor) -> Result<T, Error>) -> Result<T, Error> {
+        f(&mut lock(&self.tree))
+    }
+
+    pub(crate) fn found(&self, path: &[&str]) -> Result<Option<Found>, Error> {
+        Ok(lock(&self.tree).get(path)?)
+    }
+
+    pub(crate) fn names(&self, path: &[&str]) -> Result<Vec<String>, Error> {
+        Ok(lock(&self.tree).names(path)?)
+    }
+
+    pub(crate) fn put(&self, parent: &[&str], node: Node) -> Result<(), Error> {
+        Ok(lock(&self.tree).put(parent, node)?)
+    }
+
+    pub(crate) fn remove(&self, path: &[&str]) -> Result<bool, Error> {
+        Ok(lock(&self.tree).remove(path)?)
+    }
+
+    pub(crate) fn dir_facts(&self, path: &[&str]) -> Result<Option<Facts>, Error> {
+        match self.found(path)? {
+            Some(Found::Dir(Some(bytes))) => Ok(Some(Facts::from_bytes(&bytes)?)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn put_dir(&self, path: &[&str], facts: &Facts) -> Result<(), Error> {
+        Ok(lock(&self.tree).put_dir(path, Some(facts.to_bytes()?), self.began)?)
+    }
+
+    /// The delta link to keep: the old one while nothing changed and it is young, so that no change writes nothing.
+    pub(crate) fn keep_link(&self, facts: &mut Facts, known: Option<&Facts>, link: String, changed: bool) {
+        let old = known.and_then(|k| k.delta.clone().zip(k.delta_at));
+        match old {
+            Some((old, at)) if !changed && self.began.as_second() - at.as_second() < super::LINK_AGE_MAX_S => {
+                facts.delta = Some(old);
+                facts.delta_at = Some(at);
+            }
+            _ => {
+                facts.delta = Some(link);
+                facts.delta_at = Some(self.began);
+            }
+        }
+    }
+
+    pub(super) fn rename_user(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.edit(|tree| {
+            for top in [layout::MAIL, layout::DRIVES] {
+                tree.rename(&[top, from], &[top, to], self.began)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn user_name(&self, id: &ItemId) -> Result<Option<String>, Error> {
+        for name in self.names(&[layout::MAIL])? {
+            if self.dir_facts(&[layout::MAIL, &name])?.is_some_and(|f| f.id == *id) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn user_gone(&self, user: &User) {
+        if !lock(&self.state).gone.insert(user.id.clone()) {
+            return;
+        }
+        self.alarm(Alarm {
+            kind: AlarmKind::UserGone,
+            severity: Severity::Notice,
+            scope: user.name.clone(),
+            text: format!("{} is gone from the directory; mail and files stay in the backup", user.name),
+            items: 1,
+        });
+    }
+
+    pub(super) fn is_gone(&self, id: &ItemId) -> bool {
+        lock(&self.state).gone.contains(id)
+    }
+
+    pub(crate) fn alarm(&self, alarm: Alarm) {
+        self.progress.note(&alarm.text);
+        lock(&self.state).alarms.push(alarm);
+    }
+
+    pub(crate) fn alarms(&self) -> Vec<Alarm> {
+        lock(&self.state).alarms.clone()
+    }
+
+    /// A collection, or everything, cannot be read any more. What was backed up stays.
+    pub(crate) fn access_lost(&self, scope: &str, e: &strongroom_sources::Error) {
+        let kind = match e.kind {
+            ErrorKind::ApplicationUnknown => Some(AlarmKind::ApplicationDeleted),
+            ErrorKind::CredentialRefused => Some(AlarmKind::ConsentRevoked),
+            ErrorKind::Denied if scope == "tenant" => Some(AlarmKind::ConsentRevoked),
+            ErrorKind::Denied => Some(AlarmKind::PermissionsNarrowed),
+            ErrorKind::Throttled => Some(AlarmKind::BudgetEaten),
+            _ => None,
+        };
+        let mut state = lock(&self.state);
+        state.failed.push(Skip { scope: scope.to_owned(), id: ItemId::default(), name: String::new(), cause: e.to_string() });
+        // Whatever needs the sign-in or the budget fails for everybody alike: say it once.
+        let known = kind.is_some_and(|k| state.alarms.iter().any(|a| a.kind == k));
+        drop(state);
+        if let (Some(kind), false) = (kind, known) {
+            self.alarm(Alarm { kind, severity: Severity::High, scope: scope.to_owned(), text: format!("the backup can no longer read {scope}: {e}"), items: 1 });
+        }
+    }
+
+    pub(crate) fn skip(&self, scope: &str, id: &ItemId, name: &str, cause: &str) {
+        lock(&self.state).skipped.push(Skip { scope: scope.to_owned(), id: id.clone(), name: name.to_owned(), cause: cause.to_owned() });
+    }
+
+    pub(crate) fn coverage(&self, scope: &str, collection: &str, items: Option<u64>, skipped: Option<&str>) {
+        lock(&self.state).coverage.push(Coverage {
+            scope: scope.to_owned(),
+            collection: collection.to_owned(),
+            items,
+            skipped: skipped.map(str::to_owned),
+        });
+    }
+
+    pub(crate) fn pattern(&self, user: &str, change: impl FnOnce(&mut Pattern)) {
+        change(lock(&self.state).patterns.entry(user.to_owned()).or_default());
+    }
+
+    pub(crate) fn patterns(&self) -> BTreeMap<String, Pattern> {
+        lock(&self.state).patterns.clone()
+    }
+
+    pub(crate) fn count_new(&self, bytes: u64) {
+        let mut state = lock(&self.state);
+        state.items_new += 1;
+        state.bytes_read += bytes;
+        drop(state);
+        self.progress.advance(1, bytes);
+    }
+
+    pub(crate) fn count_changed(&self, bytes: u64) {
+        let mut state = lock(&self.state);
+        state.items_changed += 1;
+        state.bytes_read += bytes;
+        drop(state);
+        self.progress.advance(1, bytes);
+    }
+
+    pub(crate) fn count_deleted(&self, n: u64) {
+        lock(&self.state).items_deleted += n;
+    }
+
+    pub(crate) fn count_verdict(&self, j: &Judgement) {
+        let v = &mut lock(&self.state).verdicts;
+        match j.verdict {
+            Verdict::Clean => v.clean += 1,
+            Verdict::Suspicious => v.suspicious += 1,
+            Verdict::Encrypted => v.encrypted += 1,
+        }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        let state = lock(&self.state);
+        state.skipped.is_empty() && state.failed.is_empty()
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        lock(&self.state).stopped
+    }
+
+    /// The list of items to ask for again, kept as a file in the collection's directory.
+    pub(crate) fn pending(&self, dir: &[String]) -> Result<Vec<Pending>, Error> {
+        let path = layout::join(dir, layout::PENDING);
+        match self.found(&layout::refs(&path))? {
+            Some(Found::File(node)) => Ok(serde_json::from_slice(&self.repo.read_file(&node)?).unwrap_or_default()),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) fn set_pending(&self, dir: &[String], mut pending: Vec<Pending>) -> Result<(), Error> {
+        let path = layout::join(dir, layout::PENDING);
+        pending.sort_by(|a, b| a.id.cmp(&b.id));
+        pending.dedup_by(|a, b| a.id == b.id);
+        if pending.is_empty() {
+            self.remove(&layout::refs(&path))?;
+            return Ok(());
+        }
+        if self.pending(dir)? == pending {
+            return Ok(());
+        }
+        let json = serde_json::to_vec(&pending).map_err(|e| Error::Task(e.to_string()))?;
+        let stored = self.repo.put_content(&json, strongroom_repository::Cut::Plain)?;
+        self.put(&layout::refs(dir), Node::file(layout::PENDING, stored.content, stored.size_bytes, self.began))
+    }
+
+    /// Lets directories go when many are in memory, and indexes what was written when much waits for it.
+    pub(crate) fn relieve(&self) -> Result<(), Error> {
+        let mut tree = lock(&self.tree);
+        if tree.loaded_nodes() > LOADED_NODES_MAX {
+            tree.write_and_shed()?;
+        }
+        drop(tree);
+        if self.repo.flush_is_due() {
+            self.repo.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn checkpoint_is_due(&self, now: jiff::Timestamp) -> bool {
+        let mut state = lock(&self.state);
+        let stored = self.repo.written().bytes_stored;
+        let (at, bytes) = *state.checkpoint.get_or_insert((now, stored));
+        now.as_second() - at.as_second() >= self.options.checkpoint_s || stored - bytes >= self.options.checkpoint_bytes
+    }
+
+    /// Commits the tree as it is.
+    pub(super) fn commit(&self, tags: Vec<String>) -> Result<(Id, Snapshot), Error> {
+        let partial = tags.iter().any(|t| t == TAG_PARTIAL);
+        let mut tree = lock(&self.tree);
+        let root = if partial { tree.write_and_shed()? } else { tree.write()? };
+        let snapshot = Snapshot {
+            // Order of commits, so that the newest partial one is the one to go on from.
+            time: self.client.clock().now(),
+            parent: lock(&self.state).parent,
+            tree: root,
+            paths: vec![format!("/{}", layout::MAIL), format!("/{}", layout::DRIVES)],
+            hostname: self.options.tenant.clone(),
+            username: "strongroom".to_owned(),
+            tags,
+            program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        let id = self.repo.commit(&snapshot)?;
+        // The tree is still locked: the catalog describes exactly this snapshot.
+        self.catalog.save(&id.to_string())?;
+        let mut state = lock(&self.state);
+        state.checkpoint = Some((self.client.clock().now(), self.repo.written().bytes_stored));
+        Ok((id, snapshot))
+    }
+
+    pub(super) fn report(&self, id: Id, tags: Vec<String>) -> BackupReport {
+        let state = lock(&self.state);
+        let seconds = (self.client.clock().now().as_millisecond() - self.began.as_millisecond()) as f64 / 1000.0;
+        BackupReport {
+            snapshot: id.to_string(),
+            tags,
+            items_new: state.items_new,
+            items_changed: state.items_changed,
+            items_deleted: state.items_deleted,
+            skipped: state.skipped.clone(),
+            failed: state.failed.clone(),
+            alarms: state.alarms.clone(),
+            verdicts: state.verdicts,
+            coverage: state.coverage.clone(),
+            bytes_read: state.bytes_read,
+            written: self.repo.written(),
+            traffic: self.client.stats(),
+            budget: self.client.budget().report(),
+            seconds,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Where each item stands: from its id to the id above it and its name. A local cache, keyed by the snapshot that it
+//! describes, rebuilt from that snapshot's tree whenever they do not fit.
+
+use crate::{Error, layout};
+use redb::{Database, ReadableDatabase, TableDefinition};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use strongroom_model::{Facts, ItemKind};
+use strongroom_repository::{Id, NodeKind, Repository};
+
+const PLACES: TableDefinition<&str, &str> = TableDefinition::new("places");
+const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Longest chain of folders followed; a longer one is a circle.
+const DEPTH_MAX: usize = 400;
+
+/// Where an item stands within its mailbox or drive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The folder above; empty at the top.
+    pub(crate) parent: String,
+    /// Name within it; for a message its day and its name without extension.
+    pub(crate) name: String,
+}
+
+pub(crate) struct Catalog {
+    db: Database,
+    /// Changes since the last save.
+    fresh: Mutex<HashMap<String, Option<Place>>>,
+}
+
+fn key(owner: &str, id: &str) -> String {
+    format!("{owner}\u{0}{id}")
+}
+
+fn cache(e: impl std::fmt::Display) -> Error {
+    Error::Cache(e.to_string())
+}
+
+impl Catalog {
+    /// Opens the catalog of `base`, rebuilding it when it describes another snapshot.
+    pub(crate) fn open(path: &Path, repo: &Repository, base: Option<(&Id, &Id)>) -> Result<Self, Error> {
+        let open = || Database::builder().set_cache_size(CACHE_BYTES).create(path);
+        let db = match open() {
+            Ok(db) => db,
+            Err(e) if e.to_string().contains("already open") => return Err(cache(e)),
+            Err(_) => {
+                let _ = std::fs::remove_file(path);
+                open().map_err(cache)?
+            }
+        };
+        let catalog = Self { db, fresh: Mutex::default() };
+        let wanted = base.map(|(snapshot, _)| snapshot.to_string()).unwrap_or_default();
+        if catalog.describes()? != Some(wanted.clone()) {
+            let write = catalog.db.begin_write().map_err(cache)?;
+            write.delete_table(PLACES).map_err(cache)?;
+            write.open_table(PLACES).map_err(cache)?;
+            write.commit().map_err(cache)?;
+            if let Some((snapshot, root)) = base {
+                catalog.rebuild(repo, root)?;
+                catalog.save(&snapshot.to_string())?;
+            }
+        }
+        Ok(catalog)
+    }
+
+    fn describes(&self) -> Result<Option<String>, Error> {
+        let write = self.db.begin_write().map_err(cache)?;
+        write.open_table(PLACES).map_err(cache)?;
+        write.open_table(META).map_err(cache)?;
+        write.commit().map_err(cache)?;
+        let read = self.db.begin_read().map_err(cache)?;
+        let meta = read.open_table(META).map_err(cache)?;
+        let found = meta.get("snapshot").map_err(cache)?;
+        Ok(found.map(|v| v.value().to_owned()))
+    }
+
+    fn rebuild(&self, repo: &Repository, root: &Id) -> Result<(), Error> {
+        for top in repo.read_tree(root)? {
+            let NodeKind::Dir { subtree } = top.kind else { continue };
+            for user in repo.read_tree(&subtree)? {
+                let NodeKind::Dir { subtree } = user.kind else { continue };
+                match top.name.as_str() {
+                    layout::MAIL => {
+                        if let Some(facts) = user.facts()? {
+                            self.rebuild_mail(repo, &subtree, &facts.id.0, "", None)?;
+                        }
+                    }
+                    layout::DRIVES => {
+                        for drive in repo.read_tree(&subtree)? {
+                            if let (NodeKind::Dir { subtree }, Some(facts)) = (&drive.kind, drive.facts()?) {
+                                self.rebuild_drive(repo, subtree, &facts.id.0, "")?;
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rebuild_mail(&self, repo: &Repository, tree: &Id, owner: &str, folder: &str, day: Option<&str>) -> Result<(), Error> {
+        for node in repo.read_tree(tree)? {
+            let facts = node.facts()?;
+            match (&node.kind, facts) {
+                (NodeKind::Dir { subtree }, Some(Facts { kind: ItemKind::MailFolder, id, .. })) => {
+                    self.set(owner, &id.0, Place { parent: folder.to_owned(), name: node.name.clone() });
+                    self.rebuild_mail(repo, subtree, owner, &id.0, None)?;
+                }
+                (NodeKind::Dir { subtree }, _) => self.rebuild_mail(repo, subtree, owner, folder, Some(&node.name))?,
+                (NodeKind::File { .. }, Some(Facts { kind: ItemKind::Message, id, .. })) => {
+                    let base = node.name.strip_suffix(".eml").unwrap_or(&node.name);
+                    let name = format!("{}/{base}", day.unwrap_or_default());
+                    self.set(owner, &id.0, Place { parent: folder.to_owned(), name });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn rebuild_drive(&self, repo: &Repository, tree: &Id, owner: &str, parent: &str) -> Result<(), Error> {
+        for node in repo.read_tree(tree)? {
+            let Some(facts) = node.facts()? else { continue };
+            if !matches!(facts.kind, ItemKind::File | ItemKind::Folder) {
+                continue;
+            }
+            self.set(owner, &facts.id.0, Place { parent: parent.to_owned(), name: node.name.clone() });
+            if let NodeKind::Dir { subtree } = &node.kind {
+                self.rebuild_drive(repo, subtree, owner, &facts.id.0)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, HashMap<String, Option<Place>>> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self, owner: &str, id: &str) -> Result<Option<Place>, Error> {
+        let key = key(owner, id);
+        if let Some(place) = self.fresh().get(&key) {
+            return Ok(place.clone());
+        }
+        let read = self.db.begin_read().map_err(cache)?;
+        let table = read.open_table(PLACES).map_err(cache)?;
+        let row = table.get(key.as_str()).map_err(cache)?;
+        Ok(row.and_then(|v| v.value().split_once('\u{0}').map(|(p, n)| Place { parent: p.to_owned(), name: n.to_owned() })))
+    }
+
+    pub(crate) fn set(&self, owner: &str, id: &str, place: Place) {
+        self.fresh().insert(key(owner, id), Some(place));
+    }
+
+    pub(crate) fn forget(&self, owner: &str, id: &str) {
+        self.fresh().insert(key(owner, id), None);
+    }
+
+    /// The path of an item below its mailbox or drive; `None` when some folder above it is unknown.
+    pub(crate) fn path(&self, owner: &str, id: &str) -> Result<Option<Vec<String>>, Error> {
+        let mut parts = Vec::new();
+        let mut at = id.to_owned();
+        for _ in 0..DEPTH_MAX {
+            let Some(place) = self.get(owner, &at)? else { return Ok(None) };
+            parts.extend(place.name.rsplit('/').map(str::to_owned));
+            if place.parent.is_empty() {
+                parts.reverse();
+                return Ok(Some(parts));
+            }
+            at = place.parent;
+        }
+        Ok(None)
+    }
+
+    /// Keeps the changes; from now on the catalog describes `snapshot`.
+    pub(crate) fn save(&self, snapshot: &str) -> Result<(), Error> {
+        let mut rows: Vec<(String, Option<Place>)> = self.fresh().drain().collect();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        let write = self.db.begin_write().map_err(cache)?;
+        {
+            let mut table = write.open_table(PLACES).map_err(cache)?;
+            for (key, place) in rows {
+                match place {
+                    Some(p) => table.insert(key.as_str(), format!("{}\u{0}{}", p.parent, p.name).as_str()).map(|_| ()),
+                    None => table.remove(key.as_str()).map(|_| ()),
+                }
+                .map_err(cache)?;
+            }
+            write.open_table(META).map_err(cache)?.insert("snapshot", snapshot).map_err(cache)?;
+        }
+        write.commit().map_err(cache)
+    }
+}

@@ -1,0 +1,102 @@
+//! Clean points: the newest state that nothing speaks against, of a tenant and of each item.
+//!
+//! A tenant's clean point is its newest snapshot with the tag `clean`. After an attack the items that it holds are taken
+//! as they stand there, but for those whose later version is clean beyond doubt: work that honest people did since.
+
+use crate::Error;
+use std::collections::HashMap;
+use strongroom_model::{Facts, ItemId, ItemKind, Verdict};
+use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit};
+
+/// The newest snapshot of a tenant that counts: partial ones never do.
+pub fn latest(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
+    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| !s.is_partial() && tenant.is_none_or(|t| s.hostname == t)))
+}
+
+/// The tenant's clean point.
+pub fn clean_point(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
+    Ok(repo
+        .snapshots()?
+        .into_iter()
+        .rfind(|(_, s)| !s.is_partial() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)))
+}
+
+/// An item that a restore brings back.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// Path in the tree, in the place that it shall have.
+    pub path: String,
+    /// The node.
+    pub node: Node,
+    /// Its record.
+    pub facts: Facts,
+}
+
+/// Messages and files of a snapshot by id, below `under`.
+pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<Chosen>, Error> {
+    let mut all = Vec::new();
+    let under = under.trim_end_matches('/');
+    repo.walk(&snapshot.tree, "", &mut |path, node| {
+        let related = path.starts_with(under) || under.starts_with(path);
+        if !related {
+            return Ok(Visit::Skip);
+        }
+        let inside = under.is_empty() || path == under || path.strip_prefix(under).is_some_and(|r| r.starts_with('/'));
+        if let (true, false, Some(facts)) = (inside, node.is_dir(), node.facts()?) {
+            if matches!(facts.kind, ItemKind::Message | ItemKind::File) {
+                all.push(Chosen { path: path.to_owned(), node: node.clone(), facts });
+            }
+        }
+        // Versions are found from their item.
+        Ok(if node.name.starts_with(".versions") || node.name.starts_with(".last-clean") { Visit::Skip } else { Visit::Enter })
+    })?;
+    Ok(all)
+}
+
+/// The newest clean version of every item: see the module's words.
+pub fn clean_items(repo: &Repository, tenant: Option<&str>, under: &str) -> Result<(Option<(Id, Snapshot)>, Vec<Chosen>), Error> {
+    let Some((id, clean)) = clean_point(repo, tenant)? else { return Ok((None, Vec::new())) };
+    let mut chosen = items(repo, &clean, under)?;
+    for c in &mut chosen {
+        // Suspicious already then: the version before stands beside it.
+        if c.facts.judgement.as_ref().is_some_and(|j| j.verdict != Verdict::Clean) {
+            if let Some(node) = last_clean(repo, &clean, c)? {
+                c.node = node;
+            }
+        }
+    }
+    let Some((latest_id, latest)) = latest(repo, tenant)?.filter(|(l, _)| *l != id) else {
+        return Ok((Some((id, clean)), chosen));
+    };
+    let _ = latest_id;
+    let at: HashMap<(ItemKind, ItemId), usize> = chosen.iter().enumerate().map(|(n, c)| ((c.facts.kind, c.facts.id.clone()), n)).collect();
+    for later in items(repo, &latest, under)? {
+        let clean_now = match later.facts.kind {
+            ItemKind::File => later.facts.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Clean),
+            _ => true,
+        };
+        if !clean_now {
+            continue;
+        }
+        match at.get(&(later.facts.kind, later.facts.id.clone())) {
+            Some(n) => {
+                // Honest work since then; name and place are taken from it too.
+                chosen[*n] = later;
+            }
+            None => chosen.push(later),
+        }
+    }
+    Ok((Some((id, clean)), chosen))
+}
+
+fn last_clean(repo: &Repository, snapshot: &Snapshot, c: &Chosen) -> Result<Option<Node>, Error> {
+    // /drives/<user>/<drive>/…
+    let mut parts = c.path.split('/').skip(1);
+    let (Some(a), Some(b), Some(d)) = (parts.next(), parts.next(), parts.next()) else { return Ok(None) };
+    let dir = format!("/{a}/{b}/{d}/.last-clean/{}", c.facts.id.0);
+    let Ok(node) = repo.node_at(&snapshot.tree, &dir) else { return Ok(None) };
+    match node.kind {
+        strongroom_repository::NodeKind::Dir { subtree } => Ok(repo.read_tree(&subtree)?.into_iter().next()),
+        _ => Ok(None),
+    }
+}

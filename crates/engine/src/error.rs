@@ -1,0 +1,25 @@
+/// Why an operation of the engine stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository failed; nothing more is committed.
+    #[error(transparent)]
+    Repository(#[from] strongroom_repository::Error),
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] strongroom_objects::StoreError),
+    /// Microsoft 365 cannot be read or written.
+    #[error(transparent)]
+    Graph(#[from] strongroom_sources::Error),
+    /// The local cache cannot be used.
+    #[error("the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds it")]
+    Cache(String),
+    /// A stored record cannot be read.
+    #[error(transparent)]
+    Facts(#[from] strongroom_model::FactsError),
+    /// What was asked for does not exist or makes no sense; says what to do.
+    #[error("{0}")]
+    Request(String),
+    /// A background task died.
+    #[error("a part of the work stopped unexpectedly: {0}")]
+    Task(String),
+}

@@ -1,0 +1,40 @@
+//! Where things stand in a snapshot's tree. A person must be able to use what `restic restore` gives.
+
+/// Mailboxes.
+pub(crate) const MAIL: &str = "mail";
+/// Drives.
+pub(crate) const DRIVES: &str = "drives";
+/// What is known of the tenant's protection.
+pub(crate) const TENANT: &str = "tenant";
+/// Older versions of a drive's files: `.versions/<item id>/<version id>.<extension>`.
+pub(crate) const VERSIONS: &str = ".versions";
+/// Last clean versions of files whose current one is not clean: `.last-clean/<item id>/<name>`.
+pub(crate) const LAST_CLEAN: &str = ".last-clean";
+/// Items that could not be read and are asked for again.
+pub(crate) const PENDING: &str = ".pending.json";
+/// Names in a drive's root that are ours.
+pub(crate) const RESERVED: &[&str] = &[VERSIONS, LAST_CLEAN, PENDING];
+/// Alarms of the run, when there are some.
+pub(crate) const ALARMS: &str = "alarms.json";
+/// Holds as last seen.
+pub(crate) const HOLDS: &str = "holds.json";
+
+/// The extension of a name, with its dot, when it is a usual one.
+pub(crate) fn extension(name: &str) -> &str {
+    match name.rfind('.') {
+        Some(at) if at > 0 && name.len() - at <= 12 => &name[at..],
+        _ => "",
+    }
+}
+
+/// A path as parts.
+pub(crate) fn refs(path: &[String]) -> Vec<&str> {
+    path.iter().map(String::as_str).collect()
+}
+
+/// A path with one more part.
+pub(crate) fn join(path: &[String], name: &str) -> Vec<String> {
+    let mut out = path.to_vec();
+    out.push(name.to_owned());
+    out
+}

@@ -1,0 +1,427 @@
+use super::{Action, Context, Into, Outcome, Restored, UserWork};
+use crate::{Error, clean::Chosen, layout};
+use bytes::Bytes;
+use futures::{StreamExt, future::BoxFuture};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use strongroom_model::{ItemId, Verdict, fit_name};
+use strongroom_repository::{BlobKind, Node, NodeKind, Repository};
+use strongroom_sources::{
+    Error as GraphError, ErrorKind, Event, QuickXor,
+    drive::{self as source, DriveItem},
+    users::User,
+};
+
+/// Files restored to one drive at the same time.
+const AT_ONCE: usize = 4;
+
+/// One file.
+#[derive(Debug, Clone)]
+pub(crate) struct DriveWork {
+    pub(crate) action: Action,
+    pub(crate) item: Chosen,
+    /// Drive in the target.
+    drive: ItemId,
+    root: ItemId,
+    /// The item that is overwritten or moved.
+    over: Option<ItemId>,
+    /// Folders above it, from the drive's root, by their real names.
+    folder: Vec<String>,
+    /// Its real name, as the service takes it.
+    name: String,
+    /// The name had to be changed, since the service does not take it.
+    renamed: bool,
+}
+
+impl DriveWork {
+    pub(crate) fn bytes(&self) -> u64 {
+        match self.action {
+            Action::Create | Action::Replace => self.item.node.size_bytes(),
+            _ => 0,
+        }
+    }
+}
+
+/// A name that SharePoint takes: what it refuses is put into full width, which looks alike.
+fn acceptable(name: &str) -> String {
+    let mut out: String = name
+        .chars()
+        .map(|c| match c {
+            '"' => '\u{ff02}',
+            '*' => '\u{ff0a}',
+            ':' => '\u{ff1a}',
+            '<' => '\u{ff1c}',
+            '>' => '\u{ff1e}',
+            '?' => '\u{ff1f}',
+            '/' => '\u{ff0f}',
+            '\\' => '\u{ff3c}',
+            '|' => '\u{ff5c}',
+            c if c.is_control() => '_',
+            c => c,
+        })
+        .collect();
+    if out.starts_with(' ') {
+        out = format!("\u{2423}{}", &out[1..]);
+    }
+    if out.ends_with(' ') || out.ends_with('.') {
+        let last = if out.ends_with(' ') { '\u{2423}' } else { '\u{ff0e}' };
+        out.pop();
+        out.push(last);
+    }
+    let reserved = [".lock", "con", "prn", "aux", "nul", "desktop.ini"].contains(&out.to_lowercase().as_str());
+    if reserved || out.starts_with("~$") || out.contains("_vti_") {
+        out = format!("_{}", out.replace("_vti_", "_vti-"));
+    }
+    out
+}
+
+/// What the target drive holds now.
+struct Present {
+    drive: ItemId,
+    root: ItemId,
+    items: HashMap<ItemId, DriveItem>,
+    by_place: HashMap<(ItemId, String), ItemId>,
+}
+
+async fn present(ctx: &Context, user: &User, list: bool) -> Result<Option<Present>, Error> {
+    let Some(head) = source::drive_of(&ctx.client, &user.id).await? else { return Ok(None) };
+    let root = source::root(&ctx.client, &head.id).await?.id;
+    let mut p = Present { drive: head.id, root, items: HashMap::new(), by_place: HashMap::new() };
+    if list {
+        let mut changes = source::changes(&ctx.client, &p.drive, None);
+        loop {
+            match changes.next().await? {
+                Event::Item(item) => {
+                    p.items.insert(item.id.clone(), item);
+                }
+                Event::Deleted(id) => {
+                    p.items.remove(&id);
+                }
+                Event::End { .. } => break,
+                Event::Skipped { .. } => {}
+            }
+        }
+        for item in p.items.values() {
+            if let Some(parent) = &item.parent {
+                p.by_place.insert((parent.clone(), item.name.to_lowercase()), item.id.clone());
+            }
+        }
+    }
+    Ok(Some(p))
+}
+
+pub(super) async fn plan(ctx: &Context, user: &User, files: Vec<Chosen>) -> Result<Vec<DriveWork>, Error> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let in_place = ctx.options.into == Into::InPlace;
+    let Some(now) = present(ctx, user, in_place).await? else {
+        return Err(Error::Request(format!("{} has no drive to restore into", user.name)));
+    };
+    let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    let mut work = Vec::new();
+    for item in files {
+        let dir = item.path.rsplit_once('/').map(|(d, _)| d.to_owned()).unwrap_or_default();
+        let folder = match names.get(&dir) {
+            Some(f) => f.clone(),
+            None => {
+                let f = real_folders(ctx, &dir)?;
+                names.insert(dir, f.clone());
+                f
+            }
+        };
+        let real = item.facts.name.clone().unwrap_or_else(|| item.node.name.clone());
+        let name = acceptable(&real);
+        let renamed = name != real || folder.iter().any(|f| acceptable(f) != *f);
+        let folder: Vec<String> = folder.iter().map(|f| acceptable(f)).collect();
+        let mut w = DriveWork { action: Action::Create, drive: now.drive.clone(), root: now.root.clone(), over: None, folder, renamed, name, item };
+        if in_place {
+            let place = folder_id(&now, &w.folder);
+            let by_id = now.items.get(&w.item.facts.id);
+            let by_place = place.as_ref().and_then(|p| now.by_place.get(&(p.clone(), w.name.to_lowercase()))).and_then(|id| now.items.get(id));
+            if let Some((there, file)) = by_id.or(by_place).and_then(|t| t.file.as_ref().map(|f| (t, f))) {
+                let state = w.item.facts.file.clone().unwrap_or_default();
+                let same = file.size_bytes == w.item.node.size_bytes() && file.quick_xor.is_some() && file.quick_xor == state.quick_xor;
+                let right_place = there.parent == place && (there.name == w.name || there.name == real);
+                let right_times = (there.created, there.modified) == (state.created, state.modified);
+                w.over = Some(there.id.clone());
+                w.action = match (same, right_place && right_times) {
+                    (true, true) => Action::Keep,
+                    (true, false) => Action::Move,
+                    (false, _) => Action::Replace,
+                };
+                // An item that stands where it stood keeps even a name that the service would refuse today.
+                if there.name == real {
+                    w.name = real;
+                    w.renamed = false;
+                }
+            }
+        }
+        work.push(w);
+    }
+    Ok(work)
+}
+
+fn folder_id(now: &Present, path: &[String]) -> Option<ItemId> {
+    let mut at = now.root.clone();
+    for name in path {
+        at = now.by_place.get(&(at, name.to_lowercase()))?.clone();
+    }
+    Some(at)
+}
+
+/// Real names of the folders of a tree path, below the drive.
+fn real_folders(ctx: &Context, dir: &str) -> Result<Vec<String>, Error> {
+    let parts: Vec<&str> = dir.split('/').skip(1).collect();
+    let mut out = Vec::new();
+    for n in 3..parts.len() {
+        let path = format!("/{}", parts[..=n].join("/"));
+        let real = match ctx.repo.node_at(&ctx.tree, &path) {
+            Ok(node) => node.facts()?.and_then(|f| f.name),
+            Err(_) => None,
+        };
+        out.push(real.unwrap_or_else(|| parts[n].to_owned()));
+    }
+    Ok(out)
+}
+
+pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restored, u64)>, Error> {
+    let todo: Vec<&DriveWork> = work.drive.iter().filter(|w| w.action != Action::Keep).collect();
+    let mut rows = Vec::new();
+    let mut folders: HashMap<Vec<String>, ItemId> = HashMap::new();
+    let mut jobs = Vec::new();
+    for w in todo {
+        match ensure(ctx, w, &mut folders).await {
+            Ok(parent) => jobs.push((w, parent)),
+            Err(e) => rows.push((failed(w, e.to_string()), 0)),
+        }
+    }
+    let jobs: Vec<_> = jobs.into_iter().map(|(w, parent)| job(ctx, w, parent)).collect();
+    let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
+    while let Some((w, done)) = running.next().await {
+        match done {
+            Ok(outcome) => rows.push((Restored { path: w.item.path.clone(), action: w.action, outcome }, w.bytes())),
+            Err(e) => rows.push((failed(w, e.to_string()), 0)),
+        }
+    }
+    drop(running);
+    if let (false, Some(now)) = (work.notes.is_empty(), present(ctx, &work.user, false).await?) {
+        for (path, id) in &work.notes {
+            let outcome = match source::delete(&ctx.client, &now.drive, id).await {
+                Ok(()) => Outcome::Identical,
+                Err(e) => Outcome::Failed { why: e.to_string() },
+            };
+            ctx.progress.advance(1, 0);
+            rows.push((Restored { path: path.clone(), action: Action::Remove, outcome }, 0));
+        }
+    }
+    Ok(rows)
+}
+
+fn job<'a>(ctx: &'a Context, w: &'a DriveWork, parent: ItemId) -> BoxFuture<'a, (&'a DriveWork, Result<Outcome, Error>)> {
+    Box::pin(async move {
+        let done = one(ctx, w, &parent).await;
+        ctx.progress.advance(1, w.bytes());
+        (w, done)
+    })
+}
+
+fn failed(w: &DriveWork, why: String) -> Restored {
+    Restored { path: w.item.path.clone(), action: w.action, outcome: Outcome::Failed { why } }
+}
+
+async fn ensure(ctx: &Context, w: &DriveWork, known: &mut HashMap<Vec<String>, ItemId>) -> Result<ItemId, Error> {
+    let mut path = Vec::new();
+    let mut at = w.root.clone();
+    let top = match &ctx.options.into {
+        Into::Folder(name) => Some(acceptable(name)),
+        Into::InPlace => None,
+    };
+    for name in top.iter().chain(&w.folder) {
+        path.push(name.clone());
+        at = match known.get(&path) {
+            Some(id) => id.clone(),
+            None => source::create_folder(&ctx.client, &w.drive, &at, name).await?.id,
+        };
+        known.insert(path.clone(), at.clone());
+    }
+    Ok(at)
+}
+
+async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId) -> Result<Outcome, Error> {
+    let state = w.item.facts.file.clone().unwrap_or_default();
+    let times = (state.created, state.modified);
+    let client = &ctx.client;
+    let mut over = w.over.clone();
+    if w.action == Action::Move {
+        if let Some(id) = &over {
+            source::set_place(client, &w.drive, id, Some((parent, &w.name)), times).await?;
+        }
+        return Ok(named(w));
+    }
+    let mut name = w.name.clone();
+    if over.is_none() {
+        // Two names that differ only by case are one to the service: the second gets its id behind it.
+        if let Some(there) = source::child(client, &w.drive, parent, &name).await? {
+            let ours = ctx.options.into == Into::InPlace;
+            if there.file.is_none() || !ours {
+                let ext = layout::extension(&name).to_owned();
+                name = format!("{}~{}{ext}", &name[..name.len() - ext.len()], strongroom_model::short_id(&w.item.facts.id.0));
+            } else {
+                over = Some(there.id);
+            }
+        }
+    }
+    if ctx.options.versions {
+        for (node, modified) in older(ctx, w)? {
+            if over.is_some() && w.action == Action::Replace {
+                let (there, _) = source::versions(client, &w.drive, over.as_ref().unwrap_or(&w.root)).await?;
+                // The tenant still has its own history.
+                if !there.is_empty() {
+                    break;
+                }
+            }
+            let reader = Reader::new(ctx.repo.clone(), &node);
+            let up = source::upload(client, &w.drive, over.as_ref(), parent, &name, node.size_bytes(), (state.created, modified), |at, n| reader.read(at, n)).await?;
+            over = Some(up.item.id);
+        }
+    }
+    let reader = Reader::new(ctx.repo.clone(), &w.item.node);
+    let up = source::upload(client, &w.drive, over.as_ref(), parent, &name, w.item.node.size_bytes(), times, |at, n| reader.read(at, n)).await?;
+    let mut item = up.item;
+    if item.name != name || item.parent.as_ref() != Some(parent) {
+        item = source::set_place(client, &w.drive, &item.id, Some((parent, &name)), times).await?;
+    }
+    let mut differences = Vec::new();
+    if name != w.name {
+        differences.push(format!("the name is {name:?} now: another item has it"));
+    }
+    let (size, hash) = (w.item.node.size_bytes(), reader.hash());
+    let file = item.file.clone().unwrap_or(source::FileHead { size_bytes: 0, quick_xor: None, malware: false });
+    let same = file.size_bytes == size && (file.quick_xor == hash || (hash.is_none() && file.quick_xor == state.quick_xor));
+    if !same {
+        // The service may keep it in another form. Two downloads that agree say so; anything else is damage.
+        let (a, b) = (download(ctx, w, &item.id).await?, download(ctx, w, &item.id).await?);
+        if a != b {
+            return Ok(Outcome::Failed { why: "what the service hands out differs from one download to the next".into() });
+        }
+        if a.1 == size && state.sha256.as_deref() == Some(&a.0) {
+            // The announced hash was wrong, the bytes are right.
+        } else {
+            differences.push(format!("the service rewrote it on upload: {} bytes became {}", size, a.1));
+        }
+    }
+    if (item.created, item.modified) != times && times.1.is_some() {
+        differences.push("its times differ".into());
+    }
+    match named(w) {
+        Outcome::Altered { differences: more } => differences.extend(more),
+        _ if differences.is_empty() => return Ok(Outcome::Identical),
+        _ => {}
+    }
+    Ok(Outcome::Altered { differences })
+}
+
+fn named(w: &DriveWork) -> Outcome {
+    match w.renamed {
+        true => Outcome::Altered { differences: vec![format!("the service does not take its name, it is {:?} now", w.name)] },
+        false => Outcome::Identical,
+    }
+}
+
+async fn download(ctx: &Context, w: &DriveWork, id: &ItemId) -> Result<(String, u64), Error> {
+    let mut d = source::download(&ctx.client, &w.drive, id);
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    while let Some(piece) = d.next().await? {
+        hash.update(&piece);
+        size += piece.len() as u64;
+    }
+    Ok((hex::encode(hash.finalize()), size))
+}
+
+/// Older versions that are clean, oldest first.
+fn older(ctx: &Context, w: &DriveWork) -> Result<Vec<(Node, Option<jiff::Timestamp>)>, Error> {
+    let base = w.item.path.split('/').take(4).collect::<Vec<_>>().join("/");
+    let id = &w.item.facts.id.0;
+    let Ok(dir) = ctx.repo.node_at(&ctx.tree, &format!("{base}/{}/{}", layout::VERSIONS, fit_name(id, id, &[]).0)) else {
+        return Ok(Vec::new());
+    };
+    let NodeKind::Dir { subtree } = dir.kind else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for node in ctx.repo.read_tree(&subtree)? {
+        let Some(facts) = node.facts()? else { continue };
+        if facts.judgement.as_ref().is_none_or(|j| j.verdict == Verdict::Clean) {
+            let modified = facts.file.and_then(|f| f.modified);
+            all.push((node, modified));
+        }
+    }
+    all.sort_by_key(|(node, modified)| (*modified, node.name.clone()));
+    Ok(all)
+}
+
+/// Hands out the bytes of a file from front to back, or again from the front, with one blob in memory.
+struct Reader {
+    state: Arc<Mutex<ReaderState>>,
+}
+
+struct ReaderState {
+    repo: Arc<Repository>,
+    content: Vec<strongroom_repository::Id>,
+    next: usize,
+    position: u64,
+    buffer: Vec<u8>,
+    hash: QuickXor,
+}
+
+impl Reader {
+    fn new(repo: Arc<Repository>, node: &Node) -> Self {
+        let state = ReaderState { repo, content: node.content().to_vec(), next: 0, position: 0, buffer: Vec::new(), hash: QuickXor::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn read(&self, at: u64, length: usize) -> impl Future<Output = Result<Bytes, GraphError>> + Send + 'static {
+        let state = self.state.clone();
+        async move {
+            let mut s = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let read = tokio::task::block_in_place(|| s.read(at, length));
+            read.map_err(|e| GraphError::new(ErrorKind::BadRequest, e.to_string()))
+        }
+    }
+
+    /// quickXorHash of what was read, when it was read once from front to back.
+    fn hash(&self) -> Option<String> {
+        Some(self.state.lock().unwrap_or_else(PoisonError::into_inner).hash.clone().finish())
+    }
+}
+
+impl ReaderState {
+    fn read(&mut self, at: u64, length: usize) -> Result<Bytes, Error> {
+        if at < self.position {
+            self.next = 0;
+            self.position = 0;
+            self.buffer.clear();
+            self.hash = QuickXor::default();
+        }
+        while self.position < at || self.buffer.len() < length {
+            if self.position < at && !self.buffer.is_empty() {
+                let n = ((at - self.position) as usize).min(self.buffer.len());
+                let gone: Vec<u8> = self.buffer.drain(..n).collect();
+                self.hash.update(&gone);
+                self.position += n as u64;
+                continue;
+            }
+            let Some(id) = self.content.get(self.next) else { break };
+            self.buffer.extend(self.repo.read_blob(BlobKind::Data, id)?);
+            self.next += 1;
+        }
+        let n = length.min(self.buffer.len());
+        let out: Vec<u8> = self.buffer.drain(..n).collect();
+        self.hash.update(&out);
+        self.position += n as u64;
+        Ok(out.into())
+    }
+}
