@@ -215,7 +215,8 @@ impl Store for VaultRest {
             }
             Ok(request)
         })?;
-        Ok(if r.status() == StatusCode::CREATED { Put::New } else { Put::Present })
+        let new = r.headers().get("strongroom-put").is_some_and(|v| v == "new");
+        Ok(if new { Put::New } else { Put::Present })
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -1,0 +1,228 @@
+//! restic's REST protocol, and the sessions, over HTTP.
+
+use crate::{Refusal, Vault};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, service::service_fn};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use serde_json::json;
+use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc};
+use strongroom_objects::{Key, Kind, Put};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// restic's largest pack is 128 MiB.
+const OBJECT_BYTES_MAX: usize = 160 * 1024 * 1024;
+const LIST_V2: &str = "application/vnd.x.restic.rest.v2";
+
+/// Certificate and key of the server.
+pub struct Tls(TlsAcceptor);
+
+impl Tls {
+    /// Reads both from PEM files.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, Refusal> {
+        let bad = |path: &Path, e: &dyn std::fmt::Display| Refusal::Failed(format!("{}: {e}", path.display()));
+        let certs = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|e| bad(certificate, &e))?;
+        let private = PrivateKeyDer::from_pem_file(key).map_err(|e| bad(key, &e))?;
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|b| b.with_no_client_auth().with_single_cert(certs, private))
+            .map_err(|e| bad(certificate, &e))?;
+        Ok(Self(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
+/// A server that listens; it runs until it is dropped.
+pub struct Listening {
+    /// Where.
+    pub address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Starts to serve a vault.
+pub async fn serve(vault: Arc<Vault>, address: SocketAddr, tls: Option<Tls>) -> Result<Listening, Refusal> {
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    let tls = tls.map(|t| t.0);
+    let task = tokio::spawn(async move {
+        loop {
+            let Ok((socket, _)) = listener.accept().await else {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                continue;
+            };
+            let _ = socket.set_nodelay(true);
+            tokio::spawn(connection(vault.clone(), tls.clone(), socket));
+        }
+    });
+    Ok(Listening { address, task })
+}
+
+async fn connection(vault: Arc<Vault>, tls: Option<TlsAcceptor>, socket: TcpStream) {
+    let service = service_fn(move |req| answer(vault.clone(), req));
+    let http = hyper::server::conn::http1::Builder::new();
+    match tls {
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(socket).await {
+                let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            }
+        }
+        None => {
+            let _ = http.serve_connection(TokioIo::new(socket), service).await;
+        }
+    }
+}
+
+type Reply = Response<Full<Bytes>>;
+
+fn plain(status: StatusCode, text: impl Into<String>) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(text.into())));
+    *reply.status_mut() = status;
+    reply
+}
+
+fn typed(kind: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    reply
+}
+
+async fn answer(vault: Arc<Vault>, req: Request<Incoming>) -> Result<Reply, Infallible> {
+    let (parts, body) = req.into_parts();
+    let body = match Limited::new(body, OBJECT_BYTES_MAX).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the object is too large, or broke off")),
+    };
+    // Disk work: off the threads that talk.
+    let done = tokio::task::spawn_blocking(move || route(&vault, &parts, &body)).await;
+    Ok(match done {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(refusal)) => {
+            let status = match &refusal {
+                Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+                Refusal::Missing(_) => StatusCode::NOT_FOUND,
+                Refusal::Bad(_) => StatusCode::BAD_REQUEST,
+                Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            plain(status, refusal.to_string())
+        }
+        Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "the request failed"),
+    })
+}
+
+fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Reply, Refusal> {
+    let path: Vec<&str> = parts.uri.path().split('/').filter(|p| !p.is_empty()).collect();
+    let Some((first, rest)) = path.split_first() else { return Err(Refusal::Missing("name a repository".into())) };
+    let (repo, upto) = match first.split_once('@') {
+        Some((repo, n)) => (repo, Some(n.parse::<u64>().map_err(|_| Refusal::Bad(format!("{n:?} is no session")))?)),
+        None => (*first, None),
+    };
+    let basic = parts.headers.get(header::AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(|h| h.strip_prefix("Basic "));
+    let login = basic.and_then(|b| STANDARD.decode(b).ok()).and_then(|b| String::from_utf8(b).ok());
+    let admitted = login.as_deref().and_then(|l| l.split_once(':')).is_some_and(|(user, token)| vault.admits(repo, user, token));
+    if !admitted {
+        let mut reply = plain(StatusCode::UNAUTHORIZED, "the credential is not one of this repository's");
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"strongroom-vault\""));
+        return Ok(reply);
+    }
+    let method = &parts.method;
+    match (method, rest) {
+        (&Method::DELETE, _) => Err(Refusal::Forbidden("a vault deletes nothing".into())),
+        (&Method::PUT | &Method::PATCH, _) => Err(Refusal::Forbidden("a vault changes nothing".into())),
+        (&Method::POST, []) => match parts.uri.query() {
+            Some("create=true") => Ok(plain(StatusCode::OK, "")),
+            _ => Err(Refusal::Bad("what shall be created?".into())),
+        },
+        (&Method::POST, ["sessions"]) => Ok(typed("application/json", json!({"session": vault.begin(repo)?}).to_string())),
+        (&Method::GET, ["sessions"]) => Ok(typed("application/json", json!(vault.sessions(repo)?).to_string())),
+        (&Method::GET, ["sessions", n]) => Ok(typed("application/json", json!(vault.session(repo, number(n)?)?).to_string())),
+        (&Method::POST, ["sessions", n, "seal"]) => {
+            let text = std::str::from_utf8(body).map_err(|_| Refusal::Bad("an attestation is text".into()))?;
+            vault.seal(repo, number(n)?, text)?;
+            Ok(plain(StatusCode::OK, ""))
+        }
+        (&Method::GET, ["retention", kind, name]) => {
+            let key = Key::new(kind_of(kind)?, name)?;
+            Ok(typed("application/json", json!({"until": vault.held_until(repo, &key)?}).to_string()))
+        }
+        (_, ["config"]) => object(vault, parts, body, repo, upto, &Key::config()),
+        (&Method::GET, [kind]) => list(vault, parts, repo, upto, kind_of(kind)?),
+        (_, [kind, name]) => object(vault, parts, body, repo, upto, &Key::new(kind_of(kind)?, name)?),
+        _ => Err(Refusal::Missing("there is no such thing in a vault".into())),
+    }
+}
+
+fn number(text: &str) -> Result<u64, Refusal> {
+    text.parse().map_err(|_| Refusal::Bad(format!("{text:?} is no session")))
+}
+
+fn kind_of(name: &str) -> Result<Kind, Refusal> {
+    Kind::parse(name).ok_or_else(|| Refusal::Missing(format!("there is no {name:?} in a vault")))
+}
+
+fn list(vault: &Vault, parts: &http::request::Parts, repo: &str, upto: Option<u64>, kind: Kind) -> Result<Reply, Refusal> {
+    let view = vault.view(repo, upto)?;
+    let rows = view.iter().filter(|((k, _), _)| *k == kind && kind != Kind::Locks);
+    let v2 = parts.headers.get(header::ACCEPT).is_some_and(|a| a.to_str().is_ok_and(|a| a.contains(LIST_V2)));
+    Ok(match v2 {
+        true => typed(LIST_V2, json!(rows.map(|((_, name), size)| json!({"name": name, "size": size})).collect::<Vec<_>>()).to_string()),
+        false => typed("application/vnd.x.restic.rest.v1", json!(rows.map(|((_, name), _)| name).collect::<Vec<_>>()).to_string()),
+    })
+}
+
+fn object(vault: &Vault, parts: &http::request::Parts, body: &Bytes, repo: &str, upto: Option<u64>, key: &Key) -> Result<Reply, Refusal> {
+    match parts.method {
+        Method::HEAD => {
+            let size = vault.seen(repo, upto, key)?;
+            let mut reply = plain(StatusCode::OK, "");
+            reply.headers_mut().insert(header::CONTENT_LENGTH, size.into());
+            Ok(reply)
+        }
+        Method::GET => {
+            let bytes = vault.get(repo, upto, key)?;
+            let wanted = parts.headers.get(header::RANGE).and_then(|r| r.to_str().ok()).and_then(|r| range(r, bytes.len()));
+            match wanted {
+                Some((start, end)) if start < end => {
+                    let total = bytes.len();
+                    let mut reply = typed("application/octet-stream", bytes.slice(start..end));
+                    *reply.status_mut() = StatusCode::PARTIAL_CONTENT;
+                    if let Ok(value) = format!("bytes {start}-{}/{total}", end - 1).parse() {
+                        reply.headers_mut().insert(header::CONTENT_RANGE, value);
+                    }
+                    Ok(reply)
+                }
+                Some(_) => Ok(plain(StatusCode::RANGE_NOT_SATISFIABLE, "")),
+                None => Ok(typed("application/octet-stream", bytes)),
+            }
+        }
+        Method::POST => {
+            let session = match parts.headers.get("strongroom-session") {
+                Some(v) => Some(number(v.to_str().unwrap_or_default())?),
+                None => None,
+            };
+            let put = vault.put(repo, key, body, session)?;
+            let mut reply = plain(StatusCode::OK, "");
+            let word = if put == Put::New { "new" } else { "present" };
+            reply.headers_mut().insert("strongroom-put", header::HeaderValue::from_static(word));
+            Ok(reply)
+        }
+        _ => Err(Refusal::Bad("a vault does not know this verb".into())),
+    }
+}
+
+/// `bytes=a-b`, `bytes=a-`; the end is exclusive.
+fn range(text: &str, total: usize) -> Option<(usize, usize)> {
+    let (a, b) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let start: usize = a.parse().ok()?;
+    let end = if b.is_empty() { total } else { b.parse::<usize>().ok()?.saturating_add(1).min(total) };
+    Some((start, end))
+}
