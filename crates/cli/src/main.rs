@@ -1,1 +1,131 @@
-fn main(){}
+//! `strongroom`: backup and protection for Microsoft 365.
+//!
+//! The only product crate that prints, reads the environment or picks paths.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod commands;
+mod config;
+mod demo;
+mod failure;
+mod open;
+mod output;
+mod progress;
+mod restore;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Backup and protection for Microsoft 365, three copies deep.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 done, 1 failed, 3 partial, 10 no repository, 11 locked, 12 wrong key.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Global {
+    /// The configuration file.
+    #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "strongroom.toml")]
+    config: PathBuf,
+    /// The tenant, when the configuration names several.
+    #[arg(long, global = true)]
+    tenant: Option<String>,
+    /// A repository's folder, for commands that need no tenant; else the configuration says it.
+    #[arg(short, long, global = true, env = "STRONGROOM_REPOSITORY")]
+    repo: Option<PathBuf>,
+    /// File with the repository's password.
+    #[arg(short, long, global = true, env = "STRONGROOM_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+    /// Folder for local caches.
+    #[arg(long, global = true, env = "STRONGROOM_CACHE_DIR")]
+    cache_dir: Option<PathBuf>,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but results.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the repository of a tenant.
+    Init,
+    /// Back up a tenant.
+    Backup(commands::Backup),
+    /// List the snapshots.
+    Snapshots,
+    /// List what a snapshot holds.
+    Ls(commands::Ls),
+    /// Find items by name, path, sender or subject.
+    Find(commands::Find),
+    /// Show what changed between two snapshots.
+    Diff(commands::Diff),
+    /// Put items back into Microsoft 365: shows its plan, then asks.
+    Restore(restore::Restore),
+    /// Check that the repository is sound.
+    Check(commands::Check),
+    /// Copy the repository into its vault, or rebuild it from there.
+    Replicate(commands::Replicate),
+    /// Look at the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// A school is backed up, attacked, and brought back clean, on this machine.
+    Demo(demo::Demo),
+    /// Servers of the demonstration, as processes of their own.
+    #[command(hide = true)]
+    Internal(demo::servers::Internal),
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Read the configuration and explain every error in it.
+    Check,
+}
+
+fn main() {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG").unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            eprintln!("strongroom: cannot start: {e}");
+            std::process::exit(1);
+        }
+    };
+    let json = cli.global.json;
+    let code = match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(e) => failure::report(&e, json),
+    };
+    // Background connections need no farewell.
+    runtime.shutdown_background();
+    std::process::exit(code);
+}
+
+async fn run(cli: Cli) -> anyhow::Result<i32> {
+    let global = cli.global;
+    match cli.command {
+        Command::Init => commands::init(&global).await,
+        Command::Backup(a) => commands::backup(&global, a).await,
+        Command::Snapshots => commands::snapshots(&global).await,
+        Command::Ls(a) => commands::ls(&global, a).await,
+        Command::Find(a) => commands::find(&global, a).await,
+        Command::Diff(a) => commands::diff(&global, a).await,
+        Command::Restore(a) => restore::restore(&global, a).await,
+        Command::Check(a) => commands::check(&global, a).await,
+        Command::Replicate(a) => commands::replicate(&global, a).await,
+        Command::Config { command: ConfigCommand::Check } => config::check(&global),
+        Command::Demo(a) => demo::run(&global, a).await,
+        Command::Internal(a) => demo::servers::internal(a).await,
+    }
+}

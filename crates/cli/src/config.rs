@@ -1,0 +1,243 @@
+//! The configuration file: tenants, repositories, vaults. `docs/configuration.md` documents it.
+
+use crate::Global;
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+use url::Url;
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Folder for local caches.
+    pub(crate) cache_dir: Option<PathBuf>,
+    #[serde(default, rename = "tenant")]
+    pub(crate) tenants: Vec<Tenant>,
+    #[serde(default, rename = "repository")]
+    pub(crate) repositories: Vec<RepositoryEntry>,
+    #[serde(default, rename = "vault")]
+    pub(crate) vaults: Vec<VaultEntry>,
+    /// Folder of the file: relative paths start there.
+    #[serde(skip)]
+    pub(crate) base: PathBuf,
+}
+
+/// One tenant.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tenant {
+    pub(crate) name: String,
+    pub(crate) tenant_id: String,
+    pub(crate) authority: Url,
+    pub(crate) graph: Url,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) repository: String,
+    pub(crate) vault: Option<String>,
+    #[serde(default)]
+    pub(crate) backup: BackupEntry,
+    /// `read`, `write`, `configure`, `act`.
+    #[serde(default)]
+    pub(crate) identities: BTreeMap<String, Identity>,
+}
+
+/// What to back up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct BackupEntry {
+    pub(crate) mail: bool,
+    pub(crate) drives: bool,
+    pub(crate) holds: bool,
+    pub(crate) versions_max: usize,
+    pub(crate) users_at_once: usize,
+    pub(crate) keep_to_budget: bool,
+    pub(crate) tries: u32,
+    pub(crate) throttled_s_max: u64,
+}
+
+impl Default for BackupEntry {
+    fn default() -> Self {
+        Self { mail: true, drives: true, holds: true, versions_max: 10, users_at_once: 8, keep_to_budget: true, tries: 6, throttled_s_max: 3600 }
+    }
+}
+
+/// An application identity.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identity {
+    pub(crate) application_id: String,
+    /// Certificate and private key, PEM.
+    pub(crate) certificate_file: Option<PathBuf>,
+    /// A client secret: the poor way.
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// A repository.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RepositoryEntry {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) password_file: PathBuf,
+}
+
+/// A vault.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VaultEntry {
+    pub(crate) name: String,
+    pub(crate) url: Url,
+    #[serde(default = "push")]
+    pub(crate) user: String,
+    pub(crate) token_file: PathBuf,
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+fn push() -> String {
+    "push".to_owned()
+}
+
+const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
+
+impl Config {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration {} cannot be read; --config names another", path.display()))?;
+        let mut config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        config.base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(config)
+    }
+
+    /// A path of the file: relative ones start at the file's folder.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+
+    pub(crate) fn tenant(&self, name: Option<&str>) -> anyhow::Result<&Tenant> {
+        let names = || self.tenants.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
+        match (name, self.tenants.as_slice()) {
+            (Some(n), all) => all.iter().find(|t| t.name == n).with_context(|| format!("the configuration has no tenant {n:?}, only: {}", names())),
+            (None, [only]) => Ok(only),
+            (None, []) => bail!("the configuration names no tenant"),
+            (None, _) => bail!("the configuration names several tenants; choose one with --tenant: {}", names()),
+        }
+    }
+
+    pub(crate) fn repository(&self, name: &str) -> anyhow::Result<&RepositoryEntry> {
+        self.repositories.iter().find(|r| r.name == name).with_context(|| format!("the configuration has no repository {name:?}"))
+    }
+
+    pub(crate) fn vault(&self, name: &str) -> anyhow::Result<&VaultEntry> {
+        self.vaults.iter().find(|v| v.name == name).with_context(|| format!("the configuration has no vault {name:?}"))
+    }
+
+    /// Everything that is wrong, one sentence each.
+    fn problems(&self) -> Vec<String> {
+        let mut p = Vec::new();
+        let mut file = |what: String, path: &Path| {
+            if let Err(e) = std::fs::read(self.path(path)) {
+                p.push(format!("{what}: {} cannot be read: {e}", self.path(path).display()));
+            }
+        };
+        for t in &self.tenants {
+            for (name, i) in &t.identities {
+                for f in i.certificate_file.iter().chain(&i.secret_file) {
+                    file(format!("tenant {}, identity {name}", t.name), f);
+                }
+            }
+            t.ca_file.iter().for_each(|f| file(format!("tenant {}, ca_file", t.name), f));
+        }
+        self.repositories.iter().for_each(|r| file(format!("repository {}", r.name), &r.password_file));
+        for v in &self.vaults {
+            file(format!("vault {}", v.name), &v.token_file);
+            v.ca_file.iter().for_each(|f| file(format!("vault {}, ca_file", v.name), f));
+        }
+        if self.tenants.is_empty() {
+            p.push("there is no [[tenant]]".into());
+        }
+        let mut seen = BTreeSet::new();
+        for t in &self.tenants {
+            if !seen.insert(&t.name) {
+                p.push(format!("two tenants are named {:?}", t.name));
+            }
+            if self.repository(&t.repository).is_err() {
+                p.push(format!("tenant {}: there is no [[repository]] named {:?}", t.name, t.repository));
+            }
+            if let Some(v) = t.vault.as_ref().filter(|v| self.vault(v).is_err()) {
+                p.push(format!("tenant {}: there is no [[vault]] named {v:?}", t.name));
+            }
+            for (url, what) in [(&t.authority, "authority"), (&t.graph, "graph")] {
+                if url.scheme() != "https" {
+                    p.push(format!("tenant {}: {what} is {url}; credentials need https", t.name));
+                }
+            }
+            for (name, i) in &t.identities {
+                if !IDENTITIES.contains(&name.as_str()) {
+                    p.push(format!("tenant {}: {name:?} is no identity; there are read, write, configure and act", t.name));
+                }
+                match (&i.certificate_file, &i.secret_file) {
+                    (None, None) => p.push(format!("tenant {}, identity {name}: it needs a certificate_file", t.name)),
+                    (Some(_), Some(_)) => p.push(format!("tenant {}, identity {name}: it has both a certificate and a secret", t.name)),
+                    _ => {}
+                }
+            }
+            if !t.identities.contains_key("read") {
+                p.push(format!("tenant {}: a backup needs the identity read", t.name));
+            }
+            let ids: BTreeSet<&String> = t.identities.values().map(|i| &i.application_id).collect();
+            if ids.len() < t.identities.len() {
+                p.push(format!("tenant {}: two identities share one application; whoever steals one has both", t.name));
+            }
+        }
+        let shared: Vec<&String> = self.tenants.iter().map(|t| &t.repository).collect();
+        if shared.iter().collect::<BTreeSet<_>>().len() < shared.len() {
+            p.push("two tenants share one repository; each needs its own".into());
+        }
+        p
+    }
+}
+
+/// `strongroom config check`
+pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
+    let config = Config::read(&global.config)?;
+    let problems = config.problems();
+    if global.json {
+        println!("{}", serde_json::json!({"problems": problems}));
+    } else if problems.is_empty() {
+        println!("{}: {} tenants, {} repositories, {} vaults; nothing is wrong", global.config.display(), config.tenants.len(), config.repositories.len(), config.vaults.len());
+    } else {
+        for p in &problems {
+            println!("{p}");
+        }
+    }
+    Ok(i32::from(!problems.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_is_explained_at_once() {
+        let text = r#"
+            [[tenant]]
+            name = "a"
+            tenant_id = "t"
+            authority = "http://login.example/"
+            graph = "https://graph.example/"
+            repository = "missing"
+            vault = "none"
+            [tenant.identities.reed]
+            application_id = "x"
+        "#;
+        let config: Config = toml::from_str(text).unwrap();
+        let all = config.problems().join("\n");
+        for part in ["no [[repository]]", "no [[vault]]", "need https", "\"reed\" is no identity", "certificate_file", "needs the identity read"] {
+            assert!(all.contains(part), "{part} in {all}");
+        }
+        assert!(toml::from_str::<Config>("tenent = 1").is_err(), "unknown fields are refused");
+    }
+}

@@ -1,0 +1,80 @@
+//! The attacker who has the MSP's storage credentials: deletes copy 2, and tries everything on copy 3.
+
+use super::stage::Stage;
+use reqwest::Method;
+use secrecy::ExposeSecret;
+use strongroom_objects::{Kind, hash_name};
+
+/// What came of it.
+pub(super) struct Assault {
+    /// Junk that the vault took in, under right names.
+    pub(super) junk: u32,
+    /// Attempts that must be refused.
+    pub(super) tried: u32,
+    /// Those that were.
+    pub(super) refused: u32,
+    /// Those that were not.
+    pub(super) gave_way: Vec<String>,
+}
+
+pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
+    let settings = stage.vault_settings()?;
+    let call = |method: Method, path: String, body: Vec<u8>, session: Option<u64>| {
+        let mut request = stage
+            .http()
+            .request(method, format!("{}{path}", settings.url))
+            .basic_auth(&settings.user, Some(settings.token.expose_secret()))
+            .body(body);
+        if let Some(n) = session {
+            request = request.header("Strongroom-Session", n);
+        }
+        request.send()
+    };
+    let mut a = Assault { junk: 0, tried: 0, refused: 0, gave_way: Vec::new() };
+    // Names worth attacking: what the sealed sessions list.
+    let sealed: Vec<strongroom_objects::SealedSession> = call(Method::GET, "sessions".into(), Vec::new(), None).await?.json().await?;
+    let first = sealed.first().map_or(1, |s| s.session);
+    let listed: Vec<strongroom_objects::SessionObject> = call(Method::GET, format!("sessions/{first}"), Vec::new(), None).await?.json().await?;
+
+    // Junk with right names: in a session of its own, which it seals, and outside of any.
+    let begun: serde_json::Value = call(Method::POST, "sessions".into(), Vec::new(), None).await?.json().await?;
+    let own = begun["session"].as_u64();
+    for (n, kind) in [Kind::Index, Kind::Snapshots, Kind::Data, Kind::Index, Kind::Snapshots].into_iter().enumerate() {
+        let junk = format!("junk {n} that no key ever wrote").into_bytes();
+        let session = own.filter(|_| n < 3);
+        let answer = call(Method::POST, format!("{}/{}", kind.as_str(), hash_name(&junk)), junk, session).await?;
+        a.junk += u32::from(answer.status().is_success());
+    }
+    if let Some(n) = own {
+        call(Method::POST, format!("sessions/{n}/seal"), b"trust me".to_vec(), None).await?;
+    }
+
+    let mut attempts: Vec<(String, Method, String, Vec<u8>, Option<u64>)> = Vec::new();
+    let key = b"a key of the attacker".to_vec();
+    attempts.push(("add a key file".into(), Method::POST, format!("keys/{}", hash_name(&key)), key, own));
+    attempts.push(("overwrite config".into(), Method::POST, "config".into(), b"another".to_vec(), None));
+    attempts.push(("delete config".into(), Method::DELETE, "config".into(), Vec::new(), None));
+    for o in listed.iter().filter(|o| o.kind != "config").take(12) {
+        let path = format!("{}/{}", o.kind, o.name);
+        attempts.push((format!("delete {path}"), Method::DELETE, path.clone(), Vec::new(), None));
+        attempts.push((format!("overwrite {path}"), Method::POST, path.clone(), b"ciphertext".to_vec(), None));
+        attempts.push((format!("change {path}"), Method::PUT, path, b"ciphertext".to_vec(), None));
+    }
+    let late = b"late junk".to_vec();
+    attempts.push(("add to a sealed session".into(), Method::POST, format!("index/{}", hash_name(&late)), late, Some(first)));
+    attempts.push(("seal a session again".into(), Method::POST, format!("sessions/{first}/seal"), b"again".to_vec(), None));
+    attempts.push(("delete a session".into(), Method::DELETE, format!("sessions/{first}"), Vec::new(), None));
+    attempts.push(("delete the repository".into(), Method::DELETE, String::new(), Vec::new(), None));
+    attempts.push(("lock readers out".into(), Method::POST, format!("locks/{}", hash_name(b"lock")), b"lock".to_vec(), None));
+    for (name, method, path, body, session) in attempts {
+        a.tried += 1;
+        let status = call(method, path, body, session).await?.status();
+        match status.is_client_error() {
+            true => a.refused += 1,
+            false => a.gave_way.push(format!("{name}: {status}")),
+        }
+    }
+    // Copy 2 lies where the credentials reach.
+    std::fs::remove_dir_all(stage.dir.join("copy2"))?;
+    Ok(a)
+}

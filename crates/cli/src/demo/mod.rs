@@ -1,0 +1,297 @@
+//! `strongroom demo`: a school is backed up, attacked, and brought back clean.
+//!
+//! Nothing here is staged: backup, replication, check and restore are the ordinary commands' code, over real sockets, with
+//! real processes for Microsoft 365 and for the vault. What came back is compared by the simulator's own digest, not by
+//! ours.
+
+mod attacker;
+mod report;
+mod scenarios;
+pub(crate) mod servers;
+mod stage;
+
+use crate::{Global, commands, output, restore};
+use anyhow::{Context, bail};
+use clap::Args;
+use graph_sim::DigestRow;
+use servers::arg;
+use stage::Stage;
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
+use strongroom_engine::{BackupReport, replicate as copies};
+use strongroom_model::Clock;
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Demo {
+    /// Folder for everything; a new one by default.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Fill the school with the files of this folder.
+    #[arg(long)]
+    seed_dir: Option<PathBuf>,
+    /// Size of the made-up school.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Same seed, same school.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Stop after a step (backup, days, attack, vault, rebuild) and leave servers and folders.
+    #[arg(long, value_parser = ["backup", "days", "attack", "vault", "rebuild"])]
+    stop_after: Option<String>,
+    /// Run one attack, or `all`, and say what was caught and missed.
+    #[arg(long)]
+    attack: Option<String>,
+    /// The simulated service rewrites Office files on upload, as SharePoint does.
+    #[arg(long)]
+    office_rewrite: bool,
+}
+
+/// Days of ordinary life before the attack.
+const DAYS: i64 = 4;
+
+/// One point of the report's time line.
+pub(crate) struct Day {
+    label: String,
+    changed: u64,
+    suspicion: u64,
+    clean: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => std::env::temp_dir().join(format!("strongroom-demo-{}", std::process::id())),
+    };
+    if dir.exists() && std::fs::read_dir(&dir)?.next().is_some() {
+        bail!("{} is not empty; name another folder with --dir", dir.display());
+    }
+    std::fs::create_dir_all(&dir)?;
+    let dir = std::path::absolute(&dir)?;
+    if let Some(name) = &args.attack {
+        return scenarios::run(global, &args, &dir, name).await;
+    }
+    let began = Instant::now();
+    let mut day = Vec::new();
+    let stays = args.stop_after.is_some();
+    let say = |text: String| {
+        if !global.json {
+            println!("[{:>5.1} s] {text}", began.elapsed().as_secs_f64());
+        }
+    };
+    let stop = |step: &str, stage: &Stage| -> bool {
+        let here = args.stop_after.as_deref() == Some(step);
+        if here {
+            say(format!("stopped after {step}; everything is in {}", stage.dir.display()));
+            println!("{}", serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready, "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config}));
+        }
+        here
+    };
+
+    // 1. A school, a vault, a repository.
+    let stage = Stage::set(&dir, &args, stays, DAYS + 1).await?;
+    let before = stage.digest().await?;
+    let (messages, files) = counts(&before);
+    say(format!("a school with {messages} messages and {files} files is served at {}", stage.graph()));
+    say(format!("a vault with its own process, folder and credential listens at {}", stage.vault_url()));
+    let r = stage.back_up().await?;
+    say(format!("first backup: {}", told(&r)));
+    day.push(point("day 0", &r));
+    let copied = stage.replicate().await?;
+    say(format!("copy 3: {} objects, {} sealed in session {}", copied.sent, output::bytes(copied.bytes), copied.session.unwrap_or(0)));
+    if stop("backup", &stage) {
+        return Ok(0);
+    }
+
+    // 2. Ordinary days.
+    for n in 1..DAYS {
+        stage.next_day().await?;
+        stage.live(args.seed.wrapping_add(n as u64), args.seed_dir.is_some()).await?;
+        let r = stage.back_up().await?;
+        let copied = stage.replicate().await?;
+        say(format!("day {n}: {}; {} objects to the vault", told(&r), copied.sent));
+        day.push(point(&format!("day {n}"), &r));
+        if !r.is_clean() || !r.is_whole() {
+            bail!("an ordinary day raised an alarm: {:?}", r.alarms);
+        }
+    }
+    let good = stage.digest().await?;
+    if stop("days", &stage) {
+        return Ok(0);
+    }
+
+    // 3. The attack: on the tenant, then on the copies.
+    stage.next_day().await?;
+    let encrypted = stage.attack("encrypt-fast").await?;
+    let purged = stage.attack("purge-mailboxes").await?;
+    let bad = stage.digest().await?;
+    let attacked = missing(&good, &bad);
+    say(format!("ATTACK with Global Admin rights: {} files encrypted and renamed, {} ransom notes, {} messages purged; {} items are not what they were", encrypted.files.len(), encrypted.notes, purged.messages, attacked.len()));
+    let r = stage.back_up().await?;
+    stage.replicate().await?;
+    say(format!("the poisoned state is backed up too, and replicated: {}", told(&r)));
+    for a in r.alarms.iter().take(3) {
+        say(format!("  ALARM {}", a.text));
+    }
+    if r.alarms.len() > 3 {
+        say(format!("  and {} more alarms", r.alarms.len() - 3));
+    }
+    day.push(point("attack", &r));
+    if r.is_clean() {
+        bail!("the attack was not noticed");
+    }
+    let copy2_before = stage.folder("copy2");
+    let assault = attacker::assault(&stage).await?;
+    say("ATTACK with the MSP's storage credentials: copy 2 is deleted".to_owned());
+    say(format!("  the vault took {} junk objects with right names, and refused {} of {} attempts to delete, overwrite, re-key or add to what is sealed", assault.junk, assault.refused, assault.tried));
+    if assault.refused != assault.tried {
+        bail!("the vault gave way: {:?}", assault.gave_way);
+    }
+    if stop("attack", &stage) {
+        return Ok(0);
+    }
+
+    // 4. The clean point, from the vault alone.
+    let sessions = stage.sessions().await?;
+    let clean = copies::last_clean_session(&sessions).context("the vault holds no clean session")?;
+    let foreign = sessions.iter().filter(|s| s.attestation.is_none()).count();
+    let view = dir.join("vault-view");
+    let laid = servers::once(&["view", "--dir", arg(&dir.join("vault"))?, "--repo", stage::SCHOOL, "--upto", &clean.to_string(), "--out", arg(&view)?]).await?;
+    say(format!("the key vouches for {} of {} sessions ({foreign} are foreign); the last clean one is {clean}, its view of {laid} objects is laid out", sessions.len() - foreign, sessions.len()));
+    if stop("vault", &stage) {
+        return Ok(0);
+    }
+
+    // 5. Copy 2 again.
+    let rebuilt = commands::rebuild(&stage.global, crate::progress::Bar::new(true)).await?;
+    let repo = crate::open::repository(&stage.global).await?;
+    let check = crate::open::blocking(move || Ok(repo.check(true, &|_, _| {})?)).await?;
+    say(format!("copy 2 is rebuilt from the vault: {} objects, {}; every byte checked, {} problems", rebuilt.sent, output::bytes(rebuilt.bytes), check.problems.len()));
+    if !check.problems.is_empty() {
+        bail!("the rebuilt copy is damaged: {}", check.problems.join("; "));
+    }
+    if stop("rebuild", &stage) {
+        return Ok(0);
+    }
+
+    // 6. The tenant again.
+    let options = stage.restore_options();
+    let (plan, apply) = restore::prepare(&stage.global, &options, stage.clock.clone()).await?;
+    say("the newest clean version of every item goes back, over what is there:".to_owned());
+    if !global.json {
+        print!("{}", restore::describe(&plan).lines().filter(|l| !l.starts_with("plan")).take(4).map(|l| format!("            {l}\n")).collect::<String>());
+        println!("            ({} lines in all)", plan.rows.len());
+    }
+    let restored = apply.run(plan, true).await?;
+    let after = stage.digest().await?;
+    let still = missing(&good, &after);
+    let identical = attacked.len() - attacked.iter().filter(|a| still.contains(a)).count();
+    let extra = missing(&after, &good);
+    say(format!("restored {} items: {} identical after reading back, {} altered by the service, {} failed", restored.items.len(), restored.identical, restored.altered, restored.failed));
+    let verdict = restored.failed == 0 && still.len() as u64 <= restored.altered;
+    let rows = vec![
+        vec!["items before the attack".to_owned(), good.len().to_string()],
+        vec!["attacked".to_owned(), attacked.len().to_string()],
+        vec!["restored".to_owned(), restored.items.len().to_string()],
+        vec!["identical to their state before the attack".to_owned(), identical.to_string()],
+        vec!["back, but altered by the service".to_owned(), restored.altered.to_string()],
+        vec!["lost".to_owned(), restored.failed.to_string()],
+        vec!["left over from the attack".to_owned(), extra.len().saturating_sub(still.len()).to_string()],
+    ];
+    let altered: Vec<String> = restored
+        .items
+        .iter()
+        .filter_map(|i| match &i.outcome {
+            strongroom_engine::restore::Outcome::Altered { differences } => Some(format!("{}: {}", i.path, differences.join("; "))),
+            _ => None,
+        })
+        .collect();
+    let copy2_after = stage.folder("copy2");
+    let page = report::Page {
+        rows: &rows,
+        days: &day,
+        altered: &altered,
+        copies: &[
+            ("Copy 1, the tenant", format!("{} items", good.len()), format!("{} attacked", attacked.len()), format!("{} items, {} not as before", after.len(), still.len())),
+            ("Copy 2, the repository", size(copy2_before), "deleted".to_owned(), size(copy2_after)),
+            ("Copy 3, the vault", size(stage.folder("vault")), format!("{} junk objects, {} attempts refused", assault.junk, assault.refused), format!("clean view up to session {clean}")),
+        ],
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    std::fs::write(dir.join("report.html"), report::html(&page))?;
+    if global.json {
+        println!("{}", serde_json::json!({"attacked": attacked.len(), "restored": restored.items.len(), "identical": identical, "altered": altered, "failed": restored.failed, "dir": dir, "seconds": began.elapsed().as_secs_f64()}));
+    } else {
+        println!("\n{}", output::table(&["what", "items"], &rows));
+        for a in &altered {
+            println!("altered: {a}");
+        }
+        println!("report: {}", dir.join("report.html").display());
+        println!("look yourself: restic -r {} --password-file {} check --read-data", dir.join("copy2").display(), dir.join("password").display());
+    }
+    Ok(i32::from(!verdict))
+}
+
+fn counts(rows: &[DigestRow]) -> (usize, usize) {
+    let messages = rows.iter().filter(|r| r.kind == "message").count();
+    (messages, rows.len() - messages)
+}
+
+/// Rows of `a` that `b` does not have, each counted as often as it is there.
+pub(crate) fn missing<'a>(a: &'a [DigestRow], b: &[DigestRow]) -> Vec<&'a DigestRow> {
+    let mut have: HashMap<&DigestRow, usize> = HashMap::new();
+    for row in b {
+        *have.entry(row).or_default() += 1;
+    }
+    a.iter()
+        .filter(|row| match have.get_mut(row) {
+            Some(n) if *n > 0 => {
+                *n -= 1;
+                false
+            }
+            _ => true,
+        })
+        .collect()
+}
+
+fn told(r: &BackupReport) -> String {
+    format!(
+        "{} new, {} changed, {} deleted, {} stored, {} requests, {} ({})",
+        r.items_new,
+        r.items_changed,
+        r.items_deleted,
+        output::bytes(r.written.bytes_stored),
+        r.traffic.requests,
+        output::seconds(r.seconds),
+        r.tags.iter().map(String::as_str).filter(|t| !t.starts_with("alarm:")).collect::<Vec<_>>().join(", "),
+    )
+}
+
+fn point(label: &str, r: &BackupReport) -> Day {
+    Day { label: label.to_owned(), changed: r.items_new + r.items_changed + r.items_deleted, suspicion: r.verdicts.suspicious + r.verdicts.encrypted, clean: r.is_clean() }
+}
+
+fn size((files, bytes): (u64, u64)) -> String {
+    format!("{files} objects, {}", output::bytes(bytes))
+}
+
+/// A clock that is some days behind, so that a demonstration's days end now.
+pub(crate) struct DemoClock {
+    pub(crate) behind_s: std::sync::atomic::AtomicI64,
+}
+
+impl Clock for DemoClock {
+    fn now(&self) -> jiff::Timestamp {
+        let behind = self.behind_s.load(std::sync::atomic::Ordering::SeqCst);
+        jiff::Timestamp::now().saturating_sub(jiff::SignedDuration::from_secs(behind)).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    fn sleep(&self, duration: std::time::Duration) -> strongroom_model::Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+pub(crate) type SharedClock = Arc<DemoClock>;

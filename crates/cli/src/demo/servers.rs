@@ -1,0 +1,167 @@
+//! The demonstration's servers, as processes of their own: the simulated Microsoft 365, and the vault.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use graph_sim::{Addresses, SeedPlan, Settings, Sim};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
+use strongroom_vault::Vault;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+#[derive(Args)]
+pub(crate) struct Internal {
+    #[command(subcommand)]
+    server: Server,
+}
+
+#[derive(Subcommand)]
+enum Server {
+    /// The simulated Microsoft 365.
+    Sim {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        seed_dir: Option<PathBuf>,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[arg(long, default_value_t = 1.0)]
+        scale: f64,
+        #[arg(long)]
+        start: jiff::Timestamp,
+        #[arg(long)]
+        office_rewrite: bool,
+    },
+    /// The vault.
+    Vault {
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// The vault's own command that lays out a view.
+    View {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        repo: String,
+        #[arg(long)]
+        upto: u64,
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// The vault's own command that enrols a repository.
+    Enrol {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        repo: String,
+        #[arg(long)]
+        token_file: PathBuf,
+    },
+}
+
+pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
+    match args.server {
+        Server::Sim { dir, seed_dir, seed, scale, start, office_rewrite } => {
+            let sim = Sim::new(Settings { office_rewrite, ..Settings::default() }, seed, start);
+            sim.seed(&SeedPlan { seed, scale, dir: seed_dir, ..SeedPlan::default() })?;
+            let server = sim.serve(Addresses::default(), &dir).await?;
+            println!("{}", serde_json::to_string(&server.ready)?);
+            wait_for_parent().await;
+        }
+        Server::Vault { dir } => {
+            let vault = Vault::open(&dir)?;
+            let listening = strongroom_vault::serve(Arc::new(vault), ([127, 0, 0, 1], 0).into(), None).await?;
+            println!("{}", serde_json::json!({"url": format!("http://{}/", listening.address)}));
+            wait_for_parent().await;
+        }
+        Server::View { dir, repo, upto, out } => {
+            let n = Vault::open(&dir)?.lay_out(&repo, Some(upto), &out)?;
+            println!("{n}");
+        }
+        Server::Enrol { dir, repo, token_file } => {
+            let token = Vault::open(&dir)?.enrol(&repo, "push", 180)?;
+            std::fs::write(&token_file, token)?;
+        }
+    }
+    Ok(0)
+}
+
+/// Until the parent closes standard input or somebody interrupts.
+async fn wait_for_parent() {
+    let mut line = String::new();
+    let mut input = BufReader::new(tokio::io::stdin());
+    tokio::select! {
+        n = input.read_line(&mut line) => {
+            // A parent that leaves the server running gives it no input at all.
+            if matches!(n, Ok(0)) && std::env::var_os("STRONGROOM_DEMO_STAYS").is_some() {
+                let _ = tokio::signal::ctrl_c().await;
+            }
+        }
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// A server process and the line that it printed.
+pub(crate) struct Running {
+    pub(crate) ready: serde_json::Value,
+    child: Child,
+    stays: bool,
+}
+
+impl Running {
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.stays {
+            let _ = self.child.start_kill();
+        }
+    }
+}
+
+fn program() -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("the program cannot find itself")?);
+    command.arg("internal");
+    Ok(command)
+}
+
+/// Starts a server and waits until it is ready.
+pub(crate) async fn start(arguments: &[&str], stays: bool) -> anyhow::Result<Running> {
+    let mut command = program()?;
+    command.args(arguments).stdout(Stdio::piped());
+    if stays {
+        command.stdin(Stdio::null()).env("STRONGROOM_DEMO_STAYS", "1");
+    } else {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn().context("a server of the demonstration does not start")?;
+    let out = child.stdout.take().context("a server has no output")?;
+    let mut line = String::new();
+    tokio::time::timeout(std::time::Duration::from_secs(120), BufReader::new(out).read_line(&mut line))
+        .await
+        .context("a server of the demonstration did not get ready")??;
+    let ready = serde_json::from_str(&line).with_context(|| format!("the server {:?} did not start", arguments.first()))?;
+    Ok(Running { ready, child, stays })
+}
+
+/// Runs one of the vault's own commands.
+pub(crate) async fn once(arguments: &[&str]) -> anyhow::Result<String> {
+    let out = program()?.args(arguments).output().await?;
+    if !out.status.success() {
+        bail!("{}", String::from_utf8_lossy(&out.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}
+
+/// A path as an argument.
+pub(crate) fn arg(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| format!("{} is no UTF-8", path.display()))
+}

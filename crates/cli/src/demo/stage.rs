@@ -1,0 +1,227 @@
+//! The stage of a demonstration: servers, configuration, clock.
+
+use super::{Demo, DemoClock, SharedClock, servers};
+use crate::{Global, commands, config::Config, open, progress::Bar, restore::Restore};
+use anyhow::{Context, bail};
+use graph_sim::{AttackReport, DigestRow, Ready};
+use serde_json::{Value, json};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+};
+use strongroom_engine::{BackupReport, replicate as copies};
+use strongroom_objects::LocalDir;
+use strongroom_repository::Repository;
+
+/// Name of the demonstration's tenant, repository and vault.
+pub(crate) const SCHOOL: &str = "riverside";
+const DAY_S: i64 = 86_400;
+
+pub(crate) struct Stage {
+    pub(crate) dir: PathBuf,
+    pub(crate) global: Global,
+    pub(crate) sim: servers::Running,
+    pub(crate) vault: servers::Running,
+    pub(crate) clock: SharedClock,
+    http: reqwest::Client,
+}
+
+impl Stage {
+    /// Starts the servers and makes an empty repository. The clock stands `days` before now.
+    pub(crate) async fn set(dir: &Path, args: &Demo, stays: bool, days: i64) -> anyhow::Result<Self> {
+        let clock = Arc::new(DemoClock { behind_s: (days * DAY_S).into() });
+        let start = strongroom_model::Clock::now(clock.as_ref()).to_string();
+        let (sim_dir, vault_dir, token) = (dir.join("tenant"), dir.join("vault"), dir.join("vault.token"));
+        let (seed, scale) = (args.seed.to_string(), args.scale.to_string());
+        let mut sim = vec!["sim", "--dir", servers::arg(&sim_dir)?, "--seed", &seed, "--scale", &scale, "--start", &start];
+        if let Some(dir) = &args.seed_dir {
+            sim.extend(["--seed-dir", servers::arg(dir)?]);
+        }
+        if args.office_rewrite {
+            sim.push("--office-rewrite");
+        }
+        servers::once(&["enrol", "--dir", servers::arg(&vault_dir)?, "--repo", SCHOOL, "--token-file", servers::arg(&token)?]).await?;
+        let sim = servers::start(&sim, stays).await?;
+        let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?], stays).await?;
+        let ready: Ready = serde_json::from_value(sim.ready.clone())?;
+        let mut password = [0; 24];
+        getrandom::fill(&mut password).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
+        std::fs::write(dir.join("password"), hex::encode(password))?;
+        let config = dir.join("strongroom.toml");
+        std::fs::write(&config, config_text(&ready, vault.ready["url"].as_str().unwrap_or_default())?)?;
+        let global = Global {
+            config,
+            tenant: None,
+            repo: None,
+            password_file: None,
+            cache_dir: Some(dir.join("cache")),
+            json: false,
+            quiet: true,
+        };
+        let http = reqwest::Client::builder().tls_certs_only([]).build()?;
+        let stage = Self { dir: dir.to_owned(), global, sim, vault, clock, http };
+        let (path, password) = open::repo_place(&stage.global)?;
+        let (cache, now) = (open::cache_dir(&stage.global), strongroom_model::Clock::now(stage.clock.as_ref()));
+        open::blocking(move || Ok(Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?)).await?;
+        Ok(stage)
+    }
+
+    pub(crate) fn graph(&self) -> String {
+        self.sim.ready["https"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn vault_url(&self) -> String {
+        self.vault.ready["url"].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// A command to the simulator's control plane.
+    pub(crate) async fn control(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let base = self.sim.ready["control"].as_str().unwrap_or_default();
+        let request = match body {
+            Value::Null => self.http.get(format!("{base}{path}")),
+            body => self.http.post(format!("{base}{path}")).json(body),
+        };
+        let answer = request.send().await.context("the simulator does not answer")?;
+        let status = answer.status();
+        let body: Value = answer.json().await?;
+        if !status.is_success() {
+            bail!("the simulator refuses {path}: {}", body["error"]);
+        }
+        Ok(body)
+    }
+
+    pub(crate) async fn digest(&self) -> anyhow::Result<Vec<DigestRow>> {
+        Ok(serde_json::from_value(self.control("digest", &Value::Null).await?)?)
+    }
+
+    pub(crate) async fn attack(&self, name: &str) -> anyhow::Result<AttackReport> {
+        Ok(serde_json::from_value(self.control("attack", &json!({"name": name})).await?)?)
+    }
+
+    pub(crate) async fn live(&self, seed: u64, spare: bool) -> anyhow::Result<()> {
+        self.control("live", &json!({"seed": seed, "spare": spare})).await.map(|_| ())
+    }
+
+    /// A day passes, for the tenant and for the backup alike.
+    pub(crate) async fn next_day(&self) -> anyhow::Result<()> {
+        self.clock.behind_s.fetch_sub(DAY_S, Ordering::SeqCst);
+        let now = strongroom_model::Clock::now(self.clock.as_ref());
+        self.control("clock", &json!({"set": now.to_string()})).await.map(|_| ())
+    }
+
+    pub(crate) async fn back_up(&self) -> anyhow::Result<BackupReport> {
+        commands::back_up(&self.global, commands::Backup { user: Vec::new() }, self.clock.clone()).await
+    }
+
+    pub(crate) async fn replicate(&self) -> anyhow::Result<copies::ReplicateReport> {
+        let repo = open::repository(&self.global).await?;
+        let settings = self.vault_settings()?;
+        open::blocking(move || Ok(copies::to_vault(&repo, &mut open::vault_client(settings)?, Bar::new(true).as_ref())?)).await
+    }
+
+    pub(crate) fn vault_settings(&self) -> anyhow::Result<strongroom_objects::VaultSettings> {
+        let config = Config::read(&self.global.config)?;
+        open::vault(&config, config.tenant(None)?)
+    }
+
+    /// The vault's sessions, judged with the key that the vault itself keeps under the password.
+    pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<copies::CheckedSession>> {
+        let settings = self.vault_settings()?;
+        let password = open::secret(&self.dir.join("password"))?;
+        let cache = self.dir.join("cache").join("vault");
+        open::blocking(move || {
+            let vault = open::vault_client(settings)?;
+            let key = Repository::open(Arc::new(vault.view(1)?), &password, &cache, open::who())?.key().clone();
+            Ok(copies::sessions(&vault, &key)?)
+        })
+        .await
+    }
+
+    /// Number and bytes of the files in a folder of the stage.
+    pub(crate) fn folder(&self, name: &str) -> (u64, u64) {
+        fn walk(dir: &Path, sum: &mut (u64, u64)) {
+            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+                match entry.metadata() {
+                    Ok(m) if m.is_dir() => walk(&entry.path(), sum),
+                    Ok(m) => *sum = (sum.0 + 1, sum.1 + m.len()),
+                    Err(_) => {}
+                }
+            }
+        }
+        let mut sum = (0, 0);
+        walk(&self.dir.join(name), &mut sum);
+        sum
+    }
+
+    pub(crate) fn restore_options(&self) -> Restore {
+        Restore {
+            snapshot: "latest".into(),
+            clean: true,
+            path: String::new(),
+            in_place: true,
+            folder: None,
+            to_tenant: None,
+            user: Vec::new(),
+            address_table: None,
+            no_versions: false,
+            dry_run: false,
+            yes: true,
+            target: None,
+        }
+    }
+}
+
+fn config_text(ready: &Ready, vault: &str) -> anyhow::Result<String> {
+    let tenant = ready.tenants.first().context("the simulator has no tenant")?;
+    let app = |name: &str| tenant.applications.iter().find(|a| a.name == name).with_context(|| format!("the simulator has no application {name}"));
+    let (read, write) = (app("read")?, app("write")?);
+    let s = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    Ok(format!(
+        r#"cache_dir = "cache"
+
+[[tenant]]
+name = "{SCHOOL}"
+tenant_id = {tenant_id}
+authority = {https}
+graph = {https}
+ca_file = {ca}
+repository = "{SCHOOL}"
+vault = "{SCHOOL}"
+
+[tenant.backup]
+# The simulator of the demonstration enforces no budget, so none is kept to.
+keep_to_budget = false
+throttled_s_max = 5
+
+[tenant.identities.read]
+application_id = {read_id}
+certificate_file = {read_pem}
+
+[tenant.identities.write]
+application_id = {write_id}
+certificate_file = {write_pem}
+
+[[repository]]
+name = "{SCHOOL}"
+path = "copy2"
+password_file = "password"
+
+[[vault]]
+name = "{SCHOOL}"
+url = {vault}
+token_file = "vault.token"
+"#,
+        tenant_id = s(&tenant.tenant_id),
+        https = s(&ready.https),
+        ca = s(&ready.ca_file),
+        read_id = s(&read.application_id),
+        read_pem = s(&read.certificate_file),
+        write_id = s(&write.application_id),
+        write_pem = s(&write.certificate_file),
+        vault = s(&format!("{vault}{SCHOOL}/")),
+    ))
+}

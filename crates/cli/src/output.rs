@@ -1,0 +1,60 @@
+//! Tables and figures for people.
+
+/// Bytes with a unit.
+pub(crate) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit < UNITS.len() - 1 {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+/// Seconds as a person says them.
+pub(crate) fn seconds(s: f64) -> String {
+    match s {
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// A table with aligned columns; numbers go to the right.
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |n: usize| rows.iter().map(|r| r[n].chars().count()).chain([head[n].chars().count()]).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let numeric: Vec<bool> = (0..head.len())
+        .map(|n| !rows.is_empty() && rows.iter().all(|r| r[n].is_empty() || r[n].chars().next().is_some_and(|c| c.is_ascii_digit())))
+        .collect();
+    let line = |cells: Vec<&str>| {
+        let mut out = String::new();
+        for (n, cell) in cells.iter().enumerate() {
+            let pad = " ".repeat(widths[n].saturating_sub(cell.chars().count()));
+            let last = n + 1 == cells.len();
+            match (numeric[n], last) {
+                (true, _) => out.push_str(&format!("{pad}{cell}")),
+                (false, true) => out.push_str(cell),
+                (false, false) => out.push_str(&format!("{cell}{pad}")),
+            }
+            if !last {
+                out.push_str("  ");
+            }
+        }
+        out.trim_end().to_owned() + "\n"
+    };
+    let mut out = line(head.to_vec());
+    for row in rows {
+        out.push_str(&line(row.iter().map(String::as_str).collect()));
+    }
+    out
+}
+
+/// Red when it is bad news, unless colours are unwanted or nobody looks.
+pub(crate) fn alarm(text: &str) -> String {
+    use std::io::IsTerminal;
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || !std::io::stdout().is_terminal();
+    if plain { text.to_owned() } else { format!("\u{1b}[31m{text}\u{1b}[0m") }
+}

@@ -1,0 +1,252 @@
+//! `strongroom restore`: plan, show, ask, apply.
+
+use crate::{Global, commands, config::Config, failure::PARTIAL, open, output, progress::Bar};
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_engine::restore::{self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport};
+use strongroom_model::Clock;
+use strongroom_repository::{BlobKind, NodeKind, Repository, Visit};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Restore {
+    /// Snapshot: an id, the first digits of one, or `latest`.
+    #[arg(long, default_value = "latest")]
+    pub(crate) snapshot: String,
+    /// The newest clean version of every item.
+    #[arg(long)]
+    pub(crate) clean: bool,
+    /// Only below this path, as `ls` shows it.
+    #[arg(long, default_value = "")]
+    pub(crate) path: String,
+    /// Over what is there, instead of into a new folder.
+    #[arg(long)]
+    pub(crate) in_place: bool,
+    /// Name of the new folder.
+    #[arg(long)]
+    pub(crate) folder: Option<String>,
+    /// Into this tenant of the configuration, instead of the one that it came from.
+    #[arg(long)]
+    pub(crate) to_tenant: Option<String>,
+    /// To another user: FROM=TO, both principal names.
+    #[arg(long, value_name = "FROM=TO")]
+    pub(crate) user: Vec<String>,
+    /// Table of addresses to replace: lines `old@school new@school`.
+    #[arg(long)]
+    pub(crate) address_table: Option<PathBuf>,
+    /// Leave older versions of files out.
+    #[arg(long)]
+    pub(crate) no_versions: bool,
+    /// Show the plan and stop.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// As files into this folder, instead of into Microsoft 365.
+    #[arg(long)]
+    pub(crate) target: Option<PathBuf>,
+}
+
+pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i32> {
+    if let Some(target) = args.target.clone() {
+        return to_files(global, args, target).await;
+    }
+    let (plan, apply) = prepare(global, &args, open::real_clock()).await?;
+    if global.json && args.dry_run {
+        println!("{}", serde_json::to_string(&plan)?);
+        return Ok(0);
+    }
+    if !global.json {
+        print!("{}", describe(&plan));
+    }
+    if args.dry_run {
+        return Ok(0);
+    }
+    if !args.yes && !confirm()? {
+        println!("nothing was changed");
+        return Ok(1);
+    }
+    let report = apply.run(plan, global.quiet || global.json).await?;
+    if global.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", result(&report));
+    }
+    Ok(if report.failed == 0 { 0 } else { PARTIAL })
+}
+
+/// What carries a plan out.
+pub(crate) struct Apply {
+    repo: Arc<Repository>,
+    client: Arc<strongroom_graph::Client>,
+    options: RestoreOptions,
+}
+
+impl Apply {
+    pub(crate) async fn run(self, plan: Plan, quiet: bool) -> anyhow::Result<RestoreReport> {
+        let bar = Bar::new(quiet);
+        let report = engine::apply(self.repo, self.client, self.options, plan, bar.clone()).await;
+        bar.finish();
+        Ok(report?)
+    }
+}
+
+/// Makes the plan as the command does.
+pub(crate) async fn prepare(global: &Global, args: &Restore, clock: Arc<dyn Clock>) -> anyhow::Result<(Plan, Apply)> {
+    let config = Config::read(&global.config)?;
+    let source = config.tenant(global.tenant.as_deref())?;
+    let target = match &args.to_tenant {
+        Some(name) => config.tenant(Some(name))?,
+        None => source,
+    };
+    let repo = open::repository(global).await?;
+    let folder = args.folder.clone().unwrap_or_else(|| format!("Restored {}", clock.now().strftime("%Y-%m-%d %H.%M")));
+    let client = open::client(&config, target, "write", clock)?;
+    let snapshot = match args.snapshot.as_str() {
+        "latest" => None,
+        name => Some(commands::snapshot(&repo, name)?.0),
+    };
+    let mut users = HashMap::new();
+    for pair in &args.user {
+        let (from, to) = pair.split_once('=').with_context(|| format!("--user {pair:?} is not FROM=TO"))?;
+        users.insert(from.to_owned(), to.to_owned());
+    }
+    let options = RestoreOptions {
+        under: args.path.clone(),
+        clean: args.clean,
+        snapshot,
+        tenant: Some(source.name.clone()),
+        into: if args.in_place { Into::InPlace } else { Into::Folder(folder) },
+        users,
+        addresses: args.address_table.as_deref().map(addresses).transpose()?.unwrap_or_default(),
+        versions: !args.no_versions,
+    };
+    let bar = Bar::new(global.quiet || global.json);
+    let plan = engine::plan(repo.clone(), client.clone(), options.clone(), bar.clone()).await;
+    bar.finish();
+    Ok((plan?, Apply { repo, client, options }))
+}
+
+fn addresses(path: &Path) -> anyhow::Result<HashMap<String, String>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let mut map = HashMap::new();
+    for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#')) {
+        let parts: Vec<&str> = line.split([' ', '\t', ',', '=']).filter(|p| !p.is_empty()).collect();
+        match parts.as_slice() {
+            [from, to] => map.insert(from.to_lowercase(), (*to).to_owned()),
+            _ => bail!("{}, line {}: expected `old@school new@school`", path.display(), n + 1),
+        };
+    }
+    Ok(map)
+}
+
+pub(crate) fn describe(plan: &Plan) -> String {
+    let mut sums: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+    for r in &plan.rows {
+        let verb = match r.action {
+            Action::Create => "create",
+            Action::Replace => "overwrite",
+            Action::Move => "put back in place",
+            Action::Keep => "keep as it is",
+            Action::Remove => "delete",
+        };
+        let sum = sums.entry((r.user.as_str(), verb)).or_default();
+        sum.0 += 1;
+        sum.1 += r.bytes;
+    }
+    let rows: Vec<Vec<String>> = sums
+        .into_iter()
+        .map(|((user, verb), (n, bytes))| vec![user.to_owned(), verb.to_owned(), n.to_string(), output::bytes(bytes)])
+        .collect();
+    let mut out = format!("plan: from snapshot {:.8} of {}\n", plan.snapshot, plan.time.strftime("%Y-%m-%d %H:%M"));
+    out.push_str(&output::table(&["user", "what", "items", "bytes"], &rows));
+    for u in &plan.users_missing {
+        out.push_str(&format!("{u} does not exist in the tenant and is left out; --user {u}=OTHER sends the items to somebody else\n"));
+    }
+    out.push_str(&format!("least time under the published budgets: {}\n", output::seconds(plan.seconds_min as f64)));
+    out
+}
+
+fn confirm() -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody can be asked here; --yes carries the plan out, --dry-run only shows it");
+    }
+    print!("carry this out? [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+pub(crate) fn result(r: &RestoreReport) -> String {
+    let mut out = String::new();
+    for i in &r.items {
+        match &i.outcome {
+            Outcome::Identical => {}
+            Outcome::Altered { differences } => out.push_str(&format!("altered  {}: {}\n", i.path, differences.join("; "))),
+            Outcome::Failed { why } => out.push_str(&output::alarm(&format!("FAILED   {}: {why}\n", i.path))),
+        }
+    }
+    out.push_str(&format!(
+        "{} identical after reading back, {} altered by the service, {} failed, {} were right already; {} uploaded\n",
+        r.identical, r.altered, r.failed, r.kept, output::bytes(r.bytes)
+    ));
+    out
+}
+
+/// Files of a snapshot into a local folder. Nothing is overwritten.
+async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let json = global.json;
+    open::blocking(move || {
+        let (_, s) = commands::snapshot(&repo, &args.snapshot)?;
+        let base = args.path.trim_end_matches('/').to_owned();
+        let node = repo.node_at(&s.tree, &base)?;
+        let NodeKind::Dir { subtree } = node.kind else { bail!("{base} is a file; name its folder") };
+        let (mut files, mut bytes) = (0_u64, 0_u64);
+        let mut problem = None;
+        repo.walk(&subtree, &base, &mut |path, node| {
+            let to = target.join(path.trim_start_matches('/'));
+            let write = || -> anyhow::Result<()> {
+                if node.is_dir() {
+                    return Ok(std::fs::create_dir_all(&to)?);
+                }
+                if let Some(dir) = to.parent() {
+                    std::fs::create_dir_all(dir)?;
+                }
+                let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(&to).with_context(|| format!("cannot write {}", to.display()))?;
+                for id in node.content() {
+                    file.write_all(&repo.read_blob(BlobKind::Data, id)?)?;
+                }
+                Ok(())
+            };
+            match write() {
+                Ok(()) if node.is_dir() => {}
+                Ok(()) => {
+                    files += 1;
+                    bytes += node.size_bytes();
+                }
+                Err(e) => {
+                    problem.get_or_insert(e);
+                }
+            }
+            Ok(if problem.is_some() { Visit::Skip } else { Visit::Enter })
+        })?;
+        if let Some(e) = problem {
+            return Err(e);
+        }
+        match json {
+            true => println!("{}", json!({"files": files, "bytes": bytes})),
+            false => println!("{files} files, {} in {}", output::bytes(bytes), target.display()),
+        }
+        Ok(0)
+    })
+    .await
+}
