@@ -159,7 +159,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let clean = copies::last_clean_session(&sessions).context("the vault holds no clean session")?;
     let foreign = sessions.iter().filter(|s| s.attestation.is_none()).count();
     let view = dir.join("vault-view");
-    let laid = servers::once(&["view", "--dir", arg(&dir.join("vault"))?, "--repo", stage::SCHOOL, "--upto", &clean.to_string(), "--out", arg(&view)?]).await?;
+    let laid = servers::once(&["view", "--dir", arg(&dir.join("vault"))?, "--name", stage::SCHOOL, "--upto", &clean.to_string(), "--out", arg(&view)?]).await?;
     say(format!("the key vouches for {} of {} sessions ({foreign} are foreign); the last clean one is {clean}, its view of {laid} objects is laid out", sessions.len() - foreign, sessions.len()));
     if stop("vault", &stage) {
         return Ok(0);

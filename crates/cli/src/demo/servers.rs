@@ -47,7 +47,7 @@ enum Server {
         #[arg(long)]
         dir: PathBuf,
         #[arg(long)]
-        repo: String,
+        name: String,
         #[arg(long)]
         upto: u64,
         #[arg(long)]
@@ -58,7 +58,7 @@ enum Server {
         #[arg(long)]
         dir: PathBuf,
         #[arg(long)]
-        repo: String,
+        name: String,
         #[arg(long)]
         token_file: PathBuf,
     },
@@ -79,12 +79,12 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
             println!("{}", serde_json::json!({"url": format!("http://{}/", listening.address)}));
             wait_for_parent().await;
         }
-        Server::View { dir, repo, upto, out } => {
-            let n = Vault::open(&dir)?.lay_out(&repo, Some(upto), &out)?;
+        Server::View { dir, name, upto, out } => {
+            let n = Vault::open(&dir)?.lay_out(&name, Some(upto), &out)?;
             println!("{n}");
         }
-        Server::Enrol { dir, repo, token_file } => {
-            let token = Vault::open(&dir)?.enrol(&repo, "push", 180)?;
+        Server::Enrol { dir, name, token_file } => {
+            let token = Vault::open(&dir)?.enrol(&name, "push", 180)?;
             std::fs::write(&token_file, token)?;
         }
     }

@@ -40,7 +40,7 @@ impl Stage {
         if args.office_rewrite {
             sim.push("--office-rewrite");
         }
-        servers::once(&["enrol", "--dir", servers::arg(&vault_dir)?, "--repo", SCHOOL, "--token-file", servers::arg(&token)?]).await?;
+        servers::once(&["enrol", "--dir", servers::arg(&vault_dir)?, "--name", SCHOOL, "--token-file", servers::arg(&token)?]).await?;
         let sim = servers::start(&sim, stays).await?;
         let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?], stays).await?;
         let ready: Ready = serde_json::from_value(sim.ready.clone())?;
