@@ -160,14 +160,13 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     let all = open::blocking(move || Ok(repo.snapshots()?)).await?;
     if global.json {
-        let rows: Vec<_> = all.iter().map(|(id, s)| json!({"id": id, "time": s.time, "tenant": s.hostname, "tags": s.tags, "tree": s.tree, "parent": s.parent})).collect();
+        let rows: Vec<_> =
+            all.iter().map(|(id, s)| json!({"id": id, "time": s.time, "tenant": s.hostname, "tags": s.tags, "tree": s.tree, "parent": s.parent})).collect();
         println!("{}", json!(rows));
         return Ok(0);
     }
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|(id, s)| vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), s.tags.join(" ")])
-        .collect();
+    let rows: Vec<Vec<String>> =
+        all.iter().map(|(id, s)| vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), s.tags.join(" ")]).collect();
     print!("{}", output::table(&["id", "time (UTC)", "tenant", "tags"], &rows));
     Ok(0)
 }
@@ -271,8 +270,14 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
         for p in &report.problems {
             println!("{}", output::alarm(p));
         }
-        println!("{} snapshots, {} packs, {} blobs, {} read: {}", report.snapshots, report.packs, report.blobs, output::bytes(report.bytes_read),
-            if report.problems.is_empty() { "sound".to_owned() } else { format!("{} problems", report.problems.len()) });
+        println!(
+            "{} snapshots, {} packs, {} blobs, {} read: {}",
+            report.snapshots,
+            report.packs,
+            report.blobs,
+            output::bytes(report.bytes_read),
+            if report.problems.is_empty() { "sound".to_owned() } else { format!("{} problems", report.problems.len()) }
+        );
     }
     Ok(i32::from(!report.problems.is_empty()))
 }

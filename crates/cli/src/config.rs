@@ -104,8 +104,7 @@ const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
 
 impl Config {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("the configuration {} cannot be read; --config names another", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read; --config names another", path.display()))?;
         let mut config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         config.base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
         Ok(config)
@@ -207,7 +206,13 @@ pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
     if global.json {
         println!("{}", serde_json::json!({"problems": problems}));
     } else if problems.is_empty() {
-        println!("{}: {} tenants, {} repositories, {} vaults; nothing is wrong", global.config.display(), config.tenants.len(), config.repositories.len(), config.vaults.len());
+        println!(
+            "{}: {} tenants, {} repositories, {} vaults; nothing is wrong",
+            global.config.display(),
+            config.tenants.len(),
+            config.repositories.len(),
+            config.vaults.len()
+        );
     } else {
         for p in &problems {
             println!("{p}");

@@ -62,10 +62,7 @@ pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository
 
 /// The client of one of a tenant's identities.
 pub(crate) fn client(config: &Config, tenant: &Tenant, identity: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Client>> {
-    let id = tenant
-        .identities
-        .get(identity)
-        .with_context(|| format!("tenant {} has no identity {identity:?} in the configuration", tenant.name))?;
+    let id = tenant.identities.get(identity).with_context(|| format!("tenant {} has no identity {identity:?} in the configuration", tenant.name))?;
     let credential = match (&id.certificate_file, &id.secret_file) {
         (Some(file), _) => Credential::Certificate { pem: secret(&config.path(file))? },
         (None, Some(file)) => Credential::Secret(secret(&config.path(file))?),

@@ -26,9 +26,8 @@ pub(crate) fn seconds(s: f64) -> String {
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |n: usize| rows.iter().map(|r| r[n].chars().count()).chain([head[n].chars().count()]).max().unwrap_or(0);
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let numeric: Vec<bool> = (0..head.len())
-        .map(|n| !rows.is_empty() && rows.iter().all(|r| r[n].is_empty() || r[n].chars().next().is_some_and(|c| c.is_ascii_digit())))
-        .collect();
+    let numeric: Vec<bool> =
+        (0..head.len()).map(|n| !rows.is_empty() && rows.iter().all(|r| r[n].is_empty() || r[n].chars().next().is_some_and(|c| c.is_ascii_digit()))).collect();
     let line = |cells: Vec<&str>| {
         let mut out = String::new();
         for (n, cell) in cells.iter().enumerate() {

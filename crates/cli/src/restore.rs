@@ -161,10 +161,8 @@ pub(crate) fn describe(plan: &Plan) -> String {
         sum.0 += 1;
         sum.1 += r.bytes;
     }
-    let rows: Vec<Vec<String>> = sums
-        .into_iter()
-        .map(|((user, verb), (n, bytes))| vec![user.to_owned(), verb.to_owned(), n.to_string(), output::bytes(bytes)])
-        .collect();
+    let rows: Vec<Vec<String>> =
+        sums.into_iter().map(|((user, verb), (n, bytes))| vec![user.to_owned(), verb.to_owned(), n.to_string(), output::bytes(bytes)]).collect();
     let mut out = format!("plan: from snapshot {:.8} of {}\n", plan.snapshot, plan.time.strftime("%Y-%m-%d %H:%M"));
     out.push_str(&output::table(&["user", "what", "items", "bytes"], &rows));
     for u in &plan.users_missing {
@@ -196,7 +194,11 @@ pub(crate) fn result(r: &RestoreReport) -> String {
     }
     out.push_str(&format!(
         "{} identical after reading back, {} altered by the service, {} failed, {} were right already; {} uploaded\n",
-        r.identical, r.altered, r.failed, r.kept, output::bytes(r.bytes)
+        r.identical,
+        r.altered,
+        r.failed,
+        r.kept,
+        output::bytes(r.bytes)
     ));
     out
 }

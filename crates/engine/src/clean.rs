@@ -15,10 +15,7 @@ pub fn latest(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Sna
 
 /// The tenant's clean point.
 pub fn clean_point(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo
-        .snapshots()?
-        .into_iter()
-        .rfind(|(_, s)| !s.is_partial() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)))
+    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| !s.is_partial() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)))
 }
 
 /// An item that a restore brings back.

@@ -86,7 +86,14 @@ fn wanted(repo: &Repository) -> Result<Vec<(Kind, Vec<strongroom_objects::Entry>
     Ok(all)
 }
 
-fn copy_all(from: &dyn Store, to: &dyn Store, kind: Kind, names: &[strongroom_objects::Entry], progress: &dyn Progress, report: &mut ReplicateReport) -> Result<(), Error> {
+fn copy_all(
+    from: &dyn Store,
+    to: &dyn Store,
+    kind: Kind,
+    names: &[strongroom_objects::Entry],
+    progress: &dyn Progress,
+    report: &mut ReplicateReport,
+) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
     let outcome: Mutex<(ReplicateReport, Option<Error>)> = Mutex::new((ReplicateReport::default(), None));
     let work = || {

@@ -201,7 +201,11 @@ pub(crate) fn explain(e: &reqwest::Error) -> String {
 enum Attempt {
     Done(Answer),
     /// Wait so long, then try again; `true` when the service throttles.
-    Again { wait: Duration, throttled: bool, why: Error },
+    Again {
+        wait: Duration,
+        throttled: bool,
+        why: Error,
+    },
     Renew(Error),
     Failed(Error),
 }
@@ -418,7 +422,10 @@ impl Client {
                 Err(e) => {
                     tries += 1;
                     if tries >= self.patience.tries || !request.repeatable {
-                        return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered with something that is not the expected JSON: {e}", request.what())));
+                        return Err(Error::new(
+                            ErrorKind::BadAnswer,
+                            format!("{} was answered with something that is not the expected JSON: {e}", request.what()),
+                        ));
                     }
                     self.clock.sleep(self.pause(tries)).await;
                 }

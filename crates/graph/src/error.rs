@@ -59,10 +59,7 @@ impl Error {
             #[serde(default)]
             message: String,
         }
-        let inner = serde_json::from_slice::<Outer>(body).map(|o| o.error).unwrap_or(Inner {
-            code: String::new(),
-            message: String::new(),
-        });
+        let inner = serde_json::from_slice::<Outer>(body).map(|o| o.error).unwrap_or(Inner { code: String::new(), message: String::new() });
         let code = inner.code.to_ascii_lowercase();
         let kind = match (status, code.as_str()) {
             (_, "malwaredetected") => ErrorKind::Withheld,

@@ -85,8 +85,7 @@ pub(crate) async fn sign_in(http: &reqwest::Client, settings: &Settings, clock: 
         };
         return Err(fail(kind, format!("tenant {} refuses to sign application {} in: {first:.300}", settings.tenant, settings.application_id)));
     }
-    let granted: Granted =
-        serde_json::from_slice(&bytes).map_err(|_| SignInError::Temporary("the sign-in service's answer is not readable".into()))?;
+    let granted: Granted = serde_json::from_slice(&bytes).map_err(|_| SignInError::Temporary("the sign-in service's answer is not readable".into()))?;
     let lifetime = granted.expires_in.as_i64().or_else(|| granted.expires_in.as_str()?.parse().ok()).unwrap_or(3600);
     Ok(Token { text: granted.access_token.into(), renew_at: now + (lifetime - RENEW_BEFORE_S).max(lifetime / 2) })
 }

@@ -12,8 +12,6 @@ mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, Severity};
 pub use clock::{Clock, Sleep};
-pub use facts::{
-    FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending,
-};
+pub use facts::{FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending};
 pub use names::{MAX_NAME_BYTES, day_folder, fit_name, message_name, short_id};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -34,10 +34,7 @@ pub fn message_name(received: Option<jiff::Timestamp>, subject: &str, id: &str) 
 /// Only what no file system takes is replaced (`/`, NUL, control characters); a name that is too long is cut and
 /// carries the short id; `.` and `..` and the names in `reserved` carry it as well.
 pub fn fit_name(name: &str, id: &str, reserved: &[&str]) -> (String, bool) {
-    let mut fitted: String = name
-        .chars()
-        .map(|c| if c == '/' || c.is_control() { '_' } else { c })
-        .collect();
+    let mut fitted: String = name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
     if fitted.is_empty() || fitted == "." || fitted == ".." || reserved.contains(&fitted.as_str()) {
         fitted = format!("{fitted}~{}", short_id(id));
     }
@@ -60,14 +57,7 @@ fn readable(text: &str) -> String {
             '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
             ' ' => ' ',
             c => match get_general_category(c) {
-                C::Control
-                | C::Format
-                | C::LineSeparator
-                | C::ParagraphSeparator
-                | C::SpaceSeparator
-                | C::PrivateUse
-                | C::Surrogate
-                | C::Unassigned => ' ',
+                C::Control | C::Format | C::LineSeparator | C::ParagraphSeparator | C::SpaceSeparator | C::PrivateUse | C::Surrogate | C::Unassigned => ' ',
                 _ => c,
             },
         })

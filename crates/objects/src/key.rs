@@ -20,11 +20,9 @@ pub enum Kind {
 
 impl Kind {
     /// Kinds whose objects are replicated, in the order in which they must arrive (law 3).
-    pub const REPLICATED: [Kind; 5] =
-        [Kind::Config, Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots];
+    pub const REPLICATED: [Kind; 5] = [Kind::Config, Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots];
     /// Kinds that live in a directory of their own.
-    pub const DIRECTORIES: [Kind; 5] =
-        [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Locks];
+    pub const DIRECTORIES: [Kind; 5] = [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Locks];
 
     /// The directory's name in restic's layout.
     pub fn as_str(self) -> &'static str {

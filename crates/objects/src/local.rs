@@ -48,9 +48,7 @@ impl LocalDir {
 
     fn read_failed(&self, key: &Key, why: &io::Error) -> StoreError {
         match why.kind() {
-            ErrorKind::NotFound => {
-                StoreError::NotFound { key: key.to_string(), location: self.location() }
-            }
+            ErrorKind::NotFound => StoreError::NotFound { key: key.to_string(), location: self.location() },
             _ => self.failed(format!("read {key}"), why),
         }
     }
@@ -155,11 +153,9 @@ impl Store for LocalDir {
             Ok(Bytes::from(buffer))
         })();
         read.map_err(|e| match e.kind() {
-            ErrorKind::UnexpectedEof => StoreError::Damaged {
-                key: key.to_string(),
-                location: self.location(),
-                why: format!("it ends before byte {}", range.end),
-            },
+            ErrorKind::UnexpectedEof => {
+                StoreError::Damaged { key: key.to_string(), location: self.location(), why: format!("it ends before byte {}", range.end) }
+            }
             _ => self.read_failed(key, &e),
         })
     }

@@ -66,11 +66,7 @@ impl Memory {
     fn spend(&self, what: String) -> Result<MutexGuard<'_, State>, StoreError> {
         let mut state = self.state();
         match &mut state.writes_left {
-            Some(0) => Err(StoreError::Failed {
-                location: self.location(),
-                action: what,
-                why: "the power is off".to_owned(),
-            }),
+            Some(0) => Err(StoreError::Failed { location: self.location(), action: what, why: "the power is off".to_owned() }),
             Some(n) => {
                 *n -= 1;
                 state.writes_done += 1;
@@ -107,10 +103,7 @@ impl Store for Memory {
     }
 
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.state().objects.get(key).cloned().ok_or_else(|| StoreError::NotFound {
-            key: key.to_string(),
-            location: self.location(),
-        })
+        self.state().objects.get(key).cloned().ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.location() })
     }
 
     fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
@@ -118,11 +111,7 @@ impl Store for Memory {
         if bytes.len() as u64 >= range.end && range.start <= range.end {
             return Ok(bytes.slice(range.start as usize..range.end as usize));
         }
-        Err(StoreError::Damaged {
-            key: key.to_string(),
-            location: self.location(),
-            why: format!("it ends before byte {}", range.end),
-        })
+        Err(StoreError::Damaged { key: key.to_string(), location: self.location(), why: format!("it ends before byte {}", range.end) })
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {

@@ -59,19 +59,11 @@ impl VaultRest {
             let path = format!("{}/", settings.url.path());
             settings.url.set_path(&path);
         }
-        let failed = |why: String| StoreError::Failed {
-            location: settings.url.to_string(),
-            action: "set up the connection".to_owned(),
-            why,
-        };
-        let mut builder = blocking::Client::builder()
-            .connect_timeout(Duration::from_secs(20))
-            .timeout(Duration::from_secs(600))
-            .pool_max_idle_per_host(16);
+        let failed = |why: String| StoreError::Failed { location: settings.url.to_string(), action: "set up the connection".to_owned(), why };
+        let mut builder = blocking::Client::builder().connect_timeout(Duration::from_secs(20)).timeout(Duration::from_secs(600)).pool_max_idle_per_host(16);
         if let Some(path) = &settings.ca_file {
             let pem = std::fs::read(path).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
-            let ca = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            let ca = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
             builder = builder.tls_certs_only(ca);
         } else if settings.url.scheme() == "http" {
             // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
@@ -144,16 +136,11 @@ impl VaultRest {
         StoreError::Failed { location: self.location(), action: action.to_owned(), why: text }
     }
 
-    fn send(
-        &self,
-        action: &str,
-        build: impl Fn(&blocking::Client) -> Result<blocking::RequestBuilder, StoreError>,
-    ) -> Result<blocking::Response, StoreError> {
+    fn send(&self, action: &str, build: impl Fn(&blocking::Client) -> Result<blocking::RequestBuilder, StoreError>) -> Result<blocking::Response, StoreError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let request = build(&self.client)?
-                .basic_auth(&self.settings.user, Some(self.settings.token.expose_secret()));
+            let request = build(&self.client)?.basic_auth(&self.settings.user, Some(self.settings.token.expose_secret()));
             // Every verb here may be repeated: an object is named by its bytes.
             let outcome = request.send();
             let again = match &outcome {
@@ -168,10 +155,7 @@ impl VaultRest {
             let status = response.status();
             return match status {
                 s if s.is_success() => Ok(response),
-                StatusCode::NOT_FOUND => Err(StoreError::NotFound {
-                    key: action.to_owned(),
-                    location: self.location(),
-                }),
+                StatusCode::NOT_FOUND => Err(StoreError::NotFound { key: action.to_owned(), location: self.location() }),
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
                     let why = response.text().unwrap_or_default();
                     Err(StoreError::Refused {
@@ -182,11 +166,7 @@ impl VaultRest {
                 }
                 _ => {
                     let why = response.text().unwrap_or_default();
-                    Err(StoreError::Failed {
-                        location: self.location(),
-                        action: action.to_owned(),
-                        why: format!("{status} {why}"),
-                    })
+                    Err(StoreError::Failed { location: self.location(), action: action.to_owned(), why: format!("{status} {why}") })
                 }
             };
         }
@@ -249,11 +229,7 @@ impl Store for VaultRest {
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
         let url = self.key_url(key)?;
         match self.send(&format!("look at {key}"), |c| c.head(url.as_str()).into_ok()) {
-            Ok(r) => Ok(r
-                .headers()
-                .get(header::CONTENT_LENGTH)
-                .and_then(|v| v.to_str().ok())
-                .and_then(|v| v.parse().ok())),
+            Ok(r) => Ok(r.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok())),
             Err(e) if e.is_not_found() => Ok(None),
             Err(e) => Err(e),
         }
@@ -267,20 +243,14 @@ impl Store for VaultRest {
         }
         if kind == Kind::Config {
             let size = self.size(&Key::config())?;
-            return Ok(size
-                .map(|size_bytes| Entry { name: "config".to_owned(), size_bytes })
-                .into_iter()
-                .collect());
+            return Ok(size.map(|size_bytes| Entry { name: "config".to_owned(), size_bytes }).into_iter().collect());
         }
         let url = self.url(&format!("{}/", kind.as_str()))?;
         let action = format!("list {}", kind.as_str());
-        let r = self.send(&action, |c| {
-            c.get(url.as_str()).header(header::ACCEPT, "application/vnd.x.restic.rest.v2").into_ok()
-        })?;
+        let r = self.send(&action, |c| c.get(url.as_str()).header(header::ACCEPT, "application/vnd.x.restic.rest.v2").into_ok())?;
         // A body that breaks off is no JSON: the listing is whole or an error.
         let rows: Vec<Row> = r.json().map_err(|e| self.failed(&action, &e))?;
-        let mut rows: Vec<Entry> =
-            rows.into_iter().map(|r| Entry { name: r.name, size_bytes: r.size }).collect();
+        let mut rows: Vec<Entry> = rows.into_iter().map(|r| Entry { name: r.name, size_bytes: r.size }).collect();
         rows.sort();
         Ok(rows)
     }

@@ -43,11 +43,9 @@ impl Repository {
                 Err(e) => report.problems.push(e.to_string()),
             }
         }
-        let stored: BTreeMap<String, u64> =
-            self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
+        let stored: BTreeMap<String, u64> = self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
         report.packs = packs.len() as u64;
-        report.packs_unreferenced =
-            stored.keys().filter(|name| Id::parse(name).is_ok_and(|id| !packs.contains_key(&id))).count() as u64;
+        report.packs_unreferenced = stored.keys().filter(|name| Id::parse(name).is_ok_and(|id| !packs.contains_key(&id))).count() as u64;
         for (n, (id, blobs)) in packs.iter().enumerate() {
             let least = blobs.iter().map(|b| u64::from(b.offset) + u64::from(b.length)).max().unwrap_or(0);
             match stored.get(&id.to_string()) {
@@ -84,10 +82,7 @@ impl Repository {
         let header = read_header(&self.key, &id.to_string(), &bytes)?;
         for blob in blobs {
             if !header.contains(blob) {
-                return Err(Error::damaged(
-                    format!("pack {id}"),
-                    format!("an index names {} blob {} where its header does not", blob.kind.as_str(), blob.id),
-                ));
+                return Err(Error::damaged(format!("pack {id}"), format!("an index names {} blob {} where its header does not", blob.kind.as_str(), blob.id)));
             }
             let (start, end) = (blob.offset as usize, blob.offset as usize + blob.length as usize);
             open_blob(&self.key, blob, &bytes[start..end])?;
@@ -95,13 +90,7 @@ impl Repository {
         Ok(())
     }
 
-    fn check_tree(
-        &self,
-        tree: &Id,
-        snapshot: &str,
-        seen: &mut HashSet<Id>,
-        report: &mut CheckReport,
-    ) -> Result<(), Error> {
+    fn check_tree(&self, tree: &Id, snapshot: &str, seen: &mut HashSet<Id>, report: &mut CheckReport) -> Result<(), Error> {
         if !seen.insert(*tree) {
             return Ok(());
         }
@@ -118,10 +107,7 @@ impl Repository {
                 NodeKind::File { content, .. } => {
                     for id in content {
                         if !self.has_blob(BlobKind::Data, id)? {
-                            report.problems.push(format!(
-                                "snapshot {snapshot:.8}: {} needs data blob {id}, which is in no index",
-                                node.name
-                            ));
+                            report.problems.push(format!("snapshot {snapshot:.8}: {} needs data blob {id}, which is in no index", node.name));
                         }
                     }
                 }

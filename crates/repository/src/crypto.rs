@@ -58,10 +58,7 @@ impl MasterKey {
     }
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {
-        let json = KeyJson {
-            mac: MacJson { k: BASE64.encode(self.mac_k), r: BASE64.encode(self.mac_r) },
-            encrypt: BASE64.encode(self.encrypt),
-        };
+        let json = KeyJson { mac: MacJson { k: BASE64.encode(self.mac_k), r: BASE64.encode(self.mac_r) }, encrypt: BASE64.encode(self.encrypt) };
         serde_json::to_vec(&json).map_err(|e| Error::damaged("the master key", e))
     }
 
@@ -96,8 +93,7 @@ impl MasterKey {
         out.extend_from_slice(plain);
         let (iv, body) = out.split_at_mut(IV_BYTES);
         let iv: &[u8] = iv;
-        ctr::Ctr128BE::<Aes256>::new(GenericArray::from_slice(&self.encrypt), GenericArray::from_slice(iv))
-            .apply_keystream(body);
+        ctr::Ctr128BE::<Aes256>::new(GenericArray::from_slice(&self.encrypt), GenericArray::from_slice(iv)).apply_keystream(body);
         let mac = self.mac(iv, body);
         out.extend_from_slice(&mac);
         Ok(out)
@@ -116,8 +112,7 @@ impl MasterKey {
             return None;
         }
         let mut plain = body.to_vec();
-        ctr::Ctr128BE::<Aes256>::new(GenericArray::from_slice(&self.encrypt), GenericArray::from_slice(iv))
-            .apply_keystream(&mut plain);
+        ctr::Ctr128BE::<Aes256>::new(GenericArray::from_slice(&self.encrypt), GenericArray::from_slice(iv)).apply_keystream(&mut plain);
         Some(plain)
     }
 }

@@ -52,9 +52,7 @@ fn cut_large(bytes: &[u8], range: Range<usize>, out: &mut Vec<Range<usize>>) {
 /// Length of the first blob of a stream of which `buffer` is the head. `buffer` must hold [`CDC_MAX`] bytes
 /// unless the stream ends with it.
 pub(crate) fn first_cut(buffer: &[u8]) -> usize {
-    FastCDC::new(buffer, CDC_MIN as u32, CDC_USUAL as u32, CDC_MAX as u32)
-        .next()
-        .map_or(buffer.len(), |c| c.length)
+    FastCDC::new(buffer, CDC_MIN as u32, CDC_USUAL as u32, CDC_MAX as u32).next().map_or(buffer.len(), |c| c.length)
 }
 
 /// Borders around the bodies of MIME parts that are worth it. Wrong guesses on malformed mail cost nothing but a cut.
@@ -67,10 +65,8 @@ fn mime_borders(bytes: &[u8]) -> Vec<usize> {
     while at < bytes.len() {
         let end = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| at + n + 1);
         let line = trim_end(&bytes[at..end]);
-        let is_boundary = line.starts_with(b"--")
-            && boundaries.iter().any(|b| {
-                line[2..].strip_prefix(b.as_slice()).is_some_and(|r| r.is_empty() || r == b"--")
-            });
+        let is_boundary =
+            line.starts_with(b"--") && boundaries.iter().any(|b| line[2..].strip_prefix(b.as_slice()).is_some_and(|r| r.is_empty() || r == b"--"));
         if is_boundary {
             if !in_header && at - body_start >= PART_BYTES_MIN {
                 borders.push(body_start);

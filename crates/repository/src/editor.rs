@@ -30,13 +30,7 @@ impl Child {
     fn from_node(node: Node) -> (String, Self) {
         match node.kind {
             NodeKind::Dir { subtree } => {
-                let dir = Dir {
-                    modified: node.modified,
-                    facts: node.facts,
-                    tree: Some(subtree),
-                    children: None,
-                    dirty: false,
-                };
+                let dir = Dir { modified: node.modified, facts: node.facts, tree: Some(subtree), children: None, dirty: false };
                 (node.name, Child::Dir(dir))
             }
             _ => (node.name.clone(), Child::Leaf(node)),

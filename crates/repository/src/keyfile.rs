@@ -1,6 +1,9 @@
 //! Key files and `config`, as restic writes them.
 
-use crate::{Error, Id, crypto::{MasterKey, random}};
+use crate::{
+    Error, Id,
+    crypto::{MasterKey, random},
+};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -40,14 +43,7 @@ fn derive(password: &SecretString, salt: &[u8], log_n: u8, r: u32, p: u32) -> Re
 }
 
 /// Writes a key file that opens `master` with `password`.
-pub(crate) fn write(
-    store: &dyn Store,
-    master: &MasterKey,
-    password: &SecretString,
-    created: jiff::Timestamp,
-    host: &str,
-    user: &str,
-) -> Result<(), Error> {
+pub(crate) fn write(store: &dyn Store, master: &MasterKey, password: &SecretString, created: jiff::Timestamp, host: &str, user: &str) -> Result<(), Error> {
     let mut salt = [0; 64];
     random(&mut salt)?;
     let data = derive(password, &salt, SCRYPT_LOG_N, 8, 1)?.encrypt(&master.to_json()?)?;

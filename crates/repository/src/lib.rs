@@ -34,9 +34,7 @@ pub use ids::{BlobKind, Id};
 pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
 pub use repo::{Repository, Writer};
-pub use snapshot::{
-    Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL,
-};
+pub use snapshot::{Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};
 pub use writer::{ContentStream, Stored, Written};

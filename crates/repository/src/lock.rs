@@ -61,13 +61,7 @@ impl Repository {
     }
 
     fn put_lock(&self, now: jiff::Timestamp) -> Result<Id, Error> {
-        let file = LockFile {
-            time: now,
-            exclusive: false,
-            hostname: self.who.host.clone(),
-            username: self.who.user.clone(),
-            pid: std::process::id(),
-        };
+        let file = LockFile { time: now, exclusive: false, hostname: self.who.host.clone(), username: self.who.user.clone(), pid: std::process::id() };
         let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
         let sealed = self.key.encrypt(&json)?;
         let name = hash_name(&sealed);
@@ -91,11 +85,7 @@ impl Repository {
                 Err(e) => return Err(e.into()),
             };
             // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.
-            let Some(file) = self
-                .key
-                .decrypt(&sealed)
-                .and_then(|json| serde_json::from_slice::<LockFile>(&json).ok())
-            else {
+            let Some(file) = self.key.decrypt(&sealed).and_then(|json| serde_json::from_slice::<LockFile>(&json).ok()) else {
                 self.store.remove(&key)?;
                 continue;
             };

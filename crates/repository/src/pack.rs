@@ -1,6 +1,9 @@
 //! Packs: blobs one after another, an encrypted header at the end, its length in the last four bytes.
 
-use crate::{BlobKind, Error, Id, crypto::{MasterKey, OVERHEAD_BYTES}};
+use crate::{
+    BlobKind, Error, Id,
+    crypto::{MasterKey, OVERHEAD_BYTES},
+};
 
 /// A finished pack is about this large (restic's default).
 pub(crate) const PACK_BYTES: usize = 16 * 1024 * 1024;
@@ -81,9 +84,7 @@ pub fn read_header(key: &MasterKey, name: &str, pack: &[u8]) -> Result<Vec<Packe
     let mut blobs = Vec::new();
     let (mut at, mut offset) = (0, 0_u64);
     while at < header.len() {
-        let number = |range: std::ops::Range<usize>| {
-            header.get(range).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
-        };
+        let number = |range: std::ops::Range<usize>| header.get(range).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
         let (kind, compressed) = match header[at] {
             0 => (BlobKind::Data, false),
             1 => (BlobKind::Tree, false),
@@ -115,11 +116,7 @@ pub fn read_header(key: &MasterKey, name: &str, pack: &[u8]) -> Result<Vec<Packe
 pub(crate) fn open_blob(key: &MasterKey, blob: &PackedBlob, sealed: &[u8]) -> Result<Vec<u8>, Error> {
     let bad = |why: String| Error::damaged(format!("{} blob {}", blob.kind.as_str(), blob.id), why);
     let plain = key.decrypt(sealed).ok_or_else(|| bad("it does not decrypt".to_owned()))?;
-    let plain = if blob.plain_length == 0 {
-        plain
-    } else {
-        zstd::bulk::decompress(&plain, blob.plain_length as usize).map_err(|e| bad(e.to_string()))?
-    };
+    let plain = if blob.plain_length == 0 { plain } else { zstd::bulk::decompress(&plain, blob.plain_length as usize).map_err(|e| bad(e.to_string()))? };
     if Id::of(&plain) != blob.id {
         return Err(bad("its bytes are not those that its name says".to_owned()));
     }

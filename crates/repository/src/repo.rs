@@ -40,13 +40,7 @@ pub struct Repository {
 
 impl Repository {
     /// Makes a new repository and opens it. `cache` is a directory for local databases.
-    pub fn init(
-        store: Arc<dyn Store>,
-        password: &SecretString,
-        cache: &Path,
-        who: Writer,
-        now: jiff::Timestamp,
-    ) -> Result<Self, Error> {
+    pub fn init(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer, now: jiff::Timestamp) -> Result<Self, Error> {
         if store.size(&Key::config())?.is_some() || !store.list(Kind::Keys)?.is_empty() {
             return Err(Error::Exists(store.location()));
         }
@@ -61,12 +55,7 @@ impl Repository {
     }
 
     /// Opens a repository with a password.
-    pub fn open(
-        store: Arc<dyn Store>,
-        password: &SecretString,
-        cache: &Path,
-        who: Writer,
-    ) -> Result<Self, Error> {
+    pub fn open(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer) -> Result<Self, Error> {
         if store.size(&Key::config())?.is_none() {
             return Err(Error::NoRepository(store.location()));
         }
@@ -75,12 +64,7 @@ impl Repository {
     }
 
     /// Opens a repository whose key is at hand, without the cost of a password.
-    pub fn with_key(
-        store: Arc<dyn Store>,
-        key: MasterKey,
-        cache: &Path,
-        who: Writer,
-    ) -> Result<Self, Error> {
+    pub fn with_key(store: Arc<dyn Store>, key: MasterKey, cache: &Path, who: Writer) -> Result<Self, Error> {
         let sealed = store.get(&Key::config()).map_err(|e| match e.is_not_found() {
             true => Error::NoRepository(store.location()),
             false => e.into(),
@@ -128,12 +112,7 @@ impl Repository {
 
     /// Brings the local index up to the repository's index files.
     fn load_index(&mut self) -> Result<(), Error> {
-        let listed: BTreeSet<Id> = self
-            .store
-            .list(Kind::Index)?
-            .iter()
-            .map(|e| Id::parse(&e.name))
-            .collect::<Result<_, _>>()?;
+        let listed: BTreeSet<Id> = self.store.list(Kind::Index)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
         let mut loaded = self.index.loaded()?;
         if !loaded.is_subset(&listed) {
             self.index.reset()?;
@@ -141,8 +120,7 @@ impl Repository {
         }
         let missing: Vec<Id> = listed.difference(&loaded).copied().collect();
         for group in missing.chunks(16) {
-            let files: Vec<(Id, IndexFile)> =
-                group.iter().map(|id| Ok((*id, self.read_index(id)?))).collect::<Result<_, Error>>()?;
+            let files: Vec<(Id, IndexFile)> = group.iter().map(|id| Ok((*id, self.read_index(id)?))).collect::<Result<_, Error>>()?;
             self.index.add(&files)?;
         }
         Ok(())
@@ -160,19 +138,14 @@ impl Repository {
         if hash_name(&sealed) != key.name() {
             return Err(Error::damaged(key.to_string(), "its bytes are not those that its name says"));
         }
-        let plain = self
-            .key
-            .decrypt(&sealed)
-            .ok_or_else(|| Error::damaged(key.to_string(), "it was not written with this repository's key"))?;
+        let plain = self.key.decrypt(&sealed).ok_or_else(|| Error::damaged(key.to_string(), "it was not written with this repository's key"))?;
         match plain.split_first() {
             Some((b'{' | b'[', _)) => Ok(plain),
             Some((2, packed)) => {
                 let mut out = Vec::new();
-                let mut reader = zstd::Decoder::new(packed)
-                    .map(|d| std::io::Read::take(d, UNPACKED_BYTES_MAX as u64))
-                    .map_err(|e| Error::damaged(key.to_string(), e))?;
-                std::io::Read::read_to_end(&mut reader, &mut out)
-                    .map_err(|e| Error::damaged(key.to_string(), e))?;
+                let mut reader =
+                    zstd::Decoder::new(packed).map(|d| std::io::Read::take(d, UNPACKED_BYTES_MAX as u64)).map_err(|e| Error::damaged(key.to_string(), e))?;
+                std::io::Read::read_to_end(&mut reader, &mut out).map_err(|e| Error::damaged(key.to_string(), e))?;
                 Ok(out)
             }
             _ => Err(Error::damaged(key.to_string(), "its form is unknown")),
@@ -215,14 +188,9 @@ impl Repository {
 
     /// The plain bytes of a blob, verified against its id.
     pub fn read_blob(&self, kind: BlobKind, id: &Id) -> Result<Vec<u8>, Error> {
-        let found = self
-            .locate(kind, id)?
-            .ok_or_else(|| Error::MissingBlob { kind: kind.as_str(), id: id.to_string() })?;
+        let found = self.locate(kind, id)?.ok_or_else(|| Error::MissingBlob { kind: kind.as_str(), id: id.to_string() })?;
         let start = u64::from(found.blob.offset);
-        let sealed = self.store.get_range(
-            &Key::new(Kind::Data, &found.pack.to_string())?,
-            start..start + u64::from(found.blob.length),
-        )?;
+        let sealed = self.store.get_range(&Key::new(Kind::Data, &found.pack.to_string())?, start..start + u64::from(found.blob.length))?;
         open_blob(&self.key, &found.blob, &sealed)
     }
 

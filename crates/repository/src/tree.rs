@@ -55,10 +55,7 @@ impl Node {
 
     /// The record of the item, read; a foreign or newer record is an error.
     pub fn facts(&self) -> Result<Option<Facts>, Error> {
-        self.facts
-            .as_deref()
-            .map(|b| Facts::from_bytes(b).map_err(|e| Error::damaged(format!("the record of {}", self.name), e)))
-            .transpose()
+        self.facts.as_deref().map(|b| Facts::from_bytes(b).map_err(|e| Error::damaged(format!("the record of {}", self.name), e))).transpose()
     }
 
     /// Sets the record of the item.
@@ -113,10 +110,7 @@ fn encode_node(out: &mut String, node: &Node) {
     out.push_str("{\"name\":");
     json_string(out, &go_quote(&node.name));
     // Writing to a String cannot fail.
-    let _ = write!(
-        out,
-        ",\"type\":\"{kind}\",\"mode\":{mode},\"mtime\":\"{time}\",\"atime\":\"{time}\",\"ctime\":\"{time}\",\"uid\":0,\"gid\":0"
-    );
+    let _ = write!(out, ",\"type\":\"{kind}\",\"mode\":{mode},\"mtime\":\"{time}\",\"atime\":\"{time}\",\"ctime\":\"{time}\",\"uid\":0,\"gid\":0");
     if let NodeKind::File { size_bytes, .. } = &node.kind {
         if *size_bytes > 0 {
             let _ = write!(out, ",\"size\":{size_bytes}");
@@ -124,11 +118,7 @@ fn encode_node(out: &mut String, node: &Node) {
         out.push_str(",\"links\":1");
     }
     if let Some(facts) = &node.facts {
-        let _ = write!(
-            out,
-            ",\"extended_attributes\":[{{\"name\":\"{FACTS_ATTRIBUTE}\",\"value\":\"{}\"}}]",
-            BASE64.encode(facts)
-        );
+        let _ = write!(out, ",\"extended_attributes\":[{{\"name\":\"{FACTS_ATTRIBUTE}\",\"value\":\"{}\"}}]", BASE64.encode(facts));
     }
     match &node.kind {
         NodeKind::File { content, .. } => {
@@ -173,14 +163,7 @@ fn go_quote(name: &str) -> String {
                 let code = c as u32;
                 let hidden = matches!(
                     get_general_category(c),
-                    C::Control
-                        | C::Format
-                        | C::LineSeparator
-                        | C::ParagraphSeparator
-                        | C::SpaceSeparator
-                        | C::PrivateUse
-                        | C::Surrogate
-                        | C::Unassigned
+                    C::Control | C::Format | C::LineSeparator | C::ParagraphSeparator | C::SpaceSeparator | C::PrivateUse | C::Surrogate | C::Unassigned
                 );
                 let _ = match (hidden, code) {
                     (false, _) => {

@@ -30,12 +30,7 @@ pub enum Change {
 
 impl Repository {
     /// Visits every node below `root`, parents before children, in the order of names.
-    pub fn walk(
-        &self,
-        root: &Id,
-        base: &str,
-        visit: &mut dyn FnMut(&str, &Node) -> Result<Visit, Error>,
-    ) -> Result<(), Error> {
+    pub fn walk(&self, root: &Id, base: &str, visit: &mut dyn FnMut(&str, &Node) -> Result<Visit, Error>) -> Result<(), Error> {
         for node in self.read_tree(root)? {
             let path = format!("{base}/{}", node.name);
             let next = visit(&path, &node)?;
@@ -47,19 +42,12 @@ impl Repository {
     }
 
     /// Reports what differs below two roots. Equal subtrees are not even read, so the cost follows the difference.
-    pub fn diff(
-        &self,
-        old: Option<&Id>,
-        new: Option<&Id>,
-        base: &str,
-        report: &mut dyn FnMut(&str, Change) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub fn diff(&self, old: Option<&Id>, new: Option<&Id>, base: &str, report: &mut dyn FnMut(&str, Change) -> Result<(), Error>) -> Result<(), Error> {
         if old == new {
             return Ok(());
         }
         let read = |id: Option<&Id>| id.map_or_else(|| Ok(Vec::new()), |id| self.read_tree(id));
-        let mut before: BTreeMap<String, Node> =
-            read(old)?.into_iter().map(|n| (n.name.clone(), n)).collect();
+        let mut before: BTreeMap<String, Node> = read(old)?.into_iter().map(|n| (n.name.clone(), n)).collect();
         for node in read(new)? {
             let path = format!("{base}/{}", node.name);
             let previous = before.remove(&node.name);

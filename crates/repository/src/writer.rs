@@ -179,8 +179,7 @@ impl Repository {
     }
 
     fn pack_blob(&self, kind: BlobKind, id: Id, bytes: &[u8]) -> Result<(), Error> {
-        let plain_length = u32::try_from(bytes.len())
-            .map_err(|_| Error::Unsupported("a blob of over 4 GiB cannot be stored".to_owned()))?;
+        let plain_length = u32::try_from(bytes.len()).map_err(|_| Error::Unsupported("a blob of over 4 GiB cannot be stored".to_owned()))?;
         // An empty blob does not compress; restic stores it plain too.
         let sealed = match plain_length {
             0 => self.key.encrypt(bytes)?,
@@ -289,10 +288,7 @@ impl Repository {
 
     /// Stores content that is in memory.
     pub fn put_content(&self, bytes: &[u8], how: Cut) -> Result<Stored, Error> {
-        let content = cut(bytes, how)
-            .into_iter()
-            .map(|range| self.put_blob(BlobKind::Data, &bytes[range]))
-            .collect::<Result<Vec<Id>, Error>>()?;
+        let content = cut(bytes, how).into_iter().map(|range| self.put_blob(BlobKind::Data, &bytes[range])).collect::<Result<Vec<Id>, Error>>()?;
         let sha256 = match content.as_slice() {
             [only] => *only,
             _ => Id::of(bytes),

@@ -45,9 +45,7 @@ fn no_change_writes_one_object_and_one_new_message_five_at_most() {
     assert_eq!(repo.written().objects - before, 1);
 
     let stored = repo.put_content(b"Subject: new\r\n\r\nhello", strongroom_repository::Cut::Mime).unwrap();
-    editor
-        .put(&["mail", "pupil1", "Inbox", "2026-03-09"], Node::file("new.eml", stored.content, stored.size_bytes, now()))
-        .unwrap();
+    editor.put(&["mail", "pupil1", "Inbox", "2026-03-09"], Node::file("new.eml", stored.content, stored.size_bytes, now())).unwrap();
     snapshot.tree = editor.write().unwrap();
     repo.commit(&snapshot).unwrap();
     assert!(repo.written().objects - before - 1 <= 5);
@@ -61,10 +59,7 @@ fn wrong_password_missing_repository_and_second_init_have_their_own_errors() {
     assert!(matches!(open(PASSWORD), Err(Error::NoRepository(_))));
     init(store.clone(), cache.path());
     assert!(matches!(open("wrong"), Err(Error::WrongKey { keys: 1, .. })));
-    assert!(matches!(
-        Repository::init(store.clone(), &password(), cache.path(), who(), now()),
-        Err(Error::Exists(_))
-    ));
+    assert!(matches!(Repository::init(store.clone(), &password(), cache.path(), who(), now()), Err(Error::Exists(_))));
     assert!(open(PASSWORD).is_ok());
 }
 

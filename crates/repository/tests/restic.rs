@@ -36,13 +36,7 @@ fn restic_writes_next_to_us_and_both_read_the_result() {
     restic(&repo_dir, &["backup", extra.to_str().unwrap()]);
     restic(&repo_dir, &["check", "--read-data"]);
     drop(repo);
-    let repo = strongroom_repository::Repository::open(
-        Arc::new(LocalDir::new(&repo_dir)),
-        &password(),
-        &dir.path().join("cache"),
-        who(),
-    )
-    .unwrap();
+    let repo = strongroom_repository::Repository::open(Arc::new(LocalDir::new(&repo_dir)), &password(), &dir.path().join("cache"), who()).unwrap();
     let snapshots = repo.snapshots().unwrap();
     assert_eq!(snapshots.len(), 3);
     let foreign = &snapshots.last().unwrap().1;

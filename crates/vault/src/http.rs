@@ -24,9 +24,7 @@ impl Tls {
     /// Reads both from PEM files.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, Refusal> {
         let bad = |path: &Path, e: &dyn std::fmt::Display| Refusal::Failed(format!("{}: {e}", path.display()));
-        let certs = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|e| bad(certificate, &e))?;
+        let certs = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| bad(certificate, &e))?;
         let private = PrivateKeyDer::from_pem_file(key).map_err(|e| bad(key, &e))?;
         let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()

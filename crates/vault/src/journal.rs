@@ -107,9 +107,7 @@ impl Journal {
         let path = self.path(number, "journal");
         let file = match self.open.entry(number) {
             std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
-            std::collections::hash_map::Entry::Vacant(e) => {
-                e.insert(OpenOptions::new().create(true).append(true).open(path)?)
-            }
+            std::collections::hash_map::Entry::Vacant(e) => e.insert(OpenOptions::new().create(true).append(true).open(path)?),
         };
         file.write_all(&json)?;
         file.sync_data()?;
@@ -152,8 +150,7 @@ impl Journal {
 
     pub(crate) fn arrivals(&self, session: u64) -> Result<Vec<Arrival>, Refusal> {
         let s = self.sessions.get(&session).filter(|s| s.seal.is_some()).ok_or_else(|| bad_session(session))?;
-        let mut rows: Vec<Arrival> =
-            s.lines.iter().map(|l| SessionObject { kind: l.kind.clone(), name: l.name.clone(), size_bytes: l.size_bytes }).collect();
+        let mut rows: Vec<Arrival> = s.lines.iter().map(|l| SessionObject { kind: l.kind.clone(), name: l.name.clone(), size_bytes: l.size_bytes }).collect();
         rows.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
         rows.dedup();
         Ok(rows)

@@ -80,7 +80,10 @@ pub struct Vault {
 }
 
 fn good_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.') && !name.starts_with('.')
+    !name.is_empty()
+        && name.len() <= 64
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        && !name.starts_with('.')
 }
 
 impl Vault {
@@ -138,10 +141,8 @@ impl Vault {
         let token = hex::encode(bytes);
         let path = self.dir.join(repo);
         std::fs::create_dir_all(path.join("sessions"))?;
-        let settings = RepoSettings {
-            retention_days,
-            credentials: vec![Credential { user: user.to_owned(), token_sha256: hex::encode(Sha256::digest(&token)) }],
-        };
+        let settings =
+            RepoSettings { retention_days, credentials: vec![Credential { user: user.to_owned(), token_sha256: hex::encode(Sha256::digest(&token)) }] };
         settings.write(&path.join("repo.toml"))?;
         repos.insert(repo.to_owned(), Self::open_repo(&path)?);
         Ok(token)

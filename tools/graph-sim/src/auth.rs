@@ -20,17 +20,20 @@ pub(crate) fn route(world: &mut World, req: &Request, path: &[String]) -> Result
     match parts.as_slice() {
         [tenant, "v2.0", ".well-known", "openid-configuration"] => {
             let base = format!("{}/{tenant}", req.origin());
-            Ok(Reply::json(200, &json!({
-                "issuer": format!("{base}/v2.0"),
-                "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
-                "token_endpoint": format!("{base}/oauth2/v2.0/token"),
-                "jwks_uri": format!("{base}/discovery/v2.0/keys"),
-                "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
-                "response_types_supported": ["code"],
-                "subject_types_supported": ["pairwise"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-                "scopes_supported": ["openid"],
-            })))
+            Ok(Reply::json(
+                200,
+                &json!({
+                    "issuer": format!("{base}/v2.0"),
+                    "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+                    "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+                    "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+                    "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+                    "response_types_supported": ["code"],
+                    "subject_types_supported": ["pairwise"],
+                    "id_token_signing_alg_values_supported": ["RS256"],
+                    "scopes_supported": ["openid"],
+                }),
+            ))
         }
         ["common", "discovery", "instance"] => {
             let tenant = pairs(&req.query)
@@ -38,11 +41,14 @@ pub(crate) fn route(world: &mut World, req: &Request, path: &[String]) -> Result
                 .find(|(k, _)| k == "authorization_endpoint")
                 .and_then(|(_, v)| v.split('/').nth(3).map(str::to_owned))
                 .unwrap_or_else(|| "common".to_owned());
-            Ok(Reply::json(200, &json!({
-                "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", req.origin()),
-                "api-version": "1.1",
-                "metadata": [],
-            })))
+            Ok(Reply::json(
+                200,
+                &json!({
+                    "tenant_discovery_endpoint": format!("{}/{tenant}/v2.0/.well-known/openid-configuration", req.origin()),
+                    "api-version": "1.1",
+                    "metadata": [],
+                }),
+            ))
         }
         [_, "discovery", "v2.0", "keys"] => Ok(Reply::json(200, &json!({"keys": []}))),
         [tenant, "oauth2", "v2.0", "token"] if req.method == "POST" => Ok(token(world, req, tenant)),
@@ -54,15 +60,18 @@ fn refuse(world: &mut World, status: u16, error: &str, number: u32, text: &str) 
     let trace = world.ids.guid("trace");
     let correlation = world.ids.guid("correlation");
     let at = world.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-    Reply::json(status, &json!({
-        "error": error,
-        "error_description": format!("AADSTS{number}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {at}"),
-        "error_codes": [number],
-        "timestamp": at,
-        "trace_id": trace,
-        "correlation_id": correlation,
-        "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
-    }))
+    Reply::json(
+        status,
+        &json!({
+            "error": error,
+            "error_description": format!("AADSTS{number}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {at}"),
+            "error_codes": [number],
+            "timestamp": at,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
+        }),
+    )
 }
 
 fn token(world: &mut World, req: &Request, tenant: &str) -> Reply {
@@ -86,10 +95,22 @@ fn token(world: &mut World, req: &Request, tenant: &str) -> Reply {
         .map(|(n, t)| (n, t.apps.iter().find(|a| a.app_id == client && !a.deleted).cloned()))
         .collect::<Vec<_>>();
     if found.is_empty() {
-        return refuse(world, 400, "invalid_request", 90002, &format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."));
+        return refuse(
+            world,
+            400,
+            "invalid_request",
+            90002,
+            &format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."),
+        );
     }
     let Some((n, app)) = found.into_iter().find_map(|(n, a)| a.map(|a| (n, a))) else {
-        return refuse(world, 400, "unauthorized_client", 700_016, &format!("Application with identifier '{client}' was not found in the directory '{tenant}'."));
+        return refuse(
+            world,
+            400,
+            "unauthorized_client",
+            700_016,
+            &format!("Application with identifier '{client}' was not found in the directory '{tenant}'."),
+        );
     };
     match field("grant_type").as_str() {
         "client_credentials" => {
@@ -100,7 +121,13 @@ fn token(world: &mut World, req: &Request, tenant: &str) -> Reply {
                     return refuse(world, 401, "invalid_client", 700_027, &why);
                 }
             } else if secret.is_empty() {
-                return refuse(world, 401, "invalid_client", 7_000_218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.");
+                return refuse(
+                    world,
+                    401,
+                    "invalid_client",
+                    7_000_218,
+                    "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+                );
             } else if secret != app.secret {
                 return refuse(world, 401, "invalid_client", 7_000_215, "Invalid client secret provided.");
             }

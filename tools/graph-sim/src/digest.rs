@@ -39,10 +39,23 @@ fn message(m: &Message) -> String {
         })
         .collect();
     let all = json!([
-        m.subject, m.html, &*m.body, m.from.iter().map(|a| format!("{}<{}>", a.name, a.address)).collect::<Vec<_>>(),
-        people(&m.to), people(&m.cc), people(&m.bcc), people(&m.reply_to),
-        m.sent.map(|t| t.to_string()), m.received.map(|t| t.to_string()),
-        m.is_read, m.is_draft, m.importance, m.flag["flagStatus"], m.categories, m.internet_message_id, attachments,
+        m.subject,
+        m.html,
+        &*m.body,
+        m.from.iter().map(|a| format!("{}<{}>", a.name, a.address)).collect::<Vec<_>>(),
+        people(&m.to),
+        people(&m.cc),
+        people(&m.bcc),
+        people(&m.reply_to),
+        m.sent.map(|t| t.to_string()),
+        m.received.map(|t| t.to_string()),
+        m.is_read,
+        m.is_draft,
+        m.importance,
+        m.flag["flagStatus"],
+        m.categories,
+        m.internet_message_id,
+        attachments,
     ]);
     hash(all.to_string().as_bytes())
 }

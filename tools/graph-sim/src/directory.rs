@@ -9,7 +9,14 @@ use crate::{
 use serde_json::json;
 
 const USERS: &[&str] = &["User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
-const ORGANIZATION: &[&str] = &["Organization.Read.All", "Organization.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All", "User.Read.All", "DeviceManagementServiceConfig.Read.All"];
+const ORGANIZATION: &[&str] = &[
+    "Organization.Read.All",
+    "Organization.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+    "User.Read.All",
+    "DeviceManagementServiceConfig.Read.All",
+];
 const APPLICATIONS: &[&str] = &["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"];
 const CASES: &[&str] = &["eDiscovery.Read.All", "eDiscovery.ReadWrite.All"];
 
@@ -54,11 +61,14 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                     .collect(),
                 _ => return Err(ApiError::new(410, "syncStateNotFound", "The sync state is not found.")),
             };
-            Ok(Reply::json(200, &json!({
-                "@odata.context": format!("{origin}/v1.0/$metadata#users"),
-                "value": rows,
-                "@odata.deltaLink": format!("{origin}/v1.0/users/delta?$deltatoken={}", tenant.user_log.len()),
-            })))
+            Ok(Reply::json(
+                200,
+                &json!({
+                    "@odata.context": format!("{origin}/v1.0/$metadata#users"),
+                    "value": rows,
+                    "@odata.deltaLink": format!("{origin}/v1.0/users/delta?$deltatoken={}", tenant.user_log.len()),
+                }),
+            ))
         }
         ["users", id] => {
             call.need(area, USERS)?;
@@ -70,10 +80,13 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         }
         ["organization"] => {
             call.need(area, ORGANIZATION)?;
-            Ok(Reply::json(200, &json!({"@odata.context": format!("{origin}/v1.0/$metadata#organization"), "value": [{
-                "id": tenant.id, "displayName": tenant.name,
-                "verifiedDomains": [{"name": tenant.domain, "isDefault": true, "isInitial": true, "type": "Managed", "capabilities": "Email"}],
-            }]})))
+            Ok(Reply::json(
+                200,
+                &json!({"@odata.context": format!("{origin}/v1.0/$metadata#organization"), "value": [{
+                    "id": tenant.id, "displayName": tenant.name,
+                    "verifiedDomains": [{"name": tenant.domain, "isDefault": true, "isInitial": true, "type": "Managed", "capabilities": "Email"}],
+                }]}),
+            ))
         }
         ["serviceprincipals"] => {
             call.need(area, APPLICATIONS)?;
@@ -94,7 +107,11 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                 .collect();
             Ok(Reply::json(200, &json!({"value": rows})))
         }
-        _ => Err(ApiError::new(400, "BadRequest", format!("Resource not found for the segment '{}'.", call.path.first().map(String::as_str).unwrap_or_default()))),
+        _ => Err(ApiError::new(
+            400,
+            "BadRequest",
+            format!("Resource not found for the segment '{}'.", call.path.first().map(String::as_str).unwrap_or_default()),
+        )),
     }
 }
 

@@ -6,10 +6,60 @@ use rand::{Rng, RngCore, seq::IndexedRandom};
 use std::io::{Cursor, Write};
 
 const WORDS: &[&str] = &[
-    "the", "lesson", "homework", "science", "history", "trip", "parents", "evening", "assessment", "reading", "class", "teacher",
-    "pupil", "timetable", "project", "volcano", "fractions", "river", "essay", "please", "return", "form", "by", "Friday", "and",
-    "bring", "lunch", "coat", "library", "book", "maths", "geography", "practice", "concert", "sports", "day", "results", "report",
-    "safeguarding", "policy", "meeting", "notes", "staff", "room", "a", "of", "in", "for", "with", "is", "was", "we", "will", "you",
+    "the",
+    "lesson",
+    "homework",
+    "science",
+    "history",
+    "trip",
+    "parents",
+    "evening",
+    "assessment",
+    "reading",
+    "class",
+    "teacher",
+    "pupil",
+    "timetable",
+    "project",
+    "volcano",
+    "fractions",
+    "river",
+    "essay",
+    "please",
+    "return",
+    "form",
+    "by",
+    "Friday",
+    "and",
+    "bring",
+    "lunch",
+    "coat",
+    "library",
+    "book",
+    "maths",
+    "geography",
+    "practice",
+    "concert",
+    "sports",
+    "day",
+    "results",
+    "report",
+    "safeguarding",
+    "policy",
+    "meeting",
+    "notes",
+    "staff",
+    "room",
+    "a",
+    "of",
+    "in",
+    "for",
+    "with",
+    "is",
+    "was",
+    "we",
+    "will",
+    "you",
 ];
 
 pub(crate) fn sentence(rng: &mut impl RngCore, words: usize) -> String {
@@ -25,7 +75,12 @@ pub(crate) fn sentence(rng: &mut impl RngCore, words: usize) -> String {
 }
 
 fn paragraphs(rng: &mut impl RngCore, n: usize) -> String {
-    (0..n).map(|_| { let words = rng.random_range(8..40); sentence(rng, words) + ".\n" }).collect()
+    (0..n)
+        .map(|_| {
+            let words = rng.random_range(8..40);
+            sentence(rng, words) + ".\n"
+        })
+        .collect()
 }
 
 fn zip(members: &[(&str, Vec<u8>)]) -> Bytes {
@@ -51,9 +106,8 @@ pub(crate) fn docx(rng: &mut impl RngCore, length: usize) -> Bytes {
 }
 
 pub(crate) fn xlsx(rng: &mut impl RngCore, rows: usize) -> Bytes {
-    let rows: String = (0..rows)
-        .map(|r| format!("<row r=\"{}\"><c><v>{}</v></c><c><v>{}</v></c></row>", r + 1, rng.random_range(0..100), rng.random_range(0..100)))
-        .collect();
+    let rows: String =
+        (0..rows).map(|r| format!("<row r=\"{}\"><c><v>{}</v></c><c><v>{}</v></c></row>", r + 1, rng.random_range(0..100), rng.random_range(0..100))).collect();
     zip(&[
         ("[Content_Types].xml", b"<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>".to_vec()),
         ("xl/worksheets/sheet1.xml", format!("<?xml version=\"1.0\"?><worksheet><sheetData>{rows}</sheetData></worksheet>").into_bytes()),

@@ -210,7 +210,13 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
             let id = existing()?;
             let now = world.now();
             let (u, _) = world.tenants[call.tenant].user_mut(&user).ok_or_else(|| ApiError::not_found(AREA))?;
-            let old = u.drive.items.get(&id).and_then(|i| i.versions.as_ref()).and_then(|v| v.iter().find(|v| format!("{}.0", v.number) == *version)).map(|v| v.content.clone());
+            let old = u
+                .drive
+                .items
+                .get(&id)
+                .and_then(|i| i.versions.as_ref())
+                .and_then(|v| v.iter().find(|v| format!("{}.0", v.number) == *version))
+                .map(|v| v.content.clone());
             u.drive.write(&id, old.ok_or_else(|| ApiError::not_found(AREA))?, now, now);
             Ok(Reply::new(204))
         }
@@ -323,12 +329,7 @@ pub(crate) fn download(world: &mut World, req: &Request, path: &[String], fault:
     }
     let version: u32 = version.parse().unwrap_or(0);
     let tenant: usize = tenant.parse().unwrap_or(usize::MAX);
-    let i = world
-        .tenants
-        .get(tenant)
-        .and_then(|t| t.users.get(*user))
-        .and_then(|u| u.drive.items.get(*item))
-        .ok_or_else(gone)?;
+    let i = world.tenants.get(tenant).and_then(|t| t.users.get(*user)).and_then(|u| u.drive.items.get(*item)).ok_or_else(gone)?;
     let versions = i.versions.as_ref().ok_or_else(gone)?;
     let v = if version == 0 { versions.last() } else { versions.iter().find(|v| v.number == version) };
     let mut content = v.ok_or_else(gone)?.content.clone();
@@ -344,7 +345,9 @@ pub(crate) fn download(world: &mut World, req: &Request, path: &[String], fault:
             reply.body = content.slice(start..end);
         }
         Some(_) => {
-            return Err(ApiError::new(416, "invalidRange", "The specified byte range is invalid or unavailable.").with("content-range", format!("bytes */{total}")));
+            return Err(
+                ApiError::new(416, "invalidRange", "The specified byte range is invalid or unavailable.").with("content-range", format!("bytes */{total}"))
+            );
         }
         None => reply.body = content,
     }
@@ -370,7 +373,10 @@ pub(crate) fn fs_times(v: &Value, now: jiff::Timestamp) -> (jiff::Timestamp, jif
 
 pub(crate) fn conflict(v: &Value, query: &str) -> String {
     let in_query = pairs(query).into_iter().find(|(k, _)| k.to_ascii_lowercase().contains("conflictbehavior")).map(|(_, v)| v);
-    let in_body = v.as_object().and_then(|m| m.iter().find(|(k, _)| k.to_ascii_lowercase().ends_with("conflictbehavior"))).and_then(|(_, v)| v.as_str().map(str::to_owned));
+    let in_body = v
+        .as_object()
+        .and_then(|m| m.iter().find(|(k, _)| k.to_ascii_lowercase().ends_with("conflictbehavior")))
+        .and_then(|(_, v)| v.as_str().map(str::to_owned));
     in_body.or(in_query).unwrap_or_default().to_ascii_lowercase()
 }
 
@@ -379,7 +385,11 @@ pub(crate) fn name_exists() -> ApiError {
 }
 
 pub(crate) fn bad_name() -> ApiError {
-    ApiError::new(400, "invalidRequest", "The provided name cannot contain any of the characters \" * : < > ? / \\ | and cannot start or end with a space or end with a dot.")
+    ApiError::new(
+        400,
+        "invalidRequest",
+        "The provided name cannot contain any of the characters \" * : < > ? / \\ | and cannot start or end with a space or end with a dot.",
+    )
 }
 
 /// `name 1.ext`, `name 2.ext`, … until one is free.

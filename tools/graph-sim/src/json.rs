@@ -84,9 +84,7 @@ pub(crate) fn message(m: &Message, immutable: bool, query: &Query) -> Value {
     put("bccRecipients", &|| addresses(&m.bcc));
     put("replyTo", &|| addresses(&m.reply_to));
     put("flag", &|| m.flag.clone());
-    put("internetMessageHeaders", &|| {
-        m.headers.iter().map(|(n, v)| json!({"name": n, "value": v})).collect()
-    });
+    put("internetMessageHeaders", &|| m.headers.iter().map(|(n, v)| json!({"name": n, "value": v})).collect());
     for expand in &query.expand {
         match expand.name.to_ascii_lowercase().as_str() {
             "attachments" => {

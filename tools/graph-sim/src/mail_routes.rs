@@ -3,8 +3,7 @@
 use crate::{
     directory::next_link,
     faults::Fault,
-    json as show,
-    mail_write,
+    json as show, mail_write,
     mailbox::{Attachment, AttachmentKind, Folder, Mailbox, Message},
     mime,
     odata::{Query, pairs},
@@ -24,13 +23,9 @@ const PAGE_MAX: usize = 1000;
 
 pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> Result<Reply, ApiError> {
     let tenant = &world.tenants[call.tenant];
-    let user = tenant.user_id(&call.path[1]).ok_or_else(|| {
-        ApiError::new(404, "ErrorInvalidUser", format!("The requested user '{}' is invalid.", call.path[1]))
-    })?;
-    let names: Vec<String> = call.path[2..]
-        .iter()
-        .map(|p| if p.len() < 30 { p.to_ascii_lowercase() } else { p.clone() })
-        .collect();
+    let user =
+        tenant.user_id(&call.path[1]).ok_or_else(|| ApiError::new(404, "ErrorInvalidUser", format!("The requested user '{}' is invalid.", call.path[1])))?;
+    let names: Vec<String> = call.path[2..].iter().map(|p| if p.len() < 30 { p.to_ascii_lowercase() } else { p.clone() }).collect();
     let parts: Vec<&str> = names.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["mailfolders", "delta"] => folder_delta(world, call, &user),
@@ -173,7 +168,10 @@ fn messages(world: &mut World, call: &Call<'_>, user: &str, folder: Option<&str>
                     let m = message(world, call, user, number)?;
                     let rows: Vec<Value> = m.attachments.iter().map(|a| show::attachment(a, &query)).collect();
                     let rows = query.apply(rows, Clone::clone);
-                    Ok(Reply::json(200, &json!({"@odata.context": format!("{origin}/v1.0/$metadata#users('{user}')/messages('{id}')/attachments"), "value": rows})))
+                    Ok(Reply::json(
+                        200,
+                        &json!({"@odata.context": format!("{origin}/v1.0/$metadata#users('{user}')/messages('{id}')/attachments"), "value": rows}),
+                    ))
                 }
                 (_, ["attachments", att, tail @ ..]) => {
                     let found = message(world, call, user, number)?.attachments.iter().find(|a| a.id == *att).cloned();
@@ -213,7 +211,10 @@ fn attachment_value(a: &Attachment) -> Result<Reply, ApiError> {
     let (kind, body) = match &a.kind {
         AttachmentKind::File { content, .. } => (a.content_type.clone().unwrap_or_else(|| "application/octet-stream".into()), content.clone()),
         AttachmentKind::Item { mime: Some(raw), .. } => ("text/plain".to_owned(), raw.clone()),
-        AttachmentKind::Item { item, .. } => ("text/plain".to_owned(), format!("Subject: {}\r\n\r\n{}", item["subject"].as_str().unwrap_or_default(), item["body"]["content"].as_str().unwrap_or_default()).into()),
+        AttachmentKind::Item { item, .. } => (
+            "text/plain".to_owned(),
+            format!("Subject: {}\r\n\r\n{}", item["subject"].as_str().unwrap_or_default(), item["body"]["content"].as_str().unwrap_or_default()).into(),
+        ),
         AttachmentKind::Reference => return Err(ApiError::new(405, "ErrorInvalidRequest", "The attachment is a link and has no content.")),
     };
     let mut reply = Reply::new(200).with("content-type", kind);
@@ -344,12 +345,8 @@ fn folder_delta(world: &mut World, call: &Call<'_>, user: &str) -> Result<Reply,
     let (cursor, _) = cursor(call, mailbox.seq)?;
     let query = Query::parse(&cursor.options, AREA)?;
     let hidden = query.other.get("includehiddenfolders").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let mut rows: Vec<Value> = mailbox
-        .folders
-        .values()
-        .filter(|f| !f.unlisted && (hidden || !f.hidden) && f.seq > cursor.live)
-        .map(|f| show::folder(mailbox, f, &query))
-        .collect();
+    let mut rows: Vec<Value> =
+        mailbox.folders.values().filter(|f| !f.unlisted && (hidden || !f.hidden) && f.seq > cursor.live).map(|f| show::folder(mailbox, f, &query)).collect();
     rows.extend(mailbox.folders_gone.range(cursor.gone + 1..).map(|(_, id)| json!({"id": id, "@removed": {"reason": "deleted"}})));
     let next = Cursor { live: mailbox.seq, gone: mailbox.seq, options: cursor.options };
     Ok(delta_page(call, rows, false, &next.token(), "Collection(mailFolder)"))

@@ -182,7 +182,11 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
                 for h in v.as_array().into_iter().flatten() {
                     let (n, value) = (h["name"].as_str().unwrap_or_default(), h["value"].as_str().unwrap_or_default());
                     if !n.to_ascii_lowercase().starts_with("x-") {
-                        return Err(ApiError::new(400, "InvalidInternetMessageHeader", format!("The internet message header name '{n}' should start with 'x-' or 'X-'.")));
+                        return Err(ApiError::new(
+                            400,
+                            "InvalidInternetMessageHeader",
+                            format!("The internet message header name '{n}' should start with 'x-' or 'X-'."),
+                        ));
                     }
                     m.headers.push((n.to_owned(), value.to_owned()));
                 }
@@ -206,7 +210,20 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
                 }
             }
             "attachments" if new => {}
-            "sentDateTime" | "receivedDateTime" | "createdDateTime" | "lastModifiedDateTime" | "isDraft" | "hasAttachments" | "id" | "parentFolderId" | "changeKey" | "bodyPreview" | "webLink" | "conversationIndex" if new => {
+            "sentDateTime"
+            | "receivedDateTime"
+            | "createdDateTime"
+            | "lastModifiedDateTime"
+            | "isDraft"
+            | "hasAttachments"
+            | "id"
+            | "parentFolderId"
+            | "changeKey"
+            | "bodyPreview"
+            | "webLink"
+            | "conversationIndex"
+                if new =>
+            {
                 // Ignored on creation, as the service does.
             }
             n if n.starts_with('@') => {}
@@ -291,7 +308,9 @@ pub(crate) fn move_or_copy(world: &mut World, call: &Call<'_>, id: &str, number:
 pub(crate) fn attachment_from(ids: &mut IdMaker, v: &Value, now: jiff::Timestamp) -> Result<Attachment, ApiError> {
     let kind = match v["@odata.type"].as_str().unwrap_or_default().trim_start_matches('#').to_ascii_lowercase().as_str() {
         "microsoft.graph.fileattachment" => {
-            let content = STANDARD.decode(v["contentBytes"].as_str().unwrap_or_default()).map_err(|_| ApiError::bad_request(AREA, "Cannot convert the value of 'contentBytes' to binary."))?;
+            let content = STANDARD
+                .decode(v["contentBytes"].as_str().unwrap_or_default())
+                .map_err(|_| ApiError::bad_request(AREA, "Cannot convert the value of 'contentBytes' to binary."))?;
             if content.len() > ATTACHMENT_POST_BYTES_MAX {
                 return Err(ApiError::new(413, "ErrorMessageSizeExceeded", "The attachment is too large; create an upload session."));
             }

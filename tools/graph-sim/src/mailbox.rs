@@ -14,9 +14,16 @@ pub(crate) struct Address {
 
 #[derive(Debug, Clone)]
 pub(crate) enum AttachmentKind {
-    File { content: Bytes, content_id: Option<String>, content_location: Option<String> },
+    File {
+        content: Bytes,
+        content_id: Option<String>,
+        content_location: Option<String>,
+    },
     /// The nested item as JSON, and its MIME when it is a message.
-    Item { item: Value, mime: Option<Bytes> },
+    Item {
+        item: Value,
+        mime: Option<Bytes>,
+    },
     Reference,
 }
 

@@ -50,10 +50,7 @@ pub(crate) fn parse(bytes: &[u8], attachment_id: &mut dyn FnMut() -> String, now
         reply_to: addresses(mail.reply_to()),
         sent: mail.date().and_then(|d| jiff::Timestamp::from_second(d.to_timestamp()).ok()),
         message_id: mail.message_id().map(|id| format!("<{id}>")),
-        headers: mail
-            .headers_raw()
-            .map(|(name, value)| (name.to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" ")))
-            .collect(),
+        headers: mail.headers_raw().map(|(name, value)| (name.to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" "))).collect(),
         ..Parsed::default()
     };
     let html = mail.html_body.iter().find_map(|id| match &mail.parts.get(*id as usize)?.body {
@@ -200,9 +197,7 @@ pub(crate) fn generate(m: &Message) -> Vec<u8> {
     let mut out = head.into_bytes();
     let kind = if m.html { "text/html" } else { "text/plain" };
     let text = |out: &mut Vec<u8>| {
-        out.extend_from_slice(
-            format!("Content-Type: {kind}; charset=\"utf-8\"\r\nContent-Transfer-Encoding: base64\r\n\r\n").as_bytes(),
-        );
+        out.extend_from_slice(format!("Content-Type: {kind}; charset=\"utf-8\"\r\nContent-Transfer-Encoding: base64\r\n\r\n").as_bytes());
         base64_lines(out, m.body.as_bytes());
     };
     if m.attachments.is_empty() {
@@ -210,9 +205,7 @@ pub(crate) fn generate(m: &Message) -> Vec<u8> {
         return out;
     }
     let boundary = format!("_{}_", &hex::encode(Sha256::digest(&m.immutable_id))[..24]);
-    out.extend_from_slice(
-        format!("Content-Type: multipart/mixed;\r\n\tboundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").as_bytes(),
-    );
+    out.extend_from_slice(format!("Content-Type: multipart/mixed;\r\n\tboundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").as_bytes());
     text(&mut out);
     for a in &m.attachments {
         let name = encoded_word(&a.name.replace(['"', '\r', '\n', '\\'], "_"));

@@ -98,7 +98,9 @@ impl Query {
                 "select" => q.select = names(&value),
                 "expand" => q.expand = split_expand(&value),
                 "top" => {
-                    let top = value.parse().map_err(|_| bad(format!("Invalid value '{value}' for $top query option found. The $top query option requires a non-negative integer value.")))?;
+                    let top = value.parse().map_err(|_| {
+                        bad(format!("Invalid value '{value}' for $top query option found. The $top query option requires a non-negative integer value."))
+                    })?;
                     q.top = Some(top);
                 }
                 "skip" => q.skip = value.parse().map_err(|_| bad(format!("Invalid value '{value}' for $skip query option found.")))?,
@@ -137,11 +139,9 @@ impl Query {
     /// Keeps what is selected, and always `id` and annotations.
     pub(crate) fn pick(&self, value: Value, on_request: &[&str]) -> Value {
         match value {
-            Value::Object(map) => map
-                .into_iter()
-                .filter(|(k, _)| k == "id" || (k.starts_with("@odata")) || self.selects(k, on_request))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
+            Value::Object(map) => {
+                map.into_iter().filter(|(k, _)| k == "id" || (k.starts_with("@odata")) || self.selects(k, on_request)).collect::<serde_json::Map<_, _>>().into()
+            }
             other => other,
         }
     }

@@ -32,11 +32,7 @@ impl Request {
     /// Whether any `Prefer` header holds this preference, ignoring case and spaces.
     pub(crate) fn prefers(&self, preference: &str) -> bool {
         let fold = |s: &str| s.to_ascii_lowercase().replace([' ', '"'], "");
-        self.headers
-            .iter()
-            .filter(|(n, _)| n == "prefer")
-            .flat_map(|(_, v)| v.split(','))
-            .any(|p| fold(p) == fold(preference))
+        self.headers.iter().filter(|(n, _)| n == "prefer").flat_map(|(_, v)| v.split(',')).any(|p| fold(p) == fold(preference))
     }
 
     pub(crate) fn prefer_value(&self, name: &str) -> Option<String> {
@@ -95,10 +91,9 @@ impl Reply {
 
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let mut reply = Self::new(status);
-        reply.headers.push((
-            "content-type".into(),
-            "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8".into(),
-        ));
+        reply
+            .headers
+            .push(("content-type".into(), "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8".into()));
         reply.body = body.to_string().into();
         reply
     }
@@ -153,8 +148,12 @@ impl ApiError {
 
     pub(crate) fn not_found(area: Area) -> Self {
         match area {
-            Area::Directory => Self::new(404, "Request_ResourceNotFound", "Resource does not exist or one of its queried reference-property objects are not present."),
-            Area::Mail => Self::new(404, "ErrorItemNotFound", "The specified object was not found in the store., The process failed to get the correct properties."),
+            Area::Directory => {
+                Self::new(404, "Request_ResourceNotFound", "Resource does not exist or one of its queried reference-property objects are not present.")
+            }
+            Area::Mail => {
+                Self::new(404, "ErrorItemNotFound", "The specified object was not found in the store., The process failed to get the correct properties.")
+            }
             Area::Drive => Self::new(404, "itemNotFound", "The resource could not be found."),
         }
     }

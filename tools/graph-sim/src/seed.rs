@@ -43,7 +43,8 @@ impl Default for SeedPlan {
 }
 
 const FIRST: &[&str] = &["Ann", "Ben", "Chloë", "Dev", "Ela", "Finn", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Łucja", "Maya", "Noah", "Olga", "Priya"];
-const LAST: &[&str] = &["Adams", "Brown", "Çelik", "Dean", "Evans", "Fischer", "Green", "Hughes", "Ito", "Jones", "Khan", "Lewis", "Müller", "Novak", "Owen", "Patel"];
+const LAST: &[&str] =
+    &["Adams", "Brown", "Çelik", "Dean", "Evans", "Fischer", "Green", "Hughes", "Ito", "Jones", "Khan", "Lewis", "Müller", "Novak", "Owen", "Patel"];
 
 fn user(ids: &mut IdMaker, name: &str, upn: String, job: &str, now: jiff::Timestamp) -> User {
     User { id: ids.guid("user"), upn, name: name.to_owned(), job: job.to_owned(), mailbox: Mailbox::new(ids), drive: Drive::new(ids, now) }
@@ -228,7 +229,14 @@ fn special(u: &mut User, ids: &mut IdMaker, rng: &mut ChaCha8Rng, all: &[Address
         },
     });
     let mut link = base(ids, Some("A link to the plan"));
-    link.attachments.push(Attachment { id: ids.exchange("AAMkAtt"), name: "Plan.docx".into(), content_type: None, inline: false, modified: at, kind: AttachmentKind::Reference });
+    link.attachments.push(Attachment {
+        id: ids.exchange("AAMkAtt"),
+        name: "Plan.docx".into(),
+        content_type: None,
+        inline: false,
+        modified: at,
+        kind: AttachmentKind::Reference,
+    });
     let mut picture = base(ids, Some("Photo 📷 día"));
     picture.html = true;
     picture.body = "<html><body><img src=\"cid:pic1\"></body></html>".into();

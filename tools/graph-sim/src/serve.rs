@@ -186,8 +186,15 @@ fn tls() -> anyhow::Result<(TlsAcceptor, String)> {
     let ca_cert = ca.self_signed(&ca_key)?;
     let issuer = Issuer::new(ca, ca_key);
     let names = [
-        "localhost", "127.0.0.1", "graph.microsoft.com", "login.microsoftonline.com", "*.sharepoint.com", "*.microsoft.com",
-        "*.microsoftonline.com", "outlook.office.com", "outlook.office365.com",
+        "localhost",
+        "127.0.0.1",
+        "graph.microsoft.com",
+        "login.microsoftonline.com",
+        "*.sharepoint.com",
+        "*.microsoft.com",
+        "*.microsoftonline.com",
+        "outlook.office.com",
+        "outlook.office365.com",
     ];
     let key = KeyPair::generate()?;
     let mut leaf = CertificateParams::new(names.map(str::to_owned).to_vec())?;
@@ -249,11 +256,7 @@ async fn proxy_connection(sim: Sim, tls: TlsAcceptor, mut socket: TcpStream) {
 
 async fn read(req: hyper::Request<Incoming>) -> Result<Request, Reply> {
     let (parts, body) = req.into_parts();
-    let headers = parts
-        .headers
-        .iter()
-        .map(|(n, v)| (n.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
-        .collect();
+    let headers = parts.headers.iter().map(|(n, v)| (n.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
     let body = match http_body_util::Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => return Err(Reply::json(413, &serde_json::json!({"error": {"code": "tooLarge", "message": "The request is too large."}}))),

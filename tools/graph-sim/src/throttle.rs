@@ -69,7 +69,9 @@ impl Throttle {
     }
 
     fn all_tenants(&mut self, now: i64, app: &str) -> Result<(), ApiError> {
-        self.take(now, format!("app {app}"), APP_REQUESTS, APP_WINDOW_MS, 1).map(|_| ()).map_err(|wait| refused(429, "TooManyRequests", "Too many requests.", wait))
+        self.take(now, format!("app {app}"), APP_REQUESTS, APP_WINDOW_MS, 1)
+            .map(|_| ())
+            .map_err(|wait| refused(429, "TooManyRequests", "Too many requests.", wait))
     }
 
     pub(crate) fn mail(&mut self, now: i64, app: &str, mailbox: &str, bytes: usize) -> Result<Vec<(String, String)>, ApiError> {

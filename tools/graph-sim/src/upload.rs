@@ -54,20 +54,19 @@ pub(crate) fn drive_session(world: &mut World, call: &Call<'_>, user: &str, targ
     }
     let id = world.ids.secret("upload");
     let (expires_ms, text) = expiry(world);
-    world.uploads.insert(id.clone(), Upload {
-        tenant: call.tenant,
-        user: user.to_owned(),
-        received: Vec::new(),
-        total: None,
-        expires_ms,
-        goal: Goal::Drive { target, meta, behaviour },
-    });
-    Ok(Reply::json(200, &json!({
-        "@odata.context": format!("{}/v1.0/$metadata#microsoft.graph.uploadSession", call.req.origin()),
-        "uploadUrl": format!("{}/_upload/{id}", call.req.origin()),
-        "expirationDateTime": text,
-        "nextExpectedRanges": ["0-"],
-    })))
+    world.uploads.insert(
+        id.clone(),
+        Upload { tenant: call.tenant, user: user.to_owned(), received: Vec::new(), total: None, expires_ms, goal: Goal::Drive { target, meta, behaviour } },
+    );
+    Ok(Reply::json(
+        200,
+        &json!({
+            "@odata.context": format!("{}/v1.0/$metadata#microsoft.graph.uploadSession", call.req.origin()),
+            "uploadUrl": format!("{}/_upload/{id}", call.req.origin()),
+            "expirationDateTime": text,
+            "nextExpectedRanges": ["0-"],
+        }),
+    ))
 }
 
 pub(crate) fn attachment_session(world: &mut World, call: &Call<'_>, user: &str, message: u64) -> Result<Reply, ApiError> {
@@ -80,19 +79,25 @@ pub(crate) fn attachment_session(world: &mut World, call: &Call<'_>, user: &str,
     }
     let id = world.ids.secret("attach");
     let (expires_ms, text) = expiry(world);
-    world.uploads.insert(id.clone(), Upload {
-        tenant: call.tenant,
-        user: user.to_owned(),
-        received: Vec::new(),
-        total: Some(size as usize),
-        expires_ms,
-        goal: Goal::Attachment { message, item },
-    });
-    Ok(Reply::json(201, &json!({
-        "uploadUrl": format!("{}/_attach/{id}", call.req.origin()),
-        "expirationDateTime": text,
-        "nextExpectedRanges": ["0-"],
-    })))
+    world.uploads.insert(
+        id.clone(),
+        Upload {
+            tenant: call.tenant,
+            user: user.to_owned(),
+            received: Vec::new(),
+            total: Some(size as usize),
+            expires_ms,
+            goal: Goal::Attachment { message, item },
+        },
+    );
+    Ok(Reply::json(
+        201,
+        &json!({
+            "uploadUrl": format!("{}/_attach/{id}", call.req.origin()),
+            "expirationDateTime": text,
+            "nextExpectedRanges": ["0-"],
+        }),
+    ))
 }
 
 /// `bytes 0-99/1000`
@@ -127,7 +132,8 @@ fn take(world: &mut World, req: &Request, id: &str) -> Result<bool, ApiError> {
         return Err(invalid("The fragment's size is not allowed."));
     }
     if start != upload.received.len() {
-        let text = if start < upload.received.len() { "The uploaded fragment has already been received." } else { "The uploaded fragment overlaps or leaves a gap." };
+        let text =
+            if start < upload.received.len() { "The uploaded fragment has already been received." } else { "The uploaded fragment overlaps or leaves a gap." };
         return Err(ApiError::new(416, "invalidRange", text).inner("fragmentOverlap"));
     }
     upload.received.extend_from_slice(&req.body);

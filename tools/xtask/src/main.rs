@@ -1,1 +1,23 @@
-fn main(){}
+//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod test;
+mod tidy;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["tidy"] => tidy::run(),
+        ["test"] => test::run(true),
+        ["test", "--no-servers"] => test::run(false),
+        _ => {
+            eprintln!("usage: cargo xtask tidy | test [--no-servers]");
+            std::process::exit(2);
+        }
+    };
+    if let Err(e) = outcome {
+        eprintln!("xtask: {e:#}");
+        std::process::exit(1);
+    }
+}

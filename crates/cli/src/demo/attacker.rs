@@ -20,11 +20,8 @@ pub(super) struct Assault {
 pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     let settings = stage.vault_settings()?;
     let call = |method: Method, path: String, body: Vec<u8>, session: Option<u64>| {
-        let mut request = stage
-            .http()
-            .request(method, format!("{}{path}", settings.url))
-            .basic_auth(&settings.user, Some(settings.token.expose_secret()))
-            .body(body);
+        let mut request =
+            stage.http().request(method, format!("{}{path}", settings.url)).basic_auth(&settings.user, Some(settings.token.expose_secret())).body(body);
         if let Some(n) = session {
             request = request.header("Strongroom-Session", n);
         }

@@ -16,12 +16,7 @@ use clap::Args;
 use graph_sim::DigestRow;
 use servers::arg;
 use stage::Stage;
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
 use strongroom_engine::{BackupReport, replicate as copies};
 use strongroom_model::Clock;
 
@@ -86,7 +81,10 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         let here = args.stop_after.as_deref() == Some(step);
         if here {
             say(format!("stopped after {step}; everything is in {}", stage.dir.display()));
-            println!("{}", serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready, "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config}));
+            println!(
+                "{}",
+                serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready, "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config})
+            );
         }
         here
     };
@@ -129,7 +127,13 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let purged = stage.attack("purge-mailboxes").await?;
     let bad = stage.digest().await?;
     let attacked = missing(&good, &bad);
-    say(format!("ATTACK with Global Admin rights: {} files encrypted and renamed, {} ransom notes, {} messages purged; {} items are not what they were", encrypted.files.len(), encrypted.notes, purged.messages, attacked.len()));
+    say(format!(
+        "ATTACK with Global Admin rights: {} files encrypted and renamed, {} ransom notes, {} messages purged; {} items are not what they were",
+        encrypted.files.len(),
+        encrypted.notes,
+        purged.messages,
+        attacked.len()
+    ));
     let r = stage.back_up().await?;
     stage.replicate().await?;
     say(format!("the poisoned state is backed up too, and replicated: {}", told(&r)));
@@ -146,7 +150,10 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let copy2_before = stage.folder("copy2");
     let assault = attacker::assault(&stage).await?;
     say("ATTACK with the MSP's storage credentials: copy 2 is deleted".to_owned());
-    say(format!("  the vault took {} junk objects with right names, and refused {} of {} attempts to delete, overwrite, re-key or add to what is sealed", assault.junk, assault.refused, assault.tried));
+    say(format!(
+        "  the vault took {} junk objects with right names, and refused {} of {} attempts to delete, overwrite, re-key or add to what is sealed",
+        assault.junk, assault.refused, assault.tried
+    ));
     if assault.refused != assault.tried {
         bail!("the vault gave way: {:?}", assault.gave_way);
     }
@@ -160,7 +167,11 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let foreign = sessions.iter().filter(|s| s.attestation.is_none()).count();
     let view = dir.join("vault-view");
     let laid = servers::once(&["view", "--dir", arg(&dir.join("vault"))?, "--name", stage::SCHOOL, "--upto", &clean.to_string(), "--out", arg(&view)?]).await?;
-    say(format!("the key vouches for {} of {} sessions ({foreign} are foreign); the last clean one is {clean}, its view of {laid} objects is laid out", sessions.len() - foreign, sessions.len()));
+    say(format!(
+        "the key vouches for {} of {} sessions ({foreign} are foreign); the last clean one is {clean}, its view of {laid} objects is laid out",
+        sessions.len() - foreign,
+        sessions.len()
+    ));
     if stop("vault", &stage) {
         return Ok(0);
     }
@@ -169,7 +180,12 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let rebuilt = commands::rebuild(&stage.global, crate::progress::Bar::new(true)).await?;
     let repo = crate::open::repository(&stage.global).await?;
     let check = crate::open::blocking(move || Ok(repo.check(true, &|_, _| {})?)).await?;
-    say(format!("copy 2 is rebuilt from the vault: {} objects, {}; every byte checked, {} problems", rebuilt.sent, output::bytes(rebuilt.bytes), check.problems.len()));
+    say(format!(
+        "copy 2 is rebuilt from the vault: {} objects, {}; every byte checked, {} problems",
+        rebuilt.sent,
+        output::bytes(rebuilt.bytes),
+        check.problems.len()
+    ));
     if !check.problems.is_empty() {
         bail!("the rebuilt copy is damaged: {}", check.problems.join("; "));
     }
@@ -190,7 +206,13 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let still = missing(&good, &after);
     let identical = attacked.len() - attacked.iter().filter(|a| still.contains(a)).count();
     let extra = missing(&after, &good);
-    say(format!("restored {} items: {} identical after reading back, {} altered by the service, {} failed", restored.items.len(), restored.identical, restored.altered, restored.failed));
+    say(format!(
+        "restored {} items: {} identical after reading back, {} altered by the service, {} failed",
+        restored.items.len(),
+        restored.identical,
+        restored.altered,
+        restored.failed
+    ));
     let verdict = restored.failed == 0 && still.len() as u64 <= restored.altered;
     let rows = vec![
         vec!["items before the attack".to_owned(), good.len().to_string()],
@@ -209,25 +231,49 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
             _ => None,
         })
         .collect();
+    let failed: Vec<String> = restored
+        .items
+        .iter()
+        .filter_map(|i| match &i.outcome {
+            strongroom_engine::restore::Outcome::Failed { why } => Some(format!("{}: {why}", i.path)),
+            _ => None,
+        })
+        .collect();
     let copy2_after = stage.folder("copy2");
     let page = report::Page {
         rows: &rows,
         days: &day,
         altered: &altered,
         copies: &[
-            ("Copy 1, the tenant", format!("{} items", good.len()), format!("{} attacked", attacked.len()), format!("{} items, {} not as before", after.len(), still.len())),
+            (
+                "Copy 1, the tenant",
+                format!("{} items", good.len()),
+                format!("{} attacked", attacked.len()),
+                format!("{} items, {} not as before", after.len(), still.len()),
+            ),
             ("Copy 2, the repository", size(copy2_before), "deleted".to_owned(), size(copy2_after)),
-            ("Copy 3, the vault", size(stage.folder("vault")), format!("{} junk objects, {} attempts refused", assault.junk, assault.refused), format!("clean view up to session {clean}")),
+            (
+                "Copy 3, the vault",
+                size(stage.folder("vault")),
+                format!("{} junk objects, {} attempts refused", assault.junk, assault.refused),
+                format!("clean view up to session {clean}"),
+            ),
         ],
         seconds: began.elapsed().as_secs_f64(),
     };
     std::fs::write(dir.join("report.html"), report::html(&page))?;
     if global.json {
-        println!("{}", serde_json::json!({"attacked": attacked.len(), "restored": restored.items.len(), "identical": identical, "altered": altered, "failed": restored.failed, "dir": dir, "seconds": began.elapsed().as_secs_f64()}));
+        println!(
+            "{}",
+            serde_json::json!({"attacked": attacked.len(), "restored": restored.items.len(), "identical": identical, "altered": altered, "failed": failed, "dir": dir, "seconds": began.elapsed().as_secs_f64()})
+        );
     } else {
         println!("\n{}", output::table(&["what", "items"], &rows));
         for a in &altered {
             println!("altered: {a}");
+        }
+        for f in &failed {
+            println!("{}", output::alarm(&format!("LOST: {f}")));
         }
         println!("report: {}", dir.join("report.html").display());
         println!("look yourself: restic -r {} --password-file {} check --read-data", dir.join("copy2").display(), dir.join("password").display());
@@ -271,7 +317,12 @@ fn told(r: &BackupReport) -> String {
 }
 
 fn point(label: &str, r: &BackupReport) -> Day {
-    Day { label: label.to_owned(), changed: r.items_new + r.items_changed + r.items_deleted, suspicion: r.verdicts.suspicious + r.verdicts.encrypted, clean: r.is_clean() }
+    Day {
+        label: label.to_owned(),
+        changed: r.items_new + r.items_changed + r.items_deleted,
+        suspicion: r.verdicts.suspicious + r.verdicts.encrypted,
+        clean: r.is_clean(),
+    }
 }
 
 fn size((files, bytes): (u64, u64)) -> String {

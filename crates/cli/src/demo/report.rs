@@ -20,7 +20,9 @@ fn chart(days: &[Day]) -> String {
     let (width, height, foot) = (90.0 * days.len() as f64 + 40.0, 220.0, 40.0);
     let most = days.iter().map(|d| d.changed.max(d.suspicion)).max().unwrap_or(1).max(1) as f64;
     let tall = |n: u64| (n as f64 / most).sqrt() * (height - foot - 30.0);
-    let mut out = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"chart-title\"><title id=\"chart-title\">Items changed and items suspected in each backup</title>");
+    let mut out = format!(
+        "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"chart-title\"><title id=\"chart-title\">Items changed and items suspected in each backup</title>"
+    );
     let base = height - foot;
     out.push_str(&format!("<line x1=\"20\" y1=\"{base}\" x2=\"{width}\" y2=\"{base}\" class=\"axis\"/>"));
     for (n, d) in days.iter().enumerate() {
@@ -31,7 +33,15 @@ fn chart(days: &[Day]) -> String {
             out.push_str(&format!("<text x=\"{}\" y=\"{:.1}\" class=\"value\">{value}</text>", x + k + 15.0, base - h - 5.0));
         }
         let mark = if d.clean { "clean" } else { "NOT clean" };
-        out.push_str(&format!("<text x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\" class=\"{}\">{mark}</text>", x + 32.0, base + 16.0, escape(&d.label), x + 32.0, base + 32.0, if d.clean { "good" } else { "bad" }));
+        out.push_str(&format!(
+            "<text x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\" class=\"{}\">{mark}</text>",
+            x + 32.0,
+            base + 16.0,
+            escape(&d.label),
+            x + 32.0,
+            base + 32.0,
+            if d.clean { "good" } else { "bad" }
+        ));
     }
     out + "</svg>"
 }

@@ -22,12 +22,15 @@ struct Outcome {
 }
 
 pub(super) async fn run(global: &Global, args: &Demo, dir: &Path, name: &str) -> anyhow::Result<i32> {
-    let names: Vec<&str> = match name {
-        "all" => ATTACKS.iter().map(|(n, _)| *n).collect(),
-        one => vec![ATTACKS.iter().map(|(n, _)| *n).find(|n| *n == one).with_context(|| {
-            format!("there is no attack {one:?}; there are: all, {}", ATTACKS.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", "))
-        })?],
-    };
+    let names: Vec<&str> =
+        match name {
+            "all" => ATTACKS.iter().map(|(n, _)| *n).collect(),
+            one => {
+                vec![ATTACKS.iter().map(|(n, _)| *n).find(|n| *n == one).with_context(|| {
+                    format!("there is no attack {one:?}; there are: all, {}", ATTACKS.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", "))
+                })?]
+            }
+        };
     let mut rows = Vec::new();
     let mut outcomes = Vec::new();
     for name in names {
@@ -41,7 +44,10 @@ pub(super) async fn run(global: &Global, args: &Demo, dir: &Path, name: &str) ->
     }
     let bad = outcomes.iter().any(|o| o.missed > 0 || o.falsely > 0 || o.alarms.is_empty());
     if global.json {
-        let all: Vec<Value> = outcomes.iter().map(|o| json!({"attack": o.name, "attacked": o.attacked, "caught": o.caught, "missed": o.missed, "false_alarms": o.falsely, "alarms": o.alarms})).collect();
+        let all: Vec<Value> = outcomes
+            .iter()
+            .map(|o| json!({"attack": o.name, "attacked": o.attacked, "caught": o.caught, "missed": o.missed, "false_alarms": o.falsely, "alarms": o.alarms}))
+            .collect();
         println!("{}", json!(all));
     } else {
         println!("\n{}", output::table(&["attack", "attacked", "caught", "missed", "false alarms", "alarms raised"], &rows));

@@ -49,15 +49,7 @@ impl Stage {
         std::fs::write(dir.join("password"), hex::encode(password))?;
         let config = dir.join("strongroom.toml");
         std::fs::write(&config, config_text(&ready, vault.ready["url"].as_str().unwrap_or_default())?)?;
-        let global = Global {
-            config,
-            tenant: None,
-            repo: None,
-            password_file: None,
-            cache_dir: Some(dir.join("cache")),
-            json: false,
-            quiet: true,
-        };
+        let global = Global { config, tenant: None, repo: None, password_file: None, cache_dir: Some(dir.join("cache")), json: false, quiet: true };
         let http = reqwest::Client::builder().tls_certs_only([]).build()?;
         let stage = Self { dir: dir.to_owned(), global, sim, vault, clock, http };
         let (path, password) = open::repo_place(&stage.global)?;

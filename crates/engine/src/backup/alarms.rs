@@ -33,7 +33,12 @@ impl Run {
                 raise(AlarmKind::RansomNotes, severity, p.notes, count(p.notes as usize, "file reads like a ransom note", "files read like ransom notes"));
             }
             if p.files_renamed >= RENAMES_MIN && p.files_renamed * 100 >= p.files_before * RENAMES_PERCENT {
-                raise(AlarmKind::RenameStorm, Severity::High, p.files_renamed, format!("{} of {} files got another extension", p.files_renamed, p.files_before));
+                raise(
+                    AlarmKind::RenameStorm,
+                    Severity::High,
+                    p.files_renamed,
+                    format!("{} of {} files got another extension", p.files_renamed, p.files_before),
+                );
             }
             let large = p.files_deleted >= DELETIONS_MIN || (p.files_before >= 4 && p.files_deleted * 4 >= p.files_before * 3);
             if large && p.files_deleted * 100 >= p.files_before * DELETIONS_PERCENT {
@@ -41,7 +46,12 @@ impl Run {
             }
             let large = p.messages_deleted >= MESSAGES_MIN || (p.messages_before >= 4 && p.messages_deleted * 10 >= p.messages_before * 9);
             if large && p.messages_deleted * 100 >= p.messages_before * MESSAGES_PERCENT {
-                raise(AlarmKind::MailboxPurge, Severity::High, p.messages_deleted, format!("{} of {} messages were deleted", p.messages_deleted, p.messages_before));
+                raise(
+                    AlarmKind::MailboxPurge,
+                    Severity::High,
+                    p.messages_deleted,
+                    format!("{} of {} messages were deleted", p.messages_deleted, p.messages_before),
+                );
             }
             if p.flushed >= FLUSHED_MIN || (p.flushed > 0 && p.encrypted > 0) {
                 raise(AlarmKind::VersionFlush, Severity::High, p.flushed, format!("{} lost older versions", count(p.flushed as usize, "file", "files")));

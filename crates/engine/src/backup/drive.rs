@@ -254,11 +254,7 @@ impl Drive {
         Ok((end, changed, whole))
     }
 
-    fn settle(
-        &self,
-        done: Option<Result<Result<(), (DriveItem, Failure)>, tokio::task::JoinError>>,
-        pending: &mut Vec<Pending>,
-    ) -> Result<(), Error> {
+    fn settle(&self, done: Option<Result<Result<(), (DriveItem, Failure)>, tokio::task::JoinError>>, pending: &mut Vec<Pending>) -> Result<(), Error> {
         match done {
             None | Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err((item, failure)))) => {
@@ -405,7 +401,9 @@ impl Drive {
                 self.run.pattern(&self.user.name, |p| p.files_renamed += 1);
             }
             // The old name is back: what its name alone said no longer holds.
-            if old_name.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('.')) && facts.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Suspicious) {
+            if old_name.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('.'))
+                && facts.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Suspicious)
+            {
                 j = Judgement::clean();
             }
             facts.judgement = Some(j);
@@ -434,18 +432,20 @@ impl Drive {
             Some(node) => node.facts()?,
             None => None,
         };
-        let base = self.baseline(&item.id, old.as_ref(), old_facts.as_ref())?;
+        let (versions, version_id, total) = self.versions(&item, old.as_ref(), old_facts.as_ref()).await?;
+        let mut base = self.baseline(&item.id, old.as_ref(), old_facts.as_ref())?;
+        if old.is_none() {
+            // Written and overwritten since the last run: its own older version is what to hold it against.
+            base = versions.first().filter(|v| v.facts().ok().flatten().and_then(|f| f.judgement).is_none_or(|j| j.verdict == Verdict::Clean)).cloned();
+        }
         let judgement = tokio::task::block_in_place(|| -> Result<Judgement, Error> {
-            let before = match &base {
-                Some(node) if node.size_bytes() <= limits::JUDGE_BYTES_MAX => Some(run.repo.read_file(node)?),
-                _ => None,
-            };
-            let name = base.as_ref().map(|n| n.name.as_str()).unwrap_or_default();
+            let before = base.as_ref().map(|node| self.head(node)).transpose()?;
+            // A version has no name of its own.
+            let name = base.as_ref().map_or(item.name.as_str(), |n| if old.is_some() { n.name.as_str() } else { item.name.as_str() });
             Ok(judge(Content { name: &item.name, bytes: &bytes }, before.as_deref().map(|bytes| Content { name, bytes })))
         })?;
         drop(bytes);
         run.count_verdict(&judgement);
-        let (versions, version_id, total) = self.versions(&item, old.as_ref(), old_facts.as_ref()).await?;
         let mut facts = Facts::new(ItemKind::File, item.id.clone());
         facts.change_key = Some(item.e_tag.clone());
         let file = item.file.clone().unwrap_or(source::FileHead { size_bytes: 0, quick_xor: None, malware: false });
@@ -546,6 +546,19 @@ impl Drive {
         }
         let stored = tokio::task::block_in_place(|| stream.finish())?;
         Ok((stored, kept, hash.finish()))
+    }
+
+    /// As much of a stored file as the judge looks at.
+    fn head(&self, node: &Node) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        for id in node.content() {
+            if bytes.len() as u64 >= limits::JUDGE_BYTES_MAX {
+                break;
+            }
+            bytes.extend(self.run.repo.read_blob(strongroom_repository::BlobKind::Data, id)?);
+        }
+        bytes.truncate(limits::JUDGE_BYTES_MAX as usize);
+        Ok(bytes)
     }
 
     /// The last clean version of an item, against which a new one is judged.

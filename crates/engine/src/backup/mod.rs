@@ -15,9 +15,7 @@ use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, ItemKind, Severity};
-use strongroom_repository::{
-    Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL,
-};
+use strongroom_repository::{Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL};
 use strongroom_sources::{Client, ErrorKind, Event, users, users::User};
 
 /// What to back up and how.
@@ -74,12 +72,7 @@ pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snap
 }
 
 /// Runs a backup. Refused access ends in a report with an alarm, not in an error: see [`BackupReport::alarms`].
-pub async fn backup(
-    repo: Arc<Repository>,
-    client: Arc<Client>,
-    options: BackupOptions,
-    progress: Arc<dyn Progress>,
-) -> Result<BackupReport, Error> {
+pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupOptions, progress: Arc<dyn Progress>) -> Result<BackupReport, Error> {
     let began = client.clock().now();
     let mut lock = repo.lock_for_writing(&options.cache, began)?;
     let run = Arc::new(Run::begin(repo.clone(), client, options, progress, began)?);

@@ -269,7 +269,13 @@ impl Run {
         let known = kind.is_some_and(|k| state.alarms.iter().any(|a| a.kind == k));
         drop(state);
         if let (Some(kind), false) = (kind, known) {
-            self.alarm(Alarm { kind, severity: Severity::High, scope: scope.to_owned(), text: format!("the backup can no longer read {scope}: {e}"), items: 1 });
+            self.alarm(Alarm {
+                kind,
+                severity: Severity::High,
+                scope: scope.to_owned(),
+                text: format!("the backup can no longer read {scope}: {e}"),
+                items: 1,
+            });
         }
     }
 
@@ -278,12 +284,7 @@ impl Run {
     }
 
     pub(crate) fn coverage(&self, scope: &str, collection: &str, items: Option<u64>, skipped: Option<&str>) {
-        lock(&self.state).coverage.push(Coverage {
-            scope: scope.to_owned(),
-            collection: collection.to_owned(),
-            items,
-            skipped: skipped.map(str::to_owned),
-        });
+        lock(&self.state).coverage.push(Coverage { scope: scope.to_owned(), collection: collection.to_owned(), items, skipped: skipped.map(str::to_owned) });
     }
 
     pub(crate) fn pattern(&self, user: &str, change: impl FnOnce(&mut Pattern)) {

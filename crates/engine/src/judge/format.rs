@@ -103,10 +103,10 @@ pub(super) fn expected(name: &str) -> Option<Format> {
         "pdf" => Format::Pdf,
         "png" => Format::Png,
         "jpg" | "jpeg" => Format::Jpeg,
-        "txt" | "csv" | "tsv" | "html" | "htm" | "xml" | "json" | "md" | "rtf" | "eml" | "mbox" | "ics" | "vcf" | "log" | "css" | "js" | "py" | "svg" | "tex" | "sql" | "yml" | "yaml" | "ini" => {
-            Format::Text
-        }
-        "gif" | "mp3" | "mp4" | "mov" | "m4a" | "avi" | "wav" | "webp" | "gz" | "7z" | "rar" | "bz2" | "tif" | "tiff" | "bmp" | "one" | "psd" | "mkv" | "ogg" | "flac" | "tar" | "heic" => Format::Signed,
+        "txt" | "csv" | "tsv" | "html" | "htm" | "xml" | "json" | "md" | "rtf" | "eml" | "mbox" | "ics" | "vcf" | "log" | "css" | "js" | "py" | "svg"
+        | "tex" | "sql" | "yml" | "yaml" | "ini" => Format::Text,
+        "gif" | "mp3" | "mp4" | "mov" | "m4a" | "avi" | "wav" | "webp" | "gz" | "7z" | "rar" | "bz2" | "tif" | "tiff" | "bmp" | "one" | "psd" | "mkv"
+        | "ogg" | "flac" | "tar" | "heic" => Format::Signed,
         _ => return None,
     })
 }

@@ -84,7 +84,10 @@ fn honest_changes_are_clean() {
 fn notes_and_names() {
     let note = b"All your files have been encrypted! To decrypt them you need our private key. Send bitcoin to the wallet. Personal ID: 12";
     assert_eq!(verdict("README_RESTORE.txt", note, None), Verdict::Suspicious);
-    assert_eq!(verdict("lesson on encryption.txt", b"Today we learn how a message is encrypted and how Alice can decrypt it with her key. Homework: page 12.", None), Verdict::Clean);
+    assert_eq!(
+        verdict("lesson on encryption.txt", b"Today we learn how a message is encrypted and how Alice can decrypt it with her key. Homework: page 12.", None),
+        Verdict::Clean
+    );
     let doc = b"just text, unchanged".repeat(10);
     assert_eq!(verdict("a.txt.locked", &doc, Some(("a.txt", &doc))), Verdict::Suspicious);
     assert_eq!(verdict("a.txt.bak", &doc, Some(("a.txt", &doc))), Verdict::Clean);

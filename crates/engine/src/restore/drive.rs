@@ -257,10 +257,12 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId) -> Result<Outcome, E
     let client = &ctx.client;
     let mut over = w.over.clone();
     if w.action == Action::Move {
-        if let Some(id) = &over {
-            source::set_place(client, &w.drive, id, Some((parent, &w.name)), times).await?;
-        }
-        return Ok(named(w));
+        let Some(id) = &over else { return Ok(named(w)) };
+        let (_, name) = put_in_place(ctx, w, id, parent, &w.name, times).await?;
+        return Ok(match name == w.name {
+            true => named(w),
+            false => Outcome::Altered { differences: vec![taken(&name)] },
+        });
     }
     let mut name = w.name.clone();
     if over.is_none() {
@@ -268,8 +270,7 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId) -> Result<Outcome, E
         if let Some(there) = source::child(client, &w.drive, parent, &name).await? {
             let ours = ctx.options.into == Into::InPlace;
             if there.file.is_none() || !ours {
-                let ext = layout::extension(&name).to_owned();
-                name = format!("{}~{}{ext}", &name[..name.len() - ext.len()], strongroom_model::short_id(&w.item.facts.id.0));
+                name = apart(&name, w);
             } else {
                 over = Some(there.id);
             }
@@ -285,7 +286,8 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId) -> Result<Outcome, E
                 }
             }
             let reader = Reader::new(ctx.repo.clone(), &node);
-            let up = source::upload(client, &w.drive, over.as_ref(), parent, &name, node.size_bytes(), (state.created, modified), |at, n| reader.read(at, n)).await?;
+            let up = source::upload(client, &w.drive, over.as_ref(), parent, &name, node.size_bytes(), (state.created, modified), |at, n| reader.read(at, n))
+                .await?;
             over = Some(up.item.id);
         }
     }
@@ -293,11 +295,11 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId) -> Result<Outcome, E
     let up = source::upload(client, &w.drive, over.as_ref(), parent, &name, w.item.node.size_bytes(), times, |at, n| reader.read(at, n)).await?;
     let mut item = up.item;
     if item.name != name || item.parent.as_ref() != Some(parent) {
-        item = source::set_place(client, &w.drive, &item.id, Some((parent, &name)), times).await?;
+        (item, name) = put_in_place(ctx, w, &item.id, parent, &name, times).await?;
     }
     let mut differences = Vec::new();
     if name != w.name {
-        differences.push(format!("the name is {name:?} now: another item has it"));
+        differences.push(taken(&name));
     }
     let (size, hash) = (w.item.node.size_bytes(), reader.hash());
     let file = item.file.clone().unwrap_or(source::FileHead { size_bytes: 0, quick_xor: None, malware: false });
@@ -323,6 +325,30 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId) -> Result<Outcome, E
         _ => {}
     }
     Ok(Outcome::Altered { differences })
+}
+
+/// A name that no other item has: the id stands behind it.
+fn apart(name: &str, w: &DriveWork) -> String {
+    let ext = layout::extension(name);
+    format!("{}~{}{ext}", &name[..name.len() - ext.len()], strongroom_model::short_id(&w.item.facts.id.0))
+}
+
+fn taken(name: &str) -> String {
+    format!("the name is {name:?} now: another item has its own, or one that differs by case alone")
+}
+
+type Times = (Option<jiff::Timestamp>, Option<jiff::Timestamp>);
+
+/// Moves an item to its place; when the name is taken there, to a name of its own.
+async fn put_in_place(ctx: &Context, w: &DriveWork, id: &ItemId, parent: &ItemId, name: &str, times: Times) -> Result<(DriveItem, String), Error> {
+    match source::set_place(&ctx.client, &w.drive, id, Some((parent, name)), times).await {
+        Ok(item) => Ok((item, name.to_owned())),
+        Err(e) if e.kind == ErrorKind::NameTaken => {
+            let name = apart(name, w);
+            Ok((source::set_place(&ctx.client, &w.drive, id, Some((parent, &name)), times).await?, name))
+        }
+        Err(e) => Err(e.into()),
+    }
 }
 
 fn named(w: &DriveWork) -> Outcome {

@@ -248,7 +248,13 @@ fn ransom_notes(repo: &Repository, options: &RestoreOptions) -> Result<Vec<(Stri
 }
 
 /// Carries a plan out.
-pub async fn apply(repo: Arc<Repository>, client: Arc<Client>, options: RestoreOptions, plan: Plan, progress: Arc<dyn Progress>) -> Result<RestoreReport, Error> {
+pub async fn apply(
+    repo: Arc<Repository>,
+    client: Arc<Client>,
+    options: RestoreOptions,
+    plan: Plan,
+    progress: Arc<dyn Progress>,
+) -> Result<RestoreReport, Error> {
     let snapshot = repo.snapshot(&Id::parse(&plan.snapshot)?)?;
     progress.phase("restore");
     let todo = plan.rows.iter().filter(|r| r.action != Action::Keep);

@@ -25,11 +25,7 @@ pub fn init(store: Arc<dyn Store>, cache: &Path) -> Arc<Repository> {
 }
 
 /// Backs up `files` (path, content) on top of `parent` the way the engine does, in two rounds with a partial between.
-pub fn back_up(
-    repo: &Arc<Repository>,
-    parent: Option<&(Id, Snapshot)>,
-    files: &[(String, Vec<u8>)],
-) -> Result<(Id, Snapshot), Error> {
+pub fn back_up(repo: &Arc<Repository>, parent: Option<&(Id, Snapshot)>, files: &[(String, Vec<u8>)]) -> Result<(Id, Snapshot), Error> {
     let mut editor = TreeEditor::new(repo.clone(), parent.map(|p| p.1.tree), now());
     let half = files.len() / 2;
     let mut done = None;
@@ -119,7 +115,9 @@ pub fn school(seed: u64) -> Vec<(String, Vec<u8>)> {
     ];
     let attachment = noise(30_000).iter().map(|b| char::from(b'A' + b % 26)).collect::<String>();
     for n in 0..40 {
-        let mail = format!("To: pupil{n}\r\nContent-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n\r\nhi {seed}\r\n--b{n}\r\nX: y\r\n\r\n{attachment}\r\n--b{n}--\r\n");
+        let mail = format!(
+            "To: pupil{n}\r\nContent-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n\r\nhi {seed}\r\n--b{n}\r\nX: y\r\n\r\n{attachment}\r\n--b{n}--\r\n"
+        );
         files.push((format!("mail/pupil{}/Inbox/2026-03-0{}/m{n}.eml", n % 7, n % 9 + 1), mail.into_bytes()));
     }
     files

@@ -59,10 +59,9 @@ pub struct Version {
 pub async fn drive_of(client: &Client, user: &ItemId) -> Result<Option<DriveHead>, Error> {
     let request = Request::get(Scope::Drives, format!("users/{}/drive?$select=id,name", escape(&user.0)));
     match client.json::<Value>(&request).await {
-        Ok(v) => Ok(v["id"].as_str().map(|id| DriveHead {
-            id: id.into(),
-            name: v["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("OneDrive").to_owned(),
-        })),
+        Ok(v) => {
+            Ok(v["id"].as_str().map(|id| DriveHead { id: id.into(), name: v["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("OneDrive").to_owned() }))
+        }
         Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }

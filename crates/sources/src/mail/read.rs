@@ -1,4 +1,7 @@
-use super::{SELECT, record::{Attachment, AttachmentForm, RECORD_VERSION, Record}};
+use super::{
+    SELECT,
+    record::{Attachment, AttachmentForm, RECORD_VERSION, Record},
+};
 use crate::{Changes, Client, Error, ErrorKind, Event, escape};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -10,8 +13,19 @@ use strongroom_model::{ItemId, MessageState, limits};
 
 /// Folders that have a name of their own. The last four never appear in a listing.
 pub const WELL_KNOWN: [&str; 13] = [
-    "inbox", "drafts", "sentitems", "deleteditems", "junkemail", "archive", "outbox", "conversationhistory", "clutter",
-    "syncissues", "recoverableitemsdeletions", "recoverableitemspurges", "recoverableitemsversions",
+    "inbox",
+    "drafts",
+    "sentitems",
+    "deleteditems",
+    "junkemail",
+    "archive",
+    "outbox",
+    "conversationhistory",
+    "clutter",
+    "syncissues",
+    "recoverableitemsdeletions",
+    "recoverableitemspurges",
+    "recoverableitemsversions",
 ];
 const UNLISTED: usize = 10;
 /// Messages above this are fetched attachment by attachment.
@@ -98,10 +112,7 @@ pub async fn well_known_folders(client: &Client, user: &ItemId) -> Result<Vec<(&
 
 /// New, changed and deleted messages of a folder since `link`; all of them without one.
 pub fn message_changes<'c>(client: &'c Client, user: &ItemId, folder: &ItemId, link: Option<&str>) -> Changes<'c, Head> {
-    let target = link.map_or_else(
-        || format!("users/{}/mailFolders/{}/messages/delta?$select={SELECT}", escape(&user.0), escape(&folder.0)),
-        str::to_owned,
-    );
+    let target = link.map_or_else(|| format!("users/{}/mailFolders/{}/messages/delta?$select={SELECT}", escape(&user.0), escape(&folder.0)), str::to_owned);
     let request = Request::get(Scope::Mailbox(user.0.clone()), target).header("prefer", format!("odata.maxpagesize={PAGE_SIZE}"));
     Changes::new(client, request, link.is_none(), read_head)
 }
@@ -168,9 +179,9 @@ pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<(Bytes
         let kind = row["@odata.type"].as_str().unwrap_or_default();
         let content = if kind.ends_with("fileAttachment") {
             let bytes = match row["contentBytes"].as_str() {
-                Some(text) => Bytes::from(STANDARD.decode(text).map_err(|_| {
-                    Error::new(ErrorKind::BadAnswer, format!("the attachment {} is not base64", row["name"]))
-                })?),
+                Some(text) => {
+                    Bytes::from(STANDARD.decode(text).map_err(|_| Error::new(ErrorKind::BadAnswer, format!("the attachment {} is not base64", row["name"])))?)
+                }
                 None => {
                     let id = row["id"].as_str().unwrap_or_default();
                     client.bytes(&Request::get(scope.clone(), format!("{base}/attachments/{}/$value", escape(id)))).await?

@@ -1,4 +1,7 @@
-use super::{read::MailFolder, record::{Attachment, AttachmentForm, Record}};
+use super::{
+    read::MailFolder,
+    record::{Attachment, AttachmentForm, Record},
+};
 use crate::{Client, Error, ErrorKind, escape};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -203,12 +206,10 @@ pub async fn create_message(client: &Client, user: &ItemId, folder: &ItemId, out
     let made: Value = match client.json(&request).await {
         Ok(v) => v,
         // The connection broke after the request was sent: it may have got through.
-        Err(e) if e.kind == ErrorKind::Unavailable && e.status.is_none() => {
-            match find_message(client, &scope, &folder_url, &post).await? {
-                Some(v) => v,
-                None => client.json(&request).await?,
-            }
-        }
+        Err(e) if e.kind == ErrorKind::Unavailable && e.status.is_none() => match find_message(client, &scope, &folder_url, &post).await? {
+            Some(v) => v,
+            None => client.json(&request).await?,
+        },
         Err(e) => return Err(e),
     };
     let id = ItemId(made["id"].as_str().unwrap_or_default().to_owned());
@@ -247,7 +248,9 @@ pub async fn compare(client: &Client, user: &ItemId, id: &ItemId, out: &Outgoing
     let now: Value = client.json(&Request::get(scope.clone(), format!("{base}?$select={}", super::SELECT))).await?;
     let want = &out.record.message;
     let mut differences = Vec::new();
-    for name in ["subject", "importance", "isDraft", "internetMessageId", "sentDateTime", "receivedDateTime", "isDeliveryReceiptRequested", "isReadReceiptRequested"] {
+    for name in
+        ["subject", "importance", "isDraft", "internetMessageId", "sentDateTime", "receivedDateTime", "isDeliveryReceiptRequested", "isReadReceiptRequested"]
+    {
         let (a, b) = (&want[name], &now[name]);
         // Times may be written in two ways.
         let time = |v: &Value| v.as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());

@@ -1,0 +1,104 @@
+//! Unmodified clients against the simulator: Microsoft's SDKs and rclone.
+
+use graph_sim::Ready;
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+struct Sim {
+    child: Child,
+    ready: Ready,
+    _dir: tempfile::TempDir,
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sim() -> Sim {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_graph-sim"))
+        .args(["serve", "--scale", "0.5", "--dir", dir.path().to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    Sim { child, ready: serde_json::from_str(&line).unwrap(), _dir: dir }
+}
+
+fn clients() -> PathBuf {
+    PathBuf::from(std::env::var("STRONGROOM_CLIENTS").expect("cargo xtask test installs the clients and sets STRONGROOM_CLIENTS"))
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+}
+
+/// Runs a client as a new user would; it must end well and say `ok ALL`.
+fn run(sim: &Sim, command: &mut Command) {
+    let tenant = &sim.ready.tenants[0];
+    let app = tenant.applications.iter().find(|a| a.name == "other").unwrap();
+    let secret = std::fs::read_to_string(&app.secret_file).unwrap();
+    let out = command
+        .env("GRAPH_BASE", &sim.ready.https)
+        .env("AUTHORITY", &sim.ready.https)
+        .env("TENANT", &tenant.tenant_id)
+        .env("CLIENT_ID", &app.application_id)
+        .env("CLIENT_SECRET", &secret)
+        .env("REFRESH_TOKEN", format!("refresh-{secret}"))
+        .env("CA_FILE", &sim.ready.ca_file)
+        .env("SSL_CERT_FILE", &sim.ready.ca_file)
+        .env("REQUESTS_CA_BUNDLE", &sim.ready.ca_file)
+        .env("NODE_EXTRA_CA_CERTS", &sim.ready.ca_file)
+        .env("PROXY", &sim.ready.proxy)
+        .env("USER_ID", &tenant.users[0])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    println!("{text}");
+    assert!(out.status.success() && text.contains("ok ALL"), "{text}");
+}
+
+#[test]
+#[ignore = "needs Microsoft's JavaScript SDK; cargo xtask test installs and runs it"]
+fn microsofts_javascript_sdk_works_unmodified() {
+    // Modules are looked up from the script's own folder.
+    let copy = clients().join("sdk.mjs");
+    std::fs::copy(script("sdk.mjs"), &copy).unwrap();
+    run(&sim(), Command::new("node").arg(copy));
+}
+
+#[test]
+#[ignore = "needs Microsoft's Python SDK; cargo xtask test installs and runs it"]
+fn microsofts_python_sdk_works_unmodified() {
+    run(&sim(), Command::new(clients().join("venv/bin/python")).arg(script("sdk.py")));
+}
+
+#[test]
+#[ignore = "needs rclone; cargo xtask test installs and runs it"]
+fn rclone_copies_up_lists_copies_back_and_checks() {
+    let sim = sim();
+    let tenant = &sim.ready.tenants[0];
+    let app = tenant.applications.iter().find(|a| a.name == "other").unwrap();
+    // The id of a drive, asked for as a person would: with curl.
+    let curl = |args: &[&str]| {
+        let out = Command::new("curl").args(["-s", "--cacert", &sim.ready.ca_file]).args(args).output().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap()
+    };
+    let token = curl(&[
+        &format!("{}/{}/oauth2/v2.0/token", sim.ready.https, tenant.tenant_id),
+        "-d",
+        &format!("client_id={}&grant_type=client_credentials&scope=https://graph.microsoft.com/.default", app.application_id),
+        "--data-urlencode",
+        &format!("client_secret@{}", app.secret_file),
+    ]);
+    let bearer = format!("Authorization: Bearer {}", token["access_token"].as_str().unwrap());
+    let drive = curl(&["-H", &bearer, &format!("{}/v1.0/users/{}/drive", sim.ready.https, tenant.users[0])]);
+    run(&sim, Command::new("bash").arg(script("rclone.sh")).env("DRIVE_ID", drive["id"].as_str().unwrap()));
+}
