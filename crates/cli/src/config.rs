@@ -55,12 +55,13 @@ pub(crate) struct BackupEntry {
     pub(crate) users_at_once: usize,
     pub(crate) keep_to_budget: bool,
     pub(crate) tries: u32,
+    pub(crate) pause_ms: u64,
     pub(crate) throttled_s_max: u64,
 }
 
 impl Default for BackupEntry {
     fn default() -> Self {
-        Self { mail: true, drives: true, holds: true, versions_max: 10, users_at_once: 8, keep_to_budget: true, tries: 6, throttled_s_max: 3600 }
+        Self { mail: true, drives: true, holds: true, versions_max: 10, users_at_once: 8, keep_to_budget: true, tries: 6, pause_ms: 500, throttled_s_max: 3600 }
     }
 }
 

@@ -43,10 +43,10 @@ pub(crate) fn cache_dir(global: &Global) -> PathBuf {
     if let Some(dir) = &global.cache_dir {
         return dir.clone();
     }
-    if let Ok(config) = Config::read(&global.config) {
-        if let Some(dir) = &config.cache_dir {
-            return config.path(dir);
-        }
+    if let Ok(config) = Config::read(&global.config)
+        && let Some(dir) = &config.cache_dir
+    {
+        return config.path(dir);
     }
     let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache")));
     home.unwrap_or_else(std::env::temp_dir).join("strongroom")
@@ -77,7 +77,7 @@ pub(crate) fn client(config: &Config, tenant: &Tenant, identity: &str, clock: Ar
         ca_file: tenant.ca_file.as_ref().map(|f| config.path(f)),
         user_agent: concat!("NONISV|Strongroom|Strongroom/", env!("CARGO_PKG_VERSION")).into(),
     };
-    let patience = Patience { tries: tenant.backup.tries, throttled_s_max: tenant.backup.throttled_s_max, ..Patience::default() };
+    let patience = Patience { tries: tenant.backup.tries, pause_ms: tenant.backup.pause_ms, throttled_s_max: tenant.backup.throttled_s_max };
     let budget = Arc::new(Budget::new(tenant.backup.keep_to_budget));
     Ok(Arc::new(Client::new(settings, clock, budget, patience)?))
 }

@@ -18,6 +18,9 @@ pub fn clean_point(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id
     Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| !s.is_partial() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)))
 }
 
+/// A snapshot with its id.
+pub type Point = (Id, Snapshot);
+
 /// An item that a restore brings back.
 #[derive(Debug, Clone)]
 pub struct Chosen {
@@ -39,10 +42,10 @@ pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<
             return Ok(Visit::Skip);
         }
         let inside = under.is_empty() || path == under || path.strip_prefix(under).is_some_and(|r| r.starts_with('/'));
-        if let (true, false, Some(facts)) = (inside, node.is_dir(), node.facts()?) {
-            if matches!(facts.kind, ItemKind::Message | ItemKind::File) {
-                all.push(Chosen { path: path.to_owned(), node: node.clone(), facts });
-            }
+        if let (true, false, Some(facts)) = (inside, node.is_dir(), node.facts()?)
+            && matches!(facts.kind, ItemKind::Message | ItemKind::File)
+        {
+            all.push(Chosen { path: path.to_owned(), node: node.clone(), facts });
         }
         // Versions are found from their item.
         Ok(if node.name.starts_with(".versions") || node.name.starts_with(".last-clean") { Visit::Skip } else { Visit::Enter })
@@ -51,21 +54,20 @@ pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<
 }
 
 /// The newest clean version of every item: see the module's words.
-pub fn clean_items(repo: &Repository, tenant: Option<&str>, under: &str) -> Result<(Option<(Id, Snapshot)>, Vec<Chosen>), Error> {
+pub fn clean_items(repo: &Repository, tenant: Option<&str>, under: &str) -> Result<(Option<Point>, Vec<Chosen>), Error> {
     let Some((id, clean)) = clean_point(repo, tenant)? else { return Ok((None, Vec::new())) };
     let mut chosen = items(repo, &clean, under)?;
     for c in &mut chosen {
         // Suspicious already then: the version before stands beside it.
-        if c.facts.judgement.as_ref().is_some_and(|j| j.verdict != Verdict::Clean) {
-            if let Some(node) = last_clean(repo, &clean, c)? {
-                c.node = node;
-            }
+        if c.facts.judgement.as_ref().is_some_and(|j| j.verdict != Verdict::Clean)
+            && let Some(node) = last_clean(repo, &clean, c)?
+        {
+            c.node = node;
         }
     }
-    let Some((latest_id, latest)) = latest(repo, tenant)?.filter(|(l, _)| *l != id) else {
+    let Some((_, latest)) = latest(repo, tenant)?.filter(|(l, _)| *l != id) else {
         return Ok((Some((id, clean)), chosen));
     };
-    let _ = latest_id;
     let at: HashMap<(ItemKind, ItemId), usize> = chosen.iter().enumerate().map(|(n, c)| ((c.facts.kind, c.facts.id.clone()), n)).collect();
     for later in items(repo, &latest, under)? {
         let clean_now = match later.facts.kind {

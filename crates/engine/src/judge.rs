@@ -83,9 +83,7 @@ pub fn judge(new: Content<'_>, before: Option<Content<'_>>) -> Judgement {
     }
     // What the name promises: the last extension, or the one before an added one.
     let promised = expected(new.name).or_else(|| expected(stem(new.name)?));
-    if promised.is_some() && now.is_none() && random {
-        j.raise(Verdict::Encrypted, Reason::RandomInsteadOfFormat);
-    } else if now.is_none() && random && j.reasons.contains(&Reason::KnownExtension) {
+    if now.is_none() && random && (promised.is_some() || j.reasons.contains(&Reason::KnownExtension)) {
         j.raise(Verdict::Encrypted, Reason::RandomInsteadOfFormat);
     }
     if let Some(before) = before.filter(|b| !b.bytes.is_empty() && !new.bytes.is_empty()) {

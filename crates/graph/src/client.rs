@@ -267,10 +267,11 @@ impl Client {
     async fn token(&self, refuse: Option<&str>) -> Result<Token, Error> {
         let mut held = self.token.lock().await;
         let now = self.clock.now().as_second();
-        if let Some(token) = held.as_ref() {
-            if now < token.renew_at && refuse != Some(token.text.expose_secret()) {
-                return Ok(token.clone());
-            }
+        if let Some(token) = held.as_ref()
+            && now < token.renew_at
+            && refuse != Some(token.text.expose_secret())
+        {
+            return Ok(token.clone());
         }
         let mut tries = 0;
         loop {
@@ -435,12 +436,19 @@ impl Client {
 
     /// One page of a collection or delta.
     pub async fn page(&self, request: &Request) -> Result<Page, Error> {
-        let mut body: Value = self.json(request).await?;
-        let link = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        let (next, delta) = (link("@odata.nextLink"), link("@odata.deltaLink"));
-        match body.get_mut("value").map(Value::take) {
-            Some(Value::Array(value)) => Ok(Page { value, next, delta }),
-            _ => Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered without a list", request.what()))),
+        let mut tries = 0;
+        loop {
+            let mut body: Value = self.json(request).await?;
+            let link = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+            let (next, delta) = (link("@odata.nextLink"), link("@odata.deltaLink"));
+            if let Some(Value::Array(value)) = body.get_mut("value").map(Value::take) {
+                return Ok(Page { value, next, delta });
+            }
+            tries += 1;
+            if tries >= self.patience.tries {
+                return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered without a list", request.what())));
+            }
+            self.clock.sleep(self.pause(tries)).await;
         }
     }
 
@@ -466,7 +474,7 @@ impl Client {
     /// waited out, inner failures are answers of their own.
     pub async fn batch_get(&self, scope: &Scope, targets: &[String]) -> Result<Vec<Result<Value, Error>>, Error> {
         let mut answers: Vec<Option<Result<Value, Error>>> = targets.iter().map(|_| None).collect();
-        let mut waited_ms = 0;
+        let (mut waited_ms, mut tries) = (0, 0);
         loop {
             let open: Vec<usize> = (0..targets.len()).filter(|n| answers[*n].is_none()).take(limits::BATCH_REQUESTS_MAX).collect();
             if open.is_empty() {
@@ -487,6 +495,7 @@ impl Client {
                         let s = r["headers"]["Retry-After"].as_str().and_then(|s| s.parse::<u64>().ok()).unwrap_or(10);
                         wait_s = wait_s.max(s);
                     }
+                    500.. if tries < self.patience.tries => {}
                     400.. => {
                         let what = format!("GET {}", targets[n].split('?').next().unwrap_or_default());
                         answers[n] = Some(Err(Error::from_answer(&what, status, r["body"].to_string().as_bytes())));
@@ -495,6 +504,7 @@ impl Client {
                 }
             }
             if open.iter().any(|n| answers[*n].is_none()) {
+                tries += 1;
                 let wait = Duration::from_secs(wait_s.max(1));
                 waited_ms += wait.as_millis() as u64;
                 if waited_ms > self.patience.throttled_s_max * 1000 {

@@ -213,6 +213,10 @@ impl Download<'_> {
             }
             // Asked for bytes beyond the end: all is there already.
             416 if self.total == Some(self.position) => {}
+            // More came than there is: what was handed out so far is not the item.
+            416 => {
+                return Err(Error::new(ErrorKind::BadAnswer, format!("{} gave more bytes than it has", self.request.what())));
+            }
             429 | 503 => {
                 let wait = response.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<i64>().ok()).unwrap_or(5);
                 self.client.budget.block(&self.request.scope, self.client.clock.now().as_millisecond() + wait * 1000, true);

@@ -159,10 +159,10 @@ impl TreeEditor {
     pub fn put(&mut self, parent: &[&str], node: Node) -> Result<(), Error> {
         let mut path = parent.to_vec();
         path.push(&node.name);
-        if let (Some(Found::File(old)), false) = (self.get(&path)?, node.is_dir()) {
-            if old == node {
-                return Ok(());
-            }
+        if let (Some(Found::File(old)), false) = (self.get(&path)?, node.is_dir())
+            && old == node
+        {
+            return Ok(());
         }
         let modified = node.modified;
         let repo = self.repo.clone();

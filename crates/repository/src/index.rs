@@ -72,6 +72,16 @@ pub(crate) struct Location {
 pub(crate) struct BlobIndex {
     db: Database,
     path: PathBuf,
+    /// Another process has the usual one open: this one is for this process alone.
+    private: bool,
+}
+
+impl Drop for BlobIndex {
+    fn drop(&mut self) {
+        if self.private {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 fn key(kind: BlobKind, id: &Id) -> [u8; 33] {
@@ -98,17 +108,19 @@ fn open_db(path: &Path) -> Result<Database, Error> {
 impl BlobIndex {
     /// Opens the database; an unreadable one is deleted, since everything in it can be rebuilt.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let db = match open_db(path) {
-            Ok(db) => db,
-            Err(first) => {
-                if !path.is_file() || first.to_string().contains("already open") {
-                    return Err(first);
-                }
-                std::fs::remove_file(path).map_err(Error::cache)?;
-                open_db(path)?
+        match open_db(path) {
+            Ok(db) => Ok(Self { db, path: path.to_owned(), private: false }),
+            Err(first) if first.to_string().contains("already open") => {
+                let path = path.with_extension(format!("index-{}", std::process::id()));
+                let _ = std::fs::remove_file(&path);
+                Ok(Self { db: open_db(&path)?, path, private: true })
             }
-        };
-        Ok(Self { db, path: path.to_owned() })
+            Err(first) if !path.is_file() => Err(first),
+            Err(_) => {
+                std::fs::remove_file(path).map_err(Error::cache)?;
+                Ok(Self { db: open_db(path)?, path: path.to_owned(), private: false })
+            }
+        }
     }
 
     /// The index files that the database was built from.

@@ -76,7 +76,7 @@ pub fn read_header(key: &MasterKey, name: &str, pack: &[u8]) -> Result<Vec<Packe
     let bad = |why: &str| Error::damaged(format!("pack {name}"), why);
     let (rest, length) = pack.split_last_chunk::<4>().ok_or_else(|| bad("it is too short"))?;
     let length = u32::from_le_bytes(*length) as usize;
-    if length < OVERHEAD_BYTES || length > HEADER_BYTES_MAX || length > rest.len() {
+    if !(OVERHEAD_BYTES..=HEADER_BYTES_MAX).contains(&length) || length > rest.len() {
         return Err(bad("the header's length is impossible"));
     }
     let (body, header) = rest.split_at(rest.len() - length);

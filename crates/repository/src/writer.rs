@@ -22,6 +22,8 @@ use strongroom_objects::{Key, Kind, hash_name};
 
 /// Blobs per index file.
 const INDEX_BLOBS_MAX: usize = 50_000;
+/// Milliseconds, about, that a reader waits for a blob on its way into a pack.
+const LOCATE_TRIES: u32 = 120_000;
 /// zstd level: restic's default; higher ones cost more time than the mail of a school gives back.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -109,20 +111,22 @@ impl WriterState {
     }
 
     pub(crate) fn locate(&self, repo: &Repository, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
-        let state = lock(&self.pending).get(&(kind, *id)).copied();
-        match state {
-            None => Ok(None),
-            Some(Pending::Packed(at)) => Ok(Some(at)),
-            Some(Pending::Packing) => {
-                // Rare: a directory that was just written is read again. Push its pack out and look there.
-                let builder = std::mem::take(&mut *lock(self.builder(kind)));
-                repo.put_pack(builder)?;
-                match lock(&self.pending).get(&(kind, *id)).copied() {
-                    Some(Pending::Packed(at)) => Ok(Some(at)),
-                    _ => Ok(None),
-                }
+        // Rare: what was just written is read again. Its pack is pushed out; a thread that is still compressing it, or
+        // putting its pack, is waited for.
+        for _ in 0..LOCATE_TRIES {
+            match lock(&self.pending).get(&(kind, *id)).copied() {
+                None => return Ok(None),
+                Some(Pending::Packed(at)) => return Ok(Some(at)),
+                Some(Pending::Packing) => {}
+            }
+            repo.check_failure()?;
+            let builder = std::mem::take(&mut *lock(self.builder(kind)));
+            match builder.is_empty() {
+                true => std::thread::sleep(std::time::Duration::from_millis(1)),
+                false => repo.guard(repo.put_pack(builder))?,
             }
         }
+        Ok(None)
     }
 }
 

@@ -128,6 +128,22 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             }
             Reply::json(200, &json!({"items": hit}))
         }
+        // A message in somebody's inbox, as if it had just come in.
+        ("POST", "message") => {
+            let mut world = sim.world();
+            let now = world.now();
+            let Some(id) = world.tenants[tenant].user_id(json["user"].as_str().unwrap_or_default()) else { return bad("there is no such user") };
+            let domain = world.tenants[tenant].domain.clone();
+            let Some((u, ids)) = world.tenants[tenant].user_mut(&id) else { return bad("there is no such user") };
+            let inbox = u.mailbox.well_known("inbox");
+            let mut m = crate::mail_write::blank(ids, &inbox, now, &domain);
+            m.subject = json["message"]["subject"].as_str().map(str::to_owned);
+            m.body = json["message"]["body"]["content"].as_str().unwrap_or_default().into();
+            m.is_draft = false;
+            let number = ids.number();
+            u.mailbox.add(number, m);
+            ok()
+        }
         ("POST", "remove-user") => {
             let name = json["user"].as_str().unwrap_or_default();
             let mut world = sim.world();

@@ -200,6 +200,8 @@ impl World {
             }
             Some(Fault::ResetBeforeAnswer) => {
                 let mut reply = Reply::new(200);
+                // Announced, and never sent.
+                reply.body = bytes::Bytes::from_static(b"{\"value\": [");
                 reply.delivery = Delivery::Reset(0);
                 return reply;
             }

@@ -17,6 +17,9 @@ pub(super) struct Assault {
     pub(super) gave_way: Vec<String>,
 }
 
+/// Name, verb, path, body, session.
+type Attempt = (String, Method, String, Vec<u8>, Option<u64>);
+
 pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     let settings = stage.vault_settings()?;
     let call = |method: Method, path: String, body: Vec<u8>, session: Option<u64>| {
@@ -46,7 +49,7 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
         call(Method::POST, format!("sessions/{n}/seal"), b"trust me".to_vec(), None).await?;
     }
 
-    let mut attempts: Vec<(String, Method, String, Vec<u8>, Option<u64>)> = Vec::new();
+    let mut attempts: Vec<Attempt> = Vec::new();
     let key = b"a key of the attacker".to_vec();
     attempts.push(("add a key file".into(), Method::POST, format!("keys/{}", hash_name(&key)), key, own));
     attempts.push(("overwrite config".into(), Method::POST, "config".into(), b"another".to_vec(), None));

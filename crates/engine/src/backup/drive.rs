@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 /// Files of one drive that are fetched at the same time.
 const AT_ONCE: usize = 6;
 /// How often a file is fetched whose length or hash does not fit.
-const FETCHES_MAX: usize = 3;
+const FETCHES_MAX: usize = 6;
 
 struct Drive {
     run: Arc<Run>,
@@ -31,11 +31,16 @@ struct Drive {
 
 enum Failure {
     Item(String),
+    /// What came cannot be the item; another try may bring it.
+    Again(String),
     /// Gone since it was listed.
     Gone,
     Collection(strongroom_sources::Error),
     Fatal(Error),
 }
+
+/// What came of one file.
+type Done = Result<(), (DriveItem, Failure)>;
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
@@ -53,6 +58,7 @@ impl From<strongroom_sources::Error> for Failure {
     fn from(e: strongroom_sources::Error) -> Self {
         match e.kind {
             ErrorKind::NotFound => Failure::Gone,
+            ErrorKind::BadAnswer => Failure::Again(e.text),
             // One file may be denied (a label, malware); that is the item's own affair.
             ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Throttled => Failure::Collection(e),
             _ => Failure::Item(e.text),
@@ -157,7 +163,7 @@ impl Drive {
         let mut changed = false;
         let mut before = None;
         let mut pending = Vec::new();
-        let mut tasks: JoinSet<Result<(), (DriveItem, Failure)>> = JoinSet::new();
+        let mut tasks: JoinSet<Done> = JoinSet::new();
         let mut seen: HashSet<ItemId> = HashSet::new();
         let mut deleted: Vec<ItemId> = Vec::new();
         let mut waiting: Vec<DriveItem> = Vec::new();
@@ -254,12 +260,12 @@ impl Drive {
         Ok((end, changed, whole))
     }
 
-    fn settle(&self, done: Option<Result<Result<(), (DriveItem, Failure)>, tokio::task::JoinError>>, pending: &mut Vec<Pending>) -> Result<(), Error> {
+    fn settle(&self, done: Option<Result<Done, tokio::task::JoinError>>, pending: &mut Vec<Pending>) -> Result<(), Error> {
         match done {
             None | Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err((item, failure)))) => {
                 let cause = match failure {
-                    Failure::Item(cause) => cause,
+                    Failure::Item(cause) | Failure::Again(cause) => cause,
                     Failure::Gone => return Ok(()),
                     Failure::Collection(e) => return Err(Error::Graph(e)),
                     Failure::Fatal(e) => return Err(e),
@@ -273,13 +279,7 @@ impl Drive {
     }
 
     /// Puts an item in its place and, when its content is new, sends for it.
-    fn accept(
-        self: &Arc<Self>,
-        item: DriveItem,
-        tasks: &mut JoinSet<Result<(), (DriveItem, Failure)>>,
-        waiting: &mut Vec<DriveItem>,
-        crowded: &mut Vec<DriveItem>,
-    ) -> Result<(), Error> {
+    fn accept(self: &Arc<Self>, item: DriveItem, tasks: &mut JoinSet<Done>, waiting: &mut Vec<DriveItem>, crowded: &mut Vec<DriveItem>) -> Result<(), Error> {
         let Some(parent) = &item.parent else { return Ok(()) };
         if !self.is_root(parent) && self.run.catalog.path(self.owner(), &parent.0)?.is_none() {
             waiting.push(item);
@@ -344,13 +344,13 @@ impl Drive {
         let old = run.catalog.path(owner, &item.id.0)?;
         let mut taken = false;
         let wanted = self.path(&layout::join(&parent_path, &name));
-        if let Some(there) = self.id_at(&wanted)? {
-            if there != item.id {
-                taken = true;
-                let ext = layout::extension(&name).to_owned();
-                let stem = name[..name.len() - ext.len()].to_owned();
-                name = fit_name(&format!("{stem}~{}{ext}", short_id(&item.id.0)), &item.id.0, reserved).0;
-            }
+        if let Some(there) = self.id_at(&wanted)?
+            && there != item.id
+        {
+            taken = true;
+            let ext = layout::extension(&name).to_owned();
+            let stem = name[..name.len() - ext.len()].to_owned();
+            name = fit_name(&format!("{stem}~{}{ext}", short_id(&item.id.0)), &item.id.0, reserved).0;
         }
         let path = layout::join(&parent_path, &name);
         match old {
@@ -513,7 +513,14 @@ impl Drive {
             let Some(head) = item.file.clone() else { return Err(Failure::Item("it is a folder now".into())) };
             let (stored, bytes, hash) = match head.size_bytes {
                 0 => (self.run.repo.put_content(&[], strongroom_repository::Cut::Plain)?, Vec::new(), QuickXor::default().finish()),
-                _ => self.read(source::download(&self.run.client, &self.id, &item.id)).await?,
+                _ => match self.read(source::download(&self.run.client, &self.id, &item.id)).await {
+                    Ok(read) => read,
+                    Err(Failure::Again(cause)) => {
+                        why = cause;
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                },
             };
             let fits = stored.size_bytes == head.size_bytes && head.quick_xor.as_ref().is_none_or(|q| *q == hash);
             if fits {
@@ -605,18 +612,7 @@ impl Drive {
                     node
                 }
                 None => {
-                    let (content, bytes, _) = match v.size_bytes {
-                        0 => (run.repo.put_content(&[], strongroom_repository::Cut::Plain)?, Vec::new(), String::new()),
-                        _ => match self.read(source::download_version(&run.client, &self.id, &item.id, &v.id)).await {
-                            Ok(read) => read,
-                            // Trimmed by the service meanwhile.
-                            Err(Failure::Gone) => continue,
-                            Err(e) => return Err(e),
-                        },
-                    };
-                    if content.size_bytes != v.size_bytes {
-                        return Err(Failure::Item(format!("{} bytes of version {} came where {} are announced", content.size_bytes, v.id, v.size_bytes)));
-                    }
+                    let Some((content, bytes)) = self.version(&item.id, v).await? else { continue };
                     let j = tokio::task::block_in_place(|| judge(Content { name: &item.name, bytes: &bytes }, None));
                     run.count_verdict(&j);
                     f.judgement = Some(j);
@@ -628,6 +624,24 @@ impl Drive {
             nodes.push(node);
         }
         Ok((nodes, current, total))
+    }
+
+    /// The bytes of an older version, checked by length; `None` when the service trimmed it meanwhile.
+    async fn version(&self, id: &ItemId, v: &source::Version) -> Result<Option<(Stored, Vec<u8>)>, Failure> {
+        if v.size_bytes == 0 {
+            return Ok(Some((self.run.repo.put_content(&[], strongroom_repository::Cut::Plain)?, Vec::new())));
+        }
+        let mut came = 0;
+        for _ in 0..FETCHES_MAX {
+            match self.read(source::download_version(&self.run.client, &self.id, id, &v.id)).await {
+                Ok((content, bytes, _)) if content.size_bytes == v.size_bytes => return Ok(Some((content, bytes))),
+                Ok((content, ..)) => came = content.size_bytes,
+                Err(Failure::Again(_)) => {}
+                Err(Failure::Gone) => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Failure::Item(format!("{came} bytes of version {} came where {} are announced", v.id, v.size_bytes)))
     }
 
     /// Ids in the tree that a full listing did not name.

@@ -51,6 +51,9 @@ enum Failure {
     Fatal(Error),
 }
 
+/// What came of one message.
+type Done = Result<(), (Head, Failure)>;
+
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         Failure::Fatal(e)
@@ -304,13 +307,13 @@ impl Mailbox<'_> {
             };
             let have = self.count(folder)?.unwrap_or(0);
             let leaving = left.iter().filter(|l| l.folder == folder.id).count() as u64;
-            if let (Some(expected), false) = (expected, again) {
-                if expected != have.saturating_sub(leaving) {
-                    again = true;
-                    link = None;
-                    folder.total = None;
-                    continue;
-                }
+            if let (Some(expected), false) = (expected, again)
+                && expected != have.saturating_sub(leaving)
+            {
+                again = true;
+                link = None;
+                folder.total = None;
+                continue;
             }
             return Ok(Some((end, changed)));
         }
@@ -324,8 +327,8 @@ impl Mailbox<'_> {
         let run = self.run;
         let dir = self.path(&folder.path);
         let mut pending = Vec::new();
-        let mut tasks: JoinSet<Result<(), (Head, Failure)>> = JoinSet::new();
-        let settle = |done: Option<Result<Result<(), (Head, Failure)>, tokio::task::JoinError>>, pending: &mut Vec<Pending>| match done {
+        let mut tasks: JoinSet<Done> = JoinSet::new();
+        let settle = |done: Option<Result<Done, tokio::task::JoinError>>, pending: &mut Vec<Pending>| match done {
             None | Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err((head, Failure::Item(cause))))) => {
                 run.skip(&format!("{}/{}", self.user.name, folder.path.join("/")), &head.id, &head.subject, &cause);
@@ -392,7 +395,7 @@ impl Mailbox<'_> {
         Ok((end, changed, full))
     }
 
-    fn spawn(&self, tasks: &mut JoinSet<Result<(), (Head, Failure)>>, folder: &Folder, head: Head) {
+    fn spawn(&self, tasks: &mut JoinSet<Done>, folder: &Folder, head: Head) {
         let (run, user, base, folder) = (self.run.clone(), self.user.clone(), self.base.clone(), folder.clone());
         tasks.spawn(async move {
             let mailbox = Mailbox { run: &run, user: &user, base };
@@ -492,11 +495,9 @@ impl Mailbox<'_> {
             }
         }
         let stays = same_folder && old.as_ref().is_some_and(|p| p.name == format!("{day}/{base}"));
-        if !stays {
-            if let (Some(path), Some(_), Some(place)) = (&old_path, &old_node, &old) {
-                self.take_out(path)?;
-                self.count_folder(&place.parent, -1)?;
-            }
+        if !stays && let (Some(path), Some(_), Some(place)) = (&old_path, &old_node, &old) {
+            self.take_out(path)?;
+            self.count_folder(&place.parent, -1)?;
         }
         let old_base = old_path.as_ref().and_then(|p| p.last().cloned()).unwrap_or_default();
         for mut node in nodes {
@@ -543,10 +544,10 @@ impl Mailbox<'_> {
         let mut nodes = Vec::new();
         for name in self.run.names(&layout::refs(&dir))?.iter().filter(|n| n.strip_prefix(base.as_str()).is_some_and(|r| r.starts_with('.'))) {
             let file = layout::join(&dir, name);
-            if let Some(Found::File(node)) = self.run.found(&layout::refs(&file))? {
-                if matches!(node.kind, NodeKind::File { .. }) {
-                    nodes.push(node);
-                }
+            if let Some(Found::File(node)) = self.run.found(&layout::refs(&file))?
+                && matches!(node.kind, NodeKind::File { .. })
+            {
+                nodes.push(node);
             }
         }
         Ok(nodes)

@@ -1,5 +1,5 @@
 //! What the repository's tests share.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use secrecy::SecretString;
 use std::{path::Path, process::Command, sync::Arc};

@@ -1,0 +1,143 @@
+//! A simulated school in this process, and the real program against it.
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::disallowed_methods)]
+
+use graph_sim::{Addresses, DigestRow, SeedPlan, Server, Settings, Sim};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+pub struct School {
+    pub sim: Sim,
+    pub dir: tempfile::TempDir,
+    _server: Server,
+    _runtime: tokio::runtime::Runtime,
+}
+
+/// A school with everything that a configuration needs, and an empty repository.
+pub fn school(plan: &SeedPlan) -> School {
+    school_with(std::slice::from_ref(plan), "keep_to_budget = false\ntries = 8\npause_ms = 20\n")
+}
+
+pub fn school_with(plans: &[SeedPlan], backup: &str) -> School {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
+    for plan in plans {
+        sim.seed(plan).unwrap();
+    }
+    let server = runtime.block_on(sim.serve(Addresses::default(), &dir.path().join("tenant"))).unwrap();
+    let mut config = String::from("cache_dir = \"cache\"\n");
+    for (n, t) in server.ready.tenants.iter().enumerate() {
+        let app = |name: &str| t.applications.iter().find(|a| a.name == name).unwrap();
+        config.push_str(&format!(
+            "[[tenant]]\nname = \"school{n}\"\ntenant_id = \"{}\"\nauthority = \"{https}\"\ngraph = \"{https}\"\nca_file = \"{}\"\nrepository = \"r{n}\"\n\
+             [tenant.backup]\n{backup}[tenant.identities.read]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
+             [tenant.identities.write]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
+             [[repository]]\nname = \"r{n}\"\npath = \"copy2-{n}\"\npassword_file = \"password\"\n",
+            t.tenant_id,
+            server.ready.ca_file,
+            app("read").application_id,
+            app("read").certificate_file,
+            app("write").application_id,
+            app("write").certificate_file,
+            https = server.ready.https,
+        ));
+    }
+    std::fs::write(dir.path().join("strongroom.toml"), config).unwrap();
+    std::fs::write(dir.path().join("password"), "correct horse").unwrap();
+    let school = School { sim, dir, _server: server, _runtime: runtime };
+    for n in 0..plans.len() {
+        school.ok(&["--tenant", &format!("school{n}"), "init"]);
+    }
+    school
+}
+
+impl School {
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
+        command.arg("--config").arg(self.path("strongroom.toml")).arg("--quiet").args(args);
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs a command that must end with 0; answers what it printed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let out = self.run(args);
+        assert!(out.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// Runs a backup; answers its exit code and report.
+    pub fn backup(&self) -> (i32, Value) {
+        let out = self.run(&["--tenant", "school0", "--json", "backup"]);
+        let report =
+            serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)));
+        (out.status.code().unwrap(), report)
+    }
+
+    /// A backup that must be whole.
+    pub fn whole(&self) -> Value {
+        let (code, report) = self.backup();
+        assert_eq!(code, 0, "{} {} {}", report["skipped"], report["failed"], report["error"]);
+        report
+    }
+
+    /// How many messages and files the newest snapshot holds, and how many the tenant holds.
+    pub fn assert_everything_is_in(&self) {
+        let listed = self.ok(&["--tenant", "school0", "--json", "ls", "latest", "/", "-r"]);
+        let mut have: BTreeMap<&str, usize> = BTreeMap::new();
+        for line in listed.lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            match row["record"]["k"].as_str() {
+                Some("message") => *have.entry("message").or_default() += 1,
+                Some("file") => *have.entry("file").or_default() += 1,
+                _ => {}
+            }
+        }
+        let mut want: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in self.sim.digest(0) {
+            *want.entry(if row.kind == "message" { "message" } else { "file" }).or_default() += 1;
+        }
+        assert_eq!(have, want);
+    }
+
+    pub fn objects(&self) -> usize {
+        fn walk(dir: &Path) -> usize {
+            std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| if e.path().is_dir() { walk(&e.path()) } else { 1 }).sum()
+        }
+        walk(&self.path("copy2-0"))
+    }
+
+    pub fn check(&self) {
+        self.ok(&["--tenant", "school0", "check", "--read-data"]);
+    }
+}
+
+pub fn small() -> SeedPlan {
+    SeedPlan { scale: 0.4, ..SeedPlan::default() }
+}
+
+/// Rows of `a` that `b` lacks, each as often as it is there.
+pub fn missing(a: &[DigestRow], b: &[DigestRow]) -> Vec<DigestRow> {
+    let mut rest = b.to_vec();
+    a.iter()
+        .filter(|row| match rest.iter().position(|r| r == *row) {
+            Some(n) => {
+                rest.swap_remove(n);
+                false
+            }
+            None => true,
+        })
+        .cloned()
+        .collect()
+}
