@@ -15,6 +15,9 @@ pub(crate) struct Backup {
     /// Only these users.
     #[arg(long)]
     pub(crate) user: Vec<String>,
+    /// The alarms of earlier runs were looked at and dealt with: they no longer keep snapshots from being clean.
+    #[arg(long)]
+    pub(crate) acknowledge: bool,
 }
 
 #[derive(Args)]
@@ -26,7 +29,7 @@ pub(crate) struct Ls {
     #[arg(default_value = "/")]
     path: String,
     /// Everything below, not one level.
-    #[arg(short, long)]
+    #[arg(short = 'R', long)]
     recursive: bool,
 }
 
@@ -123,6 +126,7 @@ pub(crate) async fn back_up(global: &Global, args: Backup, clock: Arc<dyn Clock>
     options.versions_max = tenant.backup.versions_max;
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);
     options.users = args.user;
+    options.acknowledge = args.acknowledge;
     let bar = Bar::new(global.quiet || global.json);
     let report = strongroom_engine::backup(repo, client, options, bar.clone()).await;
     bar.finish();

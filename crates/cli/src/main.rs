@@ -102,13 +102,33 @@ fn main() {
             std::process::exit(1);
         }
     };
+    // A reader that went away (`| head`) and a runtime that ends are no crashes.
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload().downcast_ref::<String>().map(String::as_str).or_else(|| info.payload().downcast_ref::<&str>().copied()).unwrap_or_default();
+        if text.contains("Broken pipe") {
+            std::process::exit(0);
+        }
+        if !text.contains("being shutdown") {
+            usual(info);
+        }
+    }));
     let json = cli.global.json;
-    let code = match runtime.block_on(run(cli)) {
-        Ok(code) => code,
-        Err(e) => failure::report(&e, json),
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = run(cli) => Some(done),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    let code = match done {
+        Some(Ok(code)) => code,
+        Some(Err(e)) => failure::report(&e, json),
+        None => {
+            eprintln!("strongroom: interrupted; what was finished is kept, and the next run goes on from there");
+            130
+        }
     };
-    // Background connections need no farewell.
-    runtime.shutdown_background();
+    runtime.shutdown_timeout(std::time::Duration::from_secs(3));
     std::process::exit(code);
 }
 

@@ -73,13 +73,14 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         println!("nothing was changed");
         return Ok(1);
     }
+    let left_out = !plan.users_missing.is_empty();
     let report = apply.run(plan, global.quiet || global.json).await?;
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print!("{}", result(&report));
     }
-    Ok(if report.failed == 0 { 0 } else { PARTIAL })
+    Ok(if report.failed == 0 && !left_out { 0 } else { PARTIAL })
 }
 
 /// What carries a plan out.

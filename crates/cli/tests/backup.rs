@@ -111,7 +111,7 @@ fn a_withheld_file_is_skipped_and_named_and_a_user_who_left_stays_restorable() {
     school.sim.control("POST", "/sim/remove-user", "", json!({"user": user}).to_string().as_bytes());
     let (_, report) = school.backup();
     assert!(report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == "user-gone"), "{}", report["alarms"]);
-    let listed = school.ok(&["--tenant", "school0", "ls", "latest", &format!("/mail/{user}"), "-r"]);
+    let listed = school.ok(&["--tenant", "school0", "ls", "latest", &format!("/mail/{user}"), "-R"]);
     assert!(listed.contains(".eml"));
 }
 
@@ -132,6 +132,32 @@ fn lost_access_alarms_and_never_looks_like_nothing_changed() {
         school.sim.control("POST", "/sim/recover", "", b"{}");
         school.whole();
     }
+}
+
+#[test]
+fn a_quiet_run_after_an_attack_is_not_clean_until_somebody_says_so() {
+    for attack in ["mass-delete", "purge-mailboxes", "encrypt-same-name"] {
+        let school = school(&small());
+        let clean = school.whole()["snapshot"].as_str().unwrap().to_owned();
+        school.sim.attack(0, attack, 1).unwrap();
+        let is_clean = |report: &serde_json::Value| report["tags"].as_array().unwrap().contains(&json!("clean"));
+        assert!(!is_clean(&school.whole()), "{attack}");
+        assert!(!is_clean(&school.whole()), "{attack}: what it destroyed is still destroyed");
+        let plan: serde_json::Value = serde_json::from_str(&school.ok(&["--json", "restore", "--clean", "--in-place", "--dry-run"])).unwrap();
+        assert_eq!(plan["snapshot"], clean.as_str(), "{attack}");
+        school.ok(&["backup", "--acknowledge"]);
+        assert!(is_clean(&school.whole()), "{attack}");
+    }
+}
+
+#[test]
+fn a_run_for_one_user_forgets_nobody() {
+    let school = school(&small());
+    let users: Vec<String> = school.sim.digest(0).into_iter().map(|r| r.user).collect();
+    assert_eq!(school.run(&["backup", "--user", "nobody@nowhere.example"]).status.code(), Some(1));
+    school.ok(&["--json", "backup", "--user", &users[0]]);
+    school.whole();
+    school.assert_everything_is_in();
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Chosen {
     pub node: Node,
     /// Its record.
     pub facts: Facts,
+    /// Root of the snapshot that it was taken from.
+    pub tree: Id,
 }
 
 /// Messages and files of a snapshot by id, below `under`.
@@ -45,7 +47,7 @@ pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<
         if let (true, false, Some(facts)) = (inside, node.is_dir(), node.facts()?)
             && matches!(facts.kind, ItemKind::Message | ItemKind::File)
         {
-            all.push(Chosen { path: path.to_owned(), node: node.clone(), facts });
+            all.push(Chosen { path: path.to_owned(), node: node.clone(), facts, tree: snapshot.tree });
         }
         // Versions are found from their item.
         Ok(if node.name.starts_with(".versions") || node.name.starts_with(".last-clean") { Visit::Skip } else { Visit::Enter })

@@ -74,15 +74,22 @@ fn names_hash(mut names: Vec<String>) -> String {
 
 /// Objects of a repository that belong into a copy, in the order in which they must arrive.
 fn wanted(repo: &Repository) -> Result<Vec<(Kind, Vec<strongroom_objects::Entry>)>, Error> {
-    let partial: HashSet<String> = repo.snapshots()?.into_iter().filter(|(_, s)| s.is_partial()).map(|(id, _)| id.to_string()).collect();
     let mut all = Vec::new();
-    for kind in Kind::REPLICATED {
+    // Listed in the reverse of the order of arrival: what a listed snapshot needs is there when it is listed.
+    for kind in Kind::REPLICATED.into_iter().rev() {
         let mut entries = repo.store().list(kind)?;
         if kind == Kind::Snapshots {
-            entries.retain(|e| !partial.contains(&e.name));
+            let mut whole = Vec::new();
+            for e in entries {
+                if !repo.snapshot(&strongroom_repository::Id::parse(&e.name)?)?.is_partial() {
+                    whole.push(e);
+                }
+            }
+            entries = whole;
         }
         all.push((kind, entries));
     }
+    all.reverse();
     Ok(all)
 }
 
@@ -151,12 +158,13 @@ pub fn to_vault(repo: &Repository, vault: &mut VaultRest, progress: &dyn Progres
         have.extend(vault.session_objects(session.session)?.into_iter().map(|o| (o.kind, o.name)));
     }
     let all = wanted(repo)?;
+    let listed: HashSet<String> = all.iter().filter(|(k, _)| *k == Kind::Snapshots).flat_map(|(_, e)| e).map(|e| e.name.clone()).collect();
     let missing: Vec<(Kind, Vec<_>)> = all
         .into_iter()
         .map(|(kind, entries)| (kind, entries.into_iter().filter(|e| !have.contains(&(kind.as_str().to_owned(), e.name.clone()))).collect::<Vec<_>>()))
         .collect();
     let mut report = ReplicateReport::default();
-    let newest = repo.snapshots()?.into_iter().rfind(|(_, s)| !s.is_partial());
+    let newest = repo.snapshots()?.into_iter().rfind(|(id, _)| listed.contains(&id.to_string()));
     if let Some((id, s)) = &newest {
         report.snapshot = Some(id.to_string());
         report.clean = s.has_tag(TAG_CLEAN);
@@ -184,6 +192,13 @@ pub fn to_vault(repo: &Repository, vault: &mut VaultRest, progress: &dyn Progres
     };
     let json = serde_json::to_vec(&attestation).map_err(|e| Error::Task(e.to_string()))?;
     vault.seal(&STANDARD.encode(repo.key().encrypt(&json)?))?;
+    let vouched = sessions(vault, repo.key())?.into_iter().any(|s| s.session == session && s.attestation.is_some());
+    if !vouched {
+        return Err(Error::Request(format!(
+            "session {session} of {} holds objects that this run did not send: somebody else uses its credential; copy 3 is unharmed, run again after the credential is replaced",
+            vault.location()
+        )));
+    }
     Ok(report)
 }
 

@@ -142,6 +142,9 @@ pub struct Facts {
     /// Id of a drive's root folder.
     #[serde(rename = "rt", default, skip_serializing_if = "Option::is_none")]
     pub root: Option<ItemId>,
+    /// The user of this mailbox is gone from the directory; what was backed up stays.
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
     /// How many messages a mail folder holds.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -177,6 +180,7 @@ impl Facts {
             delta: None,
             delta_at: None,
             root: None,
+            gone: false,
             count: None,
             label: None,
         }

@@ -15,7 +15,7 @@ use std::{
 /// A directory in restic's layout: `config`, `data/ab/…`, `index/`, `keys/`, `snapshots/`, `locks/`.
 ///
 /// An object appears by a hard link from `tmp/`, so a name is either absent or whole, and an existing one is
-/// never overwritten. Writes are not forced out one by one; [`Store::flush`] does that for all since the last.
+/// never overwritten. Directories are forced out by [`Store::flush`], for all writes since the last.
 pub struct LocalDir {
     root: PathBuf,
     unsynced: Mutex<BTreeSet<PathBuf>>,
@@ -98,6 +98,8 @@ impl Store for LocalDir {
             let mut permissions = file.metadata()?.permissions();
             permissions.set_readonly(true);
             file.set_permissions(permissions)?;
+            // The bytes are on disk before the name is: a power cut leaves no torn object under a right name.
+            file.sync_data()?;
             if let Some(dir) = path.parent() {
                 fs::create_dir_all(dir)?;
             }
@@ -131,7 +133,10 @@ impl Store for LocalDir {
             dirs.extend(path.ancestors().skip(1).take_while(|a| a.starts_with(&self.root)).map(Path::to_owned));
         }
         for dir in &dirs {
-            sync(dir).map_err(|e| self.failed(format!("force {} to disk", dir.display()), &e))?;
+            if let Err(e) = sync(dir) {
+                self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+                return Err(self.failed(format!("force {} to disk", dir.display()), &e));
+            }
         }
         Ok(())
     }

@@ -135,7 +135,7 @@ impl BlobIndex {
     }
 
     /// Ends the epoch: everything is forgotten.
-    pub(crate) fn reset(&mut self) -> Result<(), Error> {
+    pub(crate) fn reset(&self) -> Result<(), Error> {
         let write = self.db.begin_write().map_err(Error::cache)?;
         let epoch = {
             let meta = write.open_table(META).map_err(Error::cache)?;

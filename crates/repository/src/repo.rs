@@ -80,8 +80,8 @@ impl Repository {
         }
         std::fs::create_dir_all(cache).map_err(Error::cache)?;
         let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())))?;
-        let mut repo = Self { store, key, id: config.id, index, writer: WriterState::default(), who };
-        repo.load_index()?;
+        let repo = Self { store, key, id: config.id, index, writer: WriterState::default(), who };
+        repo.reload_index()?;
         Ok(repo)
     }
 
@@ -110,8 +110,9 @@ impl Repository {
         self.index.len()
     }
 
-    /// Brings the local index up to the repository's index files.
-    fn load_index(&mut self) -> Result<(), Error> {
+    /// Brings the local index up to the repository's index files. Call it again once the writer's lock is held: somebody
+    /// may have pruned in between.
+    pub fn reload_index(&self) -> Result<(), Error> {
         let listed: BTreeSet<Id> = self.store.list(Kind::Index)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
         let mut loaded = self.index.loaded()?;
         if !loaded.is_subset(&listed) {

@@ -14,7 +14,7 @@ use std::{
     cell::RefCell,
     collections::HashMap,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -22,8 +22,6 @@ use strongroom_objects::{Key, Kind, hash_name};
 
 /// Blobs per index file.
 const INDEX_BLOBS_MAX: usize = 50_000;
-/// Milliseconds, about, that a reader waits for a blob on its way into a pack.
-const LOCATE_TRIES: u32 = 120_000;
 /// zstd level: restic's default; higher ones cost more time than the mail of a school gives back.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -42,6 +40,9 @@ pub(crate) struct WriterState {
     data: Mutex<PackBuilder>,
     trees: Mutex<PackBuilder>,
     unindexed: Mutex<Vec<IndexPack>>,
+    /// Held for reading while a blob is on its way into a pack, for writing by whoever pushes packs out: a flush waits
+    /// for every blob that anybody was told is known.
+    gate: RwLock<()>,
     failure: Mutex<Option<String>>,
     counts: Counts,
 }
@@ -111,22 +112,22 @@ impl WriterState {
     }
 
     pub(crate) fn locate(&self, repo: &Repository, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
-        // Rare: what was just written is read again. Its pack is pushed out; a thread that is still compressing it, or
-        // putting its pack, is waited for.
-        for _ in 0..LOCATE_TRIES {
-            match lock(&self.pending).get(&(kind, *id)).copied() {
-                None => return Ok(None),
-                Some(Pending::Packed(at)) => return Ok(Some(at)),
-                Some(Pending::Packing) => {}
-            }
-            repo.check_failure()?;
-            let builder = std::mem::take(&mut *lock(self.builder(kind)));
-            match builder.is_empty() {
-                true => std::thread::sleep(std::time::Duration::from_millis(1)),
-                false => repo.guard(repo.put_pack(builder))?,
-            }
+        let state = || lock(&self.pending).get(&(kind, *id)).copied();
+        match state() {
+            None => return Ok(None),
+            Some(Pending::Packed(at)) => return Ok(Some(at)),
+            Some(Pending::Packing) => {}
         }
-        Ok(None)
+        // Rare: what was just written is read again. Whoever is still packing is waited for, then its pack is pushed out.
+        let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(state(), Some(Pending::Packing)) {
+            let builder = std::mem::take(&mut *lock(self.builder(kind)));
+            repo.guard(repo.put_pack(builder))?;
+        }
+        Ok(match state() {
+            Some(Pending::Packed(at)) => Some(at),
+            _ => None,
+        })
     }
 }
 
@@ -162,6 +163,7 @@ impl Repository {
     pub fn put_blob(&self, kind: BlobKind, bytes: &[u8]) -> Result<Id, Error> {
         self.check_failure()?;
         let id = Id::of(bytes);
+        let _packing = self.writer.gate.read().unwrap_or_else(PoisonError::into_inner);
         let counts = &self.writer.counts;
         counts.bytes_in.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let known = {
@@ -236,6 +238,7 @@ impl Repository {
     }
 
     fn flush_all(&self) -> Result<(), Error> {
+        let _alone = self.writer.gate.write().unwrap_or_else(PoisonError::into_inner);
         for kind in [BlobKind::Data, BlobKind::Tree] {
             let builder = std::mem::take(&mut *lock(self.writer.builder(kind)));
             self.put_pack(builder)?;

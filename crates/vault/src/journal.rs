@@ -59,7 +59,13 @@ impl Journal {
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
             let Some(number) = path.file_name().and_then(|n| n.to_str()?.strip_suffix(".journal")?.parse::<u64>().ok()) else { continue };
-            let bytes = std::fs::read(&path)?;
+            let mut bytes = std::fs::read(&path)?;
+            let sealed = path.with_extension("sealed").exists();
+            if !sealed && bytes.last().is_some_and(|b| *b != b'\n') {
+                // A crash cut the last line off; what follows must not run into it.
+                OpenOptions::new().append(true).open(&path)?.write_all(b"\n")?;
+                bytes.push(b'\n');
+            }
             // A line that a crash cut off is no arrival: its object is sent again.
             let lines = bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice(l).ok()).collect();
             let seal = match std::fs::read(path.with_extension("sealed")) {
@@ -125,9 +131,11 @@ impl Journal {
         let s = self.sessions.get_mut(&session).ok_or_else(|| bad_session(session))?;
         let seal = SealFile { v: 1, sealed_at: now, attestation: attestation.to_owned(), objects: s.lines.len() as u64, journal };
         let json = serde_json::to_vec(&seal).map_err(|e| Refusal::Failed(e.to_string()))?;
-        let mut file = OpenOptions::new().create_new(true).write(true).open(&path)?;
+        let tmp = path.with_extension("sealing");
+        let mut file = File::create(&tmp)?;
         file.write_all(&json)?;
         file.sync_all()?;
+        std::fs::rename(&tmp, &path)?;
         File::open(&self.dir)?.sync_all()?;
         s.seal = Some(seal);
         self.open.remove(&session);

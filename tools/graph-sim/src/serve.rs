@@ -156,8 +156,8 @@ impl Sim {
             for app in &t.apps {
                 let secret = dir.join(format!("tenant{n}-{}.secret", app.name));
                 let certificate = dir.join(format!("tenant{n}-{}.pem", app.name));
-                std::fs::write(&secret, &app.secret)?;
-                std::fs::write(&certificate, &app.pem)?;
+                write_private(&secret, &app.secret)?;
+                write_private(&certificate, &app.pem)?;
                 applications.push(AppInfo {
                     name: app.name.clone(),
                     application_id: app.app_id.clone(),
@@ -175,6 +175,12 @@ impl Sim {
         }
         Ok(tenants)
     }
+}
+
+/// A file that only its owner reads.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 fn tls() -> anyhow::Result<(TlsAcceptor, String)> {

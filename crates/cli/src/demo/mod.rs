@@ -71,26 +71,13 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     }
     let began = Instant::now();
     let mut day = Vec::new();
-    let stays = args.stop_after.is_some();
     let say = |text: String| {
         if !global.json {
             println!("[{:>5.1} s] {text}", began.elapsed().as_secs_f64());
         }
     };
-    let stop = |step: &str, stage: &Stage| -> bool {
-        let here = args.stop_after.as_deref() == Some(step);
-        if here {
-            say(format!("stopped after {step}; everything is in {}", stage.dir.display()));
-            println!(
-                "{}",
-                serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready, "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config})
-            );
-        }
-        here
-    };
-
     // 1. A school, a vault, a repository.
-    let stage = Stage::set(&dir, &args, stays, DAYS + 1).await?;
+    let mut stage = Stage::set(&dir, &args, DAYS + 1).await?;
     let before = stage.digest().await?;
     let (messages, files) = counts(&before);
     say(format!("a school with {messages} messages and {files} files is served at {}", stage.graph()));
@@ -100,7 +87,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     day.push(point("day 0", &r));
     let copied = stage.replicate().await?;
     say(format!("copy 3: {} objects, {} sealed in session {}", copied.sent, output::bytes(copied.bytes), copied.session.unwrap_or(0)));
-    if stop("backup", &stage) {
+    if stopped("backup", &args, &mut stage).await? {
         return Ok(0);
     }
 
@@ -117,7 +104,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         }
     }
     let good = stage.digest().await?;
-    if stop("days", &stage) {
+    if stopped("days", &args, &mut stage).await? {
         return Ok(0);
     }
 
@@ -157,7 +144,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     if assault.refused != assault.tried {
         bail!("the vault gave way: {:?}", assault.gave_way);
     }
-    if stop("attack", &stage) {
+    if stopped("attack", &args, &mut stage).await? {
         return Ok(0);
     }
 
@@ -172,7 +159,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         sessions.len() - foreign,
         sessions.len()
     ));
-    if stop("vault", &stage) {
+    if stopped("vault", &args, &mut stage).await? {
         return Ok(0);
     }
 
@@ -189,7 +176,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     if !check.problems.is_empty() {
         bail!("the rebuilt copy is damaged: {}", check.problems.join("; "));
     }
-    if stop("rebuild", &stage) {
+    if stopped("rebuild", &args, &mut stage).await? {
         return Ok(0);
     }
 
@@ -279,6 +266,22 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         println!("look yourself: restic -r {} --password-file {} check --read-data", dir.join("copy2").display(), dir.join("password").display());
     }
     Ok(i32::from(!verdict))
+}
+
+/// Whether to stop here; then the servers are left running, and how to go on is said.
+async fn stopped(step: &str, args: &Demo, stage: &mut Stage) -> anyhow::Result<bool> {
+    if args.stop_after.as_deref() != Some(step) {
+        return Ok(false);
+    }
+    stage.leave().await?;
+    println!("stopped after {step}; everything is in {}, the servers go on", stage.dir.display());
+    println!("look around:  strongroom --config {} snapshots", stage.global.config.display());
+    println!("end them:     kill -INT {} {}", stage.sim.pid().unwrap_or(0), stage.vault.pid().unwrap_or(0));
+    println!(
+        "{}",
+        serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready, "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config})
+    );
+    Ok(true)
 }
 
 fn counts(rows: &[DigestRow]) -> (usize, usize) {

@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, args: &Demo, dir: &Path, name: &str) ->
 async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     std::fs::create_dir_all(dir)?;
     let spare = args.seed_dir.is_some();
-    let stage = Stage::set(dir, args, false, 6).await?;
+    let stage = Stage::set(dir, args, 6).await?;
     let mut falsely = 0;
     for day in 0..3 {
         if day > 0 {
@@ -71,7 +71,6 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
             bail!("an ordinary day was not whole: {:?} {:?}", r.skipped, r.failed);
         }
     }
-    let before = stage.digest().await?;
     let mut attacked_files: HashSet<String> = HashSet::new();
     let mut messages = 0;
     let mut alarms: Vec<String> = Vec::new();
@@ -90,7 +89,6 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     }
     alarms.sort();
     alarms.dedup();
-    let _ = before;
     let repo = open::repository(&stage.global).await?;
     let (_, latest) = commands::snapshot(&repo, "latest")?;
     let now = clean::items(&repo, &latest, "/drives")?;
@@ -99,8 +97,14 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     for c in now.iter().filter(|c| c.facts.kind == ItemKind::File) {
         let mut parts = c.path.splitn(5, '/').skip(2);
         let (user, _drive, rest) = (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
+        // The tree's name is cut when the real one is too long.
+        let rest = match (&c.facts.name, rest.rsplit_once('/')) {
+            (Some(real), Some((dir, _))) => format!("{dir}/{real}"),
+            (Some(real), None) => real.clone(),
+            (None, _) => rest.to_owned(),
+        };
         let verdict = c.facts.judgement.as_ref().map_or(Verdict::Clean, |j| j.verdict);
-        verdicts.insert(format!("{user}/{}", rest.strip_suffix(".locked").unwrap_or(rest)), verdict);
+        verdicts.insert(format!("{user}/{}", rest.strip_suffix(".locked").unwrap_or(&rest)), verdict);
     }
     let is_bad = |path: &String| match verdicts.get(path) {
         Some(v) => *v != Verdict::Clean,

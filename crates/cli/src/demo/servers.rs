@@ -85,26 +85,27 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
         }
         Server::Enrol { dir, name, token_file } => {
             let token = Vault::open(&dir)?.enrol(&name, "push", 180)?;
-            std::fs::write(&token_file, token)?;
+            write_private(&token_file, &token)?;
         }
     }
     Ok(0)
 }
 
-/// Until the parent closes standard input or somebody interrupts.
+/// Until the parent goes away, unless it said that this server stays; or until somebody interrupts.
 async fn wait_for_parent() {
     let mut line = String::new();
     let mut input = BufReader::new(tokio::io::stdin());
     tokio::select! {
-        n = input.read_line(&mut line) => {
-            // A parent that leaves the server running gives it no input at all.
-            if matches!(n, Ok(0)) && std::env::var_os("STRONGROOM_DEMO_STAYS").is_some() {
+        _ = input.read_line(&mut line) => {
+            if line.trim() == STAY {
                 let _ = tokio::signal::ctrl_c().await;
             }
         }
         _ = tokio::signal::ctrl_c() => {}
     }
 }
+
+const STAY: &str = "stay";
 
 /// A server process and the line that it printed.
 pub(crate) struct Running {
@@ -117,6 +118,16 @@ impl Running {
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()
     }
+
+    /// The server goes on when this program ends.
+    pub(crate) fn leave(&mut self) {
+        use std::io::Write;
+        if let Some(input) = self.child.stdin.take()
+            && let Ok(fd) = input.into_owned_fd()
+        {
+            self.stays = std::fs::File::from(fd).write_all(STAY.as_bytes()).is_ok();
+        }
+    }
 }
 
 impl Drop for Running {
@@ -127,6 +138,14 @@ impl Drop for Running {
     }
 }
 
+/// A file that only its owner reads.
+pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let mut file =
+        std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(file.write_all(text.as_bytes())?)
+}
+
 fn program() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("the program cannot find itself")?);
     command.arg("internal");
@@ -134,14 +153,9 @@ fn program() -> anyhow::Result<Command> {
 }
 
 /// Starts a server and waits until it is ready.
-pub(crate) async fn start(arguments: &[&str], stays: bool) -> anyhow::Result<Running> {
+pub(crate) async fn start(arguments: &[&str]) -> anyhow::Result<Running> {
     let mut command = program()?;
-    command.args(arguments).stdout(Stdio::piped());
-    if stays {
-        command.stdin(Stdio::null()).env("STRONGROOM_DEMO_STAYS", "1");
-    } else {
-        command.stdin(Stdio::piped());
-    }
+    command.args(arguments).stdout(Stdio::piped()).stdin(Stdio::piped());
     let mut child = command.spawn().context("a server of the demonstration does not start")?;
     let out = child.stdout.take().context("a server has no output")?;
     let mut line = String::new();
@@ -149,7 +163,7 @@ pub(crate) async fn start(arguments: &[&str], stays: bool) -> anyhow::Result<Run
         .await
         .context("a server of the demonstration did not get ready")??;
     let ready = serde_json::from_str(&line).with_context(|| format!("the server {:?} did not start", arguments.first()))?;
-    Ok(Running { ready, child, stays })
+    Ok(Running { ready, child, stays: false })
 }
 
 /// Runs one of the vault's own commands.

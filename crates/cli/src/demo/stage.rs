@@ -28,7 +28,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts the servers and makes an empty repository. The clock stands `days` before now.
-    pub(crate) async fn set(dir: &Path, args: &Demo, stays: bool, days: i64) -> anyhow::Result<Self> {
+    pub(crate) async fn set(dir: &Path, args: &Demo, days: i64) -> anyhow::Result<Self> {
         let clock = Arc::new(DemoClock { behind_s: (days * DAY_S).into() });
         let start = strongroom_model::Clock::now(clock.as_ref()).to_string();
         let (sim_dir, vault_dir, token) = (dir.join("tenant"), dir.join("vault"), dir.join("vault.token"));
@@ -41,12 +41,12 @@ impl Stage {
             sim.push("--office-rewrite");
         }
         servers::once(&["enrol", "--dir", servers::arg(&vault_dir)?, "--name", SCHOOL, "--token-file", servers::arg(&token)?]).await?;
-        let sim = servers::start(&sim, stays).await?;
-        let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?], stays).await?;
+        let sim = servers::start(&sim).await?;
+        let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?]).await?;
         let ready: Ready = serde_json::from_value(sim.ready.clone())?;
         let mut password = [0; 24];
         getrandom::fill(&mut password).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
-        std::fs::write(dir.join("password"), hex::encode(password))?;
+        servers::write_private(&dir.join("password"), &hex::encode(password))?;
         let config = dir.join("strongroom.toml");
         std::fs::write(&config, config_text(&ready, vault.ready["url"].as_str().unwrap_or_default())?)?;
         let global = Global { config, tenant: None, repo: None, password_file: None, cache_dir: Some(dir.join("cache")), json: false, quiet: true };
@@ -98,6 +98,15 @@ impl Stage {
         self.control("live", &json!({"seed": seed, "spare": spare})).await.map(|_| ())
     }
 
+    /// Leaves the servers running for somebody who wants to look around; from now on it is now.
+    pub(crate) async fn leave(&mut self) -> anyhow::Result<()> {
+        let now = strongroom_model::Clock::now(open::real_clock().as_ref());
+        self.control("clock", &json!({"set": now.to_string()})).await?;
+        self.sim.leave();
+        self.vault.leave();
+        Ok(())
+    }
+
     /// A day passes, for the tenant and for the backup alike.
     pub(crate) async fn next_day(&self) -> anyhow::Result<()> {
         self.clock.behind_s.fetch_sub(DAY_S, Ordering::SeqCst);
@@ -106,7 +115,7 @@ impl Stage {
     }
 
     pub(crate) async fn back_up(&self) -> anyhow::Result<BackupReport> {
-        commands::back_up(&self.global, commands::Backup { user: Vec::new() }, self.clock.clone()).await
+        commands::back_up(&self.global, commands::Backup { user: Vec::new(), acknowledge: false }, self.clock.clone()).await
     }
 
     pub(crate) async fn replicate(&self) -> anyhow::Result<copies::ReplicateReport> {

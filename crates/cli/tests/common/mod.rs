@@ -94,7 +94,7 @@ impl School {
 
     /// How many messages and files the newest snapshot holds, and how many the tenant holds.
     pub fn assert_everything_is_in(&self) {
-        let listed = self.ok(&["--tenant", "school0", "--json", "ls", "latest", "/", "-r"]);
+        let listed = self.ok(&["--tenant", "school0", "--json", "ls", "latest", "/", "-R"]);
         let mut have: BTreeMap<&str, usize> = BTreeMap::new();
         for line in listed.lines() {
             let row: Value = serde_json::from_str(line).unwrap();

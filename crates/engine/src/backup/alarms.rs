@@ -1,7 +1,6 @@
 //! What the pattern of a run says, beyond the verdicts on single versions.
 
 use super::{count, run::Run};
-use crate::Error;
 use strongroom_model::{Alarm, AlarmKind, Severity};
 
 /// Below this many items a share says nothing.
@@ -19,12 +18,12 @@ const THROTTLED_MIN: u64 = 5;
 const USERS_GONE_MIN: usize = 3;
 
 impl Run {
-    /// Raises the alarms that follow from what happened to each user's things.
-    pub(super) fn judge_patterns(&self) -> Result<(), Error> {
+    /// The alarms that follow from what happened to each user's things.
+    pub(super) fn judge_patterns(&self) -> Vec<Alarm> {
+        let mut raised = Vec::new();
         for (user, p) in self.patterns() {
-            let raise = |kind, severity, items: u64, text: String| {
-                self.alarm(Alarm { kind, severity, scope: user.clone(), text: format!("{user}: {text}"), items });
-            };
+            let mut raise =
+                |kind, severity, items: u64, text: String| raised.push(Alarm { kind, severity, scope: user.clone(), text: format!("{user}: {text}"), items });
             if p.encrypted > 0 {
                 raise(AlarmKind::Encryption, Severity::High, p.encrypted, format!("{} became ciphertext", count(p.encrypted as usize, "file", "files")));
             }
@@ -60,7 +59,7 @@ impl Run {
         let alarms = self.alarms();
         let gone = alarms.iter().filter(|a| a.kind == AlarmKind::UserGone).count();
         if gone >= USERS_GONE_MIN {
-            self.alarm(Alarm {
+            raised.push(Alarm {
                 kind: AlarmKind::UserGone,
                 severity: Severity::High,
                 scope: "tenant".into(),
@@ -70,7 +69,7 @@ impl Run {
         }
         let throttled = self.client.budget().report().throttled;
         if throttled >= THROTTLED_MIN && !alarms.iter().any(|a| a.kind == AlarmKind::BudgetEaten) {
-            self.alarm(Alarm {
+            raised.push(Alarm {
                 kind: AlarmKind::BudgetEaten,
                 severity: Severity::Notice,
                 scope: "tenant".into(),
@@ -78,6 +77,6 @@ impl Run {
                 items: throttled,
             });
         }
-        Ok(())
+        raised
     }
 }

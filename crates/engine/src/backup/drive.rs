@@ -110,7 +110,11 @@ async fn back_up(run: &Arc<Run>, user: &User) -> Result<(), Error> {
     let mut again = false;
     loop {
         match drive.round(link.as_deref()).await {
-            Ok((_, _, false)) if !again => {
+            Ok((_, _, false)) if again => {
+                run.skip(&user.name, &known.id, "drive", "folders hold more than the service lists, twice");
+                return Ok(());
+            }
+            Ok((_, _, false)) => {
                 // A page left items out: a folder holds more than was listed. Everything is listed once more.
                 again = true;
                 link = None;
@@ -174,10 +178,14 @@ impl Drive {
             changed = true;
             match source::item(&run.client, &self.id, &p.id).await {
                 Ok(Event::Item(item)) => self.accept(item, &mut tasks, &mut waiting, &mut crowded)?,
-                Ok(_) => {}
+                Ok(Event::Deleted(id)) => deleted.push(id),
+                Ok(_) => pending.push(p),
                 Err(e) if e.kind == ErrorKind::NotFound => deleted.push(p.id),
                 Err(e) if e.is_access() => return Err(e.into()),
-                Err(e) => pending.push(Pending { cause: e.text, ..p }),
+                Err(e) => {
+                    run.skip(&self.user.name, &p.id, &p.name, &e.text);
+                    pending.push(Pending { cause: e.text, ..p });
+                }
             }
         }
         let end = loop {
@@ -306,6 +314,11 @@ impl Drive {
             tasks.spawn(async move {
                 match drive.fetch(&item, before.map(|(node, _)| node)).await {
                     Ok(()) => Ok(()),
+                    // Some part of it was not found. Gone is only what is not there when asked for itself.
+                    Err(Failure::Gone) => match source::item(&drive.run.client, &drive.id, &item.id).await {
+                        Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
+                        _ => Err((item, Failure::Item("the service lists it, and does not find its content".into()))),
+                    },
                     Err(failure) => Err((item, failure)),
                 }
             });
@@ -393,6 +406,15 @@ impl Drive {
             let bytes = [];
             let by_name = judge(Content { name, bytes: &bytes }, Some(Content { name: old_name, bytes: &bytes }));
             let mut j = facts.judgement.clone().unwrap_or_else(Judgement::clean);
+            if j.verdict == Verdict::Clean && by_name.verdict != Verdict::Clean {
+                // Its last clean state is kept now: what comes next is held against it.
+                let mut clean = node.clone();
+                let mut f = facts.clone();
+                f.kind = ItemKind::LastClean;
+                clean.set_facts(&f)?;
+                let dir = self.path(&[layout::LAST_CLEAN.to_owned(), fit_name(&item.id.0, &item.id.0, &[]).0]);
+                self.run.put(&layout::refs(&dir), clean)?;
+            }
             for reason in by_name.reasons {
                 j.raise(by_name.verdict, reason);
             }
@@ -602,7 +624,7 @@ impl Drive {
             }
             let mut f = Facts::new(ItemKind::Version, item.id.clone());
             let modified = v.modified.unwrap_or(run.began);
-            let mut node = match old.filter(|_| last.as_ref() == Some(&v.id)) {
+            let mut node = match old.filter(|o| last.as_ref() == Some(&v.id) && o.size_bytes() == v.size_bytes) {
                 // What was current last time is an older version now: its bytes are here.
                 Some(node) => {
                     f.judgement = facts.and_then(|f| f.judgement.clone());

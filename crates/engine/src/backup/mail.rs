@@ -6,7 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
-use strongroom_model::{Facts, ItemId, ItemKind, MessageState, Pending, day_folder, fit_name, message_name, short_id};
+use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, ItemKind, MessageState, Pending, Severity, day_folder, fit_name, message_name, short_id};
 use strongroom_repository::{Cut, Found, Node, NodeKind};
 use strongroom_sources::{
     ErrorKind, Event,
@@ -17,6 +17,12 @@ use tokio::task::JoinSet;
 
 /// Messages of one mailbox that are fetched at the same time; the client's gate lets four through at once.
 const AT_ONCE: usize = 8;
+
+/// How often a folder is listed whose count does not fit its list.
+const ROUNDS_MAX: u32 = 4;
+
+/// What a round found: the new link, whether anything changed, whether it listed everything, and what it did not name.
+type Round = (String, bool, bool, Vec<Left>);
 
 /// A folder and where it stands.
 #[derive(Debug, Clone)]
@@ -69,7 +75,8 @@ impl From<strongroom_repository::Error> for Failure {
 impl From<strongroom_sources::Error> for Failure {
     fn from(e: strongroom_sources::Error) -> Self {
         match e.kind {
-            k if e.is_access() || k == ErrorKind::Throttled => Failure::Collection(e),
+            // One message may be denied (a label); that is its own affair.
+            ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Throttled => Failure::Collection(e),
             _ => Failure::Item(e.text),
         }
     }
@@ -83,6 +90,17 @@ pub(super) async fn mailbox(run: &Arc<Run>, user: &User) -> Result<(), Error> {
         Ok(()) => Ok(()),
         // A user without a mailbox is no failure.
         Err(Error::Graph(e)) if e.kind == ErrorKind::NotFound => {
+            let had_one = run.dir_facts(&layout::refs(&mailbox.base))?.is_some_and(|f| f.delta.is_some());
+            if had_one {
+                run.access_lost(&format!("the mailbox of {}", user.name), &e);
+                run.alarm(Alarm {
+                    kind: AlarmKind::UserGone,
+                    severity: Severity::High,
+                    scope: user.name.clone(),
+                    text: format!("the mailbox of {} is gone, though the user is not; its mail stays in the backup", user.name),
+                    items: 1,
+                });
+            }
             run.coverage(&user.name, "mailbox", None, Some("the user has no mailbox"));
             Ok(())
         }
@@ -113,9 +131,18 @@ impl Mailbox<'_> {
         for folder in &mut folders {
             links.push(self.messages(folder, &mut left).await?);
         }
+        // A folder that could not be read whole may be where a message went: nothing is taken away, and no link is kept, so
+        // that the next run hears of everything again.
+        if links.iter().any(Option::is_none) {
+            return Ok(());
+        }
+        let mut waiting = HashSet::new();
+        for folder in &folders {
+            waiting.extend(run.pending(&self.path(&folder.path))?.into_iter().map(|p| p.id));
+        }
         let mut deleted = 0;
-        for l in left {
-            deleted += u64::from(self.remove_if_still_there(&l)?);
+        for l in left.iter().filter(|l| !waiting.contains(&l.id)) {
+            deleted += u64::from(self.remove_if_still_there(l)?);
         }
         for folder in gone {
             deleted += self.remove_folder(&folder)?;
@@ -217,7 +244,7 @@ impl Mailbox<'_> {
                 let parent_path = parent.clone().unwrap_or_default();
                 let mut name = fit_name(&wanted, &f.id.0, &[layout::PENDING]).0;
                 let taken = |name: &str, folders: &[Folder]| folders.iter().any(|k| k.id != f.id && k.path == layout::join(&parent_path, name));
-                if taken(&name, &folders) {
+                if taken(&name, &folders) || looks_like_a_day(&name) {
                     name = format!("{name}~{}", short_id(&f.id.0));
                 }
                 let path = layout::join(&parent_path, &name);
@@ -278,13 +305,19 @@ impl Mailbox<'_> {
         })
     }
 
+    /// The count as the tree has it, after everything was listed.
+    fn set_count(&self, path: &[String], to: u64) -> Result<(), Error> {
+        let have = self.run.dir_facts(&layout::refs(&self.path(path)))?.and_then(|f| f.count).unwrap_or(0);
+        self.add_count(path, to as i64 - have as i64)
+    }
+
     /// The messages of a folder. Answers its new link and whether anything changed; `None` when it could not be read whole.
     async fn messages(&self, folder: &mut Folder, left: &mut Vec<Left>) -> Result<Option<(String, bool)>, Error> {
         let run = self.run;
         let mut link = folder.link.clone();
-        let mut again = false;
+        let mut rounds = 0;
         loop {
-            let (end, changed, full) = match self.round(folder, link.as_deref(), left).await {
+            let (end, changed, full, unseen) = match self.round(folder, link.as_deref(), left).await {
                 Ok(done) => done,
                 Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
                     link = None;
@@ -306,15 +339,20 @@ impl Mailbox<'_> {
                 (false, _) => None,
             };
             let have = self.count(folder)?.unwrap_or(0);
-            let leaving = left.iter().filter(|l| l.folder == folder.id).count() as u64;
-            if let (Some(expected), false) = (expected, again)
-                && expected != have.saturating_sub(leaving)
-            {
-                again = true;
+            let leaving = left.iter().filter(|l| l.folder == folder.id).count() + unseen.len();
+            let fits = expected.is_none_or(|e| e == have.saturating_sub(leaving as u64));
+            rounds += 1;
+            if !fits && rounds < ROUNDS_MAX {
                 link = None;
                 folder.total = None;
                 continue;
             }
+            if !fits {
+                let cause = format!("the service counts {} messages and lists {}", expected.unwrap_or(0), have.saturating_sub(leaving as u64));
+                run.skip(&self.user.name, &folder.id, &folder.path.join("/"), &cause);
+                return Ok(None);
+            }
+            left.extend(unseen);
             return Ok(Some((end, changed)));
         }
     }
@@ -323,7 +361,7 @@ impl Mailbox<'_> {
         mail::folder_total(&self.run.client, &self.user.id, &folder.id).await.ok()
     }
 
-    async fn round(&self, folder: &Folder, link: Option<&str>, left: &mut Vec<Left>) -> Result<(String, bool, bool), Error> {
+    async fn round(&self, folder: &Folder, link: Option<&str>, left: &mut Vec<Left>) -> Result<Round, Error> {
         let run = self.run;
         let dir = self.path(&folder.path);
         let mut pending = Vec::new();
@@ -383,16 +421,19 @@ impl Mailbox<'_> {
         while let Some(done) = tasks.join_next().await {
             settle(Some(done), &mut pending)?;
         }
+        let mut unseen = Vec::new();
         if full {
-            for id in self.stored_messages(&dir)? {
+            let stored = self.stored_messages(&dir)?;
+            self.set_count(&folder.path, stored.len() as u64)?;
+            for id in stored {
                 if !seen.contains(&id) && !left.iter().any(|l| l.id == id) {
                     changed = true;
-                    left.push(Left { folder: folder.id.clone(), id });
+                    unseen.push(Left { folder: folder.id.clone(), id });
                 }
             }
         }
         run.set_pending(&dir, pending)?;
-        Ok((end, changed, full))
+        Ok((end, changed, full, unseen))
     }
 
     fn spawn(&self, tasks: &mut JoinSet<Done>, folder: &Folder, head: Head) {
@@ -594,6 +635,11 @@ impl Mailbox<'_> {
         self.run.remove(&layout::refs(&dir))?;
         Ok(ids.len() as u64)
     }
+}
+
+/// Days of messages stand beside folders: a folder of such a name must not be taken for one.
+fn looks_like_a_day(name: &str) -> bool {
+    name == day_folder(None) || (name.len() == 10 && name.bytes().enumerate().all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() }))
 }
 
 /// The state, cut so that the record stays small: a mailbox may put any number of categories on a message.

@@ -41,6 +41,8 @@ pub struct BackupOptions {
     pub checkpoint_bytes: u64,
     /// Seconds after which a partial snapshot is written.
     pub checkpoint_s: i64,
+    /// A technician has looked at the alarms of earlier runs: they no longer keep snapshots from being clean.
+    pub acknowledge: bool,
 }
 
 impl BackupOptions {
@@ -57,6 +59,7 @@ impl BackupOptions {
             users_at_once: 8,
             checkpoint_bytes: 512 * 1024 * 1024,
             checkpoint_s: 300,
+            acknowledge: false,
         }
     }
 }
@@ -75,6 +78,8 @@ pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snap
 pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupOptions, progress: Arc<dyn Progress>) -> Result<BackupReport, Error> {
     let began = client.clock().now();
     let mut lock = repo.lock_for_writing(&options.cache, began)?;
+    // Somebody may have pruned between opening and locking.
+    repo.reload_index()?;
     let run = Arc::new(Run::begin(repo.clone(), client, options, progress, began)?);
     let outcome = go(&run, &mut lock).await;
     let released = lock.release(&repo);
@@ -92,10 +97,13 @@ async fn go(run: &Arc<Run>, lock: &mut strongroom_repository::WriteLock) -> Resu
                 read_holds(run).await?;
             }
         }
-        Err(Error::Graph(e)) => run.access_lost("tenant", &e),
+        // Access that is lost is an alarm, when there was some before. Anything else is a run that did not take place.
+        Err(Error::Graph(e)) if run.has_base() && (e.is_access() || e.kind == ErrorKind::Throttled) => run.access_lost("tenant", &e),
         Err(e) => return Err(e),
     }
-    run.judge_patterns()?;
+    for alarm in run.judge_patterns() {
+        run.alarm(alarm);
+    }
     finish(run)
 }
 
@@ -106,8 +114,8 @@ async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
     let link = known.as_ref().and_then(|f| f.delta.clone());
     if link.is_some() {
         for name in run.names(&[layout::MAIL])? {
-            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])? {
-                people.push(User { id: facts.id, name });
+            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.gone) {
+                people.push(User { id: facts.id, name: facts.label.unwrap_or(name) });
             }
         }
     }
@@ -145,21 +153,28 @@ async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
     // A full list names everybody: whoever is in the last snapshot and not in it is gone.
     if changes.is_full() {
         for name in run.names(&[layout::MAIL])? {
-            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !seen.contains(&f.id)) {
+            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.gone && !seen.contains(&f.id)) {
                 gone.push(facts.id);
             }
         }
     }
     for id in gone {
         if let Some(at) = people.iter().position(|p| p.id == id) {
-            run.user_gone(&people.remove(at));
+            run.user_gone(&people.remove(at))?;
         } else if let Some(name) = run.user_name(&id)? {
-            run.user_gone(&User { id, name });
+            run.user_gone(&User { id, name })?;
         }
+    }
+    // Everybody stands in the tree before the link does: who is not read in this run is known to the next one.
+    for person in &people {
+        run.make_room(person)?;
     }
     let mut facts = Facts::new(ItemKind::Users, ItemId::default());
     run.keep_link(&mut facts, known.as_ref(), end, changed);
     run.put_dir(&[layout::MAIL], &facts)?;
+    if let Some(unknown) = run.options.users.iter().find(|u| !people.iter().any(|p| u.eq_ignore_ascii_case(&p.name))) {
+        return Err(Error::Request(format!("the tenant has no user {unknown:?}; nothing was backed up")));
+    }
     if !run.options.users.is_empty() {
         people.retain(|p| run.options.users.iter().any(|u| u.eq_ignore_ascii_case(&p.name)));
     }
@@ -173,7 +188,7 @@ async fn read_people(run: &Arc<Run>, people: Vec<User>, lock: &mut strongroom_re
     let mut waiting = people.into_iter();
     let mut tasks = tokio::task::JoinSet::new();
     loop {
-        while tasks.len() < run.options.users_at_once && !run.is_stopped() {
+        while tasks.len() < run.options.users_at_once {
             let Some(user) = waiting.next() else { break };
             let run = run.clone();
             tasks.spawn(async move {
@@ -249,22 +264,17 @@ pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
 /// Commits the snapshot of the whole run and forgets the partial ones that it replaces.
 fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     let alarms = run.alarms();
-    let mut tags = vec![if run.is_whole() { TAG_COMPLETE } else { TAG_DEGRADED }.to_owned()];
-    if !alarms.iter().any(|a| a.severity == Severity::High) {
+    let inherited = run.inherited()?;
+    let whole = run.is_whole() && run.options.users.is_empty();
+    let mut tags = vec![if whole { TAG_COMPLETE } else { TAG_DEGRADED }.to_owned()];
+    if inherited.is_empty() && !alarms.iter().any(|a| a.severity == Severity::High) {
         tags.push(TAG_CLEAN.to_owned());
     }
-    let mut kinds: Vec<&str> = alarms.iter().map(|a| a.kind.as_str()).collect();
+    let mut kinds: Vec<&str> = alarms.iter().chain(&inherited).map(|a| a.kind.as_str()).collect();
     kinds.sort_unstable();
     kinds.dedup();
     tags.extend(kinds.iter().map(|k| format!("{TAG_ALARM}{k}")));
-    let path = [layout::TENANT, layout::ALARMS];
-    if alarms.is_empty() {
-        run.remove(&path)?;
-    } else {
-        let json = serde_json::json!({"v": 1, "alarms": alarms}).to_string();
-        let stored = run.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
-        run.put(&[layout::TENANT], Node::file(layout::ALARMS, stored.content, stored.size_bytes, run.began))?;
-    }
+    run.put_alarms(&alarms, &inherited)?;
     let (id, _) = run.commit(tags.clone())?;
     for (old, snapshot) in run.repo.snapshots()? {
         if snapshot.is_partial() && snapshot.hostname == run.options.tenant {

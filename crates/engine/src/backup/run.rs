@@ -124,7 +124,27 @@ struct State {
     gone: HashSet<ItemId>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
     parent: Option<Id>,
-    stopped: bool,
+    inherited: Vec<Alarm>,
+}
+
+/// Alarms about what became of the data, as opposed to access and budget.
+fn of_data(kind: AlarmKind) -> bool {
+    matches!(
+        kind,
+        AlarmKind::Encryption | AlarmKind::RansomNotes | AlarmKind::RenameStorm | AlarmKind::MassDelete | AlarmKind::MailboxPurge | AlarmKind::VersionFlush
+    )
+}
+
+/// Alarms of the base that still stand.
+fn open_alarms(repo: &Repository, root: &Id) -> Result<Vec<Alarm>, Error> {
+    match repo.node_at(root, &format!("/{}/{}", layout::TENANT, layout::ALARMS)) {
+        Ok(node) => {
+            let json: serde_json::Value = serde_json::from_slice(&repo.read_file(&node)?).unwrap_or_default();
+            Ok(serde_json::from_value(json["open"].clone()).unwrap_or_default())
+        }
+        Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(Vec::new()),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// A backup that is under way.
@@ -158,7 +178,11 @@ impl Run {
         let path = options.cache.join(format!("{}-{}.catalog", repo.id().short(), strongroom_model::short_id(&options.tenant)));
         let catalog = Catalog::open(&path, &repo, base.as_ref().map(|(id, s)| (id, &s.tree)))?;
         let tree = TreeEditor::new(repo.clone(), base.as_ref().map(|(_, s)| s.tree), began);
-        let state = State { parent: base.map(|(id, _)| id), ..State::default() };
+        let inherited = match &base {
+            Some((_, s)) => open_alarms(&repo, &s.tree)?,
+            None => Vec::new(),
+        };
+        let state = State { parent: base.map(|(id, _)| id), inherited, ..State::default() };
         Ok(Self { repo, client, options, progress, began, catalog, tree: Mutex::new(tree), state: Mutex::new(state) })
     }
 
@@ -209,13 +233,37 @@ impl Run {
         }
     }
 
+    /// Moves a user's directories to another name. What stands there already belongs to somebody else and steps aside.
     pub(super) fn rename_user(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.edit(|tree| {
-            for top in [layout::MAIL, layout::DRIVES] {
-                tree.rename(&[top, from], &[top, to], self.began)?;
+        for top in [layout::MAIL, layout::DRIVES] {
+            if self.found(&[top, to])?.is_some() {
+                let other = self.dir_facts(&[layout::MAIL, to])?.map(|f| f.id.0).unwrap_or_default();
+                let aside = format!("{to}~{}", strongroom_model::short_id(&other));
+                self.edit(|tree| Ok(tree.rename(&[top, to], &[top, &aside], self.began)?))?;
             }
-            Ok(())
-        })
+            self.edit(|tree| Ok(tree.rename(&[top, from], &[top, to], self.began)?))?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a user's mailbox directory is there and is this user's: a name may have been used before.
+    pub(super) fn make_room(&self, user: &User) -> Result<(), Error> {
+        let name = strongroom_model::fit_name(&user.name, &user.id.0, &[]).0;
+        match self.dir_facts(&[layout::MAIL, &name])? {
+            Some(facts) if facts.id == user.id && !facts.gone => return Ok(()),
+            Some(mut facts) if facts.id == user.id => {
+                facts.gone = false;
+                return self.put_dir(&[layout::MAIL, &name], &facts);
+            }
+            Some(facts) => {
+                let aside = format!("{name}~{}", strongroom_model::short_id(&facts.id.0));
+                self.rename_user(&name, &aside)?;
+            }
+            None => {}
+        }
+        let mut facts = Facts::new(strongroom_model::ItemKind::Mailbox, user.id.clone());
+        facts.label = Some(user.name.clone());
+        self.put_dir(&[layout::MAIL, &name], &facts)
     }
 
     pub(super) fn user_name(&self, id: &ItemId) -> Result<Option<String>, Error> {
@@ -227,9 +275,14 @@ impl Run {
         Ok(None)
     }
 
-    pub(super) fn user_gone(&self, user: &User) {
+    pub(super) fn user_gone(&self, user: &User) -> Result<(), Error> {
         if !lock(&self.state).gone.insert(user.id.clone()) {
-            return;
+            return Ok(());
+        }
+        let name = strongroom_model::fit_name(&user.name, &user.id.0, &[]).0;
+        if let Some(mut facts) = self.dir_facts(&[layout::MAIL, &name])? {
+            facts.gone = true;
+            self.put_dir(&[layout::MAIL, &name], &facts)?;
         }
         self.alarm(Alarm {
             kind: AlarmKind::UserGone,
@@ -238,6 +291,37 @@ impl Run {
             text: format!("{} is gone from the directory; mail and files stay in the backup", user.name),
             items: 1,
         });
+        Ok(())
+    }
+
+    /// Whether there is an earlier snapshot to stand on.
+    pub(super) fn has_base(&self) -> bool {
+        lock(&self.state).parent.is_some()
+    }
+
+    /// High alarms of earlier runs that speak of the data and that nobody has acknowledged. A quiet run after an attack is
+    /// not clean: what the attack destroyed is still destroyed.
+    pub(super) fn inherited(&self) -> Result<Vec<Alarm>, Error> {
+        if self.options.acknowledge {
+            return Ok(Vec::new());
+        }
+        Ok(lock(&self.state).inherited.clone())
+    }
+
+    pub(super) fn put_alarms(&self, now: &[Alarm], inherited: &[Alarm]) -> Result<(), Error> {
+        let path = [layout::TENANT, layout::ALARMS];
+        if now.is_empty() && inherited.is_empty() {
+            self.remove(&path)?;
+            return self.edit(|t| Ok(t.prune_empty(&[layout::TENANT], 0)?));
+        }
+        let mut open: Vec<&Alarm> = inherited.iter().collect();
+        // The same alarm day after day is one.
+        open.extend(
+            now.iter().filter(|a| a.severity == Severity::High && of_data(a.kind) && !inherited.iter().any(|i| (i.kind, &i.scope) == (a.kind, &a.scope))),
+        );
+        let json = serde_json::json!({"v": 1, "alarms": now, "open": open}).to_string();
+        let stored = self.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
+        self.put(&[layout::TENANT], Node::file(layout::ALARMS, stored.content, stored.size_bytes, jiff::Timestamp::UNIX_EPOCH))
     }
 
     pub(super) fn is_gone(&self, id: &ItemId) -> bool {
@@ -329,10 +413,6 @@ impl Run {
         state.skipped.is_empty() && state.failed.is_empty()
     }
 
-    pub(super) fn is_stopped(&self) -> bool {
-        lock(&self.state).stopped
-    }
-
     /// The list of items to ask for again, kept as a file in the collection's directory.
     pub(crate) fn pending(&self, dir: &[String]) -> Result<Vec<Pending>, Error> {
         let path = layout::join(dir, layout::PENDING);
@@ -381,6 +461,11 @@ impl Run {
     /// Commits the tree as it is.
     pub(super) fn commit(&self, tags: Vec<String>) -> Result<(Id, Snapshot), Error> {
         let partial = tags.iter().any(|t| t == TAG_PARTIAL);
+        if partial {
+            // Should this run die, its successor must not take a half-seen attack for a quiet day.
+            let so_far = [self.alarms(), self.judge_patterns()].concat();
+            self.put_alarms(&so_far, &self.inherited()?)?;
+        }
         let mut tree = lock(&self.tree);
         let root = if partial { tree.write_and_shed()? } else { tree.write()? };
         let snapshot = Snapshot {

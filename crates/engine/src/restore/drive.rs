@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{StreamExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 use strongroom_model::{ItemId, Verdict, fit_name};
@@ -122,6 +122,8 @@ pub(super) async fn plan(ctx: &Context, user: &User, files: Vec<Chosen>) -> Resu
         return Err(Error::Request(format!("{} has no drive to restore into", user.name)));
     };
     let mut names: HashMap<String, Vec<String>> = HashMap::new();
+    // An item that is itself restored is nobody else's place.
+    let own: HashSet<ItemId> = files.iter().map(|f| f.facts.id.clone()).collect();
     let mut work = Vec::new();
     for item in files {
         let dir = item.path.rsplit_once('/').map(|(d, _)| d.to_owned()).unwrap_or_default();
@@ -141,7 +143,11 @@ pub(super) async fn plan(ctx: &Context, user: &User, files: Vec<Chosen>) -> Resu
         if in_place {
             let place = folder_id(&now, &w.folder);
             let by_id = now.items.get(&w.item.facts.id);
-            let by_place = place.as_ref().and_then(|p| now.by_place.get(&(p.clone(), w.name.to_lowercase()))).and_then(|id| now.items.get(id));
+            let by_place = place
+                .as_ref()
+                .and_then(|p| now.by_place.get(&(p.clone(), w.name.to_lowercase())))
+                .and_then(|id| now.items.get(id))
+                .filter(|t| !own.contains(&t.id));
             if let Some((there, file)) = by_id.or(by_place).and_then(|t| t.file.as_ref().map(|f| (t, f))) {
                 let state = w.item.facts.file.clone().unwrap_or_default();
                 let same = file.size_bytes == w.item.node.size_bytes() && file.quick_xor.is_some() && file.quick_xor == state.quick_xor;
@@ -193,13 +199,19 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     let mut rows = Vec::new();
     let mut folders: HashMap<Vec<String>, ItemId> = HashMap::new();
     let mut jobs = Vec::new();
+    let mut names: HashSet<(ItemId, String)> = HashSet::new();
     for w in todo {
         match ensure(ctx, w, &mut folders).await {
-            Ok(parent) => jobs.push((w, parent)),
+            Ok(parent) => {
+                // Two names that differ only by case are one to the service: the second gets its id behind it.
+                let first = names.insert((parent.clone(), w.name.to_lowercase()));
+                let name = if first { w.name.clone() } else { apart(&w.name, w) };
+                jobs.push((w, parent, name));
+            }
             Err(e) => rows.push((failed(w, e.to_string()), 0)),
         }
     }
-    let jobs: Vec<_> = jobs.into_iter().map(|(w, parent)| job(ctx, w, parent)).collect();
+    let jobs: Vec<_> = jobs.into_iter().map(|(w, parent, name)| job(ctx, w, parent, name)).collect();
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
         match done {
@@ -221,9 +233,9 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     Ok(rows)
 }
 
-fn job<'a>(ctx: &'a Context, w: &'a DriveWork, parent: ItemId) -> BoxFuture<'a, (&'a DriveWork, Result<Outcome, Error>)> {
+fn job<'a>(ctx: &'a Context, w: &'a DriveWork, parent: ItemId, name: String) -> BoxFuture<'a, (&'a DriveWork, Result<Outcome, Error>)> {
     Box::pin(async move {
-        let done = one(ctx, w, &parent).await;
+        let done = one(ctx, w, &parent, name).await;
         ctx.progress.advance(1, w.bytes());
         (w, done)
     })
@@ -251,30 +263,21 @@ async fn ensure(ctx: &Context, w: &DriveWork, known: &mut HashMap<Vec<String>, I
     Ok(at)
 }
 
-async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId) -> Result<Outcome, Error> {
+async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId, mut name: String) -> Result<Outcome, Error> {
     let state = w.item.facts.file.clone().unwrap_or_default();
     let times = (state.created, state.modified);
     let client = &ctx.client;
     let mut over = w.over.clone();
     if w.action == Action::Move {
         let Some(id) = &over else { return Ok(named(w)) };
-        let (_, name) = put_in_place(ctx, w, id, parent, &w.name, times).await?;
+        let (_, name) = put_in_place(ctx, w, id, parent, &name, times).await?;
         return Ok(match name == w.name {
             true => named(w),
             false => Outcome::Altered { differences: vec![taken(&name)] },
         });
     }
-    let mut name = w.name.clone();
-    if over.is_none() {
-        // Two names that differ only by case are one to the service: the second gets its id behind it.
-        if let Some(there) = source::child(client, &w.drive, parent, &name).await? {
-            let ours = ctx.options.into == Into::InPlace;
-            if there.file.is_none() || !ours {
-                name = apart(&name, w);
-            } else {
-                over = Some(there.id);
-            }
-        }
+    if over.is_none() && source::child(client, &w.drive, parent, &name).await?.is_some() {
+        name = apart(&name, w);
     }
     if ctx.options.versions {
         for (node, modified) in older(ctx, w)? {

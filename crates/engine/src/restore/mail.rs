@@ -144,7 +144,11 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     let todo: Vec<&MailWork> = work.mail.iter().filter(|w| w.action != Action::Keep).collect();
     let Some(first) = todo.first() else { return Ok(Vec::new()) };
     let base = first.item.path.split('/').take(3).collect::<Vec<_>>().join("/");
-    let well_known = mail::well_known_folders(&ctx.client, &work.user.id).await?.into_iter().map(|(n, f, _)| (n, f.id)).collect();
+    let well_known = match mail::well_known_folders(&ctx.client, &work.user.id).await {
+        Ok(all) => all.into_iter().map(|(n, f, _)| (n, f.id)).collect(),
+        // One user's mailbox does not stop the others.
+        Err(e) => return Ok(todo.into_iter().map(|w| (failed(w, e.to_string()), 0)).collect()),
+    };
     let mut folders = Folders { ctx, user: &work.user, well_known, known: HashMap::new(), base };
     let mut jobs = Vec::new();
     let mut rows = Vec::new();
@@ -161,7 +165,7 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
         match done {
             Ok(outcome) => rows.push((Restored { path: w.item.path.clone(), action: w.action, outcome }, w.bytes())),
             Err(Error::Graph(e)) => rows.push((failed(w, e.to_string()), 0)),
-            Err(e @ Error::Repository(_)) => rows.push((failed(w, e.to_string()), 0)),
+            Err(e @ (Error::Repository(_) | Error::Request(_))) => rows.push((failed(w, e.to_string()), 0)),
             Err(e) => return Err(e),
         }
     }
@@ -204,11 +208,7 @@ fn load(ctx: &Context, w: &MailWork) -> Result<Loaded, Error> {
     let base = name.strip_suffix(".eml").unwrap_or(name);
     let mut record = None;
     let mut beside = HashMap::new();
-    // A message newer than the clean point stands in the latest snapshot's tree.
-    let found = [Some(ctx.tree), crate::clean::latest(&ctx.repo, ctx.options.tenant.as_deref())?.map(|(_, s)| s.tree)];
-    for tree in found.into_iter().flatten() {
-        let Ok(day) = ctx.repo.node_at(&tree, dir) else { continue };
-        let NodeKind::Dir { subtree } = day.kind else { continue };
+    if let NodeKind::Dir { subtree } = ctx.repo.node_at(&w.item.tree, dir)?.kind {
         for node in ctx.repo.read_tree(&subtree)?.into_iter().filter(|n| n.name.strip_prefix(base).is_some_and(|r| r.starts_with('.'))) {
             if node.name.ends_with(".json") && record.is_none() {
                 let bytes = ctx.repo.read_file(&node)?;
@@ -217,9 +217,6 @@ fn load(ctx: &Context, w: &MailWork) -> Result<Loaded, Error> {
                 let bytes = Bytes::from(ctx.repo.read_file(&node)?);
                 beside.insert(strongroom_objects::hash_name(&bytes), bytes);
             }
-        }
-        if record.is_some() {
-            break;
         }
     }
     let record = record.ok_or_else(|| Error::Request(format!("{} has no readable record beside it", w.item.path)))?;
