@@ -73,7 +73,7 @@ fn permanent_faults_end_partial_name_the_items_and_heal_in_the_next_run() {
         Rule::new(Fault::WrongBytes, "_download").every(4),
     ]);
     let (code, report) = school.backup();
-    assert_eq!(code, 3);
+    assert_eq!(code, 3, "{} {}", report, school.sim.control("GET", "/sim/faults", "", b"").body.len());
     let skipped = report["skipped"].as_array().unwrap();
     assert!(!skipped.is_empty() && skipped.len() < messages);
     assert!(skipped.iter().all(|s| !s["id"].as_str().unwrap().is_empty() && !s["cause"].as_str().unwrap().is_empty()));
@@ -112,7 +112,7 @@ fn a_withheld_file_is_skipped_and_named_and_a_user_who_left_stays_restorable() {
     let (_, report) = school.backup();
     assert!(report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == "user-gone"), "{}", report["alarms"]);
     let listed = school.ok(&["--tenant", "school0", "ls", "latest", &format!("/mail/{user}"), "-R"]);
-    assert!(listed.contains(".eml"));
+    assert!(listed.contains(".eml"), "{user}: {listed} {report}");
 }
 
 #[test]

@@ -58,6 +58,8 @@ impl Dir {
     fn write(&mut self, repo: &Repository, shed: bool) -> Result<Id, Error> {
         let id = match (self.dirty, self.tree, &mut self.children) {
             (false, Some(id), _) => id,
+            // Only its own record changed, which stands in the directory above: what it holds was not even read.
+            (true, Some(id), None) => id,
             (_, _, children) => {
                 let mut nodes = Vec::new();
                 for (name, child) in children.iter_mut().flatten() {

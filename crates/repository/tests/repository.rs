@@ -52,6 +52,21 @@ fn no_change_writes_one_object_and_one_new_message_five_at_most() {
 }
 
 #[test]
+fn a_directory_keeps_what_it_holds_when_only_its_record_changes() {
+    let cache = tempfile::tempdir().unwrap();
+    let repo = init(Arc::new(Memory::new()), cache.path());
+    let (_, first) = back_up(&repo, None, &school(1)).unwrap();
+    let mut editor = TreeEditor::new(repo.clone(), Some(first.tree), now());
+    editor.put_dir(&["mail", "pupil1"], Some(b"{}".to_vec()), now()).unwrap();
+    editor.rename(&["mail", "pupil2"], &["mail", "moved"], now()).unwrap();
+    let mut second = first.clone();
+    second.tree = editor.write().unwrap();
+    let count = |s: &strongroom_repository::Snapshot| contents(&repo, s).len();
+    assert_eq!(count(&second), count(&first));
+    assert!(contents(&repo, &second).iter().any(|(p, _)| p.starts_with("mail/moved/Inbox")));
+}
+
+#[test]
 fn wrong_password_missing_repository_and_second_init_have_their_own_errors() {
     let cache = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Memory::new());

@@ -364,7 +364,10 @@ impl Run {
     }
 
     pub(crate) fn skip(&self, scope: &str, id: &ItemId, name: &str, cause: &str) {
-        lock(&self.state).skipped.push(Skip { scope: scope.to_owned(), id: id.clone(), name: name.to_owned(), cause: cause.to_owned() });
+        let mut state = lock(&self.state);
+        // Asked for again within a run, and skipped again: one item, its last cause.
+        state.skipped.retain(|s| s.id != *id);
+        state.skipped.push(Skip { scope: scope.to_owned(), id: id.clone(), name: name.to_owned(), cause: cause.to_owned() });
     }
 
     pub(crate) fn coverage(&self, scope: &str, collection: &str, items: Option<u64>, skipped: Option<&str>) {
