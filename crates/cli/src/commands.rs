@@ -226,6 +226,9 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
                 Ok(Visit::Enter)
             })?;
         }
+        if seen.is_empty() && !json {
+            eprintln!("nothing has {:?} in its path", args.text);
+        }
         Ok(i32::from(seen.is_empty()))
     })
     .await

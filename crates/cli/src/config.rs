@@ -184,6 +184,9 @@ impl Config {
                     _ => {}
                 }
             }
+            if !(1..=64).contains(&t.backup.users_at_once) {
+                p.push(format!("tenant {}: users_at_once is {}, it goes from 1 to 64", t.name, t.backup.users_at_once));
+            }
             if !t.identities.contains_key("read") {
                 p.push(format!("tenant {}: a backup needs the identity read", t.name));
             }

@@ -29,7 +29,7 @@ pub(crate) struct Restore {
     #[arg(long)]
     pub(crate) in_place: bool,
     /// Name of the new folder.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "in_place")]
     pub(crate) folder: Option<String>,
     /// Into this tenant of the configuration, instead of the one that it came from.
     #[arg(long)]

@@ -185,7 +185,8 @@ impl Download<'_> {
         let Some(url) = answer.location else {
             return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered with a redirect to nowhere", self.request.what())));
         };
-        self.client.await_budget(&self.request.scope, 1, 0).await;
+        // Published cost: one unit a download. It was spent on asking for the link; a block is still waited for.
+        self.client.await_budget(&self.request.scope, 0, 0).await;
         self.client.count_request(0);
         let mut builder = self.client.http.request(Method::GET, &url);
         if self.position > 0 {

@@ -49,7 +49,7 @@ impl Drop for Listening {
 
 /// Starts to serve a vault.
 pub async fn serve(vault: Arc<Vault>, address: SocketAddr, tls: Option<Tls>) -> Result<Listening, Refusal> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = TcpListener::bind(address).await.map_err(|e| Refusal::Failed(format!("cannot listen on {address}: {e}")))?;
     let address = listener.local_addr()?;
     let tls = tls.map(|t| t.0);
     let task = tokio::spawn(async move {

@@ -216,6 +216,10 @@ impl Vault {
     pub fn view(&self, repo: &str, upto: Option<u64>) -> Result<std::sync::Arc<View>, Refusal> {
         self.with(repo, |r| {
             let last = upto.unwrap_or(u64::MAX);
+            let newest = r.journal.sealed().last().map_or(0, |s| s.session);
+            if upto.is_some_and(|n| n > newest) {
+                return Err(Refusal::Missing(format!("there is no sealed session {last}; the newest is {newest}")));
+            }
             if let Some(view) = r.views.get(&last) {
                 return Ok(view.clone());
             }

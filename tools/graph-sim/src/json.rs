@@ -195,7 +195,7 @@ pub(crate) fn drive(u: &User, domain: &str, query: &Query) -> Value {
         "driveType": "business",
         "name": u.drive.name,
         "webUrl": format!("https://{}-my.sharepoint.com/personal/{}/Documents", domain.replace('.', "-"), u.id),
-        "owner": {"user": {"id": u.id, "displayName": u.name, "email": u.upn}},
+        "owner": {"user": {"id": u.id, "displayName": u.name}},
         "quota": {"deleted": 0, "remaining": 1_099_511_627_776_u64 - used, "state": "normal", "total": 1_099_511_627_776_u64, "used": used},
     });
     query.pick(all, &[])
@@ -209,7 +209,7 @@ pub(crate) enum Shown {
 }
 
 pub(crate) fn item(drive: &Drive, i: &Item, owner: &User, shown: Shown, download: Option<String>, query: &Query) -> Value {
-    let who = json!({"user": {"email": owner.upn, "id": owner.id, "displayName": owner.name}});
+    let who = json!({"user": {"id": owner.id, "displayName": owner.name}});
     let mut parent = Map::new();
     parent.insert("driveType".into(), "business".into());
     parent.insert("driveId".into(), drive.id.as_str().into());
@@ -266,7 +266,7 @@ pub(crate) fn item(drive: &Drive, i: &Item, owner: &User, shown: Shown, download
 pub(crate) fn version(v: &Version, owner: &User) -> Value {
     json!({
         "id": format!("{}.0", v.number),
-        "lastModifiedBy": {"user": {"id": owner.id, "displayName": owner.name, "email": owner.upn}},
+        "lastModifiedBy": {"user": {"id": owner.id, "displayName": owner.name}},
         "lastModifiedDateTime": time(v.modified),
         "size": v.content.len(),
     })
