@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 /// Backup and protection for Microsoft 365, three copies deep.
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 done, 1 failed, 3 partial, 10 no repository, 11 locked, 12 wrong key.")]
+#[command(name = "strongroom", version, after_help = "Exit codes: 0 done, 1 failed, 3 partial, 10 no repository, 11 locked, 12 wrong key.")]
 struct Cli {
     #[command(flatten)]
     global: Global,
