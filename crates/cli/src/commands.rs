@@ -97,8 +97,10 @@ pub(crate) async fn init(global: &Global) -> anyhow::Result<i32> {
     if global.json {
         println!("{}", json!({"repository": place, "id": repo.id()}));
     } else {
-        println!("made repository {} in {place}", repo.id().short());
-        println!("Without its password nothing in it can ever be read: keep a copy of the password away from this host.");
+        if !global.quiet {
+            println!("made repository {} in {place}", repo.id().short());
+            println!("Without its password nothing in it can ever be read: keep a copy of the password away from this host.");
+        }
     }
     Ok(0)
 }

@@ -206,6 +206,9 @@ pub(crate) fn result(r: &RestoreReport) -> String {
 
 /// Files of a snapshot into a local folder. Nothing is overwritten.
 async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Result<i32> {
+    if std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} holds something already, and nothing is overwritten; name an empty or a new folder", target.display());
+    }
     let repo = open::repository(global).await?;
     let json = global.json;
     open::blocking(move || {

@@ -169,6 +169,9 @@ pub fn to_vault(repo: &Repository, vault: &mut VaultRest, progress: &dyn Progres
         report.snapshot = Some(id.to_string());
         report.clean = s.has_tag(TAG_CLEAN);
     }
+    if newest.is_none() {
+        return Err(Error::Request(format!("{} holds no finished snapshot yet; nothing was replicated", repo.location())));
+    }
     let total: u64 = missing.iter().map(|(_, e)| e.len() as u64).sum();
     if total == 0 {
         return Ok(report);

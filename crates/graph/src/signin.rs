@@ -81,6 +81,10 @@ pub(crate) async fn sign_in(http: &reqwest::Client, settings: &Settings, clock: 
         let kind = match refused.error_codes.first() {
             // Application or its service principal unknown, disabled, or without consent; tenant unknown.
             Some(700_016 | 7_000_112 | 7_000_229 | 500_011 | 90_002) => ErrorKind::ApplicationUnknown,
+            // The assertion's times: this host's clock differs from the service's. Nobody revoked anything.
+            Some(700_024) => {
+                return Err(fail(ErrorKind::Settings, format!("the sign-in service finds the time of this host wrong, now {}: {first:.300}", clock.now())));
+            }
             _ => ErrorKind::CredentialRefused,
         };
         return Err(fail(kind, format!("tenant {} refuses to sign application {} in: {first:.300}", settings.tenant, settings.application_id)));

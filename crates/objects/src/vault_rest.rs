@@ -156,7 +156,12 @@ impl VaultRest {
             return match status {
                 s if s.is_success() => Ok(response),
                 StatusCode::NOT_FOUND => Err(StoreError::NotFound { key: action.to_owned(), location: self.location() }),
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
+                StatusCode::UNAUTHORIZED => Err(StoreError::Refused {
+                    location: self.location(),
+                    action: action.to_owned(),
+                    why: format!("it does not accept the token of {:?}; compare user and token_file of this vault with what its custodian handed out", self.settings.user),
+                }),
+                StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
                     let why = response.text().unwrap_or_default();
                     Err(StoreError::Refused {
                         location: self.location(),

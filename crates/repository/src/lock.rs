@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, TryLockError},
     path::Path,
+    sync::Arc,
 };
-use strongroom_objects::{Key, Kind, hash_name};
+use strongroom_objects::{Key, Kind, Store, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
 const STALE_AFTER_S: i64 = 30 * 60;
@@ -25,13 +26,19 @@ struct LockFile {
     pid: u32,
 }
 
-/// Held while a repository is written to. Let go of with [`WriteLock::release`]; a lock that is merely dropped
-/// (a crash) is stale and is cleared by the next writer on the same host.
-#[derive(Debug)]
+/// Held while a repository is written to. [`WriteLock::release`] lets go and says when that fails; dropping it (an
+/// interrupt) tries as well. What a crash leaves is stale, and the next writer on the same host clears it.
 pub struct WriteLock {
     lock: Id,
     taken: jiff::Timestamp,
+    store: Arc<dyn Store>,
     _lease: File,
+}
+
+impl std::fmt::Debug for WriteLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriteLock").field("lock", &self.lock).field("taken", &self.taken).finish_non_exhaustive()
+    }
 }
 
 impl Repository {
@@ -57,7 +64,7 @@ impl Repository {
             self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?)?;
             return Err(e);
         }
-        Ok(WriteLock { lock, taken: now, _lease: lease })
+        Ok(WriteLock { lock, taken: now, store: self.store.clone(), _lease: lease })
     }
 
     fn put_lock(&self, now: jiff::Timestamp) -> Result<Id, Error> {
@@ -114,20 +121,31 @@ impl Repository {
 }
 
 impl WriteLock {
+    fn key(&self) -> Result<Key, Error> {
+        Ok(Key::new(Kind::Locks, &self.lock.to_string())?)
+    }
+
     /// Renews the lock when it is some minutes old. Call it now and then during long work.
     pub fn renew(&mut self, repo: &Repository, now: jiff::Timestamp) -> Result<(), Error> {
         if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
             return Ok(());
         }
         let new = repo.put_lock(now)?;
-        repo.store.remove(&Key::new(Kind::Locks, &self.lock.to_string())?)?;
+        self.store.remove(&self.key()?)?;
         self.lock = new;
         self.taken = now;
         Ok(())
     }
 
     /// Lets go.
-    pub fn release(self, repo: &Repository) -> Result<(), Error> {
-        Ok(repo.store.remove(&Key::new(Kind::Locks, &self.lock.to_string())?)?)
+    pub fn release(self) -> Result<(), Error> {
+        Ok(self.store.remove(&self.key()?)?)
+    }
+}
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        // After a release this removes nothing: absent is no error. Nobody is left to be told of a failure.
+        let _ = self.key().map(|key| self.store.remove(&key));
     }
 }

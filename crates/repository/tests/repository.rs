@@ -4,7 +4,7 @@ mod common;
 use common::*;
 use std::sync::Arc;
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
-use strongroom_repository::{Error, Node, Repository, TreeEditor};
+use strongroom_repository::{BlobKind, Error, Node, Repository, TreeEditor};
 
 #[test]
 fn what_goes_in_comes_out_and_the_same_attachment_is_stored_once() {
@@ -85,11 +85,46 @@ fn a_second_writer_is_refused_and_a_dead_ones_lock_is_cleared() {
     let repo = init(store.clone(), cache.path());
     let lock = repo.lock_for_writing(cache.path(), now()).unwrap();
     assert!(matches!(repo.lock_for_writing(cache.path(), now()), Err(Error::Locked { .. })));
-    drop(lock); // as a kill would: the lock object stays
-    assert_eq!(store.list(Kind::Locks).unwrap().len(), 1);
+    // As a kill leaves it: the lock object stays, the lease goes with the process.
+    let left = Key::new(Kind::Locks, &store.list(Kind::Locks).unwrap()[0].name).unwrap();
+    let bytes = store.get(&left).unwrap();
+    drop(lock);
+    assert!(store.list(Kind::Locks).unwrap().is_empty(), "an interrupt lets go");
+    store.put(&left, &bytes).unwrap();
     let lock = repo.lock_for_writing(cache.path(), now()).unwrap();
-    lock.release(&repo).unwrap();
+    lock.release().unwrap();
     assert!(store.list(Kind::Locks).unwrap().is_empty());
+}
+
+/// Four threads store the same new blob and flush: whoever was told that it is known may rely on it after the own flush,
+/// though another thread still packs it.
+#[test]
+fn a_flush_waits_for_blobs_that_others_are_still_packing() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), cache.path());
+    for round in 0..12_u64 {
+        let mut x = round + 1;
+        let blob: Vec<u8> = (0..2_000_000)
+            .map(|_| {
+                x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (x >> 56) as u8
+            })
+            .collect();
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|s| {
+            for thread in 0..4 {
+                let (repo, store, blob, start, cache) = (&repo, &store, &blob, &start, cache.path());
+                s.spawn(move || {
+                    start.wait();
+                    let id = repo.put_blob(BlobKind::Data, blob).unwrap();
+                    repo.flush().unwrap();
+                    let fresh = Repository::with_key(store.clone(), repo.key().clone(), &cache.join(thread.to_string()), who()).unwrap();
+                    assert_eq!(&fresh.read_blob(BlobKind::Data, &id).unwrap(), blob, "round {round}");
+                });
+            }
+        });
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod drive;
+mod failure;
 mod mail;
 mod run;
 
@@ -82,7 +83,7 @@ pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupO
     repo.reload_index()?;
     let run = Arc::new(Run::begin(repo.clone(), client, options, progress, began)?);
     let outcome = go(&run, &mut lock).await;
-    let released = lock.release(&repo);
+    let released = lock.release();
     let report = outcome?;
     released?;
     Ok(report)
