@@ -15,6 +15,11 @@ mod restore;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
+/// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again with it, and a fifth
+/// more CPU time.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Backup and protection for Microsoft 365, three copies deep.
 #[derive(Parser)]
 #[command(name = "strongroom", version, after_help = "Exit codes: 0 done, 1 failed, 3 partial, 10 no repository, 11 locked, 12 wrong key.")]

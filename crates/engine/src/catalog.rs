@@ -13,7 +13,9 @@ use strongroom_repository::{Id, NodeKind, Repository};
 
 const PLACES: TableDefinition<&str, &str> = TableDefinition::new("places");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+/// Changes in memory before they are written out.
+const FRESH_MAX: usize = 20_000;
 /// Longest chain of folders followed; a longer one is a circle.
 const DEPTH_MAX: usize = 400;
 
@@ -178,8 +180,21 @@ impl Catalog {
 
     /// Keeps the changes; from now on the catalog describes `snapshot`.
     pub(crate) fn save(&self, snapshot: &str) -> Result<(), Error> {
-        let mut rows: Vec<(String, Option<Place>)> = self.fresh().drain().collect();
-        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        self.write(Some(snapshot))
+    }
+
+    /// Writes changes out when there are many, to keep memory flat. Until the next [`Catalog::save`] the catalog describes
+    /// no snapshot: whoever opens it after a crash rebuilds it.
+    pub(crate) fn relieve(&self) -> Result<(), Error> {
+        let many = self.fresh().len() >= FRESH_MAX;
+        if many { self.write(None) } else { Ok(()) }
+    }
+
+    fn write(&self, snapshot: Option<&str>) -> Result<(), Error> {
+        // Locked until the database has them: a reader in between would find the places of yesterday.
+        let mut fresh = self.fresh();
+        let mut rows: Vec<(&String, &Option<Place>)> = fresh.iter().collect();
+        rows.sort_by_key(|(key, _)| *key);
         let write = self.db.begin_write().map_err(cache)?;
         {
             let mut table = write.open_table(PLACES).map_err(cache)?;
@@ -190,8 +205,16 @@ impl Catalog {
                 }
                 .map_err(cache)?;
             }
-            write.open_table(META).map_err(cache)?.insert("snapshot", snapshot).map_err(cache)?;
+            let mut meta = write.open_table(META).map_err(cache)?;
+            match snapshot {
+                Some(id) => meta.insert("snapshot", id).map(|_| ()),
+                None => meta.remove("snapshot").map(|_| ()),
+            }
+            .map_err(cache)?;
         }
-        write.commit().map_err(cache)
+        write.commit().map_err(cache)?;
+        fresh.clear();
+        fresh.shrink_to(0);
+        Ok(())
     }
 }

@@ -256,7 +256,14 @@ impl Client {
         if target.starts_with("https://") || target.starts_with("http://") {
             let url = Url::parse(target).map_err(|e| Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that is no URL: {e}")))?;
             if url.origin() != self.settings.graph.origin() {
-                return Err(Error::new(ErrorKind::BadAnswer, format!("Graph gave a link to another host ({})", url.host_str().unwrap_or_default())));
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!(
+                        "a link that Graph gave leads to {}, and the configuration says graph = \"{}\"; the token is not sent there",
+                        url.origin().ascii_serialization(),
+                        self.settings.graph
+                    ),
+                ));
             }
             return Ok(url);
         }
@@ -284,7 +291,10 @@ impl Client {
                 Err(SignInError::Temporary(why)) => {
                     tries += 1;
                     if tries >= self.patience.tries {
-                        return Err(Error::new(ErrorKind::Unavailable, format!("the sign-in service cannot be reached: {why}")));
+                        return Err(Error::new(
+                            ErrorKind::Unavailable,
+                            format!("the sign-in service {} cannot be reached: {why}; the configuration names it as authority", self.settings.authority),
+                        ));
                     }
                     self.clock.sleep(self.pause(tries)).await;
                 }

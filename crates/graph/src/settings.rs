@@ -48,6 +48,9 @@ impl Settings {
         if let Some(path) = &self.ca_file {
             let pem = std::fs::read(path).map_err(|e| bad(format!("the CA file {} cannot be read: {e}", path.display())))?;
             let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| bad(format!("the CA file {} holds no certificate: {e}", path.display())))?;
+            if certs.is_empty() {
+                return Err(bad(format!("the CA file {} holds no certificate", path.display())));
+            }
             builder = builder.tls_certs_only(certs);
         }
         builder.build().map_err(|e| bad(format!("the HTTPS client cannot be set up: {e}")))

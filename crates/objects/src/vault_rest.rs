@@ -64,6 +64,9 @@ impl VaultRest {
         if let Some(path) = &settings.ca_file {
             let pem = std::fs::read(path).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
             let ca = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            if ca.is_empty() {
+                return Err(failed(format!("the CA file {} holds no certificate", path.display())));
+            }
             builder = builder.tls_certs_only(ca);
         } else if settings.url.scheme() == "http" {
             // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
@@ -127,10 +130,11 @@ impl VaultRest {
     }
 
     fn failed(&self, action: &str, why: &dyn std::error::Error) -> StoreError {
+        // The innermost cause says it; what wraps it repeats the address.
         let mut text = why.to_string();
         let mut source = why.source();
         while let Some(s) = source {
-            text = format!("{text}: {s}");
+            text = s.to_string();
             source = s.source();
         }
         StoreError::Failed { location: self.location(), action: action.to_owned(), why: text }
@@ -159,7 +163,10 @@ impl VaultRest {
                 StatusCode::UNAUTHORIZED => Err(StoreError::Refused {
                     location: self.location(),
                     action: action.to_owned(),
-                    why: format!("it does not accept the token of {:?}; compare user and token_file of this vault with what its custodian handed out", self.settings.user),
+                    why: format!(
+                        "it does not accept the token of {:?}; compare user and token_file of this vault with what its custodian handed out",
+                        self.settings.user
+                    ),
                 }),
                 StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
                     let why = response.text().unwrap_or_default();

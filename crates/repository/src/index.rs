@@ -17,7 +17,7 @@ const BLOBS: TableDefinition<[u8; 33], (u32, u32, u32, u32)> = TableDefinition::
 const PACKS: TableDefinition<u32, [u8; 32]> = TableDefinition::new("packs");
 const INDEXES: TableDefinition<[u8; 32], ()> = TableDefinition::new("indexes");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-const CACHE_BYTES: usize = 48 * 1024 * 1024;
+const CACHE_BYTES: usize = 24 * 1024 * 1024;
 
 /// One pack in an index file.
 #[derive(Debug, Clone, Serialize, Deserialize)]

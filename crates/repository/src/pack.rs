@@ -34,6 +34,10 @@ pub(crate) struct PackBuilder {
 
 impl PackBuilder {
     pub(crate) fn add(&mut self, id: Id, kind: BlobKind, sealed: &[u8], plain_length: u32) {
+        if self.bytes.capacity() == 0 {
+            // Grown step by step, a pack would leave its smaller selves behind in the allocator.
+            self.bytes.reserve(PACK_BYTES.max(sealed.len()) + PACK_BYTES / 16);
+        }
         let offset = self.bytes.len() as u32;
         self.blobs.push(PackedBlob { id, kind, offset, length: sealed.len() as u32, plain_length });
         self.bytes.extend_from_slice(sealed);

@@ -71,20 +71,12 @@ pub(crate) fn name_is_refused(name: &str) -> bool {
         || [".lock", "con", "prn", "aux", "nul", "desktop.ini"].contains(&name.to_lowercase().as_str())
 }
 
-impl Drive {
-    pub(crate) fn new(ids: &mut IdMaker, now: jiff::Timestamp) -> Self {
-        let mut drive = Drive {
-            id: format!("b!{}", ids.exchange("").trim_end_matches('=').replace(['=', '_'], "-")),
-            name: "OneDrive".to_owned(),
-            root: ids.drive_item(),
-            version_limit: 500,
-            ..Self::default()
-        };
-        let root = drive.root.clone();
-        drive.insert(Item {
-            id: root,
-            name: "root".to_owned(),
-            parent: String::new(),
+impl Item {
+    fn folder(id: String, name: &str, parent: &str, now: jiff::Timestamp) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            parent: parent.to_owned(),
             versions: None,
             created: now,
             modified: now,
@@ -95,7 +87,21 @@ impl Drive {
             seq: 0,
             description: None,
             malware: false,
-        });
+        }
+    }
+}
+
+impl Drive {
+    pub(crate) fn new(ids: &mut IdMaker, now: jiff::Timestamp) -> Self {
+        let mut drive = Drive {
+            id: format!("b!{}", ids.exchange("").trim_end_matches('=').replace(['=', '_'], "-")),
+            name: "OneDrive".to_owned(),
+            root: ids.drive_item(),
+            version_limit: 500,
+            ..Self::default()
+        };
+        let root = drive.root.clone();
+        drive.insert(Item::folder(root, "root", "", now));
         drive
     }
 
@@ -187,21 +193,7 @@ impl Drive {
 
     pub(crate) fn new_folder(&mut self, ids: &mut IdMaker, parent: &str, name: &str, now: jiff::Timestamp) -> String {
         let id = ids.drive_item();
-        self.insert(Item {
-            id: id.clone(),
-            name: name.to_owned(),
-            parent: parent.to_owned(),
-            versions: None,
-            created: now,
-            modified: now,
-            fs_created: now,
-            fs_modified: now,
-            e_tag: 1,
-            c_tag: 1,
-            seq: 0,
-            description: None,
-            malware: false,
-        });
+        self.insert(Item::folder(id.clone(), name, parent, now));
         self.touch(parent, now, false);
         id
     }

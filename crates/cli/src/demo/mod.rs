@@ -188,23 +188,22 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         print!("{}", restore::describe(&plan).lines().filter(|l| !l.starts_with("plan")).take(4).map(|l| format!("            {l}\n")).collect::<String>());
         println!("            ({} lines in all)", plan.rows.len());
     }
+    let notes = plan.rows.iter().filter(|r| r.action == strongroom_engine::restore::Action::Remove).count();
     let restored = apply.run(plan, true).await?;
+    let back = restored.items.len() - notes;
     let after = stage.digest().await?;
     let still = missing(&good, &after);
     let identical = attacked.len() - attacked.iter().filter(|a| still.contains(a)).count();
     let extra = missing(&after, &good);
     say(format!(
-        "restored {} items: {} identical after reading back, {} altered by the service, {} failed",
-        restored.items.len(),
-        restored.identical,
-        restored.altered,
-        restored.failed
+        "restored {back} items and took {notes} of the attacker's away: {} as wanted after reading back, {} altered by the service, {} failed",
+        restored.identical, restored.altered, restored.failed
     ));
     let verdict = restored.failed == 0 && still.len() as u64 <= restored.altered;
     let rows = vec![
         vec!["items before the attack".to_owned(), good.len().to_string()],
         vec!["attacked".to_owned(), attacked.len().to_string()],
-        vec!["restored".to_owned(), restored.items.len().to_string()],
+        vec!["restored".to_owned(), back.to_string()],
         vec!["identical to their state before the attack".to_owned(), identical.to_string()],
         vec!["back, but altered by the service".to_owned(), restored.altered.to_string()],
         vec!["lost".to_owned(), restored.failed.to_string()],
@@ -252,7 +251,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     if global.json {
         println!(
             "{}",
-            serde_json::json!({"attacked": attacked.len(), "restored": restored.items.len(), "identical": identical, "altered": altered, "failed": failed, "dir": dir, "seconds": began.elapsed().as_secs_f64()})
+            serde_json::json!({"attacked": attacked.len(), "restored": back, "identical": identical, "altered": altered, "failed": failed, "dir": dir, "seconds": began.elapsed().as_secs_f64()})
         );
     } else {
         println!("\n{}", output::table(&["what", "items"], &rows));

@@ -15,11 +15,11 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Change and suspicion of each run, as bars on a square-root scale so that quiet days still show.
+/// Change and suspicion of each run, as bars; what is not nothing is at least a line.
 fn chart(days: &[Day]) -> String {
     let (width, height, foot) = (90.0 * days.len() as f64 + 40.0, 220.0, 40.0);
     let most = days.iter().map(|d| d.changed.max(d.suspicion)).max().unwrap_or(1).max(1) as f64;
-    let tall = |n: u64| (n as f64 / most).sqrt() * (height - foot - 30.0);
+    let tall = |n: u64| if n == 0 { 0.0 } else { (n as f64 / most * (height - foot - 30.0)).max(2.0) };
     let mut out = format!(
         "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"chart-title\"><title id=\"chart-title\">Items changed and items suspected in each backup</title>"
     );
@@ -51,8 +51,8 @@ pub(super) fn html(p: &Page<'_>) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Strongroom: a school brought back</title><style>\
          :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem}\
          table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #8886;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}\
-         .wide{overflow-x:auto}svg{min-width:32rem;width:100%;height:auto}svg text{font-size:12px;text-anchor:middle;fill:currentColor}.axis{stroke:currentColor}.changed{fill:#4a7fb5}.suspicion{fill:#c0392b}\
-         svg .good{fill:#2e7d4f}svg .bad{fill:#c0392b;font-weight:bold}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}</style></head><body><main><h1>A school was attacked, and brought back</h1>",
+         .wide{overflow-x:auto}svg{width:100%;height:auto}svg text{font-size:12px;text-anchor:middle;fill:currentColor}.axis{stroke:currentColor}.changed{fill:#4a7fb5}.suspicion{fill:#c0392b}\
+         svg .good{fill:#2e7d4f}svg .bad{fill:#c0392b;font-weight:bold}@media(max-width:36rem){svg text{font-size:16px}}.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}</style></head><body><main><h1>A school was attacked, and brought back</h1>",
     );
     out.push_str(&format!("<p>The whole demonstration took {:.1} seconds.</p><h2>What came back</h2><table><tbody>", p.seconds));
     for row in p.rows {

@@ -160,7 +160,7 @@ pub(crate) struct Run {
 }
 
 /// Entries in memory before directories are written and let go.
-const LOADED_NODES_MAX: usize = 400_000;
+const LOADED_NODES_MAX: usize = 50_000;
 
 fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     m.lock().unwrap_or_else(PoisonError::into_inner)
@@ -448,6 +448,7 @@ impl Run {
             tree.write_and_shed()?;
         }
         drop(tree);
+        self.catalog.relieve()?;
         if self.repo.flush_is_due() {
             self.repo.flush()?;
         }

@@ -16,7 +16,13 @@ use tokio::task::JoinSet;
 
 impl Drive {
     /// Puts an item in its place and, when its content is new, sends for it.
-    pub(super) fn accept(self: &Arc<Self>, item: DriveItem, tasks: &mut JoinSet<Done>, waiting: &mut Vec<DriveItem>, crowded: &mut Vec<DriveItem>) -> Result<(), Error> {
+    pub(super) fn accept(
+        self: &Arc<Self>,
+        item: DriveItem,
+        tasks: &mut JoinSet<Done>,
+        waiting: &mut Vec<DriveItem>,
+        crowded: &mut Vec<DriveItem>,
+    ) -> Result<(), Error> {
         let Some(parent) = &item.parent else { return Ok(()) };
         if !self.is_root(parent) && self.run.catalog.path(self.owner(), &parent.0)?.is_none() {
             waiting.push(item);
