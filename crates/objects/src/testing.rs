@@ -15,6 +15,7 @@ struct State {
     /// Writes (put, flush, remove) still allowed; `None` is without end.
     writes_left: Option<u64>,
     writes_done: u64,
+    reads_done: u64,
     log: Vec<String>,
 }
 
@@ -51,6 +52,11 @@ impl Memory {
     /// Writes done so far.
     pub fn writes(&self) -> u64 {
         self.state().writes_done
+    }
+
+    /// Reads of whole objects and of ranges so far.
+    pub fn reads(&self) -> u64 {
+        self.state().reads_done
     }
 
     /// The keys of all writes so far, oldest first.
@@ -103,7 +109,9 @@ impl Store for Memory {
     }
 
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        self.state().objects.get(key).cloned().ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.location() })
+        let mut state = self.state();
+        state.reads_done += 1;
+        state.objects.get(key).cloned().ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.location() })
     }
 
     fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {

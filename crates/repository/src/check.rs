@@ -1,11 +1,22 @@
-//! Proves that what snapshots need is there, and with `read_data` that its bytes are right.
+//! Proves that what snapshots need is there, and with `read_data` that its bytes are right. Damage is named by the items
+//! that it touches.
 
 use crate::{
-    BlobKind, Error, Id, NodeKind, Repository,
+    BlobKind, Error, Id, NodeKind, PackedBlob, Repository,
     pack::{open_blob, read_header},
 };
-use std::collections::{BTreeMap, HashSet};
+use rayon::prelude::*;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use strongroom_objects::{Key, Kind, hash_name};
+
+/// Damaged items that are named; of more only the number is told.
+const ITEMS_MAX: usize = 10_000;
 
 /// What a check found.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -22,98 +33,192 @@ pub struct CheckReport {
     pub packs_unreferenced: u64,
     /// What is wrong, one sentence each. Empty means sound.
     pub problems: Vec<String>,
+    /// Files that cannot be restored whole, 10,000 at most.
+    pub damaged: Vec<DamagedItem>,
+    /// How many there are in all.
+    pub damaged_items: u64,
 }
+
+/// A file whose content is not whole any more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct DamagedItem {
+    /// Where it stands; of a lost directory, the directory.
+    pub path: String,
+    /// The oldest snapshot in which this version was found.
+    pub snapshot: Id,
+    /// When that snapshot was made.
+    pub since: jiff::Timestamp,
+}
+
+/// What a check gathers from many threads.
+#[derive(Default)]
+struct Findings {
+    problems: Mutex<Vec<String>>,
+    /// Blobs that an index names and whose bytes are not to be had.
+    lost: Mutex<HashSet<(BlobKind, Id)>>,
+    bytes_read: AtomicU64,
+    packs_done: AtomicU64,
+}
+
+fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Findings {
+    fn problem(&self, text: String) {
+        lock(&self.problems).push(text);
+    }
+
+    fn lose(&self, blobs: &[PackedBlob]) {
+        lock(&self.lost).extend(blobs.iter().map(|b| (b.kind, b.id)));
+    }
+}
+
+/// A directory to look into: its tree, its path, and the number of the oldest snapshot that has it.
+type Open = (Id, String, usize);
 
 impl Repository {
     /// Checks structure, and content when `read_data` says so. `progress` gets packs done and packs in all.
     ///
     /// Damage is reported, not returned as an error; an error means that the check itself could not go on.
-    pub fn check(&self, read_data: bool, progress: &dyn Fn(u64, u64)) -> Result<CheckReport, Error> {
+    pub fn check(&self, read_data: bool, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<CheckReport, Error> {
         let mut report = CheckReport::default();
-        let mut packs: BTreeMap<Id, Vec<crate::PackedBlob>> = BTreeMap::new();
+        let findings = Findings::default();
+        let stored: HashMap<String, u64> = self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
+        let mut named: HashSet<Id> = HashSet::new();
         for entry in self.store.list(Kind::Index)? {
             let id = Id::parse(&entry.name)?;
-            match self.read_index(&id) {
-                Ok(file) => {
-                    for pack in file.packs {
-                        report.blobs += pack.blobs.len() as u64;
-                        packs.entry(pack.id).or_default().extend(pack.blobs.iter().map(crate::PackedBlob::from));
-                    }
+            let file = match self.read_index(&id) {
+                Ok(file) => file,
+                Err(e) => {
+                    findings.problem(e.to_string());
+                    continue;
                 }
-                Err(e) => report.problems.push(e.to_string()),
+            };
+            let mut packs: BTreeMap<Id, Vec<PackedBlob>> = BTreeMap::new();
+            for pack in file.packs {
+                report.blobs += pack.blobs.len() as u64;
+                named.insert(pack.id);
+                packs.entry(pack.id).or_default().extend(pack.blobs.iter().map(PackedBlob::from));
             }
+            packs.par_iter().for_each(|(id, blobs)| {
+                self.check_stored(id, blobs, stored.get(&id.to_string()).copied(), read_data, &findings);
+                progress(findings.packs_done.fetch_add(1, Ordering::Relaxed) + 1, stored.len() as u64);
+            });
         }
-        let stored: BTreeMap<String, u64> = self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
-        report.packs = packs.len() as u64;
-        report.packs_unreferenced = stored.keys().filter(|name| Id::parse(name).is_ok_and(|id| !packs.contains_key(&id))).count() as u64;
-        for (n, (id, blobs)) in packs.iter().enumerate() {
-            let least = blobs.iter().map(|b| u64::from(b.offset) + u64::from(b.length)).max().unwrap_or(0);
-            match stored.get(&id.to_string()) {
-                None => report.problems.push(format!("pack {id} is missing; an index names {} blobs in it", blobs.len())),
-                Some(size) if *size < least => {
-                    report.problems.push(format!("pack {id} is cut short: {size} of at least {least} bytes"));
-                }
-                Some(size) if read_data => {
-                    if let Err(e) = self.check_pack(id, blobs) {
-                        report.problems.push(e.to_string());
-                    }
-                    report.bytes_read += size;
-                }
-                Some(_) => {}
-            }
-            progress(n as u64 + 1, report.packs);
-        }
-        let mut seen = HashSet::new();
+        report.packs = named.len() as u64;
+        report.packs_unreferenced = stored.keys().filter(|name| Id::parse(name).is_ok_and(|id| !named.contains(&id))).count() as u64;
+        let mut snapshots = Vec::new();
         for entry in self.store.list(Kind::Snapshots)? {
             report.snapshots += 1;
-            match Id::parse(&entry.name).and_then(|id| self.snapshot(&id)) {
-                Ok(snapshot) => self.check_tree(&snapshot.tree, &entry.name, &mut seen, &mut report)?,
-                Err(e) => report.problems.push(e.to_string()),
+            match Id::parse(&entry.name).and_then(|id| Ok((id, self.snapshot(&id)?))) {
+                Ok(found) => snapshots.push(found),
+                Err(e) => findings.problem(e.to_string()),
             }
         }
+        snapshots.sort_by_key(|(id, s)| (s.time, *id));
+        let mut damaged = Vec::new();
+        let mut seen = HashSet::new();
+        for (n, (_, snapshot)) in snapshots.iter().enumerate() {
+            // Level by level, each level on all cores.
+            let mut level: Vec<Open> = vec![(snapshot.tree, String::new(), n)];
+            while !level.is_empty() {
+                level.retain(|(tree, ..)| seen.insert(*tree));
+                let looked: Vec<(Vec<Open>, Vec<String>)> = level.par_iter().map(|open| self.check_tree(open, &findings)).collect::<Result<_, Error>>()?;
+                level.clear();
+                for (below, bad) in looked {
+                    level.extend(below);
+                    report.damaged_items += bad.len() as u64;
+                    let room = ITEMS_MAX.saturating_sub(damaged.len());
+                    damaged.extend(bad.into_iter().take(room).map(|path| DamagedItem { path, snapshot: snapshots[n].0, since: snapshots[n].1.time }));
+                }
+            }
+        }
+        damaged.sort();
+        report.damaged = damaged;
+        report.bytes_read = findings.bytes_read.into_inner();
+        report.problems = findings.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.problems.sort();
         Ok(report)
     }
 
-    fn check_pack(&self, id: &Id, blobs: &[crate::PackedBlob]) -> Result<(), Error> {
-        let bytes = self.store.get(&Key::new(Kind::Data, &id.to_string())?)?;
-        if hash_name(&bytes) != id.to_string() {
-            return Err(Error::damaged(format!("pack {id}"), "its bytes are not those that its name says"));
-        }
-        let header = read_header(&self.key, &id.to_string(), &bytes)?;
-        for blob in blobs {
-            if !header.contains(blob) {
-                return Err(Error::damaged(format!("pack {id}"), format!("an index names {} blob {} where its header does not", blob.kind.as_str(), blob.id)));
+    fn check_stored(&self, id: &Id, blobs: &[PackedBlob], size: Option<u64>, read_data: bool, findings: &Findings) {
+        let least = blobs.iter().map(|b| u64::from(b.offset) + u64::from(b.length)).max().unwrap_or(0);
+        match size {
+            None => {
+                findings.problem(format!("pack {id} is missing; an index names {} blobs in it", blobs.len()));
+                findings.lose(blobs);
             }
-            let (start, end) = (blob.offset as usize, blob.offset as usize + blob.length as usize);
-            open_blob(&self.key, blob, &bytes[start..end])?;
+            Some(size) if size < least => {
+                findings.problem(format!("pack {id} is cut short: {size} of at least {least} bytes"));
+                let cut: Vec<PackedBlob> = blobs.iter().filter(|b| u64::from(b.offset) + u64::from(b.length) > size).copied().collect();
+                findings.lose(&cut);
+            }
+            Some(size) if read_data => {
+                if let Err(e) = self.check_pack(id, blobs, findings) {
+                    findings.problem(e.to_string());
+                }
+                findings.bytes_read.fetch_add(size, Ordering::Relaxed);
+            }
+            Some(_) => {}
         }
-        Ok(())
     }
 
-    fn check_tree(&self, tree: &Id, snapshot: &str, seen: &mut HashSet<Id>, report: &mut CheckReport) -> Result<(), Error> {
-        if !seen.insert(*tree) {
-            return Ok(());
+    fn check_pack(&self, id: &Id, blobs: &[PackedBlob], findings: &Findings) -> Result<(), Error> {
+        let bytes = self.store.get(&Key::new(Kind::Data, &id.to_string())?).inspect_err(|_| findings.lose(blobs))?;
+        let right = hash_name(&bytes) == id.to_string();
+        let header = read_header(&self.key, &id.to_string(), &bytes);
+        for blob in blobs {
+            let sealed = bytes.get(blob.offset as usize..blob.offset as usize + blob.length as usize);
+            if let Err(e) = sealed.map_or_else(|| Err(Error::damaged(format!("pack {id}"), "it is cut short")), |s| open_blob(&self.key, blob, s)) {
+                findings.lose(&[*blob]);
+                if right {
+                    findings.problem(format!("pack {id}: {e}"));
+                }
+            }
         }
+        if !right {
+            return Err(Error::damaged(format!("pack {id}"), "its bytes are not those that its name says"));
+        }
+        let header = header?;
+        let listed: HashSet<&PackedBlob> = header.iter().collect();
+        match blobs.iter().find(|b| !listed.contains(b)) {
+            Some(b) => Err(Error::damaged(format!("pack {id}"), format!("an index names {} blob {} where its header does not", b.kind.as_str(), b.id))),
+            None => Ok(()),
+        }
+    }
+
+    /// The directories below, and the paths that cannot be restored.
+    fn check_tree(&self, (tree, path, snapshot): &Open, findings: &Findings) -> Result<(Vec<Open>, Vec<String>), Error> {
+        let mut below = Vec::new();
+        let mut bad = Vec::new();
         let nodes = match self.read_tree(tree) {
             Ok(nodes) => nodes,
             Err(e) => {
-                report.problems.push(format!("snapshot {:.8}: {e}", snapshot));
-                return Ok(());
+                findings.problem(format!("{}/: {e}", path));
+                return Ok((below, vec![format!("{path}/")]));
             }
         };
         for node in nodes {
+            let at = || format!("{path}/{}", node.name);
             match &node.kind {
-                NodeKind::Dir { subtree } => self.check_tree(subtree, snapshot, seen, report)?,
+                NodeKind::Dir { subtree } => below.push((*subtree, at(), *snapshot)),
                 NodeKind::File { content, .. } => {
+                    let mut whole = true;
                     for id in content {
                         if !self.has_blob(BlobKind::Data, id)? {
-                            report.problems.push(format!("snapshot {snapshot:.8}: {} needs data blob {id}, which is in no index", node.name));
+                            findings.problem(format!("{} needs data blob {id}, which is in no index", at()));
+                            whole = false;
                         }
+                        whole &= !lock(&findings.lost).contains(&(BlobKind::Data, *id));
+                    }
+                    if !whole {
+                        bad.push(at());
                     }
                 }
                 NodeKind::Other(_) => {}
             }
         }
-        Ok(())
+        Ok((below, bad))
     }
 }

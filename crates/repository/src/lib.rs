@@ -19,13 +19,14 @@ mod index;
 mod keyfile;
 mod lock;
 mod pack;
+mod read;
 mod repo;
 mod snapshot;
 mod tree;
 mod walk;
 mod writer;
 
-pub use check::CheckReport;
+pub use check::{CheckReport, DamagedItem};
 pub use crypto::MasterKey;
 pub use cut::{Cut, cut};
 pub use editor::{Found, TreeEditor};

@@ -11,7 +11,7 @@ pub(crate) const PACK_BYTES: usize = 16 * 1024 * 1024;
 const HEADER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One blob in a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PackedBlob {
     /// SHA-256 of the plain bytes.
     pub id: Id,

@@ -4,6 +4,7 @@ use crate::{
     index::{BlobIndex, IndexFile, Location},
     keyfile::{self, Config},
     pack::open_blob,
+    read::ReadAhead,
     tree,
     writer::WriterState,
 };
@@ -35,6 +36,7 @@ pub struct Repository {
     pub(crate) id: Id,
     pub(crate) index: BlobIndex,
     pub(crate) writer: WriterState,
+    reads: ReadAhead,
     pub(crate) who: Writer,
 }
 
@@ -80,7 +82,7 @@ impl Repository {
         }
         std::fs::create_dir_all(cache).map_err(Error::cache)?;
         let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())))?;
-        let repo = Self { store, key, id: config.id, index, writer: WriterState::default(), who };
+        let repo = Self { store, key, id: config.id, index, writer: WriterState::default(), reads: ReadAhead::default(), who };
         repo.reload_index()?;
         Ok(repo)
     }
@@ -105,16 +107,11 @@ impl Repository {
         &self.store
     }
 
-    /// Number of blobs that the index names.
-    pub fn blobs(&self) -> Result<u64, Error> {
-        self.index.len()
-    }
-
     /// Brings the local index up to the repository's index files. Call it again once the writer's lock is held: somebody
     /// may have pruned in between.
     pub fn reload_index(&self) -> Result<(), Error> {
         let listed: BTreeSet<Id> = self.store.list(Kind::Index)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
-        let mut loaded = self.index.loaded()?;
+        let mut loaded = self.index.loaded();
         if !loaded.is_subset(&listed) {
             self.index.reset()?;
             loaded.clear();
@@ -191,7 +188,7 @@ impl Repository {
     pub fn read_blob(&self, kind: BlobKind, id: &Id) -> Result<Vec<u8>, Error> {
         let found = self.locate(kind, id)?.ok_or_else(|| Error::MissingBlob { kind: kind.as_str(), id: id.to_string() })?;
         let start = u64::from(found.blob.offset);
-        let sealed = self.store.get_range(&Key::new(Kind::Data, &found.pack.to_string())?, start..start + u64::from(found.blob.length))?;
+        let sealed = self.reads.read(self.store.as_ref(), &found.pack, start, u64::from(found.blob.length))?;
         open_blob(&self.key, &found.blob, &sealed)
     }
 

@@ -1,6 +1,7 @@
-//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`.
+//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench repository`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod bench;
 mod test;
 mod tidy;
 
@@ -11,8 +12,9 @@ fn main() {
         ["tidy"] => tidy::run(),
         ["test"] => test::run(true),
         ["test", "--no-servers"] => test::run(false),
+        ["bench", "repository", rest @ ..] => bench::repository(rest),
         _ => {
-            eprintln!("usage: cargo xtask tidy | test [--no-servers]");
+            eprintln!("usage: cargo xtask tidy | test [--no-servers] | bench repository");
             std::process::exit(2);
         }
     };

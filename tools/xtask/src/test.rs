@@ -30,7 +30,7 @@ fn run_in(dir: &Path, program: &str, args: &[&str], env: &[(&str, &Path)]) -> an
     Ok(())
 }
 
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok() || Command::new(program).arg("version").output().is_ok()
 }
 

@@ -1,0 +1,320 @@
+//! The index: which pack holds which blob. On disk as sorted runs, loaded from the repository's index files.
+//!
+//! Invariants: the runs name only blobs whose index file is durable in the repository. When an index file that they
+//! were built from is gone (a prune elsewhere, damage), all of them are thrown away and built anew (the epoch ends), since
+//! a stale row would name a deleted pack: data loss. Files are written once; what counts is what `manifest.json`
+//! names, and that is replaced in one step, so a crash leaves the index of before or of after.
+
+mod run;
+
+use crate::{BlobKind, Error, Id, pack::PackedBlob};
+use run::{Row, Run};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+/// Runs of like size that are merged into one; lookups look at about this many for each step of size.
+const MERGE_AT: usize = 8;
+/// Runs are of like size when the larger has at most so many times the rows of the smaller.
+const LIKE: u64 = 8;
+const MANIFEST: &str = "manifest.json";
+const PACKS: &str = "packs";
+
+/// One pack in an index file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct IndexPack {
+    pub(crate) id: Id,
+    pub(crate) blobs: Vec<IndexBlob>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct IndexBlob {
+    id: Id,
+    #[serde(rename = "type")]
+    kind: BlobKind,
+    offset: u32,
+    length: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    uncompressed_length: u32,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// An index file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct IndexFile {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) supersedes: Vec<Id>,
+    pub(crate) packs: Vec<IndexPack>,
+}
+
+impl From<&PackedBlob> for IndexBlob {
+    fn from(b: &PackedBlob) -> Self {
+        Self { id: b.id, kind: b.kind, offset: b.offset, length: b.length, uncompressed_length: b.plain_length }
+    }
+}
+
+impl From<&IndexBlob> for PackedBlob {
+    fn from(b: &IndexBlob) -> Self {
+        Self { id: b.id, kind: b.kind, offset: b.offset, length: b.length, plain_length: b.uncompressed_length }
+    }
+}
+
+/// Where a blob lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Location {
+    pub(crate) pack: Id,
+    pub(crate) blob: PackedBlob,
+}
+
+/// What `manifest.json` says; version 1.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Manifest {
+    v: u32,
+    epoch: u64,
+    /// Number of the next run.
+    next: u64,
+    /// File names, oldest first.
+    runs: Vec<String>,
+    /// Ids in the file `packs` that count.
+    packs: usize,
+    /// The repository's index files that all this was built from.
+    indexes: BTreeSet<Id>,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    epoch: u64,
+    next: u64,
+    runs: Vec<Arc<Run>>,
+    packs: Arc<Vec<Id>>,
+    indexes: Arc<BTreeSet<Id>>,
+}
+
+/// The local index of one repository.
+pub(crate) struct BlobIndex {
+    dir: PathBuf,
+    state: RwLock<Arc<State>>,
+    writing: Mutex<()>,
+    /// Held while this process may write; `None` when the directory is this process's own.
+    _lock: Option<File>,
+    private: bool,
+}
+
+impl Drop for BlobIndex {
+    fn drop(&mut self) {
+        if self.private {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
+impl BlobIndex {
+    /// Opens the index in `dir`. An unreadable one is emptied, since everything in it can be rebuilt. While another
+    /// process has it, this one works on a copy of its own.
+    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+        if dir.is_file() {
+            // What earlier versions kept here.
+            fs::remove_file(dir).map_err(Error::cache)?;
+        }
+        fs::create_dir_all(dir).map_err(Error::cache)?;
+        let lock = File::create(dir.join("lock")).map_err(Error::cache)?;
+        let (dir, lock) = match lock.try_lock() {
+            Ok(()) => (dir.to_owned(), Some(lock)),
+            Err(fs::TryLockError::WouldBlock) => (copy(dir)?, None),
+            Err(fs::TryLockError::Error(e)) => return Err(Error::cache(e)),
+        };
+        let private = lock.is_none();
+        let state = match load(&dir) {
+            Ok(state) => state,
+            Err(e) => {
+                tracing::debug!(dir = %dir.display(), error = %e, "the local index is built anew");
+                State::default()
+            }
+        };
+        let index = Self { dir, state: RwLock::new(Arc::new(state)), writing: Mutex::default(), _lock: lock, private };
+        index.sweep()?;
+        Ok(index)
+    }
+
+    fn state(&self) -> Arc<State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The index files that the runs were built from.
+    pub(crate) fn loaded(&self) -> BTreeSet<Id> {
+        self.state().indexes.as_ref().clone()
+    }
+
+    /// Ends the epoch: everything is forgotten.
+    pub(crate) fn reset(&self) -> Result<(), Error> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.state();
+        tracing::debug!(dir = %self.dir.display(), epoch = old.epoch + 1, "the local index starts a new epoch");
+        self.keep(State { epoch: old.epoch + 1, next: old.next, ..State::default() })?;
+        self.sweep()
+    }
+
+    /// Adds index files that are durable in the repository.
+    pub(crate) fn add(&self, files: &[(Id, IndexFile)]) -> Result<(), Error> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state().as_ref().clone();
+        let mut rows = Vec::new();
+        let (packs, indexes) = (Arc::make_mut(&mut state.packs), Arc::make_mut(&mut state.indexes));
+        for (id, file) in files {
+            indexes.insert(*id);
+            for pack in &file.packs {
+                let number = u32::try_from(packs.len()).map_err(Error::cache)?;
+                packs.push(pack.id);
+                rows.extend(pack.blobs.iter().map(|b| Row::new(&PackedBlob::from(b), number)));
+            }
+        }
+        if !rows.is_empty() {
+            let run = run::write(&self.next_path(&mut state), rows)?;
+            state.runs.push(Arc::new(run));
+        }
+        let merged = self.merge(&mut state)?;
+        self.keep(state)?;
+        if merged {
+            self.sweep()?;
+        }
+        Ok(())
+    }
+
+    fn next_path(&self, state: &mut State) -> PathBuf {
+        state.next += 1;
+        self.dir.join(format!("{:08}.run", state.next))
+    }
+
+    /// Merges the newest runs while enough of them are of like size.
+    fn merge(&self, state: &mut State) -> Result<bool, Error> {
+        let mut merged = false;
+        loop {
+            let Some(last) = state.runs.last() else { return Ok(merged) };
+            let mut largest = last.rows();
+            let mut like = 0;
+            for run in state.runs.iter().rev() {
+                if run.rows() > largest.saturating_mul(LIKE) {
+                    break;
+                }
+                largest = largest.max(run.rows());
+                like += 1;
+            }
+            if like < MERGE_AT {
+                return Ok(merged);
+            }
+            let path = self.next_path(state);
+            let from = state.runs.len() - like;
+            let run = run::merge(&path, &state.runs[from..])?;
+            state.runs.truncate(from);
+            state.runs.push(Arc::new(run));
+            merged = true;
+        }
+    }
+
+    /// Makes `state` the one that counts, on disk and here.
+    fn keep(&self, state: State) -> Result<(), Error> {
+        let packs: Vec<u8> = state.packs.iter().flat_map(|id| id.0).collect();
+        let old = self.state();
+        // Ids are only appended within an epoch; after it they are written anew.
+        if state.epoch == old.epoch && old.packs.len() <= state.packs.len() && self.dir.join(PACKS).exists() {
+            let mut file = fs::OpenOptions::new().write(true).open(self.dir.join(PACKS)).map_err(Error::cache)?;
+            file.set_len(old.packs.len() as u64 * 32).map_err(Error::cache)?;
+            std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).map_err(Error::cache)?;
+            file.write_all(&packs[old.packs.len() * 32..]).and_then(|()| file.sync_data()).map_err(Error::cache)?;
+        } else {
+            replace(&self.dir.join(PACKS), &packs)?;
+        }
+        let name = |r: &Arc<Run>| r.path().file_name().map(|n| n.to_string_lossy().into_owned());
+        let manifest = Manifest {
+            v: 1,
+            epoch: state.epoch,
+            next: state.next,
+            runs: state.runs.iter().filter_map(name).collect(),
+            packs: state.packs.len(),
+            indexes: state.indexes.as_ref().clone(),
+        };
+        replace(&self.dir.join(MANIFEST), &serde_json::to_vec(&manifest).map_err(Error::cache)?)?;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        Ok(())
+    }
+
+    /// Deletes runs that nothing names: merged ones, and those of a crash. Whoever still reads one has it open.
+    fn sweep(&self) -> Result<(), Error> {
+        let state = self.state();
+        for entry in fs::read_dir(&self.dir).map_err(Error::cache)?.flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "run") && !state.runs.iter().any(|r| r.path() == path) {
+                fs::remove_file(&path).map_err(Error::cache)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a blob lies, `None` when no index names it.
+    pub(crate) fn find(&self, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
+        let state = self.state();
+        for run in state.runs.iter().rev() {
+            if let Some(row) = run.find(kind, id)? {
+                let pack = state.packs.get(row.pack() as usize).ok_or_else(|| Error::cache("a row names a pack that is not listed"))?;
+                return Ok(Some(row.location(*pack, kind, *id)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A directory of this process's own, with the runs that are there now; they never change, so links will do.
+fn copy(dir: &Path) -> Result<PathBuf, Error> {
+    let own = dir.with_extension(format!("index-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&own);
+    fs::create_dir_all(&own).map_err(Error::cache)?;
+    // The owner may merge meanwhile: without a whole copy this process loads the repository's index files itself.
+    let linked = || -> std::io::Result<()> {
+        let manifest = fs::read(dir.join(MANIFEST))?;
+        let parsed: Manifest = serde_json::from_slice(&manifest)?;
+        for run in &parsed.runs {
+            fs::hard_link(dir.join(run), own.join(run))?;
+        }
+        fs::copy(dir.join(PACKS), own.join(PACKS))?;
+        fs::write(own.join(MANIFEST), manifest)
+    };
+    if linked().is_err() {
+        let _ = fs::remove_file(own.join(MANIFEST));
+    }
+    Ok(own)
+}
+
+fn load(dir: &Path) -> Result<State, Error> {
+    let manifest = match fs::read(dir.join(MANIFEST)) {
+        Ok(bytes) => serde_json::from_slice::<Manifest>(&bytes).map_err(Error::cache)?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(State::default()),
+        Err(e) => return Err(Error::cache(e)),
+    };
+    if manifest.v != 1 {
+        return Err(Error::cache("its version is another"));
+    }
+    let bytes = fs::read(dir.join(PACKS)).map_err(Error::cache)?;
+    let packs: Vec<Id> = bytes.chunks_exact(32).take(manifest.packs).map(|c| Id(std::array::from_fn(|n| c[n]))).collect();
+    if packs.len() != manifest.packs {
+        return Err(Error::cache("the list of packs is cut short"));
+    }
+    let runs = manifest.runs.iter().map(|name| Run::open(&dir.join(name)).map(Arc::new)).collect::<Result<_, _>>()?;
+    Ok(State { epoch: manifest.epoch, next: manifest.next, runs, packs: Arc::new(packs), indexes: Arc::new(manifest.indexes) })
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let new = path.with_extension("new");
+    let written = File::create(&new).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_data()));
+    written.and_then(|()| fs::rename(&new, path)).map_err(Error::cache)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! One sorted run of the local index: a file that is written once and read in place.
+//!
+//! Rows come first, sorted by blob; then fences (the first id of every block of rows) and a Bloom filter, which alone are
+//! kept in memory: some 1.4 bytes a blob. Ids are hashes, so they are their own hash functions. A blob that is not in
+//! the run costs a look at the filter, one that is costs one read of a block.
+
+use crate::{BlobKind, Error, Id, index::Location, pack::PackedBlob};
+use std::{
+    cmp::Ordering,
+    fs::File,
+    io::{BufWriter, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Id, kind.
+const KEY_BYTES: usize = 33;
+/// Key, pack number, offset, length, plain length.
+const ROW_BYTES: usize = KEY_BYTES + 16;
+const BLOCK_ROWS: usize = 64;
+/// Bits of filter a row, in lines of 512: one in a hundred absent blobs costs a read in vain.
+const FILTER_BITS: u64 = 10;
+const LINE_WORDS: usize = 8;
+const FOOTER_BYTES: usize = 32;
+const MAGIC: u64 = u64::from_le_bytes(*b"SRRUNv01");
+/// Bytes that a merge reads of a run at a time.
+const READ_AHEAD_BYTES: usize = 256 * 1024;
+
+/// A blob and where it lies; the pack by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row([u8; ROW_BYTES]);
+
+impl Row {
+    pub(super) fn new(blob: &PackedBlob, pack: u32) -> Self {
+        let mut row = [0; ROW_BYTES];
+        row[..32].copy_from_slice(&blob.id.0);
+        row[32] = kind_byte(blob.kind);
+        for (n, value) in [pack, blob.offset, blob.length, blob.plain_length].into_iter().enumerate() {
+            row[KEY_BYTES + n * 4..KEY_BYTES + n * 4 + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        Self(row)
+    }
+
+    fn number(&self, n: usize) -> u32 {
+        let at = KEY_BYTES + n * 4;
+        u32::from_le_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.0[..KEY_BYTES]
+    }
+
+    pub(super) fn pack(&self) -> u32 {
+        self.number(0)
+    }
+
+    pub(super) fn location(&self, pack: Id, kind: BlobKind, id: Id) -> Location {
+        let blob = PackedBlob { id, kind, offset: self.number(1), length: self.number(2), plain_length: self.number(3) };
+        Location { pack, blob }
+    }
+}
+
+impl PartialOrd for Row {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Row {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+fn kind_byte(kind: BlobKind) -> u8 {
+    match kind {
+        BlobKind::Data => 0,
+        BlobKind::Tree => 1,
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..at + 8].iter().fold(0, |n, b| n << 8 | u64::from(*b))
+}
+
+/// Line of the filter and the seven bits in it.
+fn filter_bits(key: &[u8], lines: usize) -> (usize, impl Iterator<Item = (usize, u64)>) {
+    let line = (u128::from(word(key, 8)) * lines as u128) >> 64;
+    let bits = word(key, 16);
+    (line as usize * LINE_WORDS, (0..7).map(move |n| (bits >> (n * 9)) as usize & 511).map(|bit| (bit / 64, 1 << (bit % 64))))
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut buffer: &mut [u8], mut at: u64) -> std::io::Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, at)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => {
+                buffer = &mut buffer[n..];
+                at += n as u64;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) struct Run {
+    path: PathBuf,
+    file: File,
+    rows: u64,
+    fences: Vec<u64>,
+    filter: Vec<u64>,
+}
+
+impl Run {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let bad = |why: &str| Error::cache(format!("{}: {why}", path.display()));
+        let mut file = File::open(path).map_err(Error::cache)?;
+        let length = file.metadata().map_err(Error::cache)?.len();
+        let mut footer = [0; FOOTER_BYTES];
+        let footer_at = length.checked_sub(FOOTER_BYTES as u64).ok_or_else(|| bad("too short"))?;
+        read_at(&file, &mut footer, footer_at).map_err(Error::cache)?;
+        let field = |n: usize| u64::from_le_bytes(std::array::from_fn(|k| footer[n * 8 + k]));
+        let (rows, fences, words) = (field(0), field(1), field(2));
+        let tail = fences.checked_add(words).and_then(|n| n.checked_mul(8));
+        let expected = rows.checked_mul(ROW_BYTES as u64).zip(tail).and_then(|(a, b)| a.checked_add(b)).and_then(|n| n.checked_add(FOOTER_BYTES as u64));
+        if field(3) != MAGIC || expected != Some(length) || fences != rows.div_ceil(BLOCK_ROWS as u64) || words == 0 || words % LINE_WORDS as u64 != 0 {
+            return Err(bad("no run of an index"));
+        }
+        file.seek(SeekFrom::Start(rows * ROW_BYTES as u64)).map_err(Error::cache)?;
+        let mut words_of = |n: u64| -> Result<Vec<u64>, Error> {
+            let mut bytes = vec![0; n as usize * 8];
+            file.read_exact(&mut bytes).map_err(Error::cache)?;
+            Ok(bytes.chunks_exact(8).map(|c| u64::from_le_bytes(std::array::from_fn(|k| c[k]))).collect())
+        };
+        let (fences, filter) = (words_of(fences)?, words_of(words)?);
+        Ok(Self { path: path.to_owned(), file, rows, fences, filter })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The row of a blob.
+    pub(super) fn find(&self, kind: BlobKind, id: &Id) -> Result<Option<Row>, Error> {
+        let mut key = [0; KEY_BYTES];
+        key[..32].copy_from_slice(&id.0);
+        key[32] = kind_byte(kind);
+        let (line, mut bits) = filter_bits(&key, self.filter.len() / LINE_WORDS);
+        if !bits.all(|(n, bit)| self.filter[line + n] & bit != 0) {
+            return Ok(None);
+        }
+        let prefix = word(&key, 0);
+        // Blocks whose first id is not above it; the last of those below may hold it too.
+        let first = self.fences.partition_point(|f| *f < prefix).saturating_sub(1);
+        let end = self.fences.partition_point(|f| *f <= prefix);
+        let mut buffer = [0; BLOCK_ROWS * ROW_BYTES];
+        for block in first..end {
+            let start = block as u64 * BLOCK_ROWS as u64;
+            let rows = (self.rows - start).min(BLOCK_ROWS as u64) as usize;
+            let bytes = &mut buffer[..rows * ROW_BYTES];
+            read_at(&self.file, bytes, start * ROW_BYTES as u64).map_err(Error::cache)?;
+            let found = bytes.chunks_exact(ROW_BYTES).find(|r| r[..KEY_BYTES] == key);
+            if let Some(row) = found {
+                return Ok(Some(Row(std::array::from_fn(|n| row[n]))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Writes a run row by row; the rows must come sorted.
+struct RunWriter {
+    out: BufWriter<File>,
+    rows: u64,
+    fences: Vec<u64>,
+    filter: Vec<u64>,
+}
+
+impl RunWriter {
+    fn create(path: &Path, rows_max: u64) -> Result<Self, Error> {
+        let lines = (rows_max * FILTER_BITS).div_ceil(512).max(1) as usize;
+        let file = File::create(path).map_err(Error::cache)?;
+        Ok(Self { out: BufWriter::with_capacity(256 * 1024, file), rows: 0, fences: Vec::new(), filter: vec![0; lines * LINE_WORDS] })
+    }
+
+    fn push(&mut self, row: &Row) -> Result<(), Error> {
+        if self.rows % BLOCK_ROWS as u64 == 0 {
+            self.fences.push(word(row.key(), 0));
+        }
+        let (line, bits) = filter_bits(row.key(), self.filter.len() / LINE_WORDS);
+        for (n, bit) in bits {
+            self.filter[line + n] |= bit;
+        }
+        self.rows += 1;
+        self.out.write_all(&row.0).map_err(Error::cache)
+    }
+
+    /// Durable when it returns: the manifest that names the run is written next.
+    fn finish(mut self) -> Result<(), Error> {
+        let footer = [self.rows, self.fences.len() as u64, self.filter.len() as u64, MAGIC];
+        for value in self.fences.iter().chain(&self.filter).chain(&footer) {
+            self.out.write_all(&value.to_le_bytes()).map_err(Error::cache)?;
+        }
+        let file = self.out.into_inner().map_err(|e| Error::cache(e.error()))?;
+        file.sync_data().map_err(Error::cache)
+    }
+}
+
+/// Writes rows that are in memory as a run.
+pub(super) fn write(path: &Path, mut rows: Vec<Row>) -> Result<Run, Error> {
+    rows.sort_unstable();
+    rows.dedup_by(|a, b| a.key() == b.key());
+    let mut writer = RunWriter::create(path, rows.len() as u64)?;
+    for row in &rows {
+        writer.push(row)?;
+    }
+    writer.finish()?;
+    Run::open(path)
+}
+
+struct Cursor {
+    run: Arc<Run>,
+    buffer: Vec<u8>,
+    at: usize,
+    read: u64,
+}
+
+impl Cursor {
+    fn next(&mut self) -> Result<Option<Row>, Error> {
+        if self.at == self.buffer.len() {
+            let rows = (self.run.rows - self.read).min((READ_AHEAD_BYTES / ROW_BYTES) as u64);
+            self.buffer.resize(rows as usize * ROW_BYTES, 0);
+            read_at(&self.run.file, &mut self.buffer, self.read * ROW_BYTES as u64).map_err(Error::cache)?;
+            self.read += rows;
+            self.at = 0;
+            if rows == 0 {
+                return Ok(None);
+            }
+        }
+        let row = Row(std::array::from_fn(|n| self.buffer[self.at + n]));
+        self.at += ROW_BYTES;
+        Ok(Some(row))
+    }
+}
+
+/// Merges runs into one, reading and writing each row once.
+pub(super) fn merge(path: &Path, runs: &[Arc<Run>]) -> Result<Run, Error> {
+    let mut writer = RunWriter::create(path, runs.iter().map(|r| r.rows).sum())?;
+    let mut cursors: Vec<Cursor> = runs.iter().map(|run| Cursor { run: run.clone(), buffer: Vec::new(), at: 0, read: 0 }).collect();
+    let mut heap = std::collections::BinaryHeap::new();
+    for (n, cursor) in cursors.iter_mut().enumerate() {
+        heap.extend(cursor.next()?.map(|row| std::cmp::Reverse((row, n))));
+    }
+    let mut last: Option<Row> = None;
+    while let Some(std::cmp::Reverse((row, n))) = heap.pop() {
+        // The same blob may lie in two packs; either will do.
+        if last.as_ref().is_none_or(|l| l.key() != row.key()) {
+            writer.push(&row)?;
+            last = Some(row);
+        }
+        heap.extend(cursors[n].next()?.map(|row| std::cmp::Reverse((row, n))));
+    }
+    writer.finish()?;
+    Run::open(path)
+}

@@ -1,0 +1,127 @@
+use super::*;
+
+fn file(from: u32, n: u32) -> (Id, IndexFile) {
+    let blobs = (from..from + n).map(|k| {
+        let kind = if k % 7 == 0 { BlobKind::Tree } else { BlobKind::Data };
+        IndexBlob::from(&PackedBlob { id: Id::of(&k.to_le_bytes()), kind, offset: k, length: k + 1, plain_length: k + 2 })
+    });
+    let pack = IndexPack { id: Id::of(format!("pack {from}").as_bytes()), blobs: blobs.collect() };
+    (Id::of(format!("index {from}").as_bytes()), IndexFile { supersedes: Vec::new(), packs: vec![pack] })
+}
+
+fn assert_holds(index: &BlobIndex, from: u32, n: u32) {
+    for k in from..from + n {
+        let kind = if k % 7 == 0 { BlobKind::Tree } else { BlobKind::Data };
+        let other = if k % 7 == 0 { BlobKind::Data } else { BlobKind::Tree };
+        let id = Id::of(&k.to_le_bytes());
+        let found = index.find(kind, &id).unwrap().unwrap();
+        assert_eq!((found.blob.offset, found.blob.length, found.blob.plain_length), (k, k + 1, k + 2));
+        assert_eq!(found.pack, Id::of(format!("pack {from}").as_bytes()));
+        assert!(index.find(other, &id).unwrap().is_none(), "a tree is no data");
+    }
+}
+
+#[test]
+fn what_is_added_is_found_through_merges_and_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.index");
+    let sizes = [1, 100, 63, 64, 65, 500, 3, 1, 1, 1, 1, 1, 1, 1, 1, 900, 128, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20];
+    let mut starts = Vec::new();
+    {
+        let index = BlobIndex::open(&path).unwrap();
+        let mut from = 0;
+        for n in sizes {
+            index.add(&[file(from, n)]).unwrap();
+            starts.push((from, n));
+            from += n;
+            for (from, n) in &starts {
+                assert_holds(&index, *from, *n);
+            }
+        }
+        let runs = index.state().runs.len();
+        assert!(runs < sizes.len() - 7, "{runs} runs: some were merged");
+        for k in 1_000_000..1_010_000_u32 {
+            assert!(index.find(BlobKind::Data, &Id::of(&k.to_le_bytes())).unwrap().is_none());
+        }
+    }
+    let index = BlobIndex::open(&path).unwrap();
+    assert_eq!(index.loaded().len(), sizes.len());
+    for (from, n) in starts {
+        assert_holds(&index, from, n);
+    }
+    index.reset().unwrap();
+    assert!(index.find(BlobKind::Data, &Id::of(&1_u32.to_le_bytes())).unwrap().is_none());
+    assert!(index.loaded().is_empty());
+    index.add(&[file(0, 10)]).unwrap();
+    assert_holds(&index, 0, 10);
+}
+
+#[test]
+fn a_crash_before_the_manifest_leaves_the_index_of_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.index");
+    let before = {
+        let index = BlobIndex::open(&path).unwrap();
+        index.add(&[file(0, 100)]).unwrap();
+        let before = fs::read(path.join(MANIFEST)).unwrap();
+        index.add(&[file(100, 100)]).unwrap();
+        before
+    };
+    // The second run and its pack are written, the manifest is not.
+    fs::write(path.join(MANIFEST), before).unwrap();
+    let index = BlobIndex::open(&path).unwrap();
+    assert_holds(&index, 0, 100);
+    assert_eq!(index.loaded().len(), 1);
+    assert!(index.find(BlobKind::Data, &Id::of(&101_u32.to_le_bytes())).unwrap().is_none());
+    index.add(&[file(200, 50)]).unwrap();
+    assert_holds(&index, 200, 50);
+    drop(index);
+    assert_holds(&BlobIndex::open(&path).unwrap(), 200, 50);
+}
+
+#[test]
+fn damage_empties_the_index_and_never_misleads() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.index");
+    BlobIndex::open(&path).unwrap().add(&[file(0, 100)]).unwrap();
+    let run = fs::read_dir(&path).unwrap().flatten().map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "run")).unwrap();
+    let good = fs::read(&run).unwrap();
+    for cut in [0, 1, 31, 32, good.len() / 2, good.len() - 1] {
+        fs::write(&run, &good[..cut]).unwrap();
+        let index = BlobIndex::open(&path).unwrap();
+        assert!(index.loaded().is_empty(), "cut at {cut}: everything is loaded again");
+        // Put back what the opening swept away.
+        index.add(&[file(0, 100)]).unwrap();
+        assert_holds(&index, 0, 100);
+        drop(index);
+        let now = fs::read_dir(&path).unwrap().flatten().map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "run")).unwrap();
+        if now != run {
+            fs::rename(&now, &run).unwrap();
+            let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
+            let name = |p: &Path| p.file_name().unwrap().to_string_lossy().into_owned();
+            fs::write(path.join(MANIFEST), text.replace(&name(&now), &name(&run))).unwrap();
+        }
+    }
+    for text in ["", "{}", "[]", "{\"v\":1}", "{\"v\":9,\"epoch\":0,\"next\":0,\"runs\":[],\"packs\":0,\"indexes\":[]}"] {
+        fs::write(path.join(MANIFEST), text).unwrap();
+        assert!(BlobIndex::open(&path).unwrap().loaded().is_empty());
+    }
+}
+
+#[test]
+fn a_second_process_gets_a_copy_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.index");
+    let first = BlobIndex::open(&path).unwrap();
+    first.add(&[file(0, 100)]).unwrap();
+    let second = BlobIndex::open(&path).unwrap();
+    assert_holds(&second, 0, 100);
+    second.add(&[file(100, 10)]).unwrap();
+    assert_holds(&second, 100, 10);
+    assert!(first.find(BlobKind::Data, &Id::of(&101_u32.to_le_bytes())).unwrap().is_none());
+    first.reset().unwrap();
+    assert_holds(&second, 0, 100);
+    let own = second.dir.clone();
+    drop(second);
+    assert!(!own.exists());
+}
