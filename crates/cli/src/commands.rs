@@ -75,7 +75,7 @@ pub(crate) struct Replicate {
 pub(crate) fn snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)> {
     let all = repo.snapshots()?;
     if name == "latest" {
-        return all.into_iter().rfind(|(_, s)| !s.is_partial()).context("the repository holds no snapshot yet");
+        return all.into_iter().rfind(|(_, s)| s.is_finished()).context("the repository holds no snapshot yet");
     }
     let found: Vec<_> = all.into_iter().filter(|(id, _)| id.to_string().starts_with(name)).collect();
     match found.len() {
@@ -211,7 +211,7 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
     open::blocking(move || {
         let all = match &args.snapshot {
             Some(name) => vec![snapshot(&repo, name)?],
-            None => repo.snapshots()?.into_iter().rev().filter(|(_, s)| !s.is_partial()).collect(),
+            None => repo.snapshots()?.into_iter().rev().filter(|(_, s)| s.is_finished()).collect(),
         };
         let text = args.text.to_lowercase();
         let mut seen = std::collections::HashSet::new();

@@ -10,12 +10,12 @@ use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit};
 
 /// The newest snapshot of a tenant that counts: partial ones never do.
 pub fn latest(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| !s.is_partial() && tenant.is_none_or(|t| s.hostname == t)))
+    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.is_finished() && tenant.is_none_or(|t| s.hostname == t)))
 }
 
 /// The tenant's clean point.
 pub fn clean_point(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| !s.is_partial() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)))
+    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.is_finished() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)))
 }
 
 /// A snapshot with its id.

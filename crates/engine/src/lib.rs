@@ -4,9 +4,10 @@
 //! sources, Graph. What is thought of it on the way ([`judge`]) is stored with it.
 //!
 //! Deliberately absent: HTTP, the format of the repository, terminals, environment, wall clock.
-//! Start at [`backup()`], [`clean`] and [`restore`].
+//! Start at [`backup()`], [`clean`] and [`restore`]; [`browse`] looks without changing anything.
 
 pub mod backup;
+pub mod browse;
 mod catalog;
 pub mod clean;
 mod error;

@@ -124,6 +124,9 @@ pub struct Facts {
     /// The real name, when the tree's name had to differ.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Address that a message is from.
+    #[serde(rename = "fr", default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// State of a message.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageState>,
@@ -174,6 +177,7 @@ impl Facts {
             change_key: None,
             content_key: None,
             name: None,
+            from: None,
             message: None,
             file: None,
             judgement: None,

@@ -31,6 +31,7 @@ struct LockFile {
 pub struct WriteLock {
     lock: Id,
     taken: jiff::Timestamp,
+    exclusive: bool,
     store: Arc<dyn Store>,
     _lease: File,
 }
@@ -44,6 +45,15 @@ impl std::fmt::Debug for WriteLock {
 impl Repository {
     /// Takes the writer's lock. `cache` is the directory that was given at opening.
     pub fn lock_for_writing(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
+        self.lock(cache, now, false)
+    }
+
+    /// Takes the repository for this process alone: readers that took a lock, as stock restic's do, are waited for by refusing.
+    pub fn lock_alone(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
+        self.lock(cache, now, true)
+    }
+
+    fn lock(&self, cache: &Path, now: jiff::Timestamp, exclusive: bool) -> Result<WriteLock, Error> {
         let path = cache.join(format!("{}.lease", self.id().short()));
         let lease = File::create(&path).map_err(Error::cache)?;
         match lease.try_lock() {
@@ -57,18 +67,18 @@ impl Repository {
             }
             Err(TryLockError::Error(e)) => return Err(Error::cache(e)),
         }
-        self.clear_or_refuse(now)?;
-        let lock = self.put_lock(now)?;
+        self.clear_or_refuse_except(now, None, exclusive)?;
+        let lock = self.put_lock(now, exclusive)?;
         // Somebody may have locked at the same moment: whoever sees the other gives way.
-        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock)) {
+        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), exclusive) {
             self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?)?;
             return Err(e);
         }
-        Ok(WriteLock { lock, taken: now, store: self.store.clone(), _lease: lease })
+        Ok(WriteLock { lock, taken: now, exclusive, store: self.store.clone(), _lease: lease })
     }
 
-    fn put_lock(&self, now: jiff::Timestamp) -> Result<Id, Error> {
-        let file = LockFile { time: now, exclusive: false, hostname: self.who.host.clone(), username: self.who.user.clone(), pid: std::process::id() };
+    fn put_lock(&self, now: jiff::Timestamp, exclusive: bool) -> Result<Id, Error> {
+        let file = LockFile { time: now, exclusive, hostname: self.who.host.clone(), username: self.who.user.clone(), pid: std::process::id() };
         let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
         let sealed = self.key.encrypt(&json)?;
         let name = hash_name(&sealed);
@@ -76,11 +86,7 @@ impl Repository {
         Id::parse(&name)
     }
 
-    fn clear_or_refuse(&self, now: jiff::Timestamp) -> Result<(), Error> {
-        self.clear_or_refuse_except(now, None)
-    }
-
-    fn clear_or_refuse_except(&self, now: jiff::Timestamp, own: Option<&Id>) -> Result<(), Error> {
+    fn clear_or_refuse_except(&self, now: jiff::Timestamp, own: Option<&Id>, exclusive: bool) -> Result<(), Error> {
         for entry in self.store.list(Kind::Locks)? {
             if own.is_some_and(|o| o.to_string() == entry.name) {
                 continue;
@@ -108,7 +114,7 @@ impl Repository {
                 continue;
             }
             // Readers of stock restic take shared locks; they do not disturb. Other writers of ours do.
-            if file.exclusive || file.username == self.who.user {
+            if exclusive || file.exclusive || file.username == self.who.user {
                 return Err(Error::Locked {
                     location: self.location(),
                     holder: format!("{}@{} (process {})", file.username, file.hostname, file.pid),
@@ -121,6 +127,11 @@ impl Repository {
 }
 
 impl WriteLock {
+    /// Whether nobody else uses the repository.
+    pub fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+
     fn key(&self) -> Result<Key, Error> {
         Ok(Key::new(Kind::Locks, &self.lock.to_string())?)
     }
@@ -130,7 +141,7 @@ impl WriteLock {
         if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
             return Ok(());
         }
-        let new = repo.put_lock(now)?;
+        let new = repo.put_lock(now, self.exclusive)?;
         self.store.remove(&self.key()?)?;
         self.lock = new;
         self.taken = now;

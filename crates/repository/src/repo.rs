@@ -47,13 +47,18 @@ impl Repository {
             return Err(Error::Exists(store.location()));
         }
         let master = MasterKey::generate()?;
-        let config = Config::generate()?;
         keyfile::write(store.as_ref(), &master, password, now, &who.host, &who.user)?;
         store.flush()?;
-        let json = serde_json::to_vec(&config).map_err(|e| Error::damaged("config", e))?;
-        store.put(&Key::config(), &master.encrypt(&json)?)?;
-        store.flush()?;
+        Self::make(store.clone(), &master)?;
         Self::with_key(store, master, cache, who)
+    }
+
+    /// Makes a repository for a key that is at hand, without a key file: nobody opens it with a password.
+    pub fn make(store: Arc<dyn Store>, key: &MasterKey) -> Result<(), Error> {
+        let config = Config::generate()?;
+        let json = serde_json::to_vec(&config).map_err(|e| Error::damaged("config", e))?;
+        store.put(&Key::config(), &key.encrypt(&json)?)?;
+        Ok(store.flush()?)
     }
 
     /// Opens a repository with a password.

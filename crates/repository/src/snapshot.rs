@@ -45,6 +45,16 @@ impl Snapshot {
         self.tags.iter().any(|t| t == tag)
     }
 
+    /// Whether it is a copy of another snapshot's record that keeps it from being forgotten.
+    pub fn is_hold(&self) -> bool {
+        self.tags.iter().any(|t| t.starts_with(crate::TAG_HOLD))
+    }
+
+    /// Whether it is a finished backup: what lists, restores and "latest" go by.
+    pub fn is_finished(&self) -> bool {
+        !self.is_partial() && !self.is_hold()
+    }
+
     /// Whether it is only a running backup's intermediate state.
     pub fn is_partial(&self) -> bool {
         self.has_tag(TAG_PARTIAL)

@@ -21,7 +21,7 @@ use std::{
 use strongroom_objects::{Key, Kind, hash_name};
 
 /// Blobs per index file.
-const INDEX_BLOBS_MAX: usize = 50_000;
+pub(crate) const INDEX_BLOBS_MAX: usize = 50_000;
 /// zstd level: restic's default; higher ones cost more time than the mail of a school gives back.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -202,7 +202,7 @@ impl Repository {
         }
     }
 
-    fn put_object(&self, kind: Kind, bytes: &[u8]) -> Result<Id, Error> {
+    pub(crate) fn put_object(&self, kind: Kind, bytes: &[u8]) -> Result<Id, Error> {
         let name = hash_name(bytes);
         self.store.put(&Key::new(kind, &name)?, bytes)?;
         self.writer.counts.objects.fetch_add(1, Ordering::Relaxed);
@@ -221,7 +221,7 @@ impl Repository {
             pending.insert((blob.kind, blob.id), Pending::Packed(Location { pack, blob: *blob }));
         }
         drop(pending);
-        let entry = IndexPack { id: pack, blobs: blobs.iter().map(IndexBlob::from).collect() };
+        let entry = IndexPack { id: pack, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None };
         lock(&self.writer.unindexed).push(entry);
         Ok(())
     }
@@ -278,7 +278,7 @@ impl Repository {
         Ok(())
     }
 
-    fn put_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id, Error> {
+    pub(crate) fn put_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id, Error> {
         let mut plain = vec![2];
         zstd::stream::copy_encode(json, &mut plain, ZSTD_LEVEL).map_err(|e| Error::damaged("a new object", e))?;
         self.put_object(kind, &self.key.encrypt(&plain)?)

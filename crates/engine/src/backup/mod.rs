@@ -72,7 +72,7 @@ pub(crate) const LINK_AGE_MAX_S: i64 = 3 * 86_400;
 
 /// The newest snapshot of a tenant, partial ones included: what a run builds on.
 pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant))
+    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant && !s.is_hold()))
 }
 
 /// Runs a backup. Refused access ends in a report with an alarm, not in an error: see [`BackupReport::alarms`].

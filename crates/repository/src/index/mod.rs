@@ -15,7 +15,10 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Runs of like size that are merged into one; lookups look at about this many for each step of size.
@@ -30,6 +33,9 @@ const PACKS: &str = "packs";
 pub(crate) struct IndexPack {
     pub(crate) id: Id,
     pub(crate) blobs: Vec<IndexBlob>,
+    /// When it was marked for deletion; as rustic writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<jiff::Timestamp>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +59,10 @@ pub(crate) struct IndexFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) supersedes: Vec<Id>,
     pub(crate) packs: Vec<IndexPack>,
+    /// Packs that a prune found unneeded and that go when readers had time to notice. restic passes over the field, rustic knows
+    /// it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) packs_to_delete: Vec<IndexPack>,
 }
 
 impl From<&PackedBlob> for IndexBlob {
@@ -258,16 +268,59 @@ impl BlobIndex {
         Ok(())
     }
 
+    /// A bit for every blob, none of them set. Merges all runs into one, so that a row's number is the blob's number.
+    pub(crate) fn marks(&self) -> Result<Marks, Error> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state().runs.len() > 1 {
+            let mut state = self.state().as_ref().clone();
+            let run = run::merge(&self.next_path(&mut state), &state.runs)?;
+            state.runs = vec![Arc::new(run)];
+            self.keep(state)?;
+            self.sweep()?;
+        }
+        let state = self.state();
+        let run = state.runs.first().cloned();
+        let bits = (0..run.as_ref().map_or(0, |r| r.rows()).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Marks { state, run, bits })
+    }
+
     /// Where a blob lies, `None` when no index names it.
     pub(crate) fn find(&self, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
         let state = self.state();
         for run in state.runs.iter().rev() {
-            if let Some(row) = run.find(kind, id)? {
+            if let Some((_, row)) = run.find(kind, id)? {
                 let pack = state.packs.get(row.pack() as usize).ok_or_else(|| Error::cache("a row names a pack that is not listed"))?;
                 return Ok(Some(row.location(*pack, kind, *id)));
             }
         }
         Ok(None)
+    }
+}
+
+/// One bit for every blob of the index.
+pub(crate) struct Marks {
+    state: Arc<State>,
+    run: Option<Arc<Run>>,
+    bits: Vec<AtomicU64>,
+}
+
+impl Marks {
+    /// Marks a blob: whether it is marked for the first time; `None` when no index names it.
+    pub(crate) fn mark(&self, kind: BlobKind, id: &Id) -> Result<Option<bool>, Error> {
+        let Some((at, _)) = self.row(kind, id)? else { return Ok(None) };
+        let bit = 1 << (at % 64);
+        Ok(Some(self.bits[at as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0))
+    }
+
+    /// Whether a blob is marked and this is the copy of it that counts.
+    pub(crate) fn is_used(&self, pack: &Id, blob: &PackedBlob) -> Result<bool, Error> {
+        let Some((at, row)) = self.row(blob.kind, &blob.id)? else { return Ok(false) };
+        let here = self.state.packs.get(row.pack() as usize) == Some(pack) && row.offset() == blob.offset;
+        Ok(here && self.bits[at as usize / 64].load(Ordering::Relaxed) & (1 << (at % 64)) != 0)
+    }
+
+    fn row(&self, kind: BlobKind, id: &Id) -> Result<Option<(u64, Row)>, Error> {
+        self.run.as_ref().map_or(Ok(None), |run| run.find(kind, id))
     }
 }
 

@@ -54,6 +54,10 @@ impl Row {
         self.number(0)
     }
 
+    pub(super) fn offset(&self) -> u32 {
+        self.number(1)
+    }
+
     pub(super) fn location(&self, pack: Id, kind: BlobKind, id: Id) -> Location {
         let blob = PackedBlob { id, kind, offset: self.number(1), length: self.number(2), plain_length: self.number(3) };
         Location { pack, blob }
@@ -150,8 +154,8 @@ impl Run {
         self.rows
     }
 
-    /// The row of a blob.
-    pub(super) fn find(&self, kind: BlobKind, id: &Id) -> Result<Option<Row>, Error> {
+    /// The row of a blob, and its number.
+    pub(super) fn find(&self, kind: BlobKind, id: &Id) -> Result<Option<(u64, Row)>, Error> {
         let mut key = [0; KEY_BYTES];
         key[..32].copy_from_slice(&id.0);
         key[32] = kind_byte(kind);
@@ -169,9 +173,9 @@ impl Run {
             let rows = (self.rows - start).min(BLOCK_ROWS as u64) as usize;
             let bytes = &mut buffer[..rows * ROW_BYTES];
             read_at(&self.file, bytes, start * ROW_BYTES as u64).map_err(Error::cache)?;
-            let found = bytes.chunks_exact(ROW_BYTES).find(|r| r[..KEY_BYTES] == key);
-            if let Some(row) = found {
-                return Ok(Some(Row(std::array::from_fn(|n| row[n]))));
+            let found = bytes.chunks_exact(ROW_BYTES).enumerate().find(|(_, r)| r[..KEY_BYTES] == key);
+            if let Some((n, row)) = found {
+                return Ok(Some((start + n as u64, Row(std::array::from_fn(|n| row[n])))));
             }
         }
         Ok(None)

@@ -5,8 +5,8 @@ fn file(from: u32, n: u32) -> (Id, IndexFile) {
         let kind = if k % 7 == 0 { BlobKind::Tree } else { BlobKind::Data };
         IndexBlob::from(&PackedBlob { id: Id::of(&k.to_le_bytes()), kind, offset: k, length: k + 1, plain_length: k + 2 })
     });
-    let pack = IndexPack { id: Id::of(format!("pack {from}").as_bytes()), blobs: blobs.collect() };
-    (Id::of(format!("index {from}").as_bytes()), IndexFile { supersedes: Vec::new(), packs: vec![pack] })
+    let pack = IndexPack { id: Id::of(format!("pack {from}").as_bytes()), blobs: blobs.collect(), time: None };
+    (Id::of(format!("index {from}").as_bytes()), IndexFile { packs: vec![pack], ..IndexFile::default() })
 }
 
 fn assert_holds(index: &BlobIndex, from: u32, n: u32) {

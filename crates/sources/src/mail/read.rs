@@ -69,6 +69,11 @@ impl Head {
     pub fn content_key(&self) -> String {
         hex::encode(&Sha256::digest(self.fixed.to_string())[..12])
     }
+
+    /// The address that it is from; a draft may have none.
+    pub fn from(&self) -> Option<&str> {
+        self.fixed["from"]["emailAddress"]["address"].as_str().filter(|a| !a.is_empty())
+    }
 }
 
 /// New, changed and deleted folders since `link`; all of them without one, hidden ones too.

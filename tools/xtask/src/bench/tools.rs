@@ -10,7 +10,7 @@ use std::{
 };
 
 /// rustic's version; built once into `target/bench-tools`.
-const RUSTIC: &str = "0.11";
+const RUSTIC: &str = "^0.11";
 /// (program, Debian package)
 const PACKAGES: &[(&str, &str)] = &[("restic", "restic"), ("borg", "borgbackup"), ("/usr/bin/time", "time")];
 const PASSWORD: &str = "benchmark";
@@ -58,7 +58,7 @@ pub(super) fn prepare(root: &Path, names: &[String]) -> anyhow::Result<Vec<Tool>
     let dir = root.join("target/bench-tools");
     if tools.contains(&Tool::Rustic) && !dir.join("bin/rustic").exists() {
         println!("==> cargo install rustic-rs {RUSTIC}");
-        plain(Command::new("cargo").args(["install", "rustic-rs", "--version", RUSTIC, "--locked", "--root"]).arg(&dir))?;
+        plain(Command::new("cargo").args(["install", "rustic-rs", "--version", RUSTIC, "--locked", "--no-default-features", "--root"]).arg(&dir))?;
     }
     println!("==> cargo build --release --example directory");
     plain(Command::new("cargo").args(["build", "--release", "-p", "strongroom-repository", "--example", "directory"]).current_dir(root))?;

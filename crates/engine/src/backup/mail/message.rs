@@ -9,6 +9,9 @@ use strongroom_sources::{
     mail::{self, Head},
 };
 
+/// Characters of a subject that are kept in the record; Exchange allows 255.
+const SUBJECT_CHARS_MAX: usize = 255;
+
 impl Mailbox<'_> {
     /// Brings one message up to date.
     pub(super) async fn message(&self, folder: &Folder, head: &Head) -> Result<(), Failure> {
@@ -34,6 +37,11 @@ impl Mailbox<'_> {
         facts.change_key = Some(head.change_key.clone());
         facts.content_key = Some(head.content_key());
         facts.message = Some(fitting(&head.state));
+        // A record must stay small, and an address has at most 320 bytes.
+        facts.from = head.from().filter(|a| a.len() <= 320).map(str::to_owned);
+        // What the file's name shows of the subject is shortened and has characters replaced.
+        facts.name =
+            (!head.subject.is_empty() && !base.contains(&format!(" {}~", head.subject))).then(|| head.subject.chars().take(SUBJECT_CHARS_MAX).collect());
         let modified = head.at.unwrap_or(run.began);
         let new_dir = self.path(&layout::join(&folder.path, &day));
         let unchanged = !head.is_draft && old_facts.as_ref().is_some_and(|f| f.content_key == facts.content_key);

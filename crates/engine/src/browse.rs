@@ -1,0 +1,253 @@
+//! Looking into snapshots: search, and the history of one item. All from directories alone; no content is read.
+
+use crate::{Error, layout};
+use regex::Regex;
+use std::collections::HashSet;
+use strongroom_model::{Facts, ItemId, ItemKind, Verdict};
+use strongroom_repository::{Change, Id, Node, NodeKind, Repository, Snapshot};
+
+/// What to look for. Every condition that is given must hold.
+#[derive(Debug, Default)]
+pub struct Query {
+    /// Text in the path, the real name or the sender, without case.
+    pub text: Option<String>,
+    /// Expression over the path.
+    pub pattern: Option<Regex>,
+    /// Text in the real name or the subject, without case.
+    pub subject: Option<String>,
+    /// Text in the address of the sender, without case.
+    pub from: Option<String>,
+    /// Received, or modified, at this time or later.
+    pub after: Option<jiff::Timestamp>,
+    /// Received, or modified, before this time.
+    pub before: Option<jiff::Timestamp>,
+    /// At least so many bytes.
+    pub larger: Option<u64>,
+    /// At most so many bytes.
+    pub smaller: Option<u64>,
+    /// With this verdict; what was never judged is clean.
+    pub verdict: Option<Verdict>,
+    /// Only at or below this path.
+    pub below: String,
+}
+
+/// One version of an item that was found.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Hit {
+    /// The newest snapshot that has it there.
+    pub snapshot: Id,
+    /// Where.
+    pub path: String,
+    /// Its length.
+    pub size_bytes: u64,
+    /// Received, or modified.
+    pub modified: jiff::Timestamp,
+    /// Real name or subject, when the path does not show it whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The sender of a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What is thought of the content, where it was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+fn holds(text: &str, part: &str) -> bool {
+    // The parts come in lower case already.
+    text.to_lowercase().contains(part)
+}
+
+impl Query {
+    fn fits(&self, path: &str, node: &Node, facts: Option<&Facts>) -> bool {
+        let real = facts.and_then(|f| f.name.as_deref()).unwrap_or(&node.name);
+        let from = facts.and_then(|f| f.from.as_deref()).unwrap_or_default();
+        let verdict = facts.and_then(|f| f.judgement.as_ref()).map_or(Verdict::Clean, |j| j.verdict);
+        self.text.as_ref().is_none_or(|t| holds(path, t) || holds(real, t) || holds(from, t))
+            && self.pattern.as_ref().is_none_or(|p| p.is_match(path))
+            && self.subject.as_ref().is_none_or(|t| holds(real, t))
+            && self.from.as_ref().is_none_or(|t| holds(from, t))
+            && self.after.is_none_or(|t| node.modified >= t)
+            && self.before.is_none_or(|t| node.modified < t)
+            && self.larger.is_none_or(|n| node.size_bytes() >= n)
+            && self.smaller.is_none_or(|n| node.size_bytes() <= n)
+            && self.verdict.is_none_or(|v| verdict == v)
+    }
+}
+
+/// Searches snapshots in the order given (newest first, to be told the newest snapshot of each version). `report` says
+/// whether to go on. A directory that stood in an earlier one as it is costs nothing.
+pub fn find(repo: &Repository, snapshots: &[(Id, Snapshot)], query: &Query, report: &mut dyn FnMut(Hit) -> bool) -> Result<(), Error> {
+    let lower = |t: &Option<String>| t.as_ref().map(|t| t.to_lowercase());
+    let query = Query {
+        text: lower(&query.text),
+        subject: lower(&query.subject),
+        from: lower(&query.from),
+        below: query.below.trim_end_matches('/').to_owned(),
+        pattern: query.pattern.clone(),
+        ..*query
+    };
+    let mut search = Search { repo, query: &query, trees: HashSet::new(), told: HashSet::new(), report };
+    for (id, snapshot) in snapshots {
+        if !search.dir(id, &snapshot.tree, "")? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct Search<'s> {
+    repo: &'s Repository,
+    query: &'s Query,
+    trees: HashSet<(Id, String)>,
+    told: HashSet<(String, Vec<Id>)>,
+    report: &'s mut dyn FnMut(Hit) -> bool,
+}
+
+impl Search<'_> {
+    fn dir(&mut self, snapshot: &Id, tree: &Id, base: &str) -> Result<bool, Error> {
+        if !self.trees.insert((*tree, base.to_owned())) {
+            return Ok(true);
+        }
+        for node in self.repo.read_tree(tree)? {
+            let path = format!("{base}/{}", node.name);
+            let below = &self.query.below;
+            let inside = below.is_empty() || path == *below || path.strip_prefix(below.as_str()).is_some_and(|r| r.starts_with('/'));
+            if let NodeKind::Dir { subtree } = &node.kind {
+                let leads = below.strip_prefix(path.as_str()).is_some_and(|r| r.starts_with('/'));
+                if (inside || leads) && !self.dir(snapshot, subtree, &path)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if !inside {
+                continue;
+            }
+            let facts = node.facts()?;
+            // Records and attachments beside a message go with it.
+            if facts.as_ref().is_some_and(|f| matches!(f.kind, ItemKind::MessageRecord | ItemKind::Attachment)) || node.name == layout::PENDING {
+                continue;
+            }
+            // The same content at the same place is told once.
+            if self.query.fits(&path, &node, facts.as_ref()) && self.told.insert((path.clone(), node.content().to_vec())) {
+                let hit = Hit {
+                    snapshot: *snapshot,
+                    size_bytes: node.size_bytes(),
+                    modified: node.modified,
+                    name: facts.as_ref().and_then(|f| f.name.clone()),
+                    from: facts.as_ref().and_then(|f| f.from.clone()),
+                    verdict: facts.and_then(|f| f.judgement).map(|j| j.verdict),
+                    path,
+                };
+                if !(self.report)(hit) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What a snapshot did to an item.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase", tag = "what")]
+pub enum Step {
+    /// It was there for the first time.
+    Added,
+    /// Its bytes are others.
+    Content,
+    /// Its bytes are the same; name, place, flags or times are others.
+    State {
+        /// Where it was, when it moved.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+    },
+    /// It is gone.
+    Deleted,
+}
+
+/// One step in the life of an item.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Event {
+    /// The first snapshot that shows it.
+    pub snapshot: Id,
+    /// When that was made.
+    pub time: jiff::Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub step: Step,
+    /// Where it stands, or stood.
+    pub path: String,
+    /// Its length.
+    pub size_bytes: u64,
+    /// What is thought of the content, where it was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+/// The life of the item that stands at `path` in the newest snapshot that has something there; oldest step first.
+/// `snapshots` come oldest first. The cost follows what differs between them.
+pub fn history(repo: &Repository, snapshots: &[(Id, Snapshot)], path: &str) -> Result<Vec<Event>, Error> {
+    let mut found = None;
+    for (_, snapshot) in snapshots.iter().rev() {
+        match repo.node_at(&snapshot.tree, path) {
+            Ok(node) if node.is_dir() => return Err(Error::Request(format!("{path} is a folder; history follows one item"))),
+            Ok(node) => {
+                found = Some(node);
+                break;
+            }
+            Err(strongroom_repository::Error::NoSuchPath(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let Some(node) = found else { return Err(Error::Request(format!("no snapshot has anything at {path}"))) };
+    let (id, kind) = match node.facts()? {
+        Some(f) => (Some(f.id), f.kind),
+        None => (None, ItemKind::File),
+    };
+    let mut events = Vec::new();
+    let mut before: Option<Id> = None;
+    let mut last: Option<(String, Node)> = None;
+    for (snapshot, s) in snapshots {
+        let (mut now, mut gone) = (None, None);
+        repo.diff(before.as_ref(), Some(&s.tree), "", &mut |at, change| {
+            match change {
+                Change::Added(n) | Change::Modified { new: n, .. } if is_it(at, &n, path, id.as_ref(), kind)? => now = Some((at.to_owned(), n)),
+                Change::Removed(n) if is_it(at, &n, path, id.as_ref(), kind)? => gone = Some((at.to_owned(), n)),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        before = Some(s.tree);
+        let (step, (at, node)) = match (now, gone) {
+            (Some(new), _) => {
+                let step = match &last {
+                    None => Step::Added,
+                    Some((_, old)) if old.content() != new.1.content() => Step::Content,
+                    Some((old, _)) => Step::State { from: (*old != new.0).then(|| old.clone()) },
+                };
+                last = Some(new.clone());
+                (step, new)
+            }
+            (None, Some(old)) => {
+                last = None;
+                (Step::Deleted, old)
+            }
+            (None, None) => continue,
+        };
+        let verdict = node.facts()?.and_then(|f| f.judgement).map(|j| j.verdict);
+        events.push(Event { snapshot: *snapshot, time: s.time, step, path: at, size_bytes: node.size_bytes(), verdict });
+    }
+    Ok(events)
+}
+
+/// Whether a node is the item that is followed: by its id where it has one, else by its place.
+fn is_it(at: &str, node: &Node, path: &str, id: Option<&ItemId>, kind: ItemKind) -> Result<bool, strongroom_repository::Error> {
+    if node.is_dir() {
+        return Ok(false);
+    }
+    match id {
+        Some(id) => Ok(node.facts()?.is_some_and(|f| f.id == *id && f.kind == kind && (kind != ItemKind::Version || at == path))),
+        None => Ok(at == path),
+    }
+}

@@ -1,0 +1,424 @@
+//! Prune: gives back the room of what no snapshot needs.
+//!
+//! Order, and why a crash between any two steps loses nothing: (1) blobs that stay are copied out of packs that go, (2) new
+//! index files name everything that stays, (3) old index files go, (4) packs go. Until (3) the old index describes what is
+//! there; from (2) on the new one does. A reader that still holds the old index finds its packs, because packs are only
+//! marked in (2), and removed by a prune that comes a grace later. A marked pack that turns out to be needed is
+//! taken back. Ciphertext is copied as it is, but every blob is decrypted and verified first: damage is not carried along.
+
+use crate::{
+    BlobKind, Error, Id, NodeKind, PackedBlob, Repository, WriteLock,
+    index::{IndexBlob, IndexFile, IndexPack, Marks},
+    pack::{PACK_BYTES, PackBuilder, open_blob},
+    writer::INDEX_BLOBS_MAX,
+};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use strongroom_objects::{Key, Kind, hash_name};
+
+/// A pack below this is small: many of them are put together.
+const SMALL_BYTES: u64 = PACK_BYTES as u64 / 8;
+/// Small packs of one kind that are worth putting together.
+const SMALL_MIN: usize = 16;
+
+/// How far a prune goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneOptions {
+    /// Unused bytes that may stay, in percent of what is used.
+    pub unused_percent_max: u32,
+    /// Seconds for which a pack stays that is no longer needed, for readers that still know it.
+    pub grace_s: i64,
+}
+
+impl Default for PruneOptions {
+    fn default() -> Self {
+        Self { unused_percent_max: 5, grace_s: 24 * 3600 }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Keep,
+    Repack,
+    Remove,
+    /// Marked by an earlier prune, and due.
+    Delete,
+    /// Marked by an earlier prune, and not due yet.
+    Wait,
+}
+
+/// What a prune would do. Holds good for the snapshots and index files that it was made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PrunePlan {
+    /// Packs that stay as they are.
+    pub packs_keep: u64,
+    /// Packs whose used blobs are copied into new ones.
+    pub packs_repack: u64,
+    /// Packs that nothing needs.
+    pub packs_remove: u64,
+    /// Packs that no index names: left by interrupted runs.
+    pub packs_unreferenced: u64,
+    /// Packs that an earlier prune marked and whose grace is over.
+    pub packs_due: u64,
+    /// Bytes of blobs that snapshots need.
+    pub bytes_used: u64,
+    /// Bytes of blobs that none needs.
+    pub bytes_unused: u64,
+    /// Bytes that are copied.
+    pub bytes_copy: u64,
+    /// Bytes that are free when all that is marked is deleted.
+    pub bytes_freed: u64,
+    #[serde(skip)]
+    options: PruneOptions,
+    #[serde(skip)]
+    at: jiff::Timestamp,
+    #[serde(skip)]
+    fates: HashMap<Id, Fate>,
+    /// Marked packs that are needed after all.
+    #[serde(skip)]
+    taken_back: HashSet<Id>,
+    #[serde(skip)]
+    unreferenced: Vec<Id>,
+    #[serde(skip)]
+    indexes: BTreeSet<String>,
+    #[serde(skip)]
+    snapshots: BTreeSet<String>,
+}
+
+impl PrunePlan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.packs_repack + self.packs_remove + self.packs_unreferenced + self.packs_due == 0
+    }
+}
+
+#[derive(Default, Clone, Copy)]
+struct Usage {
+    used: u64,
+    unused: u64,
+    tree: bool,
+    marked_at: Option<jiff::Timestamp>,
+}
+
+impl Repository {
+    fn names(&self, kind: Kind) -> Result<BTreeSet<String>, Error> {
+        Ok(self.store.list(kind)?.into_iter().map(|e| e.name).collect())
+    }
+
+    /// Finds out what a prune would do. Fails on a repository that is not whole: repair comes first.
+    pub fn plan_prune(&self, options: PruneOptions, now: jiff::Timestamp) -> Result<PrunePlan, Error> {
+        Ok(self.plan_and_marks(options, now)?.0)
+    }
+
+    fn plan_and_marks(&self, options: PruneOptions, now: jiff::Timestamp) -> Result<(PrunePlan, Marks), Error> {
+        self.reload_index()?;
+        let mut plan = PrunePlan { options, at: now, indexes: self.names(Kind::Index)?, snapshots: self.names(Kind::Snapshots)?, ..PrunePlan::default() };
+        let stored: HashMap<Id, u64> =
+            self.store.list(Kind::Data)?.into_iter().map(|e| Ok((Id::parse(&e.name)?, e.size_bytes))).collect::<Result<_, Error>>()?;
+        let (marks, taken_back) = self.mark(&plan.snapshots, &self.marked(&plan.indexes)?)?;
+        let mut usage: HashMap<Id, Usage> = HashMap::new();
+        for name in &plan.indexes {
+            let file = self.read_index(&Id::parse(name)?)?;
+            for pack in file.packs {
+                // Named and marked at once, after a prune that died between its two lists: whoever names it wins.
+                if usage.get(&pack.id).is_some_and(|u| u.marked_at.is_none()) {
+                    continue;
+                }
+                let mut u = Usage::default();
+                for b in pack.blobs.iter().map(PackedBlob::from) {
+                    u.tree |= b.kind == BlobKind::Tree;
+                    match marks.is_used(&pack.id, &b)? {
+                        true => u.used += u64::from(b.length),
+                        false => u.unused += u64::from(b.length),
+                    }
+                }
+                usage.insert(pack.id, u);
+            }
+            for pack in file.packs_to_delete {
+                usage.entry(pack.id).or_insert(Usage { marked_at: Some(pack.time.unwrap_or(now)), ..Usage::default() });
+            }
+        }
+        plan.taken_back = taken_back;
+        plan.decide(&usage, &stored, options, now);
+        plan.unreferenced = stored.keys().filter(|id| !usage.contains_key(id)).copied().collect();
+        plan.unreferenced.sort_unstable();
+        plan.packs_unreferenced = plan.unreferenced.len() as u64;
+        plan.bytes_freed += plan.unreferenced.iter().filter_map(|id| stored.get(id)).sum::<u64>();
+        Ok((plan, marks))
+    }
+
+    /// Marks every blob that a snapshot needs. Also answers the marked packs that are needed after all.
+    fn mark(&self, snapshots: &BTreeSet<String>, marked: &HashMap<(BlobKind, Id), Id>) -> Result<(Marks, HashSet<Id>), Error> {
+        let marks = self.index.marks()?;
+        let mut level: Vec<Id> = Vec::new();
+        for name in snapshots {
+            level.push(self.snapshot(&Id::parse(name)?)?.tree);
+        }
+        let mut taken_back = HashSet::new();
+        while !level.is_empty() {
+            // (directories below, blobs that only marked packs hold)
+            type Looked = (Vec<Id>, Vec<(BlobKind, Id)>);
+            let looked: Vec<Looked> = level
+                .par_iter()
+                .map(|tree| -> Result<Looked, Error> {
+                    let mut missing = Vec::new();
+                    match marks.mark(BlobKind::Tree, tree)? {
+                        Some(true) => {}
+                        Some(false) => return Ok((Vec::new(), missing)),
+                        None => return Err(self.not_whole(BlobKind::Tree, tree, marked)),
+                    }
+                    let mut below = Vec::new();
+                    for node in self.read_tree(tree)? {
+                        match &node.kind {
+                            NodeKind::Dir { subtree } => below.push(*subtree),
+                            NodeKind::File { content, .. } => {
+                                for id in content {
+                                    if marks.mark(BlobKind::Data, id)?.is_none() {
+                                        missing.push((BlobKind::Data, *id));
+                                    }
+                                }
+                            }
+                            NodeKind::Other(_) => {}
+                        }
+                    }
+                    Ok((below, missing))
+                })
+                .collect::<Result<_, Error>>()?;
+            level.clear();
+            for (below, missing) in looked {
+                level.extend(below);
+                for (kind, id) in missing {
+                    match marked.get(&(kind, id)) {
+                        Some(pack) => {
+                            taken_back.insert(*pack);
+                        }
+                        None => return Err(self.not_whole(kind, &id, marked)),
+                    }
+                }
+            }
+            level.sort_unstable();
+            level.dedup();
+        }
+        Ok((marks, taken_back))
+    }
+
+    fn not_whole(&self, kind: BlobKind, id: &Id, marked: &HashMap<(BlobKind, Id), Id>) -> Error {
+        let why = match marked.get(&(kind, *id)) {
+            Some(pack) => format!("{} blob {id} lies only in pack {pack}, which was marked for deletion; run `strongroom repair index` first", kind.as_str()),
+            None => format!("{} blob {id} is in no index; run `strongroom check`, and heal it, before anything is deleted", kind.as_str()),
+        };
+        Error::damaged(self.location(), why)
+    }
+
+    /// Carries a plan out. `lock` must be the exclusive one. `progress` gets packs done and packs in all.
+    pub fn prune(&self, plan: &PrunePlan, lock: &WriteLock, progress: &dyn Fn(u64, u64)) -> Result<(), Error> {
+        if !lock.is_exclusive() {
+            return Err(Error::Unsupported("a prune needs the repository for itself".to_owned()));
+        }
+        let (options, now) = (plan.options, plan.at);
+        // Made anew under the lock: fates and marks must come from one look at the index, since a blob that lies in two packs
+        // counts in one of them.
+        let (fresh, marks) = self.plan_and_marks(options, now)?;
+        if fresh != *plan {
+            return Err(Error::Unsupported(format!("{} has changed since the prune was planned; plan it again", self.location())));
+        }
+        let mut writer = Rewriter { repo: self, file: IndexFile::default(), blobs: 0, written: Vec::new() };
+        // (1)
+        let mut builders = [PackBuilder::default(), PackBuilder::default()];
+        let mut done = 0;
+        let mut seen: HashSet<Id> = HashSet::new();
+        let mut replaced: Vec<String> = Vec::new();
+        for name in &plan.indexes {
+            let file = self.read_index(&Id::parse(name)?)?;
+            let fate = |id: &Id| plan.fates.get(id).copied().unwrap_or(Fate::Keep);
+            let doubled = file.packs.iter().any(|p| seen.contains(&p.id));
+            if !doubled && file.packs_to_delete.is_empty() && file.packs.iter().all(|p| fate(&p.id) == Fate::Keep) {
+                seen.extend(file.packs.iter().map(|p| p.id));
+                continue;
+            }
+            replaced.push(name.clone());
+            for pack in file.packs {
+                if !seen.insert(pack.id) {
+                    continue;
+                }
+                match fate(&pack.id) {
+                    Fate::Repack => {
+                        self.copy_used(&pack, &marks, &mut builders, &mut writer)?;
+                        done += 1;
+                        progress(done, plan.packs_repack);
+                        writer.mark(pack, now, options)?;
+                    }
+                    Fate::Remove => writer.mark(pack, now, options)?,
+                    _ => writer.keep(pack)?,
+                }
+            }
+            for pack in file.packs_to_delete {
+                match fate(&pack.id) {
+                    Fate::Keep if plan.taken_back.contains(&pack.id) => writer.keep(IndexPack { time: None, ..pack })?,
+                    Fate::Wait => writer.file.packs_to_delete.push(pack),
+                    _ => {}
+                }
+            }
+        }
+        for builder in builders {
+            if !builder.is_empty() {
+                writer.new_pack(builder)?;
+            }
+        }
+        if options.grace_s > 0 {
+            writer.file.packs_to_delete.extend(plan.unreferenced.iter().map(|id| IndexPack { id: *id, blobs: Vec::new(), time: Some(now) }));
+        }
+        self.store.flush()?;
+        // (2)
+        writer.finish()?;
+        // (3)
+        for name in replaced.iter().filter(|n| !writer.written.contains(n)) {
+            self.store.remove(&Key::new(Kind::Index, name)?)?;
+        }
+        self.store.flush()?;
+        // (4)
+        let at_once = options.grace_s <= 0;
+        let due = plan.fates.iter().filter(|(_, f)| matches!(f, Fate::Delete) || at_once && matches!(f, Fate::Remove | Fate::Repack)).map(|(id, _)| id);
+        let unreferenced = plan.unreferenced.iter().filter(|_| at_once);
+        for id in due.chain(unreferenced) {
+            self.store.remove(&Key::new(Kind::Data, &id.to_string())?)?;
+        }
+        self.store.flush()?;
+        self.index.reset()?;
+        self.reload_index()
+    }
+
+    /// Blobs of packs that are marked, in case one is needed after all.
+    fn marked(&self, indexes: &BTreeSet<String>) -> Result<HashMap<(BlobKind, Id), Id>, Error> {
+        let mut marked = HashMap::new();
+        for name in indexes {
+            for pack in self.read_index(&Id::parse(name)?)?.packs_to_delete {
+                marked.extend(pack.blobs.iter().map(PackedBlob::from).map(|b| ((b.kind, b.id), pack.id)));
+            }
+        }
+        Ok(marked)
+    }
+
+    fn copy_used(&self, pack: &IndexPack, marks: &Marks, builders: &mut [PackBuilder; 2], writer: &mut Rewriter<'_>) -> Result<(), Error> {
+        let bytes = self.store.get(&Key::new(Kind::Data, &pack.id.to_string())?)?;
+        if hash_name(&bytes) != pack.id.to_string() {
+            return Err(Error::damaged(format!("pack {}", pack.id), "its bytes are not those that its name says; heal it before pruning"));
+        }
+        for blob in pack.blobs.iter().map(PackedBlob::from) {
+            if !marks.is_used(&pack.id, &blob)? {
+                continue;
+            }
+            let range = blob.offset as usize..blob.offset as usize + blob.length as usize;
+            let sealed = bytes.get(range).ok_or_else(|| Error::damaged(format!("pack {}", pack.id), "a blob lies beyond its end"))?;
+            open_blob(&self.key, &blob, sealed)?;
+            let builder = &mut builders[usize::from(blob.kind == BlobKind::Tree)];
+            builder.add(blob.id, blob.kind, sealed, blob.plain_length);
+            if builder.len() >= PACK_BYTES {
+                writer.new_pack(std::mem::take(builder))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PrunePlan {
+    fn decide(&mut self, usage: &HashMap<Id, Usage>, stored: &HashMap<Id, u64>, options: PruneOptions, now: jiff::Timestamp) {
+        let size = |id: &Id| stored.get(id).copied().unwrap_or(0);
+        let mut partly: Vec<(Id, Usage)> = Vec::new();
+        let mut small: [Vec<Id>; 2] = Default::default();
+        for (id, u) in usage {
+            self.bytes_used += u.used;
+            self.bytes_unused += u.unused;
+            let fate = match u {
+                Usage { marked_at: Some(_), .. } if self.taken_back.contains(id) => Fate::Keep,
+                Usage { marked_at: Some(at), .. } if now.as_second() - at.as_second() >= options.grace_s => Fate::Delete,
+                Usage { marked_at: Some(_), .. } => Fate::Wait,
+                Usage { used: 0, .. } => Fate::Remove,
+                Usage { unused: 0, .. } => {
+                    if size(id) < SMALL_BYTES {
+                        small[usize::from(u.tree)].push(*id);
+                    }
+                    Fate::Keep
+                }
+                _ => {
+                    partly.push((*id, *u));
+                    Fate::Keep
+                }
+            };
+            self.fates.insert(*id, fate);
+        }
+        // The worst first, until what stays unused is little enough.
+        partly.sort_by_key(|(id, u)| (std::cmp::Reverse(u.unused * 1000 / (u.used + u.unused)), *id));
+        let allowed = self.bytes_used * u64::from(options.unused_percent_max) / 100;
+        let mut left: u64 = partly.iter().map(|(_, u)| u.unused).sum();
+        for (id, u) in partly {
+            if left <= allowed {
+                break;
+            }
+            left -= u.unused;
+            self.bytes_copy += u.used;
+            self.fates.insert(id, Fate::Repack);
+        }
+        for ids in small.into_iter().filter(|s| s.len() >= SMALL_MIN) {
+            for id in ids {
+                self.bytes_copy += usage.get(&id).map_or(0, |u| u.used);
+                self.fates.insert(id, Fate::Repack);
+            }
+        }
+        let count = |fate| self.fates.values().filter(|f| **f == fate).count() as u64;
+        self.packs_keep = count(Fate::Keep);
+        self.packs_repack = count(Fate::Repack);
+        self.packs_remove = count(Fate::Remove);
+        self.packs_due = count(Fate::Delete);
+        let going = self.fates.iter().filter(|(_, f)| matches!(f, Fate::Repack | Fate::Remove | Fate::Delete)).map(|(id, _)| size(id)).sum::<u64>();
+        self.bytes_freed = going.saturating_sub(self.bytes_copy);
+    }
+}
+
+/// Writes the index anew.
+struct Rewriter<'r> {
+    repo: &'r Repository,
+    file: IndexFile,
+    blobs: usize,
+    written: Vec<String>,
+}
+
+impl Rewriter<'_> {
+    fn keep(&mut self, pack: IndexPack) -> Result<(), Error> {
+        self.blobs += pack.blobs.len();
+        self.file.packs.push(pack);
+        if self.blobs >= INDEX_BLOBS_MAX { self.write() } else { Ok(()) }
+    }
+
+    fn mark(&mut self, pack: IndexPack, now: jiff::Timestamp, options: PruneOptions) -> Result<(), Error> {
+        if options.grace_s <= 0 {
+            return Ok(());
+        }
+        self.blobs += pack.blobs.len();
+        self.file.packs_to_delete.push(IndexPack { time: Some(now), ..pack });
+        if self.blobs >= INDEX_BLOBS_MAX { self.write() } else { Ok(()) }
+    }
+
+    fn new_pack(&mut self, builder: PackBuilder) -> Result<(), Error> {
+        let (bytes, blobs) = builder.finish(&self.repo.key)?;
+        let id = self.repo.put_object(Kind::Data, &bytes)?;
+        self.keep(IndexPack { id, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None })
+    }
+
+    /// What the file names is durable before the file is written (law 3).
+    fn write(&mut self) -> Result<(), Error> {
+        self.repo.store.flush()?;
+        let file = std::mem::take(&mut self.file);
+        self.blobs = 0;
+        let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new index", e))?;
+        self.written.push(self.repo.put_unpacked(Kind::Index, &json)?.to_string());
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        if !self.file.packs.is_empty() || !self.file.packs_to_delete.is_empty() {
+            self.write()?;
+        }
+        self.repo.store.flush().map_err(Error::from)
+    }
+}

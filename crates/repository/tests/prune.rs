@@ -1,0 +1,250 @@
+//! Backup, forget, prune, crash, restore and readers beside them, against a model in memory.
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use std::{path::Path, sync::Arc};
+use strongroom_objects::{Kind, Store, testing::Memory};
+use strongroom_repository::{Error, Id, PruneOptions, Repository, Snapshot};
+
+type Files = Vec<(String, Vec<u8>)>;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// Files of a seed on top of the newest snapshot; dies after so many writes, if at all.
+    Backup {
+        seed: u64,
+        die: Option<u64>,
+    },
+    Forget {
+        which: usize,
+    },
+    Prune {
+        grace: bool,
+        die: Option<u64>,
+    },
+    /// Everybody closes; the next one opens with an empty cache.
+    LoseCache,
+    /// A reader opens and keeps what it knows.
+    Reader,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let die = prop::option::weighted(0.4, 0..14_u64);
+    prop_oneof![
+        4 => (0..6_u64, die.clone()).prop_map(|(seed, die)| Step::Backup { seed, die }),
+        2 => any::<usize>().prop_map(|which| Step::Forget { which }),
+        3 => (any::<bool>(), die).prop_map(|(grace, die)| Step::Prune { grace, die }),
+        1 => Just(Step::LoseCache),
+        1 => Just(Step::Reader),
+    ]
+}
+
+/// A few files whose contents the seeds share in part.
+fn files(seed: u64) -> Files {
+    let noise = |n: u64, bytes: usize| {
+        let mut x = n + 1;
+        (0..bytes)
+            .map(|_| {
+                x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (x >> 56) as u8
+            })
+            .collect::<Vec<u8>>()
+    };
+    let mut out: Files = (0..4).map(|k| (format!("drives/ann/f{k}"), noise(seed / 2 * 10 + k, 20_000))).collect();
+    out.push((format!("drives/ann/own{seed}"), noise(100 + seed, 50_000)));
+    out.push((format!("mail/ann/Inbox/2026-03-0{}/m.eml", seed + 1), noise(200 + seed % 3, 3000)));
+    out
+}
+
+struct World {
+    store: Arc<Memory>,
+    caches: tempfile::TempDir,
+    opened: u32,
+    /// What every committed snapshot must give back.
+    model: Vec<(Id, Snapshot, Files)>,
+    readers: Vec<(Arc<Repository>, Vec<Id>, bool)>,
+    days: i64,
+}
+
+impl World {
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::from_second(now().as_second() + self.days * 86_400).unwrap()
+    }
+
+    fn cache(&self) -> std::path::PathBuf {
+        self.caches.path().join(self.opened.to_string())
+    }
+
+    fn open(&self, cache: &Path) -> Result<Arc<Repository>, Error> {
+        Ok(Arc::new(Repository::with_key(self.store.clone(), key(), cache, who())?))
+    }
+
+    fn holds_what_it_should(&self, repo: &Repository) {
+        for (id, _, files) in &self.model {
+            let snapshot = repo.snapshot(id).unwrap();
+            let mut got = contents(repo, &snapshot);
+            got.sort();
+            let mut want = files.clone();
+            want.sort();
+            assert_eq!(got.len(), want.len(), "snapshot {id}");
+            assert!(got == want, "snapshot {id} gives back something else");
+        }
+    }
+}
+
+fn key() -> strongroom_repository::MasterKey {
+    thread_local!(static KEY: std::cell::OnceCell<strongroom_repository::MasterKey> = const { std::cell::OnceCell::new() });
+    KEY.with(|k| {
+        k.get_or_init(|| {
+            let cache = tempfile::tempdir().unwrap();
+            init(Arc::new(Memory::new()), cache.path()).key().clone()
+        })
+        .clone()
+    })
+}
+
+fn world() -> World {
+    let store = Arc::new(Memory::new());
+    let caches = tempfile::tempdir().unwrap();
+    // A config that the shared key opens: scrypt once, not once a case.
+    Repository::make(store.clone(), &key()).unwrap();
+    World { store, caches, opened: 0, model: Vec::new(), readers: Vec::new(), days: 0 }
+}
+
+fn run(steps: Vec<Step>) {
+    let mut w = world();
+    for step in steps {
+        w.days += 2;
+        match &step {
+            Step::LoseCache => w.opened += 1,
+            Step::Reader => {
+                let repo = w.open(&w.caches.path().join(format!("reader{}", w.days))).unwrap();
+                let known = w.model.iter().map(|(id, ..)| *id).collect();
+                w.readers.push((repo, known, true));
+            }
+            Step::Backup { seed, die } => {
+                let repo = w.open(&w.cache()).unwrap();
+                if let Some(n) = die {
+                    w.store.die_after(*n);
+                }
+                let parent = w.model.last().map(|(id, s, _)| (*id, s.clone()));
+                let outcome = back_up(&repo, parent.as_ref(), &files(*seed));
+                revive(&w.store, *seed);
+                if let Ok((id, snapshot)) = outcome {
+                    let mut all = w.model.last().map(|(.., f)| f.clone()).unwrap_or_default();
+                    for (path, content) in files(*seed) {
+                        all.retain(|(p, _)| *p != path);
+                        all.push((path, content));
+                    }
+                    w.model.retain(|(other, ..)| *other != id);
+                    w.model.push((id, snapshot, all));
+                }
+            }
+            Step::Forget { which } => {
+                if !w.model.is_empty() {
+                    let (id, ..) = w.model.remove(which % w.model.len());
+                    w.open(&w.cache()).unwrap().forget(&id).unwrap();
+                    for (_, known, _) in &mut w.readers {
+                        known.retain(|k| *k != id);
+                    }
+                }
+            }
+            Step::Prune { grace, die } => {
+                let repo = w.open(&w.cache()).unwrap();
+                let options = PruneOptions { unused_percent_max: 0, grace_s: if *grace { 86_400 } else { 0 } };
+                let plan = repo.plan_prune(options, w.now()).unwrap();
+                let lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
+                // Whoever read before an immediate prune, or before the one in which what it knows fell due, is on its own.
+                for (_, _, promised) in &mut w.readers {
+                    *promised &= *grace && plan.packs_due == 0;
+                }
+                if let Some(n) = die {
+                    w.store.die_after(*n);
+                }
+                let _ = repo.prune(&plan, &lock, &|_, _| {});
+                revive(&w.store, w.days as u64);
+                drop(lock);
+            }
+        }
+        let repo = w.open(&w.cache()).unwrap();
+        w.holds_what_it_should(&repo);
+        let problems = repo.check(true, &|_, _| {}).unwrap().problems;
+        assert!(problems.is_empty(), "after {step:?}: {problems:?}");
+        for (reader, known, _) in w.readers.iter().filter(|r| r.2) {
+            for (id, snapshot, files) in w.model.iter().filter(|(id, ..)| known.contains(id)) {
+                assert_eq!(contents(reader, snapshot).len(), files.len(), "a reader from before finds {id}");
+            }
+        }
+    }
+    // In the end a prune leaves nothing that nobody needs.
+    let repo = w.open(&w.cache()).unwrap();
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
+    let plan = repo.plan_prune(options, w.now()).unwrap();
+    let lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
+    repo.prune(&plan, &lock, &|_, _| {}).unwrap();
+    w.holds_what_it_should(&repo);
+    let report = repo.check(true, &|_, _| {}).unwrap();
+    assert!(report.problems.is_empty() && report.packs_unreferenced == 0, "{report:?}");
+    let plan = repo.plan_prune(options, w.now()).unwrap();
+    assert_eq!(plan.bytes_unused, 0, "{plan:?}");
+}
+
+/// Power comes back; half of what was not flushed is gone.
+fn revive(store: &Memory, seed: u64) {
+    let mut n = seed;
+    store.revive(|_| {
+        n = n.wrapping_mul(6364136223846793005).wrapping_add(1);
+        n >> 63 == 1
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_is_done_in_whatever_order_committed_snapshots_stay_whole(steps in prop::collection::vec(step(), 1..14)) {
+        run(steps);
+    }
+}
+
+#[test]
+fn a_prune_that_dies_at_any_write_loses_nothing() {
+    for grace in [false, true] {
+        for at in 0..24 {
+            let steps = vec![
+                Step::Backup { seed: 0, die: None },
+                Step::Backup { seed: 1, die: None },
+                Step::Backup { seed: 4, die: None },
+                Step::Forget { which: 1 },
+                Step::Prune { grace, die: Some(at) },
+                Step::Backup { seed: 1, die: None },
+                Step::Forget { which: 0 },
+                Step::Prune { grace, die: Some(at) },
+                Step::Prune { grace, die: None },
+            ];
+            run(steps);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_repository_is_not_pruned_and_a_stale_plan_is_refused() {
+    let w = world();
+    let repo = w.open(&w.cache()).unwrap();
+    back_up(&repo, None, &files(0)).unwrap();
+    let plan = repo.plan_prune(PruneOptions::default(), now()).unwrap();
+    back_up(&repo, None, &files(1)).unwrap();
+    let lock = repo.lock_alone(&w.cache(), now()).unwrap();
+    let e = repo.prune(&plan, &lock, &|_, _| {}).unwrap_err();
+    assert!(e.to_string().contains("plan it again"), "{e}");
+    drop(lock);
+    let writer = repo.lock_for_writing(&w.cache(), now()).unwrap();
+    let e = repo.prune(&plan, &writer, &|_, _| {}).unwrap_err();
+    assert!(e.to_string().contains("for itself"), "{e}");
+    drop(writer);
+    // An index file is gone: what it named looks unneeded, and must not be taken for that.
+    let index = w.store.list(Kind::Index).unwrap().remove(0);
+    w.store.remove(&strongroom_objects::Key::new(Kind::Index, &index.name).unwrap()).unwrap();
+    let fresh = w.open(&w.caches.path().join("fresh")).unwrap();
+    assert!(fresh.plan_prune(PruneOptions::default(), now()).is_err());
+}
