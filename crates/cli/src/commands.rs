@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::Clock;
 use strongroom_objects::{LocalDir, Store};
-use strongroom_repository::{Change, Id, Repository, Snapshot, Visit};
+use strongroom_repository::{Id, Repository, Snapshot};
 
 #[derive(Args)]
 pub(crate) struct Backup {
@@ -18,44 +18,6 @@ pub(crate) struct Backup {
     /// The alarms of earlier runs were looked at and dealt with: they no longer keep snapshots from being clean.
     #[arg(long)]
     pub(crate) acknowledge: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct Ls {
-    /// Snapshot: an id, the first digits of one, or `latest`.
-    #[arg(default_value = "latest")]
-    snapshot: String,
-    /// Only below this path.
-    #[arg(default_value = "/")]
-    path: String,
-    /// Everything below, not one level.
-    #[arg(short = 'R', long)]
-    recursive: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct Find {
-    /// Text in the path, without case.
-    text: String,
-    /// Snapshot; all of them by default.
-    #[arg(long)]
-    snapshot: Option<String>,
-}
-
-#[derive(Args)]
-pub(crate) struct Diff {
-    /// The older snapshot.
-    old: String,
-    /// The newer one.
-    #[arg(default_value = "latest")]
-    new: String,
-}
-
-#[derive(Args)]
-pub(crate) struct Check {
-    /// Read and verify every byte.
-    #[arg(long)]
-    read_data: bool,
 }
 
 #[derive(Args)]
@@ -175,120 +137,6 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
         all.iter().map(|(id, s)| vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), s.tags.join(" ")]).collect();
     print!("{}", output::table(&["id", "time (UTC)", "tenant", "tags"], &rows));
     Ok(0)
-}
-
-pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
-    let repo = open::repository(global).await?;
-    let json = global.json;
-    open::blocking(move || {
-        let (_, s) = snapshot(&repo, &args.snapshot)?;
-        let base = args.path.trim_end_matches('/').to_owned();
-        let node = repo.node_at(&s.tree, &base)?;
-        let show = |path: &str, node: &strongroom_repository::Node| {
-            if json {
-                let facts = node.facts().ok().flatten();
-                println!("{}", json!({"path": path, "dir": node.is_dir(), "size_bytes": node.size_bytes(), "modified": node.modified, "record": facts}));
-            } else {
-                let size = if node.is_dir() { String::new() } else { output::bytes(node.size_bytes()) };
-                println!("{}  {size:>10}  {path}{}", node.modified.strftime("%Y-%m-%d %H:%M"), if node.is_dir() { "/" } else { "" });
-            }
-        };
-        match node.kind {
-            strongroom_repository::NodeKind::Dir { subtree } => repo.walk(&subtree, &base, &mut |path, node| {
-                show(path, node);
-                Ok(if args.recursive { Visit::Enter } else { Visit::Skip })
-            })?,
-            _ => show(&base, &node),
-        }
-        Ok(0)
-    })
-    .await
-}
-
-pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
-    let repo = open::repository(global).await?;
-    let json = global.json;
-    open::blocking(move || {
-        let all = match &args.snapshot {
-            Some(name) => vec![snapshot(&repo, name)?],
-            None => repo.snapshots()?.into_iter().rev().filter(|(_, s)| s.is_finished()).collect(),
-        };
-        let text = args.text.to_lowercase();
-        let mut seen = std::collections::HashSet::new();
-        for (id, s) in all {
-            repo.walk(&s.tree, "", &mut |path, node| {
-                let fits = !node.is_dir() && path.to_lowercase().contains(&text);
-                // The same content at the same place is told once, with the newest snapshot that has it.
-                if fits && seen.insert((path.to_owned(), node.content().to_vec())) {
-                    match json {
-                        true => println!("{}", json!({"snapshot": id, "path": path, "size_bytes": node.size_bytes(), "modified": node.modified})),
-                        false => println!("{}  {:>10}  {path}", id.short(), output::bytes(node.size_bytes())),
-                    }
-                }
-                Ok(Visit::Enter)
-            })?;
-        }
-        if seen.is_empty() && !json {
-            eprintln!("nothing has {:?} in its path", args.text);
-        }
-        Ok(i32::from(seen.is_empty()))
-    })
-    .await
-}
-
-pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
-    let repo = open::repository(global).await?;
-    let json = global.json;
-    open::blocking(move || {
-        let ((_, a), (_, b)) = (snapshot(&repo, &args.old)?, snapshot(&repo, &args.new)?);
-        repo.diff(Some(&a.tree), Some(&b.tree), "", &mut |path, change| {
-            let (sign, node) = match &change {
-                Change::Added(n) => ("+", n),
-                Change::Removed(n) => ("-", n),
-                Change::Modified { new, .. } => ("M", new),
-            };
-            if !node.is_dir() {
-                match json {
-                    true => println!("{}", json!({"change": sign, "path": path})),
-                    false => println!("{sign}  {path}"),
-                }
-            }
-            Ok(())
-        })?;
-        Ok(0)
-    })
-    .await
-}
-
-pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
-    let repo = open::repository(global).await?;
-    let bar = Bar::new(global.quiet || global.json);
-    let b = bar.clone();
-    let report = open::blocking(move || {
-        strongroom_engine::Progress::phase(b.as_ref(), "check");
-        Ok(repo.check(args.read_data, &|_, all| {
-            strongroom_engine::Progress::expect(b.as_ref(), all, 0);
-            strongroom_engine::Progress::advance(b.as_ref(), 1, 0);
-        })?)
-    })
-    .await?;
-    bar.finish();
-    if global.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        for p in &report.problems {
-            println!("{}", output::alarm(p));
-        }
-        println!(
-            "{} snapshots, {} packs, {} blobs, {} read: {}",
-            report.snapshots,
-            report.packs,
-            report.blobs,
-            output::bytes(report.bytes_read),
-            if report.problems.is_empty() { "sound".to_owned() } else { format!("{} problems", report.problems.len()) }
-        );
-    }
-    Ok(i32::from(!report.problems.is_empty()))
 }
 
 pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Result<i32> {

@@ -83,6 +83,8 @@ pub(crate) struct RepositoryEntry {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     pub(crate) password_file: PathBuf,
+    /// What `forget` keeps.
+    pub(crate) retention: Option<strongroom_repository::Policy>,
 }
 
 /// A vault.

@@ -3,6 +3,7 @@
 //! The only product crate that prints, reads the environment or picks paths.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod browse;
 mod commands;
 mod config;
 mod demo;
@@ -11,6 +12,7 @@ mod open;
 mod output;
 mod progress;
 mod restore;
+mod upkeep;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -65,15 +67,28 @@ enum Command {
     /// List the snapshots.
     Snapshots,
     /// List what a snapshot holds.
-    Ls(commands::Ls),
-    /// Find items by name, path, sender or subject.
-    Find(commands::Find),
+    Ls(browse::Ls),
+    /// Find items by name, path, sender, subject, day, size or verdict.
+    Find(browse::Find),
+    /// Write a file of a snapshot to standard output.
+    Cat(browse::Cat),
     /// Show what changed between two snapshots.
-    Diff(commands::Diff),
+    Diff(browse::Diff),
+    /// Show the life of one item, snapshot by snapshot.
+    History(browse::History),
     /// Put items back into Microsoft 365: shows its plan, then asks.
     Restore(restore::Restore),
     /// Check that the repository is sound.
-    Check(commands::Check),
+    Check(upkeep::Check),
+    /// Let old snapshots go, as the retention says: shows its plan, then asks.
+    Forget(upkeep::Forget),
+    /// Give back the room of what no snapshot needs: shows its plan, then asks.
+    Prune(upkeep::Prune),
+    /// Keep snapshots from being forgotten.
+    Hold {
+        #[command(subcommand)]
+        command: upkeep::Hold,
+    },
     /// Copy the repository into its vault, or rebuild it from there.
     Replicate(commands::Replicate),
     /// Look at the configuration.
@@ -143,11 +158,16 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Init => commands::init(&global).await,
         Command::Backup(a) => commands::backup(&global, a).await,
         Command::Snapshots => commands::snapshots(&global).await,
-        Command::Ls(a) => commands::ls(&global, a).await,
-        Command::Find(a) => commands::find(&global, a).await,
-        Command::Diff(a) => commands::diff(&global, a).await,
+        Command::Ls(a) => browse::ls(&global, a).await,
+        Command::Find(a) => browse::find(&global, a).await,
+        Command::Cat(a) => browse::cat(&global, a).await,
+        Command::Diff(a) => browse::diff(&global, a).await,
+        Command::History(a) => browse::history(&global, a).await,
         Command::Restore(a) => restore::restore(&global, a).await,
-        Command::Check(a) => commands::check(&global, a).await,
+        Command::Check(a) => upkeep::check(&global, a).await,
+        Command::Forget(a) => upkeep::forget(&global, a).await,
+        Command::Prune(a) => upkeep::prune(&global, a).await,
+        Command::Hold { command } => upkeep::hold(&global, command).await,
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Config { command: ConfigCommand::Check } => config::check(&global),
         Command::Demo(a) => demo::run(&global, a).await,

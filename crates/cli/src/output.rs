@@ -57,3 +57,16 @@ pub(crate) fn alarm(text: &str) -> String {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || !std::io::stdout().is_terminal();
     if plain { text.to_owned() } else { format!("\u{1b}[31m{text}\u{1b}[0m") }
 }
+
+/// Asks whoever sits there. Where nobody does it is an error: silence is no consent.
+pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
+    use std::io::{IsTerminal, Write};
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!("nobody can be asked here; --yes carries the plan out, --dry-run only shows it");
+    }
+    print!("{question} [y/N] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{IsTerminal, Write},
+    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -69,7 +69,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     if args.dry_run {
         return Ok(0);
     }
-    if !args.yes && !confirm()? {
+    if !args.yes && !output::confirm("carry this out?")? {
         println!("nothing was changed");
         return Ok(1);
     }
@@ -171,17 +171,6 @@ pub(crate) fn describe(plan: &Plan) -> String {
     }
     out.push_str(&format!("least time under the published budgets: {}\n", output::seconds(plan.seconds_min as f64)));
     out
-}
-
-fn confirm() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("nobody can be asked here; --yes carries the plan out, --dry-run only shows it");
-    }
-    print!("carry this out? [y/N] ");
-    std::io::stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 pub(crate) fn result(r: &RestoreReport) -> String {

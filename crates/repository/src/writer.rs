@@ -339,6 +339,10 @@ impl ContentStream<'_> {
 
     /// Stores the rest.
     pub fn finish(mut self) -> Result<Stored, Error> {
+        if self.content.is_empty() {
+            // All of it is here: it is cut as content in memory is.
+            return self.repo.put_content(&self.buffer, Cut::Plain);
+        }
         while !self.buffer.is_empty() {
             self.cut_one()?;
         }

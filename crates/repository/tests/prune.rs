@@ -1,4 +1,5 @@
 //! Backup, forget, prune, crash, restore and readers beside them, against a model in memory.
+#![allow(clippy::unwrap_used)]
 mod common;
 
 use common::*;

@@ -1,0 +1,284 @@
+//! Commands that look into snapshots: ls, find, cat, diff, history. None reads more content than it shows.
+
+use crate::{Global, commands::snapshot, open, output};
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::json;
+use std::io::Write;
+use strongroom_engine::browse::{self, Query, Step};
+use strongroom_model::Verdict;
+use strongroom_repository::{BlobKind, Change, Node, NodeKind, Visit};
+
+#[derive(Args)]
+pub(crate) struct Ls {
+    /// Snapshot: an id, the first digits of one, or `latest`.
+    #[arg(default_value = "latest")]
+    snapshot: String,
+    /// Only below this path.
+    #[arg(default_value = "/")]
+    path: String,
+    /// Everything below, not one level.
+    #[arg(short = 'R', long)]
+    recursive: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Find {
+    /// Text in the path, the real name or the sender, without case.
+    text: Option<String>,
+    /// Regular expression over the path.
+    #[arg(long, value_name = "EXPRESSION")]
+    regex: Option<String>,
+    /// Text in the subject or the file's real name.
+    #[arg(long)]
+    subject: Option<String>,
+    /// Text in the sender's address.
+    #[arg(long)]
+    from: Option<String>,
+    /// Received or modified on this day or later: 2026-03-01, or a time with its zone.
+    #[arg(long, value_name = "DAY")]
+    after: Option<String>,
+    /// Received or modified before this day.
+    #[arg(long, value_name = "DAY")]
+    before: Option<String>,
+    /// At least this large: 500, 20K, 5M, 1G.
+    #[arg(long, value_name = "SIZE")]
+    larger: Option<String>,
+    /// At most this large.
+    #[arg(long, value_name = "SIZE")]
+    smaller: Option<String>,
+    /// Judged so: clean, suspicious or encrypted.
+    #[arg(long)]
+    verdict: Option<String>,
+    /// Only at or below this path.
+    #[arg(long, default_value = "")]
+    path: String,
+    /// Snapshot; all of them by default, newest first.
+    #[arg(long)]
+    snapshot: Option<String>,
+    /// Stop after so many.
+    #[arg(long)]
+    limit: Option<usize>,
+}
+
+#[derive(Args)]
+pub(crate) struct Cat {
+    /// Snapshot: an id, the first digits of one, or `latest`.
+    snapshot: String,
+    /// The file's path, as `ls` shows it.
+    path: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Diff {
+    /// The older snapshot.
+    old: String,
+    /// The newer one.
+    #[arg(default_value = "latest")]
+    new: String,
+}
+
+#[derive(Args)]
+pub(crate) struct History {
+    /// The item's path, as `ls` or `find` shows it. It is followed when it moves.
+    path: String,
+}
+
+pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let json = global.json;
+    open::blocking(move || {
+        let (_, s) = snapshot(&repo, &args.snapshot)?;
+        let base = args.path.trim_end_matches('/').to_owned();
+        let node = repo.node_at(&s.tree, &base)?;
+        let show = |path: &str, node: &Node| {
+            if json {
+                let facts = node.facts().ok().flatten();
+                println!("{}", json!({"path": path, "dir": node.is_dir(), "size_bytes": node.size_bytes(), "modified": node.modified, "record": facts}));
+            } else {
+                let size = if node.is_dir() { String::new() } else { output::bytes(node.size_bytes()) };
+                println!("{}  {size:>10}  {path}{}", node.modified.strftime("%Y-%m-%d %H:%M"), if node.is_dir() { "/" } else { "" });
+            }
+        };
+        match node.kind {
+            NodeKind::Dir { subtree } => repo.walk(&subtree, &base, &mut |path, node| {
+                show(path, node);
+                Ok(if args.recursive { Visit::Enter } else { Visit::Skip })
+            })?,
+            _ => show(&base, &node),
+        }
+        Ok(0)
+    })
+    .await
+}
+
+fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
+    let day = || Some(text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
+    text.parse().ok().or_else(day).with_context(|| format!("{text:?} is no day; expected something like 2026-03-01"))
+}
+
+fn size(text: &str) -> anyhow::Result<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor: u64 = match unit.trim().to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => bail!("{text:?} is no size; expected something like 500, 20K, 5M or 1G"),
+    };
+    let n: u64 = number.parse().with_context(|| format!("{text:?} is no size; expected something like 500, 20K, 5M or 1G"))?;
+    n.checked_mul(factor).with_context(|| format!("{text:?} is too large"))
+}
+
+fn verdict(text: &str) -> anyhow::Result<Verdict> {
+    let all = [Verdict::Clean, Verdict::Suspicious, Verdict::Encrypted];
+    all.into_iter().find(|v| v.as_str() == text).with_context(|| format!("{text:?} is no verdict; there are clean, suspicious and encrypted"))
+}
+
+impl Find {
+    fn query(&self) -> anyhow::Result<Query> {
+        let expression =
+            |e: &String| regex::RegexBuilder::new(e).case_insensitive(true).build().map_err(|e| anyhow::anyhow!("the expression does not work: {e}"));
+        Ok(Query {
+            text: self.text.clone(),
+            pattern: self.regex.as_ref().map(expression).transpose()?,
+            subject: self.subject.clone(),
+            from: self.from.clone(),
+            after: self.after.as_deref().map(time).transpose()?,
+            before: self.before.as_deref().map(time).transpose()?,
+            larger: self.larger.as_deref().map(size).transpose()?,
+            smaller: self.smaller.as_deref().map(size).transpose()?,
+            verdict: self.verdict.as_deref().map(verdict).transpose()?,
+            below: self.path.clone(),
+        })
+    }
+}
+
+pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
+    let query = args.query()?;
+    let repo = open::repository(global).await?;
+    let json = global.json;
+    open::blocking(move || {
+        let all = match &args.snapshot {
+            Some(name) => vec![snapshot(&repo, name)?],
+            None => repo.snapshots()?.into_iter().rev().filter(|(_, s)| s.is_finished()).collect(),
+        };
+        let mut found = 0;
+        let limit = args.limit.unwrap_or(usize::MAX);
+        browse::find(&repo, &all, &query, &mut |hit| {
+            found += 1;
+            if json {
+                println!("{}", json!(hit));
+            } else {
+                let mut about: Vec<String> = Vec::new();
+                about.extend(hit.from.map(|f| format!("from {f}")));
+                about.extend(hit.name.map(|n| format!("{n:?}")));
+                about.extend(hit.verdict.filter(|v| *v != Verdict::Clean).map(|v| output::alarm(v.as_str())));
+                let about = if about.is_empty() { String::new() } else { format!("  ({})", about.join(", ")) };
+                println!("{}  {}  {:>10}  {}{about}", hit.snapshot.short(), hit.modified.strftime("%Y-%m-%d %H:%M"), output::bytes(hit.size_bytes), hit.path);
+            }
+            found < limit
+        })?;
+        if found == 0 && !json {
+            eprintln!("nothing fits");
+        }
+        Ok(i32::from(found == 0))
+    })
+    .await
+}
+
+pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    open::blocking(move || {
+        let (_, s) = snapshot(&repo, &args.snapshot)?;
+        let node = repo.node_at(&s.tree, &args.path)?;
+        if node.is_dir() {
+            bail!("{} is a folder; `strongroom ls` lists it", args.path);
+        }
+        let mut out = std::io::stdout().lock();
+        for id in node.content() {
+            match out.write_all(&repo.read_blob(BlobKind::Data, id)?) {
+                Ok(()) => {}
+                // Whoever reads has seen enough.
+                Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => break,
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(0)
+    })
+    .await
+}
+
+pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let json = global.json;
+    open::blocking(move || {
+        let ((_, a), (_, b)) = (snapshot(&repo, &args.old)?, snapshot(&repo, &args.new)?);
+        repo.diff(Some(&a.tree), Some(&b.tree), "", &mut |path, change| {
+            let (sign, node) = match &change {
+                Change::Added(n) => ("+", n),
+                Change::Removed(n) => ("-", n),
+                Change::Modified { new, .. } => ("M", new),
+            };
+            if !node.is_dir() {
+                match json {
+                    true => println!("{}", json!({"change": sign, "path": path})),
+                    false => println!("{sign}  {path}"),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(0)
+    })
+    .await
+}
+
+pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let json = global.json;
+    open::blocking(move || {
+        let all: Vec<_> = repo.snapshots()?.into_iter().filter(|(_, s)| s.is_finished()).collect();
+        let events = browse::history(&repo, &all, &args.path)?;
+        if json {
+            println!("{}", json!(events));
+            return Ok(0);
+        }
+        let rows: Vec<Vec<String>> = events
+            .iter()
+            .map(|e| {
+                let what = match &e.step {
+                    Step::Added => "added".to_owned(),
+                    Step::Content => "content".to_owned(),
+                    Step::State { from: Some(from) } => format!("moved from {from}"),
+                    Step::State { from: None } => "state".to_owned(),
+                    Step::Deleted => "deleted".to_owned(),
+                };
+                let verdict = e.verdict.map_or("", Verdict::as_str);
+                vec![e.snapshot.short(), e.time.strftime("%Y-%m-%d %H:%M").to_string(), output::bytes(e.size_bytes), verdict.to_owned(), what, e.path.clone()]
+            })
+            .collect();
+        print!("{}", output::table(&["snapshot", "time (UTC)", "size", "verdict", "what", "path"], &rows));
+        Ok(0)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_days_are_read_and_nonsense_is_refused() {
+        assert_eq!(size("500").unwrap(), 500);
+        assert_eq!(size("20k").unwrap(), 20 << 10);
+        assert_eq!(size("5MiB").unwrap(), 5 << 20);
+        for bad in ["", "x", "5Q", "-1", "99999999999T"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(time("2026-03-01").unwrap().to_string(), "2026-03-01T00:00:00Z");
+        assert!(time("2026-03-01T08:00:00Z").is_ok());
+        assert!(time("yesterday").is_err());
+    }
+}

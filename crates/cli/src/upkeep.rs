@@ -1,0 +1,331 @@
+//! Commands that keep a repository in shape: check, forget, prune, hold. What removes something plans, shows and asks.
+
+use crate::{Global, commands::snapshot, config::Config, open, output, progress::Bar};
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::collections::BTreeMap;
+use strongroom_engine::Progress;
+use strongroom_repository::{CheckReport, Policy, PruneOptions, PrunePlan, TAG_HOLD, plan_forget};
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// Read and verify every byte.
+    #[arg(long)]
+    read_data: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Forget {
+    /// Keep everything of so many hours before the newest snapshot.
+    #[arg(long, value_name = "HOURS")]
+    keep_within_hours: Option<u32>,
+    /// Hours to keep a snapshot of.
+    #[arg(long, value_name = "N")]
+    keep_hourly: Option<u32>,
+    /// Days to keep a snapshot of.
+    #[arg(long, value_name = "N")]
+    keep_daily: Option<u32>,
+    /// Weeks to keep a snapshot of.
+    #[arg(long, value_name = "N")]
+    keep_weekly: Option<u32>,
+    /// Months to keep a snapshot of.
+    #[arg(long, value_name = "N")]
+    keep_monthly: Option<u32>,
+    /// Years to keep a snapshot of.
+    #[arg(long, value_name = "N")]
+    keep_yearly: Option<u32>,
+    /// Go on although the newest snapshot is not clean.
+    #[arg(long)]
+    though_not_clean: bool,
+    /// Show the plan and stop.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Prune {
+    /// Unused bytes that may stay, in percent of the used ones.
+    #[arg(long, default_value_t = 5, value_name = "PERCENT")]
+    max_unused: u32,
+    /// Hours for which what is not needed stays, for readers that still know it.
+    #[arg(long, default_value_t = 24, value_name = "HOURS")]
+    grace_hours: u32,
+    /// Show the plan and stop.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Hold {
+    /// Keep a snapshot from being forgotten, until the hold is released.
+    Add {
+        /// Snapshot: an id, the first digits of one, or `latest`.
+        snapshot: String,
+        /// Why, for whoever finds it: `case 7`.
+        #[arg(long)]
+        reason: String,
+    },
+    /// List the holds.
+    List,
+    /// Release a hold. The snapshot is then kept or not as the policy says.
+    Release {
+        /// Id of the hold, as `hold list` shows it.
+        hold: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
+    if yes || output::confirm(question)? {
+        return Ok(true);
+    }
+    println!("nothing was changed");
+    Ok(false)
+}
+
+pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let bar = Bar::new(global.quiet || global.json);
+    let b = bar.clone();
+    let report = open::blocking(move || {
+        b.phase("check");
+        Ok(repo.check(args.read_data, &|_, all| {
+            b.expect(all, 0);
+            b.advance(1, 0);
+        })?)
+    })
+    .await?;
+    bar.finish();
+    if global.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", describe(&report));
+    }
+    Ok(i32::from(!report.problems.is_empty()))
+}
+
+/// Problems, then the items that they touch, summed up by mailbox or drive.
+fn describe(report: &CheckReport) -> String {
+    let mut out = String::new();
+    for p in &report.problems {
+        out.push_str(&output::alarm(p));
+        out.push('\n');
+    }
+    let mut places: BTreeMap<String, (u64, jiff::Timestamp)> = BTreeMap::new();
+    for item in &report.damaged {
+        let place: Vec<&str> = item.path.split('/').filter(|p| !p.is_empty()).take(2).collect();
+        let sum = places.entry(place.join("/")).or_insert((0, item.since));
+        sum.0 += 1;
+        sum.1 = sum.1.min(item.since);
+    }
+    for (place, (n, since)) in places {
+        let what = if place.starts_with("mail/") { "messages and records" } else { "files and versions" };
+        out.push_str(&output::alarm(&format!("{n} {what} of {place} cannot be restored whole, from snapshots since {}", since.strftime("%Y-%m-%d"))));
+        out.push('\n');
+    }
+    for item in report.damaged.iter().take(20) {
+        out.push_str(&format!("  {}\n", item.path));
+    }
+    if report.damaged_items > 20 {
+        out.push_str(&format!("  … {} in all; --json names them\n", report.damaged_items));
+    }
+    out.push_str(&format!(
+        "{} snapshots, {} packs, {} blobs, {} read: {}\n",
+        report.snapshots,
+        report.packs,
+        report.blobs,
+        output::bytes(report.bytes_read),
+        if report.problems.is_empty() { "sound".to_owned() } else { format!("{} problems", report.problems.len()) }
+    ));
+    out
+}
+
+fn policy(global: &Global, args: &Forget) -> anyhow::Result<Policy> {
+    let mut policy = Policy::default();
+    if global.repo.is_none() {
+        let config = Config::read(&global.config)?;
+        let tenant = config.tenant(global.tenant.as_deref())?;
+        policy = config.repository(&tenant.repository)?.retention.clone().unwrap_or_default();
+    }
+    for (field, given) in [
+        (&mut policy.within_hours, args.keep_within_hours),
+        (&mut policy.hourly, args.keep_hourly),
+        (&mut policy.daily, args.keep_daily),
+        (&mut policy.weekly, args.keep_weekly),
+        (&mut policy.monthly, args.keep_monthly),
+        (&mut policy.yearly, args.keep_yearly),
+    ] {
+        *field = given.unwrap_or(*field);
+    }
+    if policy == Policy::default() {
+        bail!("no retention is set: give --keep-daily and the like, or [repository.retention] in the configuration; nothing was forgotten");
+    }
+    Ok(policy)
+}
+
+pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32> {
+    let policy = policy(global, &args)?;
+    let repo = open::repository(global).await?;
+    let cache = open::cache_dir(global);
+    let json = global.json;
+    open::blocking(move || {
+        let now = open::real_clock().now();
+        let plan = plan_forget(&repo.snapshots()?, &policy, now, args.though_not_clean);
+        if json && args.dry_run {
+            println!("{}", json!({"keep": plan.keep.len(), "remove": plan.remove.iter().map(|(id, _)| id).collect::<Vec<_>>()}));
+            return Ok(0);
+        }
+        if !json {
+            let mut rows: Vec<Vec<String>> = Vec::new();
+            for (id, s, why) in &plan.keep {
+                let why: Vec<&str> = why.iter().map(|w| w.as_str()).collect();
+                rows.push(vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), "keep".into(), why.join(", ")]);
+            }
+            for (id, s) in &plan.remove {
+                rows.push(vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), "FORGET".into(), String::new()]);
+            }
+            rows.sort_by(|a, b| a[1].cmp(&b[1]));
+            print!("{}", output::table(&["id", "time (UTC)", "tenant", "what", "why"], &rows));
+            println!("{} stay, {} go; the room comes back with `strongroom prune`", plan.keep.len(), plan.remove.len());
+        }
+        if args.dry_run || plan.remove.is_empty() {
+            return Ok(0);
+        }
+        if !agreed(args.yes, "forget them?")? {
+            return Ok(1);
+        }
+        let lock = repo.lock_for_writing(&cache, now)?;
+        let removed = repo.forget_planned(&plan)?;
+        lock.release()?;
+        if json {
+            println!("{}", json!({"keep": plan.keep.len(), "removed": removed}));
+        } else {
+            println!("{removed} snapshots forgotten");
+        }
+        Ok(0)
+    })
+    .await
+}
+
+fn show(plan: &PrunePlan) {
+    let rows = [
+        ("stay as they are", plan.packs_keep),
+        ("are copied in part", plan.packs_repack),
+        ("are needed by nothing", plan.packs_remove),
+        ("belong to no index", plan.packs_unreferenced),
+        ("were marked before and are due", plan.packs_due),
+    ];
+    let rows: Vec<Vec<String>> = rows.iter().map(|(what, n)| vec![n.to_string(), (*what).to_owned()]).collect();
+    print!("{}", output::table(&["packs", "that"], &rows));
+    println!(
+        "{} are used, {} are not; {} are copied, {} come free",
+        output::bytes(plan.bytes_used),
+        output::bytes(plan.bytes_unused),
+        output::bytes(plan.bytes_copy),
+        output::bytes(plan.bytes_freed)
+    );
+}
+
+pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let cache = open::cache_dir(global);
+    let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
+    let options = PruneOptions { unused_percent_max: args.max_unused, grace_s: i64::from(args.grace_hours) * 3600 };
+    open::blocking(move || {
+        let now = open::real_clock().now();
+        // Locked before it is planned: what is shown is what is done.
+        let lock = repo.lock_alone(&cache, now)?;
+        let plan = repo.plan_prune(options, now)?;
+        if !json {
+            show(&plan);
+        } else if args.dry_run {
+            println!("{}", json!(plan));
+        }
+        if args.dry_run || plan.is_empty() || !agreed(args.yes, "carry this out?")? {
+            lock.release()?;
+            return Ok(i32::from(!args.dry_run && !plan.is_empty()));
+        }
+        bar.phase("prune");
+        bar.expect(plan.packs_repack, 0);
+        repo.prune(&plan, &lock, &|_, _| bar.advance(1, 0))?;
+        bar.finish();
+        lock.release()?;
+        match json {
+            true => println!("{}", json!(plan)),
+            false if options.grace_s > 0 => println!("done; what is not needed is deleted by a prune that comes {} hours later", args.grace_hours),
+            false => println!("done"),
+        }
+        Ok(0)
+    })
+    .await
+}
+
+pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let cache = open::cache_dir(global);
+    let json = global.json;
+    open::blocking(move || {
+        let now = open::real_clock().now();
+        match command {
+            Hold::Add { snapshot: name, reason } => {
+                let (id, _) = snapshot(&repo, &name)?;
+                let lock = repo.lock_for_writing(&cache, now)?;
+                let hold = repo.hold(&id, &reason)?;
+                lock.release()?;
+                match json {
+                    true => println!("{}", json!({"hold": hold, "snapshot": id})),
+                    false => println!("snapshot {} is held by {}: {reason}", id.short(), hold.short()),
+                }
+            }
+            Hold::List => {
+                let reason = |tags: &[String]| tags.iter().filter_map(|t| t.strip_prefix(TAG_HOLD)).collect::<Vec<_>>().join(", ");
+                let holds = repo.holds()?;
+                if json {
+                    let rows: Vec<_> =
+                        holds.iter().map(|(id, s)| json!({"hold": id, "snapshot": s.parent, "time": s.time, "reason": reason(&s.tags)})).collect();
+                    println!("{}", json!(rows));
+                } else {
+                    let rows: Vec<Vec<String>> = holds
+                        .iter()
+                        .map(|(id, s)| {
+                            let held = s.parent.map(|p| p.short()).unwrap_or_default();
+                            vec![id.short(), held, s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), reason(&s.tags)]
+                        })
+                        .collect();
+                    print!("{}", output::table(&["hold", "snapshot", "time (UTC)", "tenant", "reason"], &rows));
+                }
+            }
+            Hold::Release { hold, yes } => {
+                let found: Vec<_> = repo.holds()?.into_iter().filter(|(id, _)| id.to_string().starts_with(&hold)).collect();
+                let [(id, s)] = found.as_slice() else {
+                    bail!("{} holds begin with {hold:?}; `strongroom hold list` lists them", found.len());
+                };
+                let held = s.parent.map(|p| p.short()).unwrap_or_default();
+                if !json {
+                    println!("hold {} on snapshot {held} of {} would go", id.short(), s.time.strftime("%Y-%m-%d %H:%M"));
+                }
+                if !agreed(yes, "release it?")? {
+                    return Ok(1);
+                }
+                let lock = repo.lock_for_writing(&cache, now)?;
+                repo.forget(id)?;
+                lock.release()?;
+                match json {
+                    true => println!("{}", json!({"released": id})),
+                    false => println!("released"),
+                }
+            }
+        }
+        Ok(0)
+    })
+    .await
+}
