@@ -1,6 +1,6 @@
 //! The ordinary commands.
 
-use crate::{Global, config::Config, failure::PARTIAL, open, output, progress::Bar};
+use crate::{Global, config::Config, failure::PARTIAL, keys, open, output, progress::Bar};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -9,6 +9,22 @@ use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::Clock;
 use strongroom_objects::{LocalDir, Store};
 use strongroom_repository::{Id, Repository, Snapshot};
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// Folder for the recovery shares; by default beside the repository, named `…-recovery`.
+    #[arg(long)]
+    pub(crate) recovery_dir: Option<PathBuf>,
+    /// How many shares open the repository.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) shares_needed: u8,
+    /// How many shares are made.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) shares_made: u8,
+    /// Make no recovery shares.
+    #[arg(long)]
+    pub(crate) no_recovery: bool,
+}
 
 #[derive(Args)]
 pub(crate) struct Backup {
@@ -47,21 +63,28 @@ pub(crate) fn snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Sna
     }
 }
 
-pub(crate) async fn init(global: &Global) -> anyhow::Result<i32> {
+pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
     let (path, password) = open::repo_place(global)?;
     let cache = open::cache_dir(global);
     let place = path.display().to_string();
-    let repo = open::blocking(move || {
+    let dir = args.recovery_dir.unwrap_or_else(|| keys::recovery_dir(&path));
+    let sheets = dir.clone();
+    let (repo, shares) = open::blocking(move || {
         let now = open::real_clock().now();
-        Ok(Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?)
+        let repo = Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?;
+        let shares = if args.no_recovery { Vec::new() } else { keys::write_shares(repo.key(), &repo.id(), args.shares_needed, args.shares_made, &sheets)? };
+        Ok((repo, shares))
     })
     .await?;
     if global.json {
-        println!("{}", json!({"repository": place, "id": repo.id()}));
+        println!("{}", json!({"repository": place, "id": repo.id(), "recovery_shares": shares}));
     } else {
         if !global.quiet {
             println!("made repository {} in {place}", repo.id().short());
-            println!("Without its password nothing in it can ever be read: keep a copy of the password away from this host.");
+            match shares.is_empty() {
+                true => println!("Without its password nothing in it can ever be read: keep a copy of the password away from this host."),
+                false => println!("{}", keys::handed_out(args.shares_needed, args.shares_made, &dir)),
+            }
         }
     }
     Ok(0)

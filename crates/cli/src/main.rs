@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
+mod keys;
 mod open;
 mod output;
 mod progress;
@@ -60,8 +61,8 @@ pub(crate) struct Global {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the repository of a tenant.
-    Init,
+    /// Make the repository of a tenant, and recovery shares for its key.
+    Init(commands::Init),
     /// Back up a tenant.
     Backup(commands::Backup),
     /// List the snapshots.
@@ -91,6 +92,16 @@ enum Command {
     },
     /// Copy the repository into its vault, or rebuild it from there.
     Replicate(commands::Replicate),
+    /// Make damage good: objects from the other copy, the index from the packs.
+    Repair {
+        #[command(subcommand)]
+        command: upkeep::Repair,
+    },
+    /// Passwords, recovery shares, rotation.
+    Key {
+        #[command(subcommand)]
+        command: keys::Key,
+    },
     /// Look at the configuration.
     Config {
         #[command(subcommand)]
@@ -155,7 +166,7 @@ fn main() {
 async fn run(cli: Cli) -> anyhow::Result<i32> {
     let global = cli.global;
     match cli.command {
-        Command::Init => commands::init(&global).await,
+        Command::Init(a) => commands::init(&global, a).await,
         Command::Backup(a) => commands::backup(&global, a).await,
         Command::Snapshots => commands::snapshots(&global).await,
         Command::Ls(a) => browse::ls(&global, a).await,
@@ -169,6 +180,8 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Prune(a) => upkeep::prune(&global, a).await,
         Command::Hold { command } => upkeep::hold(&global, command).await,
         Command::Replicate(a) => commands::replicate(&global, a).await,
+        Command::Repair { command } => upkeep::repair(&global, command).await,
+        Command::Key { command } => keys::key(&global, command).await,
         Command::Config { command: ConfigCommand::Check } => config::check(&global),
         Command::Demo(a) => demo::run(&global, a).await,
         Command::Internal(a) => demo::servers::internal(a).await,

@@ -39,6 +39,16 @@ pub(crate) fn repo_place(global: &Global) -> anyhow::Result<(PathBuf, SecretStri
     Ok((config.path(&entry.path), secret(&file)?))
 }
 
+/// The folder of a repository, for who has no password.
+pub(crate) fn repo_path(global: &Global) -> anyhow::Result<PathBuf> {
+    if let Some(path) = &global.repo {
+        return Ok(path.clone());
+    }
+    let config = Config::read(&global.config)?;
+    let tenant = config.tenant(global.tenant.as_deref())?;
+    Ok(config.path(&config.repository(&tenant.repository)?.path))
+}
+
 pub(crate) fn cache_dir(global: &Global) -> PathBuf {
     if let Some(dir) = &global.cache_dir {
         return dir.clone();

@@ -4,9 +4,10 @@ use crate::{Global, commands::snapshot, config::Config, open, output, progress::
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use strongroom_engine::Progress;
-use strongroom_repository::{CheckReport, Policy, PruneOptions, PrunePlan, TAG_HOLD, plan_forget};
+use strongroom_objects::{LocalDir, Store};
+use strongroom_repository::{CheckReport, Policy, PruneOptions, PrunePlan, Repository, TAG_HOLD, heal_objects, plan_forget};
 
 #[derive(Args)]
 pub(crate) struct Check {
@@ -82,6 +83,18 @@ pub(crate) enum Hold {
         #[arg(short, long)]
         yes: bool,
     },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Repair {
+    /// Replace damaged and missing objects by good ones of the vault, or of another copy.
+    Heal {
+        /// A copy's folder, instead of the vault.
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+    },
+    /// Write the index anew where it does not say what is there.
+    Index,
 }
 
 fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
@@ -326,6 +339,65 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
             }
         }
         Ok(0)
+    })
+    .await
+}
+
+pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i32> {
+    let (path, password) = open::repo_place(global)?;
+    let cache = open::cache_dir(global);
+    let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
+    let vault = match &command {
+        Repair::Heal { from: None } => {
+            let config = Config::read(&global.config)?;
+            Some(open::vault(&config, config.tenant(global.tenant.as_deref())?)?)
+        }
+        _ => None,
+    };
+    open::blocking(move || {
+        let store = Arc::new(LocalDir::new(path));
+        let now = open::real_clock().now();
+        let other: Box<dyn Store> = match (command, vault) {
+            (Repair::Heal { from: Some(folder) }, _) => Box::new(LocalDir::new(folder)),
+            (_, Some(settings)) => Box::new(open::vault_client(settings)?),
+            _ => {
+                let repo = Repository::open_damaged(store, &password, &cache, open::who())?;
+                let lock = repo.lock_alone(&cache, now)?;
+                let done = repo.repair_index(&lock)?;
+                lock.release()?;
+                match json {
+                    true => println!("{}", json!({"done": done})),
+                    false if done.is_empty() => println!("the index says what is there; nothing was changed"),
+                    false => done.iter().for_each(|d| println!("{d}")),
+                }
+                return Ok(0);
+            }
+        };
+        bar.phase("heal");
+        // Before anything is opened: it may be the key or the index that is damaged.
+        let mut report = heal_objects(store.as_ref(), other.as_ref(), &|_| bar.advance(1, 0))?;
+        let repo = Repository::open_damaged(store, &password, &cache, open::who())?;
+        let missing = repo.heal_missing(other.as_ref())?;
+        bar.finish();
+        report.healed.extend(missing.healed);
+        report.lost.extend(missing.lost);
+        if json {
+            println!("{}", json!(report));
+        } else {
+            report.healed.iter().for_each(|o| println!("healed {o}"));
+            report.lost.iter().for_each(|o| println!("{}", output::alarm(&format!("LOST {o}: the other copy does not have it either"))));
+            if !report.absent.is_empty() {
+                println!(
+                    "{} snapshots of the other copy are not here: forgotten, or deleted; `strongroom replicate --from-vault` brings them into a new folder",
+                    report.absent.len()
+                );
+            }
+            println!("{} objects looked at, {} healed, {} lost", report.objects, report.healed.len(), report.lost.len());
+            if !report.lost.is_empty() {
+                println!("`strongroom check --read-data` names the items that this touches");
+            }
+        }
+        Ok(i32::from(!report.lost.is_empty()))
     })
     .await
 }

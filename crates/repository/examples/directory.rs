@@ -91,14 +91,14 @@ fn backup(repo: &Arc<Repository>, dir: &Path, changes: Option<&Path>) -> Outcome
                     for (job, node) in jobs.iter().zip(nodes) {
                         let path: Vec<&str> = job.path.iter().map(String::as_str).collect();
                         editor.put(&path[..path.len() - 1], node)?;
+                        if editor.loaded_nodes() > LOADED_NODES_MAX {
+                            editor.write_and_shed()?;
+                        }
                     }
                 }
                 Change::Gone(path) => {
                     editor.remove(&path.iter().map(String::as_str).collect::<Vec<_>>())?;
                 }
-            }
-            if editor.loaded_nodes() > LOADED_NODES_MAX {
-                editor.write_and_shed()?;
             }
             if repo.flush_is_due() {
                 repo.flush()?;

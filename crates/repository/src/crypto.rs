@@ -7,6 +7,7 @@ use aes::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use poly1305::Poly1305;
+use secrecy::SecretBox;
 use serde::{Deserialize, Serialize};
 
 const IV_BYTES: usize = 16;
@@ -55,6 +56,14 @@ impl MasterKey {
         key.mac_k.copy_from_slice(&bytes[32..48]);
         key.mac_r.copy_from_slice(&bytes[48..]);
         key
+    }
+
+    pub(crate) fn to_bytes(&self) -> SecretBox<[u8; 64]> {
+        let mut bytes = Box::new([0; 64]);
+        bytes[..32].copy_from_slice(&self.encrypt);
+        bytes[32..48].copy_from_slice(&self.mac_k);
+        bytes[48..].copy_from_slice(&self.mac_r);
+        SecretBox::new(bytes)
     }
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {

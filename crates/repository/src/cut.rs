@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_document_saved_again_stores_the_part_that_changed() {
-        let image: Vec<u8> = (0..50_000_u32).map(|n| (n * n >> 7) as u8).collect();
+        let image: Vec<u8> = (0..50_000_u32).map(|n| ((n * n) >> 7) as u8).collect();
         let text = |n: u8| vec![b'a' + n; 9000];
         let save = |n: u8| archive(&[("word/document.xml", text(n)), ("word/media/image1.png", image.clone()), ("[Content_Types].xml", vec![b'x'; 300])]);
         let blobs = |bytes: &[u8]| cut(bytes, Cut::Plain).into_iter().map(|r| bytes[r].to_vec()).collect::<Vec<_>>();

@@ -1,4 +1,5 @@
 use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, tree};
+use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Changes a snapshot's directories in memory, loading only what it touches and writing only what changed.
@@ -61,6 +62,16 @@ impl Dir {
             // Only its own record changed, which stands in the directory above: what it holds was not even read.
             (true, Some(id), None) => id,
             (_, _, children) => {
+                // The directories below first, on all cores; each is packed by the thread that wrote it.
+                let below: Vec<&mut Dir> = children
+                    .iter_mut()
+                    .flatten()
+                    .filter_map(|(_, child)| match child {
+                        Child::Dir(dir) if dir.dirty => Some(dir),
+                        _ => None,
+                    })
+                    .collect();
+                below.into_par_iter().try_for_each(|dir| dir.write(repo, shed).map(drop))?;
                 let mut nodes = Vec::new();
                 for (name, child) in children.iter_mut().flatten() {
                     nodes.push(match child {

@@ -58,6 +58,9 @@ pub enum Error {
     /// The operating system has no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),
+    /// A recovery share, or a set of them, does not do.
+    #[error("{0}")]
+    Share(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,7 +1,7 @@
 //! Key files and `config`, as restic writes them.
 
 use crate::{
-    Error, Id,
+    Error, Id, Repository,
     crypto::{MasterKey, random},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -11,6 +11,8 @@ use strongroom_objects::{Key, Kind, Store, hash_name};
 
 /// restic's own cost: N = 2^15, r = 8, p = 1.
 const SCRYPT_LOG_N: u8 = 15;
+/// Largest key file that is read.
+const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct KeyFile {
@@ -43,7 +45,7 @@ fn derive(password: &SecretString, salt: &[u8], log_n: u8, r: u32, p: u32) -> Re
 }
 
 /// Writes a key file that opens `master` with `password`.
-pub(crate) fn write(store: &dyn Store, master: &MasterKey, password: &SecretString, created: jiff::Timestamp, host: &str, user: &str) -> Result<(), Error> {
+pub(crate) fn write(store: &dyn Store, master: &MasterKey, password: &SecretString, created: jiff::Timestamp, host: &str, user: &str) -> Result<Id, Error> {
     let mut salt = [0; 64];
     random(&mut salt)?;
     let data = derive(password, &salt, SCRYPT_LOG_N, 8, 1)?.encrypt(&master.to_json()?)?;
@@ -59,8 +61,60 @@ pub(crate) fn write(store: &dyn Store, master: &MasterKey, password: &SecretStri
         data: BASE64.encode(data),
     };
     let bytes = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new key file", e))?;
-    store.put(&Key::new(Kind::Keys, &hash_name(&bytes))?, &bytes)?;
-    Ok(())
+    let name = hash_name(&bytes);
+    store.put(&Key::new(Kind::Keys, &name)?, &bytes)?;
+    Id::parse(&name)
+}
+
+/// A key file, as far as it shows without its password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyEntry {
+    /// Its name.
+    pub id: Id,
+    /// When it was made.
+    pub created: jiff::Timestamp,
+    /// Whom it is for: the service, or a person.
+    pub user: String,
+    /// Where it was made.
+    pub host: String,
+}
+
+impl Repository {
+    /// The key files; what is no key file is left out.
+    pub fn keys(&self) -> Result<Vec<KeyEntry>, Error> {
+        let mut keys = Vec::new();
+        for entry in self.store.list(Kind::Keys)?.into_iter().filter(|e| e.size_bytes <= KEY_FILE_BYTES_MAX) {
+            let bytes = self.store.get(&Key::new(Kind::Keys, &entry.name)?)?;
+            if let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) {
+                keys.push(KeyEntry { id: Id::parse(&entry.name)?, created: file.created, user: file.username, host: file.hostname });
+            }
+        }
+        keys.sort_by_key(|k| (k.created, k.id));
+        Ok(keys)
+    }
+
+    /// Adds a key file for one more password.
+    pub fn add_key(&self, password: &SecretString, user: &str, now: jiff::Timestamp) -> Result<Id, Error> {
+        if password.expose_secret().is_empty() {
+            return Err(Error::Unsupported("an empty password protects nothing; no key was added".to_owned()));
+        }
+        let id = write(self.store.as_ref(), &self.key, password, now, &self.who.host, user)?;
+        self.store.flush()?;
+        Ok(id)
+    }
+
+    /// Removes a key file. Whoever knew its password and has a copy of it can still open the repository: rotate for that.
+    pub fn remove_key(&self, id: &Id) -> Result<(), Error> {
+        let keys = self.keys()?;
+        if !keys.iter().any(|k| k.id == *id) {
+            return Err(Error::Unsupported(format!("{} has no key {}", self.location(), id.short())));
+        }
+        if keys.len() == 1 {
+            return Err(Error::Unsupported(format!("{} is the only key of {}; add another first", id.short(), self.location())));
+        }
+        self.store.remove(&Key::new(Kind::Keys, &id.to_string())?)?;
+        Ok(self.store.flush()?)
+    }
 }
 
 /// Tries the key files in turn. A damaged or foreign one does not stop the others.
@@ -69,7 +123,7 @@ pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<MasterK
     let mut tried = 0;
     for entry in &entries {
         // Key files are small; a large object of that name is junk and is not worth reading.
-        if entry.size_bytes > 64 * 1024 {
+        if entry.size_bytes > KEY_FILE_BYTES_MAX {
             continue;
         }
         let bytes = store.get(&Key::new(Kind::Keys, &entry.name)?)?;

@@ -10,6 +10,7 @@
 //! Start at [`Repository`], then [`TreeEditor`].
 
 mod check;
+mod copy;
 mod crypto;
 mod cut;
 mod editor;
@@ -21,24 +22,30 @@ mod lock;
 mod pack;
 mod prune;
 mod read;
+mod repair;
 mod repo;
 mod retention;
+mod shares;
 mod snapshot;
 mod tree;
 mod walk;
 mod writer;
 
 pub use check::{CheckReport, DamagedItem};
+pub use copy::CopyReport;
 pub use crypto::MasterKey;
 pub use cut::{Cut, cut};
 pub use editor::{Found, TreeEditor};
 pub use error::Error;
 pub use ids::{BlobKind, Id};
+pub use keyfile::KeyEntry;
 pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
 pub use prune::{PruneOptions, PrunePlan};
+pub use repair::{HealReport, heal_objects};
 pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
+pub use shares::{RecoveryShare, join_shares, split_key};
 pub use snapshot::{Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};

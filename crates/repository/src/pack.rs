@@ -4,6 +4,7 @@ use crate::{
     BlobKind, Error, Id,
     crypto::{MasterKey, OVERHEAD_BYTES},
 };
+use std::cell::RefCell;
 
 /// A finished pack is about this large (restic's default).
 pub(crate) const PACK_BYTES: usize = 16 * 1024 * 1024;
@@ -116,11 +117,26 @@ pub fn read_header(key: &MasterKey, name: &str, pack: &[u8]) -> Result<Vec<Packe
     Ok(blobs)
 }
 
+thread_local! {
+    /// Making one costs more than unpacking a message.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn decompress(bytes: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|slot| {
+        let decompressor = match slot {
+            Some(d) => d,
+            None => slot.insert(zstd::bulk::Decompressor::new()?),
+        };
+        decompressor.decompress(bytes, length)
+    })
+}
+
 /// Decrypts, unpacks and verifies one blob.
 pub(crate) fn open_blob(key: &MasterKey, blob: &PackedBlob, sealed: &[u8]) -> Result<Vec<u8>, Error> {
     let bad = |why: String| Error::damaged(format!("{} blob {}", blob.kind.as_str(), blob.id), why);
     let plain = key.decrypt(sealed).ok_or_else(|| bad("it does not decrypt".to_owned()))?;
-    let plain = if blob.plain_length == 0 { plain } else { zstd::bulk::decompress(&plain, blob.plain_length as usize).map_err(|e| bad(e.to_string()))? };
+    let plain = if blob.plain_length == 0 { plain } else { decompress(&plain, blob.plain_length as usize).map_err(|e| bad(e.to_string()))? };
     if Id::of(&plain) != blob.id {
         return Err(bad("its bytes are not those that its name says".to_owned()));
     }

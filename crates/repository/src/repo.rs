@@ -10,7 +10,7 @@ use crate::{
 };
 use secrecy::SecretString;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
-use strongroom_objects::{Key, Kind, Store, hash_name};
+use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 /// Largest unpacked object (index, snapshot) we decompress.
 const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -70,8 +70,27 @@ impl Repository {
         Self::with_key(store, master, cache, who)
     }
 
+    /// Opens a repository of which index files may be damaged: what they name is not known then. For repair alone.
+    pub fn open_damaged(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer) -> Result<Self, Error> {
+        if store.size(&Key::config())?.is_none() {
+            return Err(Error::NoRepository(store.location()));
+        }
+        let master = keyfile::open(store.as_ref(), password)?;
+        let repo = Self::unloaded(store, master, cache, who)?;
+        match repo.reload_index() {
+            Ok(()) | Err(Error::Damaged { .. } | Error::Store(StoreError::NotFound { .. })) => Ok(repo),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Opens a repository whose key is at hand, without the cost of a password.
     pub fn with_key(store: Arc<dyn Store>, key: MasterKey, cache: &Path, who: Writer) -> Result<Self, Error> {
+        let repo = Self::unloaded(store, key, cache, who)?;
+        repo.reload_index()?;
+        Ok(repo)
+    }
+
+    fn unloaded(store: Arc<dyn Store>, key: MasterKey, cache: &Path, who: Writer) -> Result<Self, Error> {
         let sealed = store.get(&Key::config()).map_err(|e| match e.is_not_found() {
             true => Error::NoRepository(store.location()),
             false => e.into(),
@@ -87,9 +106,7 @@ impl Repository {
         }
         std::fs::create_dir_all(cache).map_err(Error::cache)?;
         let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())))?;
-        let repo = Self { store, key, id: config.id, index, writer: WriterState::default(), reads: ReadAhead::default(), who };
-        repo.reload_index()?;
-        Ok(repo)
+        Ok(Self { store, key, id: config.id, index, writer: WriterState::default(), reads: ReadAhead::default(), who })
     }
 
     /// The repository's id, from `config`.

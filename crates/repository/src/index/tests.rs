@@ -125,3 +125,33 @@ fn a_second_process_gets_a_copy_of_its_own() {
     drop(second);
     assert!(!own.exists());
 }
+
+/// Anonymous memory of this process in MiB, where the system tells.
+fn anonymous_mib() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|l| l.starts_with("RssAnon:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+}
+
+#[test]
+#[ignore = "ten million blobs take half a minute and a gigabyte of disk; cargo xtask test runs it"]
+fn ten_million_blobs_take_less_than_300_mib_of_memory() {
+    const FILES: u32 = 200;
+    const BLOBS: u32 = 50_000;
+    let dir = tempfile::tempdir().unwrap();
+    let index = BlobIndex::open(&dir.path().join("r.index")).unwrap();
+    let mut most = 0;
+    for n in 0..FILES {
+        index.add(&[file(n * BLOBS, BLOBS)]).unwrap();
+        most = most.max(anonymous_mib().unwrap_or(0));
+    }
+    for k in (0..FILES * BLOBS).step_by(9973) {
+        let kind = if k % 7 == 0 { BlobKind::Tree } else { BlobKind::Data };
+        assert_eq!(index.find(kind, &Id::of(&k.to_le_bytes())).unwrap().unwrap().blob.offset, k);
+    }
+    let marks = index.marks().unwrap();
+    assert_eq!(marks.mark(BlobKind::Data, &Id::of(&1_u32.to_le_bytes())).unwrap(), Some(true));
+    most = most.max(anonymous_mib().unwrap_or(0));
+    println!("10,000,000 blobs: {most} MiB of anonymous memory at most");
+    assert!(most < 300, "{most} MiB");
+}

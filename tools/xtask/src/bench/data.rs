@@ -179,14 +179,14 @@ fn edited_archive(rng: &mut ChaCha8Rng, more: &str, content: &[u8]) -> Option<Ve
     Some(new.finish().ok()?.into_inner())
 }
 
-/// `n` records of 400 bytes to 4 KiB, a thousand a folder.
+/// `n` records of 400 bytes to 4 KiB, a hundred a folder, as a day of mail or chat has them.
 pub(super) fn small(root: &Path, dir: &Path, n: u64) -> anyhow::Result<()> {
     super::fresh(dir)?;
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let words = words(root)?;
     for k in 0..n {
-        let folder = dir.join(format!("f{:04}", k / 1000));
-        if k % 1000 == 0 {
+        let folder = dir.join(format!("user{:03}/day{:02}", k / 10_000, k / 100 % 100));
+        if k % 100 == 0 {
             fs::create_dir_all(&folder)?;
         }
         let length = rng.random_range(400..4096_usize);

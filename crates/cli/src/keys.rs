@@ -1,0 +1,245 @@
+//! `strongroom key`: key files for the service and for people, recovery shares on paper, rotation.
+
+use crate::{Global, open, output, progress::Bar};
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use qrcode::{QrCode, render::svg};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_engine::Progress;
+use strongroom_objects::LocalDir;
+use strongroom_repository::{Id, MasterKey, RecoveryShare, Repository, join_shares, split_key};
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// List the key files.
+    List,
+    /// Add a key file: one more password that opens the repository.
+    Add {
+        /// File with the new password.
+        #[arg(long)]
+        new_password_file: PathBuf,
+        /// Whom it is for: `service`, or a person's name.
+        #[arg(long = "for", value_name = "NAME", default_value = "service")]
+        name: String,
+    },
+    /// Remove a key file. Whoever has a copy of it can still open the repository: `key rotate` is for that.
+    Remove {
+        /// The first digits of its id, as `key list` shows it.
+        id: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Make a new set of recovery shares. Earlier sets open the repository as before.
+    Shares {
+        /// Folder to write the sheets to: print them, hand them out, delete the folder.
+        dir: PathBuf,
+        /// How many of them open the repository.
+        #[arg(long, default_value_t = 2)]
+        needed: u8,
+        /// How many are made.
+        #[arg(long, default_value_t = 3)]
+        made: u8,
+    },
+    /// Open the repository with recovery shares, and give it a new password.
+    Recover {
+        /// File with a share: the sheet, its text, or what the QR code says. Once for each share.
+        #[arg(long = "share", value_name = "FILE", required = true)]
+        shares: Vec<PathBuf>,
+        /// File with the new password.
+        #[arg(long)]
+        new_password_file: PathBuf,
+    },
+    /// Copy everything into a new repository with a new master key. May be interrupted and run again.
+    Rotate {
+        /// Folder of the new repository.
+        to: PathBuf,
+        /// File with the new repository's password.
+        #[arg(long)]
+        new_password_file: PathBuf,
+        /// Write no recovery shares for it.
+        #[arg(long)]
+        no_recovery: bool,
+    },
+}
+
+pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
+    let (global, json) = (global.clone(), global.json);
+    match command {
+        Key::Recover { shares, new_password_file } => return recover(&global, shares, &new_password_file).await,
+        Key::Rotate { to, new_password_file, no_recovery } => return rotate(&global, to, &new_password_file, no_recovery).await,
+        _ => {}
+    }
+    let repo = open::repository(&global).await?;
+    open::blocking(move || {
+        match command {
+            Key::List => {
+                let keys = repo.keys()?;
+                if json {
+                    println!("{}", json!(keys));
+                } else {
+                    let rows: Vec<Vec<String>> =
+                        keys.iter().map(|k| vec![k.id.short(), k.created.strftime("%Y-%m-%d %H:%M").to_string(), k.user.clone(), k.host.clone()]).collect();
+                    print!("{}", output::table(&["id", "made (UTC)", "for", "on host"], &rows));
+                }
+            }
+            Key::Add { new_password_file, name } => {
+                let id = repo.add_key(&open::secret(&new_password_file)?, &name, open::real_clock().now())?;
+                said(json, json!({"key": id}), &format!("key {} for {name} opens the repository now", id.short()));
+            }
+            Key::Remove { id, yes } => {
+                let found: Vec<_> = repo.keys()?.into_iter().filter(|k| k.id.to_string().starts_with(&id)).collect();
+                let [entry] = found.as_slice() else { bail!("{} keys begin with {id:?}; `strongroom key list` lists them", found.len()) };
+                if !json {
+                    println!("key {} for {} of {} would go", entry.id.short(), entry.user, entry.created.strftime("%Y-%m-%d"));
+                }
+                if !yes && !output::confirm("remove it?")? {
+                    println!("nothing was changed");
+                    return Ok(1);
+                }
+                repo.remove_key(&entry.id)?;
+                said(json, json!({"removed": entry.id}), "removed");
+            }
+            Key::Shares { dir, needed, made } => {
+                let files = write_shares(repo.key(), &repo.id(), needed, made, &dir)?;
+                said(json, json!({"shares": files}), &handed_out(needed, made, &dir));
+            }
+            Key::Recover { .. } | Key::Rotate { .. } => {}
+        }
+        Ok(0)
+    })
+    .await
+}
+
+fn said(as_json: bool, value: serde_json::Value, text: &str) {
+    if as_json { println!("{value}") } else { println!("{text}") }
+}
+
+pub(crate) fn handed_out(needed: u8, made: u8, dir: &Path) -> String {
+    format!(
+        "{made} recovery shares are in {}; any {needed} of them open the repository when every password is lost.\nPrint them, give them to {made} different people, and delete the folder.",
+        dir.display()
+    )
+}
+
+/// Writes a sheet for each share, readable for its owner alone.
+pub(crate) fn write_shares(key: &MasterKey, id: &Id, needed: u8, made: u8, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let shares = split_key(key, id, needed, made)?;
+    if fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some()) {
+        bail!("{} holds something already; name a new folder for the recovery shares", dir.display());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    let mut files = Vec::new();
+    for share in &shares {
+        let path = dir.join(format!("share-{}-of-{}.html", share.number(), share.made()));
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        file.write_all(sheet(share)?.expose_secret().as_bytes())?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+/// One page for paper.
+fn sheet(share: &RecoveryShare) -> anyhow::Result<SecretString> {
+    let compact = share.to_compact()?;
+    let code = QrCode::new(compact.expose_secret().as_bytes()).context("the QR code cannot be made")?;
+    let image = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
+    let image = image.split_once("?>").map_or(image.as_str(), |(_, svg)| svg);
+    let (n, made, needed) = (share.number(), share.made(), share.needed());
+    let text = share.to_text()?;
+    Ok(format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Recovery share {n} of {made}</title>\
+         <style>body{{font:14pt/1.5 sans-serif;max-width:45rem;margin:2rem auto;padding:0 1rem}}pre{{font:16pt/1.7 monospace;overflow-x:auto}}svg{{width:15rem;height:auto}}</style></head><body><main>\
+         <h1>Strongroom recovery share {n} of {made}</h1>\
+         <p>Repository {}. Any {needed} of the {made} shares open it when every password is lost: <code>strongroom key recover</code>. This one alone opens nothing. Keep it where the others are not.</p>\n<pre>\n{}</pre>\n<p>Eight lines; the last two characters of each are its check. The same as a code:</p>{image}</main></body></html>\n",
+        share.repository(),
+        text.expose_secret()
+    )
+    .into())
+}
+
+async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> anyhow::Result<i32> {
+    let mut shares = Vec::new();
+    for file in &files {
+        let text = SecretString::from(fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?);
+        shares.push(RecoveryShare::parse(text.expose_secret()).with_context(|| file.display().to_string())?);
+    }
+    let key = join_shares(&shares)?;
+    let password = open::secret(new_password)?;
+    let (place, cache, json) = (open::repo_path(global)?, open::cache_dir(global), global.json);
+    open::blocking(move || {
+        let repo = Repository::with_key(Arc::new(LocalDir::new(&place)), key, &cache, open::who())
+            .with_context(|| format!("the shares do not open {}", place.display()))?;
+        let id = repo.add_key(&password, "recovered", open::real_clock().now())?;
+        said(json, json!({"key": id}), &format!("the shares open {}; key {} with the new password is in place", place.display(), id.short()));
+        Ok(0)
+    })
+    .await
+}
+
+async fn rotate(global: &Global, to: PathBuf, new_password: &Path, no_recovery: bool) -> anyhow::Result<i32> {
+    let from = open::repository(global).await?;
+    let password = open::secret(new_password)?;
+    let (cache, json, bar) = (open::cache_dir(global), global.json, Bar::new(global.quiet || global.json));
+    open::blocking(move || {
+        let store = Arc::new(LocalDir::new(&to));
+        let now = open::real_clock().now();
+        let new = match Repository::open(store.clone(), &password, &cache, open::who()) {
+            Ok(new) => new,
+            Err(strongroom_repository::Error::NoRepository(_)) => {
+                let new = Repository::init(store, &password, &cache, open::who(), now)?;
+                if !no_recovery {
+                    let dir = recovery_dir(&to);
+                    write_shares(new.key(), &new.id(), 2, 3, &dir)?;
+                    if !json {
+                        println!("{}", handed_out(2, 3, &dir));
+                    }
+                }
+                new
+            }
+            Err(e) => return Err(e.into()),
+        };
+        if new.id() == from.id() {
+            bail!("{} is the repository itself; name a new folder", to.display());
+        }
+        let lock = new.lock_for_writing(&cache, now)?;
+        bar.phase("rotate");
+        let report = from.copy_to(&new, &|_| bar.advance(1, 0))?;
+        bar.finish();
+        lock.release()?;
+        said(
+            json,
+            json!(report),
+            &format!(
+                "{} snapshots copied, {} were there already; {} has a master key of its own. Point the configuration at it, check it, enrol a new vault, and then delete the old repository.",
+                report.snapshots,
+                report.present,
+                to.display()
+            ),
+        );
+        Ok(0)
+    })
+    .await
+}
+
+/// Where the sheets of a new repository go: beside it.
+pub(crate) fn recovery_dir(repository: &Path) -> PathBuf {
+    let mut name = repository.file_name().unwrap_or_default().to_owned();
+    name.push("-recovery");
+    repository.with_file_name(name)
+}

@@ -1,0 +1,150 @@
+//! Search, history, retention, keys and repair through the real program.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+mod common;
+
+use common::*;
+use serde_json::Value;
+
+fn rows(text: &str) -> Vec<Value> {
+    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+#[test]
+fn items_are_found_by_what_people_know_of_them_and_followed_through_time() {
+    let school = school(&small());
+    school.whole();
+    for day in 1..4 {
+        school.sim.live_a_day(0, day, false);
+        school.whole();
+    }
+    let all = rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest"]));
+    let messages: Vec<&Value> = all.iter().filter(|h| h["path"].as_str().unwrap().ends_with(".eml")).collect();
+    assert!(messages.len() > 50 && messages.iter().any(|m| m["from"].is_string()));
+    assert!(all.iter().all(|h| !h["path"].as_str().unwrap().ends_with(".json")), "records go with their messages");
+    // By sender: the same ones as by looking at all of them.
+    let sender = messages.iter().find_map(|m| m["from"].as_str()).unwrap();
+    let theirs = messages.iter().filter(|m| m["from"].as_str().is_some_and(|f| f.contains(sender))).count();
+    let found = rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest", "--from", &sender.to_uppercase()]));
+    assert_eq!(found.len(), theirs);
+    // By size and expression.
+    let large = all.iter().filter(|h| h["size_bytes"].as_u64().unwrap() >= 5000).count();
+    assert_eq!(rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest", "--larger", "5000"])).len(), large);
+    let docs = all.iter().filter(|h| h["path"].as_str().unwrap().starts_with("/drives/") && h["path"].as_str().unwrap().ends_with(".docx")).count();
+    assert_eq!(rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest", "--regex", r"^/drives/.*\.docx$"])).len(), docs);
+    assert_eq!(school.run(&["--tenant", "school0", "find", "no such thing anywhere"]).status.code(), Some(1));
+    let bad = school.run(&["--tenant", "school0", "find", "--regex", "("]);
+    assert!(!bad.status.success() && String::from_utf8_lossy(&bad.stderr).contains("expression"));
+    // A file that changed in those days.
+    let mut life = Vec::new();
+    for hit in all.iter().map(|h| h["path"].as_str().unwrap()).filter(|p| p.starts_with("/drives/") && !p.contains("/.versions/")) {
+        let events: Value = serde_json::from_str(&school.ok(&["--tenant", "school0", "--json", "history", hit])).unwrap();
+        assert_eq!(events[0]["what"], "added", "{hit}");
+        if events.as_array().unwrap().iter().any(|e| e["what"] == "content") {
+            life = events.as_array().unwrap().clone();
+            break;
+        }
+    }
+    assert!(life.len() >= 2, "some file changed in three days");
+    let path = life[0]["path"].as_str().unwrap();
+    let (old, new) = (life[0]["snapshot"].as_str().unwrap(), life.last().unwrap()["snapshot"].as_str().unwrap());
+    let cat = |snapshot: &str| school.run(&["--tenant", "school0", "cat", snapshot, path]).stdout;
+    assert_eq!(cat(old).len() as u64, life[0]["size_bytes"].as_u64().unwrap());
+    assert_ne!(cat(old), cat(new));
+}
+
+#[test]
+fn forgetting_and_pruning_plan_first_and_leave_the_rest_whole() {
+    let school = school(&small());
+    school.whole();
+    for day in 1..4 {
+        school.sim.live_a_day(0, day, true);
+        school.whole();
+    }
+    let tenant = ["--tenant", "school0"];
+    let run = |args: &[&str]| school.run(&[&tenant, args].concat());
+    let ok = |args: &[&str]| school.ok(&[&tenant, args].concat());
+    let snapshots = || serde_json::from_str::<Value>(&ok(&["--json", "snapshots"])).unwrap().as_array().unwrap().clone();
+    assert_eq!(snapshots().len(), 4);
+    let none = run(&["forget"]);
+    assert!(!none.status.success() && String::from_utf8_lossy(&none.stderr).contains("no retention"));
+    let plan: Value = serde_json::from_str(&ok(&["--json", "forget", "--keep-hourly", "1", "--dry-run"])).unwrap();
+    let gone = plan["remove"].as_array().unwrap().len();
+    assert!((2..=3).contains(&gone), "{plan}");
+    assert_eq!(snapshots().len(), 4, "a dry run changes nothing");
+    let asked = run(&["forget", "--keep-hourly", "1"]);
+    assert!(!asked.status.success(), "nobody sits there to be asked");
+    // The first one is evidence.
+    let first = snapshots()[0]["id"].as_str().unwrap().to_owned();
+    ok(&["hold", "add", &first, "--reason", "case 7"]);
+    assert!(ok(&["hold", "list"]).contains("case 7"));
+    ok(&["forget", "--keep-hourly", "1", "--yes"]);
+    assert!(snapshots().iter().any(|s| s["id"] == first.as_str()));
+    // A hold is no backup.
+    assert!(ok(&["--json", "ls", "latest"]).contains("/mail"));
+    let holds: Value = serde_json::from_str(&ok(&["--json", "hold", "list"])).unwrap();
+    ok(&["hold", "release", holds[0]["hold"].as_str().unwrap(), "--yes"]);
+    ok(&["forget", "--keep-hourly", "1", "--yes"]);
+    assert!(snapshots().iter().all(|s| s["id"] != first.as_str()));
+    let before = school.objects();
+    ok(&["prune", "--grace-hours", "0", "--max-unused", "0", "--dry-run"]);
+    assert_eq!(school.objects(), before);
+    ok(&["prune", "--grace-hours", "0", "--max-unused", "0", "--yes"]);
+    assert!(school.objects() < before, "{} of {before}", school.objects());
+    school.check();
+    school.assert_everything_is_in();
+    school.whole();
+    school.assert_everything_is_in();
+}
+
+#[test]
+fn lost_passwords_and_damaged_objects_are_made_good() {
+    let school = school(&small());
+    school.whole();
+    let copy = school.path("second-copy");
+    school.ok(&["--tenant", "school0", "replicate", "--to", copy.to_str().unwrap()]);
+    // The sheets that `init` made are for their owner alone.
+    let sheets = school.path("copy2-0-recovery");
+    assert_eq!(std::fs::read_dir(&sheets).unwrap().count(), 3);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&sheets).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(std::fs::metadata(sheets.join("share-1-of-3.html")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    std::fs::write(school.path("password"), "forgotten").unwrap();
+    assert_eq!(school.run(&["--tenant", "school0", "snapshots"]).status.code(), Some(12));
+    let sheet = |n: u8| sheets.join(format!("share-{n}-of-3.html")).display().to_string();
+    std::fs::write(school.path("new"), "found again\n").unwrap();
+    let new = school.path("new").display().to_string();
+    let one = school.run(&["--tenant", "school0", "key", "recover", "--share", &sheet(1), "--new-password-file", &new]);
+    assert!(!one.status.success() && String::from_utf8_lossy(&one.stderr).contains("2 different shares"));
+    school.ok(&["--tenant", "school0", "key", "recover", "--share", &sheet(1), "--share", &sheet(3), "--new-password-file", &new]);
+    std::fs::write(school.path("password"), "found again").unwrap();
+    school.check();
+    assert!(school.ok(&["--tenant", "school0", "key", "list"]).contains("recovered"));
+    // A pack rots, an index is cut short.
+    let damage = |kind: &str, how: &dyn Fn(Vec<u8>) -> Vec<u8>| {
+        let mut dir = school.path("copy2-0").join(kind);
+        if kind == "data" {
+            dir = std::fs::read_dir(&dir).unwrap().flatten().map(|e| e.path()).find(|p| std::fs::read_dir(p).is_ok_and(|mut d| d.next().is_some())).unwrap();
+        }
+        let path = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+        let bytes = how(std::fs::read(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+    };
+    damage("data", &|mut b| {
+        b[20] ^= 1;
+        b
+    });
+    let found = school.run(&["--tenant", "school0", "check", "--read-data"]);
+    assert_eq!(found.status.code(), Some(1), "{}", String::from_utf8_lossy(&found.stdout));
+    damage("index", &|b| b[..b.len() / 2].to_vec());
+    let healed = school.ok(&["--tenant", "school0", "--json", "repair", "heal", "--from", copy.to_str().unwrap()]);
+    assert_eq!(serde_json::from_str::<Value>(&healed).unwrap()["healed"].as_array().unwrap().len(), 2, "{healed}");
+    school.check();
+    // All of it under a new key.
+    let to = school.path("rotated").display().to_string();
+    school.ok(&["--tenant", "school0", "key", "rotate", &to, "--new-password-file", &new]);
+    school.ok(&["--repo", &to, "--password-file", &new, "check", "--read-data"]);
+}

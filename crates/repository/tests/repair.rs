@@ -1,0 +1,242 @@
+//! Whatever is done to an object: it is found, named, never restored as good, and healed from the other copy.
+#![allow(clippy::unwrap_used)]
+mod common;
+
+use common::*;
+use std::{collections::BTreeMap, sync::Arc};
+use strongroom_objects::{Key, Kind, Store, testing::Memory};
+use strongroom_repository::{Error, MasterKey, NodeKind, Repository, Visit, heal_objects, join_shares, split_key};
+
+fn clone_of(store: &Memory) -> Arc<Memory> {
+    let copy = Memory::new();
+    for kind in Kind::REPLICATED {
+        for entry in store.list(kind).unwrap() {
+            let key = Key::new(kind, &entry.name).unwrap();
+            copy.put(&key, &store.get(&key).unwrap()).unwrap();
+        }
+    }
+    Arc::new(copy)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Flip(usize),
+    Cut(usize),
+    Empty,
+    Delete,
+    Swap,
+}
+
+fn damage(store: &Memory, key: &Key, how: Damage, other: Option<&Key>) -> bool {
+    let good = store.get(key).unwrap();
+    let at = |percent: usize| (good.len() - 1) * percent / 100;
+    match how {
+        Damage::Flip(percent) => {
+            let mut bad = good.to_vec();
+            bad[at(percent)] ^= 1;
+            store.tamper(key, bad.into());
+        }
+        Damage::Cut(percent) => store.tamper(key, good.slice(..at(percent))),
+        Damage::Empty => store.tamper(key, Vec::new().into()),
+        Damage::Delete => store.remove(key).unwrap(),
+        Damage::Swap => match other {
+            Some(other) => {
+                let theirs = store.get(other).unwrap();
+                store.tamper(other, good);
+                store.tamper(key, theirs);
+            }
+            None => return false,
+        },
+    }
+    true
+}
+
+/// Every file that can be read at all has its own bytes.
+fn nothing_wrong_is_handed_out(repo: &Repository, good: &BTreeMap<String, Vec<u8>>) -> usize {
+    let mut read = 0;
+    let Ok(snapshots) = repo.snapshots() else { return 0 };
+    for (_, s) in snapshots {
+        let _ = repo.walk(&s.tree, "", &mut |path, node| {
+            if matches!(node.kind, NodeKind::File { .. })
+                && let Ok(bytes) = repo.read_file(node)
+            {
+                assert_eq!(good.get(path.trim_start_matches('/')), Some(&bytes), "{path}");
+                read += 1;
+            }
+            Ok(Visit::Enter)
+        });
+    }
+    read
+}
+
+#[test]
+fn any_damage_is_found_named_never_restored_and_healed() {
+    let caches = tempfile::tempdir().unwrap();
+    let origin = Arc::new(Memory::new());
+    let repo = init(origin.clone(), &caches.path().join("origin"));
+    let files = school(1);
+    let first = back_up(&repo, None, &files).unwrap();
+    back_up(&repo, Some(&first), &files[..10]).unwrap();
+    let good: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
+    let other = clone_of(&origin);
+    let key: MasterKey = repo.key().clone();
+    let all = nothing_wrong_is_handed_out(&repo, &good);
+    assert!(all >= 2 * good.len());
+    let mut n = 0;
+    for kind in [Kind::Data, Kind::Index, Kind::Snapshots] {
+        let names: Vec<String> = origin.list(kind).unwrap().into_iter().map(|e| e.name).collect();
+        for (k, name) in names.iter().enumerate() {
+            let object = Key::new(kind, name).unwrap();
+            let next = names.get((k + 1) % names.len()).filter(|o| *o != name).map(|o| Key::new(kind, o).unwrap());
+            for how in [Damage::Flip(0), Damage::Flip(50), Damage::Flip(100), Damage::Cut(99), Damage::Cut(40), Damage::Empty, Damage::Delete, Damage::Swap] {
+                let store = clone_of(&origin);
+                if !damage(&store, &object, how, next.as_ref()) {
+                    continue;
+                }
+                n += 1;
+                let cache = caches.path().join(n.to_string());
+                let about = format!("{kind:?} {name:.8} {how:?}");
+                // Found and named. A snapshot that is gone cannot be told from one that was forgotten, but by the other copy.
+                let open = || Repository::with_key(store.clone(), key.clone(), &cache, who());
+                match open() {
+                    Ok(repo) => {
+                        nothing_wrong_is_handed_out(&repo, &good);
+                        let report = repo.check(true, &|_, _| {}).unwrap();
+                        let gone = matches!((kind, how), (Kind::Snapshots, Damage::Delete));
+                        assert_eq!(report.problems.is_empty(), gone, "{about}: {:?}", report.problems);
+                        if kind == Kind::Data {
+                            assert!(report.problems.iter().any(|p| p.contains(name)), "{about}: {:?}", report.problems);
+                        }
+                    }
+                    Err(e) => {
+                        // Of two that were swapped either may be met first.
+                        let named = e.to_string().contains(name.as_str())
+                            || next.as_ref().is_some_and(|n| matches!(how, Damage::Swap) && e.to_string().contains(n.name()));
+                        assert!(named && matches!(e, Error::Damaged { .. }), "{about}: {e}");
+                    }
+                }
+                // Healed.
+                let report = heal_objects(store.as_ref(), other.as_ref(), &|_| {}).unwrap();
+                assert!(report.lost.is_empty(), "{about}: {report:?}");
+                let repo = open().unwrap();
+                let missing = repo.heal_missing(other.as_ref()).unwrap();
+                assert!(missing.lost.is_empty(), "{about}: {missing:?}");
+                if matches!((kind, how), (Kind::Index, Damage::Delete)) {
+                    let lock = repo.lock_alone(&cache, now()).unwrap();
+                    assert!(!repo.repair_index(&lock).unwrap().is_empty(), "{about}");
+                }
+                if matches!((kind, how), (Kind::Snapshots, Damage::Delete)) {
+                    assert_eq!(report.absent, vec![object.to_string()], "{about}");
+                    continue;
+                }
+                assert_eq!(report.healed.is_empty() && missing.healed.is_empty(), matches!((kind, how), (Kind::Index, Damage::Delete)), "{about}");
+                let report = open().unwrap().check(true, &|_, _| {}).unwrap();
+                assert!(report.problems.is_empty(), "{about}: {:?}", report.problems);
+                assert_eq!(nothing_wrong_is_handed_out(&open().unwrap(), &good), all, "{about}");
+            }
+        }
+    }
+    assert!(n > 50, "{n} damages");
+}
+
+#[test]
+fn damage_is_named_by_the_items_that_it_touches() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), caches.path());
+    back_up(&repo, None, &[("mail/ann/Inbox/a.eml".into(), vec![1; 5000]), ("mail/ann/Inbox/b.eml".into(), vec![2; 5000])]).unwrap();
+    let (id, snapshot) = back_up(&repo, None, &[("drives/bob/plan.docx".into(), vec![3; 9000])]).unwrap();
+    // The pack of the second run, found by what it holds.
+    let node = repo.node_at(&snapshot.tree, "drives/bob/plan.docx").unwrap();
+    assert_eq!(node.content().len(), 1);
+    for entry in store.list(Kind::Data).unwrap() {
+        let key = Key::new(Kind::Data, &entry.name).unwrap();
+        let good = store.get(&key).unwrap();
+        store.remove(&key).unwrap();
+        let report = repo.check(false, &|_, _| {}).unwrap();
+        assert!(report.problems.iter().any(|p| p.contains(&entry.name)));
+        assert!(!report.damaged.is_empty() || report.damaged_items == 0);
+        for item in &report.damaged {
+            assert!(item.path.starts_with("/mail/ann/Inbox/") || item.path == "/drives/bob/plan.docx" || item.path.ends_with('/'), "{item:?}");
+            assert!(!item.path.starts_with("/drives/bob/plan") || item.snapshot == id);
+        }
+        store.put(&key, &good).unwrap();
+    }
+    assert!(repo.check(true, &|_, _| {}).unwrap().damaged.is_empty());
+}
+
+#[test]
+fn an_index_that_is_gone_altogether_is_read_from_the_packs() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), caches.path());
+    let files = school(3);
+    let (_, snapshot) = back_up(&repo, None, &files).unwrap();
+    for entry in store.list(Kind::Index).unwrap() {
+        store.remove(&Key::new(Kind::Index, &entry.name).unwrap()).unwrap();
+    }
+    let fresh = Arc::new(Repository::open_damaged(store.clone(), &password(), &caches.path().join("fresh"), who()).unwrap());
+    assert!(fresh.read_tree(&snapshot.tree).is_err());
+    let writer = fresh.lock_for_writing(caches.path(), now()).unwrap();
+    assert!(fresh.repair_index(&writer).is_err(), "not while others may read and write");
+    drop(writer);
+    let lock = fresh.lock_alone(caches.path(), now()).unwrap();
+    assert!(!fresh.repair_index(&lock).unwrap().is_empty());
+    assert!(fresh.repair_index(&lock).unwrap().is_empty(), "repaired once is repaired");
+    let mut got = contents(&fresh, &snapshot);
+    got.sort();
+    let mut want = files;
+    want.sort();
+    assert!(got == want);
+    assert!(fresh.check(true, &|_, _| {}).unwrap().problems.is_empty());
+}
+
+#[test]
+fn keys_are_added_removed_and_recovered_from_shares() {
+    let caches = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let repo = init(store.clone(), caches.path());
+    let open = |p: &str| Repository::open(store.clone(), &p.to_owned().into(), caches.path(), who());
+    let first = repo.keys().unwrap()[0].id;
+    assert!(repo.remove_key(&first).is_err(), "the only key stays");
+    assert!(repo.add_key(&String::new().into(), "nobody", now()).is_err());
+    let second = repo.add_key(&"another".to_owned().into(), "Ann", now()).unwrap();
+    assert!(open("another").is_ok() && open(PASSWORD).is_ok());
+    assert_eq!(repo.keys().unwrap().iter().find(|k| k.id == second).unwrap().user, "Ann");
+    repo.remove_key(&first).unwrap();
+    assert!(matches!(open(PASSWORD), Err(Error::WrongKey { .. })));
+    // Every password is lost; two of three people come together.
+    let shares = split_key(repo.key(), &repo.id(), 2, 3).unwrap();
+    let key = join_shares(&shares[1..]).unwrap();
+    let again = Repository::with_key(store.clone(), key, caches.path(), who()).unwrap();
+    again.add_key(&"new".to_owned().into(), "recovered", now()).unwrap();
+    assert!(open("new").is_ok());
+}
+
+#[test]
+fn a_rotation_copies_everything_under_a_new_key_and_goes_on_after_a_kill() {
+    let caches = tempfile::tempdir().unwrap();
+    let from = init(Arc::new(Memory::new()), &caches.path().join("from"));
+    let files = school(1);
+    let first = back_up(&from, None, &files).unwrap();
+    let second = back_up(&from, Some(&first), &school(2)[..10]).unwrap();
+    let store = Arc::new(Memory::new());
+    init(store.clone(), &caches.path().join("made"));
+    for at in [1, 2, 4, 6, 9] {
+        let to = Repository::open(store.clone(), &password(), &caches.path().join(format!("to{at}")), who()).unwrap();
+        store.die_after(at);
+        let _ = from.copy_to(&to, &|_| {});
+        store.revive(|_| true);
+    }
+    let to = Arc::new(Repository::open(store.clone(), &password(), &caches.path().join("to"), who()).unwrap());
+    from.copy_to(&to, &|_| {}).unwrap();
+    let report = from.copy_to(&to, &|_| {}).unwrap();
+    assert_eq!((report.snapshots, report.present), (0, 2), "partial ones stay behind");
+    for snapshot in [&first.1, &second.1] {
+        assert!(contents(&to, snapshot) == contents(&from, snapshot));
+    }
+    assert!(to.check(true, &|_, _| {}).unwrap().problems.is_empty());
+    assert!(to.snapshots().unwrap().iter().all(|(_, s)| s.tags == ["complete"]));
+    let sealed = from.key().encrypt(b"x").unwrap();
+    assert!(to.key().decrypt(&sealed).is_none(), "the key is another");
+}
