@@ -86,7 +86,13 @@ pub(crate) fn repository(args: &[&str]) -> anyhow::Result<()> {
     let out = root.join("benches/results");
     fs::create_dir_all(&out)?;
     let path = out.join(format!("repository-{}{}.json", day.trim(), if options.scale < 1.0 { "-scaled" } else { "" }));
-    fs::write(&path, serde_json::to_string_pretty(&rows)? + "\n")?;
+    // Workloads that were not run again keep their rows of that day.
+    let before: Vec<serde_json::Value> = fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+    let mut all: Vec<serde_json::Value> = before.into_iter().filter(|b| !rows.iter().any(|r| b["workload"] == r.workload)).collect();
+    for row in &rows {
+        all.push(serde_json::to_value(row)?);
+    }
+    fs::write(&path, serde_json::to_string_pretty(&all)? + "\n")?;
     println!("rows: {}", path.display());
     Ok(())
 }
