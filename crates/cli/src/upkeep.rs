@@ -256,7 +256,7 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
     open::blocking(move || {
         let now = open::real_clock().now();
         // Locked before it is planned: what is shown is what is done.
-        let lock = repo.lock_alone(&cache, now)?;
+        let mut lock = repo.lock_alone(&cache, now)?;
         let plan = repo.plan_prune(options, now)?;
         if !json {
             show(&plan);
@@ -269,7 +269,7 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
         }
         bar.phase("prune");
         bar.expect(plan.packs_repack, 0);
-        repo.prune(&plan, &lock, &|_, _| bar.advance(1, 0))?;
+        repo.prune(&plan, &mut lock, open::real_clock().as_ref(), &|_, _| bar.advance(1, 0))?;
         bar.finish();
         lock.release()?;
         match json {

@@ -132,6 +132,11 @@ impl WriteLock {
         self.exclusive
     }
 
+    /// Whether the lock is still in the repository: somebody may have removed it by hand.
+    pub fn is_held(&self) -> Result<bool, Error> {
+        Ok(self.store.size(&self.key()?)?.is_some())
+    }
+
     fn key(&self) -> Result<Key, Error> {
         Ok(Key::new(Kind::Locks, &self.lock.to_string())?)
     }

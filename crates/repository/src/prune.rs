@@ -14,6 +14,7 @@ use crate::{
 };
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use strongroom_model::Clock;
 use strongroom_objects::{Key, Kind, hash_name};
 
 /// A pack below this is small: many of them are put together.
@@ -211,7 +212,8 @@ impl Repository {
     }
 
     /// Carries a plan out. `lock` must be the exclusive one. `progress` gets packs done and packs in all.
-    pub fn prune(&self, plan: &PrunePlan, lock: &WriteLock, progress: &dyn Fn(u64, u64)) -> Result<(), Error> {
+    /// The lock is renewed on the way, and must still be there when removal begins.
+    pub fn prune(&self, plan: &PrunePlan, lock: &mut WriteLock, clock: &dyn Clock, progress: &dyn Fn(u64, u64)) -> Result<(), Error> {
         if !lock.is_exclusive() {
             return Err(Error::Unsupported("a prune needs the repository for itself".to_owned()));
         }
@@ -246,6 +248,7 @@ impl Repository {
                         self.copy_used(&pack, &marks, &mut builders, &mut writer)?;
                         done += 1;
                         progress(done, plan.packs_repack);
+                        lock.renew(self, clock.now())?;
                         writer.mark(pack, now, options)?;
                     }
                     Fate::Remove => writer.mark(pack, now, options)?,
@@ -272,6 +275,10 @@ impl Repository {
         // (2)
         writer.finish()?;
         // (3)
+        lock.renew(self, clock.now())?;
+        if !lock.is_held()? {
+            return Err(Error::Unsupported(format!("somebody removed the lock on {}; nothing was deleted, plan the prune again", self.location())));
+        }
         for name in replaced.iter().filter(|n| !writer.written.contains(n)) {
             self.store.remove(&Key::new(Kind::Index, name)?)?;
         }

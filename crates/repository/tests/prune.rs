@@ -5,10 +5,24 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use std::{path::Path, sync::Arc};
+use strongroom_model::{Clock, Sleep};
 use strongroom_objects::{Kind, Store, testing::Memory};
 use strongroom_repository::{Error, Id, PruneOptions, Repository, Snapshot};
 
 type Files = Vec<(String, Vec<u8>)>;
+
+/// A clock that stands still.
+struct At(jiff::Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> jiff::Timestamp {
+        self.0
+    }
+
+    fn sleep(&self, _: std::time::Duration) -> Sleep {
+        Box::pin(std::future::ready(()))
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -155,7 +169,7 @@ fn run(steps: Vec<Step>) {
                 let repo = w.open(&w.cache()).unwrap();
                 let options = PruneOptions { unused_percent_max: 0, grace_s: if *grace { 86_400 } else { 0 } };
                 let plan = repo.plan_prune(options, w.now()).unwrap();
-                let lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
+                let mut lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
                 // Whoever read before an immediate prune, or before the one in which what it knows fell due, is on its own.
                 for (_, _, promised) in &mut w.readers {
                     *promised &= *grace && plan.packs_due == 0;
@@ -163,7 +177,7 @@ fn run(steps: Vec<Step>) {
                 if let Some(n) = die {
                     w.store.die_after(*n);
                 }
-                let _ = repo.prune(&plan, &lock, &|_, _| {});
+                let _ = repo.prune(&plan, &mut lock, &At(w.now()), &|_, _| {});
                 revive(&w.store, w.days as u64);
                 drop(lock);
             }
@@ -182,8 +196,8 @@ fn run(steps: Vec<Step>) {
     let repo = w.open(&w.cache()).unwrap();
     let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
     let plan = repo.plan_prune(options, w.now()).unwrap();
-    let lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
-    repo.prune(&plan, &lock, &|_, _| {}).unwrap();
+    let mut lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
+    repo.prune(&plan, &mut lock, &At(w.now()), &|_, _| {}).unwrap();
     w.holds_what_it_should(&repo);
     let report = repo.check(true, &|_, _| {}).unwrap();
     assert!(report.problems.is_empty() && report.packs_unreferenced == 0, "{report:?}");
@@ -229,18 +243,39 @@ fn a_prune_that_dies_at_any_write_loses_nothing() {
 }
 
 #[test]
+fn nothing_is_deleted_when_somebody_removed_the_lock() {
+    let w = world();
+    let repo = w.open(&w.cache()).unwrap();
+    let (id, _) = back_up(&repo, None, &files(0)).unwrap();
+    back_up(&repo, None, &files(4)).unwrap();
+    repo.forget(&id).unwrap();
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
+    let plan = repo.plan_prune(options, now()).unwrap();
+    assert!(!plan.is_empty());
+    let mut lock = repo.lock_alone(&w.cache(), now()).unwrap();
+    let left = w.store.list(Kind::Locks).unwrap().remove(0);
+    w.store.remove(&strongroom_objects::Key::new(Kind::Locks, &left.name).unwrap()).unwrap();
+    let packs = w.store.list(Kind::Data).unwrap();
+    let e = repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap_err();
+    assert!(e.to_string().contains("removed the lock"), "{e}");
+    let after = w.store.list(Kind::Data).unwrap();
+    assert!(packs.iter().all(|p| after.contains(p)));
+    assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+}
+
+#[test]
 fn a_damaged_repository_is_not_pruned_and_a_stale_plan_is_refused() {
     let w = world();
     let repo = w.open(&w.cache()).unwrap();
     back_up(&repo, None, &files(0)).unwrap();
     let plan = repo.plan_prune(PruneOptions::default(), now()).unwrap();
     back_up(&repo, None, &files(1)).unwrap();
-    let lock = repo.lock_alone(&w.cache(), now()).unwrap();
-    let e = repo.prune(&plan, &lock, &|_, _| {}).unwrap_err();
+    let mut lock = repo.lock_alone(&w.cache(), now()).unwrap();
+    let e = repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap_err();
     assert!(e.to_string().contains("plan it again"), "{e}");
     drop(lock);
-    let writer = repo.lock_for_writing(&w.cache(), now()).unwrap();
-    let e = repo.prune(&plan, &writer, &|_, _| {}).unwrap_err();
+    let mut writer = repo.lock_for_writing(&w.cache(), now()).unwrap();
+    let e = repo.prune(&plan, &mut writer, &At(now()), &|_, _| {}).unwrap_err();
     assert!(e.to_string().contains("for itself"), "{e}");
     drop(writer);
     // An index file is gone: what it named looks unneeded, and must not be taken for that.
