@@ -71,6 +71,9 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
     let sheets = dir.clone();
     let (repo, shares) = open::blocking(move || {
         let now = open::real_clock().now();
+        if !args.no_recovery {
+            keys::shares_possible(args.shares_needed, args.shares_made, &sheets)?;
+        }
         let repo = Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?;
         let shares = if args.no_recovery { Vec::new() } else { keys::write_shares(repo.key(), &repo.id(), args.shares_needed, args.shares_made, &sheets)? };
         Ok((repo, shares))

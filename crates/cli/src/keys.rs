@@ -129,12 +129,21 @@ pub(crate) fn handed_out(needed: u8, made: u8, dir: &Path) -> String {
     )
 }
 
-/// Writes a sheet for each share, readable for its owner alone.
-pub(crate) fn write_shares(key: &MasterKey, id: &Id, needed: u8, made: u8, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let shares = split_key(key, id, needed, made)?;
+/// Whether sheets can be written to a folder: asked before a repository is made whose key they are to hold.
+pub(crate) fn shares_possible(needed: u8, made: u8, dir: &Path) -> anyhow::Result<()> {
+    if needed < 2 || made < needed || made > 16 {
+        bail!("{needed} of {made} recovery shares make no sense: at least 2 are needed, and 16 can be made");
+    }
     if fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some()) {
         bail!("{} holds something already; name a new folder for the recovery shares", dir.display());
     }
+    Ok(())
+}
+
+/// Writes a sheet for each share, readable for its owner alone.
+pub(crate) fn write_shares(key: &MasterKey, id: &Id, needed: u8, made: u8, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    shares_possible(needed, made, dir)?;
+    let shares = split_key(key, id, needed, made)?;
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -202,6 +211,9 @@ async fn rotate(global: &Global, to: PathBuf, new_password: &Path, no_recovery: 
         let new = match Repository::open(store.clone(), &password, &cache, open::who()) {
             Ok(new) => new,
             Err(strongroom_repository::Error::NoRepository(_)) => {
+                if !no_recovery {
+                    shares_possible(2, 3, &recovery_dir(&to))?;
+                }
                 let new = Repository::init(store, &password, &cache, open::who(), now)?;
                 if !no_recovery {
                     let dir = recovery_dir(&to);

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use strongroom_engine::Progress;
-use strongroom_objects::{LocalDir, Store};
+use strongroom_objects::{Kind, LocalDir, Store};
 use strongroom_repository::{CheckReport, Policy, PruneOptions, PrunePlan, Repository, TAG_HOLD, heal_objects, plan_forget};
 
 #[derive(Args)]
@@ -94,7 +94,14 @@ pub(crate) enum Repair {
         from: Option<PathBuf>,
     },
     /// Write the index anew where it does not say what is there.
-    Index,
+    Index {
+        /// Give up packs that are gone, when no other copy has them.
+        #[arg(long)]
+        give_up: bool,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
@@ -267,6 +274,8 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
             lock.release()?;
             return Ok(i32::from(!args.dry_run && !plan.is_empty()));
         }
+        // Somebody may have thought about it for long.
+        lock.renew(&repo, open::real_clock().now())?;
         bar.phase("prune");
         bar.expect(plan.packs_repack, 0);
         repo.prune(&plan, &mut lock, open::real_clock().as_ref(), &|_, _| bar.advance(1, 0))?;
@@ -360,10 +369,14 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
         let other: Box<dyn Store> = match (command, vault) {
             (Repair::Heal { from: Some(folder) }, _) => Box::new(LocalDir::new(folder)),
             (_, Some(settings)) => Box::new(open::vault_client(settings)?),
-            _ => {
+            (command, _) => {
+                let give_up = matches!(command, Repair::Index { give_up: true, .. });
+                if give_up && !agreed(matches!(command, Repair::Index { yes: true, .. }), "give up every pack that is gone, with all that lies in it alone?")? {
+                    return Ok(1);
+                }
                 let repo = Repository::open_damaged(store, &password, &cache, open::who())?;
                 let lock = repo.lock_alone(&cache, now)?;
-                let done = repo.repair_index(&lock)?;
+                let done = repo.repair_index(&lock, give_up)?;
                 lock.release()?;
                 match json {
                     true => println!("{}", json!({"done": done})),
@@ -374,25 +387,33 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
             }
         };
         bar.phase("heal");
-        // Before anything is opened: it may be the key or the index that is damaged.
-        let mut report = heal_objects(store.as_ref(), other.as_ref(), &|_| bar.advance(1, 0))?;
-        let repo = Repository::open_damaged(store, &password, &cache, open::who())?;
+        // The keys before anything is opened: it may be one of them that is damaged.
+        let mut report = heal_objects(store.as_ref(), other.as_ref(), &[Kind::Keys], &|_| bar.advance(1, 0))?;
+        let repo = Repository::open_damaged(store.clone(), &password, &cache, open::who())?;
+        let lock = repo.lock_alone(&cache, now)?;
+        let kinds = [Kind::Data, Kind::Index, Kind::Snapshots];
+        let objects = heal_objects(store.as_ref(), other.as_ref(), &kinds, &|_| bar.advance(1, 0))?;
         let missing = repo.heal_missing(other.as_ref())?;
+        lock.release()?;
         bar.finish();
-        report.healed.extend(missing.healed);
-        report.lost.extend(missing.lost);
+        report.objects += objects.objects;
+        report.absent = objects.absent;
+        for part in [(objects.healed, objects.lost), (missing.healed, missing.lost)] {
+            report.healed.extend(part.0);
+            report.lost.extend(part.1);
+        }
         if json {
             println!("{}", json!(report));
         } else {
             report.healed.iter().for_each(|o| println!("healed {o}"));
-            report.lost.iter().for_each(|o| println!("{}", output::alarm(&format!("LOST {o}: the other copy does not have it either"))));
+            report.lost.iter().for_each(|o| println!("{}", output::alarm(&format!("NOT HEALED {o}"))));
             if !report.absent.is_empty() {
                 println!(
                     "{} snapshots of the other copy are not here: forgotten, or deleted; `strongroom replicate --from-vault` brings them into a new folder",
                     report.absent.len()
                 );
             }
-            println!("{} objects looked at, {} healed, {} lost", report.objects, report.healed.len(), report.lost.len());
+            println!("{} objects looked at, {} healed, {} not", report.objects, report.healed.len(), report.lost.len());
             if !report.lost.is_empty() {
                 println!("`strongroom check --read-data` names the items that this touches");
             }

@@ -8,7 +8,7 @@
 //! * [`Store::put`] may return before the bytes survive a crash; after [`Store::flush`] everything put before does.
 //!   The repository flushes before it writes anything that names what was put (law 3).
 //! * [`Store::list`] is whole or an error. A listing that stops half-way is never returned as a short one.
-//! * [`Store::remove`] exists for maintenance of copy 2. The vault refuses it, always.
+//! * [`Store::remove`] and [`Store::replace`] exist for maintenance of copy 2. The vault refuses them, always.
 //!
 //! [`conformance`] asserts these sentences for every backend; [`testing`] has the fakes that break them on purpose.
 //!
@@ -64,6 +64,9 @@ pub trait Store: Send + Sync {
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError>;
     /// All objects of a kind, sorted by name; whole or an error.
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError>;
+    /// Puts the right bytes in place of wrong ones, in one step: until it returns either the old or the new ones are there. For
+    /// the repair of copy 2; the vault refuses it, always.
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;
     /// Removes an object; absent is not an error.
     fn remove(&self, key: &Key) -> Result<(), StoreError>;
 }

@@ -77,6 +77,36 @@ impl LocalDir {
     }
 }
 
+impl LocalDir {
+    /// A file with these bytes, on disk, from which an object can appear in one step. A power cut leaves no torn object under
+    /// a right name.
+    fn prepare(&self, key: &Key, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let n = self.counter.fetch_add(1, Ordering::Relaxed);
+        let dir = self.root.join("tmp");
+        let tmp = dir.join(format!("{}-{}-{n}", &key.name()[..key.name().len().min(16)], std::process::id()));
+        let written = (|| {
+            fs::create_dir_all(&dir)?;
+            let mut file = File::create(&tmp)?;
+            file.write_all(bytes)?;
+            let mut permissions = file.metadata()?.permissions();
+            permissions.set_readonly(true);
+            file.set_permissions(permissions)?;
+            file.sync_data()?;
+            match self.path(key).parent() {
+                Some(dir) => fs::create_dir_all(dir),
+                None => Ok(()),
+            }
+        })();
+        match written {
+            Ok(()) => Ok(tmp),
+            Err(e) => {
+                let _ = fs::remove_file(&tmp);
+                Err(self.failed(format!("write {key}"), &e))
+            }
+        }
+    }
+}
+
 impl Store for LocalDir {
     fn location(&self) -> String {
         self.root.display().to_string()
@@ -88,24 +118,9 @@ impl Store for LocalDir {
             return Ok(Put::Present);
         }
         let action = || format!("write {key}");
-        let tmp_dir = self.root.join("tmp");
-        fs::create_dir_all(&tmp_dir).map_err(|e| self.failed(action(), &e))?;
-        let n = self.counter.fetch_add(1, Ordering::Relaxed);
-        let tmp = tmp_dir.join(format!("{}-{}-{n}", &key.name()[..key.name().len().min(16)], std::process::id()));
-        let written = (|| {
-            let mut file = File::create(&tmp)?;
-            file.write_all(bytes)?;
-            let mut permissions = file.metadata()?.permissions();
-            permissions.set_readonly(true);
-            file.set_permissions(permissions)?;
-            // The bytes are on disk before the name is: a power cut leaves no torn object under a right name.
-            file.sync_data()?;
-            if let Some(dir) = path.parent() {
-                fs::create_dir_all(dir)?;
-            }
-            // A link fails when the name exists: put if absent, decided by the file system.
-            fs::hard_link(&tmp, &path)
-        })();
+        let tmp = self.prepare(key, bytes)?;
+        // A link fails when the name exists: put if absent, decided by the file system.
+        let written = fs::hard_link(&tmp, &path);
         let _ = fs::remove_file(&tmp);
         match written {
             Ok(()) => {}
@@ -114,6 +129,14 @@ impl Store for LocalDir {
         }
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
         Ok(Put::New)
+    }
+
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(key);
+        let tmp = self.prepare(key, bytes)?;
+        fs::rename(&tmp, &path).map_err(|e| self.failed(format!("replace {key}"), &e))?;
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -136,6 +136,12 @@ impl Store for Memory {
             .collect())
     }
 
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        // In one step, so a crash leaves the old or the new one; never nothing.
+        self.spend(format!("replace {key}"))?.objects.insert(key.clone(), Bytes::copy_from_slice(bytes));
+        Ok(())
+    }
+
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
         let mut state = self.spend(format!("remove {key}"))?;
         state.objects.remove(key);

@@ -267,6 +267,11 @@ impl Store for VaultRest {
         Ok(rows)
     }
 
+    fn replace(&self, key: &Key, _: &[u8]) -> Result<(), StoreError> {
+        let why = "a vault overwrites nothing".to_owned();
+        Err(StoreError::Refused { location: self.location(), action: format!("replace {key}"), why })
+    }
+
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
         let url = self.key_url(key)?;
         self.send(&format!("delete {key}"), |c| c.delete(url.as_str()).into_ok()).map(|_| ())

@@ -84,9 +84,24 @@ impl Repository {
     pub fn check(&self, read_data: bool, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<CheckReport, Error> {
         let mut report = CheckReport::default();
         let findings = Findings::default();
+        // Snapshots, then indexes, then packs: a backup beside this check writes in the other order, so that what is listed
+        // first has all that it needs among what is listed later.
+        let mut snapshots = Vec::new();
+        for entry in self.store.list(Kind::Snapshots)? {
+            report.snapshots += 1;
+            match Id::parse(&entry.name).and_then(|id| Ok((id, self.snapshot(&id)?))) {
+                Ok(found) => snapshots.push(found),
+                Err(e) => findings.problem(e.to_string()),
+            }
+        }
+        snapshots.sort_by_key(|(id, s)| (s.time, *id));
+        let indexes = self.store.list(Kind::Index)?;
+        if let Err(e) = self.reload_index() {
+            findings.problem(e.to_string());
+        }
         let stored: HashMap<String, u64> = self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
         let mut named: HashSet<Id> = HashSet::new();
-        for entry in self.store.list(Kind::Index)? {
+        for entry in indexes {
             let id = Id::parse(&entry.name)?;
             let file = match self.read_index(&id) {
                 Ok(file) => file,
@@ -108,15 +123,6 @@ impl Repository {
         }
         report.packs = named.len() as u64;
         report.packs_unreferenced = stored.keys().filter(|name| Id::parse(name).is_ok_and(|id| !named.contains(&id))).count() as u64;
-        let mut snapshots = Vec::new();
-        for entry in self.store.list(Kind::Snapshots)? {
-            report.snapshots += 1;
-            match Id::parse(&entry.name).and_then(|id| Ok((id, self.snapshot(&id)?))) {
-                Ok(found) => snapshots.push(found),
-                Err(e) => findings.problem(e.to_string()),
-            }
-        }
-        snapshots.sort_by_key(|(id, s)| (s.time, *id));
         let mut damaged = Vec::new();
         let mut seen = HashSet::new();
         for (n, (_, snapshot)) in snapshots.iter().enumerate() {

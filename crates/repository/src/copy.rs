@@ -24,7 +24,10 @@ impl Repository {
         let have: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> = to.snapshots()?.into_iter().map(|(id, s)| ((s.time, s.tree, s.tags), id)).collect();
         let mut names: HashMap<Id, Id> = HashMap::new();
         let mut seen: HashSet<Id> = HashSet::new();
-        for (id, mut snapshot) in self.snapshots()?.into_iter().filter(|(_, s)| !s.is_partial()) {
+        let mut all: Vec<_> = self.snapshots()?.into_iter().filter(|(_, s)| !s.is_partial()).collect();
+        // A hold bears the time of what it holds, and names it.
+        all.sort_by_key(|(id, s)| (s.is_hold(), s.time, *id));
+        for (id, mut snapshot) in all {
             if let Some(there) = have.get(&(snapshot.time, snapshot.tree, snapshot.tags.clone())) {
                 names.insert(id, *there);
                 report.present += 1;
@@ -58,15 +61,16 @@ impl Repository {
                         self.copy_blob(to, BlobKind::Data, &id)?;
                     }
                     progress(1);
+                    // Indexed on the way: memory stays flat, and after an interrupt nothing is copied twice.
+                    if to.flush_is_due() {
+                        to.flush()?;
+                    }
                     Ok(below)
                 })
                 .collect::<Result<_, Error>>()?;
             report.trees += level.len() as u64;
             let next: Vec<Id> = below.into_iter().flatten().filter(|id| seen.insert(*id)).collect();
             levels.push(next);
-            if to.flush_is_due() {
-                to.flush()?;
-            }
         }
         for tree in levels.iter().rev().flatten() {
             self.copy_blob(to, BlobKind::Tree, tree)?;

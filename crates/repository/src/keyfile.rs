@@ -11,6 +11,8 @@ use strongroom_objects::{Key, Kind, Store, hash_name};
 
 /// restic's own cost: N = 2^15, r = 8, p = 1.
 const SCRYPT_LOG_N: u8 = 15;
+/// Most memory that a key file may ask for.
+const SCRYPT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Largest key file that is read.
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -46,6 +48,9 @@ fn derive(password: &SecretString, salt: &[u8], log_n: u8, r: u32, p: u32) -> Re
 
 /// Writes a key file that opens `master` with `password`.
 pub(crate) fn write(store: &dyn Store, master: &MasterKey, password: &SecretString, created: jiff::Timestamp, host: &str, user: &str) -> Result<Id, Error> {
+    if password.expose_secret().is_empty() {
+        return Err(Error::Unsupported("an empty password protects nothing; no key was written".to_owned()));
+    }
     let mut salt = [0; 64];
     random(&mut salt)?;
     let data = derive(password, &salt, SCRYPT_LOG_N, 8, 1)?.encrypt(&master.to_json()?)?;
@@ -85,6 +90,10 @@ impl Repository {
         let mut keys = Vec::new();
         for entry in self.store.list(Kind::Keys)?.into_iter().filter(|e| e.size_bytes <= KEY_FILE_BYTES_MAX) {
             let bytes = self.store.get(&Key::new(Kind::Keys, &entry.name)?)?;
+            // A damaged one opens nothing, so it does not count.
+            if hash_name(&bytes) != entry.name {
+                continue;
+            }
             if let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) {
                 keys.push(KeyEntry { id: Id::parse(&entry.name)?, created: file.created, user: file.username, host: file.hostname });
             }
@@ -95,9 +104,6 @@ impl Repository {
 
     /// Adds a key file for one more password.
     pub fn add_key(&self, password: &SecretString, user: &str, now: jiff::Timestamp) -> Result<Id, Error> {
-        if password.expose_secret().is_empty() {
-            return Err(Error::Unsupported("an empty password protects nothing; no key was added".to_owned()));
-        }
         let id = write(self.store.as_ref(), &self.key, password, now, &self.who.host, user)?;
         self.store.flush()?;
         Ok(id)
@@ -128,15 +134,17 @@ pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<MasterK
         }
         let bytes = store.get(&Key::new(Kind::Keys, &entry.name)?)?;
         let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) else { continue };
-        // A cost beyond 2^22 is an attack on memory, not a key.
+        // A cost beyond a gibibyte is an attack on memory, not a key.
         let log_n = file.n.trailing_zeros();
-        if file.kdf != "scrypt" || !file.n.is_power_of_two() || log_n > 22 || file.r > 32 || file.p > 32 {
+        let cost = file.n.checked_mul(128 * u64::from(file.r)).filter(|bytes| *bytes <= SCRYPT_BYTES_MAX);
+        if file.kdf != "scrypt" || !file.n.is_power_of_two() || cost.is_none() || file.p > 16 || hash_name(&bytes) != entry.name {
             continue;
         }
         let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else { continue };
         tried += 1;
         let Ok(log_n) = u8::try_from(log_n) else { continue };
-        let user = derive(password, &salt, log_n, file.r, file.p)?;
+        // Parameters that make no sense are no key; another one may open.
+        let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else { continue };
         if let Some(json) = user.decrypt(&data) {
             return MasterKey::from_json(&json);
         }

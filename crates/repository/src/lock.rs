@@ -107,8 +107,8 @@ impl Repository {
                 && file.pid != std::process::id()
                 && Path::new("/proc/self").exists()
                 && !Path::new(&format!("/proc/{}", file.pid)).exists();
-            let ours_before = file.hostname == self.who.host && file.username == self.who.user && own.is_none();
-            // The lease is ours, so another lock of our own writers on this host can only be left over.
+            // This very process left it behind: the lease is ours, so nobody else in it is writing.
+            let ours_before = file.hostname == self.who.host && file.username == self.who.user && file.pid == std::process::id() && own.is_none();
             if age_s > STALE_AFTER_S || dead || ours_before {
                 self.store.remove(&key)?;
                 continue;
@@ -145,6 +145,9 @@ impl WriteLock {
     pub fn renew(&mut self, repo: &Repository, now: jiff::Timestamp) -> Result<(), Error> {
         if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
             return Ok(());
+        }
+        if !self.is_held()? {
+            return Err(Error::Unsupported(format!("somebody removed the lock on {}; this run commits and deletes nothing more", repo.location())));
         }
         let new = repo.put_lock(now, self.exclusive)?;
         self.store.remove(&self.key()?)?;

@@ -8,12 +8,15 @@
 
 use crate::{
     BlobKind, Error, Id, NodeKind, PackedBlob, Repository, WriteLock,
-    index::{IndexBlob, IndexFile, IndexPack, Marks},
+    index::{IndexBlob, IndexFile, IndexPack, Location, Marks},
     pack::{PACK_BYTES, PackBuilder, open_blob},
     writer::INDEX_BLOBS_MAX,
 };
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
 use strongroom_model::Clock;
 use strongroom_objects::{Key, Kind, hash_name};
 
@@ -89,9 +92,12 @@ pub struct PrunePlan {
 impl PrunePlan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.packs_repack + self.packs_remove + self.packs_unreferenced + self.packs_due == 0
+        self.packs_repack + self.packs_remove + self.packs_unreferenced + self.packs_due == 0 && self.taken_back.is_empty()
     }
 }
+
+/// Blobs of packs that are marked for deletion.
+type Marked = HashMap<(BlobKind, Id), Location>;
 
 #[derive(Default, Clone, Copy)]
 struct Usage {
@@ -112,6 +118,8 @@ impl Repository {
     }
 
     fn plan_and_marks(&self, options: PruneOptions, now: jiff::Timestamp) -> Result<(PrunePlan, Marks), Error> {
+        // From the repository's own index files: what decides over deletion is not a cache that may have rotted.
+        self.index.reset()?;
         self.reload_index()?;
         let mut plan = PrunePlan { options, at: now, indexes: self.names(Kind::Index)?, snapshots: self.names(Kind::Snapshots)?, ..PrunePlan::default() };
         let stored: HashMap<Id, u64> =
@@ -126,12 +134,20 @@ impl Repository {
                     continue;
                 }
                 let mut u = Usage::default();
+                let mut least = 0;
                 for b in pack.blobs.iter().map(PackedBlob::from) {
                     u.tree |= b.kind == BlobKind::Tree;
+                    least = least.max(u64::from(b.offset) + u64::from(b.length));
                     match marks.is_used(&pack.id, &b)? {
                         true => u.used += u64::from(b.length),
                         false => u.unused += u64::from(b.length),
                     }
+                }
+                if u.used > 0 && stored.get(&pack.id).is_none_or(|size| *size < least) {
+                    return Err(Error::damaged(
+                        self.location(),
+                        format!("pack {} is needed, and missing or cut short; run `strongroom repair heal` before anything is deleted", pack.id),
+                    ));
                 }
                 usage.insert(pack.id, u);
             }
@@ -149,65 +165,62 @@ impl Repository {
     }
 
     /// Marks every blob that a snapshot needs. Also answers the marked packs that are needed after all.
-    fn mark(&self, snapshots: &BTreeSet<String>, marked: &HashMap<(BlobKind, Id), Id>) -> Result<(Marks, HashSet<Id>), Error> {
+    fn mark(&self, snapshots: &BTreeSet<String>, marked: &Marked) -> Result<(Marks, HashSet<Id>), Error> {
         let marks = self.index.marks()?;
         let mut level: Vec<Id> = Vec::new();
         for name in snapshots {
             level.push(self.snapshot(&Id::parse(name)?)?.tree);
         }
-        let mut taken_back = HashSet::new();
+        let taken_back = Mutex::new(HashSet::new());
+        // Directories that only marked packs hold have no bit of their own.
+        let seen = Mutex::new(HashSet::new());
+        let insert = |set: &Mutex<HashSet<Id>>, id: Id| set.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         while !level.is_empty() {
-            // (directories below, blobs that only marked packs hold)
-            type Looked = (Vec<Id>, Vec<(BlobKind, Id)>);
-            let looked: Vec<Looked> = level
+            let below: Vec<Vec<Id>> = level
                 .par_iter()
-                .map(|tree| -> Result<Looked, Error> {
-                    let mut missing = Vec::new();
-                    match marks.mark(BlobKind::Tree, tree)? {
-                        Some(true) => {}
-                        Some(false) => return Ok((Vec::new(), missing)),
-                        None => return Err(self.not_whole(BlobKind::Tree, tree, marked)),
-                    }
+                .map(|tree| -> Result<Vec<Id>, Error> {
+                    let nodes = match (marks.mark(BlobKind::Tree, tree)?, marked.get(&(BlobKind::Tree, *tree))) {
+                        (Some(true), _) => self.read_tree(tree)?,
+                        (Some(false), _) => return Ok(Vec::new()),
+                        (None, Some(at)) => {
+                            insert(&taken_back, at.pack);
+                            if !insert(&seen, *tree) {
+                                return Ok(Vec::new());
+                            }
+                            let start = u64::from(at.blob.offset);
+                            let range = start..start + u64::from(at.blob.length);
+                            let sealed = self.store.get_range(&Key::new(Kind::Data, &at.pack.to_string())?, range)?;
+                            crate::tree::decode(tree, &open_blob(&self.key, &at.blob, &sealed)?)?
+                        }
+                        (None, None) => return Err(self.not_whole(BlobKind::Tree, tree)),
+                    };
                     let mut below = Vec::new();
-                    for node in self.read_tree(tree)? {
+                    for node in nodes {
                         match &node.kind {
                             NodeKind::Dir { subtree } => below.push(*subtree),
                             NodeKind::File { content, .. } => {
                                 for id in content {
                                     if marks.mark(BlobKind::Data, id)?.is_none() {
-                                        missing.push((BlobKind::Data, *id));
+                                        let at = marked.get(&(BlobKind::Data, *id)).ok_or_else(|| self.not_whole(BlobKind::Data, id))?;
+                                        insert(&taken_back, at.pack);
                                     }
                                 }
                             }
                             NodeKind::Other(_) => {}
                         }
                     }
-                    Ok((below, missing))
+                    Ok(below)
                 })
                 .collect::<Result<_, Error>>()?;
-            level.clear();
-            for (below, missing) in looked {
-                level.extend(below);
-                for (kind, id) in missing {
-                    match marked.get(&(kind, id)) {
-                        Some(pack) => {
-                            taken_back.insert(*pack);
-                        }
-                        None => return Err(self.not_whole(kind, &id, marked)),
-                    }
-                }
-            }
+            level = below.into_iter().flatten().collect();
             level.sort_unstable();
             level.dedup();
         }
-        Ok((marks, taken_back))
+        Ok((marks, taken_back.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    fn not_whole(&self, kind: BlobKind, id: &Id, marked: &HashMap<(BlobKind, Id), Id>) -> Error {
-        let why = match marked.get(&(kind, *id)) {
-            Some(pack) => format!("{} blob {id} lies only in pack {pack}, which was marked for deletion; run `strongroom repair index` first", kind.as_str()),
-            None => format!("{} blob {id} is in no index; run `strongroom check`, and heal it, before anything is deleted", kind.as_str()),
-        };
+    fn not_whole(&self, kind: BlobKind, id: &Id) -> Error {
+        let why = format!("{} blob {id} is in no index; run `strongroom check`, and heal it, before anything is deleted", kind.as_str());
         Error::damaged(self.location(), why)
     }
 
@@ -258,7 +271,7 @@ impl Repository {
             for pack in file.packs_to_delete {
                 match fate(&pack.id) {
                     Fate::Keep if plan.taken_back.contains(&pack.id) => writer.keep(IndexPack { time: None, ..pack })?,
-                    Fate::Wait => writer.file.packs_to_delete.push(pack),
+                    Fate::Wait => writer.wait(pack)?,
                     _ => {}
                 }
             }
@@ -275,10 +288,10 @@ impl Repository {
         // (2)
         writer.finish()?;
         // (3)
-        lock.renew(self, clock.now())?;
         if !lock.is_held()? {
             return Err(Error::Unsupported(format!("somebody removed the lock on {}; nothing was deleted, plan the prune again", self.location())));
         }
+        lock.renew(self, clock.now())?;
         for name in replaced.iter().filter(|n| !writer.written.contains(n)) {
             self.store.remove(&Key::new(Kind::Index, name)?)?;
         }
@@ -296,11 +309,11 @@ impl Repository {
     }
 
     /// Blobs of packs that are marked, in case one is needed after all.
-    fn marked(&self, indexes: &BTreeSet<String>) -> Result<HashMap<(BlobKind, Id), Id>, Error> {
+    fn marked(&self, indexes: &BTreeSet<String>) -> Result<Marked, Error> {
         let mut marked = HashMap::new();
         for name in indexes {
             for pack in self.read_index(&Id::parse(name)?)?.packs_to_delete {
-                marked.extend(pack.blobs.iter().map(PackedBlob::from).map(|b| ((b.kind, b.id), pack.id)));
+                marked.extend(pack.blobs.iter().map(PackedBlob::from).map(|blob| ((blob.kind, blob.id), Location { pack: pack.id, blob })));
             }
         }
         Ok(marked)
@@ -401,8 +414,12 @@ impl Rewriter<'_> {
         if options.grace_s <= 0 {
             return Ok(());
         }
+        self.wait(IndexPack { time: Some(now), ..pack })
+    }
+
+    fn wait(&mut self, pack: IndexPack) -> Result<(), Error> {
         self.blobs += pack.blobs.len();
-        self.file.packs_to_delete.push(IndexPack { time: Some(now), ..pack });
+        self.file.packs_to_delete.push(pack);
         if self.blobs >= INDEX_BLOBS_MAX { self.write() } else { Ok(()) }
     }
 

@@ -80,7 +80,11 @@ impl ReadAhead {
             }
         };
         let upto = end.max((start + window).min(size_bytes));
-        let bytes = store.get_range(&key, start..upto)?;
+        let bytes = match store.get_range(&key, start..upto) {
+            // What lies behind it may be damaged; that is no reason to withhold this.
+            Err(_) if upto > end => return Ok(store.get_range(&key, start..end)?),
+            other => other?,
+        };
         let wanted = bytes.slice(..length as usize);
         if upto > end {
             let mut state = self.state();

@@ -208,9 +208,22 @@ impl Repository {
 
     /// The plain bytes of a blob, verified against its id.
     pub fn read_blob(&self, kind: BlobKind, id: &Id) -> Result<Vec<u8>, Error> {
-        let found = self.locate(kind, id)?.ok_or_else(|| Error::MissingBlob { kind: kind.as_str(), id: id.to_string() })?;
-        let start = u64::from(found.blob.offset);
-        let sealed = self.reads.read(self.store.as_ref(), &found.pack, start, u64::from(found.blob.length))?;
+        let missing = || Error::MissingBlob { kind: kind.as_str(), id: id.to_string() };
+        let mut found = self.locate(kind, id)?.ok_or_else(missing)?;
+        let read = |at: &Location| self.reads.read(self.store.as_ref(), &at.pack, u64::from(at.blob.offset), u64::from(at.blob.length));
+        let sealed = match read(&found) {
+            // A prune moved it since the index was read.
+            Err(Error::Store(e)) if e.is_not_found() => {
+                self.reload_index()?;
+                let again = self.locate(kind, id)?.ok_or_else(missing)?;
+                if again == found {
+                    return Err(e.into());
+                }
+                found = again;
+                read(&found)?
+            }
+            other => other?,
+        };
         open_blob(&self.key, &found.blob, &sealed)
     }
 

@@ -12,7 +12,7 @@ use crate::{
 use sha2::{Digest, Sha256};
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -287,6 +287,12 @@ impl Repository {
     /// Writes a snapshot, after everything that it needs.
     pub fn commit(&self, snapshot: &Snapshot) -> Result<Id, Error> {
         self.flush()?;
+        // What this run found known must still be there: a prune beside it, whose lock nobody saw, would have replaced the index.
+        let listed: BTreeSet<String> = self.store.list(Kind::Index)?.into_iter().map(|e| e.name).collect();
+        if let Some(gone) = self.index.loaded().iter().map(Id::to_string).find(|id| !listed.contains(id)) {
+            let why = format!("index {gone:.8}, on which this run built, is gone: somebody pruned meanwhile; nothing is committed, run again");
+            return self.guard(Err(Error::Poisoned(why)));
+        }
         let json = serde_json::to_vec(snapshot).map_err(|e| Error::damaged("a new snapshot", e))?;
         let id = self.guard(self.put_unpacked(Kind::Snapshots, &json))?;
         self.guard(self.store.flush().map_err(Error::from))?;

@@ -5,24 +5,10 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use std::{path::Path, sync::Arc};
-use strongroom_model::{Clock, Sleep};
 use strongroom_objects::{Kind, Store, testing::Memory};
 use strongroom_repository::{Error, Id, PruneOptions, Repository, Snapshot};
 
 type Files = Vec<(String, Vec<u8>)>;
-
-/// A clock that stands still.
-struct At(jiff::Timestamp);
-
-impl Clock for At {
-    fn now(&self) -> jiff::Timestamp {
-        self.0
-    }
-
-    fn sleep(&self, _: std::time::Duration) -> Sleep {
-        Box::pin(std::future::ready(()))
-    }
-}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -261,6 +247,80 @@ fn nothing_is_deleted_when_somebody_removed_the_lock() {
     let after = w.store.list(Kind::Data).unwrap();
     assert!(packs.iter().all(|p| after.contains(p)));
     assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+}
+
+/// A snapshot comes back whose data an earlier prune marked: by a writer whose lock nobody saw, or from another copy.
+#[test]
+fn what_is_marked_and_needed_after_all_is_taken_back() {
+    for by_repair in [false, true] {
+        let w = world();
+        let repo = w.open(&w.cache()).unwrap();
+        let (id, snapshot) = back_up(&repo, None, &files(0)).unwrap();
+        let (_, other) = back_up(&repo, None, &files(5)).unwrap();
+        let object = strongroom_objects::Key::new(Kind::Snapshots, &id.to_string()).unwrap();
+        let bytes = w.store.get(&object).unwrap();
+        repo.forget(&id).unwrap();
+        for (partial, _) in repo.snapshots().unwrap().into_iter().filter(|(_, s)| s.is_partial()) {
+            repo.forget(&partial).unwrap();
+        }
+        let options = PruneOptions { unused_percent_max: 0, grace_s: 86_400 };
+        let prune = |now: jiff::Timestamp| {
+            let mut lock = repo.lock_alone(&w.cache(), now).unwrap();
+            let plan = repo.plan_prune(options, now).unwrap();
+            assert!(!plan.is_empty());
+            repo.prune(&plan, &mut lock, &At(now), &|_, _| {}).unwrap();
+        };
+        prune(now());
+        w.store.put(&object, &bytes).unwrap();
+        assert!(repo.read_tree(&snapshot.tree).is_err(), "it is marked, so no index names it");
+        if by_repair {
+            let lock = repo.lock_alone(&w.cache(), now()).unwrap();
+            assert!(!repo.repair_index(&lock, false).unwrap().is_empty());
+        } else {
+            // Its grace is over, and it is needed: not deleted.
+            prune(jiff::Timestamp::from_second(now().as_second() + 3 * 86_400).unwrap());
+        }
+        assert_eq!(contents(&repo, &snapshot).len(), files(0).len());
+        assert_eq!(contents(&repo, &other).len(), files(5).len());
+        assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+    }
+}
+
+#[test]
+fn a_run_that_built_on_what_was_pruned_meanwhile_commits_nothing() {
+    let w = world();
+    let repo = w.open(&w.cache()).unwrap();
+    let (_, mut snapshot) = back_up(&repo, None, &files(0)).unwrap();
+    let slow = w.open(&w.caches.path().join("slow")).unwrap();
+    // As a prune beside it would.
+    for index in w.store.list(Kind::Index).unwrap() {
+        w.store.remove(&strongroom_objects::Key::new(Kind::Index, &index.name).unwrap()).unwrap();
+    }
+    snapshot.time = now();
+    let e = slow.commit(&snapshot).unwrap_err();
+    assert!(e.to_string().contains("pruned meanwhile"), "{e}");
+}
+
+#[test]
+fn a_lock_of_a_living_process_holds_whatever_cache_is_used() {
+    let w = world();
+    let repo = w.open(&w.cache()).unwrap();
+    let put = |host: &str, pid: u32| {
+        let json = format!("{{\"time\":\"{}\",\"exclusive\":false,\"hostname\":\"{host}\",\"username\":\"strongroom\",\"pid\":{pid}}}", now());
+        let sealed = repo.key().encrypt(json.as_bytes()).unwrap();
+        let key = strongroom_objects::Key::new(Kind::Locks, &strongroom_objects::hash_name(&sealed)).unwrap();
+        w.store.put(&key, &sealed).unwrap();
+        key
+    };
+    for (host, pid) in [("test", 1), ("elsewhere", 999_999_999)] {
+        let lock = put(host, pid);
+        assert!(matches!(repo.lock_alone(&w.caches.path().join("1"), now()), Err(Error::Locked { .. } | Error::Cache(_))), "{host} {pid}");
+        std::fs::create_dir_all(w.caches.path().join("other")).unwrap();
+        assert!(matches!(repo.lock_for_writing(&w.caches.path().join("other"), now()), Err(Error::Locked { .. })), "{host} {pid}");
+        w.store.remove(&lock).unwrap();
+    }
+    put("test", 999_999_999);
+    assert!(repo.lock_for_writing(&w.caches.path().join("other"), now()).is_ok(), "a dead one's lock is cleared");
 }
 
 #[test]

@@ -116,14 +116,14 @@ fn any_damage_is_found_named_never_restored_and_healed() {
                     }
                 }
                 // Healed.
-                let report = heal_objects(store.as_ref(), other.as_ref(), &|_| {}).unwrap();
+                let report = heal_objects(store.as_ref(), other.as_ref(), &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| {}).unwrap();
                 assert!(report.lost.is_empty(), "{about}: {report:?}");
                 let repo = open().unwrap();
                 let missing = repo.heal_missing(other.as_ref()).unwrap();
                 assert!(missing.lost.is_empty(), "{about}: {missing:?}");
                 if matches!((kind, how), (Kind::Index, Damage::Delete)) {
                     let lock = repo.lock_alone(&cache, now()).unwrap();
-                    assert!(!repo.repair_index(&lock).unwrap().is_empty(), "{about}");
+                    assert!(!repo.repair_index(&lock, false).unwrap().is_empty(), "{about}");
                 }
                 if matches!((kind, how), (Kind::Snapshots, Damage::Delete)) {
                     assert_eq!(report.absent, vec![object.to_string()], "{about}");
@@ -178,11 +178,11 @@ fn an_index_that_is_gone_altogether_is_read_from_the_packs() {
     let fresh = Arc::new(Repository::open_damaged(store.clone(), &password(), &caches.path().join("fresh"), who()).unwrap());
     assert!(fresh.read_tree(&snapshot.tree).is_err());
     let writer = fresh.lock_for_writing(caches.path(), now()).unwrap();
-    assert!(fresh.repair_index(&writer).is_err(), "not while others may read and write");
+    assert!(fresh.repair_index(&writer, false).is_err(), "not while others may read and write");
     drop(writer);
     let lock = fresh.lock_alone(caches.path(), now()).unwrap();
-    assert!(!fresh.repair_index(&lock).unwrap().is_empty());
-    assert!(fresh.repair_index(&lock).unwrap().is_empty(), "repaired once is repaired");
+    assert!(!fresh.repair_index(&lock, false).unwrap().is_empty());
+    assert!(fresh.repair_index(&lock, false).unwrap().is_empty(), "repaired once is repaired");
     let mut got = contents(&fresh, &snapshot);
     got.sort();
     let mut want = files;

@@ -1,9 +1,11 @@
 //! Stock restic reads what is written here.
+#![allow(clippy::unwrap_used)]
 mod common;
 
 use common::*;
 use std::sync::Arc;
-use strongroom_objects::{LocalDir, testing::Memory};
+use strongroom_objects::{Kind, LocalDir, Store, testing::Memory};
+use strongroom_repository::PruneOptions;
 
 #[test]
 #[ignore = "needs restic; cargo xtask test installs and runs it"]
@@ -59,4 +61,40 @@ fn restic_accepts_what_a_crash_leaves() {
         dump(store.as_ref(), &repo_dir);
         restic(&repo_dir, &["check", "--read-data"]);
     }
+}
+
+#[test]
+#[ignore = "needs restic; cargo xtask test installs and runs it"]
+fn restic_accepts_what_a_prune_leaves_before_and_after_the_grace() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), cache.path());
+    let (first, _) = back_up(&repo, None, &school(1)).unwrap();
+    let (_, kept) = back_up(&repo, None, &school(2)[..20]).unwrap();
+    repo.forget(&first).unwrap();
+    for (id, _) in repo.snapshots().unwrap().into_iter().filter(|(_, s)| s.is_partial()) {
+        repo.forget(&id).unwrap();
+    }
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 86_400 };
+    let mut packs = Vec::new();
+    for day in [0, 2] {
+        let now = jiff::Timestamp::from_second(now().as_second() + day * 86_400).unwrap();
+        let plan = repo.plan_prune(options, now).unwrap();
+        assert!(!plan.is_empty(), "{plan:?}");
+        let mut lock = repo.lock_alone(cache.path(), now).unwrap();
+        repo.prune(&plan, &mut lock, &At(now), &|_, _| {}).unwrap();
+        lock.release().unwrap();
+        packs.push(store.list(Kind::Data).unwrap().len());
+        let dir = tempfile::tempdir().unwrap();
+        let repository = dir.path().join("repository");
+        dump(store.as_ref(), &repository);
+        restic(&repository, &["check", "--read-data"]);
+        let target = dir.path().join("out");
+        restic(&repository, &["restore", "latest", "--target", target.to_str().unwrap()]);
+        for (path, content) in &school(2)[..20] {
+            assert!(std::fs::read(target.join(path)).is_ok_and(|b| b == *content), "{path}");
+        }
+    }
+    assert!(packs[1] < packs[0], "{packs:?}: what was marked is gone");
+    assert_eq!(contents(&repo, &kept).len(), 20);
 }

@@ -58,6 +58,9 @@ impl Store for Sealing {
     fn list(&self, kind: Kind) -> Result<Vec<strongroom_objects::Entry>, strongroom_objects::StoreError> {
         self.0.lock().unwrap().list(kind)
     }
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), strongroom_objects::StoreError> {
+        self.0.lock().unwrap().replace(key, bytes)
+    }
     fn remove(&self, key: &Key) -> Result<(), strongroom_objects::StoreError> {
         self.0.lock().unwrap().remove(key)
     }

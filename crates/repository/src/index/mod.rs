@@ -26,7 +26,6 @@ const MERGE_AT: usize = 8;
 /// Runs are of like size when the larger has at most so many times the rows of the smaller.
 const LIKE: u64 = 8;
 const MANIFEST: &str = "manifest.json";
-const PACKS: &str = "packs";
 
 /// One pack in an index file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -154,6 +153,11 @@ impl BlobIndex {
         Ok(index)
     }
 
+    /// The list of packs of an epoch; one of another epoch is never taken for it.
+    fn packs_path(dir: &Path, epoch: u64) -> PathBuf {
+        dir.join(format!("packs-{epoch}"))
+    }
+
     fn state(&self) -> Arc<State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -234,13 +238,14 @@ impl BlobIndex {
         let packs: Vec<u8> = state.packs.iter().flat_map(|id| id.0).collect();
         let old = self.state();
         // Ids are only appended within an epoch; after it they are written anew.
-        if state.epoch == old.epoch && old.packs.len() <= state.packs.len() && self.dir.join(PACKS).exists() {
-            let mut file = fs::OpenOptions::new().write(true).open(self.dir.join(PACKS)).map_err(Error::cache)?;
+        let path = Self::packs_path(&self.dir, state.epoch);
+        if state.epoch == old.epoch && old.packs.len() <= state.packs.len() && path.exists() {
+            let mut file = fs::OpenOptions::new().write(true).open(&path).map_err(Error::cache)?;
             file.set_len(old.packs.len() as u64 * 32).map_err(Error::cache)?;
             std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).map_err(Error::cache)?;
             file.write_all(&packs[old.packs.len() * 32..]).and_then(|()| file.sync_data()).map_err(Error::cache)?;
         } else {
-            replace(&self.dir.join(PACKS), &packs)?;
+            replace(&path, &packs)?;
         }
         let name = |r: &Arc<Run>| r.path().file_name().map(|n| n.to_string_lossy().into_owned());
         let manifest = Manifest {
@@ -261,7 +266,9 @@ impl BlobIndex {
         let state = self.state();
         for entry in fs::read_dir(&self.dir).map_err(Error::cache)?.flatten() {
             let path = entry.path();
-            if path.extension().is_some_and(|e| e == "run") && !state.runs.iter().any(|r| r.path() == path) {
+            let old_run = path.extension().is_some_and(|e| e == "run") && !state.runs.iter().any(|r| r.path() == path);
+            let old_packs = entry.file_name().to_string_lossy().starts_with("packs") && path != Self::packs_path(&self.dir, state.epoch);
+            if old_run || old_packs {
                 fs::remove_file(&path).map_err(Error::cache)?;
             }
         }
@@ -336,7 +343,7 @@ fn copy(dir: &Path) -> Result<PathBuf, Error> {
         for run in &parsed.runs {
             fs::hard_link(dir.join(run), own.join(run))?;
         }
-        fs::copy(dir.join(PACKS), own.join(PACKS))?;
+        fs::copy(BlobIndex::packs_path(dir, parsed.epoch), BlobIndex::packs_path(&own, parsed.epoch))?;
         fs::write(own.join(MANIFEST), manifest)
     };
     if linked().is_err() {
@@ -354,7 +361,7 @@ fn load(dir: &Path) -> Result<State, Error> {
     if manifest.v != 1 {
         return Err(Error::cache("its version is another"));
     }
-    let bytes = fs::read(dir.join(PACKS)).map_err(Error::cache)?;
+    let bytes = fs::read(BlobIndex::packs_path(dir, manifest.epoch)).map_err(Error::cache)?;
     let packs: Vec<Id> = bytes.chunks_exact(32).take(manifest.packs).map(|c| Id(std::array::from_fn(|n| c[n]))).collect();
     if packs.len() != manifest.packs {
         return Err(Error::cache("the list of packs is cut short"));

@@ -3,10 +3,24 @@
 
 use secrecy::SecretString;
 use std::{path::Path, process::Command, sync::Arc};
+use strongroom_model::{Clock, Sleep};
 use strongroom_objects::{Key, Kind, LocalDir, Store};
 use strongroom_repository::{Cut, Error, Id, Node, Repository, Snapshot, TreeEditor, Writer};
 
 pub const PASSWORD: &str = "correct horse";
+
+/// A clock that stands still.
+pub struct At(pub jiff::Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> jiff::Timestamp {
+        self.0
+    }
+
+    fn sleep(&self, _: std::time::Duration) -> Sleep {
+        Box::pin(std::future::ready(()))
+    }
+}
 
 pub fn who() -> Writer {
     Writer { host: "test".into(), user: "strongroom".into(), program: "strongroom test".into() }

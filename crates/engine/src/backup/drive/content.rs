@@ -11,7 +11,7 @@ use strongroom_sources::{
 };
 
 /// How often a file is fetched whose length or hash does not fit.
-const FETCHES_MAX: usize = 6;
+const FETCHES_MAX: usize = 10;
 
 impl Drive {
     /// Fetches the content of a file with its older versions, judges it and stores it.
