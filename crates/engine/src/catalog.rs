@@ -126,17 +126,17 @@ impl Catalog {
     }
 
     fn rebuild_drive(&self, repo: &Repository, tree: &Id, owner: &str, parent: &str) -> Result<(), Error> {
-        for node in repo.read_tree(tree)? {
-            let Some(facts) = node.facts()? else { continue };
+        repo.each_entry(tree, &mut |node| {
+            let Some(facts) = node.facts()? else { return Ok(()) };
             if !matches!(facts.kind, ItemKind::File | ItemKind::Folder) {
-                continue;
+                return Ok(());
             }
             self.set(owner, &facts.id.0, Place { parent: parent.to_owned(), name: node.name.clone() });
-            if let NodeKind::Dir { subtree } = &node.kind {
-                self.rebuild_drive(repo, subtree, owner, &facts.id.0)?;
+            match &node.kind {
+                NodeKind::Dir { subtree } => self.rebuild_drive(repo, subtree, owner, &facts.id.0),
+                _ => Ok(()),
             }
-        }
-        Ok(())
+        })
     }
 
     fn fresh(&self) -> MutexGuard<'_, HashMap<String, Option<Place>>> {

@@ -198,7 +198,7 @@ impl Repository {
     fn check_tree(&self, (tree, path, snapshot): &Open, findings: &Findings) -> Result<(Vec<Open>, Vec<String>), Error> {
         let mut below = Vec::new();
         let mut bad = Vec::new();
-        let nodes = match self.read_tree(tree) {
+        let nodes = match self.read_stored(tree) {
             Ok(nodes) => nodes,
             Err(e) => {
                 findings.problem(format!("{}/: {e}", path));
@@ -208,6 +208,7 @@ impl Repository {
         for node in nodes {
             let at = || format!("{path}/{}", node.name);
             match &node.kind {
+                NodeKind::Dir { subtree } if node.shard => below.push((*subtree, path.clone(), *snapshot)),
                 NodeKind::Dir { subtree } => below.push((*subtree, at(), *snapshot)),
                 NodeKind::File { content, .. } => {
                     let mut whole = true;

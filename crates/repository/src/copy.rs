@@ -50,7 +50,7 @@ impl Repository {
                 .map(|tree| -> Result<Vec<Id>, Error> {
                     let mut below = Vec::new();
                     let mut content = Vec::new();
-                    for node in self.read_tree(tree)? {
+                    for node in self.read_stored(tree)? {
                         match node.kind {
                             NodeKind::Dir { subtree } => below.push(subtree),
                             NodeKind::File { content: ids, .. } => content.extend(ids),

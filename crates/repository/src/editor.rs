@@ -1,4 +1,7 @@
-use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, tree};
+use crate::{
+    BlobKind, Error, Id, Node, NodeKind, Repository, tree,
+    tree::{SHARD_ABOVE, shard_of},
+};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,6 +22,10 @@ struct Dir {
     tree: Option<Id>,
     /// `None` while not loaded.
     children: Option<BTreeMap<String, Child>>,
+    /// Whether its children are shards, which hold its entries. Known once it is loaded.
+    in_shards: bool,
+    /// Whether it is a shard itself; such a one is not parted again.
+    is_shard: bool,
     dirty: bool,
 }
 
@@ -31,7 +38,8 @@ impl Child {
     fn from_node(node: Node) -> (String, Self) {
         match node.kind {
             NodeKind::Dir { subtree } => {
-                let dir = Dir { modified: node.modified, facts: node.facts, tree: Some(subtree), children: None, dirty: false };
+                let tree = Some(subtree);
+                let dir = Dir { modified: node.modified, facts: node.facts, tree, children: None, in_shards: false, is_shard: node.shard, dirty: false };
                 (node.name, Child::Dir(dir))
             }
             _ => (node.name.clone(), Child::Leaf(node)),
@@ -41,22 +49,70 @@ impl Child {
 
 impl Dir {
     fn new(modified: jiff::Timestamp) -> Self {
-        Self { modified, facts: None, tree: None, children: Some(BTreeMap::new()), dirty: true }
+        Self { modified, facts: None, tree: None, children: Some(BTreeMap::new()), in_shards: false, is_shard: false, dirty: true }
+    }
+
+    fn shard(modified: jiff::Timestamp) -> Self {
+        Self { is_shard: true, ..Self::new(modified) }
     }
 
     fn load(&mut self, repo: &Repository, loaded: &mut usize) -> Result<&mut BTreeMap<String, Child>, Error> {
         if self.children.is_none() {
             let nodes = match &self.tree {
-                Some(id) => repo.read_tree(id)?,
+                Some(id) => repo.read_stored(id)?,
                 None => Vec::new(),
             };
             *loaded += nodes.len();
+            self.in_shards = nodes.iter().any(|n| n.shard);
             self.children = Some(nodes.into_iter().map(Child::from_node).collect());
         }
         Ok(self.children.get_or_insert_default())
     }
 
+    /// The directory whose children hold `name`: this one, or one of its shards. With `change` the shard is made when it is
+    /// missing, and is written with the next write.
+    fn holder(&mut self, name: &str, repo: &Repository, loaded: &mut usize, change: bool) -> Result<Option<&mut Dir>, Error> {
+        self.load(repo, loaded)?;
+        if !self.in_shards {
+            return Ok(Some(self));
+        }
+        let (shard, modified) = (shard_of(name), self.modified);
+        let children = self.children.get_or_insert_default();
+        if change {
+            children.entry(shard.clone()).or_insert_with(|| Child::Dir(Dir::shard(modified)));
+        }
+        Ok(match children.get_mut(&shard) {
+            Some(Child::Dir(dir)) => {
+                dir.dirty |= change;
+                Some(dir)
+            }
+            _ => None,
+        })
+    }
+
+    /// Before it is written: a directory that grew large goes into shards, and shards without entries go.
+    fn settle(&mut self) {
+        let Some(children) = &mut self.children else { return };
+        if self.in_shards {
+            children.retain(|_, c| !matches!(c, Child::Dir(Dir { children: Some(below), .. }) if below.is_empty()));
+            self.in_shards = !children.is_empty();
+        } else if children.len() > SHARD_ABOVE && !self.is_shard {
+            let mut shards: BTreeMap<String, Child> = BTreeMap::new();
+            for (name, child) in std::mem::take(children) {
+                let shard = shards.entry(shard_of(&name)).or_insert_with(|| Child::Dir(Dir::shard(self.modified)));
+                if let Child::Dir(Dir { children: Some(below), .. }) = shard {
+                    below.insert(name, child);
+                }
+            }
+            *children = shards;
+            self.in_shards = true;
+        }
+    }
+
     fn write(&mut self, repo: &Repository, shed: bool) -> Result<Id, Error> {
+        if self.dirty {
+            self.settle();
+        }
         let id = match (self.dirty, self.tree, &mut self.children) {
             (false, Some(id), _) => id,
             // Only its own record changed, which stands in the directory above: what it holds was not even read.
@@ -78,7 +134,8 @@ impl Dir {
                         Child::Leaf(node) => node.clone(),
                         Child::Dir(dir) => {
                             let subtree = dir.write(repo, shed)?;
-                            let mut node = Node::dir(name.clone(), subtree, dir.modified);
+                            let make = if self.in_shards { Node::shard } else { Node::dir };
+                            let mut node = make(name.clone(), subtree, dir.modified);
                             node.facts.clone_from(&dir.facts);
                             node
                         }
@@ -109,7 +166,7 @@ impl TreeEditor {
     /// Starts from a snapshot's root, or from nothing.
     pub fn new(repo: Arc<Repository>, root: Option<Id>, now: jiff::Timestamp) -> Self {
         let root = match root {
-            Some(id) => Dir { modified: now, facts: None, tree: Some(id), children: None, dirty: false },
+            Some(id) => Dir { modified: now, facts: None, tree: Some(id), children: None, in_shards: false, is_shard: false, dirty: false },
             None => Dir::new(now),
         };
         Self { repo, root, loaded_nodes: 0 }
@@ -121,7 +178,8 @@ impl TreeEditor {
             if create.is_some() {
                 dir.dirty = true;
             }
-            let children = dir.load(&self.repo, &mut self.loaded_nodes)?;
+            let Some(holder) = dir.holder(part, &self.repo, &mut self.loaded_nodes, create.is_some())? else { return Ok(None) };
+            let children = holder.load(&self.repo, &mut self.loaded_nodes)?;
             let missing = !matches!(children.get(*part), Some(Child::Dir(_)));
             match (missing, create) {
                 (true, None) => return Ok(None),
@@ -150,10 +208,13 @@ impl TreeEditor {
         let repo = self.repo.clone();
         let Some(dir) = self.dir_mut(parent, None)? else { return Ok(None) };
         let mut loaded = 0;
-        let found = dir.load(&repo, &mut loaded)?.get(*name).map(|child| match child {
-            Child::Leaf(node) => Found::File(node.clone()),
-            Child::Dir(dir) => Found::Dir(dir.facts.clone()),
-        });
+        let found = match dir.holder(name, &repo, &mut loaded, false)? {
+            Some(holder) => holder.load(&repo, &mut loaded)?.get(*name).map(|child| match child {
+                Child::Leaf(node) => Found::File(node.clone()),
+                Child::Dir(dir) => Found::Dir(dir.facts.clone()),
+            }),
+            None => None,
+        };
         self.loaded_nodes += loaded;
         Ok(found)
     }
@@ -163,7 +224,17 @@ impl TreeEditor {
         let repo = self.repo.clone();
         let Some(dir) = self.dir_mut(path, None)? else { return Ok(Vec::new()) };
         let mut loaded = 0;
-        let names = dir.load(&repo, &mut loaded)?.keys().cloned().collect();
+        dir.load(&repo, &mut loaded)?;
+        let mut names: Vec<String> = Vec::new();
+        for (name, child) in dir.children.iter_mut().flatten() {
+            match child {
+                Child::Dir(shard) if dir.in_shards => names.extend(shard.load(&repo, &mut loaded)?.keys().cloned()),
+                _ => names.push(name.clone()),
+            }
+        }
+        if dir.in_shards {
+            names.sort_unstable();
+        }
         self.loaded_nodes += loaded;
         Ok(names)
     }
@@ -182,7 +253,9 @@ impl TreeEditor {
         let mut loaded = 1;
         if let Some(dir) = self.dir_mut(parent, Some(modified))? {
             let (name, child) = Child::from_node(node);
-            dir.load(&repo, &mut loaded)?.insert(name, child);
+            if let Some(holder) = dir.holder(&name, &repo, &mut loaded, true)? {
+                holder.load(&repo, &mut loaded)?.insert(name, child);
+            }
         }
         self.loaded_nodes += loaded;
         Ok(())
@@ -213,7 +286,8 @@ impl TreeEditor {
         let modified = jiff::Timestamp::UNIX_EPOCH;
         let Some(dir) = self.dir_mut(parent, Some(modified))? else { return Ok(None) };
         let mut loaded = 0;
-        Ok(dir.load(&repo, &mut loaded)?.remove(*name))
+        let Some(holder) = dir.holder(name, &repo, &mut loaded, true)? else { return Ok(None) };
+        Ok(holder.load(&repo, &mut loaded)?.remove(*name))
     }
 
     /// Takes away directories without children, from `path` upwards, down to `keep` leading parts.
@@ -248,7 +322,9 @@ impl TreeEditor {
         let repo = self.repo.clone();
         let mut loaded = 0;
         if let Some(dir) = self.dir_mut(parent, Some(modified))? {
-            dir.load(&repo, &mut loaded)?.insert((*name).to_owned(), child);
+            if let Some(holder) = dir.holder(name, &repo, &mut loaded, true)? {
+                holder.load(&repo, &mut loaded)?.insert((*name).to_owned(), child);
+            }
         }
         Ok(true)
     }

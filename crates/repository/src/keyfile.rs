@@ -13,11 +13,13 @@ use strongroom_objects::{Key, Kind, Store, hash_name};
 const SCRYPT_LOG_N: u8 = 15;
 /// Most memory that a key file may ask for.
 const SCRYPT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Most passes that a key file may ask for.
+const SCRYPT_P_MAX: u32 = 16;
 /// Largest key file that is read.
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 #[derive(Serialize, Deserialize)]
-struct KeyFile {
+pub(crate) struct KeyFile {
     created: jiff::Timestamp,
     username: String,
     hostname: String,
@@ -28,6 +30,15 @@ struct KeyFile {
     p: u32,
     salt: String,
     data: String,
+}
+
+impl KeyFile {
+    /// The cost as a power of two, when it is one that this program pays: beyond a gibibyte it is an attack on memory, not a key.
+    pub(crate) fn log_n(&self) -> Option<u8> {
+        let fits = |n: u64| 128_u64.checked_mul(u64::from(self.r)).and_then(|bytes| bytes.checked_mul(n)).is_some_and(|bytes| bytes <= SCRYPT_BYTES_MAX);
+        let payable = self.kdf == "scrypt" && self.n.is_power_of_two() && self.p <= SCRYPT_P_MAX && fits(self.n) && fits(u64::from(self.p));
+        if payable { u8::try_from(self.n.trailing_zeros()).ok() } else { None }
+    }
 }
 
 /// The `config` object.
@@ -134,15 +145,9 @@ pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<MasterK
         }
         let bytes = store.get(&Key::new(Kind::Keys, &entry.name)?)?;
         let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) else { continue };
-        // A cost beyond a gibibyte is an attack on memory, not a key.
-        let log_n = file.n.trailing_zeros();
-        let cost = file.n.checked_mul(128 * u64::from(file.r)).filter(|bytes| *bytes <= SCRYPT_BYTES_MAX);
-        if file.kdf != "scrypt" || !file.n.is_power_of_two() || cost.is_none() || file.p > 16 || hash_name(&bytes) != entry.name {
-            continue;
-        }
+        let Some(log_n) = file.log_n().filter(|_| hash_name(&bytes) == entry.name) else { continue };
         let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else { continue };
         tried += 1;
-        let Ok(log_n) = u8::try_from(log_n) else { continue };
         // Parameters that make no sense are no key; another one may open.
         let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else { continue };
         if let Some(json) = user.decrypt(&data) {

@@ -13,6 +13,8 @@ mod check;
 mod copy;
 mod crypto;
 mod cut;
+#[cfg(fuzzing)]
+pub mod doors;
 mod editor;
 mod error;
 mod ids;

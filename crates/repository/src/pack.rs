@@ -54,26 +54,31 @@ impl PackBuilder {
 
     /// The pack's bytes and what is in it.
     pub(crate) fn finish(mut self, key: &MasterKey) -> Result<(Vec<u8>, Vec<PackedBlob>), Error> {
-        let mut header = Vec::with_capacity(self.blobs.len() * 41);
-        for blob in &self.blobs {
-            let compressed = blob.plain_length != 0;
-            header.push(match (blob.kind, compressed) {
-                (BlobKind::Data, false) => 0,
-                (BlobKind::Tree, false) => 1,
-                (BlobKind::Data, true) => 2,
-                (BlobKind::Tree, true) => 3,
-            });
-            header.extend_from_slice(&blob.length.to_le_bytes());
-            if compressed {
-                header.extend_from_slice(&blob.plain_length.to_le_bytes());
-            }
-            header.extend_from_slice(&blob.id.0);
-        }
-        let sealed = key.encrypt(&header)?;
+        let sealed = key.encrypt(&header_bytes(&self.blobs))?;
         self.bytes.extend_from_slice(&sealed);
         self.bytes.extend_from_slice(&(sealed.len() as u32).to_le_bytes());
         Ok((self.bytes, self.blobs))
     }
+}
+
+/// A header, plain.
+pub(crate) fn header_bytes(blobs: &[PackedBlob]) -> Vec<u8> {
+    let mut header = Vec::with_capacity(blobs.len() * 41);
+    for blob in blobs {
+        let compressed = blob.plain_length != 0;
+        header.push(match (blob.kind, compressed) {
+            (BlobKind::Data, false) => 0,
+            (BlobKind::Tree, false) => 1,
+            (BlobKind::Data, true) => 2,
+            (BlobKind::Tree, true) => 3,
+        });
+        header.extend_from_slice(&blob.length.to_le_bytes());
+        if compressed {
+            header.extend_from_slice(&blob.plain_length.to_le_bytes());
+        }
+        header.extend_from_slice(&blob.id.0);
+    }
+    header
 }
 
 /// Reads the header of a whole pack.
@@ -86,6 +91,11 @@ pub fn read_header(key: &MasterKey, name: &str, pack: &[u8]) -> Result<Vec<Packe
     }
     let (body, header) = rest.split_at(rest.len() - length);
     let header = key.decrypt(header).ok_or_else(|| bad("the header does not decrypt"))?;
+    parse_header(&header, body.len() as u64).map_err(bad)
+}
+
+/// What a decrypted header says of `body_bytes` bytes of blobs, or what is wrong with it.
+pub(crate) fn parse_header(header: &[u8], body_bytes: u64) -> Result<Vec<PackedBlob>, &'static str> {
     let mut blobs = Vec::new();
     let (mut at, mut offset) = (0, 0_u64);
     while at < header.len() {
@@ -95,24 +105,25 @@ pub fn read_header(key: &MasterKey, name: &str, pack: &[u8]) -> Result<Vec<Packe
             1 => (BlobKind::Tree, false),
             2 => (BlobKind::Data, true),
             3 => (BlobKind::Tree, true),
-            _ => return Err(bad("a header entry has an unknown type")),
+            _ => return Err("a header entry has an unknown type"),
         };
         let id_at = at + if compressed { 9 } else { 5 };
         let (Some(length), Some(id)) = (number(at + 1..at + 5), header.get(id_at..id_at + 32)) else {
-            return Err(bad("the header ends inside an entry"));
+            return Err("the header ends inside an entry");
         };
         let plain_length = if compressed { number(at + 5..at + 9).unwrap_or(0) } else { 0 };
         let mut hash = [0; 32];
         hash.copy_from_slice(id);
-        if offset + u64::from(length) > body.len() as u64 {
-            return Err(bad("a blob lies beyond the end"));
+        let start = u32::try_from(offset).map_err(|_| "it is larger than a pack can be")?;
+        if offset + u64::from(length) > body_bytes {
+            return Err("a blob lies beyond the end");
         }
-        blobs.push(PackedBlob { id: Id(hash), kind, offset: offset as u32, length, plain_length });
+        blobs.push(PackedBlob { id: Id(hash), kind, offset: start, length, plain_length });
         offset += u64::from(length);
         at = id_at + 32;
     }
-    if offset != body.len() as u64 {
-        return Err(bad("there are bytes that belong to no blob"));
+    if offset != body_bytes {
+        return Err("there are bytes that belong to no blob");
     }
     Ok(blobs)
 }

@@ -180,7 +180,7 @@ impl Repository {
                 .par_iter()
                 .map(|tree| -> Result<Vec<Id>, Error> {
                     let nodes = match (marks.mark(BlobKind::Tree, tree)?, marked.get(&(BlobKind::Tree, *tree))) {
-                        (Some(true), _) => self.read_tree(tree)?,
+                        (Some(true), _) => self.read_stored(tree)?,
                         (Some(false), _) => return Ok(Vec::new()),
                         (None, Some(at)) => {
                             insert(&taken_back, at.pack);

@@ -13,7 +13,24 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 /// Largest unpacked object (index, snapshot) we decompress.
-const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+pub(crate) const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// The bytes of an index file or a snapshot, at most so many, or what is wrong with them.
+pub(crate) fn unpack(plain: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, String> {
+    match plain.split_first() {
+        Some((b'{' | b'[', _)) => Ok(plain),
+        Some((2, packed)) => {
+            let mut out = Vec::new();
+            let reader = zstd::Decoder::new(packed).map_err(|e| e.to_string())?;
+            std::io::Read::read_to_end(&mut std::io::Read::take(reader, bytes_max as u64 + 1), &mut out).map_err(|e| e.to_string())?;
+            if out.len() > bytes_max {
+                return Err(format!("it unpacks to more than {bytes_max} bytes"));
+            }
+            Ok(out)
+        }
+        _ => Err("its form is unknown".to_owned()),
+    }
+}
 
 /// Who writes, for key files, locks and snapshots.
 #[derive(Debug, Clone)]
@@ -159,17 +176,7 @@ impl Repository {
             return Err(Error::damaged(key.to_string(), "its bytes are not those that its name says"));
         }
         let plain = self.key.decrypt(&sealed).ok_or_else(|| Error::damaged(key.to_string(), "it was not written with this repository's key"))?;
-        match plain.split_first() {
-            Some((b'{' | b'[', _)) => Ok(plain),
-            Some((2, packed)) => {
-                let mut out = Vec::new();
-                let mut reader =
-                    zstd::Decoder::new(packed).map(|d| std::io::Read::take(d, UNPACKED_BYTES_MAX as u64)).map_err(|e| Error::damaged(key.to_string(), e))?;
-                std::io::Read::read_to_end(&mut reader, &mut out).map_err(|e| Error::damaged(key.to_string(), e))?;
-                Ok(out)
-            }
-            _ => Err(Error::damaged(key.to_string(), "its form is unknown")),
-        }
+        unpack(plain, UNPACKED_BYTES_MAX).map_err(|why| Error::damaged(key.to_string(), why))
     }
 
     /// All snapshots, oldest first. One that cannot be read is an error: it may be the newest clean one.
@@ -227,9 +234,50 @@ impl Repository {
         open_blob(&self.key, &found.blob, &sealed)
     }
 
-    /// The entries of a directory.
+    /// The entries of a directory, by name. Of a very large one use [`Repository::each_entry`], which holds less of it at a time.
     pub fn read_tree(&self, id: &Id) -> Result<Vec<Node>, Error> {
+        let mut nodes = self.read_stored(id)?;
+        if nodes.iter().any(|n| n.shard) {
+            nodes.clear();
+            self.each_entry::<Error>(id, &mut |node| {
+                nodes.push(node);
+                Ok(())
+            })?;
+            nodes.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(nodes)
+    }
+
+    /// Hands out the entries of a directory, those of each of its shards by name.
+    pub fn each_entry<E: From<Error>>(&self, id: &Id, visit: &mut dyn FnMut(Node) -> Result<(), E>) -> Result<(), E> {
+        for node in self.read_stored(id)? {
+            match node.kind {
+                // A shard has none itself; whoever claims so is not followed.
+                crate::NodeKind::Dir { subtree } if node.shard => {
+                    self.read_stored(&subtree)?.into_iter().filter(|n| !n.shard).try_for_each(&mut *visit)?;
+                }
+                _ => visit(node)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A directory as it is stored: shards are nodes like others.
+    pub(crate) fn read_stored(&self, id: &Id) -> Result<Vec<Node>, Error> {
         tree::decode(id, &self.read_blob(BlobKind::Tree, id)?)
+    }
+
+    /// One entry of a directory, without reading more than its shard.
+    fn entry(&self, tree: &Id, name: &str) -> Result<Option<Node>, Error> {
+        let mut nodes = self.read_stored(tree)?;
+        if nodes.iter().any(|n| n.shard) {
+            let holder = tree::shard_of(name);
+            nodes = match nodes.into_iter().find(|n| n.shard && n.name == holder).map(|n| n.kind) {
+                Some(crate::NodeKind::Dir { subtree }) => self.read_stored(&subtree)?,
+                _ => return Ok(None),
+            };
+        }
+        Ok(nodes.into_iter().find(|n| n.name == name && !n.shard))
     }
 
     /// The whole content of a file node. For large files read blob by blob instead.
@@ -252,7 +300,7 @@ impl Repository {
                     _ => return Err(Error::NoSuchPath(path.to_owned())),
                 }
             }
-            let node = self.read_tree(&tree)?.into_iter().find(|n| n.name == part);
+            let node = self.entry(&tree, part)?;
             found = Some(node.ok_or_else(|| Error::NoSuchPath(path.to_owned()))?);
         }
         Ok(found.unwrap_or_else(|| Node::dir("/", *root, jiff::Timestamp::UNIX_EPOCH)))

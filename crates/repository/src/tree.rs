@@ -9,6 +9,10 @@ use unicode_general_category::{GeneralCategory as C, get_general_category};
 
 /// The extended attribute that holds our record of an item.
 pub const FACTS_ATTRIBUTE: &str = "user.strongroom";
+/// The extended attribute that marks a shard: a directory that only holds a part of the entries of the one above it.
+pub(crate) const SHARD_ATTRIBUTE: &str = "user.strongroom.shard";
+/// Entries of a directory above which it is stored in shards: one entry more then costs a small tree, not a large one.
+pub(crate) const SHARD_ABOVE: usize = 5_000;
 
 /// File or directory; other kinds of a foreign repository are kept as they are named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,17 +44,29 @@ pub struct Node {
     pub modified: jiff::Timestamp,
     /// Our record of the item, as stored.
     pub facts: Option<Vec<u8>>,
+    /// Whether it is a part of the directory above it. Readers of directories never see one.
+    pub(crate) shard: bool,
+}
+
+/// The shard that holds an entry: 256 of them, by the hash of the name, so that a name's shard never depends on others.
+pub(crate) fn shard_of(name: &str) -> String {
+    format!("~{:02x}", Id::of(name.as_bytes()).0[0])
 }
 
 impl Node {
     /// A file.
     pub fn file(name: impl Into<String>, content: Vec<Id>, size_bytes: u64, modified: jiff::Timestamp) -> Self {
-        Self { name: name.into(), kind: NodeKind::File { content, size_bytes }, modified, facts: None }
+        Self { name: name.into(), kind: NodeKind::File { content, size_bytes }, modified, facts: None, shard: false }
     }
 
     /// A directory.
     pub fn dir(name: impl Into<String>, subtree: Id, modified: jiff::Timestamp) -> Self {
-        Self { name: name.into(), kind: NodeKind::Dir { subtree }, modified, facts: None }
+        Self { name: name.into(), kind: NodeKind::Dir { subtree }, modified, facts: None, shard: false }
+    }
+
+    /// A part of a directory.
+    pub(crate) fn shard(name: impl Into<String>, subtree: Id, modified: jiff::Timestamp) -> Self {
+        Self { shard: true, ..Self::dir(name, subtree, modified) }
     }
 
     /// The record of the item, read; a foreign or newer record is an error.
@@ -109,8 +125,10 @@ fn encode_node(out: &mut String, node: &Node) {
     };
     out.push_str("{\"name\":");
     json_string(out, &go_quote(&node.name));
+    out.push_str(",\"type\":");
+    json_string(out, kind);
     // Writing to a String cannot fail.
-    let _ = write!(out, ",\"type\":\"{kind}\",\"mode\":{mode},\"mtime\":\"{time}\",\"atime\":\"{time}\",\"ctime\":\"{time}\",\"uid\":0,\"gid\":0");
+    let _ = write!(out, ",\"mode\":{mode},\"mtime\":\"{time}\",\"atime\":\"{time}\",\"ctime\":\"{time}\",\"uid\":0,\"gid\":0");
     if let NodeKind::File { size_bytes, .. } = &node.kind {
         if *size_bytes > 0 {
             let _ = write!(out, ",\"size\":{size_bytes}");
@@ -119,6 +137,9 @@ fn encode_node(out: &mut String, node: &Node) {
     }
     if let Some(facts) = &node.facts {
         let _ = write!(out, ",\"extended_attributes\":[{{\"name\":\"{FACTS_ATTRIBUTE}\",\"value\":\"{}\"}}]", BASE64.encode(facts));
+    }
+    if node.shard {
+        let _ = write!(out, ",\"extended_attributes\":[{{\"name\":\"{SHARD_ATTRIBUTE}\",\"value\":\"MQ==\"}}]");
     }
     match &node.kind {
         NodeKind::File { content, .. } => {
@@ -227,6 +248,10 @@ fn json_string(out: &mut String, text: &str) {
             '&' => out.push_str("\\u0026"),
             '\u{2028}' => out.push_str("\\u2028"),
             '\u{2029}' => out.push_str("\\u2029"),
+            // Names have none left, but the kinds of a foreign repository may.
+            c if (c as u32) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
             c => out.push(c),
         }
     }
@@ -272,10 +297,10 @@ pub(crate) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<Node>, Error> {
         if name.is_empty() || name == "." || name == ".." || name.contains('/') || name.contains('\0') {
             return Err(bad(format!("{name:?} is no name")));
         }
-        let facts = r
-            .extended_attributes
+        let attributes = r.extended_attributes.unwrap_or_default();
+        let marked = attributes.iter().any(|a| a.name == SHARD_ATTRIBUTE);
+        let facts = attributes
             .into_iter()
-            .flatten()
             .find(|a| a.name == FACTS_ATTRIBUTE)
             .and_then(|a| a.value)
             .map(|v| BASE64.decode(v).map_err(|e| bad(e.to_string())))
@@ -287,7 +312,8 @@ pub(crate) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<Node>, Error> {
             (other, _) => NodeKind::Other(other.to_owned()),
         };
         let modified = r.mtime.and_then(|t| t.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        nodes.push(Node { name, kind, modified, facts });
+        let shard = marked && facts.is_none() && matches!(kind, NodeKind::Dir { .. });
+        nodes.push(Node { name, kind, modified, facts, shard });
     }
     Ok(nodes)
 }

@@ -2,9 +2,9 @@
 mod common;
 
 use common::*;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
-use strongroom_repository::{BlobKind, Error, Node, Repository, TreeEditor};
+use strongroom_repository::{BlobKind, Change, Error, Id, Node, NodeKind, Repository, TreeEditor, Visit};
 
 #[test]
 fn what_goes_in_comes_out_and_the_same_attachment_is_stored_once() {
@@ -226,4 +226,94 @@ fn a_crash_at_any_write_loses_nothing_that_was_committed() {
             assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
         }
     }
+}
+
+fn empty_file(name: &str) -> Node {
+    Node::file(name, Vec::new(), 0, now())
+}
+
+#[test]
+fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), cache.path());
+    let many = 20_000;
+    let mut tree = TreeEditor::new(repo.clone(), None, now());
+    let mut model: BTreeSet<String> = (0..many).map(|n| format!("file {n}")).collect();
+    for name in &model {
+        tree.put(&["drive", "big"], empty_file(name)).unwrap();
+    }
+    tree.put(&["drive", "small"], empty_file("one")).unwrap();
+    let old = tree.write_and_shed().unwrap();
+    repo.flush().unwrap();
+    let all = |root: &Id| {
+        let NodeKind::Dir { subtree } = repo.node_at(root, "/drive/big").unwrap().kind else { panic!("no folder") };
+        repo.read_tree(&subtree).unwrap().into_iter().map(|n| n.name).collect::<Vec<_>>()
+    };
+    assert!(all(&old).into_iter().eq(model.iter().cloned()), "one folder, by name");
+    assert_eq!(repo.node_at(&old, "/drive/big/file 777").unwrap().name, "file 777");
+    assert!(matches!(repo.node_at(&old, "/drive/big/~00"), Err(Error::NoSuchPath(_))), "shards do not show");
+
+    // One file more, one away, one renamed, each found again before and after it is written.
+    let before = repo.written();
+    let mut tree = TreeEditor::new(repo.clone(), Some(old), now());
+    tree.put(&["drive", "big"], empty_file("new")).unwrap();
+    assert!(tree.remove(&["drive", "big", "file 5"]).unwrap());
+    assert!(!tree.remove(&["drive", "big", "file 5"]).unwrap());
+    assert!(tree.rename(&["drive", "big", "file 6"], &["drive", "small", "file 6"], now()).unwrap());
+    assert!(tree.rename(&["drive", "small", "one"], &["drive", "big", "one"], now()).unwrap());
+    assert!(tree.get(&["drive", "big", "file 6"]).unwrap().is_none());
+    assert!(tree.loaded_nodes() < 2_000, "{} nodes were read for five changes", tree.loaded_nodes());
+    let new = tree.write_and_shed().unwrap();
+    let bytes = repo.written().bytes_in - before.bytes_in;
+    assert!(bytes < 250_000, "{bytes} bytes of trees for five changes");
+    model.extend(["new".to_owned(), "one".to_owned()]);
+    model.remove("file 5");
+    model.remove("file 6");
+    assert!(all(&new).into_iter().eq(model.iter().cloned()));
+    let mut changes = Vec::new();
+    repo.diff(Some(&old), Some(&new), "", &mut |path, change| {
+        if !matches!(change, Change::Modified { .. }) {
+            changes.push(path.to_owned());
+        }
+        Ok(())
+    })
+    .unwrap();
+    changes.sort();
+    assert_eq!(changes, ["/drive/big/file 5", "/drive/big/file 6", "/drive/big/new", "/drive/big/one", "/drive/small/file 6", "/drive/small/one"]);
+    let mut walked = BTreeSet::new();
+    repo.walk(&new, "", &mut |path, _| {
+        walked.insert(path.to_owned());
+        Ok(Visit::Enter)
+    })
+    .unwrap();
+    assert!(model.iter().all(|n| walked.contains(&format!("/drive/big/{n}"))));
+    assert_eq!(walked.len(), model.len() + 4, "drive, big, small, and what is in small");
+
+    // What grew from plain to shards differs by what changed alone, and what is emptied is an empty folder.
+    let mut tree = TreeEditor::new(repo.clone(), None, now());
+    for n in 0..5_000 {
+        tree.put(&["d"], empty_file(&format!("{n}"))).unwrap();
+    }
+    let plain = tree.write().unwrap();
+    tree.put(&["d"], empty_file("one more")).unwrap();
+    let grown = tree.write_and_shed().unwrap();
+    let mut added = Vec::new();
+    repo.diff(Some(&plain), Some(&grown), "", &mut |path, change| {
+        added.extend(matches!(change, Change::Added(_)).then(|| path.to_owned()));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(added, ["/d/one more"]);
+    for name in tree.names(&["d"]).unwrap() {
+        assert!(tree.remove(&["d", &name]).unwrap());
+    }
+    assert!(tree.names(&["d"]).unwrap().is_empty());
+    let emptied = tree.write_and_shed().unwrap();
+    let NodeKind::Dir { subtree } = repo.node_at(&emptied, "/d").unwrap().kind else { panic!("no folder") };
+    assert!(repo.read_tree(&subtree).unwrap().is_empty());
+    tree.put(&["d"], empty_file("again")).unwrap();
+    let again = tree.write().unwrap();
+    assert_eq!(repo.node_at(&again, "/d/again").unwrap().name, "again");
+    assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
 }

@@ -11,6 +11,8 @@
 //! Start at [`Vault`].
 
 mod clock;
+#[cfg(fuzzing)]
+pub mod doors;
 mod http;
 mod journal;
 mod settings;

@@ -378,3 +378,22 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests;
+
+/// For the fuzzer: every blob that an index file names is found in the run that is made of it.
+#[cfg(fuzzing)]
+pub(crate) fn check_runs(file: &IndexFile, path: &Path) {
+    let rows: Vec<Row> = file.packs.iter().enumerate().flat_map(|(n, p)| p.blobs.iter().map(move |b| Row::new(&PackedBlob::from(b), n as u32))).collect();
+    if rows.is_empty() {
+        return;
+    }
+    let run = run::write(path, rows).expect("a run is written");
+    for (pack, blob) in file.packs.iter().flat_map(|p| p.blobs.iter().map(move |b| (p.id, PackedBlob::from(b)))) {
+        let (_, row) = run.find(blob.kind, &blob.id).expect("readable").expect("named");
+        let at = row.location(pack, blob.kind, blob.id).blob;
+        let same = |p: &IndexPack| p.blobs.iter().map(PackedBlob::from).any(|b| b == at);
+        assert!(file.packs.iter().any(same));
+    }
+}
+
+#[cfg(fuzzing)]
+pub(crate) use run::probe as probe_run;
