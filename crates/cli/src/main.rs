@@ -12,6 +12,7 @@ mod keys;
 mod open;
 mod output;
 mod progress;
+mod repair;
 mod restore;
 mod upkeep;
 
@@ -95,7 +96,7 @@ enum Command {
     /// Make damage good: objects from the other copy, the index from the packs.
     Repair {
         #[command(subcommand)]
-        command: upkeep::Repair,
+        command: repair::Repair,
     },
     /// Passwords, recovery shares, rotation.
     Key {
@@ -180,7 +181,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Prune(a) => upkeep::prune(&global, a).await,
         Command::Hold { command } => upkeep::hold(&global, command).await,
         Command::Replicate(a) => commands::replicate(&global, a).await,
-        Command::Repair { command } => upkeep::repair(&global, command).await,
+        Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,
         Command::Config { command: ConfigCommand::Check } => config::check(&global),
         Command::Demo(a) => demo::run(&global, a).await,

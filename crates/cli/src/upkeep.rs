@@ -1,19 +1,21 @@
 //! Commands that keep a repository in shape: check, forget, prune, hold. What removes something plans, shows and asks.
 
 use crate::{Global, commands::snapshot, config::Config, open, output, progress::Bar};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::collections::BTreeMap;
 use strongroom_engine::Progress;
-use strongroom_objects::{Kind, LocalDir, Store};
-use strongroom_repository::{CheckReport, Policy, PruneOptions, PrunePlan, Repository, TAG_HOLD, heal_objects, plan_forget};
+use strongroom_repository::{CheckReport, Policy, PruneOptions, PrunePlan, ReadData, TAG_HOLD, plan_forget};
 
 #[derive(Args)]
 pub(crate) struct Check {
     /// Read and verify every byte.
     #[arg(long)]
     read_data: bool,
+    /// Read and verify a part: `2/7` for the second of seven, which together are all, or `2.5%` for some by chance.
+    #[arg(long, value_name = "PART", conflicts_with = "read_data")]
+    read_data_subset: Option<String>,
 }
 
 #[derive(Args)]
@@ -85,26 +87,7 @@ pub(crate) enum Hold {
     },
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Repair {
-    /// Replace damaged and missing objects by good ones of the vault, or of another copy.
-    Heal {
-        /// A copy's folder, instead of the vault.
-        #[arg(long, value_name = "FOLDER")]
-        from: Option<PathBuf>,
-    },
-    /// Write the index anew where it does not say what is there.
-    Index {
-        /// Give up packs that are gone, when no other copy has them.
-        #[arg(long)]
-        give_up: bool,
-        /// Do not ask.
-        #[arg(short, long)]
-        yes: bool,
-    },
-}
-
-fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
+pub(crate) fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
     if yes || output::confirm(question)? {
         return Ok(true);
     }
@@ -113,12 +96,19 @@ fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
 }
 
 pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
+    let read = match &args.read_data_subset {
+        Some(part) => {
+            let seed = open::real_clock().now().as_nanosecond() as u64;
+            ReadData::parse(part, seed).with_context(|| format!("{part:?} is no part: 2/7 reads the second of seven (255 at most), 2.5% some by chance"))?
+        }
+        None => args.read_data.into(),
+    };
     let repo = open::repository(global).await?;
     let bar = Bar::new(global.quiet || global.json);
     let b = bar.clone();
     let report = open::blocking(move || {
         b.phase("check");
-        Ok(repo.check(args.read_data, &|_, all| {
+        Ok(repo.check(read, &|_, all| {
             b.expect(all, 0);
             b.advance(1, 0);
         })?)
@@ -159,10 +149,11 @@ fn describe(report: &CheckReport) -> String {
         out.push_str(&format!("  … {} in all; --json names them\n", report.damaged_items));
     }
     out.push_str(&format!(
-        "{} snapshots, {} packs, {} blobs, {} read: {}\n",
+        "{} snapshots, {} packs, {} blobs; {} packs, {} read: {}\n",
         report.snapshots,
         report.packs,
         report.blobs,
+        report.packs_read,
         output::bytes(report.bytes_read),
         if report.problems.is_empty() { "sound".to_owned() } else { format!("{} problems", report.problems.len()) }
     ));
@@ -348,77 +339,6 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
             }
         }
         Ok(0)
-    })
-    .await
-}
-
-pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i32> {
-    let (path, password) = open::repo_place(global)?;
-    let cache = open::cache_dir(global);
-    let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
-    let vault = match &command {
-        Repair::Heal { from: None } => {
-            let config = Config::read(&global.config)?;
-            Some(open::vault(&config, config.tenant(global.tenant.as_deref())?)?)
-        }
-        _ => None,
-    };
-    open::blocking(move || {
-        let store = Arc::new(LocalDir::new(path));
-        let now = open::real_clock().now();
-        let other: Box<dyn Store> = match (command, vault) {
-            (Repair::Heal { from: Some(folder) }, _) => Box::new(LocalDir::new(folder)),
-            (_, Some(settings)) => Box::new(open::vault_client(settings)?),
-            (command, _) => {
-                let give_up = matches!(command, Repair::Index { give_up: true, .. });
-                if give_up && !agreed(matches!(command, Repair::Index { yes: true, .. }), "give up every pack that is gone, with all that lies in it alone?")? {
-                    return Ok(1);
-                }
-                let repo = Repository::open_damaged(store, &password, &cache, open::who())?;
-                let lock = repo.lock_alone(&cache, now)?;
-                let done = repo.repair_index(&lock, give_up)?;
-                lock.release()?;
-                match json {
-                    true => println!("{}", json!({"done": done})),
-                    false if done.is_empty() => println!("the index says what is there; nothing was changed"),
-                    false => done.iter().for_each(|d| println!("{d}")),
-                }
-                return Ok(0);
-            }
-        };
-        bar.phase("heal");
-        // The keys before anything is opened: it may be one of them that is damaged.
-        let mut report = heal_objects(store.as_ref(), other.as_ref(), &[Kind::Keys], &|_| bar.advance(1, 0))?;
-        let repo = Repository::open_damaged(store.clone(), &password, &cache, open::who())?;
-        let lock = repo.lock_alone(&cache, now)?;
-        let kinds = [Kind::Data, Kind::Index, Kind::Snapshots];
-        let objects = heal_objects(store.as_ref(), other.as_ref(), &kinds, &|_| bar.advance(1, 0))?;
-        let missing = repo.heal_missing(other.as_ref())?;
-        lock.release()?;
-        bar.finish();
-        report.objects += objects.objects;
-        report.absent = objects.absent;
-        for part in [(objects.healed, objects.lost), (missing.healed, missing.lost)] {
-            report.healed.extend(part.0);
-            report.lost.extend(part.1);
-        }
-        if json {
-            println!("{}", json!(report));
-        } else {
-            report.healed.iter().for_each(|o| println!("healed {o}"));
-            report.lost.iter().for_each(|o| println!("{}", output::alarm(&format!("NOT HEALED {o}"))));
-            if !report.absent.is_empty() {
-                println!(
-                    "{} snapshots of the other copy are not here: forgotten, or deleted; `strongroom replicate --from-vault` brings them into a new folder",
-                    report.absent.len()
-                );
-            }
-            println!("{} objects looked at, {} healed, {} not", report.objects, report.healed.len(), report.lost.len());
-            if !report.lost.is_empty() {
-                println!("`strongroom check --read-data` names the items that this touches");
-            }
-        }
-        Ok(i32::from(!report.lost.is_empty()))
     })
     .await
 }

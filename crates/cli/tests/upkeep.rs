@@ -148,3 +148,40 @@ fn lost_passwords_and_damaged_objects_are_made_good() {
     school.ok(&["--tenant", "school0", "key", "rotate", &to, "--new-password-file", &new]);
     school.ok(&["--repo", &to, "--password-file", &new, "check", "--read-data"]);
 }
+
+#[test]
+fn what_no_copy_has_is_named_given_up_and_fetched_from_the_tenant_again() {
+    let school = school(&small());
+    school.whole();
+    school.sim.live_a_day(0, 1, true);
+    school.whole();
+    let run = |args: &[&str]| school.run(&[&["--tenant", "school0"], args].concat());
+    let json = |args: &[&str]| serde_json::from_slice::<Value>(&run(&[&["--json"], args].concat()).stdout).unwrap();
+    let packs = || {
+        let folders = std::fs::read_dir(school.path("copy2-0/data")).unwrap().flatten();
+        let mut packs: Vec<_> = folders.flat_map(|f| std::fs::read_dir(f.path()).unwrap().flatten()).map(|e| (e.metadata().unwrap().len(), e.path())).collect();
+        packs.sort();
+        packs
+    };
+    // One with content, then one with directories.
+    for which in [packs().len() - 1, 0] {
+        let (_, path) = packs().swap_remove(which);
+        std::fs::remove_file(&path).unwrap();
+        let found = json(&["check"]);
+        assert!(found["problems"].to_string().contains(path.file_name().unwrap().to_str().unwrap()));
+        assert_eq!(run(&["check", "--read-data-subset", "half"]).status.code(), Some(1));
+        assert_eq!(run(&["repair", "index", "--give-up"]).status.code(), Some(1), "nobody sits there to be asked");
+        assert_eq!(run(&["repair", "index", "--give-up", "--yes"]).status.code(), Some(0));
+        let plan = json(&["repair", "snapshots", "--dry-run"]);
+        assert!(!plan["plan"].as_array().unwrap().is_empty() && plan["applied"] == false);
+        assert_eq!(run(&["repair", "snapshots", "--yes"]).status.code(), Some(0));
+        assert!(json(&["repair", "snapshots", "--dry-run"])["plan"].as_array().unwrap().is_empty());
+        school.check();
+        let report = school.whole();
+        assert_eq!(report["alarms"].as_array().unwrap().len(), 0, "{}", report["alarms"]);
+        school.assert_everything_is_in();
+        school.check();
+        let part: u64 = (1..=3).map(|n| json(&["check", "--read-data-subset", &format!("{n}/3")])["packs_read"].as_u64().unwrap()).sum();
+        assert_eq!(part, json(&["check", "--read-data"])["packs_read"].as_u64().unwrap());
+    }
+}

@@ -17,7 +17,7 @@ mod progress;
 pub mod replicate;
 pub mod restore;
 
-pub use backup::{BackupOptions, BackupReport, backup};
+pub use backup::{BackupOptions, BackupReport, backup, take_back_links};
 pub use error::Error;
 pub use judge::{Content, judge};
 pub use progress::{Progress, Silent};

@@ -27,6 +27,8 @@ pub struct CheckReport {
     pub packs: u64,
     /// Blobs that an index names.
     pub blobs: u64,
+    /// Packs that were read and verified.
+    pub packs_read: u64,
     /// Bytes of packs that were read and verified.
     pub bytes_read: u64,
     /// Packs that no index names: left by an interrupted run, harmless.
@@ -37,6 +39,62 @@ pub struct CheckReport {
     pub damaged: Vec<DamagedItem>,
     /// How many there are in all.
     pub damaged_items: u64,
+}
+
+/// Which packs a check reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ReadData {
+    /// None: structure alone.
+    None,
+    /// All.
+    All,
+    /// Every so-many-th, by name: all of them are read when each part was.
+    Part {
+        /// Which, from 1.
+        part: u8,
+        /// Of how many.
+        of: u8,
+    },
+    /// Some, other ones for each seed.
+    Percent {
+        /// How many, above 0 and at most 100.
+        percent: f64,
+        /// Anything that differs from check to check.
+        seed: u64,
+    },
+}
+
+impl From<bool> for ReadData {
+    fn from(all: bool) -> Self {
+        if all { ReadData::All } else { ReadData::None }
+    }
+}
+
+impl ReadData {
+    /// A part as people write it: `2/7` or `2.5%`. `None` when it is neither.
+    pub fn parse(text: &str, seed: u64) -> Option<Self> {
+        if let Some(percent) = text.strip_suffix('%') {
+            let percent: f64 = percent.trim().parse().ok()?;
+            return (percent > 0.0 && percent <= 100.0).then_some(ReadData::Percent { percent, seed });
+        }
+        let (part, of) = text.split_once('/')?;
+        let (part, of) = (part.trim().parse().ok()?, of.trim().parse().ok()?);
+        (1..=of).contains(&part).then_some(ReadData::Part { part, of })
+    }
+
+    fn takes(self, pack: &Id) -> bool {
+        match self {
+            ReadData::None => false,
+            ReadData::All => true,
+            ReadData::Part { part, of } => pack.0[0] % of == part - 1,
+            ReadData::Percent { percent, seed } => {
+                let number = u64::from_le_bytes(std::array::from_fn(|n| pack.0[n])) ^ seed;
+                // The upper half of the product depends on every bit.
+                let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                (mixed as f64) < percent / 100.0 * f64::from(u32::MAX) + 1.0
+            }
+        }
+    }
 }
 
 /// A file whose content is not whole any more.
@@ -56,6 +114,7 @@ struct Findings {
     problems: Mutex<Vec<String>>,
     /// Blobs that an index names and whose bytes are not to be had.
     lost: Mutex<HashSet<(BlobKind, Id)>>,
+    packs_read: AtomicU64,
     bytes_read: AtomicU64,
     packs_done: AtomicU64,
 }
@@ -78,12 +137,16 @@ impl Findings {
 type Open = (Id, String, usize);
 
 impl Repository {
-    /// Checks structure, and content when `read_data` says so. `progress` gets packs done and packs in all.
+    /// Checks structure, and the content of the packs that `read_data` says. `progress` gets packs done and packs in all.
     ///
     /// Damage is reported, not returned as an error; an error means that the check itself could not go on.
-    pub fn check(&self, read_data: bool, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<CheckReport, Error> {
+    pub fn check(&self, read_data: impl Into<ReadData>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<CheckReport, Error> {
+        let read_data = read_data.into();
         let mut report = CheckReport::default();
         let findings = Findings::default();
+        for name in self.damaged_keys()? {
+            findings.problem(format!("keys/{name} is damaged: whoever has its password cannot open the repository; `strongroom repair heal` mends it"));
+        }
         // Snapshots, then indexes, then packs: a backup beside this check writes in the other order, so that what is listed
         // first has all that it needs among what is listed later.
         let mut snapshots = Vec::new();
@@ -117,12 +180,15 @@ impl Repository {
                 packs.entry(pack.id).or_default().extend(pack.blobs.iter().map(PackedBlob::from));
             }
             packs.par_iter().for_each(|(id, blobs)| {
-                self.check_stored(id, blobs, stored.get(&id.to_string()).copied(), read_data, &findings);
+                self.check_stored(id, blobs, stored.get(&id.to_string()).copied(), read_data.takes(id), &findings);
                 progress(findings.packs_done.fetch_add(1, Ordering::Relaxed) + 1, stored.len() as u64);
             });
         }
         report.packs = named.len() as u64;
-        report.packs_unreferenced = stored.keys().filter(|name| Id::parse(name).is_ok_and(|id| !named.contains(&id))).count() as u64;
+        let mut unnamed: Vec<Id> = stored.keys().map(|name| Id::parse(name)).collect::<Result<_, _>>()?;
+        unnamed.retain(|id| !named.contains(id));
+        report.packs_unreferenced = unnamed.len() as u64;
+        unnamed.par_iter().filter(|id| read_data.takes(id)).try_for_each(|id| self.check_unnamed(id, &findings))?;
         let mut damaged = Vec::new();
         let mut seen = HashSet::new();
         for (n, (_, snapshot)) in snapshots.iter().enumerate() {
@@ -142,6 +208,7 @@ impl Repository {
         }
         damaged.sort();
         report.damaged = damaged;
+        report.packs_read = findings.packs_read.into_inner();
         report.bytes_read = findings.bytes_read.into_inner();
         report.problems = findings.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.problems.sort();
@@ -164,10 +231,23 @@ impl Repository {
                 if let Err(e) = self.check_pack(id, blobs, findings) {
                     findings.problem(e.to_string());
                 }
+                findings.packs_read.fetch_add(1, Ordering::Relaxed);
                 findings.bytes_read.fetch_add(size, Ordering::Relaxed);
             }
             Some(_) => {}
         }
+    }
+
+    /// A pack that no index names does no harm, but bytes under a name that is not theirs did not come from a backup.
+    fn check_unnamed(&self, id: &Id, findings: &Findings) -> Result<(), Error> {
+        let name = id.to_string();
+        match self.store.get(&Key::new(Kind::Data, &name)?) {
+            Ok(bytes) if hash_name(&bytes) == name => {}
+            // A prune elsewhere removed it.
+            Err(e) if e.is_not_found() => {}
+            _ => findings.problem(format!("pack {id} is damaged, and no index names it; nothing is lost, `strongroom prune` removes it")),
+        }
+        Ok(())
     }
 
     fn check_pack(&self, id: &Id, blobs: &[PackedBlob], findings: &Findings) -> Result<(), Error> {

@@ -120,9 +120,19 @@ impl Repository {
         Ok(id)
     }
 
+    /// Key files whose bytes are not those that their names say: they open nothing.
+    pub(crate) fn damaged_keys(&self) -> Result<Vec<String>, Error> {
+        let whole: Vec<String> = self.keys()?.iter().map(|k| k.id.to_string()).collect();
+        Ok(self.store.list(Kind::Keys)?.into_iter().map(|e| e.name).filter(|name| !whole.contains(name)).collect())
+    }
+
     /// Removes a key file. Whoever knew its password and has a copy of it can still open the repository: rotate for that.
     pub fn remove_key(&self, id: &Id) -> Result<(), Error> {
         let keys = self.keys()?;
+        if self.damaged_keys()?.contains(&id.to_string()) {
+            self.store.remove(&Key::new(Kind::Keys, &id.to_string())?)?;
+            return Ok(self.store.flush()?);
+        }
         if !keys.iter().any(|k| k.id == *id) {
             return Err(Error::Unsupported(format!("{} has no key {}", self.location(), id.short())));
         }
@@ -134,8 +144,14 @@ impl Repository {
     }
 }
 
-/// Tries the key files in turn. A damaged or foreign one does not stop the others.
-pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<MasterKey, Error> {
+/// What `config` says, opened with the master key.
+pub(crate) fn open_config(key: &MasterKey, sealed: &[u8]) -> Result<Config, Error> {
+    let json = key.decrypt(sealed).ok_or_else(|| Error::damaged("config", "it does not decrypt; `strongroom repair heal` fetches it from the other copy"))?;
+    serde_json::from_slice(&json).map_err(|e| Error::damaged("config", e))
+}
+
+/// Tries the key files in turn; answers the name of the one that opens, too. A damaged or foreign one does not stop the others.
+pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<(MasterKey, String), Error> {
     let entries = store.list(Kind::Keys)?;
     let mut tried = 0;
     for entry in &entries {
@@ -151,7 +167,7 @@ pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<MasterK
         // Parameters that make no sense are no key; another one may open.
         let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else { continue };
         if let Some(json) = user.decrypt(&data) {
-            return MasterKey::from_json(&json);
+            return Ok((MasterKey::from_json(&json)?, entry.name.clone()));
         }
     }
     Err(Error::WrongKey { location: store.location(), keys: tried })

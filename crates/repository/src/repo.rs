@@ -83,7 +83,7 @@ impl Repository {
         if store.size(&Key::config())?.is_none() {
             return Err(Error::NoRepository(store.location()));
         }
-        let master = keyfile::open(store.as_ref(), password)?;
+        let (master, _) = keyfile::open(store.as_ref(), password)?;
         Self::with_key(store, master, cache, who)
     }
 
@@ -92,7 +92,7 @@ impl Repository {
         if store.size(&Key::config())?.is_none() {
             return Err(Error::NoRepository(store.location()));
         }
-        let master = keyfile::open(store.as_ref(), password)?;
+        let (master, _) = keyfile::open(store.as_ref(), password)?;
         let repo = Self::unloaded(store, master, cache, who)?;
         match repo.reload_index() {
             Ok(()) | Err(Error::Damaged { .. } | Error::Store(StoreError::NotFound { .. })) => Ok(repo),
@@ -112,8 +112,7 @@ impl Repository {
             true => Error::NoRepository(store.location()),
             false => e.into(),
         })?;
-        let json = key.decrypt(&sealed).ok_or_else(|| Error::damaged("config", "it does not decrypt"))?;
-        let config: Config = serde_json::from_slice(&json).map_err(|e| Error::damaged("config", e))?;
+        let config = keyfile::open_config(&key, &sealed)?;
         if config.version != 2 {
             return Err(Error::Unsupported(format!(
                 "{} is a repository of version {}; this program reads version 2, `restic migrate upgrade_repo_v2` brings it there",

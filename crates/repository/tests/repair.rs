@@ -5,7 +5,9 @@ mod common;
 use common::*;
 use std::{collections::BTreeMap, sync::Arc};
 use strongroom_objects::{Key, Kind, Store, testing::Memory};
-use strongroom_repository::{Error, MasterKey, NodeKind, Repository, Visit, heal_objects, join_shares, split_key};
+use strongroom_repository::{
+    Error, MasterKey, NodeKind, PruneOptions, ReadData, Repository, TAG_REPAIRED, Visit, heal_objects, heal_opening, join_shares, split_key,
+};
 
 fn clone_of(store: &Memory) -> Arc<Memory> {
     let copy = Memory::new();
@@ -137,6 +139,179 @@ fn any_damage_is_found_named_never_restored_and_healed() {
         }
     }
     assert!(n > 50, "{n} damages");
+}
+
+#[test]
+fn damaged_keys_and_config_are_found_named_and_healed() {
+    let caches = tempfile::tempdir().unwrap();
+    let origin = Arc::new(Memory::new());
+    let repo = init(origin.clone(), &caches.path().join("origin"));
+    repo.add_key(&"another".to_owned().into(), "Ann", now()).unwrap();
+    let files = school(1);
+    back_up(&repo, None, &files).unwrap();
+    let good: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
+    let all = nothing_wrong_is_handed_out(&repo, &good);
+    let other = clone_of(&origin);
+    let mut objects: Vec<Key> = origin.list(Kind::Keys).unwrap().iter().map(|e| Key::new(Kind::Keys, &e.name).unwrap()).collect();
+    assert_eq!(objects.len(), 2);
+    objects.push(Key::config());
+    let mut n = 0;
+    for object in objects.clone() {
+        for how in [Damage::Flip(0), Damage::Flip(50), Damage::Flip(100), Damage::Cut(50), Damage::Empty, Damage::Delete, Damage::Swap] {
+            let store = clone_of(&origin);
+            let swapped = objects.iter().find(|o| o.kind() == object.kind() && **o != object);
+            if !damage(&store, &object, how, swapped) {
+                continue;
+            }
+            n += 1;
+            let cache = caches.path().join(n.to_string());
+            let about = format!("{object} {how:?}");
+            let open = || Repository::open(store.clone(), &password(), &cache, who());
+            // Either it cannot be opened, or a check names what is wrong. A key that is gone may have been removed on purpose.
+            match open() {
+                Err(e) => assert!(matches!(e, Error::Damaged { .. } | Error::WrongKey { .. } | Error::NoRepository(_)), "{about}: {e}"),
+                Ok(repo) => {
+                    let report = repo.check(false, &|_, _| {}).unwrap();
+                    let named = report.problems.iter().any(|p| p.contains(object.name()));
+                    assert!(named || matches!(how, Damage::Delete), "{about}: {:?}", report.problems);
+                }
+            }
+            let report = heal_opening(store.as_ref(), other.as_ref(), &password()).unwrap();
+            assert!(report.lost.is_empty(), "{about}: {report:?}");
+            let repo = open().unwrap();
+            assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty(), "{about}");
+            assert_eq!(nothing_wrong_is_handed_out(&repo, &good), all, "{about}");
+            assert_eq!(store.get(&Key::config()).unwrap(), origin.get(&Key::config()).unwrap(), "{about}");
+            let wrong = heal_opening(store.as_ref(), other.as_ref(), &"wrong".to_owned().into());
+            assert!(matches!(wrong, Err(Error::WrongKey { .. })), "{about}: nobody heals what they cannot open");
+        }
+    }
+    assert!(n > 15, "{n} damages");
+}
+
+#[test]
+fn bytes_under_a_name_that_is_not_theirs_are_named_and_can_be_cleared_away() {
+    let caches = tempfile::tempdir().unwrap();
+    let origin = Arc::new(Memory::new());
+    let repo = init(origin.clone(), &caches.path().join("origin"));
+    let files = school(1);
+    back_up(&repo, None, &files).unwrap();
+    let good: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
+    let all = nothing_wrong_is_handed_out(&repo, &good);
+    let other = clone_of(&origin);
+    let false_name = "5".repeat(64);
+    for kind in [Kind::Data, Kind::Index, Kind::Snapshots, Kind::Keys] {
+        let store = clone_of(&origin);
+        let object = Key::new(kind, &origin.list(kind).unwrap()[0].name).unwrap();
+        let double = Key::new(kind, &false_name).unwrap();
+        store.tamper(&double, origin.get(&object).unwrap());
+        let cache = caches.path().join(format!("{kind:?}"));
+        let repo = Repository::open_damaged(store.clone(), &password(), &cache, who()).unwrap();
+        let report = repo.check(true, &|_, _| {}).unwrap();
+        assert!(report.problems.iter().any(|p| p.contains(&false_name)), "{kind:?}: {:?}", report.problems);
+        // The other copy has nothing of that name, so healing says so and leaves it.
+        let healed = heal_objects(store.as_ref(), other.as_ref(), &[kind], &|_| {}).unwrap();
+        assert!(healed.healed.is_empty() && healed.lost.len() == 1 && healed.lost[0].contains(&false_name), "{kind:?}: {healed:?}");
+        let mut lock = repo.lock_alone(&cache, now()).unwrap();
+        match kind {
+            Kind::Data => {
+                let options = PruneOptions { unused_percent_max: 5, grace_s: 0 };
+                let plan = repo.plan_prune(options, now()).unwrap();
+                repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap();
+            }
+            Kind::Index => assert!(!repo.repair_index(&lock, false).unwrap().is_empty()),
+            Kind::Snapshots => {
+                let plan = repo.plan_snapshot_repair(&|_| Ok(())).unwrap();
+                assert!(plan.len() == 1 && plan[0].tree.is_none());
+                repo.repair_snapshots(&plan, &|_| Ok(()), &lock).unwrap();
+            }
+            _ => repo.remove_key(&strongroom_repository::Id::parse(&false_name).unwrap()).unwrap(),
+        }
+        lock.release().unwrap();
+        let repo = Repository::open(store.clone(), &password(), &cache, who()).unwrap();
+        assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty(), "{kind:?}");
+        assert_eq!(nothing_wrong_is_handed_out(&repo, &good), all, "{kind:?}");
+        assert!(store.get(&double).is_err());
+    }
+}
+
+#[test]
+fn what_no_copy_has_is_given_up_by_name_and_the_rest_stays() {
+    for how in [Damage::Flip(30), Damage::Delete, Damage::Cut(50)] {
+        let caches = tempfile::tempdir().unwrap();
+        let store = Arc::new(Memory::new());
+        let repo = init(store.clone(), caches.path());
+        let files = school(1);
+        back_up(&repo, None, &files).unwrap();
+        let good: BTreeMap<String, Vec<u8>> = files.iter().cloned().collect();
+        // The largest pack: it holds content.
+        let pack = store.list(Kind::Data).unwrap().into_iter().max_by_key(|e| e.size_bytes).unwrap();
+        damage(&store, &Key::new(Kind::Data, &pack.name).unwrap(), how, None);
+        let touched = repo.check(true, &|_, _| {}).unwrap();
+        assert!(!touched.damaged.is_empty(), "{how:?}");
+        let lock = repo.lock_alone(caches.path(), now()).unwrap();
+        if matches!(how, Damage::Flip(_)) {
+            assert!(repo.plan_snapshot_repair(&|_| Ok(())).unwrap().is_empty(), "the index still names it");
+        }
+        let done = repo.repair_index(&lock, true).unwrap();
+        assert!(done.iter().any(|d| d.contains(&pack.name)), "{how:?}: {done:?}");
+        let above = |node: &mut strongroom_repository::Node| {
+            node.facts = Some(b"taken back".to_vec());
+            Ok(())
+        };
+        let before = store.writes();
+        let plan = repo.plan_snapshot_repair(&above).unwrap();
+        assert_eq!(store.writes(), before, "a plan writes nothing");
+        let lost: usize = plan.iter().map(|r| r.lost.len()).sum();
+        assert!(lost > 0);
+        if matches!(how, Damage::Flip(_)) {
+            assert!(lost < good.len(), "one flipped byte costs what lies under it, not the pack: {lost}");
+        }
+        let finished = plan.last().unwrap();
+        assert!(touched.damaged.iter().all(|item| plan.iter().any(|r| r.lost.contains(&item.path))), "{how:?}");
+        repo.repair_snapshots(&plan, &above, &lock).unwrap();
+        lock.release().unwrap();
+        assert!(repo.plan_snapshot_repair(&above).unwrap().is_empty(), "repaired once is repaired");
+        assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty(), "{how:?}");
+        let read = nothing_wrong_is_handed_out(&repo, &good);
+        assert!(read > 0 || matches!(how, Damage::Delete), "{how:?}");
+        let all = repo.snapshots().unwrap();
+        let (_, snapshot) = all.iter().find(|(_, s)| s.tree == finished.tree.unwrap()).unwrap();
+        assert!(snapshot.has_tag(TAG_REPAIRED) && !snapshot.has_tag("complete"));
+        for path in &finished.lost {
+            let mut at = path.trim_end_matches('/');
+            while let Some((parent, _)) = at.rsplit_once('/').filter(|(p, _)| !p.is_empty()) {
+                assert_eq!(repo.node_at(&snapshot.tree, parent).unwrap().facts.as_deref(), Some(b"taken back".as_slice()), "{parent}");
+                at = parent;
+            }
+        }
+        // What is gone is stored again when it comes again.
+        back_up(&repo, None, &files).unwrap();
+        assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+    }
+}
+
+#[test]
+fn parts_of_a_check_add_up_to_all_of_it() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), caches.path());
+    for n in 0..12 {
+        back_up(&repo, None, &school(n)[..4]).unwrap();
+    }
+    let read = |what: ReadData| repo.check(what, &|_, _| {}).unwrap().packs_read;
+    let all = read(ReadData::All);
+    assert!(all >= 24 && read(ReadData::None) == 0);
+    let parts: u64 = (1..=5).map(|part| read(ReadData::Part { part, of: 5 })).sum();
+    assert_eq!(parts, all);
+    assert_eq!(read(ReadData::Percent { percent: 100.0, seed: 9 }), all);
+    let some: u64 = (0..40).map(|seed| read(ReadData::Percent { percent: 25.0, seed })).sum();
+    assert!((all * 5..all * 15).contains(&some), "{some} of {all} packs in forty checks of a quarter");
+    for (text, good) in
+        [("1/5", true), ("5/5", true), ("0/5", false), ("6/5", false), ("10%", true), ("0%", false), ("101%", false), ("x", false), ("1/300", false)]
+    {
+        assert_eq!(ReadData::parse(text, 1).is_some(), good, "{text}");
+    }
 }
 
 #[test]

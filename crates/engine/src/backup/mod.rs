@@ -75,6 +75,16 @@ pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snap
     Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant && !s.is_hold()))
 }
 
+/// Takes a directory's delta link back: something below it was lost, so the next run must ask for all of it (law 2).
+pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Error> {
+    if let Some(mut facts) = node.facts()?.filter(|f| f.delta.is_some()) {
+        facts.delta = None;
+        facts.delta_at = None;
+        node.set_facts(&facts)?;
+    }
+    Ok(())
+}
+
 /// Runs a backup. Refused access ends in a report with an alarm, not in an error: see [`BackupReport::alarms`].
 pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupOptions, progress: Arc<dyn Progress>) -> Result<BackupReport, Error> {
     let began = client.clock().now();

@@ -1,107 +1,20 @@
-//! Repair: damaged objects from another copy, and an index from what the packs say of themselves.
-//!
-//! Every object is named by its bytes, so a good copy of it is good wherever it comes from. What an index names and a store
-//! lacks is fetched too; what nothing names is not brought back, since a prune may have removed it on purpose.
+//! The index from what the packs say of themselves.
 
 use crate::{
-    Error, Id, PackedBlob, Repository, WriteLock,
+    BlobKind, Error, Id, PackedBlob, Repository, WriteLock,
     index::{IndexBlob, IndexFile, IndexPack},
-    pack::{open_blob, read_header},
+    pack::{PackBuilder, open_blob, read_header},
     writer::INDEX_BLOBS_MAX,
 };
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use strongroom_objects::{Key, Kind, Store, hash_name};
-
-/// What healing did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct HealReport {
-    /// Objects that were looked at.
-    pub objects: u64,
-    /// Objects whose bytes were wrong or missing, and are right again.
-    pub healed: Vec<String>,
-    /// Objects that the other copy does not have either.
-    pub lost: Vec<String>,
-    /// Snapshots that the other copy has and this one has not: forgotten, or deleted by somebody. They are not brought back.
-    pub absent: Vec<String>,
-}
-
-/// Replaces objects of `store` whose bytes are not those that their names say by good ones of `other`. Needs no key.
-///
-/// The caller holds the repository for itself, but for `keys`, without which it cannot be opened at all. An object is replaced
-/// in one step, and only when the good bytes are in hand.
-pub fn heal_objects(store: &dyn Store, other: &dyn Store, kinds: &[Kind], progress: &(dyn Fn(u64) + Sync)) -> Result<HealReport, Error> {
-    let mut report = HealReport::default();
-    for kind in kinds.iter().copied() {
-        let entries = store.list(kind)?;
-        report.objects += entries.len() as u64;
-        let bad: Vec<Key> = entries
-            .par_iter()
-            .map(|entry| {
-                let key = Key::new(kind, &entry.name)?;
-                let bad = match store.get(&key) {
-                    Ok(bytes) => !key.names_its_bytes(&bytes),
-                    // Gone since it was listed: somebody removed it on purpose.
-                    Err(e) if e.is_not_found() => false,
-                    // Not readable at all, as a bad sector makes it.
-                    Err(_) => true,
-                };
-                progress(1);
-                Ok(bad.then_some(key))
-            })
-            .collect::<Result<Vec<_>, Error>>()?
-            .into_iter()
-            .flatten()
-            .collect();
-        for key in bad {
-            replace(store, other, &key, &mut report)?;
-        }
-        if kind == Kind::Snapshots {
-            let here: HashSet<&String> = entries.iter().map(|e| &e.name).collect();
-            for entry in other.list(kind)?.into_iter().filter(|e| !here.contains(&e.name)) {
-                report.absent.push(Key::new(kind, &entry.name)?.to_string());
-            }
-        }
-    }
-    store.flush()?;
-    Ok(report)
-}
-
-fn replace(store: &dyn Store, other: &dyn Store, key: &Key, report: &mut HealReport) -> Result<(), Error> {
-    match other.get(key) {
-        Ok(bytes) if key.names_its_bytes(&bytes) => {
-            store.replace(key, &bytes)?;
-            report.healed.push(key.to_string());
-        }
-        Ok(_) => report.lost.push(format!("{key}: it is damaged in {} too", other.location())),
-        // One that cannot be had now must not keep the others from being healed.
-        Err(e) => report.lost.push(format!("{key}: {e}")),
-    }
-    Ok(())
-}
+use std::collections::{BTreeMap, HashSet};
+use strongroom_objects::{Key, Kind, hash_name};
 
 impl Repository {
-    /// Fetches packs that an index names and that are not here from `other`.
-    pub fn heal_missing(&self, other: &dyn Store) -> Result<HealReport, Error> {
-        let mut report = HealReport::default();
-        let stored: HashSet<String> = self.store.list(Kind::Data)?.into_iter().map(|e| e.name).collect();
-        let mut missing = BTreeSet::new();
-        for entry in self.store.list(Kind::Index)? {
-            report.objects += 1;
-            if let Ok(file) = self.read_index(&Id::parse(&entry.name)?) {
-                missing.extend(file.packs.iter().map(|p| p.id.to_string()).filter(|name| !stored.contains(name)));
-            }
-        }
-        for name in missing {
-            replace(self.store.as_ref(), other, &Key::new(Kind::Data, &name)?, &mut report)?;
-        }
-        self.store.flush()?;
-        Ok(report)
-    }
-
     /// Writes the index anew where it does not say what is there: packs that no index names, or that only a prune's mark names
     /// though a blob lies nowhere else, are read and named. Packs that are gone stay named, so that healing can fetch them,
-    /// unless `give_up` says that they are given up. Answers a sentence for every thing that was found.
+    /// unless `give_up` says that they are given up: then every pack is read, and of a damaged one the blobs that still open are
+    /// packed anew. Answers a sentence for every thing that was found.
     pub fn repair_index(&self, lock: &WriteLock, give_up: bool) -> Result<Vec<String>, Error> {
         if !lock.is_exclusive() {
             return Err(Error::Unsupported("a repair needs the repository for itself".to_owned()));
@@ -128,6 +41,8 @@ impl Repository {
                 format!("its folder of packs is empty, and its index names {}; is it mounted? Nothing was changed", named.len()),
             ));
         }
+        let bad: HashSet<Id> = if give_up { self.bad_packs(&stored) } else { HashSet::new() };
+        let mut given_up: Vec<Id> = Vec::new();
         let mut marked: HashSet<Id> = HashSet::new();
         let mut kept: Vec<IndexPack> = Vec::new();
         let mut waiting: Vec<IndexPack> = Vec::new();
@@ -135,7 +50,17 @@ impl Repository {
             let mut rewrite = false;
             let mut packs = Vec::new();
             for pack in file.packs {
-                if stored.contains_key(&pack.id) {
+                if bad.contains(&pack.id) {
+                    let (saved, lost) = self.salvage(&pack)?;
+                    done.push(format!(
+                        "pack {} is damaged and given up; {} of its blobs still open, {lost} are lost",
+                        pack.id,
+                        saved.iter().map(|p| p.blobs.len()).sum::<usize>()
+                    ));
+                    given_up.push(pack.id);
+                    packs.extend(saved);
+                    rewrite = true;
+                } else if stored.contains_key(&pack.id) {
                     packs.push(pack);
                 } else if give_up {
                     done.push(format!("pack {} is gone and given up; {} blobs are no longer named", pack.id, pack.blobs.len()));
@@ -172,7 +97,8 @@ impl Repository {
                 waiting.extend(marks);
             }
         }
-        let unnamed: Vec<&Id> = stored.keys().filter(|id| !named.contains(id) && !marked.contains(id) && !kept.iter().any(|p| p.id == **id)).collect();
+        let again: HashSet<Id> = kept.iter().map(|p| p.id).collect();
+        let unnamed: Vec<&Id> = stored.keys().filter(|id| !named.contains(id) && !marked.contains(id) && !again.contains(id)).collect();
         let read: Vec<(Id, Result<Vec<PackedBlob>, Error>)> = unnamed.par_iter().map(|id| (**id, self.read_pack(id))).collect();
         for (id, blobs) in read {
             match blobs {
@@ -209,9 +135,42 @@ impl Repository {
             self.store.remove(&Key::new(Kind::Index, &name)?)?;
         }
         self.store.flush()?;
+        for id in given_up {
+            self.store.remove(&Key::new(Kind::Data, &id.to_string())?)?;
+        }
+        self.store.flush()?;
         self.index.reset()?;
         self.reload_index()?;
         Ok(done)
+    }
+
+    /// Packs whose bytes are not those that their names say.
+    fn bad_packs(&self, stored: &BTreeMap<Id, u64>) -> HashSet<Id> {
+        let right = |id: &Id| {
+            let name = id.to_string();
+            Key::new(Kind::Data, &name).and_then(|key| self.store.get(&key)).is_ok_and(|bytes| hash_name(&bytes) == name)
+        };
+        stored.par_iter().map(|(id, _)| *id).filter(|id| !right(id)).collect()
+    }
+
+    /// New packs with the blobs of a damaged one that still open, and how many do not.
+    fn salvage(&self, pack: &IndexPack) -> Result<(Vec<IndexPack>, usize), Error> {
+        let bytes = self.store.get(&Key::new(Kind::Data, &pack.id.to_string())?).unwrap_or_default();
+        let (mut builders, mut lost) = ([PackBuilder::default(), PackBuilder::default()], 0);
+        for blob in pack.blobs.iter().map(PackedBlob::from) {
+            let sealed = bytes.get(blob.offset as usize..blob.offset as usize + blob.length as usize);
+            match sealed.filter(|s| open_blob(&self.key, &blob, s).is_ok()) {
+                Some(sealed) => builders[usize::from(blob.kind == BlobKind::Tree)].add(blob.id, blob.kind, sealed, blob.plain_length),
+                None => lost += 1,
+            }
+        }
+        let mut saved = Vec::new();
+        for builder in builders.into_iter().filter(|b| !b.is_empty()) {
+            let (bytes, blobs) = builder.finish(&self.key)?;
+            let id = self.put_object(Kind::Data, &bytes)?;
+            saved.push(IndexPack { id, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None });
+        }
+        Ok((saved, lost))
     }
 
     fn put_index(&self, file: &IndexFile) -> Result<Id, Error> {

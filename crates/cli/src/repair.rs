@@ -1,0 +1,186 @@
+//! Commands that mend a repository: from another copy, from its own packs, and without what is lost.
+
+use crate::{Global, config::Config, open, output, progress::Bar, upkeep::agreed};
+use clap::Subcommand;
+use secrecy::SecretString;
+use serde_json::json;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_engine::{Progress, take_back_links};
+use strongroom_objects::{Kind, LocalDir, Store};
+use strongroom_repository::{Repository, SnapshotRepair, heal_objects, heal_opening};
+
+#[derive(Subcommand)]
+pub(crate) enum Repair {
+    /// Replace damaged and missing objects by good ones of the vault, or of another copy.
+    Heal {
+        /// A copy's folder, instead of the vault.
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+    },
+    /// Write the index anew where it does not say what is there.
+    Index {
+        /// Give up packs that are gone or damaged, when no other copy has them. Reads everything; of a damaged pack what still
+        /// opens is kept.
+        #[arg(long)]
+        give_up: bool,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Make snapshots whole without what is lost: after `repair index --give-up`. The next backup looks at everything again.
+    Snapshots {
+        /// Show the plan and stop.
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// Items of a plan that are shown.
+const SHOWN_MAX: usize = 20;
+
+pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i32> {
+    let (path, password) = open::repo_place(global)?;
+    let place = Place { store: Arc::new(LocalDir::new(path)), password, cache: open::cache_dir(global), json: global.json };
+    let bar = Bar::new(global.quiet || global.json);
+    let vault = match &command {
+        Repair::Heal { from: None } => {
+            let config = Config::read(&global.config)?;
+            Some(open::vault(&config, config.tenant(global.tenant.as_deref())?)?)
+        }
+        _ => None,
+    };
+    open::blocking(move || match command {
+        Repair::Heal { from } => {
+            let other: Box<dyn Store> = match (from, vault) {
+                (None, Some(settings)) => Box::new(open::vault_client(settings)?),
+                (from, _) => Box::new(LocalDir::new(from.unwrap_or_default())),
+            };
+            place.heal(other.as_ref(), &bar)
+        }
+        Repair::Index { give_up, yes } => place.index(give_up, yes),
+        Repair::Snapshots { dry_run, yes } => place.snapshots(dry_run, yes),
+    })
+    .await
+}
+
+struct Place {
+    store: Arc<LocalDir>,
+    password: SecretString,
+    cache: PathBuf,
+    json: bool,
+}
+
+impl Place {
+    fn open(&self) -> anyhow::Result<Repository> {
+        let cache: &Path = &self.cache;
+        Ok(Repository::open_damaged(self.store.clone(), &self.password, cache, open::who())?)
+    }
+
+    fn heal(&self, other: &dyn Store, bar: &Bar) -> anyhow::Result<i32> {
+        let store = self.store.as_ref();
+        bar.phase("heal");
+        // Keys and config before anything is opened: it may be one of them that is damaged.
+        let mut report = heal_opening(store, other, &self.password)?;
+        let repo = self.open()?;
+        let lock = repo.lock_alone(&self.cache, open::real_clock().now())?;
+        let objects = heal_objects(store, other, &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| bar.advance(1, 0))?;
+        let missing = repo.heal_missing(other)?;
+        lock.release()?;
+        bar.finish();
+        report.objects += objects.objects;
+        report.absent = objects.absent;
+        for part in [(objects.healed, objects.lost), (missing.healed, missing.lost)] {
+            report.healed.extend(part.0);
+            report.lost.extend(part.1);
+        }
+        if self.json {
+            println!("{}", json!(report));
+            return Ok(i32::from(!report.lost.is_empty()));
+        }
+        report.healed.iter().for_each(|o| println!("healed {o}"));
+        report.lost.iter().for_each(|o| println!("{}", output::alarm(&format!("NOT HEALED {o}"))));
+        if !report.absent.is_empty() {
+            println!(
+                "{} snapshots of the other copy are not here: forgotten, or deleted; `strongroom replicate --from-vault` brings them into a new folder",
+                report.absent.len()
+            );
+        }
+        println!("{} objects looked at, {} healed, {} not", report.objects, report.healed.len(), report.lost.len());
+        if !report.lost.is_empty() {
+            println!("`strongroom check --read-data` names the items that this touches");
+        }
+        Ok(i32::from(!report.lost.is_empty()))
+    }
+
+    fn index(&self, give_up: bool, yes: bool) -> anyhow::Result<i32> {
+        if give_up && !agreed(yes, "give up every pack that is gone or damaged, with all that lies in it alone?")? {
+            return Ok(1);
+        }
+        let repo = self.open()?;
+        let lock = repo.lock_alone(&self.cache, open::real_clock().now())?;
+        let done = repo.repair_index(&lock, give_up)?;
+        lock.release()?;
+        match self.json {
+            true => println!("{}", json!({"done": done})),
+            false if done.is_empty() => println!("the index says what is there; nothing was changed"),
+            false => done.iter().for_each(|d| println!("{d}")),
+        }
+        Ok(0)
+    }
+
+    fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
+        let repo = self.open()?;
+        let lock = repo.lock_alone(&self.cache, open::real_clock().now())?;
+        let plan = repo.plan_snapshot_repair(&take_back_links)?;
+        match self.json {
+            true if dry_run || plan.is_empty() => println!("{}", json!({"plan": plan, "applied": false})),
+            true => {}
+            false => show(&plan),
+        }
+        if dry_run || plan.is_empty() || !agreed(yes, "write these snapshots without what is lost?")? {
+            lock.release()?;
+            return Ok(i32::from(!dry_run && !plan.is_empty()));
+        }
+        repo.repair_snapshots(&plan, &take_back_links, &lock)?;
+        lock.release()?;
+        match self.json {
+            true => println!("{}", json!({"plan": plan, "applied": true})),
+            false => println!("done; the next backup asks the tenant for everything again that stood beside what is lost"),
+        }
+        Ok(0)
+    }
+}
+
+fn show(plan: &[SnapshotRepair]) {
+    if plan.is_empty() {
+        println!("every snapshot has all that it needs; nothing was changed");
+        return;
+    }
+    let rows: Vec<Vec<String>> = plan
+        .iter()
+        .map(|r| {
+            let time = r.time.map_or_else(|| "unknown".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string());
+            let what = match r.tree {
+                Some(_) => format!("is written without {} items", r.lost.len()),
+                None => "cannot be read and goes".to_owned(),
+            };
+            vec![r.id.short(), time, what]
+        })
+        .collect();
+    print!("{}", output::table(&["snapshot", "time (UTC)", "what"], &rows));
+    let mut lost: Vec<&String> = plan.iter().flat_map(|r| &r.lost).collect();
+    lost.sort_unstable();
+    lost.dedup();
+    for path in lost.iter().take(SHOWN_MAX) {
+        println!("  {path}");
+    }
+    if lost.len() > SHOWN_MAX {
+        println!("  … {} in all; --json names them", lost.len());
+    }
+}

@@ -1,0 +1,124 @@
+//! Objects from another copy.
+
+use crate::{Error, Id, Repository, keyfile};
+use rayon::prelude::*;
+use secrecy::SecretString;
+use std::collections::{BTreeSet, HashSet};
+use strongroom_objects::{Key, Kind, Store};
+
+/// What healing did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct HealReport {
+    /// Objects that were looked at.
+    pub objects: u64,
+    /// Objects whose bytes were wrong or missing, and are right again.
+    pub healed: Vec<String>,
+    /// Objects that the other copy does not have either.
+    pub lost: Vec<String>,
+    /// Snapshots that the other copy has and this one has not: forgotten, or deleted by somebody. They are not brought back.
+    pub absent: Vec<String>,
+}
+
+/// Replaces objects of `store` whose bytes are not those that their names say by good ones of `other`. Needs no key.
+///
+/// The caller holds the repository for itself, but for `keys`, without which it cannot be opened at all. An object is replaced
+/// in one step, and only when the good bytes are in hand.
+pub fn heal_objects(store: &dyn Store, other: &dyn Store, kinds: &[Kind], progress: &(dyn Fn(u64) + Sync)) -> Result<HealReport, Error> {
+    let mut report = HealReport::default();
+    for kind in kinds.iter().copied() {
+        let entries = store.list(kind)?;
+        report.objects += entries.len() as u64;
+        let bad: Vec<Key> = entries
+            .par_iter()
+            .map(|entry| {
+                let key = Key::new(kind, &entry.name)?;
+                let bad = match store.get(&key) {
+                    Ok(bytes) => !key.names_its_bytes(&bytes),
+                    // Gone since it was listed: somebody removed it on purpose.
+                    Err(e) if e.is_not_found() => false,
+                    // Not readable at all, as a bad sector makes it.
+                    Err(_) => true,
+                };
+                progress(1);
+                Ok(bad.then_some(key))
+            })
+            .collect::<Result<Vec<_>, Error>>()?
+            .into_iter()
+            .flatten()
+            .collect();
+        for key in bad {
+            replace(store, other, &key, &mut report)?;
+        }
+        if kind == Kind::Snapshots {
+            let here: HashSet<&String> = entries.iter().map(|e| &e.name).collect();
+            for entry in other.list(kind)?.into_iter().filter(|e| !here.contains(&e.name)) {
+                report.absent.push(Key::new(kind, &entry.name)?.to_string());
+            }
+        }
+    }
+    store.flush()?;
+    Ok(report)
+}
+
+fn replace(store: &dyn Store, other: &dyn Store, key: &Key, report: &mut HealReport) -> Result<(), Error> {
+    match other.get(key) {
+        Ok(bytes) if key.names_its_bytes(&bytes) => {
+            store.replace(key, &bytes)?;
+            report.healed.push(key.to_string());
+        }
+        Ok(_) => report.lost.push(format!("{key}: it is damaged in {} too", other.location())),
+        // One that cannot be had now must not keep the others from being healed.
+        Err(e) => report.lost.push(format!("{key}: {e}")),
+    }
+    Ok(())
+}
+
+/// Makes sure that `store` can be opened with `password`: key files and `config`, from `other` where need be.
+///
+/// The one key file that opens is fetched when it is gone here; others that are gone may have been removed on purpose.
+pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretString) -> Result<HealReport, Error> {
+    let mut report = heal_objects(store, other, &[Kind::Keys], &|_| {})?;
+    let master = match keyfile::open(store, password) {
+        Ok((master, _)) => master,
+        Err(here) => {
+            let Ok((master, name)) = keyfile::open(other, password) else { return Err(here) };
+            replace(store, other, &Key::new(Kind::Keys, &name)?, &mut report)?;
+            master
+        }
+    };
+    report.objects += 1;
+    let config = Key::config();
+    if store.get(&config).is_ok_and(|sealed| keyfile::open_config(&master, &sealed).is_ok()) {
+        return Ok(report);
+    }
+    match other.get(&config) {
+        Ok(sealed) if keyfile::open_config(&master, &sealed).is_ok() => {
+            store.replace(&config, &sealed)?;
+            report.healed.push(config.to_string());
+        }
+        Ok(_) => report.lost.push(format!("{config}: that of {} does not open with this repository's key", other.location())),
+        Err(e) => report.lost.push(format!("{config}: {e}")),
+    }
+    store.flush()?;
+    Ok(report)
+}
+
+impl Repository {
+    /// Fetches packs that an index names and that are not here from `other`.
+    pub fn heal_missing(&self, other: &dyn Store) -> Result<HealReport, Error> {
+        let mut report = HealReport::default();
+        let stored: HashSet<String> = self.store.list(Kind::Data)?.into_iter().map(|e| e.name).collect();
+        let mut missing = BTreeSet::new();
+        for entry in self.store.list(Kind::Index)? {
+            report.objects += 1;
+            if let Ok(file) = self.read_index(&Id::parse(&entry.name)?) {
+                missing.extend(file.packs.iter().map(|p| p.id.to_string()).filter(|name| !stored.contains(name)));
+            }
+        }
+        for name in missing {
+            replace(self.store.as_ref(), other, &Key::new(Kind::Data, &name)?, &mut report)?;
+        }
+        self.store.flush()?;
+        Ok(report)
+    }
+}

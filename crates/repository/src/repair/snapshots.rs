@@ -1,0 +1,140 @@
+//! Snapshots of what is left, when no copy has the rest.
+
+use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, Snapshot, TAG_COMPLETE, TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree};
+use std::collections::HashMap;
+use strongroom_objects::{Key, Kind, StoreError};
+
+/// What repairing one snapshot means.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SnapshotRepair {
+    /// The snapshot as it is.
+    pub id: Id,
+    /// When it was made; unknown when its object cannot be read.
+    pub time: Option<jiff::Timestamp>,
+    /// The root of what is left; none when its object cannot be read, and it goes altogether.
+    pub tree: Option<Id>,
+    /// Files that are left out, and directories that are emptied, which end in `/`.
+    pub lost: Vec<String>,
+}
+
+/// Called with each directory above something that is left out, before it is written.
+type Above<'a> = &'a dyn Fn(&mut Node) -> Result<(), Error>;
+
+struct Mending<'a> {
+    above: Above<'a>,
+    write: bool,
+    /// A directory as it is to one that is whole, and what is lost in it.
+    known: HashMap<Id, (Id, Vec<String>)>,
+}
+
+impl Repository {
+    /// Finds the snapshots that need what is in no index any more, and those whose objects cannot be read. Nothing is written.
+    ///
+    /// What an index names counts as there: run [`Repository::repair_index`] first, which gives up what is gone or damaged.
+    /// `above` gets each directory above something lost: it takes back what says that everything below was seen.
+    pub fn plan_snapshot_repair(&self, above: Above<'_>) -> Result<Vec<SnapshotRepair>, Error> {
+        self.mend_snapshots(above, false)
+    }
+
+    /// Carries out what the plan says: writes the mended directories and snapshots, then removes those that they replace.
+    pub fn repair_snapshots(&self, plan: &[SnapshotRepair], above: Above<'_>, lock: &WriteLock) -> Result<(), Error> {
+        if !lock.is_exclusive() {
+            return Err(Error::Unsupported("a repair needs the repository for itself".to_owned()));
+        }
+        if self.mend_snapshots(above, true)? != plan {
+            return Err(Error::Unsupported(format!("{} has changed since the repair was planned; plan it again", self.location())));
+        }
+        let mut names: HashMap<Id, Id> = HashMap::new();
+        for repair in plan {
+            if let Some(tree) = repair.tree {
+                let mut snapshot = Snapshot { tree, ..self.snapshot(&repair.id)? };
+                snapshot.tags.retain(|t| t != TAG_COMPLETE && t != TAG_DEGRADED && t != TAG_REPAIRED);
+                snapshot.tags.extend([TAG_DEGRADED.to_owned(), TAG_REPAIRED.to_owned()]);
+                snapshot.parent = snapshot.parent.map(|p| names.get(&p).copied().unwrap_or(p));
+                names.insert(repair.id, self.commit(&snapshot)?);
+            }
+        }
+        for repair in plan {
+            self.store.remove(&Key::new(Kind::Snapshots, &repair.id.to_string())?)?;
+        }
+        Ok(self.store.flush()?)
+    }
+
+    fn mend_snapshots(&self, above: Above<'_>, write: bool) -> Result<Vec<SnapshotRepair>, Error> {
+        let mut mending = Mending { above, write, known: HashMap::new() };
+        let mut plan = Vec::new();
+        for entry in self.store.list(Kind::Snapshots)? {
+            let id = Id::parse(&entry.name)?;
+            match self.snapshot(&id) {
+                Ok(snapshot) => {
+                    let (tree, lost) = self.mend(&snapshot.tree, &mut mending)?;
+                    if !lost.is_empty() {
+                        plan.push(SnapshotRepair { id, time: Some(snapshot.time), tree: Some(tree), lost });
+                    }
+                }
+                Err(e) if is_loss(&e) => plan.push(SnapshotRepair { id, time: None, tree: None, lost: Vec::new() }),
+                Err(e) => return Err(e),
+            }
+        }
+        // Parents first, so that the new ones are known.
+        plan.sort_by_key(|r| (r.time, r.id));
+        Ok(plan)
+    }
+
+    fn mend(&self, id: &Id, mending: &mut Mending<'_>) -> Result<(Id, Vec<String>), Error> {
+        if let Some(known) = mending.known.get(id) {
+            return Ok(known.clone());
+        }
+        let (before, mut lost) = match self.read_stored(id) {
+            Ok(nodes) => (nodes, Vec::new()),
+            Err(e) if is_loss(&e) => (Vec::new(), vec!["/".to_owned()]),
+            Err(e) => return Err(e),
+        };
+        let mut nodes = Vec::with_capacity(before.len());
+        for mut node in before {
+            let whole = match &mut node.kind {
+                NodeKind::Dir { subtree } => {
+                    let (mended, below) = self.mend(subtree, mending)?;
+                    if !below.is_empty() {
+                        *subtree = mended;
+                        let name = if node.shard { String::new() } else { format!("/{}", node.name) };
+                        lost.extend(below.into_iter().map(|path| format!("{name}{path}")));
+                        (mending.above)(&mut node)?;
+                    }
+                    true
+                }
+                NodeKind::File { content, .. } => {
+                    let mut whole = true;
+                    for blob in content {
+                        whole &= self.has_blob(BlobKind::Data, blob)?;
+                    }
+                    whole
+                }
+                NodeKind::Other(_) => true,
+            };
+            match whole {
+                true => nodes.push(node),
+                false => lost.push(format!("/{}", node.name)),
+            }
+        }
+        let result = match lost.is_empty() {
+            true => (*id, lost),
+            false => {
+                let bytes = tree::encode(nodes.iter());
+                let mended = if mending.write { self.put_blob(BlobKind::Tree, &bytes)? } else { Id::of(&bytes) };
+                (mended, lost)
+            }
+        };
+        mending.known.insert(*id, result.clone());
+        Ok(result)
+    }
+}
+
+/// Whether an error says that something is not to be had, as opposed to a store that does not answer.
+fn is_loss(e: &Error) -> bool {
+    match e {
+        Error::Damaged { .. } | Error::MissingBlob { .. } => true,
+        Error::Store(e) => matches!(e, StoreError::NotFound { .. }),
+        _ => false,
+    }
+}
