@@ -113,7 +113,7 @@ fn world() -> World {
     World { store, caches, opened: 0, model: Vec::new(), readers: Vec::new(), days: 0 }
 }
 
-fn run(steps: Vec<Step>) {
+fn run(steps: Vec<Step>) -> World {
     let mut w = world();
     for step in steps {
         w.days += 2;
@@ -189,6 +189,7 @@ fn run(steps: Vec<Step>) {
     assert!(report.problems.is_empty() && report.packs_unreferenced == 0, "{report:?}");
     let plan = repo.plan_prune(options, w.now()).unwrap();
     assert_eq!(plan.bytes_unused, 0, "{plan:?}");
+    w
 }
 
 /// Power comes back; half of what was not flushed is gone.
@@ -205,6 +206,20 @@ proptest! {
     #[test]
     fn whatever_is_done_in_whatever_order_committed_snapshots_stay_whole(steps in prop::collection::vec(step(), 1..14)) {
         run(steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, ..ProptestConfig::default() })]
+    #[test]
+    #[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
+    fn stock_clients_accept_what_is_left_whatever_was_done(steps in prop::collection::vec(step(), 1..14)) {
+        let w = run(steps);
+        w.open(&w.cache()).unwrap().add_key(&password(), "stock", now()).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let repository = dir.path().join("repository");
+        dump(w.store.as_ref(), &repository);
+        stock_clients_accept(&repository);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Stock restic reads what is written here.
+//! Stock restic and rustic read what is written here.
 #![allow(clippy::unwrap_used)]
 mod common;
 
@@ -8,7 +8,7 @@ use strongroom_objects::{Kind, LocalDir, Store, testing::Memory};
 use strongroom_repository::PruneOptions;
 
 #[test]
-#[ignore = "needs restic; cargo xtask test installs and runs it"]
+#[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
 fn restic_checks_and_restores_what_we_wrote() {
     let dir = tempfile::tempdir().unwrap();
     let repo_dir = dir.path().join("repo");
@@ -16,16 +16,49 @@ fn restic_checks_and_restores_what_we_wrote() {
     let files = school(1);
     let first = back_up(&repo, None, &files).unwrap();
     back_up(&repo, Some(&first), &school(2)).unwrap();
-    restic(&repo_dir, &["check", "--read-data"]);
+    stock_clients_accept(&repo_dir);
     let out = dir.path().join("out");
     restic(&repo_dir, &["restore", &first.0.to_string(), "--target", out.to_str().unwrap()]);
-    for (path, content) in files {
-        assert_eq!(std::fs::read(out.join(&path)).unwrap(), content, "{path}");
+    for (path, content) in &files {
+        assert_eq!(std::fs::read(out.join(path)).unwrap(), *content, "{path}");
+    }
+    let out = dir.path().join("out-rustic");
+    rustic(&repo_dir, &["restore", &first.0.to_string(), out.to_str().unwrap()]);
+    for (path, content) in &files {
+        assert_eq!(std::fs::read(out.join(path)).unwrap(), *content, "{path}");
     }
 }
 
 #[test]
-#[ignore = "needs restic; cargo xtask test installs and runs it"]
+#[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
+fn stock_clients_restore_a_large_folder_with_its_shards_as_folders() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo_dir = dir.path().join("repo");
+    let repo = init(Arc::new(LocalDir::new(&repo_dir)), &dir.path().join("cache"));
+    let files: Vec<(String, Vec<u8>)> = (0..6_000).map(|n| (format!("drives/ann/big/f{n}"), format!("{}", n % 100).into_bytes())).collect();
+    let snapshot = back_up(&repo, None, &files).unwrap().0.to_string();
+    stock_clients_accept(&repo_dir);
+    for (client, out) in [("restic", dir.path().join("out")), ("rustic", dir.path().join("out-rustic"))] {
+        let target = out.to_str().unwrap();
+        match client {
+            "restic" => restic(&repo_dir, &["restore", &snapshot, "--target", target]),
+            _ => rustic(&repo_dir, &["restore", &snapshot, target]),
+        };
+        let mut found = 0;
+        for shard in std::fs::read_dir(out.join("drives/ann/big")).unwrap().flatten() {
+            assert!(shard.file_name().to_str().unwrap().starts_with('~'), "{client}");
+            for file in std::fs::read_dir(shard.path()).unwrap().flatten() {
+                let n: u32 = file.file_name().to_str().unwrap()[1..].parse().unwrap();
+                assert_eq!(std::fs::read(file.path()).unwrap(), format!("{}", n % 100).into_bytes(), "{client}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, files.len(), "{client}");
+    }
+}
+
+#[test]
+#[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
 fn restic_writes_next_to_us_and_both_read_the_result() {
     let dir = tempfile::tempdir().unwrap();
     let repo_dir = dir.path().join("repo");
@@ -36,7 +69,7 @@ fn restic_writes_next_to_us_and_both_read_the_result() {
     std::fs::create_dir(&extra).unwrap();
     std::fs::write(extra.join("a.txt"), "from restic").unwrap();
     restic(&repo_dir, &["backup", extra.to_str().unwrap()]);
-    restic(&repo_dir, &["check", "--read-data"]);
+    stock_clients_accept(&repo_dir);
     drop(repo);
     let repo = strongroom_repository::Repository::open(Arc::new(LocalDir::new(&repo_dir)), &password(), &dir.path().join("cache"), who()).unwrap();
     let snapshots = repo.snapshots().unwrap();
@@ -47,7 +80,7 @@ fn restic_writes_next_to_us_and_both_read_the_result() {
 }
 
 #[test]
-#[ignore = "needs restic; cargo xtask test installs and runs it"]
+#[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
 fn restic_accepts_what_a_crash_leaves() {
     for at in 0..12 {
         let dir = tempfile::tempdir().unwrap();
@@ -59,12 +92,12 @@ fn restic_accepts_what_a_crash_leaves() {
         store.revive(|_| true);
         let repo_dir = dir.path().join("repo");
         dump(store.as_ref(), &repo_dir);
-        restic(&repo_dir, &["check", "--read-data"]);
+        stock_clients_accept(&repo_dir);
     }
 }
 
 #[test]
-#[ignore = "needs restic; cargo xtask test installs and runs it"]
+#[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
 fn restic_accepts_what_a_prune_leaves_before_and_after_the_grace() {
     let cache = tempfile::tempdir().unwrap();
     let store = Arc::new(Memory::new());
@@ -88,7 +121,7 @@ fn restic_accepts_what_a_prune_leaves_before_and_after_the_grace() {
         let dir = tempfile::tempdir().unwrap();
         let repository = dir.path().join("repository");
         dump(store.as_ref(), &repository);
-        restic(&repository, &["check", "--read-data"]);
+        stock_clients_accept(&repository);
         let target = dir.path().join("out");
         restic(&repository, &["restore", "latest", "--target", target.to_str().unwrap()]);
         for (path, content) in &school(2)[..20] {

@@ -1,6 +1,6 @@
 //! All tests. With servers: installs or finds what they need, says what it does, and leaves nothing out silently.
 
-use crate::tidy;
+use crate::{peers, tidy};
 use anyhow::{Context, bail};
 use std::{
     path::{Path, PathBuf},
@@ -40,11 +40,16 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
     if servers {
         install(&root, &clients)?;
     } else {
-        println!("--no-servers: tests that need restic, rclone or Microsoft's SDKs are listed as ignored");
+        println!("--no-servers: tests that need restic, rustic, rclone or Microsoft's SDKs are listed as ignored");
     }
     step("tests");
     let nextest = Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
-    let env = [("STRONGROOM_CLIENTS", clients.as_path())];
+    let rustic = if servers { peers::rustic(&root)? } else { PathBuf::new() };
+    let mut env = vec![("STRONGROOM_CLIENTS", clients.as_path())];
+    if servers {
+        // Every repository that a test of the program leaves behind is then checked by stock restic.
+        env.extend([("STRONGROOM_RUSTIC", rustic.as_path()), ("STRONGROOM_RESTIC", Path::new("restic"))]);
+    }
     let mut args = vec![];
     if nextest {
         args.extend(["nextest", "run", "--workspace", "--release", "--locked", "--no-fail-fast"]);

@@ -111,6 +111,29 @@ pub fn restic(dir: &Path, args: &[&str]) -> String {
     text
 }
 
+/// Runs rustic and answers what it printed; panics when it fails.
+pub fn rustic(dir: &Path, args: &[&str]) -> String {
+    let program = std::env::var_os("STRONGROOM_RUSTIC").expect("cargo xtask test builds rustic and names it");
+    let out = Command::new(program)
+        .arg("-r")
+        .arg(dir)
+        .arg("--no-progress")
+        .args(args)
+        .env("RUSTIC_PASSWORD", PASSWORD)
+        .env("RUSTIC_CACHE_DIR", dir.join("../rustic-cache"))
+        .output()
+        .expect("rustic starts");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success() && !text.contains("[ERROR]"), "rustic {args:?}: {text}");
+    text
+}
+
+/// Both stock clients check all of it.
+pub fn stock_clients_accept(dir: &Path) {
+    restic(dir, &["check", "--read-data"]);
+    rustic(dir, &["check", "--read-data"]);
+}
+
 /// Files of a small school: repeated attachments, empty files, awkward names, one that is cut into many blobs.
 pub fn school(seed: u64) -> Vec<(String, Vec<u8>)> {
     let mut x = seed;

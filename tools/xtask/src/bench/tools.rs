@@ -1,6 +1,6 @@
 //! The tools under measurement, each with its own commands.
 
-use crate::test::has;
+use crate::{peers, test::has};
 use anyhow::{Context, bail};
 use std::{
     fs,
@@ -9,8 +9,6 @@ use std::{
     sync::OnceLock,
 };
 
-/// rustic's version; built once into `target/bench-tools`.
-const RUSTIC: &str = "^0.11";
 /// (program, Debian package)
 const PACKAGES: &[(&str, &str)] = &[("restic", "restic"), ("borg", "borgbackup"), ("/usr/bin/time", "time")];
 const PASSWORD: &str = "benchmark";
@@ -55,10 +53,8 @@ pub(super) fn prepare(root: &Path, names: &[String]) -> anyhow::Result<Vec<Tool>
         plain(Command::new("apt-get").args(["update", "-qq"]))?;
         plain(Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing))?;
     }
-    let dir = root.join("target/bench-tools");
-    if tools.contains(&Tool::Rustic) && !dir.join("bin/rustic").exists() {
-        println!("==> cargo install rustic-rs {RUSTIC}");
-        plain(Command::new("cargo").args(["install", "rustic-rs", "--version", RUSTIC, "--locked", "--no-default-features", "--root"]).arg(&dir))?;
+    if tools.contains(&Tool::Rustic) {
+        peers::rustic(root)?;
     }
     println!("==> cargo build --release --example directory");
     plain(Command::new("cargo").args(["build", "--release", "-p", "strongroom-repository", "--example", "directory"]).current_dir(root))?;
@@ -105,7 +101,7 @@ impl Tool {
         let program = match self {
             Tool::Strongroom | Tool::StrongroomListed => root.join("target/release/examples/directory"),
             Tool::Restic => "restic".into(),
-            Tool::Rustic => root.join("target/bench-tools/bin/rustic"),
+            Tool::Rustic => root.join("target/peers/bin/rustic"),
             Tool::Borg => "borg".into(),
         };
         let mut c = Command::new("/usr/bin/time");
