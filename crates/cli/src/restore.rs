@@ -3,16 +3,15 @@
 use crate::{Global, commands, config::Config, failure::PARTIAL, open, output, progress::Bar};
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
+use strongroom_engine::Progress;
 use strongroom_engine::restore::{self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport};
 use strongroom_model::Clock;
-use strongroom_repository::{BlobKind, NodeKind, Repository, Visit};
+use strongroom_repository::{NodeKind, Repository};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Restore {
@@ -52,6 +51,9 @@ pub(crate) struct Restore {
     /// As files into this folder, instead of into Microsoft 365.
     #[arg(long)]
     pub(crate) target: Option<PathBuf>,
+    /// Go on with an interrupted restore into `--target`: whole files stay, others there of the same name are replaced.
+    #[arg(long, requires = "target")]
+    pub(crate) resume: bool,
 }
 
 pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i32> {
@@ -193,55 +195,33 @@ pub(crate) fn result(r: &RestoreReport) -> String {
     out
 }
 
-/// Files of a snapshot into a local folder. Nothing is overwritten.
+/// Files of a snapshot into a local folder.
 async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Result<i32> {
-    if std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("{} holds something already, and nothing is overwritten; name an empty or a new folder", target.display());
+    if !args.resume && std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} holds something already: name an empty or a new folder, or go on with a restore into it with --resume", target.display());
     }
     let repo = open::repository(global).await?;
-    let json = global.json;
+    let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
     open::blocking(move || {
         let (_, s) = commands::snapshot(&repo, &args.snapshot)?;
-        let base = args.path.trim_end_matches('/').to_owned();
+        let base = args.path.trim_matches('/').to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let NodeKind::Dir { subtree } = node.kind else { bail!("{base} is a file; name its folder") };
-        let (mut files, mut bytes) = (0_u64, 0_u64);
-        let mut problem = None;
-        repo.walk(&subtree, &base, &mut |path, node| {
-            let to = target.join(path.trim_start_matches('/'));
-            let write = || -> anyhow::Result<()> {
-                if node.is_dir() {
-                    return Ok(std::fs::create_dir_all(&to)?);
-                }
-                if let Some(dir) = to.parent() {
-                    std::fs::create_dir_all(dir)?;
-                }
-                let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(&to).with_context(|| format!("cannot write {}", to.display()))?;
-                for id in node.content() {
-                    file.write_all(&repo.read_blob(BlobKind::Data, id)?)?;
-                }
-                Ok(())
-            };
-            match write() {
-                Ok(()) if node.is_dir() => {}
-                Ok(()) => {
-                    files += 1;
-                    bytes += node.size_bytes();
-                }
-                Err(e) => {
-                    problem.get_or_insert(e);
-                }
+        bar.phase("restore");
+        let into = target.join(&base);
+        let report = repo.restore_files(&subtree, &into, &|files, bytes| bar.advance(files, bytes))?;
+        bar.finish();
+        if json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else {
+            report.failed.iter().for_each(|f| println!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why))));
+            let kept = if report.kept > 0 { format!("; {} were there already", report.kept) } else { String::new() };
+            println!("{} files, {} in {}{kept}", report.files, output::bytes(report.bytes), target.display());
+            if report.passed_over > 0 {
+                println!("{} links and devices of a foreign snapshot were passed over", report.passed_over);
             }
-            Ok(if problem.is_some() { Visit::Skip } else { Visit::Enter })
-        })?;
-        if let Some(e) = problem {
-            return Err(e);
         }
-        match json {
-            true => println!("{}", json!({"files": files, "bytes": bytes})),
-            false => println!("{files} files, {} in {}", output::bytes(bytes), target.display()),
-        }
-        Ok(0)
+        Ok(if report.failed.is_empty() { 0 } else { PARTIAL })
     })
     .await
 }

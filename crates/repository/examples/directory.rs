@@ -10,12 +10,12 @@ use rayon::prelude::*;
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
 };
 use strongroom_objects::LocalDir;
-use strongroom_repository::{BlobKind, Cut, Id, Node, NodeKind, Repository, Snapshot, TreeEditor, Writer};
+use strongroom_repository::{Cut, Id, Node, NodeKind, Repository, Snapshot, TreeEditor, Writer};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -213,33 +213,9 @@ fn store(repo: &Repository, job: &Job) -> Outcome<Node> {
 
 fn restore(repo: &Repository, target: &Path) -> Outcome<()> {
     let (_, snapshot) = newest(repo)?.ok_or("no snapshot")?;
-    let mut batch = Vec::new();
-    restore_dir(repo, &snapshot.tree, target, &mut batch)?;
-    write_files(repo, &mut batch)
-}
-
-fn restore_dir(repo: &Repository, tree: &Id, dir: &Path, batch: &mut Vec<(PathBuf, Node)>) -> Outcome<()> {
-    fs::create_dir_all(dir)?;
-    for node in repo.read_tree(tree)? {
-        let path = dir.join(&node.name);
-        match &node.kind {
-            NodeKind::Dir { subtree } => restore_dir(repo, subtree, &path, batch)?,
-            _ => batch.push((path, node)),
-        }
-        if batch.len() >= BATCH_FILES {
-            write_files(repo, batch)?;
-        }
+    let report = repo.restore_files(&snapshot.tree, target, &|_, _| {})?;
+    match report.failed.first() {
+        Some(f) => Err(format!("{}: {}", f.path, f.why).into()),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-fn write_files(repo: &Repository, batch: &mut Vec<(PathBuf, Node)>) -> Outcome<()> {
-    std::mem::take(batch).par_iter().with_max_len(64).try_for_each(|(path, node)| -> Outcome<()> {
-        let mut file = fs::File::create_new(path)?;
-        for id in node.content() {
-            file.write_all(&repo.read_blob(BlobKind::Data, id)?)?;
-        }
-        file.set_modified(node.modified.into())?;
-        Ok(())
-    })
 }

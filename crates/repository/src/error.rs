@@ -61,6 +61,9 @@ pub enum Error {
     /// A recovery share, or a set of them, does not do.
     #[error("{0}")]
     Share(String),
+    /// A local folder or file cannot be written.
+    #[error("{0}")]
+    Local(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -172,6 +172,7 @@ impl Stage {
             dry_run: false,
             yes: true,
             target: None,
+            resume: false,
         }
     }
 }
