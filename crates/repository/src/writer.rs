@@ -9,10 +9,12 @@ use crate::{
     index::{IndexBlob, IndexFile, IndexPack, Location},
     pack::{PACK_BYTES, PackBuilder, PackedBlob},
 };
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
+    ops::Range,
     sync::{
         Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -24,6 +26,11 @@ use strongroom_objects::{Key, Kind, hash_name};
 pub(crate) const INDEX_BLOBS_MAX: usize = 50_000;
 /// zstd level: restic's default; higher ones cost more time than the mail of a school gives back.
 const ZSTD_LEVEL: i32 = 3;
+
+/// Bytes of a stream that are gathered before they are cut.
+const STREAM_BYTES: usize = 2 * CDC_MAX;
+/// Content from which on its parts are hashed, packed and encrypted on several cores.
+const SPREAD_BYTES: usize = 2 * 1024 * 1024;
 
 /// Blobs that are put but not yet in a durable index.
 #[derive(Clone, Copy)]
@@ -301,12 +308,21 @@ impl Repository {
 
     /// Stores content that is in memory.
     pub fn put_content(&self, bytes: &[u8], how: Cut) -> Result<Stored, Error> {
-        let content = cut(bytes, how).into_iter().map(|range| self.put_blob(BlobKind::Data, &bytes[range])).collect::<Result<Vec<Id>, Error>>()?;
+        let content = self.put_ranges(bytes, &cut(bytes, how))?;
         let sha256 = match content.as_slice() {
             [only] => *only,
             _ => Id::of(bytes),
         };
         Ok(Stored { content, size_bytes: bytes.len() as u64, sha256 })
+    }
+
+    /// Puts parts of one content: much of it on all cores.
+    fn put_ranges(&self, bytes: &[u8], ranges: &[Range<usize>]) -> Result<Vec<Id>, Error> {
+        let put = |range: &Range<usize>| self.put_blob(BlobKind::Data, &bytes[range.clone()]);
+        match bytes.len() >= SPREAD_BYTES && ranges.len() > 1 {
+            true => ranges.par_iter().map(put).collect(),
+            false => ranges.iter().map(put).collect(),
+        }
     }
 
     /// Stores content that arrives piece by piece, with flat memory.
@@ -330,16 +346,24 @@ impl ContentStream<'_> {
         self.hash.update(bytes);
         self.size_bytes += bytes.len() as u64;
         self.buffer.extend_from_slice(bytes);
-        while self.buffer.len() >= 2 * CDC_MAX {
-            self.cut_one()?;
+        if self.buffer.len() >= STREAM_BYTES {
+            // What may still change is what is cut next.
+            self.cut_upto(CDC_MAX)?;
         }
         Ok(())
     }
 
-    fn cut_one(&mut self) -> Result<(), Error> {
-        let n = first_cut(&self.buffer[..self.buffer.len().min(CDC_MAX)]);
-        self.content.push(self.repo.put_blob(BlobKind::Data, &self.buffer[..n])?);
-        self.buffer.drain(..n);
+    /// Cuts the buffer while more than `rest` bytes of it are left, and puts what was cut.
+    fn cut_upto(&mut self, rest: usize) -> Result<(), Error> {
+        let mut ranges = Vec::new();
+        let mut at = 0;
+        while self.buffer.len() - at > rest {
+            let n = first_cut(&self.buffer[at..self.buffer.len().min(at + CDC_MAX)]);
+            ranges.push(at..at + n);
+            at += n;
+        }
+        self.content.extend(self.repo.put_ranges(&self.buffer, &ranges)?);
+        self.buffer.drain(..at);
         Ok(())
     }
 
@@ -349,9 +373,7 @@ impl ContentStream<'_> {
             // All of it is here: it is cut as content in memory is.
             return self.repo.put_content(&self.buffer, Cut::Plain);
         }
-        while !self.buffer.is_empty() {
-            self.cut_one()?;
-        }
+        self.cut_upto(0)?;
         let sha256 = Id(self.hash.finalize().into());
         Ok(Stored { content: self.content, size_bytes: self.size_bytes, sha256 })
     }

@@ -4,7 +4,7 @@ mod common;
 use common::*;
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
-use strongroom_repository::{BlobKind, Change, Error, Id, Node, NodeKind, Repository, TreeEditor, Visit};
+use strongroom_repository::{BlobKind, Change, Cut, Error, Id, Node, NodeKind, Repository, TreeEditor, Visit, cut};
 
 #[test]
 fn what_goes_in_comes_out_and_the_same_attachment_is_stored_once() {
@@ -316,4 +316,27 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     let again = tree.write().unwrap();
     assert_eq!(repo.node_at(&again, "/d/again").unwrap().name, "again");
     assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+}
+
+#[test]
+fn a_stream_stores_what_the_whole_does_whatever_its_pieces() {
+    let cache = tempfile::tempdir().unwrap();
+    let repo = init(Arc::new(Memory::new()), cache.path());
+    let mut x = 1_u64;
+    let noise = |_| {
+        x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (x >> 56) as u8
+    };
+    let bytes: Vec<u8> = (0..50_000_000).map(noise).collect();
+    let whole: Vec<Id> = cut(&bytes, Cut::Plain).into_iter().map(|r| Id::of(&bytes[r])).collect();
+    assert!(whole.len() > 10);
+    for piece in [bytes.len(), 20_000_000, 1_000_003] {
+        let mut stream = repo.stream();
+        for part in bytes.chunks(piece) {
+            stream.push(part).unwrap();
+        }
+        let stored = stream.finish().unwrap();
+        assert!(stored.content == whole, "pieces of {piece}");
+        assert_eq!((stored.size_bytes, stored.sha256), (bytes.len() as u64, Id::of(&bytes)));
+    }
 }
