@@ -1,8 +1,9 @@
 //! Looking into snapshots: search, and the history of one item. All from directories alone; no content is read.
 
 use crate::{Error, layout};
+use rayon::prelude::*;
 use regex::Regex;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, Verdict};
 use strongroom_repository::{Change, Id, Node, NodeKind, Repository, Snapshot};
 
@@ -89,34 +90,33 @@ pub fn find(repo: &Repository, snapshots: &[(Id, Snapshot)], query: &Query, repo
     };
     let mut search = Search { repo, query: &query, trees: HashSet::new(), told: HashSet::new(), report };
     for (id, snapshot) in snapshots {
-        if !search.dir(id, &snapshot.tree, "")? {
+        if search.trees.insert((snapshot.tree, String::new())) && !search.dir(id, query.look(repo, id, &snapshot.tree, "")?)? {
             break;
         }
     }
     Ok(())
 }
 
-struct Search<'s> {
-    repo: &'s Repository,
-    query: &'s Query,
-    trees: HashSet<(Id, String)>,
-    told: HashSet<(String, Vec<Id>)>,
-    report: &'s mut dyn FnMut(Hit) -> bool,
+/// Directories that are looked through ahead of the one whose turn it is.
+const AHEAD: usize = 16;
+
+/// What concerns a search in a directory, in the order of names.
+enum Entry {
+    Dir { path: String, tree: Id },
+    Hit { hit: Hit, content: Vec<Id> },
 }
 
-impl Search<'_> {
-    fn dir(&mut self, snapshot: &Id, tree: &Id, base: &str) -> Result<bool, Error> {
-        if !self.trees.insert((*tree, base.to_owned())) {
-            return Ok(true);
-        }
-        for node in self.repo.read_tree(tree)? {
+impl Query {
+    /// Looks through one directory.
+    fn look(&self, repo: &Repository, snapshot: &Id, tree: &Id, base: &str) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        for node in repo.read_tree(tree)? {
             let path = format!("{base}/{}", node.name);
-            let below = &self.query.below;
+            let below = &self.below;
             let inside = below.is_empty() || path == *below || path.strip_prefix(below.as_str()).is_some_and(|r| r.starts_with('/'));
-            if let NodeKind::Dir { subtree } = &node.kind {
-                let leads = below.strip_prefix(path.as_str()).is_some_and(|r| r.starts_with('/'));
-                if (inside || leads) && !self.dir(snapshot, subtree, &path)? {
-                    return Ok(false);
+            if let NodeKind::Dir { subtree } = node.kind {
+                if inside || below.strip_prefix(path.as_str()).is_some_and(|r| r.starts_with('/')) {
+                    entries.push(Entry::Dir { path, tree: subtree });
                 }
                 continue;
             }
@@ -128,8 +128,7 @@ impl Search<'_> {
             if facts.as_ref().is_some_and(|f| matches!(f.kind, ItemKind::MessageRecord | ItemKind::Attachment)) || node.name == layout::PENDING {
                 continue;
             }
-            // The same content at the same place is told once.
-            if self.query.fits(&path, &node, facts.as_ref()) && self.told.insert((path.clone(), node.content().to_vec())) {
+            if self.fits(&path, &node, facts.as_ref()) {
                 let hit = Hit {
                     snapshot: *snapshot,
                     size_bytes: node.size_bytes(),
@@ -139,12 +138,61 @@ impl Search<'_> {
                     verdict: facts.and_then(|f| f.judgement).map(|j| j.verdict),
                     path,
                 };
-                if !(self.report)(hit) {
-                    return Ok(false);
+                entries.push(Entry::Hit { hit, content: node.content().to_vec() });
+            }
+        }
+        Ok(entries)
+    }
+}
+
+struct Search<'s> {
+    repo: &'s Repository,
+    query: &'s Query,
+    trees: HashSet<(Id, String)>,
+    told: HashSet<(String, Vec<Id>)>,
+    report: &'s mut dyn FnMut(Hit) -> bool,
+}
+
+impl Search<'_> {
+    fn dir(&mut self, snapshot: &Id, entries: Vec<Entry>) -> Result<bool, Error> {
+        let mut ahead = HashMap::new();
+        for n in 0..entries.len() {
+            match &entries[n] {
+                Entry::Dir { path, tree } => {
+                    if self.trees.contains(&(*tree, path.clone())) {
+                        continue;
+                    }
+                    if !ahead.contains_key(path) {
+                        ahead = self.look_ahead(snapshot, &entries[n..]);
+                    }
+                    let below = ahead.remove(path).unwrap_or_else(|| self.query.look(self.repo, snapshot, tree, path))?;
+                    self.trees.insert((*tree, path.clone()));
+                    if !self.dir(snapshot, below)? {
+                        return Ok(false);
+                    }
+                }
+                // The same content at the same place is told once.
+                Entry::Hit { hit, content } => {
+                    if self.told.insert((hit.path.clone(), content.clone())) && !(self.report)(hit.clone()) {
+                        return Ok(false);
+                    }
                 }
             }
         }
         Ok(true)
+    }
+
+    /// The next few directories among `entries` that were not looked through before, on all cores.
+    fn look_ahead(&self, snapshot: &Id, entries: &[Entry]) -> HashMap<String, Result<Vec<Entry>, Error>> {
+        let next: Vec<(&Id, &String)> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Dir { path, tree } if !self.trees.contains(&(*tree, path.clone())) => Some((tree, path)),
+                _ => None,
+            })
+            .take(AHEAD)
+            .collect();
+        next.into_par_iter().map(|(tree, path)| (path.clone(), self.query.look(self.repo, snapshot, tree, path))).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{Error, Id};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::Deserialize;
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 use strongroom_model::Facts;
 use unicode_general_category::{GeneralCategory as C, get_general_category};
 
@@ -258,32 +258,63 @@ fn json_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-#[derive(Deserialize)]
-struct RawTree {
-    nodes: Option<Vec<RawNode>>,
+/// Text that stays where it was read, unless it holds escapes: a directory has many.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> serde::de::Visitor<'de> for Read {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        d.deserialize_str(Read)
+    }
 }
 
 #[derive(Deserialize)]
-struct RawNode {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    mtime: Option<String>,
+struct RawTree<'a> {
+    #[serde(borrow)]
+    nodes: Option<Vec<RawNode<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct RawNode<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(default, borrow)]
+    mtime: Option<Text<'a>>,
     #[serde(default)]
     size: u64,
     #[serde(default)]
     content: Option<Vec<Id>>,
     #[serde(default)]
     subtree: Option<Id>,
-    #[serde(default)]
-    extended_attributes: Option<Vec<RawAttribute>>,
+    #[serde(default, borrow)]
+    extended_attributes: Option<Vec<RawAttribute<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct RawAttribute {
-    name: String,
-    value: Option<String>,
+struct RawAttribute<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    value: Option<Text<'a>>,
 }
 
 /// Reads a directory.
@@ -292,26 +323,26 @@ pub(crate) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<Node>, Error> {
     let raw: RawTree = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
     let mut nodes = Vec::new();
     for r in raw.nodes.unwrap_or_default() {
-        let name = go_unquote(&r.name).ok_or_else(|| bad(format!("the name {:?} is not readable", r.name)))?;
+        let name = go_unquote(&r.name.0).ok_or_else(|| bad(format!("the name {:?} is not readable", r.name.0)))?;
         // A name that leaves its directory is an attack on whoever restores.
         if name.is_empty() || name == "." || name == ".." || name.contains('/') || name.contains('\0') {
             return Err(bad(format!("{name:?} is no name")));
         }
         let attributes = r.extended_attributes.unwrap_or_default();
-        let marked = attributes.iter().any(|a| a.name == SHARD_ATTRIBUTE);
+        let marked = attributes.iter().any(|a| a.name.0 == SHARD_ATTRIBUTE);
         let facts = attributes
             .into_iter()
-            .find(|a| a.name == FACTS_ATTRIBUTE)
+            .find(|a| a.name.0 == FACTS_ATTRIBUTE)
             .and_then(|a| a.value)
-            .map(|v| BASE64.decode(v).map_err(|e| bad(e.to_string())))
+            .map(|v| BASE64.decode(v.0.as_bytes()).map_err(|e| bad(e.to_string())))
             .transpose()?;
-        let kind = match (r.kind.as_str(), r.subtree) {
+        let kind = match (r.kind.0.as_ref(), r.subtree) {
             ("file", _) => NodeKind::File { content: r.content.unwrap_or_default(), size_bytes: r.size },
             ("dir", Some(subtree)) => NodeKind::Dir { subtree },
             ("dir", None) => return Err(bad(format!("the directory {name:?} has no tree"))),
             (other, _) => NodeKind::Other(other.to_owned()),
         };
-        let modified = r.mtime.and_then(|t| t.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let modified = r.mtime.and_then(|t| t.0.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let shard = marked && facts.is_none() && matches!(kind, NodeKind::Dir { .. });
         nodes.push(Node { name, kind, modified, facts, shard });
     }
