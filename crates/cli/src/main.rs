@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod failure;
 mod keys;
+mod mount;
 mod open;
 mod output;
 mod progress;
@@ -72,6 +73,8 @@ enum Command {
     Ls(browse::Ls),
     /// Find items by name, path, sender, subject, day, size or verdict.
     Find(browse::Find),
+    /// Show all snapshots as folders of this computer, to read only, until Ctrl-C.
+    Mount(mount::Mount),
     /// Write a file of a snapshot to standard output.
     Cat(browse::Cat),
     /// Show what changed between two snapshots.
@@ -146,10 +149,12 @@ fn main() {
         }
     }));
     let json = cli.global.json;
+    // For a mount an interrupt is the ordinary end.
+    let ends_itself = matches!(cli.command, Command::Mount(_));
     let done = runtime.block_on(async {
         tokio::select! {
             done = run(cli) => Some(done),
-            _ = tokio::signal::ctrl_c() => None,
+            _ = tokio::signal::ctrl_c(), if !ends_itself => None,
         }
     });
     let code = match done {
@@ -172,6 +177,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Snapshots => commands::snapshots(&global).await,
         Command::Ls(a) => browse::ls(&global, a).await,
         Command::Find(a) => browse::find(&global, a).await,
+        Command::Mount(a) => mount::mount(&global, a).await,
         Command::Cat(a) => browse::cat(&global, a).await,
         Command::Diff(a) => browse::diff(&global, a).await,
         Command::History(a) => browse::history(&global, a).await,

@@ -1,7 +1,7 @@
-//! Doors for the fuzzer, built by it alone: each parser of stored bytes behind its encryption, with the law that it keeps.
+//! Doors for the fuzzer, built for it and for tests alone: each parser of stored bytes behind its encryption, with the law that it keeps.
 //! A broken law panics, which is what the fuzzer looks for.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use crate::{
     BlobKind, Cut, Id, MasterKey, PackedBlob, RecoveryShare, Snapshot, cut,
@@ -113,5 +113,44 @@ pub fn cuts(bytes: &[u8]) {
     }
     if !bytes.is_empty() {
         assert!((1..=bytes.len()).contains(&first_cut(bytes)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the fuzzer starts from, and what it once found, goes through every door.
+    #[test]
+    fn seeds_pass() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
+        let mut n = 0;
+        for folder in std::fs::read_dir(root).unwrap().flatten() {
+            for seed in std::fs::read_dir(folder.path()).unwrap().flatten() {
+                let bytes = std::fs::read(seed.path()).unwrap();
+                for door in [tree, pack, blob, key_file, share, cuts] {
+                    door(&bytes);
+                }
+                unpacked(&bytes, scratch.path());
+                run(&bytes, scratch.path());
+                n += 1;
+            }
+        }
+        assert!(n > 25, "{n} seeds");
+    }
+
+    /// A seed that its own door turns away is no seed.
+    #[test]
+    fn seeds_are_let_in() {
+        let seeds = |name: &str| -> Vec<Vec<u8>> {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(name);
+            std::fs::read_dir(folder).unwrap().flatten().map(|e| std::fs::read(e.path()).unwrap()).collect()
+        };
+        assert!(seeds("tree").iter().all(|s| tree::decode(&Id([0; 32]), s).is_ok_and(|nodes| !nodes.is_empty())));
+        assert!(seeds("pack").iter().all(|s| parse_header(&s[5..], s[..5].iter().fold(0, |n, b| n << 8 | u64::from(*b))).is_ok_and(|b| !b.is_empty())));
+        assert!(seeds("share").iter().all(|s| RecoveryShare::parse(&String::from_utf8_lossy(s)).is_ok()));
+        assert!(seeds("unpacked").iter().all(|s| unpack(s.clone(), UNPACKED_BYTES_MAX).is_ok()));
+        assert!(seeds("cuts").iter().all(|s| cut(s, Cut::Plain).len() + cut(s, Cut::Mime).len() > 2));
     }
 }

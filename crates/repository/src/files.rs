@@ -4,11 +4,10 @@
 //! restore goes on by. Content is verified blob by blob before it is written; a file that fails is named and does not stop the
 //! others.
 
-use crate::{BlobKind, Error, Id, Node, NodeKind, Repository};
+use crate::{BlobCache, Error, Id, Node, NodeKind, Repository};
 use bytes::Bytes;
 use rayon::prelude::*;
 use std::{
-    collections::{BTreeMap, HashMap},
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
@@ -21,11 +20,6 @@ use std::{
 
 /// Files on their way from the directories to the writers.
 const WAITING_FILES: usize = 2048;
-/// Bytes of content that are kept unpacked, since the next file may need them again: an attachment sent to many, a document
-/// in versions.
-const KEPT_BYTES_MAX: usize = 48 * 1024 * 1024;
-/// A smaller blob is sooner read again than looked for.
-const KEPT_BYTES_MIN: usize = 2 * 1024;
 /// Bytes gathered for one write.
 const WRITE_BYTES: usize = 512 * 1024;
 /// A file of more blobs is unpacked on several cores.
@@ -63,7 +57,7 @@ struct Job {
 struct Restore<'a> {
     repo: &'a Repository,
     target: &'a Path,
-    kept: Kept,
+    kept: BlobCache,
     progress: &'a (dyn Fn(u64, u64) + Sync),
     files: AtomicU64,
     bytes: AtomicU64,
@@ -83,7 +77,7 @@ impl Repository {
         let restore = Restore {
             repo: self,
             target,
-            kept: Kept::default(),
+            kept: BlobCache::default(),
             progress,
             files: zero(),
             bytes: zero(),
@@ -215,57 +209,6 @@ impl Restore<'_> {
     }
 
     fn blob(&self, id: &Id) -> Result<Bytes, Error> {
-        if let Some(bytes) = self.kept.get(id) {
-            return Ok(bytes);
-        }
-        let bytes = Bytes::from(self.repo.read_blob(BlobKind::Data, id)?);
-        self.kept.put(id, &bytes);
-        Ok(bytes)
-    }
-}
-
-/// Unpacked blobs, the least recently used of which go first.
-#[derive(Default)]
-struct Kept {
-    state: Mutex<KeptState>,
-}
-
-#[derive(Default)]
-struct KeptState {
-    blobs: HashMap<Id, (Bytes, u64)>,
-    order: BTreeMap<u64, Id>,
-    next: u64,
-    bytes: usize,
-}
-
-impl Kept {
-    fn get(&self, id: &Id) -> Option<Bytes> {
-        let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *guard;
-        let (bytes, used) = state.blobs.get_mut(id)?;
-        state.order.remove(used);
-        *used = state.next;
-        state.order.insert(state.next, *id);
-        state.next += 1;
-        Some(bytes.clone())
-    }
-
-    fn put(&self, id: &Id, bytes: &Bytes) {
-        if !(KEPT_BYTES_MIN..=KEPT_BYTES_MAX / 4).contains(&bytes.len()) {
-            return;
-        }
-        let mut guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = &mut *guard;
-        if state.blobs.contains_key(id) {
-            return;
-        }
-        state.blobs.insert(*id, (bytes.clone(), state.next));
-        state.order.insert(state.next, *id);
-        state.next += 1;
-        state.bytes += bytes.len();
-        while state.bytes > KEPT_BYTES_MAX {
-            let Some((_, old)) = state.order.pop_first() else { break };
-            state.bytes -= state.blobs.remove(&old).map_or(0, |(b, _)| b.len());
-        }
+        self.kept.read(self.repo, id)
     }
 }

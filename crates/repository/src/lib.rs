@@ -13,7 +13,7 @@ mod check;
 mod copy;
 mod crypto;
 mod cut;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod doors;
 mod editor;
 mod error;
@@ -25,6 +25,7 @@ mod lock;
 mod pack;
 mod prune;
 mod read;
+mod reader;
 mod repair;
 mod repo;
 mod retention;
@@ -46,6 +47,7 @@ pub use keyfile::KeyEntry;
 pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
 pub use prune::{PruneOptions, PrunePlan};
+pub use reader::{BlobCache, FileReader};
 pub use repair::{HealReport, SnapshotRepair, heal_objects, heal_opening};
 pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};

@@ -1,6 +1,6 @@
-//! Doors for the fuzzer, built by it alone. A broken law panics, which is what the fuzzer looks for.
+//! Doors for the fuzzer, built for it and for tests alone. A broken law panics, which is what the fuzzer looks for.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use crate::journal::Journal;
 use std::path::Path;
@@ -30,4 +30,20 @@ pub fn journal(bytes: &[u8], scratch: &Path) {
         Some((journal.sealed().len(), rows.map(|r| r.len())))
     };
     assert_eq!(look(), look());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_pass() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/journal");
+        let seeds: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().collect();
+        assert!(seeds.len() >= 2);
+        for seed in seeds {
+            journal(&std::fs::read(seed.path()).unwrap(), scratch.path());
+        }
+    }
 }

@@ -11,7 +11,7 @@
 //! Start at [`Vault`].
 
 mod clock;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod doors;
 mod http;
 mod journal;

@@ -1,7 +1,8 @@
-//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench repository`.
+//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench repository`, `cargo xtask fuzz`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bench;
+mod fuzz;
 mod peers;
 mod test;
 mod tidy;
@@ -14,8 +15,9 @@ fn main() {
         ["test"] => test::run(true),
         ["test", "--no-servers"] => test::run(false),
         ["bench", "repository", rest @ ..] => bench::repository(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {
-            eprintln!("usage: cargo xtask tidy | test [--no-servers] | bench repository");
+            eprintln!("usage: cargo xtask tidy | test [--no-servers] | bench repository | fuzz [--seconds 900] [TARGET]…");
             std::process::exit(2);
         }
     };

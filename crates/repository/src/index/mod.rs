@@ -380,7 +380,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 mod tests;
 
 /// For the fuzzer: every blob that an index file names is found in the run that is made of it.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) fn check_runs(file: &IndexFile, path: &Path) {
     let rows: Vec<Row> = file.packs.iter().enumerate().flat_map(|(n, p)| p.blobs.iter().map(move |b| Row::new(&PackedBlob::from(b), n as u32))).collect();
     if rows.is_empty() {
@@ -395,5 +395,5 @@ pub(crate) fn check_runs(file: &IndexFile, path: &Path) {
     }
 }
 
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) use run::probe as probe_run;

@@ -279,7 +279,7 @@ pub(super) fn merge(path: &Path, runs: &[Arc<Run>]) -> Result<Run, Error> {
 }
 
 /// For the fuzzer: looks up what the rows of any file seem to name.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) fn probe(path: &Path, bytes: &[u8]) {
     let Ok(run) = Run::open(path) else { return };
     assert!(run.rows * ROW_BYTES as u64 <= bytes.len() as u64);
