@@ -14,7 +14,7 @@ use std::{
 };
 use strongroom_engine::Progress;
 use strongroom_objects::LocalDir;
-use strongroom_repository::{Id, MasterKey, RecoveryShare, Repository, join_shares, split_key};
+use strongroom_repository::{Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key};
 
 #[derive(Subcommand)]
 pub(crate) enum Key {
@@ -131,9 +131,7 @@ pub(crate) fn handed_out(needed: u8, made: u8, dir: &Path) -> String {
 
 /// Whether sheets can be written to a folder: asked before a repository is made whose key they are to hold.
 pub(crate) fn shares_possible(needed: u8, made: u8, dir: &Path) -> anyhow::Result<()> {
-    if needed < 2 || made < needed || made > 16 {
-        bail!("{needed} of {made} recovery shares make no sense: at least 2 are needed, and 16 can be made");
-    }
+    shares_fit(needed, made)?;
     if fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some()) {
         bail!("{} holds something already; name a new folder for the recovery shares", dir.display());
     }
@@ -208,7 +206,7 @@ async fn rotate(global: &Global, to: PathBuf, new_password: &Path, no_recovery: 
     open::blocking(move || {
         let store = Arc::new(LocalDir::new(&to));
         let now = open::real_clock().now();
-        let new = match Repository::open(store.clone(), &password, &cache, open::who()) {
+        let new = Arc::new(match Repository::open(store.clone(), &password, &cache, open::who()) {
             Ok(new) => new,
             Err(strongroom_repository::Error::NoRepository(_)) => {
                 if !no_recovery {
@@ -225,11 +223,12 @@ async fn rotate(global: &Global, to: PathBuf, new_password: &Path, no_recovery: 
                 new
             }
             Err(e) => return Err(e.into()),
-        };
+        });
         if new.id() == from.id() {
             bail!("{} is the repository itself; name a new folder", to.display());
         }
-        let lock = new.lock_for_writing(&cache, now)?;
+        let mut lock = new.lock_for_writing(&cache, now)?;
+        lock.keep(new.clone(), open::real_clock());
         bar.phase("rotate");
         let report = from.copy_to(&new, &|_| bar.advance(1, 0))?;
         bar.finish();

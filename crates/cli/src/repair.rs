@@ -10,7 +10,7 @@ use std::{
 };
 use strongroom_engine::{Progress, take_back_links};
 use strongroom_objects::{Kind, LocalDir, Store};
-use strongroom_repository::{Repository, SnapshotRepair, heal_objects, heal_opening};
+use strongroom_repository::{Repository, SnapshotRepair, WriteLock, heal_objects, heal_opening};
 
 #[derive(Subcommand)]
 pub(crate) enum Repair {
@@ -77,9 +77,12 @@ struct Place {
 }
 
 impl Place {
-    fn open(&self) -> anyhow::Result<Repository> {
+    fn open(&self) -> anyhow::Result<(Arc<Repository>, WriteLock)> {
         let cache: &Path = &self.cache;
-        Ok(Repository::open_damaged(self.store.clone(), &self.password, cache, open::who())?)
+        let repo = Arc::new(Repository::open_damaged(self.store.clone(), &self.password, cache, open::who())?);
+        let mut lock = repo.lock_alone(cache, open::real_clock().now())?;
+        lock.keep(repo.clone(), open::real_clock());
+        Ok((repo, lock))
     }
 
     fn heal(&self, other: &dyn Store, bar: &Bar) -> anyhow::Result<i32> {
@@ -87,8 +90,7 @@ impl Place {
         bar.phase("heal");
         // Keys and config before anything is opened: it may be one of them that is damaged.
         let mut report = heal_opening(store, other, &self.password)?;
-        let repo = self.open()?;
-        let lock = repo.lock_alone(&self.cache, open::real_clock().now())?;
+        let (repo, lock) = self.open()?;
         let objects = heal_objects(store, other, &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| bar.advance(1, 0))?;
         let missing = repo.heal_missing(other)?;
         lock.release()?;
@@ -122,8 +124,7 @@ impl Place {
         if give_up && !agreed(yes, "give up every pack that is gone or damaged, with all that lies in it alone?")? {
             return Ok(1);
         }
-        let repo = self.open()?;
-        let lock = repo.lock_alone(&self.cache, open::real_clock().now())?;
+        let (repo, lock) = self.open()?;
         let done = repo.repair_index(&lock, give_up)?;
         lock.release()?;
         match self.json {
@@ -135,8 +136,7 @@ impl Place {
     }
 
     fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
-        let repo = self.open()?;
-        let lock = repo.lock_alone(&self.cache, open::real_clock().now())?;
+        let (repo, lock) = self.open()?;
         let plan = repo.plan_snapshot_repair(&take_back_links)?;
         match self.json {
             true if dry_run || plan.is_empty() => println!("{}", json!({"plan": plan, "applied": false})),

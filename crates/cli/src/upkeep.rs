@@ -255,6 +255,7 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
         let now = open::real_clock().now();
         // Locked before it is planned: what is shown is what is done.
         let mut lock = repo.lock_alone(&cache, now)?;
+        lock.keep(repo.clone(), open::real_clock());
         let plan = repo.plan_prune(options, now)?;
         if !json {
             show(&plan);

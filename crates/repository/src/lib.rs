@@ -51,7 +51,7 @@ pub use reader::{BlobCache, FileReader};
 pub use repair::{HealReport, SnapshotRepair, heal_objects, heal_opening};
 pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
-pub use shares::{RecoveryShare, join_shares, split_key};
+pub use shares::{RecoveryShare, join_shares, shares_fit, split_key};
 pub use snapshot::{Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL, TAG_REPAIRED};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};

@@ -5,8 +5,14 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, TryLockError},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread::JoinHandle,
+    time::Duration,
 };
+use strongroom_model::Clock;
 use strongroom_objects::{Key, Kind, Store, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
@@ -26,19 +32,35 @@ struct LockFile {
     pid: u32,
 }
 
+/// How often a keeper looks whether the lock is due for renewal.
+const KEEPER_PAUSE: Duration = Duration::from_secs(60);
+
 /// Held while a repository is written to. [`WriteLock::release`] lets go and says when that fails; dropping it (an
 /// interrupt) tries as well. What a crash leaves is stale, and the next writer on the same host clears it.
 pub struct WriteLock {
-    lock: Id,
-    taken: jiff::Timestamp,
+    held: Arc<Mutex<Held>>,
     exclusive: bool,
     store: Arc<dyn Store>,
+    keeper: Option<Keeper>,
     _lease: File,
+}
+
+/// The lock object that stands in the repository now.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    lock: Id,
+    taken: jiff::Timestamp,
+}
+
+/// A thread that renews the lock while one step takes long.
+struct Keeper {
+    stop: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for WriteLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WriteLock").field("lock", &self.lock).field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("WriteLock").field("held", &self.now_held()).finish_non_exhaustive()
     }
 }
 
@@ -74,7 +96,8 @@ impl Repository {
             self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?)?;
             return Err(e);
         }
-        Ok(WriteLock { lock, taken: now, exclusive, store: self.store.clone(), _lease: lease })
+        let held = Arc::new(Mutex::new(Held { lock, taken: now }));
+        Ok(WriteLock { held, exclusive, store: self.store.clone(), keeper: None, _lease: lease })
     }
 
     fn put_lock(&self, now: jiff::Timestamp, exclusive: bool) -> Result<Id, Error> {
@@ -126,6 +149,25 @@ impl Repository {
     }
 }
 
+impl Held {
+    fn key(&self) -> Result<Key, Error> {
+        Ok(Key::new(Kind::Locks, &self.lock.to_string())?)
+    }
+
+    fn renew(&mut self, repo: &Repository, exclusive: bool, now: jiff::Timestamp) -> Result<(), Error> {
+        if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
+            return Ok(());
+        }
+        if repo.store.size(&self.key()?)?.is_none() {
+            return Err(Error::Unsupported(format!("somebody removed the lock on {}; this run commits and deletes nothing more", repo.location())));
+        }
+        let new = repo.put_lock(now, exclusive)?;
+        repo.store.remove(&self.key()?)?;
+        *self = Held { lock: new, taken: now };
+        Ok(())
+    }
+}
+
 impl WriteLock {
     /// Whether nobody else uses the repository.
     pub fn is_exclusive(&self) -> bool {
@@ -134,37 +176,106 @@ impl WriteLock {
 
     /// Whether the lock is still in the repository: somebody may have removed it by hand.
     pub fn is_held(&self) -> Result<bool, Error> {
-        Ok(self.store.size(&self.key()?)?.is_some())
+        // Held on to, so that a renewal does not change its name meanwhile.
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.store.size(&held.key()?)?.is_some())
     }
 
-    fn key(&self) -> Result<Key, Error> {
-        Ok(Key::new(Kind::Locks, &self.lock.to_string())?)
+    fn now_held(&self) -> Held {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Renews the lock when it is some minutes old. Call it now and then during long work.
     pub fn renew(&mut self, repo: &Repository, now: jiff::Timestamp) -> Result<(), Error> {
-        if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
-            return Ok(());
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).renew(repo, self.exclusive, now)
+    }
+
+    /// Renews the lock from a thread of its own from now on: for work whose single steps may take longer than a lock is good for.
+    /// A renewal that fails is tried again; whoever deletes asks [`WriteLock::is_held`] before.
+    pub fn keep(&mut self, repo: Arc<Repository>, clock: Arc<dyn Clock>) {
+        self.keep_every(KEEPER_PAUSE, repo, clock);
+    }
+
+    fn keep_every(&mut self, pause: Duration, repo: Arc<Repository>, clock: Arc<dyn Clock>) {
+        let (held, exclusive) = (self.held.clone(), self.exclusive);
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                if let Err(e) = held.lock().unwrap_or_else(PoisonError::into_inner).renew(&repo, exclusive, clock.now()) {
+                    tracing::warn!("the lock on {} was not renewed: {e}", repo.location());
+                }
+            }
+        });
+        self.keeper = Some(Keeper { stop, thread });
+    }
+
+    /// Ends the keeper, so that nobody puts a lock where one was removed.
+    fn let_be(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            drop(keeper.stop);
+            let _ = keeper.thread.join();
         }
-        if !self.is_held()? {
-            return Err(Error::Unsupported(format!("somebody removed the lock on {}; this run commits and deletes nothing more", repo.location())));
-        }
-        let new = repo.put_lock(now, self.exclusive)?;
-        self.store.remove(&self.key()?)?;
-        self.lock = new;
-        self.taken = now;
-        Ok(())
     }
 
     /// Lets go.
-    pub fn release(self) -> Result<(), Error> {
-        Ok(self.store.remove(&self.key()?)?)
+    pub fn release(mut self) -> Result<(), Error> {
+        self.let_be();
+        Ok(self.store.remove(&self.now_held().key()?)?)
     }
 }
 
 impl Drop for WriteLock {
     fn drop(&mut self) {
+        self.let_be();
         // After a release this removes nothing: absent is no error. Nobody is left to be told of a failure.
-        let _ = self.key().map(|key| self.store.remove(&key));
+        let _ = self.now_held().key().map(|key| self.store.remove(&key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Writer;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use strongroom_objects::testing::Memory;
+
+    /// Each look at it is a minute later.
+    struct Hurried(AtomicI64);
+
+    impl Clock for Hurried {
+        fn now(&self) -> jiff::Timestamp {
+            jiff::Timestamp::from_second(self.0.fetch_add(60, Ordering::Relaxed)).unwrap_or_default()
+        }
+
+        fn sleep(&self, _: Duration) -> strongroom_model::Sleep {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[test]
+    fn a_keeper_renews_while_nobody_looks_and_leaves_nothing_behind() {
+        let cache = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(Memory::new());
+        let who = || Writer { host: "here".into(), user: "strongroom".into(), program: "test".into() };
+        let now = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        let repo = Arc::new(Repository::init(store.clone(), &"x".to_owned().into(), cache.path(), who(), now).unwrap());
+        let mut lock = repo.lock_alone(cache.path(), now).unwrap();
+        let first = lock.now_held().lock;
+        lock.keep_every(Duration::from_millis(1), repo.clone(), Arc::new(Hurried(AtomicI64::new(now.as_second()))));
+        let began = std::time::Instant::now();
+        while lock.now_held().lock == first {
+            assert!(began.elapsed() < Duration::from_secs(20), "it was never renewed");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(lock.is_held().unwrap());
+        assert_eq!(store.list(Kind::Locks).unwrap().len(), 1);
+        lock.release().unwrap();
+        assert!(store.list(Kind::Locks).unwrap().is_empty());
+        // Somebody removes it: the keeper does not bring it back.
+        let mut lock = repo.lock_alone(cache.path(), now).unwrap();
+        store.remove(&lock.now_held().key().unwrap()).unwrap();
+        lock.keep_every(Duration::from_millis(1), repo.clone(), Arc::new(Hurried(AtomicI64::new(now.as_second()))));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!lock.is_held().unwrap() && store.list(Kind::Locks).unwrap().is_empty());
     }
 }

@@ -43,11 +43,17 @@ fn line_check(number: usize, bytes: &[u8], alphabet: &Encoding) -> String {
     alphabet.encode(&hash[..5]).chars().take(2).collect()
 }
 
+/// Whether so many shares can be made.
+pub fn shares_fit(needed: u8, made: u8) -> Result<(), Error> {
+    if needed < 2 || made < needed || made > 16 {
+        return Err(Error::Share(format!("{needed} of {made} recovery shares make no sense: at least 2 are needed, and 16 can be made")));
+    }
+    Ok(())
+}
+
 /// Splits the master key into `made` shares, of which `needed` open the repository.
 pub fn split_key(key: &MasterKey, repository: &Id, needed: u8, made: u8) -> Result<Vec<RecoveryShare>, Error> {
-    if needed < 2 || made < needed || made > 16 {
-        return Err(Error::Share(format!("{needed} of {made} shares make no sense: at least 2 are needed, and 16 can be made")));
-    }
+    shares_fit(needed, made)?;
     let mut set = [0; 4];
     random(&mut set)?;
     let secret = key.to_bytes();

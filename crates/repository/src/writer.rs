@@ -8,6 +8,7 @@ use crate::{
     cut::{CDC_MAX, cut, first_cut},
     index::{IndexBlob, IndexFile, IndexPack, Location},
     pack::{PACK_BYTES, PackBuilder, PackedBlob},
+    repo::UNPACKED_BYTES_MAX,
 };
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -286,6 +287,10 @@ impl Repository {
     }
 
     pub(crate) fn put_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id, Error> {
+        // What no reader unpacks is not written.
+        if json.len() > UNPACKED_BYTES_MAX {
+            return Err(Error::Unsupported(format!("{} of {} bytes cannot be stored; {UNPACKED_BYTES_MAX} is the most", kind.as_str(), json.len())));
+        }
         let mut plain = vec![2];
         zstd::stream::copy_encode(json, &mut plain, ZSTD_LEVEL).map_err(|e| Error::damaged("a new object", e))?;
         self.put_object(kind, &self.key.encrypt(&plain)?)

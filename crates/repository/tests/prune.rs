@@ -359,3 +359,29 @@ fn a_damaged_repository_is_not_pruned_and_a_stale_plan_is_refused() {
     let fresh = w.open(&w.caches.path().join("fresh")).unwrap();
     assert!(fresh.plan_prune(PruneOptions::default(), now()).is_err());
 }
+
+#[test]
+fn a_reader_from_before_a_prune_without_grace_finds_what_was_moved() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), &caches.path().join("writer"));
+    let (first, _) = back_up(&repo, None, &files(1)).unwrap();
+    // Part of what the first one stored.
+    let (second, kept) = back_up(&repo, None, &files(1)[..2]).unwrap();
+    let reader = Repository::with_key(store.clone(), repo.key().clone(), &caches.path().join("reader"), who()).unwrap();
+    for (id, _) in repo.snapshots().unwrap().into_iter().filter(|(id, _)| *id != second) {
+        repo.forget(&id).unwrap();
+    }
+    assert!(repo.snapshot(&first).is_err());
+    let before: Vec<String> = store.list(Kind::Data).unwrap().into_iter().map(|e| e.name).collect();
+    let plan = repo.plan_prune(PruneOptions { unused_percent_max: 0, grace_s: 0 }, now()).unwrap();
+    let mut lock = repo.lock_alone(&caches.path().join("writer"), now()).unwrap();
+    repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap();
+    lock.release().unwrap();
+    assert!(store.list(Kind::Data).unwrap().iter().any(|e| !before.contains(&e.name)), "something was moved");
+    let mut got = contents(&reader, &kept);
+    got.sort();
+    let mut want = files(1)[..2].to_vec();
+    want.sort();
+    assert!(got == want);
+}

@@ -292,6 +292,48 @@ fn what_no_copy_has_is_given_up_by_name_and_the_rest_stays() {
 }
 
 #[test]
+fn one_object_that_cannot_be_healed_keeps_no_other_from_it() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), caches.path());
+    for n in 0..3 {
+        back_up(&repo, None, &school(n)).unwrap();
+    }
+    let other = clone_of(&store);
+    let packs: Vec<Key> = store.list(Kind::Data).unwrap().iter().map(|e| Key::new(Kind::Data, &e.name).unwrap()).collect();
+    packs.iter().for_each(|pack| assert!(damage(&store, pack, Damage::Flip(50), None)));
+    // The other copy has lost one and damaged another.
+    damage(&other, &packs[0], Damage::Delete, None);
+    damage(&other, &packs[1], Damage::Cut(10), None);
+    let report = heal_objects(store.as_ref(), other.as_ref(), &[Kind::Data], &|_| {}).unwrap();
+    assert_eq!((report.healed.len(), report.lost.len()), (packs.len() - 2, 2), "{report:?}");
+    assert!(packs[..2].iter().all(|pack| report.lost.iter().any(|l| l.contains(pack.name()))));
+}
+
+#[test]
+fn key_files_that_ask_for_too_much_or_make_no_sense_are_passed_over() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    init(store.clone(), caches.path());
+    let good = store.get(&Key::new(Kind::Keys, &store.list(Kind::Keys).unwrap()[0].name).unwrap()).unwrap();
+    let good = String::from_utf8(good.to_vec()).unwrap();
+    let odd = [("\"N\":32768", "\"N\":4611686018427387904"), ("\"N\":32768", "\"N\":32767"), ("\"N\":32768", "\"N\":0"), ("\"r\":8", "\"r\":4294967295")]
+        .into_iter()
+        .chain([("\"r\":8", "\"r\":0"), ("\"p\":1", "\"p\":0"), ("\"p\":1", "\"p\":4000000000"), ("\"kdf\":\"scrypt\"", "\"kdf\":\"none\""), ("{", "[")]);
+    for (from, to) in odd {
+        assert!(good.contains(from), "{from}");
+        let bytes = good.replacen(from, to, 1).into_bytes();
+        store.put(&Key::new(Kind::Keys, &strongroom_objects::hash_name(&bytes)).unwrap(), &bytes).unwrap();
+    }
+    assert_eq!(store.list(Kind::Keys).unwrap().len(), 10);
+    let began = std::time::Instant::now();
+    let open = |p: &str| Repository::open(store.clone(), &p.to_owned().into(), caches.path(), who());
+    assert!(open(PASSWORD).is_ok());
+    assert!(matches!(open("wrong"), Err(Error::WrongKey { .. })));
+    assert!(began.elapsed().as_secs() < 60, "none of them was tried");
+}
+
+#[test]
 fn parts_of_a_check_add_up_to_all_of_it() {
     let caches = tempfile::tempdir().unwrap();
     let store = Arc::new(Memory::new());

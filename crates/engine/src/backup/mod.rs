@@ -89,6 +89,7 @@ pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Err
 pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupOptions, progress: Arc<dyn Progress>) -> Result<BackupReport, Error> {
     let began = client.clock().now();
     let mut lock = repo.lock_for_writing(&options.cache, began)?;
+    lock.keep(repo.clone(), client.clock().clone());
     // Somebody may have pruned between opening and locking.
     repo.reload_index()?;
     let run = Arc::new(Run::begin(repo.clone(), client, options, progress, began)?);
