@@ -72,10 +72,10 @@ pub fn blob(bytes: &[u8]) {
 
 /// A key file never costs more than a gibibyte; the key in it has its length.
 pub fn key_file(bytes: &[u8]) {
-    if let Ok(file) = serde_json::from_slice::<KeyFile>(bytes) {
-        if let Some(log_n) = file.log_n() {
-            assert!(log_n <= 30);
-        }
+    if let Ok(file) = serde_json::from_slice::<KeyFile>(bytes)
+        && let Some(log_n) = file.log_n()
+    {
+        assert!(log_n <= 30);
     }
     if let Ok(key) = MasterKey::from_json(bytes) {
         assert_eq!(MasterKey::from_json(&key.to_json().unwrap()).unwrap().to_json().unwrap(), key.to_json().unwrap());

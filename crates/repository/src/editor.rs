@@ -321,10 +321,10 @@ impl TreeEditor {
         };
         let repo = self.repo.clone();
         let mut loaded = 0;
-        if let Some(dir) = self.dir_mut(parent, Some(modified))? {
-            if let Some(holder) = dir.holder(name, &repo, &mut loaded, true)? {
-                holder.load(&repo, &mut loaded)?.insert((*name).to_owned(), child);
-            }
+        if let Some(dir) = self.dir_mut(parent, Some(modified))?
+            && let Some(holder) = dir.holder(name, &repo, &mut loaded, true)?
+        {
+            holder.load(&repo, &mut loaded)?.insert((*name).to_owned(), child);
         }
         Ok(true)
     }
