@@ -80,8 +80,7 @@ impl Place {
     fn open(&self) -> anyhow::Result<(Arc<Repository>, WriteLock)> {
         let cache: &Path = &self.cache;
         let repo = Arc::new(Repository::open_damaged(self.store.clone(), &self.password, cache, open::who())?);
-        let mut lock = repo.lock_alone(cache, open::real_clock().now())?;
-        lock.keep(repo.clone(), open::real_clock());
+        let lock = repo.lock_alone(cache, open::real_clock().now())?;
         Ok((repo, lock))
     }
 
@@ -90,7 +89,8 @@ impl Place {
         bar.phase("heal");
         // Keys and config before anything is opened: it may be one of them that is damaged.
         let mut report = heal_opening(store, other, &self.password)?;
-        let (repo, lock) = self.open()?;
+        let (repo, mut lock) = self.open()?;
+        lock.keep(repo.clone(), open::real_clock());
         let objects = heal_objects(store, other, &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| bar.advance(1, 0))?;
         let missing = repo.heal_missing(other)?;
         lock.release()?;
@@ -124,7 +124,8 @@ impl Place {
         if give_up && !agreed(yes, "give up every pack that is gone or damaged, with all that lies in it alone?")? {
             return Ok(1);
         }
-        let (repo, lock) = self.open()?;
+        let (repo, mut lock) = self.open()?;
+        lock.keep(repo.clone(), open::real_clock());
         let done = repo.repair_index(&lock, give_up)?;
         lock.release()?;
         match self.json {
@@ -136,7 +137,7 @@ impl Place {
     }
 
     fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
-        let (repo, lock) = self.open()?;
+        let (repo, mut lock) = self.open()?;
         let plan = repo.plan_snapshot_repair(&take_back_links)?;
         match self.json {
             true if dry_run || plan.is_empty() => println!("{}", json!({"plan": plan, "applied": false})),
@@ -147,6 +148,9 @@ impl Place {
             lock.release()?;
             return Ok(i32::from(!dry_run && !plan.is_empty()));
         }
+        // Somebody may have thought about it for long.
+        lock.renew(&repo, open::real_clock().now())?;
+        lock.keep(repo.clone(), open::real_clock());
         repo.repair_snapshots(&plan, &take_back_links, &lock)?;
         lock.release()?;
         match self.json {

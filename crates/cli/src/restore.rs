@@ -49,9 +49,10 @@ pub(crate) struct Restore {
     #[arg(short, long)]
     pub(crate) yes: bool,
     /// As files into this folder, instead of into Microsoft 365.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["clean", "in_place", "folder", "to_tenant", "user", "address_table", "no_versions", "dry_run"])]
     pub(crate) target: Option<PathBuf>,
-    /// Go on with an interrupted restore into `--target`: whole files stay, others there of the same name are replaced.
+    /// Go on with an interrupted restore into `--target`: whole files stay, others there of the same name are replaced. Needs
+    /// the snapshot's id, since `latest` may be another one by now.
     #[arg(long, requires = "target")]
     pub(crate) resume: bool,
 }
@@ -200,16 +201,22 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
     if !args.resume && std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
         bail!("{} holds something already: name an empty or a new folder, or go on with a restore into it with --resume", target.display());
     }
+    if args.resume && args.snapshot == "latest" {
+        bail!("--resume needs --snapshot with the id that the interrupted restore said: `latest` may be another one by now");
+    }
     let repo = open::repository(global).await?;
-    let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
+    let (json, quiet, bar) = (global.json, global.quiet, Bar::new(global.quiet || global.json));
     open::blocking(move || {
-        let (_, s) = commands::snapshot(&repo, &args.snapshot)?;
+        let (id, s) = commands::snapshot(&repo, &args.snapshot)?;
+        if !json && !quiet {
+            println!("snapshot {} of {}; if it is interrupted: --resume --snapshot {}", id.short(), s.time.strftime("%Y-%m-%d %H:%M"), id.short());
+        }
         let base = args.path.trim_matches('/').to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let NodeKind::Dir { subtree } = node.kind else { bail!("{base} is a file; name its folder") };
         bar.phase("restore");
         let into = target.join(&base);
-        let report = repo.restore_files(&subtree, &into, &|files, bytes| bar.advance(files, bytes))?;
+        let report = repo.restore_files(&subtree, &into, args.resume, &|files, bytes| bar.advance(files, bytes))?;
         bar.finish();
         if json {
             println!("{}", serde_json::to_string(&report)?);

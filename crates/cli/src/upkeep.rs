@@ -255,7 +255,6 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
         let now = open::real_clock().now();
         // Locked before it is planned: what is shown is what is done.
         let mut lock = repo.lock_alone(&cache, now)?;
-        lock.keep(repo.clone(), open::real_clock());
         let plan = repo.plan_prune(options, now)?;
         if !json {
             show(&plan);
@@ -268,6 +267,7 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
         }
         // Somebody may have thought about it for long.
         lock.renew(&repo, open::real_clock().now())?;
+        lock.keep(repo.clone(), open::real_clock());
         bar.phase("prune");
         bar.expect(plan.packs_repack, 0);
         repo.prune(&plan, &mut lock, open::real_clock().as_ref(), &|_, _| bar.advance(1, 0))?;

@@ -163,6 +163,14 @@ fn what_no_copy_has_is_named_given_up_and_fetched_from_the_tenant_again() {
         packs.sort();
         packs
     };
+    let listed = || {
+        let mut paths: Vec<String> =
+            rows(&school.ok(&["--tenant", "school0", "--json", "ls", "latest", "/", "-R"])).iter().map(|r| r["path"].to_string()).collect();
+        paths.retain(|p| !p.contains("/.versions/") && !p.contains("/.last-clean/") && !p.contains("/tenant/"));
+        paths.sort();
+        paths
+    };
+    let before = listed();
     // One with content, then one with directories.
     for which in [packs().len() - 1, 0] {
         let (_, path) = packs().swap_remove(which);
@@ -180,6 +188,7 @@ fn what_no_copy_has_is_named_given_up_and_fetched_from_the_tenant_again() {
         let report = school.whole();
         assert_eq!(report["alarms"].as_array().unwrap().len(), 0, "{}", report["alarms"]);
         school.assert_everything_is_in();
+        assert_eq!(listed(), before, "records and attachments too");
         school.check();
         let part: u64 = (1..=3).map(|n| json(&["check", "--read-data-subset", &format!("{n}/3")])["packs_read"].as_u64().unwrap()).sum();
         assert_eq!(part, json(&["check", "--read-data"])["packs_read"].as_u64().unwrap());

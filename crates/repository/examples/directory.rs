@@ -213,7 +213,7 @@ fn store(repo: &Repository, job: &Job) -> Outcome<Node> {
 
 fn restore(repo: &Repository, target: &Path) -> Outcome<()> {
     let (_, snapshot) = newest(repo)?.ok_or("no snapshot")?;
-    let report = repo.restore_files(&snapshot.tree, target, &|_, _| {})?;
+    let report = repo.restore_files(&snapshot.tree, target, false, &|_, _| {})?;
     match report.failed.first() {
         Some(f) => Err(format!("{}: {}", f.path, f.why).into()),
         None => Ok(()),

@@ -290,10 +290,30 @@ impl TreeEditor {
         Ok(holder.load(&repo, &mut loaded)?.remove(*name))
     }
 
+    /// Whether a directory has no entries. Shards that are not in memory have some.
+    fn is_empty(&mut self, path: &[&str]) -> Result<bool, Error> {
+        let repo = self.repo.clone();
+        let mut loaded = 0;
+        let empty = match self.dir_mut(path, None)? {
+            Some(dir) => {
+                dir.load(&repo, &mut loaded)?;
+                let in_shards = dir.in_shards;
+                let has_some = |child: &Child| match child {
+                    Child::Dir(shard) if in_shards => shard.children.as_ref().is_none_or(|c| !c.is_empty()),
+                    _ => true,
+                };
+                !dir.children.iter().flatten().any(|(_, child)| has_some(child))
+            }
+            None => true,
+        };
+        self.loaded_nodes += loaded;
+        Ok(empty)
+    }
+
     /// Takes away directories without children, from `path` upwards, down to `keep` leading parts.
     pub fn prune_empty(&mut self, path: &[&str], keep: usize) -> Result<(), Error> {
         let mut path = path.to_vec();
-        while path.len() > keep && self.get(&path)?.is_some() && self.names(&path)?.is_empty() {
+        while path.len() > keep && self.get(&path)?.is_some() && self.is_empty(&path)? {
             self.remove(&path)?;
             path.pop();
         }
@@ -326,6 +346,7 @@ impl TreeEditor {
         {
             holder.load(&repo, &mut loaded)?.insert((*name).to_owned(), child);
         }
+        self.loaded_nodes += loaded;
         Ok(true)
     }
 

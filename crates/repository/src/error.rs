@@ -70,6 +70,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether it says that something is not to be had, as opposed to a store that does not answer.
+    pub(crate) fn is_loss(&self) -> bool {
+        match self {
+            Error::Damaged { .. } | Error::MissingBlob { .. } => true,
+            Error::Store(e) => e.is_not_found(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn damaged(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
         Error::Damaged { what: what.into(), why: why.to_string() }
     }

@@ -58,6 +58,7 @@ struct Restore<'a> {
     repo: &'a Repository,
     target: &'a Path,
     kept: BlobCache,
+    resume: bool,
     progress: &'a (dyn Fn(u64, u64) + Sync),
     files: AtomicU64,
     bytes: AtomicU64,
@@ -67,17 +68,19 @@ struct Restore<'a> {
 }
 
 impl Repository {
-    /// Writes all files below `root` into `target`, which is made when it is missing. Files that stand there are replaced, unless
-    /// their size and time say that they are whole. `progress` gets files and bytes as they are done.
+    /// Writes all files below `root` into `target`, which is made when it is missing. With `resume`, files that stand there are
+    /// replaced, unless their size and time say that they are whole; otherwise they are in the way, and named. `progress` gets
+    /// files and bytes as they are done.
     ///
     /// Errors: the target cannot be made. What fails for one file is in the report.
-    pub fn restore_files(&self, root: &Id, target: &Path, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<FilesReport, Error> {
+    pub fn restore_files(&self, root: &Id, target: &Path, resume: bool, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<FilesReport, Error> {
         fs::create_dir_all(target).map_err(|e| Error::Local(format!("cannot make {}: {e}", target.display())))?;
         let zero = || AtomicU64::new(0);
         let restore = Restore {
             repo: self,
             target,
             kept: BlobCache::default(),
+            resume,
             progress,
             files: zero(),
             bytes: zero(),
@@ -117,10 +120,17 @@ impl Restore<'_> {
         let visited = self.repo.each_entry::<Error>(tree, &mut |node| {
             let path = format!("{path}/{}", node.name);
             match &node.kind {
-                NodeKind::Dir { subtree } => match fs::create_dir(self.place(&path)) {
-                    Err(e) if e.kind() != ErrorKind::AlreadyExists => self.fail(&path, format!("its folder cannot be made: {e}")),
-                    _ => self.dir(subtree, &path, batch, send),
-                },
+                NodeKind::Dir { subtree } => {
+                    let place = self.place(&path);
+                    // A link to a folder is none: what it points at stays as it is.
+                    let is_folder = || fs::symlink_metadata(&place).is_ok_and(|m| m.is_dir());
+                    match fs::create_dir(&place) {
+                        Err(e) if !(e.kind() == ErrorKind::AlreadyExists && self.resume && is_folder()) => {
+                            self.fail(&path, format!("its folder cannot be made: {e}"));
+                        }
+                        _ => self.dir(subtree, &path, batch, send),
+                    }
+                }
                 NodeKind::File { .. } => {
                     batch.push(Job { path, node });
                     if batch.len() >= 64 {
@@ -149,11 +159,7 @@ impl Restore<'_> {
             Ok(false) => {
                 self.whole.fetch_add(1, Ordering::Relaxed);
             }
-            Err(e) => {
-                // Half a file would pass for a whole one.
-                let _ = fs::remove_file(&path);
-                self.fail(&job.path, e);
-            }
+            Err(e) => self.fail(&job.path, e),
         }
         (self.progress)(1, job.node.size_bytes());
     }
@@ -163,7 +169,7 @@ impl Restore<'_> {
         let failed = |e: std::io::Error| Error::Local(format!("cannot write {}: {e}", path.display()));
         let modified = std::time::SystemTime::from(node.modified);
         let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists && self.resume => {
                 let there = fs::symlink_metadata(path).map_err(failed)?;
                 if there.is_file() && there.len() == node.size_bytes() && there.modified().is_ok_and(|t| t == modified) {
                     return Ok(false);
@@ -174,6 +180,15 @@ impl Restore<'_> {
             }
             opened => opened.map_err(failed)?,
         };
+        let filled = self.fill(&mut file, node, &failed).and_then(|()| file.set_modified(modified).map_err(failed));
+        if filled.is_err() {
+            // Half a file would pass for a whole one.
+            let _ = fs::remove_file(path);
+        }
+        filled.map(|()| true)
+    }
+
+    fn fill(&self, file: &mut File, node: &Node, failed: &dyn Fn(std::io::Error) -> Error) -> Result<(), Error> {
         let content = node.content();
         let mut written = 0;
         if content.len() > LARGE_BLOBS {
@@ -204,8 +219,7 @@ impl Restore<'_> {
         if written != node.size_bytes() {
             return Err(Error::damaged(&node.name, format!("its blobs hold {written} bytes, its record says {}", node.size_bytes())));
         }
-        file.set_modified(modified).map_err(failed)?;
-        Ok(true)
+        Ok(())
     }
 
     fn blob(&self, id: &Id) -> Result<Bytes, Error> {

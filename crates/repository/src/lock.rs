@@ -161,9 +161,13 @@ impl Held {
         if repo.store.size(&self.key()?)?.is_none() {
             return Err(Error::Unsupported(format!("somebody removed the lock on {}; this run commits and deletes nothing more", repo.location())));
         }
-        let new = repo.put_lock(now, exclusive)?;
-        repo.store.remove(&self.key()?)?;
-        *self = Held { lock: new, taken: now };
+        let new = Held { lock: repo.put_lock(now, exclusive)?, taken: now };
+        if let Err(e) = repo.store.remove(&self.key()?) {
+            // One of the two must go, or each attempt would leave one behind.
+            let _ = repo.store.remove(&new.key()?);
+            return Err(e.into());
+        }
+        *self = new;
         Ok(())
     }
 }

@@ -103,8 +103,8 @@ impl FileReader {
         let mut n = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
         while out.len() < length && n < self.content.len() {
             let blob = kept.read(repo, &self.content[n])?;
-            let from = (offset + out.len() as u64 - self.starts[n]) as usize;
-            let part = blob.get(from..).ok_or_else(|| Error::damaged("a file", "a blob is shorter than its index says"))?;
+            let from = (offset + out.len() as u64).checked_sub(self.starts[n]);
+            let part = from.and_then(|from| blob.get(from as usize..)).ok_or_else(|| Error::damaged("a file", "a blob is shorter than its index says"))?;
             out.extend_from_slice(&part[..part.len().min(length - out.len())]);
             n += 1;
         }

@@ -9,7 +9,11 @@ use crate::{
     writer::WriterState,
 };
 use secrecy::SecretString;
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 /// Largest unpacked object (index, snapshot) we decompress.
@@ -54,6 +58,7 @@ pub struct Repository {
     pub(crate) index: BlobIndex,
     pub(crate) writer: WriterState,
     reads: ReadAhead,
+    reloading: Mutex<()>,
     pub(crate) who: Writer,
 }
 
@@ -122,7 +127,7 @@ impl Repository {
         }
         std::fs::create_dir_all(cache).map_err(Error::cache)?;
         let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())))?;
-        Ok(Self { store, key, id: config.id, index, writer: WriterState::default(), reads: ReadAhead::default(), who })
+        Ok(Self { store, key, id: config.id, index, writer: WriterState::default(), reads: ReadAhead::default(), reloading: Mutex::default(), who })
     }
 
     /// The repository's id, from `config`.
@@ -148,6 +153,7 @@ impl Repository {
     /// Brings the local index up to the repository's index files. Call it again once the writer's lock is held: somebody
     /// may have pruned in between.
     pub fn reload_index(&self) -> Result<(), Error> {
+        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let listed: BTreeSet<Id> = self.store.list(Kind::Index)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
         let mut loaded = self.index.loaded();
         if !loaded.is_subset(&listed) {
@@ -215,7 +221,14 @@ impl Repository {
     /// The plain bytes of a blob, verified against its id.
     pub fn read_blob(&self, kind: BlobKind, id: &Id) -> Result<Vec<u8>, Error> {
         let missing = || Error::MissingBlob { kind: kind.as_str(), id: id.to_string() };
-        let mut found = self.locate(kind, id)?.ok_or_else(missing)?;
+        let mut found = match self.locate(kind, id)? {
+            Some(found) => found,
+            None => {
+                // Another thread may be loading the index anew: it is waited for.
+                drop(self.reloading.lock().unwrap_or_else(PoisonError::into_inner));
+                self.locate(kind, id)?.ok_or_else(missing)?
+            }
+        };
         let read = |at: &Location| self.reads.read(self.store.as_ref(), &at.pack, u64::from(at.blob.offset), u64::from(at.blob.length));
         let sealed = match read(&found) {
             // A prune moved it since the index was read.

@@ -35,7 +35,7 @@ fn what_was_backed_up_stands_in_the_folder_and_an_interrupted_restore_goes_on() 
     let (_, snapshot) = back_up(&repo, None, &files).unwrap();
     let want: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
     let target = dir.path().join("out/of/nothing");
-    let report = repo.restore_files(&snapshot.tree, &target, &|_, _| {}).unwrap();
+    let report = repo.restore_files(&snapshot.tree, &target, false, &|_, _| {}).unwrap();
     assert_eq!((report.files, report.kept, report.failed.len()), (want.len() as u64, 0, 0), "{report:?}");
     assert_eq!(report.bytes, want.values().map(|c| c.len() as u64).sum::<u64>());
     assert!(files_below(&target) == want);
@@ -47,7 +47,7 @@ fn what_was_backed_up_stands_in_the_folder_and_an_interrupted_restore_goes_on() 
     std::fs::remove_file(path("drives/ann/empty")).unwrap();
     std::fs::write(path("drives/ann/large.bin"), "half").unwrap();
     std::fs::write(path("mail/bob/Inbox/2026-04-01/0.eml"), "massage 0").unwrap();
-    let report = repo.restore_files(&snapshot.tree, &target, &|_, _| {}).unwrap();
+    let report = repo.restore_files(&snapshot.tree, &target, true, &|_, _| {}).unwrap();
     assert_eq!((report.files, report.kept, report.failed.len()), (3, want.len() as u64 - 3, 0), "{report:?}");
     assert!(files_below(&target) == want);
 
@@ -57,10 +57,22 @@ fn what_was_backed_up_stands_in_the_folder_and_an_interrupted_restore_goes_on() 
         std::fs::write(dir.path().join("mine"), "not yours").unwrap();
         std::fs::remove_file(path("drives/ann/empty")).unwrap();
         std::os::unix::fs::symlink(dir.path().join("mine"), path("drives/ann/empty")).unwrap();
-        repo.restore_files(&snapshot.tree, &target, &|_, _| {}).unwrap();
+        repo.restore_files(&snapshot.tree, &target, true, &|_, _| {}).unwrap();
         assert!(files_below(&target) == want);
         assert_eq!(std::fs::read(dir.path().join("mine")).unwrap(), b"not yours");
+        // Nor is a link where a folder belongs.
+        std::fs::rename(path("drives/ann"), dir.path().join("elsewhere")).unwrap();
+        std::fs::remove_file(dir.path().join("elsewhere/empty")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), path("drives/ann")).unwrap();
+        let report = repo.restore_files(&snapshot.tree, &target, true, &|_, _| {}).unwrap();
+        assert_eq!(report.failed.iter().map(|f| f.path.as_str()).collect::<Vec<_>>(), ["/drives/ann"]);
+        assert!(!dir.path().join("elsewhere/empty").exists());
     }
+    // Without being told to go on, what stands in the way is named and stays.
+    let before = files_below(&target.join("mail"));
+    let report = repo.restore_files(&snapshot.tree, &target, false, &|_, _| {}).unwrap();
+    assert!(report.files == 0 && !report.failed.is_empty());
+    assert!(files_below(&target.join("mail")) == before);
 }
 
 #[test]
@@ -79,7 +91,7 @@ fn what_is_damaged_is_named_and_not_written_and_the_rest_is() {
         store.tamper(&key, bad.into());
         let target = dir.path().join(&entry.name[..8]);
         let repo = strongroom_repository::Repository::with_key(store.clone(), repo.key().clone(), &dir.path().join(&entry.name), who()).unwrap();
-        let report = repo.restore_files(&snapshot.tree, &target, &|_, _| {}).unwrap();
+        let report = repo.restore_files(&snapshot.tree, &target, false, &|_, _| {}).unwrap();
         let got = files_below(&target);
         assert!(got.iter().all(|(path, bytes)| want[path] == *bytes), "nothing wrong stands there");
         let lost = |path: &String| report.failed.iter().any(|f| format!("/{path}").starts_with(&f.path));

@@ -152,6 +152,8 @@ fn damaged_keys_and_config_are_found_named_and_healed() {
     let good: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
     let all = nothing_wrong_is_handed_out(&repo, &good);
     let other = clone_of(&origin);
+    let foreign = Arc::new(Memory::new());
+    Repository::init(foreign.clone(), &"foreign".to_owned().into(), &caches.path().join("foreign"), who(), now()).unwrap();
     let mut objects: Vec<Key> = origin.list(Kind::Keys).unwrap().iter().map(|e| Key::new(Kind::Keys, &e.name).unwrap()).collect();
     assert_eq!(objects.len(), 2);
     objects.push(Key::config());
@@ -182,6 +184,8 @@ fn damaged_keys_and_config_are_found_named_and_healed() {
             assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty(), "{about}");
             assert_eq!(nothing_wrong_is_handed_out(&repo, &good), all, "{about}");
             assert_eq!(store.get(&Key::config()).unwrap(), origin.get(&Key::config()).unwrap(), "{about}");
+            let foreign = heal_opening(store.as_ref(), foreign.as_ref(), &"foreign".to_owned().into());
+            assert!(matches!(foreign, Err(Error::WrongKey { .. })), "{about}: a key that opens nothing here is none");
             let wrong = heal_opening(store.as_ref(), other.as_ref(), &"wrong".to_owned().into());
             assert!(matches!(wrong, Err(Error::WrongKey { .. })), "{about}: nobody heals what they cannot open");
         }
@@ -331,6 +335,72 @@ fn key_files_that_ask_for_too_much_or_make_no_sense_are_passed_over() {
     assert!(open(PASSWORD).is_ok());
     assert!(matches!(open("wrong"), Err(Error::WrongKey { .. })));
     assert!(began.elapsed().as_secs() < 60, "none of them was tried");
+}
+
+#[test]
+fn snapshots_are_not_mended_by_half_an_index() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), &caches.path().join("a"));
+    for n in 0..3 {
+        back_up(&repo, None, &school(n)[..6]).unwrap();
+    }
+    let index = Key::new(Kind::Index, &store.list(Kind::Index).unwrap()[0].name).unwrap();
+    let good = store.get(&index).unwrap();
+    damage(&store, &index, Damage::Flip(50), None);
+    let cold = Repository::open_damaged(store.clone(), &password(), &caches.path().join("b"), who()).unwrap();
+    let refused = cold.plan_snapshot_repair(&|_| Ok(())).unwrap_err().to_string();
+    assert!(refused.contains("repair heal") && refused.contains(index.name()), "{refused}");
+    store.tamper(&index, good);
+    // What was written since the index was read is not lost either.
+    let reader = Repository::open_damaged(store.clone(), &password(), &caches.path().join("c"), who()).unwrap();
+    back_up(&repo, None, &school(7)[..6]).unwrap();
+    assert!(reader.plan_snapshot_repair(&|_| Ok(())).unwrap().is_empty());
+}
+
+#[test]
+fn a_hold_follows_the_snapshot_that_it_names_and_a_repair_that_died_is_done_once() {
+    let caches = tempfile::tempdir().unwrap();
+    let store = Arc::new(Memory::new());
+    let repo = init(store.clone(), caches.path());
+    let mut held = Vec::new();
+    for n in 0..6 {
+        let (id, _) = back_up(&repo, None, &school(n)[..6]).unwrap();
+        held.push(repo.hold(&id, "case").unwrap());
+    }
+    let pack = store.list(Kind::Data).unwrap().into_iter().filter(|e| e.size_bytes < 3_000_000).max_by_key(|e| e.size_bytes).unwrap();
+    for entry in store.list(Kind::Data).unwrap().into_iter().filter(|e| e.size_bytes >= pack.size_bytes) {
+        damage(&store, &Key::new(Kind::Data, &entry.name).unwrap(), Damage::Delete, None);
+    }
+    let lock = repo.lock_alone(caches.path(), now()).unwrap();
+    repo.repair_index(&lock, true).unwrap();
+    let count = repo.snapshots().unwrap().len();
+    let above = |_: &mut strongroom_repository::Node| Ok(());
+    for at in [3, 5, 8, 11] {
+        let plan = repo.plan_snapshot_repair(&above).unwrap();
+        store.die_after(at);
+        let died = repo.repair_snapshots(&plan, &above, &lock);
+        store.revive(|_| true);
+        if died.is_ok() {
+            break;
+        }
+        // A repository that failed to write commits nothing more: the next run opens it anew.
+        drop(died);
+        let again = Repository::with_key(store.clone(), repo.key().clone(), &caches.path().join(at.to_string()), who()).unwrap();
+        let plan = again.plan_snapshot_repair(&above).unwrap();
+        let _ = again.repair_snapshots(&plan, &above, &lock);
+    }
+    let again = Repository::with_key(store.clone(), repo.key().clone(), &caches.path().join("end"), who()).unwrap();
+    let all = again.snapshots().unwrap();
+    assert_eq!(all.len(), count, "each once");
+    let holds = again.holds().unwrap();
+    assert_eq!(holds.len(), held.len());
+    for (_, hold) in holds {
+        let parent = hold.parent.unwrap();
+        assert!(all.iter().any(|(id, s)| *id == parent && s.tree == hold.tree), "a hold names a snapshot that is there");
+    }
+    assert!(all.iter().filter(|(_, s)| s.has_tag(TAG_REPAIRED)).all(|(_, s)| !s.has_tag("clean")));
+    assert!(again.check(true, &|_, _| {}).unwrap().problems.is_empty());
 }
 
 #[test]

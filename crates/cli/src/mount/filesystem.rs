@@ -166,7 +166,8 @@ impl Snapshots {
         if directories.entries.insert(tree, entries.clone()).is_none() {
             directories.order.push_back(tree);
             directories.held += entries.len();
-            while directories.held > ENTRIES_MAX {
+            // The one that was just asked for stays, however large.
+            while directories.held > ENTRIES_MAX && directories.order.len() > 1 {
                 let Some(old) = directories.order.pop_front() else { break };
                 directories.held -= directories.entries.remove(&old).map_or(0, |e| e.len());
             }

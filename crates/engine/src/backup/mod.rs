@@ -75,14 +75,20 @@ pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snap
     Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant && !s.is_hold()))
 }
 
-/// Takes a directory's delta link back: something below it was lost, so the next run must ask for all of it (law 2).
+/// Takes back what says that all was seen, since something below or beside it was lost: the delta link of a directory, so that
+/// the next run asks for all of it (law 2), and the keys of a message, so that it is fetched with all that belongs to it.
 pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Error> {
-    if let Some(mut facts) = node.facts()?.filter(|f| f.delta.is_some()) {
+    let Some(mut facts) = node.facts()? else { return Ok(()) };
+    if facts.kind == ItemKind::Message {
+        facts.change_key = None;
+        facts.content_key = None;
+    } else if facts.delta.is_some() {
         facts.delta = None;
         facts.delta_at = None;
-        node.set_facts(&facts)?;
+    } else {
+        return Ok(());
     }
-    Ok(())
+    node.set_facts(&facts)
 }
 
 /// Runs a backup. Refused access ends in a report with an alarm, not in an error: see [`BackupReport::alarms`].

@@ -1,6 +1,6 @@
 //! Objects from another copy.
 
-use crate::{Error, Id, Repository, keyfile};
+use crate::{Error, Id, MasterKey, Repository, keyfile};
 use rayon::prelude::*;
 use secrecy::SecretString;
 use std::collections::{BTreeSet, HashSet};
@@ -75,13 +75,17 @@ fn replace(store: &dyn Store, other: &dyn Store, key: &Key, report: &mut HealRep
 
 /// Makes sure that `store` can be opened with `password`: key files and `config`, from `other` where need be.
 ///
-/// The one key file that opens is fetched when it is gone here; others that are gone may have been removed on purpose.
+/// The one key file that opens is fetched when it is gone here; others that are gone may have been removed on purpose. A key
+/// of `other` counts only when it opens what lies in `store`: a copy of another repository changes nothing.
 pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretString) -> Result<HealReport, Error> {
     let mut report = heal_objects(store, other, &[Kind::Keys], &|_| {})?;
     let master = match keyfile::open(store, password) {
         Ok((master, _)) => master,
         Err(here) => {
             let Ok((master, name)) = keyfile::open(other, password) else { return Err(here) };
+            if !opens_what_is_there(store, &master)? {
+                return Err(here);
+            }
             replace(store, other, &Key::new(Kind::Keys, &name)?, &mut report)?;
             master
         }
@@ -90,6 +94,12 @@ pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretStrin
     let config = Key::config();
     if store.get(&config).is_ok_and(|sealed| keyfile::open_config(&master, &sealed).is_ok()) {
         return Ok(report);
+    }
+    if !opens_what_is_there(store, &master)? {
+        return Err(Error::damaged(
+            config.to_string(),
+            format!("and the key that opens with this password is not that of {}; nothing was changed", store.location()),
+        ));
     }
     match other.get(&config) {
         Ok(sealed) if keyfile::open_config(&master, &sealed).is_ok() => {
@@ -101,6 +111,23 @@ pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretStrin
     }
     store.flush()?;
     Ok(report)
+}
+
+/// Whether a master key is that of the repository: it opens an index file or a snapshot whose bytes are those of its name, or
+/// there is none.
+fn opens_what_is_there(store: &dyn Store, master: &MasterKey) -> Result<bool, Error> {
+    let mut looked = false;
+    for kind in [Kind::Snapshots, Kind::Index] {
+        for entry in store.list(kind)? {
+            let key = Key::new(kind, &entry.name)?;
+            let Some(sealed) = store.get(&key).ok().filter(|bytes| key.names_its_bytes(bytes)) else { continue };
+            if master.decrypt(&sealed).is_some() {
+                return Ok(true);
+            }
+            looked = true;
+        }
+    }
+    Ok(!looked)
 }
 
 impl Repository {

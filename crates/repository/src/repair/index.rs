@@ -19,6 +19,11 @@ impl Repository {
         if !lock.is_exclusive() {
             return Err(Error::Unsupported("a repair needs the repository for itself".to_owned()));
         }
+        // As it stands now, as far as it can be read.
+        match self.reload_index() {
+            Err(e) if !e.is_loss() => return Err(e),
+            _ => {}
+        }
         let mut done = Vec::new();
         let stored: BTreeMap<Id, u64> =
             self.store.list(Kind::Data)?.into_iter().map(|e| Ok((Id::parse(&e.name)?, e.size_bytes))).collect::<Result<_, Error>>()?;
@@ -27,6 +32,7 @@ impl Repository {
         for entry in self.store.list(Kind::Index)? {
             match self.read_index(&Id::parse(&entry.name)?) {
                 Ok(file) => files.push((entry.name, file)),
+                Err(e) if !e.is_loss() => return Err(e),
                 Err(e) => {
                     done.push(format!("{e}; what it named is read from the packs"));
                     replaced.push(entry.name);
@@ -41,7 +47,7 @@ impl Repository {
                 format!("its folder of packs is empty, and its index names {}; is it mounted? Nothing was changed", named.len()),
             ));
         }
-        let bad: HashSet<Id> = if give_up { self.bad_packs(&stored) } else { HashSet::new() };
+        let bad: HashSet<Id> = if give_up { self.bad_packs(&stored, &mut done) } else { HashSet::new() };
         let mut given_up: Vec<Id> = Vec::new();
         let mut marked: HashSet<Id> = HashSet::new();
         let mut kept: Vec<IndexPack> = Vec::new();
@@ -51,14 +57,8 @@ impl Repository {
             let mut packs = Vec::new();
             for pack in file.packs {
                 if bad.contains(&pack.id) {
-                    let (saved, lost) = self.salvage(&pack)?;
-                    done.push(format!(
-                        "pack {} is damaged and given up; {} of its blobs still open, {lost} are lost",
-                        pack.id,
-                        saved.iter().map(|p| p.blobs.len()).sum::<usize>()
-                    ));
+                    packs.extend(self.salvage(&pack, &mut done)?);
                     given_up.push(pack.id);
-                    packs.extend(saved);
                     rewrite = true;
                 } else if stored.contains_key(&pack.id) {
                     packs.push(pack);
@@ -74,12 +74,18 @@ impl Repository {
             for pack in file.packs_to_delete {
                 let needed = || {
                     pack.blobs.iter().map(PackedBlob::from).map(|b| self.index.find(b.kind, &b.id)).find_map(|found| match found {
-                        Ok(Some(_)) => None,
+                        // What is given up counts for nothing.
+                        Ok(Some(at)) if !give_up || stored.contains_key(&at.pack) && !bad.contains(&at.pack) => None,
                         other => Some(other.map(|_| ())),
                     })
                 };
                 let only_here = !named.contains(&pack.id) && stored.contains_key(&pack.id) && needed().transpose()?.is_some();
                 match only_here {
+                    true if bad.contains(&pack.id) => {
+                        packs.extend(self.salvage(&pack, &mut done)?);
+                        given_up.push(pack.id);
+                        rewrite = true;
+                    }
                     true => {
                         done.push(format!("pack {} was marked for deletion and holds what lies nowhere else; it is named again", pack.id));
                         packs.push(IndexPack { time: None, ..pack });
@@ -144,33 +150,47 @@ impl Repository {
         Ok(done)
     }
 
-    /// Packs whose bytes are not those that their names say.
-    fn bad_packs(&self, stored: &BTreeMap<Id, u64>) -> HashSet<Id> {
-        let right = |id: &Id| {
+    /// Packs whose bytes are not those that their names say. One that cannot be read now may be read another day: it is told of
+    /// and stays as it is.
+    fn bad_packs(&self, stored: &BTreeMap<Id, u64>, done: &mut Vec<String>) -> HashSet<Id> {
+        let look = |id: &Id| -> Result<bool, Error> {
             let name = id.to_string();
-            Key::new(Kind::Data, &name).and_then(|key| self.store.get(&key)).is_ok_and(|bytes| hash_name(&bytes) == name)
+            Ok(hash_name(&self.store.get(&Key::new(Kind::Data, &name)?)?) != name)
         };
-        stored.par_iter().map(|(id, _)| *id).filter(|id| !right(id)).collect()
+        let looked: Vec<(Id, Result<bool, Error>)> = stored.par_iter().map(|(id, _)| (*id, look(id))).collect();
+        let mut bad = HashSet::new();
+        for (id, outcome) in looked {
+            match outcome {
+                Ok(true) => drop(bad.insert(id)),
+                Ok(false) => {}
+                Err(e) => done.push(format!("pack {id} cannot be read and stays as it is: {e}; delete the file by hand when it never will be")),
+            }
+        }
+        bad
     }
 
-    /// New packs with the blobs of a damaged one that still open, and how many do not.
-    fn salvage(&self, pack: &IndexPack) -> Result<(Vec<IndexPack>, usize), Error> {
-        let bytes = self.store.get(&Key::new(Kind::Data, &pack.id.to_string())?).unwrap_or_default();
-        let (mut builders, mut lost) = ([PackBuilder::default(), PackBuilder::default()], 0);
+    /// New packs with the blobs of a damaged one that still open.
+    fn salvage(&self, pack: &IndexPack, done: &mut Vec<String>) -> Result<Vec<IndexPack>, Error> {
+        let bytes = self.store.get(&Key::new(Kind::Data, &pack.id.to_string())?)?;
+        let (mut builders, mut open, mut lost) = ([PackBuilder::default(), PackBuilder::default()], 0, 0);
         for blob in pack.blobs.iter().map(PackedBlob::from) {
             let sealed = bytes.get(blob.offset as usize..blob.offset as usize + blob.length as usize);
             match sealed.filter(|s| open_blob(&self.key, &blob, s).is_ok()) {
-                Some(sealed) => builders[usize::from(blob.kind == BlobKind::Tree)].add(blob.id, blob.kind, sealed, blob.plain_length),
+                Some(sealed) => {
+                    builders[usize::from(blob.kind == BlobKind::Tree)].add(blob.id, blob.kind, sealed, blob.plain_length);
+                    open += 1;
+                }
                 None => lost += 1,
             }
         }
+        done.push(format!("pack {} is damaged and given up; {open} of its blobs still open, {lost} are lost", pack.id));
         let mut saved = Vec::new();
         for builder in builders.into_iter().filter(|b| !b.is_empty()) {
             let (bytes, blobs) = builder.finish(&self.key)?;
             let id = self.put_object(Kind::Data, &bytes)?;
             saved.push(IndexPack { id, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None });
         }
-        Ok((saved, lost))
+        Ok(saved)
     }
 
     fn put_index(&self, file: &IndexFile) -> Result<Id, Error> {

@@ -1,8 +1,8 @@
 //! Snapshots of what is left, when no copy has the rest.
 
-use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, Snapshot, TAG_COMPLETE, TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree};
+use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, Snapshot, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree};
 use std::collections::HashMap;
-use strongroom_objects::{Key, Kind, StoreError};
+use strongroom_objects::{Key, Kind};
 
 /// What repairing one snapshot means.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -15,9 +15,11 @@ pub struct SnapshotRepair {
     pub tree: Option<Id>,
     /// Files that are left out, and directories that are emptied, which end in `/`.
     pub lost: Vec<String>,
+    /// Whether it is a hold on another snapshot.
+    pub is_hold: bool,
 }
 
-/// Called with each directory above something that is left out, before it is written.
+/// Called with each directory above something that is left out, and with the files beside it, before they are written.
 type Above<'a> = &'a dyn Fn(&mut Node) -> Result<(), Error>;
 
 struct Mending<'a> {
@@ -31,7 +33,8 @@ impl Repository {
     /// Finds the snapshots that need what is in no index any more, and those whose objects cannot be read. Nothing is written.
     ///
     /// What an index names counts as there: run [`Repository::repair_index`] first, which gives up what is gone or damaged.
-    /// `above` gets each directory above something lost: it takes back what says that everything below was seen.
+    /// `above` gets each directory above something lost, and the files beside it: it takes back what says that everything was
+    /// seen. Of directories that another program wrote, modes and links beside a lost file are not kept.
     pub fn plan_snapshot_repair(&self, above: Above<'_>) -> Result<Vec<SnapshotRepair>, Error> {
         self.mend_snapshots(above, false)
     }
@@ -45,13 +48,17 @@ impl Repository {
             return Err(Error::Unsupported(format!("{} has changed since the repair was planned; plan it again", self.location())));
         }
         let mut names: HashMap<Id, Id> = HashMap::new();
+        // An earlier repair may have died between writing and removing.
+        let written: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> = self.readable_snapshots()?.map(|(id, s)| ((s.time, s.tree, s.tags), id)).collect();
         for repair in plan {
             if let Some(tree) = repair.tree {
                 let mut snapshot = Snapshot { tree, ..self.snapshot(&repair.id)? };
-                snapshot.tags.retain(|t| t != TAG_COMPLETE && t != TAG_DEGRADED && t != TAG_REPAIRED);
+                // It is no clean point any more either: an older one may have what it lost.
+                snapshot.tags.retain(|t| ![TAG_COMPLETE, TAG_DEGRADED, TAG_CLEAN, TAG_REPAIRED].contains(&t.as_str()));
                 snapshot.tags.extend([TAG_DEGRADED.to_owned(), TAG_REPAIRED.to_owned()]);
                 snapshot.parent = snapshot.parent.map(|p| names.get(&p).copied().unwrap_or(p));
-                names.insert(repair.id, self.commit(&snapshot)?);
+                let there = written.get(&(snapshot.time, snapshot.tree, snapshot.tags.clone())).copied();
+                names.insert(repair.id, there.map_or_else(|| self.commit(&snapshot), Ok)?);
             }
         }
         for repair in plan {
@@ -60,7 +67,18 @@ impl Repository {
         Ok(self.store.flush()?)
     }
 
+    fn readable_snapshots(&self) -> Result<impl Iterator<Item = (Id, Snapshot)>, Error> {
+        let ids: Vec<Id> = self.store.list(Kind::Snapshots)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
+        Ok(ids.into_iter().filter_map(|id| Some((id, self.snapshot(&id).ok()?))))
+    }
+
     fn mend_snapshots(&self, above: Above<'_>, write: bool) -> Result<Vec<SnapshotRepair>, Error> {
+        // Lost is what the whole index does not name, as it stands now: half of one would empty every snapshot.
+        self.index.reset()?;
+        self.reload_index().map_err(|e| match e.is_loss() {
+            true => Error::damaged("the index", format!("{e}; run `strongroom repair heal`, or `strongroom repair index`, before snapshots are repaired")),
+            false => e,
+        })?;
         let mut mending = Mending { above, write, known: HashMap::new() };
         let mut plan = Vec::new();
         for entry in self.store.list(Kind::Snapshots)? {
@@ -69,15 +87,15 @@ impl Repository {
                 Ok(snapshot) => {
                     let (tree, lost) = self.mend(&snapshot.tree, &mut mending)?;
                     if !lost.is_empty() {
-                        plan.push(SnapshotRepair { id, time: Some(snapshot.time), tree: Some(tree), lost });
+                        plan.push(SnapshotRepair { id, time: Some(snapshot.time), tree: Some(tree), lost, is_hold: snapshot.is_hold() });
                     }
                 }
-                Err(e) if is_loss(&e) => plan.push(SnapshotRepair { id, time: None, tree: None, lost: Vec::new() }),
+                Err(e) if e.is_loss() => plan.push(SnapshotRepair { id, time: None, tree: None, lost: Vec::new(), is_hold: false }),
                 Err(e) => return Err(e),
             }
         }
-        // Parents first, so that the new ones are known.
-        plan.sort_by_key(|r| (r.time, r.id));
+        // Parents first, so that the new ones are known; a hold bears the time of what it holds.
+        plan.sort_by_key(|r| (r.is_hold, r.time, r.id));
         Ok(plan)
     }
 
@@ -87,10 +105,11 @@ impl Repository {
         }
         let (before, mut lost) = match self.read_stored(id) {
             Ok(nodes) => (nodes, Vec::new()),
-            Err(e) if is_loss(&e) => (Vec::new(), vec!["/".to_owned()]),
+            Err(e) if e.is_loss() => (Vec::new(), vec!["/".to_owned()]),
             Err(e) => return Err(e),
         };
         let mut nodes = Vec::with_capacity(before.len());
+        let mut lost_here = false;
         for mut node in before {
             let whole = match &mut node.kind {
                 NodeKind::Dir { subtree } => {
@@ -114,8 +133,14 @@ impl Repository {
             };
             match whole {
                 true => nodes.push(node),
-                false => lost.push(format!("/{}", node.name)),
+                false => {
+                    lost.push(format!("/{}", node.name));
+                    lost_here = true;
+                }
             }
+        }
+        if lost_here {
+            nodes.iter_mut().filter(|n| !n.is_dir()).try_for_each(mending.above)?;
         }
         let result = match lost.is_empty() {
             true => (*id, lost),
@@ -127,14 +152,5 @@ impl Repository {
         };
         mending.known.insert(*id, result.clone());
         Ok(result)
-    }
-}
-
-/// Whether an error says that something is not to be had, as opposed to a store that does not answer.
-fn is_loss(e: &Error) -> bool {
-    match e {
-        Error::Damaged { .. } | Error::MissingBlob { .. } => true,
-        Error::Store(e) => matches!(e, StoreError::NotFound { .. }),
-        _ => false,
     }
 }
