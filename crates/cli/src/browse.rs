@@ -57,7 +57,7 @@ pub(crate) struct Find {
     #[arg(long)]
     snapshot: Option<String>,
     /// Stop after so many.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     limit: Option<usize>,
 }
 

@@ -27,7 +27,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Backup and protection for Microsoft 365, three copies deep.
 #[derive(Parser)]
-#[command(name = "strongroom", version, after_help = "Exit codes: 0 done, 1 failed, 3 partial, 10 no repository, 11 locked, 12 wrong key.")]
+#[command(
+    name = "strongroom",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed (or nothing found), 2 wrong usage, 3 partial, 10 no repository, 11 locked, 12 wrong key."
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,

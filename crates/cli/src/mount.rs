@@ -25,8 +25,16 @@ pub(crate) async fn mount(_: &Global, args: Mount) -> anyhow::Result<i32> {
 pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
     use crate::open;
     use anyhow::{Context, bail};
+    use std::io::Write;
+    use tokio::signal::unix::{SignalKind, signal};
 
-    let mut entries = std::fs::read_dir(&args.folder).with_context(|| format!("{} is no folder that can be read; make it first", args.folder.display()))?;
+    let shown = args.folder.display();
+    let mut entries = match std::fs::read_dir(&args.folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotConnected => bail!("a mount that ended badly is still on {shown}; `fusermount3 -u {shown}` takes it away"),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => bail!("there is no folder {shown}; make it first"),
+        Err(e) => return Err(e).with_context(|| format!("{shown} is no folder that can be read")),
+    };
     if entries.next().is_some() {
         bail!("{} holds something already; name an empty folder", args.folder.display());
     }
@@ -46,18 +54,40 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
         config.acl = fuser::SessionACL::All;
     }
     let filesystem = filesystem::Snapshots::new(repo, args.allow_other)?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let mut session = fuser::Session::new(filesystem, &args.folder, &config)
         .with_context(|| format!("{} cannot be mounted; install fuse3, and see that /dev/fuse is there", args.folder.display()))?;
     let mut unmounter = session.unmount_callable();
-    if !global.quiet {
-        println!("{} shows the snapshots until Ctrl-C, or until it is unmounted", args.folder.display());
-    }
-    let served = tokio::task::spawn_blocking(move || session.run());
+    // Whoever reads this may be gone; the mount is not.
+    let mut out = std::io::stdout();
+    let _ = match (global.json, global.quiet) {
+        (true, _) => writeln!(out, "{}", serde_json::json!({"mounted": args.folder})),
+        (false, false) => writeln!(out, "{shown} shows the snapshots until Ctrl-C, or until it is unmounted"),
+        (false, true) => Ok(()),
+    };
+    let mut served = tokio::task::spawn_blocking(move || session.run());
     tokio::select! {
-        ended = served => ended??,
-        _ = tokio::signal::ctrl_c() => {
-            unmounter.unmount().with_context(|| format!("{} is still in use and stays mounted; `fusermount3 -u` unmounts it later", args.folder.display()))?;
-        }
+        ended = &mut served => return ended?.map(|()| 0).map_err(Into::into),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    if unmounter.unmount().is_ok() {
+        return Ok(0);
+    }
+    // Still in use: it leaves the tree of folders now, and ends when the last file is closed.
+    let detached = std::process::Command::new("fusermount3").args(["-u", "-z"]).arg(&args.folder).status().is_ok_and(|s| s.success());
+    if !detached {
+        bail!("{shown} is still in use and cannot be unmounted; `fusermount3 -u -z {shown}` takes it away");
+    }
+    if !global.quiet {
+        let _ = writeln!(std::io::stderr(), "{shown} is still in use; it ends when nobody reads it any more, or with another Ctrl-C");
+    }
+    tokio::select! {
+        _ = &mut served => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
     Ok(0)
 }

@@ -62,7 +62,7 @@ pub(crate) fn alarm(text: &str) -> String {
 pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     use std::io::{IsTerminal, Write};
     if !std::io::stdin().is_terminal() {
-        anyhow::bail!("nobody can be asked here; --yes carries the plan out, --dry-run only shows it");
+        anyhow::bail!("nobody can be asked here; --yes goes on without asking");
     }
     print!("{question} [y/N] ");
     std::io::stdout().flush()?;

@@ -1,6 +1,6 @@
 //! Commands that mend a repository: from another copy, from its own packs, and without what is lost.
 
-use crate::{Global, config::Config, open, output, progress::Bar, upkeep::agreed};
+use crate::{Global, config::Config, open, output, progress::Bar, upkeep, upkeep::agreed};
 use clap::Subcommand;
 use secrecy::SecretString;
 use serde_json::json;
@@ -26,6 +26,9 @@ pub(crate) enum Repair {
         /// opens is kept.
         #[arg(long)]
         give_up: bool,
+        /// With `--give-up`: show what would be given up and stop.
+        #[arg(long, requires = "give_up")]
+        dry_run: bool,
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
@@ -63,7 +66,7 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
             };
             place.heal(other.as_ref(), &bar)
         }
-        Repair::Index { give_up, yes } => place.index(give_up, yes),
+        Repair::Index { give_up, dry_run, yes } => place.index(give_up, dry_run, yes),
         Repair::Snapshots { dry_run, yes } => place.snapshots(dry_run, yes),
     })
     .await
@@ -93,8 +96,11 @@ impl Place {
         lock.keep(repo.clone(), open::real_clock());
         let objects = heal_objects(store, other, &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| bar.advance(1, 0))?;
         let missing = repo.heal_missing(other)?;
+        // An index file that is gone altogether leaves no trace but in the packs.
+        let index = repo.repair_index(&lock, false)?;
         lock.release()?;
         bar.finish();
+        report.healed.extend(index.done.into_iter().filter(|_| index.packs_missing == 0));
         report.objects += objects.objects;
         report.absent = objects.absent;
         for part in [(objects.healed, objects.lost), (missing.healed, missing.lost)] {
@@ -120,20 +126,32 @@ impl Place {
         Ok(i32::from(!report.lost.is_empty()))
     }
 
-    fn index(&self, give_up: bool, yes: bool) -> anyhow::Result<i32> {
-        if give_up && !agreed(yes, "give up every pack that is gone or damaged, with all that lies in it alone?")? {
-            return Ok(1);
-        }
+    fn index(&self, give_up: bool, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
         let (repo, mut lock) = self.open()?;
+        if give_up {
+            // What would go, by name, before anybody says yes.
+            let found = repo.check(true, &|_, _| {})?;
+            match self.json {
+                true if dry_run => println!("{}", json!(found)),
+                true => {}
+                false => print!("{}", upkeep::describe(&found)),
+            }
+            let lost = !found.problems.is_empty();
+            if dry_run || lost && !agreed(yes, "give up every pack that is gone or damaged, with all that lies in it alone?")? {
+                lock.release()?;
+                return Ok(i32::from(lost));
+            }
+            lock.renew(&repo, open::real_clock().now())?;
+        }
         lock.keep(repo.clone(), open::real_clock());
-        let done = repo.repair_index(&lock, give_up)?;
+        let repair = repo.repair_index(&lock, give_up)?;
         lock.release()?;
         match self.json {
-            true => println!("{}", json!({"done": done})),
-            false if done.is_empty() => println!("the index says what is there; nothing was changed"),
-            false => done.iter().for_each(|d| println!("{d}")),
+            true => println!("{}", json!(repair)),
+            false if repair.is_empty() => println!("the index says what is there; nothing was changed"),
+            false => repair.done.iter().for_each(|d| println!("{d}")),
         }
-        Ok(0)
+        Ok(i32::from(repair.packs_missing > 0))
     }
 
     fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {

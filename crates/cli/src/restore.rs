@@ -228,7 +228,11 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
                 println!("{} links and devices of a foreign snapshot were passed over", report.passed_over);
             }
         }
-        Ok(if report.failed.is_empty() { 0 } else { PARTIAL })
+        Ok(match (report.failed.is_empty(), report.files + report.kept) {
+            (true, _) => 0,
+            (false, 0) => 1,
+            (false, _) => PARTIAL,
+        })
     })
     .await
 }

@@ -52,7 +52,7 @@ pub(crate) struct Forget {
 #[derive(Args)]
 pub(crate) struct Prune {
     /// Unused bytes that may stay, in percent of the used ones.
-    #[arg(long, default_value_t = 5, value_name = "PERCENT")]
+    #[arg(long, default_value_t = 5, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     max_unused: u32,
     /// Hours for which what is not needed stays, for readers that still know it.
     #[arg(long, default_value_t = 24, value_name = "HOURS")]
@@ -124,7 +124,7 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
 }
 
 /// Problems, then the items that they touch, summed up by mailbox or drive.
-fn describe(report: &CheckReport) -> String {
+pub(crate) fn describe(report: &CheckReport) -> String {
     let mut out = String::new();
     for p in &report.problems {
         out.push_str(&output::alarm(p));
@@ -137,7 +137,18 @@ fn describe(report: &CheckReport) -> String {
         sum.0 += 1;
         sum.1 = sum.1.min(item.since);
     }
+    if report.snapshots == 0 && report.packs > 0 {
+        out.push_str(&output::alarm(
+            "there is no snapshot: nothing can be restored from here; `strongroom replicate --from-vault` brings them into a new folder",
+        ));
+        out.push('\n');
+    }
     for (place, (n, since)) in places {
+        if place.is_empty() {
+            out.push_str(&output::alarm(&format!("nothing of a whole snapshot can be restored, from snapshots since {}", since.strftime("%Y-%m-%d"))));
+            out.push('\n');
+            continue;
+        }
         let what = if place.starts_with("mail/") { "messages and records" } else { "files and versions" };
         out.push_str(&output::alarm(&format!("{n} {what} of {place} cannot be restored whole, from snapshots since {}", since.strftime("%Y-%m-%d"))));
         out.push('\n');
@@ -209,6 +220,9 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
             println!("{} stay, {} go; the room comes back with `strongroom prune`", plan.keep.len(), plan.remove.len());
         }
         if args.dry_run || plan.remove.is_empty() {
+            if json && !args.dry_run {
+                println!("{}", json!({"keep": plan.keep.len(), "removed": 0}));
+            }
             return Ok(0);
         }
         if !agreed(args.yes, "forget them?")? {
@@ -262,6 +276,9 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
             println!("{}", json!(plan));
         }
         if args.dry_run || plan.is_empty() || !agreed(args.yes, "carry this out?")? {
+            if json && !args.dry_run && plan.is_empty() {
+                println!("{}", json!(plan));
+            }
             lock.release()?;
             return Ok(i32::from(!args.dry_run && !plan.is_empty()));
         }

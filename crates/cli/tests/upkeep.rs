@@ -143,6 +143,21 @@ fn lost_passwords_and_damaged_objects_are_made_good() {
     let healed = school.ok(&["--tenant", "school0", "--json", "repair", "heal", "--from", copy.to_str().unwrap()]);
     assert_eq!(serde_json::from_str::<Value>(&healed).unwrap()["healed"].as_array().unwrap().len(), 2, "{healed}");
     school.check();
+    // An index file that is gone altogether, then config; the wrong copy and no copy are refused.
+    let index = school.path("copy2-0/index");
+    std::fs::remove_file(std::fs::read_dir(&index).unwrap().next().unwrap().unwrap().path()).unwrap();
+    let heal = |from: &str| school.run(&["--tenant", "school0", "repair", "heal", "--from", from]);
+    assert_eq!(heal(school.path("nowhere").to_str().unwrap()).status.code(), Some(10));
+    assert_eq!(heal(copy.to_str().unwrap()).status.code(), Some(0));
+    school.check();
+    std::fs::remove_file(school.path("copy2-0/config")).unwrap();
+    let gone = school.run(&["--tenant", "school0", "check"]);
+    assert!(gone.status.code() == Some(1) && String::from_utf8_lossy(&gone.stderr).contains("repair heal"));
+    assert_eq!(heal(copy.to_str().unwrap()).status.code(), Some(0));
+    school.check();
+    let new_place = school.path("typo").display().to_string();
+    let typo = school.run(&["--repo", &new_place, "--password-file", &new, "repair", "heal", "--from", copy.to_str().unwrap()]);
+    assert_eq!(typo.status.code(), Some(10), "a repository is not made by healing it");
     // All of it under a new key.
     let to = school.path("rotated").display().to_string();
     school.ok(&["--tenant", "school0", "key", "rotate", &to, "--new-password-file", &new]);

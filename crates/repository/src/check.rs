@@ -82,16 +82,20 @@ impl ReadData {
         (1..=of).contains(&part).then_some(ReadData::Part { part, of })
     }
 
-    fn takes(self, pack: &Id) -> bool {
+    /// The packs that are read. Of a percentage at least one: a check that reads nothing proves nothing.
+    fn choose(self, packs: impl Iterator<Item = Id>) -> HashSet<Id> {
         match self {
-            ReadData::None => false,
-            ReadData::All => true,
-            ReadData::Part { part, of } => pack.0[0] % of == part - 1,
+            ReadData::None => HashSet::new(),
+            ReadData::All => packs.collect(),
+            ReadData::Part { part, of } => packs.filter(|pack| pack.0[0] % of == part - 1).collect(),
             ReadData::Percent { percent, seed } => {
-                let number = u64::from_le_bytes(std::array::from_fn(|n| pack.0[n])) ^ seed;
+                let mut packs: Vec<Id> = packs.collect();
                 // The upper half of the product depends on every bit.
-                let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-                (mixed as f64) < percent / 100.0 * f64::from(u32::MAX) + 1.0
+                let mixed = |pack: &Id| (u64::from_le_bytes(std::array::from_fn(|n| pack.0[n])) ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                packs.sort_by_cached_key(|pack| (mixed(pack), *pack));
+                let wanted = (packs.len() as f64 * percent / 100.0).ceil() as usize;
+                packs.truncate(wanted.max(1));
+                packs.into_iter().collect()
             }
         }
     }
@@ -163,6 +167,7 @@ impl Repository {
             findings.problem(e.to_string());
         }
         let stored: HashMap<String, u64> = self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
+        let read = read_data.choose(stored.keys().map(|name| Id::parse(name)).collect::<Result<Vec<_>, _>>()?.into_iter());
         let mut named: HashSet<Id> = HashSet::new();
         for entry in indexes {
             let id = Id::parse(&entry.name)?;
@@ -180,7 +185,7 @@ impl Repository {
                 packs.entry(pack.id).or_default().extend(pack.blobs.iter().map(PackedBlob::from));
             }
             packs.par_iter().for_each(|(id, blobs)| {
-                self.check_stored(id, blobs, stored.get(&id.to_string()).copied(), read_data.takes(id), &findings);
+                self.check_stored(id, blobs, stored.get(&id.to_string()).copied(), read.contains(id), &findings);
                 progress(findings.packs_done.fetch_add(1, Ordering::Relaxed) + 1, stored.len() as u64);
             });
         }
@@ -188,7 +193,7 @@ impl Repository {
         let mut unnamed: Vec<Id> = stored.keys().map(|name| Id::parse(name)).collect::<Result<_, _>>()?;
         unnamed.retain(|id| !named.contains(id));
         report.packs_unreferenced = unnamed.len() as u64;
-        unnamed.par_iter().filter(|id| read_data.takes(id)).try_for_each(|id| self.check_unnamed(id, &findings))?;
+        unnamed.par_iter().filter(|id| read.contains(id)).try_for_each(|id| self.check_unnamed(id, &findings))?;
         let mut damaged = Vec::new();
         let mut seen = HashSet::new();
         for (n, (_, snapshot)) in snapshots.iter().enumerate() {

@@ -7,7 +7,7 @@ pub enum Error {
     #[error("there is no repository in {0}; `strongroom init` makes one")]
     NoRepository(String),
     /// No key file opens with this password.
-    #[error("the password opens none of the {keys} key files in {location}")]
+    #[error("{}", wrong_key(.location, *.keys))]
     WrongKey {
         /// Where.
         location: String,
@@ -36,7 +36,7 @@ pub enum Error {
         why: String,
     },
     /// A blob that something names is in no index.
-    #[error("{kind} blob {id} is in no index; run `strongroom check`, and heal copy 2 from the vault")]
+    #[error("{kind} blob {id} is in no index; `strongroom repair heal` fetches what is missing, and reads the packs for it")]
     MissingBlob {
         /// data or tree.
         kind: &'static str,
@@ -67,6 +67,13 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn wrong_key(location: &str, keys: usize) -> String {
+    match keys {
+        0 => format!("{location} has no key file that can be read; `strongroom repair heal` fetches them from another copy"),
+        n => format!("the password opens none of the {n} key files in {location}"),
+    }
 }
 
 impl Error {

@@ -48,7 +48,7 @@ pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
 pub use prune::{PruneOptions, PrunePlan};
 pub use reader::{BlobCache, FileReader};
-pub use repair::{HealReport, SnapshotRepair, heal_objects, heal_opening};
+pub use repair::{HealReport, IndexRepair, SnapshotRepair, heal_objects, heal_opening};
 pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
 pub use shares::{RecoveryShare, join_shares, shares_fit, split_key};

@@ -83,20 +83,27 @@ impl Repository {
         Ok(store.flush()?)
     }
 
+    /// No repository, or one whose `config` is gone.
+    fn must_have_config(store: &dyn Store) -> Result<(), Error> {
+        if store.size(&Key::config())?.is_some() {
+            return Ok(());
+        }
+        match crate::repair::is_bare(store)? {
+            true => Err(Error::NoRepository(store.location())),
+            false => Err(Error::damaged(format!("config of {}", store.location()), "it is gone; `strongroom repair heal` fetches it from another copy")),
+        }
+    }
+
     /// Opens a repository with a password.
     pub fn open(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer) -> Result<Self, Error> {
-        if store.size(&Key::config())?.is_none() {
-            return Err(Error::NoRepository(store.location()));
-        }
+        Self::must_have_config(store.as_ref())?;
         let (master, _) = keyfile::open(store.as_ref(), password)?;
         Self::with_key(store, master, cache, who)
     }
 
     /// Opens a repository of which index files may be damaged: what they name is not known then. For repair alone.
     pub fn open_damaged(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer) -> Result<Self, Error> {
-        if store.size(&Key::config())?.is_none() {
-            return Err(Error::NoRepository(store.location()));
-        }
+        Self::must_have_config(store.as_ref())?;
         let (master, _) = keyfile::open(store.as_ref(), password)?;
         let repo = Self::unloaded(store, master, cache, who)?;
         match repo.reload_index() {

@@ -186,6 +186,9 @@ fn damaged_keys_and_config_are_found_named_and_healed() {
             assert_eq!(store.get(&Key::config()).unwrap(), origin.get(&Key::config()).unwrap(), "{about}");
             let foreign = heal_opening(store.as_ref(), foreign.as_ref(), &"foreign".to_owned().into());
             assert!(matches!(foreign, Err(Error::WrongKey { .. })), "{about}: a key that opens nothing here is none");
+            let nothing = heal_opening(&Memory::new(), other.as_ref(), &password());
+            assert!(matches!(nothing, Err(Error::NoRepository(_))), "a repository is not made by healing it");
+            assert!(matches!(heal_opening(store.as_ref(), &Memory::new(), &password()), Err(Error::NoRepository(_))));
             let wrong = heal_opening(store.as_ref(), other.as_ref(), &"wrong".to_owned().into());
             assert!(matches!(wrong, Err(Error::WrongKey { .. })), "{about}: nobody heals what they cannot open");
         }
@@ -254,11 +257,12 @@ fn what_no_copy_has_is_given_up_by_name_and_the_rest_stays() {
         let touched = repo.check(true, &|_, _| {}).unwrap();
         assert!(!touched.damaged.is_empty(), "{how:?}");
         let lock = repo.lock_alone(caches.path(), now()).unwrap();
-        if matches!(how, Damage::Flip(_)) {
-            assert!(repo.plan_snapshot_repair(&|_| Ok(())).unwrap().is_empty(), "the index still names it");
+        match how {
+            Damage::Delete => assert!(repo.plan_snapshot_repair(&|_| Ok(())).unwrap_err().to_string().contains("give pack"), "not given up yet"),
+            _ => assert!(repo.plan_snapshot_repair(&|_| Ok(())).unwrap().is_empty(), "the index still names it"),
         }
         let done = repo.repair_index(&lock, true).unwrap();
-        assert!(done.iter().any(|d| d.contains(&pack.name)), "{how:?}: {done:?}");
+        assert!(done.done.iter().any(|d| d.contains(&pack.name)), "{how:?}: {done:?}");
         let above = |node: &mut strongroom_repository::Node| {
             node.facts = Some(b"taken back".to_vec());
             Ok(())
@@ -417,6 +421,7 @@ fn parts_of_a_check_add_up_to_all_of_it() {
     let parts: u64 = (1..=5).map(|part| read(ReadData::Part { part, of: 5 })).sum();
     assert_eq!(parts, all);
     assert_eq!(read(ReadData::Percent { percent: 100.0, seed: 9 }), all);
+    assert_eq!(read(ReadData::Percent { percent: 0.001, seed: 9 }), 1, "a check that reads nothing proves nothing");
     let some: u64 = (0..40).map(|seed| read(ReadData::Percent { percent: 25.0, seed })).sum();
     assert!((all * 5..all * 15).contains(&some), "{some} of {all} packs in forty checks of a quarter");
     for (text, good) in

@@ -77,7 +77,13 @@ fn replace(store: &dyn Store, other: &dyn Store, key: &Key, report: &mut HealRep
 ///
 /// The one key file that opens is fetched when it is gone here; others that are gone may have been removed on purpose. A key
 /// of `other` counts only when it opens what lies in `store`: a copy of another repository changes nothing.
+///
+/// Errors: nothing at all in `store`, or no `config` in `other`; `other` is of another repository; the password opens neither.
 pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretString) -> Result<HealReport, Error> {
+    if store.size(&Key::config())?.is_none() && is_bare(store)? {
+        return Err(Error::NoRepository(store.location()));
+    }
+    let theirs = other.get(&Key::config()).map_err(|e| if e.is_not_found() { Error::NoRepository(other.location()) } else { e.into() })?;
     let mut report = heal_objects(store, other, &[Kind::Keys], &|_| {})?;
     let master = match keyfile::open(store, password) {
         Ok((master, _)) => master,
@@ -92,8 +98,12 @@ pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretStrin
     };
     report.objects += 1;
     let config = Key::config();
-    if store.get(&config).is_ok_and(|sealed| keyfile::open_config(&master, &sealed).is_ok()) {
-        return Ok(report);
+    let foreign = || Error::Unsupported(format!("{} holds another repository than {}; nothing was healed from it", other.location(), store.location()));
+    if let Ok(ours) = store.get(&config).map_err(Error::from).and_then(|sealed| keyfile::open_config(&master, &sealed)) {
+        return match keyfile::open_config(&master, &theirs) {
+            Ok(theirs) if theirs.id == ours.id => Ok(report),
+            _ => Err(foreign()),
+        };
     }
     if !opens_what_is_there(store, &master)? {
         return Err(Error::damaged(
@@ -101,16 +111,21 @@ pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretStrin
             format!("and the key that opens with this password is not that of {}; nothing was changed", store.location()),
         ));
     }
-    match other.get(&config) {
-        Ok(sealed) if keyfile::open_config(&master, &sealed).is_ok() => {
-            store.replace(&config, &sealed)?;
-            report.healed.push(config.to_string());
-        }
-        Ok(_) => report.lost.push(format!("{config}: that of {} does not open with this repository's key", other.location())),
-        Err(e) => report.lost.push(format!("{config}: {e}")),
-    }
+    keyfile::open_config(&master, &theirs).map_err(|_| foreign())?;
+    store.replace(&config, &theirs)?;
+    report.healed.push(config.to_string());
     store.flush()?;
     Ok(report)
+}
+
+/// Whether nothing of a repository but its `config` is there.
+pub(crate) fn is_bare(store: &dyn Store) -> Result<bool, Error> {
+    for kind in [Kind::Keys, Kind::Snapshots, Kind::Index, Kind::Data] {
+        if !store.list(kind)?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether a master key is that of the repository: it opens an index file or a snapshot whose bytes are those of its name, or

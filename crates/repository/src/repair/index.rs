@@ -10,12 +10,28 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use strongroom_objects::{Key, Kind, hash_name};
 
+/// What a repair of the index did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct IndexRepair {
+    /// A sentence for every thing that was found.
+    pub done: Vec<String>,
+    /// Packs that are named and cannot be had: what lies in them alone cannot be restored.
+    pub packs_missing: u64,
+}
+
+impl IndexRepair {
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.done.is_empty()
+    }
+}
+
 impl Repository {
     /// Writes the index anew where it does not say what is there: packs that no index names, or that only a prune's mark names
     /// though a blob lies nowhere else, are read and named. Packs that are gone stay named, so that healing can fetch them,
     /// unless `give_up` says that they are given up: then every pack is read, and of a damaged one the blobs that still open are
-    /// packed anew. Answers a sentence for every thing that was found.
-    pub fn repair_index(&self, lock: &WriteLock, give_up: bool) -> Result<Vec<String>, Error> {
+    /// packed anew.
+    pub fn repair_index(&self, lock: &WriteLock, give_up: bool) -> Result<IndexRepair, Error> {
         if !lock.is_exclusive() {
             return Err(Error::Unsupported("a repair needs the repository for itself".to_owned()));
         }
@@ -25,6 +41,7 @@ impl Repository {
             _ => {}
         }
         let mut done = Vec::new();
+        let mut packs_missing = 0;
         let stored: BTreeMap<Id, u64> =
             self.store.list(Kind::Data)?.into_iter().map(|e| Ok((Id::parse(&e.name)?, e.size_bytes))).collect::<Result<_, Error>>()?;
         let mut files = Vec::new();
@@ -67,6 +84,7 @@ impl Repository {
                     rewrite = true;
                 } else {
                     done.push(format!("pack {} is gone; `strongroom repair heal` fetches it from the other copy", pack.id));
+                    packs_missing += 1;
                     packs.push(pack);
                 }
             }
@@ -116,7 +134,7 @@ impl Repository {
             }
         }
         if kept.is_empty() && replaced.is_empty() {
-            return Ok(done);
+            return Ok(IndexRepair { done, packs_missing });
         }
         self.store.flush()?;
         let mut file = IndexFile::default();
@@ -147,7 +165,7 @@ impl Repository {
         self.store.flush()?;
         self.index.reset()?;
         self.reload_index()?;
-        Ok(done)
+        Ok(IndexRepair { done, packs_missing })
     }
 
     /// Packs whose bytes are not those that their names say. One that cannot be read now may be read another day: it is told of

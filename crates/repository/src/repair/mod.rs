@@ -8,5 +8,7 @@ mod heal;
 mod index;
 mod snapshots;
 
+pub(crate) use heal::is_bare;
 pub use heal::{HealReport, heal_objects, heal_opening};
+pub use index::IndexRepair;
 pub use snapshots::SnapshotRepair;

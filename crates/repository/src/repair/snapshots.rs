@@ -1,7 +1,7 @@
 //! Snapshots of what is left, when no copy has the rest.
 
 use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, Snapshot, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use strongroom_objects::{Key, Kind};
 
 /// What repairing one snapshot means.
@@ -79,6 +79,14 @@ impl Repository {
             true => Error::damaged("the index", format!("{e}; run `strongroom repair heal`, or `strongroom repair index`, before snapshots are repaired")),
             false => e,
         })?;
+        let stored: HashSet<Id> = self.store.list(Kind::Data)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
+        for entry in self.store.list(Kind::Index)? {
+            if let Some(pack) = self.read_index(&Id::parse(&entry.name)?)?.packs.iter().find(|p| !stored.contains(&p.id)) {
+                let what = if stored.is_empty() { "every pack is gone; is the folder mounted? If so," } else { "its index names a pack that is gone;" };
+                let why = format!("{what} run `strongroom repair heal`, or give pack {:.8} up with `strongroom repair index --give-up`", pack.id.to_string());
+                return Err(Error::damaged(self.location(), why));
+            }
+        }
         let mut mending = Mending { above, write, known: HashMap::new() };
         let mut plan = Vec::new();
         for entry in self.store.list(Kind::Snapshots)? {
