@@ -28,9 +28,6 @@ struct Row {
     n: u64,
 }
 
-/// ext4's memory of deleted inodes.
-const INODES_FORGOTTEN: std::time::Duration = std::time::Duration::from_secs(65);
-
 struct Options {
     /// Share of the full amount of data.
     scale: f64,
@@ -54,7 +51,8 @@ fn options(args: &[&str]) -> anyhow::Result<Options> {
 pub(crate) fn repository(args: &[&str]) -> anyhow::Result<()> {
     let options = options(args)?;
     let root = tidy::root()?;
-    let work = root.join("target/bench");
+    let all = root.join("target/bench");
+    let work = all.join(std::process::id().to_string());
     fs::create_dir_all(&work)?;
     let tools = tools::prepare(&root, &options.tools)?;
     let wanted = |name: &str| options.workloads.is_empty() || options.workloads.iter().any(|w| w == name);
@@ -82,6 +80,7 @@ pub(crate) fn repository(args: &[&str]) -> anyhow::Result<()> {
         run("small", &work, &data, n, &own, &mut rows)?;
     }
     report(&rows);
+    tools::plain(Command::new("rm").arg("-rf").arg(&all))?;
     let day = String::from_utf8(Command::new("date").args(["-u", "+%F"]).output()?.stdout)?;
     let out = root.join("benches/results");
     fs::create_dir_all(&out)?;
@@ -133,11 +132,11 @@ fn run(workload: &'static str, work: &Path, data: &Path, n: u64, tools: &[Tool],
     for (tool, dir) in &repos {
         add(*tool, "changed", dir, tool.backup(dir, data, tool.is_listed().then_some(list.as_path()))?)?;
     }
-    // Each restores into a place of its own, and nothing is deleted in between: ext4 spends seconds on avoiding inodes that were
-    // deleted within the last minute.
+    // Each restores into a place of its own, and nothing is deleted before the end of all workloads: ext4 spends seconds on
+    // avoiding inodes that were deleted within the last minutes, at the cost of whoever restores first.
     let mut targets = Vec::new();
     for (tool, dir) in &repos {
-        let target = work.join(format!("restored-{}", tool.name()));
+        let target = work.join(format!("restored-{workload}-{n}-{}", tool.name()));
         fresh(&target)?;
         let measured = tool.restore(dir, &target)?;
         // A restore that is fast and wrong is no restore.
@@ -151,13 +150,11 @@ fn run(workload: &'static str, work: &Path, data: &Path, n: u64, tools: &[Tool],
     for (tool, dir) in repos.iter().filter(|(t, _)| !t.is_listed()) {
         add(*tool, "check", dir, tool.check(dir)?)?;
     }
+    // The room is given back, the inodes are not: see above.
     for dir in repos.iter().map(|(_, dir)| dir).chain(&targets).chain([&data.to_owned()]) {
-        tools::plain(Command::new("rm").arg("-rf").arg(dir))?;
+        tools::plain(Command::new("find").arg(dir).args(["-type", "f", "-size", "+0", "-exec", "truncate", "-s", "0", "{}", "+"]))?;
     }
-    // Its memory is five minutes longer while the inodes are not on disk.
-    tools::plain(&mut Command::new("sync"))?;
-    std::thread::sleep(INODES_FORGOTTEN);
-    Ok(())
+    tools::plain(&mut Command::new("sync"))
 }
 
 fn fresh(dir: &Path) -> anyhow::Result<()> {
