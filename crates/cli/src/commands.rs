@@ -4,10 +4,14 @@ use crate::{Global, config::Config, failure::PARTIAL, keys, open, output, progre
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::Clock;
-use strongroom_objects::{LocalDir, Store};
+use strongroom_objects::{LocalDir, S3Bucket, Store};
 use strongroom_repository::{Id, Repository, Snapshot};
 
 #[derive(Args)]
@@ -180,8 +184,9 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         return said(global, "copied", &report);
     }
     let config = Config::read(&global.config)?;
-    let settings = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
+    let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     if args.sessions {
+        let settings = place.server()?;
         let all = open::blocking(move || Ok(copies::sessions(&open::vault_client(settings)?, repo.key())?)).await?;
         bar.finish();
         if global.json {
@@ -190,10 +195,11 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
             let rows: Vec<Vec<String>> = all
                 .iter()
                 .map(|s| {
-                    let word = match &s.attestation {
-                        Some(a) if a.clean => format!("clean, snapshot {:.8}", a.snapshot),
-                        Some(a) => format!("NOT clean, snapshot {:.8}", a.snapshot),
-                        None => "FOREIGN: not written with this repository's key".to_owned(),
+                    let names = s.snapshots.iter().map(|x| format!("{:.8}", x.snapshot)).collect::<Vec<_>>().join(", ");
+                    let word = match (s.vouched, s.clean) {
+                        (true, true) => format!("clean, snapshot {names}"),
+                        (true, false) => format!("NOT clean, snapshot {names}"),
+                        (false, _) => "FOREIGN: not signed with this repository's key".to_owned(),
                     };
                     vec![s.session.to_string(), s.sealed_at.clone(), s.objects.to_string(), word]
                 })
@@ -202,10 +208,56 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         }
         return Ok(0);
     }
-    let b = bar.clone();
-    let report = open::blocking(move || Ok(copies::to_vault(&repo, &mut open::vault_client(settings)?, b.as_ref())?)).await?;
+    let (b, dir) = (bar.clone(), open::cache_dir(global));
+    let done = open::blocking(move || push(&repo, place, &dir, b.as_ref())).await?;
     bar.finish();
-    said(global, "replicated", &report)
+    match done {
+        Pushed::Session(report) => said(global, "replicated", &report),
+        Pushed::Bucket(report) => said_bucket(global, &report),
+    }
+}
+
+enum Pushed {
+    Session(copies::ReplicateReport),
+    Bucket(Box<MirrorReport>),
+}
+
+fn push(repo: &Arc<Repository>, place: open::VaultPlace, cache: &Path, bar: &Bar) -> anyhow::Result<Pushed> {
+    // A snapshot whose manifest a crash cut off gets it now; when somebody writes, they publish.
+    if let Ok(lock) = repo.lock_for_writing(cache, open::real_clock().now()) {
+        repo.reload_index()?;
+        strongroom_engine::publish::publish(repo)?;
+        lock.release()?;
+    }
+    match place {
+        open::VaultPlace::Server(settings) => Ok(Pushed::Session(copies::to_vault(repo, &mut open::vault_client(settings)?, bar)?)),
+        open::VaultPlace::Bucket(place) => {
+            let vault = place.public_key.context("the vault's public_key is missing in the configuration")?;
+            let dir = cache.join(format!("vault-{}-{}", repo.id().short(), vault.short()));
+            std::fs::create_dir_all(&dir)?;
+            let clock = TrustedClock::open(&dir.join("clock"), Vec::new())?;
+            let pace = Pace::new(&place.pace)?;
+            let store = Arc::new(S3Bucket::new(place.settings)?);
+            let bucket = copies::Bucket { store, dir: &dir, vault, clock: &clock, pace: &pace };
+            Ok(Pushed::Bucket(Box::new(copies::to_bucket(repo, &bucket, bar)?)))
+        }
+        open::VaultPlace::Folder(path) => bail!("{} can only be read from here; its own vault pulls into it", path.display()),
+    }
+}
+
+fn said_bucket(global: &Global, r: &MirrorReport) -> anyhow::Result<i32> {
+    if global.json {
+        println!("{}", serde_json::to_string(r)?);
+    } else {
+        r.alarms.iter().for_each(|(kind, text)| println!("{}", output::alarm(&format!("ALARM {kind}: {text}"))));
+        let session = r.session.map_or_else(|| "nothing new was published".to_owned(), |n| format!("session {n}: {} snapshots", r.snapshots));
+        let paused = if r.paused { "; paused, the next run goes on from here" } else { "" };
+        println!("{session}, {} objects, {}; {} of {} locks renewed{paused}", r.objects, output::bytes(r.bytes), r.renewal.renewed, r.renewal.looked_at);
+        if let Some(least) = r.renewal.least {
+            println!("everything that a snapshot reaches is locked until {least:.0} at least");
+        }
+    }
+    Ok(if r.alarms.is_empty() && !r.paused { 0 } else { PARTIAL })
 }
 
 fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow::Result<i32> {
@@ -220,19 +272,16 @@ fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow
 /// Rebuilds copy 2 from the vault; its place must be empty.
 pub(crate) async fn rebuild(global: &Global, bar: Arc<Bar>) -> anyhow::Result<copies::ReplicateReport> {
     let config = Config::read(&global.config)?;
-    let settings = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
+    let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     let (path, password) = open::repo_place(global)?;
-    let cache = open::cache_dir(global);
     open::blocking(move || {
         let to = LocalDir::new(&path);
         if to.size(&strongroom_objects::Key::config())?.is_some() {
             bail!("{} still holds a repository; move it away first", path.display());
         }
-        let vault = open::vault_client(settings)?;
-        // The first session is enrolment: key file and config are in it, before anybody could add junk.
-        let view = Arc::new(vault.view(1)?);
-        let key = Repository::open(view, &password, &cache.join("vault"), open::who())?.key().clone();
-        Ok(copies::from_vault(&vault, &key, &to, bar.as_ref())?)
+        let vault = place.reader(None)?;
+        let key = Repository::key_of(vault.as_ref(), &password)?;
+        Ok(copies::from_vault(vault.as_ref(), &key, &to, bar.as_ref())?)
     })
     .await
 }

@@ -87,20 +87,83 @@ pub(crate) struct RepositoryEntry {
     pub(crate) retention: Option<strongroom_repository::Policy>,
 }
 
-/// A vault.
+/// A vault: a server, a bucket, or a folder that can be reached. One that only pulls needs none of them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VaultEntry {
+    #[serde(default)]
     pub(crate) name: String,
-    pub(crate) url: Url,
+    /// A server, with the repository's name as last segment.
+    pub(crate) url: Option<Url>,
     #[serde(default = "push")]
     pub(crate) user: String,
-    pub(crate) token_file: PathBuf,
+    pub(crate) token_file: Option<PathBuf>,
     pub(crate) ca_file: Option<PathBuf>,
+    /// Certificate and private key of this side, PEM.
+    pub(crate) identity_file: Option<PathBuf>,
+    /// A bucket.
+    pub(crate) s3: Option<S3Entry>,
+    /// The folder `hold` of a vault, mounted here: to read.
+    pub(crate) hold: Option<PathBuf>,
+    /// The vault's public key, as its custodians read it out.
+    pub(crate) public_key: Option<String>,
+    /// When and how fast to push into a bucket.
+    #[serde(default)]
+    pub(crate) pace: strongroom_custody::PaceSettings,
+}
+
+/// A bucket with Object Lock, and the credential of this side.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct S3Entry {
+    pub(crate) endpoint: Option<Url>,
+    #[serde(default = "region")]
+    pub(crate) region: String,
+    pub(crate) bucket: String,
+    #[serde(default)]
+    pub(crate) prefix: String,
+    pub(crate) access_key_id: String,
+    pub(crate) secret_file: PathBuf,
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) twin_bucket: Option<String>,
 }
 
 fn push() -> String {
     "push".to_owned()
+}
+
+fn region() -> String {
+    "us-east-1".to_owned()
+}
+
+impl VaultEntry {
+    /// Reads a file that describes one vault and nothing else, for a machine without a configuration.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, PathBuf)> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let entry = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        Ok((entry, std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default()))
+    }
+
+    /// What is wrong with it.
+    fn problems(&self) -> Vec<String> {
+        let mut p = Vec::new();
+        if [self.url.is_some(), self.s3.is_some(), self.hold.is_some()].iter().filter(|x| **x).count() > 1 {
+            p.push(format!("vault {}: it has more than one of url, s3 and hold", self.name));
+        }
+        if self.url.is_some() && self.token_file.is_none() {
+            p.push(format!("vault {}: a server needs a token_file", self.name));
+        }
+        if let Some(url) = self.url.as_ref().filter(|u| u.scheme() != "https" && !u.host_str().is_some_and(|h| h == "localhost" || h.starts_with("127."))) {
+            p.push(format!("vault {}: url is {url}; its token needs https", self.name));
+        }
+        if self.s3.is_some() && self.public_key.is_none() {
+            p.push(format!("vault {}: a bucket needs the public_key of the vault whose custodians enrolled it", self.name));
+        }
+        if let Some(key) = self.public_key.as_ref().filter(|k| strongroom_custody::PublicKey::parse(k).is_err()) {
+            p.push(format!("vault {}: public_key {key:.16} has not 64 hexadecimal digits", self.name));
+        }
+        p
+    }
 }
 
 const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
@@ -154,9 +217,12 @@ impl Config {
         }
         self.repositories.iter().for_each(|r| file(format!("repository {}", r.name), &r.password_file));
         for v in &self.vaults {
-            file(format!("vault {}", v.name), &v.token_file);
+            v.token_file.iter().for_each(|f| file(format!("vault {}", v.name), f));
+            v.identity_file.iter().for_each(|f| file(format!("vault {}, identity_file", v.name), f));
+            v.s3.iter().for_each(|s3| file(format!("vault {}, s3", v.name), &s3.secret_file));
             v.ca_file.iter().for_each(|f| file(format!("vault {}, ca_file", v.name), f));
         }
+        p.extend(self.vaults.iter().flat_map(VaultEntry::problems));
         if self.tenants.is_empty() {
             p.push("there is no [[tenant]]".into());
         }

@@ -180,13 +180,18 @@ fn sheet(share: &RecoveryShare) -> anyhow::Result<SecretString> {
     .into())
 }
 
-async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> anyhow::Result<i32> {
+/// The master key from files with shares.
+pub(crate) fn key_of_shares(files: &[PathBuf]) -> anyhow::Result<MasterKey> {
     let mut shares = Vec::new();
-    for file in &files {
+    for file in files {
         let text = SecretString::from(fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?);
         shares.push(RecoveryShare::parse(text.expose_secret()).with_context(|| file.display().to_string())?);
     }
-    let key = join_shares(&shares)?;
+    Ok(join_shares(&shares)?)
+}
+
+async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> anyhow::Result<i32> {
+    let key = key_of_shares(&files)?;
     let password = open::secret(new_password)?;
     let (place, cache, json) = (open::repo_path(global)?, open::cache_dir(global), global.json);
     open::blocking(move || {

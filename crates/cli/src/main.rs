@@ -16,6 +16,7 @@ mod progress;
 mod repair;
 mod restore;
 mod upkeep;
+mod vault;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -100,6 +101,11 @@ enum Command {
     },
     /// Copy the repository into its vault, or rebuild it from there.
     Replicate(commands::Replicate),
+    /// The third copy, from this side: enrolment, attacks on oneself, independence, recovery when all else is gone.
+    Vault {
+        #[command(subcommand)]
+        command: vault::VaultCommand,
+    },
     /// Make damage good: objects from the other copy, the index from the packs.
     Repair {
         #[command(subcommand)]
@@ -191,6 +197,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Prune(a) => upkeep::prune(&global, a).await,
         Command::Hold { command } => upkeep::hold(&global, command).await,
         Command::Replicate(a) => commands::replicate(&global, a).await,
+        Command::Vault { command } => vault::vault(&global, command).await,
         Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,
         Command::Config { command: ConfigCommand::Check } => config::check(&global),

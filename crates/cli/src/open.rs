@@ -2,7 +2,7 @@
 
 use crate::{
     Global,
-    config::{Config, Tenant},
+    config::{Config, Tenant, VaultEntry},
 };
 use anyhow::Context;
 use secrecy::SecretString;
@@ -10,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use strongroom_custody::{PaceSettings, PublicKey, VaultView};
 use strongroom_graph::{Budget, Client, Credential, Patience, Settings, TokioClock};
 use strongroom_model::Clock;
-use strongroom_objects::{LocalDir, VaultRest, VaultSettings};
+use strongroom_objects::{LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings};
 use strongroom_repository::{Repository, Writer};
 
 /// A secret from a file, without the line end that editors add.
@@ -92,16 +93,93 @@ pub(crate) fn client(config: &Config, tenant: &Tenant, identity: &str, clock: Ar
     Ok(Arc::new(Client::new(settings, clock, budget, patience)?))
 }
 
+/// A vault as this side reaches it.
+pub(crate) enum VaultPlace {
+    /// Its server.
+    Server(VaultSettings),
+    /// Its bucket.
+    Bucket(Box<BucketPlace>),
+    /// Its folder, mounted here.
+    Folder(PathBuf),
+}
+
+/// A bucket with what pushing into it takes.
+#[derive(Clone)]
+pub(crate) struct BucketPlace {
+    pub(crate) settings: S3Settings,
+    pub(crate) twin: Option<S3Settings>,
+    pub(crate) public_key: Option<PublicKey>,
+    pub(crate) pace: PaceSettings,
+}
+
 /// The vault of a tenant.
-pub(crate) fn vault(config: &Config, tenant: &Tenant) -> anyhow::Result<VaultSettings> {
+pub(crate) fn vault(config: &Config, tenant: &Tenant) -> anyhow::Result<VaultPlace> {
     let name = tenant.vault.as_ref().with_context(|| format!("tenant {} has no vault in the configuration", tenant.name))?;
-    let entry = config.vault(name)?;
-    Ok(VaultSettings {
-        url: entry.url.clone(),
-        user: entry.user.clone(),
-        token: secret(&config.path(&entry.token_file))?,
-        ca_file: entry.ca_file.as_ref().map(|f| config.path(f)),
-    })
+    vault_place(config.vault(name)?, &config.base)
+}
+
+/// A vault from its entry; relative paths start at `base`.
+pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<VaultPlace> {
+    if let Some(url) = &entry.url {
+        let file = entry.token_file.as_ref().with_context(|| format!("vault {} has a url and no token_file", entry.name))?;
+        return Ok(VaultPlace::Server(VaultSettings {
+            url: url.clone(),
+            user: entry.user.clone(),
+            token: secret(&base.join(file))?,
+            ca_file: entry.ca_file.as_ref().map(|f| base.join(f)),
+            identity_file: entry.identity_file.as_ref().map(|f| base.join(f)),
+        }));
+    }
+    if let Some(s3) = &entry.s3 {
+        let settings = S3Settings {
+            endpoint: s3.endpoint.clone(),
+            region: s3.region.clone(),
+            bucket: s3.bucket.clone(),
+            prefix: s3.prefix.clone(),
+            access_key_id: s3.access_key_id.clone(),
+            secret_access_key: secret(&base.join(&s3.secret_file))?,
+            ca_file: s3.ca_file.as_ref().map(|f| base.join(f)),
+            clock: None,
+        };
+        let twin = s3.twin_bucket.as_ref().map(|bucket| S3Settings { bucket: bucket.clone(), ..settings.clone() });
+        let public_key = entry.public_key.as_ref().map(|k| PublicKey::parse(k)).transpose()?;
+        return Ok(VaultPlace::Bucket(Box::new(BucketPlace { settings, twin, public_key, pace: entry.pace.clone() })));
+    }
+    match &entry.hold {
+        Some(path) => Ok(VaultPlace::Folder(base.join(path))),
+        None => anyhow::bail!("vault {} names neither url nor s3 nor hold: it pulls, and this side cannot reach it", entry.name),
+    }
+}
+
+impl VaultPlace {
+    /// The place as something to read from: by the vault's own view at a server, by what is found anywhere else.
+    pub(crate) fn reader(&self, upto: Option<u64>) -> anyhow::Result<Arc<dyn Store>> {
+        let found = |store: Arc<dyn LockedStore>| -> anyhow::Result<Arc<dyn Store>> { Ok(Arc::new(VaultView::as_found(store, upto)?)) };
+        match self {
+            VaultPlace::Server(settings) => {
+                let vault = VaultRest::new(settings.clone())?;
+                Ok(match upto {
+                    Some(n) => Arc::new(vault.view(n)?),
+                    None => Arc::new(vault),
+                })
+            }
+            VaultPlace::Bucket(place) => found(Arc::new(S3Bucket::new(place.settings.clone())?)),
+            VaultPlace::Folder(path) => {
+                if !path.is_dir() {
+                    anyhow::bail!("{} is no folder; is the vault mounted?", path.display());
+                }
+                found(Arc::new(LocalHold::new(path, false)))
+            }
+        }
+    }
+
+    /// The place as something whose sessions a server tells.
+    pub(crate) fn server(self) -> anyhow::Result<VaultSettings> {
+        match self {
+            VaultPlace::Server(settings) => Ok(settings),
+            _ => anyhow::bail!("sessions are listed by a vault's server; for a bucket or a folder `strongroom-vault sessions` lists them on its own host"),
+        }
+    }
 }
 
 /// Runs what blocks on a thread of its own.

@@ -60,9 +60,9 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
     };
     open::blocking(move || match command {
         Repair::Heal { from } => {
-            let other: Box<dyn Store> = match (from, vault) {
-                (None, Some(settings)) => Box::new(open::vault_client(settings)?),
-                (from, _) => Box::new(LocalDir::new(from.unwrap_or_default())),
+            let other: Arc<dyn Store> = match (from, vault) {
+                (None, Some(place)) => place.reader(None)?,
+                (from, _) => Arc::new(LocalDir::new(from.unwrap_or_default())),
             };
             place.heal(other.as_ref(), &bar)
         }

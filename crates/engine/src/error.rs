@@ -7,6 +7,9 @@ pub enum Error {
     /// A store failed.
     #[error(transparent)]
     Store(#[from] strongroom_objects::StoreError),
+    /// A vault's log, or a manifest.
+    #[error(transparent)]
+    Custody(#[from] strongroom_custody::Error),
     /// Microsoft 365 cannot be read or written.
     #[error(transparent)]
     Graph(#[from] strongroom_sources::Error),

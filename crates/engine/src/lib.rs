@@ -13,11 +13,11 @@ pub mod clean;
 mod error;
 mod judge;
 mod layout;
-mod progress;
+pub mod publish;
 pub mod replicate;
 pub mod restore;
 
 pub use backup::{BackupOptions, BackupReport, backup, take_back_links};
 pub use error::Error;
 pub use judge::{Content, judge};
-pub use progress::{Progress, Silent};
+pub use strongroom_model::{Progress, Silent};

@@ -1,41 +1,24 @@
 //! Copies: of a repository into a vault, and back.
 //!
-//! Only whole, finished state is replicated: partial snapshots stay behind. What the vault shows is sealed sessions; each
-//! carries an attestation, written with the repository's key, that says which snapshot it completes and whether that
-//! is clean. A session without a valid attestation was not written by who holds the key, whatever its names say.
+//! Only whole, finished state is replicated: partial snapshots stay behind. What belongs to it is what signed manifests name;
+//! what they do not name was not written by who holds the key, whatever it is called.
 
-use crate::{Error, Progress};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::{Deserialize, Serialize};
+use crate::{Error, Progress, publish::signing_key};
+use serde::Serialize;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{HashMap, HashSet},
+    path::Path,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
-use strongroom_objects::{Key, Kind, Put, Store, StoreError, VaultRest};
-use strongroom_repository::{MasterKey, Repository, TAG_CLEAN};
+use strongroom_custody::{Chain, Holding, Ledger, MirrorOptions, MirrorReport, Pace, PublicKey, Role, Trust, TrustedClock, mirror};
+use strongroom_objects::{Key, Kind, LockedStore, Put, SessionSnapshot, Store, StoreError, VaultRest};
+use strongroom_repository::{MasterKey, Repository};
 
 /// Objects in flight at once.
 const AT_ONCE: usize = 4;
-
-/// What a sealed session says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attestation {
-    /// Format version.
-    pub v: u32,
-    /// The session; a copied attestation fits no other.
-    pub session: u64,
-    /// Newest snapshot in it.
-    pub snapshot: String,
-    /// Whether that snapshot bears the tag `clean`.
-    pub clean: bool,
-    /// Objects that the backup side sent or claimed in this session.
-    pub objects: u64,
-    /// SHA-256 over their names, sorted.
-    pub names: String,
-}
 
 /// What was copied.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -54,22 +37,21 @@ pub struct ReplicateReport {
     pub clean: bool,
 }
 
-/// A session with what its attestation says; `None` for one that was not written with the key.
+/// A sealed session, held against the repository's key.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckedSession {
     /// Its number.
     pub session: u64,
     /// When the vault sealed it.
     pub sealed_at: String,
-    /// Objects that it lists.
+    /// Objects that came in it.
     pub objects: u64,
-    /// What the backup side said.
-    pub attestation: Option<Attestation>,
-}
-
-fn names_hash(mut names: Vec<String>) -> String {
-    names.sort();
-    strongroom_objects::hash_name(names.join("\n").as_bytes())
+    /// The snapshots that it made whole.
+    pub snapshots: Vec<SessionSnapshot>,
+    /// Whether a manifest that this repository's key signed stands behind each of them.
+    pub vouched: bool,
+    /// Whether all of them are called clean there.
+    pub clean: bool,
 }
 
 /// Objects of a repository that belong into a copy, in the order in which they must arrive.
@@ -151,112 +133,130 @@ fn copy_all(
     }
 }
 
-/// Sends what a vault does not have, in a session of its own, and seals it. Blocks; call it outside async code.
+/// Sends what a vault server does not have, in a session, and seals it. Blocks; call it outside async code.
 pub fn to_vault(repo: &Repository, vault: &mut VaultRest, progress: &dyn Progress) -> Result<ReplicateReport, Error> {
-    let mut have: HashSet<(String, String)> = HashSet::new();
-    for session in sessions(vault, repo.key())?.iter().filter(|s| s.attestation.is_some()) {
-        have.extend(vault.session_objects(session.session)?.into_iter().map(|o| (o.kind, o.name)));
-    }
-    let all = wanted(repo)?;
-    let listed: HashSet<String> = all.iter().filter(|(k, _)| *k == Kind::Snapshots).flat_map(|(_, e)| e).map(|e| e.name.clone()).collect();
-    let missing: Vec<(Kind, Vec<_>)> = all
-        .into_iter()
-        .map(|(kind, entries)| (kind, entries.into_iter().filter(|e| !have.contains(&(kind.as_str().to_owned(), e.name.clone()))).collect::<Vec<_>>()))
-        .collect();
     let mut report = ReplicateReport::default();
-    let newest = repo.snapshots()?.into_iter().rfind(|(id, _)| listed.contains(&id.to_string()));
-    if let Some((id, s)) = &newest {
-        report.snapshot = Some(id.to_string());
-        report.clean = s.has_tag(TAG_CLEAN);
+    let mut missing: Vec<(Kind, Vec<strongroom_objects::Entry>)> = Vec::new();
+    for (kind, entries) in vouched(repo)? {
+        let have: HashSet<String> = vault.list(kind)?.into_iter().map(|e| e.name).collect();
+        missing.push((kind, entries.into_iter().filter(|e| !have.contains(&e.name)).collect()));
     }
-    if newest.is_none() {
-        return Err(Error::Request(format!("{} holds no finished snapshot yet; nothing was replicated", repo.location())));
+    let chain = Chain::of_store(repo.store().as_ref(), &signing_key(repo.key())?.public())?;
+    if let Some((_, m)) = chain.newest() {
+        report.snapshot = Some(m.snapshot.clone());
+        report.clean = m.clean;
     }
     let total: u64 = missing.iter().map(|(_, e)| e.len() as u64).sum();
-    if total == 0 {
+    // Key files alone are no news: a vault takes them at enrolment or from its custodians.
+    if missing.iter().all(|(kind, e)| e.is_empty() || *kind == Kind::Keys) {
         return Ok(report);
     }
     progress.phase("replicate");
     progress.expect(total, missing.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum());
     let session = vault.begin()?;
-    report.session = Some(session);
-    let mut names = Vec::new();
     for (kind, entries) in &missing {
-        copy_all(repo.store().as_ref(), vault, *kind, entries, progress, &mut report)?;
-        names.extend(entries.iter().map(|e| format!("{}/{}", kind.as_str(), e.name)));
+        match copy_all(repo.store().as_ref(), vault, *kind, entries, progress, &mut report) {
+            Err(Error::Store(e @ StoreError::Refused { .. })) if *kind == Kind::Keys => progress.note(&e.to_string()),
+            other => other?,
+        }
     }
-    let attestation = Attestation {
-        v: 1,
-        session,
-        snapshot: report.snapshot.clone().unwrap_or_default(),
-        clean: report.clean,
-        objects: names.len() as u64,
-        names: names_hash(names),
+    vault.seal()?;
+    report.session = Some(session);
+    let published = vault.sessions()?.iter().flat_map(|s| s.snapshots.iter().map(|x| x.snapshot.clone())).collect::<HashSet<_>>();
+    match report.snapshot.as_ref().filter(|s| !published.contains(*s)) {
+        Some(s) => Err(Error::Request(format!("{} took everything and does not publish snapshot {s:.8}; ask its custodians", vault.location()))),
+        None => Ok(report),
+    }
+}
+
+/// What signed manifests name, in the order of arrival: what is only half there, and junk, stays behind.
+fn vouched(repo: &Repository) -> Result<Vec<(Kind, Vec<strongroom_objects::Entry>)>, Error> {
+    let chain = Chain::of_store(repo.store().as_ref(), &signing_key(repo.key())?.public())?;
+    let named = chain.named()?;
+    if chain.newest().is_none() {
+        return Err(Error::Request(format!("{} holds no finished snapshot yet; nothing was replicated", repo.location())));
+    }
+    let mut all = Vec::new();
+    for kind in Kind::REPLICATED.into_iter().rev() {
+        let mut entries = repo.store().list(kind)?;
+        if kind != Kind::Keys {
+            entries.retain(|e| Key::new(kind, &e.name).is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k))));
+        }
+        all.push((kind, entries));
+    }
+    all.reverse();
+    Ok(all)
+}
+
+/// A bucket as the pushing hand knows it.
+pub struct Bucket<'a> {
+    /// The place.
+    pub store: Arc<dyn LockedStore>,
+    /// Where this hand keeps what is not in the vault yet.
+    pub dir: &'a Path,
+    /// The key of the vault whose custodians enrolled this repository.
+    pub vault: PublicKey,
+    /// The clock that is held against the server's.
+    pub clock: &'a TrustedClock,
+    /// Bandwidth and hours.
+    pub pace: &'a Pace,
+}
+
+/// Puts what is new straight into a bucket with a credential that can only add and extend. The enrolment there must be the
+/// custodians' work already.
+pub fn to_bucket(repo: &Repository, bucket: &Bucket<'_>, progress: &dyn Progress) -> Result<MirrorReport, Error> {
+    let key = signing_key(repo.key())?;
+    let trust = Trust::Keys(vec![(bucket.vault, Role::Vault), (key.public(), Role::School)]);
+    let mut holding = Holding::open(Ledger::open(bucket.store.clone(), Some(key), &trust, Some(bucket.dir))?)?;
+    let (latest, vouched) = (holding.ledger().state().latest, holding.ledger().state().clock_vouched);
+    let now = || {
+        let others: Vec<_> = bucket.store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect();
+        bucket.clock.now(&others, latest, vouched)
     };
-    let json = serde_json::to_vec(&attestation).map_err(|e| Error::Task(e.to_string()))?;
-    vault.seal(&STANDARD.encode(repo.key().encrypt(&json)?))?;
-    let vouched = sessions(vault, repo.key())?.into_iter().any(|s| s.session == session && s.attestation.is_some());
-    if !vouched {
-        return Err(Error::Request(format!(
-            "session {session} of {} holds objects that this run did not send: somebody else uses its credential; copy 3 is unharmed, run again after the credential is replaced",
-            vault.location()
-        )));
-    }
-    Ok(report)
+    Ok(mirror(&mut holding, repo.store().as_ref(), &MirrorOptions { pace: bucket.pace, progress, clock: &now })?)
 }
 
 /// The sealed sessions of a vault, each held against the repository's key.
 pub fn sessions(vault: &VaultRest, key: &MasterKey) -> Result<Vec<CheckedSession>, Error> {
-    let mut all = Vec::new();
-    for s in vault.sessions()? {
-        let mut attestation = STANDARD
-            .decode(s.attestation.trim())
-            .ok()
-            .and_then(|b| key.decrypt(&b))
-            .and_then(|json| serde_json::from_slice::<Attestation>(&json).ok())
-            .filter(|a| a.session == s.session);
-        if let Some(a) = &attestation {
-            let names = vault.session_objects(s.session)?.into_iter().map(|o| format!("{}/{}", o.kind, o.name)).collect();
-            // Somebody added to the session before it was sealed.
-            if names_hash(names) != a.names {
-                attestation = None;
-            }
-        }
-        all.push(CheckedSession { session: s.session, sealed_at: s.sealed_at, objects: s.objects, attestation });
-    }
-    Ok(all)
+    let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
+    let known: HashMap<&str, bool> = chain.rows().map(|(_, _, m)| (m.snapshot.as_str(), m.clean)).collect();
+    let row = |s: strongroom_objects::SealedSession| CheckedSession {
+        session: s.session,
+        sealed_at: s.sealed_at,
+        objects: s.objects,
+        vouched: !s.snapshots.is_empty() && s.snapshots.iter().all(|x| known.contains_key(x.snapshot.as_str())),
+        clean: !s.snapshots.is_empty() && s.snapshots.iter().all(|x| known.get(x.snapshot.as_str()) == Some(&true)),
+        snapshots: s.snapshots,
+    };
+    Ok(vault.sessions()?.into_iter().map(row).collect())
 }
 
 /// The newest session up to which all that the key vouches for is clean.
 pub fn last_clean_session(sessions: &[CheckedSession]) -> Option<u64> {
-    sessions.iter().filter(|s| s.attestation.as_ref().is_some_and(|a| a.clean)).map(|s| s.session).next_back()
+    sessions.iter().filter(|s| s.vouched && s.clean).map(|s| s.session).next_back()
 }
 
-/// Rebuilds a copy from a vault: the objects of all sessions that the key vouches for, and nothing else.
-/// `key` opens the repository in the vault.
-pub fn from_vault(vault: &VaultRest, key: &MasterKey, to: &dyn Store, progress: &dyn Progress) -> Result<ReplicateReport, Error> {
-    let mut wanted: BTreeMap<Kind, Vec<strongroom_objects::Entry>> = BTreeMap::new();
+/// Rebuilds a copy from a vault: what manifests name that the key signed, and nothing else.
+pub fn from_vault(vault: &dyn Store, key: &MasterKey, to: &dyn Store, progress: &dyn Progress) -> Result<ReplicateReport, Error> {
+    let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
+    let named = chain.named()?;
     let mut report = ReplicateReport::default();
-    for s in sessions(vault, key)? {
-        let Some(a) = s.attestation else { continue };
-        report.session = Some(s.session);
-        report.snapshot = Some(a.snapshot);
-        report.clean = a.clean;
-        for o in vault.session_objects(s.session)? {
-            if let Some(kind) = Kind::parse(&o.kind) {
-                wanted.entry(kind).or_default().push(strongroom_objects::Entry { name: o.name, size_bytes: o.size_bytes });
-            }
+    let Some((_, newest)) = chain.newest() else {
+        return Err(Error::Request(format!("{} holds no snapshot that this repository's key vouches for; nothing was copied", vault.location())));
+    };
+    report.snapshot = Some(newest.snapshot.clone());
+    report.clean = newest.clean;
+    let mut all = Vec::new();
+    for kind in Kind::REPLICATED {
+        let mut entries = vault.list(kind)?;
+        if kind != Kind::Keys {
+            entries.retain(|e| Key::new(kind, &e.name).is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k))));
         }
-    }
-    if wanted.is_empty() {
-        return Err(Error::Request(format!("{} holds no session that this repository's key vouches for; nothing was copied", vault.location())));
+        all.push((kind, entries));
     }
     progress.phase("rebuild");
-    progress.expect(wanted.values().map(|e| e.len() as u64).sum(), wanted.values().flatten().map(|e| e.size_bytes).sum());
-    for kind in Kind::REPLICATED {
-        let mut entries = wanted.remove(&kind).unwrap_or_default();
-        entries.sort();
-        entries.dedup();
+    progress.expect(all.iter().map(|(_, e)| e.len() as u64).sum(), all.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum());
+    for (kind, entries) in all {
         copy_all(vault, to, kind, &entries, progress, &mut report)?;
     }
     Ok(report)

@@ -1,4 +1,4 @@
-//! The vocabulary of the house: ids, facts of an item, verdicts, alarms, names, limits and `Clock`.
+//! The vocabulary of the house: ids, facts of an item, verdicts, alarms, names, limits, `Clock` and `Progress`.
 //!
 //! Deliberately absent: any I/O, any knowledge of Graph's wire format or of the repository's.
 //! Start at [`Facts`], the small record that travels with every stored item.
@@ -8,10 +8,12 @@ mod clock;
 mod facts;
 pub mod limits;
 mod names;
+mod progress;
 mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, Severity};
 pub use clock::{Clock, Sleep};
 pub use facts::{FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending};
 pub use names::{MAX_NAME_BYTES, day_folder, fit_name, message_name, short_id};
+pub use progress::{Progress, Silent};
 pub use verdict::{Judgement, Reason, Verdict};

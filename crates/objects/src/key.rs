@@ -14,15 +14,17 @@ pub enum Kind {
     Index,
     /// Snapshots.
     Snapshots,
+    /// Manifests: what a vault without a key may know of each snapshot. Stock programs pass the folder over.
+    Manifests,
     /// Locks: transient, never in a vault.
     Locks,
 }
 
 impl Kind {
     /// Kinds whose objects are replicated, in the order in which they must arrive (law 3).
-    pub const REPLICATED: [Kind; 5] = [Kind::Config, Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots];
+    pub const REPLICATED: [Kind; 6] = [Kind::Config, Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests];
     /// Kinds that live in a directory of their own.
-    pub const DIRECTORIES: [Kind; 5] = [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Locks];
+    pub const DIRECTORIES: [Kind; 6] = [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests, Kind::Locks];
 
     /// The directory's name in restic's layout.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Kind {
             Kind::Data => "data",
             Kind::Index => "index",
             Kind::Snapshots => "snapshots",
+            Kind::Manifests => "manifests",
             Kind::Locks => "locks",
         }
     }

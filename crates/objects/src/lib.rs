@@ -1,4 +1,4 @@
-//! Write-once object stores: a local directory and the vault server's REST.
+//! Write-once object stores: a local directory, an S3 bucket and the vault server's REST; and stores that lock what they hold.
 //!
 //! # The contract, in words
 //!
@@ -19,13 +19,19 @@
 pub mod conformance;
 mod key;
 mod local;
+mod local_hold;
+mod locked;
+mod s3;
 #[doc(hidden)]
 pub mod testing;
 mod vault_rest;
 
 pub use key::{Key, Kind, hash_name};
 pub use local::LocalDir;
-pub use vault_rest::{SealedSession, SessionObject, VaultRest, VaultSettings};
+pub use local_hold::LocalHold;
+pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
+pub use s3::{Answer, Attempt, S3Bucket, S3Settings};
+pub use vault_rest::{SealedSession, SessionSnapshot, VaultRest, VaultSettings};
 
 use bytes::Bytes;
 use std::ops::Range;

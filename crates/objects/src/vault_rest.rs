@@ -16,6 +16,8 @@ pub struct VaultSettings {
     pub token: SecretString,
     /// CA that signed the vault's certificate, when it is not a public one.
     pub ca_file: Option<PathBuf>,
+    /// Certificate and private key of this side, PEM, for a vault that asks for one.
+    pub identity_file: Option<PathBuf>,
 }
 
 /// A sealed session of a vault.
@@ -25,21 +27,21 @@ pub struct SealedSession {
     pub session: u64,
     /// When it was sealed, by the vault's clock.
     pub sealed_at: String,
-    /// How many objects it lists.
+    /// How many objects came in it.
     pub objects: u64,
-    /// What the backup side said of it, opaque to the vault; base64.
-    pub attestation: String,
+    /// The snapshots that it made whole.
+    pub snapshots: Vec<SessionSnapshot>,
 }
 
-/// One object of a session.
+/// A snapshot of a session, as its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionObject {
-    /// `data`, `index`, …
-    pub kind: String,
-    /// The name.
-    pub name: String,
-    /// Its length.
-    pub size_bytes: u64,
+pub struct SessionSnapshot {
+    /// The snapshot.
+    pub snapshot: String,
+    /// Its manifest.
+    pub manifest: String,
+    /// Whether the manifest calls it clean.
+    pub clean: bool,
 }
 
 /// The client of `strongroom-vault serve`: restic's REST protocol plus sessions.
@@ -72,6 +74,10 @@ impl VaultRest {
             // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
             builder = builder.tls_certs_only([]);
         }
+        if let Some(path) = &settings.identity_file {
+            let pem = std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(|e| failed(format!("{}: {e}", path.display())))?);
+        }
         let client = builder.build().map_err(|e| failed(e.to_string()))?;
         Ok(Self { settings, client, session: None })
     }
@@ -97,11 +103,11 @@ impl VaultRest {
         Ok(begun.session)
     }
 
-    /// Seals the open session: from now on readers see its objects, and nothing can be added to it.
-    pub fn seal(&mut self, attestation: &str) -> Result<(), StoreError> {
+    /// Seals the open session: from now on readers see what its signed manifests name, and nothing can be added to it.
+    pub fn seal(&mut self) -> Result<(), StoreError> {
         let Some(session) = self.session.take() else { return Ok(()) };
         let url = self.url(&format!("sessions/{session}/seal"))?;
-        self.send("seal a session", |c| c.post(url.as_str()).body(attestation.to_owned()).into_ok())?;
+        self.send("seal a session", |c| c.post(url.as_str()).into_ok())?;
         Ok(())
     }
 
@@ -111,11 +117,14 @@ impl VaultRest {
         r.json().map_err(|e| self.failed("list sessions", &e))
     }
 
-    /// The objects of one sealed session.
-    pub fn session_objects(&self, session: u64) -> Result<Vec<SessionObject>, StoreError> {
-        let url = self.url(&format!("sessions/{session}"))?;
-        let r = self.send("list a session", |c| c.get(url.as_str()).into_ok())?;
-        r.json().map_err(|e| self.failed("list a session", &e))
+    /// Sends something that a vault must refuse, and answers its status and words: for the canary. It is sent once.
+    pub fn attempt(&self, method: &str, path: &str, body: &[u8]) -> Result<(u16, String), StoreError> {
+        let url = self.url(path)?;
+        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| self.failed(path, &e))?;
+        let request = self.client.request(method, url).basic_auth(&self.settings.user, Some(self.settings.token.expose_secret())).body(body.to_vec());
+        let answer = request.send().map_err(|e| self.failed(path, &e.without_url()))?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().unwrap_or_default()))
     }
 
     fn url(&self, path: &str) -> Result<url::Url, StoreError> {

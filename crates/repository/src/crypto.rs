@@ -7,8 +7,9 @@ use aes::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use poly1305::Poly1305;
-use secrecy::SecretBox;
+use secrecy::{ExposeSecret, SecretBox};
 use serde::{Deserialize, Serialize};
+use sha2::Digest;
 
 const IV_BYTES: usize = 16;
 const MAC_BYTES: usize = 16;
@@ -64,6 +65,12 @@ impl MasterKey {
         bytes[32..48].copy_from_slice(&self.mac_k);
         bytes[48..].copy_from_slice(&self.mac_r);
         SecretBox::new(bytes)
+    }
+
+    /// The seed of the key that signs manifests: whoever has the master key has it, and from it nothing of the master key follows.
+    pub fn signing_seed(&self) -> SecretBox<[u8; 32]> {
+        let hash = sha2::Sha256::new().chain_update(b"strongroom manifest signing seed v1\n").chain_update(self.to_bytes().expose_secret()).finalize();
+        SecretBox::new(Box::new(hash.into()))
     }
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {

@@ -94,6 +94,12 @@ impl Repository {
         }
     }
 
+    /// The master key that a password opens, and nothing more: no index is read.
+    pub fn key_of(store: &dyn Store, password: &SecretString) -> Result<MasterKey, Error> {
+        Self::must_have_config(store)?;
+        Ok(keyfile::open(store, password)?.0)
+    }
+
     /// Opens a repository with a password.
     pub fn open(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer) -> Result<Self, Error> {
         Self::must_have_config(store.as_ref())?;
@@ -173,6 +179,14 @@ impl Repository {
             self.index.add(&files)?;
         }
         Ok(())
+    }
+
+    /// The packs that an index file names, without those that a prune marked to go.
+    pub fn index_packs(&self, index: &Id) -> Result<Vec<Id>, Error> {
+        let mut packs: Vec<Id> = self.read_index(index)?.packs.iter().map(|p| p.id).collect();
+        packs.sort();
+        packs.dedup();
+        Ok(packs)
     }
 
     pub(crate) fn read_index(&self, id: &Id) -> Result<IndexFile, Error> {

@@ -2,34 +2,41 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
-use crate::journal::Journal;
-use std::path::Path;
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::{path::Path, sync::Arc};
+use strongroom_custody::{Chain, Ledger, Manifest, PublicKey, SignedOrder, Trust};
+use strongroom_objects::{LocalHold, LockedStore};
 
-/// A journal that was cut, damaged or forged opens or is refused, and opens the same again.
+/// A log that was cut, damaged or forged opens or is refused, and opens the same again; manifests and orders likewise.
 pub fn journal(bytes: &[u8], scratch: &Path) {
-    let (lines, seal) = match bytes.iter().position(|b| *b == 0) {
-        Some(n) => (&bytes[..n], Some(&bytes[n + 1..])),
-        None => (bytes, None),
-    };
-    std::fs::write(scratch.join("00000001.journal"), lines).unwrap();
-    let sealed = scratch.join("00000001.sealed");
-    match seal {
-        // The hash is right, so that what stands behind it is reached.
-        Some(seal) => {
-            let text = String::from_utf8_lossy(seal).replace("JOURNAL", &strongroom_objects::hash_name(lines));
-            std::fs::write(&sealed, text).unwrap();
+    let _ = std::fs::remove_dir_all(scratch.join("ledger"));
+    let key = PublicKey::parse(&"ab".repeat(32)).unwrap();
+    let store = Arc::new(LocalHold::new(scratch, false));
+    for (n, part) in bytes.split(|b| *b == 0).take(4).enumerate() {
+        let signer = String::from_utf8_lossy(part).split("\"signer\":\"").nth(1).and_then(|s| s.get(..16)).unwrap_or("0000000000000000").to_owned();
+        let path = format!("ledger/{signer}/{:08}", n + 1);
+        if store.put_locked(&path, &Bytes::copy_from_slice(part), Timestamp::UNIX_EPOCH).is_err() {
+            return;
         }
-        None => drop(std::fs::remove_file(&sealed)),
+        if let Ok(m) = Manifest::open(part, &key, None) {
+            assert!(Chain::new([("x".to_owned(), m)]).named().is_ok());
+        }
+        if let Ok(order) = serde_json::from_slice::<SignedOrder>(part) {
+            assert!(order.signers(&[]).is_empty());
+        }
     }
     let look = || {
-        let journal = Journal::open(scratch).ok()?;
-        let rows = journal.arrivals(1).ok();
-        if let (Some(rows), Ok(view)) = (&rows, journal.view(1)) {
-            assert!(view.len() <= rows.len());
-        }
-        Some((journal.sealed().len(), rows.map(|r| r.len())))
+        let ledger = Ledger::open(store.clone(), None, &Trust::AsFound, None).ok()?;
+        let s = ledger.state();
+        Some((s.objects.len(), s.sessions.len(), s.orders.len(), s.frozen.len()))
     };
-    assert_eq!(look(), look());
+    let first = look();
+    assert_eq!(first, look());
+    // Nobody's signature is forged: whom nobody trusts says nothing.
+    if let Ok(ledger) = Ledger::open(store, None, &Trust::Keys(vec![]), None) {
+        assert!(ledger.state().objects.is_empty() && ledger.state().enrolment.is_none());
+    }
 }
 
 #[cfg(test)]

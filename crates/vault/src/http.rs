@@ -1,6 +1,6 @@
 //! restic's REST protocol, and the sessions, over HTTP.
 
-use crate::{Refusal, Vault};
+use crate::{May, Refusal, Vault};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::json;
 use std::{convert::Infallible, net::SocketAddr, path::Path, sync::Arc};
-use strongroom_objects::{Key, Kind, Put};
+use strongroom_objects::{Key, Kind, Put, Store};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -21,15 +21,25 @@ const LIST_V2: &str = "application/vnd.x.restic.rest.v2";
 pub struct Tls(TlsAcceptor);
 
 impl Tls {
-    /// Reads both from PEM files.
-    pub fn read(certificate: &Path, key: &Path) -> Result<Self, Refusal> {
+    /// Reads both from PEM files; with a CA, only clients whose certificate it signed are let in.
+    pub fn read(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, Refusal> {
         let bad = |path: &Path, e: &dyn std::fmt::Display| Refusal::Failed(format!("{}: {e}", path.display()));
         let certs = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| bad(certificate, &e))?;
         let private = PrivateKeyDer::from_pem_file(key).map_err(|e| bad(key, &e))?;
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .and_then(|b| b.with_no_client_auth().with_single_cert(certs, private))
-            .map_err(|e| bad(certificate, &e))?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|e| bad(certificate, &e))?;
+        let builder = match client_ca {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let mut roots = rustls::RootCertStore::empty();
+                for ca in CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| bad(path, &e))? {
+                    roots.add(ca).map_err(|e| bad(path, &e))?;
+                }
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|e| bad(path, &e))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let config = builder.with_single_cert(certs, private).map_err(|e| bad(certificate, &e))?;
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 }
@@ -109,6 +119,7 @@ async fn answer(vault: Arc<Vault>, req: Request<Incoming>) -> Result<Reply, Infa
                 Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
                 Refusal::Missing(_) => StatusCode::NOT_FOUND,
                 Refusal::Bad(_) => StatusCode::BAD_REQUEST,
+                Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
                 Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
             plain(status, refusal.to_string())
@@ -126,13 +137,18 @@ fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Re
     };
     let basic = parts.headers.get(header::AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(|h| h.strip_prefix("Basic "));
     let login = basic.and_then(|b| STANDARD.decode(b).ok()).and_then(|b| String::from_utf8(b).ok());
-    let admitted = login.as_deref().and_then(|l| l.split_once(':')).is_some_and(|(user, token)| vault.admits(repo, user, token));
+    let method = &parts.method;
+    let wants = if matches!(*method, Method::GET | Method::HEAD) { May::Read } else { May::Push };
+    let login = login.as_deref().and_then(|l| l.split_once(':'));
+    let admitted = login.is_some_and(|(user, token)| vault.admits(repo, user, token, wants));
+    if !admitted && login.is_some_and(|(user, token)| vault.admits(repo, user, token, May::Read)) {
+        return Err(Refusal::Forbidden("this credential may read only".into()));
+    }
     if !admitted {
         let mut reply = plain(StatusCode::UNAUTHORIZED, "the credential is not one of this repository's");
         reply.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"strongroom-vault\""));
         return Ok(reply);
     }
-    let method = &parts.method;
     match (method, rest) {
         (&Method::DELETE, _) => Err(Refusal::Forbidden("a vault deletes nothing".into())),
         (&Method::PUT | &Method::PATCH, _) => Err(Refusal::Forbidden("a vault changes nothing".into())),
@@ -142,16 +158,20 @@ fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Re
         },
         (&Method::POST, ["sessions"]) => Ok(typed("application/json", json!({"session": vault.begin(repo)?}).to_string())),
         (&Method::GET, ["sessions"]) => Ok(typed("application/json", json!(vault.sessions(repo)?).to_string())),
-        (&Method::GET, ["sessions", n]) => Ok(typed("application/json", json!(vault.session(repo, number(n)?)?).to_string())),
-        (&Method::POST, ["sessions", n, "seal"]) => {
-            let text = std::str::from_utf8(body).map_err(|_| Refusal::Bad("an attestation is text".into()))?;
-            vault.seal(repo, number(n)?, text)?;
-            Ok(plain(StatusCode::OK, ""))
-        }
+        (&Method::POST, ["sessions", n, "seal"]) => Ok(typed("application/json", json!({"session": vault.seal(repo, number(n)?)?}).to_string())),
         (&Method::GET, ["retention", kind, name]) => {
             let key = Key::new(kind_of(kind)?, name)?;
-            Ok(typed("application/json", json!({"until": vault.held_until(repo, &key)?}).to_string()))
+            let path = strongroom_objects::path_of(&key);
+            let row = vault.rows(repo, &path)?.into_iter().find(|r| r.path == path);
+            let row = row.ok_or_else(|| Refusal::Missing(format!("{key} never arrived")))?;
+            Ok(typed("application/json", json!(row).to_string()))
         }
+        (&Method::POST, ["canary"]) => {
+            let user = login.map(|(user, _)| user).unwrap_or_default();
+            Ok(typed("application/json", json!({"path": vault.make_canary(repo, user)?}).to_string()))
+        }
+        (&Method::GET, ["canary", user, n]) => Ok(typed("application/octet-stream", vault.read_canary(repo, &format!("canary/{user}/{}", number(n)?))?)),
+        (_, ["canary", ..]) => Err(Refusal::Forbidden("a vault changes nothing".into())),
         (_, ["config"]) => object(vault, parts, body, repo, upto, &Key::config()),
         (&Method::GET, [kind]) => list(vault, parts, repo, upto, kind_of(kind)?),
         (_, [kind, name]) => object(vault, parts, body, repo, upto, &Key::new(kind_of(kind)?, name)?),
@@ -168,19 +188,19 @@ fn kind_of(name: &str) -> Result<Kind, Refusal> {
 }
 
 fn list(vault: &Vault, parts: &http::request::Parts, repo: &str, upto: Option<u64>, kind: Kind) -> Result<Reply, Refusal> {
-    let view = vault.view(repo, upto)?;
-    let rows = view.iter().filter(|((k, _), _)| *k == kind && kind != Kind::Locks);
+    let rows = vault.view(repo, upto)?.list(kind)?;
+    let rows = rows.iter();
     let v2 = parts.headers.get(header::ACCEPT).is_some_and(|a| a.to_str().is_ok_and(|a| a.contains(LIST_V2)));
     Ok(match v2 {
-        true => typed(LIST_V2, json!(rows.map(|((_, name), size)| json!({"name": name, "size": size})).collect::<Vec<_>>()).to_string()),
-        false => typed("application/vnd.x.restic.rest.v1", json!(rows.map(|((_, name), _)| name).collect::<Vec<_>>()).to_string()),
+        true => typed(LIST_V2, json!(rows.map(|e| json!({"name": e.name, "size": e.size_bytes})).collect::<Vec<_>>()).to_string()),
+        false => typed("application/vnd.x.restic.rest.v1", json!(rows.map(|e| &e.name).collect::<Vec<_>>()).to_string()),
     })
 }
 
 fn object(vault: &Vault, parts: &http::request::Parts, body: &Bytes, repo: &str, upto: Option<u64>, key: &Key) -> Result<Reply, Refusal> {
     match parts.method {
         Method::HEAD => {
-            let size = vault.seen(repo, upto, key)?;
+            let size = vault.view(repo, upto)?.size(key)?.ok_or_else(|| Refusal::Missing(format!("{key} is in no sealed session of this view")))?;
             let mut reply = plain(StatusCode::OK, "");
             reply.headers_mut().insert(header::CONTENT_LENGTH, size.into());
             Ok(reply)

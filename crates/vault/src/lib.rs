@@ -1,35 +1,39 @@
-//! Copy 3: a vault that takes objects in and lets nothing go.
+//! Copy 3 under separate governance: the vault's own hand.
 //!
-//! It sees ciphertext only, has its own credentials, its own folder and its own clock, and speaks restic's REST
-//! protocol, so that stock restic reads it. There is no verb that deletes, overwrites or shortens.
+//! It sees ciphertext only, has its own key, credentials, folder and clock, pulls from copy 2 or lets itself be pushed to, and
+//! speaks restic's REST protocol, so that stock restic reads it. There is no verb that overwrites or shortens, and none that
+//! deletes but expiry, which is the vault's own decision ([`strongroom_custody::plan_expiry`]).
 //!
-//! Arrivals are journalled in *sessions*. A reader sees the objects of sealed sessions up to a chosen one; what was
-//! pushed outside, or later, lies there unseen. So an attacker with the pushing credential can add junk, but cannot
-//! put it before the eyes of who restores.
+//! Arrivals belong to *sessions*. A reader sees what signed manifests name in sealed sessions up to a chosen one; what was
+//! pushed besides, or later, lies there unseen until its lock is over. So an attacker with the pushing credential can add junk,
+//! but cannot put it before the eyes of who restores.
 //!
-//! Deliberately absent: any key, any knowledge of what an object means, any call back to the side that pushes.
-//! Start at [`Vault`].
+//! Deliberately absent: any repository key, any knowledge of what an object means, any call back to the side that pushes.
+//! Start at [`Vault`]; what both hands of a vault share is in `strongroom-custody`.
 
-mod clock;
 #[cfg(any(fuzzing, test))]
 pub mod doors;
+mod governance;
 mod http;
-mod journal;
+mod repo;
 mod settings;
+mod work;
 
-pub use clock::VaultClock;
+pub use governance::{Enrol, new_custodian, read_seed, write_private};
 pub use http::{Listening, Tls, serve};
-pub use journal::{Arrival, Sealed};
-pub use settings::{Credential, RepoSettings};
+pub use settings::{Credential, HoldEntry, May, RepoSettings, S3Entry, SourceEntry};
+pub use work::{Row, Status, keep_schedule, probe_settings};
 
-use journal::Journal;
+use repo::Repo;
+use secrecy::SecretBox;
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use strongroom_objects::{Key, Kind, LocalDir, Put, Store, StoreError, hash_name};
+use strongroom_custody::{Event, PublicKey, SigningKey, VaultView, may_arrive};
+use strongroom_objects::{Key, Kind, Put, SealedSession, SessionSnapshot, Store, StoreError, hash_name, path_of};
 
 /// Why the vault does not do something. The text goes to the caller.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,9 @@ pub enum Refusal {
     /// The request makes no sense.
     #[error("{0}")]
     Bad(String),
+    /// Somebody else writes.
+    #[error("{0}")]
+    Busy(String),
     /// The vault's own disk or clock fails.
     #[error("{0}")]
     Failed(String),
@@ -52,8 +59,20 @@ impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Self {
         match e {
             StoreError::NotFound { .. } => Refusal::Missing(e.to_string()),
-            StoreError::Refused { .. } => Refusal::Bad(e.to_string()),
+            StoreError::Refused { .. } => Refusal::Forbidden(e.to_string()),
             _ => Refusal::Failed(e.to_string()),
+        }
+    }
+}
+
+impl From<strongroom_custody::Error> for Refusal {
+    fn from(e: strongroom_custody::Error) -> Self {
+        use strongroom_custody::Error;
+        match e {
+            Error::Store(e) => e.into(),
+            Error::Request(text) => Refusal::Forbidden(text),
+            Error::Signature { .. } => Refusal::Forbidden(e.to_string()),
+            e => Refusal::Failed(e.to_string()),
         }
     }
 }
@@ -64,21 +83,14 @@ impl From<std::io::Error> for Refusal {
     }
 }
 
-/// Objects by kind and name, with their lengths.
-pub type View = BTreeMap<(Kind, String), u64>;
-
-struct Repo {
-    settings: RepoSettings,
-    store: LocalDir,
-    journal: Journal,
-    views: HashMap<u64, std::sync::Arc<View>>,
-}
-
 /// A vault in a folder of its own.
 pub struct Vault {
     dir: PathBuf,
-    repos: Mutex<HashMap<String, Repo>>,
-    clock: VaultClock,
+    seed: SecretBox<[u8; 32]>,
+    public: PublicKey,
+    repos: Mutex<BTreeMap<String, Arc<Mutex<Repo>>>>,
+    /// Session numbers that were handed out, by repository: what belongs to no open session is not taken.
+    sessions: Mutex<HashMap<String, u64>>,
 }
 
 fn good_name(name: &str) -> bool {
@@ -88,207 +100,195 @@ fn good_name(name: &str) -> bool {
         && !name.starts_with('.')
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Vault {
-    /// Opens the vault in `dir`; an empty folder is a vault without repositories.
+    /// Opens the vault in `dir`; its first opening makes its key.
     pub fn open(dir: &Path) -> Result<Self, Refusal> {
         std::fs::create_dir_all(dir)?;
-        let mut repos = HashMap::new();
+        let path = dir.join("vault.key");
+        let seed = match path.exists() {
+            true => governance::read_seed(&path)?,
+            false => {
+                let seed = SigningKey::new_seed()?;
+                governance::write_seed(&path, &seed)?;
+                seed
+            }
+        };
+        let public = SigningKey::from_seed(&seed)?.public();
+        let mut repos = BTreeMap::new();
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            if path.join("repo.toml").is_file() {
-                repos.insert(name, Self::open_repo(&path)?);
+            if path.join("repo.toml").is_file() && path.join("school.pub").is_file() {
+                repos.insert(name, Arc::new(Mutex::new(Repo::open(&path, &seed)?)));
             }
         }
-        Ok(Self { dir: dir.to_owned(), repos: Mutex::new(repos), clock: VaultClock::open(&dir.join("clock"))? })
+        Ok(Self { dir: dir.to_owned(), seed, public, repos: Mutex::new(repos), sessions: Mutex::default() })
     }
 
-    fn open_repo(path: &Path) -> Result<Repo, Refusal> {
-        Ok(Repo {
-            settings: RepoSettings::read(&path.join("repo.toml"))?,
-            store: LocalDir::new(path.join("objects")),
-            journal: Journal::open(&path.join("sessions"))?,
-            views: HashMap::new(),
-        })
+    /// The vault's public key: schools and custodians know it by this.
+    pub fn public(&self) -> PublicKey {
+        self.public
     }
 
-    fn repos(&self) -> MutexGuard<'_, HashMap<String, Repo>> {
-        self.repos.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn with<T>(&self, repo: &str, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
-        let mut repos = self.repos();
-        let found = repos.get_mut(repo).ok_or_else(|| Refusal::Missing(format!("this vault has no repository {repo:?}")))?;
-        f(found)
+    pub(crate) fn key(&self) -> Result<SigningKey, Refusal> {
+        Ok(SigningKey::from_seed(&self.seed)?)
     }
 
     /// Names of the repositories.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.repos().keys().cloned().collect();
-        names.sort();
-        names
+        locked(&self.repos).keys().cloned().collect()
     }
 
-    /// Enrols a repository and answers the token of its pushing credential; it is not stored and not shown again.
-    pub fn enrol(&self, repo: &str, user: &str, retention_days: u32) -> Result<String, Refusal> {
-        if !good_name(repo) {
-            return Err(Refusal::Bad("a repository's name has lower-case letters, digits, dots and hyphens".into()));
-        }
-        let mut repos = self.repos();
-        if repos.contains_key(repo) {
-            return Err(Refusal::Forbidden(format!("{repo} is enrolled already; nothing was changed")));
-        }
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|e| Refusal::Failed(e.to_string()))?;
-        let token = hex::encode(bytes);
-        let path = self.dir.join(repo);
-        std::fs::create_dir_all(path.join("sessions"))?;
-        let settings =
-            RepoSettings { retention_days, credentials: vec![Credential { user: user.to_owned(), token_sha256: hex::encode(Sha256::digest(&token)) }] };
-        settings.write(&path.join("repo.toml"))?;
-        repos.insert(repo.to_owned(), Self::open_repo(&path)?);
-        Ok(token)
+    fn repo(&self, name: &str) -> Result<Arc<Mutex<Repo>>, Refusal> {
+        locked(&self.repos).get(name).cloned().ok_or_else(|| Refusal::Missing(format!("this vault has no repository {name:?}")))
     }
 
-    /// Whether a credential belongs to a repository.
-    pub fn admits(&self, repo: &str, user: &str, token: &str) -> bool {
+    /// Does something with a repository as it is now.
+    pub(crate) fn read<T>(&self, name: &str, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let repo = self.repo(name)?;
+        let mut repo = locked(&repo);
+        repo.refresh(&self.seed)?;
+        f(&mut repo)
+    }
+
+    /// Does something that may write the log, while nobody else does.
+    pub(crate) fn write<T>(&self, name: &str, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let repo = self.repo(name)?;
+        let mut repo = locked(&repo);
+        let alone = repo.alone()?;
+        repo.refresh(&self.seed)?;
+        let done = f(&mut repo);
+        repo.changed()?;
+        drop(alone);
+        done
+    }
+
+    /// Whether a credential belongs to a repository and may do this.
+    pub fn admits(&self, name: &str, user: &str, token: &str, wants: May) -> bool {
         let given = hex::encode(Sha256::digest(token));
-        self.with(repo, |r| {
-            Ok(r.settings.credentials.iter().any(|c| {
-                let same = c.token_sha256.bytes().zip(given.bytes()).fold(0, |d, (a, b)| d | (a ^ b)) == 0;
-                c.user == user && c.token_sha256.len() == given.len() && same
-            }))
+        let Ok(repo) = self.repo(name) else { return false };
+        let repo = locked(&repo);
+        repo.settings.credentials.iter().any(|c| {
+            let same = c.token_sha256.bytes().zip(given.bytes()).fold(0, |d, (a, b)| d | (a ^ b)) == 0;
+            c.user == user && c.token_sha256.len() == given.len() && same && (c.may == May::Push || wants == May::Read)
         })
-        .unwrap_or(false)
     }
 
-    /// Opens a session.
-    pub fn begin(&self, repo: &str) -> Result<u64, Refusal> {
-        let now = self.clock.now()?;
-        self.with(repo, |r| r.journal.begin(now))
+    /// Opens a session, or goes on with the open one.
+    pub fn begin(&self, name: &str) -> Result<u64, Refusal> {
+        let session = self.read(name, |r| {
+            r.now()?;
+            Ok(r.holding.ledger().state().next_session())
+        })?;
+        locked(&self.sessions).insert(name.to_owned(), session);
+        Ok(session)
     }
 
-    /// Seals a session: from now on readers see it, and nothing can be added.
-    pub fn seal(&self, repo: &str, session: u64, attestation: &str) -> Result<(), Refusal> {
-        let now = self.clock.now()?;
-        self.with(repo, |r| {
-            r.journal.seal(session, attestation, now)?;
-            r.views.clear();
-            Ok(())
-        })
+    /// Whether a session is the open one.
+    fn must_be_open(&self, name: &str, session: Option<u64>) -> Result<(), Refusal> {
+        let open = locked(&self.sessions).get(name).copied();
+        match (session, open) {
+            (Some(s), Some(o)) if s == o => Ok(()),
+            (Some(s), _) => Err(Refusal::Forbidden(format!("session {s} is not open"))),
+            (None, _) => Err(Refusal::Forbidden("open a session first: what belongs to none is never seen".into())),
+        }
+    }
+
+    /// Seals the open session: from now on readers see what its signed manifests name.
+    pub fn seal(&self, name: &str, session: u64) -> Result<u64, Refusal> {
+        self.must_be_open(name, Some(session))?;
+        let (sealed, alarms) = self.write(name, |r| {
+            let now = r.now()?;
+            work::seal_pushed(r, now)
+        })?;
+        locked(&self.sessions).remove(name);
+        self.raise(name, &alarms)?;
+        Ok(sealed)
     }
 
     /// The sealed sessions, oldest first.
-    pub fn sessions(&self, repo: &str) -> Result<Vec<Sealed>, Refusal> {
-        self.with(repo, |r| Ok(r.journal.sealed()))
-    }
-
-    /// What a sealed session lists.
-    pub fn session(&self, repo: &str, session: u64) -> Result<Vec<Arrival>, Refusal> {
-        self.with(repo, |r| r.journal.arrivals(session))
+    pub fn sessions(&self, name: &str) -> Result<Vec<SealedSession>, Refusal> {
+        self.read(name, |r| {
+            let state = r.holding.ledger().state();
+            let row = |(n, s): (&u64, &strongroom_custody::SessionInfo)| SealedSession {
+                session: *n,
+                sealed_at: s.at.to_string(),
+                objects: s.objects,
+                snapshots: s.snapshots.iter().map(|x| SessionSnapshot { snapshot: x.snapshot.clone(), manifest: x.manifest.clone(), clean: x.clean }).collect(),
+            };
+            Ok(state.sessions.iter().map(row).collect())
+        })
     }
 
     /// Takes an object in.
-    pub fn put(&self, repo: &str, key: &Key, bytes: &[u8], session: Option<u64>) -> Result<Put, Refusal> {
-        let now = self.clock.now()?;
-        match key.kind() {
-            Kind::Locks => return Err(Refusal::Forbidden("a vault has no locks; use --no-lock".into())),
-            Kind::Config | Kind::Keys => self.with(repo, |r| match r.journal.sealed().is_empty() {
-                true => Ok(()),
-                false => Err(Refusal::Forbidden(format!("enrolment is over: {key} is taken only from custodians"))),
-            })?,
-            _ => {}
-        }
-        if !key.names_its_bytes(bytes) {
-            return Err(Refusal::Bad(format!("{key}: the bytes have the SHA-256 {}", hash_name(bytes))));
-        }
-        self.with(repo, |r| {
-            r.journal.may_add(session)?;
-            let put = r.store.put(key, bytes)?;
-            if key.kind() == Kind::Config && put == Put::Present && *r.store.get(key)? != *bytes {
-                return Err(Refusal::Forbidden("there is another config; a vault overwrites nothing".into()));
+    pub fn put(&self, name: &str, key: &Key, bytes: &bytes::Bytes, session: Option<u64>) -> Result<Put, Refusal> {
+        self.must_be_open(name, session)?;
+        let path = path_of(key);
+        let (store, now, until, there) = self.read(name, |r| {
+            let now = r.now()?;
+            may_arrive(&path, &r.holding)?;
+            let state = r.holding.ledger().state();
+            let good = match key.kind() {
+                Kind::Config => hash_name(bytes) == state.enrolled()?.card.config_sha256,
+                _ => key.names_its_bytes(bytes),
+            };
+            if !good {
+                let why = if key.kind() == Kind::Config {
+                    "it is not the config that was enrolled".into()
+                } else {
+                    format!("the bytes have the SHA-256 {}", hash_name(bytes))
+                };
+                return Err(Refusal::Forbidden(format!("{key}: {why}")));
             }
-            r.store.flush()?;
-            r.journal.add(session, key, bytes.len() as u64, now)?;
-            Ok(put)
+            let policy = &state.policy;
+            let there = state.objects.get(&path).is_some_and(|o| !o.stray);
+            Ok((r.store.clone(), now, policy.with_surplus(policy.least(now)), there))
+        })?;
+        if there {
+            return Ok(Put::Present);
+        }
+        // Outside the lock: this is what takes time.
+        let held = work::put_held(store.as_ref(), &path, bytes, until)?;
+        self.write(name, |r| {
+            let event = Event::Arrived { path: held.path, version: held.version, size_bytes: held.size_bytes, until: held.until.unwrap_or(now), at: now };
+            if r.holding.ledger().state().objects.get(&path).is_some_and(|o| !o.stray) {
+                return Ok(Put::Present);
+            }
+            r.holding.ledger_mut().note(&event)?;
+            r.holding.ledger_mut().sync()?;
+            Ok(Put::New)
         })
     }
 
-    /// The objects that a reader sees: those of sealed sessions up to `upto`.
-    pub fn view(&self, repo: &str, upto: Option<u64>) -> Result<std::sync::Arc<View>, Refusal> {
-        self.with(repo, |r| {
-            let last = upto.unwrap_or(u64::MAX);
-            let newest = r.journal.sealed().last().map_or(0, |s| s.session);
-            if upto.is_some_and(|n| n > newest) {
-                return Err(Refusal::Missing(format!("there is no sealed session {last}; the newest is {newest}")));
-            }
-            if let Some(view) = r.views.get(&last) {
-                return Ok(view.clone());
-            }
-            let view = std::sync::Arc::new(r.journal.view(last)?);
-            r.views.insert(last, view.clone());
-            Ok(view)
-        })
+    /// Makes an object for its pusher to attack; answers its path.
+    pub fn make_canary(&self, name: &str, user: &str) -> Result<String, Refusal> {
+        let (store, now) = self.read(name, |r| Ok((r.store.clone(), r.now()?)))?;
+        let user: String = user.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+        let path = format!("canary/{user}/{}", now.as_second());
+        let until = now.checked_add(jiff::SignedDuration::from_hours(26)).unwrap_or(jiff::Timestamp::MAX);
+        work::put_held(store.as_ref(), &path, &bytes::Bytes::from(format!("canary of {user} at {now:.0}\n")), until)?;
+        Ok(path)
+    }
+
+    /// Reads a canary.
+    pub fn read_canary(&self, name: &str, path: &str) -> Result<bytes::Bytes, Refusal> {
+        let store = self.read(name, |r| Ok(r.store.clone()))?;
+        let row = store.survey(path)?.into_iter().find(|r| r.path == path && !r.marker);
+        let row = row.ok_or_else(|| Refusal::Missing(format!("there is no {path}")))?;
+        Ok(store.fetch(path, &row.version, None)?)
+    }
+
+    /// What a reader sees.
+    pub fn view(&self, name: &str, upto: Option<u64>) -> Result<Arc<VaultView>, Refusal> {
+        self.read(name, |r| r.view(upto))
     }
 
     /// Reads an object that the view shows.
-    pub fn get(&self, repo: &str, upto: Option<u64>, key: &Key) -> Result<bytes::Bytes, Refusal> {
-        self.seen(repo, upto, key)?;
-        let store = self.with(repo, |r| Ok(LocalDir::new(r.store.root())))?;
-        Ok(store.get(key)?)
-    }
-
-    /// Length of an object that the view shows.
-    pub fn seen(&self, repo: &str, upto: Option<u64>, key: &Key) -> Result<u64, Refusal> {
-        self.view(repo, upto)?
-            .get(&(key.kind(), key.name().to_owned()))
-            .copied()
-            .ok_or_else(|| Refusal::Missing(format!("{key} is in no sealed session of this view")))
-    }
-
-    /// Lays a view out as a restic repository, by hard links; answers how many objects it has. Runs on the vault's host.
-    pub fn lay_out(&self, repo: &str, upto: Option<u64>, out: &Path) -> Result<u64, Refusal> {
-        if out.exists() && std::fs::read_dir(out)?.next().is_some() {
-            return Err(Refusal::Bad(format!("{} is not empty; nothing was laid out", out.display())));
-        }
-        let view = self.view(repo, upto)?;
-        let (from, to) = (self.with(repo, |r| Ok(LocalDir::new(r.store.root())))?, LocalDir::new(out));
-        for kind in Kind::DIRECTORIES {
-            std::fs::create_dir_all(out.join(kind.as_str()))?;
-        }
-        for (kind, name) in view.keys() {
-            let key = Key::new(*kind, name)?;
-            let (a, b) = (from.path(&key), to.path(&key));
-            if let Some(dir) = b.parent() {
-                std::fs::create_dir_all(dir)?;
-            }
-            // Another file system has no hard links to this one.
-            std::fs::hard_link(&a, &b).or_else(|_| std::fs::copy(&a, &b).map(|_| ()))?;
-        }
-        Ok(view.len() as u64)
-    }
-
-    /// Reads every object of a view again and holds its bytes against its name; answers the damaged ones.
-    pub fn verify(&self, repo: &str, upto: Option<u64>) -> Result<(u64, Vec<String>), Refusal> {
-        let view = self.view(repo, upto)?;
-        let mut bad = Vec::new();
-        for (kind, name) in view.keys() {
-            let key = Key::new(*kind, name)?;
-            match self.get(repo, upto, &key) {
-                Ok(bytes) if key.names_its_bytes(&bytes) => {}
-                Ok(_) => bad.push(format!("{key} is damaged")),
-                Err(e) => bad.push(e.to_string()),
-            }
-        }
-        Ok((view.len() as u64, bad))
-    }
-
-    /// Until when an object is held, by the vault's clock and policy.
-    pub fn held_until(&self, repo: &str, key: &Key) -> Result<jiff::Timestamp, Refusal> {
-        self.with(repo, |r| {
-            let at = r.journal.last_arrival(key).ok_or_else(|| Refusal::Missing(format!("{key} never arrived")))?;
-            let held = jiff::SignedDuration::from_hours(24 * i64::from(r.settings.retention_days));
-            at.checked_add(held).map_err(|e| Refusal::Failed(e.to_string()))
-        })
+    pub fn get(&self, name: &str, upto: Option<u64>, key: &Key) -> Result<bytes::Bytes, Refusal> {
+        Ok(self.view(name, upto)?.get(key)?)
     }
 }

@@ -1,48 +1,225 @@
 use crate::Refusal;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_custody::PaceSettings;
+use strongroom_objects::{LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings};
 
-/// Least retention; below it an attacker only has to wait.
-const RETENTION_DAYS_MIN: u32 = 90;
+/// A bucket, as a settings file names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Entry {
+    /// The server; AWS when absent.
+    pub endpoint: Option<url::Url>,
+    /// Its region.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before every path.
+    #[serde(default)]
+    pub prefix: String,
+    /// Name of the credential.
+    pub access_key_id: String,
+    /// File with its secret.
+    pub secret_file: PathBuf,
+    /// CA that signed the server's certificate.
+    pub ca_file: Option<PathBuf>,
+    /// A bucket with the same settings, on which the canary tries what concerns a whole bucket.
+    pub twin_bucket: Option<String>,
+}
 
-/// A credential that may push and read.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// Where a vault keeps what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum HoldEntry {
+    /// The folder `hold` beside the settings.
+    Local {
+        /// Sets the kernel's immutable flag on each file, where that is possible.
+        #[serde(default = "yes")]
+        immutable: bool,
+    },
+    /// A bucket with Object Lock.
+    S3(S3Entry),
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Where copy 2 is read, with a credential that can do nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum SourceEntry {
+    /// A folder, mounted read-only.
+    Folder {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A bucket.
+    S3(S3Entry),
+    /// A server that speaks restic's REST protocol.
+    Rest {
+        /// Its URL with the repository's path.
+        url: url::Url,
+        /// Name of the credential.
+        user: String,
+        /// File with its password.
+        token_file: PathBuf,
+        /// CA that signed its certificate.
+        ca_file: Option<PathBuf>,
+    },
+}
+
+/// What a credential may do at the vault's server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum May {
+    /// Add, and read.
+    Push,
+    /// Read.
+    Read,
+}
+
+/// A credential of the vault's server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credential {
     /// Its name.
     pub user: String,
     /// SHA-256 of its token, which has 256 random bits and is not stored.
     pub token_sha256: String,
+    /// What it may do.
+    pub may: May,
 }
 
-/// `repo.toml` of one repository in the vault.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// `repo.toml`: how a vault reaches things. What it must keep stands in its log, and custodians change it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepoSettings {
-    /// Days for which every object is held from its arrival.
-    pub retention_days: u32,
-    /// Who may push and read.
+    /// Where things are kept.
+    #[serde(default = "local")]
+    pub hold: HoldEntry,
+    /// Where copy 2 is read; nothing is pulled when absent.
+    pub source: Option<SourceEntry>,
+    /// When and how fast.
+    #[serde(default)]
+    pub pace: PaceSettings,
+    /// NTP servers that are asked for the time as well.
+    #[serde(default)]
+    pub ntp: Vec<String>,
+    /// A program that gets each alarm as a line of JSON on its standard input.
+    #[serde(default)]
+    pub alarm_command: Vec<String>,
+    /// Minutes between two pulls of `run`.
+    #[serde(default = "an_hour")]
+    pub pull_every_minutes: u64,
+    /// Hours between two canaries, audits and expiries of `run`.
+    #[serde(default = "a_day")]
+    pub look_every_hours: u64,
+    /// Who may use the vault's server.
+    #[serde(default, rename = "credential")]
     pub credentials: Vec<Credential>,
 }
 
-impl RepoSettings {
-    pub(crate) fn read(path: &Path) -> Result<Self, Refusal> {
-        let text = std::fs::read_to_string(path)?;
-        let settings: Self = toml::from_str(&text).map_err(|e| Refusal::Failed(format!("{}: {e}", path.display())))?;
-        settings.check()
-    }
+fn local() -> HoldEntry {
+    HoldEntry::Local { immutable: true }
+}
 
-    fn check(self) -> Result<Self, Refusal> {
-        if self.retention_days < RETENTION_DAYS_MIN {
-            return Err(Refusal::Bad(format!("retention_days is {}; under {RETENTION_DAYS_MIN} an attacker only has to wait", self.retention_days)));
+fn an_hour() -> u64 {
+    60
+}
+
+fn a_day() -> u64 {
+    24
+}
+
+impl Default for RepoSettings {
+    fn default() -> Self {
+        Self {
+            hold: local(),
+            source: None,
+            pace: PaceSettings::default(),
+            ntp: Vec::new(),
+            alarm_command: Vec::new(),
+            pull_every_minutes: an_hour(),
+            look_every_hours: a_day(),
+            credentials: Vec::new(),
         }
-        Ok(self)
+    }
+}
+
+/// A secret from a file, without the line end that editors add.
+pub(crate) fn secret(path: &Path) -> Result<SecretString, Refusal> {
+    let text = std::fs::read_to_string(path).map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
+}
+
+impl S3Entry {
+    /// Opens the bucket, or the one beside it. Relative paths start at `base`.
+    pub fn open(&self, base: &Path, bucket: Option<&str>) -> Result<S3Bucket, Refusal> {
+        Ok(S3Bucket::new(S3Settings {
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            bucket: bucket.unwrap_or(&self.bucket).to_owned(),
+            prefix: self.prefix.clone(),
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: secret(&base.join(&self.secret_file))?,
+            ca_file: self.ca_file.as_ref().map(|f| base.join(f)),
+            clock: None,
+        })?)
+    }
+}
+
+impl RepoSettings {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, Refusal> {
+        let text = std::fs::read_to_string(path).map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
+        toml::from_str(&text).map_err(|e| Refusal::Bad(format!("{}: {e}", path.display())))
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Refusal> {
-        let settings = self.clone().check()?;
-        let text = toml::to_string(&settings).map_err(|e| Refusal::Failed(e.to_string()))?;
-        std::fs::write(path, text)?;
-        Ok(())
+        let text = toml::to_string(self).map_err(|e| Refusal::Failed(e.to_string()))?;
+        Ok(std::fs::write(path, text)?)
+    }
+
+    /// Opens the place; the bucket as well, when it is one.
+    pub(crate) fn open_hold(&self, base: &Path) -> Result<(Arc<dyn LockedStore>, Option<Arc<S3Bucket>>), Refusal> {
+        match &self.hold {
+            HoldEntry::Local { immutable } => Ok((Arc::new(LocalHold::new(base.join("hold"), *immutable)), None)),
+            HoldEntry::S3(entry) => {
+                let bucket = Arc::new(entry.open(base, None)?);
+                Ok((bucket.clone(), Some(bucket)))
+            }
+        }
+    }
+
+    /// Opens copy 2, to read.
+    pub(crate) fn open_source(&self, base: &Path) -> Result<Box<dyn Store>, Refusal> {
+        let Some(source) = &self.source else { return Err(Refusal::Bad("the settings name no [source] to pull from".into())) };
+        Ok(match source {
+            SourceEntry::Folder { path } => {
+                let path = base.join(path);
+                if !path.join("config").exists() {
+                    return Err(Refusal::Failed(format!("{} holds no repository; is it mounted?", path.display())));
+                }
+                Box::new(LocalDir::new(path))
+            }
+            SourceEntry::S3(entry) => Box::new(entry.open(base, None)?),
+            SourceEntry::Rest { url, user, token_file, ca_file } => Box::new(VaultRest::new(VaultSettings {
+                url: url.clone(),
+                user: user.clone(),
+                token: secret(&base.join(token_file))?,
+                ca_file: ca_file.as_ref().map(|f| base.join(f)),
+                identity_file: None,
+            })?),
+        })
     }
 }

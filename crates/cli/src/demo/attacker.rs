@@ -34,28 +34,30 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     // Names worth attacking: what the sealed sessions list.
     let sealed: Vec<strongroom_objects::SealedSession> = call(Method::GET, "sessions".into(), Vec::new(), None).await?.json().await?;
     let first = sealed.first().map_or(1, |s| s.session);
-    let listed: Vec<strongroom_objects::SessionObject> = call(Method::GET, format!("sessions/{first}"), Vec::new(), None).await?.json().await?;
+    let mut listed: Vec<String> = Vec::new();
+    for kind in [Kind::Keys, Kind::Index, Kind::Snapshots, Kind::Manifests, Kind::Data] {
+        let names: Vec<String> = call(Method::GET, format!("{}/", kind.as_str()), Vec::new(), None).await?.json().await?;
+        listed.extend(names.iter().take(4).map(|n| format!("{}/{n}", kind.as_str())));
+    }
 
     // Junk with right names: in a session of its own, which it seals, and outside of any.
     let begun: serde_json::Value = call(Method::POST, "sessions".into(), Vec::new(), None).await?.json().await?;
     let own = begun["session"].as_u64();
     for (n, kind) in [Kind::Index, Kind::Snapshots, Kind::Data, Kind::Index, Kind::Snapshots].into_iter().enumerate() {
         let junk = format!("junk {n} that no key ever wrote").into_bytes();
-        let session = own.filter(|_| n < 3);
+        let session = own.filter(|_| n < 4);
         let answer = call(Method::POST, format!("{}/{}", kind.as_str(), hash_name(&junk)), junk, session).await?;
         a.junk += u32::from(answer.status().is_success());
     }
-    if let Some(n) = own {
-        call(Method::POST, format!("sessions/{n}/seal"), b"trust me".to_vec(), None).await?;
-    }
-
     let mut attempts: Vec<Attempt> = Vec::new();
+    if let Some(n) = own {
+        attempts.push(("seal junk".into(), Method::POST, format!("sessions/{n}/seal"), b"trust me".to_vec(), None));
+    }
     let key = b"a key of the attacker".to_vec();
     attempts.push(("add a key file".into(), Method::POST, format!("keys/{}", hash_name(&key)), key, own));
     attempts.push(("overwrite config".into(), Method::POST, "config".into(), b"another".to_vec(), None));
     attempts.push(("delete config".into(), Method::DELETE, "config".into(), Vec::new(), None));
-    for o in listed.iter().filter(|o| o.kind != "config").take(12) {
-        let path = format!("{}/{}", o.kind, o.name);
+    for path in listed {
         attempts.push((format!("delete {path}"), Method::DELETE, path.clone(), Vec::new(), None));
         attempts.push((format!("overwrite {path}"), Method::POST, path.clone(), b"ciphertext".to_vec(), None));
         attempts.push((format!("change {path}"), Method::PUT, path, b"ciphertext".to_vec(), None));

@@ -151,7 +151,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     // 4. The clean point, from the vault alone.
     let sessions = stage.sessions().await?;
     let clean = copies::last_clean_session(&sessions).context("the vault holds no clean session")?;
-    let foreign = sessions.iter().filter(|s| s.attestation.is_none()).count();
+    let foreign = sessions.iter().filter(|s| !s.vouched).count();
     let view = dir.join("vault-view");
     let laid = servers::once(&["view", "--dir", arg(&dir.join("vault"))?, "--name", stage::SCHOOL, "--upto", &clean.to_string(), "--out", arg(&view)?]).await?;
     say(format!(

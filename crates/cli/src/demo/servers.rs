@@ -8,7 +8,8 @@ use std::{
     process::Stdio,
     sync::Arc,
 };
-use strongroom_vault::Vault;
+use strongroom_custody::Policy;
+use strongroom_vault::{Enrol, HoldEntry, May, RepoSettings, Vault, new_custodian};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -60,6 +61,8 @@ enum Server {
         #[arg(long)]
         name: String,
         #[arg(long)]
+        card: PathBuf,
+        #[arg(long)]
         token_file: PathBuf,
     },
 }
@@ -83,9 +86,21 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
             let n = Vault::open(&dir)?.lay_out(&name, Some(upto), &out)?;
             println!("{n}");
         }
-        Server::Enrol { dir, name, token_file } => {
-            let token = Vault::open(&dir)?.enrol(&name, "push", 180)?;
-            write_private(&token_file, &token)?;
+        Server::Enrol { dir, name, card, token_file } => {
+            // A demonstration is deleted by who ran it: no immutable flags.
+            let settings = RepoSettings { hold: HoldEntry::Local { immutable: false }, ..RepoSettings::default() };
+            let vault = Vault::open(&dir)?;
+            let custodians = ["head", "governor"].map(|name| new_custodian(name, &dir.join(format!("{name}.key"))));
+            let enrol = Enrol {
+                card: serde_json::from_slice(&std::fs::read(&card)?)?,
+                custodians: custodians.into_iter().collect::<Result<_, _>>()?,
+                quorum: 2,
+                policy: Policy::default(),
+                settings,
+                credentials: vec![("push".to_owned(), May::Push)],
+            };
+            let (tokens, _) = vault.enrol(&name, enrol)?;
+            write_private(&token_file, tokens.get("push").context("the vault gave no token")?)?;
         }
     }
     Ok(0)

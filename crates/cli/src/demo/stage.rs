@@ -40,22 +40,28 @@ impl Stage {
         if args.office_rewrite {
             sim.push("--office-rewrite");
         }
-        servers::once(&["enrol", "--dir", servers::arg(&vault_dir)?, "--name", SCHOOL, "--token-file", servers::arg(&token)?]).await?;
-        let sim = servers::start(&sim).await?;
-        let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?]).await?;
-        let ready: Ready = serde_json::from_value(sim.ready.clone())?;
         let mut password = [0; 24];
         getrandom::fill(&mut password).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
         servers::write_private(&dir.join("password"), &hex::encode(password))?;
+        let (place, cache, now) = (dir.join("copy2"), dir.join("cache"), strongroom_model::Clock::now(clock.as_ref()));
+        let password = open::secret(&dir.join("password"))?;
+        let card = open::blocking(move || {
+            let repo = Repository::init(Arc::new(LocalDir::new(place)), &password, &cache, open::who(), now)?;
+            Ok(strongroom_engine::publish::card(&repo)?)
+        })
+        .await?;
+        let card_file = dir.join("school.card");
+        std::fs::write(&card_file, serde_json::to_vec(&card)?)?;
+        let enrol = ["enrol", "--dir", servers::arg(&vault_dir)?, "--name", SCHOOL, "--card", servers::arg(&card_file)?, "--token-file", servers::arg(&token)?];
+        servers::once(&enrol).await?;
+        let sim = servers::start(&sim).await?;
+        let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?]).await?;
+        let ready: Ready = serde_json::from_value(sim.ready.clone())?;
         let config = dir.join("strongroom.toml");
         std::fs::write(&config, config_text(&ready, vault.ready["url"].as_str().unwrap_or_default())?)?;
         let global = Global { config, tenant: None, repo: None, password_file: None, cache_dir: Some(dir.join("cache")), json: false, quiet: true };
         let http = reqwest::Client::builder().tls_certs_only([]).build()?;
-        let stage = Self { dir: dir.to_owned(), global, sim, vault, clock, http };
-        let (path, password) = open::repo_place(&stage.global)?;
-        let (cache, now) = (open::cache_dir(&stage.global), strongroom_model::Clock::now(stage.clock.as_ref()));
-        open::blocking(move || Ok(Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?)).await?;
-        Ok(stage)
+        Ok(Self { dir: dir.to_owned(), global, sim, vault, clock, http })
     }
 
     pub(crate) fn graph(&self) -> String {
@@ -126,17 +132,16 @@ impl Stage {
 
     pub(crate) fn vault_settings(&self) -> anyhow::Result<strongroom_objects::VaultSettings> {
         let config = Config::read(&self.global.config)?;
-        open::vault(&config, config.tenant(None)?)
+        open::vault(&config, config.tenant(None)?)?.server()
     }
 
     /// The vault's sessions, judged with the key that the vault itself keeps under the password.
     pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<copies::CheckedSession>> {
         let settings = self.vault_settings()?;
         let password = open::secret(&self.dir.join("password"))?;
-        let cache = self.dir.join("cache").join("vault");
         open::blocking(move || {
             let vault = open::vault_client(settings)?;
-            let key = Repository::open(Arc::new(vault.view(1)?), &password, &cache, open::who())?.key().clone();
+            let key = Repository::key_of(&vault, &password)?;
             Ok(copies::sessions(&vault, &key)?)
         })
         .await

@@ -99,7 +99,10 @@ pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupO
     // Somebody may have pruned between opening and locking.
     repo.reload_index()?;
     let run = Arc::new(Run::begin(repo.clone(), client, options, progress, began)?);
-    let outcome = go(&run, &mut lock).await;
+    let outcome = match go(&run, &mut lock).await {
+        Ok(report) => crate::publish::publish(&repo).map(|_| report),
+        Err(e) => Err(e),
+    };
     let released = lock.release();
     let report = outcome?;
     released?;

@@ -1,0 +1,99 @@
+use super::{alarm, place};
+use crate::{
+    Global,
+    failure::PARTIAL,
+    open::{self, VaultPlace},
+};
+use anyhow::bail;
+use strongroom_custody::{CanaryReport, Outcome, s3_canary};
+use strongroom_objects::{S3Bucket, VaultRest, VaultSettings, hash_name};
+
+/// Folder of signed results in the cache's folder.
+pub(super) fn evidence_dir(global: &Global) -> std::path::PathBuf {
+    open::cache_dir(global).join("canary")
+}
+
+pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
+    let place = place(global)?;
+    let repo = open::repository(global).await?;
+    let now = open::real_clock().now();
+    let (report, signed) = open::blocking(move || {
+        let report = match place {
+            VaultPlace::Server(settings) => server(settings, now)?,
+            VaultPlace::Bucket(place) => {
+                let twin = place.twin.map(S3Bucket::new).transpose()?;
+                s3_canary(&S3Bucket::new(place.settings)?, twin.as_ref(), now)?
+            }
+            VaultPlace::Folder(_) => bail!("this side has no credential for a folder; `strongroom-vault canary` runs on the vault's own host"),
+        };
+        let signed = report.sign(&strongroom_engine::publish::signing_key(repo.key())?)?;
+        Ok((report, signed))
+    })
+    .await?;
+    let dir = evidence_dir(global);
+    std::fs::create_dir_all(&dir)?;
+    let file = dir.join(format!("{}.jsonl", now.as_second()));
+    std::fs::write(&file, &signed)?;
+    if global.json {
+        print!("{}", String::from_utf8_lossy(&signed).lines().next().unwrap_or_default());
+        println!();
+    } else {
+        for t in &report.tried {
+            match &t.outcome {
+                Outcome::Worked => println!("{}", alarm(&format!("with the credential {} it was possible to {}", report.holder, t.attempt))),
+                Outcome::Refused { code } => println!("refused     {} ({code})", t.attempt),
+                Outcome::Harmless { why } => println!("harmless    {}: {why}", t.attempt),
+                Outcome::NotTested { why } => println!("not tested  {}: {why}", t.attempt),
+            }
+        }
+        let (worked, rest) = (report.worked().len(), report.not_tested().len());
+        println!("{} refused, {worked} worked, {rest} not tested; signed evidence in {}", report.refused(), file.display());
+    }
+    Ok(if report.worked().is_empty() { 0 } else { PARTIAL })
+}
+
+/// Everything that a thief of the pushing credential can say to a vault's server.
+fn server(settings: VaultSettings, now: jiff::Timestamp) -> anyhow::Result<CanaryReport> {
+    let mut report = CanaryReport::new(settings.user.clone(), settings.url.to_string(), now);
+    let mut vault = VaultRest::new(settings)?;
+    let (status, body) = vault.attempt("POST", "canary", b"")?;
+    if status != 200 {
+        bail!("the vault made no canary: {status} {body}");
+    }
+    let made: serde_json::Value = serde_json::from_str(&body)?;
+    let canary = made["path"].as_str().unwrap_or_default().to_owned();
+    let before = vault.attempt("GET", &canary, b"")?;
+    let session = vault.begin()?;
+    let other = b"something else".as_slice();
+    let key = format!("keys/{}", hash_name(other));
+    let wrong = format!("data/{}", hash_name(b"another name"));
+    let lock = format!("locks/{}", hash_name(other));
+    let seal = format!("sessions/{}/seal", session + 1_000_000);
+    let attempts: [(&str, &str, &str, &[u8]); 10] = [
+        ("delete an object", "DELETE", &canary, b""),
+        ("overwrite an object", "POST", &canary, other),
+        ("change an object", "PUT", &canary, other),
+        ("change a part of an object", "PATCH", &canary, other),
+        ("store bytes under a name that is not theirs", "POST", &wrong, other),
+        ("bring in a key file", "POST", &key, other),
+        ("replace the config", "POST", "config", other),
+        ("lock readers out", "POST", &lock, other),
+        ("seal a session that is not open", "POST", &seal, b""),
+        ("climb out of the repository", "GET", "data/..%2f..%2f..%2fvault.key", b""),
+    ];
+    for (name, method, path, body) in attempts {
+        let (status, text) = vault.attempt(method, path, body)?;
+        let outcome = match status {
+            401 | 403 => Outcome::Refused { code: format!("{status} {text:.80}") },
+            // What is not there, or makes no sense, is not done either; but that is not a denial.
+            400 | 404 | 405 => Outcome::Harmless { why: format!("{status} {text:.80}") },
+            200..300 => Outcome::Worked,
+            _ => Outcome::NotTested { why: format!("{status} {text:.80}") },
+        };
+        report.add(name, outcome);
+    }
+    if vault.attempt("GET", &canary, b"")? != before {
+        report.add("leave a canary as it was", Outcome::Worked);
+    }
+    Ok(report)
+}

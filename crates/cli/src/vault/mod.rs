@@ -1,0 +1,59 @@
+//! `strongroom vault`: the third copy, from this side.
+
+mod canary;
+mod independence;
+mod recover;
+
+use crate::{Global, config::Config, open, output};
+use anyhow::Context;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Write the school's card: what the custodians of a vault need to enrol it. It holds nothing secret.
+    Card {
+        /// New file for it.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Try with this side's credential what a thief would try; the result is signed and kept.
+    Canary,
+    /// Gather who shares what with whom, and name every single point of failure.
+    Independence,
+    /// Everything is gone but the vault: with recovery shares, rebuild copy 2 on this machine and give its data back.
+    Recover(recover::Recover),
+}
+
+pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Result<i32> {
+    match command {
+        VaultCommand::Card { out } => card(global, out).await,
+        VaultCommand::Canary => canary::run(global).await,
+        VaultCommand::Independence => independence::run(global).await,
+        VaultCommand::Recover(args) => recover::run(global, args).await,
+    }
+}
+
+async fn card(global: &Global, out: PathBuf) -> anyhow::Result<i32> {
+    let repo = open::repository(global).await?;
+    let card = open::blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(&out).with_context(|| format!("{} cannot be made", out.display()))?;
+    std::io::Write::write_all(&mut file, serde_json::to_string_pretty(&card)?.as_bytes())?;
+    if global.json {
+        println!("{}", serde_json::to_string(&card)?);
+    } else {
+        println!("{} goes to the custodians of the vault. Read them this key on another channel:\n  {}", out.display(), card.key);
+    }
+    Ok(0)
+}
+
+/// The vault of the tenant that the options name.
+fn place(global: &Global) -> anyhow::Result<open::VaultPlace> {
+    let config = Config::read(&global.config)?;
+    open::vault(&config, config.tenant(global.tenant.as_deref())?)
+}
+
+/// A red line for what is wrong.
+fn alarm(text: &str) -> String {
+    output::alarm(&format!("ALARM {text}"))
+}

@@ -1,0 +1,94 @@
+use crate::{Global, config::VaultEntry, keys, open, output, progress::Bar};
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::json;
+use std::{path::PathBuf, sync::Arc};
+use strongroom_engine::{Progress, replicate as copies};
+use strongroom_objects::{Key, LocalDir, Store};
+use strongroom_repository::Repository;
+
+#[derive(Args)]
+pub(crate) struct Recover {
+    /// File that says where the vault is: what a `[[vault]]` of a configuration says, alone.
+    #[arg(long)]
+    place: PathBuf,
+    /// File with a recovery share: the sheet, its text, or what the QR code says. Once for each share.
+    #[arg(long = "share", value_name = "FILE", required = true)]
+    shares: Vec<PathBuf>,
+    /// New folder for copy 2.
+    #[arg(long)]
+    to: PathBuf,
+    /// File with the new password of copy 2.
+    #[arg(long)]
+    new_password_file: PathBuf,
+    /// The vault as it was at this session; the newest by default. Only what the last session holds that was still clean can be
+    /// trusted after an attack.
+    #[arg(long)]
+    upto: Option<u64>,
+    /// Also write the data of the newest snapshot into this new folder, as files.
+    #[arg(long)]
+    restore_to: Option<PathBuf>,
+    /// Take the newest snapshot that is called clean, not the newest of all.
+    #[arg(long)]
+    clean: bool,
+}
+
+pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
+    let began = std::time::Instant::now();
+    let (entry, base) = VaultEntry::read(&args.place)?;
+    let place = open::vault_place(&entry, &base)?;
+    let key = keys::key_of_shares(&args.shares)?;
+    let password = open::secret(&args.new_password_file)?;
+    let cache = open::cache_dir(global);
+    let bar = Bar::new(global.quiet || global.json);
+    let json = global.json;
+    open::blocking(move || {
+        let to = Arc::new(LocalDir::new(&args.to));
+        if to.size(&Key::config())?.is_some() || std::fs::read_dir(&args.to).is_ok_and(|mut d| d.next().is_some()) {
+            bail!("{} holds something already; name a new folder for copy 2", args.to.display());
+        }
+        if let Some(folder) = args.restore_to.as_ref().filter(|f| std::fs::read_dir(f).is_ok_and(|mut d| d.next().is_some())) {
+            bail!("{} holds something already; name a new folder for the data", folder.display());
+        }
+        let vault = place.reader(args.upto)?;
+        let rebuilt = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref()).context("the vault does not give copy 2 back")?;
+        let repo = Arc::new(Repository::with_key(to, key, &cache, open::who()).context("the shares do not open what the vault gave")?);
+        repo.add_key(&password, "recovered", open::real_clock().now())?;
+        let rebuilt_s = began.elapsed().as_secs_f64();
+        let snapshots = repo.snapshots()?;
+        let newest = snapshots.iter().rfind(|(_, s)| s.is_finished() && (!args.clean || s.has_tag(strongroom_repository::TAG_CLEAN)));
+        let Some((id, snapshot)) = newest else { bail!("copy 2 is back in {}, and holds no such snapshot", args.to.display()) };
+        let mut files = None;
+        if let Some(folder) = &args.restore_to {
+            bar.phase("restore");
+            let report = repo.restore_files(&snapshot.tree, folder, false, &|n, bytes| bar.advance(n, bytes))?;
+            report.failed.iter().for_each(|f| println!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why))));
+            files = Some(report);
+        }
+        bar.finish();
+        let seconds = began.elapsed().as_secs_f64();
+        let failed = files.as_ref().is_some_and(|f| !f.failed.is_empty());
+        if json {
+            println!(
+                "{}",
+                json!({"copy_2": args.to, "objects": rebuilt.sent, "bytes": rebuilt.bytes, "snapshots": snapshots.len(), "snapshot": id, "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files, "rebuilt_s": rebuilt_s, "seconds": seconds})
+            );
+        } else {
+            println!(
+                "copy 2 is back in {}: {} objects, {}, {} snapshots, in {}",
+                args.to.display(),
+                rebuilt.sent,
+                output::bytes(rebuilt.bytes),
+                snapshots.len(),
+                output::seconds(rebuilt_s)
+            );
+            let word = if snapshot.has_tag(strongroom_repository::TAG_CLEAN) { "clean" } else { "NOT clean: --clean takes the newest that is" };
+            println!("snapshot {} of {} ({word})", id.short(), snapshot.time.strftime("%Y-%m-%d %H:%M"));
+            if let (Some(f), Some(folder)) = (&files, &args.restore_to) {
+                println!("{} files, {}, are in {}, after {} in all", f.files, output::bytes(f.bytes), folder.display(), output::seconds(seconds));
+            }
+        }
+        Ok(if failed { crate::failure::PARTIAL } else { 0 })
+    })
+    .await
+}

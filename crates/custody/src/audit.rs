@@ -1,0 +1,173 @@
+//! Whether a vault still is what its log says: each version there, in sight, locked long enough; nothing besides; settings as
+//! they were.
+
+use crate::{Error, Event, Holding, holding::each};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use strongroom_model::Progress;
+use strongroom_objects::{Facts, VersionRow, key_of};
+
+/// Where canaries and probes lie: not part of what is held.
+pub(crate) const ASIDE: [&str; 2] = ["canary/", "probe/"];
+
+/// How thorough to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AuditOptions {
+    /// Of so many hundredths of the objects the bytes are read and held against their name.
+    pub read_percent: u8,
+    /// Locks that are missing or too short are set again.
+    pub mend: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct AuditReport {
+    /// Objects that the log knows, and their bytes.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Versions that are gone, although the log knows them.
+    pub lost: Vec<String>,
+    /// Paths before which a delete marker or a newer version stands: restored by version, all the same.
+    pub covered: Vec<String>,
+    /// Versions that the log does not know.
+    pub unknown: Vec<String>,
+    /// Locks that were missing or shorter than recorded.
+    pub short: Vec<String>,
+    /// Of these, set again.
+    pub mended: u64,
+    /// Objects whose bytes were read, and those of wrong bytes.
+    pub read: u64,
+    /// Wrong bytes.
+    pub damaged: Vec<String>,
+    /// Settings of the place that are not as they were.
+    pub drift: Vec<String>,
+    /// What the log itself shows.
+    pub oddities: Vec<String>,
+    /// Least end of a lock.
+    pub least: Option<Timestamp>,
+}
+
+impl AuditReport {
+    /// Code and sentence of everything that is an alarm.
+    pub fn alarms(&self) -> Vec<(String, String)> {
+        let of = |code: &str, what: &str, rows: &[String]| rows.first().map(|first| (code.to_owned(), format!("{} {what}, {first} for instance", rows.len())));
+        [
+            of("lost", "objects are gone from the vault before their time", &self.lost),
+            of("damaged", "objects have wrong bytes", &self.damaged),
+            of("unlocked", "objects were not locked as recorded", &self.short),
+            of("covered", "objects are hidden by a delete marker or a newer version", &self.covered),
+            of("drift", "settings of the vault's place changed", &self.drift),
+            of("unknown", "versions lie in the vault that its log does not know", &self.unknown),
+            of("log", "things in the log are odd", &self.oddities),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// Settings that differ, as sentences.
+pub fn drift(before: &Facts, now: &Facts) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let of = |f: &Facts, n: &str| f.get(n).cloned().unwrap_or_else(|| "not known".into());
+    names.into_iter().filter(|n| before.get(*n) != now.get(*n)).map(|n| format!("{n}: was {}, is {}", of(before, n), of(now, n))).collect()
+}
+
+/// Looks at everything.
+pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progress: &dyn Progress) -> Result<AuditReport, Error> {
+    let store = holding.store();
+    let ledger = holding.ledger();
+    let state = ledger.state();
+    let mut report = AuditReport { oddities: ledger.oddities().to_vec(), ..AuditReport::default() };
+    if let Some(e) = &state.enrolment {
+        report.drift = drift(&e.facts, &store.facts()?);
+    }
+    progress.phase("survey");
+    let mut by_path: BTreeMap<String, Vec<VersionRow>> = BTreeMap::new();
+    for row in store.survey("")? {
+        by_path.entry(row.path.clone()).or_default().push(row);
+    }
+    let mut known: BTreeMap<&str, (&str, Timestamp)> = state.objects.iter().map(|(p, o)| (p.as_str(), (o.version.as_str(), o.until))).collect();
+    known.extend(ledger.segments().iter().map(|(p, (v, until))| (p.as_str(), (v.as_str(), *until))));
+    for (path, rows) in &by_path {
+        if ASIDE.iter().any(|a| path.starts_with(a)) {
+            continue;
+        }
+        match known.get(path.as_str()) {
+            None => report.unknown.extend(rows.iter().map(|r| format!("{path} ({} bytes{})", r.size_bytes, if r.marker { ", a delete marker" } else { "" }))),
+            Some((version, _)) => {
+                if rows.iter().any(|r| r.latest && (r.marker || r.version != *version)) && rows.iter().any(|r| r.version == *version) {
+                    report.covered.push(path.clone());
+                }
+                report.unknown.extend(rows.iter().filter(|r| !r.marker && r.version != *version).map(|r| format!("{path}, version {}", r.version)));
+            }
+        }
+    }
+    let there: HashSet<(&str, &str)> = by_path.values().flatten().filter(|r| !r.marker).map(|r| (r.path.as_str(), r.version.as_str())).collect();
+    let rows: Vec<(String, String, Timestamp, u64)> =
+        known.iter().map(|(p, (v, until))| ((*p).to_owned(), (*v).to_owned(), *until, state.objects.get(*p).map_or(0, |o| o.size_bytes))).collect();
+    report.objects = state.objects.len() as u64;
+    report.bytes = state.objects.values().map(|o| o.size_bytes).sum();
+    report.lost = rows.iter().filter(|r| !there.contains(&(r.0.as_str(), r.1.as_str()))).map(|r| r.0.clone()).collect();
+    let present: Vec<&(String, String, Timestamp, u64)> = rows.iter().filter(|r| there.contains(&(r.0.as_str(), r.1.as_str()))).collect();
+    progress.phase("locks");
+    progress.expect(present.len() as u64, 0);
+    let looked = each(&present, |(path, version, _, _)| Ok(store.look(path, version)?), |_, _| progress.advance(1, 0));
+    let mut again = Vec::new();
+    for (row, held) in present.iter().zip(looked) {
+        match held {
+            Some(Ok(Some(held))) => {
+                let until = held.until;
+                if until.is_none_or(|u| u.as_second() < row.2.as_second()) {
+                    report.short.push(row.0.clone());
+                    again.push((row.0.clone(), row.1.clone(), row.2));
+                }
+                report.least = Some(report.least.map_or(until.unwrap_or_default(), |l| l.min(until.unwrap_or_default())));
+            }
+            Some(Ok(None)) => report.lost.push(row.0.clone()),
+            Some(Err(e)) => return Err(e),
+            None => {}
+        }
+    }
+    if options.mend {
+        for (path, version, until) in again {
+            store.extend(&path, &version, until)?;
+            report.mended += 1;
+        }
+    }
+    let step = 100 / usize::from(options.read_percent.clamp(1, 100));
+    let chosen: Vec<_> = match options.read_percent {
+        0 => Vec::new(),
+        // Another part on another day.
+        _ => present.iter().filter(|r| key_of(&r.0).is_some()).skip(now.as_second().unsigned_abs() as usize / 86_400 % step).step_by(step).collect(),
+    };
+    progress.phase("read");
+    progress.expect(chosen.len() as u64, chosen.iter().map(|r| r.3).sum());
+    let read = each(
+        &chosen,
+        |(path, version, ..)| {
+            let bytes = store.fetch(path, version, None)?;
+            Ok(key_of(path).is_some_and(|k| k.names_its_bytes(&bytes)))
+        },
+        |n, _| progress.advance(1, chosen[n].3),
+    );
+    for (row, good) in chosen.iter().zip(read) {
+        match good {
+            Some(Ok(good)) => {
+                report.read += 1;
+                if !good {
+                    report.damaged.push(row.0.clone());
+                }
+            }
+            Some(Err(e)) => return Err(e),
+            None => {}
+        }
+    }
+    let events = report.alarms().into_iter().map(|(kind, text)| Event::Alarm { at: now, kind, text }).collect::<Vec<_>>();
+    if !events.is_empty() && holding.ledger().signer().is_some() {
+        holding.ledger_mut().append(events, now)?;
+    }
+    Ok(report)
+}

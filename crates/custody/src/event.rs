@@ -1,0 +1,141 @@
+use crate::{Policy, PublicKey, SignedOrder};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strongroom_objects::Facts;
+
+/// A custodian: one of those of whom two together change what a vault does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Custodian {
+    /// Name, for people.
+    pub name: String,
+    /// The key that signs for them.
+    pub key: PublicKey,
+}
+
+/// What a school hands to the vault's custodians: public things alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Format version.
+    pub v: u32,
+    /// Id of the repository.
+    pub repository: String,
+    /// The key that signs its manifests.
+    pub key: PublicKey,
+    /// SHA-256 of its `config`.
+    pub config_sha256: String,
+    /// Its key files.
+    pub keys: Vec<String>,
+}
+
+/// How a vault began to hold a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// The school's card.
+    pub card: Card,
+    /// The vault's own key.
+    pub vault: PublicKey,
+    /// The custodians.
+    pub custodians: Vec<Custodian>,
+    /// How many of them a change takes.
+    pub quorum: usize,
+    /// The policy of the first day.
+    pub policy: Policy,
+    /// The settings of the place, as they were.
+    pub facts: Facts,
+}
+
+/// A snapshot of a sealed session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Number of its manifest.
+    pub number: u64,
+    /// Name of its manifest.
+    pub manifest: String,
+    /// The snapshot.
+    pub snapshot: String,
+    /// What the backup side says of it.
+    pub clean: bool,
+}
+
+/// Something that happened to a vault. Stored: add, never rename.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The vault began.
+    Enrolled(Box<Enrolment>),
+    /// An object came in and its lock was read back.
+    Arrived {
+        /// Its path.
+        path: String,
+        /// Its version, used ever after.
+        version: String,
+        /// Its length.
+        size_bytes: u64,
+        /// Until when it is locked.
+        until: Timestamp,
+        /// When, by the vault's clock.
+        at: Timestamp,
+    },
+    /// A lock was made longer.
+    Renewed {
+        /// Its path.
+        path: String,
+        /// The new end.
+        until: Timestamp,
+    },
+    /// A session is whole: readers see it from now on.
+    Sealed {
+        /// Its number.
+        session: u64,
+        /// When, by the vault's clock.
+        at: Timestamp,
+        /// The snapshots that it made whole.
+        snapshots: Vec<Sealed>,
+    },
+    /// An object came in that no signed manifest names: it is in no view.
+    Stray {
+        /// Its path.
+        path: String,
+    },
+    /// Objects are about to be deleted; a run that was stopped goes on with them.
+    Freeing {
+        /// Their paths.
+        paths: Vec<String>,
+    },
+    /// They are gone.
+    Freed {
+        /// Their paths.
+        paths: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Two custodians decided.
+    Ordered(Box<SignedOrder>),
+    /// Nothing is freed until custodians say so.
+    Frozen {
+        /// Since when.
+        at: Timestamp,
+        /// Why.
+        why: String,
+    },
+    /// Something that a person must look at.
+    Alarm {
+        /// When.
+        at: Timestamp,
+        /// A short code.
+        kind: String,
+        /// One sentence.
+        text: String,
+    },
+    /// A canary ran.
+    Canary {
+        /// When.
+        at: Timestamp,
+        /// Attempts that were refused by lock or authorisation.
+        refused: u64,
+        /// Attempts that worked, by name.
+        worked: Vec<String>,
+        /// Attempts that say nothing, by name.
+        not_tested: Vec<String>,
+    },
+}

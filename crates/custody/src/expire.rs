@@ -1,0 +1,146 @@
+//! What a vault lets go, by its own decision: only what no kept snapshot reaches, only after its lock, in the reverse of the
+//! order of writing, and so that stock restic stays content after every step.
+
+use crate::{Error, Event, Holding, holding::path, watch};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use strongroom_model::Progress;
+use strongroom_objects::{Kind, StoreError};
+
+/// What would go.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ExpiryPlan {
+    /// Why nothing goes, when that is so.
+    pub frozen: Vec<String>,
+    /// Snapshots, then indexes, then packs and what else; in the order of deletion.
+    pub paths: Vec<String>,
+    /// Snapshots among them.
+    pub snapshots: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Objects that nothing needs and that are still locked, and the bytes of these.
+    pub waiting: (u64, u64),
+}
+
+/// Plans. Freezes first, when copy 2 gives reason to.
+pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, Error> {
+    let found = watch::suspicions(holding, now);
+    watch::freeze(holding, &found, now)?;
+    let state = holding.ledger().state();
+    let mut plan = ExpiryPlan { frozen: state.frozen.keys().cloned().collect(), ..ExpiryPlan::default() };
+    if !plan.frozen.is_empty() {
+        return Ok(plan);
+    }
+    let needs = holding.needs(&BTreeSet::new(), now)?;
+    let chain = holding.chain();
+    // Not known what a torn manifest needs: nothing of its time goes.
+    let torn = chain.broken().iter().any(|n| chain.rows().any(|(m, ..)| m == *n));
+    if torn {
+        plan.frozen.push("manifest-gap: a manifest is missing, so it is not known what later ones need".into());
+        return Ok(plan);
+    }
+    let needed = |p: &str| needs.paths.get(p).is_some_and(|until| *until > now);
+    let mut free: HashSet<String> = HashSet::new();
+    for (p, o) in &state.objects {
+        let kept = !o.stray && (needed(p) || p == "config" || p.starts_with("keys/") || o.session == 0);
+        if kept {
+            continue;
+        }
+        if o.until > now {
+            plan.waiting.0 += 1;
+            plan.waiting.1 += o.size_bytes;
+            continue;
+        }
+        free.insert(p.clone());
+    }
+    settle(holding, &mut free)?;
+    let rank = |p: &str| match p.split('/').next() {
+        Some("snapshots") => 0,
+        Some("manifests") => 1,
+        Some("index") => 2,
+        _ => 3,
+    };
+    plan.paths = free.into_iter().collect();
+    plan.paths.sort_by(|a, b| rank(a).cmp(&rank(b)).then(a.cmp(b)));
+    plan.snapshots = plan.paths.iter().filter(|p| rank(p) == 0).count() as u64;
+    plan.bytes = plan.paths.iter().filter_map(|p| state.objects.get(p)).map(|o| o.size_bytes).sum();
+    Ok(plan)
+}
+
+/// Takes back from `free` what restic would miss: an index goes only when each pack that it names goes too or is named by an index
+/// that stays; a pack only when every index that names it goes.
+fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
+    let chain = holding.chain();
+    let mut naming: HashMap<String, Vec<String>> = HashMap::new();
+    for (index, packs) in chain.all_indexes() {
+        let index = path(Kind::Index, index)?;
+        if !holding.has(&index) {
+            continue;
+        }
+        for pack in packs {
+            naming.entry(path(Kind::Data, pack)?).or_default().push(index.clone());
+        }
+    }
+    loop {
+        let mut back: HashSet<String> = HashSet::new();
+        for (pack, indexes) in &naming {
+            let all_go = indexes.iter().all(|i| free.contains(i));
+            if free.contains(pack) && !all_go {
+                back.insert(pack.clone());
+            }
+            if !free.contains(pack) && holding.has(pack) && all_go {
+                // One index must go on naming it; the smallest name, so that every run decides alike.
+                back.extend(indexes.iter().min().cloned());
+            }
+        }
+        if back.is_empty() {
+            return Ok(());
+        }
+        free.retain(|p| !back.contains(p));
+    }
+}
+
+/// Carries a plan out. The intention is in the log before the first deletion; a run that was stopped is finished by the next.
+pub fn expire(holding: &mut Holding, plan: &ExpiryPlan, now: Timestamp, progress: &dyn Progress) -> Result<u64, Error> {
+    let mut paths: Vec<String> = holding.ledger().state().freeing.iter().cloned().collect();
+    if !plan.frozen.is_empty() {
+        return Err(Error::Request(format!("nothing is freed: {}", plan.frozen.join("; "))));
+    }
+    if !plan.paths.is_empty() {
+        holding.ledger_mut().append(vec![Event::Freeing { paths: plan.paths.clone() }], now)?;
+    }
+    paths.retain(|p| !plan.paths.contains(p));
+    paths.sort_by_key(|p| (!p.starts_with("snapshots/"), !p.starts_with("index/")));
+    paths.extend(plan.paths.iter().cloned());
+    if paths.is_empty() {
+        return Ok(0);
+    }
+    progress.phase("expire");
+    progress.expect(paths.len() as u64, 0);
+    let store = holding.store();
+    let mut freed = Vec::new();
+    let mut failed = None;
+    for p in paths {
+        let Some(o) = holding.ledger().state().objects.get(&p) else { continue };
+        match store.free(&p, &o.version, now) {
+            Ok(()) => freed.push(p),
+            // The store's clock decides: what is still locked there stays, and so does everything after it.
+            Err(e @ StoreError::Refused { .. }) => {
+                failed = Some(e);
+                break;
+            }
+            Err(e) => {
+                failed = Some(e);
+                break;
+            }
+        }
+        progress.advance(1, 0);
+    }
+    let count = freed.len() as u64;
+    if count > 0 {
+        holding.ledger_mut().append(vec![Event::Freed { paths: freed, at: now }], now)?;
+    }
+    holding.reload()?;
+    failed.map_or(Ok(count), |e| Err(e.into()))
+}

@@ -1,0 +1,319 @@
+//! The log of a vault: chains of segments, each signed, each naming the one before it, stored in the vault itself and locked
+//! like what it speaks of. Every hand that writes has a chain of its own.
+
+use crate::{
+    Error, Event, PublicKey, Role, SigningKey, State,
+    sign::{open_lines, seal_lines},
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_objects::{LockedStore, hash_name};
+
+const PURPOSE: &str = "segment";
+/// Where segments lie.
+pub(crate) const FOLDER: &str = "ledger/";
+/// Events of one segment: some 50 MB.
+const EVENTS_MAX: usize = 200_000;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Segment {
+    v: u32,
+    signer: PublicKey,
+    number: u64,
+    /// SHA-256 of the segment before; empty for the first.
+    previous: String,
+    at: Timestamp,
+    events: Vec<Event>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Tip {
+    number: u64,
+    hash: String,
+}
+
+/// Whom a reader of the log believes.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// These keys, each for its role.
+    Keys(Vec<(PublicKey, Role)>),
+    /// Whoever signed: for a fresh machine that knows the repository's key alone. What is read then counts only where a manifest
+    /// that the repository's key signed names it.
+    AsFound,
+}
+
+/// The log, and the state that it tells.
+pub struct Ledger {
+    store: Arc<dyn LockedStore>,
+    signer: Option<SigningKey>,
+    state: State,
+    tips: BTreeMap<PublicKey, Tip>,
+    /// Segments with their versions and locks, for renewal.
+    segments: BTreeMap<String, (String, Timestamp)>,
+    dir: Option<PathBuf>,
+    journal: Option<File>,
+    /// Things seen while reading that a person should hear of.
+    oddities: Vec<String>,
+}
+
+fn chain_of(key: &PublicKey) -> String {
+    key.short()
+}
+
+impl Ledger {
+    /// Reads the log from the vault. `dir` holds what is not in the vault yet (an open session) and copies that save reading; a
+    /// reader needs none.
+    pub fn open(store: Arc<dyn LockedStore>, signer: Option<SigningKey>, trust: &Trust, dir: Option<&Path>) -> Result<Self, Error> {
+        let mut ledger = Self {
+            store,
+            signer,
+            state: State::default(),
+            tips: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            dir: dir.map(Path::to_owned),
+            journal: None,
+            oddities: Vec::new(),
+        };
+        if let Some(dir) = dir {
+            std::fs::create_dir_all(dir.join("copies")).map_err(|e| Error::file(dir, e))?;
+        }
+        let read = ledger.read_segments(trust)?;
+        for (segment, role) in read {
+            for event in &segment.events {
+                if let Err(why) = ledger.state.apply(event, role, segment.at) {
+                    ledger.oddities.push(format!("segment {} of {}: {why}", segment.number, segment.signer.short()));
+                }
+            }
+        }
+        ledger.reopen_journal()?;
+        Ok(ledger)
+    }
+
+    fn bad(&self, why: String) -> Error {
+        Error::Ledger { location: self.store.location(), why }
+    }
+
+    fn read_segments(&mut self, trust: &Trust) -> Result<Vec<(Segment, Role)>, Error> {
+        let mut by_path: BTreeMap<String, Vec<(String, Timestamp)>> = BTreeMap::new();
+        for row in self.store.survey(FOLDER)? {
+            if row.marker {
+                self.oddities.push(format!("{} is hidden by a delete marker", row.path));
+            } else {
+                by_path.entry(row.path).or_default().push((row.version, row.modified));
+            }
+        }
+        let mut all: Vec<(Segment, Role)> = Vec::new();
+        let role = |key: &PublicKey| match trust {
+            Trust::AsFound => Some(Role::Vault),
+            Trust::Keys(keys) => keys.iter().find(|(k, _)| k == key).map(|(_, r)| *r),
+        };
+        for (path, mut versions) in by_path {
+            // The oldest version is the true one: what is locked cannot be replaced, only covered.
+            versions.sort_by_key(|v| v.1);
+            if versions.len() > 1 {
+                self.oddities.push(format!("{path} has {} versions; the oldest that is signed counts", versions.len()));
+            }
+            let mut found = None;
+            for (version, _) in versions {
+                let bytes = self.copy_of(&path, &version)?;
+                let Some(segment) = read_segment(&bytes, &path) else { continue };
+                let Some(role) = role(&segment.signer) else { continue };
+                found = Some((segment, role, version, hash_name(&bytes)));
+                break;
+            }
+            let Some((segment, role, version, hash)) = found else {
+                self.oddities.push(format!("{path} is not signed by anybody who may write here"));
+                continue;
+            };
+            let mut tip = self.tips.get(&segment.signer).cloned().unwrap_or_default();
+            if segment.number != tip.number + 1 || segment.previous != tip.hash {
+                let why = format!("segment {path} does not follow segment {}: something is missing or was changed", tip.number);
+                match trust {
+                    // Who rebuilds from what is left takes what there is: each object is held against its own name.
+                    Trust::AsFound => self.oddities.push(why),
+                    Trust::Keys(_) => return Err(self.bad(why)),
+                }
+            }
+            tip = Tip { number: segment.number, hash };
+            self.tips.insert(segment.signer, tip);
+            let until = segment.events.iter().filter_map(until_of).max().unwrap_or(segment.at);
+            self.segments.insert(path, (version, until));
+            all.push((segment, role));
+        }
+        // By time, and within a chain by number.
+        all.sort_by(|(a, _), (b, _)| a.at.cmp(&b.at).then(a.signer.cmp(&b.signer)).then(a.number.cmp(&b.number)));
+        Ok(all)
+    }
+
+    /// The bytes of an object that never changes, from a local copy where there is one.
+    pub(crate) fn copy_of(&self, path: &str, version: &str) -> Result<Bytes, Error> {
+        let copy = self.dir.as_ref().map(|d| d.join("copies").join(hash_name(format!("{path} {version}").as_bytes())));
+        if let Some(copy) = &copy
+            && let Ok(bytes) = std::fs::read(copy)
+            && bytes.len() > 64
+            && hash_name(&bytes[64..]).as_bytes() == &bytes[..64]
+        {
+            return Ok(Bytes::from(bytes).slice(64..));
+        }
+        let bytes = self.store.fetch(path, version, None)?;
+        if let Some(copy) = &copy {
+            let mut all = hash_name(&bytes).into_bytes();
+            all.extend_from_slice(&bytes);
+            // A copy spares a request; without it the next run asks again.
+            let _ = std::fs::write(copy, all);
+        }
+        Ok(bytes)
+    }
+
+    /// What the log says.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The vault's place.
+    pub fn store(&self) -> &Arc<dyn LockedStore> {
+        &self.store
+    }
+
+    /// Things seen while reading that a person should hear of.
+    pub fn oddities(&self) -> &[String] {
+        &self.oddities
+    }
+
+    /// Segments: path to version and lock.
+    pub(crate) fn segments(&self) -> &BTreeMap<String, (String, Timestamp)> {
+        &self.segments
+    }
+
+    pub(crate) fn segment_renewed(&mut self, path: &str, until: Timestamp) {
+        if let Some(s) = self.segments.get_mut(path) {
+            s.1 = until;
+        }
+    }
+
+    /// The public key of who writes here.
+    pub fn signer(&self) -> Option<PublicKey> {
+        self.signer.as_ref().map(SigningKey::public)
+    }
+
+    fn journal_path(&self) -> Option<PathBuf> {
+        self.dir.as_ref().map(|d| d.join("open.jsonl"))
+    }
+
+    /// Takes in what a stopped run had noted and not yet sealed.
+    fn reopen_journal(&mut self) -> Result<(), Error> {
+        let Some(path) = self.journal_path() else { return Ok(()) };
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(Error::file(&path, e)),
+        };
+        // A line that a crash cut off is no event: what it spoke of is done again.
+        for event in bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice::<Event>(l).ok()) {
+            let _ = self.state.apply(&event, Role::Vault, Timestamp::UNIX_EPOCH);
+        }
+        if bytes.last().is_some_and(|b| *b != b'\n') {
+            OpenOptions::new().append(true).open(&path).and_then(|mut f| f.write_all(b"\n")).map_err(|e| Error::file(&path, e))?;
+        }
+        Ok(())
+    }
+
+    /// Whether a stopped run left a session open.
+    pub fn is_open(&self) -> bool {
+        self.journal_path().is_some_and(|p| p.metadata().is_ok_and(|m| m.len() > 0))
+    }
+
+    /// Notes an event in the journal beside the vault; it becomes part of the log with the next [`Ledger::append`].
+    pub fn note(&mut self, event: &Event) -> Result<(), Error> {
+        self.state.apply(event, Role::Vault, Timestamp::UNIX_EPOCH).map_err(|why| self.bad(why))?;
+        let Some(path) = self.journal_path() else { return Ok(()) };
+        let mut line = serde_json::to_vec(event).map_err(|e| Error::Request(e.to_string()))?;
+        line.push(b'\n');
+        if self.journal.is_none() {
+            self.journal = Some(OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::file(&path, e))?);
+        }
+        match &mut self.journal {
+            Some(file) => file.write_all(&line).map_err(|e| Error::file(&path, e)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes what was noted survive a crash.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        match (&self.journal, self.journal_path()) {
+            (Some(file), Some(path)) => file.sync_data().map_err(|e| Error::file(&path, e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The events noted since the last append.
+    fn noted(&self) -> Result<Vec<Event>, Error> {
+        let Some(path) = self.journal_path() else { return Ok(Vec::new()) };
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice(l).ok()).collect()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(e) => Err(Error::file(&path, e)),
+        }
+    }
+
+    /// Writes what was noted, and these events, into the vault: locked, signed, for good.
+    pub fn append(&mut self, events: Vec<Event>, now: Timestamp) -> Result<(), Error> {
+        let mut all = self.noted()?;
+        let fresh = all.len();
+        all.extend(events);
+        if all.is_empty() {
+            return Ok(());
+        }
+        for event in &all[fresh..] {
+            self.state.apply(event, Role::Vault, now).map_err(|why| self.bad(why))?;
+        }
+        let held = self.state.held().3;
+        for part in all.chunks(EVENTS_MAX) {
+            let Some(key) = &self.signer else { return Err(Error::Request("this hand may read only".into())) };
+            let tip = self.tips.get(&key.public()).cloned().unwrap_or_default();
+            let segment = Segment { v: 1, signer: key.public(), number: tip.number + 1, previous: tip.hash, at: now, events: part.to_vec() };
+            let bytes = Bytes::from(seal_lines(key, PURPOSE, &segment)?);
+            let path = format!("{FOLDER}{}/{:08}", chain_of(&segment.signer), segment.number);
+            let until = self.state.policy.with_surplus(self.state.policy.least(now)).max(held.unwrap_or(now));
+            let stored = self.store.put_locked(&path, &bytes, until)?;
+            self.store.flush()?;
+            self.tips.insert(segment.signer, Tip { number: segment.number, hash: hash_name(&bytes) });
+            self.segments.insert(path, (stored.version, stored.until.unwrap_or(now)));
+        }
+        self.state.latest = self.state.latest.max(now);
+        // Only now is the journal no longer needed.
+        self.journal = None;
+        if let Some(path) = self.journal_path() {
+            match std::fs::remove_file(&path) {
+                Ok(()) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::file(&path, e)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn until_of(event: &Event) -> Option<Timestamp> {
+    match event {
+        Event::Arrived { until, .. } | Event::Renewed { until, .. } => Some(*until),
+        _ => None,
+    }
+}
+
+fn read_segment(bytes: &[u8], path: &str) -> Option<Segment> {
+    // The signer stands in the segment; that it may write is decided by who it is.
+    let line = bytes.split(|b| *b == b'\n').next()?;
+    let segment: Segment = serde_json::from_slice(line).ok()?;
+    open_lines(&segment.signer, PURPOSE, bytes).ok()?;
+    let expected = format!("{FOLDER}{}/{:08}", chain_of(&segment.signer), segment.number);
+    (segment.v == 1 && path == expected).then_some(segment)
+}

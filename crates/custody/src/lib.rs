@@ -1,0 +1,55 @@
+//! Custody of copy 3: what both hands of a vault share, the one that pulls and the one that pushes.
+//!
+//! A vault has no key. What it may know stands in signed [`Manifest`]s; what happened to it stands in its [`Ledger`], chains of
+//! signed segments inside the vault itself. From these two follow what must be kept ([`Needs`]), what may go
+//! ([`plan_expiry`]), what is wrong ([`audit()`], [`suspicions`]) and what readers see ([`VaultView`]).
+//!
+//! # Laws
+//!
+//! * Nothing here shortens a lock, and no manifest makes anything go sooner: manifests are trusted to extend alone.
+//! * What a snapshot reaches is locked long enough before the snapshot is published.
+//! * The version that was recorded when an object came counts ever after.
+//! * An object is freed when no kept snapshot reaches it, its lock is over by the store's own clock, and nothing about copy 2
+//!   looks wrong; an index goes before its first pack.
+//! * Only custodians, two at least, change what a vault does.
+//!
+//! Deliberately absent: the repository's format and its key; terminals, environment, paths of its own.
+//! Start at [`Holding`] and [`mirror()`].
+
+mod audit;
+mod canary;
+mod clock;
+mod error;
+mod event;
+mod expire;
+mod holding;
+mod ledger;
+mod manifest;
+mod mirror;
+mod order;
+mod pace;
+mod policy;
+mod probe;
+mod sign;
+mod state;
+mod view;
+mod watch;
+
+pub use audit::{AuditOptions, AuditReport, audit, drift};
+pub use canary::{CanaryReport, NOT_TRIED, Outcome, Tried, s3_canary};
+pub use clock::TrustedClock;
+pub use error::Error;
+pub use event::{Card, Custodian, Enrolment, Event, Sealed};
+pub use expire::{ExpiryPlan, expire, plan_expiry};
+pub use holding::{Holding, Needs, Renewal};
+pub use ledger::{Ledger, Trust};
+pub use manifest::{Chain, Manifest};
+pub use mirror::{MirrorOptions, MirrorReport, may_arrive, mirror};
+pub use order::{Decision, ORDER_DAYS_MAX, Order, SignedOrder, check_custodians};
+pub use pace::{Pace, PaceSettings};
+pub use policy::{Arrived, LOCK_DAYS_MAX, LOCK_DAYS_MIN, Policy};
+pub use probe::{Finding, Meaning, probe};
+pub use sign::{PublicKey, SigningKey};
+pub use state::{Object, Role, SessionInfo, State};
+pub use view::VaultView;
+pub use watch::{Suspicion, freeze, suspicions};

@@ -1,0 +1,326 @@
+//! Copying into a vault, the same code in two hands: the vault's own, which pulls, and the backup side's, which pushes into a
+//! bucket with a credential that can only add and extend.
+
+use crate::{
+    Chain, Error, Event, Holding, Manifest, Pace, Renewal,
+    holding::{each, path},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use strongroom_model::Progress;
+use strongroom_objects::{Held, Key, Kind, Store, StoreError, key_of};
+
+/// Objects between two moments at which the journal is forced to disk and the hours are looked at.
+const BATCH: usize = 64;
+
+/// What a copy into the vault did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct MirrorReport {
+    /// The session that was sealed; none when nothing was new.
+    pub session: Option<u64>,
+    /// Snapshots published.
+    pub snapshots: u64,
+    /// Objects that came in.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Locks renewed.
+    pub renewal: Renewal,
+    /// The hours ended, or the run was told to stop: the next one goes on from here.
+    pub paused: bool,
+    /// Locks that the store did not set when asked, and that were set afterwards.
+    pub mended_locks: u64,
+    /// Sentences that a person must read, with a short code each.
+    pub alarms: Vec<(String, String)>,
+    /// Objects of copy 2 that no signed manifest names.
+    pub unnamed: u64,
+}
+
+/// How to copy.
+pub struct MirrorOptions<'a> {
+    /// Bandwidth and hours.
+    pub pace: &'a Pace,
+    /// Hears how it goes.
+    pub progress: &'a dyn Progress,
+    /// The vault's clock: asked again while it goes on.
+    pub clock: &'a (dyn Fn() -> Result<Timestamp, Error> + Sync),
+}
+
+/// Takes from copy 2 what signed manifests name and the vault does not hold, locks it, renews what it reaches, and publishes.
+pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions<'_>) -> Result<MirrorReport, Error> {
+    let now = (options.clock)()?;
+    let mut report = MirrorReport::default();
+    holding.ledger().state().enrolled()?;
+    if !options.pace.is_open(now) {
+        report.paused = true;
+        return Ok(report);
+    }
+    let fresh = new_manifests(holding, source, &mut report)?;
+    if !fresh.is_empty() {
+        let all = holding.chain().rows().map(|(_, name, m)| (name.to_owned(), m.clone())).chain(fresh.iter().map(|(n, m)| (n.clone(), m.clone())));
+        holding.set_chain(Chain::new(all));
+    }
+    let published = holding.published();
+    let waiting: Vec<u64> = holding.chain().rows().map(|(n, ..)| n).filter(|n| !published.contains(n)).collect();
+    if waiting.is_empty() {
+        return Ok(report);
+    }
+    let copy = Copy { source, options, resume: holding.ledger().is_open() };
+    // What enrolment pinned comes first: without it nothing opens.
+    let mut first: Vec<(Kind, String)> = Vec::new();
+    let state = holding.ledger().state();
+    if !holding.has("config") {
+        first.push((Kind::Config, "config".into()));
+    }
+    let admitted = state.enrolled()?.card.keys.iter().chain(&state.admitted);
+    first.extend(admitted.filter(|k| !holding.has(&format!("keys/{k}"))).map(|k| (Kind::Keys, k.clone())));
+    let there = Listing::of(source)?;
+    // A key file that was taken out of copy 2 since is not waited for, as long as one is there.
+    first.retain(|(kind, name)| *kind != Kind::Keys || there.has(Kind::Keys, name));
+    let mut wanted: BTreeMap<(Kind, String), u64> = first.into_iter().map(|k| (k, 4096)).collect();
+    let mut ready = BTreeSet::new();
+    for number in waiting {
+        let Some(snapshot) = holding.chain().rows().find(|(n, ..)| *n == number).map(|(_, _, m)| m.snapshot.clone()) else { continue };
+        if !holding.chain().is_whole(number) {
+            report.alarms.push((
+                "manifest-gap".into(),
+                format!("manifest {number} follows one that never came: its snapshot {snapshot:.8} waits for the next full manifest"),
+            ));
+            continue;
+        }
+        let missing = holding.missing(number)?;
+        let lost: Vec<&(Kind, String)> = missing.iter().filter(|(k, n)| !there.has(*k, n)).collect();
+        let snapshot_there = there.has(Kind::Snapshots, &snapshot) || holding.has(&path(Kind::Snapshots, &snapshot)?);
+        match (lost.first(), snapshot_there) {
+            (None, true) => {
+                ready.insert(number);
+                wanted.extend(missing.into_iter().map(|k| {
+                    let size = there.size(k.0, &k.1);
+                    (k, size)
+                }));
+            }
+            // Forgotten and pruned before the vault could take it: no damage, but it is not in the vault either.
+            (_, false) => tracing::warn!("snapshot {snapshot:.8} was gone from copy 2 before it was taken"),
+            (Some((kind, name)), true) => {
+                let text =
+                    format!("copy 2 has snapshot {snapshot:.8} and lacks {} objects that it needs, {}/{name:.8} for instance", lost.len(), kind.as_str());
+                report.alarms.push(("copy-2-shrinks".into(), text));
+            }
+        }
+    }
+    report.unnamed = there.unnamed(holding)?;
+    let rows: Vec<((Kind, String), u64)> = wanted.into_iter().collect();
+    options.progress.phase("copy");
+    options.progress.expect(rows.len() as u64, rows.iter().map(|(_, size)| *size).sum());
+    if !copy.run(holding, &rows, &mut report)? {
+        return Ok(report);
+    }
+    // Every pack that a snapshot reaches is locked long enough before the snapshot is to be seen.
+    let needs = holding.needs(&ready, now)?;
+    report.renewal = holding.renew(&needs, options.progress)?;
+    let mut last: Vec<((Kind, String), u64)> = Vec::new();
+    for (number, name, m) in holding.chain().rows() {
+        if ready.contains(&number) && !holding.has(&path(Kind::Snapshots, &m.snapshot)?) {
+            last.push(((Kind::Snapshots, m.snapshot.clone()), 512));
+        }
+        if !holding.has(&path(Kind::Manifests, name)?) {
+            last.push(((Kind::Manifests, name.to_owned()), 512));
+        }
+    }
+    last.sort();
+    if !copy.run(holding, &last, &mut report)? {
+        return Ok(report);
+    }
+    if !ready.is_empty() {
+        report.session = Some(holding.seal(&ready, (options.clock)()?)?);
+        report.snapshots = ready.len() as u64;
+    }
+    Ok(report)
+}
+
+/// Manifests of copy 2 that the vault does not hold, and that the school's key signed.
+fn new_manifests(holding: &Holding, source: &dyn Store, report: &mut MirrorReport) -> Result<BTreeMap<String, Manifest>, Error> {
+    let card = &holding.ledger().state().enrolled()?.card;
+    let mut fresh = BTreeMap::new();
+    let mut refused = Vec::new();
+    for entry in source.list(Kind::Manifests)? {
+        if holding.has(&path(Kind::Manifests, &entry.name)?) {
+            continue;
+        }
+        let key = Key::new(Kind::Manifests, &entry.name)?;
+        if entry.size_bytes > crate::manifest::BYTES_MAX as u64 {
+            refused.push(format!("manifest {:.8} has {} bytes", entry.name, entry.size_bytes));
+            continue;
+        }
+        let bytes = source.get(&key)?;
+        if !key.names_its_bytes(&bytes) {
+            refused.push(format!("manifest {:.8} is damaged", entry.name));
+            continue;
+        }
+        match Manifest::open(&bytes, &card.key, Some(&card.repository)) {
+            Ok(m) => fresh.extend([(entry.name, m)]),
+            Err(e) => refused.push(e.to_string()),
+        }
+    }
+    if let Some(first) = refused.first() {
+        report.alarms.push(("manifest-refused".into(), format!("{} manifests of copy 2 were refused: {first}", refused.len())));
+    }
+    Ok(fresh)
+}
+
+/// What copy 2 lists.
+struct Listing(BTreeMap<Kind, BTreeMap<String, u64>>);
+
+impl Listing {
+    fn of(source: &dyn Store) -> Result<Self, Error> {
+        let mut all = BTreeMap::new();
+        // Listed in the reverse of the order of arrival: what a listed snapshot needs is there when it is listed.
+        for kind in [Kind::Snapshots, Kind::Index, Kind::Data, Kind::Keys] {
+            all.insert(kind, source.list(kind)?.into_iter().map(|e| (e.name, e.size_bytes)).collect());
+        }
+        all.insert(Kind::Config, BTreeMap::from([("config".to_owned(), 155)]));
+        Ok(Self(all))
+    }
+
+    fn has(&self, kind: Kind, name: &str) -> bool {
+        self.0.get(&kind).is_some_and(|k| k.contains_key(name))
+    }
+
+    fn size(&self, kind: Kind, name: &str) -> u64 {
+        self.0.get(&kind).and_then(|k| k.get(name)).copied().unwrap_or(0)
+    }
+
+    /// Objects that no manifest names: junk, or what a running backup has not finished.
+    fn unnamed(&self, holding: &Holding) -> Result<u64, Error> {
+        let mut packs = BTreeSet::new();
+        let mut indexes = BTreeSet::new();
+        for (index, p) in holding.chain().all_indexes() {
+            indexes.insert(index);
+            packs.extend(p.iter().map(String::as_str));
+        }
+        let count = |kind: Kind, named: &BTreeSet<&str>| self.0.get(&kind).map_or(0, |k| k.keys().filter(|n| !named.contains(n.as_str())).count() as u64);
+        Ok(count(Kind::Data, &packs) + count(Kind::Index, &indexes))
+    }
+}
+
+struct Copy<'a> {
+    source: &'a dyn Store,
+    options: &'a MirrorOptions<'a>,
+    resume: bool,
+}
+
+impl Copy<'_> {
+    /// Copies rows, which are in the order in which they must arrive (law 3); `false` when the hours ended.
+    fn run(&self, holding: &mut Holding, rows: &[((Kind, String), u64)], report: &mut MirrorReport) -> Result<bool, Error> {
+        for kind in Kind::REPLICATED {
+            let of_kind: Vec<&(Kind, String)> = rows.iter().map(|(k, _)| k).filter(|k| k.0 == kind).collect();
+            for batch in of_kind.chunks(BATCH) {
+                let now = (self.options.clock)()?;
+                if !self.options.pace.is_open(now) {
+                    report.paused = true;
+                    return Ok(false);
+                }
+                self.batch(holding, batch, now, report)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn batch(&self, holding: &mut Holding, batch: &[&(Kind, String)], now: Timestamp, report: &mut MirrorReport) -> Result<(), Error> {
+        let policy = holding.policy().clone();
+        let config = holding.ledger().state().enrolled()?.card.config_sha256.clone();
+        // With surplus from the first day: else tomorrow's snapshot would renew it at once.
+        let until = policy.with_surplus(policy.least(now));
+        let store = holding.store();
+        let work = |(kind, name): &&(Kind, String)| -> Result<(Held, bool), Error> {
+            let key = Key::new(*kind, name)?;
+            let bytes = self.source.get(&key)?;
+            self.options.pace.pay(bytes.len() as u64);
+            let good = match kind {
+                Kind::Config => strongroom_objects::hash_name(&bytes) == config,
+                _ => key.names_its_bytes(&bytes),
+            };
+            if !good {
+                let why = "its bytes are not those that its name says; `strongroom check` and `strongroom repair heal` there".to_owned();
+                return Err(StoreError::Damaged { key: key.to_string(), location: self.source.location(), why }.into());
+            }
+            let path = strongroom_objects::path_of(&key);
+            // A run that was killed may have put it without noting it.
+            let adopted = match self.resume {
+                true => adopt(store.as_ref(), &path, &bytes)?,
+                false => None,
+            };
+            let held = match adopted {
+                Some(version) => {
+                    store.extend(&path, &version, until)?;
+                    store.look(&path, &version)?.ok_or_else(|| StoreError::NotFound { key: path.clone(), location: store.location() })?
+                }
+                None => store.put_locked(&path, &bytes, until)?,
+            };
+            if held.size_bytes != bytes.len() as u64 {
+                let why = format!("it stored {} bytes of {}", held.size_bytes, bytes.len());
+                return Err(StoreError::Damaged { key: path, location: store.location(), why }.into());
+            }
+            lock_anyway(store.as_ref(), held, until)
+        };
+        let mut arrived = Vec::new();
+        let outcome = each(batch, work, |_, (held, mended)| {
+            arrived.push((held.clone(), *mended));
+            self.options.progress.advance(1, held.size_bytes);
+        });
+        // Durable first, noted then.
+        store.flush()?;
+        for (held, mended) in arrived {
+            report.objects += 1;
+            report.bytes += held.size_bytes;
+            report.mended_locks += u64::from(mended);
+            let until = held.until.unwrap_or(now);
+            holding.ledger_mut().note(&Event::Arrived { path: held.path, version: held.version, size_bytes: held.size_bytes, until, at: now })?;
+        }
+        holding.ledger_mut().sync()?;
+        outcome.into_iter().flatten().find_map(Result::err).map_or(Ok(()), Err)
+    }
+}
+
+/// The oldest version at a path that has these very bytes.
+fn adopt(store: &dyn strongroom_objects::LockedStore, path: &str, bytes: &bytes::Bytes) -> Result<Option<String>, Error> {
+    let mut rows = store.survey(path)?;
+    rows.retain(|r| r.path == path && !r.marker && r.size_bytes == bytes.len() as u64);
+    rows.sort_by_key(|r| r.modified);
+    for row in rows {
+        if store.fetch(path, &row.version, None)? == *bytes {
+            return Ok(Some(row.version));
+        }
+    }
+    Ok(None)
+}
+
+/// What was read back after a put must be locked long enough: a store that ignored the wish is asked again, and left alone when it
+/// ignores that as well.
+pub(crate) fn lock_anyway(store: &dyn strongroom_objects::LockedStore, held: Held, until: Timestamp) -> Result<(Held, bool), Error> {
+    // S3 keeps whole seconds.
+    let enough = |h: &Held| h.until.is_some_and(|u| u.as_second() >= until.as_second());
+    if enough(&held) {
+        return Ok((held, false));
+    }
+    store.extend(&held.path, &held.version, until)?;
+    let again = store.look(&held.path, &held.version)?.filter(enough).ok_or_else(|| StoreError::Refused {
+        location: store.location(),
+        action: format!("lock {}", held.path),
+        why: "it took the object and does not lock it: this is no vault".into(),
+    })?;
+    Ok((again, true))
+}
+
+/// Whether a path may ever be put by who pushes.
+pub fn may_arrive(path: &str, holding: &Holding) -> Result<(), Error> {
+    let state = holding.ledger().state();
+    let refused = |why: &str| Err(Error::Request(format!("{path}: {why}")));
+    match key_of(path) {
+        None => refused("there is no such thing in a vault"),
+        Some(k) if k.kind() == Kind::Locks => refused("a vault has no locks; use --no-lock"),
+        Some(k) if k.kind() == Kind::Keys && !state.admits_key(k.name()) => refused("a key file is taken only at enrolment or from custodians"),
+        Some(_) => Ok(()),
+    }
+}

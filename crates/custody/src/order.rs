@@ -1,0 +1,125 @@
+use crate::{Custodian, Error, Policy, PublicKey, SigningKey};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+const PURPOSE: &str = "order";
+/// An order that nobody carried out in this time is void.
+pub const ORDER_DAYS_MAX: i64 = 14;
+
+/// What custodians can decide. None of it shortens a lock or deletes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Decision {
+    /// Another policy, for what comes.
+    Policy {
+        /// The new one, whole.
+        policy: Policy,
+    },
+    /// Objects or whole sessions that readers shall not see.
+    Hide {
+        /// Paths, for instance `index/ab…`.
+        #[serde(default)]
+        paths: Vec<String>,
+        /// Sessions.
+        #[serde(default)]
+        sessions: Vec<u64>,
+    },
+    /// The reverse.
+    Show {
+        /// Paths.
+        #[serde(default)]
+        paths: Vec<String>,
+        /// Sessions.
+        #[serde(default)]
+        sessions: Vec<u64>,
+    },
+    /// Expiry goes on: what froze it was looked at.
+    Thaw,
+    /// A key file of the repository, by name, that may come in after enrolment.
+    AdmitKey {
+        /// Its name.
+        key: String,
+    },
+    /// Other custodians.
+    Custodians {
+        /// All of them.
+        custodians: Vec<Custodian>,
+        /// How many of them a change takes.
+        quorum: usize,
+    },
+    /// Settings of the place as they are now are as they should be.
+    AcceptFacts {
+        /// The settings.
+        facts: strongroom_objects::Facts,
+    },
+    /// The vault's clock was off for a known reason, and is right now.
+    ClockIsRight,
+}
+
+/// What a decision says, to whom, and when; this is what custodians sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Format version.
+    pub v: u32,
+    /// The repository that it is for.
+    pub repository: String,
+    /// The vault that it is for.
+    pub vault: PublicKey,
+    /// How many orders were carried out before; so none is carried out twice.
+    pub after: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// What.
+    pub decision: Decision,
+}
+
+/// An order and who signed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedOrder {
+    /// The order as JSON: these very bytes are signed.
+    pub text: String,
+    /// Who signed, and the signature.
+    pub signatures: Vec<(PublicKey, String)>,
+}
+
+impl SignedOrder {
+    /// An order that nobody signed yet.
+    pub fn new(order: &Order) -> Result<Self, Error> {
+        Ok(Self { text: serde_json::to_string(order).map_err(|e| Error::Request(e.to_string()))?, signatures: Vec::new() })
+    }
+
+    /// What it says.
+    pub fn order(&self) -> Result<Order, Error> {
+        serde_json::from_str(&self.text).map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
+    }
+
+    /// Adds a signature.
+    pub fn sign(&mut self, key: &SigningKey) {
+        let who = key.public();
+        self.signatures.retain(|(k, _)| *k != who);
+        self.signatures.push((who, key.sign(PURPOSE, self.text.as_bytes())));
+    }
+
+    /// The custodians whose signature is right, each once.
+    pub fn signers<'c>(&self, custodians: &'c [Custodian]) -> Vec<&'c Custodian> {
+        let good: BTreeSet<PublicKey> = self.signatures.iter().filter(|(k, s)| k.verifies(PURPOSE, self.text.as_bytes(), s)).map(|(k, _)| *k).collect();
+        let mut seen = BTreeSet::new();
+        custodians.iter().filter(|c| good.contains(&c.key) && seen.insert(c.key)).collect()
+    }
+}
+
+/// Custodians as they may be: two different keys at least, and a quorum of at least two that can be reached.
+pub fn check_custodians(custodians: &[Custodian], quorum: usize) -> Result<(), Error> {
+    let keys: BTreeSet<PublicKey> = custodians.iter().map(|c| c.key).collect();
+    let names: BTreeSet<&str> = custodians.iter().map(|c| c.name.as_str()).collect();
+    if keys.len() < custodians.len() || names.len() < custodians.len() {
+        return Err(Error::Request("two custodians have the same name or the same key".into()));
+    }
+    if quorum < 2 || quorum > custodians.len() {
+        return Err(Error::Request(format!("{quorum} of {} custodians makes no sense: at least two decide, and all of them must exist", custodians.len())));
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+use crate::Error;
+use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+/// Below it an attacker only has to wait.
+pub const LOCK_DAYS_MIN: u32 = 90;
+/// Above it a mistake or an attacker's clock is paid for during years.
+pub const LOCK_DAYS_MAX: u32 = 3_650;
+
+/// How long a vault keeps what. Changed by two custodians, never from copy 2's side; a change never shortens what is locked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Days for which everything is locked from its arrival.
+    pub lock_days: u32,
+    /// Months for which the first snapshot of each month is locked.
+    pub monthly_months: u32,
+    /// Years for which the first snapshot of each year is locked; 0 for none.
+    pub yearly_years: u32,
+    /// Month in which the school's year begins, 1 to 12.
+    pub year_starts_month: i8,
+    /// When a lock is set or renewed, it gets so many days more than it needs, so that it is not renewed daily.
+    pub renew_ahead_days: u32,
+    /// Days without a new snapshot after which copy 2 counts as silent.
+    pub silent_days: u32,
+    /// More snapshots than this within a day are a flood.
+    pub snapshots_a_day_max: u32,
+    /// More bytes in one session than this share of all that is held are a flood, in percent.
+    pub growth_percent_max: u32,
+    /// Sessions up to here are no flood, whatever their share.
+    pub growth_bytes_free: u64,
+    /// A full manifest that names fewer packs than this share of the one before means that copy 2 shrinks, in percent.
+    pub shrink_percent_min: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            lock_days: 180,
+            monthly_months: 13,
+            yearly_years: 0,
+            year_starts_month: 9,
+            renew_ahead_days: 31,
+            silent_days: 3,
+            snapshots_a_day_max: 48,
+            growth_percent_max: 50,
+            growth_bytes_free: 10 * 1024 * 1024 * 1024,
+            shrink_percent_min: 50,
+        }
+    }
+}
+
+/// A snapshot, as far as retention cares.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// Number of its manifest.
+    pub number: u64,
+    /// When the vault took it in, by the vault's clock.
+    pub at: Timestamp,
+    /// What the backup side says of it.
+    pub clean: bool,
+}
+
+impl Policy {
+    /// Refuses what would not protect, and what would cost without end.
+    pub fn check(&self) -> Result<(), Error> {
+        let wrong = |text: String| Err(Error::Request(text));
+        if self.lock_days < LOCK_DAYS_MIN {
+            return wrong(format!("lock_days is {}; under {LOCK_DAYS_MIN} an attacker only has to wait", self.lock_days));
+        }
+        let longest = self.lock_days.max(self.monthly_months * 31).max(self.yearly_years.saturating_mul(366)).saturating_add(self.renew_ahead_days);
+        if longest > LOCK_DAYS_MAX {
+            return wrong(format!("this policy locks for up to {longest} days, and {LOCK_DAYS_MAX} is the most: nobody can take a lock back"));
+        }
+        if !(1..=12).contains(&self.year_starts_month) || self.renew_ahead_days == 0 || self.silent_days == 0 || self.snapshots_a_day_max == 0 {
+            return wrong("year_starts_month goes from 1 to 12; renew_ahead_days, silent_days and snapshots_a_day_max from 1".into());
+        }
+        Ok(())
+    }
+
+    /// Until when something is locked that arrives now and that no snapshot needs longer.
+    pub fn least(&self, now: Timestamp) -> Timestamp {
+        after_days(now, self.lock_days)
+    }
+
+    /// A lock with the days on top that spare renewals.
+    pub fn with_surplus(&self, need: Timestamp) -> Timestamp {
+        after_days(need, self.renew_ahead_days)
+    }
+
+    /// Until when each snapshot is kept. Time decides, never number: a flood of snapshots shortens nothing. The first of a month
+    /// (or year) counts, and the first that is called clean, so that an attacker's early one does not take a good one's place.
+    pub fn needs(&self, snapshots: &[Arrived]) -> Vec<(u64, Timestamp)> {
+        let mut sorted: Vec<Arrived> = snapshots.to_vec();
+        sorted.sort_by_key(|s| (s.at, s.number));
+        let mut seen = std::collections::BTreeSet::new();
+        let mut out = Vec::new();
+        for s in sorted {
+            let day = TimeZone::UTC.to_datetime(s.at).date();
+            let mut until = self.least(s.at);
+            for (class, period, span) in [
+                ('m', (day.year(), day.month()), Span::new().months(i64::from(self.monthly_months))),
+                ('y', (self.school_year(day), 0), Span::new().years(i64::from(self.yearly_years))),
+            ] {
+                let first = seen.insert((class, period, false));
+                let first_clean = s.clean && seen.insert((class, period, true));
+                if first || first_clean {
+                    until = until.max(after(s.at, span));
+                }
+            }
+            out.push((s.number, until));
+        }
+        out
+    }
+
+    fn school_year(&self, day: Date) -> i16 {
+        if day.month() >= self.year_starts_month { day.year() } else { day.year() - 1 }
+    }
+}
+
+fn after_days(t: Timestamp, days: u32) -> Timestamp {
+    t.checked_add(jiff::SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX)
+}
+
+fn after(t: Timestamp, span: Span) -> Timestamp {
+    t.to_zoned(TimeZone::UTC).checked_add(span).map_or(Timestamp::MAX, |z| z.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("{text}T06:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn each_snapshot_is_kept_by_time_and_a_flood_shortens_nothing() {
+        let policy = Policy { yearly_years: 5, ..Policy::default() };
+        let mut all: Vec<Arrived> =
+            ["2026-08-31", "2026-09-01", "2026-09-02", "2026-10-01"].iter().zip(1..).map(|(d, number)| Arrived { number, at: at(d), clean: true }).collect();
+        let days = |all: &[Arrived], n: u64| {
+            let until = policy.needs(all).into_iter().find(|(m, _)| *m == n).unwrap().1;
+            let from = all.iter().find(|a| a.number == n).unwrap().at;
+            (until.as_second() - from.as_second()) / 86_400
+        };
+        // The first of the old school year, the first of the new one, an ordinary day, the first of a month.
+        assert_eq!((days(&all, 1), days(&all, 2), days(&all, 3), days(&all, 4)), (1826, 1826, 180, 396));
+        let before: Vec<i64> = (1..=4).map(|n| days(&all, n)).collect();
+        // Garbage that comes earlier in the month does not take the clean one's place.
+        for n in 0..1000 {
+            all.push(Arrived { number: 100 + n, at: at("2026-10-01") - jiff::SignedDuration::from_secs(3600), clean: false });
+        }
+        assert_eq!(before, (1..=4).map(|n| days(&all, n)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_does_not_protect_or_never_ends_is_refused() {
+        assert!(Policy::default().check().is_ok());
+        for bad in [
+            Policy { lock_days: 89, ..Policy::default() },
+            Policy { lock_days: 4_000, ..Policy::default() },
+            Policy { yearly_years: 40, ..Policy::default() },
+            Policy { year_starts_month: 13, ..Policy::default() },
+            Policy { renew_ahead_days: 0, ..Policy::default() },
+        ] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+use crate::Error;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use secrecy::{ExposeSecret, SecretBox};
+use serde::{Deserialize, Serialize};
+
+/// An Ed25519 key that signs: a vault's, a custodian's, or the one that belongs to a repository's master key.
+pub struct SigningKey {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey(for {})", self.public)
+    }
+}
+
+impl SigningKey {
+    /// A new seed, from the system's randomness.
+    pub fn new_seed() -> Result<SecretBox<[u8; 32]>, Error> {
+        let mut seed = Box::new([0; 32]);
+        getrandom::fill(seed.as_mut()).map_err(|e| Error::Request(format!("the system gives no random numbers: {e}")))?;
+        Ok(SecretBox::new(seed))
+    }
+
+    /// The key of a seed.
+    pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Result<Self, Error> {
+        let bad = |why: &str| Error::Signature { what: "a signing key".into(), why: why.to_owned() };
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose_secret()).map_err(|_| bad("its seed is no Ed25519 seed"))?;
+        let public = pair.public_key().as_ref().try_into().map(PublicKey).map_err(|_| bad("its public part has a wrong length"))?;
+        Ok(Self { pair, public })
+    }
+
+    /// The public part.
+    pub fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    /// Signs bytes for one purpose; a signature for another purpose does not fit.
+    pub fn sign(&self, purpose: &str, bytes: &[u8]) -> String {
+        hex::encode(self.pair.sign(&message(purpose, bytes)))
+    }
+}
+
+fn message(purpose: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut all = format!("strongroom {purpose} v1\n").into_bytes();
+    all.extend_from_slice(bytes);
+    all
+}
+
+/// The public part of a signing key: 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text.trim(), &mut bytes)
+            .map_err(|_| Error::Signature { what: format!("the public key {text:.80}"), why: "it has not 64 hexadecimal digits".into() })?;
+        Ok(Self(bytes))
+    }
+
+    /// The first sixteen digits: enough to tell keys apart and to read to each other on the telephone.
+    pub fn short(&self) -> String {
+        hex::encode(&self.0[..8])
+    }
+
+    /// Whether a signature over these bytes, for this purpose, is this key's.
+    pub fn verifies(&self, purpose: &str, bytes: &[u8], signature: &str) -> bool {
+        let Ok(signature) = hex::decode(signature) else { return false };
+        UnparsedPublicKey::new(&ED25519, self.0).verify(&message(purpose, bytes), &signature).is_ok()
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        PublicKey::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A document and its signature, as two lines: what was signed is exactly the first line.
+pub(crate) fn seal_lines(key: &SigningKey, purpose: &str, body: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let mut bytes = serde_json::to_vec(body).map_err(|e| Error::Request(e.to_string()))?;
+    let signature = key.sign(purpose, &bytes);
+    bytes.push(b'\n');
+    bytes.extend_from_slice(signature.as_bytes());
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The first line of such a document, when the signature is this key's.
+pub(crate) fn open_lines<'b>(key: &PublicKey, purpose: &str, bytes: &'b [u8]) -> Result<&'b [u8], String> {
+    let cut = bytes.iter().position(|b| *b == b'\n').ok_or("it has no signature")?;
+    let signature = std::str::from_utf8(&bytes[cut + 1..]).map_err(|_| "its signature is no text")?.trim_end();
+    match key.verifies(purpose, &bytes[..cut], signature) {
+        true => Ok(&bytes[..cut]),
+        false => Err(format!("its signature is not that of the key {}", key.short())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_fits_one_key_one_purpose_and_these_bytes() {
+        let key = SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap();
+        let other = SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap();
+        let s = key.sign("manifest", b"bytes");
+        assert!(key.public().verifies("manifest", b"bytes", &s));
+        assert!(!key.public().verifies("order", b"bytes", &s));
+        assert!(!key.public().verifies("manifest", b"bytez", &s));
+        assert!(!other.public().verifies("manifest", b"bytes", &s));
+        assert!(!key.public().verifies("manifest", b"bytes", "no hex"));
+        assert_eq!(PublicKey::parse(&key.public().to_string()).unwrap(), key.public());
+    }
+}

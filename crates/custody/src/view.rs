@@ -1,0 +1,125 @@
+use crate::{Error, Ledger, Trust};
+use bytes::Bytes;
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use strongroom_objects::{Entry, Key, Kind, LockedStore, Put, Store, StoreError, key_of, path_of};
+
+/// What readers of a vault see, as a store that can only be read: sealed sessions up to a chosen one, by recorded version.
+pub struct VaultView {
+    store: Arc<dyn LockedStore>,
+    rows: BTreeMap<(Kind, String), (String, u64)>,
+    name: String,
+}
+
+impl VaultView {
+    /// The view of sealed sessions up to `upto`, as the log tells it.
+    pub fn of(ledger: &Ledger, upto: Option<u64>) -> Result<Self, Error> {
+        let state = ledger.state();
+        let newest = state.sessions.keys().next_back().copied().unwrap_or(0);
+        if let Some(n) = upto.filter(|n| *n > newest) {
+            return Err(Error::Request(format!("there is no sealed session {n}; the newest is {newest}")));
+        }
+        let last = upto.unwrap_or(u64::MAX);
+        let rows = state.objects.iter().filter(|(p, _)| state.is_seen(p, last));
+        let rows = rows.filter_map(|(p, o)| key_of(p).map(|k| ((k.kind(), k.name().to_owned()), (o.version.clone(), o.size_bytes)))).collect();
+        let name = upto.map_or_else(|| ledger.store().location(), |n| format!("{}@{n}", ledger.store().location()));
+        Ok(Self { store: ledger.store().clone(), rows, name })
+    }
+
+    /// The view of somebody who has nothing but the vault: the versions that its log knows, whoever signed it, or else whatever
+    /// lies there. Who reads holds every object against its own name, and takes what manifests name that the repository's key
+    /// signed.
+    pub fn as_found(store: Arc<dyn LockedStore>, upto: Option<u64>) -> Result<Self, Error> {
+        match Ledger::open(store.clone(), None, &Trust::AsFound, None) {
+            Ok(ledger) if !ledger.state().sessions.is_empty() => return Self::of(&ledger, upto),
+            Ok(_) => {}
+            Err(e @ Error::Store(StoreError::Refused { .. } | StoreError::Failed { .. })) => return Err(e),
+            Err(e) => tracing::warn!("{e}; what lies in the vault is looked at instead"),
+        }
+        let mut rows = BTreeMap::new();
+        // Newest first, so that the oldest version of a name stays.
+        for row in store.survey("")?.into_iter().filter(|r| !r.marker) {
+            if let Some(k) = key_of(&row.path) {
+                rows.insert((k.kind(), k.name().to_owned()), (row.version, row.size_bytes));
+            }
+        }
+        Ok(Self { name: store.location(), store, rows })
+    }
+
+    /// How many objects it shows, and their bytes.
+    pub fn totals(&self) -> (u64, u64) {
+        (self.rows.len() as u64, self.rows.values().map(|r| r.1).sum())
+    }
+
+    /// Everything that it shows.
+    pub fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.rows.keys().map(|(kind, name)| Key::new(*kind, name)).collect()
+    }
+
+    fn row(&self, key: &Key) -> Result<&(String, u64), StoreError> {
+        self.rows.get(&(key.kind(), key.name().to_owned())).ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.name.clone() })
+    }
+
+    fn refused(&self, action: String) -> StoreError {
+        StoreError::Refused { location: self.name.clone(), action, why: "a view of a vault is there to be read".into() }
+    }
+}
+
+impl Store for VaultView {
+    fn location(&self) -> String {
+        self.name.clone()
+    }
+
+    fn put(&self, key: &Key, _: &[u8]) -> Result<Put, StoreError> {
+        Err(self.refused(format!("store {key}")))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
+        let (version, _) = self.row(key)?;
+        let path = path_of(key);
+        let first = self.store.fetch(&path, version, None);
+        if let Ok(bytes) = &first
+            && key.names_its_bytes(bytes)
+        {
+            return first;
+        }
+        // Whatever else lies under this name is as good, when its bytes are the right ones.
+        for row in self.store.survey(&path)?.into_iter().filter(|r| r.path == path && !r.marker && r.version != *version) {
+            if let Ok(bytes) = self.store.fetch(&path, &row.version, None)
+                && key.kind() != Kind::Config
+                && key.names_its_bytes(&bytes)
+            {
+                return Ok(bytes);
+            }
+        }
+        match first {
+            Ok(_) => Err(StoreError::Damaged { key: key.to_string(), location: self.name.clone(), why: "its bytes are not those that its name says".into() }),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let (version, _) = self.row(key)?;
+        self.store.fetch(&path_of(key), version, Some(range))
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        Ok(self.rows.get(&(key.kind(), key.name().to_owned())).map(|r| r.1))
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
+        let rows = self.rows.iter().filter(|((k, _), _)| *k == kind);
+        Ok(rows.map(|((_, name), (_, size_bytes))| Entry { name: name.clone(), size_bytes: *size_bytes }).collect())
+    }
+
+    fn replace(&self, key: &Key, _: &[u8]) -> Result<(), StoreError> {
+        Err(self.refused(format!("replace {key}")))
+    }
+
+    fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        Err(self.refused(format!("remove {key}")))
+    }
+}

@@ -1,0 +1,78 @@
+use crate::{Error, Event, Holding};
+use jiff::Timestamp;
+
+/// A reason to free nothing: a short code, and a sentence.
+pub type Suspicion = (&'static str, String);
+
+const DAY_S: i64 = 86_400;
+
+/// What looks wrong with copy 2, from what the vault itself saw.
+pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
+    let state = holding.ledger().state();
+    let policy = &state.policy;
+    let mut out = Vec::new();
+    let days = |t: Timestamp| (now.as_second() - t.as_second()) / DAY_S;
+    if let Some(newest) = state.snapshots().map(|(_, at, _)| at).max()
+        && days(newest) >= i64::from(policy.silent_days)
+    {
+        out.push(("silent", format!("copy 2 has given no new snapshot for {} days", days(newest))));
+    }
+    let today = state.snapshots().filter(|(_, at, _)| days(*at) == 0).count();
+    if today > policy.snapshots_a_day_max as usize {
+        out.push(("flood", format!("{today} snapshots came within a day; {} is the most that the policy expects", policy.snapshots_a_day_max)));
+    }
+    if let Some((number, last)) = state.sessions.iter().next_back()
+        && days(last.at) == 0
+    {
+        let before: u64 = state.sessions.range(..number).map(|(_, s)| s.bytes).sum();
+        if before > 0 && last.bytes > policy.growth_bytes_free && last.bytes / (before / 100).max(1) > u64::from(policy.growth_percent_max) {
+            out.push((
+                "flood",
+                format!(
+                    "session {number} brought {} bytes where {before} were held: {} % is the most that the policy expects",
+                    last.bytes, policy.growth_percent_max
+                ),
+            ));
+        }
+    }
+    let chain = holding.chain();
+    let packs = |number: u64| {
+        let mut all: Vec<&str> = chain.indexes(number).flat_map(|i| chain.packs(i)).map(String::as_str).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.len()
+    };
+    // A full manifest says what copy 2 is now; the one before it says what it was.
+    if let Some((number, ..)) = chain.rows().rfind(|(_, _, m)| m.previous.is_none())
+        && let Some((before, ..)) = chain.rows().rfind(|(n, ..)| *n < number)
+        && chain.is_whole(before)
+        && chain.is_whole(number)
+    {
+        let (was, is) = (packs(before), packs(number));
+        if was > 0 && is * 100 < was * policy.shrink_percent_min as usize {
+            out.push(("shrinks", format!("copy 2 names {is} packs where it named {was}")));
+        }
+    }
+    if let Some((_, m)) = chain.newest()
+        && !m.clean
+    {
+        out.push(("verdict", format!("the newest snapshot, {:.8}, is not called clean", m.snapshot)));
+    }
+    out
+}
+
+/// Freezes expiry for what looks wrong and is not frozen for yet; answers what is new. Custodians alone thaw.
+pub fn freeze(holding: &mut Holding, found: &[Suspicion], now: Timestamp) -> Result<Vec<Suspicion>, Error> {
+    let frozen = &holding.ledger().state().frozen;
+    let new: Vec<Suspicion> = found.iter().filter(|(code, _)| !frozen.keys().any(|why| why.starts_with(&format!("{code}:")))).cloned().collect();
+    if new.is_empty() {
+        return Ok(new);
+    }
+    let mut events = Vec::new();
+    for (code, text) in &new {
+        events.push(Event::Frozen { at: now, why: format!("{code}: {text}") });
+        events.push(Event::Alarm { at: now, kind: (*code).to_owned(), text: format!("{text}; nothing is freed until custodians say so") });
+    }
+    holding.ledger_mut().append(events, now)?;
+    Ok(new)
+}

@@ -1,0 +1,75 @@
+//! What the vault may know: after each backup a signed manifest says which indexes and packs its snapshot needs.
+
+use crate::Error;
+use std::collections::BTreeSet;
+use strongroom_custody::{Card, Chain, Manifest, SigningKey};
+use strongroom_objects::{Key, Kind, hash_name};
+use strongroom_repository::{Id, MasterKey, Repository, TAG_CLEAN};
+
+/// After so many manifests one stands alone again, so that a vault that lost one waits no longer than this.
+const FULL_EVERY: u64 = 64;
+
+/// The key that signs a repository's manifests; it follows from the master key.
+pub fn signing_key(key: &MasterKey) -> Result<SigningKey, Error> {
+    Ok(SigningKey::from_seed(&key.signing_seed())?)
+}
+
+/// What the custodians of a vault need to know of a repository: public things alone.
+pub fn card(repo: &Repository) -> Result<Card, Error> {
+    let config = repo.store().get(&Key::config())?;
+    let keys = repo.store().list(Kind::Keys)?.into_iter().map(|e| e.name).collect();
+    Ok(Card { v: 1, repository: repo.id().to_string(), key: signing_key(repo.key())?.public(), config_sha256: hash_name(&config), keys })
+}
+
+/// Writes manifests for finished snapshots that have none; answers how many. Call it with the writer's lock held.
+pub fn publish(repo: &Repository) -> Result<u64, Error> {
+    let key = signing_key(repo.key())?;
+    let mut chain = Chain::of_store(repo.store().as_ref(), &key.public())?;
+    let covered: BTreeSet<String> = chain.rows().map(|(_, _, m)| m.snapshot.clone()).collect();
+    let mut waiting = Vec::new();
+    for entry in repo.store().list(Kind::Snapshots)?.into_iter().filter(|e| !covered.contains(&e.name)) {
+        let id = Id::parse(&entry.name)?;
+        let snapshot = repo.snapshot(&id)?;
+        if snapshot.is_finished() {
+            waiting.push((id, snapshot));
+        }
+    }
+    waiting.sort_by_key(|(id, s)| (s.time, *id));
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    let listed: BTreeSet<String> = repo.store().list(Kind::Index)?.into_iter().map(|e| e.name).collect();
+    let count = waiting.len() as u64;
+    for (id, snapshot) in waiting {
+        let newest = chain.newest().map(|(name, m)| (name.to_owned(), m.number));
+        let number = newest.as_ref().map_or(1, |(_, n)| n + 1);
+        let before: BTreeSet<String> = newest.iter().flat_map(|(_, n)| chain.indexes(*n).map(str::to_owned).collect::<Vec<_>>()).collect();
+        // A prune took indexes away: from here on a full one tells what there is.
+        let follows = newest.as_ref().is_some_and(|(_, n)| chain.is_whole(*n)) && before.is_subset(&listed) && number % FULL_EVERY != 1;
+        let mut indexes = std::collections::BTreeMap::new();
+        for index in listed.iter().filter(|i| !follows || !before.contains(*i)) {
+            let packs = match chain.packs(index) {
+                [] => repo.index_packs(&Id::parse(index)?)?.iter().map(Id::to_string).collect(),
+                known => known.to_vec(),
+            };
+            indexes.insert(index.clone(), packs);
+        }
+        let manifest = Manifest {
+            v: 1,
+            repository: repo.id().to_string(),
+            number,
+            previous: newest.filter(|_| follows).map(|(name, _)| name),
+            snapshot: id.to_string(),
+            time: snapshot.time,
+            clean: snapshot.has_tag(TAG_CLEAN),
+            indexes,
+        };
+        let bytes = manifest.sign(&key)?;
+        let name = hash_name(&bytes);
+        repo.store().put(&Key::new(Kind::Manifests, &name)?, &bytes)?;
+        repo.store().flush()?;
+        let all = chain.rows().map(|(_, n, m)| (n.to_owned(), m.clone())).collect::<Vec<_>>();
+        chain = Chain::new(all.into_iter().chain([(name, manifest)]));
+    }
+    Ok(count)
+}

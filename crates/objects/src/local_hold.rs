@@ -1,0 +1,266 @@
+use crate::{Facts, Held, LockedStore, StoreError, VersionRow};
+use bytes::Bytes;
+use jiff::Timestamp;
+use rustix::fs::IFlags;
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The only version that a file has.
+const VERSION: &str = "1";
+
+/// A folder whose files stay until their time.
+///
+/// The end of a lock is the file's time of modification, as WORM file systems keep it in a time stamp; so it travels with the
+/// file and needs no second place. With `immutable` the kernel's immutable flag is set on each file, where the file system
+/// and the process' rights allow it; [`LockedStore::facts`] says whether they do.
+pub struct LocalHold {
+    root: PathBuf,
+    immutable: bool,
+    unsynced: Mutex<std::collections::BTreeSet<PathBuf>>,
+    counter: AtomicU64,
+}
+
+impl LocalHold {
+    /// A hold in `root`; nothing is created before the first put.
+    pub fn new(root: impl Into<PathBuf>, immutable: bool) -> Self {
+        Self { root: root.into(), immutable, unsynced: Mutex::default(), counter: AtomicU64::new(0) }
+    }
+
+    fn failed(&self, action: impl Into<String>, why: &io::Error) -> StoreError {
+        StoreError::Failed { location: self.location(), action: action.into(), why: why.to_string() }
+    }
+
+    fn place(&self, path: &str) -> Result<PathBuf, StoreError> {
+        let good = !path.is_empty() && path.split('/').all(|p| !p.is_empty() && p != "." && p != ".." && !p.contains('\0'));
+        match good && !path.starts_with("tmp/") {
+            true => Ok(self.root.join(path)),
+            false => Err(StoreError::Refused { location: self.location(), action: format!("use the path {path:?}"), why: "it is no path of a vault".into() }),
+        }
+    }
+
+    /// Sets or takes away the immutable flag; `false` where the kernel does not let us.
+    fn flag(file: &File, on: bool) -> io::Result<bool> {
+        let refused =
+            |e: rustix::io::Errno| matches!(e, rustix::io::Errno::PERM | rustix::io::Errno::NOTTY | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS);
+        let flags = match rustix::fs::ioctl_getflags(file) {
+            Ok(flags) => flags,
+            Err(e) if refused(e) => return Ok(false),
+            Err(e) => return Err(e.into()),
+        };
+        let wanted = if on { flags | IFlags::IMMUTABLE } else { flags - IFlags::IMMUTABLE };
+        if wanted == flags {
+            return Ok(true);
+        }
+        match rustix::fs::ioctl_setflags(file, wanted) {
+            Ok(()) => Ok(true),
+            Err(e) if refused(e) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn write(&self, place: &Path, bytes: &[u8], until: Timestamp) -> io::Result<()> {
+        let n = self.counter.fetch_add(1, Ordering::Relaxed);
+        let dir = self.root.join("tmp");
+        fs::create_dir_all(&dir)?;
+        let tmp = dir.join(format!("{}-{n}", std::process::id()));
+        let done = (|| {
+            let mut file = File::create(&tmp)?;
+            file.write_all(bytes)?;
+            let mut permissions = file.metadata()?.permissions();
+            permissions.set_readonly(true);
+            file.set_permissions(permissions)?;
+            file.set_modified(until.into())?;
+            file.sync_all()?;
+            if let Some(dir) = place.parent() {
+                fs::create_dir_all(dir)?;
+            }
+            fs::hard_link(&tmp, place)
+        })();
+        let _ = fs::remove_file(&tmp);
+        done?;
+        if self.immutable {
+            Self::flag(&File::open(place)?, true)?;
+        }
+        Ok(())
+    }
+
+    fn walk(&self, dir: &Path, rows: &mut Vec<VersionRow>) -> io::Result<()> {
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            let meta = entry.metadata()?;
+            if meta.is_dir() {
+                if path != self.root.join("tmp") {
+                    self.walk(&path, rows)?;
+                }
+            } else if let Some(path) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
+                // The time of arrival is the vault's ledger's to know; the file's own is its lock.
+                let modified = meta.created().ok().and_then(|t| Timestamp::try_from(t).ok()).unwrap_or_default();
+                rows.push(VersionRow { path: path.to_owned(), version: VERSION.into(), size_bytes: meta.len(), latest: true, marker: false, modified });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LockedStore for LocalHold {
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+        let place = self.place(path)?;
+        match self.write(&place, bytes, until) {
+            Ok(()) => {}
+            // Put before, perhaps by a run that was killed: the same bytes count, and their lock is made long enough.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                let there = fs::read(&place).map_err(|e| self.failed(format!("read {path}"), &e))?;
+                if there != *bytes {
+                    let why = "something else lies there, and a vault overwrites nothing".to_owned();
+                    return Err(StoreError::Refused { location: self.location(), action: format!("store {path}"), why });
+                }
+                self.extend(path, VERSION, until)?;
+            }
+            Err(e) => return Err(self.failed(format!("store {path}"), &e)),
+        }
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+        let gone = || StoreError::Failed { location: self.location(), action: format!("store {path}"), why: "it is gone again".into() };
+        self.look(path, VERSION)?.ok_or_else(gone)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        let paths = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut dirs = std::collections::BTreeSet::new();
+        for path in &paths {
+            dirs.extend(path.ancestors().skip(1).take_while(|a| a.starts_with(&self.root)).map(Path::to_owned));
+        }
+        for dir in &dirs {
+            if let Err(e) = File::open(dir).and_then(|f| f.sync_all()) {
+                let e = self.failed(format!("force {} to disk", dir.display()), &e);
+                self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+                return Err(e);
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, path: &str, _version: &str, range: Option<Range<u64>>) -> Result<Bytes, StoreError> {
+        let place = self.place(path)?;
+        let read = (|| {
+            let Some(range) = range else { return fs::read(&place).map(Bytes::from) };
+            let mut file = File::open(&place)?;
+            if file.metadata()?.len() < range.end {
+                return Err(io::Error::from(ErrorKind::UnexpectedEof));
+            }
+            file.seek(SeekFrom::Start(range.start))?;
+            let mut buffer = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)];
+            file.read_exact(&mut buffer)?;
+            Ok(Bytes::from(buffer))
+        })();
+        read.map_err(|e| match e.kind() {
+            ErrorKind::NotFound => StoreError::NotFound { key: path.to_owned(), location: self.location() },
+            ErrorKind::UnexpectedEof => {
+                StoreError::Damaged { key: path.to_owned(), location: self.location(), why: "it ends before the bytes that were asked for".into() }
+            }
+            _ => self.failed(format!("read {path}"), &e),
+        })
+    }
+
+    fn look(&self, path: &str, _version: &str) -> Result<Option<Held>, StoreError> {
+        let place = self.place(path)?;
+        let meta = match fs::metadata(&place) {
+            Ok(meta) => meta,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(self.failed(format!("look at {path}"), &e)),
+        };
+        let until = meta.modified().ok().and_then(|t| Timestamp::try_from(t).ok());
+        Ok(Some(Held { path: path.to_owned(), version: VERSION.into(), size_bytes: meta.len(), until }))
+    }
+
+    fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
+        let place = self.place(path)?;
+        let held = self.look(path, version)?.ok_or_else(|| StoreError::NotFound { key: path.to_owned(), location: self.location() })?;
+        if held.until.is_some_and(|u| u >= until) {
+            return Ok(());
+        }
+        let done = (|| {
+            let file = File::open(&place)?;
+            if self.immutable {
+                Self::flag(&file, false)?;
+            }
+            let set = file.set_modified(until.into());
+            if self.immutable {
+                Self::flag(&file, true)?;
+            }
+            set?;
+            file.sync_all()
+        })();
+        done.map_err(|e| self.failed(format!("lock {path} until {until}"), &e))
+    }
+
+    fn free(&self, path: &str, version: &str, now: Timestamp) -> Result<(), StoreError> {
+        let place = self.place(path)?;
+        let Some(held) = self.look(path, version)? else { return Ok(()) };
+        if let Some(until) = held.until.filter(|u| *u > now) {
+            return Err(StoreError::Refused { location: self.location(), action: format!("delete {path}"), why: format!("it is locked until {until}") });
+        }
+        let done = (|| {
+            if self.immutable {
+                Self::flag(&File::open(&place)?, false)?;
+            }
+            fs::remove_file(&place)
+        })();
+        done.map_err(|e| self.failed(format!("delete {path}"), &e))
+    }
+
+    fn survey(&self, prefix: &str) -> Result<Vec<VersionRow>, StoreError> {
+        let mut rows = Vec::new();
+        // A prefix ends at a slash or is a file's own name.
+        let start = match prefix.rsplit_once('/') {
+            Some((dir, _)) => self.root.join(dir),
+            None => self.root.clone(),
+        };
+        self.walk(&start, &mut rows).map_err(|e| self.failed(format!("list {prefix}"), &e))?;
+        rows.retain(|r| r.path.starts_with(prefix));
+        rows.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(rows)
+    }
+
+    fn date(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
+    fn facts(&self) -> Result<Facts, StoreError> {
+        let mut facts = Facts::new();
+        let test = (|| {
+            fs::create_dir_all(self.root.join("tmp"))?;
+            let path = self.root.join("tmp").join(format!("{}-flag", std::process::id()));
+            let file = File::create(&path)?;
+            let works = self.immutable && Self::flag(&file, true)?;
+            Self::flag(&file, false)?;
+            fs::remove_file(&path)?;
+            Ok(works)
+        })();
+        let works = test.map_err(|e| self.failed("look at its flags", &e))?;
+        let word = match (self.immutable, works) {
+            (true, true) => "set on every file",
+            (true, false) => "not possible here: the file system or the rights of this process do not allow it",
+            (false, _) => "not wanted by the settings",
+        };
+        facts.insert("immutable flag".into(), word.into());
+        Ok(facts)
+    }
+}

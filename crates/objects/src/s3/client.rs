@@ -1,0 +1,510 @@
+use crate::{Entry, Facts, Held, Key, Kind, LockedStore, Put, Store, StoreError, VersionRow, key_of, path_of};
+use aws_sdk_s3::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, retry::RetryConfig, timeout::TimeoutConfig},
+    error::{ProvideErrorMetadata, SdkError},
+    operation::head_object::HeadObjectOutput,
+    primitives::{ByteStream, DateTime},
+    types::{ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode},
+};
+use aws_smithy_http_client::tls;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use jiff::Timestamp;
+use md5::{Digest, Md5};
+use secrecy::{ExposeSecret, SecretString};
+use std::{
+    future::Future,
+    ops::Range,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use strongroom_model::Clock;
+
+/// How to reach a bucket.
+#[derive(Clone)]
+pub struct S3Settings {
+    /// The server; `None` is AWS itself.
+    pub endpoint: Option<url::Url>,
+    /// Its region.
+    pub region: String,
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before every path, empty or ending in a slash.
+    pub prefix: String,
+    /// Name of the credential.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: SecretString,
+    /// CA that signed the server's certificate, when it is not a public one.
+    pub ca_file: Option<PathBuf>,
+    /// The time that signs requests; the system's when absent.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+impl std::fmt::Debug for S3Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "S3Settings({:?}, {}/{}, as {})", self.endpoint.as_ref().map(url::Url::as_str), self.bucket, self.prefix, self.access_key_id)
+    }
+}
+
+struct ClockSource(Arc<dyn Clock>);
+
+impl std::fmt::Debug for ClockSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClockSource")
+    }
+}
+
+impl aws_smithy_async::time::TimeSource for ClockSource {
+    fn now(&self) -> std::time::SystemTime {
+        self.0.now().into()
+    }
+}
+
+/// A bucket, or a part of one. Calls block; use it from ordinary threads.
+pub struct S3Bucket {
+    pub(super) settings: S3Settings,
+    pub(super) client: Client,
+    runtime: Option<tokio::runtime::Runtime>,
+    pub(super) sent: Arc<AtomicU64>,
+    plain: reqwest::blocking::Client,
+}
+
+impl Drop for S3Bucket {
+    fn drop(&mut self) {
+        // A runtime that is dropped waits for its threads, and must not be dropped inside another.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What an S3 server answered to something that it did not do.
+#[derive(Debug, Clone)]
+pub(super) struct Denial {
+    pub(super) status: Option<u16>,
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+pub(super) fn denial<E: ProvideErrorMetadata + std::fmt::Debug>(e: &SdkError<E>) -> Denial {
+    let status = e.raw_response().map(|r| r.status().as_u16());
+    let code = e.code().unwrap_or_default().to_owned();
+    let mut message = e.message().unwrap_or_default().to_owned();
+    if status.is_none() {
+        // Not a word of the server: what lies under it says why.
+        message = match e {
+            SdkError::DispatchFailure(d) => d.as_connector_error().map_or_else(|| "the connection failed".to_owned(), |c| chain(c)),
+            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+            other => format!("{other}"),
+        };
+    }
+    Denial { status, code, message }
+}
+
+fn chain(e: &dyn std::error::Error) -> String {
+    let mut text = e.to_string();
+    let mut next = e.source();
+    while let Some(e) = next {
+        text = format!("{text}: {e}");
+        next = e.source();
+    }
+    text
+}
+
+pub(super) fn md5_of(bytes: &[u8]) -> String {
+    STANDARD.encode(Md5::digest(bytes))
+}
+
+fn stamp(t: Timestamp) -> DateTime {
+    DateTime::from_secs(t.as_second())
+}
+
+fn time(t: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(t.secs()).ok()
+}
+
+fn locked_until(h: &HeadObjectOutput) -> Option<Timestamp> {
+    // GOVERNANCE can be bypassed by whoever may: it counts as no lock.
+    (h.object_lock_mode() == Some(&ObjectLockMode::Compliance)).then(|| h.object_lock_retain_until_date().and_then(time)).flatten()
+}
+
+impl S3Bucket {
+    /// Connects lazily; only bad settings fail here.
+    pub fn new(settings: S3Settings) -> Result<Self, StoreError> {
+        let location = format!("s3:{}/{}", settings.bucket, settings.prefix);
+        let failed = |why: String| StoreError::Failed { location: location.clone(), action: "set up the connection".to_owned(), why };
+        let pem = match &settings.ca_file {
+            Some(path) => Some(std::fs::read(path).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?),
+            None => None,
+        };
+        let mut trust = tls::TrustStore::default();
+        let mut plain = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20));
+        if let Some(pem) = &pem {
+            trust = trust.with_native_roots(false).with_pem_certificate(pem.as_slice());
+            let certs = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| failed(e.to_string()))?;
+            plain = plain.tls_certs_only(certs);
+        } else if settings.endpoint.as_ref().is_some_and(|e| e.scheme() == "http") {
+            plain = plain.tls_certs_only([]);
+        }
+        let context = tls::TlsContext::builder().with_trust_store(trust).build().map_err(|e| failed(e.to_string()))?;
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+            .tls_context(context)
+            .build_https();
+        let credentials = Credentials::builder()
+            .access_key_id(&settings.access_key_id)
+            .secret_access_key(settings.secret_access_key.expose_secret())
+            .provider_name("strongroom")
+            .build();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(20))
+            .read_timeout(Duration::from_secs(120))
+            .operation_attempt_timeout(Duration::from_secs(600))
+            .build();
+        let mut config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(settings.region.clone()))
+            .force_path_style(true)
+            .credentials_provider(credentials)
+            .http_client(http)
+            // Older Ceph refuses streams with trailers.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .timeout_config(timeouts);
+        if let Some(endpoint) = &settings.endpoint {
+            config = config.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+        }
+        if let Some(clock) = &settings.clock {
+            config = config.time_source(ClockSource(clock.clone()));
+        }
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("s3").enable_all().build().map_err(|e| failed(e.to_string()))?;
+        let plain = plain.build().map_err(|e| failed(e.to_string()))?;
+        Ok(Self { client: Client::from_conf(config.build()), runtime: Some(runtime), settings, sent: Arc::default(), plain })
+    }
+
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.settings.bucket
+    }
+
+    /// The name of the credential.
+    pub fn access_key_id(&self) -> &str {
+        &self.settings.access_key_id
+    }
+
+    /// The server, or AWS.
+    pub fn endpoint(&self) -> String {
+        self.settings.endpoint.as_ref().map_or_else(|| format!("AWS, {}", self.settings.region), |e| e.origin().ascii_serialization())
+    }
+
+    pub(super) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.settings.prefix)
+    }
+
+    /// Runs a call, and waits.
+    pub(super) fn wait<T, E: ProvideErrorMetadata + std::fmt::Debug>(&self, call: impl Future<Output = Result<T, SdkError<E>>>) -> Result<T, Denial> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.block(async { call.await.map_err(|e| denial(&e)) })
+    }
+
+    fn block<T>(&self, work: impl Future<Output = Result<T, Denial>>) -> Result<T, Denial> {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(work),
+            None => Err(Denial { status: None, code: String::new(), message: "the connection was closed".into() }),
+        }
+    }
+
+    fn where_(&self) -> String {
+        format!("s3:{}/{}/{}", self.endpoint(), self.settings.bucket, self.settings.prefix)
+    }
+
+    fn error(&self, action: &str, path: &str, d: &Denial) -> StoreError {
+        let location = self.where_();
+        let why = match (d.code.as_str(), d.message.as_str()) {
+            ("", "") => d.status.map_or_else(|| "no answer".to_owned(), |s| format!("status {s}")),
+            ("", m) => m.to_owned(),
+            (c, "") => c.to_owned(),
+            (c, m) => format!("{c}: {m}"),
+        };
+        match d.status {
+            // A bucket that is not there is no empty bucket.
+            Some(404) if d.code != "NoSuchBucket" => StoreError::NotFound { key: path.to_owned(), location },
+            Some(401 | 403 | 405 | 409) => StoreError::Refused { location, action: action.to_owned(), why },
+            _ => StoreError::Failed { location, action: action.to_owned(), why },
+        }
+    }
+
+    fn head(&self, path: &str, version: Option<&str>) -> Result<Option<HeadObjectOutput>, StoreError> {
+        let call = self.client.head_object().bucket(&self.settings.bucket).key(self.path(path)).set_version_id(version.map(str::to_owned));
+        match self.wait(call.send()) {
+            Ok(h) => Ok(Some(h)),
+            // 405 is the answer for a version that is a delete marker.
+            Err(d) if matches!(d.status, Some(404 | 405)) && d.code != "NoSuchBucket" => Ok(None),
+            Err(d) => Err(self.error(&format!("look at {path}"), path, &d)),
+        }
+    }
+
+    fn read(&self, path: &str, version: Option<&str>, range: Option<Range<u64>>) -> Result<Bytes, StoreError> {
+        let wanted = range.clone().map(|r| format!("bytes={}-{}", r.start, r.end.saturating_sub(1)));
+        let call = self.client.get_object().bucket(&self.settings.bucket).key(self.path(path)).set_version_id(version.map(str::to_owned)).set_range(wanted);
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let got = self.block(async {
+            let out = call.send().await.map_err(|e| denial(&e))?;
+            let expected = out.content_length();
+            let body = out.body.collect().await.map_err(|e| Denial { status: None, code: String::new(), message: e.to_string() })?.into_bytes();
+            Ok((body, expected))
+        });
+        let (bytes, expected) = got.map_err(|d| self.error(&format!("read {path}"), path, &d))?;
+        let expected = match &range {
+            Some(r) => Some(r.end - r.start),
+            None => expected.and_then(|n| u64::try_from(n).ok()),
+        };
+        if expected.is_some_and(|n| n != bytes.len() as u64) {
+            return Err(StoreError::Damaged {
+                key: path.to_owned(),
+                location: self.where_(),
+                why: format!("{} bytes came where {} were announced", bytes.len(), expected.unwrap_or_default()),
+            });
+        }
+        Ok(bytes)
+    }
+
+    fn write(&self, path: &str, bytes: &Bytes, until: Option<Timestamp>, only_if_absent: bool) -> Result<Result<Option<String>, Denial>, StoreError> {
+        let mut call = self
+            .client
+            .put_object()
+            .bucket(&self.settings.bucket)
+            .key(self.path(path))
+            .content_md5(md5_of(bytes))
+            .content_type("application/octet-stream")
+            .body(ByteStream::from(bytes.clone()));
+        if let Some(until) = until {
+            call = call.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(stamp(until));
+        }
+        if only_if_absent {
+            call = call.if_none_match("*");
+        }
+        Ok(match self.wait(call.send()) {
+            Ok(out) => Ok(out.version_id().map(str::to_owned)),
+            Err(d) => Err(d),
+        })
+    }
+
+    fn pages(&self, prefix: &str, mut row: impl FnMut(&str, u64)) -> Result<(), StoreError> {
+        let full = self.path(prefix);
+        let mut token = None;
+        loop {
+            let call = self.client.list_objects_v2().bucket(&self.settings.bucket).prefix(&full).set_continuation_token(token.take());
+            let page = self.wait(call.send()).map_err(|d| self.error(&format!("list {prefix}"), prefix, &d))?;
+            for o in page.contents() {
+                if let Some(path) = o.key().and_then(|k| k.strip_prefix(&self.settings.prefix)) {
+                    row(path, o.size().and_then(|n| u64::try_from(n).ok()).unwrap_or(0));
+                }
+            }
+            match (page.is_truncated() == Some(true), page.next_continuation_token()) {
+                (false, _) => return Ok(()),
+                (true, Some(next)) => token = Some(next.to_owned()),
+                (true, None) => {
+                    let why = "the server says that there is more, and not where".to_owned();
+                    return Err(StoreError::Failed { location: self.where_(), action: format!("list {prefix}"), why });
+                }
+            }
+        }
+    }
+}
+
+impl Store for S3Bucket {
+    fn location(&self) -> String {
+        self.where_()
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+        let path = path_of(key);
+        // Servers that ignore the condition on the PUT are asked first.
+        if self.head(&path, None)?.is_some() {
+            return Ok(Put::Present);
+        }
+        match self.write(&path, &Bytes::copy_from_slice(bytes), None, true)? {
+            Ok(_) => Ok(Put::New),
+            Err(d) if d.status == Some(412) => Ok(Put::Present),
+            Err(d) => Err(self.error(&format!("write {key}"), &path, &d)),
+        }
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
+        self.read(&path_of(key), None, None)
+    }
+
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let path = path_of(key);
+        self.read(&path, None, Some(range.clone())).map_err(|e| match e {
+            // A range behind the end is a short read.
+            StoreError::Failed { why, .. } if why.starts_with("InvalidRange") => {
+                StoreError::Damaged { key: key.to_string(), location: self.where_(), why: format!("it ends before byte {}", range.end) }
+            }
+            e => e,
+        })
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        Ok(self.head(&path_of(key), None)?.and_then(|h| h.content_length()).and_then(|n| u64::try_from(n).ok()))
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
+        let prefix = if kind == Kind::Config { "config".to_owned() } else { format!("{}/", kind.as_str()) };
+        let mut rows = Vec::new();
+        self.pages(&prefix, |path, size_bytes| {
+            if let Some(key) = key_of(path).filter(|k| k.kind() == kind) {
+                rows.push(Entry { name: key.name().to_owned(), size_bytes });
+            }
+        })?;
+        rows.sort();
+        rows.dedup_by(|a, b| a.name == b.name);
+        Ok(rows)
+    }
+
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = path_of(key);
+        self.write(&path, &Bytes::copy_from_slice(bytes), None, false)?.map(|_| ()).map_err(|d| self.error(&format!("replace {key}"), &path, &d))
+    }
+
+    fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        let path = path_of(key);
+        let call = self.client.delete_object().bucket(&self.settings.bucket).key(self.path(&path));
+        match self.wait(call.send()) {
+            Ok(_) => Ok(()),
+            Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => Ok(()),
+            Err(d) => Err(self.error(&format!("remove {key}"), &path, &d)),
+        }
+    }
+}
+
+impl LockedStore for S3Bucket {
+    fn location(&self) -> String {
+        self.where_()
+    }
+
+    fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+        let action = format!("store {path}");
+        let version = self.write(path, bytes, Some(until), false)?.map_err(|d| self.error(&action, path, &d))?;
+        let Some(version) = version.filter(|v| v != "null") else {
+            let why = "the server gave it no version: versioning is off, and what has no version can be overwritten".to_owned();
+            return Err(StoreError::Refused { location: self.where_(), action, why });
+        };
+        let gone = || StoreError::Failed { location: self.where_(), action: action.clone(), why: "it is gone again".into() };
+        LockedStore::look(self, path, &version)?.ok_or_else(gone)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn fetch(&self, path: &str, version: &str, range: Option<Range<u64>>) -> Result<Bytes, StoreError> {
+        self.read(path, Some(version), range)
+    }
+
+    fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
+        let Some(h) = self.head(path, Some(version))? else { return Ok(None) };
+        let size_bytes = h.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        Ok(Some(Held { path: path.to_owned(), version: version.to_owned(), size_bytes, until: locked_until(&h) }))
+    }
+
+    fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
+        let retention = ObjectLockRetention::builder().mode(ObjectLockRetentionMode::Compliance).retain_until_date(stamp(until)).build();
+        let call = self.client.put_object_retention().bucket(&self.settings.bucket).key(self.path(path)).version_id(version).retention(retention);
+        self.wait(call.customize().mutate_request(with_md5).send()).map(|_| ()).map_err(|d| self.error(&format!("lock {path} until {until}"), path, &d))
+    }
+
+    fn free(&self, path: &str, version: &str, _now: Timestamp) -> Result<(), StoreError> {
+        let call = self.client.delete_object().bucket(&self.settings.bucket).key(self.path(path)).version_id(version);
+        match self.wait(call.send()) {
+            Ok(_) => Ok(()),
+            Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => Ok(()),
+            Err(d) => Err(self.error(&format!("delete {path}"), path, &d)),
+        }
+    }
+
+    fn survey(&self, prefix: &str) -> Result<Vec<VersionRow>, StoreError> {
+        let full = self.path(prefix);
+        let (mut key, mut version) = (None, None);
+        let mut rows = Vec::new();
+        loop {
+            let call = self.client.list_object_versions().bucket(&self.settings.bucket).prefix(&full);
+            let call = call.set_key_marker(key.take()).set_version_id_marker(version.take());
+            let page = self.wait(call.send()).map_err(|d| self.error(&format!("list the versions of {prefix}"), prefix, &d))?;
+            let mut add = |path: Option<&str>, version: Option<&str>, size: Option<i64>, latest: Option<bool>, marker, modified: Option<&DateTime>| {
+                if let Some(path) = path.and_then(|k| k.strip_prefix(&self.settings.prefix)) {
+                    rows.push(VersionRow {
+                        path: path.to_owned(),
+                        version: version.unwrap_or("null").to_owned(),
+                        size_bytes: size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+                        latest: latest == Some(true),
+                        marker,
+                        modified: modified.and_then(time).unwrap_or_default(),
+                    });
+                }
+            };
+            page.versions().iter().for_each(|v| add(v.key(), v.version_id(), v.size(), v.is_latest(), false, v.last_modified()));
+            page.delete_markers().iter().for_each(|m| add(m.key(), m.version_id(), None, m.is_latest(), true, m.last_modified()));
+            if page.is_truncated() != Some(true) {
+                break;
+            }
+            match page.next_key_marker() {
+                Some(k) => {
+                    key = Some(k.to_owned());
+                    version = page.next_version_id_marker().map(str::to_owned);
+                }
+                None => {
+                    let why = "the server says that there is more, and not where".to_owned();
+                    return Err(StoreError::Failed { location: self.where_(), action: format!("list the versions of {prefix}"), why });
+                }
+            }
+        }
+        rows.sort_by(|a, b| a.path.cmp(&b.path).then(b.latest.cmp(&a.latest)).then(b.modified.cmp(&a.modified)));
+        Ok(rows)
+    }
+
+    fn date(&self) -> Result<Option<Timestamp>, StoreError> {
+        let Some(endpoint) = &self.settings.endpoint else { return self.date_of(&format!("https://s3.{}.amazonaws.com/", self.settings.region)) };
+        self.date_of(endpoint.as_str())
+    }
+
+    fn facts(&self) -> Result<Facts, StoreError> {
+        Ok(self.bucket_facts())
+    }
+
+    fn requests(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+impl S3Bucket {
+    /// The server's clock, from the header of any answer: it needs no credential.
+    fn date_of(&self, url: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let failed = |why: String| StoreError::Failed { location: self.where_(), action: "ask for the time".to_owned(), why };
+        let answer = self.plain.head(url).send().map_err(|e| failed(e.without_url().to_string()))?;
+        let text = answer.headers().get("date").and_then(|d| d.to_str().ok());
+        Ok(text.and_then(|t| jiff::fmt::rfc2822::parse(t).ok()).map(|z| z.timestamp()))
+    }
+}
+
+/// Adds `Content-MD5` to a request with a short body: older servers ask for it where newer ones take other checksums.
+pub(super) fn with_md5(request: &mut aws_sdk_s3::config::http::HttpRequest) {
+    if let Some(bytes) = request.body().bytes() {
+        let value = md5_of(bytes);
+        request.headers_mut().insert("content-md5", value);
+    }
+}

@@ -1,0 +1,577 @@
+use crate::text::{Line, alarm, bytes_text, table};
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use serde_json::json;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_custody::{AuditOptions, CanaryReport, Card, Custodian, Decision, Finding, Meaning, Outcome, Policy, PublicKey, SignedOrder, SigningKey};
+use strongroom_vault::{Enrol, May, RepoSettings, SourceEntry, Tls, Vault, new_custodian, read_seed, serve, write_private};
+
+/// Something is wrong, though the command did its work.
+const PARTIAL: i32 = 3;
+
+/// Keeps the third copy: takes objects in, lets nothing go before its time.
+#[derive(Parser)]
+#[command(name = "strongroom-vault", version, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with alarms, 11 another process writes.")]
+pub(crate) struct Cli {
+    /// The vault's own folder.
+    #[arg(long, global = true, env = "STRONGROOM_VAULT_DIR", default_value = "/var/lib/strongroom-vault")]
+    dir: PathBuf,
+    /// Answer in JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Show no progress.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the vault's public key; its first use makes it.
+    Key,
+    /// Custodians: of whom two together change what the vault does.
+    Custodian {
+        #[command(subcommand)]
+        command: CustodianCommand,
+    },
+    /// Enrol a school's repository.
+    Enrol(EnrolArgs),
+    /// Fetch what is new from copy 2.
+    Pull {
+        /// The repository.
+        repo: String,
+    },
+    /// Serve restic's REST protocol, to read and to push; prints one JSON line when ready.
+    Serve(ServeArgs),
+    /// Serve, and pull, verify, attack itself and expire on schedule.
+    Run(ServeArgs),
+    /// How every repository stands: the least lock, what is frozen, the last alarms.
+    Status,
+    /// List the sealed sessions of a repository.
+    Sessions {
+        /// The repository.
+        repo: String,
+    },
+    /// Show locks: until when, needed until when, where.
+    Locks {
+        /// The repository.
+        repo: String,
+        /// Only what lies below this path, for instance `snapshots/`.
+        #[arg(default_value = "")]
+        below: String,
+    },
+    /// Lay out what readers see up to a session, as a restic repository.
+    View {
+        /// The repository.
+        repo: String,
+        /// Last session shown; all sealed ones by default.
+        #[arg(long)]
+        upto: Option<u64>,
+        /// An empty or new folder.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Look whether each version is there, in sight and locked, and nothing besides; locks that are too short are set again.
+    Verify {
+        /// The repository.
+        repo: String,
+        /// Of so many hundredths of the objects, read the bytes and hold them against their name.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(0..=100))]
+        read_percent: u8,
+        /// Change nothing.
+        #[arg(long)]
+        no_mend: bool,
+    },
+    /// Show what may go; with --apply let it go.
+    Expire {
+        /// The repository.
+        repo: String,
+        /// Do it.
+        #[arg(long)]
+        apply: bool,
+    },
+    /// Try with the vault's own credential what a thief would try.
+    Canary {
+        /// The repository.
+        repo: String,
+    },
+    /// Try what a bucket does with what it is asked, before anything is entrusted to it.
+    Probe {
+        /// Settings file with `[hold]`, as for enrol.
+        settings: PathBuf,
+    },
+    /// Orders of custodians: written by one, signed by two, carried out here.
+    Order {
+        #[command(subcommand)]
+        command: OrderCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum CustodianCommand {
+    /// Make a custodian's key, on a medium of their own; prints the public part.
+    New {
+        /// Name.
+        name: String,
+        /// New file for the private key.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct EnrolArgs {
+    /// Name of the repository here.
+    repo: String,
+    /// The school's card, from `strongroom vault card`.
+    #[arg(long)]
+    card: PathBuf,
+    /// A custodian, NAME=PUBLIC KEY; at least twice.
+    #[arg(long = "custodian", required = true)]
+    custodians: Vec<String>,
+    /// How many custodians a change takes.
+    #[arg(long, default_value_t = 2)]
+    quorum: usize,
+    /// File with the policy, TOML; the default policy without it.
+    #[arg(long)]
+    policy: Option<PathBuf>,
+    /// File with settings, TOML: where to keep and where to pull from.
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// Folder of copy 2, mounted read-only: short for settings with a source.
+    #[arg(long)]
+    source: Option<PathBuf>,
+    /// New file for the token of a credential that may add and read.
+    #[arg(long)]
+    push_token_file: Option<PathBuf>,
+    /// New file for the token of a credential that may read only.
+    #[arg(long)]
+    read_token_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8400")]
+    listen: SocketAddr,
+    /// Certificate, PEM; without one only loopback is served.
+    #[arg(long, requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// CA of the clients' certificates, PEM: without one of its certificates nobody gets in.
+    #[arg(long, requires = "tls_certificate")]
+    client_ca: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum OrderCommand {
+    /// Write an order down.
+    New {
+        /// The repository.
+        repo: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        /// New file for it.
+        #[arg(long)]
+        out: PathBuf,
+        #[command(subcommand)]
+        decision: DecisionArg,
+    },
+    /// Show what an order says and who signed it.
+    Show {
+        /// The order.
+        file: PathBuf,
+    },
+    /// Sign an order, as a custodian.
+    Sign {
+        /// The order; the signature is added to it.
+        file: PathBuf,
+        /// The custodian's key file.
+        #[arg(long)]
+        key: PathBuf,
+    },
+    /// Carry an order out that enough custodians signed.
+    Apply {
+        /// The repository.
+        repo: String,
+        /// The order.
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum DecisionArg {
+    /// Another policy, for what comes; a TOML file.
+    Policy {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Hide objects or sessions from readers.
+    Hide {
+        /// Paths.
+        paths: Vec<String>,
+        /// A session.
+        #[arg(long)]
+        session: Vec<u64>,
+    },
+    /// Show hidden ones again.
+    Show {
+        /// Paths.
+        paths: Vec<String>,
+        /// A session.
+        #[arg(long)]
+        session: Vec<u64>,
+    },
+    /// Let expiry go on.
+    Thaw,
+    /// Admit a key file of the repository.
+    AdmitKey {
+        /// Its name.
+        key: String,
+    },
+    /// Other custodians: all of them, NAME=PUBLIC KEY.
+    Custodians {
+        /// All of them.
+        custodians: Vec<String>,
+        /// How many decide.
+        #[arg(long, default_value_t = 2)]
+        quorum: usize,
+    },
+    /// The place's settings are as they should be.
+    AcceptSettings,
+    /// The clock was off for a known reason, and is right now.
+    ClockIsRight,
+}
+
+fn custodian(text: &str) -> anyhow::Result<Custodian> {
+    let (name, key) = text.split_once('=').with_context(|| format!("{text:?} is no custodian; it reads NAME=PUBLIC KEY"))?;
+    Ok(Custodian { name: name.to_owned(), key: PublicKey::parse(key)? })
+}
+
+fn policy(path: &Path) -> anyhow::Result<Policy> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let policy: Policy = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+    policy.check()?;
+    Ok(policy)
+}
+
+fn order_file(path: &Path) -> anyhow::Result<SignedOrder> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is no order", path.display()))
+}
+
+fn open(cli: &Cli) -> anyhow::Result<Vault> {
+    Vault::open(&cli.dir).with_context(|| format!("cannot open the vault in {}", cli.dir.display()))
+}
+
+pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
+    let line = || Line::new(cli.quiet || cli.json);
+    let say = |value: serde_json::Value, text: String| match cli.json {
+        true => println!("{value}"),
+        false => print!("{text}"),
+    };
+    match &cli.command {
+        Command::Key => {
+            let key = open(&cli)?.public();
+            say(json!({"vault": key}), format!("{key}\n"));
+        }
+        Command::Custodian { command: CustodianCommand::New { name, out } } => {
+            let c = new_custodian(name, out)?;
+            say(json!(c), format!("{}={}\n", c.name, c.key));
+        }
+        Command::Enrol(a) => return enrol(&cli, a),
+        Command::Pull { repo } => {
+            let vault = open(&cli)?;
+            let before = vault.requests(repo)?;
+            let report = vault.pull(repo, &line())?;
+            let requests = vault.requests(repo)? - before;
+            let mut text = String::new();
+            for (kind, t) in &report.alarms {
+                text.push_str(&format!("{}\n", alarm(&format!("ALARM {kind}: {t}"))));
+            }
+            if report.paused {
+                text.push_str("paused: its hours are over; the next pull goes on from here\n");
+            }
+            if report.unnamed > 0 {
+                text.push_str(&format!(
+                    "{} objects of copy 2 are named by no signed manifest: unfinished, or not from the backup; they stay behind\n",
+                    report.unnamed
+                ));
+            }
+            text.push_str(&match report.session {
+                Some(n) => format!("session {n}: {} snapshots, {} objects, {}", report.snapshots, report.objects, bytes_text(report.bytes)),
+                None => format!("nothing new was published; {} objects, {}", report.objects, bytes_text(report.bytes)),
+            });
+            text.push_str(&format!(
+                "; {} of {} locks renewed ({}); {requests} requests\n",
+                report.renewal.renewed,
+                report.renewal.looked_at,
+                cost(report.renewal.renewed)
+            ));
+            if let Some(least) = report.renewal.least {
+                text.push_str(&format!("everything that a snapshot reaches is locked until {least:.0} at least\n"));
+            }
+            say(json!({"report": report, "requests": requests}), text);
+            return Ok(if report.alarms.is_empty() && !report.paused { 0 } else { PARTIAL });
+        }
+        Command::Serve(a) => return server(&cli, a, false),
+        Command::Run(a) => return server(&cli, a, true),
+        Command::Status => {
+            let vault = open(&cli)?;
+            let all = vault.names().iter().map(|n| vault.status(n)).collect::<Result<Vec<_>, _>>()?;
+            let bad = all.iter().any(|s| !s.frozen.is_empty());
+            let text = all.iter().map(status_text).collect::<Vec<_>>().join("\n");
+            say(json!(all), if all.is_empty() { "no repository is enrolled here yet\n".into() } else { text });
+            return Ok(if bad { PARTIAL } else { 0 });
+        }
+        Command::Sessions { repo } => {
+            let all = open(&cli)?.sessions(repo)?;
+            let word = |s: &strongroom_objects::SealedSession| {
+                let names: Vec<String> = s.snapshots.iter().map(|x| format!("{:.8} {}", x.snapshot, if x.clean { "clean" } else { "NOT clean" })).collect();
+                names.join(", ")
+            };
+            let rows: Vec<Vec<String>> = all.iter().map(|s| vec![s.session.to_string(), s.sealed_at.clone(), s.objects.to_string(), word(s)]).collect();
+            say(json!(all), table(&["session", "sealed", "objects", "snapshots, as the manifests say"], &rows));
+        }
+        Command::Locks { repo, below } => {
+            let all = open(&cli)?.rows(repo, below)?;
+            let date = |t: jiff::Timestamp| t.strftime("%Y-%m-%d").to_string();
+            let row = |r: &strongroom_vault::Row| {
+                vec![date(r.until), r.needed.map_or_else(|| "-".into(), date), r.size_bytes.to_string(), r.region.clone(), r.path.clone()]
+            };
+            let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+            say(json!(all), table(&["locked until", "needed until", "bytes", "region", "object"], &rows));
+        }
+        Command::View { repo, upto, out } => {
+            let n = open(&cli)?.lay_out(repo, *upto, out)?;
+            say(json!({"objects": n, "folder": out}), format!("{n} objects are laid out in {}\n", out.display()));
+        }
+        Command::Verify { repo, read_percent, no_mend } => {
+            let report = open(&cli)?.verify(repo, AuditOptions { read_percent: *read_percent, mend: !no_mend }, &line())?;
+            let alarms = report.alarms();
+            let mut text: String = alarms.iter().map(|(kind, t)| format!("{}\n", alarm(&format!("ALARM {kind}: {t}")))).collect();
+            text.push_str(&format!("{} objects, {}; {} read; {} locks set again", report.objects, bytes_text(report.bytes), report.read, report.mended));
+            text.push_str(&report.least.map_or_else(String::new, |l| format!("; the least lock ends {l:.0}")));
+            text.push('\n');
+            say(json!(report), text);
+            return Ok(if alarms.is_empty() { 0 } else { PARTIAL });
+        }
+        Command::Expire { repo, apply } => {
+            let vault = open(&cli)?;
+            let (plan, freed) = match apply {
+                true => vault.expire(repo, &line())?,
+                false => (vault.plan_expiry(repo)?, 0),
+            };
+            let mut text: String = plan.frozen.iter().map(|f| format!("{}\n", alarm(&format!("FROZEN {f}")))).collect();
+            if plan.frozen.is_empty() {
+                let verb = if *apply { format!("{freed} objects freed") } else { format!("{} objects may go; --apply lets them go", plan.paths.len()) };
+                text.push_str(&format!(
+                    "{verb}: {} snapshots, {}; {} more are unneeded and still locked, {}\n",
+                    plan.snapshots,
+                    bytes_text(plan.bytes),
+                    plan.waiting.0,
+                    bytes_text(plan.waiting.1)
+                ));
+            }
+            say(json!({"plan": plan, "freed": freed}), text);
+            return Ok(if plan.frozen.is_empty() { 0 } else { PARTIAL });
+        }
+        Command::Canary { repo } => {
+            let (report, signed) = open(&cli)?.canary(repo)?;
+            match cli.json {
+                true => print!("{}", String::from_utf8_lossy(&signed)),
+                false => print!("{}", canary_text(&report)),
+            }
+            return Ok(if report.worked().is_empty() { 0 } else { PARTIAL });
+        }
+        Command::Probe { settings } => {
+            let findings = strongroom_vault::probe_settings(settings)?;
+            say(json!(findings), probe_text(&findings));
+            return Ok(i32::from(findings.iter().any(|f| f.meaning == Meaning::Refused)));
+        }
+        Command::Order { command } => return order(&cli, command),
+    }
+    Ok(0)
+}
+
+/// What renewals cost where each is a PUT at the list price of AWS (Europe, 2026), as a hint.
+fn cost(calls: u64) -> String {
+    format!("{calls} calls, about ${:.4} at $0.005 a thousand", calls as f64 * 0.000_005)
+}
+
+fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
+    let text = std::fs::read_to_string(&a.card).with_context(|| format!("{} cannot be read", a.card.display()))?;
+    let card: Card = serde_json::from_str(&text).with_context(|| format!("{} is no card; `strongroom vault card` writes one", a.card.display()))?;
+    let mut settings = match &a.settings {
+        Some(path) => RepoSettings::read(path)?,
+        None => RepoSettings::default(),
+    };
+    if let Some(path) = &a.source {
+        settings.source = Some(SourceEntry::Folder { path: std::path::absolute(path)? });
+    }
+    let policy = match &a.policy {
+        Some(path) => policy(path)?,
+        None => Policy::default(),
+    };
+    let mut credentials = Vec::new();
+    let files: Vec<(&PathBuf, &str)> =
+        [(a.push_token_file.as_ref(), "push"), (a.read_token_file.as_ref(), "read")].into_iter().filter_map(|(f, u)| Some((f?, u))).collect();
+    for (file, user) in &files {
+        if file.exists() {
+            bail!("{} exists; a token goes into a new file", file.display());
+        }
+        credentials.push(((*user).to_owned(), if *user == "push" { May::Push } else { May::Read }));
+    }
+    let custodians = a.custodians.iter().map(|c| custodian(c)).collect::<anyhow::Result<Vec<_>>>()?;
+    let vault = open(cli)?;
+    let (tokens, findings) = vault.enrol(&a.repo, Enrol { card: card.clone(), custodians, quorum: a.quorum, policy, settings, credentials })?;
+    for (file, user) in &files {
+        if let Some(token) = tokens.get(*user) {
+            write_private(file, token)?;
+        }
+    }
+    let files: Vec<String> = files.iter().map(|(f, u)| format!("the token of {u:?} is in {}", f.display())).collect();
+    match cli.json {
+        true => println!("{}", json!({"repository": a.repo, "school": card.key, "vault": vault.public(), "findings": findings})),
+        false => {
+            print!("{}", probe_text(&findings));
+            println!("{} is enrolled. Read these to each other, on a channel that is not this one:", a.repo);
+            println!("  the school's key  {}", card.key);
+            println!("  the vault's key   {}", vault.public());
+            files.iter().for_each(|f| println!("{f}"));
+        }
+    }
+    Ok(0)
+}
+
+fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
+    let vault = Arc::new(open(cli)?);
+    let tls = match (&a.tls_certificate, &a.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::read(certificate, key, a.client_ca.as_deref())?),
+        _ if a.listen.ip().is_loopback() => None,
+        _ => bail!("without --tls-certificate and --tls-key only loopback is served: credentials would cross the network in the open"),
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listening = serve(vault.clone(), a.listen, tls).await?;
+        println!("{}", json!({"url": format!("{scheme}://{}/", listening.address)}));
+        if schedule {
+            let vault = vault.clone();
+            std::thread::spawn(move || strongroom_vault::keep_schedule(&vault));
+        }
+        let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = term.recv() => {}
+        }
+        anyhow::Ok(())
+    })?;
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+fn status_text(s: &strongroom_vault::Status) -> String {
+    let date = |t: Option<jiff::Timestamp>| t.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string());
+    let mut out = format!("{} in {} ({})\n", s.name, s.place, s.region);
+    for f in &s.frozen {
+        out.push_str(&format!("  {}\n", alarm(&format!("FROZEN {f}"))));
+    }
+    out.push_str(&format!("  newest session   {} ({} in all)\n", date(s.newest), s.sessions));
+    out.push_str(&format!("  least lock ends  {}\n", date(s.least_lock)));
+    out.push_str(&format!("  last lock ends   {}\n", date(s.locked_until)));
+    out.push_str(&format!("  holds            {} objects, {} ({} of it in no view)\n", s.objects, bytes_text(s.bytes), bytes_text(s.stray_bytes)));
+    out.push_str(&format!("  last canary      {}\n", date(s.canary)));
+    let p = &s.policy;
+    out.push_str(&format!("  policy           {} days, months {}, years {}\n", p.lock_days, p.monthly_months, p.yearly_years));
+    out.push_str(&format!("  custodians       {} of {}\n", s.custodians.1, s.custodians.0.join(", ")));
+    for (at, kind, text) in &s.alarms {
+        out.push_str(&format!("  alarm {} {kind}: {text}\n", date(Some(*at))));
+    }
+    out
+}
+
+fn canary_text(report: &CanaryReport) -> String {
+    let mut out = String::new();
+    for t in report.tried.iter().filter(|t| t.outcome == Outcome::Worked) {
+        out.push_str(&format!("{}\n", alarm(&format!("ALARM it was possible to {}", t.attempt))));
+    }
+    for t in report.tried.iter().filter(|t| t.outcome != Outcome::Worked) {
+        let text = match &t.outcome {
+            Outcome::Refused { code } => format!("refused     {} ({code})", t.attempt),
+            Outcome::Harmless { why } => format!("harmless    {}: {why}", t.attempt),
+            Outcome::NotTested { why } => format!("not tested  {}: {why}", t.attempt),
+            Outcome::Worked => continue,
+        };
+        out.push_str(&format!("{text}\n"));
+    }
+    out.push_str(&format!(
+        "{} refused, {} worked, {} not tested, as {}, {:.0}\n",
+        report.refused(),
+        report.worked().len(),
+        report.not_tested().len(),
+        report.holder,
+        report.at
+    ));
+    out
+}
+
+fn probe_text(findings: &[Finding]) -> String {
+    let word = |m: Meaning| match m {
+        Meaning::Good => "good",
+        Meaning::WorkedAround => "worked around",
+        Meaning::Refused => "REFUSED",
+    };
+    let rows: Vec<Vec<String>> = findings.iter().map(|f| vec![word(f.meaning).to_owned(), f.probe.clone(), f.text.clone()]).collect();
+    if rows.is_empty() { String::new() } else { table(&["", "what was tried", "what happened"], &rows) }
+}
+
+fn order(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
+    match command {
+        OrderCommand::New { repo, reason, out, decision } => {
+            let decision = match decision {
+                DecisionArg::Policy { file } => Decision::Policy { policy: policy(file)? },
+                DecisionArg::Hide { paths, session } => Decision::Hide { paths: paths.clone(), sessions: session.clone() },
+                DecisionArg::Show { paths, session } => Decision::Show { paths: paths.clone(), sessions: session.clone() },
+                DecisionArg::Thaw => Decision::Thaw,
+                DecisionArg::AdmitKey { key } => Decision::AdmitKey { key: key.clone() },
+                DecisionArg::Custodians { custodians, quorum } => {
+                    Decision::Custodians { custodians: custodians.iter().map(|c| custodian(c)).collect::<anyhow::Result<_>>()?, quorum: *quorum }
+                }
+                DecisionArg::AcceptSettings => Decision::AcceptFacts { facts: strongroom_objects::Facts::new() },
+                DecisionArg::ClockIsRight => Decision::ClockIsRight,
+            };
+            let order = open(cli)?.new_order(repo, decision, reason)?;
+            write_private(out, &serde_json::to_string_pretty(&order)?)?;
+            println!("{} waits for signatures: strongroom-vault order sign {} --key FILE", out.display(), out.display());
+        }
+        OrderCommand::Show { file } => {
+            let order = order_file(file)?;
+            println!("{}", serde_json::to_string_pretty(&order.order()?)?);
+            for (key, _) in &order.signatures {
+                println!("signed by {key}");
+            }
+        }
+        OrderCommand::Sign { file, key } => {
+            let mut order = order_file(file)?;
+            println!("{}", serde_json::to_string_pretty(&order.order()?)?);
+            let key = SigningKey::from_seed(&read_seed(key)?)?;
+            order.sign(&key);
+            std::fs::write(file, serde_json::to_string_pretty(&order)?).with_context(|| format!("{} cannot be written", file.display()))?;
+            println!("signed by {}; {} signatures", key.public(), order.signatures.len());
+        }
+        OrderCommand::Apply { repo, file } => {
+            let done = open(cli)?.carry_out(repo, &order_file(file)?)?;
+            println!("carried out: {}", serde_json::to_string(&done.decision)?);
+        }
+    }
+    Ok(0)
+}

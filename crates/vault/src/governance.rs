@@ -1,0 +1,185 @@
+//! Who decides: enrolment by exchange of public keys, custodians, orders.
+
+use crate::{Credential, May, Refusal, RepoSettings, Vault, good_name, repo::Repo};
+use secrecy::{ExposeSecret, SecretBox};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+use strongroom_custody::{
+    Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning, Order, Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock, check_custodians,
+    probe,
+};
+
+/// What an enrolment takes.
+#[derive(Debug, Clone)]
+pub struct Enrol {
+    /// The school's card.
+    pub card: Card,
+    /// The custodians.
+    pub custodians: Vec<Custodian>,
+    /// How many of them decide.
+    pub quorum: usize,
+    /// The policy of the first day.
+    pub policy: Policy,
+    /// How the vault reaches things.
+    pub settings: RepoSettings,
+    /// Names of credentials to make, and what they may do.
+    pub credentials: Vec<(String, May)>,
+}
+
+/// A file that only its owner reads, new.
+pub fn write_private(path: &Path, text: &str) -> Result<(), Refusal> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let failed = |e: std::io::Error| Refusal::Bad(format!("{} cannot be made: {e}", path.display()));
+    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+}
+
+pub(crate) fn write_seed(path: &Path, seed: &SecretBox<[u8; 32]>) -> Result<(), Refusal> {
+    write_private(path, &format!("{}\n", hex::encode(seed.expose_secret())))
+}
+
+/// Reads a signing key's file.
+pub fn read_seed(path: &Path) -> Result<SecretBox<[u8; 32]>, Refusal> {
+    let text = std::fs::read_to_string(path).map_err(|e| Refusal::Bad(format!("{} cannot be read: {e}", path.display())))?;
+    let mut seed = Box::new([0; 32]);
+    hex::decode_to_slice(text.trim(), seed.as_mut()).map_err(|_| Refusal::Bad(format!("{} is no signing key", path.display())))?;
+    Ok(SecretBox::new(seed))
+}
+
+/// Makes a custodian's key file and answers the public part.
+pub fn new_custodian(name: &str, path: &Path) -> Result<Custodian, Refusal> {
+    if name.trim().is_empty() || name.contains('=') {
+        return Err(Refusal::Bad("a custodian has a name, without =".into()));
+    }
+    let seed = SigningKey::new_seed()?;
+    write_seed(path, &seed)?;
+    Ok(Custodian { name: name.to_owned(), key: SigningKey::from_seed(&seed)?.public() })
+}
+
+fn token() -> Result<String, Refusal> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|e| Refusal::Failed(e.to_string()))?;
+    Ok(hex::encode(bytes))
+}
+
+impl Vault {
+    /// Enrols a repository. Answers the tokens of its credentials, which are stored nowhere, and what was found about the place.
+    pub fn enrol(&self, name: &str, what: Enrol) -> Result<(BTreeMap<String, String>, Vec<Finding>), Refusal> {
+        if !good_name(name) {
+            return Err(Refusal::Bad("a repository's name has lower-case letters, digits, dots and hyphens".into()));
+        }
+        let dir = self.dir.join(name);
+        if dir.join("repo.toml").exists() {
+            return Err(Refusal::Forbidden(format!("{name} is enrolled already; nothing was changed")));
+        }
+        what.policy.check()?;
+        check_custodians(&what.custodians, what.quorum)?;
+        if what.card.v != 1 {
+            return Err(Refusal::Bad(format!("the card has version {}; this program reads 1", what.card.v)));
+        }
+        std::fs::create_dir_all(&dir)?;
+        let made = self.enrol_in(&dir, what);
+        match made {
+            Ok((settings, tokens, findings)) => {
+                // The settings come last: a folder without them is no repository.
+                settings.write(&dir.join("repo.toml"))?;
+                let repo = Repo::open(&dir, &self.seed)?;
+                super::locked(&self.repos).insert(name.to_owned(), Arc::new(Mutex::new(repo)));
+                Ok((tokens, findings))
+            }
+            Err(e) => {
+                let _ = std::fs::remove_file(dir.join("school.pub"));
+                let _ = std::fs::remove_dir(&dir);
+                Err(e)
+            }
+        }
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn enrol_in(&self, dir: &Path, what: Enrol) -> Result<(RepoSettings, BTreeMap<String, String>, Vec<Finding>), Refusal> {
+        let mut settings = what.settings;
+        let (store, bucket) = settings.open_hold(dir)?;
+        let clock = TrustedClock::open(&dir.join("clock"), settings.ntp.clone())?;
+        let now = crate::repo::ask(&clock, store.as_ref(), jiff::Timestamp::UNIX_EPOCH, None)?;
+        let findings = match &bucket {
+            Some(bucket) => probe(bucket, now)?,
+            None => Vec::new(),
+        };
+        if let Some(bad) = findings.iter().find(|f| f.meaning == Meaning::Refused) {
+            return Err(Refusal::Forbidden(format!("{} cannot be a vault: {}: {}", store.location(), bad.probe, bad.text)));
+        }
+        let key = self.key()?;
+        let trust = Trust::Keys(vec![(key.public(), Role::Vault), (what.card.key, Role::School)]);
+        let mut ledger = Ledger::open(store.clone(), Some(key), &trust, Some(dir))?;
+        // The place may have been enrolled by this vault before, and its folder here lost: then the log goes on.
+        match &ledger.state().enrolment {
+            Some(e) if e.card.repository == what.card.repository && e.card.key == what.card.key => {}
+            Some(_) => return Err(Refusal::Forbidden(format!("{} holds another repository already", store.location()))),
+            None => {
+                let enrolment = Enrolment {
+                    card: what.card.clone(),
+                    vault: self.public(),
+                    custodians: what.custodians,
+                    quorum: what.quorum,
+                    policy: what.policy,
+                    facts: store.facts()?,
+                };
+                ledger.append(vec![Event::Enrolled(Box::new(enrolment))], now)?;
+            }
+        }
+        std::fs::write(dir.join("school.pub"), format!("{}\n", what.card.key))?;
+        let mut tokens = BTreeMap::new();
+        for (user, may) in what.credentials {
+            let token = token()?;
+            settings.credentials.push(Credential { user: user.clone(), token_sha256: hex::encode(Sha256::digest(&token)), may });
+            tokens.insert(user, token);
+        }
+        Ok((settings, tokens, findings))
+    }
+
+    /// Writes an order down, for custodians to sign.
+    pub fn new_order(&self, name: &str, decision: Decision, reason: &str) -> Result<SignedOrder, Refusal> {
+        if reason.trim().is_empty() {
+            return Err(Refusal::Bad("an order needs a reason".into()));
+        }
+        self.read(name, |r| {
+            let state = r.holding.ledger().state();
+            let decision = match decision {
+                Decision::AcceptFacts { .. } => Decision::AcceptFacts { facts: r.store.facts()? },
+                other => other,
+            };
+            // Not the trusted clock: custodians may have to say that it is right.
+            #[allow(clippy::disallowed_methods)]
+            let at = jiff::Timestamp::now();
+            let order = Order {
+                v: 1,
+                repository: state.enrolled()?.card.repository.clone(),
+                vault: self.public(),
+                after: state.orders.len() as u64,
+                at,
+                reason: reason.to_owned(),
+                decision,
+            };
+            Ok(SignedOrder::new(&order)?)
+        })
+    }
+
+    /// Carries an order out that enough custodians signed.
+    pub fn carry_out(&self, name: &str, order: &SignedOrder) -> Result<Order, Refusal> {
+        self.write(name, |r| {
+            #[allow(clippy::disallowed_methods)] // as above
+            let wall = jiff::Timestamp::now();
+            let o = r.holding.ledger().state().may(order, wall)?;
+            let now = match o.decision {
+                Decision::ClockIsRight => wall,
+                _ => r.now()?,
+            };
+            r.holding.ledger_mut().append(vec![Event::Ordered(Box::new(order.clone()))], now)?;
+            Ok(o)
+        })
+    }
+}

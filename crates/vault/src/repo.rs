@@ -1,0 +1,111 @@
+use crate::{Refusal, RepoSettings};
+use jiff::Timestamp;
+use std::{
+    collections::HashMap,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_custody::{Holding, Ledger, PublicKey, Role, SigningKey, Trust, TrustedClock, VaultView};
+use strongroom_objects::{LockedStore, S3Bucket};
+
+/// One repository in the vault, with everything open that its work needs.
+pub(crate) struct Repo {
+    pub(crate) dir: PathBuf,
+    pub(crate) settings: RepoSettings,
+    pub(crate) store: Arc<dyn LockedStore>,
+    pub(crate) bucket: Option<Arc<S3Bucket>>,
+    pub(crate) holding: Holding,
+    pub(crate) clock: TrustedClock,
+    views: HashMap<u64, Arc<VaultView>>,
+    /// What the other processes of this vault had changed when the log was read.
+    tick: String,
+}
+
+/// The lock of one repository's log; other processes of the vault wait while it lives.
+pub(crate) struct Alone(#[allow(dead_code)] File);
+
+impl Repo {
+    pub(crate) fn open(dir: &Path, seed: &secrecy::SecretBox<[u8; 32]>) -> Result<Self, Refusal> {
+        let settings = RepoSettings::read(&dir.join("repo.toml"))?;
+        let (store, bucket) = settings.open_hold(dir)?;
+        let tick = read_tick(dir);
+        let holding = open_holding(dir, store.clone(), SigningKey::from_seed(seed)?)?;
+        let clock = TrustedClock::open(&dir.join("clock"), settings.ntp.clone())?;
+        Ok(Self { dir: dir.to_owned(), settings, store, bucket, holding, clock, views: HashMap::new(), tick })
+    }
+
+    /// Takes the lock. Waits a little: most holders are quick.
+    pub(crate) fn alone(&self) -> Result<Alone, Refusal> {
+        let path = self.dir.join("lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        for _ in 0..100 {
+            match file.try_lock() {
+                Ok(()) => return Ok(Alone(file)),
+                Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(100)),
+                Err(std::fs::TryLockError::Error(e)) => return Err(e.into()),
+            }
+        }
+        Err(Refusal::Busy(format!("{} is being written by another process of this vault; try again when it is done", self.dir.display())))
+    }
+
+    /// Reads the log again, when another process wrote it.
+    pub(crate) fn refresh(&mut self, seed: &secrecy::SecretBox<[u8; 32]>) -> Result<(), Refusal> {
+        let tick = read_tick(&self.dir);
+        if tick != self.tick {
+            self.settings = RepoSettings::read(&self.dir.join("repo.toml"))?;
+            self.holding = open_holding(&self.dir, self.store.clone(), SigningKey::from_seed(seed)?)?;
+            self.views.clear();
+            self.tick = tick;
+        }
+        Ok(())
+    }
+
+    /// Tells the other processes that the log changed.
+    pub(crate) fn changed(&mut self) -> Result<(), Refusal> {
+        self.views.clear();
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|e| Refusal::Failed(e.to_string()))?;
+        self.tick = hex::encode(bytes);
+        Ok(std::fs::write(self.dir.join("tick"), &self.tick)?)
+    }
+
+    pub(crate) fn now(&self) -> Result<Timestamp, Refusal> {
+        let state = self.holding.ledger().state();
+        Ok(ask(&self.clock, self.store.as_ref(), state.latest, state.clock_vouched)?)
+    }
+
+    pub(crate) fn view(&mut self, upto: Option<u64>) -> Result<Arc<VaultView>, Refusal> {
+        let key = upto.unwrap_or(u64::MAX);
+        if let Some(view) = self.views.get(&key) {
+            return Ok(view.clone());
+        }
+        let view = Arc::new(VaultView::of(self.holding.ledger(), upto)?);
+        // Few are asked for; none is kept for long.
+        if self.views.len() > 8 {
+            self.views.clear();
+        }
+        self.views.insert(key, view.clone());
+        Ok(view)
+    }
+}
+
+pub(crate) fn ask(
+    clock: &TrustedClock,
+    store: &dyn LockedStore,
+    latest: Timestamp,
+    vouched: Option<Timestamp>,
+) -> Result<Timestamp, strongroom_custody::Error> {
+    let others: Vec<(String, Timestamp)> = store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect();
+    clock.now(&others, latest, vouched)
+}
+
+fn read_tick(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("tick")).unwrap_or_default()
+}
+
+fn open_holding(dir: &Path, store: Arc<dyn LockedStore>, key: SigningKey) -> Result<Holding, Refusal> {
+    let school = std::fs::read_to_string(dir.join("school.pub")).map_err(|e| Refusal::Failed(format!("{}: {e}", dir.join("school.pub").display())))?;
+    let trust = Trust::Keys(vec![(key.public(), Role::Vault), (PublicKey::parse(&school)?, Role::School)]);
+    Ok(Holding::open(Ledger::open(store, Some(key), &trust, Some(dir))?)?)
+}
