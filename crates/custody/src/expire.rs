@@ -43,7 +43,8 @@ pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, 
     let needed = |p: &str| needs.paths.get(p).is_some_and(|until| *until > now);
     let mut free: HashSet<String> = HashSet::new();
     for (p, o) in &state.objects {
-        let kept = !o.stray && (needed(p) || p == "config" || p.starts_with("keys/") || o.session == 0);
+        // What an open session holds is locked like everything else: junk that was never sealed goes when that is over.
+        let kept = !o.stray && (needed(p) || p == "config" || p.starts_with("keys/"));
         if kept {
             continue;
         }

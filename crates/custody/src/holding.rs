@@ -204,9 +204,8 @@ impl Holding {
                     report.renewed += 1;
                     if row.0.starts_with(crate::ledger::FOLDER) {
                         self.ledger.segment_renewed(&row.0, row.2);
-                    } else {
-                        self.ledger.note(&Event::Renewed { path: row.0.clone(), until: row.2 })?;
                     }
+                    self.ledger.note(&Event::Renewed { path: row.0.clone(), until: row.2 })?;
                 }
                 Some(Err(e)) => failed = failed.or(Some(e)),
                 None => {}

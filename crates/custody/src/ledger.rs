@@ -31,6 +31,8 @@ struct Segment {
     /// SHA-256 of the segment before; empty for the first.
     previous: String,
     at: Timestamp,
+    /// Until when the segment itself is locked, when it is written.
+    until: Timestamp,
     events: Vec<Event>,
 }
 
@@ -94,6 +96,11 @@ impl Ledger {
             }
         }
         ledger.reopen_journal()?;
+        for (path, until) in &ledger.state.renewed_segments {
+            if let Some(s) = ledger.segments.get_mut(path) {
+                s.1 = s.1.max(*until);
+            }
+        }
         Ok(ledger)
     }
 
@@ -144,8 +151,7 @@ impl Ledger {
             }
             tip = Tip { number: segment.number, hash };
             self.tips.insert(segment.signer, tip);
-            let until = segment.events.iter().filter_map(until_of).max().unwrap_or(segment.at);
-            self.segments.insert(path, (version, until));
+            self.segments.insert(path, (version, segment.until));
             all.push((segment, role));
         }
         // By time, and within a chain by number.
@@ -279,10 +285,10 @@ impl Ledger {
         for part in all.chunks(EVENTS_MAX) {
             let Some(key) = &self.signer else { return Err(Error::Request("this hand may read only".into())) };
             let tip = self.tips.get(&key.public()).cloned().unwrap_or_default();
-            let segment = Segment { v: 1, signer: key.public(), number: tip.number + 1, previous: tip.hash, at: now, events: part.to_vec() };
+            let until = self.state.policy.with_surplus(self.state.policy.least(now)).max(held.unwrap_or(now));
+            let segment = Segment { v: 1, signer: key.public(), number: tip.number + 1, previous: tip.hash, at: now, until, events: part.to_vec() };
             let bytes = Bytes::from(seal_lines(key, PURPOSE, &segment)?);
             let path = format!("{FOLDER}{}/{:08}", chain_of(&segment.signer), segment.number);
-            let until = self.state.policy.with_surplus(self.state.policy.least(now)).max(held.unwrap_or(now));
             let stored = self.store.put_locked(&path, &bytes, until)?;
             self.store.flush()?;
             self.tips.insert(segment.signer, Tip { number: segment.number, hash: hash_name(&bytes) });
@@ -299,13 +305,6 @@ impl Ledger {
             }
         }
         Ok(())
-    }
-}
-
-fn until_of(event: &Event) -> Option<Timestamp> {
-    match event {
-        Event::Arrived { until, .. } | Event::Renewed { until, .. } => Some(*until),
-        _ => None,
     }
 }
 

@@ -33,6 +33,9 @@ pub struct MirrorReport {
     pub mended_locks: u64,
     /// Sentences that a person must read, with a short code each.
     pub alarms: Vec<(String, String)>,
+    /// Snapshots around which copy 2 was pruned before the vault could take them: they are not in the vault, what later ones
+    /// keep of them is.
+    pub superseded: u64,
     /// Objects of copy 2 that no signed manifest names.
     pub unnamed: u64,
 }
@@ -80,6 +83,7 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
     first.retain(|(kind, name)| *kind != Kind::Keys || there.has(Kind::Keys, name));
     let mut wanted: BTreeMap<(Kind, String), u64> = first.into_iter().map(|k| (k, 4096)).collect();
     let mut ready = BTreeSet::new();
+    let full = holding.chain().rows().rfind(|(_, _, m)| m.previous.is_none()).map_or(0, |(n, ..)| n);
     for number in waiting {
         let Some(snapshot) = holding.chain().rows().find(|(n, ..)| *n == number).map(|(_, _, m)| m.snapshot.clone()) else { continue };
         if !holding.chain().is_whole(number) {
@@ -100,8 +104,9 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
                     (k, size)
                 }));
             }
-            // Forgotten and pruned before the vault could take it: no damage, but it is not in the vault either.
-            (_, false) => tracing::warn!("snapshot {snapshot:.8} was gone from copy 2 before it was taken"),
+            // Forgotten, or pruned around: no damage, but it is not in the vault either.
+            (_, false) => report.superseded += 1,
+            (Some(_), true) if number < full => report.superseded += 1,
             (Some((kind, name)), true) => {
                 let text =
                     format!("copy 2 has snapshot {snapshot:.8} and lacks {} objects that it needs, {}/{name:.8} for instance", lost.len(), kind.as_str());

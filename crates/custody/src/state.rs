@@ -61,6 +61,8 @@ pub struct State {
     pub canary: Option<Timestamp>,
     /// The last alarms, oldest first.
     pub alarms: Vec<(Timestamp, String, String)>,
+    /// Segments of the log whose lock was made longer since they were written.
+    pub renewed_segments: BTreeMap<String, Timestamp>,
     /// Moment up to which custodians vouched for the clock.
     pub clock_vouched: Option<Timestamp>,
 }
@@ -169,6 +171,10 @@ impl State {
                     None => drop(self.objects.insert(path.clone(), new)),
                 }
                 self.freeing.remove(path);
+            }
+            Event::Renewed { path, until } if path.starts_with(crate::ledger::FOLDER) => {
+                let there = self.renewed_segments.entry(path.clone()).or_insert(*until);
+                *there = (*until).max(*there);
             }
             Event::Renewed { path, until } => match self.objects.get_mut(path) {
                 Some(o) => o.until = o.until.max(*until),

@@ -2,7 +2,7 @@
 //! itself.
 
 use super::client::{Denial, S3Bucket, md5_of, with_md5};
-use crate::Facts;
+use crate::{Facts, StoreError};
 use aws_sdk_s3::{
     primitives::{ByteStream, DateTime},
     types::{
@@ -225,6 +225,18 @@ impl S3Bucket {
             Attempt::Conditional { path, bytes } => answer(self.wait(put(path, bytes).if_none_match("*").send()), |o| o.version_id),
             Attempt::MultipartLocked { path, bytes, until } => self.multipart(path, bytes, *until),
         }
+    }
+
+    /// Makes the bucket, with Object Lock or without.
+    pub fn make(&self, lock: bool) -> Result<(), StoreError> {
+        let call = self.client.create_bucket().bucket(self.bucket()).object_lock_enabled_for_bucket(lock);
+        self.wait(call.send()).map(|_| ()).map_err(|d| self.error("make the bucket", self.bucket(), &d))
+    }
+
+    /// Sets the bucket's policy.
+    pub fn set_policy(&self, policy: &str) -> Result<(), StoreError> {
+        let call = self.client.put_bucket_policy().bucket(self.bucket()).policy(policy).customize().mutate_request(with_md5);
+        self.wait(call.send()).map(|_| ()).map_err(|d| self.error("set the bucket's policy", self.bucket(), &d))
     }
 
     /// The account that this credential belongs to, as the server names it.

@@ -226,7 +226,7 @@ impl S3Bucket {
         format!("s3:{}/{}/{}", self.endpoint(), self.settings.bucket, self.settings.prefix)
     }
 
-    fn error(&self, action: &str, path: &str, d: &Denial) -> StoreError {
+    pub(super) fn error(&self, action: &str, path: &str, d: &Denial) -> StoreError {
         let location = self.where_();
         let why = match (d.code.as_str(), d.message.as_str()) {
             ("", "") => d.status.map_or_else(|| "no answer".to_owned(), |s| format!("status {s}")),

@@ -1,0 +1,478 @@
+//! Real servers and a real repository, for tests of a vault.
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::disallowed_methods)]
+
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use strongroom_custody::{
+    Card, Custodian, Enrolment, Event, Holding, Ledger, MirrorOptions, MirrorReport, Pace, Policy, PublicKey, Role, SigningKey, Trust, mirror,
+};
+use strongroom_engine::publish;
+use strongroom_model::{Clock, Silent, Sleep};
+use strongroom_objects::{Key, Kind, LocalDir, LockedStore, S3Bucket, S3Settings, Store};
+use strongroom_repository::{Cut, Id, Node, PruneOptions, Repository, Snapshot, TreeEditor, Writer};
+
+pub const PASSWORD: &str = "correct horse";
+
+/// Writes down that a test with a real server ran; `cargo xtask test` gathers the rows.
+pub fn record(test: &str, server: &str, version: &str, passed: bool) {
+    let Some(dir) = std::env::var_os("STRONGROOM_SERVER_TESTS") else { return };
+    fs::create_dir_all(&dir).unwrap();
+    let row = serde_json::json!({"test": test, "server": server, "version": version, "passed": passed});
+    fs::write(Path::new(&dir).join(format!("{server} {test}.json").replace('/', "-")), row.to_string()).unwrap();
+}
+
+/// Runs a named attack; writes down how it ended.
+pub fn attack(test: &str, server: &str, version: &str, work: impl FnOnce()) {
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    record(test, server, version, done.is_ok());
+    println!("{server}: {test}: {}", if done.is_ok() { "held" } else { "FAILED" });
+    if let Err(panic) = done {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Real time, some days further.
+pub struct Ahead(pub AtomicI64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+impl Ahead {
+    pub fn none() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(0)))
+    }
+    pub fn set_days(&self, days: i64) {
+        self.0.store(days * 86_400, Ordering::SeqCst);
+    }
+}
+
+/// A repository that stands for copy 2.
+pub struct School {
+    pub dir: PathBuf,
+    pub store: Arc<LocalDir>,
+    pub repo: Arc<Repository>,
+    cache: PathBuf,
+}
+
+impl School {
+    pub fn new(dir: &Path) -> Self {
+        let store = Arc::new(LocalDir::new(dir.join("copy2")));
+        let who = Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() };
+        let password: secrecy::SecretString = PASSWORD.to_owned().into();
+        let cache = dir.join("cache");
+        let repo = Arc::new(Repository::init(store.clone(), &password, &cache, who, Timestamp::now()).unwrap());
+        Self { dir: dir.to_owned(), store, repo, cache }
+    }
+
+    /// A snapshot of some files; answers its id.
+    pub fn backup(&self, files: &[(&str, &[u8])], clean: bool) -> String {
+        let id = self.commit(files, clean);
+        publish::publish(&self.repo).unwrap();
+        id
+    }
+
+    pub fn commit(&self, files: &[(&str, &[u8])], clean: bool) -> String {
+        let now = Timestamp::now();
+        let mut tree = TreeEditor::new(self.repo.clone(), None, now);
+        for (name, content) in files {
+            let stored = self.repo.put_content(content, Cut::Plain).unwrap();
+            tree.put(&["drives"], Node::file(*name, stored.content, stored.size_bytes, now)).unwrap();
+        }
+        let mut tags = vec!["complete".to_owned()];
+        if clean {
+            tags.push("clean".into());
+        }
+        let snapshot = Snapshot {
+            time: now,
+            parent: None,
+            tree: tree.write().unwrap(),
+            paths: vec!["/drives".into()],
+            hostname: "school".into(),
+            username: "s".into(),
+            tags,
+            program_version: String::new(),
+        };
+        self.repo.commit(&snapshot).unwrap().to_string()
+    }
+
+    /// Forgets snapshots and prunes at once: copy 2 names fewer packs afterwards.
+    pub fn forget_and_prune(&self, ids: &[&str]) {
+        for id in ids {
+            self.repo.forget(&Id::parse(id).unwrap()).unwrap();
+        }
+        let mut lock = self.repo.lock_alone(&self.cache, Timestamp::now()).unwrap();
+        let options = PruneOptions { grace_s: 0, unused_percent_max: 0 };
+        // The first run marks, the second takes away.
+        for _ in 0..2 {
+            let plan = self.repo.plan_prune(options, Timestamp::now()).unwrap();
+            self.repo.prune(&plan, &mut lock, &Ahead(AtomicI64::new(0)), &|_, _| {}).unwrap();
+        }
+        lock.release().unwrap();
+    }
+
+    pub fn card(&self) -> Card {
+        publish::card(&self.repo).unwrap()
+    }
+
+    pub fn public(&self) -> PublicKey {
+        publish::signing_key(self.repo.key()).unwrap().public()
+    }
+}
+
+/// Random bytes that do not compress: each file is a pack of its own size.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes);
+    let mut n = 0_u64;
+    while out.len() < bytes {
+        out.extend_from_slice(&hex::decode(strongroom_objects::hash_name(format!("{seed} {n}").as_bytes())).unwrap());
+        n += 1;
+    }
+    out.truncate(bytes);
+    out
+}
+
+pub fn seed() -> secrecy::SecretBox<[u8; 32]> {
+    SigningKey::new_seed().unwrap()
+}
+
+/// The vault's hand on any locked store, at a time that the test chooses.
+pub struct Hand {
+    pub store: Arc<dyn LockedStore>,
+    pub seed: secrecy::SecretBox<[u8; 32]>,
+    pub school: PublicKey,
+    pub dir: PathBuf,
+    pub custodians: Vec<SigningKey>,
+    pub clock: Arc<Ahead>,
+}
+
+impl Hand {
+    pub fn enrol(store: Arc<dyn LockedStore>, school: &School, dir: &Path, policy: Policy, clock: Arc<Ahead>) -> Self {
+        let seed = seed();
+        let custodians: Vec<SigningKey> = (0..3).map(|_| SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap()).collect();
+        let hand = Self { store: store.clone(), seed, school: school.public(), dir: dir.to_owned(), custodians, clock };
+        let names = ["ada", "bob", "cy"];
+        let enrolment = Enrolment {
+            card: school.card(),
+            vault: hand.key().public(),
+            custodians: hand.custodians.iter().zip(names).map(|(k, n)| Custodian { name: n.into(), key: k.public() }).collect(),
+            quorum: 2,
+            policy,
+            facts: store.facts().unwrap(),
+        };
+        let mut ledger = Ledger::open(store, Some(hand.key()), &hand.trust(), Some(dir)).unwrap();
+        ledger.append(vec![Event::Enrolled(Box::new(enrolment))], hand.clock.now()).unwrap();
+        hand
+    }
+
+    pub fn key(&self) -> SigningKey {
+        SigningKey::from_seed(&self.seed).unwrap()
+    }
+
+    fn trust(&self) -> Trust {
+        Trust::Keys(vec![(self.key().public(), Role::Vault), (self.school, Role::School)])
+    }
+
+    pub fn open(&self) -> Holding {
+        Holding::open(Ledger::open(self.store.clone(), Some(self.key()), &self.trust(), Some(&self.dir)).unwrap()).unwrap()
+    }
+
+    pub fn pull(&self, from: &dyn Store) -> MirrorReport {
+        self.try_pull(from).unwrap()
+    }
+
+    pub fn try_pull(&self, from: &dyn Store) -> Result<MirrorReport, strongroom_custody::Error> {
+        let clock = self.clock.clone();
+        let now = move || Ok(clock.now());
+        mirror(&mut self.open(), from, &MirrorOptions { pace: &Pace::free(), progress: &Silent, clock: &now })
+    }
+}
+
+/// Ceph on loopback: one monitor, one store in memory, one gateway.
+pub struct Ceph {
+    dir: tempfile::TempDir,
+    pub port: u16,
+    pub version: String,
+}
+
+fn run(program: &str, args: &[&str]) -> Output {
+    let out = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+    assert!(out.status.success(), "{program} {args:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    out
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Ceph {
+    pub fn start() -> Self {
+        Self::start_at(None)
+    }
+
+    /// With the gateway's clock moved, as libfaketime writes it: `+31d`.
+    pub fn start_at(faketime: Option<&str>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, mon) = (free_port(), free_port());
+        let d = dir.path();
+        let uuid = || fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap().trim().to_owned();
+        let fsid = uuid();
+        for sub in ["mon", "osd"] {
+            fs::create_dir(d.join(sub)).unwrap();
+        }
+        let text = format!(
+            "[global]\nfsid = {fsid}\nmon host = v2:127.0.0.1:{mon}/0\nauth cluster required = none\nauth service required = none\nauth client required = none\n\
+             ms mon client mode = crc\nms cluster mode = crc\nms service mode = crc\nms client mode = crc\nosd pool default size = 1\nosd pool default min size = 1\n\
+             osd pool default pg num = 4\nmon allow pool size one = true\nmon warn on pool no redundancy = false\npaxos propose interval = 0.02\npaxos min wait = 0.01\n\
+             osd crush chooseleaf type = 0\nrun dir = {d}\nadmin socket = {d}/$name.$pid.asok\nlog file = {d}/$name.log\npid file = {d}/$name.pid\n\
+             public addr = 127.0.0.1\ncluster addr = 127.0.0.1\n\
+             [mon.a]\nmon data = {d}/mon\n[osd.0]\nosd data = {d}/osd\nosd objectstore = memstore\nmemstore device bytes = 8589934592\n\
+             [client.rgw]\nrgw frontends = beast endpoint=127.0.0.1:{port}\nrgw lc debug interval = 10\nrgw thread pool size = 32\n",
+            d = d.display()
+        );
+        fs::write(d.join("ceph.conf"), text).unwrap();
+        let conf = d.join("ceph.conf").display().to_string();
+        let map = d.join("monmap").display().to_string();
+        run("monmaptool", &["--create", "--fsid", &fsid, "--addv", "a", &format!("[v2:127.0.0.1:{mon}]"), &map]);
+        run("ceph-mon", &["-c", &conf, "--mkfs", "-i", "a", "--monmap", &map]);
+        run("ceph-mon", &["-c", &conf, "-i", "a"]);
+        let osd = uuid();
+        run("ceph", &["-c", &conf, "osd", "new", &osd]);
+        run("ceph-osd", &["-c", &conf, "-i", "0", "--mkfs", "--osd-uuid", &osd]);
+        run("ceph-osd", &["-c", &conf, "-i", "0"]);
+        let version = String::from_utf8_lossy(&run("radosgw", &["--version"]).stdout).split(' ').nth(2).unwrap_or("?").to_owned();
+        let ceph = Self { dir, port, version };
+        ceph.gateway(faketime);
+        ceph
+    }
+
+    fn conf(&self) -> String {
+        self.dir.path().join("ceph.conf").display().to_string()
+    }
+
+    /// Starts the gateway, or starts it again at another time.
+    pub fn gateway(&self, faketime: Option<&str>) {
+        self.kill("client.rgw.pid");
+        let mut command = Command::new("radosgw");
+        command.args(["-c", &self.conf(), "-n", "client.rgw"]).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(offset) = faketime {
+            let lib = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+            assert!(Path::new(lib).exists(), "libfaketime is not here");
+            // The time since start stays true: what waits and what signs with it goes on.
+            command.env("LD_PRELOAD", lib).env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
+        }
+        assert!(command.status().unwrap().success());
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the gateway did not come up");
+    }
+
+    fn kill(&self, pid_file: &str) {
+        let Ok(pid) = fs::read_to_string(self.dir.path().join(pid_file)) else { return };
+        let pid = pid.trim();
+        let _ = Command::new("kill").args(["-9", pid]).status();
+        for _ in 0..100 {
+            if !Path::new("/proc").join(pid).exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = fs::remove_file(self.dir.path().join(pid_file));
+    }
+
+    /// A user of Ceph: an account of its own.
+    pub fn user(&self, name: &str) {
+        run("radosgw-admin", &["-c", &self.conf(), "-n", "client.rgw", "user", "create", "--uid", name, "--display-name", name, "--access-key", &key_id(name), "--secret-key", "secret"]);
+    }
+
+    pub fn settings(&self, user: &str, bucket: &str) -> S3Settings {
+        S3Settings {
+            endpoint: Some(url::Url::parse(&format!("http://127.0.0.1:{}/", self.port)).unwrap()),
+            region: "us-east-1".into(),
+            bucket: bucket.into(),
+            prefix: String::new(),
+            access_key_id: key_id(user),
+            secret_access_key: "secret".to_owned().into(),
+            ca_file: None,
+            clock: None,
+        }
+    }
+
+    pub fn open(&self, user: &str, bucket: &str, clock: Option<Arc<Ahead>>) -> Arc<S3Bucket> {
+        let clock = clock.map(|c| -> Arc<dyn Clock> { c });
+        Arc::new(S3Bucket::new(S3Settings { clock, ..self.settings(user, bucket) }).unwrap())
+    }
+
+    /// A bucket with Object Lock, made by a user.
+    pub fn bucket(&self, user: &str, bucket: &str) {
+        self.open(user, bucket, None).make(true).unwrap();
+    }
+
+    /// Lets another user do these things in a bucket.
+    pub fn allow(&self, owner: &str, bucket: &str, user: &str, actions: &[&str]) {
+        let actions = actions.iter().map(|a| format!("\"s3:{a}\"")).collect::<Vec<_>>().join(",");
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":["arn:aws:iam:::user/{user}"]}},"Action":[{actions}],"Resource":["arn:aws:s3:::{bucket}","arn:aws:s3:::{bucket}/*"]}}]}}"#
+        );
+        self.open(owner, bucket, None).set_policy(&policy).unwrap();
+    }
+}
+
+/// What a pushing credential gets: to add, to extend, to read; and to see the bucket's settings, so that its canary can prove
+/// that a twin is one.
+pub const PUSH: [&str; 15] = [
+    "PutObject",
+    "PutObjectRetention",
+    "GetObject",
+    "GetObjectVersion",
+    "GetObjectRetention",
+    "ListBucket",
+    "ListBucketVersions",
+    "GetBucketVersioning",
+    "GetBucketObjectLockConfiguration",
+    "GetLifecycleConfiguration",
+    "GetBucketPolicy",
+    "GetReplicationConfiguration",
+    "GetBucketReplication",
+    "GetBucketAcl",
+    "GetBucketLocation",
+];
+
+fn key_id(user: &str) -> String {
+    format!("KEYOF{}", user.to_uppercase())
+}
+
+impl Drop for Ceph {
+    fn drop(&mut self) {
+        for name in ["client.rgw.pid", "osd.0.pid", "mon.a.pid"] {
+            self.kill(name);
+        }
+    }
+}
+
+/// LocalStack, where `cargo xtask test` installed it.
+pub struct LocalStack {
+    child: Child,
+    pub port: u16,
+    pub version: String,
+    _dir: tempfile::TempDir,
+}
+
+impl LocalStack {
+    pub fn start() -> Self {
+        let python = std::env::var("STRONGROOM_LOCALSTACK").expect("STRONGROOM_LOCALSTACK names the Python that LocalStack is installed for");
+        let dir = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let child = Command::new(python)
+            .args(["-m", "localstack.runtime.main"])
+            .env("SERVICES", "s3")
+            .env("GATEWAY_LISTEN", format!("127.0.0.1:{port}"))
+            .env("EAGER_SERVICE_LOADING", "1")
+            .env("DISABLE_EVENTS", "1")
+            .env("SKIP_SSL_CERT_DOWNLOAD", "1")
+            .env("HOME", dir.path())
+            .env("TMPDIR", dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stack = Self { child, port, version: "?".into(), _dir: dir };
+        for _ in 0..600 {
+            if let Some(version) = stack.health() {
+                stack.version = version;
+                return stack;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("LocalStack did not come up");
+    }
+
+    fn health(&self) -> Option<String> {
+        use std::io::{Read, Write};
+        let mut socket = std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        socket.write_all(b"GET /_localstack/health HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        let mut text = String::new();
+        socket.read_to_string(&mut text).ok()?;
+        let json: serde_json::Value = serde_json::from_str(text.split("\r\n\r\n").nth(1)?).ok()?;
+        json["version"].as_str().map(str::to_owned)
+    }
+
+    pub fn open(&self, bucket: &str) -> Arc<S3Bucket> {
+        let settings = S3Settings {
+            endpoint: Some(url::Url::parse(&format!("http://127.0.0.1:{}/", self.port)).unwrap()),
+            region: "us-east-1".into(),
+            bucket: bucket.into(),
+            prefix: String::new(),
+            access_key_id: "test".into(),
+            secret_access_key: "test".to_owned().into(),
+            ca_file: None,
+            clock: None,
+        };
+        Arc::new(S3Bucket::new(settings).unwrap())
+    }
+}
+
+impl Drop for LocalStack {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Stock restic on a folder or a URL.
+pub fn restic(dir: &Path, repository: &str, env: &[(&str, &str)], args: &[&str]) -> Output {
+    Command::new("restic")
+        .args(args)
+        .env("RESTIC_REPOSITORY", repository)
+        .env("RESTIC_PASSWORD", PASSWORD)
+        .env("RESTIC_CACHE_DIR", dir.join("restic-cache"))
+        .envs(env.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// Lays a view out and lets stock restic read every byte of it.
+pub fn restic_is_content(hand: &Hand, upto: Option<u64>) {
+    let out = tempfile::tempdir().unwrap();
+    let holding = hand.open();
+    let view = strongroom_custody::VaultView::of(holding.ledger(), upto).unwrap();
+    let to = LocalDir::new(out.path().join("view"));
+    for kind in Kind::DIRECTORIES {
+        fs::create_dir_all(out.path().join("view").join(kind.as_str())).unwrap();
+    }
+    for key in view.keys().unwrap() {
+        to.put(&key, &view.get(&key).unwrap()).unwrap();
+    }
+    let checked = restic(out.path(), out.path().join("view").to_str().unwrap(), &[], &["--no-lock", "check", "--read-data"]);
+    let said = format!("{}{}", String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+    assert!(checked.status.success() && said.contains("no errors were found"), "{said}");
+}
+
+/// The paths of a store's objects.
+pub fn paths(store: &dyn LockedStore) -> BTreeSet<String> {
+    store.survey("").unwrap().into_iter().filter(|r| !r.marker).map(|r| r.path).collect()
+}
+
+pub fn key(kind: Kind, name: &str) -> Key {
+    Key::new(kind, name).unwrap()
+}
