@@ -126,6 +126,9 @@ pub(crate) struct S3Entry {
     pub(crate) secret_file: PathBuf,
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) twin_bucket: Option<String>,
+    /// Gives the bucket's owner control of what is put, where objects belong to who put them.
+    #[serde(default)]
+    pub(crate) owner_control: bool,
 }
 
 fn push() -> String {

@@ -139,6 +139,7 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
             access_key_id: s3.access_key_id.clone(),
             secret_access_key: secret(&base.join(&s3.secret_file))?,
             ca_file: s3.ca_file.as_ref().map(|f| base.join(f)),
+            owner_control: s3.owner_control,
             clock: None,
         };
         let twin = s3.twin_bucket.as_ref().map(|bucket| S3Settings { bucket: bucket.clone(), ..settings.clone() });

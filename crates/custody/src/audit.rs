@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use strongroom_model::Progress;
-use strongroom_objects::{Facts, VersionRow, key_of};
+use strongroom_objects::{Facts, StoreError, VersionRow, key_of};
 
 /// Where canaries and probes lie: not part of what is held.
 pub(crate) const ASIDE: [&str; 2] = ["canary/", "probe/"];
@@ -29,6 +29,8 @@ pub struct AuditReport {
     pub bytes: u64,
     /// Versions that are gone, although the log knows them.
     pub lost: Vec<String>,
+    /// Objects that this credential may not look at or read.
+    pub unreadable: Vec<String>,
     /// Paths before which a delete marker or a newer version stands: restored by version, all the same.
     pub covered: Vec<String>,
     /// Versions that the log does not know.
@@ -55,6 +57,7 @@ impl AuditReport {
         let of = |code: &str, what: &str, rows: &[String]| rows.first().map(|first| (code.to_owned(), format!("{} {what}, {first} for instance", rows.len())));
         [
             of("lost", "objects are gone from the vault before their time", &self.lost),
+            of("unreadable", "objects cannot be read with this credential", &self.unreadable),
             of("damaged", "objects have wrong bytes", &self.damaged),
             of("unlocked", "objects were not locked as recorded", &self.short),
             of("covered", "objects are hidden by a delete marker or a newer version", &self.covered),
@@ -114,11 +117,17 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
     let present: Vec<&(String, String, Timestamp, u64)> = rows.iter().filter(|r| there.contains(&(r.0.as_str(), r.1.as_str()))).collect();
     progress.phase("locks");
     progress.expect(present.len() as u64, 0);
-    let looked = each(&present, |(path, version, _, _)| Ok(store.look(path, version)?), |_, _| progress.advance(1, 0));
+    let look = |row: &&(String, String, Timestamp, u64)| match store.look(&row.0, &row.1) {
+        Ok(held) => Ok(Ok(held)),
+        Err(StoreError::Refused { .. }) => Ok(Err(())),
+        Err(e) => Err(e.into()),
+    };
+    let looked = each(&present, look, |_, _| progress.advance(1, 0));
     let mut again = Vec::new();
     for (row, held) in present.iter().zip(looked) {
         match held {
-            Some(Ok(Some(held))) => {
+            Some(Ok(Err(()))) => report.unreadable.push(row.0.clone()),
+            Some(Ok(Ok(Some(held)))) => {
                 let until = held.until;
                 if until.is_none_or(|u| u.as_second() < row.2.as_second()) {
                     report.short.push(row.0.clone());
@@ -126,11 +135,13 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
                 }
                 report.least = Some(report.least.map_or(until.unwrap_or_default(), |l| l.min(until.unwrap_or_default())));
             }
-            Some(Ok(None)) => report.lost.push(row.0.clone()),
+            Some(Ok(Ok(None))) => report.lost.push(row.0.clone()),
             Some(Err(e)) => return Err(e),
             None => {}
         }
     }
+    report.unreadable.sort();
+    report.unreadable.dedup();
     if options.mend {
         for (path, version, until) in again {
             store.extend(&path, &version, until)?;
@@ -147,9 +158,12 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
     progress.expect(chosen.len() as u64, chosen.iter().map(|r| r.3).sum());
     let read = each(
         &chosen,
-        |(path, version, ..)| {
-            let bytes = store.fetch(path, version, None)?;
-            Ok(key_of(path).is_some_and(|k| k.names_its_bytes(&bytes)))
+        |(path, version, ..)| match store.fetch(path, version, None) {
+            Ok(bytes) => Ok(key_of(path).is_some_and(|k| k.names_its_bytes(&bytes))),
+            // Already told, with its lock.
+            Err(StoreError::Refused { .. }) => Ok(true),
+            Err(StoreError::Damaged { .. }) => Ok(false),
+            Err(e) => Err(e.into()),
         },
         |n, _| progress.advance(1, chosen[n].3),
     );

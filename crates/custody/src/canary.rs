@@ -143,10 +143,11 @@ pub fn s3_canary(bucket: &S3Bucket, twin: Option<&S3Bucket>, now: Timestamp) -> 
         let outcome = judge(&bucket.attempt(attempt));
         let outcome = match (&outcome, attempt) {
             (Outcome::Worked, Attempt::Overwrite { .. }) => intact("a newer version stands before it; the recorded one is as it was")?,
+            (Outcome::Worked, Attempt::OpenToAll { .. }) => intact("everybody may read the ciphertext now; nothing can be deleted")?,
             (Outcome::Worked, Attempt::Hide { .. }) => intact("a delete marker stands before it; the recorded version is as it was")?,
             // What is said to be done must have an effect to be believed.
             (Outcome::Worked, _) => match bucket.look(&path, v)? {
-                Some(h) if h.until.is_some_and(|u| u.as_second() >= until.as_second()) && !matches!(attempt, Attempt::OpenToAll { .. }) => {
+                Some(h) if h.until.is_some_and(|u| u.as_second() >= until.as_second()) => {
                     Outcome::Harmless { why: "the server said yes and changed nothing".into() }
                 }
                 _ => Outcome::Worked,

@@ -64,7 +64,7 @@ impl Holding {
                     Ok(m) => manifests.push((key.name().to_owned(), m)),
                     Err(e) => tracing::warn!("{e}"),
                 },
-                Err(Error::Store(e @ (StoreError::NotFound { .. } | StoreError::Damaged { .. }))) => tracing::warn!("{e}"),
+                Err(Error::Store(e @ (StoreError::NotFound { .. } | StoreError::Damaged { .. } | StoreError::Refused { .. }))) => tracing::warn!("{e}"),
                 Err(e) => return Err(e),
             }
         }

@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_objects::{LockedStore, hash_name};
+use strongroom_objects::{LockedStore, StoreError, hash_name};
 
 const PURPOSE: &str = "segment";
 /// Where segments lie.
@@ -130,7 +130,12 @@ impl Ledger {
             }
             let mut found = None;
             for (version, _) in versions {
-                let bytes = self.copy_of(&path, &version)?;
+                let bytes = match self.copy_of(&path, &version) {
+                    Ok(bytes) => bytes,
+                    // Junk that its owner lets nobody read must not stop who reads.
+                    Err(Error::Store(StoreError::Refused { .. } | StoreError::NotFound { .. } | StoreError::Damaged { .. })) => continue,
+                    Err(e) => return Err(e),
+                };
                 let Some(segment) = read_segment(&bytes, &path) else { continue };
                 let Some(role) = role(&segment.signer) else { continue };
                 found = Some((segment, role, version, hash_name(&bytes)));

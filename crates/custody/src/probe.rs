@@ -73,8 +73,8 @@ pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<Finding>, Error> {
     for (name, attempt) in [
         ("shortening a lock", Attempt::ShortenBypassing { path: &path, version: &v, until: after(1) }),
         ("weakening a lock", Attempt::ToGovernance { path: &path, version: &v, until: after(26) }),
-        ("clearing a lock", Attempt::ClearLock { path: &path, version: &v }),
         ("deleting a locked version", Attempt::DeleteVersionBypassing { path: &path, version: &v }),
+        ("clearing a lock", Attempt::ClearLock { path: &path, version: &v }),
     ] {
         let answer = bucket.attempt(&attempt);
         match (still(bucket)?, &answer) {
@@ -91,9 +91,14 @@ pub fn probe(bucket: &S3Bucket, now: Timestamp) -> Result<Vec<Finding>, Error> {
         Answer::Denied { code, .. } => add("a wrong x-amz-checksum-sha256", Good, &format!("refused: {code}")),
         _ => add("a wrong x-amz-checksum-sha256", WorkedAround, "it is ignored; Content-MD5 is used"),
     }
-    match bucket.attempt(&Attempt::Conditional { path: &path, bytes: b"another" }) {
+    let there = at("there");
+    bucket.attempt(&Attempt::Overwrite { path: &there, bytes: &body });
+    match bucket.attempt(&Attempt::Conditional { path: &there, bytes: b"another" }) {
         Answer::Denied { code, .. } => add("If-None-Match on a PUT", Good, &format!("kept: {code}")),
-        _ => add("If-None-Match on a PUT", WorkedAround, "it is ignored; versions are recorded and used ever after"),
+        Answer::Done(_) => add("If-None-Match on a PUT", WorkedAround, "it is ignored; versions are recorded and used ever after"),
+        Answer::Unclear(why) => {
+            add("If-None-Match on a PUT", WorkedAround, &format!("the answer says nothing ({why}); versions are recorded and used ever after"))
+        }
     }
     let many = at("multipart");
     match bucket.attempt(&Attempt::MultipartLocked { path: &many, bytes: &body, until: after(26) }) {

@@ -67,6 +67,12 @@ impl MasterKey {
         SecretBox::new(bytes)
     }
 
+    /// The key's bytes, for a test that looks for them where they must not be.
+    #[doc(hidden)]
+    pub fn raw_for_tests(&self) -> [u8; 64] {
+        *self.to_bytes().expose_secret()
+    }
+
     /// The seed of the key that signs manifests: whoever has the master key has it, and from it nothing of the master key follows.
     pub fn signing_seed(&self) -> SecretBox<[u8; 32]> {
         let hash = sha2::Sha256::new().chain_update(b"strongroom manifest signing seed v1\n").chain_update(self.to_bytes().expose_secret()).finalize();

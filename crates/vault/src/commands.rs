@@ -301,7 +301,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 text.push_str("paused: its hours are over; the next pull goes on from here\n");
             }
             if report.superseded > 0 {
-                text.push_str(&format!("{} snapshots of copy 2 were forgotten or pruned around before this vault could take them; pull more often than copy 2 is pruned\n", report.superseded));
+                text.push_str(&format!(
+                    "{} snapshots of copy 2 were forgotten or pruned around before this vault could take them; pull more often than copy 2 is pruned\n",
+                    report.superseded
+                ));
             }
             if report.unnamed > 0 {
                 text.push_str(&format!(

@@ -28,6 +28,9 @@ pub struct S3Entry {
     pub secret_file: PathBuf,
     /// CA that signed the server's certificate.
     pub ca_file: Option<PathBuf>,
+    /// Gives the bucket's owner control of what is put here, where objects belong to who put them.
+    #[serde(default)]
+    pub owner_control: bool,
     /// A bucket with the same settings, on which the canary tries what concerns a whole bucket.
     pub twin_bucket: Option<String>,
 }
@@ -173,6 +176,7 @@ impl S3Entry {
             access_key_id: self.access_key_id.clone(),
             secret_access_key: secret(&base.join(&self.secret_file))?,
             ca_file: self.ca_file.as_ref().map(|f| base.join(f)),
+            owner_control: self.owner_control,
             clock: None,
         })?)
     }

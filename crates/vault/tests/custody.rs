@@ -462,7 +462,14 @@ fn a_log_that_was_changed_or_cut_is_not_believed() {
     let first = root.join("00000001");
     let text = std::fs::read(&first).unwrap();
     std::fs::remove_file(&first).unwrap();
-    let open = || strongroom_custody::Ledger::open(s.hand.store.clone(), Some(s.hand.key()), &strongroom_custody::Trust::Keys(vec![(s.hand.key().public(), strongroom_custody::Role::Vault)]), None);
+    let open = || {
+        strongroom_custody::Ledger::open(
+            s.hand.store.clone(),
+            Some(s.hand.key()),
+            &strongroom_custody::Trust::Keys(vec![(s.hand.key().public(), strongroom_custody::Role::Vault)]),
+            None,
+        )
+    };
     assert!(open().is_err(), "a segment is missing");
     std::fs::write(&first, String::from_utf8(text.clone()).unwrap().replace("\"quorum\":2", "\"quorum\":0")).unwrap();
     assert!(open().is_err(), "a segment was changed");

@@ -1,190 +1,357 @@
-//! The vault as its clients meet it: the store's contract, and everything that an attacker with the credential tries.
+//! The vault over the wire: the contract of a store, everything that an attacker with the credential tries, and the program
+//! itself as a process of its own.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::{path::Path, process::Command, sync::Arc};
-use strongroom_objects::{Key, Kind, Put, Store, VaultRest, VaultSettings, conformance, hash_name};
-use strongroom_repository::{Cut, Node, Repository, Snapshot, TreeEditor, Writer};
-use strongroom_vault::{Listening, Vault, serve};
+mod common;
+
+use bytes::Bytes;
+use common::{PASSWORD, School, attack, noise, restic};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::Arc,
+};
+use strongroom_custody::{Custodian, Policy, SigningKey};
+use strongroom_engine::replicate as copies;
+use strongroom_model::Silent;
+use strongroom_objects::{Key, Kind, Store, VaultRest, VaultSettings, hash_name};
+use strongroom_vault::{Enrol, HoldEntry, Listening, May, RepoSettings, Vault, serve};
+
+const SERVER: &str = "strongroom-vault";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 struct Stage {
     dir: tempfile::TempDir,
-    token: String,
+    school: School,
+    vault: Arc<Vault>,
+    tokens: std::collections::BTreeMap<String, String>,
     listening: Listening,
     _runtime: tokio::runtime::Runtime,
 }
 
+fn enrolment(school: &School) -> Enrol {
+    let key = || SigningKey::from_seed(&common::seed()).unwrap().public();
+    Enrol {
+        card: school.card(),
+        custodians: ["ada", "bob"].map(|n| Custodian { name: n.into(), key: key() }).to_vec(),
+        quorum: 2,
+        policy: Policy::default(),
+        settings: RepoSettings { hold: HoldEntry::Local { immutable: false }, ..RepoSettings::default() },
+        credentials: vec![("push".into(), May::Push), ("read".into(), May::Read)],
+    }
+}
+
 fn stage() -> Stage {
     let dir = tempfile::tempdir().unwrap();
+    let school = School::new(dir.path());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let vault = Vault::open(&dir.path().join("vault")).unwrap();
-    let token = vault.enrol("school", "push", 180).unwrap();
-    let listening = runtime.block_on(serve(Arc::new(vault), ([127, 0, 0, 1], 0).into(), None)).unwrap();
-    Stage { dir, token, listening, _runtime: runtime }
+    let vault = Arc::new(Vault::open(&dir.path().join("vault")).unwrap());
+    let (tokens, _) = vault.enrol("school", enrolment(&school)).unwrap();
+    let listening = runtime.block_on(serve(vault.clone(), ([127, 0, 0, 1], 0).into(), None)).unwrap();
+    Stage { dir, school, vault, tokens, listening, _runtime: runtime }
 }
 
 impl Stage {
-    fn client(&self, token: &str) -> VaultRest {
+    fn client(&self, user: &str, token: &str) -> VaultRest {
         let url = url::Url::parse(&format!("http://{}/school/", self.listening.address)).unwrap();
-        VaultRest::new(VaultSettings { url, user: "push".into(), token: token.to_owned().into(), ca_file: None }).unwrap()
+        VaultRest::new(VaultSettings { url, user: user.into(), token: token.to_owned().into(), ca_file: None, identity_file: None }).unwrap()
     }
-}
 
-/// A client that opens a session for itself and seals after each write, so that it can read what it wrote.
-struct Sealing(std::sync::Mutex<VaultRest>);
-
-impl Store for Sealing {
-    fn location(&self) -> String {
-        "sealing".into()
-    }
-    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, strongroom_objects::StoreError> {
-        let mut v = self.0.lock().unwrap();
-        v.begin()?;
-        let put = v.put(key, bytes);
-        v.seal("test")?;
-        put
-    }
-    fn flush(&self) -> Result<(), strongroom_objects::StoreError> {
-        self.0.lock().unwrap().flush()
-    }
-    fn get(&self, key: &Key) -> Result<bytes::Bytes, strongroom_objects::StoreError> {
-        self.0.lock().unwrap().get(key)
-    }
-    fn get_range(&self, key: &Key, range: std::ops::Range<u64>) -> Result<bytes::Bytes, strongroom_objects::StoreError> {
-        self.0.lock().unwrap().get_range(key, range)
-    }
-    fn size(&self, key: &Key) -> Result<Option<u64>, strongroom_objects::StoreError> {
-        self.0.lock().unwrap().size(key)
-    }
-    fn list(&self, kind: Kind) -> Result<Vec<strongroom_objects::Entry>, strongroom_objects::StoreError> {
-        self.0.lock().unwrap().list(kind)
-    }
-    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), strongroom_objects::StoreError> {
-        self.0.lock().unwrap().replace(key, bytes)
-    }
-    fn remove(&self, key: &Key) -> Result<(), strongroom_objects::StoreError> {
-        self.0.lock().unwrap().remove(key)
+    fn push(&self) -> VaultRest {
+        self.client("push", &self.tokens["push"])
     }
 }
 
 #[test]
-fn the_vault_keeps_the_contract_of_a_store_and_removes_nothing() {
-    let stage = stage();
-    conformance::write_once_store(&Sealing(std::sync::Mutex::new(stage.client(&stage.token))), false);
-}
-
-#[test]
-fn only_sealed_sessions_up_to_the_chosen_one_are_seen() {
-    let stage = stage();
-    let mut v = stage.client(&stage.token);
-    let put = |v: &VaultRest, text: &str| {
-        let key = Key::new(Kind::Index, &hash_name(text.as_bytes())).unwrap();
-        v.put(&key, text.as_bytes()).unwrap();
-        key
-    };
-    assert_eq!(v.begin().unwrap(), 1);
-    let first = put(&v, "first");
-    assert!(v.list(Kind::Index).unwrap().is_empty(), "nothing before the seal");
-    v.seal("one").unwrap();
-    let loose = put(&v, "loose junk");
-    v.begin().unwrap();
-    let second = put(&v, "second");
-    v.seal("two").unwrap();
-    let names = |v: &VaultRest| v.list(Kind::Index).unwrap().into_iter().map(|e| e.name).collect::<Vec<_>>();
-    assert_eq!(names(&v.view(1).unwrap()), vec![first.name().to_owned()]);
-    assert!(names(&v).contains(&second.name().to_owned()));
-    assert!(!names(&v).contains(&loose.name().to_owned()));
-    assert!(v.get(&loose).unwrap_err().is_not_found());
-    assert_eq!(v.sessions().unwrap().len(), 2);
-    // Opened anew, it is the same vault; a journal that was changed after its seal stops it.
-    drop(stage.listening);
-    let again = Vault::open(&stage.dir.path().join("vault")).unwrap();
-    assert_eq!(again.view("school", Some(1)).unwrap().len(), 1);
-    let journal = stage.dir.path().join("vault/school/sessions/00000001.journal");
-    let mut text = std::fs::read_to_string(&journal).unwrap();
-    text.push_str("{}\n");
-    std::fs::write(&journal, text).unwrap();
-    assert!(Vault::open(&stage.dir.path().join("vault")).is_err());
-}
-
-#[test]
-fn wrong_names_wrong_tokens_late_keys_and_second_configs_are_refused() {
-    let stage = stage();
-    let mut v = stage.client(&stage.token);
-    let wrong = stage.client("0".repeat(64).as_str());
-    assert!(wrong.list(Kind::Data).is_err());
-    v.begin().unwrap();
-    let key = Key::new(Kind::Data, &hash_name(b"a")).unwrap();
-    assert!(v.put(&key, b"b").is_err(), "the name is not the hash");
-    v.put(&Key::config(), b"config").unwrap();
-    assert!(v.put(&Key::config(), b"another").is_err());
-    v.put(&Key::new(Kind::Keys, &hash_name(b"key")).unwrap(), b"key").unwrap();
-    v.seal("enrolled").unwrap();
-    v.begin().unwrap();
-    assert!(v.put(&Key::new(Kind::Keys, &hash_name(b"late")).unwrap(), b"late").is_err());
-    assert!(v.put(&Key::new(Kind::Locks, &hash_name(b"lock")).unwrap(), b"lock").is_err());
-    assert!(v.remove(&Key::config()).is_err());
-    assert_eq!(*v.get(&Key::config()).unwrap(), *b"config");
-}
-
-fn restic(dir: &Path, repository: &str, args: &[&str]) -> std::process::Output {
-    Command::new("restic")
-        .args(args)
-        .env("RESTIC_REPOSITORY", repository)
-        .env("RESTIC_PASSWORD", "correct horse")
-        .env("RESTIC_CACHE_DIR", dir.join("restic-cache"))
-        .output()
-        .unwrap()
+fn vault_takes_what_is_signed_and_refuses_the_rest() {
+    let s = stage();
+    attack("delete, overwrite, change, wrong names, late keys, second config, unsigned seal", SERVER, VERSION, || {
+        s.school.backup(&[("a.txt", b"a lesson")], true);
+        let mut v = s.push();
+        let first = copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+        assert_eq!(first.session, Some(1));
+        assert_eq!(copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap().session, None, "nothing new");
+        let wrong = s.client("push", &"0".repeat(64));
+        assert!(wrong.list(Kind::Data).is_err());
+        let key = |kind, bytes: &[u8]| Key::new(kind, &hash_name(bytes)).unwrap();
+        assert!(v.put(&key(Kind::Data, b"a"), b"a").is_err(), "no session is open");
+        v.begin().unwrap();
+        assert!(v.put(&key(Kind::Data, b"a"), b"b").is_err(), "the name is not the hash");
+        assert!(v.put(&Key::config(), b"another").is_err());
+        assert!(v.put(&key(Kind::Keys, b"late"), b"late").is_err());
+        assert!(v.put(&key(Kind::Locks, b"lock"), b"lock").is_err());
+        for kind in [Kind::Data, Kind::Index, Kind::Snapshots] {
+            let there = Key::new(kind, &v.list(kind).unwrap()[0].name).unwrap();
+            assert!(v.remove(&there).is_err() && v.replace(&there, b"x").is_err());
+            for method in ["DELETE", "PUT", "PATCH"] {
+                let (status, _) = v.attempt(method, &format!("{}/{}", kind.as_str(), there.name()), b"x").unwrap();
+                assert_eq!(status, 403, "{method}");
+            }
+        }
+        // Junk under right names comes in, and is in no view; without a signed manifest nothing is sealed.
+        for kind in [Kind::Index, Kind::Snapshots] {
+            v.put(&key(kind, b"junk"), b"junk").unwrap();
+        }
+        assert!(v.seal().is_err());
+        assert_eq!(v.list(Kind::Index).unwrap().len(), 1);
+        assert!(v.get(&key(Kind::Index, b"junk")).unwrap_err().is_not_found());
+        // The junk rides along in the next honest session, as a stray.
+        s.school.backup(&[("b.txt", b"another")], true);
+        assert_eq!(copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap().session, Some(2));
+        assert_eq!(s.vault.status("school").unwrap().stray_bytes, 8);
+        assert!(v.get(&key(Kind::Index, b"junk")).unwrap_err().is_not_found());
+        // Reading is all that the reading credential does.
+        let mut reader = s.client("read", &s.tokens["read"]);
+        assert_eq!(reader.list(Kind::Snapshots).unwrap().len(), 2);
+        assert!(reader.begin().is_err());
+        // Opened anew, it is the same vault.
+        let again = Vault::open(&s.dir.path().join("vault")).unwrap();
+        assert_eq!(again.sessions("school").unwrap().len(), 2);
+        assert!(again.enrol("school", enrolment(&s.school)).is_err(), "enrolled once");
+    });
 }
 
 #[test]
 #[ignore = "needs restic; cargo xtask test installs and runs it"]
-fn stock_restic_reads_the_vault_though_junk_lies_in_it() {
-    let stage = stage();
-    let dir = stage.dir.path();
-    let store = Arc::new(strongroom_objects::LocalDir::new(dir.join("copy2")));
-    let who = Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() };
-    let now = jiff::Timestamp::now();
-    let password: secrecy::SecretString = "correct horse".to_owned().into();
-    let repo = Arc::new(Repository::init(store.clone(), &password, &dir.join("cache"), who, now).unwrap());
-    let mut tree = TreeEditor::new(repo.clone(), None, now);
-    let stored = repo.put_content(b"a lesson", Cut::Plain).unwrap();
-    tree.put(&["drives"], Node::file("lesson.txt", stored.content, stored.size_bytes, now)).unwrap();
-    let snapshot = Snapshot {
-        time: now,
-        parent: None,
-        tree: tree.write().unwrap(),
-        paths: vec!["/drives".into()],
-        hostname: "school".into(),
-        username: "s".into(),
-        tags: vec![],
-        program_version: String::new(),
+fn stock_restic_reads_the_vault_at_a_session_though_junk_lies_in_it() {
+    let s = stage();
+    attack("stock restic reads sealed sessions up to a chosen one", SERVER, VERSION, || {
+        let dir = s.dir.path();
+        s.school.backup(&[("lesson.txt", b"a lesson")], true);
+        let mut v = s.push();
+        copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+        s.school.backup(&[("lesson.txt", b"ciphertext")], false);
+        copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+        v.begin().unwrap();
+        for kind in [Kind::Index, Kind::Snapshots] {
+            v.put(&Key::new(kind, &hash_name(b"junk")).unwrap(), b"junk").unwrap();
+        }
+        let url = format!("rest:http://read:{}@{}/school@1/", s.tokens["read"], s.listening.address);
+        let out = dir.join("out").display().to_string();
+        for args in [&["--no-lock", "check", "--read-data"][..], &["--no-lock", "snapshots"], &["--no-lock", "restore", "latest", "--target", &out]] {
+            let done = restic(dir, &url, &[], args);
+            assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        assert_eq!(std::fs::read(dir.join("out/drives/lesson.txt")).unwrap(), b"a lesson");
+        let view = dir.join("view");
+        s.vault.lay_out("school", None, &view).unwrap();
+        let done = restic(dir, view.to_str().unwrap(), &[], &["--no-lock", "check", "--read-data"]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    });
+}
+
+/// The program, in a process of its own.
+fn program(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-vault"));
+    command.arg("--dir").arg(dir.join("vault")).arg("--json").args(args).current_dir(dir);
+    command
+}
+
+fn ok(dir: &Path, args: &[&str]) -> String {
+    let out = program(dir, args).output().unwrap();
+    assert!(out.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// A vault that pulls from the school's folder; answers the custodians' key files.
+fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String; 2] {
+    std::fs::write(dir.join("card.json"), serde_json::to_string(&school.card()).unwrap()).unwrap();
+    let settings = format!("[hold]\nkind = \"local\"\nimmutable = {immutable}\n[source]\nkind = \"folder\"\npath = {:?}\n", school.dir.join("copy2"));
+    std::fs::write(dir.join("settings.toml"), settings).unwrap();
+    let custodian = |name: &str| {
+        let made: serde_json::Value = serde_json::from_str(&ok(dir, &["custodian", "new", name, "--out", &format!("{name}.key")])).unwrap();
+        format!("{name}={}", made["key"].as_str().unwrap())
     };
-    repo.commit(&snapshot).unwrap();
-    let mut v = stage.client(&stage.token);
-    let session = v.begin().unwrap();
-    for kind in Kind::REPLICATED {
-        for entry in store.list(kind).unwrap() {
-            let key = Key::new(kind, &entry.name).unwrap();
-            v.put(&key, &store.get(&key).unwrap()).unwrap();
+    let (ada, bob) = (custodian("ada"), custodian("bob"));
+    ok(
+        dir,
+        &["enrol", "school", "--card", "card.json", "--custodian", &ada, "--custodian", &bob, "--settings", "settings.toml", "--read-token-file", "read.token"],
+    );
+    ["ada.key".to_owned(), "bob.key".to_owned()]
+}
+
+#[test]
+fn the_program_enrols_pulls_verifies_is_ordered_and_expires() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 70_000))], true);
+    let keys = enrolled(d, &school, false);
+    let pulled: serde_json::Value = serde_json::from_str(&ok(d, &["pull", "school"])).unwrap();
+    assert_eq!(pulled["report"]["session"], 1);
+    assert!(ok(d, &["sessions", "school"]).contains("\"session\":1"));
+    assert!(ok(d, &["locks", "school", "snapshots/"]).contains("\"until\""));
+    let verified: serde_json::Value = serde_json::from_str(&ok(d, &["verify", "school"])).unwrap();
+    assert_eq!(verified["read"], verified["objects"]);
+    let canary = ok(d, &["canary", "school"]);
+    assert!(canary.contains("not-tested") && !canary.contains("\"worked\""), "{canary}");
+    assert!(ok(d, &["expire", "school", "--apply"]).contains("\"freed\":0"));
+    // A change of policy: one custodian is not enough.
+    std::fs::write(d.join("policy.toml"), "lock_days = 365\nyearly_years = 3\n").unwrap();
+    ok(d, &["order", "new", "school", "--reason", "the governors want a year", "--out", "order.json", "policy", "policy.toml"]);
+    ok(d, &["order", "sign", "order.json", "--key", &keys[0]]);
+    assert!(!program(d, &["order", "apply", "school", "order.json"]).output().unwrap().status.success());
+    ok(d, &["order", "sign", "order.json", "--key", &keys[1]]);
+    ok(d, &["order", "apply", "school", "order.json"]);
+    assert!(ok(d, &["status"]).contains("\"lock_days\":365"));
+    // Wrong inputs are sentences, and nothing is lost.
+    for (args, word) in [
+        (&["pull", "nobody"][..], "no repository"),
+        (&["enrol", "other", "--card", "card.json", "--custodian", "x=y", "--custodian", "a=b"], "hexadecimal"),
+        (&["enrol", "other", "--card", "settings.toml", "--custodian", "x=y"], "no card"),
+        (&["view", "school", "--upto", "9", "--out", "v"], "no sealed session"),
+        (&["view", "school", "--out", "vault"], "not empty"),
+    ] {
+        let out = program(d, args).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(!out.status.success() && said.contains(word), "{args:?}: {said}");
+    }
+    std::fs::rename(d.join("copy2"), d.join("elsewhere")).unwrap();
+    let out = program(d, &["pull", "school"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&out.stdout).contains("is it mounted?"), "{}", String::from_utf8_lossy(&out.stdout));
+    assert!(std::fs::read_to_string(d.join("vault/school/alarms.jsonl")).unwrap().contains("pull-failed"), "and an alarm went out");
+}
+
+/// The program with its clock moved by libfaketime.
+fn faked(dir: &Path, offset: &str, args: &[&str]) -> Output {
+    let lib = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+    assert!(Path::new(lib).exists(), "libfaketime is not here");
+    program(dir, args).env("LD_PRELOAD", lib).env("FAKETIME", offset).output().unwrap()
+}
+
+#[test]
+#[ignore = "needs libfaketime; cargo xtask test installs and runs it"]
+fn vault_refuses_a_clock_that_jumps_in_either_direction() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 70_000))], true);
+    enrolled(d, &school, false);
+    ok(d, &["pull", "school"]);
+    attack("clock or NTP moved: the vault's own host", SERVER, VERSION, || {
+        school.backup(&[("b", b"b")], true);
+        for offset in ["+400d", "+1h", "-1h", "-400d"] {
+            for args in [&["pull", "school"][..], &["expire", "school", "--apply"], &["verify", "school"], &["canary", "school"]] {
+                let out = faked(d, offset, args);
+                let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+                assert!(!out.status.success() && said.contains("clock cannot be trusted"), "{offset} {args:?}: {said}");
+            }
+        }
+        // Set right, it goes on.
+        ok(d, &["pull", "school"]);
+    });
+}
+
+/// Kills the process when the test ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether any readable part of a process' memory holds these bytes.
+fn memory_holds(pid: u32, needles: &[(&str, &[u8])]) -> Vec<String> {
+    use std::io::{Read, Seek, SeekFrom};
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let mut memory = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let mut found = Vec::new();
+    let mut looked = 0_usize;
+    for line in maps.lines().filter(|l| l.split(' ').nth(1).is_some_and(|p| p.starts_with('r'))) {
+        let Some((from, to)) = line.split(' ').next().and_then(|r| r.split_once('-')) else { continue };
+        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+        if memory.seek(SeekFrom::Start(from)).is_err() {
+            continue;
+        }
+        let mut bytes = vec![0; (to - from) as usize];
+        if memory.read_exact(&mut bytes).is_err() {
+            continue;
+        }
+        looked += bytes.len();
+        for (name, needle) in needles {
+            if bytes.windows(needle.len()).any(|w| w == *needle) {
+                found.push((*name).to_owned());
+            }
         }
     }
-    v.seal("good").unwrap();
-    v.begin().unwrap();
-    for kind in [Kind::Index, Kind::Snapshots] {
-        v.put(&Key::new(kind, &hash_name(b"junk")).unwrap(), b"junk").unwrap();
+    assert!(looked > 1_000_000, "the memory was looked at");
+    found
+}
+
+fn disk_holds(dir: &Path, needles: &[(&str, &[u8])]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        if entry.path().is_dir() {
+            found.extend(disk_holds(&entry.path(), needles));
+        } else {
+            let bytes = std::fs::read(entry.path()).unwrap();
+            found.extend(
+                needles.iter().filter(|(_, n)| bytes.windows(n.len()).any(|w| w == *n)).map(|(name, _)| format!("{name} in {}", entry.path().display())),
+            );
+        }
     }
-    v.seal("junk").unwrap();
-    let url = format!("rest:http://push:{}@{}/school@{session}/", stage.token, stage.listening.address);
-    for args in [&["--no-lock", "check", "--read-data"][..], &["--no-lock", "snapshots"], &["--no-lock", "restore", "latest", "--target", "OUT"]] {
-        let target = dir.join("out").display().to_string();
-        let args: Vec<&str> = args.iter().map(|a| if *a == "OUT" { target.as_str() } else { a }).collect();
-        let out = restic(dir, &url, &args);
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    found
+}
+
+#[test]
+fn the_vaults_process_and_disk_hold_neither_key_nor_plaintext() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    // Too short to be compressed, and nowhere else.
+    let message = b"Dear Mrs Oduya, the minutes of Tuesday's safeguarding meeting are attached. 7f1c9e";
+    school.backup(&[("letter.eml", message), ("a.bin", &noise(1, 70_000))], true);
+    enrolled(d, &school, false);
+    let mut child = program(d, &["run", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let running = Running(child);
+    // Its own schedule pulls; then the vault is read through, as a restore would.
+    let url: serde_json::Value = serde_json::from_str(&ready).unwrap();
+    let token = std::fs::read_to_string(d.join("read.token")).unwrap();
+    let url = url::Url::parse(url["url"].as_str().unwrap()).unwrap().join("school/").unwrap();
+    let client = VaultRest::new(VaultSettings { url, user: "read".into(), token: token.into(), ca_file: None, identity_file: None }).unwrap();
+    for _ in 0..200 {
+        if client.list(Kind::Snapshots).is_ok_and(|l| !l.is_empty()) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    assert_eq!(std::fs::read(dir.join("out/drives/lesson.txt")).unwrap(), b"a lesson");
-    // The same by hard links, as the vault's own command lays it out.
-    let view = dir.join("view");
-    Vault::open(&dir.join("vault")).unwrap().lay_out("school", Some(session), &view).unwrap();
-    let out = restic(dir, view.to_str().unwrap(), &["--no-lock", "check", "--read-data"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let mut packs = Vec::new();
+    for kind in [Kind::Config, Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots] {
+        for e in client.list(kind).unwrap() {
+            packs.push(client.get(&Key::new(kind, &e.name).unwrap()).unwrap());
+        }
+    }
+    assert!(packs.len() >= 6);
+    let master = school.repo.key().raw_for_tests();
+    let needles: Vec<(&str, &[u8])> =
+        vec![("the encryption key", &master[..32]), ("the MAC key", &master[32..]), ("the password", PASSWORD.as_bytes()), ("the message", &message[..40])];
+    // The test can fail: ciphertext that passed through is somewhere, and this process holds the key itself.
+    assert!(!memory_holds(std::process::id(), &needles[..1]).is_empty());
+    let pack: Bytes = packs.iter().max_by_key(|p| p.len()).unwrap().clone();
+    assert!(!disk_holds(&d.join("vault"), &[("ciphertext", &pack[1000..1064])]).is_empty());
+    assert_eq!(memory_holds(running.0.id(), &needles), Vec::<String>::new());
+    assert_eq!(disk_holds(&d.join("vault"), &needles), Vec::<String>::new());
+}
+
+#[test]
+fn files_are_immutable_where_the_kernel_allows() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 70_000))], true);
+    enrolled(d, &school, true);
+    ok(d, &["pull", "school"]);
+    let hold = d.join("vault/school/hold");
+    let canary = ok(d, &["canary", "school"]);
+    let works = canary.contains("delete the file past this program\",\"outcome\":\"refused\"");
+    let pack = std::fs::read_dir(hold.join("data")).unwrap().flatten().flat_map(|e| std::fs::read_dir(e.path()).unwrap().flatten()).next().unwrap().path();
+    let removed = std::fs::remove_file(&pack);
+    println!("immutable flag: {}", if works { "kept by the kernel" } else { "not possible here" });
+    assert_eq!(removed.is_err(), works, "{removed:?}");
+    let _ = Command::new("chattr").args(["-R", "-i"]).arg(d).output();
 }

@@ -8,7 +8,20 @@ use std::{
 };
 
 /// Debian packages: (program, package).
-const PACKAGES: &[(&str, &str)] = &[("restic", "restic"), ("rclone", "rclone"), ("node", "nodejs"), ("npm", "npm"), ("fusermount3", "fuse3")];
+const PACKAGES: &[(&str, &str)] = &[
+    ("restic", "restic"),
+    ("rclone", "rclone"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("fusermount3", "fuse3"),
+    ("ceph-mon", "ceph-mon"),
+    ("ceph-osd", "ceph-osd"),
+    ("radosgw", "radosgw"),
+    ("ceph", "ceph-common"),
+    ("faketime", "faketime"),
+];
+/// LocalStack's S3 alone; its own requirements name newer versions than it runs with.
+const LOCALSTACK: &[&str] = &["localstack-core[base-runtime]==4.4.0", "cbor2<5.9", "pyopenssl<25.2", "cryptography<46", "service_identity"];
 const NODE_CLIENTS: &[&str] = &["@microsoft/microsoft-graph-client@3", "@azure/identity@4"];
 // `deprecated` is missing among msgraph-core's own requirements.
 const PYTHON_CLIENTS: &[&str] = &["msgraph-sdk", "azure-identity", "deprecated"];
@@ -56,11 +69,15 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
     let nextest = Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
     let rustic = if servers { peers::rustic(&root)? } else { PathBuf::new() };
     let mut env = vec![("STRONGROOM_CLIENTS", clients.as_path())];
+    let (localstack, rows) = (root.join("target/localstack/bin/python"), root.join("target/server-tests"));
+    let _ = std::fs::remove_dir_all(&rows);
     if servers {
+        env.extend([("STRONGROOM_LOCALSTACK", localstack.as_path()), ("STRONGROOM_SERVER_TESTS", rows.as_path())]);
         // Every repository that a test of the program leaves behind is then checked by stock restic.
         env.extend([("STRONGROOM_RUSTIC", rustic.as_path()), ("STRONGROOM_RESTIC", Path::new("restic"))]);
     }
     let mut args = vec![];
+    let done;
     if nextest {
         args.extend(["nextest", "run", "--workspace", "--release", "--locked", "--no-fail-fast"]);
         if servers {
@@ -70,7 +87,7 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
             println!("NOT RUN: tests named fuse_…, since nothing can be mounted here; they are counted as skipped");
             args.extend(["-E", "not test(/^fuse_/)"]);
         }
-        run_in(&root, "cargo", &args, &env)?;
+        done = run_in(&root, "cargo", &args, &env);
     } else {
         println!("cargo-nextest is not here: cargo test instead");
         args.extend(["test", "--workspace", "--release", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]);
@@ -81,12 +98,37 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
                 args.extend(["--skip", "fuse_"]);
             }
         }
-        run_in(&root, "cargo", &args, &env)?;
+        done = run_in(&root, "cargo", &args, &env);
     }
+    if servers {
+        // Also when something failed: that is when it is wanted.
+        gather(&root, &rows)?;
+    }
+    done?;
     step("doctests");
     run_in(&root, "cargo", &["test", "--workspace", "--release", "--locked", "--doc"], &[])?;
     step("tidy");
     tidy::run()
+}
+
+/// Rows of tests against real servers, into one file.
+fn gather(root: &Path, dir: &Path) -> anyhow::Result<()> {
+    let mut rows: Vec<serde_json::Value> = Vec::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        rows.push(serde_json::from_slice(&std::fs::read(entry.path())?)?);
+    }
+    rows.sort_by_key(serde_json::Value::to_string);
+    step("target/server-tests.json");
+    for r in &rows {
+        let word = if r["passed"] == true { "passed" } else { "FAILED" };
+        let text = |k: &str| r[k].as_str().unwrap_or_default().to_owned();
+        println!("{word}  {} {}: {}", text("server"), text("version"), text("test"));
+    }
+    std::fs::write(root.join("target/server-tests.json"), serde_json::to_vec_pretty(&rows)?)?;
+    if rows.is_empty() {
+        bail!("no test against a real server wrote down that it ran");
+    }
+    Ok(())
 }
 
 fn install(root: &Path, clients: &Path) -> anyhow::Result<()> {
@@ -108,6 +150,19 @@ fn install(root: &Path, clients: &Path) -> anyhow::Result<()> {
         let mut args = vec!["install", "--no-audit", "--no-fund", "--silent"];
         args.extend(NODE_CLIENTS);
         run_in(clients, "npm", &args, &[])?;
+    }
+    let localstack = root.join("target/localstack");
+    if !localstack.join("installed").exists() {
+        step(&format!("pip install {} into {}", LOCALSTACK.join(" "), localstack.display()));
+        let dir = localstack.display().to_string();
+        if run_in(root, "python3", &["-m", "venv", &dir], &[]).is_err() {
+            run_in(root, "apt-get", &["install", "-y", "-qq", "python3-venv"], &[])?;
+            run_in(root, "python3", &["-m", "venv", &dir], &[])?;
+        }
+        let mut args = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        args.extend(LOCALSTACK);
+        run_in(root, &localstack.join("bin/python").display().to_string(), &args, &[])?;
+        std::fs::write(localstack.join("installed"), "")?;
     }
     let python: PathBuf = clients.join("venv/bin/python");
     if !clients.join("venv/installed").exists() {

@@ -110,17 +110,9 @@ pub enum Answer {
 impl Answer {
     /// Whether it is a denial by lock or by authorisation; nothing else is evidence.
     pub fn is_denial(&self) -> bool {
-        let lock_or_right = [
-            "AccessDenied",
-            "InvalidBucketState",
-            "AllAccessDisabled",
-            "AccountProblem",
-            "ObjectLocked",
-            "InvalidRetentionPeriod",
-            "MethodNotAllowed",
-            "AuthorizationHeaderMalformed",
-        ];
-        matches!(self, Answer::Denied { status, code } if matches!(status, 403 | 409 | 405 | 400) && (*status == 403 || lock_or_right.contains(&code.as_str())))
+        // Other 403s (a wrong signature, a clock that is off) and what a server does not know are no denials.
+        let by_lock_or_right = ["AccessDenied", "ObjectLocked", "InvalidBucketState", "AllAccessDisabled"];
+        matches!(self, Answer::Denied { code, .. } if by_lock_or_right.contains(&code.as_str()))
     }
 }
 
@@ -136,7 +128,7 @@ impl S3Bucket {
     /// Tries one thing, for real.
     pub fn attempt(&self, what: &Attempt<'_>) -> Answer {
         let bucket = self.bucket().to_owned();
-        let c = &self.client;
+        let c = &self.once;
         let retention = |mode: ObjectLockRetentionMode, until: &Timestamp| {
             ObjectLockRetention::builder().mode(mode).retain_until_date(DateTime::from_secs(until.as_second())).build()
         };
@@ -248,26 +240,26 @@ impl S3Bucket {
 
     fn retain(&self, path: &str, version: &str, to: Option<ObjectLockRetention>, bypass: bool) -> Answer {
         let to = to.unwrap_or_else(|| ObjectLockRetention::builder().build());
-        let call = self.client.put_object_retention().bucket(self.bucket()).key(self.path(path)).version_id(version).retention(to);
+        let call = self.once.put_object_retention().bucket(self.bucket()).key(self.path(path)).version_id(version).retention(to);
         let call = if bypass { call.bypass_governance_retention(true) } else { call };
         answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
     }
 
     fn multipart(&self, path: &str, bytes: &[u8], until: Timestamp) -> Answer {
         let key = self.path(path);
-        let create = self.client.create_multipart_upload().bucket(self.bucket()).key(&key);
+        let create = self.once.create_multipart_upload().bucket(self.bucket()).key(&key);
         let create = create.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(DateTime::from_secs(until.as_second()));
         let upload = match self.wait(create.send()) {
             Ok(o) => o.upload_id.unwrap_or_default(),
             Err(d) => return answer(Err::<(), _>(d), |()| None),
         };
-        let part = self.client.upload_part().bucket(self.bucket()).key(&key).upload_id(&upload).part_number(1);
+        let part = self.once.upload_part().bucket(self.bucket()).key(&key).upload_id(&upload).part_number(1);
         let etag = match self.wait(part.content_md5(md5_of(bytes)).body(ByteStream::from(Bytes::copy_from_slice(bytes))).send()) {
             Ok(o) => o.e_tag.unwrap_or_default(),
             Err(d) => return answer(Err::<(), _>(d), |()| None),
         };
         let parts = CompletedMultipartUpload::builder().parts(CompletedPart::builder().e_tag(etag).part_number(1).build()).build();
-        answer(self.wait(self.client.complete_multipart_upload().bucket(self.bucket()).key(&key).upload_id(upload).multipart_upload(parts).send()), |o| {
+        answer(self.wait(self.once.complete_multipart_upload().bucket(self.bucket()).key(&key).upload_id(upload).multipart_upload(parts).send()), |o| {
             o.version_id
         })
     }

@@ -5,7 +5,7 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectOutput,
     primitives::{ByteStream, DateTime},
-    types::{ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode},
+    types::{ObjectCannedAcl, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode},
 };
 use aws_smithy_http_client::tls;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -42,6 +42,8 @@ pub struct S3Settings {
     pub secret_access_key: SecretString,
     /// CA that signed the server's certificate, when it is not a public one.
     pub ca_file: Option<PathBuf>,
+    /// Gives the bucket's owner control of what this credential puts: needed where objects belong to who put them.
+    pub owner_control: bool,
     /// The time that signs requests; the system's when absent.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -70,6 +72,8 @@ impl aws_smithy_async::time::TimeSource for ClockSource {
 pub struct S3Bucket {
     pub(super) settings: S3Settings,
     pub(super) client: Client,
+    /// The same without a second try: for what is meant to be refused.
+    pub(super) once: Client,
     runtime: Option<tokio::runtime::Runtime>,
     pub(super) sent: Arc<AtomicU64>,
     plain: reqwest::blocking::Client,
@@ -187,7 +191,8 @@ impl S3Bucket {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("s3").enable_all().build().map_err(|e| failed(e.to_string()))?;
         let plain = plain.build().map_err(|e| failed(e.to_string()))?;
-        Ok(Self { client: Client::from_conf(config.build()), runtime: Some(runtime), settings, sent: Arc::default(), plain })
+        let once = Client::from_conf(config.clone().retry_config(RetryConfig::disabled()).build());
+        Ok(Self { client: Client::from_conf(config.build()), once, runtime: Some(runtime), settings, sent: Arc::default(), plain })
     }
 
     /// The bucket's name.
@@ -288,6 +293,9 @@ impl S3Bucket {
             .body(ByteStream::from(bytes.clone()));
         if let Some(until) = until {
             call = call.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(stamp(until));
+        }
+        if self.settings.owner_control {
+            call = call.acl(ObjectCannedAcl::BucketOwnerFullControl);
         }
         if only_if_absent {
             call = call.if_none_match("*");

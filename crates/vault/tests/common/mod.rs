@@ -33,9 +33,10 @@ pub fn record(test: &str, server: &str, version: &str, passed: bool) {
 
 /// Runs a named attack; writes down how it ended.
 pub fn attack(test: &str, server: &str, version: &str, work: impl FnOnce()) {
+    let began = std::time::Instant::now();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     record(test, server, version, done.is_ok());
-    println!("{server}: {test}: {}", if done.is_ok() { "held" } else { "FAILED" });
+    println!("{server}: {test}: {} ({:.1} s)", if done.is_ok() { "held" } else { "FAILED" }, began.elapsed().as_secs_f64());
     if let Err(panic) = done {
         std::panic::resume_unwind(panic);
     }
@@ -301,7 +302,25 @@ impl Ceph {
 
     /// A user of Ceph: an account of its own.
     pub fn user(&self, name: &str) {
-        run("radosgw-admin", &["-c", &self.conf(), "-n", "client.rgw", "user", "create", "--uid", name, "--display-name", name, "--access-key", &key_id(name), "--secret-key", "secret"]);
+        run(
+            "radosgw-admin",
+            &[
+                "-c",
+                &self.conf(),
+                "-n",
+                "client.rgw",
+                "user",
+                "create",
+                "--uid",
+                name,
+                "--display-name",
+                name,
+                "--access-key",
+                &key_id(name),
+                "--secret-key",
+                "secret",
+            ],
+        );
     }
 
     pub fn settings(&self, user: &str, bucket: &str) -> S3Settings {
@@ -313,6 +332,7 @@ impl Ceph {
             access_key_id: key_id(user),
             secret_access_key: "secret".to_owned().into(),
             ca_file: None,
+            owner_control: false,
             clock: None,
         }
     }
@@ -320,6 +340,11 @@ impl Ceph {
     pub fn open(&self, user: &str, bucket: &str, clock: Option<Arc<Ahead>>) -> Arc<S3Bucket> {
         let clock = clock.map(|c| -> Arc<dyn Clock> { c });
         Arc::new(S3Bucket::new(S3Settings { clock, ..self.settings(user, bucket) }).unwrap())
+    }
+
+    /// As a user whose objects belong to the bucket's owner as well.
+    pub fn open_sharing(&self, user: &str, bucket: &str) -> Arc<S3Bucket> {
+        Arc::new(S3Bucket::new(S3Settings { owner_control: true, ..self.settings(user, bucket) }).unwrap())
     }
 
     /// A bucket with Object Lock, made by a user.
@@ -339,7 +364,7 @@ impl Ceph {
 
 /// What a pushing credential gets: to add, to extend, to read; and to see the bucket's settings, so that its canary can prove
 /// that a twin is one.
-pub const PUSH: [&str; 15] = [
+pub const PUSH: [&str; 14] = [
     "PutObject",
     "PutObjectRetention",
     "GetObject",
@@ -352,7 +377,6 @@ pub const PUSH: [&str; 15] = [
     "GetLifecycleConfiguration",
     "GetBucketPolicy",
     "GetReplicationConfiguration",
-    "GetBucketReplication",
     "GetBucketAcl",
     "GetBucketLocation",
 ];
@@ -426,6 +450,7 @@ impl LocalStack {
             access_key_id: "test".into(),
             secret_access_key: "test".to_owned().into(),
             ca_file: None,
+            owner_control: false,
             clock: None,
         };
         Arc::new(S3Bucket::new(settings).unwrap())
@@ -442,6 +467,20 @@ impl Drop for LocalStack {
 /// Stock restic on a folder or a URL.
 pub fn restic(dir: &Path, repository: &str, env: &[(&str, &str)], args: &[&str]) -> Output {
     Command::new("restic")
+        .args(args)
+        .env("RESTIC_REPOSITORY", repository)
+        .env("RESTIC_PASSWORD", PASSWORD)
+        .env("RESTIC_CACHE_DIR", dir.join("restic-cache"))
+        .envs(env.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// Stock restic, which tries again for long when it meets junk: stopped after some seconds.
+pub fn restic_for(seconds: u32, dir: &Path, repository: &str, env: &[(&str, &str)], args: &[&str]) -> Output {
+    Command::new("timeout")
+        .arg(seconds.to_string())
+        .arg("restic")
         .args(args)
         .env("RESTIC_REPOSITORY", repository)
         .env("RESTIC_PASSWORD", PASSWORD)
