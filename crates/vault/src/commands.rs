@@ -290,9 +290,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Enrol(a) => return enrol(&cli, a),
         Command::Pull { repo } => {
             let vault = open(&cli)?;
-            let before = vault.requests(repo)?;
             let report = vault.pull(repo, &line())?;
-            let requests = vault.requests(repo)? - before;
+            // Those that opened the log included.
+            let requests = vault.requests(repo)?;
             let mut text = String::new();
             for (kind, t) in &report.alarms {
                 text.push_str(&format!("{}\n", alarm(&format!("ALARM {kind}: {t}"))));

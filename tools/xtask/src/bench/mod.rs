@@ -48,6 +48,24 @@ fn options(args: &[&str]) -> anyhow::Result<Options> {
     Ok(o)
 }
 
+/// `cargo xtask bench vault [--objects 4000]`: replication into a fresh Ceph for each tool, in one go.
+pub(crate) fn vault(args: &[&str]) -> anyhow::Result<()> {
+    let root = tidy::root()?;
+    let plain = |args: &[&str]| -> anyhow::Result<()> {
+        let status = Command::new("cargo").args(args).current_dir(&root).status()?;
+        if !status.success() {
+            bail!("cargo {} ended with {status}", args.join(" "));
+        }
+        Ok(())
+    };
+    plain(&["build", "--release", "--locked", "-p", "strongroom-vault", "--bins", "--example", "vault_bench"])?;
+    let status = Command::new(root.join("target/release/examples/vault_bench")).args(args).current_dir(&root).status()?;
+    if !status.success() {
+        bail!("the bench ended with {status}");
+    }
+    Ok(())
+}
+
 pub(crate) fn repository(args: &[&str]) -> anyhow::Result<()> {
     let options = options(args)?;
     let root = tidy::root()?;
