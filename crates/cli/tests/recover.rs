@@ -1,5 +1,5 @@
 //! When all else is gone: the page of `docs/vault.md`, executed.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
 

@@ -12,7 +12,7 @@ use strongroom_model::Progress;
 use strongroom_objects::{Held, Key, Kind, Store, StoreError, key_of};
 
 /// Objects between two moments at which the journal is forced to disk and the hours are looked at.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 
 /// What a copy into the vault did.
 #[derive(Debug, Clone, Default, Serialize)]

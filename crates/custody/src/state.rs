@@ -126,7 +126,7 @@ impl State {
             return Err(refused(format!("it was written after {} orders, and {} were carried out; write and sign it anew", o.after, self.orders.len())));
         }
         let age = now.as_second() - o.at.as_second();
-        if age > crate::order::ORDER_DAYS_MAX * 86_400 || age < -86_400 {
+        if !(-86_400..=crate::order::ORDER_DAYS_MAX * 86_400).contains(&age) {
             return Err(refused(format!("it was written on {}; an order is good for {} days", o.at, crate::order::ORDER_DAYS_MAX)));
         }
         let signers = order.signers(&enrolment.custodians);

@@ -16,8 +16,9 @@ use std::{
 use strongroom_custody::{Policy, SigningKey};
 use strongroom_model::Silent;
 use strongroom_objects::{Kind, LockedStore, Store};
+use strongroom_repository::{Cut, Node, Snapshot, TreeEditor};
 
-const OBJECT_BYTES: usize = 512 * 1024;
+const OBJECT_BYTES: usize = 1024 * 1024;
 const ROUNDS: usize = 2;
 
 /// Bytes that do not compress, fast.
@@ -66,23 +67,29 @@ fn enrol(dir: &Path, school: &School, ceph: &Ceph) {
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let objects: u64 = args.windows(2).find(|w| w[0] == "--objects").map_or(4_000, |w| w[1].parse().unwrap());
+    let objects: u64 = args.windows(2).find(|w| w[0] == "--objects").map_or(2_000, |w| w[1].parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
-    println!("making a repository of {objects} packs of {} KiB", OBJECT_BYTES / 1024);
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    println!("making a repository of {objects} packs of {} KiB, and an index for each", OBJECT_BYTES / 1024);
+    let mut tree = TreeEditor::new(school.repo.clone(), None, Timestamp::now());
     for n in 0..objects {
-        let bytes = random(n + 1);
         // A pack for each: many small objects are the hard case.
-        school.repo.put_content(&bytes, strongroom_repository::Cut::Plain).unwrap();
+        let stored = school.repo.put_content(&random(n + 1), Cut::Plain).unwrap();
         school.repo.flush().unwrap();
-        if n % 500 == 0 {
-            files.push((format!("{n}.bin"), bytes));
-        }
+        tree.put(&["drives"], Node::file(format!("{n}.bin"), stored.content, stored.size_bytes, Timestamp::now())).unwrap();
     }
-    let some: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (n.as_str(), b.as_slice())).collect();
-    school.backup(&some, true);
-    drop(files);
+    let snapshot = Snapshot {
+        time: Timestamp::now(),
+        parent: None,
+        tree: tree.write().unwrap(),
+        paths: vec!["/drives".into()],
+        hostname: "school".into(),
+        username: "s".into(),
+        tags: vec!["complete".into(), "clean".into()],
+        program_version: String::new(),
+    };
+    school.repo.commit(&snapshot).unwrap();
+    strongroom_engine::publish::publish(&school.repo).unwrap();
     let listed: Vec<_> =
         [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests].into_iter().flat_map(|k| school.store.list(k).unwrap()).collect();
     let (count, bytes): (usize, u64) = (listed.len(), listed.iter().map(|e| e.size_bytes).sum());
@@ -113,7 +120,7 @@ fn main() {
                     let remote = format!(":s3,provider=Ceph,endpoint={:?},access_key_id={id},secret_access_key=secret:plain", endpoint.trim_end_matches('/'));
                     let none = work.path().join("rclone.conf").display().to_string();
                     std::fs::write(&none, "").unwrap();
-                    timed(Command::new("rclone").args(["--config", &none, "copy", &copy2.display().to_string(), &remote])).0
+                    timed(Command::new("rclone").env_remove("AWS_CA_BUNDLE").args(["--config", &none, "copy", &copy2.display().to_string(), &remote])).0
                 }
                 _ => {
                     let to = format!("s3:{}plain", endpoint);
@@ -121,7 +128,10 @@ fn main() {
                     let pw = work.path().join("pw").display().to_string();
                     let restic = |args: &[&str]| {
                         let mut c = Command::new("restic");
-                        c.env("AWS_ACCESS_KEY_ID", &id).env("AWS_SECRET_ACCESS_KEY", "secret").env("RESTIC_CACHE_DIR", work.path().join("cache"));
+                        c.env_remove("AWS_CA_BUNDLE")
+                            .env("AWS_ACCESS_KEY_ID", &id)
+                            .env("AWS_SECRET_ACCESS_KEY", "secret")
+                            .env("RESTIC_CACHE_DIR", work.path().join("cache"));
                         c.args(["-r", &to, "--password-file", &pw]).args(args);
                         c
                     };

@@ -50,7 +50,7 @@ pub enum HoldEntry {
         immutable: bool,
     },
     /// A bucket with Object Lock.
-    S3(S3Entry),
+    S3(Box<S3Entry>),
 }
 
 fn yes() -> bool {
@@ -67,7 +67,7 @@ pub enum SourceEntry {
         path: PathBuf,
     },
     /// A bucket.
-    S3(S3Entry),
+    S3(Box<S3Entry>),
     /// A server that speaks restic's REST protocol.
     Rest {
         /// Its URL with the repository's path.
@@ -182,6 +182,9 @@ impl S3Entry {
     }
 }
 
+/// A place, and the bucket that it is, where it is one.
+pub(crate) type Place = (Arc<dyn LockedStore>, Option<Arc<S3Bucket>>);
+
 impl RepoSettings {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self, Refusal> {
@@ -195,7 +198,7 @@ impl RepoSettings {
     }
 
     /// Opens the place; the bucket as well, when it is one.
-    pub(crate) fn open_hold(&self, base: &Path) -> Result<(Arc<dyn LockedStore>, Option<Arc<S3Bucket>>), Refusal> {
+    pub(crate) fn open_hold(&self, base: &Path) -> Result<Place, Refusal> {
         match &self.hold {
             HoldEntry::Local { immutable } => Ok((Arc::new(LocalHold::new(base.join("hold"), *immutable)), None)),
             HoldEntry::S3(entry) => {

@@ -1,5 +1,5 @@
 //! The attacks on a vault, against Ceph's gateway: with users, policies, its own clock, and lifecycle rules that run.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! What Ceph lacks: conditional PUTs, checksums and locks on multipart uploads, against LocalStack. It has no authentication, so
 //! credentials are Ceph's to test.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! The laws of custody, on a folder and a clock that the test turns; no server is needed.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
 
@@ -118,12 +118,15 @@ fn a_damaged_object_of_copy_2_never_counts() {
     restic_is_content(&s.hand, None);
 }
 
+/// Paths and the ends of their locks.
+type Locks = Vec<(String, Timestamp)>;
+
 /// A store that is cut off after some writes, and remembers in which order things came.
 struct Cut {
     inner: LocalHold,
     left: std::sync::atomic::AtomicI64,
     /// What each published snapshot found locked: path and end of lock at that moment.
-    published: std::sync::Mutex<Vec<(String, Vec<(String, Timestamp)>)>>,
+    published: std::sync::Mutex<Vec<(String, Locks)>>,
 }
 
 impl Cut {

@@ -1,6 +1,6 @@
 //! The vault over the wire: the contract of a store, everything that an attacker with the credential tries, and the program
 //! itself as a process of its own.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! Real servers and a real repository, for tests of a vault.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 use jiff::{SignedDuration, Timestamp};
 use std::{

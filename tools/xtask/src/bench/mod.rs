@@ -48,7 +48,7 @@ fn options(args: &[&str]) -> anyhow::Result<Options> {
     Ok(o)
 }
 
-/// `cargo xtask bench vault [--objects 4000]`: replication into a fresh Ceph for each tool, in one go.
+/// `cargo xtask bench vault [--objects 2000]`: replication into a fresh Ceph for each tool, in one go.
 pub(crate) fn vault(args: &[&str]) -> anyhow::Result<()> {
     let root = tidy::root()?;
     let plain = |args: &[&str]| -> anyhow::Result<()> {
