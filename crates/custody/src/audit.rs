@@ -144,8 +144,11 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
     report.unreadable.dedup();
     if options.mend {
         for (path, version, until) in again {
-            store.extend(&path, &version, until)?;
-            report.mended += 1;
+            // One that cannot be mended is told like the others, and stops nothing.
+            match crate::holding::lengthen(store.as_ref(), &path, &version, until) {
+                Ok(_) => report.mended += 1,
+                Err(e) => report.oddities.push(e.to_string()),
+            }
         }
     }
     let step = 100 / usize::from(options.read_percent.clamp(1, 100));

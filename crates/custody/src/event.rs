@@ -91,6 +91,9 @@ pub enum Event {
         at: Timestamp,
         /// The snapshots that it made whole.
         snapshots: Vec<Sealed>,
+        /// Objects that stay in the open session: a manifest names them that is not whole yet.
+        #[serde(default)]
+        left: Vec<String>,
     },
     /// An object came in that no signed manifest names: it is in no view.
     Stray {
@@ -99,6 +102,11 @@ pub enum Event {
     },
     /// Objects are about to be deleted; a run that was stopped goes on with them.
     Freeing {
+        /// Their paths.
+        paths: Vec<String>,
+    },
+    /// They stay after all: something needs them again.
+    Kept {
         /// Their paths.
         paths: Vec<String>,
     },

@@ -34,10 +34,10 @@ pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, 
     }
     let needs = holding.needs(&BTreeSet::new(), now)?;
     let chain = holding.chain();
-    // Not known what a torn manifest needs: nothing of its time goes.
-    let torn = chain.broken().iter().any(|n| chain.rows().any(|(m, ..)| m == *n));
-    if torn {
-        plan.frozen.push("manifest-gap: a manifest is missing, so it is not known what later ones need".into());
+    // Not known what a published snapshot needs: nothing goes.
+    let torn = needs.snapshots.iter().find(|(name, until)| **until > now && !chain.is_whole(name));
+    if let Some((name, _)) = torn {
+        plan.frozen.push(format!("manifest-gap: manifest {name:.8} cannot be read, so it is not known what its snapshot needs"));
         return Ok(plan);
     }
     let needed = |p: &str| needs.paths.get(p).is_some_and(|until| *until > now);
@@ -76,7 +76,7 @@ fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
     let mut naming: HashMap<String, Vec<String>> = HashMap::new();
     for (index, packs) in chain.all_indexes() {
         let index = path(Kind::Index, index)?;
-        if !holding.has(&index) {
+        if !holding.ledger().state().objects.get(&index).is_some_and(|o| !o.stray) {
             continue;
         }
         for pack in packs {
@@ -90,7 +90,8 @@ fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
             if free.contains(pack) && !all_go {
                 back.insert(pack.clone());
             }
-            if !free.contains(pack) && holding.has(pack) && all_go {
+            let here = holding.ledger().state().objects.get(pack).is_some_and(|o| !o.stray);
+            if !free.contains(pack) && here && all_go {
                 // One index must go on naming it; the smallest name, so that every run decides alike.
                 back.extend(indexes.iter().min().cloned());
             }
@@ -102,34 +103,56 @@ fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
     }
 }
 
-/// Carries a plan out. The intention is in the log before the first deletion; a run that was stopped is finished by the next.
+/// Carries a plan out. The intention is in the log before the first deletion; a run that was stopped is finished by the next, as
+/// far as its plan still says so.
 pub fn expire(holding: &mut Holding, plan: &ExpiryPlan, now: Timestamp, progress: &dyn Progress) -> Result<u64, Error> {
-    let mut paths: Vec<String> = holding.ledger().state().freeing.iter().cloned().collect();
     if !plan.frozen.is_empty() {
         return Err(Error::Request(format!("nothing is freed: {}", plan.frozen.join("; "))));
     }
-    if !plan.paths.is_empty() {
-        holding.ledger_mut().append(vec![Event::Freeing { paths: plan.paths.clone() }], now)?;
+    let store = holding.store();
+    let chosen: HashSet<&String> = plan.paths.iter().collect();
+    // What an earlier run began and this one would not: it stays, unless it is gone already.
+    let (mut kept, mut gone) = (Vec::new(), Vec::new());
+    for p in holding.ledger().state().freeing.iter().filter(|p| !chosen.contains(p)) {
+        let Some(o) = holding.ledger().state().objects.get(p) else { continue };
+        match store.look(p, &o.version)? {
+            Some(_) => kept.push(p.clone()),
+            None => gone.push(p.clone()),
+        }
     }
-    paths.retain(|p| !plan.paths.contains(p));
-    paths.sort_by_key(|p| (!p.starts_with("snapshots/"), !p.starts_with("index/")));
-    paths.extend(plan.paths.iter().cloned());
-    if paths.is_empty() {
+    let mut events = Vec::new();
+    if !kept.is_empty() {
+        events.push(Event::Kept { paths: kept });
+    }
+    if !gone.is_empty() {
+        events.push(Event::Freed { paths: gone, at: now });
+    }
+    if !plan.paths.is_empty() {
+        events.push(Event::Freeing { paths: plan.paths.clone() });
+    }
+    if events.is_empty() {
         return Ok(0);
     }
+    holding.ledger_mut().append(events, now)?;
     progress.phase("expire");
-    progress.expect(paths.len() as u64, 0);
-    let store = holding.store();
-    let mut freed = Vec::new();
-    let mut failed = None;
-    for p in paths {
-        let Some(o) = holding.ledger().state().objects.get(&p) else { continue };
-        match store.free(&p, &o.version, now) {
-            Ok(()) => freed.push(p),
-            // The store's clock decides: what is still locked there stays, and so does everything after it.
-            Err(e @ StoreError::Refused { .. }) => {
-                failed = Some(e);
-                break;
+    progress.expect(plan.paths.len() as u64, 0);
+    // What the store still holds stays, and so does what restic would miss without it; the rest goes on.
+    let mut free: HashSet<String> = plan.paths.iter().cloned().collect();
+    let (mut freed, mut longer, mut failed) = (Vec::new(), Vec::new(), None);
+    for p in &plan.paths {
+        if !free.contains(p) {
+            continue;
+        }
+        let Some(o) = holding.ledger().state().objects.get(p) else { continue };
+        match store.free(p, &o.version, now) {
+            Ok(()) => freed.push(p.clone()),
+            Err(StoreError::Refused { .. }) => {
+                // Its lock is longer than the log knows: somebody who may extend did.
+                if let Some(until) = store.look(p, &o.version)?.and_then(|h| h.until) {
+                    longer.push(Event::Renewed { path: p.clone(), until });
+                }
+                free.remove(p);
+                settle(holding, &mut free)?;
             }
             Err(e) => {
                 failed = Some(e);
@@ -139,9 +162,16 @@ pub fn expire(holding: &mut Holding, plan: &ExpiryPlan, now: Timestamp, progress
         progress.advance(1, 0);
     }
     let count = freed.len() as u64;
+    let done: HashSet<&String> = freed.iter().collect();
+    let stay: Vec<String> = plan.paths.iter().filter(|p| failed.is_none() && !done.contains(p)).cloned().collect();
+    let mut events = longer;
     if count > 0 {
-        holding.ledger_mut().append(vec![Event::Freed { paths: freed, at: now }], now)?;
+        events.push(Event::Freed { paths: freed, at: now });
     }
+    if !stay.is_empty() {
+        events.push(Event::Kept { paths: stay });
+    }
+    holding.ledger_mut().append(events, now)?;
     holding.reload()?;
     failed.map_or(Ok(count), |e| Err(e.into()))
 }

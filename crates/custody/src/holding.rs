@@ -19,8 +19,8 @@ pub struct Holding {
 /// Until when each thing is needed.
 #[derive(Debug, Clone, Default)]
 pub struct Needs {
-    /// By number of the manifest.
-    pub snapshots: BTreeMap<u64, Timestamp>,
+    /// By name of the manifest.
+    pub snapshots: BTreeMap<String, Timestamp>,
     /// By path: everything that a snapshot reaches.
     pub paths: HashMap<String, Timestamp>,
 }
@@ -78,9 +78,9 @@ impl Holding {
     }
 
     /// Whether everything is here that a manifest's snapshot needs, the snapshot itself included.
-    pub fn is_complete(&self, number: u64) -> Result<bool, Error> {
-        let Some((_, _, m)) = self.chain.rows().find(|(n, ..)| *n == number) else { return Ok(false) };
-        Ok(self.chain.is_whole(number) && self.has(&path(Kind::Snapshots, &m.snapshot)?) && self.missing(number)?.is_empty())
+    pub fn is_complete(&self, name: &str) -> Result<bool, Error> {
+        let Some(m) = self.chain.get(name) else { return Ok(false) };
+        Ok(self.has(&path(Kind::Snapshots, &m.snapshot)?) && self.missing(name)?.is_some_and(|m| m.is_empty()))
     }
 
     /// The log.
@@ -108,69 +108,90 @@ impl Holding {
 
     /// Whether an object is here and named by somebody who may.
     pub(crate) fn has(&self, path: &str) -> bool {
-        self.ledger.state().objects.get(path).is_some_and(|o| !o.stray)
+        let state = self.ledger.state();
+        // What is on its way out counts as gone.
+        state.objects.get(path).is_some_and(|o| !o.stray) && !state.freeing.contains(path)
     }
 
-    /// Numbers of the manifests whose snapshots were published.
-    pub fn published(&self) -> BTreeSet<u64> {
-        self.ledger.state().snapshots().map(|(_, _, s)| s.number).collect()
+    /// Names of the manifests whose snapshots were published.
+    pub fn published(&self) -> BTreeSet<String> {
+        self.ledger.state().snapshots().map(|(_, _, s)| s.manifest.clone()).collect()
     }
 
-    /// What a manifest's snapshot needs and the vault does not hold, without the snapshot itself.
-    pub(crate) fn missing(&self, number: u64) -> Result<Vec<(Kind, String)>, Error> {
+    /// What a manifest's snapshot needs and the vault does not hold, without the snapshot itself; `None` when that is not known.
+    pub(crate) fn missing(&self, name: &str) -> Result<Option<Vec<(Kind, String)>>, Error> {
+        let Some(lineage) = self.chain.lineage(name) else { return Ok(None) };
         let mut missing = Vec::new();
-        for index in self.chain.indexes(number) {
-            for pack in self.chain.packs(index) {
+        for (index, packs) in lineage.into_iter().flat_map(|(_, m)| &m.indexes) {
+            for pack in packs {
                 if !self.has(&path(Kind::Data, pack)?) {
                     missing.push((Kind::Data, pack.clone()));
                 }
             }
             if !self.has(&path(Kind::Index, index)?) {
-                missing.push((Kind::Index, index.to_owned()));
+                missing.push((Kind::Index, index.clone()));
             }
         }
         missing.sort();
         missing.dedup();
-        Ok(missing)
+        Ok(Some(missing))
     }
 
     /// Until when each thing is needed, if these manifests' snapshots were published now.
-    pub fn needs(&self, new: &BTreeSet<u64>, now: Timestamp) -> Result<Needs, Error> {
+    pub fn needs(&self, new: &BTreeSet<String>, now: Timestamp) -> Result<Needs, Error> {
         let state = self.ledger.state();
-        let mut arrived: Vec<Arrived> = state
-            .snapshots()
-            .filter(|(_, _, s)| state.objects.contains_key(&format!("snapshots/{}", s.snapshot)))
-            .map(|(_, at, s)| Arrived { number: s.number, at, clean: s.clean })
-            .collect();
-        arrived.extend(self.chain.rows().filter(|(n, ..)| new.contains(n)).map(|(number, _, m)| Arrived { number, at: now, clean: m.clean }));
-        let mut needs = Needs { snapshots: state.policy.needs(&arrived).into_iter().collect(), paths: HashMap::new() };
-        let longest = needs.snapshots.values().max().copied();
-        let Some(longest) = longest else { return Ok(needs) };
-        let mut set = |path: String, until: Timestamp| {
-            let there = needs.paths.entry(path).or_insert(until);
-            *there = until.max(*there);
+        let mut arrived: Vec<(String, Arrived)> = Vec::new();
+        let mut add = |name: &str, at: Timestamp, clean: bool| {
+            let number = arrived.len() as u64;
+            arrived.push((name.to_owned(), Arrived { number, at, clean }));
         };
-        let over = |from: u64, to: u64| needs.snapshots.range(from..to).map(|(_, u)| *u).max();
-        for (index, packs) in self.chain.all_indexes() {
-            let Some(until) = self.chain.spans(index).iter().filter_map(|(a, b)| over(*a, *b)).max() else { continue };
-            set(path(Kind::Index, index)?, until);
-            for pack in packs {
-                set(path(Kind::Data, pack)?, until);
+        for (_, at, s) in state.snapshots().filter(|(_, _, s)| state.objects.contains_key(&format!("snapshots/{}", s.snapshot))) {
+            add(&s.manifest, at, s.clean);
+        }
+        for name in new {
+            if let Some(m) = self.chain.get(name) {
+                add(name, now, m.clean);
             }
         }
-        for (number, name, m) in self.chain.rows() {
-            if let Some(until) = needs.snapshots.get(&number) {
-                set(path(Kind::Snapshots, &m.snapshot)?, *until);
+        let mut needs = Needs::default();
+        for (number, until) in state.policy.needs(&arrived.iter().map(|(_, a)| *a).collect::<Vec<_>>()) {
+            let Some((name, _)) = usize::try_from(number).ok().and_then(|n| arrived.get(n)) else { continue };
+            let there = needs.snapshots.entry(name.clone()).or_insert(until);
+            *there = until.max(*there);
+        }
+        let Some(longest) = needs.snapshots.values().max().copied() else { return Ok(needs) };
+        // A manifest, and what it names, is needed as long as one that is understood through it.
+        let mut through: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        for (name, until) in &needs.snapshots {
+            for (before, _) in self.chain.lineage(name).into_iter().flatten() {
+                let there = through.entry(before).or_insert(*until);
+                *there = (*until).max(*there);
             }
-            // A manifest is needed as long as one that is understood through it.
-            let (from, to) = self.chain.group(number);
-            if let Some(until) = over(number.max(from), to) {
-                set(path(Kind::Manifests, name)?, until);
+        }
+        let mut paths: HashMap<String, Timestamp> = HashMap::new();
+        let mut set = |path: String, until: Timestamp| {
+            let there = paths.entry(path).or_insert(until);
+            *there = until.max(*there);
+        };
+        for (name, until) in through {
+            set(path(Kind::Manifests, name)?, until);
+            let Some(m) = self.chain.get(name) else { continue };
+            for (index, packs) in &m.indexes {
+                set(path(Kind::Index, index)?, until);
+                for pack in packs {
+                    set(path(Kind::Data, pack)?, until);
+                }
+            }
+        }
+        for (name, until) in &needs.snapshots {
+            if let Some(m) = self.chain.get(name) {
+                set(path(Kind::Snapshots, &m.snapshot)?, *until);
             }
         }
         for key in ["config".to_owned()].into_iter().chain(state.objects.keys().filter(|p| p.starts_with("keys/")).cloned()) {
             set(key, longest);
         }
+        needs.paths = paths;
         Ok(needs)
     }
 
@@ -181,7 +202,8 @@ impl Holding {
         let mut report = Renewal::default();
         let mut short: Vec<(String, String, Timestamp)> = Vec::new();
         for (path, need) in &needs.paths {
-            let Some(o) = self.ledger.state().objects.get(path).filter(|o| !o.stray) else { continue };
+            let state = self.ledger.state();
+            let Some(o) = state.objects.get(path).filter(|o| !o.stray && !state.freeing.contains(path)) else { continue };
             report.looked_at += 1;
             if o.until < *need {
                 short.push((path.clone(), o.version.clone(), policy.with_surplus(*need)));
@@ -196,16 +218,16 @@ impl Holding {
             progress.expect(short.len() as u64, 0);
         }
         let store = self.store();
-        let outcome = each(&short, |(path, version, until)| store.extend(path, version, *until).map_err(Error::from), |_, _| progress.advance(1, 0));
+        let outcome = each(&short, |(path, version, until)| lengthen(store.as_ref(), path, version, *until), |_, _| progress.advance(1, 0));
         let mut failed = None;
         for (row, done) in short.iter().zip(outcome) {
             match done {
-                Some(Ok(())) => {
+                Some(Ok(until)) => {
                     report.renewed += 1;
                     if row.0.starts_with(crate::ledger::FOLDER) {
-                        self.ledger.segment_renewed(&row.0, row.2);
+                        self.ledger.segment_renewed(&row.0, until);
                     }
-                    self.ledger.note(&Event::Renewed { path: row.0.clone(), until: row.2 })?;
+                    self.ledger.note(&Event::Renewed { path: row.0.clone(), until })?;
                 }
                 Some(Err(e)) => failed = failed.or(Some(e)),
                 None => {}
@@ -220,24 +242,33 @@ impl Holding {
         Ok(report)
     }
 
-    /// Publishes snapshots whose objects are all here and locked long enough, and sets aside what no manifest names.
-    pub fn seal(&mut self, numbers: &BTreeSet<u64>, now: Timestamp) -> Result<u64, Error> {
+    /// Publishes snapshots whose objects are all here and locked long enough, and sets aside what no manifest names. What a manifest
+    /// names that is not whole yet stays in the open session.
+    pub fn seal(&mut self, names: &BTreeSet<String>, now: Timestamp) -> Result<u64, Error> {
         let state = self.ledger.state();
-        let snapshots: Vec<Sealed> = self
-            .chain
-            .rows()
-            .filter(|(n, ..)| numbers.contains(n))
-            .map(|(number, name, m)| Sealed { number, manifest: name.to_owned(), snapshot: m.snapshot.clone(), clean: m.clean })
-            .collect();
+        let sealed = |(name, m): (&str, &Manifest)| Sealed { number: m.number, manifest: name.to_owned(), snapshot: m.snapshot.clone(), clean: m.clean };
+        let snapshots: Vec<Sealed> = self.chain.rows().into_iter().filter(|(n, _)| names.contains(*n)).map(sealed).collect();
+        let mut reached: BTreeSet<String> = BTreeSet::from(["config".to_owned()]);
+        for name in names {
+            for (before, m) in self.chain.lineage(name).into_iter().flatten() {
+                reached.insert(path(Kind::Manifests, before)?);
+                for (index, packs) in &m.indexes {
+                    reached.insert(path(Kind::Index, index)?);
+                    for pack in packs {
+                        reached.insert(path(Kind::Data, pack)?);
+                    }
+                }
+            }
+            if let Some(m) = self.chain.get(name) {
+                reached.insert(path(Kind::Snapshots, &m.snapshot)?);
+            }
+        }
         let named = self.chain.named()?;
-        let mut events: Vec<Event> = state
-            .objects
-            .iter()
-            .filter(|(p, o)| o.session == 0 && !o.stray && !named.contains(*p) && !p.starts_with("keys/"))
-            .map(|(p, _)| Event::Stray { path: p.clone() })
-            .collect();
+        let open = || state.objects.iter().filter(|(p, o)| o.session == 0 && !o.stray && !p.starts_with("keys/") && !reached.contains(*p));
+        let left: Vec<String> = open().filter(|(p, _)| named.contains(*p)).map(|(p, _)| p.clone()).collect();
+        let mut events: Vec<Event> = open().filter(|(p, _)| !named.contains(*p)).map(|(p, _)| Event::Stray { path: p.clone() }).collect();
         let session = state.next_session();
-        events.push(Event::Sealed { session, at: now, snapshots });
+        events.push(Event::Sealed { session, at: now, snapshots, left });
         self.ledger.append(events, now)?;
         Ok(session)
     }
@@ -245,6 +276,19 @@ impl Holding {
     /// The policy in force.
     pub fn policy(&self) -> &Policy {
         &self.ledger.state().policy
+    }
+}
+
+/// Locks a version until then, and answers the true end. Somebody who may extend can have made the lock longer than asked:
+/// that is no failure.
+pub(crate) fn lengthen(store: &dyn LockedStore, path: &str, version: &str, until: Timestamp) -> Result<Timestamp, Error> {
+    let refused = match store.extend(path, version, until) {
+        Ok(()) => return Ok(until),
+        Err(e) => e,
+    };
+    match store.look(path, version)?.and_then(|h| h.until).filter(|u| u.as_second() >= until.as_second()) {
+        Some(longer) => Ok(longer),
+        None => Err(refused.into()),
     }
 }
 

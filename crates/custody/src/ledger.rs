@@ -22,6 +22,8 @@ const PURPOSE: &str = "segment";
 pub(crate) const FOLDER: &str = "ledger/";
 /// Events of one segment: some 50 MB.
 const EVENTS_MAX: usize = 200_000;
+/// Nothing larger is read as a segment.
+const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Segment {
@@ -64,6 +66,8 @@ pub struct Ledger {
     journal: Option<File>,
     /// Things seen while reading that a person should hear of.
     oddities: Vec<String>,
+    /// A write failed, and it is not known whether the store took it.
+    broken: bool,
 }
 
 fn chain_of(key: &PublicKey) -> String {
@@ -83,14 +87,16 @@ impl Ledger {
             dir: dir.map(Path::to_owned),
             journal: None,
             oddities: Vec::new(),
+            broken: false,
         };
         if let Some(dir) = dir {
             std::fs::create_dir_all(dir.join("copies")).map_err(|e| Error::file(dir, e))?;
         }
         let read = ledger.read_segments(trust)?;
-        for (segment, role) in read {
+        for (segment, role, modified) in read {
+            let at = if role == Role::Vault { segment.at } else { modified };
             for event in &segment.events {
-                if let Err(why) = ledger.state.apply(event, role, segment.at) {
+                if let Err(why) = ledger.state.apply(event, role, at) {
                     ledger.oddities.push(format!("segment {} of {}: {why}", segment.number, segment.signer.short()));
                 }
             }
@@ -108,28 +114,41 @@ impl Ledger {
         Error::Ledger { location: self.store.location(), why }
     }
 
-    fn read_segments(&mut self, trust: &Trust) -> Result<Vec<(Segment, Role)>, Error> {
+    fn read_segments(&mut self, trust: &Trust) -> Result<Vec<(Segment, Role, Timestamp)>, Error> {
         let mut by_path: BTreeMap<String, Vec<(String, Timestamp)>> = BTreeMap::new();
+        let mine = self.signer.as_ref().map(SigningKey::public);
+        let plausible = |path: &str| match trust {
+            Trust::AsFound => true,
+            Trust::Keys(keys) => keys.iter().any(|(k, _)| path.strip_prefix(FOLDER).is_some_and(|p| p.starts_with(&format!("{}/", chain_of(k))))),
+        };
         for row in self.store.survey(FOLDER)? {
+            // Junk beside the chains is the audit's to find; it is not read.
+            if !plausible(&row.path) || row.size_bytes > SEGMENT_BYTES_MAX {
+                continue;
+            }
             if row.marker {
                 self.oddities.push(format!("{} is hidden by a delete marker", row.path));
             } else {
                 by_path.entry(row.path).or_default().push((row.version, row.modified));
             }
         }
-        let mut all: Vec<(Segment, Role)> = Vec::new();
+        let mut all: Vec<(Segment, Role, Timestamp)> = Vec::new();
         let role = |key: &PublicKey| match trust {
             Trust::AsFound => Some(Role::Vault),
-            Trust::Keys(keys) => keys.iter().find(|(k, _)| k == key).map(|(_, r)| *r),
+            Trust::Keys(keys) => keys.iter().find(|(k, _)| k == key).map(|(_, r)| if *r == Role::School && mine == Some(*key) { Role::Own } else { *r }),
         };
+        let mut torn: std::collections::BTreeSet<PublicKey> = std::collections::BTreeSet::new();
+        let mut per_path = Vec::new();
+        let mut ambiguous = std::collections::BTreeSet::new();
         for (path, mut versions) in by_path {
             // The oldest version is the true one: what is locked cannot be replaced, only covered.
             versions.sort_by_key(|v| v.1);
             if versions.len() > 1 {
                 self.oddities.push(format!("{path} has {} versions; the oldest that is signed counts", versions.len()));
             }
-            let mut found = None;
-            for (version, _) in versions {
+            // Of several signed ones (an answer was lost, and it was written again) the one that follows counts; else the oldest.
+            let mut found: Vec<(Segment, Role, String, String, Timestamp)> = Vec::new();
+            for (version, modified) in versions {
                 let bytes = match self.copy_of(&path, &version) {
                     Ok(bytes) => bytes,
                     // Junk that its owner lets nobody read must not stop who reads.
@@ -138,29 +157,62 @@ impl Ledger {
                 };
                 let Some(segment) = read_segment(&bytes, &path) else { continue };
                 let Some(role) = role(&segment.signer) else { continue };
-                found = Some((segment, role, version, hash_name(&bytes)));
-                break;
+                found.push((segment, role, version, hash_name(&bytes), modified));
             }
-            let Some((segment, role, version, hash)) = found else {
+            let candidates = found.len();
+            if candidates > 1 {
+                ambiguous.insert(path.clone());
+            }
+            per_path.push((path, found));
+        }
+        // The hash that the next segment of a chain names.
+        let mut wanted: BTreeMap<(PublicKey, u64), std::collections::BTreeSet<String>> = BTreeMap::new();
+        for (s, ..) in per_path.iter().flat_map(|(_, f)| f) {
+            if s.number > 1 {
+                wanted.entry((s.signer, s.number - 1)).or_default().insert(s.previous.clone());
+            }
+        }
+        for (path, found) in per_path {
+            let named = found.iter().position(|(s, _, _, hash, _)| wanted.get(&(s.signer, s.number)).is_some_and(|w| w.contains(hash)));
+            let chosen = found.into_iter().nth(named.unwrap_or(0)).map(|(s, r, v, h, m)| (s, r, v, h, m));
+            let found = chosen;
+            let Some((segment, role, version, hash, modified)) = found else {
                 self.oddities.push(format!("{path} is not signed by anybody who may write here"));
                 continue;
             };
             let mut tip = self.tips.get(&segment.signer).cloned().unwrap_or_default();
             if segment.number != tip.number + 1 || segment.previous != tip.hash {
                 let why = format!("segment {path} does not follow segment {}: something is missing or was changed", tip.number);
-                match trust {
+                match (trust, role) {
                     // Who rebuilds from what is left takes what there is: each object is held against its own name.
-                    Trust::AsFound => self.oddities.push(why),
-                    Trust::Keys(_) => return Err(self.bad(why)),
+                    (Trust::AsFound, _) => self.oddities.push(why),
+                    (Trust::Keys(_), Role::Vault | Role::Own) => return Err(self.bad(why)),
+                    // Who pushes cannot stop the vault by a hole in its own chain: what comes after the hole is not believed.
+                    (Trust::Keys(_), Role::School) => {
+                        self.oddities.push(why);
+                        torn.insert(segment.signer);
+                    }
                 }
+            }
+            if torn.contains(&segment.signer) {
+                continue;
             }
             tip = Tip { number: segment.number, hash };
             self.tips.insert(segment.signer, tip);
             self.segments.insert(path, (version, segment.until));
-            all.push((segment, role));
+            all.push((segment, role, modified));
         }
-        // By time, and within a chain by number.
-        all.sort_by(|(a, _), (b, _)| a.at.cmp(&b.at).then(a.signer.cmp(&b.signer)).then(a.number.cmp(&b.number)));
+        if !ambiguous.is_empty() {
+            tracing::debug!("{} segments have several signed versions", ambiguous.len());
+        }
+        // By the store's time, which nobody who writes can choose; within a chain by number.
+        let mut latest: BTreeMap<PublicKey, Timestamp> = BTreeMap::new();
+        for (segment, _, modified) in &mut all {
+            let last = latest.entry(segment.signer).or_insert(*modified);
+            *last = (*last).max(*modified);
+            *modified = *last;
+        }
+        all.sort_by(|(a, _, x), (b, _, y)| x.cmp(y).then(a.signer.cmp(&b.signer)).then(a.number.cmp(&b.number)));
         Ok(all)
     }
 
@@ -208,6 +260,11 @@ impl Ledger {
         if let Some(s) = self.segments.get_mut(path) {
             s.1 = until;
         }
+    }
+
+    /// Whether the log must be read anew before anything more is written.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// The public key of who writes here.
@@ -283,9 +340,16 @@ impl Ledger {
         if all.is_empty() {
             return Ok(());
         }
-        for event in &all[fresh..] {
-            self.state.apply(event, Role::Vault, now).map_err(|why| self.bad(why))?;
+        // Tried on a copy: what the state would refuse is not written, and what is not written does not count.
+        if self.broken {
+            return Err(self.bad("an earlier write of this run failed half-way; the next run reads it anew".into()));
         }
+        let mut after = self.state.clone();
+        for event in &all[fresh..] {
+            after.apply(event, Role::Vault, now).map_err(|why| self.bad(why))?;
+        }
+        // Until it is known what the store took, nothing more is written.
+        self.broken = true;
         let held = self.state.held().3;
         for part in all.chunks(EVENTS_MAX) {
             let Some(key) = &self.signer else { return Err(Error::Request("this hand may read only".into())) };
@@ -299,6 +363,8 @@ impl Ledger {
             self.tips.insert(segment.signer, Tip { number: segment.number, hash: hash_name(&bytes) });
             self.segments.insert(path, (stored.version, stored.until.unwrap_or(now)));
         }
+        self.broken = false;
+        self.state = after;
         self.state.latest = self.state.latest.max(now);
         // Only now is the journal no longer needed.
         self.journal = None;

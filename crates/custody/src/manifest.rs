@@ -6,11 +6,16 @@ use crate::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use strongroom_objects::{Key, Kind, Store, hash_name};
+use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 const PURPOSE: &str = "manifest";
 /// Longest manifest: a full one of 500,000 packs (8 TiB) has 34 MB.
 pub(crate) const BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// More manifests than anybody writes; so no sum overflows.
+const NUMBER_MAX: u64 = 1 << 40;
+/// Longest way to a full manifest that is followed: the backup side writes a full one far sooner.
+const LINEAGE_MAX: usize = 4_096;
 
 /// What a vault without a key may know of a snapshot: which indexes belong to it, and which packs those name. Signed by the
 /// repository's key. A vault trusts it to keep longer, never to keep shorter.
@@ -23,7 +28,7 @@ pub struct Manifest {
     pub v: u32,
     /// Id of the repository.
     pub repository: String,
-    /// Counted from 1, without gaps.
+    /// Counted from 1. It orders what is shown to people; what a snapshot needs follows from `previous` alone.
     pub number: u64,
     /// Name of the manifest before, or nothing: then this one is full.
     pub previous: Option<String>,
@@ -54,6 +59,9 @@ impl Manifest {
         if manifest.v != 1 {
             return Err(refused(format!("it has version {}; this program reads 1", manifest.v)));
         }
+        if manifest.number == 0 || manifest.number > NUMBER_MAX {
+            return Err(refused(format!("it bears the number {}", manifest.number)));
+        }
         if repository.is_some_and(|r| r != manifest.repository) {
             return Err(refused(format!("it speaks of repository {:.8}", manifest.repository)));
         }
@@ -67,148 +75,116 @@ impl Manifest {
     }
 }
 
-/// Manifests in their order, and what each snapshot needs.
+/// Manifests by name, and what each needs.
 ///
-/// An index belongs to the snapshots from the manifest that brought it to the last one before the next full manifest that
-/// leaves it out.
+/// A manifest needs what it names itself, and what those before it name, back to a full one. Nothing that another manifest
+/// says takes anything of that away: a later or forged one can only name more.
 #[derive(Debug, Clone, Default)]
 pub struct Chain {
-    /// By number; the name with it.
-    rows: BTreeMap<u64, (String, Manifest)>,
-    /// Numbers whose predecessor is unknown: what they need is not known.
-    broken: BTreeSet<u64>,
-    /// Index to the numbers of the manifests that need it: from, and up to but without.
-    spans: HashMap<String, Vec<(u64, u64)>>,
-    /// Index to packs.
-    packs: HashMap<String, Vec<String>>,
-    /// For each full manifest, its number.
-    full: BTreeSet<u64>,
+    rows: BTreeMap<String, Manifest>,
 }
 
 impl Chain {
-    /// Sets manifests (name and content) in order. Of two with one number, the one that others follow counts; the backup side
-    /// gives the other's snapshot a new number.
+    /// Takes manifests, name and content.
     pub fn new(manifests: impl IntoIterator<Item = (String, Manifest)>) -> Self {
-        let mut all: Vec<(String, Manifest)> = manifests.into_iter().collect();
-        all.sort_by(|a, b| a.1.number.cmp(&b.1.number).then(a.0.cmp(&b.0)));
-        let followed: BTreeSet<String> = all.iter().filter_map(|(_, m)| m.previous.clone()).collect();
-        let mut chain = Chain::default();
-        for (name, m) in all {
-            for (index, packs) in &m.indexes {
-                chain.packs.insert(index.clone(), packs.clone());
-            }
-            let stays = chain.rows.get(&m.number).is_some_and(|(there, _)| followed.contains(there) || !followed.contains(&name));
-            if !stays {
-                chain.rows.insert(m.number, (name, m));
-            }
-        }
-        let mut open: HashMap<String, u64> = HashMap::new();
-        let mut before: Option<String> = None;
-        let mut known = false;
-        for (number, (name, m)) in &chain.rows {
-            match &m.previous {
-                None => {
-                    for (index, from) in std::mem::take(&mut open) {
-                        match m.indexes.contains_key(&index) {
-                            true => open.extend([(index, from)]),
-                            false => chain.spans.entry(index).or_default().push((from, *number)),
-                        }
-                    }
-                    chain.full.insert(*number);
-                    known = true;
-                }
-                // A gap: what this one needs beyond its own additions is not known until the next full one.
-                Some(p) if before.as_ref() != Some(p) => known = false,
-                Some(_) => {}
-            }
-            if !known {
-                chain.broken.insert(*number);
-            }
-            for index in m.indexes.keys() {
-                open.entry(index.clone()).or_insert(*number);
-            }
-            before = Some(name.clone());
-        }
-        for (index, from) in open {
-            chain.spans.entry(index).or_default().push((from, u64::MAX));
-        }
-        chain
+        Self { rows: manifests.into_iter().collect() }
     }
 
-    /// Number, name and content, in order.
-    pub fn rows(&self) -> impl DoubleEndedIterator<Item = (u64, &str, &Manifest)> {
-        self.rows.iter().map(|(n, (name, m))| (*n, name.as_str(), m))
+    /// Takes another one in.
+    pub fn add(&mut self, name: String, manifest: Manifest) {
+        self.rows.insert(name, manifest);
     }
 
-    /// The newest.
+    /// Names and contents, by number.
+    pub fn rows(&self) -> Vec<(&str, &Manifest)> {
+        let mut all: Vec<(&str, &Manifest)> = self.rows.iter().map(|(n, m)| (n.as_str(), m)).collect();
+        all.sort_by(|a, b| a.1.number.cmp(&b.1.number).then(a.0.cmp(b.0)));
+        all
+    }
+
+    /// One manifest.
+    pub fn get(&self, name: &str) -> Option<&Manifest> {
+        self.rows.get(name)
+    }
+
+    /// The one of the highest number of which it is known what it needs.
     pub fn newest(&self) -> Option<(&str, &Manifest)> {
-        self.rows.values().next_back().map(|(name, m)| (name.as_str(), m))
+        self.rows().into_iter().rfind(|(name, _)| self.lineage(name).is_some())
+    }
+
+    /// A manifest and those before it, back to a full one; `None` when one of them never came.
+    pub fn lineage<'c>(&'c self, name: &str) -> Option<Vec<(&'c str, &'c Manifest)>> {
+        let mut out = Vec::new();
+        let mut next = name;
+        while out.len() < LINEAGE_MAX {
+            let (name, m) = self.rows.get_key_value(next)?;
+            out.push((name.as_str(), m));
+            match &m.previous {
+                None => return Some(out),
+                Some(previous) => next = previous,
+            }
+        }
+        None
     }
 
     /// Whether what a manifest needs is known.
-    pub fn is_whole(&self, number: u64) -> bool {
-        self.rows.contains_key(&number) && !self.broken.contains(&number)
-    }
-
-    /// Numbers of manifests of which the one before is missing, or that are not alone under their number.
-    pub fn broken(&self) -> &BTreeSet<u64> {
-        &self.broken
+    pub fn is_whole(&self, name: &str) -> bool {
+        self.lineage(name).is_some()
     }
 
     /// The indexes that a manifest's snapshot needs.
-    pub fn indexes(&self, number: u64) -> impl Iterator<Item = &str> {
-        self.spans.iter().filter(move |(_, spans)| spans.iter().any(|(a, b)| (*a..*b).contains(&number))).map(|(i, _)| i.as_str())
+    pub fn indexes(&self, name: &str) -> BTreeSet<&str> {
+        self.lineage(name).into_iter().flatten().flat_map(|(_, m)| m.indexes.keys().map(String::as_str)).collect()
     }
 
-    /// Every index that was ever named, with its packs.
-    pub fn all_indexes(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.packs.iter().map(|(i, p)| (i.as_str(), p.as_slice()))
+    /// The packs that a manifest's snapshot needs.
+    pub fn packs_of(&self, name: &str) -> BTreeSet<&str> {
+        self.lineage(name).into_iter().flatten().flat_map(|(_, m)| m.indexes.values().flatten().map(String::as_str)).collect()
     }
 
-    /// The packs that an index names.
-    pub fn packs(&self, index: &str) -> &[String] {
-        self.packs.get(index).map_or(&[], Vec::as_slice)
-    }
-
-    /// The numbers of the manifests that need an index: from, and up to but without.
-    pub fn spans(&self, index: &str) -> &[(u64, u64)] {
-        self.spans.get(index).map_or(&[], Vec::as_slice)
+    /// Every index that was ever named, with every pack that was ever said to be in it.
+    pub fn all_indexes(&self) -> HashMap<&str, BTreeSet<&str>> {
+        let mut all: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+        for (index, packs) in self.rows.values().flat_map(|m| &m.indexes) {
+            all.entry(index).or_default().extend(packs.iter().map(String::as_str));
+        }
+        all
     }
 
     /// The paths of everything that a manifest names, the manifests themselves included.
     pub fn named(&self) -> Result<BTreeSet<String>, Error> {
         let mut named = BTreeSet::from(["config".to_owned()]);
-        for (name, m) in self.rows.values() {
+        for (name, m) in &self.rows {
             named.insert(path(Kind::Manifests, name)?);
             named.insert(path(Kind::Snapshots, &m.snapshot)?);
-        }
-        for (index, packs) in self.all_indexes() {
-            named.insert(path(Kind::Index, index)?);
-            for pack in packs {
-                named.insert(path(Kind::Data, pack)?);
+            for (index, packs) in &m.indexes {
+                named.insert(path(Kind::Index, index)?);
+                for pack in packs {
+                    named.insert(path(Kind::Data, pack)?);
+                }
             }
         }
         Ok(named)
     }
 
-    /// The manifests of a store that a key signed; others are passed over.
+    /// The manifests of a store that a key signed; others, and those that cannot be read, are passed over.
     pub fn of_store(store: &dyn Store, school: &PublicKey) -> Result<Self, Error> {
         let mut manifests = Vec::new();
-        for entry in store.list(Kind::Manifests)? {
+        for entry in store.list(Kind::Manifests)?.into_iter().filter(|e| e.size_bytes <= BYTES_MAX as u64) {
             let key = Key::new(Kind::Manifests, &entry.name)?;
-            let bytes = store.get(&key)?;
+            let bytes = match store.get(&key) {
+                Ok(bytes) => bytes,
+                Err(e @ StoreError::Failed { .. }) => return Err(e.into()),
+                Err(e) => {
+                    tracing::warn!("{e}");
+                    continue;
+                }
+            };
             if let (true, Ok(m)) = (key.names_its_bytes(&bytes), Manifest::open(&bytes, school, None)) {
                 manifests.push((entry.name, m));
             }
         }
         Ok(Self::new(manifests))
-    }
-
-    /// The manifests that one needs to be understood: from its full one to the one before the next full one.
-    pub fn group(&self, number: u64) -> (u64, u64) {
-        let from = self.full.range(..=number).next_back().copied().unwrap_or(0);
-        let to = self.full.range(number + 1..).next().copied().unwrap_or(u64::MAX);
-        (from, to)
     }
 }
 
@@ -234,18 +210,21 @@ mod tests {
 
     #[test]
     fn a_chain_knows_what_each_snapshot_needs_and_where_it_is_torn() {
-        let chain = Chain::new([
+        let mut chain = Chain::new([
             manifest(1, None, &[("a", &["p", "q"])]),
             manifest(2, Some("m1"), &[("b", &["r"])]),
             manifest(3, None, &[("c", &["q", "r"])]),
             manifest(5, Some("m4"), &[("d", &["s"])]),
             manifest(6, None, &[("d", &["s"])]),
         ]);
-        let set = |n| chain.indexes(n).map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("");
-        assert_eq!((set(1), set(2), set(3), set(6)), ("a".into(), "ab".into(), "c".into(), "d".into()));
-        assert!(chain.is_whole(3) && !chain.is_whole(5) && chain.is_whole(6) && !chain.is_whole(4));
-        assert_eq!(chain.group(2), (1, 3));
-        assert_eq!(chain.packs("c"), ["q", "r"]);
+        let set = |c: &Chain, n: &str| c.indexes(n).into_iter().collect::<Vec<_>>().join("");
+        assert_eq!((set(&chain, "m1"), set(&chain, "m2"), set(&chain, "m3"), set(&chain, "m6")), ("a".into(), "ab".into(), "c".into(), "d".into()));
+        assert!(chain.is_whole("m3") && !chain.is_whole("m5") && chain.is_whole("m6") && !chain.is_whole("m4"));
+        assert_eq!(chain.packs_of("m2").len(), 3);
+        // Who signs lies takes nothing away from what is there: not by an emptied index, not by a full one in between.
+        chain.add("lie".into(), manifest(2, None, &[("a", &[]), ("b", &[])]).1);
+        assert_eq!((chain.packs_of("m2").len(), chain.all_indexes()["a"].len()), (3, 2));
+        assert_eq!(chain.newest().map(|(n, _)| n), Some("m6"));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! bucket with a credential that can only add and extend.
 
 use crate::{
-    Chain, Error, Event, Holding, Manifest, Pace, Renewal,
-    holding::{each, path},
+    Chain, Error, Event, Holding, Manifest, Needs, Pace, Renewal,
+    holding::{each, lengthen, path},
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -61,15 +61,28 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
     }
     let fresh = new_manifests(holding, source, &mut report)?;
     if !fresh.is_empty() {
-        let all = holding.chain().rows().map(|(_, name, m)| (name.to_owned(), m.clone())).chain(fresh.iter().map(|(n, m)| (n.clone(), m.clone())));
-        holding.set_chain(Chain::new(all));
+        let all = holding.chain().rows().into_iter().map(|(name, m)| (name.to_owned(), m.clone())).collect::<Vec<_>>();
+        holding.set_chain(Chain::new(all.into_iter().chain(fresh)));
     }
     let published = holding.published();
-    let waiting: Vec<u64> = holding.chain().rows().map(|(n, ..)| n).filter(|n| !published.contains(n)).collect();
+    let done: BTreeSet<String> = holding.ledger().state().snapshots().map(|(_, _, s)| s.snapshot.clone()).collect();
+    let waiting: Vec<(String, String)> = holding
+        .chain()
+        .rows()
+        .into_iter()
+        .filter(|(name, m)| !published.contains(*name) && !done.contains(&m.snapshot))
+        .map(|(name, m)| (name.to_owned(), m.snapshot.clone()))
+        .collect();
     if waiting.is_empty() {
+        // Nothing came, and locks go on ending all the same; a policy may have grown.
+        let needs = holding.needs(&BTreeSet::new(), now)?;
+        report.renewal = holding.renew(&needs, options.progress)?;
+        if report.renewal.renewed > 0 {
+            holding.ledger_mut().append(Vec::new(), now)?;
+        }
         return Ok(report);
     }
-    let copy = Copy { source, options, resume: holding.ledger().is_open() };
+    let resume = holding.ledger().is_open();
     // What enrolment pinned comes first: without it nothing opens.
     let mut first: Vec<(Kind, String)> = Vec::new();
     let state = holding.ledger().state();
@@ -82,23 +95,20 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
     // A key file that was taken out of copy 2 since is not waited for, as long as one is there.
     first.retain(|(kind, name)| *kind != Kind::Keys || there.has(Kind::Keys, name));
     let mut wanted: BTreeMap<(Kind, String), u64> = first.into_iter().map(|k| (k, 4096)).collect();
-    let mut ready = BTreeSet::new();
-    let full = holding.chain().rows().rfind(|(_, _, m)| m.previous.is_none()).map_or(0, |(n, ..)| n);
-    for number in waiting {
-        let Some(snapshot) = holding.chain().rows().find(|(n, ..)| *n == number).map(|(_, _, m)| m.snapshot.clone()) else { continue };
-        if !holding.chain().is_whole(number) {
-            report.alarms.push((
-                "manifest-gap".into(),
-                format!("manifest {number} follows one that never came: its snapshot {snapshot:.8} waits for the next full manifest"),
-            ));
+    let mut ready: BTreeSet<String> = BTreeSet::new();
+    let full = holding.chain().rows().into_iter().rfind(|(_, m)| m.previous.is_none()).map_or(0, |(_, m)| m.number);
+    for (name, snapshot) in waiting {
+        let number = holding.chain().get(&name).map_or(0, |m| m.number);
+        let Some(missing) = holding.missing(&name)? else {
+            let text = format!("manifest {number} follows one that never came: its snapshot {snapshot:.8} waits for the next full manifest");
+            report.alarms.push(("manifest-gap".into(), text));
             continue;
-        }
-        let missing = holding.missing(number)?;
+        };
         let lost: Vec<&(Kind, String)> = missing.iter().filter(|(k, n)| !there.has(*k, n)).collect();
         let snapshot_there = there.has(Kind::Snapshots, &snapshot) || holding.has(&path(Kind::Snapshots, &snapshot)?);
         match (lost.first(), snapshot_there) {
             (None, true) => {
-                ready.insert(number);
+                ready.insert(name);
                 wanted.extend(missing.into_iter().map(|k| {
                     let size = there.size(k.0, &k.1);
                     (k, size)
@@ -107,29 +117,41 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
             // Forgotten, or pruned around: no damage, but it is not in the vault either.
             (_, false) => report.superseded += 1,
             (Some(_), true) if number < full => report.superseded += 1,
-            (Some((kind, name)), true) => {
+            (Some((kind, lacking)), true) => {
                 let text =
-                    format!("copy 2 has snapshot {snapshot:.8} and lacks {} objects that it needs, {}/{name:.8} for instance", lost.len(), kind.as_str());
+                    format!("copy 2 has snapshot {snapshot:.8} and lacks {} objects that it needs, {}/{lacking:.8} for instance", lost.len(), kind.as_str());
                 report.alarms.push(("copy-2-shrinks".into(), text));
             }
         }
     }
     report.unnamed = there.unnamed(holding)?;
     let rows: Vec<((Kind, String), u64)> = wanted.into_iter().collect();
+    // Locked from the first moment for as long as the new snapshots need it: else each would be renewed at once.
+    let copy = Copy { source, options, resume, planned: holding.needs(&ready, now)? };
     options.progress.phase("copy");
     options.progress.expect(rows.len() as u64, rows.iter().map(|(_, size)| *size).sum());
     if !copy.run(holding, &rows, &mut report)? {
         return Ok(report);
     }
-    // Every pack that a snapshot reaches is locked long enough before the snapshot is to be seen.
+    // What could not be copied whole is not published; the rest is.
+    let mut whole = BTreeSet::new();
+    for name in ready {
+        if holding.missing(&name)?.is_some_and(|m| m.is_empty()) {
+            whole.insert(name);
+        }
+    }
+    let ready = whole;
+    // Every pack that a snapshot reaches is locked long enough before the snapshot is to be seen; by the moment of the seal.
+    let now = (options.clock)()?;
     let needs = holding.needs(&ready, now)?;
     report.renewal = holding.renew(&needs, options.progress)?;
     let mut last: Vec<((Kind, String), u64)> = Vec::new();
-    for (number, name, m) in holding.chain().rows() {
-        if ready.contains(&number) && !holding.has(&path(Kind::Snapshots, &m.snapshot)?) {
+    for (name, m) in holding.chain().rows() {
+        if ready.contains(name) && !holding.has(&path(Kind::Snapshots, &m.snapshot)?) {
             last.push(((Kind::Snapshots, m.snapshot.clone()), 512));
         }
-        if !holding.has(&path(Kind::Manifests, name)?) {
+        // One that follows nothing that is known waits in copy 2.
+        if holding.chain().is_whole(name) && !holding.has(&path(Kind::Manifests, name)?) {
             last.push(((Kind::Manifests, name.to_owned()), 512));
         }
     }
@@ -137,9 +159,15 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
     if !copy.run(holding, &last, &mut report)? {
         return Ok(report);
     }
-    if !ready.is_empty() {
-        report.session = Some(holding.seal(&ready, (options.clock)()?)?);
-        report.snapshots = ready.len() as u64;
+    let mut sealed = BTreeSet::new();
+    for name in ready {
+        if holding.is_complete(&name)? {
+            sealed.insert(name);
+        }
+    }
+    if !sealed.is_empty() {
+        report.session = Some(holding.seal(&sealed, now)?);
+        report.snapshots = sealed.len() as u64;
     }
     Ok(report)
 }
@@ -158,7 +186,14 @@ fn new_manifests(holding: &Holding, source: &dyn Store, report: &mut MirrorRepor
             refused.push(format!("manifest {:.8} has {} bytes", entry.name, entry.size_bytes));
             continue;
         }
-        let bytes = source.get(&key)?;
+        let bytes = match source.get(&key) {
+            Ok(bytes) => bytes,
+            Err(e @ StoreError::Failed { .. }) => return Err(e.into()),
+            Err(e) => {
+                refused.push(e.to_string());
+                continue;
+            }
+        };
         if !key.names_its_bytes(&bytes) {
             refused.push(format!("manifest {:.8} is damaged", entry.name));
             continue;
@@ -202,7 +237,7 @@ impl Listing {
         let mut indexes = BTreeSet::new();
         for (index, p) in holding.chain().all_indexes() {
             indexes.insert(index);
-            packs.extend(p.iter().map(String::as_str));
+            packs.extend(p);
         }
         let count = |kind: Kind, named: &BTreeSet<&str>| self.0.get(&kind).map_or(0, |k| k.keys().filter(|n| !named.contains(n.as_str())).count() as u64);
         Ok(count(Kind::Data, &packs) + count(Kind::Index, &indexes))
@@ -213,6 +248,7 @@ struct Copy<'a> {
     source: &'a dyn Store,
     options: &'a MirrorOptions<'a>,
     resume: bool,
+    planned: Needs,
 }
 
 impl Copy<'_> {
@@ -236,21 +272,26 @@ impl Copy<'_> {
         let policy = holding.policy().clone();
         let config = holding.ledger().state().enrolled()?.card.config_sha256.clone();
         // With surplus from the first day: else tomorrow's snapshot would renew it at once.
-        let until = policy.with_surplus(policy.least(now));
+        let least = policy.least(now);
         let store = holding.store();
-        let work = |(kind, name): &&(Kind, String)| -> Result<(Held, bool), Error> {
+        let work = |(kind, name): &&(Kind, String)| -> Result<Result<(Held, bool), String>, Error> {
             let key = Key::new(*kind, name)?;
-            let bytes = self.source.get(&key)?;
+            let bytes = match self.source.get(&key) {
+                Ok(bytes) => bytes,
+                Err(e @ StoreError::Failed { .. }) => return Err(e.into()),
+                // Gone or unreadable: what needs it waits, the rest goes on.
+                Err(e) => return Ok(Err(e.to_string())),
+            };
             self.options.pace.pay(bytes.len() as u64);
             let good = match kind {
                 Kind::Config => strongroom_objects::hash_name(&bytes) == config,
                 _ => key.names_its_bytes(&bytes),
             };
             if !good {
-                let why = "its bytes are not those that its name says; `strongroom check` and `strongroom repair heal` there".to_owned();
-                return Err(StoreError::Damaged { key: key.to_string(), location: self.source.location(), why }.into());
+                return Ok(Err(format!("{key} of copy 2 is damaged; `strongroom check` and `strongroom repair heal` there")));
             }
             let path = strongroom_objects::path_of(&key);
+            let until = policy.with_surplus(self.planned.paths.get(&path).map_or(least, |need| least.max(*need)));
             // A run that was killed may have put it without noting it.
             let adopted = match self.resume {
                 true => adopt(store.as_ref(), &path, &bytes)?,
@@ -258,7 +299,7 @@ impl Copy<'_> {
             };
             let held = match adopted {
                 Some(version) => {
-                    store.extend(&path, &version, until)?;
+                    lengthen(store.as_ref(), &path, &version, until)?;
                     store.look(&path, &version)?.ok_or_else(|| StoreError::NotFound { key: path.clone(), location: store.location() })?
                 }
                 None => store.put_locked(&path, &bytes, until)?,
@@ -267,13 +308,20 @@ impl Copy<'_> {
                 let why = format!("it stored {} bytes of {}", held.size_bytes, bytes.len());
                 return Err(StoreError::Damaged { key: path, location: store.location(), why }.into());
             }
-            lock_anyway(store.as_ref(), held, until)
+            Ok(Ok(lock_anyway(store.as_ref(), held, until)?))
         };
         let mut arrived = Vec::new();
-        let outcome = each(batch, work, |_, (held, mended)| {
-            arrived.push((held.clone(), *mended));
-            self.options.progress.advance(1, held.size_bytes);
+        let mut bad: Vec<String> = Vec::new();
+        let outcome = each(batch, work, |_, done| match done {
+            Ok((held, mended)) => {
+                arrived.push((held.clone(), *mended));
+                self.options.progress.advance(1, held.size_bytes);
+            }
+            Err(why) => bad.push(why.clone()),
         });
+        if let Some(first) = bad.first() {
+            report.alarms.push(("copy-2-damaged".into(), format!("{} objects of copy 2 were not taken: {first}", bad.len())));
+        }
         // Durable first, noted then.
         store.flush()?;
         for (held, mended) in arrived {
@@ -294,8 +342,10 @@ fn adopt(store: &dyn strongroom_objects::LockedStore, path: &str, bytes: &bytes:
     rows.retain(|r| r.path == path && !r.marker && r.size_bytes == bytes.len() as u64);
     rows.sort_by_key(|r| r.modified);
     for row in rows {
-        if store.fetch(path, &row.version, None)? == *bytes {
-            return Ok(Some(row.version));
+        match store.fetch(path, &row.version, None) {
+            Ok(there) if there == *bytes => return Ok(Some(row.version)),
+            Err(e @ StoreError::Failed { .. }) => return Err(e.into()),
+            _ => {}
         }
     }
     Ok(None)
@@ -309,7 +359,7 @@ pub(crate) fn lock_anyway(store: &dyn strongroom_objects::LockedStore, held: Hel
     if enough(&held) {
         return Ok((held, false));
     }
-    store.extend(&held.path, &held.version, until)?;
+    lengthen(store, &held.path, &held.version, until)?;
     let again = store.look(&held.path, &held.version)?.filter(enough).ok_or_else(|| StoreError::Refused {
         location: store.location(),
         action: format!("lock {}", held.path),

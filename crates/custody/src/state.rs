@@ -49,6 +49,8 @@ pub struct State {
     pub hidden_sessions: BTreeSet<u64>,
     /// Why nothing is freed, with the first moment of each.
     pub frozen: BTreeMap<String, Timestamp>,
+    /// Reasons that custodians looked at, each with the newest snapshot of that moment: they freeze again when there is a newer one.
+    pub thawed: BTreeMap<String, Option<String>>,
     /// Key files that custodians admitted after enrolment.
     pub admitted: BTreeSet<String>,
     /// Objects whose deletion began.
@@ -75,8 +77,10 @@ const ALARMS_MAX: usize = 200;
 pub enum Role {
     /// The vault itself: everything.
     Vault,
-    /// Who pushes: only what adds and extends.
+    /// Who pushes, as another reads it: only what adds and extends.
     School,
+    /// Who pushes, as it reads itself.
+    Own,
 }
 
 impl State {
@@ -105,6 +109,11 @@ impl State {
     /// The snapshots of sealed sessions, with the session.
     pub fn snapshots(&self) -> impl Iterator<Item = (u64, Timestamp, &Sealed)> {
         self.sessions.iter().flat_map(|(n, s)| s.snapshots.iter().map(|x| (*n, s.at, x)))
+    }
+
+    /// The snapshot that was published last.
+    pub fn newest_snapshot(&self) -> Option<String> {
+        self.snapshots().last().map(|(_, _, s)| s.manifest.clone())
     }
 
     /// Bytes held, and the latest end of a lock.
@@ -143,16 +152,13 @@ impl State {
         Ok(o)
     }
 
-    /// Takes an event in. What a signer may not say is passed over, and answered as text.
+    /// Takes an event in. What a signer may not say is passed over, and answered as text. `at` is when the store took the event
+    /// in, for those who push: their own word on time counts for nothing.
     pub(crate) fn apply(&mut self, event: &Event, role: Role, at: Timestamp) -> Result<(), String> {
-        let adds = matches!(
-            event,
-            Event::Arrived { .. } | Event::Renewed { .. } | Event::Sealed { .. } | Event::Stray { .. } | Event::Canary { .. } | Event::Alarm { .. }
-        );
-        if role == Role::School && !adds {
-            return Err("who pushes may only add and extend".into());
+        let Some(event) = &self.cautious(event, role, at)? else { return Ok(()) };
+        if role == Role::Vault {
+            self.latest = self.latest.max(at);
         }
-        self.latest = self.latest.max(at);
         match event {
             Event::Enrolled(e) => {
                 if self.enrolment.is_some() {
@@ -165,7 +171,13 @@ impl State {
                 let new = Object { version: version.clone(), size_bytes: *size_bytes, until: *until, at: *at, session: 0, stray: false };
                 match self.objects.get_mut(path) {
                     // The first version counts for good; one that was a stray may arrive again, named this time.
-                    Some(there) if there.version == *version => there.until = there.until.max(*until),
+                    Some(there) if there.version == *version => {
+                        there.until = there.until.max(*until);
+                        if there.stray {
+                            // Named this time: it belongs to the open session from now on.
+                            (there.stray, there.session, there.at) = (false, 0, *at);
+                        }
+                    }
                     Some(there) if there.stray => *there = new,
                     Some(_) => return Err(format!("{path} was there already")),
                     None => drop(self.objects.insert(path.clone(), new)),
@@ -184,17 +196,19 @@ impl State {
                 Some(o) if o.session == 0 => o.stray = true,
                 _ => return Err(format!("{path} is no stray")),
             },
-            Event::Sealed { session, at, snapshots } => {
-                // Two hands may seal at once: the number moves on, the content stands.
-                let session = if self.sessions.contains_key(session) { self.next_session() } else { *session };
+            Event::Sealed { at, snapshots, left, .. } => {
+                // Two hands may seal at once: numbers are counted here.
+                let session = self.next_session();
+                let left: BTreeSet<&String> = left.iter().collect();
                 let (mut objects, mut bytes) = (0, 0);
-                for o in self.objects.values_mut().filter(|o| o.session == 0 && !o.stray) {
+                for (_, o) in self.objects.iter_mut().filter(|(p, o)| o.session == 0 && !o.stray && !left.contains(p)) {
                     o.session = session;
                     objects += 1;
                     bytes += o.size_bytes;
                 }
                 self.sessions.insert(session, SessionInfo { at: *at, snapshots: snapshots.clone(), objects, bytes });
             }
+            Event::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
             Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
             Event::Freed { paths, .. } => {
                 for path in paths {
@@ -215,6 +229,29 @@ impl State {
         Ok(())
     }
 
+    /// What is believed of an event: who pushes may only add and extend, and says nothing of when or for how long.
+    fn cautious(&self, event: &Event, role: Role, at: Timestamp) -> Result<Option<Event>, String> {
+        if role == Role::Vault {
+            return Ok(Some(event.clone()));
+        }
+        Ok(Some(match event {
+            Event::Arrived { path, .. } if path.strip_prefix("keys/").is_some_and(|k| !self.admits_key(k)) => {
+                return Err("a key file comes from custodians alone".into());
+            }
+            Event::Arrived { .. } | Event::Renewed { .. } if role == Role::Own => event.clone(),
+            Event::Arrived { path, version, size_bytes, until, .. } => {
+                let most = self.policy.with_surplus(self.policy.least(at));
+                Event::Arrived { path: path.clone(), version: version.clone(), size_bytes: *size_bytes, until: (*until).min(most), at }
+            }
+            // The vault makes locks long enough by itself, whatever is said of them.
+            Event::Renewed { .. } => return Ok(None),
+            Event::Sealed { snapshots, left, .. } => Event::Sealed { session: 0, at, snapshots: snapshots.clone(), left: left.clone() },
+            Event::Stray { .. } => event.clone(),
+            Event::Alarm { .. } | Event::Canary { .. } => return Ok(None),
+            _ => return Err("who pushes may only add and extend".into()),
+        }))
+    }
+
     fn carry_out(&mut self, order: &SignedOrder, at: Timestamp) -> Result<(), Error> {
         let o = self.may(order, at)?;
         match o.decision {
@@ -227,7 +264,11 @@ impl State {
                 self.hidden.retain(|p| !paths.contains(p));
                 self.hidden_sessions.retain(|s| !sessions.contains(s));
             }
-            Decision::Thaw => self.frozen.clear(),
+            Decision::Thaw => {
+                // What was looked at does not freeze again by itself: the newest snapshot of that moment is remembered.
+                self.thawed = self.frozen.keys().filter_map(|why| Some((why.split_once(':')?.0.to_owned(), self.newest_snapshot()))).collect();
+                self.frozen.clear();
+            }
             Decision::AdmitKey { key } => self.admitted.extend([key]),
             Decision::Custodians { custodians, quorum } => {
                 if let Some(e) = &mut self.enrolment {
@@ -240,7 +281,11 @@ impl State {
                     e.facts = facts;
                 }
             }
-            Decision::ClockIsRight => self.clock_vouched = Some(at),
+            Decision::ClockIsRight => {
+                self.clock_vouched = Some(at);
+                // What the log holds of a later time was the clock's mistake.
+                self.latest = at;
+            }
         }
         self.orders.push((at, order.clone()));
         Ok(())

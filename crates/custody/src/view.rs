@@ -3,10 +3,18 @@ use bytes::Bytes;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use strongroom_objects::{Entry, Key, Kind, LockedStore, Put, Store, StoreError, key_of, path_of};
 
+/// The version that counts first.
+struct Row {
+    version: String,
+    size_bytes: u64,
+    /// Others lie under the same name.
+    several: bool,
+}
+
 /// What readers of a vault see, as a store that can only be read: sealed sessions up to a chosen one, by recorded version.
 pub struct VaultView {
     store: Arc<dyn LockedStore>,
-    rows: BTreeMap<(Kind, String), (String, u64)>,
+    rows: BTreeMap<(Kind, String), Row>,
     name: String,
 }
 
@@ -20,34 +28,45 @@ impl VaultView {
         }
         let last = upto.unwrap_or(u64::MAX);
         let rows = state.objects.iter().filter(|(p, _)| state.is_seen(p, last));
-        let rows = rows.filter_map(|(p, o)| key_of(p).map(|k| ((k.kind(), k.name().to_owned()), (o.version.clone(), o.size_bytes)))).collect();
+        let rows = rows
+            .filter_map(|(p, o)| {
+                key_of(p).map(|k| ((k.kind(), k.name().to_owned()), Row { version: o.version.clone(), size_bytes: o.size_bytes, several: false }))
+            })
+            .collect();
         let name = upto.map_or_else(|| ledger.store().location(), |n| format!("{}@{n}", ledger.store().location()));
         Ok(Self { store: ledger.store().clone(), rows, name })
     }
 
-    /// The view of somebody who has nothing but the vault: the versions that its log knows, whoever signed it, or else whatever
-    /// lies there. Who reads holds every object against its own name, and takes what manifests name that the repository's key
-    /// signed.
+    /// The view of somebody who has nothing but the vault: whatever lies there, by whomever, hidden or not, the oldest version of a
+    /// name first and any other whose bytes fit. Who reads holds every object against its own name, and takes what manifests name
+    /// that the repository's key signed. With `upto`, only what the log says came in sessions up to that one: a hint, since
+    /// nobody vouches for the log here.
     pub fn as_found(store: Arc<dyn LockedStore>, upto: Option<u64>) -> Result<Self, Error> {
-        match Ledger::open(store.clone(), None, &Trust::AsFound, None) {
-            Ok(ledger) if !ledger.state().sessions.is_empty() => return Self::of(&ledger, upto),
-            Ok(_) => {}
-            Err(e @ Error::Store(StoreError::Refused { .. } | StoreError::Failed { .. })) => return Err(e),
-            Err(e) => tracing::warn!("{e}; what lies in the vault is looked at instead"),
+        let mut rows: BTreeMap<(Kind, String), Row> = BTreeMap::new();
+        let mut found: Vec<_> = store.survey("")?.into_iter().filter(|r| !r.marker).collect();
+        found.sort_by(|a, b| a.path.cmp(&b.path).then(a.modified.cmp(&b.modified)).then(a.latest.cmp(&b.latest)));
+        for row in found {
+            let Some(k) = key_of(&row.path) else { continue };
+            rows.entry((k.kind(), k.name().to_owned())).and_modify(|r| r.several = true).or_insert(Row {
+                version: row.version,
+                size_bytes: row.size_bytes,
+                several: false,
+            });
         }
-        let mut rows = BTreeMap::new();
-        // Newest first, so that the oldest version of a name stays.
-        for row in store.survey("")?.into_iter().filter(|r| !r.marker) {
-            if let Some(k) = key_of(&row.path) {
-                rows.insert((k.kind(), k.name().to_owned()), (row.version, row.size_bytes));
-            }
+        if let Some(last) = upto {
+            let ledger = Ledger::open(store.clone(), None, &Trust::AsFound, None)?;
+            let state = ledger.state();
+            rows.retain(|(kind, name), _| {
+                let path = Key::new(*kind, name).map(|k| path_of(&k)).unwrap_or_default();
+                state.objects.get(&path).is_some_and(|o| o.session > 0 && o.session <= last)
+            });
         }
         Ok(Self { name: store.location(), store, rows })
     }
 
     /// How many objects it shows, and their bytes.
     pub fn totals(&self) -> (u64, u64) {
-        (self.rows.len() as u64, self.rows.values().map(|r| r.1).sum())
+        (self.rows.len() as u64, self.rows.values().map(|r| r.size_bytes).sum())
     }
 
     /// Everything that it shows.
@@ -55,7 +74,7 @@ impl VaultView {
         self.rows.keys().map(|(kind, name)| Key::new(*kind, name)).collect()
     }
 
-    fn row(&self, key: &Key) -> Result<&(String, u64), StoreError> {
+    fn row(&self, key: &Key) -> Result<&Row, StoreError> {
         self.rows.get(&(key.kind(), key.name().to_owned())).ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.name.clone() })
     }
 
@@ -78,7 +97,7 @@ impl Store for VaultView {
     }
 
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        let (version, _) = self.row(key)?;
+        let version = &self.row(key)?.version;
         let path = path_of(key);
         let first = self.store.fetch(&path, version, None);
         if let Ok(bytes) = &first
@@ -102,17 +121,25 @@ impl Store for VaultView {
     }
 
     fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
-        let (version, _) = self.row(key)?;
-        self.store.fetch(&path_of(key), version, Some(range))
+        let row = self.row(key)?;
+        if row.several {
+            // A part cannot be held against the name: the whole can.
+            let bytes = self.get(key)?;
+            let part = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok()).filter(|(a, b)| a <= b && *b <= bytes.len());
+            let short =
+                || StoreError::Damaged { key: key.to_string(), location: self.name.clone(), why: "it ends before the bytes that were asked for".into() };
+            return part.map(|(a, b)| bytes.slice(a..b)).ok_or_else(short);
+        }
+        self.store.fetch(&path_of(key), &row.version, Some(range))
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        Ok(self.rows.get(&(key.kind(), key.name().to_owned())).map(|r| r.1))
+        Ok(self.rows.get(&(key.kind(), key.name().to_owned())).map(|r| r.size_bytes))
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
         let rows = self.rows.iter().filter(|((k, _), _)| *k == kind);
-        Ok(rows.map(|((_, name), (_, size_bytes))| Entry { name: name.clone(), size_bytes: *size_bytes }).collect())
+        Ok(rows.map(|((_, name), r)| Entry { name: name.clone(), size_bytes: r.size_bytes }).collect())
     }
 
     fn replace(&self, key: &Key, _: &[u8]) -> Result<(), StoreError> {

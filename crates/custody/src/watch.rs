@@ -36,28 +36,22 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
         }
     }
     let chain = holding.chain();
-    let packs = |number: u64| {
-        let mut all: Vec<&str> = chain.indexes(number).flat_map(|i| chain.packs(i)).map(String::as_str).collect();
-        all.sort_unstable();
-        all.dedup();
-        all.len()
-    };
-    // A full manifest says what copy 2 is now; the one before it says what it was.
-    if let Some((number, ..)) = chain.rows().rfind(|(_, _, m)| m.previous.is_none())
-        && let Some((before, ..)) = chain.rows().rfind(|(n, ..)| *n < number)
-        && chain.is_whole(before)
-        && chain.is_whole(number)
+    let published: Vec<&crate::Sealed> = state.snapshots().map(|(_, _, s)| s).collect();
+    // A full manifest says what copy 2 is now; the one published before it says what it was.
+    if let Some(n) = published.iter().rposition(|s| chain.get(&s.manifest).is_some_and(|m| m.previous.is_none()))
+        && let Some(before) = n.checked_sub(1).and_then(|n| published.get(n))
     {
-        let (was, is) = (packs(before), packs(number));
+        let (was, is) = (chain.packs_of(&before.manifest).len(), chain.packs_of(&published[n].manifest).len());
         if was > 0 && is * 100 < was * policy.shrink_percent_min as usize {
             out.push(("shrinks", format!("copy 2 names {is} packs where it named {was}")));
         }
     }
-    if let Some((_, m)) = chain.newest()
-        && !m.clean
-    {
-        out.push(("verdict", format!("the newest snapshot, {:.8}, is not called clean", m.snapshot)));
+    if let Some(s) = published.last().filter(|s| !s.clean) {
+        out.push(("verdict", format!("the newest snapshot, {:.8}, is not called clean", s.snapshot)));
     }
+    // What custodians looked at does not freeze again while nothing is newer.
+    let newest = state.newest_snapshot();
+    out.retain(|(code, _)| state.thawed.get(*code) != Some(&newest));
     out
 }
 

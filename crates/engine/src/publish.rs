@@ -25,11 +25,16 @@ pub fn card(repo: &Repository) -> Result<Card, Error> {
 pub fn publish(repo: &Repository) -> Result<u64, Error> {
     let key = signing_key(repo.key())?;
     let mut chain = Chain::of_store(repo.store().as_ref(), &key.public())?;
-    let covered: BTreeSet<String> = chain.rows().map(|(_, _, m)| m.snapshot.clone()).collect();
+    let covered: BTreeSet<String> = chain.rows().into_iter().map(|(_, m)| m.snapshot.clone()).collect();
     let mut waiting = Vec::new();
     for entry in repo.store().list(Kind::Snapshots)?.into_iter().filter(|e| !covered.contains(&e.name)) {
         let id = Id::parse(&entry.name)?;
-        let snapshot = repo.snapshot(&id)?;
+        let snapshot = match repo.snapshot(&id) {
+            Ok(snapshot) => snapshot,
+            // Junk, or damage that `check` names: it has no manifest, and the others get theirs.
+            Err(strongroom_repository::Error::Damaged { .. }) => continue,
+            Err(e) => return Err(e.into()),
+        };
         if snapshot.is_finished() {
             waiting.push((id, snapshot));
         }
@@ -40,18 +45,26 @@ pub fn publish(repo: &Repository) -> Result<u64, Error> {
     }
     let listed: BTreeSet<String> = repo.store().list(Kind::Index)?.into_iter().map(|e| e.name).collect();
     let count = waiting.len() as u64;
+    // What this repository's own index files say, read once.
+    let mut known: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
     for (id, snapshot) in waiting {
         let newest = chain.newest().map(|(name, m)| (name.to_owned(), m.number));
         let number = newest.as_ref().map_or(1, |(_, n)| n + 1);
-        let before: BTreeSet<String> = newest.iter().flat_map(|(_, n)| chain.indexes(*n).map(str::to_owned).collect::<Vec<_>>()).collect();
+        let before: BTreeSet<String> = newest.iter().flat_map(|(name, _)| chain.indexes(name)).map(str::to_owned).collect();
         // A prune took indexes away: from here on a full one tells what there is.
-        let follows = newest.as_ref().is_some_and(|(_, n)| chain.is_whole(*n)) && before.is_subset(&listed) && number % FULL_EVERY != 1;
+        let follows = newest.is_some() && before.is_subset(&listed) && number % FULL_EVERY != 1;
         let mut indexes = std::collections::BTreeMap::new();
         for index in listed.iter().filter(|i| !follows || !before.contains(*i)) {
-            let packs = match chain.packs(index) {
-                [] => repo.index_packs(&Id::parse(index)?)?.iter().map(Id::to_string).collect(),
-                known => known.to_vec(),
+            let packs = match known.get(index) {
+                Some(packs) => packs.clone(),
+                None => match repo.index_packs(&Id::parse(index)?) {
+                    Ok(packs) => packs.iter().map(Id::to_string).collect(),
+                    // Junk under a right name is no part of the repository.
+                    Err(strongroom_repository::Error::Damaged { .. }) => continue,
+                    Err(e) => return Err(e.into()),
+                },
             };
+            known.insert(index.clone(), packs.clone());
             indexes.insert(index.clone(), packs);
         }
         let manifest = Manifest {
@@ -68,8 +81,7 @@ pub fn publish(repo: &Repository) -> Result<u64, Error> {
         let name = hash_name(&bytes);
         repo.store().put(&Key::new(Kind::Manifests, &name)?, &bytes)?;
         repo.store().flush()?;
-        let all = chain.rows().map(|(_, n, m)| (n.to_owned(), m.clone())).collect::<Vec<_>>();
-        chain = Chain::new(all.into_iter().chain([(name, manifest)]));
+        chain.add(name, manifest);
     }
     Ok(count)
 }

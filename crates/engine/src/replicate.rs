@@ -219,7 +219,7 @@ pub fn to_bucket(repo: &Repository, bucket: &Bucket<'_>, progress: &dyn Progress
 /// The sealed sessions of a vault, each held against the repository's key.
 pub fn sessions(vault: &VaultRest, key: &MasterKey) -> Result<Vec<CheckedSession>, Error> {
     let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
-    let known: HashMap<&str, bool> = chain.rows().map(|(_, _, m)| (m.snapshot.as_str(), m.clean)).collect();
+    let known: HashMap<&str, bool> = chain.rows().into_iter().map(|(_, m)| (m.snapshot.as_str(), m.clean)).collect();
     let row = |s: strongroom_objects::SealedSession| CheckedSession {
         session: s.session,
         sealed_at: s.sealed_at,
@@ -249,8 +249,14 @@ pub fn from_vault(vault: &dyn Store, key: &MasterKey, to: &dyn Store, progress: 
     let mut all = Vec::new();
     for kind in Kind::REPLICATED {
         let mut entries = vault.list(kind)?;
-        if kind != Kind::Keys {
-            entries.retain(|e| Key::new(kind, &e.name).is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k))));
+        match kind {
+            // What is no key file would keep stock restic from opening what is rebuilt.
+            Kind::Keys => entries.retain(|e| {
+                let key = Key::new(kind, &e.name);
+                let bytes = key.as_ref().ok().filter(|_| e.size_bytes < 64 * 1024).and_then(|k| vault.get(k).ok());
+                bytes.is_some_and(|b| serde_json::from_slice::<serde_json::Value>(&b).is_ok_and(|v| v["kdf"].is_string() && v["data"].is_string()))
+            }),
+            _ => entries.retain(|e| Key::new(kind, &e.name).is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k)))),
         }
         all.push((kind, entries));
     }

@@ -121,7 +121,10 @@ impl VaultRest {
     pub fn attempt(&self, method: &str, path: &str, body: &[u8]) -> Result<(u16, String), StoreError> {
         let url = self.url(path)?;
         let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| self.failed(path, &e))?;
-        let request = self.client.request(method, url).basic_auth(&self.settings.user, Some(self.settings.token.expose_secret())).body(body.to_vec());
+        let mut request = self.client.request(method, url).basic_auth(&self.settings.user, Some(self.settings.token.expose_secret())).body(body.to_vec());
+        if let Some(session) = self.session {
+            request = request.header("Strongroom-Session", session);
+        }
         let answer = request.send().map_err(|e| self.failed(path, &e.without_url()))?;
         let status = answer.status().as_u16();
         Ok((status, answer.text().unwrap_or_default()))

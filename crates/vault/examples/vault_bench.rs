@@ -155,7 +155,9 @@ fn main() {
     let hand = Hand::enrol(bucket.clone(), &school, &dir.path().join("state"), Policy { monthly_months: 0, ..Policy::default() }, Ahead::none());
     hand.pull(school.store.as_ref());
     let mut holding = hand.open();
-    let needs = holding.needs(&holding.chain().rows().map(|(n, ..)| n).collect(), Timestamp::now() + SignedDuration::from_hours(24 * 60)).unwrap();
+    let needs = holding
+        .needs(&holding.chain().rows().into_iter().map(|(n, _)| n.to_owned()).collect(), Timestamp::now() + SignedDuration::from_hours(24 * 60))
+        .unwrap();
     let before = bucket.requests();
     let began = Instant::now();
     let renewed = holding.renew(&needs, &Silent).unwrap();

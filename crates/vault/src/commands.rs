@@ -333,9 +333,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Status => {
             let vault = open(&cli)?;
             let all = vault.names().iter().map(|n| vault.status(n)).collect::<Result<Vec<_>, _>>()?;
-            let bad = all.iter().any(|s| !s.frozen.is_empty());
-            let text = all.iter().map(status_text).collect::<Vec<_>>().join("\n");
-            say(json!(all), if all.is_empty() { "no repository is enrolled here yet\n".into() } else { text });
+            let bad = all.iter().any(|s| !s.frozen.is_empty()) || !vault.failed().is_empty();
+            let mut text = all.iter().map(status_text).collect::<Vec<_>>().join("\n");
+            vault.failed().iter().for_each(|(name, why)| text.push_str(&format!("{}\n", alarm(&format!("{name} could not be opened: {why}")))));
+            say(json!(all), if text.is_empty() { "no repository is enrolled here yet\n".into() } else { text });
             return Ok(if bad { PARTIAL } else { 0 });
         }
         Command::Sessions { repo } => {

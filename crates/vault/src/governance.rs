@@ -87,7 +87,8 @@ impl Vault {
             Ok((settings, tokens, findings)) => {
                 // The settings come last: a folder without them is no repository.
                 settings.write(&dir.join("repo.toml"))?;
-                let repo = Repo::open(&dir, &self.seed)?;
+                let mut repo = Repo::open(&dir, &self.seed)?;
+                self.lay(name, &mut repo)?;
                 super::locked(&self.repos).insert(name.to_owned(), Arc::new(Mutex::new(repo)));
                 Ok((tokens, findings))
             }

@@ -104,8 +104,38 @@ fn typed(kind: &'static str, body: impl Into<Bytes>) -> Reply {
     reply
 }
 
+fn stranger() -> Reply {
+    let mut reply = plain(StatusCode::UNAUTHORIZED, "the credential is not one of this repository's");
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"strongroom-vault\""));
+    reply
+}
+
+/// Name and token of a request.
+fn login(parts: &http::request::Parts) -> Option<(String, String)> {
+    let basic = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
+    let text = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
+    text.split_once(':').map(|(user, token)| (user.to_owned(), token.to_owned()))
+}
+
+impl Vault {
+    /// Whether a request bears a credential of the repository that it names.
+    fn knows(&self, parts: &http::request::Parts) -> bool {
+        let first = parts.uri.path().split('/').find(|p| !p.is_empty()).unwrap_or_default();
+        let repo = first.split_once('@').map_or(first, |(repo, _)| repo);
+        login(parts).is_some_and(|(user, token)| self.admits(repo, &user, &token, May::Read))
+    }
+}
+
 async fn answer(vault: Arc<Vault>, req: Request<Incoming>) -> Result<Reply, Infallible> {
     let (parts, body) = req.into_parts();
+    // Who has no credential has no memory here either.
+    let known = {
+        let (vault, parts) = (vault.clone(), parts.clone());
+        tokio::task::spawn_blocking(move || vault.knows(&parts)).await.unwrap_or(false)
+    };
+    if !known {
+        return Ok(stranger());
+    }
     let body = match Limited::new(body, OBJECT_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the object is too large, or broke off")),
@@ -135,19 +165,16 @@ fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Re
         Some((repo, n)) => (repo, Some(n.parse::<u64>().map_err(|_| Refusal::Bad(format!("{n:?} is no session")))?)),
         None => (*first, None),
     };
-    let basic = parts.headers.get(header::AUTHORIZATION).and_then(|h| h.to_str().ok()).and_then(|h| h.strip_prefix("Basic "));
-    let login = basic.and_then(|b| STANDARD.decode(b).ok()).and_then(|b| String::from_utf8(b).ok());
     let method = &parts.method;
     let wants = if matches!(*method, Method::GET | Method::HEAD) { May::Read } else { May::Push };
-    let login = login.as_deref().and_then(|l| l.split_once(':'));
-    let admitted = login.is_some_and(|(user, token)| vault.admits(repo, user, token, wants));
-    if !admitted && login.is_some_and(|(user, token)| vault.admits(repo, user, token, May::Read)) {
+    let login = login(parts);
+    let admits = |may: May| login.as_ref().is_some_and(|(user, token)| vault.admits(repo, user, token, may));
+    let admitted = admits(wants);
+    if !admitted && admits(May::Read) {
         return Err(Refusal::Forbidden("this credential may read only".into()));
     }
     if !admitted {
-        let mut reply = plain(StatusCode::UNAUTHORIZED, "the credential is not one of this repository's");
-        reply.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"strongroom-vault\""));
-        return Ok(reply);
+        return Ok(stranger());
     }
     match (method, rest) {
         (&Method::DELETE, _) => Err(Refusal::Forbidden("a vault deletes nothing".into())),
@@ -168,7 +195,7 @@ fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Re
         }
         (&Method::POST, ["canary"]) => {
             let user = login.map(|(user, _)| user).unwrap_or_default();
-            Ok(typed("application/json", json!({"path": vault.make_canary(repo, user)?}).to_string()))
+            Ok(typed("application/json", json!({"path": vault.make_canary(repo, &user)?}).to_string()))
         }
         (&Method::GET, ["canary", user, n]) => Ok(typed("application/octet-stream", vault.read_canary(repo, &format!("canary/{user}/{}", number(n)?))?)),
         (_, ["canary", ..]) => Err(Refusal::Forbidden("a vault changes nothing".into())),

@@ -83,12 +83,22 @@ impl From<std::io::Error> for Refusal {
     }
 }
 
+/// What is at hand for readers of a repository while somebody works in it.
+struct Desk {
+    credentials: Vec<Credential>,
+    view: Arc<VaultView>,
+}
+
 /// A vault in a folder of its own.
 pub struct Vault {
     dir: PathBuf,
     seed: SecretBox<[u8; 32]>,
     public: PublicKey,
     repos: Mutex<BTreeMap<String, Arc<Mutex<Repo>>>>,
+    /// Repositories that could not be opened, and why.
+    failed: BTreeMap<String, String>,
+    /// What readers need, so that they wait for no writer.
+    desk: Mutex<HashMap<String, Desk>>,
     /// Session numbers that were handed out, by repository: what belongs to no open session is not taken.
     sessions: Mutex<HashMap<String, u64>>,
 }
@@ -119,14 +129,42 @@ impl Vault {
         };
         let public = SigningKey::from_seed(&seed)?.public();
         let mut repos = BTreeMap::new();
+        let mut failed = BTreeMap::new();
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             if path.join("repo.toml").is_file() && path.join("school.pub").is_file() {
-                repos.insert(name, Arc::new(Mutex::new(Repo::open(&path, &seed)?)));
+                // One that cannot be opened stops none of the others.
+                match Repo::open(&path, &seed) {
+                    Ok(repo) => drop(repos.insert(name, Arc::new(Mutex::new(repo)))),
+                    Err(e) => {
+                        tracing::error!("{name} cannot be opened: {e}");
+                        failed.insert(name, e.to_string());
+                    }
+                }
             }
         }
-        Ok(Self { dir: dir.to_owned(), seed, public, repos: Mutex::new(repos), sessions: Mutex::default() })
+        Ok(Self { dir: dir.to_owned(), seed, public, repos: Mutex::new(repos), failed, desk: Mutex::default(), sessions: Mutex::default() }.set_out()?)
+    }
+
+    fn set_out(self) -> Result<Self, Refusal> {
+        for name in self.names() {
+            let repo = self.repo(&name)?;
+            self.lay(&name, &mut locked(&repo))?;
+        }
+        Ok(self)
+    }
+
+    /// Lays out for readers what a repository shows now.
+    pub(crate) fn lay(&self, name: &str, repo: &mut Repo) -> Result<(), Refusal> {
+        let desk = Desk { credentials: repo.settings.credentials.clone(), view: repo.view(None)? };
+        locked(&self.desk).insert(name.to_owned(), desk);
+        Ok(())
+    }
+
+    /// Repositories that could not be opened, and why.
+    pub fn failed(&self) -> &BTreeMap<String, String> {
+        &self.failed
     }
 
     /// The vault's public key: schools and custodians know it by this.
@@ -144,6 +182,9 @@ impl Vault {
     }
 
     fn repo(&self, name: &str) -> Result<Arc<Mutex<Repo>>, Refusal> {
+        if let Some(why) = self.failed.get(name) {
+            return Err(Refusal::Failed(format!("{name} could not be opened: {why}")));
+        }
         locked(&self.repos).get(name).cloned().ok_or_else(|| Refusal::Missing(format!("this vault has no repository {name:?}")))
     }
 
@@ -157,12 +198,22 @@ impl Vault {
 
     /// Does something that may write the log, while nobody else does.
     pub(crate) fn write<T>(&self, name: &str, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        self.write_log(name, true, f)
+    }
+
+    fn write_log<T>(&self, name: &str, anew: bool, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let repo = self.repo(name)?;
         let mut repo = locked(&repo);
         let alone = repo.alone()?;
-        repo.refresh(&self.seed)?;
+        match anew {
+            true => repo.anew(&self.seed)?,
+            false => repo.refresh(&self.seed)?,
+        }
         let done = f(&mut repo);
         repo.changed()?;
+        if anew {
+            self.lay(name, &mut repo)?;
+        }
         drop(alone);
         done
     }
@@ -170,9 +221,8 @@ impl Vault {
     /// Whether a credential belongs to a repository and may do this.
     pub fn admits(&self, name: &str, user: &str, token: &str, wants: May) -> bool {
         let given = hex::encode(Sha256::digest(token));
-        let Ok(repo) = self.repo(name) else { return false };
-        let repo = locked(&repo);
-        repo.settings.credentials.iter().any(|c| {
+        let all = locked(&self.desk).get(name).map(|d| d.credentials.clone()).unwrap_or_default();
+        all.iter().any(|c| {
             let same = c.token_sha256.bytes().zip(given.bytes()).fold(0, |d, (a, b)| d | (a ^ b)) == 0;
             c.user == user && c.token_sha256.len() == given.len() && same && (c.may == May::Push || wants == May::Read)
         })
@@ -253,7 +303,7 @@ impl Vault {
         }
         // Outside the lock: this is what takes time.
         let held = work::put_held(store.as_ref(), &path, bytes, until)?;
-        self.write(name, |r| {
+        self.write_log(name, false, |r| {
             let event = Event::Arrived { path: held.path, version: held.version, size_bytes: held.size_bytes, until: held.until.unwrap_or(now), at: now };
             if r.holding.ledger().state().objects.get(&path).is_some_and(|o| !o.stray) {
                 return Ok(Put::Present);
@@ -284,7 +334,16 @@ impl Vault {
 
     /// What a reader sees.
     pub fn view(&self, name: &str, upto: Option<u64>) -> Result<Arc<VaultView>, Refusal> {
-        self.read(name, |r| r.view(upto))
+        let repo = self.repo(name)?;
+        // While somebody works in it, what was laid out before is what there is to see.
+        let Ok(mut repo) = repo.try_lock() else {
+            let there = locked(&self.desk).get(name).map(|d| d.view.clone()).filter(|_| upto.is_none());
+            return there.ok_or_else(|| Refusal::Busy(format!("{name} is being worked on; an older session can be read when that is done")));
+        };
+        repo.refresh(&self.seed)?;
+        let view = repo.view(upto)?;
+        self.lay(name, &mut repo)?;
+        Ok(view)
     }
 
     /// Reads an object that the view shows.

@@ -91,10 +91,10 @@ pub(crate) fn seal_pushed(r: &mut Repo, now: Timestamp) -> Result<(u64, Vec<(Str
     r.holding.reread()?;
     let published = r.holding.published();
     let mut ready = BTreeSet::new();
-    let waiting: Vec<u64> = r.holding.chain().rows().map(|(n, ..)| n).filter(|n| !published.contains(n)).collect();
-    for number in waiting {
-        if r.holding.is_complete(number)? {
-            ready.insert(number);
+    let waiting: Vec<String> = r.holding.chain().rows().into_iter().map(|(n, _)| n.to_owned()).filter(|n| !published.contains(n)).collect();
+    for name in waiting {
+        if r.holding.is_complete(&name)? {
+            ready.insert(name);
         }
     }
     if ready.is_empty() {
@@ -154,17 +154,15 @@ impl Vault {
             // The same alarm at every pull would fill the log.
             let known = &r.holding.ledger().state().alarms;
             let fresh: Vec<Event> = noted.into_iter().filter(|e| !matches!(e, Event::Alarm { text, .. } if known.iter().any(|(_, _, t)| t == text))).collect();
-            if !fresh.is_empty() && !r.holding.ledger().is_open() {
+            if !fresh.is_empty() {
                 r.holding.ledger_mut().append(fresh, now)?;
             }
             let mut found = suspicions(&r.holding, now);
             if let Some((_, text)) = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks") {
                 found.push(("shrinks", text.clone()));
             }
-            if !r.holding.ledger().is_open() {
-                let new = freeze(&mut r.holding, &found, now)?;
-                report.alarms.extend(new.into_iter().map(|(c, t)| (c.to_owned(), format!("{t}; nothing is freed until custodians say so"))));
-            }
+            let new = freeze(&mut r.holding, &found, now)?;
+            report.alarms.extend(new.into_iter().map(|(c, t)| (c.to_owned(), format!("{t}; nothing is freed until custodians say so"))));
             Ok(report)
         });
         match &report {
@@ -318,7 +316,9 @@ fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
     let mut add = |name: &str, done: Result<(), strongroom_objects::StoreError>| -> Result<(), Refusal> {
         let outcome = match (done, intact()?) {
             (_, false) => Outcome::Worked,
-            (Err(e), true) => Outcome::Refused { code: e.to_string() },
+            (Err(e @ strongroom_objects::StoreError::Refused { .. }), true) => Outcome::Refused { code: e.to_string() },
+            // A full disk is no evidence.
+            (Err(e), true) => Outcome::NotTested { why: e.to_string() },
             (Ok(()), true) => Outcome::Harmless { why: "nothing changed".into() },
         };
         report.add(name, outcome);
@@ -379,11 +379,14 @@ pub fn keep_schedule(vault: &Vault) {
                 pulled.insert(name.clone(), Instant::now());
             }
             if due(&looked, look_every) {
-                let done = vault
-                    .verify(&name, AuditOptions { read_percent: 4, mend: true }, &strongroom_model::Silent)
-                    .and_then(|_| vault.canary(&name))
-                    .and_then(|_| vault.expire(&name, &strongroom_model::Silent));
-                if let Err(e) = done {
+                // Each for itself: one that fails hides nothing of the others.
+                let quiet = &strongroom_model::Silent;
+                let done = [
+                    vault.verify(&name, AuditOptions { read_percent: 4, mend: true }, quiet).map(|_| ()),
+                    vault.canary(&name).map(|_| ()),
+                    vault.expire(&name, quiet).map(|_| ()),
+                ];
+                for e in done.into_iter().filter_map(Result::err) {
                     tracing::error!("{name}: {e}");
                     let _ = vault.raise(&name, &[("watch-failed".to_owned(), e.to_string())]);
                 }

@@ -77,8 +77,7 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
         env.extend([("STRONGROOM_RUSTIC", rustic.as_path()), ("STRONGROOM_RESTIC", Path::new("restic"))]);
     }
     let mut args = vec![];
-    let done;
-    if nextest {
+    let done = if nextest {
         args.extend(["nextest", "run", "--workspace", "--release", "--locked", "--no-fail-fast"]);
         if servers {
             args.extend(["--run-ignored", "all"]);
@@ -87,7 +86,7 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
             println!("NOT RUN: tests named fuse_…, since nothing can be mounted here; they are counted as skipped");
             args.extend(["-E", "not test(/^fuse_/)"]);
         }
-        done = run_in(&root, "cargo", &args, &env);
+        run_in(&root, "cargo", &args, &env)
     } else {
         println!("cargo-nextest is not here: cargo test instead");
         args.extend(["test", "--workspace", "--release", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]);
@@ -98,8 +97,8 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
                 args.extend(["--skip", "fuse_"]);
             }
         }
-        done = run_in(&root, "cargo", &args, &env);
-    }
+        run_in(&root, "cargo", &args, &env)
+    };
     if servers {
         // Also when something failed: that is when it is wanted.
         gather(&root, &rows)?;

@@ -242,7 +242,8 @@ impl S3Bucket {
         match d.status {
             // A bucket that is not there is no empty bucket.
             Some(404) if d.code != "NoSuchBucket" => StoreError::NotFound { key: path.to_owned(), location },
-            Some(401 | 403 | 405 | 409) => StoreError::Refused { location, action: action.to_owned(), why },
+            // A definite no to this one thing: an object under somebody else's key is no outage.
+            Some(s) if (400..500).contains(&s) && !matches!(s, 404 | 408 | 429) => StoreError::Refused { location, action: action.to_owned(), why },
             _ => StoreError::Failed { location, action: action.to_owned(), why },
         }
     }
@@ -359,7 +360,7 @@ impl Store for S3Bucket {
         let path = path_of(key);
         self.read(&path, None, Some(range.clone())).map_err(|e| match e {
             // A range behind the end is a short read.
-            StoreError::Failed { why, .. } if why.starts_with("InvalidRange") => {
+            StoreError::Refused { why, .. } if why.starts_with("InvalidRange") => {
                 StoreError::Damaged { key: key.to_string(), location: self.where_(), why: format!("it ends before byte {}", range.end) }
             }
             e => e,
