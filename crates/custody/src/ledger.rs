@@ -212,7 +212,10 @@ impl Ledger {
             *last = (*last).max(*modified);
             *modified = *last;
         }
-        all.sort_by(|(a, _, x), (b, _, y)| x.cmp(y).then(a.signer.cmp(&b.signer)).then(a.number.cmp(&b.number)));
+        // Within one tick of that clock the vault's own word comes first: enrolment before what was pushed.
+        all.sort_by(|(a, r, x), (b, q, y)| {
+            x.cmp(y).then((*r != Role::Vault).cmp(&(*q != Role::Vault))).then(a.signer.cmp(&b.signer)).then(a.number.cmp(&b.number))
+        });
         Ok(all)
     }
 

@@ -130,7 +130,7 @@ fn stamp(t: Timestamp) -> DateTime {
 }
 
 fn time(t: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_second(t.secs()).ok()
+    Timestamp::new(t.secs(), i32::try_from(t.subsec_nanos()).unwrap_or(0)).ok()
 }
 
 fn locked_until(h: &HeadObjectOutput) -> Option<Timestamp> {
@@ -504,7 +504,16 @@ impl S3Bucket {
     fn date_of(&self, url: &str) -> Result<Option<Timestamp>, StoreError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let failed = |why: String| StoreError::Failed { location: self.where_(), action: "ask for the time".to_owned(), why };
-        let answer = self.plain.head(url).send().map_err(|e| failed(e.without_url().to_string()))?;
+        let mut tries = 0;
+        let answer = loop {
+            tries += 1;
+            match self.plain.head(url).send() {
+                Ok(answer) => break answer,
+                // A connection that was kept too long is no outage.
+                Err(_) if tries < 3 => std::thread::sleep(Duration::from_millis(100)),
+                Err(e) => return Err(failed(e.without_url().to_string())),
+            }
+        };
         let text = answer.headers().get("date").and_then(|d| d.to_str().ok());
         Ok(text.and_then(|t| jiff::fmt::rfc2822::parse(t).ok()).map(|z| z.timestamp()))
     }
