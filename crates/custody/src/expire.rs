@@ -76,7 +76,7 @@ fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
     let mut naming: HashMap<String, Vec<String>> = HashMap::new();
     for (index, packs) in chain.all_indexes() {
         let index = path(Kind::Index, index)?;
-        if !holding.ledger().state().objects.get(&index).is_some_and(|o| !o.stray) {
+        if holding.ledger().state().objects.get(&index).is_none_or(|o| o.stray) {
             continue;
         }
         for pack in packs {

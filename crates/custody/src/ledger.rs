@@ -139,7 +139,6 @@ impl Ledger {
         };
         let mut torn: std::collections::BTreeSet<PublicKey> = std::collections::BTreeSet::new();
         let mut per_path = Vec::new();
-        let mut ambiguous = std::collections::BTreeSet::new();
         for (path, mut versions) in by_path {
             // The oldest version is the true one: what is locked cannot be replaced, only covered.
             versions.sort_by_key(|v| v.1);
@@ -159,10 +158,6 @@ impl Ledger {
                 let Some(role) = role(&segment.signer) else { continue };
                 found.push((segment, role, version, hash_name(&bytes), modified));
             }
-            let candidates = found.len();
-            if candidates > 1 {
-                ambiguous.insert(path.clone());
-            }
             per_path.push((path, found));
         }
         // The hash that the next segment of a chain names.
@@ -174,8 +169,7 @@ impl Ledger {
         }
         for (path, found) in per_path {
             let named = found.iter().position(|(s, _, _, hash, _)| wanted.get(&(s.signer, s.number)).is_some_and(|w| w.contains(hash)));
-            let chosen = found.into_iter().nth(named.unwrap_or(0)).map(|(s, r, v, h, m)| (s, r, v, h, m));
-            let found = chosen;
+            let found = found.into_iter().nth(named.unwrap_or(0));
             let Some((segment, role, version, hash, modified)) = found else {
                 self.oddities.push(format!("{path} is not signed by anybody who may write here"));
                 continue;
@@ -201,9 +195,6 @@ impl Ledger {
             self.tips.insert(segment.signer, tip);
             self.segments.insert(path, (version, segment.until));
             all.push((segment, role, modified));
-        }
-        if !ambiguous.is_empty() {
-            tracing::debug!("{} segments have several signed versions", ambiguous.len());
         }
         // By the store's time, which nobody who writes can choose; within a chain by number.
         let mut latest: BTreeMap<PublicKey, Timestamp> = BTreeMap::new();

@@ -144,7 +144,7 @@ impl Vault {
                 }
             }
         }
-        Ok(Self { dir: dir.to_owned(), seed, public, repos: Mutex::new(repos), failed, desk: Mutex::default(), sessions: Mutex::default() }.set_out()?)
+        Self { dir: dir.to_owned(), seed, public, repos: Mutex::new(repos), failed, desk: Mutex::default(), sessions: Mutex::default() }.set_out()
     }
 
     fn set_out(self) -> Result<Self, Refusal> {
