@@ -482,3 +482,170 @@ fn a_log_that_was_changed_or_cut_is_not_believed() {
     std::fs::write(&first, text).unwrap();
     assert!(open().is_ok());
 }
+
+/// A store that refuses to shorten, as S3 does, and lets a thief lengthen.
+#[test]
+fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
+    struct Strict(LocalHold);
+    impl LockedStore for Strict {
+        fn location(&self) -> String {
+            self.0.location()
+        }
+        fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+            self.0.put_locked(path, bytes, until)
+        }
+        fn flush(&self) -> Result<(), StoreError> {
+            self.0.flush()
+        }
+        fn fetch(&self, path: &str, version: &str, range: Option<std::ops::Range<u64>>) -> Result<Bytes, StoreError> {
+            self.0.fetch(path, version, range)
+        }
+        fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
+            self.0.look(path, version)
+        }
+        fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
+            match self.0.look(path, version)?.and_then(|h| h.until).is_some_and(|u| u > until) {
+                true => Err(StoreError::Refused { location: "test".into(), action: "extend".into(), why: "AccessDenied".into() }),
+                false => self.0.extend(path, version, until),
+            }
+        }
+        fn free(&self, path: &str, version: &str, now: Timestamp) -> Result<(), StoreError> {
+            self.0.free(path, version, now)
+        }
+        fn survey(&self, prefix: &str) -> Result<Vec<VersionRow>, StoreError> {
+            self.0.survey(prefix)
+        }
+        fn date(&self) -> Result<Option<Timestamp>, StoreError> {
+            Ok(None)
+        }
+        fn facts(&self) -> Result<Facts, StoreError> {
+            self.0.facts()
+        }
+    }
+    let s = stage_on(|h| Arc::new(Strict(h)), Policy { monthly_months: 0, ..Policy::default() });
+    let a = s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let b = s.school.backup(&[("a.bin", &noise(1, 60_000)), ("b.bin", &noise(2, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let far = s.clock.now() + SignedDuration::from_hours(24 * 3_000);
+    let pack = paths(s.hand.store.as_ref()).into_iter().find(|p| p.starts_with("data/")).unwrap();
+    for path in [pack, format!("snapshots/{a}")] {
+        s.hand.store.extend(&path, "1", far).unwrap();
+    }
+    // Renewal goes past it, and the next snapshot is published.
+    s.clock.set_days(60);
+    s.school.backup(&[("a.bin", &noise(1, 60_000)), ("c.txt", b"c")], true);
+    assert_eq!(s.hand.pull(s.school.store.as_ref()).session, Some(3));
+    // Expiry leaves what the store holds, and frees the rest.
+    s.school.forget_and_prune(&[&a, &b]);
+    s.clock.set_days(300);
+    s.school.backup(&[("a.bin", &noise(1, 60_000)), ("d.txt", b"d")], true);
+    s.hand.pull(s.school.store.as_ref());
+    let mut holding = s.hand.open();
+    let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
+    assert!(plan.paths.contains(&format!("snapshots/{a}")) && plan.paths.contains(&format!("snapshots/{b}")), "{plan:?}");
+    expire(&mut holding, &plan, s.clock.now(), &Silent).unwrap();
+    let left = paths(s.hand.store.as_ref());
+    assert!(left.contains(&format!("snapshots/{a}")) && !left.contains(&format!("snapshots/{b}")));
+    restic_is_content(&s.hand, None);
+    let again = plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap();
+    assert!(!again.paths.contains(&format!("snapshots/{a}")), "its true end is known now");
+}
+
+#[test]
+fn numbers_that_lie_starve_nobody_and_a_thief_of_the_key_takes_nothing_away() {
+    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let key = strongroom_engine::publish::signing_key(s.school.repo.key()).unwrap();
+    let holding = s.hand.open();
+    let honest: Vec<(String, strongroom_custody::Manifest)> = holding.chain().rows().into_iter().map(|(n, m)| (n.to_owned(), m.clone())).collect();
+    drop(holding);
+    let publish = |m: strongroom_custody::Manifest| {
+        let bytes = m.sign(&key).unwrap();
+        s.school.store.put(&Key::new(Kind::Manifests, &hash_name(&bytes)).unwrap(), &bytes).unwrap();
+    };
+    let (first, m) = honest[0].clone();
+    // The honest indexes, emptied; at the honest number, and at numbers to come; a number that is none.
+    let emptied: std::collections::BTreeMap<String, Vec<String>> = m.indexes.keys().map(|i| (i.clone(), vec![])).collect();
+    for number in [1, 2, 3, 4, 1_000_000, u64::MAX] {
+        let snapshot = s.school.commit(&[("lie", number.to_string().as_bytes())], true);
+        publish(strongroom_custody::Manifest { number, previous: (number % 2 == 0).then(|| first.clone()), snapshot, indexes: emptied.clone(), ..m.clone() });
+    }
+    s.hand.pull(s.school.store.as_ref());
+    let sessions = s.hand.open().ledger().state().sessions.len();
+    // The honest side goes on, and is taken.
+    let honest = s.school.backup(&[("a.bin", &noise(1, 60_000)), ("b.txt", b"b")], true);
+    s.hand.pull(s.school.store.as_ref());
+    let holding = s.hand.open();
+    assert_eq!(holding.ledger().state().sessions.len(), sessions + 1);
+    assert!(holding.ledger().state().snapshots().any(|(_, _, x)| x.snapshot == honest));
+    // What the first snapshot needs is needed as before.
+    let needs = holding.needs(&BTreeSet::new(), s.clock.now()).unwrap();
+    for pack in m.indexes.values().flatten() {
+        assert!(needs.paths.contains_key(&path_of(&Key::new(Kind::Data, pack).unwrap())), "{pack}");
+    }
+}
+
+#[test]
+fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
+    // The store took the segment, and the answer never came; the next run writes on.
+    struct Lossy(LocalHold, std::sync::atomic::AtomicBool);
+    impl LockedStore for Lossy {
+        fn location(&self) -> String {
+            self.0.location()
+        }
+        fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+            let held = self.0.put_locked(path, bytes, until)?;
+            match path.starts_with("ledger/") && self.1.swap(false, std::sync::atomic::Ordering::SeqCst) {
+                true => Err(StoreError::Failed { location: "test".into(), action: "store".into(), why: "the answer was lost".into() }),
+                false => Ok(held),
+            }
+        }
+        fn flush(&self) -> Result<(), StoreError> {
+            self.0.flush()
+        }
+        fn fetch(&self, path: &str, version: &str, range: Option<std::ops::Range<u64>>) -> Result<Bytes, StoreError> {
+            self.0.fetch(path, version, range)
+        }
+        fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
+            self.0.look(path, version)
+        }
+        fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
+            self.0.extend(path, version, until)
+        }
+        fn free(&self, path: &str, version: &str, now: Timestamp) -> Result<(), StoreError> {
+            self.0.free(path, version, now)
+        }
+        fn survey(&self, prefix: &str) -> Result<Vec<VersionRow>, StoreError> {
+            self.0.survey(prefix)
+        }
+        fn date(&self) -> Result<Option<Timestamp>, StoreError> {
+            Ok(None)
+        }
+        fn facts(&self) -> Result<Facts, StoreError> {
+            self.0.facts()
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let school = School::new(dir.path());
+    let store = Arc::new(Lossy(LocalHold::new(dir.path().join("hold"), false), false.into()));
+    let hand = Hand::enrol(store.clone(), &school, &dir.path().join("state"), Policy::default(), Ahead::none());
+    school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    store.1.store(true, std::sync::atomic::Ordering::SeqCst);
+    let clock = hand.clock.clone();
+    let now = move || Ok(clock.now());
+    let mut holding = hand.open();
+    let options = strongroom_custody::MirrorOptions { pace: &strongroom_custody::Pace::free(), progress: &Silent, clock: &now };
+    assert!(strongroom_custody::mirror(&mut holding, school.store.as_ref(), &options).is_err());
+    assert!(
+        holding.ledger_mut().append(vec![Event::Canary { at: Timestamp::now(), refused: 0, worked: vec![], not_tested: vec![] }], Timestamp::now()).is_err(),
+        "not before it is read anew"
+    );
+    drop(holding);
+    hand.pull(school.store.as_ref());
+    school.backup(&[("b", b"b")], true);
+    hand.pull(school.store.as_ref());
+    assert_eq!(hand.open().ledger().state().snapshots().count(), 2);
+    restic_is_content(&hand, None);
+}

@@ -101,13 +101,27 @@ fn vault_takes_what_is_signed_and_refuses_the_rest() {
         assert_eq!(copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap().session, Some(2));
         assert_eq!(s.vault.status("school").unwrap().stray_bytes, 8);
         assert!(v.get(&key(Kind::Index, b"junk")).unwrap_err().is_not_found());
+        // A snapshot whose packs did not come is not shown with the one beside it.
+        let half = s.school.backup(&[("half.bin", &noise(9, 60_000))], true);
+        s.school.backup(&[("whole.txt", b"whole")], true);
+        v.begin().unwrap();
+        for kind in [Kind::Index, Kind::Snapshots, Kind::Manifests] {
+            for e in s.school.store.list(kind).unwrap() {
+                let key = Key::new(kind, &e.name).unwrap();
+                v.put(&key, &s.school.store.get(&key).unwrap()).unwrap();
+            }
+        }
+        assert!(v.seal().is_err(), "neither is whole");
+        assert!(v.list(Kind::Snapshots).unwrap().iter().all(|e| e.name != half));
+        copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+        assert!(v.list(Kind::Snapshots).unwrap().iter().any(|e| e.name == half), "and when its packs came, it is");
         // Reading is all that the reading credential does.
         let mut reader = s.client("read", &s.tokens["read"]);
-        assert_eq!(reader.list(Kind::Snapshots).unwrap().len(), 2);
+        assert_eq!(reader.list(Kind::Snapshots).unwrap().len(), 4);
         assert!(reader.begin().is_err());
         // Opened anew, it is the same vault.
         let again = Vault::open(&s.dir.path().join("vault")).unwrap();
-        assert_eq!(again.sessions("school").unwrap().len(), 2);
+        assert_eq!(again.sessions("school").unwrap().len(), 3);
         assert!(again.enrol("school", enrolment(&s.school)).is_err(), "enrolled once");
     });
 }
