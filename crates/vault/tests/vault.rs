@@ -155,6 +155,49 @@ fn stock_restic_reads_the_vault_at_a_session_though_junk_lies_in_it() {
     });
 }
 
+#[test]
+fn without_a_certificate_of_the_vaults_own_ca_nobody_gets_in() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let s = stage();
+    let d = s.dir.path();
+    let write = |name: &str, text: String| {
+        std::fs::write(d.join(name), text).unwrap();
+        d.join(name)
+    };
+    let authority = || {
+        let key = KeyPair::generate().unwrap();
+        let mut ca = CertificateParams::new(Vec::new()).unwrap();
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let cert = ca.self_signed(&key).unwrap();
+        (Issuer::new(ca, key), cert)
+    };
+    let leaf = |issuer: &Issuer<'_, KeyPair>, name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, issuer).unwrap();
+        (cert.pem(), key.serialize_pem())
+    };
+    let ((server_ca, server_cert), (client_ca, client_cert), (foreign_ca, _)) = (authority(), authority(), authority());
+    let (cert, key) = leaf(&server_ca, "127.0.0.1");
+    let (cert, key, ca) = (write("vault.pem", cert), write("vault.key", key), write("clients.pem", client_cert.pem()));
+    let trust = write("ca.pem", server_cert.pem());
+    let identity = |ca: &Issuer<'_, KeyPair>, file: &str| {
+        let (cert, key) = leaf(ca, "msp");
+        write(file, format!("{cert}{key}"))
+    };
+    let (ours, theirs) = (identity(&client_ca, "ours.pem"), identity(&foreign_ca, "theirs.pem"));
+    let tls = strongroom_vault::Tls::read(&cert, &key, Some(&ca)).unwrap();
+    let listening = s._runtime.block_on(serve(s.vault.clone(), ([127, 0, 0, 1], 0).into(), Some(tls))).unwrap();
+    let url = url::Url::parse(&format!("https://{}/school/", listening.address)).unwrap();
+    let list = |identity_file: Option<std::path::PathBuf>| {
+        let token = s.tokens["push"].clone().into();
+        let settings = VaultSettings { url: url.clone(), user: "push".into(), token, ca_file: Some(trust.clone()), identity_file };
+        VaultRest::new(settings).unwrap().attempt("GET", "snapshots/", b"")
+    };
+    assert_eq!(list(Some(ours)).unwrap().0, 200);
+    assert!(list(None).is_err(), "the token alone is not enough");
+    assert!(list(Some(theirs)).is_err(), "nor is another CA's certificate");
+}
+
 /// The program, in a process of its own.
 fn program(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-vault"));
