@@ -40,6 +40,9 @@ pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, 
         plan.frozen.push(format!("manifest-gap: manifest {name:.8} cannot be read, so it is not known what its snapshot needs"));
         return Ok(plan);
     }
+    // A snapshot that stays, because somebody made its lock longer, must not stay as a ruin: what it reaches stays with it.
+    let standing = state.objects.iter().filter(|(p, o)| p.starts_with("snapshots/") && !o.stray && o.until > now).map(|(p, _)| p.clone());
+    let standing = holding.reach(&standing.collect())?;
     let needed = |p: &str| needs.paths.get(p).is_some_and(|until| *until > now);
     let mut free: HashSet<String> = HashSet::new();
     for (p, o) in &state.objects {
@@ -48,7 +51,7 @@ pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, 
         if kept {
             continue;
         }
-        if o.until > now {
+        if o.until > now || (!o.stray && standing.contains(p)) {
             plan.waiting.0 += 1;
             plan.waiting.1 += o.size_bytes;
             continue;
@@ -152,6 +155,10 @@ pub fn expire(holding: &mut Holding, plan: &ExpiryPlan, now: Timestamp, progress
                     longer.push(Event::Renewed { path: p.clone(), until });
                 }
                 free.remove(p);
+                if p.starts_with("snapshots/") {
+                    let reached = holding.reach(&HashSet::from([p.clone()]))?;
+                    free.retain(|q| !reached.contains(q));
+                }
                 settle(holding, &mut free)?;
             }
             Err(e) => {

@@ -1,7 +1,7 @@
 use crate::{Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, policy::Policy};
 use jiff::Timestamp;
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::atomic::{AtomicUsize, Ordering},
 };
 use strongroom_model::Progress;
@@ -193,6 +193,30 @@ impl Holding {
         }
         needs.paths = paths;
         Ok(needs)
+    }
+
+    /// The paths that these snapshots, given as paths too, reach through the manifests that speak of them; their own among them.
+    ///
+    /// # Errors
+    /// When a manifest names what is no name.
+    pub fn reach(&self, snapshots: &HashSet<String>) -> Result<HashSet<String>, Error> {
+        let mut through: BTreeSet<&str> = BTreeSet::new();
+        for (name, m) in self.chain.rows() {
+            if snapshots.contains(&path(Kind::Snapshots, &m.snapshot)?) {
+                through.extend(self.chain.lineage(name).into_iter().flatten().map(|(before, _)| before));
+            }
+        }
+        let mut reached = snapshots.clone();
+        for name in through {
+            reached.insert(path(Kind::Manifests, name)?);
+            for (index, packs) in self.chain.get(name).into_iter().flat_map(|m| &m.indexes) {
+                reached.insert(path(Kind::Index, index)?);
+                for pack in packs {
+                    reached.insert(path(Kind::Data, pack)?);
+                }
+            }
+        }
+        Ok(reached)
     }
 
     /// Makes the locks of everything long enough that these needs reach: only those that are too short are touched, and they

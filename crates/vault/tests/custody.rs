@@ -546,7 +546,9 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
     assert!(plan.paths.contains(&format!("snapshots/{a}")) && plan.paths.contains(&format!("snapshots/{b}")), "{plan:?}");
     expire(&mut holding, &plan, s.clock.now(), &Silent).unwrap();
     let left = paths(s.hand.store.as_ref());
+    // What the snapshot that stands reaches stands with it: it can be restored, and restic misses nothing.
     assert!(left.contains(&format!("snapshots/{a}")) && !left.contains(&format!("snapshots/{b}")));
+    assert!(s.hand.open().reach(&[format!("snapshots/{a}")].into()).unwrap().iter().all(|p| left.contains(p)));
     restic_is_content(&s.hand, None);
     let again = plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap();
     assert!(!again.paths.contains(&format!("snapshots/{a}")), "its true end is known now");
