@@ -37,6 +37,8 @@ pub(crate) struct Tenant {
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) repository: String,
     pub(crate) vault: Option<String>,
+    /// What people decided about findings of its configuration.
+    pub(crate) exceptions: Option<PathBuf>,
     #[serde(default)]
     pub(crate) backup: BackupEntry,
     /// `read`, `write`, `configure`, `act`.

@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod repair;
 mod restore;
+mod tenant;
 mod upkeep;
 mod vault;
 
@@ -105,6 +106,11 @@ enum Command {
     Vault {
         #[command(subcommand)]
         command: vault::VaultCommand,
+    },
+    /// The tenant's configuration: keep it, judge it, see what changed.
+    Tenant {
+        #[command(subcommand)]
+        command: tenant::TenantCommand,
     },
     /// Make damage good: objects from the other copy, the index from the packs.
     Repair {
@@ -198,6 +204,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Hold { command } => upkeep::hold(&global, command).await,
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Vault { command } => vault::vault(&global, command).await,
+        Command::Tenant { command } => tenant::tenant(&global, command).await,
         Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,
         Command::Config { command: ConfigCommand::Check } => config::check(&global),

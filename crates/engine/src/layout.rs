@@ -16,6 +16,12 @@ pub(crate) const PENDING: &str = ".pending.json";
 pub(crate) const RESERVED: &[&str] = &[VERSIONS, LAST_CLEAN, PENDING];
 /// Alarms of the run, when there are some.
 pub(crate) const ALARMS: &str = "alarms.json";
+/// The settings of the tenant, below [`TENANT`].
+pub(crate) const CONFIGURATION: &str = "configuration";
+/// Ids and times of what stands in [`CONFIGURATION`], below [`TENANT`].
+pub(crate) const IDENTITY: &str = "identity.json";
+/// How each collection of [`CONFIGURATION`] was read.
+pub(crate) const COLLECTED: &str = "collected.json";
 /// Holds as last seen.
 pub(crate) const HOLDS: &str = "holds.json";
 

@@ -10,6 +10,7 @@ pub mod backup;
 pub mod browse;
 mod catalog;
 pub mod clean;
+pub mod configuration;
 mod error;
 mod judge;
 mod layout;

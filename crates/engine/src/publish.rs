@@ -35,7 +35,8 @@ pub fn publish(repo: &Repository) -> Result<u64, Error> {
             Err(strongroom_repository::Error::Damaged { .. }) => continue,
             Err(e) => return Err(e.into()),
         };
-        if snapshot.is_finished() {
+        // What was made for the configuration reaches the vault with the next backup.
+        if snapshot.is_finished() && !snapshot.has_tag(strongroom_repository::TAG_CONFIGURATION) {
             waiting.push((id, snapshot));
         }
     }

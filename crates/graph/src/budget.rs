@@ -19,6 +19,14 @@ pub enum Scope {
     Drives,
     /// Users, groups, applications.
     Directory,
+    /// Conditional Access, named locations, risky users.
+    Policies,
+    /// Intune.
+    Intune,
+    /// Security alerts and scores.
+    Security,
+    /// Sign-in and audit logs.
+    Reports,
     /// Sign-in service and pre-authenticated URLs that are not published as limited.
     Free,
 }
@@ -36,6 +44,10 @@ fn limits(scope: &Scope) -> (&'static [Limit], usize) {
         Scope::Mailbox(_) => (&[Limit { units: 10_000, window_s: 600 }], strongroom_model::limits::MAILBOX_CONCURRENT_MAX),
         Scope::Drives => (&[Limit { units: 1_250, window_s: 60 }, Limit { units: 1_200_000, window_s: 86_400 }], 16),
         Scope::Directory => (&[Limit { units: 3_500, window_s: 10 }], 8),
+        Scope::Policies => (&[Limit { units: 1, window_s: 1 }], 1),
+        Scope::Intune => (&[Limit { units: 1_000, window_s: 20 }], 8),
+        Scope::Security => (&[Limit { units: 150, window_s: 60 }], 4),
+        Scope::Reports => (&[Limit { units: 5, window_s: 10 }], 2),
         Scope::Free => (&[], 32),
     }
 }
@@ -107,6 +119,8 @@ pub struct BudgetReport {
     pub drive_units: u64,
     /// Resource units of the directory.
     pub directory_units: u64,
+    /// Requests to policies, Intune, security and logs.
+    pub other_requests: u64,
     /// Seconds that calls waited for their budget or for Retry-After, summed over calls.
     pub waited_s: f64,
     /// Answers 429 and 503.
@@ -174,6 +188,7 @@ impl Budget {
                 Scope::Mailbox(_) => report.mailbox_requests += state.units,
                 Scope::Drives => report.drive_units += state.units,
                 Scope::Directory => report.directory_units += state.units,
+                Scope::Policies | Scope::Intune | Scope::Security | Scope::Reports => report.other_requests += state.units,
                 Scope::Free => {}
             }
             report.waited_s += state.waited_ms as f64 / 1000.0;

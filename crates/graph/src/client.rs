@@ -49,6 +49,7 @@ pub struct Request {
     pub(crate) body: Option<Bytes>,
     /// Whether repeating it after an unknown outcome does no harm.
     pub(crate) repeatable: bool,
+    pub(crate) beta: bool,
 }
 
 impl Request {
@@ -80,7 +81,7 @@ impl Request {
     }
 
     fn new(method: Method, scope: Scope, target: impl Into<String>) -> Self {
-        Self { method, target: target.into(), scope, cost: 1, headers: Vec::new(), body: None, repeatable: true }
+        Self { method, target: target.into(), scope, cost: 1, headers: Vec::new(), body: None, repeatable: true, beta: false }
     }
 
     fn json(mut self, body: &Value) -> Self {
@@ -109,6 +110,13 @@ impl Request {
         self
     }
 
+    /// Asks `beta`, for what v1.0 lacks.
+    #[must_use]
+    pub fn beta(mut self) -> Self {
+        self.beta = true;
+        self
+    }
+
     /// The same call to another place: a link that Graph gave.
     #[must_use]
     pub fn at(mut self, target: String) -> Self {
@@ -124,7 +132,7 @@ impl Request {
     /// What an error calls it: the method and the path, without query.
     pub(crate) fn what(&self) -> String {
         let path = self.target.split('?').next().unwrap_or_default();
-        let path = path.split_once("/v1.0/").map_or(path, |(_, p)| p);
+        let path = path.split_once("/v1.0/").or_else(|| path.split_once("/beta/")).map_or(path, |(_, p)| p);
         format!("{} {:.160}", self.method, path)
     }
 }
@@ -252,7 +260,8 @@ impl Client {
     }
 
     /// The URL of a call. A link that Graph gave must lead to Graph: the token goes nowhere else.
-    fn url(&self, target: &str) -> Result<Url, Error> {
+    fn url(&self, request: &Request) -> Result<Url, Error> {
+        let target = request.target.as_str();
         if target.starts_with("https://") || target.starts_with("http://") {
             let url = Url::parse(target).map_err(|e| Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that is no URL: {e}")))?;
             if url.origin() != self.settings.graph.origin() {
@@ -268,7 +277,8 @@ impl Client {
             return Ok(url);
         }
         let base = self.settings.graph.as_str().trim_end_matches('/');
-        Url::parse(&format!("{base}/v1.0/{target}")).map_err(|e| Error::new(ErrorKind::Settings, format!("the Graph base URL is not usable: {e}")))
+        let version = if request.beta { "beta" } else { "v1.0" };
+        Url::parse(&format!("{base}/{version}/{target}")).map_err(|e| Error::new(ErrorKind::Settings, format!("the Graph base URL is not usable: {e}")))
     }
 
     async fn token(&self, refuse: Option<&str>) -> Result<Token, Error> {
@@ -324,7 +334,7 @@ impl Client {
 
     /// Sends a call, with patience. Answers are whole, statuses below 400.
     pub async fn send(&self, request: &Request) -> Result<Answer, Error> {
-        let url = self.url(&request.target)?;
+        let url = self.url(request)?;
         let gate = self.gate(&request.scope);
         let (mut tries, mut throttled_ms, mut refused) = (0, 0, None::<String>);
         loop {

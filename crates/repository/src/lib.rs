@@ -52,7 +52,7 @@ pub use repair::{HealReport, IndexRepair, SnapshotRepair, heal_objects, heal_ope
 pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
 pub use shares::{RecoveryShare, join_shares, shares_fit, split_key};
-pub use snapshot::{Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL, TAG_REPAIRED};
+pub use snapshot::{Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED, TAG_PARTIAL, TAG_REPAIRED};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};
 pub use writer::{ContentStream, Stored, Written};

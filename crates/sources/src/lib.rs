@@ -5,8 +5,9 @@
 //!
 //! Deliberately absent: any repository, and any decision about what needs fetching. Heads are cheap and come with the
 //! delta; content is fetched when the caller asks.
-//! Start at [`Event`], then [`mail`] and [`drive`].
+//! Start at [`Event`], then [`mail`] and [`drive`]; [`configuration`] reads settings.
 
+pub mod configuration;
 pub mod drive;
 mod event;
 pub mod holds;

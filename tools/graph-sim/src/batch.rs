@@ -84,7 +84,8 @@ fn one(world: &mut World, outer: &Call<'_>, row: &Value) -> Reply {
     };
     let req = Request { method: row["method"].as_str().unwrap_or("GET").to_ascii_uppercase(), path: path.clone(), query: query.to_owned(), headers, body };
     let decoded = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
-    let call = Call { req: &req, path: segments(&decoded)[1..].to_vec(), tenant: outer.tenant, app: outer.app.clone(), roles: outer.roles.clone() };
+    let call =
+        Call { req: &req, path: segments(&decoded)[1..].to_vec(), tenant: outer.tenant, app: outer.app.clone(), roles: outer.roles.clone(), beta: false };
     // Faults strike the calls within a batch as they strike single ones.
     let fault = world.faults.take(&req);
     if let Some(crate::faults::Fault::Status { status, retry_after_s }) = fault {

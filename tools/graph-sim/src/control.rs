@@ -38,6 +38,9 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             }
             plan.people = json["people"].as_u64().map(|n| n as usize);
             plan.messages_per_mailbox = json["messages_per_mailbox"].as_u64().map(|n| n as usize);
+            if json["configuration"] == "sloppy" {
+                plan.care = crate::Care::Sloppy;
+            }
             plan.dir = json["dir"].as_str().map(Into::into);
             match sim.seed(&plan) {
                 Ok(()) => ok(),
@@ -86,6 +89,14 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             let all: Vec<Value> = crate::ATTACKS.iter().map(|(n, d)| json!({"name": n, "does": d})).collect();
             Reply::json(200, &all.into())
         }
+        ("POST", "config-attack") => match sim.config_attack(tenant, json["name"].as_str().unwrap_or_default()) {
+            true => ok(),
+            false => bad("there is no such change; GET /sim/config-attacks lists them"),
+        },
+        ("GET", "config-attacks") => {
+            let all: Vec<Value> = crate::CONFIG_ATTACKS.iter().map(|(n, d)| json!({"name": n, "does": d})).collect();
+            Reply::json(200, &all.into())
+        }
         ("POST", "live") => {
             sim.live_a_day(tenant, json["seed"].as_u64().unwrap_or(1), json["spare"] == true);
             ok()
@@ -99,8 +110,8 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             for app in &mut world.tenants[tenant].apps {
                 app.deleted = false;
                 if app.name == "read" {
-                    for role in ["User.Read.All", "Organization.Read.All", "Mail.Read", "Files.Read.All", "eDiscovery.Read.All", "Application.Read.All"] {
-                        app.roles.insert(role.to_owned());
+                    for role in crate::seed::READ {
+                        app.roles.insert((*role).to_owned());
                     }
                 }
             }
@@ -127,6 +138,12 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
                 }
             }
             Reply::json(200, &json!({"items": hit}))
+        }
+        // Paths that the tenant has no licence for.
+        ("POST", "unlicensed") => {
+            let paths = json["paths"].as_array().into_iter().flatten().filter_map(|p| Some(p.as_str()?.to_lowercase())).collect();
+            sim.world().tenants[tenant].settings.unlicensed = paths;
+            ok()
         }
         // A message in somebody's inbox, as if it had just come in.
         ("POST", "message") => {

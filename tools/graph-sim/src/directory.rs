@@ -17,7 +17,6 @@ const ORGANIZATION: &[&str] = &[
     "User.Read.All",
     "DeviceManagementServiceConfig.Read.All",
 ];
-const APPLICATIONS: &[&str] = &["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"];
 const CASES: &[&str] = &["eDiscovery.Read.All", "eDiscovery.ReadWrite.All"];
 
 pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError> {
@@ -74,7 +73,18 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             call.need(area, USERS)?;
             let id = tenant.user_id(id).ok_or_else(|| ApiError::not_found(area))?;
             let user = tenant.users.get(&id).ok_or_else(|| ApiError::not_found(area))?;
-            let mut body = show::user(user, &query);
+            let mut body = show::user(user, &Query::default());
+            // Facts that are shown on request.
+            for (name, value) in json!({"accountEnabled": true, "userType": "Member", "onPremisesSyncEnabled": null, "assignedLicenses": [{"skuId": "e97c048c-37a4-45fb-ab50-922fbf07a370", "disabledPlans": []}]})
+                .as_object_mut()
+                .into_iter()
+                .flatten()
+            {
+                if query.select.iter().any(|s| s == name) {
+                    body[name] = tenant.settings.people.get(&id).and_then(|p| p.get(name)).unwrap_or(value).clone();
+                }
+            }
+            let mut body = query.pick(body, &[]);
             body["@odata.context"] = format!("{origin}/v1.0/$metadata#users/$entity").into();
             Ok(Reply::json(200, &body))
         }
@@ -83,16 +93,10 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             Ok(Reply::json(
                 200,
                 &json!({"@odata.context": format!("{origin}/v1.0/$metadata#organization"), "value": [{
-                    "id": tenant.id, "displayName": tenant.name,
+                    "id": tenant.id, "displayName": tenant.name, "onPremisesSyncEnabled": true, "tenantType": "AAD",
                     "verifiedDomains": [{"name": tenant.domain, "isDefault": true, "isInitial": true, "type": "Managed", "capabilities": "Email"}],
                 }]}),
             ))
-        }
-        ["serviceprincipals"] => {
-            call.need(area, APPLICATIONS)?;
-            let rows: Vec<_> = tenant.apps.iter().filter(|a| !a.deleted).map(|a| json!({"id": a.app_id, "appId": a.app_id, "displayName": a.name})).collect();
-            let rows = query.apply(rows, Clone::clone);
-            Ok(Reply::json(200, &json!({"value": rows})))
         }
         ["security", "cases", "ediscoverycases"] => {
             call.need(area, CASES)?;

@@ -12,6 +12,8 @@ mod auth;
 mod auth_files;
 mod batch;
 mod clock;
+mod config_attack;
+mod configuration;
 mod control;
 mod digest;
 mod directory;
@@ -38,6 +40,8 @@ mod world;
 
 pub use attack::{ATTACKS, AttackReport};
 pub use clock::SimClock;
+pub use config_attack::CONFIG_ATTACKS;
+pub use configuration::Care;
 pub use digest::DigestRow;
 pub use faults::{Fault, Rule};
 pub use reply::{Delivery, Reply, Request};
@@ -85,6 +89,11 @@ impl Sim {
     /// Carries out an attack; `None` when there is none of that name.
     pub fn attack(&self, tenant: usize, name: &str, seed: u64) -> Option<AttackReport> {
         self.world().attack(tenant, name, seed)
+    }
+
+    /// Changes a tenant's configuration as an attacker does; `false` when there is no change of that name.
+    pub fn config_attack(&self, tenant: usize, name: &str) -> bool {
+        self.world().config_attack(tenant, name)
     }
 
     /// Lets a tenant live a day.

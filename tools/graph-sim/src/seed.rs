@@ -34,13 +34,76 @@ pub struct SeedPlan {
     pub dir: Option<PathBuf>,
     /// The tenant's domain.
     pub domain: String,
+    /// How well its configuration is kept.
+    pub care: crate::Care,
 }
 
 impl Default for SeedPlan {
     fn default() -> Self {
-        Self { seed: 1, scale: 1.0, people: None, messages_per_mailbox: None, dir: None, domain: "riverside.example".into() }
+        Self { seed: 1, scale: 1.0, people: None, messages_per_mailbox: None, dir: None, domain: "riverside.example".into(), care: crate::Care::Hardened }
     }
 }
+
+/// What a backup and a judge of settings need to read.
+pub(crate) const READ: &[&str] = &[
+    "User.Read.All",
+    "Organization.Read.All",
+    "Mail.Read",
+    "Files.Read.All",
+    "eDiscovery.Read.All",
+    "Application.Read.All",
+    "Directory.Read.All",
+    "Policy.Read.All",
+    "Policy.Read.DeviceConfiguration",
+    "Policy.Read.PermissionGrant",
+    "AuthenticationContext.Read.All",
+    "RoleManagement.Read.Directory",
+    "RoleAssignmentSchedule.Read.Directory",
+    "RoleEligibilitySchedule.Read.Directory",
+    "RoleManagementPolicy.Read.Directory",
+    "AdministrativeUnit.Read.All",
+    "Domain.Read.All",
+    "GroupSettings.Read.All",
+    "GroupMember.Read.All",
+    "OnPremDirectorySynchronization.Read.All",
+    "SharePointTenantSettings.Read.All",
+    "DeviceManagementServiceConfig.Read.All",
+    "DeviceManagementConfiguration.Read.All",
+    "DeviceManagementApps.Read.All",
+    "DeviceManagementRBAC.Read.All",
+    "AuditLog.Read.All",
+];
+
+/// What putting settings back needs.
+const CONFIGURE: &[&str] = &[
+    "User.Read.All",
+    "Directory.Read.All",
+    "Policy.Read.All",
+    "Policy.ReadWrite.ConditionalAccess",
+    "Policy.ReadWrite.AuthenticationMethod",
+    "Policy.ReadWrite.Authorization",
+    "Policy.ReadWrite.SecurityDefaults",
+    "Policy.ReadWrite.ConsentRequest",
+    "Policy.ReadWrite.CrossTenantAccess",
+    "Policy.ReadWrite.DeviceConfiguration",
+    "Policy.ReadWrite.AuthenticationFlows",
+    "Policy.ReadWrite.ApplicationConfiguration",
+    "Policy.ReadWrite.PermissionGrant",
+    "RoleManagement.ReadWrite.Directory",
+    "RoleManagementPolicy.ReadWrite.Directory",
+    "Application.ReadWrite.All",
+    "DelegatedPermissionGrant.ReadWrite.All",
+    "AdministrativeUnit.ReadWrite.All",
+    "Domain.ReadWrite.All",
+    "GroupSettings.ReadWrite.All",
+    "Group.ReadWrite.All",
+    "Directory.ReadWrite.All",
+    "SharePointTenantSettings.ReadWrite.All",
+    "DeviceManagementServiceConfig.ReadWrite.All",
+    "DeviceManagementConfiguration.ReadWrite.All",
+    "DeviceManagementApps.ReadWrite.All",
+    "DeviceManagementRBAC.ReadWrite.All",
+];
 
 const FIRST: &[&str] = &["Ann", "Ben", "Chloë", "Dev", "Ela", "Finn", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Łucja", "Maya", "Noah", "Olga", "Priya"];
 const LAST: &[&str] =
@@ -67,10 +130,12 @@ impl World {
             case_id: ids.guid("case"),
             holds: Vec::new(),
             ids: IdMaker::default(),
+            settings: crate::configuration::Settings::default(),
         };
         for (name, roles) in [
-            ("read", &["User.Read.All", "Organization.Read.All", "Mail.Read", "Files.Read.All", "eDiscovery.Read.All", "Application.Read.All"][..]),
+            ("read", READ),
             ("write", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
+            ("configure", CONFIGURE),
             ("other", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
         ] {
             tenant.apps.push(make_app(&mut ids, name, roles)?);
@@ -82,6 +147,8 @@ impl World {
         tenant.user_log = tenant.users.keys().map(|id| (id.clone(), true)).collect();
         let first: Vec<String> = tenant.users.values().take(2).map(|u| u.upn.clone()).collect();
         tenant.holds = first.into_iter().map(|email| Hold { id: ids.guid("hold"), email, applied: true }).collect();
+        tenant.settings = crate::configuration::seeded(plan.care, &tenant, &mut ids)?;
+        crate::configuration::publish_roles(&mut tenant, &mut ids);
         tenant.ids = ids;
         self.tenants.push(tenant);
         Ok(())

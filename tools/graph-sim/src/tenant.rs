@@ -1,6 +1,6 @@
 //! Tenants, their people and the applications that they trust.
 
-use crate::{drive::Drive, ids::IdMaker, mailbox::Mailbox};
+use crate::{configuration::Settings, drive::Drive, ids::IdMaker, mailbox::Mailbox};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An application registration with its consent.
@@ -49,6 +49,7 @@ pub(crate) struct Tenant {
     pub(crate) case_id: String,
     pub(crate) holds: Vec<Hold>,
     pub(crate) ids: IdMaker,
+    pub(crate) settings: Settings,
 }
 
 impl Tenant {

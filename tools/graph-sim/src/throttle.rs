@@ -125,6 +125,16 @@ impl Throttle {
         Ok(headers)
     }
 
+    /// Conditional Access: one request a second for a tenant, whoever asks; the answer does not say how long to wait.
+    pub(crate) fn policies(&mut self, now: i64, tenant: usize) -> Result<Vec<(String, String)>, ApiError> {
+        if self.settings == ThrottleSettings::Off {
+            return Ok(Vec::new());
+        }
+        let over = |_| ApiError::new(429, "TooManyRequests", "Too many requests.");
+        self.take(now, format!("policies {tenant}"), 1, 1_000, 1).map_err(over)?;
+        Ok(Vec::new())
+    }
+
     /// A request to a mailbox begins; refused when four run already.
     pub(crate) fn begin(&mut self, scope: &str) -> Result<(), ApiError> {
         let n = self.in_flight.entry(scope.to_owned()).or_default();

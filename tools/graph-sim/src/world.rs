@@ -87,6 +87,8 @@ pub(crate) struct Call<'a> {
     pub(crate) tenant: usize,
     pub(crate) app: String,
     pub(crate) roles: BTreeSet<String>,
+    /// Asked of `beta`.
+    pub(crate) beta: bool,
 }
 
 impl Call<'_> {
@@ -240,19 +242,20 @@ impl World {
         let path = segments(&decoded);
         let first = path.first().map(|s| s.to_ascii_lowercase()).unwrap_or_default();
         match first.as_str() {
-            "v1.0" => self.graph(req, path[1..].to_vec(), fault),
+            "v1.0" => self.graph(req, path[1..].to_vec(), false, fault),
             "_download" => drive_routes::download(self, req, &path, fault),
             "_upload" => crate::upload::drive_part(self, req, &path),
             "_attach" => crate::upload::attachment_part(self, req, &path),
             "_monitor" => Ok(drive_routes::monitor(self, &path)),
-            "beta" => Err(ApiError::bad_request(Area::Directory, "Only v1.0 is simulated.")),
+            "beta" if crate::configuration::knows(&path[1..]) => self.graph(req, path[1..].to_vec(), true, fault),
+            "beta" => Err(ApiError::bad_request(Area::Directory, "Of beta only the settings are simulated.")),
             _ => auth::route(self, req, &path),
         }
     }
 
-    fn graph(&mut self, req: &Request, path: Vec<String>, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+    fn graph(&mut self, req: &Request, path: Vec<String>, beta: bool, fault: Option<&Fault>) -> Result<Reply, ApiError> {
         let token = self.authorise(req)?;
-        let call = Call { req, path, tenant: token.tenant, app: token.app, roles: token.roles };
+        let call = Call { req, path, tenant: token.tenant, app: token.app, roles: token.roles, beta };
         if call.path.first().is_some_and(|p| p.eq_ignore_ascii_case("$batch")) {
             return batch::run(self, &call);
         }
@@ -266,6 +269,7 @@ impl World {
         let result = match (name(0).as_str(), name(2).as_str()) {
             ("users", "mailfolders" | "messages") => mail_routes::run(self, call, fault),
             ("users", "drive" | "drives") | ("drives", _) => drive_routes::run(self, call, fault),
+            _ if crate::configuration::knows(&call.path) => crate::configuration::run(self, call),
             _ => directory::run(self, call),
         };
         let decorate = |headers: &mut Vec<(String, String)>| headers.extend(spent);
@@ -310,6 +314,8 @@ impl World {
         } else if is_drive {
             let cost = drive_routes::resource_units(call.method(), &lower, &call.req.query);
             self.throttle.drive(now, &call.app, call.tenant, cost)
+        } else if crate::configuration::is_slow(&call.path) {
+            self.throttle.policies(now, call.tenant)
         } else {
             self.throttle.directory(now, &call.app, call.tenant, users, call.method())
         }

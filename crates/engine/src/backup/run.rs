@@ -175,7 +175,7 @@ impl Run {
         began: jiff::Timestamp,
     ) -> Result<Self, Error> {
         let base = super::newest(&repo, &options.tenant)?;
-        let path = options.cache.join(format!("{}-{}.catalog", repo.id().short(), strongroom_model::short_id(&options.tenant)));
+        let path = crate::configuration::catalog_path(&options.cache, &repo, &options.tenant);
         let catalog = Catalog::open(&path, &repo, base.as_ref().map(|(id, s)| (id, &s.tree)))?;
         let tree = TreeEditor::new(repo.clone(), base.as_ref().map(|(_, s)| s.tree), began);
         let inherited = match &base {

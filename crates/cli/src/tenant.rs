@@ -1,0 +1,301 @@
+//! TenantGuard: the tenant's configuration, snapshotted, judged and compared.
+
+use crate::{Global, config::Config, failure::PARTIAL, open, output, progress::Bar};
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use std::{path::PathBuf, sync::Arc};
+use strongroom_engine::configuration;
+use strongroom_guards::{Cover, Exceptions, OTHERWISE, RULES, Rank, Report, Verdict, compare, judge, rule::Severity};
+use strongroom_model::{CollectionState, Configuration};
+use strongroom_repository::{Id, Repository};
+
+#[derive(Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Read the configuration and keep it, beside the data.
+    Snapshot,
+    /// Judge the newest configuration by the built-in rules.
+    Check(Check),
+    /// List the built-in rules and the standards that they answer.
+    Rules(Rules),
+    /// Show what changed between two configurations, the gravest first.
+    Diff(Diff),
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// The snapshot; the newest by default.
+    #[arg(default_value = "latest")]
+    snapshot: String,
+    /// Show what passed too.
+    #[arg(long)]
+    all: bool,
+    /// End with code 1 when a rule of this severity or a graver one fails.
+    #[arg(long)]
+    fail_on: Option<Gravity>,
+}
+
+#[derive(Args)]
+pub(crate) struct Rules {
+    /// Show the identifiers that no rule answers, and why.
+    #[arg(long)]
+    uncovered: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Diff {
+    /// The older snapshot; by default the newest one whose configuration differs from the newest.
+    old: Option<String>,
+    /// The newer snapshot.
+    #[arg(default_value = "latest")]
+    new: String,
+    /// Compare with the newest configuration of this tenant instead: what would have to change for ours to be like it.
+    #[arg(long, conflicts_with = "old")]
+    with: Option<String>,
+    /// Show each setting that differs.
+    #[arg(long)]
+    properties: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Gravity {
+    Critical,
+    High,
+    Medium,
+    Low,
+}
+
+impl Gravity {
+    fn severity(self) -> Severity {
+        match self {
+            Gravity::Critical => Severity::Critical,
+            Gravity::High => Severity::High,
+            Gravity::Medium => Severity::Medium,
+            Gravity::Low => Severity::Low,
+        }
+    }
+}
+
+pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::Result<i32> {
+    match command {
+        TenantCommand::Snapshot => snapshot(global).await,
+        TenantCommand::Check(a) => check(global, a).await,
+        TenantCommand::Rules(a) => rules(global, &a),
+        TenantCommand::Diff(a) => diff(global, a).await,
+    }
+}
+
+/// Today, in UTC: exceptions hold to the end of their day.
+fn today() -> jiff::civil::Date {
+    open::real_clock().now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// What people decided about a tenant; nothing, where no file is named.
+fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
+    let Some(file) = file else { return Ok(Exceptions::default()) };
+    let path = config.path(file);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
+    Exceptions::parse(&text).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))
+}
+
+async fn snapshot(global: &Global) -> anyhow::Result<i32> {
+    let config = Config::read(&global.config)?;
+    let tenant = config.tenant(global.tenant.as_deref())?;
+    let repo = open::repository(global).await?;
+    let client = open::client(&config, tenant, "read", open::real_clock())?;
+    let bar = Bar::new(global.quiet || global.json);
+    let report = configuration::snapshot(repo, client, &tenant.name, open::cache_dir(global), bar.clone()).await;
+    bar.finish();
+    let report = report?;
+    if global.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        for (name, state) in report.collections.iter().filter(|(_, s)| !s.is_collected()) {
+            let text = format!("{name}: {}", state.lack());
+            match state {
+                CollectionState::Failed { .. } | CollectionState::NoPermission { .. } => println!("{}", output::alarm(&text)),
+                _ if global.quiet => {}
+                _ => println!("{text}"),
+            }
+        }
+        println!(
+            "snapshot {:.8}: {} objects in {} collections, {} files differ from the snapshot before; {} requests, {} throttled, {}",
+            report.snapshot,
+            report.objects,
+            report.collections.values().filter(|s| s.is_collected()).count(),
+            report.files_changed,
+            report.traffic.requests,
+            report.budget.throttled,
+            output::seconds(report.seconds),
+        );
+    }
+    Ok(if report.is_whole() { 0 } else { PARTIAL })
+}
+
+/// The configuration of a snapshot of a tenant, by id or `latest`.
+fn load(repo: &Repository, tenant: &str, name: &str) -> anyhow::Result<(Id, Configuration)> {
+    if name == "latest" {
+        return configuration::latest(repo, tenant)?
+            .with_context(|| format!("no configuration of {tenant} was read yet; `strongroom tenant snapshot` reads it"));
+    }
+    let (id, snapshot) = crate::commands::snapshot(repo, name)?;
+    let found = configuration::load(repo, &snapshot)?;
+    Ok((id, found.with_context(|| format!("snapshot {} holds no configuration", id.short()))?))
+}
+
+async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
+    let config = Config::read(&global.config)?;
+    let tenant = config.tenant(global.tenant.as_deref())?;
+    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
+    let repo = open::repository(global).await?;
+    let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
+    let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
+    let report = judge(&configuration, &exceptions, today());
+    let fails = |at_least: Severity| report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least);
+    let code = i32::from(args.fail_on.is_some_and(|g| fails(g.severity())));
+    if global.json {
+        let mut value = serde_json::to_value(&report)?;
+        value["snapshot"] = id.to_string().into();
+        println!("{value}");
+    } else {
+        print!("{}", describe(&report, &id, args.all));
+    }
+    Ok(code)
+}
+
+fn word<T: serde::Serialize>(value: T) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn describe(report: &Report, id: &Id, all: bool) -> String {
+    let mut out = String::new();
+    for f in report.findings.iter().filter(|f| f.verdict == Verdict::Failed) {
+        out.push_str(&output::alarm(&format!("{:<8} {}  [{}]", word(f.severity).to_uppercase(), f.title, f.rule)));
+        out.push('\n');
+        for c in &f.concerns {
+            out.push_str(&format!("         {}: {}\n", c.object, c.says));
+        }
+        out.push_str(&format!("         → {}\n", f.remedy));
+    }
+    for f in report.findings.iter().filter(|f| matches!(f.verdict, Verdict::Manual | Verdict::Skipped | Verdict::Accepted)) {
+        out.push_str(&format!("{:<8} {}  [{}]: {}\n", word(f.verdict), f.title, f.rule, f.note));
+    }
+    for f in report.findings.iter().filter(|f| all && f.verdict == Verdict::Passed) {
+        out.push_str(&format!("passed   {}  [{}]\n", f.title, f.rule));
+    }
+    let count = |v: Verdict| report.counts.get(&v).copied().unwrap_or(0);
+    out.push_str(&format!(
+        "{}: {} failed, {} for a person to look at, {} skipped, {} accepted, {} passed; score {}; configuration of {} in snapshot {}\n",
+        report.tenant,
+        count(Verdict::Failed),
+        count(Verdict::Manual),
+        count(Verdict::Skipped),
+        count(Verdict::Accepted),
+        count(Verdict::Passed),
+        report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
+        report.taken.strftime("%Y-%m-%d %H:%M UTC"),
+        id.short(),
+    ));
+    out
+}
+
+fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
+    if args.uncovered {
+        let why = |c: &Cover| match c {
+            Cover::Manual(w) => ("manual", *w),
+            Cover::NoApi(w) => ("no API", *w),
+            Cover::NotYet(w) => ("not yet", *w),
+        };
+        if global.json {
+            let rows: Vec<_> = OTHERWISE.iter().map(|(id, c)| json!({"identifier": id, "because": why(c).0, "why": why(c).1})).collect();
+            println!("{}", serde_json::Value::from(rows));
+        } else {
+            let rows: Vec<Vec<String>> = OTHERWISE.iter().map(|(id, c)| vec![(*id).to_owned(), why(c).0.to_owned(), why(c).1.to_owned()]).collect();
+            print!("{}", output::table(&["identifier", "because", "why"], &rows));
+        }
+        return Ok(0);
+    }
+    if global.json {
+        let rows: Vec<_> = RULES
+            .iter()
+            .map(|r| {
+                json!({"id": r.id, "title": r.title, "area": r.area, "severity": r.severity, "confidence": r.confidence, "why": r.why,
+                    "satisfies": r.satisfies, "inputs": r.inputs, "remedy": r.remedy})
+            })
+            .collect();
+        println!("{}", serde_json::Value::from(rows));
+    } else {
+        let rows: Vec<Vec<String>> = RULES.iter().map(|r| vec![r.id.to_owned(), word(r.severity), r.title.to_owned(), r.satisfies.join(", ")]).collect();
+        print!("{}", output::table(&["rule", "severity", "what holds", "answers"], &rows));
+    }
+    Ok(0)
+}
+
+async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
+    let config = Config::read(&global.config)?;
+    let tenant = config.tenant(global.tenant.as_deref())?;
+    let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
+    let repo = open::repository(global).await?;
+    let other = match &args.with {
+        Some(name) => Some((config.tenant(Some(name))?.name.clone(), open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?)),
+        None => None,
+    };
+    let (name, old, new) = (tenant.name.clone(), args.old.clone(), args.new.clone());
+    let (old, new) = open::blocking(move || {
+        let right = load(&repo, &name, &new)?;
+        let left = match (&other, &old) {
+            (Some((other, theirs)), _) => return Ok((right, load(theirs, other, "latest")?)),
+            (None, Some(old)) => load(&repo, &name, old)?,
+            (None, None) => before(&repo, &name, &right)?,
+        };
+        Ok((left, right))
+    })
+    .await?;
+    let found = compare(&old.1, &new.1, &own, args.with.is_none());
+    if global.json {
+        println!("{}", json!({"old": old.0.to_string(), "new": new.0.to_string(), "changes": found.changes, "not_compared": found.not_compared}));
+        return Ok(0);
+    }
+    for c in &found.changes {
+        let line = format!("{:<8} {}  ({})", word(c.rank).to_uppercase(), c.says, c.collection);
+        println!("{}", if c.rank <= Rank::High { output::alarm(&line) } else { line });
+        for p in c.properties.iter().filter(|_| args.properties) {
+            println!("           {}: {} → {}", p.path, p.old, p.new);
+        }
+    }
+    for (collection, why) in found.not_compared.iter().filter(|(_, why)| !why.starts_with("no API")) {
+        println!("not compared: {collection}: {why}");
+    }
+    println!(
+        "{} between {} ({}) and {} ({})",
+        match found.changes.len() {
+            0 => "no change".to_owned(),
+            1 => "1 change".to_owned(),
+            n => format!("{n} changes"),
+        },
+        old.0.short(),
+        old.1.taken.strftime("%Y-%m-%d %H:%M"),
+        new.0.short(),
+        new.1.taken.strftime("%Y-%m-%d %H:%M"),
+    );
+    Ok(0)
+}
+
+/// The newest snapshot before this one whose configuration is another.
+fn before(repo: &Arc<Repository>, tenant: &str, this: &(Id, Configuration)) -> anyhow::Result<(Id, Configuration)> {
+    let mut first = None;
+    for (id, snapshot) in repo.snapshots()?.into_iter().rev() {
+        if snapshot.hostname != tenant || !snapshot.is_finished() || id == this.0 || snapshot.time >= this.1.taken {
+            continue;
+        }
+        let Some(found) = configuration::load(repo, &snapshot)? else { continue };
+        if found.collections != this.1.collections {
+            return Ok((id, found));
+        }
+        first = Some((id, found));
+    }
+    match first {
+        Some(same) => Ok(same),
+        None => bail!("there is only one configuration of {tenant}; a second `strongroom tenant snapshot` gives something to compare with"),
+    }
+}

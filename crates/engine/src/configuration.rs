@@ -1,0 +1,275 @@
+//! The tenant's configuration as a part of snapshots.
+//!
+//! `/tenant/configuration/<area>/<kind>/<name>.json` holds the settings, one readable file an object. Invariant: equal settings
+//! give equal trees, whenever and wherever they were read. So these files bear no times, and ids and whatever changes by itself
+//! stand in `/tenant/identity.json`.
+//!
+//! A snapshot of the configuration carries the data of the one before it along, with its tags: there is one history. It has no
+//! manifest of its own, so a vault learns of it with the next backup, and a tenant whose data is no longer backed up looks as
+//! silent as it is.
+
+use crate::{Error, Progress, backup::newest, catalog::Catalog, clean, layout};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration, fit_name, short_id};
+use strongroom_repository::{Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor, Visit, Written};
+use strongroom_sources::{BudgetReport, Client, Stats};
+
+const VERSION: u32 = 1;
+
+/// What a run did.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfigurationReport {
+    /// The snapshot.
+    pub snapshot: String,
+    /// Objects that were read.
+    pub objects: usize,
+    /// How each collection ended.
+    pub collections: BTreeMap<String, CollectionState>,
+    /// Files that are new, changed or gone against the snapshot before.
+    pub files_changed: u64,
+    /// What was written to the repository.
+    pub written: Written,
+    /// Requests and bytes on the wire.
+    pub traffic: Stats,
+    /// What was spent of the throttle budgets.
+    pub budget: BudgetReport,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+impl ConfigurationReport {
+    /// Whether nothing failed. What the tenant has no licence for is no failure, nor is what no interface gives.
+    pub fn is_whole(&self) -> bool {
+        !self.collections.values().any(|s| matches!(s, CollectionState::Failed { .. } | CollectionState::NoPermission { .. }))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Collected {
+    v: u32,
+    collections: BTreeMap<String, CollectionState>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Identity {
+    v: u32,
+    taken: Timestamp,
+    /// Collection, name, id.
+    ids: BTreeMap<String, BTreeMap<String, String>>,
+    volatile: BTreeMap<String, BTreeMap<String, Value>>,
+    references: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    name: String,
+    settings: Value,
+}
+
+/// Reads the configuration of a tenant and commits it.
+pub async fn snapshot(
+    repo: Arc<Repository>,
+    client: Arc<Client>,
+    tenant: &str,
+    cache: PathBuf,
+    progress: Arc<dyn Progress>,
+) -> Result<ConfigurationReport, Error> {
+    let began = client.clock().now();
+    let mut lock = repo.lock_for_writing(&cache, began)?;
+    lock.keep(repo.clone(), client.clock().clone());
+    repo.reload_index()?;
+    let outcome = match strongroom_sources::configuration::read(&client, tenant, progress.as_ref()).await {
+        Ok(configuration) => tokio::task::block_in_place(|| commit(&repo, configuration, &cache, client.clock().now())),
+        Err(e) => Err(e.into()),
+    };
+    let released = lock.release();
+    let (id, configuration, files_changed) = outcome?;
+    released?;
+    Ok(ConfigurationReport {
+        snapshot: id.to_string(),
+        objects: configuration.collections.values().map(|c| c.objects.len()).sum(),
+        collections: configuration.collections.into_iter().map(|(name, c)| (name, c.state)).collect(),
+        files_changed,
+        written: repo.written(),
+        traffic: client.stats(),
+        budget: client.budget().report(),
+        seconds: (client.clock().now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0,
+    })
+}
+
+/// Commits a configuration on top of the newest snapshot of its tenant; answers how many files differ from the one before.
+/// Call it with the writer's lock held.
+pub fn commit(repo: &Arc<Repository>, mut configuration: Configuration, cache: &std::path::Path, now: Timestamp) -> Result<(Id, Configuration, u64), Error> {
+    let base = clean::latest(repo, Some(&configuration.tenant))?;
+    let before = match &base {
+        Some((_, s)) => load(repo, s)?,
+        None => None,
+    };
+    // What failed keeps what was there (law 1).
+    for (name, c) in &mut configuration.collections {
+        if matches!(c.state, CollectionState::Failed { .. })
+            && let Some(old) = before.as_ref().and_then(|b| b.collections.get(name))
+        {
+            c.objects.clone_from(&old.objects);
+        }
+    }
+    let tree = settings_tree(repo, &configuration)?;
+    let identity = serde_json::to_vec(&identity_of(&configuration)).map_err(|e| Error::Request(e.to_string()))?;
+    let identity = repo.put_content(&identity, Cut::Plain)?;
+    let place = |root: Option<Id>| -> Result<Id, Error> {
+        let mut editor = TreeEditor::new(repo.clone(), root, now);
+        editor.remove(&[layout::TENANT, layout::CONFIGURATION])?;
+        editor.put(&[layout::TENANT], Node::dir(layout::CONFIGURATION, tree, Timestamp::UNIX_EPOCH))?;
+        editor.put(&[layout::TENANT], Node::file(layout::IDENTITY, identity.content.clone(), identity.size_bytes, now))?;
+        Ok(editor.write()?)
+    };
+    let commit = |base: Option<&(Id, Snapshot)>, time: Timestamp, mut tags: Vec<String>| -> Result<Id, Error> {
+        if !tags.iter().any(|t| t == TAG_CONFIGURATION) {
+            tags.push(TAG_CONFIGURATION.to_owned());
+        }
+        let snapshot = Snapshot {
+            time,
+            parent: base.map(|(id, _)| *id),
+            tree: place(base.map(|(_, s)| s.tree))?,
+            paths: vec![format!("/{}/{}", layout::TENANT, layout::CONFIGURATION)],
+            hostname: configuration.tenant.clone(),
+            username: "strongroom".to_owned(),
+            tags,
+            program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
+        };
+        Ok(repo.commit(&snapshot)?)
+    };
+    // What a backup left unfinished stays the newest, so that its successor goes on from there.
+    let unfinished = newest(repo, &configuration.tenant)?.filter(|(_, s)| s.is_partial());
+    let id = commit(base.as_ref(), now, base.as_ref().map(|(_, s)| s.tags.clone()).unwrap_or_default())?;
+    let newest = match &unfinished {
+        Some(partial) => (partial.0, commit(Some(partial), now + SignedDuration::from_millis(1), vec![TAG_PARTIAL.to_owned()])?),
+        None => (base.as_ref().map(|(id, _)| *id).unwrap_or(id), id),
+    };
+    Catalog::moves_on(&catalog_path(cache, repo, &configuration.tenant), &newest.0, &newest.1)?;
+    let mut changed = 0;
+    let old = match &base {
+        Some((_, s)) => subtree(repo, &s.tree)?,
+        None => None,
+    };
+    repo.diff(old.as_ref(), Some(&tree), "", &mut |_, change| {
+        let (strongroom_repository::Change::Added(n) | strongroom_repository::Change::Removed(n) | strongroom_repository::Change::Modified { new: n, .. }) =
+            &change;
+        changed += u64::from(!n.is_dir());
+        Ok(())
+    })?;
+    Ok((id, configuration, changed))
+}
+
+pub(crate) fn catalog_path(cache: &std::path::Path, repo: &Repository, tenant: &str) -> PathBuf {
+    cache.join(format!("{}-{}.catalog", repo.id().short(), short_id(tenant)))
+}
+
+fn subtree(repo: &Repository, root: &Id) -> Result<Option<Id>, Error> {
+    match repo.node_at(root, &format!("/{}/{}", layout::TENANT, layout::CONFIGURATION)) {
+        Ok(node) => match node.kind {
+            NodeKind::Dir { subtree } => Ok(Some(subtree)),
+            _ => Ok(None),
+        },
+        Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Writes the settings; the id says what they are, and nothing else.
+fn settings_tree(repo: &Arc<Repository>, configuration: &Configuration) -> Result<Id, Error> {
+    let still = Timestamp::UNIX_EPOCH;
+    let mut editor = TreeEditor::new(repo.clone(), None, still);
+    for (collection, c) in &configuration.collections {
+        let parts: Vec<&str> = collection.split('/').collect();
+        let mut taken = std::collections::HashSet::new();
+        for o in &c.objects {
+            let mut file = fit_name(&format!("{}.json", o.name), &o.name, &[]).0;
+            if !taken.insert(file.clone()) {
+                file = format!("{}~{}.json", file.trim_end_matches(".json"), short_id(&o.name));
+                taken.insert(file.clone());
+            }
+            let stored = repo.put_content(&pretty(&Stored { name: o.name.clone(), settings: o.body.clone() })?, Cut::Plain)?;
+            editor.put(&parts, Node::file(file, stored.content, stored.size_bytes, still))?;
+        }
+    }
+    let states = Collected { v: VERSION, collections: configuration.collections.iter().map(|(n, c)| (n.clone(), c.state.clone())).collect() };
+    let stored = repo.put_content(&pretty(&states)?, Cut::Plain)?;
+    editor.put(&[], Node::file(layout::COLLECTED, stored.content, stored.size_bytes, still))?;
+    Ok(editor.write()?)
+}
+
+/// JSON for people: indented, with a line end.
+fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| Error::Request(format!("a record cannot be written: {e}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn identity_of(configuration: &Configuration) -> Identity {
+    let each = |f: &dyn Fn(&ConfigObject) -> Option<Value>| -> BTreeMap<String, BTreeMap<String, Value>> {
+        let of = |c: &ConfigCollection| c.objects.iter().filter_map(|o| Some((o.name.clone(), f(o)?))).collect::<BTreeMap<_, _>>();
+        configuration.collections.iter().map(|(n, c)| (n.clone(), of(c))).filter(|(_, m)| !m.is_empty()).collect()
+    };
+    let ids = configuration
+        .collections
+        .iter()
+        .map(|(n, c)| (n.clone(), c.objects.iter().filter(|o| !o.id.is_empty()).map(|o| (o.name.clone(), o.id.clone())).collect::<BTreeMap<_, _>>()))
+        .filter(|(_, m)| !m.is_empty())
+        .collect();
+    let volatile = each(&|o| (o.volatile != json!({})).then(|| o.volatile.clone()));
+    Identity { v: VERSION, taken: configuration.taken, ids, volatile, references: configuration.references.clone() }
+}
+
+/// The configuration that a snapshot holds, if any.
+pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configuration>, Error> {
+    let Some(tree) = subtree(repo, &snapshot.tree)? else { return Ok(None) };
+    let newer = |what: &str, v: u32| Error::Request(format!("{what} is of version {v}, which a newer Strongroom wrote; use that one"));
+    let parse = |e: serde_json::Error| Error::Request(format!("a record of the configuration cannot be read: {e}; `strongroom check --read-data` says more"));
+    let identity: Identity =
+        serde_json::from_slice(&repo.read_file(&repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::IDENTITY))?)?).map_err(parse)?;
+    if identity.v > VERSION {
+        return Err(newer(layout::IDENTITY, identity.v));
+    }
+    let mut out = Configuration::new(&snapshot.hostname, identity.taken);
+    let collected: Collected = serde_json::from_slice(&repo.read_file(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?).map_err(parse)?;
+    if collected.v > VERSION {
+        return Err(newer(layout::COLLECTED, collected.v));
+    }
+    for (name, state) in collected.collections {
+        out.collections.insert(name, ConfigCollection { state, objects: Vec::new() });
+    }
+    let mut files = Vec::new();
+    repo.walk(&tree, "", &mut |path, node| {
+        if !node.is_dir() && path.matches('/').count() > 1 {
+            files.push((path.to_owned(), node.clone()));
+        }
+        Ok(Visit::Enter)
+    })?;
+    for (path, node) in files {
+        let stored: Stored = serde_json::from_slice(&repo.read_file(&node)?).map_err(parse)?;
+        let collection = path.trim_start_matches('/').rsplit_once('/').map(|(dir, _)| dir.to_owned()).unwrap_or_default();
+        let look = |of: Option<&BTreeMap<String, Value>>| of.and_then(|m| m.get(&stored.name)).cloned().unwrap_or_else(|| json!({}));
+        let object = ConfigObject {
+            id: identity.ids.get(&collection).and_then(|m| m.get(&stored.name)).cloned().unwrap_or_default(),
+            volatile: look(identity.volatile.get(&collection)),
+            name: stored.name,
+            body: stored.settings,
+        };
+        out.collections.entry(collection).or_insert_with(|| ConfigCollection { state: CollectionState::Collected, objects: Vec::new() }).objects.push(object);
+    }
+    for c in out.collections.values_mut() {
+        c.objects.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    out.references = identity.references;
+    Ok(Some(out))
+}
+
+/// The newest configuration of a tenant, with the snapshot that holds it.
+pub fn latest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Configuration)>, Error> {
+    let Some((id, snapshot)) = clean::latest(repo, Some(tenant))? else { return Ok(None) };
+    Ok(load(repo, &snapshot)?.map(|c| (id, c)))
+}

@@ -1,0 +1,396 @@
+//! What changed between two configurations, in words, the gravest first.
+
+use crate::words;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use strongroom_model::{ConfigObject, Configuration};
+
+/// How grave a change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    /// What attackers do first.
+    Critical,
+    /// Opens a way, or closes somebody's eyes.
+    High,
+    /// Worth a look.
+    Medium,
+    /// Everyday.
+    Low,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// Some of its settings differ.
+    Changed,
+    /// Another object bears its name.
+    Replaced,
+}
+
+/// One setting that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Property {
+    /// Where in the object, with dots.
+    pub path: String,
+    /// As it was; null when it was not there.
+    pub old: Value,
+    /// As it is; null when it is not there.
+    pub new: Value,
+}
+
+/// One object that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// How grave.
+    pub rank: Rank,
+    /// The collection.
+    pub collection: String,
+    /// The object.
+    pub object: String,
+    /// What became of it.
+    pub kind: Kind,
+    /// In a sentence.
+    pub says: String,
+    /// What differs in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<Property>,
+}
+
+/// All differences.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Gravest first.
+    pub changes: Vec<Change>,
+    /// Collections that could not be compared, and why.
+    pub not_compared: BTreeMap<String, String>,
+}
+
+/// Compares two configurations. `own` are the application ids of the backup; `same_tenant` says that ids mean the same on both
+/// sides, so that an object put in the place of another of its name is told.
+pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_tenant: bool) -> Comparison {
+    let mut out = Comparison::default();
+    let names: BTreeSet<&String> = old.collections.keys().chain(new.collections.keys()).collect();
+    let context = Context { old, new, own: own_symbols(old, own).into_iter().chain(own_symbols(new, own)).collect() };
+    for name in names {
+        let (left, right) = (old.collections.get(name), new.collections.get(name));
+        let (Some(left), Some(right)) = (left, right) else {
+            out.not_compared.insert(name.clone(), "it was collected on one side only".to_owned());
+            continue;
+        };
+        if let Some(lacking) = [left, right].into_iter().find(|c| !c.state.is_collected()) {
+            out.not_compared.insert(name.clone(), lacking.state.lack());
+            continue;
+        }
+        let by_name = |c: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> { c.iter().map(|o| (o.name.clone(), o.clone())).collect() };
+        let (before, after) = (by_name(&left.objects), by_name(&right.objects));
+        for (object, o) in &before {
+            match after.get(object) {
+                None => out.changes.push(context.change(name, object, Kind::Removed, Some(o), None)),
+                Some(n) if n.body != o.body => out.changes.push(context.change(name, object, Kind::Changed, Some(o), Some(n))),
+                Some(n) if same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name) => {
+                    out.changes.push(context.change(name, object, Kind::Replaced, Some(o), Some(n)));
+                }
+                Some(_) => {}
+            }
+        }
+        for (object, n) in after.iter().filter(|(object, _)| !before.contains_key(*object)) {
+            out.changes.push(context.change(name, object, Kind::Added, None, Some(n)));
+        }
+    }
+    if same_tenant {
+        // A policy that leaves out a group by name leaves out whom the group now is.
+        let known: BTreeSet<(String, String)> = out.changes.iter().map(|c| (c.collection.clone(), c.object.clone())).collect();
+        for (symbol, id) in &old.references {
+            let name = symbol.split_once('/').map_or("", |(_, n)| n).to_owned();
+            if new.references.get(symbol).is_some_and(|n| n != id) && !known.iter().any(|(_, o)| *o == name) {
+                out.changes.push(Change {
+                    rank: Rank::High,
+                    collection: "references".to_owned(),
+                    object: name,
+                    kind: Kind::Replaced,
+                    says: format!("{} is another object of that name now, and settings that named it mean the new one", words::symbol(symbol)),
+                    properties: Vec::new(),
+                });
+            }
+        }
+    }
+    out.changes.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.collection.cmp(&b.collection)).then(a.object.cmp(&b.object)));
+    out
+}
+
+/// Objects that the service makes anew with other ids whenever they are touched.
+fn fleeting(collection: &str) -> bool {
+    collection.starts_with("roles/") || collection.starts_with("applications/delegated") || collection == "applications/permissions"
+}
+
+/// What the backup's own applications are called in settings.
+fn own_symbols(c: &Configuration, own: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = own.iter().map(|id| format!("@service-principals/{id}")).collect();
+    for o in c.collections.get("applications/registrations").map(|c| c.objects.as_slice()).unwrap_or_default() {
+        if o.volatile["appId"].as_str().is_some_and(|id| own.iter().any(|w| w.eq_ignore_ascii_case(id))) {
+            out.push(format!("@service-principals/{}", o.name));
+        }
+    }
+    out
+}
+
+struct Context<'c> {
+    old: &'c Configuration,
+    new: &'c Configuration,
+    own: Vec<String>,
+}
+
+impl Context<'_> {
+    fn change(&self, collection: &str, object: &str, kind: Kind, old: Option<&ConfigObject>, new: Option<&ConfigObject>) -> Change {
+        let mut properties = Vec::new();
+        if let (Some(o), Some(n)) = (old, new) {
+            differ("", &o.body, &n.body, &mut properties);
+        }
+        let (rank, says) = self.rank(collection, object, kind, old, new, &properties);
+        Change { rank, collection: collection.to_owned(), object: object.to_owned(), kind, says, properties }
+    }
+
+    fn rank(
+        &self,
+        collection: &str,
+        object: &str,
+        kind: Kind,
+        old: Option<&ConfigObject>,
+        new: Option<&ConfigObject>,
+        properties: &[Property],
+    ) -> (Rank, String) {
+        let body = |o: Option<&ConfigObject>| o.map(|o| o.body.clone()).unwrap_or(Value::Null);
+        let (was, is) = (body(old), body(new));
+        let touched = |prefix: &str| properties.iter().any(|p| p.path.starts_with(prefix));
+        let plain = match kind {
+            Kind::Added => format!("{object} is new"),
+            Kind::Removed => format!("{object} is gone"),
+            Kind::Changed => format!("{object}: {}", sentence(properties)),
+            Kind::Replaced => format!("another object bears the name {object}"),
+        };
+        match (collection, kind) {
+            ("roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules", Kind::Added | Kind::Removed) => {
+                let b = if kind == Kind::Added { &is } else { &was };
+                let role = b["roleDefinitionId"].as_str().unwrap_or_default();
+                let who = words::symbol(b["principalId"].as_str().unwrap_or("somebody"));
+                let title = words::roles(&[role]);
+                let verb = match (kind, collection) {
+                    (Kind::Removed, _) => "is no longer",
+                    (_, "roles/eligible-schedules") => "may become",
+                    _ => "became",
+                };
+                let rank = match (kind, role) {
+                    (Kind::Added, r) if [words::GLOBAL_ADMINISTRATOR, words::PRIVILEGED_ROLE, words::PRIVILEGED_AUTHENTICATION].contains(&r) => Rank::Critical,
+                    (Kind::Removed, words::GLOBAL_ADMINISTRATOR) => Rank::High,
+                    (Kind::Added, r) if words::HIGHLY_PRIVILEGED.contains(&r) => Rank::High,
+                    _ => Rank::Medium,
+                };
+                (rank, format!("{who} {verb} {title}"))
+            }
+            ("roles/activation-policies", _) => {
+                (Rank::High, format!("activation of {}: {}", words::roles(&[is["roleDefinitionId"].as_str().unwrap_or(object)]), sentence(properties)))
+            }
+            ("roles/definitions", _) => (Rank::High, plain),
+            ("directory/domains", Kind::Changed) if touched("authenticationType") => (
+                Rank::Critical,
+                format!("the domain {object} signs people in by {} now", is["authenticationType"].as_str().unwrap_or("other means").to_lowercase()),
+            ),
+            ("directory/domains", Kind::Added | Kind::Removed) => (Rank::High, format!("the domain {plain}")),
+            ("directory/federation", _) => (Rank::Critical, format!("trust in the sign-in service {plain}")),
+            ("directory/synchronization", _) => (Rank::High, plain),
+            ("identity/conditional-access-policies", _) => policy(object, kind, &was, &is, properties, plain),
+            ("identity/named-locations", Kind::Changed) if touched("ipRanges") || touched("isTrusted") || touched("countriesAndRegions") => {
+                (Rank::High, format!("the place {plain}"))
+            }
+            ("identity/named-locations", _) => (Rank::Medium, format!("the place {plain}")),
+            ("identity/security-defaults", _) if is["isEnabled"] == false => (Rank::Critical, "security defaults were switched off".to_owned()),
+            (
+                "identity/authorization"
+                | "identity/authentication-methods"
+                | "identity/authentication-strengths"
+                | "identity/cross-tenant-access-default"
+                | "identity/admin-consent-requests",
+                _,
+            ) => (Rank::High, plain),
+            ("identity/cross-tenant-access-partners", _) => (Rank::High, format!("the partner tenant {plain}")),
+            ("applications/permissions", Kind::Removed) if was["application"].as_str().is_some_and(|a| self.own.iter().any(|o| o == a)) => {
+                (Rank::Critical, format!("the backup lost its own permission {}", was["permission"].as_str().unwrap_or_default()))
+            }
+            ("applications/permissions", Kind::Added) => {
+                let permission = is["permission"].as_str().unwrap_or_default();
+                let app = words::symbol(is["application"].as_str().unwrap_or_default());
+                (if strong(permission) { Rank::Critical } else { Rank::Medium }, format!("{app} was given {permission} without a user"))
+            }
+            ("applications/delegated-grants", Kind::Added | Kind::Changed) => {
+                let scopes: Vec<&str> = is["scope"].as_str().unwrap_or_default().split_whitespace().collect();
+                let app = words::symbol(is["clientId"].as_str().unwrap_or_default());
+                let everybody = is["consentType"] == "AllPrincipals";
+                let grave = scopes.iter().any(|s| strong(s) || s.starts_with("Mail.") || s.starts_with("Files.") || s.starts_with("Sites."));
+                let rank = match (grave, everybody) {
+                    (true, true) => Rank::Critical,
+                    (true, false) => Rank::High,
+                    _ => Rank::Medium,
+                };
+                (rank, format!("{app} may act for {} with {}", if everybody { "everybody" } else { "a person" }, scopes.join(", ")))
+            }
+            ("applications/registrations" | "applications/service-principals", Kind::Changed)
+                if touched("passwordCredentials") || touched("keyCredentials") =>
+            {
+                (Rank::High, format!("the application {object} has other credentials: {}", sentence(properties)))
+            }
+            ("applications/registrations" | "applications/service-principals", Kind::Removed)
+                if self.own.iter().any(|o| o.ends_with(&format!("/{object}"))) =>
+            {
+                (Rank::Critical, format!("the backup's own application {object} is gone"))
+            }
+            ("applications/default-management-policy" | "applications/management-policies", _) => (Rank::High, plain),
+            ("applications/registrations" | "applications/service-principals", Kind::Added) => (Rank::Medium, format!("the application {plain}")),
+            ("directory/referenced-groups", Kind::Changed) if touched("members") => {
+                (Rank::High, format!("the group {object}, which {}: {}", self.power_of(object), sentence(properties)))
+            }
+            ("directory/privileged-users", Kind::Changed) => (Rank::High, format!("the administrator {plain}")),
+            ("directory/privileged-users" | "directory/referenced-groups", _) => (Rank::Low, plain),
+            ("devices/approval-policies", Kind::Removed | Kind::Changed) => (Rank::High, format!("approval by a second person: {plain}")),
+            ("devices/compliance-policies" | "devices/settings" | "devices/configurations", Kind::Removed | Kind::Changed) => (Rank::Medium, plain),
+            ("sharepoint/settings", _) if touched("sharing") || touched("isLegacyAuth") || touched("isResharing") => {
+                (Rank::High, format!("SharePoint: {}", sentence(properties)))
+            }
+            (_, Kind::Replaced) => (Rank::High, plain),
+            (_, Kind::Removed) => (Rank::Medium, plain),
+            _ => (Rank::Low, plain),
+        }
+    }
+
+    /// Why it matters who is in a group.
+    fn power_of(&self, group: &str) -> &'static str {
+        let symbol = format!("@groups/{group}");
+        let look = |c: &Configuration, collection: &str, f: &dyn Fn(&Value) -> bool| {
+            c.collections.get(collection).is_some_and(|c| c.objects.iter().any(|o| f(&o.body)))
+        };
+        let gives = |b: &Value| b["principalId"] == symbol.as_str();
+        let leaves = |b: &Value| b["conditions"]["users"]["excludeGroups"].as_array().is_some_and(|g| g.iter().any(|x| *x == symbol.as_str()));
+        let both = [self.old, self.new];
+        if both.iter().any(|c| look(c, "roles/assignments", &gives)) {
+            "gives a role"
+        } else if both.iter().any(|c| look(c, "identity/conditional-access-policies", &leaves)) {
+            "policies leave out"
+        } else {
+            "settings name"
+        }
+    }
+}
+
+/// Permissions that make an application a master.
+fn strong(permission: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "RoleManagement.ReadWrite",
+        "AppRoleAssignment.ReadWrite",
+        "Application.ReadWrite",
+        "Directory.ReadWrite",
+        "PrivilegedAccess.",
+        "UserAuthenticationMethod.ReadWrite",
+        "Mail.ReadWrite",
+        "Mail.Send",
+        "Files.ReadWrite.All",
+        "Sites.FullControl",
+        "Policy.ReadWrite",
+        "Domain.ReadWrite",
+        "full_access_as_app",
+        "DeviceManagementManagedDevices.PrivilegedOperations",
+    ];
+    WORDS.iter().any(|w| permission.starts_with(w))
+}
+
+fn policy(object: &str, kind: Kind, was: &Value, is: &Value, properties: &[Property], plain: String) -> (Rank, String) {
+    let on = |v: &Value| v["state"] == "enabled";
+    match kind {
+        Kind::Removed if on(was) => (Rank::Critical, format!("the policy {object}, which was on, is gone")),
+        Kind::Changed if on(was) && !on(is) => {
+            (Rank::Critical, format!("the policy {object} was switched off ({})", is["state"].as_str().unwrap_or("unknown")))
+        }
+        Kind::Changed if on(was) => {
+            let grave = [
+                "conditions.users.exclude",
+                "conditions.users.include",
+                "conditions.applications",
+                "conditions.locations",
+                "conditions.platforms",
+                "conditions.clientAppTypes",
+                "grantControls",
+                "conditions",
+            ];
+            let rank = if properties.iter().any(|p| grave.iter().any(|g| p.path.starts_with(g))) { Rank::High } else { Rank::Medium };
+            (rank, format!("the policy {object}: {}", sentence(properties)))
+        }
+        Kind::Added if on(is) && is["grantControls"]["builtInControls"].as_array().is_some_and(|c| c.iter().any(|x| x == "block")) => {
+            (Rank::High, format!("the policy {object} is new and blocks"))
+        }
+        Kind::Replaced => (Rank::High, format!("another policy bears the name {object}")),
+        _ => (Rank::Medium, format!("the policy {plain}")),
+    }
+}
+
+/// Properties in words; the first few.
+fn sentence(properties: &[Property]) -> String {
+    let one = |p: &Property| match (&p.old, &p.new) {
+        (Value::Null, n) => format!("{} has {} more", p.path, short(n)),
+        (o, Value::Null) => format!("{} lost {}", p.path, short(o)),
+        (o, n) => format!("{} was {} and is {}", p.path, short(o), short(n)),
+    };
+    let shown = properties.iter().take(3).map(one).collect::<Vec<_>>().join("; ");
+    if properties.len() > 3 { format!("{shown}; and {} more", properties.len() - 3) } else { shown }
+}
+
+fn short(v: &Value) -> String {
+    let text = match v {
+        Value::String(s) => words::symbol(s),
+        other => other.to_string(),
+    };
+    if text.chars().count() > 80 { format!("{}…", text.chars().take(80).collect::<String>()) } else { text }
+}
+
+/// What rows of a list are known by.
+const KEYS: &[&str] = &["id", "keyId", "restrictionType", "name", "userId", "cidrAddress", "displayName"];
+
+fn differ(path: &str, old: &Value, new: &Value, out: &mut Vec<Property>) {
+    if old == new {
+        return;
+    }
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match (old, new) {
+        (Value::Object(o), Value::Object(n)) => {
+            let keys: BTreeSet<&String> = o.keys().chain(n.keys()).collect();
+            for key in keys {
+                differ(&below(key), o.get(key).unwrap_or(&Value::Null), n.get(key).unwrap_or(&Value::Null), out);
+            }
+        }
+        (Value::Array(o), Value::Array(n)) => {
+            let key = KEYS.iter().find(|k| o.iter().chain(n).all(|r| r[**k].is_string()));
+            match key {
+                Some(key) if !(o.is_empty() && n.is_empty()) => {
+                    let rows =
+                        |list: &[Value]| -> BTreeMap<String, Value> { list.iter().filter_map(|r| Some((r[*key].as_str()?.to_owned(), r.clone()))).collect() };
+                    let (o, n) = (rows(o), rows(n));
+                    let keys: BTreeSet<&String> = o.keys().chain(n.keys()).collect();
+                    for k in keys {
+                        differ(&format!("{path}[{k}]"), o.get(k).unwrap_or(&Value::Null), n.get(k).unwrap_or(&Value::Null), out);
+                    }
+                }
+                _ => {
+                    // A list of words is a set.
+                    let push = |old: Value, new: Value, out: &mut Vec<Property>| out.push(Property { path: path.to_owned(), old, new });
+                    o.iter().filter(|v| !n.contains(v)).for_each(|v| push(v.clone(), Value::Null, out));
+                    n.iter().filter(|v| !o.contains(v)).for_each(|v| push(Value::Null, v.clone(), out));
+                }
+            }
+        }
+        _ => out.push(Property { path: path.to_owned(), old: old.clone(), new: new.clone() }),
+    }
+}

@@ -1,0 +1,211 @@
+//! What rules see: the configuration, and what people decided about it.
+
+use crate::{
+    policies::Policy,
+    rule::{Concern, Skip},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use strongroom_model::{ConfigObject, Configuration};
+
+/// An account that policies may leave out, because somebody decided so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exclusion {
+    /// A user's sign-in name, or a group's name.
+    pub who: String,
+    /// `break-glass` or `service`.
+    pub kind: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it holds; always, when there is none.
+    #[serde(default)]
+    pub until: Option<jiff::civil::Date>,
+}
+
+/// A finding that somebody decided to live with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// The rule, or the kind of change.
+    pub rule: String,
+    /// The object, as findings name it; all of the rule's, when there is none.
+    #[serde(default)]
+    pub object: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Who decided.
+    pub by: String,
+    /// The last day on which it holds.
+    pub until: jiff::civil::Date,
+}
+
+/// What people decided about a tenant. Data, not code.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exceptions {
+    /// Accounts that policies may leave out.
+    #[serde(default, rename = "exclusion")]
+    pub exclusions: Vec<Exclusion>,
+    /// Findings that somebody lives with.
+    #[serde(default, rename = "accepted")]
+    pub accepted: Vec<Acceptance>,
+}
+
+impl Exceptions {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A sentence that names the line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let read: Self = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+        if let Some(bad) = read.exclusions.iter().find(|e| !["break-glass", "service"].contains(&e.kind.as_str())) {
+            return Err(format!("the exclusion of {} is of kind {:?}; it must be \"break-glass\" or \"service\"", bad.who, bad.kind));
+        }
+        Ok(read)
+    }
+}
+
+/// What a rule may look at.
+pub struct Facts<'c> {
+    pub(crate) configuration: &'c Configuration,
+    emergency: BTreeSet<String>,
+    left_out: BTreeSet<String>,
+}
+
+impl<'c> Facts<'c> {
+    /// The facts of a configuration, on a day.
+    pub fn new(configuration: &'c Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Self {
+        let valid = exceptions.exclusions.iter().filter(|e| e.until.is_none_or(|u| u >= today));
+        let names = |e: &Exclusion| [format!("@users/{}", e.who).to_lowercase(), format!("@groups/{}", e.who).to_lowercase()];
+        let (mut emergency, mut left_out) = (BTreeSet::new(), BTreeSet::new());
+        for e in valid {
+            left_out.extend(names(e));
+            if e.kind == "break-glass" {
+                emergency.extend(names(e));
+            }
+        }
+        Self { configuration, emergency, left_out }
+    }
+
+    /// Whether somebody decided that policies may leave this symbol out.
+    pub(crate) fn may_be_left_out(&self, symbol: &str) -> bool {
+        self.left_out.contains(&symbol.to_lowercase())
+    }
+
+    /// Whether this is an account for emergencies.
+    pub(crate) fn is_emergency(&self, symbol: &str) -> bool {
+        self.emergency.contains(&symbol.to_lowercase())
+    }
+
+    pub(crate) fn knows_emergency(&self) -> bool {
+        !self.emergency.is_empty()
+    }
+
+    /// All objects of a collection.
+    pub(crate) fn many(&self, collection: &str) -> Result<&'c [ConfigObject], Skip> {
+        match self.configuration.collections.get(collection) {
+            None => Err(Skip(format!("not collected: {collection} is not in this snapshot"))),
+            Some(c) if !c.state.is_collected() => Err(Skip(format!("{collection}: {}", c.state.lack()))),
+            Some(c) => Ok(&c.objects),
+        }
+    }
+
+    /// The one object of a collection.
+    pub(crate) fn one(&self, collection: &str) -> Result<Setting<'c>, Skip> {
+        let objects = self.many(collection)?;
+        let object = objects.first().ok_or_else(|| Skip(format!("not collected: {collection} is empty")))?;
+        Ok(Setting { object: collection.to_owned(), body: &object.body })
+    }
+
+    /// The Conditional Access policies.
+    pub(crate) fn policies(&self) -> Result<Vec<Policy<'c>>, Skip> {
+        Ok(self.many("identity/conditional-access-policies")?.iter().map(|o| Policy { name: &o.name, body: &o.body }).collect())
+    }
+
+    /// A value of the directory's settings by template: what is set, or what the template says where nothing is.
+    pub(crate) fn directory_setting(&self, template: &str, name: &str) -> Result<String, Skip> {
+        let look = |collection: &str, key: &str| -> Result<Option<String>, Skip> {
+            let found = self.many(collection)?.iter().find(|o| o.name == template);
+            let rows = found.and_then(|o| o.body["values"].as_array());
+            Ok(rows.into_iter().flatten().find(|v| v["name"] == name).and_then(|v| v[key].as_str()).map(str::to_owned))
+        };
+        if let Some(set) = look("directory/group-settings", "value")? {
+            return Ok(set);
+        }
+        look("directory/group-setting-templates", "defaultValue")?
+            .ok_or_else(|| Skip(format!("not collected: neither the setting {name} nor its default is in the directory settings")))
+    }
+
+    /// One authentication method's settings.
+    pub(crate) fn method(&self, id: &str) -> Result<Setting<'c>, Skip> {
+        let all = self.one("identity/authentication-methods")?;
+        let found = all.rows("authenticationMethodConfigurations")?.iter().find(|m| m["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+        let body = found.ok_or_else(|| Skip(format!("not collected: the settings of the method {id} are missing")))?;
+        Ok(Setting { object: format!("identity/authentication-methods/{id}"), body })
+    }
+}
+
+/// One object, whose properties are asked for by path. What is not there cannot be judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting<'c> {
+    pub(crate) object: String,
+    pub(crate) body: &'c Value,
+}
+
+impl<'c> Setting<'c> {
+    /// The value at a path with dots; `|` stands for a dot within a name.
+    pub(crate) fn value(&self, path: &str) -> Result<&'c Value, Skip> {
+        let mut at = self.body;
+        for part in path.split('.') {
+            at = &at[part.replace('|', ".")];
+        }
+        if at.is_null() { Err(Skip(format!("not collected: {} has no {path}", self.object))) } else { Ok(at) }
+    }
+
+    fn odd(&self, path: &str) -> Skip {
+        Skip(format!("not understood: {path} of {} has an unexpected form", self.object))
+    }
+
+    pub(crate) fn is(&self, path: &str) -> Result<bool, Skip> {
+        self.value(path)?.as_bool().ok_or_else(|| self.odd(path))
+    }
+
+    pub(crate) fn text(&self, path: &str) -> Result<&'c str, Skip> {
+        self.value(path)?.as_str().ok_or_else(|| self.odd(path))
+    }
+
+    pub(crate) fn number(&self, path: &str) -> Result<i64, Skip> {
+        self.value(path)?.as_i64().ok_or_else(|| self.odd(path))
+    }
+
+    pub(crate) fn rows(&self, path: &str) -> Result<&'c [Value], Skip> {
+        self.value(path)?.as_array().map(Vec::as_slice).ok_or_else(|| self.odd(path))
+    }
+
+    pub(crate) fn texts(&self, path: &str) -> Result<Vec<&'c str>, Skip> {
+        Ok(self.rows(path)?.iter().filter_map(Value::as_str).collect())
+    }
+
+    /// A concern when a switch does not stand as wanted.
+    pub(crate) fn want(&self, path: &str, wanted: bool, says: &str, out: &mut Vec<Concern>) -> Result<(), Skip> {
+        if self.is(path)? != wanted {
+            out.push(self.concern(says));
+        }
+        Ok(())
+    }
+
+    /// A concern when a text is none of those wanted.
+    pub(crate) fn want_text(&self, path: &str, wanted: &[&str], says: &str, out: &mut Vec<Concern>) -> Result<(), Skip> {
+        let found = self.text(path)?;
+        if !wanted.iter().any(|w| w.eq_ignore_ascii_case(found)) {
+            out.push(self.concern(&format!("{says} ({path} is {found})")));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn concern(&self, says: &str) -> Concern {
+        Concern::new(self.object.clone(), says)
+    }
+}

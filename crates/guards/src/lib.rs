@@ -1,0 +1,19 @@
+//! TenantGuard's judgement: built-in rules over a tenant's configuration, what changed between two of them, and how grave it is.
+//!
+//! Functions over what was collected, nothing else. A rule that lacks its data says *skipped* and why; it never passes (law 7).
+//! Deliberately absent: network, repository, files, clock. Start at [`judge`] and [`rule::Rule`].
+
+mod coverage;
+mod drift;
+mod facts;
+mod judge;
+mod policies;
+pub mod rule;
+mod rules;
+mod words;
+
+pub use coverage::{Cover, OTHERWISE, covered_by};
+pub use drift::{Change, Comparison, Kind, Property, Rank, compare};
+pub use facts::{Acceptance, Exceptions, Exclusion, Facts};
+pub use judge::{Finding, Report, Verdict, judge};
+pub use rules::RULES;

@@ -1,0 +1,28 @@
+use crate::{
+    Facts,
+    policies::{self, Ask, What, Whom},
+    rule::{Area, Confidence, Judged, Rule, Severity},
+};
+
+const INPUTS: &[&str] = &["identity/conditional-access-policies"];
+
+/// Admin portals open for administrators alone.
+pub(super) const RULE: Rule = Rule {
+    id: "access.admin-portals",
+    title: "Admin portals open for administrators alone",
+    why: "A pupil who looks around the portals learns who has which power.",
+    area: Area::ConditionalAccess,
+    severity: Severity::Low,
+    confidence: Confidence::Certain,
+    satisfies: &["entra_admin_portals_access_restriction"],
+    inputs: INPUTS,
+    remedy: "Conditional Access: all users but directory roles, app Microsoft Admin Portals, Block.",
+    judge,
+};
+
+fn judge(f: &Facts<'_>) -> Judged {
+    let roles: Vec<&str> = crate::words::ROLES.iter().map(|(id, _)| *id).collect();
+    let ask =
+        Ask { whom: Whom::EveryoneBut(&roles), what: What::App("MicrosoftAdminPortals"), on: &[], nothing: "no policy keeps others out of the admin portals" };
+    policies::ask(f, &ask, |p| p.blocks() && p.has("conditions.applications.includeApplications", "MicrosoftAdminPortals"))
+}

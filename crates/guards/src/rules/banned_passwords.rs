@@ -1,0 +1,31 @@
+use crate::{
+    Facts,
+    rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
+};
+
+const INPUTS: &[&str] = &["directory/group-settings", "directory/group-setting-templates"];
+
+/// The school's own words are no passwords.
+pub(super) const RULE: Rule = Rule {
+    id: "authentication.banned-passwords",
+    title: "The school's own words are no passwords",
+    why: "The school's name with a year is the first guess of every attacker.",
+    area: Area::Authentication,
+    severity: Severity::Medium,
+    confidence: Confidence::Certain,
+    satisfies: &["EIDSCA.PR03", "entra_password_protection_custom_banned_list_enforced"],
+    inputs: INPUTS,
+    remedy: "Entra admin center, Authentication methods, Password protection: enforce custom list = yes, with the school's name, town and mascot in it.",
+    judge,
+};
+
+fn judge(f: &Facts<'_>) -> Judged {
+    let mut concerns = Vec::new();
+    if !f.directory_setting("Password Rule Settings", "EnableBannedPasswordCheck")?.eq_ignore_ascii_case("true") {
+        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "the school's own list of weak passwords is not used"));
+    }
+    if f.directory_setting("Password Rule Settings", "BannedPasswordList")?.split_whitespace().next().is_none() {
+        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "the school's own list of weak passwords is empty"));
+    }
+    verdict(concerns)
+}

@@ -1,0 +1,37 @@
+use crate::{
+    Facts,
+    rule::{Area, Concern, Confidence, Judged, Outcome, Rule, Severity, verdict},
+};
+
+const INPUTS: &[&str] = &["identity/conditional-access-policies"];
+
+/// Every policy that could lock all out leaves the emergency accounts out.
+pub(super) const RULE: Rule = Rule {
+    id: "access.emergency-access",
+    title: "Every policy that could lock all out leaves the emergency accounts out",
+    why: "A mistake in one policy, or an attacker's, locks out every administrator at once.",
+    area: Area::ConditionalAccess,
+    severity: Severity::High,
+    confidence: Confidence::Certain,
+    satisfies: &["entra_emergency_access_exclusion"],
+    inputs: INPUTS,
+    remedy: "Name the emergency accounts in the exceptions file as break-glass, and exclude them (or their group) from every policy that is on for all users or all administrators.",
+    judge,
+};
+
+fn judge(f: &Facts<'_>) -> Judged {
+    if !f.knows_emergency() {
+        return Ok(Outcome::Manual("no emergency account is named in the exceptions file, so it cannot be told whether policies leave one out".to_owned()));
+    }
+    let mut concerns = Vec::new();
+    for p in f.policies()?.iter().filter(|p| p.is_on()) {
+        let wide = p.has("conditions.users.includeUsers", "All") || p.has("conditions.users.includeRoles", crate::words::GLOBAL_ADMINISTRATOR);
+        let everything = p.has("conditions.applications.includeApplications", "All");
+        let out = p.list("conditions.users.excludeUsers").into_iter().chain(p.list("conditions.users.excludeGroups")).any(|s| f.is_emergency(s));
+        let bites = p.at("grantControls").is_object();
+        if wide && everything && bites && !out {
+            concerns.push(Concern::new(format!("{}/{}", INPUTS[0], p.name), "would lock the emergency accounts out too"));
+        }
+    }
+    verdict(concerns)
+}

@@ -1,0 +1,34 @@
+use crate::{
+    Facts,
+    rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
+};
+
+const INPUTS: &[&str] = &["directory/group-settings", "directory/group-setting-templates"];
+
+/// Guests work in groups and do not own them.
+pub(super) const RULE: Rule = Rule {
+    id: "users.group-guests",
+    title: "Guests work in groups and do not own them",
+    why: "A guest who owns a team can bring in others and delete it.",
+    area: Area::Users,
+    severity: Severity::Medium,
+    confidence: Confidence::Certain,
+    satisfies: &["EIDSCA.ST08", "EIDSCA.ST09"],
+    inputs: INPUTS,
+    remedy: "Directory setting Group.Unified: AllowGuestsToBeGroupOwner = false, AllowGuestsToAccessGroups = True.",
+    judge,
+};
+
+fn judge(f: &Facts<'_>) -> Judged {
+    let mut concerns = Vec::new();
+    if !f.directory_setting("Group.Unified", "AllowGuestsToBeGroupOwner")?.eq_ignore_ascii_case("false") {
+        concerns.push(Concern::new("directory/group-settings/Group.Unified", "guests may own groups"));
+    }
+    if !f.directory_setting("Group.Unified", "AllowGuestsToAccessGroups")?.eq_ignore_ascii_case("true") {
+        concerns.push(Concern::new(
+            "directory/group-settings/Group.Unified",
+            "guests have no access to the groups that they were invited to, so people share by other ways",
+        ));
+    }
+    verdict(concerns)
+}

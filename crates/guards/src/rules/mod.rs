@@ -1,0 +1,195 @@
+//! The built-in rules, one file each.
+
+mod activation_approval;
+mod admin_consent_workflow;
+mod admin_portals;
+mod admin_sessions;
+mod administrators_licences;
+mod application_credentials;
+mod application_secrets;
+mod authentication_transfer;
+mod authenticator;
+mod authenticator_context;
+mod banned_passwords;
+mod cloud_only_administrators;
+mod compliance_default;
+mod device_code;
+mod device_join;
+mod device_registration_mfa;
+mod emergency_access;
+mod external_sharing;
+mod federated_domains;
+mod finer_roles;
+mod global_administrators;
+mod group_guests;
+mod group_owner_consent;
+mod guest_access;
+mod guest_invites;
+mod guest_resharing;
+mod high_risk_sign_ins;
+mod high_risk_users;
+mod idle_sessions;
+mod intune_enrolment;
+mod legacy_authentication;
+mod local_administrator_passwords;
+mod managed_devices;
+mod method_migration;
+mod mfa_for_everyone;
+mod mfa_for_guests;
+mod mfa_registration;
+mod multi_admin_approval;
+mod passkey_models;
+mod passkeys;
+mod password_hash_synchronization;
+mod password_protection_on_premises;
+mod passwords_do_not_expire;
+mod permanent_roles;
+mod phishing_resistant_admins;
+mod phishing_resistant_mfa;
+mod protected_phone_apps;
+mod report_suspicious;
+mod risky_app_consent;
+mod role_alerts;
+mod roles_outside_pim;
+mod self_service_sign_up;
+mod sharepoint_legacy_authentication;
+mod sharing_domains;
+mod smart_lockout;
+mod sms_sign_in;
+mod sspr_for_admins;
+mod stale_references;
+mod strong_applications;
+mod sync_client;
+mod synchronization_takeover;
+mod temporary_access_pass;
+mod tenant_wide_consent;
+mod trusted_location;
+mod unknown_platforms;
+mod unmanaged_downloads;
+mod untrusted_places;
+mod user_consent;
+mod users_create_groups;
+mod users_create_tenants;
+mod users_read_bitlocker;
+mod users_read_users;
+mod users_register_apps;
+mod weak_methods;
+
+use crate::{
+    Facts,
+    rule::{Rule, Skip},
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// All of them, by id.
+pub const RULES: &[Rule] = &[
+    admin_portals::RULE,
+    admin_sessions::RULE,
+    authentication_transfer::RULE,
+    device_code::RULE,
+    emergency_access::RULE,
+    high_risk_sign_ins::RULE,
+    high_risk_users::RULE,
+    idle_sessions::RULE,
+    intune_enrolment::RULE,
+    legacy_authentication::RULE,
+    managed_devices::RULE,
+    mfa_for_everyone::RULE,
+    mfa_for_guests::RULE,
+    phishing_resistant_admins::RULE,
+    phishing_resistant_mfa::RULE,
+    protected_phone_apps::RULE,
+    device_registration_mfa::RULE,
+    mfa_registration::RULE,
+    stale_references::RULE,
+    trusted_location::RULE,
+    unknown_platforms::RULE,
+    unmanaged_downloads::RULE,
+    untrusted_places::RULE,
+    admin_consent_workflow::RULE,
+    application_credentials::RULE,
+    group_owner_consent::RULE,
+    risky_app_consent::RULE,
+    application_secrets::RULE,
+    strong_applications::RULE,
+    tenant_wide_consent::RULE,
+    user_consent::RULE,
+    users_register_apps::RULE,
+    authenticator::RULE,
+    authenticator_context::RULE,
+    banned_passwords::RULE,
+    password_protection_on_premises::RULE,
+    method_migration::RULE,
+    passkey_models::RULE,
+    passkeys::RULE,
+    passwords_do_not_expire::RULE,
+    report_suspicious::RULE,
+    smart_lockout::RULE,
+    sms_sign_in::RULE,
+    temporary_access_pass::RULE,
+    weak_methods::RULE,
+    compliance_default::RULE,
+    device_join::RULE,
+    local_administrator_passwords::RULE,
+    multi_admin_approval::RULE,
+    users_read_bitlocker::RULE,
+    federated_domains::RULE,
+    password_hash_synchronization::RULE,
+    synchronization_takeover::RULE,
+    activation_approval::RULE,
+    role_alerts::RULE,
+    cloud_only_administrators::RULE,
+    finer_roles::RULE,
+    global_administrators::RULE,
+    administrators_licences::RULE,
+    roles_outside_pim::RULE,
+    permanent_roles::RULE,
+    external_sharing::RULE,
+    sharepoint_legacy_authentication::RULE,
+    guest_resharing::RULE,
+    sharing_domains::RULE,
+    sync_client::RULE,
+    sspr_for_admins::RULE,
+    users_create_groups::RULE,
+    users_create_tenants::RULE,
+    group_guests::RULE,
+    guest_access::RULE,
+    guest_invites::RULE,
+    users_read_users::RULE,
+    self_service_sign_up::RULE,
+];
+
+/// Who holds a role at the root of the directory: symbols of people and applications, members of groups among them.
+fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Skip> {
+    let mut out = BTreeSet::new();
+    let given = f.many("roles/assignments")?.iter();
+    for o in given.filter(|o| o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))) {
+        let who = o.body["principalId"].as_str().ok_or_else(|| Skip(format!("not collected: who holds a role by {}", o.name)))?;
+        match who.strip_prefix("@groups/") {
+            Some(group) => {
+                let found = f.many("directory/referenced-groups")?.iter().find(|g| g.name == group);
+                let members = found.and_then(|g| g.body["members"].as_array()).ok_or_else(|| Skip(format!("not collected: who is in the group {group}")))?;
+                out.extend(members.iter().filter_map(|m| m.as_str()).map(str::to_owned));
+            }
+            None => {
+                out.insert(who.to_owned());
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Some names, and how many more.
+fn names(symbols: Vec<&String>) -> String {
+    let shown = symbols.iter().take(6).map(|s| s.split_once('/').map_or(s.as_str(), |(_, n)| n)).collect::<Vec<_>>().join(", ");
+    if symbols.len() > 6 { format!("{shown} and {} more", symbols.len() - 6) } else { shown }
+}
+
+/// One rule of a role's activation policy.
+fn activation_rule<'c>(f: &Facts<'c>, role: &str, id: &str) -> Result<&'c Value, Skip> {
+    let policy = f.many("roles/activation-policies")?.iter().find(|o| o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role)));
+    let rules = policy.and_then(|o| o.body["policy"]["rules"].as_array());
+    let found = rules.into_iter().flatten().find(|r| r["id"] == id);
+    found.ok_or_else(|| Skip(format!("not collected: {id} of the role {}", crate::words::roles(&[role]))))
+}

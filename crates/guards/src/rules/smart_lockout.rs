@@ -1,0 +1,31 @@
+use crate::{
+    Facts,
+    rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
+};
+
+const INPUTS: &[&str] = &["directory/group-settings", "directory/group-setting-templates"];
+
+/// Guessing locks an account soon and for long enough.
+pub(super) const RULE: Rule = Rule {
+    id: "authentication.smart-lockout",
+    title: "Guessing locks an account soon and for long enough",
+    why: "Ten guesses a minute at 500 pupils find a weak password in an afternoon.",
+    area: Area::Authentication,
+    severity: Severity::Medium,
+    confidence: Confidence::Certain,
+    satisfies: &["EIDSCA.PR05", "EIDSCA.PR06", "entra_password_protection_lockout_duration_configured", "entra_password_protection_lockout_threshold_limited"],
+    inputs: INPUTS,
+    remedy: "Entra admin center, Authentication methods, Password protection: lockout threshold at most 10, duration at least 60 seconds.",
+    judge,
+};
+
+fn judge(f: &Facts<'_>) -> Judged {
+    let mut concerns = Vec::new();
+    if !f.directory_setting("Password Rule Settings", "LockoutDurationInSeconds")?.trim().parse::<u32>().is_ok_and(|n| n >= 60) {
+        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "accounts are locked for less than 60 seconds"));
+    }
+    if !f.directory_setting("Password Rule Settings", "LockoutThreshold")?.trim().parse::<u32>().is_ok_and(|n| (1..=10).contains(&n)) {
+        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "accounts are locked only after more than 10 guesses"));
+    }
+    verdict(concerns)
+}

@@ -1,0 +1,27 @@
+use crate::{
+    Facts,
+    rule::{Area, Confidence, Judged, Rule, Severity, verdict},
+};
+
+const INPUTS: &[&str] = &["identity/authorization"];
+
+/// People can find each other.
+pub(super) const RULE: Rule = Rule {
+    id: "users.read-others",
+    title: "People can find each other",
+    why: "Without it Teams, Planner and address lists break, and nothing is safer: the address list shows the same.",
+    area: Area::Users,
+    severity: Severity::Low,
+    confidence: Confidence::Certain,
+    satisfies: &["EIDSCA.AP14"],
+    inputs: INPUTS,
+    remedy: "Authorization policy: defaultUserRolePermissions.allowedToReadOtherUsers = true.",
+    judge,
+};
+
+fn judge(f: &Facts<'_>) -> Judged {
+    let setting = f.one(INPUTS[0])?;
+    let mut concerns = Vec::new();
+    setting.want("defaultUserRolePermissions.allowedToReadOtherUsers", true, "people cannot read other users", &mut concerns)?;
+    verdict(concerns)
+}

@@ -1,0 +1,103 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How the reading of a collection of settings ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum CollectionState {
+    /// All of it was read.
+    Collected,
+    /// The tenant has no licence for it.
+    NotLicensed {
+        /// What the service said.
+        why: String,
+    },
+    /// The application lacks a permission.
+    NoPermission {
+        /// The permission that would do.
+        permission: String,
+        /// What the service said.
+        why: String,
+    },
+    /// No interface gives it.
+    NoApi {
+        /// Where it can be seen instead.
+        why: String,
+    },
+    /// The service failed; what was there before is kept.
+    Failed {
+        /// How.
+        why: String,
+    },
+}
+
+impl CollectionState {
+    /// Whether all of it was read.
+    pub fn is_collected(&self) -> bool {
+        *self == CollectionState::Collected
+    }
+
+    /// Why a rule that needs it cannot judge; empty when it can.
+    pub fn lack(&self) -> String {
+        match self {
+            CollectionState::Collected => String::new(),
+            CollectionState::NotLicensed { why } => format!("not licensed: {why}"),
+            CollectionState::NoPermission { permission, .. } => format!("no permission: {permission} is not granted"),
+            CollectionState::NoApi { why } => format!("no API: {why}"),
+            CollectionState::Failed { why } => format!("not collected: {why}"),
+        }
+    }
+}
+
+/// One object of a tenant's configuration.
+///
+/// Invariant: two tenants that are set up alike have equal names and bodies. Ids stand apart, a reference to another object of
+/// the same tenant is its symbol (`@groups/All staff`), and what changes by itself (times, authors) is in `volatile`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfigObject {
+    /// Unique in its collection.
+    pub name: String,
+    /// The tenant's own id of it; empty for what exists once.
+    pub id: String,
+    /// The settings.
+    pub body: Value,
+    /// What changes without anybody changing a setting.
+    pub volatile: Value,
+}
+
+/// The objects of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfigCollection {
+    /// How its reading ended.
+    #[serde(flatten)]
+    pub state: CollectionState,
+    /// Sorted by name.
+    #[serde(default)]
+    pub objects: Vec<ConfigObject>,
+}
+
+/// The configuration of a tenant at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configuration {
+    /// The tenant's name here.
+    pub tenant: String,
+    /// When it was read.
+    pub taken: jiff::Timestamp,
+    /// By name, such as `identity/conditional-access-policies`.
+    pub collections: BTreeMap<String, ConfigCollection>,
+    /// Symbols that bodies use, and the ids that they stood for.
+    pub references: BTreeMap<String, String>,
+}
+
+impl Configuration {
+    /// An empty one.
+    pub fn new(tenant: impl Into<String>, taken: jiff::Timestamp) -> Self {
+        Self { tenant: tenant.into(), taken, collections: BTreeMap::new(), references: BTreeMap::new() }
+    }
+
+    /// An object by collection and name.
+    pub fn object(&self, collection: &str, name: &str) -> Option<&ConfigObject> {
+        self.collections.get(collection)?.objects.iter().find(|o| o.name == name)
+    }
+}

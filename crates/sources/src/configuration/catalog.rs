@@ -1,0 +1,218 @@
+//! What is collected: one row a kind of object. A row that is missing here is missing in every snapshot.
+
+use strongroom_graph::Scope;
+
+/// Whether there is one of it or many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One object, named by the last part of its collection.
+    One,
+    /// A list.
+    Many,
+}
+
+/// What an object is called.
+#[derive(Debug, Clone, Copy)]
+pub enum Naming {
+    /// By the first of these properties that is there.
+    First(&'static [&'static str]),
+    /// By all of these properties together.
+    Join(&'static [&'static str]),
+}
+
+/// How one kind of object is read.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    /// Where it stands in a snapshot: `area/kind`.
+    pub name: &'static str,
+    /// What is asked for, below the version.
+    pub target: &'static str,
+    /// One or many.
+    pub shape: Shape,
+    /// Asked of `beta`, because v1.0 lacks what rules need.
+    pub beta: bool,
+    /// What people know an object by.
+    pub naming: Naming,
+    /// The least permission of an application that reads it.
+    pub permission: &'static str,
+    /// Properties that change without anybody changing a setting, beside those that are the same everywhere.
+    pub volatile: &'static [&'static str],
+    /// What its absence means when the service denies it although the permission is there.
+    pub licence: Option<&'static str>,
+    /// The limit that it counts against.
+    pub limit: Limit,
+}
+
+/// Which published limit a collector counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Conditional Access and named locations: one request a second for a tenant.
+    Policies,
+    /// The directory.
+    Directory,
+    /// Intune.
+    Intune,
+    /// Alerts and scores.
+    Security,
+}
+
+impl Limit {
+    pub(crate) fn scope(self) -> Scope {
+        match self {
+            Limit::Policies => Scope::Policies,
+            Limit::Directory => Scope::Directory,
+            Limit::Intune => Scope::Intune,
+            Limit::Security => Scope::Security,
+        }
+    }
+}
+
+const fn many(name: &'static str, target: &'static str, permission: &'static str) -> Collector {
+    Collector {
+        name,
+        target,
+        shape: Shape::Many,
+        beta: false,
+        naming: Naming::First(&["displayName", "id"]),
+        permission,
+        volatile: &[],
+        licence: None,
+        limit: Limit::Directory,
+    }
+}
+
+const fn one(name: &'static str, target: &'static str, permission: &'static str) -> Collector {
+    Collector { shape: Shape::One, ..many(name, target, permission) }
+}
+
+const fn intune(name: &'static str, target: &'static str, permission: &'static str) -> Collector {
+    Collector { limit: Limit::Intune, licence: Some("Intune"), volatile: &["version"], ..many(name, target, permission) }
+}
+
+const fn premium(collector: Collector, licence: &'static str) -> Collector {
+    Collector { licence: Some(licence), ..collector }
+}
+
+const fn beta(collector: Collector) -> Collector {
+    Collector { beta: true, ..collector }
+}
+
+const fn named(collector: Collector, by: &'static [&'static str]) -> Collector {
+    Collector { naming: Naming::First(by), ..collector }
+}
+
+const fn joined(collector: Collector, by: &'static [&'static str]) -> Collector {
+    Collector { naming: Naming::Join(by), ..collector }
+}
+
+const fn slow(collector: Collector) -> Collector {
+    Collector { limit: Limit::Policies, ..collector }
+}
+
+const P1: &str = "Entra ID P1";
+const P2: &str = "Entra ID P2";
+const POLICY: &str = "Policy.Read.All";
+const ROLES: &str = "RoleManagement.Read.Directory";
+const WHO_MAY_WHAT: &[&str] = &["roleDefinitionId", "principalId", "directoryScopeId"];
+
+/// Everything that is collected, in the order of reading.
+pub const CATALOG: &[Collector] = &[
+    slow(premium(many("identity/conditional-access-policies", "identity/conditionalAccess/policies", POLICY), P1)),
+    slow(premium(many("identity/named-locations", "identity/conditionalAccess/namedLocations", POLICY), P1)),
+    premium(many("identity/authentication-strengths", "policies/authenticationStrengthPolicies", POLICY), P1),
+    premium(many("identity/authentication-contexts", "identity/conditionalAccess/authenticationContextClassReferences", "AuthenticationContext.Read.All"), P1),
+    beta(one("identity/authentication-methods", "policies/authenticationMethodsPolicy", POLICY)),
+    one("identity/authorization", "policies/authorizationPolicy", POLICY),
+    one("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", POLICY),
+    one("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", POLICY),
+    one("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", POLICY),
+    named(many("identity/cross-tenant-access-partners", "policies/crossTenantAccessPolicy/partners", POLICY), &["tenantId"]),
+    one("identity/device-registration", "policies/deviceRegistrationPolicy", "Policy.Read.DeviceConfiguration"),
+    one("identity/authentication-flows", "policies/authenticationFlowsPolicy", POLICY),
+    many("identity/activity-timeouts", "policies/activityBasedTimeoutPolicies", POLICY),
+    many("identity/token-lifetimes", "policies/tokenLifetimePolicies", POLICY),
+    many("identity/claims-mappings", "policies/claimsMappingPolicies", POLICY),
+    many("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", POLICY),
+    many("identity/permission-grant-policies", "policies/permissionGrantPolicies", "Policy.Read.PermissionGrant"),
+    one("applications/default-management-policy", "policies/defaultAppManagementPolicy", POLICY),
+    many("applications/management-policies", "policies/appManagementPolicies", POLICY),
+    Collector {
+        volatile: &["appId"],
+        ..many(
+            "applications/registrations",
+            "applications?$select=id,appId,displayName,signInAudience,keyCredentials,passwordCredentials,requiredResourceAccess,web,spa,publicClient,isFallbackPublicClient,tags,api,identifierUris,optionalClaims,groupMembershipClaims&$top=999",
+            "Application.Read.All",
+        )
+    },
+    named(
+        many(
+            "applications/service-principals",
+            "servicePrincipals?$select=id,appId,displayName,accountEnabled,appOwnerOrganizationId,appRoleAssignmentRequired,servicePrincipalType,keyCredentials,passwordCredentials,preferredSingleSignOnMode,replyUrls,tags&$top=999",
+            "Application.Read.All",
+        ),
+        &["appId"],
+    ),
+    joined(
+        many("applications/delegated-grants", "oauth2PermissionGrants?$top=999", "Directory.Read.All"),
+        &["clientId", "resourceId", "consentType", "principalId"],
+    ),
+    many("roles/definitions", "roleManagement/directory/roleDefinitions", ROLES),
+    joined(many("roles/assignments", "roleManagement/directory/roleAssignments", ROLES), WHO_MAY_WHAT),
+    joined(
+        premium(many("roles/active-schedules", "roleManagement/directory/roleAssignmentSchedules", "RoleAssignmentSchedule.Read.Directory"), P2),
+        WHO_MAY_WHAT,
+    ),
+    joined(
+        premium(many("roles/eligible-schedules", "roleManagement/directory/roleEligibilitySchedules", "RoleEligibilitySchedule.Read.Directory"), P2),
+        WHO_MAY_WHAT,
+    ),
+    joined(
+        premium(
+            many(
+                "roles/activation-policies",
+                "policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType eq 'DirectoryRole'&$expand=policy($expand=rules)",
+                "RoleManagementPolicy.Read.Directory",
+            ),
+            P2,
+        ),
+        &["roleDefinitionId"],
+    ),
+    many("directory/administrative-units", "directory/administrativeUnits", "AdministrativeUnit.Read.All"),
+    named(many("directory/domains", "domains", "Domain.Read.All"), &["id"]),
+    one("directory/organization", "organization", "Organization.Read.All"),
+    many("directory/group-settings", "groupSettings", "GroupSettings.Read.All"),
+    many("directory/group-setting-templates", "groupSettingTemplates", "GroupSettings.Read.All"),
+    named(many("directory/group-lifecycle", "groupLifecyclePolicies", "Directory.Read.All"), &["managedGroupTypes", "id"]),
+    one("directory/synchronization", "directory/onPremisesSynchronization", "OnPremDirectorySynchronization.Read.All"),
+    Collector {
+        volatile: &["consumedUnits", "prepaidUnits", "subscriptionIds", "accountId", "accountName"],
+        ..named(many("directory/licences", "subscribedSkus", "Organization.Read.All"), &["skuPartNumber"])
+    },
+    one("sharepoint/settings", "admin/sharepoint/settings", "SharePointTenantSettings.Read.All"),
+    Collector { shape: Shape::One, ..intune("devices/settings", "deviceManagement?$select=settings", "DeviceManagementServiceConfig.Read.All") },
+    intune("devices/configurations", "deviceManagement/deviceConfigurations?$expand=assignments", "DeviceManagementConfiguration.Read.All"),
+    intune("devices/compliance-policies", "deviceManagement/deviceCompliancePolicies?$expand=assignments", "DeviceManagementConfiguration.Read.All"),
+    intune("devices/enrolment", "deviceManagement/deviceEnrollmentConfigurations?$expand=assignments", "DeviceManagementServiceConfig.Read.All"),
+    intune("devices/app-protection", "deviceAppManagement/managedAppPolicies", "DeviceManagementApps.Read.All"),
+    intune("devices/roles", "deviceManagement/roleDefinitions", "DeviceManagementRBAC.Read.All"),
+    beta(named(
+        intune("devices/settings-catalog", "deviceManagement/configurationPolicies?$expand=assignments", "DeviceManagementConfiguration.Read.All"),
+        &["name", "id"],
+    )),
+    beta(intune("devices/filters", "deviceManagement/assignmentFilters", "DeviceManagementConfiguration.Read.All")),
+    beta(intune("devices/approval-policies", "deviceManagement/operationApprovalPolicies", "DeviceManagementRBAC.Read.All")),
+];
+
+/// What no interface that is known for certain gives, and where a person finds it.
+pub const NO_API: &[(&str, &str)] = &[
+    (
+        "powerplatform/settings",
+        "Power Platform settings are read through an interface of their own whose shapes are not published; see the Power Platform admin center",
+    ),
+    ("powerbi/settings", "Power BI tenant settings are read through an interface of their own; see the Fabric admin portal"),
+    ("exchange/public-folders", "public folders have no Graph API; see Exchange Online PowerShell"),
+    (
+        "sharepoint/sharing-links",
+        "the default kind, permission and expiry of sharing links are not in Graph's SharePoint settings; see the SharePoint admin center",
+    ),
+];

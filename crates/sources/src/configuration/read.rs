@@ -1,0 +1,291 @@
+//! The requests.
+
+use super::{
+    MICROSOFT_TENANT, Raw,
+    catalog::{CATALOG, Collector, NO_API, Shape},
+    settle,
+    settle::is_guid,
+};
+use crate::{Client, Error, ErrorKind, escape};
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use strongroom_graph::{Request, Scope};
+use strongroom_model::{CollectionState, Configuration, Progress};
+
+/// Collections asked for at once; the budgets of their scopes hold them back further.
+const AT_ONCE: usize = 8;
+/// `directoryObjects/getByIds` takes so many. Source: Graph v1.0, summer of 2026.
+const IDS_MAX: usize = 1_000;
+/// Microsoft Graph's own application id, the same everywhere.
+const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
+/// Properties of a user that decide what its power means.
+const USER: &str = "$select=id,userPrincipalName,displayName,accountEnabled,userType,onPremisesSyncEnabled,assignedLicenses";
+
+/// Reads the configuration of a tenant.
+///
+/// # Errors
+/// Only when the tenant as a whole is out of reach; what one collection lacks is said by its state.
+pub async fn read(client: &Client, tenant: &str, progress: &dyn Progress) -> Result<Configuration, Error> {
+    progress.phase("configuration");
+    progress.expect(CATALOG.len() as u64 + 4, 0);
+    let taken = client.clock().now();
+    let mut raw = Raw::default();
+    let mut answers = stream::iter(CATALOG).map(|c| async move { (c, collect(client, c).await) }).buffer_unordered(AT_ONCE);
+    while let Some((c, answer)) = answers.next().await {
+        raw.collections.insert(c.name.to_owned(), state_of(c.permission, c.licence, answer)?);
+        progress.advance(1, 0);
+    }
+    drop(answers);
+    for (name, why) in NO_API {
+        raw.collections.insert((*name).to_owned(), (Some(CollectionState::NoApi { why: (*why).to_owned() }), Vec::new()));
+    }
+    if let Some(id) = raw.collections.get("directory/organization").and_then(|(_, v)| v.first()).and_then(|v| v["id"].as_str()) {
+        raw.tenant_id = id.to_owned();
+    }
+    let federation = federation(client, &raw).await;
+    raw.collections.insert("directory/federation".into(), state_of("Domain.Read.All", None, federation)?);
+    progress.advance(1, 0);
+    let permissions = permissions(client, &raw).await;
+    raw.collections.insert("applications/permissions".into(), state_of("Application.Read.All", None, permissions)?);
+    progress.advance(1, 0);
+    principals(client, &mut raw).await?;
+    progress.advance(2, 0);
+    Ok(settle(tenant, taken, raw))
+}
+
+async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
+    let mut request = Request::get(c.limit.scope(), c.target);
+    if c.beta {
+        request = request.beta();
+    }
+    if c.shape == Shape::Many {
+        return client.list(&request).await;
+    }
+    let body: Value = client.json(&request).await?;
+    // `organization` and `onPremisesSynchronization` are lists of one.
+    Ok(match body.get("value").and_then(Value::as_array) {
+        Some(rows) => rows.iter().take(1).cloned().collect(),
+        None => vec![body],
+    })
+}
+
+type Collected = (Option<CollectionState>, Vec<Value>);
+
+/// What an answer says of a collection. The tenant as a whole being out of reach is an error of the whole run.
+fn state_of(permission: &str, licence: Option<&str>, answer: Result<Vec<Value>, Error>) -> Result<Collected, Error> {
+    let e = match answer {
+        Ok(values) => return Ok((None, values)),
+        Err(e) => e,
+    };
+    let says = e.text.to_lowercase();
+    let unlicensed = ["licens", "premium", "not applicable to target tenant", "does not have a spo"].iter().any(|w| says.contains(w));
+    let state = match e.kind {
+        ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => return Err(e),
+        ErrorKind::Denied | ErrorKind::BadRequest if unlicensed => CollectionState::NotLicensed { why: licence.unwrap_or("the service says so").to_owned() },
+        ErrorKind::Denied => CollectionState::NoPermission { permission: permission.to_owned(), why: e.text },
+        _ => CollectionState::Failed { why: e.text },
+    };
+    Ok((Some(state), Vec::new()))
+}
+
+/// How federated domains sign people in.
+async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
+    let Some((None, domains)) = raw.collections.get("directory/domains") else {
+        return Err(Error::new(ErrorKind::Denied, "the domains could not be read"));
+    };
+    let mut all = Vec::new();
+    for domain in domains.iter().filter(|d| d["authenticationType"] == "Federated").filter_map(|d| d["id"].as_str()) {
+        for mut row in client.list(&Request::get(Scope::Directory, format!("domains/{}/federationConfiguration", escape(domain)))).await? {
+            row["domain"] = domain.into();
+            row["displayName"] = format!("{domain} {}", row["displayName"].as_str().unwrap_or_default()).trim().into();
+            all.push(row);
+        }
+    }
+    Ok(all)
+}
+
+/// Which applications may do what in Microsoft Graph by themselves, without a user.
+async fn permissions(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
+    let Some((None, apps)) = raw.collections.get("applications/service-principals") else {
+        return Err(Error::new(ErrorKind::Denied, "the service principals could not be read"));
+    };
+    let Some(graph) = apps.iter().find(|a| a["appId"] == GRAPH_APP).and_then(|a| a["id"].as_str()) else {
+        return Err(Error::new(ErrorKind::BadAnswer, "the tenant lists no service principal of Microsoft Graph"));
+    };
+    let graph = escape(graph);
+    let roles: Value = client.json(&Request::get(Scope::Directory, format!("servicePrincipals/{graph}?$select=id,appRoles"))).await?;
+    let names: BTreeMap<&str, &str> =
+        roles["appRoles"].as_array().into_iter().flatten().filter_map(|r| Some((r["id"].as_str()?, r["value"].as_str()?))).collect();
+    let granted = client.list(&Request::get(Scope::Directory, format!("servicePrincipals/{graph}/appRoleAssignedTo?$top=999"))).await?;
+    let microsofts: BTreeSet<&str> = apps.iter().filter(|a| a["appOwnerOrganizationId"] == MICROSOFT_TENANT).filter_map(|a| a["id"].as_str()).collect();
+    Ok(granted
+        .iter()
+        .filter(|g| g["principalId"].as_str().is_none_or(|p| !microsofts.contains(p)))
+        .map(|g| {
+            let permission = g["appRoleId"].as_str().map(|id| names.get(id).copied().unwrap_or(id));
+            json!({
+                "id": g["id"],
+                "displayName": format!("{} {}", g["principalDisplayName"].as_str().unwrap_or_default(), permission.unwrap_or_default()),
+                "application": g["principalId"],
+                "permission": permission,
+                "resource": "Microsoft Graph",
+                "createdDateTime": g["createdDateTime"],
+            })
+        })
+        .collect())
+}
+
+/// Who is meant by the ids that settings mention: names for all of them, members for groups that give power or take people out
+/// of a policy, and the facts of people with roles.
+async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut meant: BTreeSet<String> = BTreeSet::new();
+    let mut powerful: BTreeSet<String> = BTreeSet::new();
+    for (name, (_, values)) in &raw.collections {
+        for v in values {
+            known.extend([&v["id"], &v["appId"]].into_iter().filter_map(|i| i.as_str()).map(str::to_lowercase));
+            match name.as_str() {
+                "roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules" => {
+                    powerful.extend(v["principalId"].as_str().map(str::to_lowercase))
+                }
+                "applications/delegated-grants" => meant.extend(v["principalId"].as_str().map(str::to_lowercase)),
+                "identity/conditional-access-policies" => ids_in(&v["conditions"]["users"], &mut meant),
+                "identity/authentication-methods" | "identity/device-registration" | "identity/admin-consent-requests" | "roles/activation-policies" => {
+                    ids_in(v, &mut meant);
+                }
+                n if n.starts_with("devices/") => ids_in(&v["assignments"], &mut meant),
+                _ => {}
+            }
+        }
+    }
+    meant.extend(powerful.iter().cloned());
+    meant.retain(|id| is_guid(id) && !known.contains(id));
+    let mut groups = Vec::new();
+    let mut people: BTreeSet<String> = BTreeSet::new();
+    let mut state: Option<CollectionState> = None;
+    let all: Vec<String> = meant.into_iter().collect();
+    for ids in all.chunks(IDS_MAX) {
+        let body = json!({"ids": ids, "types": ["user", "group", "device", "servicePrincipal"]});
+        let request = Request::post(Scope::Directory, "directoryObjects/getByIds", &body).repeatable();
+        let rows = match client.list(&request).await {
+            Ok(rows) => rows,
+            Err(e) => {
+                (state, _) = state_of("Directory.Read.All", None, Err(e))?;
+                break;
+            }
+        };
+        for row in rows {
+            let (Some(id), Some(kind)) = (row["id"].as_str().map(str::to_lowercase), row["@odata.type"].as_str()) else { continue };
+            let label = |keys: &[&str]| keys.iter().find_map(|k| row[*k].as_str()).unwrap_or(&id).to_owned();
+            match kind {
+                "#microsoft.graph.user" => {
+                    if powerful.contains(&id) {
+                        people.insert(id.clone());
+                    }
+                    raw.principals.insert(id.clone(), ("users".into(), label(&["userPrincipalName", "displayName"])));
+                }
+                "#microsoft.graph.group" => {
+                    raw.principals.insert(id.clone(), ("groups".into(), label(&["displayName"])));
+                    groups.push(row);
+                }
+                _ => {
+                    raw.principals.insert(id.clone(), ("service-principals".into(), label(&["appId", "displayName"])));
+                }
+            }
+        }
+    }
+    let (groups, state) = match state {
+        Some(s) => (Vec::new(), Some(s)),
+        None => match members(client, raw, groups, &powerful, &mut people).await {
+            Ok(groups) => (groups, None),
+            Err(e) => {
+                let (state, _) = state_of("GroupMember.Read.All", None, Err(e))?;
+                (Vec::new(), state)
+            }
+        },
+    };
+    let lacking = state.clone();
+    raw.collections.insert("directory/referenced-groups".into(), (state, groups));
+    let targets: Vec<String> = people.iter().map(|id| format!("users/{id}?{USER}")).collect();
+    let answer = match lacking {
+        Some(state) => (Some(state), Vec::new()),
+        None => state_of("User.Read.All", None, facts(client, &targets).await)?,
+    };
+    raw.collections.insert("directory/privileged-users".into(), answer);
+    Ok(())
+}
+
+async fn facts(client: &Client, targets: &[String]) -> Result<Vec<Value>, Error> {
+    let mut all = Vec::new();
+    if targets.is_empty() {
+        return Ok(all);
+    }
+    for answer in client.batch_get(&Scope::Directory, targets).await? {
+        match answer {
+            Ok(user) => all.push(user),
+            // Deleted between two requests.
+            Err(e) if e.kind == ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    for user in &mut all {
+        user["licences"] = user["assignedLicenses"].as_array().map_or(0, Vec::len).into();
+        if let Some(map) = user.as_object_mut() {
+            map.remove("assignedLicenses");
+            // Known by the name that signs in.
+            let name = map.get("userPrincipalName").cloned();
+            map.insert("displayName".into(), name.unwrap_or_default());
+        }
+    }
+    Ok(all)
+}
+
+/// Members matter where a group gives a role or takes people out of a policy.
+async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &BTreeSet<String>, people: &mut BTreeSet<String>) -> Result<Vec<Value>, Error> {
+    let mut excluded = BTreeSet::new();
+    for v in raw.collections.get("identity/conditional-access-policies").map(|(_, v)| v.as_slice()).unwrap_or_default() {
+        ids_in(&v["conditions"]["users"]["excludeGroups"], &mut excluded);
+    }
+    let mut out = Vec::new();
+    for g in groups {
+        let id = g["id"].as_str().unwrap_or_default().to_lowercase();
+        let mut body = json!({"id": id});
+        for key in
+            ["displayName", "description", "isAssignableToRole", "isManagementRestricted", "membershipRule", "securityEnabled", "groupTypes", "visibility"]
+        {
+            if let Some(v) = g.get(key).filter(|v| !v.is_null()) {
+                body[key] = v.clone();
+            }
+        }
+        if powerful.contains(&id) || excluded.contains(&id) {
+            let mut ids = Vec::new();
+            for m in
+                client.list(&Request::get(Scope::Directory, format!("groups/{id}/members?$select=id,displayName,userPrincipalName&$top=999")).cost(3)).await?
+            {
+                let Some(member) = m["id"].as_str().map(str::to_lowercase) else { continue };
+                let kind = if m["@odata.type"] == "#microsoft.graph.group" { "groups" } else { "users" };
+                let label = m["userPrincipalName"].as_str().or_else(|| m["displayName"].as_str()).unwrap_or(&member);
+                raw.principals.insert(member.clone(), (kind.into(), label.to_owned()));
+                if powerful.contains(&id) && kind == "users" {
+                    people.insert(member.clone());
+                }
+                ids.push(member);
+            }
+            body["members"] = ids.into();
+        }
+        out.push(body);
+    }
+    Ok(out)
+}
+
+fn ids_in(v: &Value, out: &mut BTreeSet<String>) {
+    match v {
+        Value::String(s) if is_guid(s) => {
+            out.insert(s.to_lowercase());
+        }
+        Value::Array(rows) => rows.iter().for_each(|r| ids_in(r, out)),
+        Value::Object(map) => map.values().for_each(|r| ids_in(r, out)),
+        _ => {}
+    }
+}

@@ -1,0 +1,236 @@
+//! From what Graph gives to what is kept: ids become symbols, what changes by itself goes aside, names become unique.
+
+use super::catalog::{CATALOG, Collector, Naming, Shape};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
+
+/// Properties that change without anybody changing a setting, wherever they stand.
+pub const EVERYWHERE: &[&str] = &[
+    "createdDateTime",
+    "modifiedDateTime",
+    "lastModifiedDateTime",
+    "lastModifiedBy",
+    "deletedDateTime",
+    "renewedDateTime",
+    "createdBy",
+    "onPremisesLastSyncDateTime",
+];
+
+/// The tenant that owns Microsoft's own applications; the same in every tenant.
+pub const MICROSOFT_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
+
+/// What was read, before it is settled.
+#[derive(Debug, Clone, Default)]
+pub struct Raw {
+    /// How each collection ended, and its objects as Graph gave them.
+    pub collections: BTreeMap<String, (Option<CollectionState>, Vec<Value>)>,
+    /// Ids of users, groups and the like that settings refer to, and what they are: `("users", "ann@school")`.
+    pub principals: BTreeMap<String, (String, String)>,
+    /// The tenant's own id.
+    pub tenant_id: String,
+}
+
+/// Settles what was read.
+pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
+    let mut symbols = Symbols::default();
+    if !raw.tenant_id.is_empty() {
+        symbols.add(&raw.tenant_id, "tenant".into(), "this");
+    }
+    for (id, (kind, name)) in &raw.principals {
+        symbols.add(id, kind.clone(), name);
+    }
+    for (collection, (_, values)) in &raw.collections {
+        let kind = collection.rsplit('/').next().unwrap_or(collection);
+        for v in values.iter().filter(|v| is_own(collection, v, &raw.tenant_id)) {
+            let label = v["displayName"].as_str().or_else(|| v["name"].as_str()).unwrap_or_default();
+            for id in ["id", "appId"].iter().filter(|k| collection == "applications/registrations" || **k == "id").filter_map(|k| v[*k].as_str()) {
+                if is_guid(id) && !label.is_empty() {
+                    symbols.add(id, kind.to_owned(), label);
+                }
+            }
+        }
+    }
+    // A service principal is known by its application, whose id is the same in every tenant that trusts it.
+    for v in raw.collections.get("applications/service-principals").map(|(_, v)| v.as_slice()).unwrap_or_default() {
+        if let (Some(id), Some(app)) = (v["id"].as_str(), v["appId"].as_str()) {
+            let known = symbols.by_id.get(&app.to_lowercase()).map_or(app, |s| s.split_once('/').map_or(app, |(_, n)| n)).to_owned();
+            symbols.by_id.remove(&id.to_lowercase());
+            symbols.add(id, "service-principals".into(), &known);
+        }
+    }
+    let roles: HashMap<String, String> = raw
+        .collections
+        .get("roles/definitions")
+        .into_iter()
+        .flat_map(|(_, v)| v)
+        .filter_map(|v| Some((v["id"].as_str()?.to_lowercase(), v["displayName"].as_str()?.to_owned())))
+        .collect();
+    let mut out = Configuration::new(tenant, taken);
+    for (name, (state, values)) in raw.collections {
+        let collector = CATALOG.iter().find(|c| c.name == name);
+        let objects = values.into_iter().filter(|v| is_kept(&name, v)).map(|v| object(&name, collector, v, &mut symbols, &roles)).collect();
+        out.collections.insert(name, ConfigCollection { state: state.unwrap_or(CollectionState::Collected), objects: unique(objects) });
+    }
+    out.references = symbols.used.iter().filter_map(|s| Some((s.clone(), symbols.by_symbol.get(s)?.clone()))).collect();
+    out
+}
+
+/// Whether an object's id belongs to this tenant alone. What Microsoft ships has the same id everywhere and keeps it, so that
+/// nobody can take its place by taking its name.
+fn is_own(collection: &str, v: &Value, tenant: &str) -> bool {
+    match collection {
+        "roles/definitions" => v["isBuiltIn"] == false,
+        "identity/authentication-strengths" => v["policyType"] != "builtIn",
+        "applications/service-principals" => v["appOwnerOrganizationId"].as_str().is_some_and(|o| o.eq_ignore_ascii_case(tenant)),
+        "applications/registrations" | "identity/named-locations" | "directory/administrative-units" | "devices/filters" | "devices/roles" => true,
+        _ => false,
+    }
+}
+
+/// Microsoft's own service principals come and go by themselves; the rules need none of them.
+fn is_kept(collection: &str, v: &Value) -> bool {
+    collection != "applications/service-principals" || v["appOwnerOrganizationId"].as_str() != Some(MICROSOFT_TENANT)
+}
+
+fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols: &mut Symbols, roles: &HashMap<String, String>) -> ConfigObject {
+    let id = value["id"].as_str().unwrap_or_default().to_owned();
+    let mut volatile = Map::new();
+    let mut map = match value {
+        Value::Object(map) => map,
+        other => Map::from_iter([("value".to_owned(), other)]),
+    };
+    map.remove("id");
+    for key in EVERYWHERE.iter().chain(collector.map(|c| c.volatile).unwrap_or_default()) {
+        if let Some(v) = map.remove(*key)
+            && !v.is_null()
+        {
+            volatile.insert((*key).to_owned(), v);
+        }
+    }
+    let mut body = Value::Object(map);
+    clean(&mut body);
+    symbols.replace(&mut body);
+    let name = match collector.map_or(Naming::First(&["displayName", "name"]), |c| c.naming) {
+        _ if collector.is_some_and(|c| c.shape == Shape::One) => collection.rsplit('/').next().unwrap_or(collection).to_owned(),
+        Naming::First(keys) => keys.iter().find_map(|k| if *k == "id" { Some(id.clone()) } else { text(&body[*k]) }).unwrap_or_else(|| id.clone()),
+        Naming::Join(keys) => {
+            keys.iter().filter_map(|k| text(&body[*k])).map(|t| roles.get(&t.to_lowercase()).cloned().unwrap_or(t)).collect::<Vec<_>>().join(" ")
+        }
+    };
+    ConfigObject { name: name.strip_prefix("@applications/").unwrap_or(&name).to_owned(), id, body, volatile: Value::Object(volatile) }
+}
+
+fn text(v: &Value) -> Option<String> {
+    match v {
+        Value::String(s) if !s.trim().is_empty() => Some(s.clone()),
+        Value::Number(n) => Some(n.to_string()),
+        _ => None,
+    }
+}
+
+/// Annotations, and the ids and times of nested things, say nothing about settings.
+fn clean(v: &mut Value) {
+    match v {
+        Value::Object(map) => {
+            map.retain(|k, _| !k.contains("@odata.") || k == "@odata.type");
+            map.remove("policyId");
+            for (k, inner) in map.iter_mut() {
+                if k == "assignments" || k == "policy" {
+                    let rows = match &mut *inner {
+                        Value::Array(rows) => rows.iter_mut().collect::<Vec<_>>(),
+                        one => vec![one],
+                    };
+                    for row in rows.into_iter().filter_map(Value::as_object_mut) {
+                        row.remove("id");
+                    }
+                }
+                if let Value::Object(m) = inner {
+                    m.retain(|k, _| !EVERYWHERE.contains(&k.as_str()));
+                }
+                clean(inner);
+            }
+        }
+        Value::Array(rows) => rows.iter_mut().for_each(clean),
+        _ => {}
+    }
+}
+
+/// Two objects of one name are told apart by a number, in the order of what they say, so that equal tenants number alike.
+fn unique(mut objects: Vec<ConfigObject>) -> Vec<ConfigObject> {
+    objects.sort_by_cached_key(|o| (o.name.clone(), o.body.to_string(), o.id.clone()));
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    let taken: BTreeSet<String> = objects.iter().map(|o| o.name.clone()).collect();
+    for o in &mut objects {
+        let n = seen.entry(o.name.clone()).or_default();
+        *n += 1;
+        if *n > 1 {
+            let mut number = *n;
+            while taken.contains(&format!("{} ({number})", o.name)) {
+                number += 1;
+            }
+            o.name = format!("{} ({number})", o.name);
+        }
+    }
+    objects.sort_by(|a, b| a.name.cmp(&b.name));
+    objects
+}
+
+/// Ids and what they are called.
+#[derive(Default)]
+struct Symbols {
+    by_id: HashMap<String, String>,
+    by_symbol: BTreeMap<String, String>,
+    used: BTreeSet<String>,
+}
+
+impl Symbols {
+    fn add(&mut self, id: &str, kind: String, name: &str) {
+        let id = id.to_lowercase();
+        if self.by_id.contains_key(&id) {
+            return;
+        }
+        let kind = if kind == "registrations" { "applications".to_owned() } else { kind };
+        let mut symbol = format!("@{kind}/{name}");
+        let mut n = 1;
+        while self.by_symbol.get(&symbol).is_some_and(|other| *other != id) {
+            n += 1;
+            symbol = format!("@{kind}/{name} ({n})");
+        }
+        // An application has two ids and one name.
+        self.by_id.insert(id.clone(), symbol.clone());
+        self.by_symbol.entry(symbol).or_insert(id);
+    }
+
+    fn replace(&mut self, v: &mut Value) {
+        match v {
+            Value::String(s) => {
+                if let Some(new) = self.in_text(s) {
+                    *s = new;
+                }
+            }
+            Value::Array(rows) => {
+                rows.iter_mut().for_each(|r| self.replace(r));
+                // Lists of references are sets: the order in which the service gives them means nothing.
+                if rows.iter().all(Value::is_string) {
+                    rows.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+                }
+            }
+            Value::Object(map) => map.values_mut().for_each(|r| self.replace(r)),
+            _ => {}
+        }
+    }
+
+    fn in_text(&mut self, s: &str) -> Option<String> {
+        let mut found = s.char_indices().filter_map(|(n, _)| s.get(n..n + 36).filter(|g| is_guid(g)).map(|g| (n, g)));
+        let (at, guid) = found.find(|(_, g)| self.by_id.contains_key(&g.to_lowercase()))?;
+        let symbol = self.by_id.get(&guid.to_lowercase())?.clone();
+        self.used.insert(symbol.clone());
+        Some(format!("{}{symbol}{}", &s[..at], &s[at + 36..]))
+    }
+}
+
+/// Whether a text has the form of a GUID.
+pub(super) fn is_guid(s: &str) -> bool {
+    s.len() == 36 && s.bytes().enumerate().all(|(n, b)| if [8, 13, 18, 23].contains(&n) { b == b'-' } else { b.is_ascii_hexdigit() })
+}

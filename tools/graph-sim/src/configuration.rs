@@ -1,0 +1,483 @@
+//! The tenant's settings: policies, roles, applications, domains, device management. Kept as the JSON that Graph shows, and held
+//! against the published types by a test.
+
+use crate::{
+    directory::next_link,
+    ids::IdMaker,
+    odata::Query,
+    reply::{ApiError, Area, Reply},
+    tenant::Tenant,
+    world::{Call, World},
+};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const HARDENED: &str = include_str!("../data/hardened.json");
+const SLOPPY: &str = include_str!("../data/sloppy.json");
+
+/// How well a seeded school is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Care {
+    /// As the standards ask.
+    #[default]
+    Hardened,
+    /// As one finds it.
+    Sloppy,
+}
+
+/// The settings of one tenant, by path in lower case.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) one: BTreeMap<String, Value>,
+    pub(crate) many: BTreeMap<String, Vec<Value>>,
+    /// Facts of users that a mail server does not care about.
+    pub(crate) people: BTreeMap<String, Value>,
+    /// Paths that the tenant has no licence for.
+    pub(crate) unlicensed: BTreeSet<String>,
+    /// What was deleted and can be had back, by the path that it was deleted from.
+    pub(crate) deleted: BTreeMap<String, Vec<Value>>,
+    /// The directory's audit log, oldest first.
+    pub(crate) audits: Vec<Value>,
+}
+
+struct Route {
+    path: &'static str,
+    read: &'static [&'static str],
+    write: &'static [&'static str],
+    /// Properties that are shown only when expanded.
+    expand: &'static [&'static str],
+    /// Whether what is deleted can be restored.
+    soft: bool,
+    /// Properties that v1.0 does not have; `None` when v1.0 does not have the path at all.
+    beta: Option<&'static [&'static str]>,
+}
+
+const fn route(path: &'static str, read: &'static [&'static str], write: &'static [&'static str]) -> Route {
+    Route { path, read, write, expand: &[], soft: false, beta: Some(&[]) }
+}
+
+const DIRECTORY: &[&str] = &["Directory.Read.All", "Directory.ReadWrite.All"];
+const POLICY: &[&str] = &["Policy.Read.All"];
+const CA_WRITE: &[&str] = &["Policy.ReadWrite.ConditionalAccess"];
+const APPS: &[&str] = &["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"];
+const APPS_WRITE: &[&str] = &["Application.ReadWrite.All"];
+const ROLES: &[&str] = &["RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "Directory.Read.All"];
+const ROLES_WRITE: &[&str] = &["RoleManagement.ReadWrite.Directory"];
+const APP_POLICY: &[&str] = &["Policy.ReadWrite.ApplicationConfiguration"];
+const DEVICE: &[&str] = &["DeviceManagementConfiguration.Read.All", "DeviceManagementConfiguration.ReadWrite.All"];
+const DEVICE_WRITE: &[&str] = &["DeviceManagementConfiguration.ReadWrite.All"];
+const SERVICE: &[&str] = &["DeviceManagementServiceConfig.Read.All", "DeviceManagementServiceConfig.ReadWrite.All"];
+const SERVICE_WRITE: &[&str] = &["DeviceManagementServiceConfig.ReadWrite.All"];
+const RBAC: &[&str] = &["DeviceManagementRBAC.Read.All", "DeviceManagementRBAC.ReadWrite.All"];
+const RBAC_WRITE: &[&str] = &["DeviceManagementRBAC.ReadWrite.All"];
+
+/// Paths as documented, and who may.
+const ROUTES: &[Route] = &[
+    Route { soft: true, ..route("identity/conditionalAccess/policies", POLICY, CA_WRITE) },
+    Route { soft: true, ..route("identity/conditionalAccess/namedLocations", POLICY, CA_WRITE) },
+    route("identity/conditionalAccess/authenticationContextClassReferences", &["AuthenticationContext.Read.All", "Policy.Read.All"], CA_WRITE),
+    route("policies/authenticationStrengthPolicies", POLICY, &["Policy.ReadWrite.AuthenticationMethod"]),
+    Route {
+        beta: Some(&["reportSuspiciousActivitySettings"]),
+        ..route("policies/authenticationMethodsPolicy", POLICY, &["Policy.ReadWrite.AuthenticationMethod"])
+    },
+    route("policies/authorizationPolicy", POLICY, &["Policy.ReadWrite.Authorization"]),
+    route("policies/identitySecurityDefaultsEnforcementPolicy", POLICY, &["Policy.ReadWrite.SecurityDefaults"]),
+    route("policies/adminConsentRequestPolicy", POLICY, &["Policy.ReadWrite.ConsentRequest"]),
+    route("policies/crossTenantAccessPolicy/default", POLICY, &["Policy.ReadWrite.CrossTenantAccess"]),
+    route("policies/crossTenantAccessPolicy/partners", POLICY, &["Policy.ReadWrite.CrossTenantAccess"]),
+    route("policies/deviceRegistrationPolicy", &["Policy.Read.DeviceConfiguration", "Policy.Read.All"], &["Policy.ReadWrite.DeviceConfiguration"]),
+    route("policies/authenticationFlowsPolicy", POLICY, &["Policy.ReadWrite.AuthenticationFlows"]),
+    route("policies/activityBasedTimeoutPolicies", POLICY, APP_POLICY),
+    route("policies/tokenLifetimePolicies", POLICY, APP_POLICY),
+    route("policies/claimsMappingPolicies", POLICY, APP_POLICY),
+    route("policies/homeRealmDiscoveryPolicies", POLICY, APP_POLICY),
+    route("policies/permissionGrantPolicies", &["Policy.Read.PermissionGrant", "Policy.Read.All"], &["Policy.ReadWrite.PermissionGrant"]),
+    route("policies/defaultAppManagementPolicy", POLICY, APP_POLICY),
+    route("policies/appManagementPolicies", POLICY, APP_POLICY),
+    Route {
+        expand: &["policy"],
+        ..route(
+            "policies/roleManagementPolicyAssignments",
+            &["RoleManagementPolicy.Read.Directory", "RoleManagement.Read.Directory"],
+            &["RoleManagementPolicy.ReadWrite.Directory"],
+        )
+    },
+    route("roleManagement/directory/roleDefinitions", ROLES, ROLES_WRITE),
+    route("roleManagement/directory/roleAssignments", ROLES, ROLES_WRITE),
+    route("roleManagement/directory/roleAssignmentSchedules", &["RoleAssignmentSchedule.Read.Directory", "RoleManagement.Read.All"], ROLES_WRITE),
+    route("roleManagement/directory/roleEligibilitySchedules", &["RoleEligibilitySchedule.Read.Directory", "RoleManagement.Read.All"], ROLES_WRITE),
+    Route { soft: true, ..route("applications", APPS, APPS_WRITE) },
+    Route { soft: true, ..route("servicePrincipals", APPS, APPS_WRITE) },
+    route("oauth2PermissionGrants", &["Directory.Read.All", "DelegatedPermissionGrant.Read.All"], &["DelegatedPermissionGrant.ReadWrite.All"]),
+    route("directory/administrativeUnits", &["AdministrativeUnit.Read.All", "Directory.Read.All"], &["AdministrativeUnit.ReadWrite.All"]),
+    route("domains", &["Domain.Read.All", "Directory.Read.All"], &["Domain.ReadWrite.All"]),
+    route("groupSettings", &["GroupSettings.Read.All", "Directory.Read.All"], &["GroupSettings.ReadWrite.All", "Directory.ReadWrite.All"]),
+    route("groupSettingTemplates", &["GroupSettings.Read.All", "Directory.Read.All"], &[]),
+    route("groupLifecyclePolicies", DIRECTORY, &["Directory.ReadWrite.All"]),
+    Route { soft: true, ..route("groups", &["Group.Read.All", "GroupMember.Read.All", "Directory.Read.All"], &["Group.ReadWrite.All"]) },
+    route("directory/onPremisesSynchronization", &["OnPremDirectorySynchronization.Read.All"], &["OnPremDirectorySynchronization.ReadWrite.All"]),
+    route("subscribedSkus", &["Organization.Read.All", "Directory.Read.All", "LicenseAssignment.Read.All"], &[]),
+    route("admin/sharepoint/settings", &["SharePointTenantSettings.Read.All"], &["SharePointTenantSettings.ReadWrite.All"]),
+    route("deviceManagement", SERVICE, SERVICE_WRITE),
+    Route { expand: &["assignments"], ..route("deviceManagement/deviceConfigurations", DEVICE, DEVICE_WRITE) },
+    Route { expand: &["assignments"], ..route("deviceManagement/deviceCompliancePolicies", DEVICE, DEVICE_WRITE) },
+    Route { expand: &["assignments"], ..route("deviceManagement/deviceEnrollmentConfigurations", SERVICE, SERVICE_WRITE) },
+    route("deviceAppManagement/managedAppPolicies", &["DeviceManagementApps.Read.All"], &["DeviceManagementApps.ReadWrite.All"]),
+    route("deviceManagement/roleDefinitions", RBAC, RBAC_WRITE),
+    Route { expand: &["assignments"], beta: None, ..route("deviceManagement/configurationPolicies", DEVICE, DEVICE_WRITE) },
+    Route { beta: None, ..route("deviceManagement/assignmentFilters", DEVICE, DEVICE_WRITE) },
+    Route { beta: None, ..route("deviceManagement/operationApprovalPolicies", RBAC, RBAC_WRITE) },
+];
+
+/// Reads what a well-kept school has, with what a careless one has instead, and gives ids to everything.
+pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::Result<Settings> {
+    let mut data: BTreeMap<String, Value> = serde_json::from_str(HARDENED)?;
+    if care == Care::Sloppy {
+        data.extend(serde_json::from_str::<BTreeMap<String, Value>>(SLOPPY)?);
+    }
+    // Upn order, so that a number means the same person whatever the ids are.
+    let mut people: Vec<(&String, &String)> = tenant.users.values().map(|u| (&u.upn, &u.id)).collect();
+    people.sort();
+    let person = |n: &str| -> String {
+        let n: usize = n.parse().unwrap_or(0);
+        people.get(n % people.len().max(1)).map(|(_, id)| (*id).clone()).unwrap_or_default()
+    };
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for (path, value) in &mut data {
+        for row in value.as_array_mut().into_iter().flatten() {
+            if row.get("id").is_none() {
+                row["id"] = ids.guid(path).into();
+            }
+            if let (Some(name), Some(id)) = (row["displayName"].as_str(), row["id"].as_str()) {
+                named.insert(format!("{path}/{name}"), id.to_owned());
+            }
+        }
+    }
+    let mut guids: BTreeMap<String, String> = BTreeMap::new();
+    let mut fill = |text: &str| -> Option<String> {
+        if let Some(name) = text.strip_prefix("$ref:") {
+            return named.get(name).cloned();
+        }
+        if let Some(name) = text.strip_prefix("$guid:") {
+            return Some(guids.entry(name.to_owned()).or_insert_with(|| ids.guid(name)).clone());
+        }
+        if let Some((before, n)) = text.split_once("$user:") {
+            return Some(format!("{before}{}", person(n)));
+        }
+        (text.contains("$tenant") || text.contains("$domain")).then(|| text.replace("$tenant", &tenant.id).replace("$domain", &tenant.domain))
+    };
+    let mut out = Settings::default();
+    for (path, mut value) in data {
+        walk(&mut value, &mut fill);
+        match (path.as_str(), value) {
+            ("users", Value::Object(map)) => out.people = map.into_iter().map(|(n, v)| (person(&n), v)).collect(),
+            (_, Value::Array(rows)) => {
+                out.many.insert(path.to_lowercase(), rows);
+            }
+            (_, one) => {
+                out.one.insert(path.to_lowercase(), one);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn walk(v: &mut Value, fill: &mut impl FnMut(&str) -> Option<String>) {
+    match v {
+        Value::String(s) => {
+            if let Some(new) = fill(s) {
+                *s = new;
+            }
+        }
+        Value::Array(rows) => rows.iter_mut().for_each(|r| walk(r, fill)),
+        Value::Object(map) => map.values_mut().for_each(|r| walk(r, fill)),
+        _ => {}
+    }
+}
+
+/// Whether a path is one of these; the longest that fits, and what follows it.
+fn find(path: &[String]) -> Option<(&'static Route, &[String])> {
+    ROUTES
+        .iter()
+        .filter(|r| {
+            let parts: Vec<&str> = r.path.split('/').collect();
+            parts.len() <= path.len() && parts.iter().zip(path).all(|(a, b)| a.eq_ignore_ascii_case(b))
+        })
+        .max_by_key(|r| r.path.len())
+        .map(|r| (r, &path[r.path.split('/').count()..]))
+}
+
+pub(crate) fn knows(path: &[String]) -> bool {
+    let by_ids = path.first().is_some_and(|p| p.eq_ignore_ascii_case("directoryObjects"));
+    by_ids || find(path).is_some()
+}
+
+/// Whether a call counts against the limit of one request a second.
+pub(crate) fn is_slow(path: &[String]) -> bool {
+    path.len() >= 2 && path[0].eq_ignore_ascii_case("identity") && path[1].eq_ignore_ascii_case("conditionalAccess")
+}
+
+const NOT_THERE: &str = "Resource not found for the segment.";
+
+pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let area = Area::Directory;
+    if call.path[0].eq_ignore_ascii_case("directoryObjects") {
+        return by_ids(world, call);
+    }
+    let Some((route, rest)) = find(&call.path) else { return Err(ApiError::bad_request(area, NOT_THERE.to_owned())) };
+    if route.beta.is_none() && !call.beta {
+        return Err(ApiError::bad_request(area, format!("{NOT_THERE} It is in beta only.")));
+    }
+    let writes = call.method() != "GET";
+    call.need(area, if writes { route.write } else { route.read })?;
+    let path = route.path.to_lowercase();
+    if world.tenants[call.tenant].settings.unlicensed.iter().any(|p| path.starts_with(p.as_str())) {
+        return Err(ApiError::new(403, "AadPremiumLicenseRequired", "The tenant needs a premium license for this feature."));
+    }
+    let query = Query::parse(&call.req.query, area)?;
+    if writes {
+        return change(world, call, route, &path, rest);
+    }
+    let tenant = &world.tenants[call.tenant];
+    let settings = &tenant.settings;
+    let show = |v: &Value| -> Value {
+        let mut v = v.clone();
+        if let Value::Object(map) = &mut v {
+            map.retain(|k, _| !["members", "domain"].contains(&k.as_str()));
+            for hidden in route.expand.iter().filter(|e| !query.expand.iter().any(|x| x.name.eq_ignore_ascii_case(e))) {
+                map.remove(*hidden);
+            }
+        }
+        if !call.beta {
+            only_v1(&mut v, route.beta.unwrap_or_default());
+        }
+        query.pick(v, &[])
+    };
+    let context = format!("{}/{}/$metadata#{}", call.req.origin(), if call.beta { "beta" } else { "v1.0" }, route.path);
+    if let Some(one) = settings.one.get(&path) {
+        return match rest {
+            [] => {
+                let mut body = show(one);
+                body["@odata.context"] = context.into();
+                Ok(Reply::json(200, &body))
+            }
+            _ => Err(ApiError::bad_request(area, NOT_THERE.to_owned())),
+        };
+    }
+    let rows = rows(tenant, &path);
+    match rest {
+        [] => {
+            let rows = query.apply(rows, Clone::clone);
+            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let size = query.top.unwrap_or(100).clamp(1, 999);
+            let page: Vec<Value> = rows.iter().skip(skip).take(size).map(&show).collect();
+            let mut body = json!({"@odata.context": context, "value": page});
+            if skip + size < rows.len() {
+                body["@odata.nextLink"] = next_link(call, skip + size).into();
+            }
+            Ok(Reply::json(200, &body))
+        }
+        [id, below @ ..] => {
+            let row = rows.iter().find(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+            let row = row.or_else(|| rows.iter().find(|r| path == "serviceprincipals" && r["appId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))));
+            let row = row.ok_or_else(|| ApiError::not_found(area))?;
+            let below: Vec<String> = below.iter().map(|p| p.to_lowercase()).collect();
+            let list = |rows: Vec<Value>| Ok(Reply::json(200, &json!({"@odata.context": context, "value": rows})));
+            match (path.as_str(), below.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
+                (_, []) => {
+                    let mut body = show(row);
+                    body["@odata.context"] = format!("{context}/$entity").into();
+                    Ok(Reply::json(200, &body))
+                }
+                ("domains", ["federationconfiguration"]) => {
+                    let of = settings.many.get("domains/federationconfiguration").into_iter().flatten();
+                    list(of.filter(|f| f["domain"] == row["id"]).map(show).collect())
+                }
+                ("serviceprincipals", ["approleassignedto"]) => list(granted(tenant, row["id"].as_str().unwrap_or_default())),
+                ("groups", ["members"]) => list(
+                    row["members"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|m| tenant.users.get(m.as_str()?))
+                        .map(|u| {
+                            let mut v = crate::json::user(u, &query);
+                            v["@odata.type"] = "#microsoft.graph.user".into();
+                            v
+                        })
+                        .collect(),
+                ),
+                _ => Err(ApiError::bad_request(area, NOT_THERE.to_owned())),
+            }
+        }
+    }
+}
+
+/// The objects of a list, with those that the simulator keeps elsewhere.
+fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
+    let mut rows = tenant.settings.many.get(path).cloned().unwrap_or_default();
+    let apps = tenant.apps.iter().filter(|a| !a.deleted);
+    match path {
+        "serviceprincipals" => rows.extend(apps.map(|a| {
+            json!({"id": a.app_id, "appId": a.app_id, "displayName": a.name, "appOwnerOrganizationId": tenant.id, "accountEnabled": true,
+                "appRoleAssignmentRequired": false, "servicePrincipalType": "Application", "keyCredentials": [], "passwordCredentials": [], "replyUrls": [], "tags": []})
+        })),
+        "applications" => rows.extend(apps.map(|a| {
+            let id = format!("a{}", &a.app_id[1..]);
+            json!({"id": id, "appId": a.app_id, "displayName": a.name, "signInAudience": "AzureADMyOrg", "passwordCredentials": [], "requiredResourceAccess": [],
+                "keyCredentials": [{"keyId": id, "displayName": a.name, "type": "AsymmetricX509Cert", "usage": "Verify"}], "tags": [], "identifierUris": []})
+        })),
+        _ => {}
+    }
+    rows
+}
+
+/// Application permissions of one resource: those of the data, and those of the simulator's own applications.
+fn granted(tenant: &Tenant, resource: &str) -> Vec<Value> {
+    let mut all: Vec<Value> =
+        tenant.settings.many.get("serviceprincipals/approleassignedto").into_iter().flatten().filter(|g| g["resourceId"] == resource).cloned().collect();
+    for g in &mut all {
+        if let Value::Object(map) = g {
+            map.remove("name");
+        }
+    }
+    let graph = tenant.settings.many.get("serviceprincipals").into_iter().flatten().find(|s| s["id"] == resource && s["displayName"] == "Microsoft Graph");
+    let Some(graph) = graph else { return all };
+    let known = |role: &str| graph["appRoles"].as_array().into_iter().flatten().find(|r| r["value"] == role).map(|r| r["id"].clone());
+    for app in tenant.apps.iter().filter(|a| !a.deleted) {
+        for role in &app.roles {
+            if let Some(id) = known(role) {
+                all.push(json!({"id": format!("{}-{role}", app.app_id), "principalId": app.app_id, "principalDisplayName": app.name,
+                    "principalType": "ServicePrincipal", "resourceId": resource, "resourceDisplayName": "Microsoft Graph", "appRoleId": id}));
+            }
+        }
+    }
+    all
+}
+
+/// The permissions of the simulator's own applications must be roles of Graph's service principal.
+pub(crate) fn publish_roles(tenant: &mut Tenant, ids: &mut IdMaker) {
+    let wanted: BTreeSet<String> = tenant.apps.iter().flat_map(|a| a.roles.iter().cloned()).collect();
+    let graph = tenant.settings.many.get_mut("serviceprincipals").into_iter().flatten().find(|s| s["displayName"] == "Microsoft Graph");
+    let Some(roles) = graph.and_then(|g| g["appRoles"].as_array_mut()) else { return };
+    for role in wanted {
+        if !roles.iter().any(|r| r["value"] == role.as_str()) {
+            roles.push(json!({"id": ids.guid(&role), "value": role, "displayName": role, "description": role, "isEnabled": true, "allowedMemberTypes": ["Application"]}));
+        }
+    }
+}
+
+/// What beta has and v1.0 has not, as far as it is kept here.
+fn only_v1(v: &mut Value, hidden: &[&str]) {
+    if let Value::Object(map) = v {
+        map.retain(|k, _| !hidden.contains(&k.as_str()) && k != "numberMatchingRequiredState");
+        map.values_mut().for_each(|inner| only_v1(inner, hidden));
+    } else if let Value::Array(rows) = v {
+        rows.iter_mut().for_each(|r| only_v1(r, hidden));
+    }
+}
+
+fn by_ids(world: &World, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let area = Area::Directory;
+    call.need(area, DIRECTORY)?;
+    if call.method() != "POST" || call.path.len() != 2 || !call.path[1].eq_ignore_ascii_case("getByIds") {
+        return Err(ApiError::bad_request(area, NOT_THERE.to_owned()));
+    }
+    let body = call.req.json(area)?;
+    let Some(ids) = body["ids"].as_array().filter(|i| i.len() <= 1_000) else {
+        return Err(ApiError::bad_request(area, "Property ids is required and takes at most 1000 values.".to_owned()));
+    };
+    let tenant = &world.tenants[call.tenant];
+    let mut found = Vec::new();
+    for id in ids.iter().filter_map(Value::as_str) {
+        if let Some(u) = tenant.users.values().find(|u| u.id.eq_ignore_ascii_case(id)) {
+            let mut v = crate::json::user(u, &Query::default());
+            v["@odata.type"] = "#microsoft.graph.user".into();
+            found.push(v);
+        }
+        for (path, kind) in [("groups", "group"), ("serviceprincipals", "servicePrincipal")] {
+            for row in rows(tenant, path).into_iter().filter(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))) {
+                let mut v = row;
+                if let Value::Object(map) = &mut v {
+                    map.remove("members");
+                }
+                v["@odata.type"] = format!("#microsoft.graph.{kind}").into();
+                found.push(v);
+            }
+        }
+    }
+    Ok(Reply::json(200, &json!({"@odata.context": format!("{}/v1.0/$metadata#directoryObjects", call.req.origin()), "value": found})))
+}
+
+fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &[String]) -> Result<Reply, ApiError> {
+    let area = Area::Directory;
+    let now = world.now();
+    let body = call.req.json(area)?;
+    let Value::Object(new) = body else { return Err(ApiError::bad_request(area, "The request body must be an object.".to_owned())) };
+    let actor = world.tenants[call.tenant].apps.iter().find(|a| a.app_id == call.app).map(|a| a.name.clone()).unwrap_or_default();
+    let tenant = &mut world.tenants[call.tenant];
+    let wrong = || Err(ApiError::new(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."));
+    let (reply, what, name) = match (call.method(), rest) {
+        ("PATCH", []) => {
+            let Some(one) = tenant.settings.one.get_mut(path) else { return wrong() };
+            merge(one, new);
+            (Reply::new(204), "Update", path.to_owned())
+        }
+        ("POST", []) => {
+            let id = tenant.ids.guid(path);
+            let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
+            let mut row = Value::Object(new);
+            // Settings of a domain or a code have names of their own.
+            if row.get("id").is_none() {
+                row["id"] = id.into();
+            }
+            if route.soft || row.get("createdDateTime").is_some() {
+                row["createdDateTime"] = now.to_string().into();
+            }
+            let name = row["displayName"].as_str().unwrap_or_default().to_owned();
+            rows.push(row.clone());
+            (Reply::json(201, &row), "Add", name)
+        }
+        (method @ ("PATCH" | "DELETE"), [id]) => {
+            let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
+            let at = rows.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))).ok_or_else(|| ApiError::not_found(area))?;
+            let name = rows[at]["displayName"].as_str().unwrap_or_default().to_owned();
+            if method == "PATCH" {
+                merge(&mut rows[at], new);
+                if rows[at].get("modifiedDateTime").is_some() {
+                    rows[at]["modifiedDateTime"] = now.to_string().into();
+                }
+                (Reply::new(204), "Update", name)
+            } else {
+                let mut row = rows.remove(at);
+                if route.soft {
+                    row["deletedDateTime"] = now.to_string().into();
+                    tenant.settings.deleted.entry(path.to_owned()).or_default().push(row);
+                }
+                (Reply::new(204), "Delete", name)
+            }
+        }
+        _ => return wrong(),
+    };
+    let id = tenant.ids.guid("audit");
+    tenant.settings.audits.push(json!({
+        "id": id, "activityDateTime": now.to_string(), "activityDisplayName": format!("{what} {}", route.path), "category": "Policy", "result": "success",
+        "initiatedBy": {"app": {"displayName": actor, "appId": call.app}}, "loggedByService": "Core Directory",
+        "targetResources": [{"displayName": name, "type": "Policy"}],
+    }));
+    Ok(reply)
+}
+
+/// What is given replaces what was there; the insides of complex values too, as far as they are given.
+fn merge(old: &mut Value, new: Map<String, Value>) {
+    for (key, value) in new {
+        if key == "id" || key.contains("@odata.") && key != "@odata.type" {
+            continue;
+        }
+        match (value, &mut old[&key]) {
+            (Value::Object(inner), there @ Value::Object(_)) => merge(there, inner),
+            (value, there) => *there = value,
+        }
+    }
+}
