@@ -94,6 +94,16 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
             match after.get(object) {
                 None => out.changes.push(context.change(name, object, Kind::Removed, Some(o), None)),
                 Some(n) if n.body != o.body => out.changes.push(context.change(name, object, Kind::Changed, Some(o), Some(n))),
+                Some(n) if same_tenant && n.volatile["keyIds"] != o.volatile["keyIds"] => {
+                    out.changes.push(Change {
+                        rank: Rank::High,
+                        collection: name.clone(),
+                        object: object.clone(),
+                        kind: Kind::Changed,
+                        says: format!("the application {object} has another credential in the place of one that looks the same"),
+                        properties: vec![Property { path: "keyIds".to_owned(), old: o.volatile["keyIds"].clone(), new: n.volatile["keyIds"].clone() }],
+                    });
+                }
                 Some(n) if same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name) => {
                     out.changes.push(context.change(name, object, Kind::Replaced, Some(o), Some(n)));
                 }
@@ -357,7 +367,7 @@ fn short(v: &Value) -> String {
 }
 
 /// What rows of a list are known by.
-const KEYS: &[&str] = &["id", "keyId", "restrictionType", "name", "userId", "cidrAddress", "displayName"];
+const KEYS: &[&str] = &["id", "restrictionType", "name", "userId", "cidrAddress", "displayName"];
 
 fn differ(path: &str, old: &Value, new: &Value, out: &mut Vec<Property>) {
     if old == new {
@@ -372,7 +382,11 @@ fn differ(path: &str, old: &Value, new: &Value, out: &mut Vec<Property>) {
             }
         }
         (Value::Array(o), Value::Array(n)) => {
-            let key = KEYS.iter().find(|k| o.iter().chain(n).all(|r| r[**k].is_string()));
+            let told_apart = |list: &[Value], key: &str| {
+                let names: BTreeSet<&str> = list.iter().filter_map(|r| r[key].as_str()).collect();
+                names.len() == list.len()
+            };
+            let key = KEYS.iter().find(|k| told_apart(o, k) && told_apart(n, k));
             match key {
                 Some(key) if !(o.is_empty() && n.is_empty()) => {
                     let rows =

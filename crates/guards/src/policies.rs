@@ -227,14 +227,17 @@ pub(crate) struct Ask<'a> {
 /// Answers it, and says what each near miss lacks.
 pub(crate) fn ask(f: &Facts<'_>, ask: &Ask<'_>, means: impl Fn(&Policy<'_>) -> bool) -> Judged {
     let policies = f.policies()?;
-    let mut concerns = Vec::new();
+    let mut near: Vec<(usize, Concern)> = Vec::new();
     for p in policies.iter().filter(|p| means(p)) {
         let gaps = p.gaps(f, ask.whom, ask.what, ask.on);
         if gaps.is_empty() {
             return Ok(Outcome::Passed);
         }
-        concerns.push(Concern::new(format!("identity/conditional-access-policies/{}", p.name), gaps.join("; ")));
+        near.push((gaps.len(), Concern::new(format!("identity/conditional-access-policies/{}", p.name), gaps.join("; "))));
     }
+    // Those that miss by least are what somebody would mend.
+    let least = near.iter().map(|(n, _)| *n).min().unwrap_or(0);
+    let mut concerns: Vec<Concern> = near.into_iter().filter(|(n, _)| *n == least).map(|(_, c)| c).collect();
     if concerns.is_empty() {
         concerns.push(Concern::new("identity/conditional-access-policies", ask.nothing));
     }

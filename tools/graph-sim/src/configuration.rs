@@ -320,7 +320,7 @@ fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
     let apps = tenant.apps.iter().filter(|a| !a.deleted);
     match path {
         "serviceprincipals" => rows.extend(apps.map(|a| {
-            json!({"id": a.app_id, "appId": a.app_id, "displayName": a.name, "appOwnerOrganizationId": tenant.id, "accountEnabled": true,
+            json!({"id": principal_id(a), "appId": a.app_id, "displayName": a.name, "appOwnerOrganizationId": tenant.id, "accountEnabled": true,
                 "appRoleAssignmentRequired": false, "servicePrincipalType": "Application", "keyCredentials": [], "passwordCredentials": [], "replyUrls": [], "tags": []})
         })),
         "applications" => rows.extend(apps.map(|a| {
@@ -331,6 +331,11 @@ fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
         _ => {}
     }
     rows
+}
+
+/// The service principal of one of the simulator's own applications.
+fn principal_id(app: &crate::tenant::App) -> String {
+    format!("b{}", &app.app_id[1..])
 }
 
 /// Application permissions of one resource: those of the data, and those of the simulator's own applications.
@@ -348,7 +353,7 @@ fn granted(tenant: &Tenant, resource: &str) -> Vec<Value> {
     for app in tenant.apps.iter().filter(|a| !a.deleted) {
         for role in &app.roles {
             if let Some(id) = known(role) {
-                all.push(json!({"id": format!("{}-{role}", app.app_id), "principalId": app.app_id, "principalDisplayName": app.name,
+                all.push(json!({"id": format!("{}-{role}", app.app_id), "principalId": principal_id(app), "principalDisplayName": app.name,
                     "principalType": "ServicePrincipal", "resourceId": resource, "resourceDisplayName": "Microsoft Graph", "appRoleId": id}));
             }
         }

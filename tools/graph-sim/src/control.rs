@@ -139,6 +139,18 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             }
             Reply::json(200, &json!({"items": hit}))
         }
+        // An administrator consents to the application that writes settings, or takes that back.
+        ("POST", "consent") => {
+            let mut world = sim.world();
+            let t = &mut world.tenants[tenant];
+            for app in t.apps.iter_mut().filter(|a| a.name == "configure") {
+                app.roles = if json["revoke"] == true { Default::default() } else { crate::seed::CONFIGURE.iter().map(|r| (*r).to_owned()).collect() };
+            }
+            let mut ids = std::mem::take(&mut t.ids);
+            crate::configuration::publish_roles(t, &mut ids);
+            t.ids = ids;
+            ok()
+        }
         // Paths that the tenant has no licence for.
         ("POST", "unlicensed") => {
             let paths = json["paths"].as_array().into_iter().flatten().filter_map(|p| Some(p.as_str()?.to_lowercase())).collect();

@@ -75,7 +75,7 @@ pub(crate) const READ: &[&str] = &[
 ];
 
 /// What putting settings back needs.
-const CONFIGURE: &[&str] = &[
+pub(crate) const CONFIGURE: &[&str] = &[
     "User.Read.All",
     "Directory.Read.All",
     "Policy.Read.All",
@@ -135,7 +135,8 @@ impl World {
         for (name, roles) in [
             ("read", READ),
             ("write", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
-            ("configure", CONFIGURE),
+            // Its consent is given when settings are to be written, and taken back after.
+            ("configure", &[][..]),
             ("other", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
         ] {
             tenant.apps.push(make_app(&mut ids, name, roles)?);

@@ -151,7 +151,7 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
                 }
                 "applications/delegated-grants" => meant.extend(v["principalId"].as_str().map(str::to_lowercase)),
                 "identity/conditional-access-policies" => ids_in(&v["conditions"]["users"], &mut meant),
-                "identity/authentication-methods" | "identity/device-registration" | "identity/admin-consent-requests" | "roles/activation-policies" => {
+                "identity/authentication-methods" | "identity/device-registration" | "devices/approval-policies" | "identity/admin-consent-requests" | "roles/activation-policies" => {
                     ids_in(v, &mut meant);
                 }
                 n if n.starts_with("devices/") => ids_in(&v["assignments"], &mut meant),
@@ -159,6 +159,13 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
             }
         }
     }
+    // Whoever could not be read may hold power too: a list that is short for that reason is no list.
+    let gap = |collections: &[&str]| -> Option<CollectionState> {
+        let states = collections.iter().filter_map(|c| raw.collections.get(*c).and_then(|(s, _)| s.clone()));
+        states.into_iter().find(|s| !matches!(s, CollectionState::NotLicensed { .. }))
+    };
+    let no_people = gap(&["roles/assignments", "roles/active-schedules", "roles/eligible-schedules"]);
+    let no_groups = no_people.clone().or_else(|| gap(&["identity/conditional-access-policies"]));
     meant.extend(powerful.iter().cloned());
     meant.retain(|id| is_guid(id) && !known.contains(id));
     let mut groups = Vec::new();
@@ -205,7 +212,8 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
             }
         },
     };
-    let lacking = state.clone();
+    let lacking = state.clone().or(no_people);
+    let state = state.or(no_groups);
     raw.collections.insert("directory/referenced-groups".into(), (state, groups));
     let targets: Vec<String> = people.iter().map(|id| format!("users/{id}?{USER}")).collect();
     let answer = match lacking {

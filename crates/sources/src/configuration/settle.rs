@@ -44,9 +44,12 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
         let kind = collection.rsplit('/').next().unwrap_or(collection);
         for v in values.iter().filter(|v| is_own(collection, v, &raw.tenant_id)) {
             let label = v["displayName"].as_str().or_else(|| v["name"].as_str()).unwrap_or_default();
-            for id in ["id", "appId"].iter().filter(|k| collection == "applications/registrations" || **k == "id").filter_map(|k| v[*k].as_str()) {
-                if is_guid(id) && !label.is_empty() {
-                    symbols.add(id, kind.to_owned(), label);
+            let id = v["id"].as_str().unwrap_or_default();
+            if is_guid(id) && !label.is_empty() {
+                symbols.add(id, kind.to_owned(), label);
+                // An application has two ids and one name.
+                if let (Some(app), Some(symbol)) = (v["appId"].as_str(), symbols.by_id.get(&id.to_lowercase()).cloned()) {
+                    symbols.by_id.entry(app.to_lowercase()).or_insert(symbol);
                 }
             }
         }
@@ -108,6 +111,10 @@ fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols
             volatile.insert((*key).to_owned(), v);
         }
     }
+    let keys = credentials(&mut map);
+    if !keys.is_empty() {
+        volatile.insert("keyIds".to_owned(), keys.into());
+    }
     let mut body = Value::Object(map);
     clean(&mut body);
     symbols.replace(&mut body);
@@ -119,6 +126,21 @@ fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols
         }
     };
     ConfigObject { name: name.strip_prefix("@applications/").unwrap_or(&name).to_owned(), id, body, volatile: Value::Object(volatile) }
+}
+
+/// Takes what is random out of an application's credentials; answers their ids. A credential that took another's place shows there.
+fn credentials(map: &mut Map<String, Value>) -> Vec<String> {
+    let mut ids = Vec::new();
+    for list in ["keyCredentials", "passwordCredentials"] {
+        for row in map.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+            ids.extend(row.remove("keyId").and_then(|id| id.as_str().map(str::to_owned)));
+            for key in ["key", "secretText", "hint", "customKeyIdentifier"] {
+                row.remove(key);
+            }
+        }
+    }
+    ids.sort();
+    ids
 }
 
 fn text(v: &Value) -> Option<String> {
@@ -197,7 +219,6 @@ impl Symbols {
             n += 1;
             symbol = format!("@{kind}/{name} ({n})");
         }
-        // An application has two ids and one name.
         self.by_id.insert(id.clone(), symbol.clone());
         self.by_symbol.entry(symbol).or_insert(id);
     }
