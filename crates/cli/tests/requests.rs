@@ -21,6 +21,10 @@ const EXCEPTIONS: &[&str] = &[
     "POST /$batch",
     "GET /drives/{id}/root/delta",
     "GET /drives/{id}/items/{id}:/{id}:",
+    "GET beta/deviceManagement/assignmentFilters",
+    "GET beta/deviceManagement/configurationPolicies",
+    "GET beta/deviceManagement/operationApprovalPolicies",
+    "GET beta/policies/authenticationMethodsPolicy",
     "PUT /drives/{id}/items/{id}:/{id}:/content",
     "POST /drives/{id}/items/{id}:/{id}:/createUploadSession",
 ];
@@ -45,7 +49,14 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
     school.backup();
     school.ok(&["restore", "--clean", "--in-place", "--yes"]);
     school.ok(&["restore", "--folder", "Again", "--yes"]);
+    school.ok(&["--tenant", "school0", "tenant", "snapshot"]);
     let mut unknown = BTreeSet::new();
+    for row in school.sim.log().iter().filter(|r| r.path.starts_with("/beta/")) {
+        let call = format!("{} {}", row.method, row.path.trim_start_matches('/'));
+        if !EXCEPTIONS.contains(&call.as_str()) {
+            unknown.insert(call);
+        }
+    }
     for row in school.sim.log().iter().filter(|r| r.path.starts_with("/v1.0/")) {
         // By path: `items/ID:/name:/content` has names of any form in its middle.
         let mut route = row.path.trim_start_matches("/v1.0").to_owned();
@@ -58,7 +69,7 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
         // An id follows each collection.
         for n in 1..parts.len() {
             let collection =
-                ["users", "drives", "items", "mailFolders", "messages", "attachments", "versions", "ediscoveryCases"].contains(&parts[n - 1].as_str());
+                ["users", "drives", "items", "mailFolders", "messages", "attachments", "versions", "ediscoveryCases", "servicePrincipals", "domains", "groups"].contains(&parts[n - 1].as_str());
             if collection && !["delta", "createUploadSession"].contains(&parts[n].as_str()) && !parts[n].contains(':') {
                 parts[n] = "{id}".into();
             }
@@ -156,5 +167,55 @@ fn the_simulator_answers_in_published_shapes() {
         strangers(&types, "microsoft.graph.user", &get(&format!("/users/{user}"), ""), "user", &mut out);
         strangers(&types, "microsoft.graph.drive", &get(&format!("/users/{user}/drive"), ""), "drive", &mut out);
     }
+    // The settings, each against its type; what is hidden until it is expanded too.
+    for (path, kind) in SETTINGS {
+        let body = get(&format!("/{path}"), if path.ends_with("Assignments") || path.ends_with("Configurations") || path.ends_with("Policies") { "$expand=assignments,policy" } else { "" });
+        let value = body.get("value").unwrap_or(&body);
+        assert!(!value.as_array().is_some_and(Vec::is_empty) || path.starts_with("policies/"), "{path} has nothing to look at");
+        strangers(&types, &format!("microsoft.graph.{kind}"), value, kind, &mut out);
+    }
     assert!(out.is_empty(), "{out:#?}");
 }
+
+/// Where settings are, and of what type.
+const SETTINGS: &[(&str, &str)] = &[
+    ("identity/conditionalAccess/policies", "conditionalAccessPolicy"),
+    ("identity/conditionalAccess/namedLocations", "namedLocation"),
+    ("identity/conditionalAccess/authenticationContextClassReferences", "authenticationContextClassReference"),
+    ("policies/authenticationStrengthPolicies", "authenticationStrengthPolicy"),
+    ("policies/authenticationMethodsPolicy", "authenticationMethodsPolicy"),
+    ("policies/authorizationPolicy", "authorizationPolicy"),
+    ("policies/identitySecurityDefaultsEnforcementPolicy", "identitySecurityDefaultsEnforcementPolicy"),
+    ("policies/adminConsentRequestPolicy", "adminConsentRequestPolicy"),
+    ("policies/crossTenantAccessPolicy/default", "crossTenantAccessPolicyConfigurationDefault"),
+    ("policies/crossTenantAccessPolicy/partners", "crossTenantAccessPolicyConfigurationPartner"),
+    ("policies/deviceRegistrationPolicy", "deviceRegistrationPolicy"),
+    ("policies/authenticationFlowsPolicy", "authenticationFlowsPolicy"),
+    ("policies/activityBasedTimeoutPolicies", "activityBasedTimeoutPolicy"),
+    ("policies/permissionGrantPolicies", "permissionGrantPolicy"),
+    ("policies/defaultAppManagementPolicy", "tenantAppManagementPolicy"),
+    ("policies/roleManagementPolicyAssignments", "unifiedRoleManagementPolicyAssignment"),
+    ("roleManagement/directory/roleDefinitions", "unifiedRoleDefinition"),
+    ("roleManagement/directory/roleAssignments", "unifiedRoleAssignment"),
+    ("roleManagement/directory/roleAssignmentSchedules", "unifiedRoleAssignmentSchedule"),
+    ("roleManagement/directory/roleEligibilitySchedules", "unifiedRoleEligibilitySchedule"),
+    ("applications", "application"),
+    ("servicePrincipals", "servicePrincipal"),
+    ("oauth2PermissionGrants", "oAuth2PermissionGrant"),
+    ("directory/administrativeUnits", "administrativeUnit"),
+    ("directory/onPremisesSynchronization", "onPremisesDirectorySynchronization"),
+    ("domains", "domain"),
+    ("organization", "organization"),
+    ("groups", "group"),
+    ("groupSettings", "groupSetting"),
+    ("groupSettingTemplates", "groupSettingTemplate"),
+    ("groupLifecyclePolicies", "groupLifecyclePolicy"),
+    ("subscribedSkus", "subscribedSku"),
+    ("admin/sharepoint/settings", "sharepointSettings"),
+    ("deviceManagement", "deviceManagement"),
+    ("deviceManagement/deviceConfigurations", "deviceConfiguration"),
+    ("deviceManagement/deviceCompliancePolicies", "deviceCompliancePolicy"),
+    ("deviceManagement/deviceEnrollmentConfigurations", "deviceEnrollmentConfiguration"),
+    ("deviceAppManagement/managedAppPolicies", "managedAppPolicy"),
+    ("deviceManagement/roleDefinitions", "roleDefinition"),
+];

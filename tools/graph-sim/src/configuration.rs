@@ -245,6 +245,10 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         let mut v = v.clone();
         if let Value::Object(map) = &mut v {
             map.retain(|k, _| !["members", "domain"].contains(&k.as_str()));
+            // Partners are known by their tenant.
+            if path.ends_with("/partners") {
+                map.remove("id");
+            }
             for hidden in route.expand.iter().filter(|e| !query.expand.iter().any(|x| x.name.eq_ignore_ascii_case(e))) {
                 map.remove(*hidden);
             }
@@ -279,7 +283,7 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             Ok(Reply::json(200, &body))
         }
         [id, below @ ..] => {
-            let row = rows.iter().find(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+            let row = rows.iter().find(|r| [&r["id"], &r["tenantId"]].into_iter().any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))));
             let row = row.or_else(|| rows.iter().find(|r| path == "serviceprincipals" && r["appId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))));
             let row = row.ok_or_else(|| ApiError::not_found(area))?;
             let below: Vec<String> = below.iter().map(|p| p.to_lowercase()).collect();
@@ -446,7 +450,7 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
         }
         (method @ ("PATCH" | "DELETE"), [id]) => {
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
-            let at = rows.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))).ok_or_else(|| ApiError::not_found(area))?;
+            let at = rows.iter().position(|r| [&r["id"], &r["tenantId"]].into_iter().any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))).ok_or_else(|| ApiError::not_found(area))?;
             let name = rows[at]["displayName"].as_str().unwrap_or_default().to_owned();
             if method == "PATCH" {
                 merge(&mut rows[at], new);
