@@ -7,7 +7,9 @@ mod browse;
 mod commands;
 mod config;
 mod demo;
+mod export;
 mod failure;
+mod fleet;
 mod keys;
 mod mount;
 mod open;
@@ -112,6 +114,8 @@ enum Command {
         #[command(subcommand)]
         command: tenant::TenantCommand,
     },
+    /// All schools at a glance: scores and failing rules, worst first.
+    Fleet(fleet::Fleet),
     /// Make damage good: objects from the other copy, the index from the packs.
     Repair {
         #[command(subcommand)]
@@ -205,6 +209,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Vault { command } => vault::vault(&global, command).await,
         Command::Tenant { command } => tenant::tenant(&global, command).await,
+        Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,
         Command::Config { command: ConfigCommand::Check } => config::check(&global),

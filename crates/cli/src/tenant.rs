@@ -1,14 +1,23 @@
 //! TenantGuard: the tenant's configuration, snapshotted, judged and compared.
 
-use crate::{Global, config::Config, failure::PARTIAL, open, output, progress::Bar};
+use crate::{
+    Global,
+    config::Config,
+    export::{School, word},
+    failure::PARTIAL,
+    fleet::{self, Format},
+    open, output,
+    progress::Bar,
+};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::configuration;
-use strongroom_guards::{Cover, Exceptions, OTHERWISE, RULES, Rank, Report, Verdict, compare, judge, rule::Severity};
+use strongroom_guards::{Cover, Exceptions, OTHERWISE, RULES, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
 use strongroom_model::{CollectionState, Configuration};
 use strongroom_repository::{Id, Repository};
+use strongroom_sources::configuration::audits;
 
 #[derive(Subcommand)]
 pub(crate) enum TenantCommand {
@@ -27,6 +36,12 @@ pub(crate) struct Check {
     /// The snapshot; the newest by default.
     #[arg(default_value = "latest")]
     snapshot: String,
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Where to write it; standard output by default.
+    #[arg(long)]
+    out: Option<PathBuf>,
     /// Show what passed too.
     #[arg(long)]
     all: bool,
@@ -55,6 +70,9 @@ pub(crate) struct Diff {
     /// Show each setting that differs.
     #[arg(long)]
     properties: bool,
+    /// Ask the tenant's audit log who did it; it goes back 7 days, or 30 with Entra ID P1.
+    #[arg(long, conflicts_with = "with")]
+    who: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -86,12 +104,18 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
 }
 
 /// Today, in UTC: exceptions hold to the end of their day.
-fn today() -> jiff::civil::Date {
+pub(crate) fn today() -> jiff::civil::Date {
     open::real_clock().now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
+/// Microsoft's own score of the day: reached, and possible.
+pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> {
+    let day = &configuration.collections.get("security/secure-score")?.objects.first()?.volatile;
+    Some((day["currentScore"].as_f64()?, day["maxScore"].as_f64().filter(|m| *m > 0.0)?))
+}
+
 /// What people decided about a tenant; nothing, where no file is named.
-fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
+pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
     let Some(file) = file else { return Ok(Exceptions::default()) };
     let path = config.path(file);
     let text = std::fs::read_to_string(&path).with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
@@ -157,14 +181,13 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
         let mut value = serde_json::to_value(&report)?;
         value["snapshot"] = id.to_string().into();
         println!("{value}");
-    } else {
+    } else if args.format == Format::Table && args.out.is_none() {
         print!("{}", describe(&report, &id, args.all));
+    } else {
+        let school = School { name: tenant.name.clone(), secure_score: secure_score(&configuration), report: Ok(report) };
+        fleet::write(&[school], args.format, args.out.as_deref())?;
     }
     Ok(code)
-}
-
-fn word<T: serde::Serialize>(value: T) -> String {
-    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn describe(report: &Report, id: &Id, all: bool) -> String {
@@ -251,7 +274,12 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
         Ok((left, right))
     })
     .await?;
-    let found = compare(&old.1, &new.1, &own, args.with.is_none());
+    let mut found = compare(&old.1, &new.1, &own, args.with.is_none());
+    if args.who {
+        let client = open::client(&config, tenant, "read", open::real_clock())?;
+        let log = audits(&client, old.1.taken).await.context("the audit log cannot be read, so nobody can be named; without --who the changes are shown")?;
+        attribute(&mut found, &log);
+    }
     if global.json {
         println!("{}", json!({"old": old.0.to_string(), "new": new.0.to_string(), "changes": found.changes, "not_compared": found.not_compared}));
         return Ok(0);
@@ -259,6 +287,12 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
     for c in &found.changes {
         let line = format!("{:<8} {}  ({})", word(c.rank).to_uppercase(), c.says, c.collection);
         println!("{}", if c.rank <= Rank::High { output::alarm(&line) } else { line });
+        for b in &c.by {
+            println!("         by {} on {} ({})", b.who, b.at.strftime("%Y-%m-%d %H:%M UTC"), b.activity);
+        }
+        if args.who && c.by.is_empty() {
+            println!("         the audit log names nobody");
+        }
         for p in c.properties.iter().filter(|_| args.properties) {
             println!("           {}: {} → {}", p.path, p.old, p.new);
         }

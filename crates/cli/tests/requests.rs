@@ -50,6 +50,9 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
     school.ok(&["restore", "--clean", "--in-place", "--yes"]);
     school.ok(&["restore", "--folder", "Again", "--yes"]);
     school.ok(&["--tenant", "school0", "tenant", "snapshot"]);
+    school.sim.config_attack(0, "ca-off");
+    school.ok(&["--tenant", "school0", "tenant", "snapshot"]);
+    school.ok(&["--tenant", "school0", "tenant", "diff", "--who"]);
     let mut unknown = BTreeSet::new();
     for row in school.sim.log().iter().filter(|r| r.path.starts_with("/beta/")) {
         let call = format!("{} {}", row.method, row.path.trim_start_matches('/'));
@@ -69,7 +72,8 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
         // An id follows each collection.
         for n in 1..parts.len() {
             let collection =
-                ["users", "drives", "items", "mailFolders", "messages", "attachments", "versions", "ediscoveryCases", "servicePrincipals", "domains", "groups"].contains(&parts[n - 1].as_str());
+                ["users", "drives", "items", "mailFolders", "messages", "attachments", "versions", "ediscoveryCases", "servicePrincipals", "domains", "groups"]
+                    .contains(&parts[n - 1].as_str());
             if collection && !["delta", "createUploadSession"].contains(&parts[n].as_str()) && !parts[n].contains(':') {
                 parts[n] = "{id}".into();
             }
@@ -167,9 +171,13 @@ fn the_simulator_answers_in_published_shapes() {
         strangers(&types, "microsoft.graph.user", &get(&format!("/users/{user}"), ""), "user", &mut out);
         strangers(&types, "microsoft.graph.drive", &get(&format!("/users/{user}/drive"), ""), "drive", &mut out);
     }
+    school.sim.config_attack(0, "ca-off");
     // The settings, each against its type; what is hidden until it is expanded too.
     for (path, kind) in SETTINGS {
-        let body = get(&format!("/{path}"), if path.ends_with("Assignments") || path.ends_with("Configurations") || path.ends_with("Policies") { "$expand=assignments,policy" } else { "" });
+        let body = get(
+            &format!("/{path}"),
+            if path.ends_with("Assignments") || path.ends_with("Configurations") || path.ends_with("Policies") { "$expand=assignments,policy" } else { "" },
+        );
         let value = body.get("value").unwrap_or(&body);
         assert!(!value.as_array().is_some_and(Vec::is_empty) || path.starts_with("policies/"), "{path} has nothing to look at");
         strangers(&types, &format!("microsoft.graph.{kind}"), value, kind, &mut out);
@@ -206,11 +214,13 @@ const SETTINGS: &[(&str, &str)] = &[
     ("directory/onPremisesSynchronization", "onPremisesDirectorySynchronization"),
     ("domains", "domain"),
     ("organization", "organization"),
+    ("auditLogs/directoryAudits", "directoryAudit"),
     ("groups", "group"),
     ("groupSettings", "groupSetting"),
     ("groupSettingTemplates", "groupSettingTemplate"),
     ("groupLifecyclePolicies", "groupLifecyclePolicy"),
     ("subscribedSkus", "subscribedSku"),
+    ("security/secureScores", "secureScore"),
     ("admin/sharepoint/settings", "sharepointSettings"),
     ("deviceManagement", "deviceManagement"),
     ("deviceManagement/deviceConfigurations", "deviceConfiguration"),

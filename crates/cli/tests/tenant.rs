@@ -173,7 +173,7 @@ fn every_planted_change_is_found_named_and_ranked() {
     for (name, rank, says) in EXPECTED {
         assert!(school.sim.config_attack(0, name), "{name}");
         tenant(&school, "school0", &["snapshot"]);
-        let diff = tenant(&school, "school0", &["diff"]);
+        let diff = tenant(&school, "school0", &["diff", "--who"]);
         let changes = diff["changes"].as_array().unwrap();
         let text = |c: &Value| format!("{} {}", c["says"].as_str().unwrap(), c["properties"]);
         let found = changes.iter().find(|c| text(c).contains(says));
@@ -182,6 +182,8 @@ fn every_planted_change_is_found_named_and_ranked() {
         // The gravest stand first.
         let ranks: Vec<usize> = changes.iter().map(|c| place(c["rank"].as_str().unwrap())).collect();
         assert!(ranks.windows(2).all(|w| w[0] <= w[1]), "{name}: {ranks:?}");
+        // Consent of the simulator's own applications leaves no line in its log.
+        assert!(*name == "backup-consent" || found["by"][0]["who"].as_str().is_some_and(|w| w.contains('@')), "{name}: nobody is named: {found}");
         assert!(changes.len() <= 4, "{name} looks like {} changes: {changes:#?}", changes.len());
     }
     school.check();
@@ -276,4 +278,40 @@ fn every_identifier_of_the_standards_has_a_rule_or_a_reason() {
     }
     assert!(lost.is_empty(), "{lost:#?}");
     println!("{counts:#?}");
+}
+
+#[test]
+fn the_fleet_is_shown_worst_first_in_every_format() {
+    let schools = school_with(
+        &[tiny(Care::Hardened), SeedPlan { seed: 5, ..tiny(Care::Sloppy) }, SeedPlan { seed: 6, ..tiny(Care::Hardened) }],
+        "keep_to_budget = false\ntries = 4\npause_ms = 20\n",
+    );
+    allow_emergency(&schools, "school0");
+    for name in ["school0", "school1"] {
+        tenant(&schools, name, &["snapshot"]);
+    }
+    // The third was never read: that is said, and is no success.
+    let out = schools.run(&["fleet"]);
+    assert_eq!(out.status.code(), Some(3));
+    let text = String::from_utf8(out.stdout).unwrap();
+    let place = |name: &str| text.find(name).unwrap();
+    assert!(place("school2") < place("school1") && place("school1") < place("school0"), "{text}");
+    assert!(text.contains("school2: not judged: no configuration was read yet"), "{text}");
+    assert!(text.lines().any(|l| l.starts_with("school0") && l.contains("100") && l.contains("82")), "{text}");
+    let json: Value = serde_json::from_slice(&schools.run(&["--json", "fleet"]).stdout).unwrap();
+    assert_eq!(json["tenants"][2]["tenant"], "school0");
+    assert_eq!(json["tenants"][1]["secure_score"]["reached"], 88.0);
+    assert!(json["failing_rules"].as_array().unwrap().iter().any(|r| r["rule"] == "access.mfa" && r["tenants"] == 1));
+    let sarif: Value = serde_json::from_slice(&schools.run(&["fleet", "--format", "sarif"]).stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert!(
+        results.len() > 60 && results.iter().all(|r| r["locations"][0]["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap().starts_with("school1/"))
+    );
+    for (format, holds) in [("csv", "school1,access.mfa"), ("html", "<h2>school1</h2>")] {
+        let path = schools.path(&format!("report.{format}"));
+        assert_eq!(schools.run(&["fleet", "--format", format, "--out", path.to_str().unwrap()]).status.code(), Some(3));
+        assert!(std::fs::read_to_string(&path).unwrap().contains(holds));
+    }
+    let one = schools.ok(&["--tenant", "school0", "tenant", "check", "--format", "csv"]);
+    assert!(one.lines().count() > 70 && !one.contains(",failed,"), "{one}");
 }

@@ -4,7 +4,7 @@ use crate::words;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::{ConfigObject, Configuration};
+use strongroom_model::{AuditEntry, ConfigObject, Configuration};
 
 /// How grave a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -61,6 +61,12 @@ pub struct Change {
     /// What differs in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<Property>,
+    /// Who did it and when, as far as the audit log says so; the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<AuditEntry>,
+    /// Ids and names that the audit log may know it by.
+    #[serde(skip)]
+    known_as: BTreeSet<String>,
 }
 
 /// All differences.
@@ -102,6 +108,8 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
                         kind: Kind::Changed,
                         says: format!("the application {object} has another credential in the place of one that looks the same"),
                         properties: vec![Property { path: "keyIds".to_owned(), old: o.volatile["keyIds"].clone(), new: n.volatile["keyIds"].clone() }],
+                        by: Vec::new(),
+                        known_as: known_as(object, &[Some(o), Some(n)]),
                     });
                 }
                 Some(n) if same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name) => {
@@ -127,12 +135,37 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
                     kind: Kind::Replaced,
                     says: format!("{} is another object of that name now, and settings that named it mean the new one", words::symbol(symbol)),
                     properties: Vec::new(),
+                    by: Vec::new(),
+                    known_as: [id.to_lowercase()].into(),
                 });
             }
         }
     }
     out.changes.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.collection.cmp(&b.collection)).then(a.object.cmp(&b.object)));
     out
+}
+
+/// At most so many lines of the log for one change.
+const BY_MAX: usize = 3;
+
+/// Says of each change who did it, as far as the log knows. A line of the log that touches what changed counts; of lines that
+/// name the same person only the newest.
+pub fn attribute(comparison: &mut Comparison, log: &[AuditEntry]) {
+    let mut newest: Vec<&AuditEntry> = log.iter().collect();
+    newest.sort_by_key(|e| std::cmp::Reverse(e.at));
+    for change in &mut comparison.changes {
+        for e in newest.iter().filter(|e| e.targets.iter().any(|t| change.known_as.contains(t))) {
+            if change.by.len() < BY_MAX && !change.by.iter().any(|b| b.who == e.who) {
+                change.by.push((*e).clone());
+            }
+        }
+    }
+}
+
+fn known_as(name: &str, objects: &[Option<&ConfigObject>]) -> BTreeSet<String> {
+    let of = |o: &ConfigObject| [Some(o.id.clone()), o.body["displayName"].as_str().map(str::to_owned), o.volatile["appId"].as_str().map(str::to_owned)];
+    let all = objects.iter().flatten().flat_map(|o| of(o)).flatten().chain([name.to_owned()]);
+    all.filter(|n| !n.is_empty()).map(|n| n.to_lowercase()).collect()
 }
 
 /// Objects that the service makes anew with other ids whenever they are touched.
@@ -164,7 +197,15 @@ impl Context<'_> {
             differ("", &o.body, &n.body, &mut properties);
         }
         let (rank, says) = self.rank(collection, object, kind, old, new, &properties);
-        Change { rank, collection: collection.to_owned(), object: object.to_owned(), kind, says, properties }
+        let mut known_as = known_as(object, &[old, new]);
+        // What is given to somebody is logged under whom it was given to.
+        for o in [old, new].into_iter().flatten() {
+            for key in ["principalId", "application", "clientId"] {
+                let Some(symbol) = o.body[key].as_str() else { continue };
+                known_as.extend([self.old, self.new].iter().filter_map(|c| c.references.get(symbol)).map(|id| id.to_lowercase()));
+            }
+        }
+        Change { rank, collection: collection.to_owned(), object: object.to_owned(), kind, says, properties, by: Vec::new(), known_as }
     }
 
     fn rank(

@@ -13,7 +13,7 @@ mod rules;
 mod words;
 
 pub use coverage::{Cover, OTHERWISE, covered_by};
-pub use drift::{Change, Comparison, Kind, Property, Rank, compare};
+pub use drift::{Change, Comparison, Kind, Property, Rank, attribute, compare};
 pub use facts::{Acceptance, Exceptions, Exclusion, Facts};
 pub use judge::{Finding, Report, Verdict, judge};
 pub use rules::RULES;

@@ -77,6 +77,19 @@ pub struct ConfigCollection {
     pub objects: Vec<ConfigObject>,
 }
 
+/// A line of the tenant's own audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// Who: a sign-in name, or an application's name.
+    pub who: String,
+    /// What the log calls it.
+    pub activity: String,
+    /// Ids and names of what was touched.
+    pub targets: Vec<String>,
+}
+
 /// The configuration of a tenant at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {

@@ -69,18 +69,24 @@ const AUTHORIZATION: &str = "policies/authorizationpolicy";
 struct Hand<'t> {
     tenant: &'t mut Tenant,
     ids: IdMaker,
+    /// What was touched, as the audit log names it.
+    touched: Vec<Value>,
 }
 
 impl Hand<'_> {
     fn one(&mut self, path: &str, pointer: &str, value: Value) {
-        if let Some(there) = self.tenant.settings.one.get_mut(path).and_then(|v| v.pointer_mut(pointer)) {
+        let Some(one) = self.tenant.settings.one.get_mut(path) else { return };
+        self.touched.push(json!({"id": one["id"], "displayName": one["displayName"], "type": "Policy"}));
+        if let Some(there) = one.pointer_mut(pointer) {
             *there = value;
         }
     }
 
     fn row(&mut self, path: &str, name: &str) -> Option<&mut Value> {
         let rows = self.tenant.settings.many.get_mut(path)?;
-        rows.iter_mut().find(|r| ["displayName", "id", "policyType", "roleDefinitionId"].iter().any(|k| r[*k] == name))
+        let found = rows.iter_mut().find(|r| ["displayName", "id", "policyType", "roleDefinitionId"].iter().any(|k| r[*k] == name))?;
+        self.touched.push(json!({"id": found["id"], "displayName": found["displayName"], "type": "Policy"}));
+        Some(found)
     }
 
     fn set(&mut self, path: &str, name: &str, pointer: &str, value: Value) {
@@ -96,6 +102,7 @@ impl Hand<'_> {
     }
 
     fn remove(&mut self, path: &str, name: &str) {
+        self.row(path, name);
         if let Some(rows) = self.tenant.settings.many.get_mut(path) {
             rows.retain(|r| !["displayName", "id", "policyType"].iter().any(|k| r[*k] == name));
         }
@@ -104,6 +111,11 @@ impl Hand<'_> {
     fn add(&mut self, path: &str, mut value: Value) -> String {
         let id = value["id"].as_str().map_or_else(|| self.ids.guid(path), str::to_owned);
         value["id"] = id.clone().into();
+        // An assignment is logged under the one who gets it.
+        let who = value["principalId"].as_str().map(str::to_owned);
+        self.touched.push(
+            json!({"id": who.unwrap_or_else(|| id.clone()), "displayName": value["displayName"].as_str().or(value["tenantId"].as_str()), "type": "Other"}),
+        );
         self.tenant.settings.many.entry(path.to_owned()).or_default().push(value);
         id
     }
@@ -121,6 +133,7 @@ impl Hand<'_> {
     }
 
     fn method(&mut self, id: &str, pointer: &str, value: Value) {
+        self.touched.push(json!({"id": "authenticationMethodsPolicy", "displayName": "Authentication Methods Policy", "type": "Policy"}));
         let methods = self.tenant.settings.one.get_mut(METHODS).and_then(|p| p["authenticationMethodConfigurations"].as_array_mut());
         let found = methods.into_iter().flatten().find(|m| m["id"] == id);
         if let Some(there) = found.and_then(|m| m.pointer_mut(pointer)) {
@@ -135,14 +148,14 @@ impl World {
         let Some((_, does)) = CONFIG_ATTACKS.iter().find(|(n, _)| *n == name) else { return false };
         let now = self.now();
         let n = CONFIG_ATTACKS.iter().position(|(a, _)| *a == name).unwrap_or(0) as u64;
-        let mut hand = Hand { tenant: &mut self.tenants[tenant], ids: IdMaker::new(0xa77ac4 + n) };
+        let mut hand = Hand { tenant: &mut self.tenants[tenant], ids: IdMaker::new(0xa77ac4 + n), touched: Vec::new() };
         strike(&mut hand, name);
         let id = hand.ids.guid("audit");
         let who = hand.person(0);
         let upn = hand.tenant.users.get(&who).map(|u| u.upn.clone()).unwrap_or_default();
         hand.tenant.settings.audits.push(json!({
             "id": id, "activityDateTime": now.to_string(), "activityDisplayName": does, "category": "Policy", "result": "success", "operationType": "Update",
-            "initiatedBy": {"user": {"id": who, "userPrincipalName": upn}}, "loggedByService": "Core Directory", "targetResources": [],
+            "initiatedBy": {"user": {"id": who, "userPrincipalName": upn}}, "loggedByService": "Core Directory", "targetResources": hand.touched,
         }));
         true
     }

@@ -118,6 +118,7 @@ const ROUTES: &[Route] = &[
     Route { soft: true, ..route("groups", &["Group.Read.All", "GroupMember.Read.All", "Directory.Read.All"], &["Group.ReadWrite.All"]) },
     route("directory/onPremisesSynchronization", &["OnPremDirectorySynchronization.Read.All"], &["OnPremDirectorySynchronization.ReadWrite.All"]),
     route("subscribedSkus", &["Organization.Read.All", "Directory.Read.All", "LicenseAssignment.Read.All"], &[]),
+    route("security/secureScores", &["SecurityEvents.Read.All"], &[]),
     route("admin/sharepoint/settings", &["SharePointTenantSettings.Read.All"], &["SharePointTenantSettings.ReadWrite.All"]),
     route("deviceManagement", SERVICE, SERVICE_WRITE),
     Route { expand: &["assignments"], ..route("deviceManagement/deviceConfigurations", DEVICE, DEVICE_WRITE) },
@@ -450,7 +451,10 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
         }
         (method @ ("PATCH" | "DELETE"), [id]) => {
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
-            let at = rows.iter().position(|r| [&r["id"], &r["tenantId"]].into_iter().any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))).ok_or_else(|| ApiError::not_found(area))?;
+            let at = rows
+                .iter()
+                .position(|r| [&r["id"], &r["tenantId"]].into_iter().any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))))
+                .ok_or_else(|| ApiError::not_found(area))?;
             let name = rows[at]["displayName"].as_str().unwrap_or_default().to_owned();
             if method == "PATCH" {
                 merge(&mut rows[at], new);

@@ -98,6 +98,19 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                 }]}),
             ))
         }
+        ["auditlogs", "directoryaudits"] => {
+            call.need(area, &["AuditLog.Read.All"])?;
+            // Newest first, as the service gives them.
+            let rows: Vec<_> = tenant.settings.audits.iter().rev().collect();
+            let rows = query.apply(rows, |r| (*r).clone());
+            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let size = query.top.unwrap_or(100).clamp(1, 1000);
+            let mut body = json!({"@odata.context": format!("{origin}/v1.0/$metadata#auditLogs/directoryAudits"), "value": rows.iter().skip(skip).take(size).collect::<Vec<_>>()});
+            if skip + size < rows.len() {
+                body["@odata.nextLink"] = next_link(call, skip + size).into();
+            }
+            Ok(Reply::json(200, &body))
+        }
         ["security", "cases", "ediscoverycases"] => {
             call.need(area, CASES)?;
             Ok(Reply::json(200, &json!({"value": [{"id": tenant.case_id, "displayName": "Safeguarding holds", "status": "active"}]})))

@@ -72,6 +72,7 @@ pub(crate) const READ: &[&str] = &[
     "DeviceManagementApps.Read.All",
     "DeviceManagementRBAC.Read.All",
     "AuditLog.Read.All",
+    "SecurityEvents.Read.All",
 ];
 
 /// What putting settings back needs.

@@ -1,4 +1,4 @@
-//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench repository|vault`, `cargo xtask fuzz`.
+//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench repository|vault|fleet`, `cargo xtask fuzz`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bench;
@@ -15,10 +15,11 @@ fn main() {
         ["test"] => test::run(true),
         ["test", "--no-servers"] => test::run(false),
         ["bench", "repository", rest @ ..] => bench::repository(rest),
-        ["bench", "vault", rest @ ..] => bench::vault(rest),
+        ["bench", "vault", rest @ ..] => bench::example("strongroom-vault", "vault_bench", rest),
+        ["bench", "fleet", rest @ ..] => bench::example("strongroom-cli", "fleet_bench", rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {
-            eprintln!("usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | fuzz [--seconds 900] [TARGET]…");
+            eprintln!("usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | bench fleet | fuzz [--seconds 900] [TARGET]…");
             std::process::exit(2);
         }
     };

@@ -188,6 +188,22 @@ pub const CATALOG: &[Collector] = &[
         volatile: &["consumedUnits", "prepaidUnits", "subscriptionIds", "accountId", "accountName"],
         ..named(many("directory/licences", "subscribedSkus", "Organization.Read.All"), &["skuPartNumber"])
     },
+    Collector {
+        limit: Limit::Security,
+        // A figure of the day, and no setting: kept beside the settings.
+        volatile: &[
+            "activeUserCount",
+            "averageComparativeScores",
+            "azureTenantId",
+            "controlScores",
+            "currentScore",
+            "enabledServices",
+            "licensedUserCount",
+            "maxScore",
+            "vendorInformation",
+        ],
+        ..one("security/secure-score", "security/secureScores?$top=1", "SecurityEvents.Read.All")
+    },
     one("sharepoint/settings", "admin/sharepoint/settings", "SharePointTenantSettings.Read.All"),
     Collector { shape: Shape::One, ..intune("devices/settings", "deviceManagement?$select=settings", "DeviceManagementServiceConfig.Read.All") },
     intune("devices/configurations", "deviceManagement/deviceConfigurations?$expand=assignments", "DeviceManagementConfiguration.Read.All"),

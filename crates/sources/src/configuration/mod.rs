@@ -3,10 +3,12 @@
 //!
 //! Deliberately absent: any thought about whether a setting is good. Start at [`read`].
 
+mod audits;
 mod catalog;
 mod read;
 mod settle;
 
+pub use audits::audits;
 pub use catalog::{CATALOG, Collector, NO_API, Naming, Shape};
 pub use read::read;
 pub use settle::{EVERYWHERE, MICROSOFT_TENANT, Raw, settle};

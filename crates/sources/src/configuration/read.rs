@@ -151,7 +151,11 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
                 }
                 "applications/delegated-grants" => meant.extend(v["principalId"].as_str().map(str::to_lowercase)),
                 "identity/conditional-access-policies" => ids_in(&v["conditions"]["users"], &mut meant),
-                "identity/authentication-methods" | "identity/device-registration" | "devices/approval-policies" | "identity/admin-consent-requests" | "roles/activation-policies" => {
+                "identity/authentication-methods"
+                | "identity/device-registration"
+                | "devices/approval-policies"
+                | "identity/admin-consent-requests"
+                | "roles/activation-policies" => {
                     ids_in(v, &mut meant);
                 }
                 n if n.starts_with("devices/") => ids_in(&v["assignments"], &mut meant),

@@ -49,7 +49,8 @@ fn options(args: &[&str]) -> anyhow::Result<Options> {
 }
 
 /// `cargo xtask bench vault [--objects 2000]`: replication into a fresh Ceph for each tool, in one go.
-pub(crate) fn vault(args: &[&str]) -> anyhow::Result<()> {
+/// `cargo xtask bench fleet [--tenants 500]`: all rules over stored configurations.
+pub(crate) fn example(package: &str, name: &str, args: &[&str]) -> anyhow::Result<()> {
     let root = tidy::root()?;
     let plain = |args: &[&str]| -> anyhow::Result<()> {
         let status = Command::new("cargo").args(args).current_dir(&root).status()?;
@@ -58,8 +59,8 @@ pub(crate) fn vault(args: &[&str]) -> anyhow::Result<()> {
         }
         Ok(())
     };
-    plain(&["build", "--release", "--locked", "-p", "strongroom-vault", "--bins", "--example", "vault_bench"])?;
-    let status = Command::new(root.join("target/release/examples/vault_bench")).args(args).current_dir(&root).status()?;
+    plain(&["build", "--release", "--locked", "-p", package, "--bins", "--example", name])?;
+    let status = Command::new(root.join("target/release/examples").join(name)).args(args).current_dir(&root).status()?;
     if !status.success() {
         bail!("the bench ended with {status}");
     }
