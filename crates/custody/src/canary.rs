@@ -114,7 +114,7 @@ pub fn s3_canary(bucket: &S3Bucket, twin: Option<&S3Bucket>, now: Timestamp) -> 
     let mut report = CanaryReport::new(bucket.access_key_id().to_owned(), LockedStore::location(bucket), now);
     let until = now.checked_add(SignedDuration::from_hours(LOCK_HOURS)).unwrap_or(Timestamp::MAX);
     let sooner = now.checked_add(SignedDuration::from_hours(1)).unwrap_or(now);
-    let path = format!("canary/{}/{}", bucket.access_key_id(), now.as_second());
+    let path = format!("canary/{}/{}", bucket.access_key_id(), now.as_nanosecond());
     let body = Bytes::from(format!("canary of {} at {now}\n", bucket.access_key_id()));
     let canary = bucket.put_locked(&path, &body, until)?;
     let v = canary.version.as_str();

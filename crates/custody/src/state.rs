@@ -94,16 +94,9 @@ impl State {
         self.sessions.keys().next_back().map_or(1, |n| n + 1)
     }
 
-    /// Whether the object is in the view of sealed sessions up to `upto`.
+    /// Whether the object is in the view of sealed sessions up to `upto`, hidden sessions aside.
     pub fn is_seen(&self, path: &str, upto: u64) -> bool {
-        self.objects.get(path).is_some_and(|o| {
-            o.session > 0
-                && o.session <= upto
-                && !o.stray
-                && !self.hidden.contains(path)
-                && !self.hidden_sessions.contains(&o.session)
-                && !self.freeing.contains(path)
-        })
+        self.objects.get(path).is_some_and(|o| o.session > 0 && o.session <= upto && !o.stray && !self.hidden.contains(path) && !self.freeing.contains(path))
     }
 
     /// The snapshots of sealed sessions, with the session.

@@ -1,6 +1,10 @@
-use crate::{Error, Ledger, Trust};
+use crate::{Error, Holding, Ledger, Trust};
 use bytes::Bytes;
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+    sync::Arc,
+};
 use strongroom_objects::{Entry, Key, Kind, LockedStore, Put, Store, StoreError, key_of, path_of};
 
 /// The version that counts first.
@@ -20,14 +24,26 @@ pub struct VaultView {
 
 impl VaultView {
     /// The view of sealed sessions up to `upto`, as the log tells it.
-    pub fn of(ledger: &Ledger, upto: Option<u64>) -> Result<Self, Error> {
+    ///
+    /// A hidden session hides its snapshots, and of what came with it all that no snapshot in sight reaches: later snapshots stand
+    /// on packs that came then, and stay whole.
+    pub fn of(holding: &Holding, upto: Option<u64>) -> Result<Self, Error> {
+        let ledger = holding.ledger();
         let state = ledger.state();
         let newest = state.sessions.keys().next_back().copied().unwrap_or(0);
         if let Some(n) = upto.filter(|n| *n > newest) {
             return Err(Error::Request(format!("there is no sealed session {n}; the newest is {newest}")));
         }
         let last = upto.unwrap_or(u64::MAX);
-        let rows = state.objects.iter().filter(|(p, _)| state.is_seen(p, last));
+        let in_sight: HashSet<String> = state
+            .snapshots()
+            .filter(|(n, _, _)| *n <= last && !state.hidden_sessions.contains(n))
+            .map(|(_, _, s)| format!("snapshots/{}", s.snapshot))
+            .filter(|p| !state.hidden.contains(p))
+            .collect();
+        let reached = if state.hidden_sessions.is_empty() { HashSet::new() } else { holding.reach(&in_sight)? };
+        let kept = |p: &str| p == "config" || p.starts_with("keys/") || reached.contains(p);
+        let rows = state.objects.iter().filter(|(p, o)| state.is_seen(p, last) && (!state.hidden_sessions.contains(&o.session) || kept(p)));
         let rows = rows
             .filter_map(|(p, o)| {
                 key_of(p).map(|k| ((k.kind(), k.name().to_owned()), Row { version: o.version.clone(), size_bytes: o.size_bytes, several: false }))
@@ -56,6 +72,10 @@ impl VaultView {
         if let Some(last) = upto {
             let ledger = Ledger::open(store.clone(), None, &Trust::AsFound, None)?;
             let state = ledger.state();
+            let newest = state.sessions.keys().next_back().copied().unwrap_or(0);
+            if last > newest {
+                return Err(Error::Request(format!("there is no sealed session {last}; the newest that the vault's log tells of is {newest}")));
+            }
             rows.retain(|(kind, name), _| {
                 let path = Key::new(*kind, name).map(|k| path_of(&k)).unwrap_or_default();
                 state.objects.get(&path).is_some_and(|o| o.session > 0 && o.session <= last)

@@ -31,6 +31,8 @@ pub struct ReplicateReport {
     pub present: u64,
     /// Bytes sent.
     pub bytes: u64,
+    /// Objects that the source did not give: damaged there, or gone.
+    pub lost: Vec<String>,
     /// Newest snapshot.
     pub snapshot: Option<String>,
     /// Whether it is clean.
@@ -82,6 +84,7 @@ fn copy_all(
     names: &[strongroom_objects::Entry],
     progress: &dyn Progress,
     report: &mut ReplicateReport,
+    go_on: bool,
 ) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
     let outcome: Mutex<(ReplicateReport, Option<Error>)> = Mutex::new((ReplicateReport::default(), None));
@@ -110,6 +113,8 @@ fn copy_all(
                     o.0.present += 1;
                     progress.advance(1, 0);
                 }
+                // The rest is worth having: what is lost is named, and found again by name when files are restored.
+                Err(Error::Store(StoreError::Damaged { key, .. } | StoreError::NotFound { key, .. })) if go_on => o.0.lost.push(key),
                 Err(e) => {
                     o.1.get_or_insert(e);
                     next.store(usize::MAX / 2, Ordering::Relaxed);
@@ -126,6 +131,7 @@ fn copy_all(
     report.sent += done.sent;
     report.present += done.present;
     report.bytes += done.bytes;
+    report.lost.extend(done.lost);
     match error {
         Some(e) => Err(e),
         // Each kind is durable before the next begins (law 3).
@@ -155,7 +161,7 @@ pub fn to_vault(repo: &Repository, vault: &mut VaultRest, progress: &dyn Progres
     progress.expect(total, missing.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum());
     let session = vault.begin()?;
     for (kind, entries) in &missing {
-        match copy_all(repo.store().as_ref(), vault, *kind, entries, progress, &mut report) {
+        match copy_all(repo.store().as_ref(), vault, *kind, entries, progress, &mut report, false) {
             Err(Error::Store(e @ StoreError::Refused { .. })) if *kind == Kind::Keys => progress.note(&e.to_string()),
             other => other?,
         }
@@ -236,7 +242,8 @@ pub fn last_clean_session(sessions: &[CheckedSession]) -> Option<u64> {
     sessions.iter().filter(|s| s.vouched && s.clean).map(|s| s.session).next_back()
 }
 
-/// Rebuilds a copy from a vault: what manifests name that the key signed, and nothing else.
+/// Rebuilds a copy from a vault: what manifests name that the key signed, and nothing else. What is damaged or gone there is
+/// named in [`ReplicateReport::lost`] and keeps nothing else back.
 pub fn from_vault(vault: &dyn Store, key: &MasterKey, to: &dyn Store, progress: &dyn Progress) -> Result<ReplicateReport, Error> {
     let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
     let named = chain.named()?;
@@ -263,7 +270,7 @@ pub fn from_vault(vault: &dyn Store, key: &MasterKey, to: &dyn Store, progress: 
     progress.phase("rebuild");
     progress.expect(all.iter().map(|(_, e)| e.len() as u64).sum(), all.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum());
     for (kind, entries) in all {
-        copy_all(vault, to, kind, &entries, progress, &mut report)?;
+        copy_all(vault, to, kind, &entries, progress, &mut report, kind != Kind::Config)?;
     }
     Ok(report)
 }
@@ -275,7 +282,7 @@ pub fn to_store(repo: &Repository, to: &dyn Store, progress: &dyn Progress) -> R
     progress.phase("replicate");
     progress.expect(all.iter().map(|(_, e)| e.len() as u64).sum(), all.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum());
     for (kind, entries) in all {
-        copy_all(repo.store().as_ref(), to, kind, &entries, progress, &mut report)?;
+        copy_all(repo.store().as_ref(), to, kind, &entries, progress, &mut report, false)?;
     }
     Ok(report)
 }

@@ -263,12 +263,31 @@ fn policy(path: &Path) -> anyhow::Result<Policy> {
     Ok(policy)
 }
 
+/// A policy as it is, with what a file says otherwise: what the file does not name stays.
+fn policy_on(now: &Policy, path: &Path) -> anyhow::Result<Policy> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let said: toml::Table = text.parse().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+    let mut all = toml::Table::try_from(now)?;
+    all.extend(said);
+    let policy: Policy = all.try_into().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+    policy.check()?;
+    Ok(policy)
+}
+
 fn order_file(path: &Path) -> anyhow::Result<SignedOrder> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no order", path.display()))
 }
 
 fn open(cli: &Cli) -> anyhow::Result<Vault> {
+    // A mistyped folder must not become a vault that holds nothing and says that all is well.
+    let makes = matches!(cli.command, Command::Enrol(_) | Command::Key);
+    if !makes
+        && !cli.dir.join("vault.key").is_file()
+        && !std::fs::read_dir(&cli.dir).is_ok_and(|mut d| d.any(|e| e.is_ok_and(|e| e.path().join("school.pub").is_file())))
+    {
+        bail!("there is no vault in {}; name its folder with --dir, or make one with `strongroom-vault enrol`", cli.dir.display());
+    }
     Vault::open(&cli.dir).with_context(|| format!("cannot open the vault in {}", cli.dir.display()))
 }
 
@@ -394,7 +413,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Canary { repo } => {
             let (report, signed) = open(&cli)?.canary(repo)?;
             match cli.json {
-                true => print!("{}", String::from_utf8_lossy(&signed)),
+                true => println!("{}", json!({"report": report, "signed": String::from_utf8_lossy(&signed)})),
                 false => print!("{}", canary_text(&report)),
             }
             return Ok(if report.worked().is_empty() { 0 } else { PARTIAL });
@@ -542,10 +561,14 @@ fn probe_text(findings: &[Finding]) -> String {
 }
 
 fn order(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
+    let say = |value: serde_json::Value, text: String| match cli.json {
+        true => println!("{value}"),
+        false => print!("{text}"),
+    };
     match command {
         OrderCommand::New { repo, reason, out, decision } => {
             let decision = match decision {
-                DecisionArg::Policy { file } => Decision::Policy { policy: policy(file)? },
+                DecisionArg::Policy { file } => Decision::Policy { policy: policy_on(&open(cli)?.status(repo)?.policy, file)? },
                 DecisionArg::Hide { paths, session } => Decision::Hide { paths: paths.clone(), sessions: session.clone() },
                 DecisionArg::Show { paths, session } => Decision::Show { paths: paths.clone(), sessions: session.clone() },
                 DecisionArg::Thaw => Decision::Thaw,
@@ -558,26 +581,30 @@ fn order(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
             };
             let order = open(cli)?.new_order(repo, decision, reason)?;
             write_private(out, &serde_json::to_string_pretty(&order)?)?;
-            println!("{} waits for signatures: strongroom-vault order sign {} --key FILE", out.display(), out.display());
+            say(
+                json!({"order": out, "says": order.order()?}),
+                format!("{} waits for signatures: strongroom-vault order sign {} --key FILE\n", out.display(), out.display()),
+            );
         }
         OrderCommand::Show { file } => {
             let order = order_file(file)?;
-            println!("{}", serde_json::to_string_pretty(&order.order()?)?);
-            for (key, _) in &order.signatures {
-                println!("signed by {key}");
-            }
+            let signed: Vec<String> = order.signatures.iter().map(|(key, _)| key.to_string()).collect();
+            let lines: String = signed.iter().map(|key| format!("signed by {key}\n")).collect();
+            let says = order.order()?;
+            say(json!({"says": says, "signed_by": signed}), format!("{}\n{lines}", serde_json::to_string_pretty(&says)?));
         }
         OrderCommand::Sign { file, key } => {
             let mut order = order_file(file)?;
-            println!("{}", serde_json::to_string_pretty(&order.order()?)?);
+            let says = order.order()?;
             let key = SigningKey::from_seed(&read_seed(key)?)?;
             order.sign(&key);
             std::fs::write(file, serde_json::to_string_pretty(&order)?).with_context(|| format!("{} cannot be written", file.display()))?;
-            println!("signed by {}; {} signatures", key.public(), order.signatures.len());
+            let text = format!("{}\nsigned by {}; {} signatures\n", serde_json::to_string_pretty(&says)?, key.public(), order.signatures.len());
+            say(json!({"says": says, "signed_by": order.signatures.iter().map(|(k, _)| k.to_string()).collect::<Vec<_>>()}), text);
         }
         OrderCommand::Apply { repo, file } => {
             let done = open(cli)?.carry_out(repo, &order_file(file)?)?;
-            println!("carried out: {}", serde_json::to_string(&done.decision)?);
+            say(json!({"carried_out": done}), format!("carried out: {}\n", serde_json::to_string(&done.decision)?));
         }
     }
     Ok(0)

@@ -81,6 +81,7 @@ impl Vault {
         if what.card.v != 1 {
             return Err(Refusal::Bad(format!("the card has version {}; this program reads 1", what.card.v)));
         }
+        what.settings.check(&dir, &what.card)?;
         std::fs::create_dir_all(&dir)?;
         let made = self.enrol_in(&dir, what);
         match made {
@@ -149,6 +150,27 @@ impl Vault {
         }
         self.read(name, |r| {
             let state = r.holding.ledger().state();
+            // Two people sign what is written here: what names nothing would only look as if it did something.
+            let known = |paths: &[String], sessions: &[u64]| -> Result<(), Refusal> {
+                if paths.is_empty() && sessions.is_empty() {
+                    return Err(Refusal::Bad("name paths, or sessions with --session".into()));
+                }
+                if let Some(p) = paths.iter().find(|p| !state.objects.contains_key(*p)) {
+                    return Err(Refusal::Bad(format!("the vault holds no {p:?}; `locks` lists whole paths, such as snapshots/ and 64 digits")));
+                }
+                match sessions.iter().find(|s| !state.sessions.contains_key(s)) {
+                    Some(s) => Err(Refusal::Bad(format!("there is no sealed session {s}"))),
+                    None => Ok(()),
+                }
+            };
+            match &decision {
+                Decision::Hide { paths, sessions } | Decision::Show { paths, sessions } => known(paths, sessions)?,
+                Decision::Custodians { custodians, quorum } => check_custodians(custodians, *quorum)?,
+                Decision::AdmitKey { key } if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                    return Err(Refusal::Bad(format!("{key:?} is no name of a key file; it has 64 hexadecimal digits, as in copy 2's folder keys")));
+                }
+                _ => {}
+            }
             let decision = match decision {
                 Decision::AcceptFacts { .. } => Decision::AcceptFacts { facts: r.store.facts()? },
                 other => other,

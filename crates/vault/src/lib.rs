@@ -121,6 +121,13 @@ impl Vault {
         let path = dir.join("vault.key");
         let seed = match path.exists() {
             true => governance::read_seed(&path)?,
+            // A vault whose key is gone is another vault: it must not look like this one.
+            false if std::fs::read_dir(dir)?.flatten().any(|e| e.path().join("school.pub").is_file()) => {
+                return Err(Refusal::Failed(format!(
+                    "{} is gone; put it back from its copy, or enrol what is held here anew in an empty folder",
+                    path.display()
+                )));
+            }
             false => {
                 let seed = SigningKey::new_seed()?;
                 governance::write_seed(&path, &seed)?;
@@ -133,7 +140,9 @@ impl Vault {
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
             let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            if path.join("repo.toml").is_file() && path.join("school.pub").is_file() {
+            if path.join("school.pub").is_file() && !path.join("repo.toml").is_file() {
+                failed.insert(name, format!("{} is gone", path.join("repo.toml").display()));
+            } else if path.join("repo.toml").is_file() && path.join("school.pub").is_file() {
                 // One that cannot be opened stops none of the others.
                 match Repo::open(&path, &seed) {
                     Ok(repo) => drop(repos.insert(name, Arc::new(Mutex::new(repo)))),

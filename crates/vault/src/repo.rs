@@ -98,7 +98,7 @@ impl Repo {
         if let Some(view) = self.views.get(&key) {
             return Ok(view.clone());
         }
-        let view = Arc::new(VaultView::of(self.holding.ledger(), upto)?);
+        let view = Arc::new(VaultView::of(&self.holding, upto)?);
         // Few are asked for; none is kept for long.
         if self.views.len() > 8 {
             self.views.clear();

@@ -209,6 +209,20 @@ impl RepoSettings {
     }
 
     /// Opens copy 2, to read.
+    /// Whether these settings can work at all, so that a slip of the pen is seen at enrolment and not by the first pull.
+    pub(crate) fn check(&self, base: &Path, card: &strongroom_custody::Card) -> Result<(), Refusal> {
+        strongroom_custody::Pace::new(&self.pace)?;
+        if self.source.is_none() {
+            return Ok(());
+        }
+        let source = self.open_source(base)?;
+        let config = source.get(&strongroom_objects::Key::config())?;
+        if strongroom_objects::hash_name(&config) != card.config_sha256 {
+            return Err(Refusal::Bad(format!("{} holds another repository than the one of the card; nothing was enrolled", source.location())));
+        }
+        Ok(())
+    }
+
     pub(crate) fn open_source(&self, base: &Path) -> Result<Box<dyn Store>, Refusal> {
         let Some(source) = &self.source else { return Err(Refusal::Bad("the settings name no [source] to pull from".into())) };
         Ok(match source {

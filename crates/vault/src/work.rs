@@ -304,7 +304,7 @@ fn region(enrolment: &strongroom_custody::Enrolment) -> String {
 /// What the vault's own process can do to a file of its own folder, asked of the code that would do it.
 fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
     let mut report = CanaryReport::new("the vault's own process".into(), r.store.location(), now);
-    let path = format!("canary/vault/{}", now.as_second());
+    let path = format!("canary/vault/{}", now.as_nanosecond());
     let until = now.checked_add(jiff::SignedDuration::from_hours(26)).unwrap_or(Timestamp::MAX);
     let body = Bytes::from(format!("canary at {now}\n"));
     let held = r.store.put_locked(&path, &body, until)?;

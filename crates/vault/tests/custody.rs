@@ -387,12 +387,81 @@ fn custodians_hide_and_never_delete() {
     let poison = s.school.backup(&[("a", b"poison")], true);
     s.hand.pull(s.school.store.as_ref());
     s.carry_out(&s.order(Decision::Hide { paths: vec![], sessions: vec![2] }, &[0, 1])).unwrap();
-    let view = VaultView::of(s.hand.open().ledger(), None).unwrap();
+    let view = VaultView::of(&s.hand.open(), None).unwrap();
     assert_eq!(view.list(Kind::Snapshots).unwrap().len(), 1);
     restic_is_content(&s.hand, None);
     assert!(paths(s.hand.store.as_ref()).contains(&format!("snapshots/{poison}")), "it lies there all the same");
     s.carry_out(&s.order(Decision::Show { paths: vec![], sessions: vec![2] }, &[0, 2])).unwrap();
-    assert_eq!(VaultView::of(s.hand.open().ledger(), None).unwrap().list(Kind::Snapshots).unwrap().len(), 2);
+    assert_eq!(VaultView::of(&s.hand.open(), None).unwrap().list(Kind::Snapshots).unwrap().len(), 2);
+}
+
+/// Later snapshots stand on packs that came in a session which was hidden since.
+#[test]
+fn what_comes_after_a_hidden_session_is_whole() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let attacked = s.school.backup(&[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000))], false);
+    s.hand.pull(s.school.store.as_ref());
+    s.carry_out(&s.order(Decision::Hide { paths: vec![], sessions: vec![1, 2] }, &[0, 1])).unwrap();
+    s.school.backup(&[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000)), ("c.txt", b"later")], true);
+    s.hand.pull(s.school.store.as_ref());
+    let view = VaultView::of(&s.hand.open(), None).unwrap();
+    let seen = view.list(Kind::Snapshots).unwrap();
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].name != attacked && view.size(&Key::config()).unwrap().is_some());
+    restic_is_content(&s.hand, None);
+}
+
+#[test]
+fn a_damaged_pack_keeps_nothing_else_from_being_recovered() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    s.school.backup(&[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let view = VaultView::of(&s.hand.open(), None).unwrap();
+    struct Flips(VaultView, String);
+    impl Store for Flips {
+        fn location(&self) -> String {
+            self.0.location()
+        }
+        fn put(&self, key: &Key, bytes: &[u8]) -> Result<strongroom_objects::Put, StoreError> {
+            self.0.put(key, bytes)
+        }
+        fn flush(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
+            let mut bytes = self.0.get(key)?.to_vec();
+            if key.name() == self.1 {
+                bytes[7] ^= 1;
+            }
+            Ok(bytes.into())
+        }
+        fn get_range(&self, key: &Key, range: std::ops::Range<u64>) -> Result<Bytes, StoreError> {
+            self.0.get_range(key, range)
+        }
+        fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+            self.0.size(key)
+        }
+        fn list(&self, kind: Kind) -> Result<Vec<strongroom_objects::Entry>, StoreError> {
+            self.0.list(kind)
+        }
+        fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+            self.0.replace(key, bytes)
+        }
+        fn remove(&self, key: &Key) -> Result<(), StoreError> {
+            self.0.remove(key)
+        }
+    }
+    let bad = view.list(Kind::Data).unwrap()[0].name.clone();
+    let (objects, flips) = (view.totals().0, Flips(view, bad.clone()));
+    let out = tempfile::tempdir().unwrap();
+    let to = strongroom_objects::LocalDir::new(out.path());
+    let report = strongroom_engine::replicate::from_vault(&flips, s.school.repo.key(), &to, &Silent).unwrap();
+    assert_eq!(report.lost, [format!("data/{bad}")]);
+    assert_eq!(report.sent, objects - 1);
 }
 
 #[test]

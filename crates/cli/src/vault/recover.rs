@@ -33,6 +33,15 @@ pub(crate) struct Recover {
     clean: bool,
 }
 
+/// A file that is there only while something is under way.
+struct RemovedAtEnd(PathBuf);
+
+impl Drop for RemovedAtEnd {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
     let began = std::time::Instant::now();
     let (entry, base) = VaultEntry::read(&args.place)?;
@@ -43,6 +52,19 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
     let bar = Bar::new(global.quiet || global.json);
     let json = global.json;
     open::blocking(move || {
+        if secrecy::ExposeSecret::expose_secret(&password).is_empty() {
+            bail!("{} is empty, and an empty password protects nothing", args.new_password_file.display());
+        }
+        // Two at once would both say that they did it.
+        let beside = args.to.with_extension("recovering");
+        if let Some(parent) = args.to.parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+        }
+        let alone = std::fs::File::create(&beside).with_context(|| format!("{} cannot be made", beside.display()))?;
+        if alone.try_lock().is_err() {
+            bail!("another recovery into {} is under way", args.to.display());
+        }
+        let _gone_after = RemovedAtEnd(beside);
         let to = Arc::new(LocalDir::new(&args.to));
         if to.size(&Key::config())?.is_some() || std::fs::read_dir(&args.to).is_ok_and(|mut d| d.next().is_some()) {
             bail!("{} holds something already; name a new folder for copy 2", args.to.display());
@@ -62,18 +84,21 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         if let Some(folder) = &args.restore_to {
             bar.phase("restore");
             let report = repo.restore_files(&snapshot.tree, folder, false, &|n, bytes| bar.advance(n, bytes))?;
-            report.failed.iter().for_each(|f| println!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why))));
+            report.failed.iter().for_each(|f| eprintln!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why))));
             files = Some(report);
         }
         bar.finish();
         let seconds = began.elapsed().as_secs_f64();
-        let failed = files.as_ref().is_some_and(|f| !f.failed.is_empty());
+        let failed = files.as_ref().is_some_and(|f| !f.failed.is_empty()) || !rebuilt.lost.is_empty();
         if json {
             println!(
                 "{}",
-                json!({"copy_2": args.to, "objects": rebuilt.sent, "bytes": rebuilt.bytes, "snapshots": snapshots.len(), "snapshot": id, "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files, "rebuilt_s": rebuilt_s, "seconds": seconds})
+                json!({"copy_2": args.to, "objects": rebuilt.sent, "bytes": rebuilt.bytes, "lost": rebuilt.lost, "snapshots": snapshots.len(), "snapshot": id, "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files, "rebuilt_s": rebuilt_s, "seconds": seconds})
             );
         } else {
+            for key in &rebuilt.lost {
+                println!("{}", output::alarm(&format!("LOST     {key}: damaged in the vault, or gone from it")));
+            }
             println!(
                 "copy 2 is back in {}: {} objects, {}, {} snapshots, in {}",
                 args.to.display(),

@@ -494,7 +494,7 @@ pub fn restic_for(seconds: u32, dir: &Path, repository: &str, env: &[(&str, &str
 pub fn restic_is_content(hand: &Hand, upto: Option<u64>) {
     let out = tempfile::tempdir().unwrap();
     let holding = hand.open();
-    let view = strongroom_custody::VaultView::of(holding.ledger(), upto).unwrap();
+    let view = strongroom_custody::VaultView::of(&holding, upto).unwrap();
     let to = LocalDir::new(out.path().join("view"));
     for kind in Kind::DIRECTORIES {
         fs::create_dir_all(out.path().join("view").join(kind.as_str())).unwrap();
