@@ -279,7 +279,10 @@ impl Config {
 /// `strongroom config check`
 pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
-    let problems = config.problems();
+    let mut problems = config.problems();
+    for t in &config.tenants {
+        problems.extend(crate::tenant::exceptions(&config, t.exceptions.as_ref()).err().map(|e| format!("tenant {}: {e:#}", t.name)));
+    }
     if global.json {
         println!("{}", serde_json::json!({"problems": problems}));
     } else if problems.is_empty() {

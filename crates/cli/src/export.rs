@@ -109,8 +109,7 @@ pub(crate) fn sarif(schools: &[School]) -> Value {
                 "properties": {"severity": r.severity, "confidence": r.confidence, "area": r.area, "tags": r.satisfies}})
         })
         .collect();
-    let result = |s: &School, f: &Finding, object: &str, says: &str| {
-        let accepted = f.verdict == Verdict::Accepted;
+    let result = |s: &School, f: &Finding, object: &str, says: &str, accepted: bool| {
         json!({
             "ruleId": f.rule,
             "level": level(f.severity),
@@ -118,13 +117,14 @@ pub(crate) fn sarif(schools: &[School]) -> Value {
             "message": {"text": format!("{}: {says}", f.title)},
             "locations": [{"logicalLocations": [{"fullyQualifiedName": format!("{}/{object}", s.name), "kind": "object"}]}],
             "partialFingerprints": {"strongroom/v1": format!("{}|{}|{object}", s.name, f.rule)},
-            "suppressions": if accepted { json!([{"kind": "external", "status": "accepted", "justification": f.note}]) } else { json!([]) },
+            "suppressions": if accepted { json!([{"kind": "external", "status": "accepted", "justification": says}]) } else { json!([]) },
         })
     };
     let mut results = Vec::new();
     for s in schools {
         for f in s.report.iter().flat_map(|r| &r.findings).filter(|f| matches!(f.verdict, Verdict::Failed | Verdict::Accepted)) {
-            results.extend(f.concerns.iter().map(|c| result(s, f, &c.object, &c.says)));
+            results.extend(f.concerns.iter().map(|c| result(s, f, &c.object, &c.says, false)));
+            results.extend(f.accepted.iter().map(|c| result(s, f, &c.object, &c.says, true)));
         }
     }
     let notes: Vec<Value> = schools
@@ -241,12 +241,19 @@ mod tests {
             confidence: RULES[0].confidence,
             verdict: Verdict::Failed,
             concerns: vec![strongroom_guards::rule::Concern::new(evil, evil)],
+            accepted: Vec::new(),
             note: String::new(),
             remedy: RULES[0].remedy,
             satisfies: RULES[0].satisfies,
         };
-        let report =
-            Report { tenant: evil.into(), taken: jiff::Timestamp::UNIX_EPOCH, findings: vec![finding], counts: [(Verdict::Failed, 1)].into(), score: Some(0) };
+        let report = Report {
+            tenant: evil.into(),
+            taken: jiff::Timestamp::UNIX_EPOCH,
+            idle_exceptions: Vec::new(),
+            findings: vec![finding],
+            counts: [(Verdict::Failed, 1)].into(),
+            score: Some(0),
+        };
         let schools = [
             School { name: evil.into(), report: Ok(report), secure_score: None },
             School { name: "other".into(), report: Err("wrong key".into()), secure_score: None },

@@ -127,27 +127,55 @@ async fn snapshot(global: &Global) -> anyhow::Result<i32> {
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     let client = open::client(&config, tenant, "read", open::real_clock())?;
+    let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
+    let before = configuration::latest(&repo, &tenant.name)?;
     let bar = Bar::new(global.quiet || global.json);
-    let report = configuration::snapshot(repo, client, &tenant.name, open::cache_dir(global), bar.clone()).await;
+    let report = configuration::snapshot(repo.clone(), client, &tenant.name, open::cache_dir(global), bar.clone()).await;
     bar.finish();
     let report = report?;
+    let changes = match (before.as_ref(), configuration::latest(&repo, &tenant.name)?) {
+        (Some((_, before)), Some((_, now))) => compare(before, &now, &own, true).changes,
+        _ => Vec::new(),
+    };
     if global.json {
-        println!("{}", serde_json::to_string(&report)?);
+        let mut value = serde_json::to_value(&report)?;
+        value["changes"] = serde_json::to_value(&changes)?;
+        println!("{value}");
     } else {
-        for (name, state) in report.collections.iter().filter(|(_, s)| !s.is_collected()) {
-            let text = format!("{name}: {}", state.lack());
-            match state {
-                CollectionState::Failed { .. } | CollectionState::NoPermission { .. } => println!("{}", output::alarm(&text)),
-                _ if global.quiet => {}
-                _ => println!("{text}"),
+        for c in changes.iter().filter(|c| c.rank <= Rank::High) {
+            println!("{}", output::alarm(&format!("{:<8} {}", word(c.rank).to_uppercase(), c.says)));
+        }
+        let blind: Vec<_> = report.collections.iter().filter(|(_, s)| s.is_blind()).collect();
+        for (name, state) in blind.iter().take(5) {
+            println!("{}", output::alarm(&format!("{name}: {}", state.lack())));
+        }
+        if blind.len() > 5 {
+            println!("{}", output::alarm(&format!("and {} more collections could not be read; --json lists them", blind.len() - 5)));
+            let wanted: std::collections::BTreeSet<&str> = blind
+                .iter()
+                .filter_map(|(_, s)| match s {
+                    CollectionState::NoPermission { permission, .. } => Some(permission.as_str()),
+                    _ => None,
+                })
+                .collect();
+            if !wanted.is_empty() {
+                println!("{}", output::alarm(&format!("permissions to grant: {}", wanted.into_iter().collect::<Vec<_>>().join(", "))));
             }
         }
+        for (name, state) in report.collections.iter().filter(|(_, s)| matches!(s, CollectionState::NotLicensed { .. })) {
+            println!("{name}: {}", state.lack());
+        }
         println!(
-            "snapshot {:.8}: {} objects in {} collections, {} files differ from the snapshot before; {} requests, {} throttled, {}",
+            "snapshot {:.8}: {} objects in {} collections, {}; {} requests, {} throttled, {}",
             report.snapshot,
             report.objects,
             report.collections.values().filter(|s| s.is_collected()).count(),
-            report.files_changed,
+            match (&before, changes.len()) {
+                (None, _) => "the first".to_owned(),
+                (_, 0) => "no change".to_owned(),
+                (_, 1) => "1 change since the one before".to_owned(),
+                (_, n) => format!("{n} changes since the one before"),
+            },
             report.traffic.requests,
             report.budget.throttled,
             output::seconds(report.seconds),
@@ -160,7 +188,7 @@ async fn snapshot(global: &Global) -> anyhow::Result<i32> {
 fn load(repo: &Repository, tenant: &str, name: &str) -> anyhow::Result<(Id, Configuration)> {
     if name == "latest" {
         return configuration::latest(repo, tenant)?
-            .with_context(|| format!("no configuration of {tenant} was read yet; `strongroom tenant snapshot` reads it"));
+            .with_context(|| format!("no configuration of {tenant} was read yet; `strongroom --tenant {tenant} tenant snapshot` reads it"));
     }
     let (id, snapshot) = crate::commands::snapshot(repo, name)?;
     let found = configuration::load(repo, &snapshot)?;
@@ -176,7 +204,13 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
     let report = judge(&configuration, &exceptions, today());
     let fails = |at_least: Severity| report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least);
-    let code = i32::from(args.fail_on.is_some_and(|g| fails(g.severity())));
+    // Who is blind has not seen that all is well.
+    let blind = configuration.collections.values().any(|c| c.state.is_blind());
+    let code = match args.fail_on.is_some_and(|g| fails(g.severity())) {
+        true => 1,
+        false if blind => PARTIAL,
+        false => 0,
+    };
     if global.json {
         let mut value = serde_json::to_value(&report)?;
         value["snapshot"] = id.to_string().into();
@@ -190,35 +224,41 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     Ok(code)
 }
 
+/// What matters first: how it stands, what one act would mend, then each failing rule with what was found.
 fn describe(report: &Report, id: &Id, all: bool) -> String {
-    let mut out = String::new();
-    for f in report.findings.iter().filter(|f| f.verdict == Verdict::Failed) {
-        out.push_str(&output::alarm(&format!("{:<8} {}  [{}]", word(f.severity).to_uppercase(), f.title, f.rule)));
-        out.push('\n');
-        for c in &f.concerns {
-            out.push_str(&format!("         {}: {}\n", c.object, c.says));
-        }
-        out.push_str(&format!("         → {}\n", f.remedy));
-    }
-    for f in report.findings.iter().filter(|f| matches!(f.verdict, Verdict::Manual | Verdict::Skipped | Verdict::Accepted)) {
-        out.push_str(&format!("{:<8} {}  [{}]: {}\n", word(f.verdict), f.title, f.rule, f.note));
-    }
-    for f in report.findings.iter().filter(|f| all && f.verdict == Verdict::Passed) {
-        out.push_str(&format!("passed   {}  [{}]\n", f.title, f.rule));
-    }
     let count = |v: Verdict| report.counts.get(&v).copied().unwrap_or(0);
-    out.push_str(&format!(
-        "{}: {} failed, {} for a person to look at, {} skipped, {} accepted, {} passed; score {}; configuration of {} in snapshot {}\n",
+    let mut out = format!(
+        "{}: score {}; {} failed, {} for a person to look at, {} skipped, {} accepted, {} passed\nconfiguration of {} in snapshot {}\n",
         report.tenant,
+        report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
         count(Verdict::Failed),
         count(Verdict::Manual),
         count(Verdict::Skipped),
         count(Verdict::Accepted),
         count(Verdict::Passed),
-        report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
         report.taken.strftime("%Y-%m-%d %H:%M UTC"),
         id.short(),
-    ));
+    );
+    let unnamed =
+        |f: &&strongroom_guards::Finding| f.verdict == Verdict::Failed && f.concerns.iter().all(|c| c.says.starts_with("excludes ") && !c.says.contains(';'));
+    let only: Vec<_> = report.findings.iter().filter(unnamed).collect();
+    if only.len() > 1 {
+        let says = only[0].concerns.first().map(|c| c.says.as_str()).unwrap_or_default();
+        out.push_str(&format!("{} rules fail only because a policy {says}: name it there, or take it out of the policies\n", only.len()));
+    }
+    report.idle_exceptions.iter().for_each(|e| out.push_str(&format!("exceptions: {e}\n")));
+    for f in report.findings.iter().filter(|f| f.verdict == Verdict::Failed) {
+        out.push_str(&output::alarm(&format!("\n{} {}\n", word(f.severity).to_uppercase(), f.rule)));
+        f.concerns.iter().for_each(|c| out.push_str(&format!("  found   {}: {}\n", c.object, c.says)));
+        f.accepted.iter().for_each(|c| out.push_str(&format!("  accepted {}: {}\n", c.object, c.says)));
+        out.push_str(&format!("  wanted  {}\n  do      {}\n", f.title, f.remedy));
+    }
+    for f in report.findings.iter().filter(|f| matches!(f.verdict, Verdict::Manual | Verdict::Skipped | Verdict::Accepted)) {
+        out.push_str(&format!("\n{} {}\n  wanted  {}\n  because {}\n", word(f.verdict), f.rule, f.title, f.note));
+    }
+    for f in report.findings.iter().filter(|f| all && f.verdict == Verdict::Passed) {
+        out.push_str(&format!("\npassed {}\n  {}\n", f.rule, f.title));
+    }
     out
 }
 

@@ -43,7 +43,7 @@ pub struct ConfigurationReport {
 impl ConfigurationReport {
     /// Whether nothing failed. What the tenant has no licence for is no failure, nor is what no interface gives.
     pub fn is_whole(&self) -> bool {
-        !self.collections.values().any(|s| matches!(s, CollectionState::Failed { .. } | CollectionState::NoPermission { .. }))
+        !self.collections.values().any(CollectionState::is_blind)
     }
 }
 
@@ -108,12 +108,18 @@ pub fn commit(repo: &Arc<Repository>, mut configuration: Configuration, cache: &
         Some((_, s)) => load(repo, s)?,
         None => None,
     };
-    // What failed keeps what was there (law 1).
+    // What could not be read keeps what was there (law 1), and what that referred to.
     for (name, c) in &mut configuration.collections {
-        if matches!(c.state, CollectionState::Failed { .. })
-            && let Some(old) = before.as_ref().and_then(|b| b.collections.get(name))
+        if let CollectionState::Failed { kept, .. } | CollectionState::NoPermission { kept, .. } = &mut c.state
+            && let Some(old) = before.as_ref().and_then(|b| b.collections.get(name)).filter(|o| o.state.has_objects())
         {
+            *kept = true;
             c.objects.clone_from(&old.objects);
+        }
+    }
+    if let Some(before) = before.as_ref().filter(|_| configuration.collections.values().any(|c| c.state.is_blind())) {
+        for (symbol, id) in &before.references {
+            configuration.references.entry(symbol.clone()).or_insert_with(|| id.clone());
         }
     }
     let tree = settings_tree(repo, &configuration)?;

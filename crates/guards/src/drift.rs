@@ -4,7 +4,7 @@ use crate::words;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::{AuditEntry, ConfigObject, Configuration};
+use strongroom_model::{AuditEntry, CollectionState, ConfigObject, Configuration};
 
 /// How grave a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -83,6 +83,7 @@ pub struct Comparison {
 pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_tenant: bool) -> Comparison {
     let mut out = Comparison::default();
     let names: BTreeSet<&String> = old.collections.keys().chain(new.collections.keys()).collect();
+    let mut lost: Vec<&str> = Vec::new();
     let context = Context { old, new, own: own_symbols(old, own).into_iter().chain(own_symbols(new, own)).collect() };
     for name in names {
         let (left, right) = (old.collections.get(name), new.collections.get(name));
@@ -90,7 +91,12 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
             out.not_compared.insert(name.clone(), "it was collected on one side only".to_owned());
             continue;
         };
-        if let Some(lacking) = [left, right].into_iter().find(|c| !c.state.is_collected()) {
+        if left.state.is_collected() && matches!(right.state, CollectionState::NoPermission { .. }) {
+            lost.push(name.as_str());
+        }
+        // What a blind round kept is how things were when they could be read last: the next round that sees is held against it.
+        if !right.state.is_collected() || !left.state.has_objects() {
+            let lacking = if right.state.is_collected() { left } else { right };
             out.not_compared.insert(name.clone(), lacking.state.lack());
             continue;
         }
@@ -99,7 +105,13 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
         for (object, o) in &before {
             match after.get(object) {
                 None => out.changes.push(context.change(name, object, Kind::Removed, Some(o), None)),
-                Some(n) if n.body != o.body => out.changes.push(context.change(name, object, Kind::Changed, Some(o), Some(n))),
+                Some(n) if n.body != o.body => {
+                    let change = context.change(name, object, Kind::Changed, Some(o), Some(n));
+                    // Another order of the same things is no change.
+                    if !change.properties.is_empty() {
+                        out.changes.push(change);
+                    }
+                }
                 Some(n) if same_tenant && n.volatile["keyIds"] != o.volatile["keyIds"] => {
                     out.changes.push(Change {
                         rank: Rank::High,
@@ -121,6 +133,20 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
         for (object, n) in after.iter().filter(|(object, _)| !before.contains_key(*object)) {
             out.changes.push(context.change(name, object, Kind::Added, None, Some(n)));
         }
+    }
+    if same_tenant && !lost.is_empty() {
+        let shown = lost.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let more = if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
+        out.changes.push(Change {
+            rank: Rank::Critical,
+            collection: "applications/permissions".to_owned(),
+            object: "the backup".to_owned(),
+            kind: Kind::Removed,
+            says: format!("the backup may no longer read {shown}{more}: its permissions were taken away"),
+            properties: Vec::new(),
+            by: Vec::new(),
+            known_as: own.iter().map(|id| id.to_lowercase()).collect(),
+        });
     }
     if same_tenant {
         // A policy that leaves out a group by name leaves out whom the group now is.
@@ -230,11 +256,11 @@ impl Context<'_> {
             ("roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules", Kind::Added | Kind::Removed) => {
                 let b = if kind == Kind::Added { &is } else { &was };
                 let role = b["roleDefinitionId"].as_str().unwrap_or_default();
-                let who = words::symbol(b["principalId"].as_str().unwrap_or("somebody"));
+                let who = self.app(&b["principalId"]);
                 let title = words::roles(&[role]);
                 let verb = match (kind, collection) {
                     (Kind::Removed, _) => "is no longer",
-                    (_, "roles/eligible-schedules") => "may become",
+                    (_, "roles/eligible-schedules") => "became eligible for",
                     _ => "became",
                 };
                 let rank = match (kind, role) {
@@ -249,10 +275,12 @@ impl Context<'_> {
                 (Rank::High, format!("activation of {}: {}", words::roles(&[is["roleDefinitionId"].as_str().unwrap_or(object)]), sentence(properties)))
             }
             ("roles/definitions", _) => (Rank::High, plain),
-            ("directory/domains", Kind::Changed) if touched("authenticationType") => (
-                Rank::Critical,
-                format!("the domain {object} signs people in by {} now", is["authenticationType"].as_str().unwrap_or("other means").to_lowercase()),
-            ),
+            ("directory/domains", Kind::Changed) if touched("authenticationType") => match is["authenticationType"].as_str() {
+                Some("Managed") => (Rank::Medium, format!("the domain {object} is managed again: Microsoft signs its people in")),
+                _ => (Rank::Critical, format!("the domain {object} was federated: another service signs its people in")),
+            },
+            ("directory/federation", Kind::Removed) => (Rank::Medium, format!("trust in the sign-in service {plain}")),
+            ("directory/group-settings" | "identity/device-registration", Kind::Changed | Kind::Removed) => (Rank::High, plain),
             ("directory/domains", Kind::Added | Kind::Removed) => (Rank::High, format!("the domain {plain}")),
             ("directory/federation", _) => (Rank::Critical, format!("trust in the sign-in service {plain}")),
             ("directory/synchronization", _) => (Rank::High, plain),
@@ -276,12 +304,13 @@ impl Context<'_> {
             }
             ("applications/permissions", Kind::Added) => {
                 let permission = is["permission"].as_str().unwrap_or_default();
-                let app = words::symbol(is["application"].as_str().unwrap_or_default());
-                (if strong(permission) { Rank::Critical } else { Rank::Medium }, format!("{app} was given {permission} without a user"))
+                let app = self.app(&is["application"]);
+                (if strong(permission) { Rank::Critical } else { Rank::Medium }, format!("{app} was given the application permission {permission}"))
             }
             ("applications/delegated-grants", Kind::Added | Kind::Changed) => {
-                let scopes: Vec<&str> = is["scope"].as_str().unwrap_or_default().split_whitespace().collect();
-                let app = words::symbol(is["clientId"].as_str().unwrap_or_default());
+                let before: Vec<&str> = was["scope"].as_str().unwrap_or_default().split_whitespace().collect();
+                let scopes: Vec<&str> = is["scope"].as_str().unwrap_or_default().split_whitespace().filter(|s| !before.contains(s)).collect();
+                let app = self.app(&is["clientId"]);
                 let everybody = is["consentType"] == "AllPrincipals";
                 let grave = scopes.iter().any(|s| strong(s) || s.starts_with("Mail.") || s.starts_with("Files.") || s.starts_with("Sites."));
                 let rank = match (grave, everybody) {
@@ -289,7 +318,11 @@ impl Context<'_> {
                     (true, false) => Rank::High,
                     _ => Rank::Medium,
                 };
-                (rank, format!("{app} may act for {} with {}", if everybody { "everybody" } else { "a person" }, scopes.join(", ")))
+                let whom = if everybody { "everybody" } else { "a person" };
+                match scopes.is_empty() {
+                    true => (Rank::Medium, format!("{app} may act for {whom} with less than before")),
+                    false => (rank, format!("{app} may now act for {whom} with {}", scopes.join(", "))),
+                }
             }
             ("applications/registrations" | "applications/service-principals", Kind::Changed)
                 if touched("passwordCredentials") || touched("keyCredentials") =>
@@ -309,13 +342,25 @@ impl Context<'_> {
             ("directory/privileged-users", Kind::Changed) => (Rank::High, format!("the administrator {plain}")),
             ("directory/privileged-users" | "directory/referenced-groups", _) => (Rank::Low, plain),
             ("devices/approval-policies", Kind::Removed | Kind::Changed) => (Rank::High, format!("approval by a second person: {plain}")),
-            ("devices/compliance-policies" | "devices/settings" | "devices/configurations", Kind::Removed | Kind::Changed) => (Rank::Medium, plain),
+            ("devices/compliance-policies" | "devices/settings", Kind::Removed | Kind::Changed) => (Rank::High, plain),
+            ("devices/configurations", Kind::Removed | Kind::Changed) => (Rank::Medium, plain),
             ("sharepoint/settings", _) if touched("sharing") || touched("isLegacyAuth") || touched("isResharing") => {
                 (Rank::High, format!("SharePoint: {}", sentence(properties)))
             }
             (_, Kind::Replaced) => (Rank::High, plain),
             (_, Kind::Removed) => (Rank::Medium, plain),
             _ => (Rank::Low, plain),
+        }
+    }
+
+    /// A principal as people know it: an application by its name, not by its id.
+    fn app(&self, symbol: &Value) -> String {
+        let symbol = symbol.as_str().unwrap_or("somebody");
+        let id = symbol.strip_prefix("@service-principals/");
+        let found = id.and_then(|id| [self.new, self.old].into_iter().find_map(|c| c.object("applications/service-principals", id)));
+        match found.and_then(|o| o.body["displayName"].as_str()) {
+            Some(name) => format!("the application {name}"),
+            None => words::symbol(symbol),
         }
     }
 
@@ -359,6 +404,15 @@ fn strong(permission: &str) -> bool {
     WORDS.iter().any(|w| permission.starts_with(w))
 }
 
+fn blocks(policy: &Value) -> bool {
+    policy["grantControls"]["builtInControls"].as_array().is_some_and(|c| c.iter().any(|x| x == "block"))
+}
+
+fn nobody_is_left_out(policy: &Value) -> bool {
+    let users = &policy["conditions"]["users"];
+    ["excludeUsers", "excludeGroups", "excludeRoles"].iter().all(|k| users[*k].as_array().is_none_or(Vec::is_empty))
+}
+
 fn policy(object: &str, kind: Kind, was: &Value, is: &Value, properties: &[Property], plain: String) -> (Rank, String) {
     let on = |v: &Value| v["state"] == "enabled";
     match kind {
@@ -379,6 +433,9 @@ fn policy(object: &str, kind: Kind, was: &Value, is: &Value, properties: &[Prope
             ];
             let rank = if properties.iter().any(|p| grave.iter().any(|g| p.path.starts_with(g))) { Rank::High } else { Rank::Medium };
             (rank, format!("the policy {object}: {}", sentence(properties)))
+        }
+        Kind::Added if on(is) && blocks(is) && is["conditions"]["users"]["includeUsers"] == serde_json::json!(["All"]) && nobody_is_left_out(is) => {
+            (Rank::Critical, format!("the policy {object} is new and blocks everybody, leaving nobody out"))
         }
         Kind::Added if on(is) && is["grantControls"]["builtInControls"].as_array().is_some_and(|c| c.iter().any(|x| x == "block")) => {
             (Rank::High, format!("the policy {object} is new and blocks"))

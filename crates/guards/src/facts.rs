@@ -20,7 +20,7 @@ pub struct Exclusion {
     /// Why.
     pub reason: String,
     /// The last day on which it holds; always, when there is none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "day_if_any")]
     pub until: Option<jiff::civil::Date>,
 }
 
@@ -38,7 +38,19 @@ pub struct Acceptance {
     /// Who decided.
     pub by: String,
     /// The last day on which it holds.
+    #[serde(deserialize_with = "day")]
     pub until: jiff::civil::Date,
+}
+
+/// A day, as TOML writes it or in quotes.
+fn day<'de, D: serde::Deserializer<'de>>(from: D) -> Result<jiff::civil::Date, D::Error> {
+    let value = toml::Value::deserialize(from)?;
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no day; a day reads like 2027-09-30")))
+}
+
+fn day_if_any<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<jiff::civil::Date>, D::Error> {
+    day(from).map(Some)
 }
 
 /// What people decided about a tenant. Data, not code.
@@ -60,6 +72,13 @@ impl Exceptions {
     /// A sentence that names the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let read: Self = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
+        let names = read.exclusions.iter().map(|e| (&e.who, &e.reason)).chain(read.accepted.iter().map(|a| (&a.rule, &a.reason)));
+        if let Some((what, _)) = names.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
+            return Err(format!("the exception for {what} has no reason; whoever reads it next year will ask"));
+        }
+        if let Some(bad) = read.accepted.iter().find(|a| !crate::RULES.iter().any(|r| r.id == a.rule)) {
+            return Err(format!("there is no rule {:?}; `strongroom tenant rules` lists them", bad.rule));
+        }
         if let Some(bad) = read.exclusions.iter().find(|e| !["break-glass", "service"].contains(&e.kind.as_str())) {
             return Err(format!("the exclusion of {} is of kind {:?}; it must be \"break-glass\" or \"service\"", bad.who, bad.kind));
         }
@@ -86,7 +105,37 @@ impl<'c> Facts<'c> {
                 emergency.extend(names(e));
             }
         }
+        // Who is in a group that is named is named too; and a group is, when all who are in it are.
+        let groups = configuration.collections.get("directory/referenced-groups").filter(|c| c.state.is_collected());
+        for g in groups.into_iter().flat_map(|c| &c.objects) {
+            let symbol = format!("@groups/{}", g.name).to_lowercase();
+            let members: Vec<String> = g.body["members"].as_array().into_iter().flatten().filter_map(|m| m.as_str()).map(str::to_lowercase).collect();
+            for set in [&mut emergency, &mut left_out] {
+                if set.contains(&symbol) {
+                    set.extend(members.iter().cloned());
+                } else if !members.is_empty() && members.iter().all(|m| set.contains(m)) {
+                    set.insert(symbol.clone());
+                }
+            }
+        }
         Self { configuration, emergency, left_out }
+    }
+
+    /// Exclusions that ended, or name nobody whom the configuration knows.
+    pub(crate) fn idle(&self, exceptions: &Exceptions, today: jiff::civil::Date) -> Vec<String> {
+        let mut known: BTreeSet<String> = self.configuration.references.keys().map(|s| s.to_lowercase()).collect();
+        for (collection, kind) in [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")] {
+            let objects = self.configuration.collections.get(collection).map(|c| c.objects.as_slice()).unwrap_or_default();
+            known.extend(objects.iter().map(|o| format!("@{kind}/{}", o.name).to_lowercase()));
+        }
+        let says = |e: &Exclusion| match e.until {
+            Some(until) if until < today => Some(format!("the exclusion of {} ended on {until}", e.who)),
+            _ if !known.contains(&format!("@users/{}", e.who).to_lowercase()) && !known.contains(&format!("@groups/{}", e.who).to_lowercase()) => {
+                Some(format!("the exclusion of {} names nobody whom policies or roles name", e.who))
+            }
+            _ => None,
+        };
+        exceptions.exclusions.iter().filter_map(says).collect()
     }
 
     /// Whether somebody decided that policies may leave this symbol out.
@@ -200,7 +249,7 @@ impl<'c> Setting<'c> {
     pub(crate) fn want_text(&self, path: &str, wanted: &[&str], says: &str, out: &mut Vec<Concern>) -> Result<(), Skip> {
         let found = self.text(path)?;
         if !wanted.iter().any(|w| w.eq_ignore_ascii_case(found)) {
-            out.push(self.concern(&format!("{says} ({path} is {found})")));
+            out.push(self.concern(&format!("{says} ({} is {found})", path.replace('|', "."))));
         }
         Ok(())
     }

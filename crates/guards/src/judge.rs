@@ -42,6 +42,9 @@ pub struct Finding {
     /// The objects concerned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub concerns: Vec<Concern>,
+    /// Objects that somebody decided to live with, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<Concern>,
     /// Why it was skipped, where a person must look, or why it is accepted.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
@@ -58,6 +61,9 @@ pub struct Report {
     pub tenant: String,
     /// When its configuration was read.
     pub taken: jiff::Timestamp,
+    /// Exceptions that do nothing: they ended, or fit nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub idle_exceptions: Vec<String>,
     /// Worst first.
     pub findings: Vec<Finding>,
     /// How many of each verdict.
@@ -78,6 +84,7 @@ fn weight(severity: Severity) -> u32 {
 /// Judges a configuration on a day, by every built-in rule.
 pub fn judge(configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Report {
     let facts = Facts::new(configuration, exceptions, today);
+    let mut used: std::collections::BTreeSet<usize> = std::collections::BTreeSet::new();
     let mut findings: Vec<Finding> = RULES
         .iter()
         .map(|rule| {
@@ -89,23 +96,23 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, today: jiff
                 Ok(Outcome::Manual(where_)) => (Verdict::Manual, Vec::new(), where_),
                 Err(skip) => (Verdict::Skipped, Vec::new(), skip.0),
             };
-            let mut verdict = verdict;
+            let (mut verdict, mut living_with) = (verdict, Vec::new());
             if verdict == Verdict::Failed {
-                let accepted = exceptions.accepted.iter().filter(|a| a.rule == rule.id && a.until >= today);
-                let mut reasons = Vec::new();
-                let mut rest = concerns.clone();
-                for a in accepted {
-                    let before = rest.len();
-                    rest.retain(|c| a.object.as_ref().is_some_and(|o| !o.eq_ignore_ascii_case(&c.object)));
-                    if rest.len() < before {
-                        reasons.push(format!("{} (until {}, {})", a.reason, a.until, a.by));
-                    }
-                }
-                if rest.is_empty() {
-                    verdict = Verdict::Accepted;
-                    note = reasons.join("; ");
-                } else {
+                for (n, a) in exceptions.accepted.iter().enumerate().filter(|(_, a)| a.rule == rule.id && a.until >= today) {
+                    let fits = |c: &Concern| a.object.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(&c.object));
+                    let (taken, rest): (Vec<Concern>, Vec<Concern>) = concerns.into_iter().partition(fits);
                     concerns = rest;
+                    if !taken.is_empty() {
+                        used.insert(n);
+                    }
+                    let why = format!("{} ({}, until {})", a.reason, a.by, a.until);
+                    living_with.extend(taken.into_iter().map(|c| Concern::new(c.object, why.clone())));
+                }
+                if concerns.is_empty() {
+                    verdict = Verdict::Accepted;
+                    let mut reasons: Vec<&str> = living_with.iter().map(|c| c.says.as_str()).collect();
+                    reasons.dedup();
+                    note = reasons.join("; ");
                 }
             }
             Finding {
@@ -116,6 +123,7 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, today: jiff
                 confidence: rule.confidence,
                 verdict,
                 concerns,
+                accepted: living_with,
                 note,
                 remedy: rule.remedy,
                 satisfies: rule.satisfies,
@@ -123,6 +131,14 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, today: jiff
         })
         .collect();
     findings.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.severity.cmp(&a.severity)).then(a.rule.cmp(b.rule)));
+    let mut idle_exceptions = facts.idle(exceptions, today);
+    for (n, a) in exceptions.accepted.iter().enumerate().filter(|(n, _)| !used.contains(n)) {
+        let object = a.object.as_ref().map_or_else(String::new, |o| format!(" at {o}"));
+        idle_exceptions.push(match a.until < today {
+            true => format!("the acceptance of {}{object} ended on {}", a.rule, a.until),
+            false => format!("acceptance {} of {}{object} fits no finding", n + 1, a.rule),
+        });
+    }
     let mut counts = BTreeMap::new();
     for f in &findings {
         *counts.entry(f.verdict).or_default() += 1;
@@ -130,5 +146,5 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, today: jiff
     let sum = |of: &[Verdict]| findings.iter().filter(|f| of.contains(&f.verdict)).map(|f| weight(f.severity)).sum::<u32>();
     let judged = sum(&[Verdict::Passed, Verdict::Failed, Verdict::Accepted]);
     let score = (judged > 0).then(|| sum(&[Verdict::Passed]) * 100 / judged);
-    Report { tenant: configuration.tenant.clone(), taken: configuration.taken, findings, counts, score }
+    Report { tenant: configuration.tenant.clone(), taken: configuration.taken, idle_exceptions, findings, counts, score }
 }

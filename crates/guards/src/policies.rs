@@ -191,7 +191,7 @@ impl<'c> Policy<'c> {
             left.push("guests".to_owned());
         }
         if !left.is_empty() {
-            out.push(format!("excludes {}, whom no exclusion allows", left.join(", ")));
+            out.push(format!("excludes {}, whom the exceptions file does not name", left.join(", ")));
         }
     }
 
@@ -233,7 +233,9 @@ pub(crate) fn ask(f: &Facts<'_>, ask: &Ask<'_>, means: impl Fn(&Policy<'_>) -> b
         if gaps.is_empty() {
             return Ok(Outcome::Passed);
         }
-        near.push((gaps.len(), Concern::new(format!("identity/conditional-access-policies/{}", p.name), gaps.join("; "))));
+        // One that was never meant for it is further away than one with a hole.
+        let miss: usize = gaps.iter().map(|g| if g.starts_with("does not cover") || g.starts_with("leaves out") { 3 } else { 1 }).sum();
+        near.push((miss, Concern::new(format!("identity/conditional-access-policies/{}", p.name), gaps.join("; "))));
     }
     // Those that miss by least are what somebody would mend.
     let least = near.iter().map(|(n, _)| *n).min().unwrap_or(0);

@@ -19,16 +19,22 @@ pub enum CollectionState {
         permission: String,
         /// What the service said.
         why: String,
+        /// Whether the objects are those of the last time that it could be read.
+        #[serde(default)]
+        kept: bool,
     },
     /// No interface gives it.
     NoApi {
         /// Where it can be seen instead.
         why: String,
     },
-    /// The service failed; what was there before is kept.
+    /// The service failed.
     Failed {
         /// How.
         why: String,
+        /// Whether the objects are those of the last time that it could be read.
+        #[serde(default)]
+        kept: bool,
     },
 }
 
@@ -38,6 +44,16 @@ impl CollectionState {
         *self == CollectionState::Collected
     }
 
+    /// Whether its objects say how things were when it was read last.
+    pub fn has_objects(&self) -> bool {
+        matches!(self, CollectionState::Collected | CollectionState::NoPermission { kept: true, .. } | CollectionState::Failed { kept: true, .. })
+    }
+
+    /// Whether somebody has to do something before it can be read again.
+    pub fn is_blind(&self) -> bool {
+        matches!(self, CollectionState::NoPermission { .. } | CollectionState::Failed { .. })
+    }
+
     /// Why a rule that needs it cannot judge; empty when it can.
     pub fn lack(&self) -> String {
         match self {
@@ -45,7 +61,7 @@ impl CollectionState {
             CollectionState::NotLicensed { why } => format!("not licensed: {why}"),
             CollectionState::NoPermission { permission, .. } => format!("no permission: {permission} is not granted"),
             CollectionState::NoApi { why } => format!("no API: {why}"),
-            CollectionState::Failed { why } => format!("not collected: {why}"),
+            CollectionState::Failed { why, .. } => format!("not collected: {why}"),
         }
     }
 }

@@ -120,6 +120,10 @@ impl Hand<'_> {
         id
     }
 
+    fn touch_synchronization(&mut self) {
+        self.touched.push(json!({"id": self.tenant.id, "displayName": null, "type": "Other"}));
+    }
+
     /// The person at a place in the order of sign-in names.
     fn person(&self, n: usize) -> String {
         let mut all: Vec<(&String, &String)> = self.tenant.users.values().map(|u| (&u.upn, &u.id)).collect();
@@ -278,6 +282,7 @@ fn strike(h: &mut Hand<'_>, name: &str) {
         }
         "app-consent" => {
             let client = h.id("serviceprincipals", "Library of Books");
+            h.touched.push(json!({"id": client, "displayName": "Library of Books", "type": "ServicePrincipal"}));
             let rows = h.tenant.settings.many.get_mut("oauth2permissiongrants").into_iter().flatten();
             rows.filter(|r| r["clientId"] == client.as_str()).for_each(|r| r["scope"] = "openid profile User.Read Mail.Read Files.Read.All".into());
         }
@@ -301,10 +306,12 @@ fn strike(h: &mut Hand<'_>, name: &str) {
         "lockout-off" => directory_setting(h, "Password Rule Settings", "LockoutThreshold", "1000"),
         "guests-own-groups" => directory_setting(h, "Group.Unified", "AllowGuestsToBeGroupOwner", "true"),
         "soft-match" => {
+            h.touch_synchronization();
             let rows = h.tenant.settings.many.get_mut("directory/onpremisessynchronization").into_iter().flatten();
             rows.for_each(|r| r["features"]["blockSoftMatchEnabled"] = false.into());
         }
         "deletions-unguarded" => {
+            h.touch_synchronization();
             let rows = h.tenant.settings.many.get_mut("directory/onpremisessynchronization").into_iter().flatten();
             rows.for_each(|r| r["configuration"]["accidentalDeletionPrevention"]["synchronizationPreventionType"] = "disabled".into());
         }

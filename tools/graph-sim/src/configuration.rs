@@ -329,7 +329,7 @@ fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
                 "appRoleAssignmentRequired": false, "servicePrincipalType": "Application", "keyCredentials": [], "passwordCredentials": [], "replyUrls": [], "tags": []})
         })),
         "applications" => rows.extend(apps.map(|a| {
-            let id = format!("a{}", &a.app_id[1..]);
+            let id = other_id(a, 7);
             json!({"id": id, "appId": a.app_id, "displayName": a.name, "signInAudience": "AzureADMyOrg", "passwordCredentials": [], "requiredResourceAccess": [],
                 "keyCredentials": [{"keyId": id, "displayName": a.name, "type": "AsymmetricX509Cert", "usage": "Verify"}], "tags": [], "identifierUris": []})
         })),
@@ -338,9 +338,15 @@ fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
     rows
 }
 
+/// An id that is never the application's own.
+fn other_id(app: &crate::tenant::App, by: u32) -> String {
+    let first = u32::from_str_radix(&app.app_id[..1], 16).unwrap_or(0);
+    format!("{:x}{}", (first + by) % 16, &app.app_id[1..])
+}
+
 /// The service principal of one of the simulator's own applications.
 fn principal_id(app: &crate::tenant::App) -> String {
-    format!("b{}", &app.app_id[1..])
+    other_id(app, 3)
 }
 
 /// Application permissions of one resource: those of the data, and those of the simulator's own applications.

@@ -1,5 +1,6 @@
 use crate::{
     Facts,
+    policies::{self, What, Whom},
     rule::{Area, Concern, Confidence, Judged, Outcome, Rule, Severity, verdict},
 };
 
@@ -20,6 +21,17 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
+    let policies = f.policies()?;
+    let locks_out = policies.iter().filter(|p| p.blocks() && p.gaps(f, Whom::Everyone, What::AllApps, &[]).is_empty());
+    let nobody =
+        |p: &policies::Policy<'_>| ["excludeUsers", "excludeGroups", "excludeRoles"].iter().all(|k| p.list(&format!("conditions.users.{k}")).is_empty());
+    let everybody: Vec<Concern> = locks_out
+        .filter(|p| nobody(p))
+        .map(|p| Concern::new(format!("{}/{}", INPUTS[0], p.name), "blocks everybody from everything, and leaves nobody out"))
+        .collect();
+    if !everybody.is_empty() {
+        return verdict(everybody);
+    }
     if !f.knows_emergency() {
         return Ok(Outcome::Manual("no emergency account is named in the exceptions file, so it cannot be told whether policies leave one out".to_owned()));
     }

@@ -20,13 +20,20 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let managed: std::collections::BTreeSet<(Option<&str>, Option<&str>)> =
-        f.many(INPUTS[1])?.iter().map(|o| (o.body["roleDefinitionId"].as_str(), o.body["principalId"].as_str())).collect();
+    // The service lists an assignment from outside among the schedules too, without a start.
+    let managed: std::collections::BTreeSet<(Option<&str>, Option<&str>)> = f
+        .many(INPUTS[1])?
+        .iter()
+        .filter(|o| o.body["scheduleInfo"]["startDateTime"].is_string())
+        .map(|o| (o.body["roleDefinitionId"].as_str(), o.body["principalId"].as_str()))
+        .collect();
     let mut concerns = Vec::new();
     for o in f.many(INPUTS[0])? {
         let (role, who) = (o.body["roleDefinitionId"].as_str(), o.body["principalId"].as_str());
         let high = role.is_some_and(|r| crate::words::HIGHLY_PRIVILEGED.iter().any(|h| h.eq_ignore_ascii_case(r)));
-        if high && !managed.contains(&(role, who)) {
+        // Applications cannot be managed there; another rule speaks of them.
+        let person = who.is_none_or(|w| !w.starts_with("@service-principals/"));
+        if high && person && !managed.contains(&(role, who)) {
             let says = format!(
                 "{} is {} outside Privileged Identity Management",
                 crate::words::symbol(who.unwrap_or("somebody")),

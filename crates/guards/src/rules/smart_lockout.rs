@@ -21,11 +21,15 @@ pub(super) const RULE: Rule = Rule {
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    if !f.directory_setting("Password Rule Settings", "LockoutDurationInSeconds")?.trim().parse::<u32>().is_ok_and(|n| n >= 60) {
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "accounts are locked for less than 60 seconds"));
+    let duration = f.directory_setting("Password Rule Settings", "LockoutDurationInSeconds")?;
+    if !duration.trim().parse::<u32>().is_ok_and(|n| n >= 60) {
+        let says = format!("accounts are locked for less than 60 seconds (the setting is {duration})");
+        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", says));
     }
-    if !f.directory_setting("Password Rule Settings", "LockoutThreshold")?.trim().parse::<u32>().is_ok_and(|n| (1..=10).contains(&n)) {
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "accounts are locked only after more than 10 guesses"));
+    let threshold = f.directory_setting("Password Rule Settings", "LockoutThreshold")?;
+    if !threshold.trim().parse::<u32>().is_ok_and(|n| (1..=10).contains(&n)) {
+        let says = format!("accounts are locked only after more than 10 guesses (the setting is {threshold})");
+        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", says));
     }
     verdict(concerns)
 }

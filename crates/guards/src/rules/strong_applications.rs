@@ -3,7 +3,7 @@ use crate::{
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
 
-const INPUTS: &[&str] = &["applications/permissions"];
+const INPUTS: &[&str] = &["applications/permissions", "roles/assignments"];
 
 /// No application can make itself administrator.
 pub(super) const RULE: Rule = Rule {
@@ -37,7 +37,16 @@ fn judge(f: &Facts<'_>) -> Judged {
     for o in f.many(INPUTS[0])? {
         let permission = o.body["permission"].as_str().ok_or_else(|| Skip(format!("not collected: what {} may", o.name)))?;
         if POWER.contains(&permission) {
-            concerns.push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("holds {permission} without a user")));
+            concerns.push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("holds the application permission {permission}")));
+        }
+    }
+    for o in f.many(INPUTS[1])? {
+        let (Some(role), Some(who)) = (o.body["roleDefinitionId"].as_str(), o.body["principalId"].as_str()) else {
+            return Err(Skip(format!("not collected: who holds what by {}", o.name)));
+        };
+        if who.starts_with("@service-principals/") && crate::words::HIGHLY_PRIVILEGED.iter().any(|r| r.eq_ignore_ascii_case(role)) {
+            let says = format!("{} is {}", crate::words::symbol(who), crate::words::roles(&[role]));
+            concerns.push(Concern::new(format!("{}/{}", INPUTS[1], o.name), says));
         }
     }
     verdict(concerns)

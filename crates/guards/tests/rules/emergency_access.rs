@@ -1,5 +1,13 @@
 use super::*;
 
+/// A policy that nobody gets past is named although nobody said who the emergency accounts are.
+#[test]
+fn fails_for_a_policy_that_locks_everybody_out() {
+    let block = json!({"state": "enabled", "grantControls": {"operator": "OR", "builtInControls": ["block"]},
+        "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}}});
+    super::fails(ID, policies(&[block]).without_exceptions(), "blocks everybody");
+}
+
 const ID: &str = "access.emergency-access";
 
 #[test]

@@ -161,9 +161,9 @@ fn each_input_is_needed(id: &str, tenant: Tenant) {
         skips(id, without);
         for state in [
             CollectionState::NotLicensed { why: "Entra ID P2".into() },
-            CollectionState::NoPermission { permission: "Policy.Read.All".into(), why: "403".into() },
+            CollectionState::NoPermission { permission: "Policy.Read.All".into(), why: "403".into(), kept: true },
             CollectionState::NoApi { why: "none".into() },
-            CollectionState::Failed { why: "503".into() },
+            CollectionState::Failed { why: "503".into(), kept: true },
         ] {
             let mut lacking = tenant.clone();
             lacking.configuration.collections.get_mut(*input).unwrap().state = state;

@@ -24,3 +24,14 @@ fn never_passes_without_its_data() {
             .many("roles/active-schedules", vec![("one", json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a"}))]),
     );
 }
+
+/// Emergency accounts may be named themselves or by their group.
+#[test]
+fn members_of_a_named_group_are_named() {
+    let row = json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/last@school", "assignmentType": "Assigned",
+        "scheduleInfo": {"expiration": {"type": "noExpiration"}}});
+    let tenant = Tenant::new().many("roles/active-schedules", vec![("one", row)]);
+    super::fails(ID, tenant.clone(), "for ever");
+    let members = vec![("Emergency access", json!({"members": ["@users/last@school"]}))];
+    super::passes(ID, tenant.many("directory/referenced-groups", members));
+}

@@ -18,7 +18,7 @@ fn passes() {
                 "roles/active-schedules",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/", "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
                 )],
             ),
     );
@@ -46,11 +46,17 @@ fn fails() {
                 "roles/active-schedules",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/", "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
                 )],
             ),
         "user b",
     );
+    let given = |start: serde_json::Value| {
+        let row = json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "scheduleInfo": {"startDateTime": start}});
+        Tenant::new().many("roles/assignments", vec![("one", row.clone())]).many("roles/active-schedules", vec![("one", row)])
+    };
+    super::passes(ID, given(json!("2026-01-01T00:00:00Z")));
+    super::fails(ID, given(json!(null)), "user a");
 }
 
 #[test]
@@ -70,7 +76,7 @@ fn never_passes_without_its_data() {
                 "roles/active-schedules",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/", "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
                 )],
             ),
     );

@@ -31,6 +31,15 @@ pub async fn read(client: &Client, tenant: &str, progress: &dyn Progress) -> Res
     progress.expect(CATALOG.len() as u64 + 4, 0);
     let taken = client.clock().now();
     let mut raw = Raw::default();
+    // Who cannot sign in, or reaches nobody, learns so once and not from fifty collections.
+    let organization: Value = match client.json(&Request::get(Scope::Directory, "organization?$select=id")).await {
+        Ok(v) => v,
+        Err(e) if matches!(e.kind, ErrorKind::Denied | ErrorKind::BadRequest) => Value::Null,
+        Err(e) => return Err(e),
+    };
+    if let Some(id) = organization["value"][0]["id"].as_str() {
+        raw.tenant_id = id.to_owned();
+    }
     let mut answers = stream::iter(CATALOG).map(|c| async move { (c, collect(client, c).await) }).buffer_unordered(AT_ONCE);
     while let Some((c, answer)) = answers.next().await {
         raw.collections.insert(c.name.to_owned(), state_of(c.permission, c.licence, answer)?);
@@ -40,14 +49,17 @@ pub async fn read(client: &Client, tenant: &str, progress: &dyn Progress) -> Res
     for (name, why) in NO_API {
         raw.collections.insert((*name).to_owned(), (Some(CollectionState::NoApi { why: (*why).to_owned() }), Vec::new()));
     }
-    if let Some(id) = raw.collections.get("directory/organization").and_then(|(_, v)| v.first()).and_then(|v| v["id"].as_str()) {
-        raw.tenant_id = id.to_owned();
-    }
-    let federation = federation(client, &raw).await;
-    raw.collections.insert("directory/federation".into(), state_of("Domain.Read.All", None, federation)?);
+    let found = match lack(&raw, "directory/domains") {
+        Some(state) => (Some(state), Vec::new()),
+        None => state_of("Domain.Read.All", None, federation(client, &raw).await)?,
+    };
+    raw.collections.insert("directory/federation".into(), found);
     progress.advance(1, 0);
-    let permissions = permissions(client, &raw).await;
-    raw.collections.insert("applications/permissions".into(), state_of("Application.Read.All", None, permissions)?);
+    let found = match lack(&raw, "applications/service-principals") {
+        Some(state) => (Some(state), Vec::new()),
+        None => state_of("Application.Read.All", None, permissions(client, &raw).await)?,
+    };
+    raw.collections.insert("applications/permissions".into(), found);
     progress.advance(1, 0);
     principals(client, &mut raw).await?;
     progress.advance(2, 0);
@@ -83,19 +95,25 @@ fn state_of(permission: &str, licence: Option<&str>, answer: Result<Vec<Value>, 
     let state = match e.kind {
         ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => return Err(e),
         ErrorKind::Denied | ErrorKind::BadRequest if unlicensed => CollectionState::NotLicensed { why: licence.unwrap_or("the service says so").to_owned() },
-        ErrorKind::Denied => CollectionState::NoPermission { permission: permission.to_owned(), why: e.text },
-        _ => CollectionState::Failed { why: e.text },
+        ErrorKind::Denied => CollectionState::NoPermission { permission: permission.to_owned(), why: e.text, kept: false },
+        _ => CollectionState::Failed { why: e.text, kept: false },
     };
     Ok((Some(state), Vec::new()))
 }
 
+/// Why a collection that another is made of was not read.
+fn lack(raw: &Raw, collection: &str) -> Option<CollectionState> {
+    raw.collections.get(collection).and_then(|(state, _)| state.clone())
+}
+
+fn rows<'r>(raw: &'r Raw, collection: &str) -> &'r [Value] {
+    raw.collections.get(collection).map(|(_, rows)| rows.as_slice()).unwrap_or_default()
+}
+
 /// How federated domains sign people in.
 async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
-    let Some((None, domains)) = raw.collections.get("directory/domains") else {
-        return Err(Error::new(ErrorKind::Denied, "the domains could not be read"));
-    };
     let mut all = Vec::new();
-    for domain in domains.iter().filter(|d| d["authenticationType"] == "Federated").filter_map(|d| d["id"].as_str()) {
+    for domain in rows(raw, "directory/domains").iter().filter(|d| d["authenticationType"] == "Federated").filter_map(|d| d["id"].as_str()) {
         for mut row in client.list(&Request::get(Scope::Directory, format!("domains/{}/federationConfiguration", escape(domain)))).await? {
             row["domain"] = domain.into();
             row["displayName"] = format!("{domain} {}", row["displayName"].as_str().unwrap_or_default()).trim().into();
@@ -107,9 +125,7 @@ async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
 
 /// Which applications may do what in Microsoft Graph by themselves, without a user.
 async fn permissions(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
-    let Some((None, apps)) = raw.collections.get("applications/service-principals") else {
-        return Err(Error::new(ErrorKind::Denied, "the service principals could not be read"));
-    };
+    let apps = rows(raw, "applications/service-principals");
     let Some(graph) = apps.iter().find(|a| a["appId"] == GRAPH_APP).and_then(|a| a["id"].as_str()) else {
         return Err(Error::new(ErrorKind::BadAnswer, "the tenant lists no service principal of Microsoft Graph"));
     };
