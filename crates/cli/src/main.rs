@@ -18,6 +18,7 @@ mod progress;
 mod repair;
 mod restore;
 mod tenant;
+mod tenant_restore;
 mod upkeep;
 mod vault;
 

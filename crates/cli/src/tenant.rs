@@ -29,6 +29,8 @@ pub(crate) enum TenantCommand {
     Rules(Rules),
     /// Show what changed between two configurations, the gravest first.
     Diff(Diff),
+    /// Put settings back as a snapshot holds them: shows its plan, then asks.
+    Restore(crate::tenant_restore::Restore),
 }
 
 #[derive(Args)]
@@ -100,6 +102,7 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
         TenantCommand::Check(a) => check(global, a).await,
         TenantCommand::Rules(a) => rules(global, &a),
         TenantCommand::Diff(a) => diff(global, a).await,
+        TenantCommand::Restore(a) => crate::tenant_restore::restore(global, a).await,
     }
 }
 
@@ -185,7 +188,7 @@ async fn snapshot(global: &Global) -> anyhow::Result<i32> {
 }
 
 /// The configuration of a snapshot of a tenant, by id or `latest`.
-fn load(repo: &Repository, tenant: &str, name: &str) -> anyhow::Result<(Id, Configuration)> {
+pub(crate) fn load(repo: &Repository, tenant: &str, name: &str) -> anyhow::Result<(Id, Configuration)> {
     if name == "latest" {
         return configuration::latest(repo, tenant)?
             .with_context(|| format!("no configuration of {tenant} was read yet; `strongroom --tenant {tenant} tenant snapshot` reads it"));

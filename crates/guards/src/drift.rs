@@ -84,7 +84,7 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
     let mut out = Comparison::default();
     let names: BTreeSet<&String> = old.collections.keys().chain(new.collections.keys()).collect();
     let mut lost: Vec<&str> = Vec::new();
-    let context = Context { old, new, own: own_symbols(old, own).into_iter().chain(own_symbols(new, own)).collect() };
+    let context = Context { old, new, own: old.application_symbols(own).into_iter().chain(new.application_symbols(own)).collect() };
     for name in names {
         let (left, right) = (old.collections.get(name), new.collections.get(name));
         let (Some(left), Some(right)) = (left, right) else {
@@ -197,17 +197,6 @@ fn known_as(name: &str, objects: &[Option<&ConfigObject>]) -> BTreeSet<String> {
 /// Objects that the service makes anew with other ids whenever they are touched.
 fn fleeting(collection: &str) -> bool {
     collection.starts_with("roles/") || collection.starts_with("applications/delegated") || collection == "applications/permissions"
-}
-
-/// What the backup's own applications are called in settings.
-fn own_symbols(c: &Configuration, own: &[String]) -> Vec<String> {
-    let mut out: Vec<String> = own.iter().map(|id| format!("@service-principals/{id}")).collect();
-    for o in c.collections.get("applications/registrations").map(|c| c.objects.as_slice()).unwrap_or_default() {
-        if o.volatile["appId"].as_str().is_some_and(|id| own.iter().any(|w| w.eq_ignore_ascii_case(id))) {
-            out.push(format!("@service-principals/{}", o.name));
-        }
-    }
-    out
 }
 
 struct Context<'c> {

@@ -125,6 +125,17 @@ impl Configuration {
         Self { tenant: tenant.into(), taken, collections: BTreeMap::new(), references: BTreeMap::new() }
     }
 
+    /// What applications with these ids are called where settings refer to them.
+    pub fn application_symbols(&self, ids: &[String]) -> Vec<String> {
+        let mut out: Vec<String> = ids.iter().map(|id| format!("@service-principals/{id}")).collect();
+        for o in self.collections.get("applications/registrations").map(|c| c.objects.as_slice()).unwrap_or_default() {
+            if o.volatile["appId"].as_str().is_some_and(|id| ids.iter().any(|w| w.eq_ignore_ascii_case(id))) {
+                out.push(format!("@service-principals/{}", o.name));
+            }
+        }
+        out
+    }
+
     /// An object by collection and name.
     pub fn object(&self, collection: &str, name: &str) -> Option<&ConfigObject> {
         self.collections.get(collection)?.objects.iter().find(|o| o.name == name)

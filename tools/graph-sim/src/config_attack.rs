@@ -65,6 +65,11 @@ const CA: &str = "identity/conditionalaccess/policies";
 const METHODS: &str = "policies/authenticationmethodspolicy";
 const AUTHORIZATION: &str = "policies/authorizationpolicy";
 
+/// Whether changes below a path stand in the directory's audit log.
+fn in_the_log(path: &str) -> bool {
+    !path.starts_with("admin/") && !path.starts_with("device")
+}
+
 /// The tenant's settings, by name.
 struct Hand<'t> {
     tenant: &'t mut Tenant,
@@ -76,7 +81,9 @@ struct Hand<'t> {
 impl Hand<'_> {
     fn one(&mut self, path: &str, pointer: &str, value: Value) {
         let Some(one) = self.tenant.settings.one.get_mut(path) else { return };
-        self.touched.push(json!({"id": one["id"], "displayName": one["displayName"], "type": "Policy"}));
+        if in_the_log(path) {
+            self.touched.push(json!({"id": one["id"], "displayName": one["displayName"], "type": "Policy"}));
+        }
         if let Some(there) = one.pointer_mut(pointer) {
             *there = value;
         }
@@ -85,7 +92,9 @@ impl Hand<'_> {
     fn row(&mut self, path: &str, name: &str) -> Option<&mut Value> {
         let rows = self.tenant.settings.many.get_mut(path)?;
         let found = rows.iter_mut().find(|r| ["displayName", "id", "policyType", "roleDefinitionId"].iter().any(|k| r[*k] == name))?;
-        self.touched.push(json!({"id": found["id"], "displayName": found["displayName"], "type": "Policy"}));
+        if in_the_log(path) {
+            self.touched.push(json!({"id": found["id"], "displayName": found["displayName"], "type": "Policy"}));
+        }
         Some(found)
     }
 
@@ -104,7 +113,12 @@ impl Hand<'_> {
     fn remove(&mut self, path: &str, name: &str) {
         self.row(path, name);
         if let Some(rows) = self.tenant.settings.many.get_mut(path) {
-            rows.retain(|r| !["displayName", "id", "policyType"].iter().any(|k| r[*k] == name));
+            let fits = |r: &Value| ["displayName", "id", "policyType"].iter().any(|k| r[*k] == name);
+            let gone: Vec<Value> = rows.iter().filter(|r| fits(r)).cloned().collect();
+            rows.retain(|r| !fits(r));
+            if path.starts_with("identity/conditionalaccess/") {
+                self.tenant.settings.deleted.entry(path.to_owned()).or_default().extend(gone);
+            }
         }
     }
 
@@ -149,11 +163,16 @@ impl Hand<'_> {
 impl World {
     /// Changes a tenant's configuration; `false` when there is no change of that name.
     pub(crate) fn config_attack(&mut self, tenant: usize, name: &str) -> bool {
-        let Some((_, does)) = CONFIG_ATTACKS.iter().find(|(n, _)| *n == name) else { return false };
+        let mended = [("ca-remove-block-all", "a policy is removed")];
+        let Some((_, does)) = CONFIG_ATTACKS.iter().chain(&mended).find(|(n, _)| *n == name) else { return false };
         let now = self.now();
         let n = CONFIG_ATTACKS.iter().position(|(a, _)| *a == name).unwrap_or(0) as u64;
         let mut hand = Hand { tenant: &mut self.tenants[tenant], ids: IdMaker::new(0xa77ac4 + n), touched: Vec::new() };
         strike(&mut hand, name);
+        // SharePoint and Intune keep logs of their own.
+        if hand.touched.is_empty() {
+            return true;
+        }
         let id = hand.ids.guid("audit");
         let who = hand.person(0);
         let upn = hand.tenant.users.get(&who).map(|u| u.upn.clone()).unwrap_or_default();
@@ -334,6 +353,8 @@ fn strike(h: &mut Hand<'_>, name: &str) {
             );
         }
         "timeout-deleted" => h.remove("policies/activitybasedtimeoutpolicies", "Idle sessions end"),
+        // Not in the list: an honest administrator mends it.
+        "ca-remove-block-all" => h.remove(CA, "Maintenance"),
         _ => {}
     }
 }

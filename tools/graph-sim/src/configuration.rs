@@ -210,8 +210,16 @@ fn find(path: &[String]) -> Option<(&'static Route, &[String])> {
 }
 
 pub(crate) fn knows(path: &[String]) -> bool {
-    let by_ids = path.first().is_some_and(|p| p.eq_ignore_ascii_case("directoryObjects"));
-    by_ids || find(path).is_some()
+    let lower: Vec<String> = path.iter().map(|p| p.to_lowercase()).collect();
+    let lower = lower.join("/");
+    let others = [
+        "directoryobjects/",
+        "identity/conditionalaccess/deleteditems/",
+        "directory/deleteditems/",
+        "policies/rolemanagementpolicies/",
+        "rolemanagement/directory/roleeligibilityschedulerequests",
+    ];
+    others.iter().any(|o| lower.starts_with(o)) || find(path).is_some()
 }
 
 /// Whether a call counts against the limit of one request a second.
@@ -225,6 +233,11 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     let area = Area::Directory;
     if call.path[0].eq_ignore_ascii_case("directoryObjects") {
         return by_ids(world, call);
+    }
+    if call.method() != "GET"
+        && let Some(reply) = action(world, call)?
+    {
+        return Ok(reply);
     }
     let Some((route, rest)) = find(&call.path) else { return Err(ApiError::bad_request(area, NOT_THERE.to_owned())) };
     if route.beta.is_none() && !call.beta {
@@ -499,4 +512,134 @@ fn merge(old: &mut Value, new: Map<String, Value>) {
             (value, there) => *there = value,
         }
     }
+}
+
+/// Calls that are more than a change of one object.
+fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError> {
+    let area = Area::Directory;
+    let lower: Vec<String> = call.path.iter().map(|p| p.to_lowercase()).collect();
+    let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let body = call.req.json(area)?;
+    let gone = || ApiError::not_found(area);
+    let done = || Ok(Some(Reply::new(204)));
+    let settings = &mut world.tenants[call.tenant].settings;
+    let by_id =
+        |rows: Option<&mut Vec<Value>>, id: &str| -> Option<usize> { rows?.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))) };
+    match (call.method(), parts.as_slice()) {
+        ("POST", ["identity", "conditionalaccess", "deleteditems", what, id, "restore"]) => {
+            call.need(area, CA_WRITE)?;
+            let path = format!("identity/conditionalaccess/{what}");
+            Ok(Some(undelete(settings, &[path.as_str()], id).ok_or_else(gone)?))
+        }
+        ("POST", ["directory", "deleteditems", id, "restore"]) => {
+            call.need(area, &["Application.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"])?;
+            Ok(Some(undelete(settings, &["groups", "applications", "serviceprincipals"], id).ok_or_else(gone)?))
+        }
+        ("PATCH", ["policies", "authenticationmethodspolicy", "authenticationmethodconfigurations", id]) => {
+            call.need(area, &["Policy.ReadWrite.AuthenticationMethod"])?;
+            let methods = settings.one.get_mut("policies/authenticationmethodspolicy").and_then(|p| p["authenticationMethodConfigurations"].as_array_mut());
+            let found = methods.into_iter().flatten().find(|m| m["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))).ok_or_else(gone)?;
+            if body.get("@odata.type") != found.get("@odata.type") {
+                return Err(ApiError::bad_request(area, "The @odata.type of the method is needed.".to_owned()));
+            }
+            if let Value::Object(new) = body {
+                merge(found, new);
+            }
+            done()
+        }
+        ("POST", ["groups", id, "members", "$ref"]) => {
+            call.need(area, &["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"])?;
+            let who = body["@odata.id"].as_str().and_then(|u| u.rsplit('/').next()).unwrap_or_default().to_owned();
+            let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
+            if let Some(members) = settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut()) {
+                members.push(who.into());
+            }
+            done()
+        }
+        ("DELETE", ["groups", id, "members", who, "$ref"]) => {
+            call.need(area, &["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"])?;
+            let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
+            if let Some(members) = settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut()) {
+                members.retain(|m| !m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(who)));
+            }
+            done()
+        }
+        ("DELETE", ["domains", domain, "federationconfiguration", id]) => {
+            call.need(area, &["Domain.ReadWrite.All", "Directory.ReadWrite.All"])?;
+            let rows = settings.many.entry("domains/federationconfiguration".to_owned()).or_default();
+            let before = rows.len();
+            rows.retain(|r| !r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+            if rows.len() == before {
+                return Err(gone());
+            }
+            // Without a service to sign in at, the domain is Microsoft's to sign in again.
+            for d in settings.many.get_mut("domains").into_iter().flatten().filter(|d| d["id"] == *domain) {
+                d["authenticationType"] = "Managed".into();
+            }
+            done()
+        }
+        ("DELETE", ["serviceprincipals", _, "approleassignments", id]) => {
+            call.need(area, &["AppRoleAssignment.ReadWrite.All", "Application.ReadWrite.All"])?;
+            let rows = settings.many.entry("serviceprincipals/approleassignedto".to_owned()).or_default();
+            let before = rows.len();
+            rows.retain(|r| !r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+            if rows.len() == before { Err(gone()) } else { done() }
+        }
+        ("PATCH", ["policies", "rolemanagementpolicies", policy, "rules", rule]) => {
+            call.need(area, &["RoleManagementPolicy.ReadWrite.Directory"])?;
+            let rows = settings.many.get_mut("policies/rolemanagementpolicyassignments").into_iter().flatten();
+            let found = rows
+                .filter(|r| r["policyId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(policy)))
+                .find_map(|r| r["policy"]["rules"].as_array_mut()?.iter_mut().find(|x| x["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(rule))));
+            if let Value::Object(new) = body {
+                merge(found.ok_or_else(gone)?, new);
+            }
+            done()
+        }
+        ("POST", ["rolemanagement", "directory", "roleeligibilityschedulerequests"]) => {
+            call.need(area, ROLES_WRITE)?;
+            let same = |r: &Value| ["principalId", "roleDefinitionId", "directoryScopeId"].iter().all(|k| r[*k] == body[*k]);
+            let id = world.tenants[call.tenant].ids.guid("schedule");
+            let rows = world.tenants[call.tenant].settings.many.entry("rolemanagement/directory/roleeligibilityschedules".to_owned()).or_default();
+            match body["action"].as_str() {
+                Some("adminRemove") => rows.retain(|r| !same(r)),
+                Some("adminAssign") => {
+                    let mut row = body.clone();
+                    if let Value::Object(map) = &mut row {
+                        map.retain(|k, _| k != "action" && k != "justification");
+                    }
+                    row["id"] = id.clone().into();
+                    row["memberType"] = "Direct".into();
+                    row["status"] = "Provisioned".into();
+                    rows.push(row);
+                }
+                _ => return Err(ApiError::bad_request(area, "The action is not supported.".to_owned())),
+            }
+            Ok(Some(Reply::json(201, &json!({"id": id, "status": "Provisioned", "action": body["action"]}))))
+        }
+        ("POST", ["applications", id, "removepassword"]) => {
+            call.need(area, APPS_WRITE)?;
+            let n = by_id(settings.many.get_mut("applications"), id).ok_or_else(gone)?;
+            if let Some(keys) = settings.many.get_mut("applications").and_then(|a| a[n]["passwordCredentials"].as_array_mut()) {
+                keys.retain(|k| k["keyId"] != body["keyId"]);
+            }
+            done()
+        }
+        _ => Ok(None),
+    }
+}
+
+fn undelete(settings: &mut Settings, paths: &[&str], id: &str) -> Option<Reply> {
+    for path in paths {
+        let Some(rows) = settings.deleted.get_mut(*path) else { continue };
+        if let Some(n) = rows.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))) {
+            let mut row = rows.remove(n);
+            if let Value::Object(map) = &mut row {
+                map.remove("deletedDateTime");
+            }
+            settings.many.entry((*path).to_owned()).or_default().push(row.clone());
+            return Some(Reply::json(200, &row));
+        }
+    }
+    None
 }

@@ -97,6 +97,7 @@ pub(crate) const CONFIGURE: &[&str] = &[
     "AdministrativeUnit.ReadWrite.All",
     "Domain.ReadWrite.All",
     "GroupSettings.ReadWrite.All",
+    "OnPremDirectorySynchronization.ReadWrite.All",
     "Group.ReadWrite.All",
     "Directory.ReadWrite.All",
     "SharePointTenantSettings.ReadWrite.All",

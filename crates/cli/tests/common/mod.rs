@@ -36,6 +36,7 @@ pub fn school_with(plans: &[SeedPlan], backup: &str) -> School {
             "[[tenant]]\nname = \"school{n}\"\ntenant_id = \"{}\"\nauthority = \"{https}\"\ngraph = \"{https}\"\nca_file = \"{}\"\nrepository = \"r{n}\"\n\
              [tenant.backup]\n{backup}[tenant.identities.read]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
              [tenant.identities.write]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
+             [tenant.identities.configure]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
              [[repository]]\nname = \"r{n}\"\npath = \"copy2-{n}\"\npassword_file = \"password\"\n",
             t.tenant_id,
             server.ready.ca_file,
@@ -43,6 +44,8 @@ pub fn school_with(plans: &[SeedPlan], backup: &str) -> School {
             app("read").certificate_file,
             app("write").application_id,
             app("write").certificate_file,
+            app("configure").application_id,
+            app("configure").certificate_file,
             https = server.ready.https,
         ));
     }

@@ -166,23 +166,27 @@ pub const CATALOG: &[Collector] = &[
         premium(many("roles/eligible-schedules", "roleManagement/directory/roleEligibilitySchedules", "RoleEligibilitySchedule.Read.Directory"), P2),
         WHO_MAY_WHAT,
     ),
-    joined(
-        premium(
-            many(
-                "roles/activation-policies",
-                "policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType eq 'DirectoryRole'&$expand=policy($expand=rules)",
-                "RoleManagementPolicy.Read.Directory",
+    Collector {
+        volatile: &["policyId"],
+        ..joined(
+            premium(
+                many(
+                    "roles/activation-policies",
+                    "policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType eq 'DirectoryRole'&$expand=policy($expand=rules)",
+                    "RoleManagement.Read.Directory",
+                ),
+                P2,
             ),
-            P2,
-        ),
-        &["roleDefinitionId"],
-    ),
+            &["roleDefinitionId"],
+        )
+    },
     many("directory/administrative-units", "directory/administrativeUnits", "AdministrativeUnit.Read.All"),
     named(many("directory/domains", "domains", "Domain.Read.All"), &["id"]),
     one("directory/organization", "organization", "Organization.Read.All"),
     many("directory/group-settings", "groupSettings", "GroupSettings.Read.All"),
     many("directory/group-setting-templates", "groupSettingTemplates", "GroupSettings.Read.All"),
     named(many("directory/group-lifecycle", "groupLifecyclePolicies", "Directory.Read.All"), &["managedGroupTypes", "id"]),
+    // The published list of permissions names it for people alone; applications hold it too, and other tools read it so.
     one("directory/synchronization", "directory/onPremisesSynchronization", "OnPremDirectorySynchronization.Read.All"),
     Collector {
         volatile: &["consumedUnits", "prepaidUnits", "subscriptionIds", "accountId", "accountName"],

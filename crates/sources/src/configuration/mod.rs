@@ -7,8 +7,10 @@ mod audits;
 mod catalog;
 mod read;
 mod settle;
+mod write;
 
 pub use audits::audits;
 pub use catalog::{CATALOG, Collector, NO_API, Naming, Shape};
 pub use read::read;
 pub use settle::{EVERYWHERE, MICROSOFT_TENANT, Raw, settle};
+pub use write::{Call, Done, How, SETTERS, Setter, carry_out};

@@ -8,6 +8,10 @@
 //! manifest of its own, so a vault learns of it with the next backup, and a tenant whose data is no longer backed up looks as
 //! silent as it is.
 
+mod restore;
+
+pub use restore::{Act, Outcome, RestoreOptions, RestorePlan, Verb, plan, restore};
+
 use crate::{Error, Progress, backup::newest, catalog::Catalog, clean, layout};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,457 @@
+//! Putting settings back: a plan first, that changes nothing and says what it would do; then call after call, what others stand
+//! on first, and what was added since last of all.
+
+use super::Error;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use strongroom_model::{ConfigObject, Configuration, Progress};
+use strongroom_sources::{
+    Client,
+    configuration::{Call, Done, How, SETTERS, Setter, carry_out},
+};
+
+/// What to put back, and how.
+#[derive(Debug, Clone, Default)]
+pub struct RestoreOptions {
+    /// Collections, or objects as `collection/name`; everything when empty.
+    pub chosen: Vec<String>,
+    /// Remove what was added since.
+    pub remove_added: bool,
+    /// Ids of our own applications: what they may do is left alone, or the writer would cut off the branch on which it sits.
+    pub own: Vec<String>,
+    /// Conditional Access policies that are made or switched on only report at first.
+    pub report_only: bool,
+}
+
+/// What is done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// It was deleted, and is had back or made anew.
+    Create,
+    /// Some of its settings are set.
+    Update,
+    /// It was added since, and goes.
+    Delete,
+}
+
+/// What is done to one object.
+#[derive(Debug, Clone, Serialize)]
+pub struct Act {
+    /// The collection.
+    pub collection: String,
+    /// The object.
+    pub object: String,
+    /// What is done.
+    pub verb: Verb,
+    /// Settings that are set.
+    pub properties: Vec<String>,
+    /// An undelete to try before the first call.
+    #[serde(skip)]
+    undelete: Option<Call>,
+    #[serde(skip)]
+    then: Option<Call>,
+    #[serde(skip)]
+    calls: Vec<Call>,
+    /// The symbol that others know it by, once it exists.
+    #[serde(skip)]
+    symbol: String,
+}
+
+/// What would be done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RestorePlan {
+    /// In order.
+    pub acts: Vec<Act>,
+    /// What cannot be set, and why.
+    pub cannot: Vec<(String, String)>,
+    /// What was added since and stays, unless it is to be removed.
+    pub added: Vec<String>,
+}
+
+/// What became of an act.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// Collection and object.
+    pub object: String,
+    /// Empty when it was done.
+    pub failed: String,
+    /// Whether a second administrator must approve it first.
+    pub waits_for_approval: bool,
+}
+
+fn chosen(options: &RestoreOptions, collection: &str, object: &str) -> bool {
+    options.chosen.is_empty() || options.chosen.iter().any(|c| c == collection || *c == format!("{collection}/{object}"))
+}
+
+/// Plans how `now` becomes as `wanted`.
+///
+/// # Errors
+/// When something is chosen that neither holds.
+pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> Result<RestorePlan, Error> {
+    for c in &options.chosen {
+        let known = |conf: &Configuration| conf.collections.iter().any(|(n, col)| n == c || col.objects.iter().any(|o| format!("{n}/{}", o.name) == *c));
+        if !known(wanted) && !known(now) {
+            return Err(Error::Request(format!("neither the snapshot nor the tenant has {c:?}; `strongroom tenant diff` names objects as collection/name")));
+        }
+    }
+    let ours: Vec<String> = now.application_symbols(&options.own).into_iter().chain(wanted.application_symbols(&options.own)).collect();
+    let is_ours = |o: &ConfigObject| o.body["application"].as_str().is_some_and(|a| ours.iter().any(|s| s == a));
+    let mut plan = RestorePlan::default();
+    let mut removals = Vec::new();
+    for setter in SETTERS {
+        let (Some(w), Some(n)) = (wanted.collections.get(setter.collection), now.collections.get(setter.collection)) else { continue };
+        if !w.state.has_objects() || !n.state.is_collected() {
+            let why = if n.state.is_collected() { w.state.lack() } else { n.state.lack() };
+            plan.cannot.push((setter.collection.to_owned(), why));
+            continue;
+        }
+        let by_name = |objects: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> { objects.iter().map(|o| (o.name.clone(), o.clone())).collect() };
+        let (before, after) = (by_name(&w.objects), by_name(&n.objects));
+        for (name, o) in before.iter().filter(|(name, _)| chosen(options, setter.collection, name)) {
+            match after.get(name) {
+                None => create(setter, o, options, &mut plan),
+                Some(there) if there.body != o.body => update(setter, o, there, options, &mut plan),
+                Some(there) if there.volatile["keyIds"] != o.volatile["keyIds"] => update(setter, o, there, options, &mut plan),
+                Some(_) => {}
+            }
+        }
+        for (name, o) in after.iter().filter(|(name, _)| !before.contains_key(*name) && chosen(options, setter.collection, name)) {
+            // Groups and people come into sight because a setting names them: they were not made by that.
+            if setter.how == How::Members || is_ours(o) {
+                continue;
+            }
+            if !options.remove_added {
+                plan.added.push(format!("{}/{name}", setter.collection));
+                continue;
+            }
+            removals.extend(remove(setter, o));
+        }
+    }
+    for (collection, w) in wanted.collections.iter().filter(|(c, _)| !SETTERS.iter().any(|s| s.collection == *c)) {
+        let Some(n) = now.collections.get(collection).filter(|n| n.state.is_collected() && w.state.has_objects()) else { continue };
+        let names: BTreeSet<&String> = w.objects.iter().chain(&n.objects).map(|o| &o.name).collect();
+        for name in names.into_iter().filter(|name| chosen(options, collection, name)) {
+            if wanted.object(collection, name).map(|o| &o.body) != now.object(collection, name).map(|o| &o.body) {
+                plan.cannot.push((format!("{collection}/{name}"), unsettable(collection).to_owned()));
+            }
+        }
+    }
+    removals.reverse();
+    plan.acts.extend(removals);
+    Ok(plan)
+}
+
+/// Why a kind of object is not set.
+fn unsettable(collection: &str) -> &'static str {
+    match collection {
+        "identity/device-registration" => "Graph v1.0 only shows it; set it in the Entra admin center, Device settings",
+        "roles/active-schedules" => "it follows the assignments",
+        "directory/privileged-users" | "directory/licences" | "directory/organization" => "people and licences are not put back as settings",
+        _ => "this program does not set it; set it by hand as the snapshot's file says",
+    }
+}
+
+fn act(setter: &Setter, o: &ConfigObject, verb: Verb, calls: Vec<Call>, properties: Vec<String>) -> Act {
+    let kind = match setter.collection {
+        "directory/referenced-groups" => "groups",
+        "applications/registrations" => "applications",
+        other => other.rsplit('/').next().unwrap_or(other),
+    };
+    let symbol = format!("@{kind}/{}", o.name);
+    Act { collection: setter.collection.to_owned(), object: o.name.clone(), verb, properties, undelete: None, then: None, calls, symbol }
+}
+
+fn call(setter: &Setter, method: &'static str, target: String, body: Option<Value>) -> Call {
+    Call { method, target, beta: setter.beta, body }
+}
+
+fn without_fixed(setter: &Setter, body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Value::Object(map) = &mut body {
+        map.retain(|k, _| !setter.fixed.iter().any(|(f, _)| f == k));
+    }
+    body
+}
+
+/// A policy that is to report at first.
+fn reporting(setter: &Setter, options: &RestoreOptions, mut body: Value) -> Value {
+    if options.report_only && setter.collection == "identity/conditional-access-policies" && body["state"] == "enabled" {
+        body["state"] = "enabledForReportingButNotEnforced".into();
+    }
+    body
+}
+
+fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mut RestorePlan) {
+    let at = format!("{}/{}", setter.collection, o.name);
+    let body = reporting(setter, options, without_fixed(setter, &o.body));
+    let mut new = match setter.how {
+        How::Many | How::Given => {
+            // A domain or a code is known by a name of its own.
+            let mut body = body;
+            if setter.collection == "identity/authentication-contexts" {
+                body["id"] = o.id.clone().into();
+            }
+            act(setter, o, Verb::Create, vec![call(setter, "POST", setter.target.to_owned(), Some(body))], vec![])
+        }
+        How::Requests => act(setter, o, Verb::Create, vec![request(setter, o, "adminAssign")], vec![]),
+        How::Members if setter.undelete.is_some() => act(setter, o, Verb::Create, vec![], vec![]),
+        _ => return plan.cannot.push((at, "what is gone is not made anew by Graph; an administrator gives it in person".to_owned())),
+    };
+    if setter.collection == "directory/domains" {
+        return plan.cannot.push((at, "a domain is added by proving that it is yours".to_owned()));
+    }
+    // What is had back comes as it was, and at work: a policy that is to report first is made anew instead.
+    let at_work = options.report_only && setter.collection == "identity/conditional-access-policies";
+    if let Some(template) = setter.undelete.filter(|_| !o.id.is_empty() && !at_work) {
+        new.undelete = Some(call(setter, "POST", template.replace("{id}", &o.id), None));
+        // It may have been changed before it was deleted.
+        new.then = (setter.how == How::Many).then(|| call(setter, "PATCH", format!("{}/{}", setter.target, o.id), Some(without_fixed(setter, &o.body))));
+    }
+    for (property, why) in setter.fixed.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty())) {
+        plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
+    }
+    plan.acts.push(new);
+}
+
+fn request(setter: &Setter, o: &ConfigObject, action: &str) -> Call {
+    let mut body = json!({"action": action, "justification": "restored from a snapshot"});
+    for key in ["principalId", "roleDefinitionId", "directoryScopeId"] {
+        body[key] = o.body[key].clone();
+    }
+    if action == "adminAssign" {
+        body["scheduleInfo"] = o.body["scheduleInfo"].clone();
+    }
+    call(setter, "POST", setter.target.to_owned(), Some(body))
+}
+
+/// Top-level properties that differ, as they should be.
+fn difference(wanted: &Value, now: &Value) -> Map<String, Value> {
+    let empty = Map::new();
+    let (w, n) = (wanted.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
+    let keys: BTreeSet<&String> = w.keys().chain(n.keys()).collect();
+    keys.into_iter().filter(|k| w.get(*k) != n.get(*k)).map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null))).collect()
+}
+
+fn rows<'v>(v: &'v Value, path: &str) -> Vec<&'v Value> {
+    path.split('.').fold(v, |v, p| &v[p]).as_array().into_iter().flatten().collect()
+}
+
+fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &RestoreOptions, plan: &mut RestorePlan) {
+    let at = format!("{}/{}", setter.collection, o.name);
+    let mut differs = difference(&o.body, &there.body);
+    let id = if there.id.is_empty() { there.name.clone() } else { there.id.clone() };
+    let mut calls = Vec::new();
+    let mut properties: Vec<String> = differs.keys().cloned().collect();
+    match setter.how {
+        How::Methods => {
+            differs.remove("authenticationMethodConfigurations");
+            for row in rows(&o.body, "authenticationMethodConfigurations") {
+                let same = rows(&there.body, "authenticationMethodConfigurations").contains(&row);
+                if let (false, Some(id)) = (same, row["id"].as_str()) {
+                    let mut body = row.clone();
+                    body.as_object_mut().map(|m| m.remove("id"));
+                    calls.push(call(setter, "PATCH", format!("{}/authenticationMethodConfigurations/{id}", setter.target), Some(body)));
+                    properties.push(format!("method {id}"));
+                }
+            }
+            properties.retain(|p| p != "authenticationMethodConfigurations");
+        }
+        How::Rules => {
+            differs.clear();
+            let policy = there.volatile["policyId"].as_str().unwrap_or_default();
+            for row in rows(&o.body, "policy.rules") {
+                if let (false, Some(id)) = (rows(&there.body, "policy.rules").contains(&row), row["id"].as_str()) {
+                    calls.push(call(setter, "PATCH", format!("{}/{policy}/rules/{id}", setter.target), Some(row.clone())));
+                }
+            }
+        }
+        How::Members => {
+            differs.remove("members");
+            let names = |v: &ConfigObject| -> BTreeSet<String> { rows(&v.body, "members").iter().filter_map(|m| m.as_str()).map(str::to_owned).collect() };
+            let (w, n) = (names(o), names(there));
+            for gone in w.difference(&n) {
+                calls.push(call(
+                    setter,
+                    "POST",
+                    format!("groups/{id}/members/$ref"),
+                    Some(json!({"@odata.id": format!("{{graph}}/v1.0/directoryObjects/{gone}")})),
+                ));
+            }
+            for added in n.difference(&w) {
+                calls.push(call(setter, "DELETE", format!("groups/{id}/members/{added}/$ref"), None));
+            }
+        }
+        _ => {}
+    }
+    for (property, why) in setter.fixed {
+        if differs.remove(*property).is_some() {
+            properties.retain(|p| p != property);
+            // A secret that was added can be taken away again.
+            let (w, n) = (keys_of(o), keys_of(there));
+            let added: Vec<&String> = n.difference(&w).collect();
+            if *property == "passwordCredentials" && !added.is_empty() {
+                let body = |key: &String| Some(json!({"keyId": key}));
+                calls.extend(added.into_iter().map(|key| call(setter, "POST", format!("{}/{id}/removePassword", setter.target), body(key))));
+                properties.push("passwordCredentials (what was added goes)".to_owned());
+                continue;
+            }
+            plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
+        }
+    }
+    if !differs.is_empty() {
+        let mut body = reporting(setter, options, Value::Object(differs));
+        if let Some(kind) = o.body.get("@odata.type") {
+            body["@odata.type"] = kind.clone();
+        }
+        let target = match setter.how {
+            How::One | How::Methods => setter.target.to_owned(),
+            _ => format!("{}/{id}", setter.target),
+        };
+        match setter.how {
+            How::Given | How::DeleteOnly | How::Requests => {
+                return plan.cannot.push((at, "what is given is not changed; remove it and give it anew".to_owned()));
+            }
+            _ => calls.push(call(setter, "PATCH", target, Some(body))),
+        }
+    }
+    if !calls.is_empty() {
+        plan.acts.push(act(setter, o, Verb::Update, calls, properties));
+    }
+}
+
+fn keys_of(o: &ConfigObject) -> BTreeSet<String> {
+    rows(&o.volatile, "keyIds").iter().filter_map(|k| k.as_str()).map(str::to_owned).collect()
+}
+
+fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
+    let id = if o.id.is_empty() { o.name.clone() } else { o.id.clone() };
+    let target = match setter.collection {
+        "directory/federation" => format!("domains/{}/federationConfiguration/{id}", o.body["domain"].as_str().unwrap_or_default()),
+        "applications/permissions" => format!("servicePrincipals/{}/appRoleAssignments/{id}", o.body["application"].as_str().unwrap_or_default()),
+        _ => format!("{}/{id}", setter.target),
+    };
+    let calls = match setter.how {
+        How::Requests => vec![request(setter, o, "adminRemove")],
+        How::One | How::OneById | How::Methods | How::Rules | How::Members => return Vec::new(),
+        _ => vec![call(setter, "DELETE", target, None)],
+    };
+    vec![act(setter, o, Verb::Delete, calls, vec![])]
+}
+
+impl RestorePlan {
+    /// How the tenant would be, as far as the plan reaches: what a guard against lock-out looks at before anything is done.
+    pub fn outcome(&self, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> Configuration {
+        let mut after = now.clone();
+        for a in &self.acts {
+            let Some(c) = after.collections.get_mut(&a.collection) else { continue };
+            c.objects.retain(|o| o.name != a.object);
+            if let (Verb::Create | Verb::Update, Some(o)) = (a.verb, wanted.object(&a.collection, &a.object)) {
+                let mut o = o.clone();
+                if let Some(setter) = SETTERS.iter().find(|s| s.collection == a.collection) {
+                    o.body = reporting(setter, options, o.body);
+                }
+                c.objects.push(o);
+            }
+        }
+        after
+    }
+}
+
+/// Symbols and the ids that they stand for now.
+fn symbols(wanted: &Configuration, now: &Configuration) -> HashMap<String, String> {
+    // What the tenant says now counts; what is not named any more had its id at the time of the snapshot.
+    let mut map: HashMap<String, String> = wanted.references.iter().chain(&now.references).map(|(s, id)| (s.clone(), id.clone())).collect();
+    for (collection, kind) in [
+        ("directory/referenced-groups", "groups"),
+        ("directory/privileged-users", "users"),
+        ("identity/named-locations", "named-locations"),
+        ("identity/authentication-strengths", "authentication-strengths"),
+        ("applications/registrations", "applications"),
+        ("applications/service-principals", "service-principals"),
+        ("directory/administrative-units", "administrative-units"),
+        ("devices/filters", "filters"),
+    ] {
+        for o in now.collections.get(collection).map(|c| c.objects.as_slice()).unwrap_or_default() {
+            map.insert(format!("@{kind}/{}", o.name), o.id.clone());
+        }
+    }
+    map
+}
+
+/// A text with ids in the place of symbols; the symbol that nobody knows, otherwise.
+fn resolve_text(text: &str, map: &HashMap<String, String>) -> Result<String, String> {
+    let Some(at) = text.find('@').filter(|at| text[*at..].contains('/') && (*at == 0 || text.as_bytes()[at - 1] == b'/')) else { return Ok(text.to_owned()) };
+    let (before, rest) = text.split_at(at);
+    // The longest symbol that fits: names may hold anything.
+    let known = map.keys().filter(|s| rest.starts_with(s.as_str())).max_by_key(|s| s.len());
+    match known {
+        Some(s) => Ok(format!("{before}{}{}", map[s], &rest[s.len()..])),
+        None => Err(rest.to_owned()),
+    }
+}
+
+fn resolve(v: &Value, map: &HashMap<String, String>) -> Result<Value, String> {
+    Ok(match v {
+        Value::String(s) => resolve_text(s, map)?.into(),
+        Value::Array(rows) => rows.iter().map(|r| resolve(r, map)).collect::<Result<Vec<_>, _>>()?.into(),
+        Value::Object(m) => {
+            m.iter().map(|(k, r)| Ok((k.clone(), if k == "@odata.type" { r.clone() } else { resolve(r, map)? }))).collect::<Result<Map<_, _>, String>>()?.into()
+        }
+        other => other.clone(),
+    })
+}
+
+/// Carries a plan out. What fails keeps nothing else back, and is named.
+pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, progress: &dyn Progress) -> Vec<Outcome> {
+    let mut map = symbols(wanted, now);
+    progress.phase("restore settings");
+    progress.expect(plan.acts.len() as u64, 0);
+    let mut out = Vec::new();
+    for a in &plan.acts {
+        let mut outcome = Outcome { object: format!("{}/{}", a.collection, a.object), failed: String::new(), waits_for_approval: false };
+        let had_back = match &a.undelete {
+            Some(undelete) => matches!(carry_out(client, undelete).await, Ok(Done::Done(_))),
+            None => false,
+        };
+        if had_back {
+            if let Some(id) = wanted.object(&a.collection, &a.object).map(|o| o.id.clone()) {
+                map.insert(a.symbol.clone(), id);
+            }
+        } else if a.calls.is_empty() {
+            outcome.failed = "it cannot be had back: the service keeps what is deleted for 30 days".to_owned();
+        }
+        for call in a.calls.iter().filter(|_| !had_back).chain(a.then.iter().filter(|_| had_back)) {
+            let body = call.body.as_ref().map(|b| resolve(b, &map)).transpose();
+            let (body, target) = match (body, resolve_text(&call.target, &map)) {
+                (Ok(body), Ok(target)) => (body, target),
+                (Err(unknown), _) | (_, Err(unknown)) => {
+                    outcome.failed = format!("it names {unknown}, which the tenant does not have any more");
+                    break;
+                }
+            };
+            let body = body.map(|b| with_graph(b, graph));
+            match carry_out(client, &Call { target, body, ..call.clone() }).await {
+                Ok(Done::Done(Some(id))) if a.verb == Verb::Create => drop(map.insert(a.symbol.clone(), id)),
+                Ok(Done::Done(_)) => {}
+                Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
+                Err(e) => {
+                    outcome.failed = e.text;
+                    break;
+                }
+            }
+        }
+        progress.advance(1, 0);
+        out.push(outcome);
+    }
+    out
+}
+
+/// References by URL need the address of Graph.
+fn with_graph(mut body: Value, graph: &str) -> Value {
+    if let Some(Value::String(s)) = body.get_mut("@odata.id") {
+        *s = s.replace("{graph}", graph.trim_end_matches('/'));
+    }
+    body
+}

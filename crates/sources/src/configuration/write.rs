@@ -1,0 +1,170 @@
+//! How settings are put back: which call sets which kind of object, in the order in which they depend on each other.
+
+use crate::{Client, Error, ErrorKind};
+use serde_json::Value;
+use strongroom_graph::{Request, Scope};
+
+/// How one kind of object is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// PATCH of the one object.
+    One,
+    /// PATCH of the one object by its id.
+    OneById,
+    /// POST to the list, PATCH and DELETE by id.
+    Many,
+    /// POST to the list and DELETE by id; what is given is never changed.
+    Given,
+    /// A list whose objects are deleted and never made here.
+    DeleteOnly,
+    /// Authentication methods: the policy, and each method by its id.
+    Methods,
+    /// Groups: their members.
+    Members,
+    /// Activation of roles: each rule by its id.
+    Rules,
+    /// Eligibility: by requests.
+    Requests,
+}
+
+/// How, and where.
+#[derive(Debug, Clone)]
+pub struct Setter {
+    /// The collection.
+    pub collection: &'static str,
+    /// Below the version.
+    pub target: &'static str,
+    /// How.
+    pub how: How,
+    /// Asked of `beta`.
+    pub beta: bool,
+    /// Where what was deleted is had back, with `{id}`.
+    pub undelete: Option<&'static str>,
+    /// Properties that this call cannot set, and why.
+    pub fixed: &'static [(&'static str, &'static str)],
+}
+
+const fn set(collection: &'static str, target: &'static str, how: How) -> Setter {
+    Setter { collection, target, how, beta: false, undelete: None, fixed: &[] }
+}
+
+const fn soft(setter: Setter, undelete: &'static str) -> Setter {
+    Setter { undelete: Some(undelete), ..setter }
+}
+
+const DELETED: &str = "directory/deletedItems/{id}/restore";
+
+/// What can be put back: what others stand on comes first.
+pub const SETTERS: &[Setter] = &[
+    soft(set("directory/referenced-groups", "groups", How::Members), DELETED),
+    soft(
+        set("identity/named-locations", "identity/conditionalAccess/namedLocations", How::Many),
+        "identity/conditionalAccess/deletedItems/namedLocations/{id}/restore",
+    ),
+    Setter {
+        fixed: &[("allowedCombinations", "combinations are changed by an action of their own")],
+        ..set("identity/authentication-strengths", "policies/authenticationStrengthPolicies", How::Many)
+    },
+    set("identity/authentication-contexts", "identity/conditionalAccess/authenticationContextClassReferences", How::Many),
+    soft(
+        set("identity/conditional-access-policies", "identity/conditionalAccess/policies", How::Many),
+        "identity/conditionalAccess/deletedItems/policies/{id}/restore",
+    ),
+    set("directory/federation", "domains/{domain}/federationConfiguration", How::DeleteOnly),
+    Setter { fixed: &[("authenticationType", "it follows the domain's federation")], ..set("directory/domains", "domains", How::Many) },
+    Setter { beta: true, ..set("identity/authentication-methods", "policies/authenticationMethodsPolicy", How::Methods) },
+    set("identity/authorization", "policies/authorizationPolicy", How::One),
+    set("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", How::One),
+    set("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", How::One),
+    set("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", How::One),
+    set("identity/cross-tenant-access-partners", "policies/crossTenantAccessPolicy/partners", How::Many),
+    set("identity/authentication-flows", "policies/authenticationFlowsPolicy", How::One),
+    set("identity/activity-timeouts", "policies/activityBasedTimeoutPolicies", How::Many),
+    set("identity/token-lifetimes", "policies/tokenLifetimePolicies", How::Many),
+    set("identity/claims-mappings", "policies/claimsMappingPolicies", How::Many),
+    set("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", How::Many),
+    set("applications/default-management-policy", "policies/defaultAppManagementPolicy", How::One),
+    set("applications/management-policies", "policies/appManagementPolicies", How::Many),
+    Setter {
+        fixed: &[
+            ("keyCredentials", "a credential that was lost can only be made anew by its owner"),
+            ("passwordCredentials", "a secret that was lost can only be made anew by its owner"),
+        ],
+        ..soft(set("applications/registrations", "applications", How::Many), DELETED)
+    },
+    set("applications/delegated-grants", "oauth2PermissionGrants", How::Many),
+    set("applications/permissions", "servicePrincipals/{application}/appRoleAssignments", How::DeleteOnly),
+    set("roles/assignments", "roleManagement/directory/roleAssignments", How::Given),
+    set("roles/eligible-schedules", "roleManagement/directory/roleEligibilityScheduleRequests", How::Requests),
+    set("roles/activation-policies", "policies/roleManagementPolicies", How::Rules),
+    set("directory/administrative-units", "directory/administrativeUnits", How::Many),
+    set("directory/group-settings", "groupSettings", How::Many),
+    set("directory/group-lifecycle", "groupLifecyclePolicies", How::Many),
+    set("directory/synchronization", "directory/onPremisesSynchronization", How::OneById),
+    set("sharepoint/settings", "admin/sharepoint/settings", How::One),
+    set("devices/settings", "deviceManagement", How::One),
+    Setter { fixed: ASSIGNED, ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many) },
+    Setter { fixed: ASSIGNED, ..set("devices/compliance-policies", "deviceManagement/deviceCompliancePolicies", How::Many) },
+    set("devices/roles", "deviceManagement/roleDefinitions", How::Many),
+    Setter { beta: true, ..set("devices/filters", "deviceManagement/assignmentFilters", How::Many) },
+    Setter { beta: true, ..set("devices/approval-policies", "deviceManagement/operationApprovalPolicies", How::Many) },
+];
+
+const ASSIGNED: &[(&str, &str)] = &[("assignments", "to whom it goes is set by an action of its own; assign it in Intune")];
+
+/// One call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// `POST`, `PATCH` or `DELETE`.
+    pub method: &'static str,
+    /// Below the version.
+    pub target: String,
+    /// Asked of `beta`.
+    pub beta: bool,
+    /// What is sent.
+    pub body: Option<Value>,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It was done; the id of what was made.
+    Done(Option<String>),
+    /// A second administrator must approve it first.
+    WaitsForApproval(String),
+}
+
+/// Makes a call.
+///
+/// # Errors
+/// As the service answers; a call whose outcome is unknown is not repeated.
+pub async fn carry_out(client: &Client, call: &Call) -> Result<Done, Error> {
+    let scope = if call.target.starts_with("identity/conditionalAccess") {
+        Scope::Policies
+    } else if call.target.starts_with("device") {
+        Scope::Intune
+    } else {
+        Scope::Directory
+    };
+    let body = call.body.clone().unwrap_or(Value::Object(serde_json::Map::new()));
+    let mut request = match call.method {
+        "POST" => Request::post(scope, &call.target, &body),
+        "PATCH" => Request::patch(scope, &call.target, &body),
+        _ => Request::delete(scope, &call.target),
+    };
+    if call.beta {
+        request = request.beta();
+    }
+    match client.json::<Value>(&request).await {
+        Ok(answer) => Ok(Done::Done(answer["id"].as_str().map(str::to_owned))),
+        // It is gone already, as it should be.
+        Err(e) if e.kind == ErrorKind::NotFound && call.method == "DELETE" => Ok(Done::Done(None)),
+        Err(e) if e.kind == ErrorKind::Denied && asks_for_approval(&e) => Ok(Done::WaitsForApproval(e.text)),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether a refusal asks for a second administrator. The path may speak of approval too, and says nothing.
+fn asks_for_approval(e: &Error) -> bool {
+    e.text.split_once("was answered with").is_some_and(|(_, answer)| answer.to_lowercase().contains("approval"))
+}
