@@ -147,6 +147,8 @@ impl Repository {
     pub fn check(&self, read_data: impl Into<ReadData>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<CheckReport, Error> {
         let read_data = read_data.into();
         let mut report = CheckReport::default();
+        // What counts is what lies there now.
+        self.reads.forget();
         let findings = Findings::default();
         for name in self.damaged_keys()? {
             findings.problem(format!("keys/{name} is damaged: whoever has its password cannot open the repository; `strongroom repair heal` mends it"));

@@ -53,6 +53,13 @@ impl ReadAhead {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets go of what was fetched: it may have been mended since.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.segments.clear();
+        state.kept = 0;
+    }
+
     /// `length` bytes of a pack at `start`.
     pub(crate) fn read(&self, store: &dyn Store, pack: &Id, start: u64, length: u64) -> Result<Bytes, Error> {
         let key = Key::new(Kind::Data, &pack.to_string())?;

@@ -57,7 +57,7 @@ pub struct Repository {
     pub(crate) id: Id,
     pub(crate) index: BlobIndex,
     pub(crate) writer: WriterState,
-    reads: ReadAhead,
+    pub(crate) reads: ReadAhead,
     reloading: Mutex<()>,
     pub(crate) who: Writer,
 }
@@ -264,7 +264,11 @@ impl Repository {
             }
             other => other?,
         };
-        open_blob(&self.key, &found.blob, &sealed)
+        open_blob(&self.key, &found.blob, &sealed).or_else(|_| {
+            // What was fetched ahead may be of a time before somebody mended it: the store is asked once more.
+            self.reads.forget();
+            open_blob(&self.key, &found.blob, &read(&found)?)
+        })
     }
 
     /// The entries of a directory, by name. Of a very large one use [`Repository::each_entry`], which holds less of it at a time.

@@ -170,7 +170,8 @@ fn a_flipped_byte_a_cut_and_a_missing_object_are_found_and_named() {
             store.tamper(&key, good);
         }
     }
-    assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
+    let problems = repo.check(true, &|_, _| {}).unwrap().problems;
+    assert!(problems.is_empty(), "{problems:?}");
 }
 
 /// A kill before and after every write, with and without losing what was not flushed.
