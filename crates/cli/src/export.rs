@@ -148,7 +148,7 @@ fn escape(text: &str) -> String {
 
 /// One page that needs nothing else: it works by keyboard, at phone width, on paper, in the dark.
 pub(crate) fn html(schools: &[School], at: &str) -> String {
-    const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem}\
+    const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}\
         table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8886}td.n,th.n{text-align:right}\
         .scroll{overflow-x:auto}.critical,.high{font-weight:600}.critical{color:#c00020}@media(prefers-color-scheme:dark){.critical{color:#ff7a8a}}\
         summary{cursor:pointer;padding:.4rem 0}details{border-bottom:1px solid #8886}details p,details ul{margin:.3rem 0 .6rem 1rem}code{overflow-wrap:anywhere}";
@@ -197,7 +197,7 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
         for f in report.findings.iter().filter(|f| f.verdict != Verdict::Passed) {
             let mark = if f.verdict == Verdict::Failed { word(f.severity) } else { word(f.verdict) };
             let open = if f.verdict == Verdict::Failed && f.severity == Severity::Critical { " open" } else { "" };
-            out.push_str(&format!("<details{open}><summary><span class=\"{mark}\">{mark}</span>: {}</summary>", escape(f.title)));
+            out.push_str(&format!("<details{open}><summary><span class=\"{mark}\">{mark}</span>, wanted: {}</summary>", escape(f.title)));
             if !f.note.is_empty() {
                 out.push_str(&format!("<p>{}</p>", escape(&f.note)));
             }
