@@ -15,6 +15,8 @@ use url::Url;
 pub(crate) struct Config {
     /// Folder for local caches.
     pub(crate) cache_dir: Option<PathBuf>,
+    /// Folder of our own rules: Rego modules, judged beside the built-in ones.
+    pub(crate) rules_dir: Option<PathBuf>,
     #[serde(default, rename = "tenant")]
     pub(crate) tenants: Vec<Tenant>,
     #[serde(default, rename = "repository")]
@@ -280,8 +282,13 @@ impl Config {
 pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let mut problems = config.problems();
+    let own = crate::rules::OwnRules::read(&config).unwrap_or_else(|e| {
+        problems.push(format!("{e:#}"));
+        crate::rules::OwnRules::default()
+    });
+    problems.extend(own.broken.clone());
     for t in &config.tenants {
-        problems.extend(crate::tenant::exceptions(&config, t.exceptions.as_ref()).err().map(|e| format!("tenant {}: {e:#}", t.name)));
+        problems.extend(crate::tenant::exceptions(&config, t.exceptions.as_ref(), &own).err().map(|e| format!("tenant {}: {e:#}", t.name)));
     }
     if global.json {
         println!("{}", serde_json::json!({"problems": problems}));

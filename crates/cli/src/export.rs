@@ -1,7 +1,8 @@
 //! Reports of rules as other programs and people want them: CSV, SARIF, one HTML page.
 
 use serde_json::{Value, json};
-use strongroom_guards::{Finding, RULES, Report, Verdict, rule::Severity};
+use std::collections::BTreeMap;
+use strongroom_guards::{Finding, Report, Verdict, rule::Severity};
 
 /// What a report says of one school, or why there is none.
 pub(crate) struct School {
@@ -39,13 +40,19 @@ pub(crate) fn word<T: serde::Serialize>(value: T) -> String {
 }
 
 /// Rules that fail somewhere, with how many schools; those that fail most, and are gravest, first.
-pub(crate) fn failing_rules(schools: &[School]) -> Vec<(&'static strongroom_guards::rule::Rule, usize)> {
-    let count = |id: &str| {
-        schools.iter().filter_map(|s| s.report.as_ref().ok()).filter(|r| r.findings.iter().any(|f| f.rule == id && f.verdict == Verdict::Failed)).count()
-    };
-    let mut all: Vec<_> = RULES.iter().map(|r| (r, count(r.id))).filter(|(_, n)| *n > 0).collect();
-    all.sort_by(|(a, n), (b, m)| b.severity.cmp(&a.severity).then(m.cmp(n)).then(a.id.cmp(b.id)));
+pub(crate) fn failing_rules(schools: &[School]) -> Vec<(&Finding, usize)> {
+    let mut all: BTreeMap<&str, (&Finding, usize)> = BTreeMap::new();
+    for f in schools.iter().filter_map(|s| s.report.as_ref().ok()).flat_map(|r| &r.findings).filter(|f| f.verdict == Verdict::Failed) {
+        all.entry(f.rule.as_ref()).or_insert((f, 0)).1 += 1;
+    }
+    let mut all: Vec<_> = all.into_values().collect();
+    all.sort_by(|(a, n), (b, m)| b.severity.cmp(&a.severity).then(m.cmp(n)).then(a.rule.cmp(&b.rule)));
     all
+}
+
+/// Every rule that judged, once.
+fn rules_of(schools: &[School]) -> BTreeMap<&str, &Finding> {
+    schools.iter().filter_map(|s| s.report.as_ref().ok()).flat_map(|r| &r.findings).map(|f| (f.rule.as_ref(), f)).collect()
 }
 
 /// A cell that no spreadsheet takes for a formula: names in a tenant are chosen by its people.
@@ -69,15 +76,15 @@ pub(crate) fn csv(schools: &[School]) -> anyhow::Result<String> {
             let mut row = |object: &str, says: &str| {
                 let cells = [
                     s.name.as_str(),
-                    f.rule,
-                    f.title,
+                    f.rule.as_ref(),
+                    f.title.as_ref(),
                     &word(f.area),
                     &word(f.severity),
                     &word(f.confidence),
                     &word(f.verdict),
                     object,
                     says,
-                    f.remedy,
+                    f.remedy.as_ref(),
                     &f.satisfies.join(" "),
                     &report.taken.to_string(),
                 ];
@@ -101,10 +108,10 @@ pub(crate) fn sarif(schools: &[School]) -> Value {
         Severity::Medium => "warning",
         Severity::Low => "note",
     };
-    let rules: Vec<Value> = RULES
-        .iter()
+    let rules: Vec<Value> = rules_of(schools)
+        .into_values()
         .map(|r| {
-            json!({"id": r.id, "shortDescription": {"text": r.title}, "fullDescription": {"text": r.why}, "help": {"text": r.remedy},
+            json!({"id": r.rule, "shortDescription": {"text": r.title}, "fullDescription": {"text": r.why}, "help": {"text": r.remedy},
                 "defaultConfiguration": {"level": level(r.severity)},
                 "properties": {"severity": r.severity, "confidence": r.confidence, "area": r.area, "tags": r.satisfies}})
         })
@@ -158,7 +165,7 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
         escape(&title(schools)),
         escape(&title(schools)),
         escape(at),
-        RULES.len()
+        rules_of(schools).len()
     );
     if schools.len() > 1 {
         out.push_str("<h2>Schools, worst first</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Schools\"><table><thead><tr><th scope=\"col\">School</th><th scope=\"col\" class=\"n\">Score</th><th scope=\"col\" class=\"n\">Microsoft's</th><th scope=\"col\" class=\"n\">Critical</th><th scope=\"col\" class=\"n\">High</th><th scope=\"col\" class=\"n\">Skipped</th></tr></thead><tbody>\n");
@@ -197,7 +204,7 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
         for f in report.findings.iter().filter(|f| f.verdict != Verdict::Passed) {
             let mark = if f.verdict == Verdict::Failed { word(f.severity) } else { word(f.verdict) };
             let open = if f.verdict == Verdict::Failed && f.severity == Severity::Critical { " open" } else { "" };
-            out.push_str(&format!("<details{open}><summary><span class=\"{mark}\">{mark}</span>, wanted: {}</summary>", escape(f.title)));
+            out.push_str(&format!("<details{open}><summary><span class=\"{mark}\">{mark}</span>, wanted: {}</summary>", escape(&f.title)));
             if !f.note.is_empty() {
                 out.push_str(&format!("<p>{}</p>", escape(&f.note)));
             }
@@ -205,11 +212,10 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
                 let rows: String = f.concerns.iter().map(|c| format!("<li><code>{}</code>: {}</li>", escape(&c.object), escape(&c.says))).collect();
                 out.push_str(&format!("<ul>{rows}</ul>"));
             }
-            let why = RULES.iter().find(|r| r.id == f.rule).map_or("", |r| r.why);
             out.push_str(&format!(
                 "<p>{}</p><p>What to do: {}</p><p>Rule {}; answers {}</p></details>\n",
-                escape(why),
-                escape(f.remedy),
+                escape(&f.why),
+                escape(&f.remedy),
                 f.rule,
                 escape(&f.satisfies.join(", "))
             ));
@@ -234,17 +240,18 @@ mod tests {
     fn names_that_people_choose_do_no_harm_in_any_format() {
         let evil = "=HYPERLINK(\"http://evil\")<script>alert(1)</script>";
         let finding = Finding {
-            rule: RULES[0].id,
-            title: RULES[0].title,
-            area: RULES[0].area,
-            severity: RULES[0].severity,
-            confidence: RULES[0].confidence,
+            rule: "own.evil".into(),
+            title: evil.into(),
+            why: evil.into(),
+            area: strongroom_guards::rule::Area::Own,
+            severity: Severity::High,
+            confidence: strongroom_guards::rule::Confidence::Certain,
             verdict: Verdict::Failed,
             concerns: vec![strongroom_guards::rule::Concern::new(evil, evil)],
             accepted: Vec::new(),
             note: String::new(),
-            remedy: RULES[0].remedy,
-            satisfies: RULES[0].satisfies,
+            remedy: evil.into(),
+            satisfies: vec![evil.into()],
         };
         let report = Report {
             tenant: evil.into(),

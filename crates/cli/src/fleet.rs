@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     export::{self, School, word},
     open, output,
+    rules::OwnRules,
     tenant::{exceptions, secure_score, today},
 };
 use anyhow::Context;
@@ -46,24 +47,26 @@ pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<i32> {
         None => config.tenants.iter().map(|t| t.name.clone()).collect(),
     };
     let at_once = std::thread::available_parallelism().map_or(2, usize::from);
-    let config = &config;
-    let mut schools: Vec<School> = stream::iter(names).map(|name| async move { school(global, config, name).await }).buffer_unordered(at_once).collect().await;
+    let (config, own) = (&config, &OwnRules::read(&config)?);
+    own.broken.iter().for_each(|b| eprintln!("{}", output::alarm(&format!("a rule of our own was left out: {b}"))));
+    let mut schools: Vec<School> =
+        stream::iter(names).map(|name| async move { school(global, config, own, name).await }).buffer_unordered(at_once).collect().await;
     export::sort(&mut schools);
     let format = if global.json { Format::Json } else { args.format };
     write(&schools, format, args.out.as_deref())?;
     // A school that could not be judged is not a good one.
-    Ok(if schools.iter().any(|s| s.report.is_err()) { crate::failure::PARTIAL } else { 0 })
+    Ok(if !own.broken.is_empty() || schools.iter().any(|s| s.report.is_err()) { crate::failure::PARTIAL } else { 0 })
 }
 
-async fn school(global: &Global, config: &Config, name: String) -> School {
+async fn school(global: &Global, config: &Config, own: &OwnRules, name: String) -> School {
     let judged = async {
         let tenant = config.tenant(Some(&name))?;
-        let exceptions = exceptions(config, tenant.exceptions.as_ref())?;
+        let exceptions = exceptions(config, tenant.exceptions.as_ref(), own)?;
         let repo = open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?;
-        let wanted = name.clone();
+        let (wanted, rules) = (name.clone(), own.rules.clone());
         open::blocking(move || {
             let (_, found) = configuration::latest(&repo, &wanted)?.context("no configuration was read yet")?;
-            Ok((judge(&found, &exceptions, today()), secure_score(&found)))
+            Ok((judge(&found, &exceptions, &rules, today()), secure_score(&found)))
         })
         .await
     };
@@ -102,7 +105,7 @@ fn as_json(schools: &[School]) -> serde_json::Value {
             }
         })
         .collect();
-    let rules: Vec<_> = export::failing_rules(schools).into_iter().map(|(r, n)| json!({"rule": r.id, "severity": r.severity, "tenants": n})).collect();
+    let rules: Vec<_> = export::failing_rules(schools).into_iter().map(|(r, n)| json!({"rule": r.rule, "severity": r.severity, "tenants": n})).collect();
     json!({"tenants": rows, "failing_rules": rules})
 }
 
@@ -134,7 +137,8 @@ fn table(schools: &[School]) -> String {
     }
     let failing = export::failing_rules(schools);
     if !failing.is_empty() {
-        let rows: Vec<Vec<String>> = failing.iter().take(20).map(|(r, n)| vec![word(r.severity), n.to_string(), r.id.to_owned(), r.title.to_owned()]).collect();
+        let rows: Vec<Vec<String>> =
+            failing.iter().take(20).map(|(r, n)| vec![word(r.severity), n.to_string(), r.rule.to_string(), r.title.to_string()]).collect();
         out.push('\n');
         out.push_str(&output::table(&["severity", "schools", "failing rule", "what should hold"], &rows));
         if failing.len() > rows.len() {

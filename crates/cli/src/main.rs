@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod repair;
 mod restore;
+mod rules;
 mod tenant;
 mod tenant_restore;
 mod upkeep;

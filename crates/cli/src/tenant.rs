@@ -8,13 +8,14 @@ use crate::{
     fleet::{self, Format},
     open, output,
     progress::Bar,
+    rules::OwnRules,
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::configuration;
-use strongroom_guards::{Cover, Exceptions, OTHERWISE, RULES, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
+use strongroom_guards::{Exceptions, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
 use strongroom_model::{CollectionState, Configuration};
 use strongroom_repository::{Id, Repository};
 use strongroom_sources::configuration::audits;
@@ -25,8 +26,10 @@ pub(crate) enum TenantCommand {
     Snapshot,
     /// Judge the newest configuration by the built-in rules.
     Check(Check),
-    /// List the built-in rules and the standards that they answer.
-    Rules(Rules),
+    /// List the rules and the standards that they answer.
+    Rules(crate::rules::Rules),
+    /// Judge by one Rego module, to see whether it says what it should.
+    Try(crate::rules::Try),
     /// Show what changed between two configurations, the gravest first.
     Diff(Diff),
     /// Put settings back as a snapshot holds them: shows its plan, then asks.
@@ -50,13 +53,6 @@ pub(crate) struct Check {
     /// End with code 1 when a rule of this severity or a graver one fails.
     #[arg(long)]
     fail_on: Option<Gravity>,
-}
-
-#[derive(Args)]
-pub(crate) struct Rules {
-    /// Show the identifiers that no rule answers, and why.
-    #[arg(long)]
-    uncovered: bool,
 }
 
 #[derive(Args)]
@@ -100,7 +96,8 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
     match command {
         TenantCommand::Snapshot => snapshot(global).await,
         TenantCommand::Check(a) => check(global, a).await,
-        TenantCommand::Rules(a) => rules(global, &a),
+        TenantCommand::Rules(a) => crate::rules::rules(global, &a),
+        TenantCommand::Try(a) => crate::rules::try_one(global, a).await,
         TenantCommand::Diff(a) => diff(global, a).await,
         TenantCommand::Restore(a) => crate::tenant_restore::restore(global, a).await,
     }
@@ -118,11 +115,11 @@ pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> 
 }
 
 /// What people decided about a tenant; nothing, where no file is named.
-pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
+pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>, own: &OwnRules) -> anyhow::Result<Exceptions> {
     let Some(file) = file else { return Ok(Exceptions::default()) };
     let path = config.path(file);
     let text = std::fs::read_to_string(&path).with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
-    Exceptions::parse(&text).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))
+    Exceptions::parse(&text, &own.rules).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))
 }
 
 async fn snapshot(global: &Global) -> anyhow::Result<i32> {
@@ -201,14 +198,16 @@ pub(crate) fn load(repo: &Repository, tenant: &str, name: &str) -> anyhow::Resul
 async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
+    let own = OwnRules::read(&config)?;
+    let exceptions = exceptions(&config, tenant.exceptions.as_ref(), &own)?;
     let repo = open::repository(global).await?;
     let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
     let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
-    let report = judge(&configuration, &exceptions, today());
+    let report = judge(&configuration, &exceptions, &own.rules, today());
     let fails = |at_least: Severity| report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least);
+    own.broken.iter().for_each(|b| eprintln!("{}", output::alarm(&format!("a rule of our own was left out: {b}"))));
     // Who is blind has not seen that all is well.
-    let blind = configuration.collections.values().any(|c| c.state.is_blind());
+    let blind = !own.broken.is_empty() || configuration.collections.values().any(|c| c.state.is_blind());
     let code = match args.fail_on.is_some_and(|g| fails(g.severity())) {
         true => 1,
         false if blind => PARTIAL,
@@ -217,6 +216,7 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     if global.json {
         let mut value = serde_json::to_value(&report)?;
         value["snapshot"] = id.to_string().into();
+        value["broken_rules"] = own.broken.clone().into();
         println!("{value}");
     } else if args.format == Format::Table && args.out.is_none() {
         print!("{}", describe(&report, &id, args.all));
@@ -263,38 +263,6 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
         out.push_str(&format!("\npassed {}\n  {}\n", f.rule, f.title));
     }
     out
-}
-
-fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
-    if args.uncovered {
-        let why = |c: &Cover| match c {
-            Cover::Manual(w) => ("manual", *w),
-            Cover::NoApi(w) => ("no API", *w),
-            Cover::NotYet(w) => ("not yet", *w),
-        };
-        if global.json {
-            let rows: Vec<_> = OTHERWISE.iter().map(|(id, c)| json!({"identifier": id, "because": why(c).0, "why": why(c).1})).collect();
-            println!("{}", serde_json::Value::from(rows));
-        } else {
-            let rows: Vec<Vec<String>> = OTHERWISE.iter().map(|(id, c)| vec![(*id).to_owned(), why(c).0.to_owned(), why(c).1.to_owned()]).collect();
-            print!("{}", output::table(&["identifier", "because", "why"], &rows));
-        }
-        return Ok(0);
-    }
-    if global.json {
-        let rows: Vec<_> = RULES
-            .iter()
-            .map(|r| {
-                json!({"id": r.id, "title": r.title, "area": r.area, "severity": r.severity, "confidence": r.confidence, "why": r.why,
-                    "satisfies": r.satisfies, "inputs": r.inputs, "remedy": r.remedy})
-            })
-            .collect();
-        println!("{}", serde_json::Value::from(rows));
-    } else {
-        let rows: Vec<Vec<String>> = RULES.iter().map(|r| vec![r.id.to_owned(), word(r.severity), r.title.to_owned(), r.satisfies.join(", ")]).collect();
-        print!("{}", output::table(&["rule", "severity", "what holds", "answers"], &rows));
-    }
-    Ok(0)
 }
 
 async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {

@@ -66,17 +66,18 @@ pub struct Exceptions {
 }
 
 impl Exceptions {
-    /// Reads them.
+    /// Reads them. `own` are the customer's rules, which can be accepted too.
     ///
     /// # Errors
     /// A sentence that names the line.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str, own: &[crate::OwnRule]) -> Result<Self, String> {
         let read: Self = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
         let names = read.exclusions.iter().map(|e| (&e.who, &e.reason)).chain(read.accepted.iter().map(|a| (&a.rule, &a.reason)));
         if let Some((what, _)) = names.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(format!("the exception for {what} has no reason; whoever reads it next year will ask"));
         }
-        if let Some(bad) = read.accepted.iter().find(|a| !crate::RULES.iter().any(|r| r.id == a.rule)) {
+        let known = |id: &str| crate::RULES.iter().any(|r| r.id == id) || own.iter().any(|o| o.about.id == id);
+        if let Some(bad) = read.accepted.iter().find(|a| !known(&a.rule)) {
             return Err(format!("there is no rule {:?}; `strongroom tenant rules` lists them", bad.rule));
         }
         if let Some(bad) = read.exclusions.iter().find(|e| !["break-glass", "service"].contains(&e.kind.as_str())) {
@@ -89,6 +90,7 @@ impl Exceptions {
 /// What a rule may look at.
 pub struct Facts<'c> {
     pub(crate) configuration: &'c Configuration,
+    pub(crate) today: jiff::civil::Date,
     emergency: BTreeSet<String>,
     left_out: BTreeSet<String>,
 }
@@ -118,7 +120,7 @@ impl<'c> Facts<'c> {
                 }
             }
         }
-        Self { configuration, emergency, left_out }
+        Self { configuration, today, emergency, left_out }
     }
 
     /// Exclusions that ended, or name nobody whom the configuration knows.
@@ -141,6 +143,11 @@ impl<'c> Facts<'c> {
     /// Whether somebody decided that policies may leave this symbol out.
     pub(crate) fn may_be_left_out(&self, symbol: &str) -> bool {
         self.left_out.contains(&symbol.to_lowercase())
+    }
+
+    /// Symbols that policies may leave out, in small letters.
+    pub(crate) fn left_out(&self) -> &BTreeSet<String> {
+        &self.left_out
     }
 
     /// Whether this is an account for emergencies.

@@ -1,11 +1,14 @@
 //! All rules over one tenant.
 
 use crate::{
-    Exceptions, Facts, RULES,
-    rule::{Area, Concern, Confidence, Outcome, Severity},
+    Exceptions, Facts, OwnRule, RULES,
+    rule::{Area, Concern, Confidence, Judged, Outcome, Rule, Severity},
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use strongroom_model::Configuration;
 
 /// What a rule says of a tenant.
@@ -28,9 +31,12 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The rule.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// Its title.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
+    /// Why anybody should care.
+    #[serde(skip)]
+    pub why: Cow<'static, str>,
     /// Where it belongs.
     pub area: Area,
     /// How grave it is.
@@ -49,9 +55,9 @@ pub struct Finding {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// What to change.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
     /// Identifiers of public standards.
-    pub satisfies: &'static [&'static str],
+    pub satisfies: Vec<Cow<'static, str>>,
 }
 
 /// All answers for one tenant.
@@ -81,56 +87,95 @@ fn weight(severity: Severity) -> u32 {
     }
 }
 
-/// Judges a configuration on a day, by every built-in rule.
-pub fn judge(configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Report {
+/// A finding of which only the answer is wanting.
+fn built_in(rule: &Rule) -> Finding {
+    Finding {
+        rule: rule.id.into(),
+        title: rule.title.into(),
+        why: rule.why.into(),
+        area: rule.area,
+        severity: rule.severity,
+        confidence: rule.confidence,
+        verdict: Verdict::Skipped,
+        concerns: Vec::new(),
+        accepted: Vec::new(),
+        note: String::new(),
+        remedy: rule.remedy.into(),
+        satisfies: rule.satisfies.iter().map(|s| (*s).into()).collect(),
+    }
+}
+
+fn of_their_own(rule: &OwnRule) -> Finding {
+    let about = rule.about.clone();
+    Finding {
+        rule: about.id.into(),
+        title: about.title.into(),
+        why: about.why.into(),
+        area: Area::Own,
+        severity: about.severity,
+        confidence: Confidence::Certain,
+        verdict: Verdict::Skipped,
+        concerns: Vec::new(),
+        accepted: Vec::new(),
+        note: String::new(),
+        remedy: about.remedy.into(),
+        satisfies: about.satisfies.into_iter().map(Cow::Owned).collect(),
+    }
+}
+
+impl Finding {
+    /// Writes the answer into it. `used` collects which acceptances had something to accept.
+    fn answered(mut self, judged: Judged, exceptions: &Exceptions, today: jiff::civil::Date, used: &mut BTreeSet<usize>) -> Self {
+        (self.verdict, self.concerns, self.note) = match judged {
+            Ok(Outcome::Passed) => (Verdict::Passed, Vec::new(), String::new()),
+            Ok(Outcome::Failed(concerns)) => (Verdict::Failed, concerns, String::new()),
+            Ok(Outcome::Manual(where_)) => (Verdict::Manual, Vec::new(), where_),
+            Err(skip) => (Verdict::Skipped, Vec::new(), skip.0),
+        };
+        if self.verdict != Verdict::Failed {
+            return self;
+        }
+        for (n, a) in exceptions.accepted.iter().enumerate().filter(|(_, a)| self.rule == a.rule && a.until >= today) {
+            let fits = |c: &Concern| a.object.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(&c.object));
+            let (taken, rest): (Vec<Concern>, Vec<Concern>) = self.concerns.into_iter().partition(fits);
+            self.concerns = rest;
+            if !taken.is_empty() {
+                used.insert(n);
+            }
+            let why = format!("{} ({}, until {})", a.reason, a.by, a.until);
+            self.accepted.extend(taken.into_iter().map(|c| Concern::new(c.object, why.clone())));
+        }
+        if self.concerns.is_empty() {
+            self.verdict = Verdict::Accepted;
+            let mut reasons: Vec<&str> = self.accepted.iter().map(|c| c.says.as_str()).collect();
+            reasons.dedup();
+            self.note = reasons.join("; ");
+        }
+        self
+    }
+}
+
+/// One rule of the customer's own, over one tenant, without exceptions for findings.
+pub fn judge_own(rule: &OwnRule, configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Finding {
+    let judged = rule.judge(&Facts::new(configuration, exceptions, today));
+    of_their_own(rule).answered(judged, &Exceptions::default(), today, &mut BTreeSet::new())
+}
+
+/// Judges a configuration on a day, by every built-in rule and the customer's own.
+pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: &[OwnRule], today: jiff::civil::Date) -> Report {
     let facts = Facts::new(configuration, exceptions, today);
-    let mut used: std::collections::BTreeSet<usize> = std::collections::BTreeSet::new();
-    let mut findings: Vec<Finding> = RULES
-        .iter()
-        .map(|rule| {
-            // A rule sees nothing of what it did not name, and needs all of it.
-            let lack = rule.inputs.iter().find_map(|i| facts.many(i).err());
-            let (verdict, mut concerns, mut note) = match lack.map_or_else(|| (rule.judge)(&facts), Err) {
-                Ok(Outcome::Passed) => (Verdict::Passed, Vec::new(), String::new()),
-                Ok(Outcome::Failed(concerns)) => (Verdict::Failed, concerns, String::new()),
-                Ok(Outcome::Manual(where_)) => (Verdict::Manual, Vec::new(), where_),
-                Err(skip) => (Verdict::Skipped, Vec::new(), skip.0),
-            };
-            let (mut verdict, mut living_with) = (verdict, Vec::new());
-            if verdict == Verdict::Failed {
-                for (n, a) in exceptions.accepted.iter().enumerate().filter(|(_, a)| a.rule == rule.id && a.until >= today) {
-                    let fits = |c: &Concern| a.object.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(&c.object));
-                    let (taken, rest): (Vec<Concern>, Vec<Concern>) = concerns.into_iter().partition(fits);
-                    concerns = rest;
-                    if !taken.is_empty() {
-                        used.insert(n);
-                    }
-                    let why = format!("{} ({}, until {})", a.reason, a.by, a.until);
-                    living_with.extend(taken.into_iter().map(|c| Concern::new(c.object, why.clone())));
-                }
-                if concerns.is_empty() {
-                    verdict = Verdict::Accepted;
-                    let mut reasons: Vec<&str> = living_with.iter().map(|c| c.says.as_str()).collect();
-                    reasons.dedup();
-                    note = reasons.join("; ");
-                }
-            }
-            Finding {
-                rule: rule.id,
-                title: rule.title,
-                area: rule.area,
-                severity: rule.severity,
-                confidence: rule.confidence,
-                verdict,
-                concerns,
-                accepted: living_with,
-                note,
-                remedy: rule.remedy,
-                satisfies: rule.satisfies,
-            }
-        })
-        .collect();
-    findings.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.severity.cmp(&a.severity)).then(a.rule.cmp(b.rule)));
+    let mut used: BTreeSet<usize> = BTreeSet::new();
+    let mut findings: Vec<Finding> = Vec::with_capacity(RULES.len() + own.len());
+    for rule in RULES {
+        // A rule sees nothing of what it did not name, and needs all of it.
+        let lack = rule.inputs.iter().find_map(|i| facts.many(i).err());
+        let judged = lack.map_or_else(|| (rule.judge)(&facts), Err);
+        findings.push(built_in(rule).answered(judged, exceptions, today, &mut used));
+    }
+    for rule in own {
+        findings.push(of_their_own(rule).answered(rule.judge(&facts), exceptions, today, &mut used));
+    }
+    findings.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.severity.cmp(&a.severity)).then(a.rule.cmp(&b.rule)));
     let mut idle_exceptions = facts.idle(exceptions, today);
     for (n, a) in exceptions.accepted.iter().enumerate().filter(|(n, _)| !used.contains(n)) {
         let object = a.object.as_ref().map_or_else(String::new, |o| format!(" at {o}"));

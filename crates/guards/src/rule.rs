@@ -1,10 +1,10 @@
 //! What a rule is.
 
 use crate::Facts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How much harm follows when a rule is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth tidying.
@@ -47,6 +47,8 @@ pub enum Area {
     Devices,
     /// SharePoint and OneDrive.
     SharePoint,
+    /// A rule of the customer's own.
+    Own,
 }
 
 /// A built-in rule.
