@@ -17,6 +17,7 @@ use strongroom_guards::{Exceptions, RULES, Verdict, judge};
 use strongroom_model::{Configuration, Silent};
 use strongroom_objects::LocalDir;
 use strongroom_repository::{MasterKey, Repository, Writer};
+use strongroom_sources::configuration::With;
 
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -52,7 +53,7 @@ fn read(runtime: &tokio::runtime::Runtime, dir: &Path) -> (Vec<Configuration>, V
         let patience = Patience { tries: 6, pause_ms: 200, throttled_s_max: 600 };
         let client = Client::new(settings, Arc::new(TokioClock), Arc::new(Budget::new(true)), patience).unwrap();
         let began = Instant::now();
-        all.push(runtime.block_on(strongroom_sources::configuration::read(&client, "school", &Silent)).unwrap());
+        all.push(runtime.block_on(strongroom_sources::configuration::read(&client, "school", With::Managed, &Silent)).unwrap());
         figures = json!({"requests": client.stats().requests, "throttled": client.budget().report().throttled, "seconds": began.elapsed().as_secs_f64()});
     }
     (all, figures)

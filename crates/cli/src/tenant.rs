@@ -23,7 +23,11 @@ use strongroom_sources::configuration::audits;
 #[derive(Subcommand)]
 pub(crate) enum TenantCommand {
     /// Read the configuration and keep it, beside the data.
-    Snapshot,
+    Snapshot {
+        /// Ask for Exchange, Teams and Purview too, although their turn has not come: Microsoft rations them by the month.
+        #[arg(long)]
+        everything: bool,
+    },
     /// Judge the newest configuration by the built-in rules.
     Check(Check),
     /// List the rules and the standards that they answer.
@@ -94,7 +98,7 @@ impl Gravity {
 
 pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::Result<i32> {
     match command {
-        TenantCommand::Snapshot => snapshot(global).await,
+        TenantCommand::Snapshot { everything } => snapshot(global, everything).await,
         TenantCommand::Check(a) => check(global, a).await,
         TenantCommand::Rules(a) => crate::rules::rules(global, &a),
         TenantCommand::Try(a) => crate::rules::try_one(global, a).await,
@@ -122,7 +126,7 @@ pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>, own: &OwnRules
     Exceptions::parse(&text, &own.rules).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))
 }
 
-async fn snapshot(global: &Global) -> anyhow::Result<i32> {
+async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
@@ -130,7 +134,7 @@ async fn snapshot(global: &Global) -> anyhow::Result<i32> {
     let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
     let before = configuration::latest(&repo, &tenant.name)?;
     let bar = Bar::new(global.quiet || global.json);
-    let report = configuration::snapshot(repo.clone(), client, &tenant.name, open::cache_dir(global), bar.clone()).await;
+    let report = configuration::snapshot(repo.clone(), client, &tenant.name, everything, open::cache_dir(global), bar.clone()).await;
     bar.finish();
     let report = report?;
     let changes = match (before.as_ref(), configuration::latest(&repo, &tenant.name)?) {

@@ -13,9 +13,10 @@ use crate::{
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, plan, restore as apply};
+use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep_managed, plan, restore as apply};
 use strongroom_guards::{Exceptions, Verdict, compare, judge};
 use strongroom_model::Configuration;
+use strongroom_sources::configuration::With;
 
 #[derive(Args)]
 pub(crate) struct Restore {
@@ -75,9 +76,12 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let (id, wanted) = load(&repo, &tenant.name, &args.to)?;
     let reader = open::client(&config, tenant, "read", open::real_clock())?;
     let bar = Bar::new(global.quiet || global.json);
-    let now = strongroom_sources::configuration::read(&reader, &tenant.name, bar.as_ref()).await;
+    let now = strongroom_sources::configuration::read(&reader, &tenant.name, With::Direct, bar.as_ref()).await;
     bar.finish();
-    let now = now?;
+    let mut now = now?;
+    // What is rationed is taken as it was read last; nothing of it can be set.
+    let last = strongroom_engine::configuration::latest(&repo, &tenant.name)?.map(|(_, c)| c);
+    keep_managed(&mut now, last.as_ref());
     let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
     let options = RestoreOptions { chosen: args.objects.clone(), remove_added: args.remove_added, own: own.clone(), report_only: args.report_only };
     let plan = plan(&wanted, &now, &options)?;
@@ -112,16 +116,15 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let outcomes = apply(&writer, tenant.graph.as_str(), &plan, &wanted, &now, bar.as_ref()).await;
     bar.finish();
     // Read back: what counts is what the tenant says.
-    let after = strongroom_sources::configuration::read(&reader, &tenant.name, &strongroom_model::Silent).await?;
-    let chosen =
-        |collection: &str, object: &str| args.objects.is_empty() || args.objects.iter().any(|c| c == collection || *c == format!("{collection}/{object}"));
+    let mut after = strongroom_sources::configuration::read(&reader, &tenant.name, With::Direct, &strongroom_model::Silent).await?;
+    keep_managed(&mut after, last.as_ref());
     // What was made anew has another id, and what our own applications may do is not put back.
     let ours = after.application_symbols(&own);
     let is_ours = |c: &strongroom_guards::Change| {
         let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
         c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
     };
-    let left: Vec<_> = compare(&wanted, &after, &own, false).changes.into_iter().filter(|c| chosen(&c.collection, &c.object) && !is_ours(c)).collect();
+    let left: Vec<_> = compare(&wanted, &after, &own, false).changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
     // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
     let no_way_in = if policies { guard(&after, &exceptions, "as the tenant stands now").err().map(|e| e.to_string()) } else { None };
     report(global, &id.to_string(), &plan, &outcomes, &left, no_way_in.as_deref())?;

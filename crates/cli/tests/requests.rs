@@ -25,6 +25,7 @@ const EXCEPTIONS: &[&str] = &[
     "GET beta/deviceManagement/configurationPolicies",
     "GET beta/deviceManagement/operationApprovalPolicies",
     "GET beta/policies/authenticationMethodsPolicy",
+    "POST /admin/configurationManagement/configurationSnapshots/createSnapshot",
     "PATCH beta/policies/authenticationMethodsPolicy",
     "PATCH beta/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/{id}",
     "POST beta/deviceManagement/operationApprovalPolicies",
@@ -90,10 +91,23 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
         let mut parts: Vec<String> = route.split('/').map(str::to_owned).collect();
         // An id follows each collection.
         for n in 1..parts.len() {
-            let collection =
-                ["users", "drives", "items", "mailFolders", "messages", "attachments", "versions", "ediscoveryCases", "servicePrincipals", "domains", "groups"]
-                    .contains(&parts[n - 1].as_str());
-            if collection && !["delta", "createUploadSession"].contains(&parts[n].as_str()) && !parts[n].contains(':') {
+            let collection = [
+                "users",
+                "drives",
+                "items",
+                "mailFolders",
+                "messages",
+                "attachments",
+                "versions",
+                "ediscoveryCases",
+                "servicePrincipals",
+                "domains",
+                "groups",
+                "configurationSnapshotJobs",
+                "configurationSnapshots",
+            ]
+            .contains(&parts[n - 1].as_str());
+            if collection && !["delta", "createUploadSession", "createSnapshot"].contains(&parts[n].as_str()) && !parts[n].contains(':') {
                 parts[n] = "{id}".into();
             }
         }
@@ -208,6 +222,19 @@ fn the_simulator_answers_in_published_shapes() {
         let value = body.get("value").unwrap_or(&body);
         assert!(!value.as_array().is_some_and(Vec::is_empty) || path.starts_with("policies/"), "{path} has nothing to look at");
         strangers(&types, &format!("microsoft.graph.{kind}"), value, kind, &mut out);
+    }
+    // A job of Tenant Configuration Management with all that it shows on request, and its snapshot.
+    let body = serde_json::json!({"displayName": "Shapes of it", "resources": ["microsoft.exchange.transportrule"]}).to_string();
+    let made = call("POST", "/v1.0/admin/configurationManagement/configurationSnapshots/createSnapshot", "", body, token);
+    let made: Value = serde_json::from_slice(&made.body).unwrap();
+    let job = format!("/admin/configurationManagement/configurationSnapshotJobs/{}", made["id"].as_str().unwrap());
+    let all = "$select=id,displayName,description,tenantId,status,resources,resourceLocation,errorDetails,createdBy,createdDateTime,completedDateTime";
+    get(&job, all);
+    let done = get(&job, all);
+    assert!(done["status"] == "succeeded" && get(&job, "").get("resourceLocation").is_none());
+    let place = done["resourceLocation"].as_str().unwrap().split_once("/v1.0").unwrap().1.to_owned();
+    for (value, kind) in [(made, "configurationSnapshotJob"), (done, "configurationSnapshotJob"), (get(&place, ""), "configurationBaseline")] {
+        strangers(&types, &format!("microsoft.graph.{kind}"), &value, kind, &mut out);
     }
     assert!(out.is_empty(), "{out:#?}");
 }

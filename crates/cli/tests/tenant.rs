@@ -161,6 +161,13 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("join-open", "high", "allowedToJoin"),
     ("timeout-deleted", "medium", "Idle sessions end is gone"),
     ("deletions-unguarded", "high", "synchronizationPreventionType was enabledForCount and is disabled"),
+    ("managed-audit-off", "critical", "audit of mailboxes was switched off"),
+    ("managed-copies", "critical", "a mail flow rule that sends mail elsewhere: Archive is new"),
+    ("managed-journal", "critical", "copies of mail to a journal: All is new"),
+    ("managed-forwarding", "high", "AutoForwardEnabled was false and is true"),
+    ("managed-free-pass", "high", "AllowedSenderDomains has evil.example more"),
+    ("managed-links-off", "high", "Links for all: Enabled was true and is false"),
+    ("managed-teams-open", "high", "Teams with outsiders: AllowedDomains lost authority.example"),
 ];
 
 #[test]
@@ -172,7 +179,8 @@ fn every_planted_change_is_found_named_and_ranked() {
     let place = |rank: &str| order.iter().position(|r| *r == rank).unwrap();
     for (name, rank, says) in EXPECTED {
         assert!(school.sim.config_attack(0, name), "{name}");
-        tenant(&school, "school0", &["snapshot"]);
+        let managed = name.starts_with("managed-");
+        tenant(&school, "school0", if managed { &["snapshot", "--everything"] } else { &["snapshot"] });
         let diff = tenant(&school, "school0", &["diff", "--who"]);
         let changes = diff["changes"].as_array().unwrap();
         let text = |c: &Value| format!("{} {}", c["says"].as_str().unwrap(), c["properties"]);
@@ -184,7 +192,7 @@ fn every_planted_change_is_found_named_and_ranked() {
         assert!(ranks.windows(2).all(|w| w[0] <= w[1]), "{name}: {ranks:?}");
         // Consent of the simulator's own applications leaves no line in its log; SharePoint and Intune keep logs of their own.
         let elsewhere = ["backup-consent", "sharing-open", "sharepoint-legacy", "unmanaged-healthy", "compliance-deleted", "approval-deleted"];
-        assert!(elsewhere.contains(name) || found["by"][0]["who"].as_str().is_some_and(|w| w.contains('@')), "{name}: nobody is named: {found}");
+        assert!(managed || elsewhere.contains(name) || found["by"][0]["who"].as_str().is_some_and(|w| w.contains('@')), "{name}: nobody is named: {found}");
         assert!(changes.len() <= 4, "{name} looks like {} changes: {changes:#?}", changes.len());
     }
     school.check();
@@ -208,7 +216,7 @@ fn what_a_school_has_no_licence_or_permission_for_is_said_and_never_passes() {
     let out = school.run(&["--tenant", "school0", "--json", "tenant", "snapshot"]);
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
     school.sim.attack(0, "consent-revoked", 1).unwrap();
-    let out = school.run(&["--tenant", "school0", "--json", "tenant", "snapshot"]);
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "snapshot", "--everything"]);
     assert_eq!(out.status.code(), Some(3), "{}", String::from_utf8_lossy(&out.stderr));
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert_eq!(report["collections"]["identity/authorization"]["permission"], "Policy.Read.All");
@@ -227,6 +235,48 @@ fn what_a_school_has_no_licence_or_permission_for_is_said_and_never_passes() {
     assert!(seen["changes"][0]["says"].as_str().unwrap().contains("became Global Administrator"), "{}", seen["changes"]);
     let diff = tenant(&school, "school0", &["diff"]);
     assert!(diff["changes"].to_string().contains("became Global Administrator"), "{diff}");
+}
+
+/// Exchange, Teams and Purview come by another way, which is rationed: asked for in turn, and what it says not is told apart.
+#[test]
+fn settings_that_are_rationed_are_read_in_their_turn_and_what_is_missing_is_told_apart() {
+    let school = hardened();
+    let jobs = |school: &School| school.sim.log().iter().filter(|r| r.route.to_lowercase().ends_with("createsnapshot")).count();
+    tenant(&school, "school0", &["snapshot"]);
+    assert_eq!(jobs(&school), 1);
+    // What was read stays until its turn comes again, and costs nothing.
+    school.sim.config_attack(0, "managed-audit-off");
+    let second = tenant(&school, "school0", &["snapshot"]);
+    assert_eq!((jobs(&school), &second["files_changed"]), (1, &Value::from(0)));
+    assert_eq!(verdicts(&tenant(&school, "school0", &["check"]))["mail.audit"], "passed");
+    let third = tenant(&school, "school0", &["snapshot", "--everything"]);
+    assert!(third["changes"][0]["says"].as_str().unwrap().contains("audit of mailboxes"), "{}", third["changes"]);
+    assert_eq!(verdicts(&tenant(&school, "school0", &["check"]))["mail.audit"], "failed");
+    // No job is left behind: twelve may be visible, for all programs together.
+    assert_eq!(school.sim.log().iter().filter(|r| r.method == "DELETE" && r.path.contains("configurationSnapshotJobs")).count(), 2);
+    // A workload that the service itself may not read, and one that is not licensed.
+    let forbidden = br#"{"types": ["microsoft.teams.meetingpolicy", "microsoft.exchange.transportrule"]}"#;
+    school.sim.control("POST", "/sim/managed-forbidden", "", forbidden);
+    school.sim.control("POST", "/sim/unlicensed", "", br#"{"paths": ["microsoft.exchange.safelinkspolicy", "microsoft.exchange.atppolicyforo365"]}"#);
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "snapshot", "--everything"]);
+    assert_eq!(out.status.code(), Some(3));
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let state = |c: &str| report["collections"][c]["state"].as_str().unwrap().to_owned();
+    assert_eq!(state("teams/meeting-policies"), "no-permission");
+    assert_eq!(state("exchange/transport-rules"), "no-permission");
+    assert_eq!(state("exchange/safe-link-policies"), "not-licensed");
+    assert_eq!(state("exchange/remote-domains"), "collected");
+    let found = verdicts(&serde_json::from_slice(&school.run(&["--tenant", "school0", "--json", "tenant", "check"]).stdout).unwrap());
+    for rule in ["teams.lobby", "mail.external-warning", "mail.forwarding", "mail.safe-links", "mail.impersonation", "mail.office-files"] {
+        assert_eq!(found[rule], "skipped", "{rule}");
+    }
+    // Who was blind asks again in the next round.
+    school.sim.control("POST", "/sim/managed-forbidden", "", b"{}");
+    school.sim.control("POST", "/sim/unlicensed", "", b"{}");
+    let before = jobs(&school);
+    tenant(&school, "school0", &["snapshot"]);
+    assert_eq!(jobs(&school), before + 1);
+    school.check();
 }
 
 #[test]
@@ -346,7 +396,7 @@ fn what_fifty_attacks_changed_is_put_back_and_what_cannot_be_is_listed() {
     for (name, _) in CONFIG_ATTACKS.iter().filter(|(n, _)| *n != "backup-consent") {
         school.sim.config_attack(0, name);
     }
-    tenant(&school, "school0", &["snapshot"]);
+    tenant(&school, "school0", &["snapshot", "--everything"]);
     let before = tenant(&school, "school0", &["diff", first, "latest"])["changes"].as_array().unwrap().len();
     assert!(before >= 40, "{before}");
     let restore = |extra: &[&str]| {
@@ -375,12 +425,13 @@ fn what_fifty_attacks_changed_is_put_back_and_what_cannot_be_is_listed() {
     let unsaid: Vec<_> = left.iter().filter(|l| !cannot.iter().any(|c| c.starts_with(l.as_str()))).collect();
     assert!(unsaid.is_empty(), "{unsaid:#?} of {}", done["left"]);
     println!("{before} changes, {} acts, left: {left:?}", done["outcomes"].as_array().unwrap().len());
-    assert!(left.len() <= 4, "{left:#?}");
+    assert!(left.len() <= 9, "{left:#?}");
     school.sim.control("POST", "/sim/consent", "", br#"{"revoke": true}"#);
     tenant(&school, "school0", &["snapshot"]);
     let good = verdicts(&tenant(&school, "school0", &["check"]));
     let failing: Vec<_> = good.iter().filter(|(_, v)| *v != "passed").map(|(r, _)| r.as_str()).collect();
-    assert_eq!(failing, ["devices.join"], "what Graph cannot set");
+    let by_hand = ["devices.join", "mail.audit", "mail.forwarding", "mail.free-passes", "mail.safe-links", "teams.external-domains"];
+    assert_eq!(failing, by_hand, "what Graph cannot set");
 }
 
 #[test]

@@ -336,6 +336,20 @@ impl Context<'_> {
             ("sharepoint/settings", _) if touched("sharing") || touched("isLegacyAuth") || touched("isResharing") => {
                 (Rank::High, format!("SharePoint: {}", sentence(properties)))
             }
+            ("exchange/organization", _) if is["AuditDisabled"] == true && was["AuditDisabled"] != true => {
+                (Rank::Critical, "the audit of mailboxes was switched off for everybody".to_owned())
+            }
+            ("exchange/journal-rules", Kind::Added | Kind::Changed) => (Rank::Critical, format!("copies of mail to a journal: {plain}")),
+            ("exchange/transport-rules", Kind::Added | Kind::Changed) if sends_away(&is) => {
+                (Rank::Critical, format!("a mail flow rule that sends mail elsewhere: {plain}"))
+            }
+            ("exchange/transport-rules", _) => (Rank::High, format!("the mail flow rule {plain}")),
+            ("exchange/inbound-connectors" | "exchange/outbound-connectors", _) => (Rank::High, format!("the mail connector {plain}")),
+            ("exchange/remote-domains", _) if touched("AutoForwardEnabled") => (Rank::High, format!("mail forwarding to {plain}")),
+            ("exchange/role-groups", _) => (Rank::High, format!("the Exchange role group {plain}")),
+            ("teams/federation", _) => (Rank::High, format!("Teams with outsiders: {}", sentence(properties))),
+            (c, Kind::Changed | Kind::Removed) if c.starts_with("exchange/") => (Rank::High, plain),
+            (c, Kind::Changed | Kind::Removed) if c.starts_with("teams/") || c.starts_with("purview/") => (Rank::Medium, plain),
             (_, Kind::Replaced) => (Rank::High, plain),
             (_, Kind::Removed) => (Rank::Medium, plain),
             _ => (Rank::Low, plain),
@@ -391,6 +405,11 @@ fn strong(permission: &str) -> bool {
         "DeviceManagementManagedDevices.PrivilegedOperations",
     ];
     WORDS.iter().any(|w| permission.starts_with(w))
+}
+
+/// Whether a mail flow rule gives mail to others than those whom it was sent to.
+fn sends_away(rule: &Value) -> bool {
+    ["RedirectMessageTo", "BlindCopyTo", "CopyTo", "AddToRecipients"].iter().any(|k| rule[*k].as_array().is_some_and(|to| !to.is_empty()))
 }
 
 fn blocks(policy: &Value) -> bool {

@@ -175,6 +175,18 @@ impl<'c> Facts<'c> {
         Ok(Setting { object: collection.to_owned(), body: &object.body })
     }
 
+    /// All objects of a collection, to ask for their properties.
+    pub(crate) fn settings(&self, collection: &str) -> Result<Vec<Setting<'c>>, Skip> {
+        Ok(self.many(collection)?.iter().map(|o| Setting { object: format!("{collection}/{}", o.name), body: &o.body }).collect())
+    }
+
+    /// The object of this name.
+    pub(crate) fn named(&self, collection: &str, name: &str) -> Result<Setting<'c>, Skip> {
+        let found = self.many(collection)?.iter().find(|o| o.name.eq_ignore_ascii_case(name));
+        let found = found.ok_or_else(|| Skip(format!("not collected: {collection} has no {name}")))?;
+        Ok(Setting { object: format!("{collection}/{}", found.name), body: &found.body })
+    }
+
     /// The Conditional Access policies.
     pub(crate) fn policies(&self) -> Result<Vec<Policy<'c>>, Skip> {
         Ok(self.many("identity/conditional-access-policies")?.iter().map(|o| Policy { name: &o.name, body: &o.body }).collect())

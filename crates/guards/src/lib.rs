@@ -7,6 +7,7 @@ mod coverage;
 mod drift;
 mod facts;
 mod judge;
+mod mail;
 mod own;
 mod policies;
 pub mod rule;

@@ -47,6 +47,12 @@ pub enum Area {
     Devices,
     /// SharePoint and OneDrive.
     SharePoint,
+    /// Exchange.
+    Mail,
+    /// Teams.
+    Teams,
+    /// Purview.
+    Data,
     /// A rule of the customer's own.
     Own,
 }

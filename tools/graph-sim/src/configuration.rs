@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) unlicensed: BTreeSet<String>,
     /// What was deleted and can be had back, by the path that it was deleted from.
     pub(crate) deleted: BTreeMap<String, Vec<Value>>,
+    /// What Tenant Configuration Management shows.
+    pub(crate) managed: crate::managed::Managed,
     /// The directory's audit log, oldest first.
     pub(crate) audits: Vec<Value>,
 }
@@ -135,7 +137,13 @@ const ROUTES: &[Route] = &[
 pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::Result<Settings> {
     let mut data: BTreeMap<String, Value> = serde_json::from_str(HARDENED)?;
     if care == Care::Sloppy {
-        data.extend(serde_json::from_str::<BTreeMap<String, Value>>(SLOPPY)?);
+        let mut careless: BTreeMap<String, Value> = serde_json::from_str(SLOPPY)?;
+        if let (Some(Value::Object(all)), Some(Value::Object(worse))) = (data.get("managed").cloned(), careless.get_mut("managed")) {
+            for (kind, rows) in all {
+                worse.entry(kind).or_insert(rows);
+            }
+        }
+        data.extend(careless);
     }
     // Upn order, so that a number means the same person whatever the ids are.
     let mut people: Vec<(&String, &String)> = tenant.users.values().map(|u| (&u.upn, &u.id)).collect();
@@ -172,6 +180,9 @@ pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::
     for (path, mut value) in data {
         walk(&mut value, &mut fill);
         match (path.as_str(), value) {
+            ("managed", Value::Object(map)) => {
+                out.managed.resources = map.into_iter().map(|(kind, rows)| (kind, rows.as_array().cloned().unwrap_or_default())).collect();
+            }
             ("users", Value::Object(map)) => out.people = map.into_iter().map(|(n, v)| (person(&n), v)).collect(),
             (_, Value::Array(rows)) => {
                 out.many.insert(path.to_lowercase(), rows);

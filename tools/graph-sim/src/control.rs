@@ -157,6 +157,12 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             sim.world().tenants[tenant].settings.unlicensed = paths;
             ok()
         }
+        // Types of resources that Tenant Configuration Management has no rights for.
+        ("POST", "managed-forbidden") => {
+            let types = json["types"].as_array().into_iter().flatten().filter_map(|p| Some(p.as_str()?.to_lowercase())).collect();
+            sim.world().tenants[tenant].settings.managed.forbidden = types;
+            ok()
+        }
         // A message in somebody's inbox, as if it had just come in.
         ("POST", "message") => {
             let mut world = sim.world();

@@ -26,6 +26,7 @@ mod json;
 mod mail_routes;
 mod mail_write;
 mod mailbox;
+mod managed;
 mod mime;
 mod odata;
 mod office;

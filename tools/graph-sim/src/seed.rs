@@ -73,6 +73,7 @@ pub(crate) const READ: &[&str] = &[
     "DeviceManagementRBAC.Read.All",
     "AuditLog.Read.All",
     "SecurityEvents.Read.All",
+    "ConfigurationMonitoring.ReadWrite.All",
 ];
 
 /// What putting settings back needs.

@@ -269,6 +269,7 @@ impl World {
         let result = match (name(0).as_str(), name(2).as_str()) {
             ("users", "mailfolders" | "messages") => mail_routes::run(self, call, fault),
             ("users", "drive" | "drives") | ("drives", _) => drive_routes::run(self, call, fault),
+            _ if crate::managed::knows(&call.path) => crate::managed::run(self, call),
             _ if crate::configuration::knows(&call.path) => crate::configuration::run(self, call),
             _ => directory::run(self, call),
         };

@@ -19,7 +19,10 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration, fit_name, short_id};
 use strongroom_repository::{Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor, Visit, Written};
-use strongroom_sources::{BudgetReport, Client, Stats};
+use strongroom_sources::{
+    BudgetReport, Client, Stats,
+    configuration::{With, is_managed, managed_every_h},
+};
 
 const VERSION: u32 = 1;
 
@@ -61,6 +64,8 @@ struct Collected {
 struct Identity {
     v: u32,
     taken: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    managed_at: Option<Timestamp>,
     /// Collection, name, id.
     ids: BTreeMap<String, BTreeMap<String, String>>,
     volatile: BTreeMap<String, BTreeMap<String, Value>>,
@@ -73,11 +78,39 @@ struct Stored {
     settings: Value,
 }
 
-/// Reads the configuration of a tenant and commits it.
+/// Whether Tenant Configuration Management is to be asked again: its objects are rationed by the month.
+fn is_due(before: Option<&Configuration>, now: Timestamp) -> bool {
+    let Some((before, at)) = before.and_then(|b| Some((b, b.managed_at?))) else { return true };
+    let managed: Vec<&ConfigCollection> = before.collections.iter().filter(|(n, _)| is_managed(n)).map(|(_, c)| c).collect();
+    if managed.is_empty() || managed.iter().any(|c| c.state.is_blind()) {
+        return true;
+    }
+    let every_h = managed_every_h(managed.iter().map(|c| c.objects.len()).sum());
+    now.duration_since(at).as_hours() >= i64::try_from(every_h).unwrap_or(i64::MAX)
+}
+
+/// Lets a configuration that was read without Tenant Configuration Management have what was read of it last.
+pub fn keep_managed(configuration: &mut Configuration, before: Option<&Configuration>) {
+    let Some(before) = before else { return };
+    for (name, c) in before.collections.iter().filter(|(n, _)| is_managed(n)) {
+        if configuration.collections.contains_key(name) {
+            continue;
+        }
+        let text = c.objects.iter().map(|o| o.body.to_string()).collect::<String>();
+        let named = before.references.iter().filter(|(symbol, _)| text.contains(symbol.as_str()));
+        configuration.references.extend(named.map(|(s, id)| (s.clone(), id.clone())));
+        configuration.managed_at = before.managed_at;
+        configuration.collections.insert(name.clone(), c.clone());
+    }
+}
+
+/// Reads the configuration of a tenant and commits it. What Tenant Configuration Management gives is asked for as often as its
+/// allowance lets it last, or when `everything` is wanted.
 pub async fn snapshot(
     repo: Arc<Repository>,
     client: Arc<Client>,
     tenant: &str,
+    everything: bool,
     cache: PathBuf,
     progress: Arc<dyn Progress>,
 ) -> Result<ConfigurationReport, Error> {
@@ -85,8 +118,15 @@ pub async fn snapshot(
     let mut lock = repo.lock_for_writing(&cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
     repo.reload_index()?;
-    let outcome = match strongroom_sources::configuration::read(&client, tenant, progress.as_ref()).await {
-        Ok(configuration) => tokio::task::block_in_place(|| commit(&repo, configuration, &cache, client.clock().now())),
+    let before = tokio::task::block_in_place(|| latest(&repo, tenant))?.map(|(_, c)| c);
+    let with = if everything || is_due(before.as_ref(), began) { With::Managed } else { With::Direct };
+    let outcome = match strongroom_sources::configuration::read(&client, tenant, with, progress.as_ref()).await {
+        Ok(mut configuration) => tokio::task::block_in_place(|| {
+            if with == With::Direct {
+                keep_managed(&mut configuration, before.as_ref());
+            }
+            commit(&repo, configuration, &cache, client.clock().now())
+        }),
         Err(e) => Err(e.into()),
     };
     let released = lock.release();
@@ -231,7 +271,7 @@ fn identity_of(configuration: &Configuration) -> Identity {
         .filter(|(_, m)| !m.is_empty())
         .collect();
     let volatile = each(&|o| (o.volatile != json!({})).then(|| o.volatile.clone()));
-    Identity { v: VERSION, taken: configuration.taken, ids, volatile, references: configuration.references.clone() }
+    Identity { v: VERSION, taken: configuration.taken, managed_at: configuration.managed_at, ids, volatile, references: configuration.references.clone() }
 }
 
 /// The configuration that a snapshot holds, if any.
@@ -245,6 +285,7 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
         return Err(newer(layout::IDENTITY, identity.v));
     }
     let mut out = Configuration::new(&snapshot.hostname, identity.taken);
+    out.managed_at = identity.managed_at;
     let collected: Collected = serde_json::from_slice(&repo.read_file(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?).map_err(parse)?;
     if collected.v > VERSION {
         return Err(newer(layout::COLLECTED, collected.v));

@@ -81,8 +81,11 @@ pub struct Outcome {
     pub waits_for_approval: bool,
 }
 
-fn chosen(options: &RestoreOptions, collection: &str, object: &str) -> bool {
-    options.chosen.is_empty() || options.chosen.iter().any(|c| c == collection || *c == format!("{collection}/{object}"))
+impl RestoreOptions {
+    /// Whether an object is among those that were chosen.
+    pub fn takes(&self, collection: &str, object: &str) -> bool {
+        self.chosen.is_empty() || self.chosen.iter().any(|c| c == collection || *c == format!("{collection}/{object}"))
+    }
 }
 
 /// Plans how `now` becomes as `wanted`.
@@ -109,7 +112,7 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
         }
         let by_name = |objects: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> { objects.iter().map(|o| (o.name.clone(), o.clone())).collect() };
         let (before, after) = (by_name(&w.objects), by_name(&n.objects));
-        for (name, o) in before.iter().filter(|(name, _)| chosen(options, setter.collection, name)) {
+        for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
             match after.get(name) {
                 None => create(setter, o, options, &mut plan),
                 Some(there) if there.body != o.body => update(setter, o, there, options, &mut plan),
@@ -117,7 +120,7 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
                 Some(_) => {}
             }
         }
-        for (name, o) in after.iter().filter(|(name, _)| !before.contains_key(*name) && chosen(options, setter.collection, name)) {
+        for (name, o) in after.iter().filter(|(name, _)| !before.contains_key(*name) && options.takes(setter.collection, name)) {
             // Groups and people come into sight because a setting names them: they were not made by that.
             if setter.how == How::Members || is_ours(o) {
                 continue;
@@ -132,7 +135,7 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     for (collection, w) in wanted.collections.iter().filter(|(c, _)| !SETTERS.iter().any(|s| s.collection == *c)) {
         let Some(n) = now.collections.get(collection).filter(|n| n.state.is_collected() && w.state.has_objects()) else { continue };
         let names: BTreeSet<&String> = w.objects.iter().chain(&n.objects).map(|o| &o.name).collect();
-        for name in names.into_iter().filter(|name| chosen(options, collection, name)) {
+        for name in names.into_iter().filter(|name| options.takes(collection, name)) {
             if wanted.object(collection, name).map(|o| &o.body) != now.object(collection, name).map(|o| &o.body) {
                 plan.cannot.push((format!("{collection}/{name}"), unsettable(collection).to_owned()));
             }
@@ -149,6 +152,9 @@ fn unsettable(collection: &str) -> &'static str {
         "identity/device-registration" => "Graph v1.0 only shows it; set it in the Entra admin center, Device settings",
         "roles/active-schedules" => "it follows the assignments",
         "directory/privileged-users" | "directory/licences" | "directory/organization" => "people and licences are not put back as settings",
+        c if c.starts_with("exchange/") => "Graph only shows it; set it in the Exchange or Defender portal as the snapshot's file says",
+        c if c.starts_with("teams/") => "Graph only shows it; set it in the Teams admin center as the snapshot's file says",
+        c if c.starts_with("purview/") => "Graph only shows it; set it in the Purview portal as the snapshot's file says",
         _ => "this program does not set it; set it by hand as the snapshot's file says",
     }
 }

@@ -5,12 +5,20 @@
 
 mod audits;
 mod catalog;
+mod managed;
 mod read;
 mod settle;
 mod write;
 
 pub use audits::audits;
 pub use catalog::{CATALOG, Collector, NO_API, Naming, Shape};
-pub use read::read;
+pub use managed::{Empty, MANAGED, Managed, is_managed, managed_every_h};
+pub use read::{With, read};
+use serde_json::Value;
 pub use settle::{EVERYWHERE, MICROSOFT_TENANT, Raw, settle};
+use strongroom_model::CollectionState;
+
+/// How a collection ended, when it was not read whole, and its objects as the service gave them.
+type Collected = (Option<CollectionState>, Vec<Value>);
+
 pub use write::{Call, Done, How, SETTERS, Setter, carry_out};

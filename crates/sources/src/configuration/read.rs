@@ -1,9 +1,9 @@
 //! The requests.
 
 use super::{
-    MICROSOFT_TENANT, Raw,
+    Collected, MICROSOFT_TENANT, Raw,
     catalog::{CATALOG, Collector, NO_API, Shape},
-    settle,
+    managed, settle,
     settle::is_guid,
 };
 use crate::{Client, Error, ErrorKind, escape};
@@ -22,13 +22,22 @@ const GRAPH_APP: &str = "00000003-0000-0000-c000-000000000000";
 /// Properties of a user that decide what its power means.
 const USER: &str = "$select=id,userPrincipalName,displayName,accountEnabled,userType,onPremisesSyncEnabled,assignedLicenses";
 
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum With {
+    /// All of it: a job of Tenant Configuration Management takes minutes and counts against a month's allowance.
+    Managed,
+    /// What Graph answers itself. The others are not among the collections then.
+    Direct,
+}
+
 /// Reads the configuration of a tenant.
 ///
 /// # Errors
 /// Only when the tenant as a whole is out of reach; what one collection lacks is said by its state.
-pub async fn read(client: &Client, tenant: &str, progress: &dyn Progress) -> Result<Configuration, Error> {
+pub async fn read(client: &Client, tenant: &str, with: With, progress: &dyn Progress) -> Result<Configuration, Error> {
     progress.phase("configuration");
-    progress.expect(CATALOG.len() as u64 + 4, 0);
+    progress.expect(CATALOG.len() as u64 + 4 + u64::from(with == With::Managed), 0);
     let taken = client.clock().now();
     let mut raw = Raw::default();
     // Who cannot sign in, or reaches nobody, learns so once and not from fifty collections.
@@ -40,6 +49,30 @@ pub async fn read(client: &Client, tenant: &str, progress: &dyn Progress) -> Res
     if let Some(id) = organization["value"][0]["id"].as_str() {
         raw.tenant_id = id.to_owned();
     }
+    let direct = direct(client, &mut raw, progress);
+    let managed = async {
+        match with {
+            With::Direct => Ok(BTreeMap::new()),
+            With::Managed => {
+                let found = managed::read(client).await;
+                progress.advance(1, 0);
+                found
+            }
+        }
+    };
+    // The job runs at the service's side meanwhile.
+    let (direct, managed) = futures::join!(direct, managed);
+    direct?;
+    let managed = managed?;
+    if !managed.is_empty() {
+        raw.managed_at = Some(taken);
+        raw.collections.extend(managed);
+    }
+    Ok(settle(tenant, taken, raw))
+}
+
+/// What Graph answers itself.
+async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Result<(), Error> {
     let mut answers = stream::iter(CATALOG).map(|c| async move { (c, collect(client, c).await) }).buffer_unordered(AT_ONCE);
     while let Some((c, answer)) = answers.next().await {
         raw.collections.insert(c.name.to_owned(), state_of(c.permission, c.licence, answer)?);
@@ -49,21 +82,21 @@ pub async fn read(client: &Client, tenant: &str, progress: &dyn Progress) -> Res
     for (name, why) in NO_API {
         raw.collections.insert((*name).to_owned(), (Some(CollectionState::NoApi { why: (*why).to_owned() }), Vec::new()));
     }
-    let found = match lack(&raw, "directory/domains") {
+    let found = match lack(raw, "directory/domains") {
         Some(state) => (Some(state), Vec::new()),
-        None => state_of("Domain.Read.All", None, federation(client, &raw).await)?,
+        None => state_of("Domain.Read.All", None, federation(client, raw).await)?,
     };
     raw.collections.insert("directory/federation".into(), found);
     progress.advance(1, 0);
-    let found = match lack(&raw, "applications/service-principals") {
+    let found = match lack(raw, "applications/service-principals") {
         Some(state) => (Some(state), Vec::new()),
-        None => state_of("Application.Read.All", None, permissions(client, &raw).await)?,
+        None => state_of("Application.Read.All", None, permissions(client, raw).await)?,
     };
     raw.collections.insert("applications/permissions".into(), found);
     progress.advance(1, 0);
-    principals(client, &mut raw).await?;
+    principals(client, raw).await?;
     progress.advance(2, 0);
-    Ok(settle(tenant, taken, raw))
+    Ok(())
 }
 
 async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
@@ -81,8 +114,6 @@ async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
         None => vec![body],
     })
 }
-
-type Collected = (Option<CollectionState>, Vec<Value>);
 
 /// What an answer says of a collection. The tenant as a whole being out of reach is an error of the whole run.
 fn state_of(permission: &str, licence: Option<&str>, answer: Result<Vec<Value>, Error>) -> Result<Collected, Error> {

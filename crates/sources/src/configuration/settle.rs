@@ -1,6 +1,9 @@
 //! From what Graph gives to what is kept: ids become symbols, what changes by itself goes aside, names become unique.
 
-use super::catalog::{CATALOG, Collector, Naming, Shape};
+use super::{
+    catalog::{CATALOG, Collector, Naming, Shape},
+    managed::MANAGED,
+};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
@@ -29,6 +32,8 @@ pub struct Raw {
     pub principals: BTreeMap<String, (String, String)>,
     /// The tenant's own id.
     pub tenant_id: String,
+    /// When Tenant Configuration Management was asked.
+    pub managed_at: Option<jiff::Timestamp>,
 }
 
 /// Settles what was read.
@@ -70,8 +75,9 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
         .filter_map(|v| Some((v["id"].as_str()?.to_lowercase(), v["displayName"].as_str()?.to_owned())))
         .collect();
     let mut out = Configuration::new(tenant, taken);
+    out.managed_at = raw.managed_at;
     for (name, (state, values)) in raw.collections {
-        let collector = CATALOG.iter().find(|c| c.name == name);
+        let collector = CATALOG.iter().chain(MANAGED.iter().map(|m| &m.collector)).find(|c| c.name == name);
         let objects = values.into_iter().filter(|v| is_kept(&name, v)).map(|v| object(&name, collector, v, &mut symbols, &roles)).collect();
         out.collections.insert(name, ConfigCollection { state: state.unwrap_or(CollectionState::Collected), objects: unique(objects) });
     }

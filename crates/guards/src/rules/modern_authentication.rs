@@ -1,0 +1,27 @@
+use crate::{
+    Facts,
+    rule::{Area, Confidence, Judged, Rule, Severity, verdict},
+};
+
+const INPUTS: &[&str] = &["exchange/organization"];
+
+/// Outlook signs in the modern way.
+pub(super) const RULE: Rule = Rule {
+    id: "mail.modern-authentication",
+    title: "Outlook signs in the modern way",
+    why: "Only modern sign-in can ask for a second proof.",
+    area: Area::Mail,
+    severity: Severity::High,
+    confidence: Confidence::Certain,
+    satisfies: &["exchange_organization_modern_authentication_enabled"],
+    inputs: INPUTS,
+    remedy: "Microsoft 365 admin center, Settings, Modern authentication: turn it on for Outlook.",
+    judge,
+};
+
+fn judge(f: &Facts<'_>) -> Judged {
+    let mut concerns = Vec::new();
+    let s = f.one(INPUTS[0])?;
+    s.want("OAuth2ClientProfileEnabled", true, "modern authentication is off", &mut concerns)?;
+    verdict(concerns)
+}

@@ -1,0 +1,332 @@
+//! What Graph gives of Exchange, Teams and Purview: Tenant Configuration Management takes a snapshot of its own, in a job.
+//!
+//! The published types leave each resource's properties open, so all of them are untyped here: kept as they come. An answer
+//! without an object of a type says nothing by itself; [`Empty`] says what it means.
+
+use super::{
+    Collected,
+    catalog::{Collector, Limit, Naming, Shape},
+};
+use crate::{Client, Error, ErrorKind, escape};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
+use strongroom_graph::{Request, Scope};
+use strongroom_model::CollectionState;
+
+/// What it means that no object of a type came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Empty {
+    /// There is none.
+    None,
+    /// Every tenant has one, so something is wrong.
+    Wrong,
+    /// Every tenant that has this licence has one.
+    Unlicensed(&'static str),
+}
+
+/// One type of resource.
+#[derive(Debug, Clone)]
+pub struct Managed {
+    /// As the service calls it.
+    pub resource: &'static str,
+    /// Where it stands in a snapshot.
+    pub collector: Collector,
+    /// What no answer means.
+    pub empty: Empty,
+}
+
+/// The permission that starts a job. It writes nothing but jobs, snapshots and monitors of this service.
+const START: &str = "ConfigurationMonitoring.ReadWrite.All";
+/// What the service's own application must hold for a job to see anything.
+const RIGHTS: &str = "Exchange.ManageAsApp and Global Reader for the service principal Tenant Configuration Management";
+/// A job may take so long, in seconds. Four types took one minute in a published example.
+const JOB_S_MAX: u64 = 900;
+/// The longest wait between two looks at a job, in seconds.
+const LOOK_S_MAX: u64 = 10;
+/// Types that the service refuses are left out and asked about no more than so often.
+const TRIES: usize = 3;
+/// What our jobs are called. Names have 8 to 32 letters, digits and spaces, and no two jobs share one.
+const NAME: &str = "Strongroom";
+
+const fn resource(resource: &'static str, name: &'static str, key: &'static [&'static str], empty: Empty) -> Managed {
+    let collector = Collector {
+        name,
+        target: "",
+        shape: Shape::Many,
+        beta: false,
+        naming: Naming::First(key),
+        permission: START,
+        volatile: &[],
+        licence: None,
+        limit: Limit::Directory,
+    };
+    Managed { resource, collector, empty }
+}
+
+const fn single(name: &'static str, collection: &'static str, empty: Empty) -> Managed {
+    let m = resource(name, collection, &[], empty);
+    Managed { collector: Collector { shape: Shape::One, ..m.collector }, ..m }
+}
+
+const IDENTITY: &[&str] = &["Identity"];
+const NAMED: &[&str] = &["Name"];
+const DEFENDER: Empty = Empty::Unlicensed("Defender for Office 365");
+
+/// Every type that is asked for.
+pub const MANAGED: &[Managed] = &[
+    single("microsoft.exchange.organizationconfig", "exchange/organization", Empty::Wrong),
+    single("microsoft.exchange.transportconfig", "exchange/transport", Empty::Wrong),
+    single("microsoft.exchange.atppolicyforo365", "exchange/office-protection", DEFENDER),
+    single("microsoft.exchange.reportsubmissionpolicy", "exchange/report-submission", Empty::None),
+    resource("microsoft.exchange.accepteddomain", "exchange/accepted-domains", IDENTITY, Empty::Wrong),
+    resource("microsoft.exchange.remotedomain", "exchange/remote-domains", IDENTITY, Empty::Wrong),
+    resource("microsoft.exchange.dkimsigningconfig", "exchange/dkim", IDENTITY, Empty::None),
+    resource("microsoft.exchange.sharingpolicy", "exchange/sharing-policies", NAMED, Empty::Wrong),
+    resource("microsoft.exchange.transportrule", "exchange/transport-rules", NAMED, Empty::None),
+    resource("microsoft.exchange.journalrule", "exchange/journal-rules", NAMED, Empty::None),
+    resource("microsoft.exchange.inboundconnector", "exchange/inbound-connectors", IDENTITY, Empty::None),
+    resource("microsoft.exchange.outboundconnector", "exchange/outbound-connectors", IDENTITY, Empty::None),
+    resource("microsoft.exchange.malwarefilterpolicy", "exchange/malware-policies", IDENTITY, Empty::Wrong),
+    resource("microsoft.exchange.malwarefilterrule", "exchange/malware-rules", IDENTITY, Empty::None),
+    resource("microsoft.exchange.safeattachmentpolicy", "exchange/safe-attachment-policies", IDENTITY, DEFENDER),
+    resource("microsoft.exchange.safeattachmentrule", "exchange/safe-attachment-rules", IDENTITY, Empty::None),
+    resource("microsoft.exchange.safelinkspolicy", "exchange/safe-link-policies", IDENTITY, DEFENDER),
+    resource("microsoft.exchange.safelinksrule", "exchange/safe-link-rules", IDENTITY, Empty::None),
+    resource("microsoft.exchange.antiphishpolicy", "exchange/anti-phishing-policies", IDENTITY, Empty::Wrong),
+    resource("microsoft.exchange.antiphishrule", "exchange/anti-phishing-rules", IDENTITY, Empty::None),
+    resource("microsoft.exchange.hostedcontentfilterpolicy", "exchange/spam-policies", IDENTITY, Empty::Wrong),
+    resource("microsoft.exchange.hostedcontentfilterrule", "exchange/spam-rules", IDENTITY, Empty::None),
+    resource("microsoft.exchange.hostedconnectionfilterpolicy", "exchange/connection-filters", IDENTITY, Empty::Wrong),
+    resource("microsoft.exchange.hostedoutboundspamfilterpolicy", "exchange/outbound-spam-policies", IDENTITY, Empty::Wrong),
+    resource("microsoft.exchange.hostedoutboundspamfilterrule", "exchange/outbound-spam-rules", IDENTITY, Empty::None),
+    resource("microsoft.exchange.owamailboxpolicy", "exchange/outlook-web-policies", NAMED, Empty::Wrong),
+    resource("microsoft.exchange.roleassignmentpolicy", "exchange/role-assignment-policies", NAMED, Empty::Wrong),
+    resource("microsoft.exchange.rolegroup", "exchange/role-groups", NAMED, Empty::Wrong),
+    resource("microsoft.exchange.applicationaccesspolicy", "exchange/application-access-policies", IDENTITY, Empty::None),
+    resource("microsoft.exchange.authenticationpolicy", "exchange/authentication-policies", IDENTITY, Empty::None),
+    resource("microsoft.securityandcompliance.dlpcompliancepolicy", "purview/data-loss-policies", NAMED, Empty::None),
+    resource("microsoft.securityandcompliance.retentioncompliancepolicy", "purview/retention-policies", NAMED, Empty::None),
+    resource("microsoft.securityandcompliance.retentioncompliancerule", "purview/retention-rules", NAMED, Empty::None),
+    resource("microsoft.securityandcompliance.protectionalert", "purview/alerts", NAMED, Empty::None),
+    single("microsoft.teams.federationconfiguration", "teams/federation", Empty::Wrong),
+    single("microsoft.teams.clientconfiguration", "teams/client", Empty::Wrong),
+    resource("microsoft.teams.meetingpolicy", "teams/meeting-policies", IDENTITY, Empty::Wrong),
+    resource("microsoft.teams.meetingbroadcastpolicy", "teams/event-policies", IDENTITY, Empty::Wrong),
+    resource("microsoft.teams.messagingpolicy", "teams/messaging-policies", IDENTITY, Empty::Wrong),
+    resource("microsoft.teams.apppermissionpolicy", "teams/app-permission-policies", IDENTITY, Empty::Wrong),
+];
+
+/// Objects that this service may give in a month and tenant, over all its snapshots. Source: Graph v1.0, 2026.
+const OBJECTS_A_MONTH: u64 = 20_000;
+
+/// How long after one job the next may start, in hours, so that a month's allowance lasts with a fifth to spare for others.
+pub fn managed_every_h(objects: usize) -> u64 {
+    const HOURS_A_MONTH: u64 = 31 * 24;
+    (objects as u64 * HOURS_A_MONTH).div_ceil(OBJECTS_A_MONTH * 4 / 5).max(1)
+}
+
+/// Whether a collection comes from this service.
+pub fn is_managed(collection: &str) -> bool {
+    MANAGED.iter().any(|m| m.collector.name == collection)
+}
+
+/// Reads all of it.
+///
+/// # Errors
+/// Only when the tenant as a whole is out of reach.
+pub(super) async fn read(client: &Client) -> Result<BTreeMap<String, Collected>, Error> {
+    let mut out: BTreeMap<String, Collected> = BTreeMap::new();
+    let mut wanted: Vec<&Managed> = MANAGED.iter().collect();
+    let job = match start(client, &mut wanted, &mut out).await {
+        Ok(job) => job,
+        Err(e) => {
+            let state = refused(e)?;
+            out.extend(wanted.iter().map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))));
+            return Ok(out);
+        }
+    };
+    let answer = follow(client, &job).await;
+    // The job has done its work, or never will: twelve may be visible, and they are not ours alone.
+    let target = format!("{JOBS}/{}", escape(&job));
+    let _ = client.send(&Request::delete(Scope::Directory, target)).await;
+    match answer {
+        Ok((snapshot, errors)) => sort(&wanted, &snapshot, &errors, &mut out),
+        Err(e) => {
+            let state = refused(e)?;
+            out.extend(wanted.iter().map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))));
+        }
+    }
+    Ok(out)
+}
+
+const JOBS: &str = "admin/configurationManagement/configurationSnapshotJobs";
+const SNAPSHOTS: &str = "admin/configurationManagement/configurationSnapshots";
+/// Without these names the service leaves them out.
+const JOB: &str = "$select=id,displayName,status,resourceLocation,errorDetails";
+
+fn refused(e: Error) -> Result<CollectionState, Error> {
+    Ok(match e.kind {
+        ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => return Err(e),
+        ErrorKind::Denied => CollectionState::NoPermission { permission: START.to_owned(), why: e.text, kept: false },
+        ErrorKind::NotFound => CollectionState::NoApi { why: "the tenant has no Tenant Configuration Management".to_owned() },
+        _ => CollectionState::Failed { why: e.text, kept: false },
+    })
+}
+
+/// Starts a job for what is wanted; takes what the service does not know out of it.
+async fn start(client: &Client, wanted: &mut Vec<&Managed>, out: &mut BTreeMap<String, Collected>) -> Result<String, Error> {
+    // What an interrupted run left is in the way of the next.
+    for job in client.list(&Request::get(Scope::Directory, format!("{JOBS}?{JOB}"))).await? {
+        if job["displayName"].as_str().is_some_and(|n| n.starts_with(NAME))
+            && let Some(id) = job["id"].as_str()
+        {
+            let _ = client.send(&Request::delete(Scope::Directory, format!("{JOBS}/{}", escape(id)))).await;
+        }
+    }
+    let name = format!("{NAME} {}", client.clock().now().strftime("%Y%m%d %H%M%S"));
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let resources: Vec<&str> = wanted.iter().map(|m| m.resource).collect();
+        let body = json!({"displayName": name, "description": "Read by the backup and deleted when read", "resources": resources});
+        let request = Request::post(Scope::Directory, format!("{SNAPSHOTS}/createSnapshot"), &body);
+        match client.json::<Value>(&request).await {
+            Ok(job) => {
+                return job["id"]
+                    .as_str()
+                    .map(str::to_owned)
+                    .ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a job of Tenant Configuration Management has no id"));
+            }
+            Err(e) if e.kind == ErrorKind::BadRequest && tries <= TRIES => {
+                let before = wanted.len();
+                let text = e.text.to_lowercase();
+                wanted.retain(|m| !text.contains(&format!("'{}'", m.resource)));
+                if wanted.len() == before {
+                    return Err(e);
+                }
+                let lost = MANAGED.iter().filter(|m| text.contains(&format!("'{}'", m.resource)));
+                let state = CollectionState::NoApi { why: "Tenant Configuration Management no longer knows it".to_owned() };
+                out.extend(lost.map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Waits for a job; answers what it found, and what it says went wrong.
+async fn follow(client: &Client, job: &str) -> Result<(Vec<Value>, Vec<String>), Error> {
+    let ask = Request::get(Scope::Directory, format!("{JOBS}/{}?{JOB}", escape(job))).header("prefer", "include-unknown-enum-members");
+    let began = client.clock().now();
+    let mut wait = Duration::from_millis(500);
+    let done = loop {
+        client.clock().sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(LOOK_S_MAX));
+        let look: Value = client.json(&ask).await?;
+        match look["status"].as_str().unwrap_or_default() {
+            "notStarted" | "running" => {}
+            "succeeded" | "partiallySuccessful" => break look,
+            other => {
+                let details = words(&look["errorDetails"]).join("; ");
+                return Err(Error::new(ErrorKind::BadAnswer, format!("the job of Tenant Configuration Management ended as {other}: {details}")));
+            }
+        }
+        if client.clock().now().duration_since(began).as_secs() > JOB_S_MAX as i64 {
+            return Err(Error::new(ErrorKind::BadAnswer, format!("the job of Tenant Configuration Management was not done after {JOB_S_MAX} s")));
+        }
+    };
+    // A full address, whose last part is the snapshot's own id: `…/configurationSnapshots('id')`.
+    let place = done["resourceLocation"].as_str().unwrap_or_default();
+    let last = place.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let id = last.rsplit("('").next().unwrap_or(last).trim_end_matches("')");
+    if id.is_empty() {
+        return Err(Error::new(ErrorKind::BadAnswer, "a job of Tenant Configuration Management is done and says not where its snapshot is"));
+    }
+    let snapshot: Value = client.json(&Request::get(Scope::Directory, format!("{SNAPSHOTS}/{}", escape(id)))).await?;
+    let rows = snapshot["resources"].as_array().cloned();
+    let rows = rows.ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a snapshot of Tenant Configuration Management has no list of resources"))?;
+    Ok((rows, words(&done["errorDetails"])))
+}
+
+fn words(v: &Value) -> Vec<String> {
+    v.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Sorts what came into collections, and says of each how it ended.
+fn sort(wanted: &[&Managed], rows: &[Value], errors: &[String], out: &mut BTreeMap<String, Collected>) {
+    let is_of = |error: &str, m: &Managed| error.to_lowercase().starts_with(m.resource);
+    // A complaint that names no type could be about any that gave nothing.
+    let nameless = errors.iter().find(|e| !MANAGED.iter().any(|m| is_of(e, m)));
+    for m in wanted {
+        let objects: Vec<Value> = rows
+            .iter()
+            .filter(|r| r["resourceType"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(m.resource)))
+            .map(|r| {
+                let mut settings = r["properties"].clone();
+                if let Value::Object(map) = &mut settings {
+                    map.retain(|k, v| !v.is_null() && !k.contains("@odata.") && k != "Ensure" && k != "IsSingleInstance");
+                }
+                settings
+            })
+            .collect();
+        let wrong = errors.iter().find(|e| is_of(e, m)).or(if objects.is_empty() { nameless } else { None });
+        let state = match (wrong, objects.is_empty(), m.empty) {
+            (Some(why), ..) => Some(denied(why)),
+            (None, true, Empty::Wrong) => Some(CollectionState::NoPermission {
+                permission: RIGHTS.to_owned(),
+                why: "Tenant Configuration Management gave none, although every tenant has one".to_owned(),
+                kept: false,
+            }),
+            (None, true, Empty::Unlicensed(what)) => Some(CollectionState::NotLicensed { why: what.to_owned() }),
+            _ => None,
+        };
+        // Half a list is no list.
+        let objects = if state.is_some() { Vec::new() } else { objects };
+        out.insert(m.collector.name.to_owned(), (state, objects));
+    }
+}
+
+fn denied(why: &str) -> CollectionState {
+    let text = why.to_lowercase();
+    let why = why.to_owned();
+    match ["forbidden", "access denied", "unauthorized", "credentials"].iter().any(|w| text.contains(w)) {
+        true => CollectionState::NoPermission { permission: RIGHTS.to_owned(), why, kept: false },
+        false => CollectionState::Failed { why, kept: false },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_months_allowance_lasts_a_month() {
+        for objects in [0, 1, 20, 21, 22, 60, 100, 400, 3_000] {
+            let rounds = (31 * 24) / managed_every_h(objects);
+            assert!(rounds * objects as u64 <= OBJECTS_A_MONTH, "{objects}");
+        }
+        assert_eq!(managed_every_h(60), 3);
+    }
+
+    #[test]
+    fn what_did_not_come_is_told_apart() {
+        let wanted: Vec<&Managed> = MANAGED.iter().collect();
+        let row = |kind: &str, properties: Value| json!({"displayName": "x", "resourceType": kind, "properties": properties});
+        let rows = [
+            row("microsoft.exchange.organizationconfig", json!({"AuditDisabled": false, "IsSingleInstance": "Yes", "X@odata.type": "#Int64"})),
+            row("microsoft.teams.meetingpolicy", json!({"Identity": "Global"})),
+        ];
+        let errors = ["microsoft.teams.meetingpolicy: Error exporting resource. {\"code\":\"Forbidden\"}".to_owned()];
+        let mut out = BTreeMap::new();
+        sort(&wanted, &rows, &errors, &mut out);
+        assert_eq!(out.len(), MANAGED.len());
+        assert_eq!(out["exchange/organization"], (None, vec![json!({"AuditDisabled": false})]));
+        assert!(matches!(&out["teams/meeting-policies"], (Some(CollectionState::NoPermission { .. }), rows) if rows.is_empty()));
+        assert!(matches!(&out["exchange/safe-link-policies"].0, Some(CollectionState::NotLicensed { .. })));
+        assert!(matches!(&out["exchange/spam-policies"].0, Some(CollectionState::NoPermission { .. })));
+        assert_eq!(out["exchange/transport-rules"], (None, vec![]));
+        let mut out = BTreeMap::new();
+        sort(&wanted, &rows, &["the service was away".to_owned()], &mut out);
+        assert!(matches!(&out["exchange/transport-rules"].0, Some(CollectionState::Failed { .. })));
+        assert!(out["exchange/organization"].0.is_none());
+    }
+}
