@@ -93,7 +93,7 @@ fn main() {
                     }
                     let repo = Repository::with_key(store(n), key.clone(), &cache, who()).unwrap();
                     let (_, found) = configuration::latest(&repo, &format!("school{n}")).unwrap().unwrap();
-                    let report = judge(&found, &Exceptions::default(), &[], today);
+                    let report = judge(&found, &Exceptions::default(), Vec::new(), today);
                     failing.fetch_add(report.findings.iter().filter(|f| f.verdict == Verdict::Failed).count(), Ordering::Relaxed);
                 }
             });
@@ -102,7 +102,7 @@ fn main() {
     let seconds = began.elapsed().as_secs_f64();
     let began = Instant::now();
     for n in 0..count {
-        std::hint::black_box(judge(&kinds[n % kinds.len()], &Exceptions::default(), &[], today));
+        std::hint::black_box(judge(&kinds[n % kinds.len()], &Exceptions::default(), Vec::new(), today));
     }
     let rules_alone = began.elapsed().as_secs_f64();
     let result = json!({

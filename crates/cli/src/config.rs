@@ -282,13 +282,9 @@ impl Config {
 pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let mut problems = config.problems();
-    let own = crate::rules::OwnRules::read(&config).unwrap_or_else(|e| {
-        problems.push(format!("{e:#}"));
-        crate::rules::OwnRules::default()
-    });
-    problems.extend(own.broken.clone());
+    problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
     for t in &config.tenants {
-        problems.extend(crate::tenant::exceptions(&config, t.exceptions.as_ref(), &own).err().map(|e| format!("tenant {}: {e:#}", t.name)));
+        problems.extend(crate::tenant::exceptions(&config, t.exceptions.as_ref()).err().map(|e| format!("tenant {}: {e:#}", t.name)));
     }
     if global.json {
         println!("{}", serde_json::json!({"problems": problems}));

@@ -10,6 +10,8 @@ pub(crate) struct School {
     pub(crate) report: Result<Report, String>,
     /// Microsoft's own score: reached, and possible.
     pub(crate) secure_score: Option<(f64, f64)>,
+    /// Something that should have judged it could not.
+    pub(crate) blind: bool,
 }
 
 impl School {
@@ -262,8 +264,8 @@ mod tests {
             score: Some(0),
         };
         let schools = [
-            School { name: evil.into(), report: Ok(report), secure_score: None },
-            School { name: "other".into(), report: Err("wrong key".into()), secure_score: None },
+            School { name: evil.into(), report: Ok(report), secure_score: None, blind: false },
+            School { name: "other".into(), report: Err("wrong key".into()), secure_score: None, blind: false },
         ];
         let page = html(&schools, "today");
         assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));

@@ -47,32 +47,33 @@ pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<i32> {
         None => config.tenants.iter().map(|t| t.name.clone()).collect(),
     };
     let at_once = std::thread::available_parallelism().map_or(2, usize::from);
-    let (config, own) = (&config, &OwnRules::read(&config)?);
-    own.broken.iter().for_each(|b| eprintln!("{}", output::alarm(&format!("a rule of our own was left out: {b}"))));
+    let (config, own) = (&config, &OwnRules::read(&config));
+    own.tell();
     let mut schools: Vec<School> =
         stream::iter(names).map(|name| async move { school(global, config, own, name).await }).buffer_unordered(at_once).collect().await;
     export::sort(&mut schools);
     let format = if global.json { Format::Json } else { args.format };
     write(&schools, format, args.out.as_deref())?;
     // A school that could not be judged is not a good one.
-    Ok(if !own.broken.is_empty() || schools.iter().any(|s| s.report.is_err()) { crate::failure::PARTIAL } else { 0 })
+    Ok(if schools.iter().any(|s| s.blind) { crate::failure::PARTIAL } else { 0 })
 }
 
 async fn school(global: &Global, config: &Config, own: &OwnRules, name: String) -> School {
     let judged = async {
         let tenant = config.tenant(Some(&name))?;
-        let exceptions = exceptions(config, tenant.exceptions.as_ref(), own)?;
+        let exceptions = exceptions(config, tenant.exceptions.as_ref())?;
         let repo = open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?;
-        let (wanted, rules) = (name.clone(), own.rules.clone());
+        let (wanted, rules) = (name.clone(), own.clone());
         open::blocking(move || {
             let (_, found) = configuration::latest(&repo, &wanted)?.context("no configuration was read yet")?;
-            Ok((judge(&found, &exceptions, &rules, today()), secure_score(&found)))
+            let (said, blind) = rules.judge(&found, &exceptions);
+            Ok((judge(&found, &exceptions, said, today()), secure_score(&found), blind))
         })
         .await
     };
     match judged.await {
-        Ok((report, secure_score)) => School { name, report: Ok(report), secure_score },
-        Err(e) => School { name, report: Err(format!("{e:#}")), secure_score: None },
+        Ok((report, secure_score, blind)) => School { name, report: Ok(report), secure_score, blind },
+        Err(e) => School { name, report: Err(format!("{e:#}")), secure_score: None, blind: true },
     }
 }
 

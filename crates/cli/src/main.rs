@@ -147,6 +147,13 @@ enum ConfigCommand {
 }
 
 fn main() {
+    // One module of the customer's rules, alone in a process whose limits it cannot leave.
+    if std::env::args_os().nth(1).is_some_and(|a| a == rules::ALONE) {
+        std::process::exit(rules::alone().unwrap_or_else(|e| {
+            eprintln!("strongroom: {e:#}");
+            1
+        }));
+    }
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG").unwrap_or_else(|_| "warn".into()))

@@ -4,53 +4,181 @@ use crate::{
     Global,
     config::Config,
     export::word,
+    failure::PARTIAL,
     open, output,
     tenant::{exceptions, load, today},
 };
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use std::path::PathBuf;
-use strongroom_guards::{Cover, Facts, OTHERWISE, OwnRule, RULES, Verdict, judge_own};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use strongroom_guards::{
+    About, Answer, Cover, Exceptions, Facts, OTHERWISE, OwnVerdict, Question, RULES, Verdict, input, judge_own,
+    rule::{Judged, Skip},
+    run,
+};
 use strongroom_model::Configuration;
+use strongroom_sources::configuration::collections;
+
+/// A module that can say what it is.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnRule {
+    pub(crate) about: About,
+    file: String,
+    text: String,
+}
 
 /// The rules of the folder that the configuration names.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct OwnRules {
     /// Those that can judge.
-    pub(crate) rules: Vec<OwnRule>,
-    /// Modules that cannot, one sentence each. They keep no other from judging, and whoever judges without them is blind.
-    pub(crate) broken: Vec<String>,
+    rules: Vec<OwnRule>,
+    /// Modules that cannot, with one sentence each. They keep no other from judging, and whoever judges without them is blind.
+    broken: Vec<(About, String)>,
 }
 
 impl OwnRules {
     /// Reads them; none, where the configuration names no folder.
-    pub(crate) fn read(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn read(config: &Config) -> Self {
         let mut out = Self::default();
-        let Some(dir) = &config.rules_dir else { return Ok(out) };
+        let Some(dir) = &config.rules_dir else { return out };
         let dir = config.path(dir);
-        let entries = std::fs::read_dir(&dir).with_context(|| format!("the folder of rules {} cannot be read", dir.display()))?;
-        let mut files: Vec<PathBuf> =
-            entries.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>().with_context(|| format!("{} cannot be read", dir.display()))?;
+        let mut files: Vec<PathBuf> = match std::fs::read_dir(&dir).and_then(|all| all.map(|e| e.map(|e| e.path())).collect()) {
+            Ok(files) => files,
+            Err(e) => {
+                out.broken.push((About::broken("rules_dir"), format!("the folder of rules {} cannot be read: {e}", dir.display())));
+                return out;
+            }
+        };
         // Tests of a module stand beside it by custom.
-        files.retain(|f| f.extension().is_some_and(|e| e == "rego") && !f.file_stem().is_some_and(|s| s.to_string_lossy().ends_with("_test")));
+        files.retain(|f| {
+            f.extension().is_some_and(|e| e.eq_ignore_ascii_case("rego"))
+                && !f.file_stem().is_some_and(|s| s.to_string_lossy().ends_with("_test"))
+                && !f.is_dir()
+        });
         files.sort();
         for file in files {
+            let name = file.display().to_string();
             match module(&file) {
-                Ok(rule) => match out.rules.iter().any(|r| r.about.id == rule.about.id) {
-                    true => out.broken.push(format!("{}: another module has the id {} too", file.display(), rule.about.id)),
-                    false => out.rules.push(rule),
+                Ok(rule) => match out.rules.iter().find(|r| r.about.id == rule.about.id) {
+                    Some(first) => out.broken.push((About::broken(&name), format!("{name}: {} has the id {} too", first.file, rule.about.id))),
+                    None => out.rules.push(rule),
                 },
-                Err(why) => out.broken.push(why),
+                Err(why) => out.broken.push((About::broken(&name), why)),
             }
         }
-        Ok(out)
+        out
+    }
+
+    /// What is wrong with modules, one sentence each.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &String> {
+        self.broken.iter().map(|(_, why)| why)
+    }
+
+    /// Says on the side which modules were left out.
+    pub(crate) fn tell(&self) {
+        self.problems().for_each(|why| eprintln!("{}", output::alarm(&format!("a rule of your own was left out: {why}"))));
+    }
+
+    /// What they say of a tenant, and whether one of them could not judge at all.
+    pub(crate) fn judge(&self, configuration: &Configuration, exceptions: &Exceptions) -> (Vec<OwnVerdict>, bool) {
+        let facts = Facts::new(configuration, exceptions, today());
+        let mut out: Vec<OwnVerdict> = self.broken.iter().map(|(about, why)| OwnVerdict { about: about.clone(), judged: Err(Skip(why.clone())) }).collect();
+        let mut blind = !out.is_empty();
+        for rule in &self.rules {
+            let (judged, broken) = rule.judge(input(&rule.about, &facts));
+            blind |= broken;
+            out.push(OwnVerdict { about: rule.about.clone(), judged });
+        }
+        (out, blind)
     }
 }
 
-fn module(file: &std::path::Path) -> Result<OwnRule, String> {
-    let text = std::fs::read_to_string(file).map_err(|e| format!("{} cannot be read: {e}", file.display()))?;
-    OwnRule::parse(&file.display().to_string(), &text)
+impl OwnRule {
+    /// Its answer, and whether it could not judge at all.
+    fn judge(&self, input: Result<serde_json::Value, Skip>) -> (Judged, bool) {
+        let input = match input {
+            Ok(input) => input,
+            Err(skip) => return (Err(skip), false),
+        };
+        match ask(&Question { file: self.file.clone(), text: self.text.clone(), input: Some(input) }) {
+            Answer::Judged(outcome) => (Ok(outcome), false),
+            Answer::Skipped(why) => (Err(Skip(why)), false),
+            Answer::Broken(why) => (Err(Skip(why)), true),
+            Answer::About(_) => (Err(Skip(format!("{}: it gave no verdict", self.file))), true),
+        }
+    }
+}
+
+fn module(file: &Path) -> Result<OwnRule, String> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|e| format!("{name} cannot be read: {e}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))?;
+    let about = match ask(&Question { file: name.clone(), text: text.clone(), input: None }) {
+        Answer::About(about) => about,
+        Answer::Broken(why) | Answer::Skipped(why) => return Err(why),
+        Answer::Judged(_) => return Err(format!("{name}: it does not say what it is")),
+    };
+    let known = collections();
+    if let Some(unknown) = about.inputs.iter().find(|i| !known.contains(i.as_str())) {
+        let like = known.iter().find(|k| k.starts_with(unknown.as_str()) || unknown.starts_with(**k) || k.rsplit('/').next() == unknown.rsplit('/').next());
+        let hint = like.map_or_else(|| "`strongroom tenant try --inputs` lists them".to_owned(), |l| format!("did you mean {l}?"));
+        return Err(format!("{name}: there is no collection {unknown:?}; {hint}"));
+    }
+    if let Some(unnamed) = known.iter().find(|k| text.contains(&format!("\"{k}\"")) && !about.inputs.iter().any(|i| i == *k)) {
+        return Err(format!("{name}: it looks at {unnamed}, which `inputs` does not name"));
+    }
+    Ok(OwnRule { about, file: name, text })
+}
+
+/// How the process is called in which one module runs; not for people.
+pub(crate) const ALONE: &str = "judge-module";
+/// It may have so much memory, in bytes.
+const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// And so much of a core, in seconds: the interpreter's own limit comes first, where it can.
+const CPU_S_MAX: u64 = 5;
+
+/// Runs one module in a process of its own: nothing else stops one that takes all memory or calls itself without end.
+fn ask(question: &Question) -> Answer {
+    let file = &question.file;
+    let broken = |why: String| Answer::Broken(format!("{file}: {why}"));
+    let run = || -> anyhow::Result<std::process::Output> {
+        let mut child = Command::new(std::env::current_exe()?).arg(ALONE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let text = serde_json::to_vec(question)?;
+        let mut pipe = child.stdin.take().context("no way to ask")?;
+        let writer = std::thread::spawn(move || pipe.write_all(&text));
+        let out = child.wait_with_output()?;
+        // A module that died has not read everything.
+        let _ = writer.join();
+        Ok(out)
+    };
+    let out = match run() {
+        Ok(out) => out,
+        Err(e) => return broken(format!("it cannot be run: {e:#}")),
+    };
+    let said = String::from_utf8_lossy(&out.stderr);
+    match serde_json::from_slice(&out.stdout) {
+        Ok(answer) => answer,
+        Err(_) if said.contains("memory allocation") => broken(format!("it took more than {} MiB of memory", MEMORY_BYTES_MAX >> 20)),
+        Err(_) if said.contains("overflowed its stack") => broken("it calls itself without end".to_owned()),
+        Err(_) if out.status.code().is_none() => broken(format!("it was stopped after {CPU_S_MAX} seconds, or for taking too much memory")),
+        Err(_) => broken("it ended without an answer".to_owned()),
+    }
+}
+
+/// The other side of [`ask`].
+pub(crate) fn alone() -> anyhow::Result<i32> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    for (what, most) in [(Resource::As, MEMORY_BYTES_MAX), (Resource::Cpu, CPU_S_MAX), (Resource::Core, 0)] {
+        setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) })?;
+    }
+    let question: Question = serde_json::from_reader(std::io::stdin().lock())?;
+    println!("{}", serde_json::to_string(&run(&question))?);
+    Ok(0)
 }
 
 #[derive(Args)]
@@ -67,7 +195,7 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
         return uncovered(global);
     }
     // Without a configuration there are the built-in ones.
-    let own = if global.config.exists() { OwnRules::read(&Config::read(&global.config)?)? } else { OwnRules::default() };
+    let own = if global.config.exists() { OwnRules::read(&Config::read(&global.config)?) } else { OwnRules::default() };
     let mut rows: Vec<serde_json::Value> = RULES
         .iter()
         .map(|r| {
@@ -80,35 +208,32 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
         json!({"id": a.id, "title": a.title, "area": "own", "severity": a.severity, "confidence": "certain", "why": a.why,
             "satisfies": a.satisfies, "inputs": a.inputs, "remedy": a.remedy})
     }));
-    own.broken.iter().for_each(|b| eprintln!("{}", output::alarm(&format!("a rule of our own was left out: {b}"))));
-    let code = if own.broken.is_empty() { 0 } else { crate::failure::PARTIAL };
     let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
     let list = |v: &serde_json::Value| v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
     if let Some(wanted) = &args.rule {
-        let row = rows.iter().find(|r| r["id"] == wanted.as_str()).with_context(|| format!("there is no rule {wanted:?}; without a name all are listed"))?;
-        match global.json {
-            true => println!("{row}"),
-            false => {
-                println!(
-                    "{} ({}, {})\n\n  holds    {}\n  why      {}",
-                    text(&row["id"]),
-                    text(&row["severity"]),
-                    text(&row["area"]),
-                    text(&row["title"]),
-                    text(&row["why"])
-                );
-                println!("  do       {}\n  looks at {}\n  answers  {}", text(&row["remedy"]), list(&row["inputs"]), list(&row["satisfies"]));
-            }
+        let row = rows.iter().find(|r| r["id"] == wanted.as_str()).with_context(|| {
+            let broken = own.broken.iter().find(|(about, _)| about.id == *wanted).map(|(_, why)| format!("; {why}")).unwrap_or_default();
+            format!("there is no rule {wanted:?} that can judge{broken}; without a name all are listed")
+        })?;
+        if global.json {
+            println!("{row}");
+            return Ok(0);
         }
-        return Ok(code);
+        println!("{} ({}, {})\n", text(&row["id"]), text(&row["severity"]), text(&row["area"]));
+        let lines = [("holds", text(&row["title"])), ("why", text(&row["why"])), ("do", text(&row["remedy"])), ("looks at", list(&row["inputs"]))];
+        for (label, says) in lines.into_iter().chain([("answers", list(&row["satisfies"]))]).filter(|(_, says)| !says.is_empty()) {
+            println!("  {label:<9}{says}");
+        }
+        return Ok(0);
     }
+    own.tell();
     if global.json {
         println!("{}", serde_json::Value::from(rows));
     } else {
         let rows: Vec<Vec<String>> = rows.iter().map(|r| vec![text(&r["id"]), text(&r["severity"]), text(&r["title"]), list(&r["satisfies"])]).collect();
         print!("{}", output::table(&["rule", "severity", "what holds", "answers"], &rows));
     }
-    Ok(code)
+    Ok(if own.broken.is_empty() { 0 } else { PARTIAL })
 }
 
 fn uncovered(global: &Global) -> anyhow::Result<i32> {
@@ -138,37 +263,46 @@ pub(crate) struct Try {
     /// Print what the module sees, as JSON, and do not judge.
     #[arg(long)]
     show_input: bool,
+    /// Judge this instead of a snapshot: JSON as --show-input prints it, changed at will.
+    #[arg(long, value_name = "FILE", conflicts_with = "show_input")]
+    input: Option<PathBuf>,
     /// List the collections that a module can name, with how many objects each has.
     #[arg(long)]
     inputs: bool,
 }
 
 pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
+    // What is wrong with the module needs neither configuration nor repository to be said.
+    let rule = args.module.as_deref().filter(|_| !args.inputs).map(|f| module(f).map_err(|e| anyhow::anyhow!("{e}"))).transpose()?;
+    if let (Some(rule), Some(file)) = (&rule, &args.input) {
+        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let made: serde_json::Value = serde_json::from_str(&text).map_err(|e| anyhow::anyhow!("{} is no JSON: {e}", file.display()))?;
+        return tell(global, rule, Ok(made), &file.display().to_string());
+    }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    // What is wrong with the module needs no repository to be said.
-    let rule = args.module.as_deref().filter(|_| !args.inputs).map(|f| module(f).map_err(|e| anyhow::anyhow!("{e}"))).transpose()?;
+    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
     let repo = open::repository(global).await?;
     let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
     let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
     let Some(rule) = rule else { return inputs(global, &configuration) };
-    let exceptions = exceptions(&config, tenant.exceptions.as_ref(), &OwnRules { rules: vec![rule.clone()], broken: Vec::new() })
-        .or_else(|_| exceptions(&config, tenant.exceptions.as_ref(), &OwnRules::read(&config)?))?;
+    let seen = input(&rule.about, &Facts::new(&configuration, &exceptions, today()));
     if args.show_input {
-        let input = rule.input(&Facts::new(&configuration, &exceptions, today())).map_err(|skip| anyhow::anyhow!("it would be skipped: {}", skip.0))?;
-        println!("{}", serde_json::to_string_pretty(&input)?);
+        let seen = seen.map_err(|skip| anyhow::anyhow!("it would be skipped: {}", skip.0))?;
+        println!("{}", serde_json::to_string_pretty(&seen)?);
         return Ok(0);
     }
-    let found = judge_own(&rule, &configuration, &exceptions, today());
-    let liar = found.verdict == Verdict::Passed && {
-        let stripped = judge_own(&rule, &without_settings(&configuration), &exceptions, today());
-        stripped.verdict == Verdict::Passed && rule.about.inputs.iter().any(|i| configuration.collections.get(i).is_some_and(|c| !c.objects.is_empty()))
-    };
-    let warning = "it passes too when every setting that it looks at is missing: let `passed` name the values that it wants";
+    let of = format!("the configuration of {} in snapshot {}", configuration.taken.strftime("%Y-%m-%d %H:%M UTC"), id.short());
+    tell(global, &rule, seen, &of)
+}
+
+/// Judges what a module sees and says so; what it could not judge is no success.
+fn tell(global: &Global, rule: &OwnRule, seen: Result<serde_json::Value, Skip>, of: &str) -> anyhow::Result<i32> {
+    let (judged, _) = rule.judge(seen);
+    let found = judge_own(OwnVerdict { about: rule.about.clone(), judged });
     if global.json {
         let mut value = serde_json::to_value(&found)?;
-        value["snapshot"] = id.to_string().into();
-        value["warning"] = if liar { warning.into() } else { serde_json::Value::Null };
+        value["judged"] = of.into();
         println!("{value}");
     } else {
         println!("{} {}: {}", word(found.verdict), found.rule, found.title);
@@ -176,19 +310,9 @@ pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
         if !found.note.is_empty() {
             println!("  because {}", found.note);
         }
-        if liar {
-            println!("{}", output::alarm(&format!("  but     {warning}")));
-        }
-        println!("judged by the configuration of {} in snapshot {}", configuration.taken.strftime("%Y-%m-%d %H:%M UTC"), id.short());
+        println!("judged by {of}, without accepted findings");
     }
-    Ok(0)
-}
-
-/// The same objects, with nothing in them.
-fn without_settings(configuration: &Configuration) -> Configuration {
-    let mut out = configuration.clone();
-    out.collections.values_mut().flat_map(|c| &mut c.objects).for_each(|o| o.body = json!({}));
-    out
+    Ok(if found.verdict == Verdict::Skipped { PARTIAL } else { 0 })
 }
 
 fn inputs(global: &Global, configuration: &Configuration) -> anyhow::Result<i32> {

@@ -119,11 +119,11 @@ pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> 
 }
 
 /// What people decided about a tenant; nothing, where no file is named.
-pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>, own: &OwnRules) -> anyhow::Result<Exceptions> {
+pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
     let Some(file) = file else { return Ok(Exceptions::default()) };
     let path = config.path(file);
     let text = std::fs::read_to_string(&path).with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
-    Exceptions::parse(&text, &own.rules).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))
+    Exceptions::parse(&text).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))
 }
 
 async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
@@ -202,16 +202,17 @@ pub(crate) fn load(repo: &Repository, tenant: &str, name: &str) -> anyhow::Resul
 async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    let own = OwnRules::read(&config)?;
-    let exceptions = exceptions(&config, tenant.exceptions.as_ref(), &own)?;
+    let own = OwnRules::read(&config);
+    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
     let repo = open::repository(global).await?;
     let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
     let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
-    let report = judge(&configuration, &exceptions, &own.rules, today());
+    own.tell();
+    let (said, broken) = own.judge(&configuration, &exceptions);
+    let report = judge(&configuration, &exceptions, said, today());
     let fails = |at_least: Severity| report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least);
-    own.broken.iter().for_each(|b| eprintln!("{}", output::alarm(&format!("a rule of our own was left out: {b}"))));
     // Who is blind has not seen that all is well.
-    let blind = !own.broken.is_empty() || configuration.collections.values().any(|c| c.state.is_blind());
+    let blind = broken || configuration.collections.values().any(|c| c.state.is_blind());
     let code = match args.fail_on.is_some_and(|g| fails(g.severity())) {
         true => 1,
         false if blind => PARTIAL,
@@ -220,12 +221,11 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     if global.json {
         let mut value = serde_json::to_value(&report)?;
         value["snapshot"] = id.to_string().into();
-        value["broken_rules"] = own.broken.clone().into();
         println!("{value}");
     } else if args.format == Format::Table && args.out.is_none() {
         print!("{}", describe(&report, &id, args.all));
     } else {
-        let school = School { name: tenant.name.clone(), secure_score: secure_score(&configuration), report: Ok(report) };
+        let school = School { name: tenant.name.clone(), secure_score: secure_score(&configuration), report: Ok(report), blind };
         fleet::write(&[school], args.format, args.out.as_deref())?;
     }
     Ok(code)

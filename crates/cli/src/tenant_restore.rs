@@ -7,7 +7,6 @@ use crate::{
     failure::PARTIAL,
     open, output,
     progress::Bar,
-    rules::OwnRules,
     tenant::{exceptions, load, today},
 };
 use anyhow::bail;
@@ -45,7 +44,7 @@ const GUARD: &str = "access.emergency-access";
 
 /// Refuses what would leave the tenant without a way in.
 fn guard(configuration: &Configuration, exceptions: &Exceptions, when: &str) -> anyhow::Result<()> {
-    let report = judge(configuration, exceptions, &[], today());
+    let report = judge(configuration, exceptions, Vec::new(), today());
     let Some(found) = report.findings.into_iter().find(|f| f.rule == GUARD) else { return Ok(()) };
     match found.verdict {
         Verdict::Passed | Verdict::Accepted => Ok(()),
@@ -71,7 +70,7 @@ fn describe(plan: &RestorePlan) -> String {
 pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    let exceptions = exceptions(&config, tenant.exceptions.as_ref(), &OwnRules::read(&config)?)?;
+    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
     let repo = open::repository(global).await?;
     let (id, wanted) = load(&repo, &tenant.name, &args.to)?;
     let reader = open::client(&config, tenant, "read", open::real_clock())?;

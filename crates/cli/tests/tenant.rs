@@ -279,6 +279,72 @@ fn settings_that_are_rationed_are_read_in_their_turn_and_what_is_missing_is_told
     school.check();
 }
 
+/// A folder of the customer's own rules: good ones judge, bad ones are named and take nothing else down.
+#[test]
+fn own_rules_judge_beside_the_others_and_bad_ones_take_nothing_down() {
+    let school = school(&tiny(Care::Hardened));
+    tenant(&school, "school0", &["snapshot"]);
+    let config = std::fs::read_to_string(school.path("strongroom.toml")).unwrap();
+    std::fs::write(school.path("strongroom.toml"), format!("rules_dir = \"rules\"\n{config}")).unwrap();
+    // A folder that is not there is said, and the others judge.
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "check"]);
+    assert_eq!(out.status.code(), Some(3));
+    let found = verdicts(&serde_json::from_slice(&out.stdout).unwrap());
+    assert!(found.len() > 100 && found["own.broken.rules-dir"] == "skipped", "{found:?}");
+    std::fs::create_dir(school.path("rules")).unwrap();
+    let write = |name: &str, body: &str| {
+        let text = format!(
+            "package school.{name}\nrule := {{\"id\": \"own.{name}\", \"title\": \"T\", \"severity\": \"high\", \"inputs\": [\"identity/authorization\"], \"remedy\": \"R.\"}}\n\
+             policy := input.collections[\"identity/authorization\"][0].settings\n{body}\n"
+        );
+        std::fs::write(school.path(&format!("rules/{name}.rego")), text).unwrap();
+    };
+    write("good", "failed contains \"x\" if policy.allowInvitesFrom == \"everyone\"\npassed if policy.allowInvitesFrom == \"adminsAndGuestInviters\"");
+    write("bad", "failed contains \"everybody reads\" if policy.allowInvitesFrom == \"adminsAndGuestInviters\"\npassed if policy.allowInvitesFrom == \"x\"");
+    let good = tenant(&school, "school0", &["check"]);
+    assert_eq!((verdicts(&good)["own.good"].as_str(), verdicts(&good)["own.bad"].as_str()), ("passed", "failed"));
+    assert!(tenant(&school, "school0", &["rules"]).as_array().unwrap().iter().any(|r| r["id"] == "own.good"));
+    // All that a module can do to a machine.
+    write("memory", "failed contains \"x\" if count(numbers.range(1, 1000000000)) < 0\npassed if policy.allowInvitesFrom == \"x\"");
+    write("endless", "f(x) := f(x + 1)\nfailed contains \"x\" if f(1) == 2\npassed if policy.allowInvitesFrom == \"x\"");
+    write("typo", "failed contains \"x\" if policy.allowInvitesFrom ==\npassed iff true");
+    std::fs::write(school.path("rules/latin.rego"), b"package x \xff").unwrap();
+    std::fs::write(school.path("rules/empty.rego"), b"").unwrap();
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "check"]);
+    assert_eq!(out.status.code(), Some(3), "{}", String::from_utf8_lossy(&out.stderr));
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let note = |id: &str| report["findings"].as_array().unwrap().iter().find(|f| f["rule"] == id).unwrap_or_else(|| panic!("{id}"))["note"].to_string();
+    for (id, says) in [
+        ("own.memory", "1024 MiB of memory"),
+        ("own.endless", "calls itself without end"),
+        ("own.broken.typo", "line 5"),
+        ("own.broken.latin", "not UTF-8"),
+        ("own.broken.empty", "it is empty"),
+    ] {
+        assert!(note(id).contains(says), "{id}: {}", note(id));
+    }
+    assert_eq!(verdicts(&report)["own.good"], "passed");
+    let page = school.run(&["--tenant", "school0", "tenant", "check", "--format", "html"]);
+    assert!(String::from_utf8_lossy(&page.stdout).contains("own.broken.typo"));
+    let out = school.run(&["config", "check"]);
+    assert!(out.status.code() == Some(1) && String::from_utf8_lossy(&out.stdout).contains("typo.rego"));
+    // A made-up input shows a rule at work before anything is wrong.
+    let module = school.path("rules/good.rego");
+    let module = module.to_str().unwrap();
+    let mut seen: Value = serde_json::from_str(&school.ok(&["--tenant", "school0", "tenant", "try", module, "--show-input"])).unwrap();
+    seen["collections"]["identity/authorization"][0]["settings"]["allowInvitesFrom"] = "everyone".into();
+    std::fs::write(school.path("made.json"), seen.to_string()).unwrap();
+    let made = school.path("made.json");
+    assert!(school.ok(&["tenant", "try", module, "--input", made.to_str().unwrap()]).starts_with("failed own.good"));
+    std::fs::write(school.path("unknown.rego"), std::fs::read_to_string(module).unwrap().replace("identity/authorization", "identity/authorisation")).unwrap();
+    let out = school.run(&["tenant", "try", school.path("unknown.rego").to_str().unwrap()]);
+    assert!(
+        out.status.code() == Some(1) && String::from_utf8_lossy(&out.stderr).contains("there is no collection"),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+}
+
 #[test]
 fn findings_can_be_accepted_until_a_day_and_mistakes_in_the_file_are_explained() {
     let school = school(&tiny(Care::Sloppy));

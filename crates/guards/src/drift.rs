@@ -1,6 +1,6 @@
 //! What changed between two configurations, in words, the gravest first.
 
-use crate::words;
+use crate::{rule::one_line, words};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,7 +220,7 @@ impl Context<'_> {
                 known_as.extend([self.old, self.new].iter().filter_map(|c| c.references.get(symbol)).map(|id| id.to_lowercase()));
             }
         }
-        Change { rank, collection: collection.to_owned(), object: object.to_owned(), kind, says, properties, by: Vec::new(), known_as }
+        Change { rank, collection: collection.to_owned(), object: object.to_owned(), kind, says: one_line(&says), properties, by: Vec::new(), known_as }
     }
 
     fn rank(

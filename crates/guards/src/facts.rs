@@ -66,17 +66,17 @@ pub struct Exceptions {
 }
 
 impl Exceptions {
-    /// Reads them. `own` are the customer's rules, which can be accepted too.
+    /// Reads them. Rules of the customer's own may be there or not: their names begin with `own.`.
     ///
     /// # Errors
     /// A sentence that names the line.
-    pub fn parse(text: &str, own: &[crate::OwnRule]) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let read: Self = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
         let names = read.exclusions.iter().map(|e| (&e.who, &e.reason)).chain(read.accepted.iter().map(|a| (&a.rule, &a.reason)));
         if let Some((what, _)) = names.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
             return Err(format!("the exception for {what} has no reason; whoever reads it next year will ask"));
         }
-        let known = |id: &str| crate::RULES.iter().any(|r| r.id == id) || own.iter().any(|o| o.about.id == id);
+        let known = |id: &str| id.starts_with("own.") || crate::RULES.iter().any(|r| r.id == id);
         if let Some(bad) = read.accepted.iter().find(|a| !known(&a.rule)) {
             return Err(format!("there is no rule {:?}; `strongroom tenant rules` lists them", bad.rule));
         }
@@ -145,9 +145,19 @@ impl<'c> Facts<'c> {
         self.left_out.contains(&symbol.to_lowercase())
     }
 
-    /// Symbols that policies may leave out, in small letters.
-    pub(crate) fn left_out(&self) -> &BTreeSet<String> {
-        &self.left_out
+    /// Symbols that policies may leave out, in small letters, as far as the configuration knows them.
+    pub(crate) fn left_out(&self) -> Vec<&String> {
+        self.known(&self.left_out)
+    }
+
+    /// Those of them that are for emergencies.
+    pub(crate) fn emergency(&self) -> Vec<&String> {
+        self.known(&self.emergency)
+    }
+
+    fn known<'s>(&self, symbols: &'s BTreeSet<String>) -> Vec<&'s String> {
+        let text: BTreeSet<String> = self.configuration.references.keys().map(|k| k.to_lowercase()).collect();
+        symbols.iter().filter(|s| text.contains(*s)).collect()
     }
 
     /// Whether this is an account for emergencies.

@@ -1,7 +1,7 @@
 //! All rules over one tenant.
 
 use crate::{
-    Exceptions, Facts, OwnRule, RULES,
+    About, Exceptions, Facts, OwnVerdict, RULES,
     rule::{Area, Concern, Confidence, Judged, Outcome, Rule, Severity},
 };
 use serde::Serialize;
@@ -105,8 +105,7 @@ fn built_in(rule: &Rule) -> Finding {
     }
 }
 
-fn of_their_own(rule: &OwnRule) -> Finding {
-    let about = rule.about.clone();
+fn of_their_own(about: About) -> Finding {
     Finding {
         rule: about.id.into(),
         title: about.title.into(),
@@ -155,14 +154,13 @@ impl Finding {
     }
 }
 
-/// One rule of the customer's own, over one tenant, without exceptions for findings.
-pub fn judge_own(rule: &OwnRule, configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Finding {
-    let judged = rule.judge(&Facts::new(configuration, exceptions, today));
-    of_their_own(rule).answered(judged, &Exceptions::default(), today, &mut BTreeSet::new())
+/// The answer of one rule of the customer's own as a finding, without exceptions.
+pub fn judge_own(own: OwnVerdict) -> Finding {
+    of_their_own(own.about).answered(own.judged, &Exceptions::default(), jiff::civil::Date::MIN, &mut BTreeSet::new())
 }
 
-/// Judges a configuration on a day, by every built-in rule and the customer's own.
-pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: &[OwnRule], today: jiff::civil::Date) -> Report {
+/// Judges a configuration on a day by every built-in rule, and adds what the customer's own said of it.
+pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: Vec<OwnVerdict>, today: jiff::civil::Date) -> Report {
     let facts = Facts::new(configuration, exceptions, today);
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut findings: Vec<Finding> = Vec::with_capacity(RULES.len() + own.len());
@@ -173,7 +171,7 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: &[OwnR
         findings.push(built_in(rule).answered(judged, exceptions, today, &mut used));
     }
     for rule in own {
-        findings.push(of_their_own(rule).answered(rule.judge(&facts), exceptions, today, &mut used));
+        findings.push(of_their_own(rule.about).answered(rule.judged, exceptions, today, &mut used));
     }
     findings.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.severity.cmp(&a.severity)).then(a.rule.cmp(&b.rule)));
     let mut idle_exceptions = facts.idle(exceptions, today);
@@ -181,6 +179,7 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: &[OwnR
         let object = a.object.as_ref().map_or_else(String::new, |o| format!(" at {o}"));
         idle_exceptions.push(match a.until < today {
             true => format!("the acceptance of {}{object} ended on {}", a.rule, a.until),
+            false if !findings.iter().any(|f| f.rule == a.rule) => format!("the acceptance of {}{object} names a rule that is not there", a.rule),
             false => format!("acceptance {} of {}{object} fits no finding", n + 1, a.rule),
         });
     }

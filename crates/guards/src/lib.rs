@@ -18,5 +18,5 @@ pub use coverage::{Cover, OTHERWISE, covered_by};
 pub use drift::{Change, Comparison, Kind, Property, Rank, attribute, compare};
 pub use facts::{Acceptance, Exceptions, Exclusion, Facts};
 pub use judge::{Finding, Report, Verdict, judge, judge_own};
-pub use own::{About, OwnRule};
+pub use own::{About, Answer, OwnVerdict, Question, input, run};
 pub use rules::RULES;

@@ -1,4 +1,7 @@
-//! Customers' own rules: a folder of Rego modules, each evaluated alone. `docs/rules.md` says how one is written.
+//! Customers' own rules: Rego modules, each evaluated alone. `docs/rules.md` says how one is written.
+//!
+//! A module can take all memory or call itself without end, and no interpreter stops that from within. So [`run`] is meant for a
+//! process of its own with limits of its own; whoever owns that process says what became of it.
 
 use crate::{
     Facts,
@@ -8,7 +11,7 @@ use regorus::{
     Engine, Value as Rego,
     utils::limits::{ExecutionTimerConfig, PolicyLengthConfig},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -27,7 +30,7 @@ const JUDGE_S_MAX: u64 = 2;
 const STEPS_BETWEEN_LOOKS: NonZeroU32 = NonZeroU32::new(1_000).expect("not zero");
 
 /// What a module says of itself in `rule`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
     /// Stable; other files refer to it.
@@ -46,59 +49,143 @@ pub struct About {
     /// Identifiers of standards that it answers.
     #[serde(default)]
     pub satisfies: Vec<String>,
+    /// It looks at names of objects alone, so that it may pass where nothing is set.
+    #[serde(default)]
+    pub names_only: bool,
 }
 
-/// A rule of the customer's own.
-#[derive(Clone)]
-pub struct OwnRule {
-    /// What it says of itself.
+impl About {
+    /// What stands for a module that cannot judge.
+    pub fn broken(file: &str) -> Self {
+        let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".rego");
+        let stem: String = stem.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+        Self {
+            id: format!("own.broken.{stem}"),
+            title: format!("{file} can judge"),
+            severity: Severity::Medium,
+            inputs: Vec::new(),
+            why: "A rule that cannot judge protects nobody.".to_owned(),
+            remedy: format!("Mend the module; `strongroom tenant try {file}` says what is wrong."),
+            satisfies: Vec::new(),
+            names_only: false,
+        }
+    }
+}
+
+/// What a module said of a tenant, or why it could not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnVerdict {
+    /// The rule.
     pub about: About,
+    /// Its answer.
+    pub judged: Judged,
+}
+
+/// What a module is asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Question {
+    /// Its name, for errors.
+    pub file: String,
+    /// The module.
+    pub text: String,
+    /// What it sees; nothing, when it is only to say what it is.
+    pub input: Option<Value>,
+}
+
+/// What it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// What it is.
+    About(About),
+    /// Its judgement.
+    Judged(Outcome),
+    /// It cannot judge this tenant.
+    Skipped(String),
+    /// It cannot judge at all; a sentence that names the file.
+    Broken(String),
+}
+
+/// What modules see of a tenant.
+///
+/// # Errors
+/// Why the rule cannot judge it.
+pub fn input(about: &About, facts: &Facts<'_>) -> Result<Value, Skip> {
+    let mut collections = serde_json::Map::new();
+    for name in &about.inputs {
+        let objects: Vec<Value> = facts.many(name)?.iter().map(|o| json!({"name": o.name, "settings": without_nulls(&o.body)})).collect();
+        collections.insert(name.clone(), objects.into());
+    }
+    Ok(json!({
+        "tenant": facts.configuration.tenant,
+        "today": facts.today.to_string(),
+        "taken": facts.configuration.taken.to_string(),
+        "may_be_left_out": facts.left_out(),
+        "break_glass": facts.emergency(),
+        "collections": collections,
+    }))
+}
+
+/// Runs a module. It takes what memory and stack the module takes.
+pub fn run(question: &Question) -> Answer {
+    let file = question.file.as_str();
+    let module = match Module::parse(file, &question.text) {
+        Ok(m) => m,
+        Err(why) => return Answer::Broken(why),
+    };
+    let Some(input) = &question.input else { return Answer::About(module.about) };
+    let verdict = module.judge(input);
+    // Missing data never passes: whoever passes without it has looked at nothing.
+    if matches!(verdict, Answer::Judged(Outcome::Passed)) && !module.about.names_only {
+        let (bare, had) = bare(input);
+        if had && matches!(module.judge(&bare), Answer::Judged(Outcome::Passed)) {
+            return Answer::Skipped(
+                "it passes too where every setting that it looks at is missing: let `passed` name the values that it wants (or say `names_only`)".to_owned(),
+            );
+        }
+    }
+    verdict
+}
+
+/// The same objects with nothing in them, and whether there were any.
+fn bare(input: &Value) -> (Value, bool) {
+    let mut out = input.clone();
+    let mut had = false;
+    for rows in out["collections"].as_object_mut().into_iter().flat_map(|m| m.values_mut()) {
+        for row in rows.as_array_mut().into_iter().flatten() {
+            had |= row["settings"].as_object().is_some_and(|s| !s.is_empty());
+            row["settings"] = json!({});
+        }
+    }
+    (out, had)
+}
+
+struct Module {
+    about: About,
     file: String,
     package: String,
     engine: Engine,
 }
 
-impl std::fmt::Debug for OwnRule {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OwnRule").field("about", &self.about).field("package", &self.package).finish_non_exhaustive()
-    }
-}
-
-/// What the engine says is a picture of the line over several lines, and one sentence is wanted.
-fn sentence(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    match (lines.iter().find(|l| l.starts_with("-->")), lines.iter().find_map(|l| l.strip_prefix("error: "))) {
-        (Some(place), Some(says)) => {
-            // `--> file:line:column`
-            let mut from_end = place.rsplit(':');
-            let (_, line) = (from_end.next(), from_end.next().unwrap_or_default());
-            format!("line {line}: {says}")
-        }
-        _ => lines.join(" "),
-    }
-}
-
-impl OwnRule {
-    /// Reads a module; `file` is its name, for errors.
-    ///
-    /// # Errors
-    /// A sentence that names the file, and the line where there is one.
-    pub fn parse(file: &str, text: &str) -> Result<Self, String> {
+impl Module {
+    fn parse(file: &str, text: &str) -> Result<Self, String> {
         let wrong = |why: String| format!("{file}: {why}");
+        let text = text.trim_start_matches('\u{feff}');
+        if text.trim().is_empty() {
+            return Err(wrong("it is empty".to_owned()));
+        }
         let mut engine = Engine::new();
         engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS_MAX, max_file_bytes: MODULE_BYTES_MAX, max_lines: LINES_MAX });
         engine.set_execution_timer_config(ExecutionTimerConfig { limit: Duration::from_secs(JUDGE_S_MAX), check_interval: STEPS_BETWEEN_LOOKS });
+        engine.set_gather_prints(true);
         let package = engine.add_policy(file.to_owned(), text.to_owned()).map_err(|e| wrong(sentence(&e)))?;
-        let ask = |engine: &mut Engine, name: &str| engine.eval_rule(format!("{package}.{name}"));
-        let said = ask(&mut engine, "rule").map_err(|e| match has(&engine, file, "rule") {
-            false => {
-                wrong("it says nothing of itself: `rule := {\"id\": …, \"title\": …, \"severity\": …, \"inputs\": […], \"remedy\": …}` is missing".to_owned())
-            }
-            true => wrong(sentence(&e)),
-        })?;
+        if !has(&engine, file, "rule") {
+            let wanted = "`rule := {\"id\": …, \"title\": …, \"severity\": …, \"inputs\": […], \"remedy\": …}` is missing";
+            return Err(wrong(format!("it says nothing of itself: {wanted}")));
+        }
+        let said = engine.eval_rule(format!("{package}.rule")).map_err(|e| wrong(sentence(&e)))?;
         let said = plain(&said).ok_or_else(|| wrong("`rule` must not depend on the input".to_owned()))?;
-        let about: About = serde_json::from_value(said).map_err(|e| wrong(format!("`rule`: {e}")))?;
+        let mut about: About = serde_json::from_value(said).map_err(|e| wrong(format!("`rule`: {e}")))?;
         if !about.id.starts_with("own.") || about.id.len() > 80 || !about.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
         {
             return Err(wrong(format!("the id {:?} must read like own.no-guests: own., then small letters, digits, - and .", about.id)));
@@ -106,7 +193,10 @@ impl OwnRule {
         if about.inputs.is_empty() {
             return Err(wrong("`inputs` is empty, so it could look at nothing; `strongroom tenant try --inputs` lists the collections".to_owned()));
         }
-        if about.title.trim().is_empty() || about.remedy.trim().is_empty() {
+        for text in [&mut about.title, &mut about.why, &mut about.remedy].into_iter().chain(&mut about.satisfies) {
+            *text = crate::rule::one_line(text);
+        }
+        if about.title.is_empty() || about.remedy.is_empty() {
             return Err(wrong("`title` and `remedy` must say something".to_owned()));
         }
         for name in ["failed", "passed"] {
@@ -119,64 +209,72 @@ impl OwnRule {
         Ok(Self { about, file: file.to_owned(), package, engine })
     }
 
-    /// What modules see.
-    pub fn input(&self, facts: &Facts<'_>) -> Result<Value, Skip> {
-        let mut collections = serde_json::Map::new();
-        for name in &self.about.inputs {
-            let objects: Vec<Value> = facts.many(name)?.iter().map(|o| json!({"name": o.name, "settings": without_nulls(&o.body)})).collect();
-            collections.insert(name.clone(), objects.into());
-        }
-        Ok(json!({
-            "tenant": facts.configuration.tenant,
-            "today": facts.today.to_string(),
-            "taken": facts.configuration.taken.to_string(),
-            "may_be_left_out": facts.left_out(),
-            "collections": collections,
-        }))
+    /// The first of these that fits: failed, skipped, manual, passed. A setting that is not there makes Rego's conditions undefined,
+    /// and what is undefined has not passed.
+    fn judge(&self, input: &Value) -> Answer {
+        self.answer(input).unwrap_or_else(|why| Answer::Broken(format!("{}: {why}", self.file)))
     }
 
-    /// The judgement. Neither failed nor passed is skipped: a setting that is not there makes Rego's conditions undefined, and
-    /// what is undefined has not passed.
-    pub(crate) fn judge(&self, facts: &Facts<'_>) -> Judged {
-        let input = self.input(facts)?;
+    fn answer(&self, input: &Value) -> Result<Answer, String> {
         let mut engine = self.engine.clone();
-        engine.set_input(Rego::from_json_str(&input.to_string()).map_err(|e| Skip(sentence(&e)))?);
-        let mut ask = |name: &str| -> Result<Option<Value>, Skip> {
+        engine.set_input(Rego::from_json_str(&input.to_string()).map_err(|e| sentence(&e))?);
+        let mut ask = |name: &str| -> Result<Option<Value>, String> {
             if !has(&self.engine, &self.file, name) {
                 return Ok(None);
             }
-            let value = engine.eval_rule(format!("{}.{name}", self.package)).map_err(|e| Skip(format!("the module fails: {}", sentence(&e))))?;
+            let value = engine.eval_rule(format!("{}.{name}", self.package)).map_err(|e| sentence(&e))?;
             Ok(plain(&value))
         };
         let concerns = match ask("failed")? {
             None | Some(Value::Bool(false)) => Vec::new(),
-            Some(Value::Bool(true)) => vec![Concern::new(self.about.inputs[0].clone(), self.about.title.clone())],
+            Some(Value::Bool(true)) => vec![Concern::new(self.about.inputs[0].clone(), format!("does not hold: {}", self.about.title))],
             Some(Value::Array(rows)) => rows.iter().map(|r| self.concern(r)).collect::<Result<_, _>>()?,
-            Some(other) => return Err(Skip(format!("not understood: `failed` is {other}, and not a set"))),
+            Some(other) => return Err(format!("not understood: `failed` is {other}, and not a set")),
         };
         if !concerns.is_empty() {
-            return Ok(Outcome::Failed(concerns));
+            return Ok(Answer::Judged(Outcome::Failed(concerns)));
         }
         if let Some(why) = ask("skipped")?.as_ref().and_then(words) {
-            return Err(Skip(why));
+            return Ok(Answer::Skipped(why));
         }
         if let Some(where_) = ask("manual")?.as_ref().and_then(words) {
-            return Ok(Outcome::Manual(where_));
+            return Ok(Answer::Judged(Outcome::Manual(where_)));
         }
         match ask("passed")? {
-            Some(Value::Bool(true)) => Ok(Outcome::Passed),
-            _ => Err(Skip("it has neither failed nor passed: a setting that it looks at is missing".to_owned())),
+            Some(Value::Bool(true)) => Ok(Answer::Judged(Outcome::Passed)),
+            Some(Value::Bool(false)) | None => {
+                Ok(Answer::Skipped("it has neither failed nor passed: most often because a setting that it looks at is missing".to_owned()))
+            }
+            Some(other) => Err(format!("not understood: `passed` is {other}, and neither true nor false")),
         }
     }
 
     /// One member of `failed`: a sentence, or an object and a sentence.
-    fn concern(&self, row: &Value) -> Result<Concern, Skip> {
+    fn concern(&self, row: &Value) -> Result<Concern, String> {
         let all = &self.about.inputs[0];
         match (row.as_str(), row["says"].as_str()) {
             (Some(says), _) => Ok(Concern::new(all.clone(), says)),
             (None, Some(says)) => Ok(Concern::new(row["object"].as_str().map_or_else(|| all.clone(), str::to_owned), says)),
-            _ => Err(Skip(format!("not understood: a member of `failed` is {row}; it must be a sentence, or {{\"object\": …, \"says\": …}}"))),
+            _ => Err(format!("not understood: a member of `failed` is {row}; it must be a sentence, or {{\"object\": …, \"says\": …}}")),
         }
+    }
+}
+
+/// What the engine says is a picture of the line over several lines, and one sentence is wanted.
+fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    if text.contains("execution exceeded time limit") {
+        return format!("it took longer than {JUDGE_S_MAX} seconds");
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    match (lines.iter().find(|l| l.starts_with("-->")), lines.iter().find_map(|l| l.strip_prefix("error: "))) {
+        (Some(place), Some(says)) => {
+            // `--> file:line:column`
+            let mut from_end = place.rsplit(':');
+            let (column, line) = (from_end.next().unwrap_or_default(), from_end.next().unwrap_or_default());
+            format!("line {line}, column {column}: {says}")
+        }
+        _ => lines.join(" "),
     }
 }
 
@@ -193,11 +291,11 @@ fn plain(value: &Rego) -> Option<Value> {
     }
 }
 
-/// A sentence, or the first sentences of a set.
+/// A sentence, or the sentences of a set.
 fn words(value: &Value) -> Option<String> {
     match value {
-        Value::String(s) if !s.is_empty() => Some(s.clone()),
-        Value::Array(all) if !all.is_empty() => Some(all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")),
+        Value::String(s) if !s.is_empty() => Some(crate::rule::one_line(s)),
+        Value::Array(all) if !all.is_empty() => Some(crate::rule::one_line(&all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "))),
         _ => None,
     }
 }

@@ -82,7 +82,8 @@ pub struct Rule {
 }
 
 /// What a rule found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It holds.
     Passed,
@@ -100,7 +101,7 @@ pub struct Skip(pub String);
 pub type Judged = Result<Outcome, Skip>;
 
 /// One object that breaks a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concern {
     /// Collection and name, or the collection alone.
     pub object: String,
@@ -111,8 +112,14 @@ pub struct Concern {
 impl Concern {
     /// A concern about an object.
     pub fn new(object: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { object: object.into(), says: says.into() }
+        Self { object: one_line(&object.into()), says: one_line(&says.into()) }
     }
+}
+
+/// A text that ends no line and moves no cursor: names in a tenant are chosen by its people, and not all of them mean well.
+pub(crate) fn one_line(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.trim().chars().map(plain).collect()
 }
 
 /// Passed when there is no concern.

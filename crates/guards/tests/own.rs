@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use serde_json::{Value, json};
-use strongroom_guards::{Exceptions, Finding, OwnRule, Verdict, judge, judge_own};
+use strongroom_guards::{Answer, Exceptions, Facts, Finding, OwnVerdict, Question, Verdict, input, judge, judge_own, rule::Skip, run};
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
 
 const INVITES: &str = r#"
@@ -36,44 +36,71 @@ fn day() -> jiff::civil::Date {
     jiff::civil::date(2026, 11, 1)
 }
 
-fn judged(rule: &OwnRule, tenant: &Configuration) -> Finding {
-    judge_own(rule, tenant, &Exceptions::default(), day())
+/// As the program does it, but for the process of its own.
+fn judged(text: &str, tenant: &Configuration) -> Finding {
+    judge_own(verdict(text, tenant))
+}
+
+fn verdict(text: &str, tenant: &Configuration) -> OwnVerdict {
+    let question = |input| Question { file: "invites.rego".into(), text: text.into(), input };
+    let Answer::About(about) = run(&question(None)) else { panic!("{:?}", run(&question(None))) };
+    let exceptions = Exceptions::default();
+    let judged = match input(&about, &Facts::new(tenant, &exceptions, day())) {
+        Err(skip) => Err(skip),
+        Ok(input) => match run(&question(Some(input))) {
+            Answer::Judged(outcome) => Ok(outcome),
+            Answer::Skipped(why) | Answer::Broken(why) => Err(Skip(why)),
+            Answer::About(_) => panic!("a verdict was asked"),
+        },
+    };
+    OwnVerdict { about, judged }
 }
 
 #[test]
 fn a_module_passes_fails_and_is_skipped_like_any_rule() {
-    let rule = OwnRule::parse("invites.rego", INVITES).unwrap();
-    assert_eq!(judged(&rule, &tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}))).verdict, Verdict::Passed);
-    let found = judged(&rule, &tenant(json!({"allowInvitesFrom": "everyone"})));
+    assert_eq!(judged(INVITES, &tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}))).verdict, Verdict::Passed);
+    let found = judged(INVITES, &tenant(json!({"allowInvitesFrom": "everyone"})));
     assert_eq!((found.verdict, found.concerns[0].says.as_str()), (Verdict::Failed, "allowInvitesFrom is everyone"));
     // Missing in each way: the setting, its value, the object, the collection, the permission.
     for body in [json!({}), json!({"allowInvitesFrom": null})] {
-        let found = judged(&rule, &tenant(body));
+        let found = judged(INVITES, &tenant(body));
         assert_eq!(found.verdict, Verdict::Skipped, "{found:?}");
         assert!(found.note.contains("neither failed nor passed"));
     }
     let good = tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}));
     let mut lacking = good.clone();
     lacking.collections.get_mut("identity/authorization").unwrap().objects.clear();
-    assert_eq!(judged(&rule, &lacking).verdict, Verdict::Skipped);
+    assert_eq!(judged(INVITES, &lacking).verdict, Verdict::Skipped);
     lacking.collections.clear();
-    assert_eq!(judged(&rule, &lacking).verdict, Verdict::Skipped);
+    assert_eq!(judged(INVITES, &lacking).verdict, Verdict::Skipped);
     let mut denied = good;
     denied.collections.get_mut("identity/authorization").unwrap().state = CollectionState::Failed { why: "503".into(), kept: true };
-    assert!(judged(&rule, &denied).note.contains("503"));
+    assert!(judged(INVITES, &denied).note.contains("503"));
+}
+
+#[test]
+fn a_rule_that_would_pass_without_its_data_does_not_pass() {
+    let liar = INVITES.replace("passed if policy.allowInvitesFrom == \"adminsAndGuestInviters\"", "passed if count(failed) == 0");
+    assert_ne!(liar, INVITES);
+    let good = tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}));
+    let found = judged(&liar, &good);
+    assert!(found.verdict == Verdict::Skipped && found.note.contains("is missing"), "{found:?}");
+    // Who looks at names alone may say so.
+    let names = liar.replace("\"severity\"", "\"names_only\": true, \"severity\"");
+    assert_eq!(judged(&names, &good).verdict, Verdict::Passed);
 }
 
 #[test]
 fn own_rules_stand_among_the_others_and_can_be_accepted() {
-    let rule = OwnRule::parse("invites.rego", INVITES).unwrap();
     let text = "[[accepted]]\nrule = \"own.admins-invite\"\nreason = \"a trial\"\nby = \"A. Head\"\nuntil = 2027-01-01\n";
-    assert!(Exceptions::parse(text, &[]).unwrap_err().contains("there is no rule"));
-    let own = [rule];
-    let exceptions = Exceptions::parse(text, &own).unwrap();
+    let exceptions = Exceptions::parse(text).unwrap();
     let at = tenant(json!({"allowInvitesFrom": "everyone"}));
-    let find = |e: &Exceptions| judge(&at, e, &own, day()).findings.into_iter().find(|f| f.rule == "own.admins-invite").unwrap();
+    let find = |e: &Exceptions| judge(&at, e, vec![verdict(INVITES, &at)], day()).findings.into_iter().find(|f| f.rule == "own.admins-invite").unwrap();
     assert_eq!(find(&Exceptions::default()).verdict, Verdict::Failed);
     assert_eq!(find(&exceptions).verdict, Verdict::Accepted);
+    // A module that is away keeps nothing else from being judged, and is told.
+    let without = judge(&at, &exceptions, Vec::new(), day());
+    assert!(without.idle_exceptions[0].contains("own.admins-invite names a rule that is not there"), "{:?}", without.idle_exceptions);
 }
 
 #[test]
@@ -82,15 +109,22 @@ fn what_fails_when_it_runs_is_skipped_and_says_so() {
     for (failed, says) in [
         ("failed contains {\"object\": 7} if true", "not understood"),
         ("failed := 7", "not understood"),
-        ("failed := {\"x\" | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i * j * k == 0}", "fails"),
+        (
+            "failed := {\"x\" | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i * j * k == 0}",
+            "longer than 2 seconds",
+        ),
+        ("failed contains \"x\" if cuont([1]) == 1", "could not find function cuont"),
         ("failed contains \"x\" if false\nskipped := \"not in the holidays\"", "not in the holidays"),
     ] {
         let text = INVITES.replace("failed contains {\"object\": \"identity/authorization\", \"says\": sprintf(\"allowInvitesFrom is %s\", [policy.allowInvitesFrom])} if {\n    policy.allowInvitesFrom != \"adminsAndGuestInviters\"\n}", failed);
         assert!(text.contains(failed));
-        let found = judged(&OwnRule::parse("x.rego", &text).unwrap(), &at);
+        let found = judged(&text, &at);
         assert_eq!(found.verdict, Verdict::Skipped, "{failed}: {found:?}");
         assert!(found.note.contains(says), "{failed}: {}", found.note);
     }
+    // Whatever a name holds, it is one line and moves no cursor.
+    let forged = INVITES.replace("allowInvitesFrom is %s", "x\\u001b[31m\\nMEDIUM own.fake %s");
+    assert_eq!(judged(&forged, &at).concerns[0].says, "x [31m MEDIUM own.fake everyone");
 }
 
 #[test]
@@ -102,12 +136,14 @@ fn mistakes_in_a_module_are_explained() {
         ("\"inputs\": [\"identity/authorization\"],", "", "missing field `inputs`"),
         ("[\"identity/authorization\"],", "[],", "`inputs` is empty"),
         ("passed if", "good if", "`passed` is missing"),
-        ("passed if policy", "passed if if policy", "line 18"),
+        ("passed if policy", "passed if if policy", "line 18, column"),
         ("package school.invites", "", "line"),
+        ("\"title\": \"Only administrators invite guests\"", "\"title\": input.tenant", "must not depend on the input"),
     ] {
         let text = INVITES.replace(from, to);
         assert_ne!(text, INVITES, "{from}");
-        let why = OwnRule::parse("invites.rego", &text).unwrap_err();
+        let answer = run(&Question { file: "invites.rego".into(), text, input: None });
+        let Answer::Broken(why) = answer else { panic!("{from}: {answer:?}") };
         assert!(why.starts_with("invites.rego: ") && why.contains(says) && why.lines().count() == 1, "{from}: {why}");
     }
 }

@@ -178,8 +178,8 @@ fn settings(template: &str, values: &[(&str, &str)]) -> Tenant {
 
 fn judged(id: &str, tenant: &Tenant) -> strongroom_guards::Finding {
     let text = "[[exclusion]]\nwho = \"Emergency access\"\nkind = \"break-glass\"\nreason = \"last way in\"\n";
-    let exceptions = if tenant.exceptions { Exceptions::parse(text, &[]).unwrap() } else { Exceptions::default() };
-    let report = judge(&tenant.configuration, &exceptions, &[], jiff::civil::date(2026, 11, 1));
+    let exceptions = if tenant.exceptions { Exceptions::parse(text).unwrap() } else { Exceptions::default() };
+    let report = judge(&tenant.configuration, &exceptions, Vec::new(), jiff::civil::date(2026, 11, 1));
     report.findings.into_iter().find(|f| f.rule == id).unwrap_or_else(|| panic!("no rule {id}"))
 }
 

@@ -16,9 +16,17 @@ pub use managed::{Empty, MANAGED, Managed, is_managed, managed_every_h};
 pub use read::{With, read};
 use serde_json::Value;
 pub use settle::{EVERYWHERE, MICROSOFT_TENANT, Raw, settle};
+use std::collections::BTreeSet;
 use strongroom_model::CollectionState;
 
 /// How a collection ended, when it was not read whole, and its objects as the service gave them.
 type Collected = (Option<CollectionState>, Vec<Value>);
 
 pub use write::{Call, Done, How, SETTERS, Setter, carry_out};
+
+/// Every collection that a snapshot can have.
+pub fn collections() -> BTreeSet<&'static str> {
+    let made = ["directory/federation", "applications/permissions", "directory/referenced-groups", "directory/privileged-users"];
+    let read = CATALOG.iter().chain(MANAGED.iter().map(|m| &m.collector)).map(|c| c.name);
+    read.chain(NO_API.iter().map(|(name, _)| *name)).chain(made).collect()
+}
