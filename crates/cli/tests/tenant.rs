@@ -67,6 +67,57 @@ fn every_rule_is_silent_at_a_kept_school_and_fires_at_a_careless_one() {
     assert_eq!(bad["score"], 0);
 }
 
+/// A tenant made of Microsoft's own examples, which nobody wrote with this program in mind: it is read, kept and judged.
+#[test]
+fn what_microsoft_publishes_as_examples_is_read_and_judged() {
+    let path = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/graph/examples.jsonl");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        println!("SKIPPED: {} is not here, so no tenant was made of it", path.display());
+        return;
+    };
+    // By path: lists, and single objects read by their id.
+    let mut lists: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut ones: BTreeMap<String, Value> = BTreeMap::new();
+    for line in text.lines() {
+        let e: Value = serde_json::from_str(line).unwrap();
+        let Some(url) = e["url"].as_str().filter(|_| e["method"] == "GET" && e["status"] == 200) else { continue };
+        let path = url.split_once(".com/").map_or(url, |(_, p)| p);
+        let path = path.split_once('/').map_or("", |(_, p)| p).split('?').next().unwrap().trim_end_matches('/').to_lowercase();
+        let body = &e["response_body"];
+        match (body["value"].as_array(), &body["value"], path.rsplit_once('/')) {
+            (Some(rows), ..) => lists.entry(path).or_default().extend(rows.iter().filter(|r| r.is_object()).cloned()),
+            (None, one @ Value::Object(_), Some((above, _))) => lists.entry(above.to_owned()).or_default().push(one.clone()),
+            (None, _, above) if body.is_object() => {
+                ones.insert(path.clone(), body.clone());
+                above.into_iter().for_each(|(above, _)| lists.entry(above.to_owned()).or_default().push(body.clone()));
+            }
+            _ => {}
+        }
+    }
+    let school = school(&tiny(Care::Hardened));
+    let set = |path: &str, value: &Value| {
+        let body = serde_json::json!({"path": path, "value": value}).to_string();
+        school.sim.control("POST", "/sim/configuration", "", body.as_bytes()).status == 200
+    };
+    let own = ["users", "groups"];
+    let many = lists.iter().filter(|(p, rows)| !own.contains(&p.as_str()) && !rows.is_empty() && set(p, &Value::from((*rows).clone()))).count();
+    let single = ones.iter().filter(|(p, one)| set(p, one)).count();
+    assert!(many >= 20 && single >= 3, "{many} lists and {single} single settings of the examples are settings");
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "snapshot"]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stderr)));
+    let unread: Vec<_> =
+        report["collections"].as_object().unwrap().iter().filter(|(_, s)| !["collected", "no-api"].contains(&s["state"].as_str().unwrap())).collect();
+    assert!(unread.iter().all(|(n, _)| ["applications/permissions"].contains(&n.as_str())), "{unread:#?}");
+    let found: Value = serde_json::from_slice(&school.run(&["--tenant", "school0", "--json", "tenant", "check"]).stdout).unwrap();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    verdicts(&found).values().for_each(|v| *counts.entry(v.clone()).or_default() += 1);
+    println!("{many} lists and {single} single settings of the examples; {} objects; {counts:?}", report["objects"]);
+    assert!(counts["failed"] > 10 && counts["skipped"] > 5, "{counts:?}");
+    let again: Value = serde_json::from_slice(&school.run(&["--tenant", "school0", "--json", "tenant", "snapshot"]).stdout).unwrap();
+    assert_eq!(again["files_changed"], 0);
+    school.check();
+}
+
 #[test]
 fn equal_schools_have_equal_trees_and_a_second_look_changes_nothing() {
     let schools = school_with(&[tiny(Care::Hardened), SeedPlan { seed: 99, ..tiny(Care::Hardened) }], "keep_to_budget = false\ntries = 4\npause_ms = 20\n");

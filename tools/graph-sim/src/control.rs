@@ -157,6 +157,29 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             sim.world().tenants[tenant].settings.unlicensed = paths;
             ok()
         }
+        // Other settings at a path: a list, or one object.
+        ("POST", "configuration") => {
+            let mut world = sim.world();
+            let t = &mut world.tenants[tenant];
+            let path = json["path"].as_str().unwrap_or_default().to_lowercase();
+            match (t.settings.many.contains_key(&path), t.settings.one.contains_key(&path), &json["value"]) {
+                (true, _, serde_json::Value::Array(rows)) => {
+                    let mut rows = rows.clone();
+                    for row in &mut rows {
+                        if row["id"].is_null() {
+                            row["id"] = t.ids.guid(&path).into();
+                        }
+                    }
+                    t.settings.many.insert(path, rows);
+                    ok()
+                }
+                (_, true, one @ serde_json::Value::Object(_)) => {
+                    t.settings.one.insert(path, one.clone());
+                    ok()
+                }
+                _ => bad("there are no such settings, or not in this form"),
+            }
+        }
         // Types of resources that Tenant Configuration Management has no rights for.
         ("POST", "managed-forbidden") => {
             let types = json["types"].as_array().into_iter().flatten().filter_map(|p| Some(p.as_str()?.to_lowercase())).collect();
