@@ -17,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) cache_dir: Option<PathBuf>,
     /// Folder of our own rules: Rego modules, judged beside the built-in ones.
     pub(crate) rules_dir: Option<PathBuf>,
+    /// Folder of our own baselines.
+    pub(crate) baselines_dir: Option<PathBuf>,
     #[serde(default, rename = "tenant")]
     pub(crate) tenants: Vec<Tenant>,
     #[serde(default, rename = "repository")]

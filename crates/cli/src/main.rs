@@ -3,6 +3,7 @@
 //! The only product crate that prints, reads the environment or picks paths.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod baseline;
 mod browse;
 mod commands;
 mod config;
@@ -118,6 +119,11 @@ enum Command {
     },
     /// All schools at a glance: scores and failing rules, worst first.
     Fleet(fleet::Fleet),
+    /// Settings that many schools share: plan them, apply them to one school first, then to all.
+    Baseline {
+        #[command(subcommand)]
+        command: baseline::BaselineCommand,
+    },
     /// Make damage good: objects from the other copy, the index from the packs.
     Repair {
         #[command(subcommand)]
@@ -218,6 +224,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Vault { command } => vault::vault(&global, command).await,
         Command::Tenant { command } => tenant::tenant(&global, command).await,
+        Command::Baseline { command } => baseline::baseline(&global, command).await,
         Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,

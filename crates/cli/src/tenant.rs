@@ -69,6 +69,9 @@ pub(crate) struct Diff {
     /// Compare with the newest configuration of this tenant instead: what would have to change for ours to be like it.
     #[arg(long, conflicts_with = "old")]
     with: Option<String>,
+    /// Compare with what this baseline wants of the newest configuration: the drift from it.
+    #[arg(long, conflicts_with_all = ["old", "with", "who"])]
+    baseline: Option<String>,
     /// Show each setting that differs.
     #[arg(long)]
     properties: bool,
@@ -278,9 +281,18 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
         Some(name) => Some((config.tenant(Some(name))?.name.clone(), open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?)),
         None => None,
     };
+    let wanted = args.baseline.as_ref().map(|name| crate::baseline::named(&config, name)).transpose()?;
+    let emergency = match &wanted {
+        Some(_) => crate::baseline::emergency(&exceptions(&config, tenant.exceptions.as_ref())?, today()),
+        None => Vec::new(),
+    };
     let (name, old, new) = (tenant.name.clone(), args.old.clone(), args.new.clone());
     let (old, new) = open::blocking(move || {
         let right = load(&repo, &name, &new)?;
+        if let Some(wanted) = &wanted {
+            let left = (right.0, wanted.over(&right.1, &emergency));
+            return Ok((left, right));
+        }
         let left = match (&other, &old) {
             (Some((other, theirs)), _) => return Ok((right, load(theirs, other, "latest")?)),
             (None, Some(old)) => load(&repo, &name, old)?,

@@ -2,7 +2,7 @@
 
 use crate::{
     Global,
-    config::Config,
+    config::{Config, Tenant},
     export::word,
     failure::PARTIAL,
     open, output,
@@ -12,10 +12,11 @@ use crate::{
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
+use std::sync::Arc;
 use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep_managed, plan, restore as apply};
-use strongroom_guards::{Exceptions, Verdict, compare, judge};
-use strongroom_model::Configuration;
-use strongroom_sources::configuration::With;
+use strongroom_guards::{Change, Exceptions, Verdict, compare, judge};
+use strongroom_model::{Configuration, Progress};
+use strongroom_sources::{Client, configuration::With};
 
 #[derive(Args)]
 pub(crate) struct Restore {
@@ -56,7 +57,7 @@ fn guard(configuration: &Configuration, exceptions: &Exceptions, when: &str) -> 
     }
 }
 
-fn describe(plan: &RestorePlan) -> String {
+pub(crate) fn describe(plan: &RestorePlan) -> String {
     let mut out = String::new();
     for a in &plan.acts {
         let what = if a.properties.is_empty() { String::new() } else { format!(": {}", a.properties.join(", ")) };
@@ -67,22 +68,117 @@ fn describe(plan: &RestorePlan) -> String {
     out
 }
 
+/// Reads a tenant's settings as they are, and puts plans into effect.
+pub(crate) struct Hand<'c> {
+    config: &'c Config,
+    tenant: &'c Tenant,
+    reader: Arc<Client>,
+    pub(crate) exceptions: Exceptions,
+    pub(crate) own: Vec<String>,
+    /// What is rationed is taken as it was read last; nothing of it can be set.
+    last: Option<Configuration>,
+}
+
+/// What became of a plan.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Applied {
+    pub(crate) outcomes: Vec<Outcome>,
+    /// What differs still from what is wanted.
+    pub(crate) left: Vec<Change>,
+    /// Why nobody may get in any more.
+    pub(crate) no_way_in: Option<String>,
+}
+
+impl Applied {
+    pub(crate) fn is_whole(&self) -> bool {
+        self.no_way_in.is_none() && self.left.is_empty() && self.outcomes.iter().all(|o| o.failed.is_empty() && !o.waits_for_approval)
+    }
+}
+
+/// Whether a plan touches what decides who gets in.
+fn touches_access(plan: &RestorePlan) -> bool {
+    plan.acts
+        .iter()
+        .any(|a| ["identity/conditional-access-policies", "directory/referenced-groups", "identity/security-defaults"].contains(&a.collection.as_str()))
+}
+
+impl<'c> Hand<'c> {
+    pub(crate) fn new(config: &'c Config, tenant: &'c Tenant, last: Option<Configuration>) -> anyhow::Result<Self> {
+        Ok(Self {
+            config,
+            tenant,
+            reader: open::client(config, tenant, "read", open::real_clock())?,
+            exceptions: exceptions(config, tenant.exceptions.as_ref())?,
+            own: tenant.identities.values().map(|i| i.application_id.clone()).collect(),
+            last,
+        })
+    }
+
+    /// The settings as they are.
+    pub(crate) async fn read(&self, progress: &dyn Progress) -> anyhow::Result<Configuration> {
+        let mut now = strongroom_sources::configuration::read(&self.reader, &self.tenant.name, With::Direct, progress).await?;
+        keep_managed(&mut now, self.last.as_ref());
+        Ok(now)
+    }
+
+    /// Lets symbols that a plan needs stand for what the tenant has of that name.
+    pub(crate) async fn know(&self, now: &mut Configuration, symbols: &[String]) -> anyhow::Result<()> {
+        for symbol in symbols.iter().filter(|s| !now.references.contains_key(*s)).cloned().collect::<Vec<_>>() {
+            let id = strongroom_sources::configuration::find(&self.reader, &symbol).await?;
+            now.references.insert(symbol, id);
+        }
+        Ok(())
+    }
+
+    /// Refuses a plan after which nobody would get in.
+    pub(crate) fn guarded(&self, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> anyhow::Result<()> {
+        if !touches_access(plan) {
+            return Ok(());
+        }
+        let after = guard(&plan.outcome(wanted, now, options), &self.exceptions, "after this");
+        // What stands already is mended first, by somebody who looks at it.
+        if after.is_err() {
+            guard(now, &self.exceptions, "already now")?;
+        }
+        after
+    }
+
+    /// Puts a plan into effect and reads back: what counts is what the tenant says.
+    pub(crate) async fn apply(
+        &self,
+        plan: &RestorePlan,
+        wanted: &Configuration,
+        now: &Configuration,
+        options: &RestoreOptions,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<Applied> {
+        let writer = open::client(self.config, self.tenant, "configure", open::real_clock())?;
+        let outcomes = apply(&writer, self.tenant.graph.as_str(), plan, wanted, now, progress).await;
+        let after = self.read(&strongroom_model::Silent).await?;
+        // What was made anew has another id, and what our own applications may do is not put back.
+        let ours = after.application_symbols(&self.own);
+        let is_ours = |c: &Change| {
+            let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
+            c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
+        };
+        let left = compare(wanted, &after, &self.own, false).changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
+        // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
+        let no_way_in = if touches_access(plan) { guard(&after, &self.exceptions, "as the tenant stands now").err().map(|e| e.to_string()) } else { None };
+        Ok(Applied { outcomes, left, no_way_in })
+    }
+}
+
 pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
     let repo = open::repository(global).await?;
     let (id, wanted) = load(&repo, &tenant.name, &args.to)?;
-    let reader = open::client(&config, tenant, "read", open::real_clock())?;
+    let hand = Hand::new(&config, tenant, strongroom_engine::configuration::latest(&repo, &tenant.name)?.map(|(_, c)| c))?;
     let bar = Bar::new(global.quiet || global.json);
-    let now = strongroom_sources::configuration::read(&reader, &tenant.name, With::Direct, bar.as_ref()).await;
+    let now = hand.read(bar.as_ref()).await;
     bar.finish();
-    let mut now = now?;
-    // What is rationed is taken as it was read last; nothing of it can be set.
-    let last = strongroom_engine::configuration::latest(&repo, &tenant.name)?.map(|(_, c)| c);
-    keep_managed(&mut now, last.as_ref());
-    let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
-    let options = RestoreOptions { chosen: args.objects.clone(), remove_added: args.remove_added, own: own.clone(), report_only: args.report_only };
+    let now = now?;
+    let options = RestoreOptions { chosen: args.objects.clone(), remove_added: args.remove_added, own: hand.own.clone(), report_only: args.report_only };
     let plan = plan(&wanted, &now, &options)?;
     if !global.json {
         print!("{}", describe(&plan));
@@ -95,10 +191,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         }
         return Ok(if plan.cannot.is_empty() { 0 } else { PARTIAL });
     }
-    let policies = plan.acts.iter().any(|a| ["identity/conditional-access-policies", "directory/referenced-groups"].contains(&a.collection.as_str()));
-    if policies {
-        guard(&plan.outcome(&wanted, &now, &options), &exceptions, "after this")?;
-    }
+    hand.guarded(&plan, &wanted, &now, &options)?;
     if args.dry_run {
         if global.json {
             println!("{}", json!({"snapshot": id.to_string(), "plan": plan}));
@@ -110,52 +203,32 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         println!("nothing was changed");
         return Ok(0);
     }
-    let writer = open::client(&config, tenant, "configure", open::real_clock())?;
     let bar = Bar::new(global.quiet || global.json);
-    let outcomes = apply(&writer, tenant.graph.as_str(), &plan, &wanted, &now, bar.as_ref()).await;
+    let applied = hand.apply(&plan, &wanted, &now, &options, bar.as_ref()).await;
     bar.finish();
-    // Read back: what counts is what the tenant says.
-    let mut after = strongroom_sources::configuration::read(&reader, &tenant.name, With::Direct, &strongroom_model::Silent).await?;
-    keep_managed(&mut after, last.as_ref());
-    // What was made anew has another id, and what our own applications may do is not put back.
-    let ours = after.application_symbols(&own);
-    let is_ours = |c: &strongroom_guards::Change| {
-        let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
-        c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
-    };
-    let left: Vec<_> = compare(&wanted, &after, &own, false).changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
-    // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
-    let no_way_in = if policies { guard(&after, &exceptions, "as the tenant stands now").err().map(|e| e.to_string()) } else { None };
-    report(global, &id.to_string(), &plan, &outcomes, &left, no_way_in.as_deref())?;
-    let whole = no_way_in.is_none() && outcomes.iter().all(|o| o.failed.is_empty() && !o.waits_for_approval) && left.is_empty();
-    Ok(if whole { 0 } else { PARTIAL })
+    let applied = applied?;
+    if global.json {
+        println!("{}", json!({"snapshot": id.to_string(), "plan": plan, "outcomes": applied.outcomes, "left": applied.left, "no_way_in": applied.no_way_in}));
+    } else {
+        report(&applied, &format!("snapshot {}", id.short()));
+    }
+    Ok(if applied.is_whole() { 0 } else { PARTIAL })
 }
 
-fn report(
-    global: &Global,
-    id: &str,
-    plan: &RestorePlan,
-    outcomes: &[Outcome],
-    left: &[strongroom_guards::Change],
-    no_way_in: Option<&str>,
-) -> anyhow::Result<()> {
-    if global.json {
-        println!("{}", json!({"snapshot": id, "plan": plan, "outcomes": outcomes, "left": left, "no_way_in": no_way_in}));
-        return Ok(());
-    }
-    for o in outcomes.iter().filter(|o| !o.failed.is_empty()) {
+/// What became of it, for people.
+pub(crate) fn report(applied: &Applied, wanted: &str) {
+    for o in applied.outcomes.iter().filter(|o| !o.failed.is_empty()) {
         println!("{}", output::alarm(&format!("FAILED  {}: {}", o.object, o.failed)));
     }
-    for o in outcomes.iter().filter(|o| o.waits_for_approval) {
+    for o in applied.outcomes.iter().filter(|o| o.waits_for_approval) {
         println!("waits for approval by a second administrator: {}", o.object);
     }
-    if let Some(why) = no_way_in {
+    if let Some(why) = &applied.no_way_in {
         println!("{}", output::alarm(why));
     }
-    for c in left {
+    for c in &applied.left {
         println!("differs still: {}", c.says);
     }
-    let failed = outcomes.iter().filter(|o| !o.failed.is_empty()).count();
-    println!("{} of {} objects were set; {} differ still from snapshot {id:.8}", outcomes.len() - failed, outcomes.len(), left.len());
-    Ok(())
+    let failed = applied.outcomes.iter().filter(|o| !o.failed.is_empty()).count();
+    println!("{} of {} objects were set; {} differ still from {wanted}", applied.outcomes.len() - failed, applied.outcomes.len(), applied.left.len());
 }

@@ -396,6 +396,73 @@ fn own_rules_judge_beside_the_others_and_bad_ones_take_nothing_down() {
     );
 }
 
+/// A baseline over several schools: planned, one first, the others only when that went well, nothing to do the second time.
+#[test]
+fn a_baseline_goes_to_one_school_first_and_then_to_the_others() {
+    let plans = [tiny(Care::Sloppy), SeedPlan { seed: 7, ..tiny(Care::Sloppy) }, SeedPlan { seed: 8, ..tiny(Care::Hardened) }];
+    let schools = school_with(&plans, "keep_to_budget = false\ntries = 4\npause_ms = 20\n");
+    let json = |args: &[&str]| -> (i32, Value) {
+        let out = schools.run(&[&["--json"], args].concat());
+        (out.status.code().unwrap(), serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{args:?}: {}", String::from_utf8_lossy(&out.stderr))))
+    };
+    assert!(schools.ok(&["baseline", "list"]).contains("school-strong"));
+    // Nothing was kept yet, so there would be no way back.
+    let (code, refused) = json(&["baseline", "plan", "school-strong"]);
+    assert!(code == 3 && refused["tenants"][0]["error"].as_str().unwrap().contains("no way back"), "{refused}");
+    for n in 0..3 {
+        tenant(&schools, &format!("school{n}"), &["snapshot"]);
+        schools.sim.control("POST", "/sim/consent", &format!("tenant={n}"), b"{}");
+    }
+    // No account for emergencies is named: a policy for everybody could lock everybody out.
+    let (_, refused) = json(&["baseline", "plan", "school-strong"]);
+    assert!(refused["tenants"][0]["error"].as_str().unwrap().contains("emergency"), "{refused}");
+    std::fs::write(schools.path("exceptions.toml"), "[[exclusion]]\nwho = \"Emergency access\"\nkind = \"break-glass\"\nreason = \"the last way in\"\n")
+        .unwrap();
+    let config = std::fs::read_to_string(schools.path("strongroom.toml")).unwrap();
+    let config =
+        (0..3).fold(config, |c, n| c.replace(&format!("name = \"school{n}\"\n"), &format!("name = \"school{n}\"\nexceptions = \"exceptions.toml\"\n")));
+    std::fs::write(schools.path("strongroom.toml"), config).unwrap();
+    // A policy of the school's own locks them out already: that comes first, or somebody answers for it.
+    let (_, refused) = json(&["baseline", "plan", "school-strong"]);
+    assert!(
+        refused["tenants"][0]["error"].as_str().unwrap().starts_with("already now, identity/conditional-access-policies/MFA for everyone, some day"),
+        "{refused}"
+    );
+    let accepted = "[[accepted]]\nrule = \"access.emergency-access\"\nobject = \"identity/conditional-access-policies/MFA for everyone, some day\"\nreason = \"goes with the baseline\"\nby = \"A. Head\"\nuntil = 2099-01-01\n";
+    let text = std::fs::read_to_string(schools.path("exceptions.toml")).unwrap();
+    std::fs::write(schools.path("exceptions.toml"), text + accepted).unwrap();
+    let before = tenant(&schools, "school0", &["check"])["score"].as_u64().unwrap();
+    let (code, plan) = json(&["baseline", "plan", "school-strong"]);
+    assert_eq!(code, 0, "{plan}");
+    let acts = |v: &Value, n: usize| v["tenants"][n]["plan"]["acts"].as_array().unwrap().len();
+    assert!(acts(&plan, 0) >= 8, "{plan}");
+    // The first fails when it may not write, and then the others are left alone.
+    schools.sim.control("POST", "/sim/consent", "tenant=1", br#"{"revoke": true}"#);
+    schools.sim.clear_log();
+    let (code, stopped) = json(&["baseline", "apply", "school-strong", "--first", "school1", "--yes"]);
+    assert!(code == 3 && stopped["tenants"].as_array().unwrap().len() == 1 && stopped["tenants"][0]["tenant"] == "school1", "{stopped}");
+    schools.sim.control("POST", "/sim/consent", "tenant=1", b"{}");
+    let (code, done) = json(&["baseline", "apply", "school-strong", "--yes"]);
+    assert_eq!(code, 0, "{done:#}");
+    for n in 0..3 {
+        assert_eq!(done["tenants"][n]["left"], serde_json::json!([]), "school{n}");
+    }
+    let (_, again) = json(&["baseline", "plan", "school-strong"]);
+    assert_eq!((acts(&again, 0), acts(&again, 1), acts(&again, 2)), (0, 0, 0), "{again}");
+    tenant(&schools, "school0", &["snapshot"]);
+    let found = tenant(&schools, "school0", &["check"]);
+    let verdict = verdicts(&found);
+    for rule in ["access.legacy-authentication", "access.mfa", "access.phishing-resistant-admins", "access.high-risk-users", "authentication.weak-methods"] {
+        assert_eq!(verdict[rule], "passed", "{rule}");
+    }
+    assert!(found["score"].as_u64().unwrap() > before + 10, "{before} and {}", found["score"]);
+    // Drift against it: what somebody changes is told, and only that.
+    schools.sim.config_attack(0, "lockout-off");
+    tenant(&schools, "school0", &["snapshot"]);
+    let drift = tenant(&schools, "school0", &["diff", "--baseline", "school-strong"]);
+    assert!(drift["changes"].as_array().unwrap().len() == 1 && drift.to_string().contains("LockoutThreshold"), "{drift:#}");
+}
+
 #[test]
 fn findings_can_be_accepted_until_a_day_and_mistakes_in_the_file_are_explained() {
     let school = school(&tiny(Care::Sloppy));

@@ -3,6 +3,7 @@
 //! Functions over what was collected, nothing else. A rule that lacks its data says *skipped* and why; it never passes (law 7).
 //! Deliberately absent: network, repository, files, clock. Start at [`judge`] and [`rule::Rule`].
 
+mod baseline;
 mod coverage;
 mod drift;
 mod facts;
@@ -14,6 +15,7 @@ pub mod rule;
 mod rules;
 mod words;
 
+pub use baseline::Baseline;
 pub use coverage::{Cover, OTHERWISE, covered_by};
 pub use drift::{Change, Comparison, Kind, Property, Rank, attribute, compare};
 pub use facts::{Acceptance, Exceptions, Exclusion, Facts};

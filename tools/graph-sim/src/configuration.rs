@@ -455,6 +455,13 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
     let now = world.now();
     let body = call.req.json(area)?;
     let Value::Object(new) = body else { return Err(ApiError::bad_request(area, "The request body must be an object.".to_owned())) };
+    if path == "identity/conditionalaccess/policies"
+        && new.get("state").is_some_and(|s| s == "enabled")
+        && world.tenants[call.tenant].settings.one.get("policies/identitysecuritydefaultsenforcementpolicy").is_some_and(|d| d["isEnabled"] == true)
+    {
+        let says = "Security Defaults is enabled in the tenant. You must disable Security defaults before enabling a Conditional Access policy.";
+        return Err(ApiError::new(400, "BadRequest", says));
+    }
     let actor = world.tenants[call.tenant].apps.iter().find(|a| a.app_id == call.app).map(|a| a.name.clone()).unwrap_or_default();
     let tenant = &mut world.tenants[call.tenant];
     let wrong = || Err(ApiError::new(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."));

@@ -11,6 +11,8 @@ use strongroom_sources::{
     configuration::{Call, Done, How, SETTERS, Setter, carry_out},
 };
 
+const DEFAULTS: &str = "identity/security-defaults";
+
 /// What to put back, and how.
 #[derive(Debug, Clone, Default)]
 pub struct RestoreOptions {
@@ -140,6 +142,13 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
                 plan.cannot.push((format!("{collection}/{name}"), unsettable(collection).to_owned()));
             }
         }
+    }
+    // Graph refuses policies that are on while security defaults are: what goes off goes off first.
+    if wanted.object(DEFAULTS, "security-defaults").is_some_and(|o| o.body["isEnabled"] == false)
+        && let Some(at) = plan.acts.iter().position(|a| a.collection == DEFAULTS)
+    {
+        let off = plan.acts.remove(at);
+        plan.acts.insert(0, off);
     }
     removals.reverse();
     plan.acts.extend(removals);

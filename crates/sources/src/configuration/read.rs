@@ -348,3 +348,23 @@ fn ids_in(v: &Value, out: &mut BTreeSet<String>) {
         _ => {}
     }
 }
+
+/// The id of the user or group that a symbol names: `@users/ann@school`, `@groups/Emergency access`.
+///
+/// # Errors
+/// When the tenant has none, or several of that name.
+pub async fn find(client: &Client, symbol: &str) -> Result<String, Error> {
+    let none = || Error::new(ErrorKind::NotFound, format!("the tenant has no {}", symbol.trim_start_matches('@').replacen('/', " ", 1)));
+    let (kind, name) = symbol.strip_prefix('@').and_then(|s| s.split_once('/')).ok_or_else(none)?;
+    if kind == "users" {
+        let user: Value = client.json(&Request::get(Scope::Directory, format!("users/{}?$select=id", escape(name)))).await?;
+        return user["id"].as_str().map(str::to_owned).ok_or_else(none);
+    }
+    let filter = escape(&format!("displayName eq '{}'", name.replace('\'', "''")));
+    let found = client.list(&Request::get(Scope::Directory, format!("groups?$filter={filter}&$select=id,displayName"))).await?;
+    match found.as_slice() {
+        [one] => one["id"].as_str().map(str::to_owned).ok_or_else(none),
+        [] => Err(none()),
+        _ => Err(Error::new(ErrorKind::BadRequest, format!("the tenant has several groups named {name}; name the accounts instead"))),
+    }
+}

@@ -1,0 +1,253 @@
+//! Baselines: settings that many schools share, planned for all, applied to one first, then to the others.
+
+use crate::{
+    Global,
+    config::{Config, Tenant},
+    failure::PARTIAL,
+    open, output,
+    progress::Bar,
+    tenant_restore::{Applied, Hand, describe, report},
+};
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use strongroom_engine::configuration::{RestoreOptions, RestorePlan, latest, plan};
+use strongroom_guards::{Baseline, Exceptions};
+use strongroom_model::Configuration;
+
+#[derive(Subcommand)]
+pub(crate) enum BaselineCommand {
+    /// List the baselines.
+    List,
+    /// Print one, to start one of your own from.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Show what it would change, in one tenant or in all.
+    Plan(Which),
+    /// Apply it: to one tenant first, then, when that went well, to the others.
+    Apply(Apply),
+}
+
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The baseline.
+    name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Apply {
+    /// The baseline.
+    name: String,
+    /// The tenant that goes first; the first of the configuration by default. --tenant takes that one alone.
+    #[arg(long)]
+    first: Option<String>,
+    /// Conditional Access policies that are made or switched on only report, until somebody switches them on.
+    #[arg(long)]
+    report_only: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyhow::Result<i32> {
+    // Those that come with the program need no configuration.
+    let config = if global.config.exists() { Some(Config::read(&global.config)?) } else { None };
+    let all = known(config.as_ref())?;
+    let named = |name: &str| {
+        all.iter()
+            .find(|b| b.name == name)
+            .with_context(|| format!("there is no baseline {name:?}, only: {}", all.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ")))
+    };
+    match command {
+        BaselineCommand::List if global.json => println!("{}", serde_json::to_string(&all)?),
+        BaselineCommand::List => {
+            let rows: Vec<Vec<String>> = all.iter().map(|b| vec![b.name.clone(), b.chosen().len().to_string(), b.title.clone()]).collect();
+            print!("{}", output::table(&["baseline", "objects", "what for"], &rows));
+        }
+        BaselineCommand::Show { name } => println!("{}", serde_json::to_string_pretty(named(&name)?)?),
+        BaselineCommand::Plan(a) => return plans(global, named(&a.name)?).await,
+        BaselineCommand::Apply(a) => return apply(global, named(&a.name)?, &a).await,
+    }
+    Ok(0)
+}
+
+/// The baseline of this name.
+pub(crate) fn named(config: &Config, name: &str) -> anyhow::Result<Baseline> {
+    known(Some(config))?.into_iter().find(|b| b.name == name).with_context(|| format!("there is no baseline {name:?}; `strongroom baseline list` lists them"))
+}
+
+/// Those of the program, and those of the configuration's folder.
+fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
+    let mut all = Baseline::built_in();
+    let Some((config, dir)) = config.and_then(|c| Some((c, c.baselines_dir.as_ref()?))) else { return Ok(all) };
+    let dir = config.path(dir);
+    let entries = std::fs::read_dir(&dir).with_context(|| format!("the folder of baselines {} cannot be read", dir.display()))?;
+    let mut files: Vec<_> = entries.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    files.retain(|f| f.extension().is_some_and(|e| e == "json"));
+    files.sort();
+    for file in files {
+        let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let one = Baseline::parse(&text).map_err(|e| anyhow::anyhow!("the baseline {} is wrong: {e}", file.display()))?;
+        if all.iter().any(|b| b.name == one.name) {
+            bail!("the baseline {} has the name {}, which another has too", file.display(), one.name);
+        }
+        all.push(one);
+    }
+    Ok(all)
+}
+
+/// One tenant, and what the baseline would change in it.
+struct Planned<'c> {
+    hand: Hand<'c>,
+    wanted: Configuration,
+    now: Configuration,
+    options: RestoreOptions,
+    plan: RestorePlan,
+}
+
+/// Accounts for emergencies, as policies name them.
+pub(crate) fn emergency(exceptions: &Exceptions, today: jiff::civil::Date) -> Vec<String> {
+    let valid = exceptions.exclusions.iter().filter(|e| e.kind == "break-glass" && e.until.is_none_or(|u| u >= today));
+    valid.map(|e| if e.who.contains('@') { format!("@users/{}", e.who) } else { format!("@groups/{}", e.who) }).collect()
+}
+
+async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, baseline: &Baseline, report_only: bool) -> anyhow::Result<Planned<'c>> {
+    // A school that was never snapshotted has no way back: the snapshot is the undo.
+    let repo = open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
+    let name = tenant.name.clone();
+    let last = open::blocking(move || Ok(latest(&repo, &name)?)).await?.with_context(|| {
+        format!("no configuration of {} was kept yet, so there would be no way back; `strongroom --tenant {0} tenant snapshot` keeps it", tenant.name)
+    })?;
+    let hand = Hand::new(config, tenant, Some(last.1))?;
+    let bar = Bar::new(global.quiet || global.json);
+    let now = hand.read(bar.as_ref()).await;
+    bar.finish();
+    let mut now = now?;
+    let accounts = emergency(&hand.exceptions, crate::tenant::today());
+    hand.know(&mut now, &accounts).await?;
+    let wanted = baseline.over(&now, &accounts);
+    let options = RestoreOptions { chosen: baseline.chosen(), own: hand.own.clone(), report_only, remove_added: false };
+    // Collections that were not read hold none of the chosen objects.
+    let reach = RestoreOptions {
+        chosen: options.chosen.iter().filter(|c| c.rsplit_once('/').is_some_and(|(at, name)| wanted.object(at, name).is_some())).cloned().collect(),
+        ..options.clone()
+    };
+    let mut plan = plan(&wanted, &now, &reach)?;
+    plan.cannot = baseline.out_of_reach(&now);
+    plan.added.clear();
+    hand.guarded(&plan, &wanted, &now, &reach)?;
+    Ok(Planned { hand, wanted, now, options: reach, plan })
+}
+
+fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c Tenant>> {
+    match &global.tenant {
+        Some(name) => Ok(vec![config.tenant(Some(name))?]),
+        None => Ok(config.tenants.iter().collect()),
+    }
+}
+
+async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<i32> {
+    let config = Config::read(&global.config)?;
+    let mut rows = Vec::new();
+    let mut code = 0;
+    for tenant in tenants(global, &config)? {
+        match planned(global, &config, tenant, baseline, false).await {
+            Ok(p) if global.json => rows.push(json!({"tenant": tenant.name, "plan": p.plan})),
+            Ok(p) => {
+                println!("{}: {} to set, {} out of reach", tenant.name, p.plan.acts.len(), p.plan.cannot.len());
+                describe(&p.plan).lines().for_each(|l| println!("  {l}"));
+            }
+            Err(e) => {
+                code = PARTIAL;
+                match global.json {
+                    true => rows.push(json!({"tenant": tenant.name, "error": format!("{e:#}")})),
+                    false => println!("{}", output::alarm(&format!("{}: cannot be planned: {e:#}", tenant.name))),
+                }
+            }
+        }
+    }
+    if global.json {
+        println!("{}", json!({"baseline": baseline.name, "tenants": rows}));
+    }
+    Ok(code)
+}
+
+async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Result<i32> {
+    let config = Config::read(&global.config)?;
+    let mut all = tenants(global, &config)?;
+    if let Some(first) = &args.first {
+        let at = all.iter().position(|t| t.name == *first).with_context(|| format!("there is no tenant {first:?} to go first"))?;
+        let first = all.remove(at);
+        all.insert(0, first);
+    }
+    let mut rows: Vec<(String, Result<Option<Applied>, String>)> = Vec::new();
+    for (n, tenant) in all.iter().enumerate() {
+        let outcome = one(global, &config, tenant, baseline, args).await;
+        let row = outcome.map_err(|e| format!("{e:#}"));
+        let good = row.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole));
+        rows.push((tenant.name.clone(), row));
+        let rest = all.len() - n - 1;
+        if n == 0 && rest > 0 && !good {
+            eprintln!("{}", output::alarm(&format!("it did not go well in {}, so the {rest} others were left alone", tenant.name)));
+            break;
+        }
+        if n == 0 && rest > 0 && !args.yes && !output::confirm(&format!("It went well in {}. Go on with the {rest} others?", tenant.name))? {
+            break;
+        }
+    }
+    let code =
+        if rows.iter().all(|(_, r)| r.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole))) && rows.len() == all.len() { 0 } else { PARTIAL };
+    if global.json {
+        let shown: Vec<_> = rows
+            .iter()
+            .map(|(name, r)| match r {
+                Ok(Some(a)) => json!({"tenant": name, "outcomes": a.outcomes, "left": a.left, "no_way_in": a.no_way_in}),
+                Ok(None) => json!({"tenant": name, "declined": true}),
+                Err(e) => json!({"tenant": name, "error": e}),
+            })
+            .collect();
+        println!("{}", json!({"baseline": baseline.name, "tenants": shown}));
+        return Ok(code);
+    }
+    let table: Vec<Vec<String>> = rows
+        .iter()
+        .map(|(name, r)| match r {
+            Ok(Some(a)) => {
+                let set = a.outcomes.iter().filter(|o| o.failed.is_empty() && !o.waits_for_approval).count();
+                let failed = a.outcomes.iter().filter(|o| !o.failed.is_empty()).count();
+                let waiting = a.outcomes.iter().filter(|o| o.waits_for_approval).count();
+                vec![name.clone(), set.to_string(), failed.to_string(), waiting.to_string(), a.left.len().to_string(), String::new()]
+            }
+            Ok(None) => vec![name.clone(), "0".into(), "0".into(), "0".into(), String::new(), "declined".into()],
+            Err(e) => vec![name.clone(), "0".into(), "0".into(), "0".into(), String::new(), e.clone()],
+        })
+        .chain(all.iter().skip(rows.len()).map(|t| vec![t.name.clone(), "0".into(), "0".into(), "0".into(), String::new(), "left alone".into()]))
+        .collect();
+    print!("{}", output::table(&["school", "set", "failed", "waiting", "differ still", "note"], &table));
+    Ok(code)
+}
+
+/// Applies it to one tenant; nothing, when somebody says no.
+async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Baseline, args: &Apply) -> anyhow::Result<Option<Applied>> {
+    let p = planned(global, config, tenant, baseline, args.report_only).await?;
+    if !global.json {
+        println!("{}: {} to set, {} out of reach", tenant.name, p.plan.acts.len(), p.plan.cannot.len());
+        print!("{}", describe(&p.plan));
+    }
+    if p.plan.acts.is_empty() {
+        return Ok(Some(Applied { outcomes: Vec::new(), left: Vec::new(), no_way_in: None }));
+    }
+    if !args.yes && !output::confirm(&format!("Change {} objects of {} as {} says?", p.plan.acts.len(), tenant.name, baseline.name))? {
+        return Ok(None);
+    }
+    let bar = Bar::new(global.quiet || global.json);
+    let applied = p.hand.apply(&p.plan, &p.wanted, &p.now, &p.options, bar.as_ref()).await;
+    bar.finish();
+    let applied = applied?;
+    if !global.json {
+        report(&applied, &baseline.name);
+    }
+    Ok(Some(applied))
+}
