@@ -463,6 +463,37 @@ fn a_baseline_goes_to_one_school_first_and_then_to_the_others() {
     assert!(drift["changes"].as_array().unwrap().len() == 1 && drift.to_string().contains("LockoutThreshold"), "{drift:#}");
 }
 
+/// Multi Admin Approval holds a write back: it waits, keeps nothing else from being done, and goes through once it is approved.
+#[test]
+fn a_write_that_a_second_administrator_must_approve_waits_and_is_not_failed() {
+    let school = hardened();
+    let policies = serde_json::json!({"path": "deviceManagement/operationApprovalPolicies", "value": [{"displayName": "Approve compliance", "policyType": "compliancePolicy", "approverGroupIds": ["x"]}]});
+    school.sim.control("POST", "/sim/configuration", "", policies.to_string().as_bytes());
+    school.sim.control("POST", "/sim/consent", "", b"{}");
+    let first = tenant(&school, "school0", &["snapshot"])["snapshot"].as_str().unwrap().to_owned();
+    school.sim.config_attack(0, "compliance-deleted");
+    school.sim.config_attack(0, "ca-off");
+    let restore = || -> Value {
+        let out = school.run(&["--tenant", "school0", "--json", "tenant", "restore", "--to", &first, "--yes"]);
+        serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stderr)))
+    };
+    let waiting = |v: &Value| -> Vec<String> {
+        let all = v["outcomes"].as_array().unwrap().iter();
+        all.filter(|o| o["waits_for_approval"] == true).map(|o| o["object"].as_str().unwrap().to_owned()).collect()
+    };
+    let done = restore();
+    assert_eq!(waiting(&done), ["devices/compliance-policies/Windows is healthy"]);
+    assert!(done["outcomes"].as_array().unwrap().iter().all(|o| o["failed"] == "") && done["left"].as_array().unwrap().len() == 1, "{done:#}");
+    // Nobody has approved yet: it waits still, and asks no second time.
+    assert_eq!(waiting(&restore()).len(), 1);
+    school.sim.control("POST", "/sim/approve", "", b"");
+    let done = restore();
+    assert!(waiting(&done).is_empty(), "{done:#}");
+    let left: Vec<&str> = done["left"].as_array().unwrap().iter().map(|c| c["collection"].as_str().unwrap()).collect();
+    assert!(left.iter().all(|c| *c == "devices/compliance-policies"), "only its assignments are left: {left:?}");
+    assert!(school.sim.log().iter().filter(|r| r.method == "POST" && r.path.contains("deviceCompliancePolicies")).any(|r| r.status == 201));
+}
+
 #[test]
 fn findings_can_be_accepted_until_a_day_and_mistakes_in_the_file_are_explained() {
     let school = school(&tiny(Care::Sloppy));

@@ -157,6 +157,13 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             sim.world().tenants[tenant].settings.unlicensed = paths;
             ok()
         }
+        // A second administrator approves everything that waits.
+        ("POST", "approve") => {
+            let mut world = sim.world();
+            let requests = world.tenants[tenant].settings.many.entry("devicemanagement/operationapprovalrequests".to_owned()).or_default();
+            requests.iter_mut().filter(|r| r["status"] == "needsApproval").for_each(|r| r["status"] = "approved".into());
+            ok()
+        }
         // Other settings at a path: a list, or one object.
         ("POST", "configuration") => {
             let mut world = sim.world();
