@@ -178,6 +178,19 @@ impl VaultEntry {
 const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
 
 impl Config {
+    /// One without anything in it, for commands that are told everything.
+    pub(crate) fn here() -> Self {
+        Self {
+            cache_dir: None,
+            rules_dir: None,
+            baselines_dir: None,
+            tenants: Vec::new(),
+            repositories: Vec::new(),
+            vaults: Vec::new(),
+            base: std::env::current_dir().unwrap_or_default(),
+        }
+    }
+
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read; --config names another", path.display()))?;
         let mut config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;

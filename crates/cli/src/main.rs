@@ -3,6 +3,7 @@
 //! The only product crate that prints, reads the environment or picks paths.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod assess;
 mod baseline;
 mod browse;
 mod commands;
@@ -119,6 +120,8 @@ enum Command {
     },
     /// All schools at a glance: scores and failing rules, worst first.
     Fleet(fleet::Fleet),
+    /// The first meeting with a school: look once, write one page, and remove the consent.
+    Assess(assess::Assess),
     /// Settings that many schools share: plan them, apply them to one school first, then to all.
     Baseline {
         #[command(subcommand)]
@@ -224,6 +227,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Vault { command } => vault::vault(&global, command).await,
         Command::Tenant { command } => tenant::tenant(&global, command).await,
+        Command::Assess(a) => assess::assess(&global, a).await,
         Command::Baseline { command } => baseline::baseline(&global, command).await,
         Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,

@@ -494,6 +494,56 @@ fn a_write_that_a_second_administrator_must_approve_waits_and_is_not_failed() {
     assert!(school.sim.log().iter().filter(|r| r.method == "POST" && r.path.contains("deviceCompliancePolicies")).any(|r| r.status == 201));
 }
 
+/// The first meeting with a school: no repository, one page, and no consent is left.
+#[test]
+fn an_assessment_writes_one_page_and_removes_its_consent() {
+    let school = school(&tiny(Care::Sloppy));
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(school.sim.serve(graph_sim::Addresses::default(), dir.path())).unwrap();
+    let assess = |app: &str, out: &str| {
+        let app = server.ready.tenants[0].applications.iter().find(|a| a.name == app).unwrap();
+        let out = dir.path().join(out);
+        let args = [
+            "--json",
+            "assess",
+            "--tenant-id",
+            &server.ready.tenants[0].tenant_id,
+            "--application-id",
+            &app.application_id,
+            "--certificate-file",
+            &app.certificate_file,
+            "--authority",
+            &server.ready.https,
+            "--graph",
+            &server.ready.https,
+            "--ca-file",
+            &server.ready.ca_file,
+            "--out",
+            out.to_str().unwrap(),
+        ];
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_strongroom"));
+        let done = command.current_dir(dir.path()).args(args).output().unwrap();
+        let value: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&done.stderr)));
+        (done.status.code(), value, std::fs::read_to_string(out).unwrap())
+    };
+    let (code, found, page) = assess("assess", "page.html");
+    assert_eq!((code, &found["consent"]), (Some(0), &Value::from("removed")), "{}", found["consent_why"]);
+    assert!(found["score"] == 0 && found["counts"]["failed"].as_u64().unwrap() > 90 && found["seconds"].as_f64().unwrap() < 900.0, "{}", found["counts"]);
+    for part in ["What no backup covers", "<strong>Passwords, passkeys", "Power Platform", "has removed itself", "SMTP takes passwords"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert_eq!(page.matches("</main>").count(), 1);
+    // It is gone, and the next sign-in says so.
+    let app = server.ready.tenants[0].applications.iter().find(|a| a.name == "assess").unwrap();
+    let spare = school.sim.log().iter().filter(|r| r.method != "GET" && r.method != "POST").map(|r| format!("{} {}", r.method, r.route)).collect::<Vec<_>>();
+    assert!(spare.iter().all(|r| r.starts_with("DELETE")) && spare.len() == 2, "a job of the service and itself: {spare:?}, {}", app.application_id);
+    // One that may not remove itself says so, loudly, and on the page.
+    let (code, found, page) = assess("read", "other.html");
+    assert_eq!((code, &found["consent"]), (Some(3), &Value::from("stays")));
+    assert!(found["consent_why"].as_str().unwrap().contains("may not remove itself") && page.contains("still in the tenant"));
+}
+
 #[test]
 fn findings_can_be_accepted_until_a_day_and_mistakes_in_the_file_are_explained() {
     let school = school(&tiny(Care::Sloppy));

@@ -702,6 +702,16 @@ fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError>
             }
             Ok(Some(Reply::json(201, &json!({"id": id, "status": "Provisioned", "action": body["action"]}))))
         }
+        // An application that owns itself may remove itself, and nothing else.
+        ("DELETE", ["serviceprincipals", id]) => {
+            let Some(n) = world.tenants[call.tenant].apps.iter().position(|a| !a.deleted && principal_id(a).eq_ignore_ascii_case(id)) else {
+                return Ok(None);
+            };
+            let own = world.tenants[call.tenant].apps[n].app_id == call.app;
+            call.need(area, if own { &["Application.ReadWrite.All", "Application.ReadWrite.OwnedBy"] } else { APPS_WRITE })?;
+            world.tenants[call.tenant].apps[n].deleted = true;
+            done()
+        }
         ("POST", ["applications", id, "removepassword"]) => {
             call.need(area, APPS_WRITE)?;
             let n = by_id(settings.many.get_mut("applications"), id).ok_or_else(gone)?;

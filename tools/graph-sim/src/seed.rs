@@ -135,12 +135,15 @@ impl World {
             ids: IdMaker::default(),
             settings: crate::configuration::Settings::default(),
         };
+        // Looks at a school once, and then removes itself.
+        let assess: Vec<&str> = READ.iter().copied().chain(["Application.ReadWrite.OwnedBy"]).collect();
         for (name, roles) in [
             ("read", READ),
             ("write", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
             // Its consent is given when settings are to be written, and taken back after.
             ("configure", &[][..]),
             ("other", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
+            ("assess", &assess),
         ] {
             tenant.apps.push(make_app(&mut ids, name, roles)?);
         }

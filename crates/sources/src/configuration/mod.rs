@@ -13,7 +13,7 @@ mod write;
 pub use audits::audits;
 pub use catalog::{CATALOG, Collector, NO_API, Naming, Shape};
 pub use managed::{Empty, MANAGED, Managed, is_managed, managed_every_h};
-pub use read::{With, find, read};
+pub use read::{With, find, read, remove_itself};
 use serde_json::Value;
 pub use settle::{EVERYWHERE, MICROSOFT_TENANT, Raw, settle};
 use std::collections::BTreeSet;

@@ -368,3 +368,16 @@ pub async fn find(client: &Client, symbol: &str) -> Result<String, Error> {
         _ => Err(Error::new(ErrorKind::BadRequest, format!("the tenant has several groups named {name}; name the accounts instead"))),
     }
 }
+
+/// Removes the application that asks from the tenant: its own service principal, with every consent that it was given. It needs
+/// `Application.ReadWrite.OwnedBy`, and to be its own owner.
+///
+/// # Errors
+/// When it may not, or is not there.
+pub async fn remove_itself(client: &Client, application_id: &str) -> Result<(), Error> {
+    let filter = escape(&format!("appId eq '{application_id}'"));
+    let found = client.list(&Request::get(Scope::Directory, format!("servicePrincipals?$filter={filter}&$select=id,appId"))).await?;
+    let own = found.iter().find(|s| s["appId"].as_str().is_some_and(|a| a.eq_ignore_ascii_case(application_id))).and_then(|s| s["id"].as_str());
+    let id = own.ok_or_else(|| Error::new(ErrorKind::NotFound, "the tenant lists no service principal of this application"))?;
+    client.send(&Request::delete(Scope::Directory, format!("servicePrincipals/{}", escape(id)))).await.map(drop)
+}

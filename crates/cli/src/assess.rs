@@ -1,0 +1,257 @@
+//! `strongroom assess`: the first meeting with a school. Reads once, writes one page, keeps nothing, and removes its own consent.
+
+use crate::{
+    Global,
+    config::{BackupEntry, Config, Identity, Tenant},
+    export::{self, School},
+    failure::PARTIAL,
+    open, output,
+    progress::Bar,
+    tenant::{exceptions, secure_score, today},
+};
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::json;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use strongroom_graph::ErrorKind;
+use strongroom_guards::{Report, Verdict, judge};
+use strongroom_model::{CollectionState, Configuration};
+use strongroom_sources::{
+    Client,
+    configuration::{With, read, remove_itself},
+};
+use url::Url;
+
+#[derive(Args)]
+pub(crate) struct Assess {
+    /// The school's tenant id, or one of its domains; without it the configuration's tenant is assessed.
+    #[arg(long, requires = "application_id", requires = "certificate_file")]
+    tenant_id: Option<String>,
+    /// The application that the school consented to.
+    #[arg(long)]
+    application_id: Option<String>,
+    /// Its certificate and private key, PEM.
+    #[arg(long)]
+    certificate_file: Option<PathBuf>,
+    /// Where to sign in.
+    #[arg(long, default_value = "https://login.microsoftonline.com/")]
+    authority: Url,
+    /// Microsoft Graph.
+    #[arg(long, default_value = "https://graph.microsoft.com/")]
+    graph: Url,
+    /// A CA beside the system's, PEM.
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+    /// The page.
+    #[arg(long, default_value = "assessment.html")]
+    out: PathBuf,
+    /// Do not wait for Exchange, Teams and Purview, which take minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Leave the consent: the school stays.
+    #[arg(long)]
+    keep_consent: bool,
+}
+
+/// The whole of it must fit into a meeting.
+const MINUTES_MAX: u64 = 15;
+/// What is left for the page and the consent.
+const RESERVE_MINUTES: u64 = 3;
+
+/// Who is assessed, and how.
+struct Who {
+    base: Config,
+    tenant: Tenant,
+}
+
+fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
+    let Some(id) = &args.tenant_id else {
+        let base = Config::read(&global.config).context("without --tenant-id, --application-id and --certificate-file a configuration says who is assessed")?;
+        let tenant = base.tenant(global.tenant.as_deref())?.clone();
+        return Ok(Who { base, tenant });
+    };
+    for (url, what) in [(&args.authority, "--authority"), (&args.graph, "--graph")] {
+        if url.scheme() != "https" {
+            bail!("{what} is {url}; credentials need https");
+        }
+    }
+    let identity =
+        Identity { application_id: args.application_id.clone().unwrap_or_default(), certificate_file: args.certificate_file.clone(), secret_file: None };
+    let tenant = Tenant {
+        name: id.clone(),
+        tenant_id: id.clone(),
+        authority: args.authority.clone(),
+        graph: args.graph.clone(),
+        ca_file: args.ca_file.clone(),
+        repository: String::new(),
+        vault: None,
+        exceptions: None,
+        backup: BackupEntry::default(),
+        identities: BTreeMap::from([("read".to_owned(), identity)]),
+    };
+    Ok(Who { base: Config::here(), tenant })
+}
+
+pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32> {
+    let who = who(global, &args)?;
+    // A page that cannot be written is better known before a school is asked.
+    std::fs::write(&args.out, "").with_context(|| format!("{} cannot be written", args.out.display()))?;
+    let exceptions = exceptions(&who.base, who.tenant.exceptions.as_ref())?;
+    let client = open::client(&who.base, &who.tenant, "read", open::real_clock())?;
+    let began = open::real_clock().now();
+    let bar = Bar::new(global.quiet || global.json);
+    let found = look(&client, &who.tenant.name, args.quick, &bar).await;
+    bar.finish();
+    let (found, waited) = match found {
+        Ok(found) => found,
+        Err(e) => {
+            let _ = std::fs::remove_file(&args.out);
+            return Err(e);
+        }
+    };
+    let report = judge(&found, &exceptions, Vec::new(), today());
+    let consent = match args.keep_consent {
+        true => Consent::Kept,
+        false => leave(&who, &client).await,
+    };
+    let blind = found.collections.values().filter(|c| c.state.is_blind()).count();
+    let page = page(&found, &report, &consent);
+    std::fs::write(&args.out, page).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    let seconds = (open::real_clock().now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
+    let failed = report.counts.get(&Verdict::Failed).copied().unwrap_or(0);
+    if global.json {
+        let value = json!({
+            "tenant": who.tenant.name, "score": report.score, "counts": report.counts, "findings": report.findings, "out": args.out, "seconds": seconds,
+            "collections_not_read": blind, "consent": consent.word(), "consent_why": consent.why(), "requests": client.stats().requests,
+        });
+        println!("{value}");
+    } else {
+        println!(
+            "{}: score {}, {failed} rules failed, {blind} collections could not be read; {} requests, {}",
+            who.tenant.name,
+            report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
+            client.stats().requests,
+            output::seconds(seconds)
+        );
+        if !waited && !args.quick {
+            println!("Exchange, Teams and Purview did not answer within {} minutes and are left out", MINUTES_MAX - RESERVE_MINUTES);
+        }
+        match &consent {
+            Consent::Removed => println!("the consent is removed: the application can no longer sign in"),
+            Consent::Kept => println!("the consent stays, as you asked"),
+            Consent::Stays(why) => println!("{}", output::alarm(&format!("THE CONSENT STAYS: {why}; {BY_HAND}"))),
+        }
+        println!("the page is {}", args.out.display());
+    }
+    Ok(if blind == 0 && !matches!(consent, Consent::Stays(_)) { 0 } else { PARTIAL })
+}
+
+/// Reads the configuration; whether the slow part came in time.
+async fn look(client: &Client, name: &str, quick: bool, bar: &Arc<Bar>) -> anyhow::Result<(Configuration, bool)> {
+    if !quick {
+        let limit = Duration::from_secs((MINUTES_MAX - RESERVE_MINUTES) * 60);
+        if let Ok(found) = tokio::time::timeout(limit, read(client, name, With::Managed, bar.as_ref())).await {
+            return Ok((found?, true));
+        }
+    }
+    Ok((read(client, name, With::Direct, bar.as_ref()).await?, false))
+}
+
+/// What became of the consent.
+enum Consent {
+    Removed,
+    Kept,
+    Stays(String),
+}
+
+const BY_HAND: &str = "an administrator of the school deletes it under Entra admin center, Enterprise applications";
+
+impl Consent {
+    fn word(&self) -> &'static str {
+        match self {
+            Consent::Removed => "removed",
+            Consent::Kept => "kept",
+            Consent::Stays(_) => "stays",
+        }
+    }
+
+    fn why(&self) -> &str {
+        if let Consent::Stays(why) = self { why } else { "" }
+    }
+}
+
+/// Removes the application from the tenant, and proves it: a new sign-in must be refused.
+async fn leave(who: &Who, client: &Client) -> Consent {
+    let Some(id) = who.tenant.identities.get("read").map(|i| i.application_id.as_str()) else { return Consent::Kept };
+    if let Err(e) = remove_itself(client, id).await {
+        return Consent::Stays(match e.kind {
+            ErrorKind::Denied => "the application may not remove itself; it needs Application.ReadWrite.OwnedBy and to be its own owner".to_owned(),
+            _ => e.text,
+        });
+    }
+    let again = open::client(&who.base, &who.tenant, "read", open::real_clock());
+    let answer = match again {
+        Ok(fresh) => fresh.json::<serde_json::Value>(&strongroom_graph::Request::get(strongroom_graph::Scope::Directory, "organization?$select=id")).await,
+        Err(e) => return Consent::Stays(format!("whether it is gone could not be tried: {e:#}")),
+    };
+    match answer {
+        Err(e) if matches!(e.kind, ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused) => Consent::Removed,
+        Err(e) => Consent::Stays(format!("whether it is gone could not be seen: {}", e.text)),
+        Ok(_) => Consent::Stays("it was removed, and can sign in still".to_owned()),
+    }
+}
+
+/// What no backup brings back, whoever sells it, and what a school should do about it.
+const UNCOVERED: &[(&str, &str)] = &[
+    (
+        "Passwords, passkeys and registered phones of people",
+        "no interface gives them; after a loss everybody registers anew. Keep emergency accounts with keys in a safe.",
+    ),
+    ("Secrets and private keys of applications", "Microsoft never shows them again; keep them where they were made."),
+    ("BitLocker keys of devices that were deleted", "they go with the device object. Keep a copy before devices are removed."),
+    ("The addresses of sharing links, and authors and numbers of file versions", "what is put back gets new ones."),
+    ("Sign-in and audit logs older than 7, 30 or 180 days", "Microsoft deletes them by licence; send them to a place of the school's own."),
+    (
+        "Power Platform: apps, flows and their connections; Power BI",
+        "they have interfaces of their own that no backup of Microsoft 365 reads; export solutions.",
+    ),
+    ("Public folders of Exchange", "Graph does not have them."),
+    ("Content under encryption with the school's own keys", "without the keys a copy is noise; keep the keys apart."),
+    ("OneNote notebooks as packages", "access without a person ended in 2025."),
+];
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// One page that needs nothing else.
+fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
+    let school = School { name: found.tenant.clone(), secure_score: secure_score(found), report: Ok(report.clone()), blind: false };
+    let whole = export::html(&[school], &today().to_string());
+    let mut more = String::from("<h2>What no backup covers</h2>\n<p>Whoever keeps the copies: these do not come back, or come back otherwise.</p>\n<dl>\n");
+    for (what, why) in UNCOVERED {
+        more.push_str(&format!("<dt><strong>{}</strong></dt><dd>{}</dd>\n", escape(what), escape(why)));
+    }
+    more.push_str("</dl>\n<h2>What was not seen</h2>\n");
+    let unseen: Vec<String> = found
+        .collections
+        .iter()
+        .filter(|(_, c)| c.state != CollectionState::Collected)
+        .map(|(name, c)| format!("<li><code>{}</code>: {}</li>\n", escape(name), escape(&c.state.lack())))
+        .collect();
+    more.push_str(&if unseen.is_empty() {
+        "<p>Everything that was asked for was answered.</p>\n".to_owned()
+    } else {
+        format!("<ul>\n{}</ul>\n", unseen.concat())
+    });
+    more.push_str("<h2>The consent</h2>\n<p>");
+    more.push_str(&match consent {
+        Consent::Removed => "The application that read all this has removed itself; a new sign-in was refused.".to_owned(),
+        Consent::Kept => "The application that read all this stays in the tenant, as agreed.".to_owned(),
+        Consent::Stays(why) => {
+            format!("<strong class=\"critical\">The application that read all this is still in the tenant</strong>: {}; {BY_HAND}.", escape(why))
+        }
+    });
+    more.push_str("</p>\n");
+    whole.replace("</main>", &format!("{more}</main>"))
+}
