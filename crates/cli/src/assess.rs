@@ -48,7 +48,7 @@ pub(crate) struct Assess {
     /// Do not wait for Exchange, Teams and Purview, which take minutes.
     #[arg(long)]
     quick: bool,
-    /// Leave the consent: the school stays.
+    /// Leave the consent: the school stays. A tenant of the configuration always keeps it.
     #[arg(long)]
     keep_consent: bool,
 }
@@ -86,6 +86,7 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
         repository: String::new(),
         vault: None,
         exceptions: None,
+        reviewer: None,
         backup: BackupEntry::default(),
         identities: BTreeMap::from([("read".to_owned(), identity)]),
     };
@@ -110,7 +111,8 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
         }
     };
     let report = judge(&found, &exceptions, Vec::new(), today());
-    let consent = match args.keep_consent {
+    // The identity of a school that stays is its backup's.
+    let consent = match args.keep_consent || args.tenant_id.is_none() {
         true => Consent::Kept,
         false => leave(&who, &client).await,
     };
@@ -138,7 +140,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
         }
         match &consent {
             Consent::Removed => println!("the consent is removed: the application can no longer sign in"),
-            Consent::Kept => println!("the consent stays, as you asked"),
+            Consent::Kept => println!("the consent stays"),
             Consent::Stays(why) => println!("{}", output::alarm(&format!("THE CONSENT STAYS: {why}; {BY_HAND}"))),
         }
         println!("the page is {}", args.out.display());

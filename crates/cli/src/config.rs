@@ -17,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) cache_dir: Option<PathBuf>,
     /// Folder of our own rules: Rego modules, judged beside the built-in ones.
     pub(crate) rules_dir: Option<PathBuf>,
+    /// Folder where decisions about changes are kept; `reviews` beside the configuration by default.
+    pub(crate) reviews_dir: Option<PathBuf>,
     /// Folder of our own baselines.
     pub(crate) baselines_dir: Option<PathBuf>,
     #[serde(default, rename = "tenant")]
@@ -43,6 +45,8 @@ pub(crate) struct Tenant {
     pub(crate) vault: Option<String>,
     /// What people decided about findings of its configuration.
     pub(crate) exceptions: Option<PathBuf>,
+    /// Who looks at changes of its configuration.
+    pub(crate) reviewer: Option<String>,
     #[serde(default)]
     pub(crate) backup: BackupEntry,
     /// `read`, `write`, `configure`, `act`.
@@ -184,6 +188,7 @@ impl Config {
             cache_dir: None,
             rules_dir: None,
             baselines_dir: None,
+            reviews_dir: None,
             tenants: Vec::new(),
             repositories: Vec::new(),
             vaults: Vec::new(),

@@ -17,8 +17,10 @@ mod mount;
 mod open;
 mod output;
 mod progress;
+mod remediate;
 mod repair;
 mod restore;
+mod review;
 mod rules;
 mod tenant;
 mod tenant_restore;
@@ -122,6 +124,11 @@ enum Command {
     Fleet(fleet::Fleet),
     /// The first meeting with a school: look once, write one page, and remove the consent.
     Assess(assess::Assess),
+    /// The queue of changes that somebody must look at, with deadline, decision and reason.
+    Review {
+        #[command(subcommand)]
+        command: review::ReviewCommand,
+    },
     /// Settings that many schools share: plan them, apply them to one school first, then to all.
     Baseline {
         #[command(subcommand)]
@@ -228,6 +235,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Vault { command } => vault::vault(&global, command).await,
         Command::Tenant { command } => tenant::tenant(&global, command).await,
         Command::Assess(a) => assess::assess(&global, a).await,
+        Command::Review { command } => review::review(&global, command).await,
         Command::Baseline { command } => baseline::baseline(&global, command).await,
         Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,

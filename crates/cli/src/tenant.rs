@@ -15,7 +15,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::configuration;
-use strongroom_guards::{Exceptions, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
+use strongroom_guards::{Exceptions, OnFailureAnswer, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
 use strongroom_model::{CollectionState, Configuration};
 use strongroom_repository::{Id, Repository};
 use strongroom_sources::configuration::audits;
@@ -38,6 +38,8 @@ pub(crate) enum TenantCommand {
     Diff(Diff),
     /// Put settings back as a snapshot holds them: shows its plan, then asks.
     Restore(crate::tenant_restore::Restore),
+    /// Set back what rules with the answer `remediate` find, as it was when they passed last.
+    Remediate(crate::remediate::Remediate),
 }
 
 #[derive(Args)]
@@ -107,6 +109,7 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
         TenantCommand::Try(a) => crate::rules::try_one(global, a).await,
         TenantCommand::Diff(a) => diff(global, a).await,
         TenantCommand::Restore(a) => crate::tenant_restore::restore(global, a).await,
+        TenantCommand::Remediate(a) => crate::remediate::remediate(global, a).await,
     }
 }
 
@@ -216,7 +219,14 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     let fails = |at_least: Severity| report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least);
     // Who is blind has not seen that all is well.
     let blind = broken || configuration.collections.values().any(|c| c.state.is_blind());
-    let code = match args.fail_on.is_some_and(|g| fails(g.severity())) {
+    // Rules of which somebody wants to hear at once.
+    let alerts: Vec<String> = report
+        .findings
+        .iter()
+        .filter(|f| f.verdict == Verdict::Failed && exceptions.answer(&f.rule) == OnFailureAnswer::Alert)
+        .map(|f| f.rule.to_string())
+        .collect();
+    let code = match !alerts.is_empty() || args.fail_on.is_some_and(|g| fails(g.severity())) {
         true => 1,
         false if blind => PARTIAL,
         false => 0,
@@ -224,8 +234,10 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     if global.json {
         let mut value = serde_json::to_value(&report)?;
         value["snapshot"] = id.to_string().into();
+        value["alerts"] = alerts.into();
         println!("{value}");
     } else if args.format == Format::Table && args.out.is_none() {
+        alerts.iter().for_each(|rule| println!("{}", output::alarm(&format!("ALERT {rule}"))));
         print!("{}", describe(&report, &id, args.all));
     } else {
         let school = School { name: tenant.name.clone(), secure_score: secure_score(&configuration), report: Ok(report), blind };

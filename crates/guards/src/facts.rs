@@ -53,6 +53,29 @@ fn day_if_any<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<jiff::
     day(from).map(Some)
 }
 
+/// What is to follow when a rule fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It stands in reports.
+    #[default]
+    Report,
+    /// Somebody is told at once.
+    Alert,
+    /// It is set back as it was when the rule passed last.
+    Remediate,
+}
+
+/// What is to follow when this rule fails in this tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnFailure {
+    /// The rule.
+    pub rule: String,
+    /// What follows.
+    pub answer: Answer,
+}
+
 /// What people decided about a tenant. Data, not code.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +86,9 @@ pub struct Exceptions {
     /// Findings that somebody lives with.
     #[serde(default, rename = "accepted")]
     pub accepted: Vec<Acceptance>,
+    /// What follows when a rule fails; a report, where nothing is said.
+    #[serde(default, rename = "on-failure")]
+    pub on_failure: Vec<OnFailure>,
 }
 
 impl Exceptions {
@@ -77,13 +103,26 @@ impl Exceptions {
             return Err(format!("the exception for {what} has no reason; whoever reads it next year will ask"));
         }
         let known = |id: &str| id.starts_with("own.") || crate::RULES.iter().any(|r| r.id == id);
-        if let Some(bad) = read.accepted.iter().find(|a| !known(&a.rule)) {
-            return Err(format!("there is no rule {:?}; `strongroom tenant rules` lists them", bad.rule));
+        let named = read.accepted.iter().map(|a| &a.rule).chain(read.on_failure.iter().map(|o| &o.rule));
+        if let Some(bad) = named.into_iter().find(|r| !known(r)) {
+            return Err(format!("there is no rule {bad:?}; `strongroom tenant rules` lists them"));
+        }
+        let mut rules: Vec<&String> = read.on_failure.iter().map(|o| &o.rule).collect();
+        rules.sort();
+        if let Some(twice) = rules.windows(2).find(|w| w[0] == w[1]) {
+            return Err(format!("what follows when {} fails is said twice", twice[0]));
         }
         if let Some(bad) = read.exclusions.iter().find(|e| !["break-glass", "service"].contains(&e.kind.as_str())) {
             return Err(format!("the exclusion of {} is of kind {:?}; it must be \"break-glass\" or \"service\"", bad.who, bad.kind));
         }
         Ok(read)
+    }
+}
+
+impl Exceptions {
+    /// What follows when a rule fails.
+    pub fn answer(&self, rule: &str) -> Answer {
+        self.on_failure.iter().find(|o| o.rule == rule).map(|o| o.answer).unwrap_or_default()
     }
 }
 

@@ -18,7 +18,7 @@ mod words;
 pub use baseline::Baseline;
 pub use coverage::{Cover, OTHERWISE, covered_by};
 pub use drift::{Change, Comparison, Kind, Property, Rank, attribute, compare};
-pub use facts::{Acceptance, Exceptions, Exclusion, Facts};
+pub use facts::{Acceptance, Answer as OnFailureAnswer, Exceptions, Exclusion, Facts, OnFailure};
 pub use judge::{Finding, Report, Verdict, judge, judge_own};
 pub use own::{About, Answer, OwnVerdict, Question, input, run};
 pub use rules::RULES;

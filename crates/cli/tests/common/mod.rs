@@ -1,10 +1,10 @@
 //! A simulated school in this process, and the real program against it.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::disallowed_methods)]
 
-use graph_sim::{Addresses, DigestRow, SeedPlan, Server, Settings, Sim};
+use graph_sim::{Addresses, Care, DigestRow, SeedPlan, Server, Settings, Sim};
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -161,4 +161,39 @@ pub fn missing(a: &[DigestRow], b: &[DigestRow]) -> Vec<DigestRow> {
         })
         .cloned()
         .collect()
+}
+
+pub fn tiny(care: Care) -> SeedPlan {
+    SeedPlan { people: Some(12), messages_per_mailbox: Some(1), scale: 0.3, care, ..SeedPlan::default() }
+}
+
+/// Runs a command of `tenant` and answers its JSON.
+pub fn tenant(school: &School, which: &str, args: &[&str]) -> Value {
+    let all = [&["--tenant", which, "--json", "tenant"], args].concat();
+    serde_json::from_str(&school.ok(&all)).unwrap()
+}
+
+/// A hardened school whose emergency accounts are named, as its exceptions file does.
+pub fn hardened() -> School {
+    let school = school(&tiny(Care::Hardened));
+    allow_emergency(&school, "school0");
+    school
+}
+
+pub fn allow_emergency(school: &School, name: &str) {
+    let mut people: Vec<String> = school.sim.digest(0).iter().map(|r| r.user.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+    people.sort();
+    let text: String = ["Emergency access", &people[10], &people[11]]
+        .iter()
+        .map(|w| format!("[[exclusion]]\nwho = \"{w}\"\nkind = \"break-glass\"\nreason = \"the last way in\"\n"))
+        .collect();
+    std::fs::write(school.path("exceptions.toml"), text).unwrap();
+    let path = school.path("strongroom.toml");
+    let config =
+        std::fs::read_to_string(&path).unwrap().replace(&format!("name = \"{name}\"\n"), &format!("name = \"{name}\"\nexceptions = \"exceptions.toml\"\n"));
+    std::fs::write(path, config).unwrap();
+}
+
+pub fn verdicts(report: &Value) -> BTreeMap<String, String> {
+    report["findings"].as_array().unwrap().iter().map(|f| (f["rule"].as_str().unwrap().to_owned(), f["verdict"].as_str().unwrap().to_owned())).collect()
 }

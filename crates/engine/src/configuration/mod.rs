@@ -319,6 +319,32 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
     Ok(Some(out))
 }
 
+/// Configurations of a tenant since a time, oldest first: each that differs from the one before it, and as the first the last one
+/// before that time.
+pub fn history(repo: &Repository, tenant: &str, since: Timestamp) -> Result<Vec<(Id, Configuration)>, Error> {
+    let mut steps: Vec<(Id, Snapshot, Id)> = Vec::new();
+    for (id, snapshot) in repo.snapshots()? {
+        if snapshot.hostname != tenant || !snapshot.is_finished() {
+            continue;
+        }
+        if let Some(tree) = subtree(repo, &snapshot.tree)? {
+            steps.push((id, snapshot, tree));
+        }
+    }
+    steps.sort_by_key(|(_, s, _)| s.time);
+    let first = steps.iter().rposition(|(_, s, _)| s.time < since).unwrap_or(0);
+    let mut out: Vec<(Id, Configuration)> = Vec::new();
+    let mut last = None;
+    for (id, snapshot, tree) in steps.drain(first..) {
+        if last == Some(tree) {
+            continue;
+        }
+        last = Some(tree);
+        out.extend(load(repo, &snapshot)?.map(|c| (id, c)));
+    }
+    Ok(out)
+}
+
 /// The newest configuration of a tenant, with the snapshot that holds it.
 pub fn latest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Configuration)>, Error> {
     let Some((id, snapshot)) = clean::latest(repo, Some(tenant))? else { return Ok(None) };

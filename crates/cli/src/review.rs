@@ -1,0 +1,273 @@
+//! The queue of changes: every change of a tenant's configuration waits for somebody's decision, until a day.
+//!
+//! The changes follow from the snapshots at any time; only decisions are kept, one line of JSON each, in a file that is only ever
+//! added to.
+
+use crate::{
+    Global,
+    config::{Config, Tenant},
+    export::word,
+    failure::PARTIAL,
+    open, output,
+};
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{collections::HashMap, io::Write, path::PathBuf};
+use strongroom_engine::configuration::history;
+use strongroom_guards::{Change, Rank, compare};
+use strongroom_model::{Configuration, short_id};
+use strongroom_repository::Id;
+
+#[derive(Subcommand)]
+pub(crate) enum ReviewCommand {
+    /// Show what waits, the most urgent first.
+    List(List),
+    /// A change is as it should be.
+    Accept(Decide),
+    /// A change is not as it should be: shows the command that sets it back.
+    Reject(Decide),
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// Show what was decided too.
+    #[arg(long)]
+    all: bool,
+    /// Look back so many days.
+    #[arg(long, default_value_t = DAYS)]
+    days: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct Decide {
+    /// The change, as the list names it; several at once.
+    #[arg(required = true)]
+    changes: Vec<String>,
+    /// Who decides.
+    #[arg(long)]
+    by: String,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+    /// The last day on which the decision holds; for ever without it.
+    #[arg(long)]
+    until: Option<Date>,
+    /// Look back so many days.
+    #[arg(long, default_value_t = DAYS)]
+    days: u32,
+}
+
+const DAYS: u32 = 90;
+
+/// How long somebody has to look at a change.
+fn days_to_decide(rank: Rank) -> i64 {
+    match rank {
+        Rank::Critical => 1,
+        Rank::High => 3,
+        Rank::Medium => 14,
+        Rank::Low => 30,
+    }
+}
+
+/// A line of the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub(crate) enum Record {
+    /// Somebody looked at a change.
+    Decision { change: String, says: String, decision: Decision, by: String, reason: String, until: Option<Date>, at: Timestamp },
+    /// Settings were set back since a rule failed: what was done, and what would undo it.
+    Remediation { rule: String, to: String, plan: serde_json::Value, outcomes: serde_json::Value, undo: String, at: Timestamp },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Decision {
+    Accepted,
+    Rejected,
+}
+
+/// The file of a tenant's records.
+pub(crate) fn file(config: &Config, tenant: &Tenant) -> PathBuf {
+    config.path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new("reviews"))).join(format!("{}.jsonl", tenant.name))
+}
+
+/// Adds records: whole lines, on disk before anything else happens.
+pub(crate) fn append(config: &Config, tenant: &Tenant, records: &[Record]) -> anyhow::Result<()> {
+    let path = file(config, tenant);
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    }
+    let text = records.iter().map(|r| serde_json::to_string(r).map(|l| l + "\n")).collect::<Result<String, _>>()?;
+    let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
+    let path = file(config, tenant);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
+    };
+    let wrong = |n: usize, e: serde_json::Error| anyhow::anyhow!("line {} of {} is no record: {e}", n + 1, path.display());
+    text.lines().enumerate().map(|(n, l)| serde_json::from_str(l).map_err(|e| wrong(n, e))).collect()
+}
+
+/// A change in the queue.
+#[derive(Debug, Serialize)]
+struct Entry {
+    id: String,
+    #[serde(flatten)]
+    change: Change,
+    /// When a snapshot showed it first.
+    seen: Timestamp,
+    deadline: Timestamp,
+    reviewer: Option<String>,
+    /// The snapshot before it: what `tenant restore` would go back to.
+    before: String,
+    /// The tenant is as before again.
+    undone: bool,
+    /// `open`, `overdue`, `accepted`, `rejected`; an acceptance that ended is open again.
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Record>,
+}
+
+/// Every change that snapshots show, with what was decided.
+fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own: &[String], now: Timestamp, today: Date) -> Vec<Entry> {
+    let mut decided: HashMap<&str, &Record> = HashMap::new();
+    for r in records {
+        if let Record::Decision { change, .. } = r {
+            decided.insert(change, r);
+        }
+    }
+    let mut out = Vec::new();
+    for pair in steps.windows(2) {
+        let ((before, old), (_, new)) = (&pair[0], &pair[1]);
+        for change in compare(old, new, own, true).changes {
+            // The same change seen at another time is another change.
+            let id = short_id(&format!("{}\n{}\n{}\n{}", change.collection, change.object, change.says, new.taken));
+            let deadline = new.taken + SignedDuration::from_hours(24 * days_to_decide(change.rank));
+            let newest = steps.last().and_then(|(_, c)| c.object(&change.collection, &change.object)).map(|o| &o.body);
+            let undone = newest == old.object(&change.collection, &change.object).map(|o| &o.body);
+            let decision = decided.get(id.as_str()).copied().cloned();
+            let state = match &decision {
+                Some(Record::Decision { until: Some(until), .. }) if *until < today => "open",
+                Some(Record::Decision { decision: Decision::Accepted, .. }) => "accepted",
+                Some(Record::Decision { decision: Decision::Rejected, .. }) => "rejected",
+                _ if undone => "undone",
+                _ if deadline < now => "overdue",
+                _ => "open",
+            };
+            out.push(Entry { id, change, seen: new.taken, deadline, reviewer: tenant.reviewer.clone(), before: before.to_string(), undone, state, decision });
+        }
+    }
+    let order = |s: &str| ["overdue", "open", "rejected", "undone", "accepted"].iter().position(|o| *o == s);
+    out.sort_by(|a, b| order(a.state).cmp(&order(b.state)).then(a.change.rank.cmp(&b.change.rank)).then(a.deadline.cmp(&b.deadline)));
+    out
+}
+
+async fn load(global: &Global, config: &Config, tenant: &Tenant, days: u32) -> anyhow::Result<Vec<Entry>> {
+    let repo = open::repository(global).await?;
+    let now = open::real_clock().now();
+    let (name, since) = (tenant.name.clone(), now - SignedDuration::from_hours(24 * i64::from(days)));
+    let steps = open::blocking(move || Ok(history(&repo, &name, since)?)).await?;
+    if steps.is_empty() {
+        bail!("no configuration of {} was kept yet; `strongroom --tenant {0} tenant snapshot` keeps it", tenant.name);
+    }
+    let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
+    Ok(queue(&steps, &records(config, tenant)?, tenant, &own, now, crate::tenant::today()))
+}
+
+pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<i32> {
+    let config = Config::read(&global.config)?;
+    let tenant = config.tenant(global.tenant.as_deref())?;
+    match command {
+        ReviewCommand::List(a) => list(global, &config, tenant, &a).await,
+        ReviewCommand::Accept(a) => decide(global, &config, tenant, a, Decision::Accepted).await,
+        ReviewCommand::Reject(a) => decide(global, &config, tenant, a, Decision::Rejected).await,
+    }
+}
+
+async fn list(global: &Global, config: &Config, tenant: &Tenant, args: &List) -> anyhow::Result<i32> {
+    let mut all = load(global, config, tenant, args.days).await?;
+    // What was rejected and stands still is somebody's work.
+    all.retain(|e| args.all || ["open", "overdue"].contains(&e.state) || e.state == "rejected" && !e.undone);
+    let overdue = all.iter().filter(|e| e.state == "overdue").count();
+    if global.json {
+        println!("{}", serde_json::to_string(&all)?);
+    } else if all.is_empty() {
+        println!("nothing waits for a decision");
+    } else {
+        for e in &all {
+            let line = format!("{} {:<8} {:<8} until {}  {}", e.id, e.state, word(e.change.rank), e.deadline.strftime("%Y-%m-%d"), e.change.says);
+            println!("{}", if e.state == "overdue" { output::alarm(&line) } else { line });
+            if let Some(Record::Decision { by, reason, until, .. }) = &e.decision {
+                println!("         {by}: {reason}{}", until.map_or_else(String::new, |u| format!(" (until {u})")));
+            }
+        }
+        let who = tenant.reviewer.as_ref().map_or_else(String::new, |r| format!(", for {r}"));
+        println!("{} changes{who}; {overdue} overdue", all.len());
+    }
+    Ok(if overdue > 0 { PARTIAL } else { 0 })
+}
+
+async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide, decision: Decision) -> anyhow::Result<i32> {
+    if args.reason.trim().is_empty() || args.by.trim().is_empty() {
+        bail!("--by and --reason must say something; whoever reads it next year will ask");
+    }
+    if args.until.is_some_and(|u| u < crate::tenant::today()) {
+        bail!("--until is in the past");
+    }
+    let all = load(global, config, tenant, args.days).await?;
+    let mut chosen = Vec::new();
+    for id in &args.changes {
+        chosen.push(
+            all.iter()
+                .find(|e| e.id == *id)
+                .with_context(|| format!("no change {id:?} in the last {} days; `strongroom review list --all` shows them", args.days))?,
+        );
+    }
+    let at = open::real_clock().now();
+    let lines: Vec<Record> = chosen
+        .iter()
+        .map(|e| Record::Decision {
+            change: e.id.clone(),
+            says: e.change.says.clone(),
+            decision,
+            by: args.by.clone(),
+            reason: args.reason.clone(),
+            until: args.until,
+            at,
+        })
+        .collect();
+    append(config, tenant, &lines)?;
+    let back = |e: &Entry| {
+        format!(
+            "strongroom --tenant {} tenant restore --to {} --object \"{}/{}\" --remove-added",
+            tenant.name,
+            &e.before[..8],
+            e.change.collection,
+            e.change.object
+        )
+    };
+    if global.json {
+        let rows: Vec<_> = chosen
+            .iter()
+            .map(|e| json!({"change": e.id, "decision": decision, "set_back_by": if decision == Decision::Rejected { json!(back(e)) } else { json!(null) }}))
+            .collect();
+        println!("{}", serde_json::Value::from(rows));
+        return Ok(0);
+    }
+    for e in chosen {
+        println!("{} {}: {}", word(decision), e.id, e.change.says);
+        if decision == Decision::Rejected {
+            println!("  set it back with: {}", back(e));
+        }
+    }
+    Ok(0)
+}
