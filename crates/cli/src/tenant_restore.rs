@@ -229,6 +229,6 @@ pub(crate) fn report(applied: &Applied, wanted: &str) {
     for c in &applied.left {
         println!("differs still: {}", c.says);
     }
-    let failed = applied.outcomes.iter().filter(|o| !o.failed.is_empty()).count();
-    println!("{} of {} objects were set; {} differ still from {wanted}", applied.outcomes.len() - failed, applied.outcomes.len(), applied.left.len());
+    let set = applied.outcomes.iter().filter(|o| o.failed.is_empty() && !o.waits_for_approval).count();
+    println!("{set} of {} objects were set; {} differ still from {wanted}", applied.outcomes.len(), applied.left.len());
 }

@@ -286,9 +286,18 @@ fn settings_that_are_rationed_are_read_in_their_turn_and_what_is_missing_is_told
     for rule in ["teams.lobby", "mail.external-warning", "mail.forwarding", "mail.safe-links", "mail.impersonation", "mail.office-files"] {
         assert_eq!(found[rule], "skipped", "{rule}");
     }
-    // Who was blind asks again in the next round.
+    // What was seen in part was paid for: the next turn comes as always, unless somebody asks.
     school.sim.control("POST", "/sim/managed-forbidden", "", b"{}");
     school.sim.control("POST", "/sim/unlicensed", "", b"{}");
+    let before = jobs(&school);
+    school.run(&["--tenant", "school0", "tenant", "snapshot"]);
+    assert_eq!(jobs(&school), before);
+    tenant(&school, "school0", &["snapshot", "--everything"]);
+    assert_eq!(jobs(&school), before + 1);
+    // Who may not ask at all has spent nothing, and asks in every round.
+    school.sim.attack(0, "consent-revoked", 1).unwrap();
+    school.run(&["--tenant", "school0", "tenant", "snapshot", "--everything"]);
+    school.sim.control("POST", "/sim/recover", "", b"");
     let before = jobs(&school);
     tenant(&school, "school0", &["snapshot"]);
     assert_eq!(jobs(&school), before + 1);

@@ -82,7 +82,8 @@ struct Stored {
 fn is_due(before: Option<&Configuration>, now: Timestamp) -> bool {
     let Some((before, at)) = before.and_then(|b| Some((b, b.managed_at?))) else { return true };
     let managed: Vec<&ConfigCollection> = before.collections.iter().filter(|(n, _)| is_managed(n)).map(|(_, c)| c).collect();
-    if managed.is_empty() || managed.iter().any(|c| c.state.is_blind()) {
+    // Who saw nothing at all has spent nothing. Who saw a part has, and waits: rights that somebody gave since do not hurry it.
+    if !managed.iter().any(|c| c.state.is_collected() && !c.objects.is_empty()) {
         return true;
     }
     let every_h = managed_every_h(managed.iter().map(|c| c.objects.len()).sum());
