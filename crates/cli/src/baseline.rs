@@ -6,6 +6,7 @@ use crate::{
     failure::PARTIAL,
     open, output,
     progress::Bar,
+    review::{Record, append, undo_command},
     tenant_restore::{Applied, Hand, describe, report},
 };
 use anyhow::{Context, bail};
@@ -135,7 +136,7 @@ async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, ba
         ..options.clone()
     };
     let mut plan = plan(&wanted, &now, &reach)?;
-    plan.cannot = baseline.out_of_reach(&now);
+    plan.cannot.extend(baseline.out_of_reach(&now));
     plan.added.clear();
     hand.guarded(&plan, &wanted, &now, &reach)?;
     Ok(Planned { hand, wanted, now, options: reach, plan })
@@ -154,10 +155,14 @@ async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<i32> {
     let mut code = 0;
     for tenant in tenants(global, &config)? {
         match planned(global, &config, tenant, baseline, false).await {
-            Ok(p) if global.json => rows.push(json!({"tenant": tenant.name, "plan": p.plan})),
+            Ok(p) if global.json => {
+                code = if p.plan.cannot.is_empty() { code } else { PARTIAL };
+                rows.push(json!({"tenant": tenant.name, "plan": p.plan}));
+            }
             Ok(p) => {
+                code = if p.plan.cannot.is_empty() { code } else { PARTIAL };
                 println!("{}: {} to set, {} out of reach", tenant.name, p.plan.acts.len(), p.plan.cannot.len());
-                describe(&p.plan).lines().for_each(|l| println!("  {l}"));
+                describe(&p.plan, &p.now, &p.wanted).lines().for_each(|l| println!("  {l}"));
             }
             Err(e) => {
                 code = PARTIAL;
@@ -188,7 +193,11 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
         let row = outcome.map_err(|e| format!("{e:#}"));
         let good = row.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole));
         rows.push((tenant.name.clone(), row));
+        let declined = matches!(rows.last(), Some((_, Ok(None))));
         let rest = all.len() - n - 1;
+        if n == 0 && declined {
+            break;
+        }
         if n == 0 && rest > 0 && !good {
             eprintln!("{}", output::alarm(&format!("it did not go well in {}, so the {rest} others were left alone", tenant.name)));
             break;
@@ -234,7 +243,7 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     let p = planned(global, config, tenant, baseline, args.report_only).await?;
     if !global.json {
         println!("{}: {} to set, {} out of reach", tenant.name, p.plan.acts.len(), p.plan.cannot.len());
-        print!("{}", describe(&p.plan));
+        print!("{}", describe(&p.plan, &p.now, &p.wanted));
     }
     if p.plan.acts.is_empty() {
         return Ok(Some(Applied { outcomes: Vec::new(), left: Vec::new(), no_way_in: None }));
@@ -242,12 +251,29 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     if !args.yes && !output::confirm(&format!("Change {} objects of {} as {} says?", p.plan.acts.len(), tenant.name, baseline.name))? {
         return Ok(None);
     }
+    // What is, is kept first: it is the way back.
+    let repo = open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
+    let reader = open::client(config, tenant, "read", open::real_clock())?;
+    let bar = Bar::new(global.quiet || global.json);
+    let undo = strongroom_engine::configuration::snapshot(repo, reader, &tenant.name, false, open::cache_dir(global), bar.clone()).await;
+    bar.finish();
+    let undo = undo?.snapshot;
     let bar = Bar::new(global.quiet || global.json);
     let applied = p.hand.apply(&p.plan, &p.wanted, &p.now, &p.options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
+    let record = Record::Applied {
+        what: format!("baseline {}", baseline.name),
+        to: None,
+        plan: serde_json::to_value(&p.plan)?,
+        outcomes: serde_json::to_value(&applied.outcomes)?,
+        undo: undo.clone(),
+        at: open::real_clock().now(),
+    };
+    append(config, tenant, &[record])?;
     if !global.json {
         report(&applied, &baseline.name);
+        println!("{}", undo_command(&tenant.name, &undo, &p.options.chosen));
     }
     Ok(Some(applied))
 }

@@ -66,7 +66,21 @@ pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     }
     print!("{question} [y/N] ");
     std::io::stdout().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+    // The question holds the thread that would hear of Ctrl-C, and who interrupts a question says no: locks are let go as ever.
+    let (say, answer) = std::sync::mpsc::channel();
+    let interrupted = say.clone();
+    let listener = tokio::runtime::Handle::try_current().ok().map(|runtime| {
+        runtime.spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                let _ = interrupted.send(Ok("interrupted".to_owned()));
+            }
+        })
+    });
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = say.send(std::io::stdin().read_line(&mut line).map(|_| line));
+    });
+    let line = answer.recv()??;
+    listener.inspect(|l| l.abort());
+    Ok(["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
 }

@@ -3,11 +3,11 @@
 
 use crate::{
     Global,
-    config::Config,
+    config::{Config, Tenant},
     failure::PARTIAL,
     open, output,
     progress::Bar,
-    review::{Record, append},
+    review::{Record, accepted_in, append, undo_command},
     tenant::today,
     tenant_restore::{Hand, describe, report},
 };
@@ -64,6 +64,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     let hand = Hand::new(&config, tenant, Some(last.clone()))?;
     let wants = |f: &&Finding| f.verdict == Verdict::Failed && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate;
     let now = judge(last, &hand.exceptions, Vec::new(), today());
+    let place = Place { config: &config, tenant, steps: &steps, undo: *undo };
     let mut rows = Vec::new();
     let mut whole = true;
     for f in now.findings.iter().filter(wants) {
@@ -76,7 +77,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
             rows.push(json!({"rule": f.rule, "error": why}));
             continue;
         };
-        match one(global, &args, &hand, f, to, good, undo).await {
+        match one(global, &args, &hand, f, to, good, &place).await {
             Ok((row, record, good)) => {
                 whole &= good;
                 rows.push(row);
@@ -105,6 +106,15 @@ fn tell(global: &Global, rule: &str, why: &str) {
     }
 }
 
+/// Whose, and what is known of it.
+struct Place<'c> {
+    config: &'c Config,
+    tenant: &'c Tenant,
+    steps: &'c [(Id, Configuration)],
+    /// The snapshot that was made just before.
+    undo: Id,
+}
+
 /// One rule: plan, show, ask, apply, read back. What was done, its record, and whether all went well.
 async fn one(
     global: &Global,
@@ -113,36 +123,42 @@ async fn one(
     f: &Finding,
     to: &Id,
     good: &Configuration,
-    undo: &Id,
+    place: &Place<'_>,
 ) -> anyhow::Result<(serde_json::Value, Option<Record>, bool)> {
     let now = hand.read(&strongroom_model::Silent).await?;
     let chosen: Vec<String> = f.concerns.iter().filter_map(|c| object_of(c, [&now, good])).collect();
     anyhow::ensure!(!chosen.is_empty(), "no object is named that a snapshot holds");
+    // A rule does not overrule what somebody decided.
+    let accepted = accepted_in(place.config, place.tenant, place.steps, &chosen)?;
+    anyhow::ensure!(accepted.is_empty(), "it would also take back what was accepted ({}); set it back by hand with tenant restore", accepted.join("; "));
     let options = RestoreOptions { chosen, remove_added: true, own: hand.own.clone(), report_only: false };
     let plan = plan(good, &now, &options)?;
     let shown = json!({"rule": f.rule, "to": to.to_string(), "plan": plan});
     if !global.json {
         println!("{}: as in snapshot {}", f.rule, to.short());
-        print!("{}", describe(&plan));
+        print!("{}", describe(&plan, &now, good));
     }
     hand.guarded(&plan, good, &now, &options)?;
     if args.dry_run || plan.acts.is_empty() {
         return Ok((shown, None, plan.cannot.is_empty()));
     }
     if !args.yes && !output::confirm(&format!("Set {} objects back?", plan.acts.len()))? {
-        return Ok((shown, None, false));
+        if !global.json {
+            println!("nothing was changed");
+        }
+        return Ok((shown, None, true));
     }
     let applied = hand.apply(&plan, good, &now, &options, &strongroom_model::Silent).await?;
     if !global.json {
         report(&applied, &format!("snapshot {}", to.short()));
-        println!("undo: strongroom tenant restore --to {} {}", undo.short(), options.chosen.iter().map(|c| format!("--object \"{c}\" ")).collect::<String>());
+        println!("{}", undo_command(&place.tenant.name, &place.undo.to_string(), &options.chosen));
     }
-    let record = Record::Remediation {
-        rule: f.rule.to_string(),
-        to: to.to_string(),
+    let record = Record::Applied {
+        what: f.rule.to_string(),
+        to: Some(to.to_string()),
         plan: serde_json::to_value(&plan)?,
         outcomes: serde_json::to_value(&applied.outcomes)?,
-        undo: undo.to_string(),
+        undo: place.undo.to_string(),
         at: open::real_clock().now(),
     };
     let mut row = shown;

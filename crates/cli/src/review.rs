@@ -78,8 +78,8 @@ fn days_to_decide(rank: Rank) -> i64 {
 pub(crate) enum Record {
     /// Somebody looked at a change.
     Decision { change: String, says: String, decision: Decision, by: String, reason: String, until: Option<Date>, at: Timestamp },
-    /// Settings were set back since a rule failed: what was done, and what would undo it.
-    Remediation { rule: String, to: String, plan: serde_json::Value, outcomes: serde_json::Value, undo: String, at: Timestamp },
+    /// Settings were set since a rule failed or a baseline wants them: what was done, and what would undo it.
+    Applied { what: String, to: Option<String>, plan: serde_json::Value, outcomes: serde_json::Value, undo: String, at: Timestamp },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +102,9 @@ pub(crate) fn append(config: &Config, tenant: &Tenant, records: &[Record]) -> an
     }
     let text = records.iter().map(|r| serde_json::to_string(r).map(|l| l + "\n")).collect::<Result<String, _>>()?;
     let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    // A line that a crash cut off stays alone.
+    let cut_off = std::fs::read(&path).is_ok_and(|b| b.last().is_some_and(|b| *b != b'\n'));
+    out.write_all(if cut_off { b"\n" } else { b"" })?;
     out.write_all(text.as_bytes())?;
     out.sync_all().with_context(|| format!("{} cannot be written", path.display()))
 }
@@ -114,7 +117,32 @@ fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
         Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
     };
     let wrong = |n: usize, e: serde_json::Error| anyhow::anyhow!("line {} of {} is no record: {e}", n + 1, path.display());
-    text.lines().enumerate().map(|(n, l)| serde_json::from_str(l).map_err(|e| wrong(n, e))).collect()
+    let lines: Vec<&str> = text.lines().collect();
+    let mut out = Vec::with_capacity(lines.len());
+    for (n, line) in lines.iter().enumerate() {
+        match serde_json::from_str(line) {
+            Ok(record) => out.push(record),
+            // What a crash cut off was never decided.
+            Err(e) if e.is_eof() && line.starts_with('{') => {
+                eprintln!("{}", output::alarm(&format!("line {} of {} was cut off and is passed over", n + 1, path.display())))
+            }
+            Err(e) => return Err(wrong(n, e)),
+        }
+    }
+    Ok(out)
+}
+
+/// The command that brings back what was there before.
+pub(crate) fn undo_command(tenant: &str, snapshot: &str, objects: &[String]) -> String {
+    let objects: Vec<String> = objects.iter().map(|o| format!("--object \"{o}\"")).collect();
+    format!("undo: strongroom --tenant {tenant} tenant restore --to {snapshot:.8} --remove-added {}", objects.join(" "))
+}
+
+/// Changes that somebody accepted and that stand still, in any of these objects or collections.
+pub(crate) fn accepted_in(config: &Config, tenant: &Tenant, steps: &[(Id, Configuration)], chosen: &[String]) -> anyhow::Result<Vec<String>> {
+    let all = queue(steps, &records(config, tenant)?, tenant, &crate::tenant::backup_ids(tenant), open::real_clock().now(), crate::tenant::today());
+    let touched = |e: &Entry| chosen.iter().any(|c| *c == e.change.collection || *c == format!("{}/{}", e.change.collection, e.change.object));
+    Ok(all.iter().filter(|e| e.state == "accepted" && !e.undone && touched(e)).map(|e| format!("{}: {}", e.id, e.change.says)).collect())
 }
 
 /// A change in the queue.
@@ -146,14 +174,17 @@ fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own
         }
     }
     let mut out = Vec::new();
-    for pair in steps.windows(2) {
+    for (n, pair) in steps.windows(2).enumerate() {
         let ((before, old), (_, new)) = (&pair[0], &pair[1]);
         for change in compare(old, new, own, true).changes {
             // The same change seen at another time is another change.
             let id = short_id(&format!("{}\n{}\n{}\n{}", change.collection, change.object, change.says, new.taken));
             let deadline = new.taken + SignedDuration::from_hours(24 * days_to_decide(change.rank));
             let newest = steps.last().and_then(|(_, c)| c.object(&change.collection, &change.object)).map(|o| &o.body);
-            let undone = newest == old.object(&change.collection, &change.object).map(|o| &o.body);
+            let at = |c: &Configuration| c.object(&change.collection, &change.object).map(|o| o.body.clone());
+            // Gone again, or itself the way back to what was there before: neither waits for anybody.
+            let back = || newest.cloned() == at(new) && steps[..n].iter().any(|(_, c)| at(c) == at(new));
+            let undone = newest.cloned() == at(old) || back();
             let decision = decided.get(id.as_str()).copied().cloned();
             let state = match &decision {
                 Some(Record::Decision { until: Some(until), .. }) if *until < today => "open",
@@ -179,8 +210,7 @@ async fn load(global: &Global, config: &Config, tenant: &Tenant, days: u32) -> a
     if steps.is_empty() {
         bail!("no configuration of {} was kept yet; `strongroom --tenant {0} tenant snapshot` keeps it", tenant.name);
     }
-    let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
-    Ok(queue(&steps, &records(config, tenant)?, tenant, &own, now, crate::tenant::today()))
+    Ok(queue(&steps, &records(config, tenant)?, tenant, &crate::tenant::backup_ids(tenant), now, crate::tenant::today()))
 }
 
 pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<i32> {

@@ -113,6 +113,11 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
     }
 }
 
+/// The application that reads for the backup: what it loses blinds it. The writer's consent comes and goes with its work.
+pub(crate) fn backup_ids(tenant: &crate::config::Tenant) -> Vec<String> {
+    tenant.identities.get("read").map(|i| i.application_id.clone()).into_iter().collect()
+}
+
 /// Today, in UTC: exceptions hold to the end of their day.
 pub(crate) fn today() -> jiff::civil::Date {
     open::real_clock().now().to_zoned(jiff::tz::TimeZone::UTC).date()
@@ -137,7 +142,7 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     let client = open::client(&config, tenant, "read", open::real_clock())?;
-    let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
+    let own = backup_ids(tenant);
     let before = configuration::latest(&repo, &tenant.name)?;
     let bar = Bar::new(global.quiet || global.json);
     let report = configuration::snapshot(repo.clone(), client, &tenant.name, everything, open::cache_dir(global), bar.clone()).await;
@@ -287,7 +292,7 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
 async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    let own: Vec<String> = tenant.identities.values().map(|i| i.application_id.clone()).collect();
+    let own = backup_ids(tenant);
     let repo = open::repository(global).await?;
     let other = match &args.with {
         Some(name) => Some((config.tenant(Some(name))?.name.clone(), open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?)),

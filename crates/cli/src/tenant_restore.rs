@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::json;
 use std::sync::Arc;
 use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep_managed, plan, restore as apply};
-use strongroom_guards::{Change, Exceptions, Verdict, compare, judge};
+use strongroom_guards::{Change, Exceptions, Property, Verdict, compare, judge};
 use strongroom_model::{Configuration, Progress};
 use strongroom_sources::{Client, configuration::With};
 
@@ -57,11 +57,19 @@ fn guard(configuration: &Configuration, exceptions: &Exceptions, when: &str) -> 
     }
 }
 
-pub(crate) fn describe(plan: &RestorePlan) -> String {
+/// A plan for people: what is done to which object, and each setting as it is and as it becomes.
+pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configuration) -> String {
     let mut out = String::new();
+    let changes = compare(now, wanted, &[], false).changes;
     for a in &plan.acts {
         let what = if a.properties.is_empty() { String::new() } else { format!(": {}", a.properties.join(", ")) };
         out.push_str(&format!("{:<7} {}/{}{what}\n", word(a.verb), a.collection, a.object));
+        let touched = |p: &&Property| {
+            a.properties.is_empty() || a.properties.iter().any(|t| p.path == *t || p.path.starts_with(&format!("{t}.")) || p.path.starts_with(&format!("{t}[")))
+        };
+        for p in changes.iter().filter(|c| c.collection == a.collection && c.object == a.object).flat_map(|c| &c.properties).filter(touched) {
+            out.push_str(&format!("        {}: {} → {}\n", p.path, p.old, p.new));
+        }
     }
     plan.added.iter().for_each(|a| out.push_str(&format!("added   {a}: stays; --remove-added takes it away\n")));
     plan.cannot.iter().for_each(|(object, why)| out.push_str(&format!("cannot  {object}: {why}\n")));
@@ -181,7 +189,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let options = RestoreOptions { chosen: args.objects.clone(), remove_added: args.remove_added, own: hand.own.clone(), report_only: args.report_only };
     let plan = plan(&wanted, &now, &options)?;
     if !global.json {
-        print!("{}", describe(&plan));
+        print!("{}", describe(&plan, &now, &wanted));
     }
     if plan.acts.is_empty() {
         if global.json {

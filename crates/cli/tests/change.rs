@@ -224,7 +224,7 @@ fn changes_wait_for_a_decision_and_rules_can_set_back_what_they_find() {
         let out = school.run(&[&["--tenant", "school0", "--json", "review", "list"], extra].concat());
         (out.status.code(), serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stderr))))
     };
-    tenant(&school, "school0", &["snapshot"]);
+    let first = tenant(&school, "school0", &["snapshot"])["snapshot"].as_str().unwrap().to_owned();
     assert_eq!(list(&[]), (Some(0), vec![]));
     for attack in ["ca-off", "location-country", "guest-invites"] {
         school.sim.config_attack(0, attack);
@@ -281,10 +281,29 @@ fn changes_wait_for_a_decision_and_rules_can_set_back_what_they_find() {
     assert_eq!(done["rules"][0]["left"], serde_json::json!([]), "{done}");
     let kept = std::fs::read_to_string(&file).unwrap();
     let record: Value = serde_json::from_str(kept.lines().last().unwrap()).unwrap();
-    assert!(record["record"] == "remediation" && record["undo"] == done["undo"] && record["plan"]["acts"].as_array().unwrap().len() == 1, "{record}");
+    assert!(
+        record["record"] == "applied"
+            && record["what"] == "users.guest-invites"
+            && record["undo"] == done["undo"]
+            && record["plan"]["acts"].as_array().unwrap().len() == 1,
+        "{record}"
+    );
     tenant(&school, "school0", &["snapshot"]);
     assert_eq!(verdicts(&tenant(&school, "school0", &["check"]))["users.guest-invites"], "passed");
     assert_eq!(tenant(&school, "school0", &["remediate", "--yes"])["rules"], serde_json::json!([]));
+    // What was set back by its own change waits for nobody.
+    assert!(list(&[]).1.iter().all(|e| !e["says"].as_str().unwrap().contains("allowInvitesFrom")), "{:?}", list(&[]).1);
+    // A rule does not overrule a decision: an accepted change in the same object keeps it from being set back.
+    school.sim.config_attack(0, "guest-invites");
+    school.sim.config_attack(0, "user-apps");
+    tenant(&school, "school0", &["snapshot"]);
+    let waiting = list(&[]).1;
+    let both = waiting.iter().find(|e| e["says"].as_str().unwrap().contains("allowedToCreateApps")).unwrap()["id"].as_str().unwrap();
+    school.ok(&["--tenant", "school0", "review", "accept", both, "--by", "A. Head", "--reason", "a trial"]);
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "remediate", "--yes"]);
+    let held = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.code() == Some(3) && held.contains("it would also take back what was accepted"), "{held}");
+    school.ok(&["--tenant", "school0", "tenant", "restore", "--to", &first, "--object", "identity/authorization/authorization", "--yes"]);
     // The undo brings back what was there.
     let undo = done["undo"].as_str().unwrap();
     tenant(&school, "school0", &["restore", "--to", undo, "--object", "identity/authorization/authorization", "--yes"]);

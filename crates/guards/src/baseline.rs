@@ -43,6 +43,12 @@ impl Baseline {
         if read.objects.values().all(BTreeMap::is_empty) {
             return Err("it names no settings".to_owned());
         }
+        let misnamed = |n: &str, v: &Value| v["displayName"].as_str().is_some_and(|d| d != n);
+        if let Some((c, n)) =
+            read.objects.iter().flat_map(|(c, all)| all.iter().map(move |(n, v)| (c, n, v))).find_map(|(c, n, v)| misnamed(n, v).then_some((c, n)))
+        {
+            return Err(format!("{c}/{n} bears another displayName, so it would never be found again"));
+        }
         match read.objects.iter().flat_map(|(c, all)| all.iter().map(move |(n, v)| (c, n, v))).find(|(_, _, v)| !v.is_object()) {
             Some((c, n, _)) => Err(format!("the settings of {c}/{n} are no object")),
             None => Ok(read),
@@ -76,6 +82,10 @@ impl Baseline {
                     }
                 };
                 let before = object.body.clone();
+                // What is made is found again by its name.
+                if object.id.is_empty() && NAMES.iter().all(|k| settings[*k].is_null()) {
+                    object.body["displayName"] = name.clone().into();
+                }
                 merge(&mut object.body, &settled(settings));
                 if collection == POLICIES {
                     leave_out(&mut object.body, &before, emergency);
@@ -122,11 +132,21 @@ fn settled(v: &Value) -> Value {
     }
 }
 
+/// What objects are known by.
+const NAMES: &[&str] = &["displayName", "name", "id", "tenantId"];
+
 /// What rows of a list are known by.
 const KEYS: &[&str] = &["id", "name"];
 
 /// Wanted settings take their places; what a baseline does not say stays. Rows with an id or a name are matched by it.
 fn merge(there: &mut Value, wanted: &Value) {
+    // A floor: what is stricter stays.
+    if let (Some(set), Some(stricter)) = (wanted.get("$set"), wanted.get("$unless").and_then(Value::as_array)) {
+        if !stricter.contains(there) {
+            there.clone_from(set);
+        }
+        return;
+    }
     match (there, wanted) {
         (Value::Object(there), Value::Object(wanted)) => {
             for (key, value) in wanted {
@@ -170,7 +190,7 @@ mod tests {
             objects: [(
                 POLICIES.into(),
                 [
-                    ("x".into(), json!({"roles": ["z", "y"], "conditions": {"users": {"includeUsers": ["All"]}}, "rows": [{"id": "a", "v": 9}, {"id": "c"}]})),
+                    ("x".into(), json!({"roles": ["z", "y"], "other": {"$set": false, "$unless": [true]}, "level": {"$set": 2, "$unless": [3]}, "conditions": {"users": {"includeUsers": ["All"]}}, "rows": [{"id": "a", "v": 9}, {"id": "c"}]})),
                     ("new".into(), json!({"state": "enabled"})),
                 ]
                 .into(),
@@ -183,9 +203,13 @@ mod tests {
         assert_eq!(x["conditions"]["users"]["excludeGroups"], json!(["@groups/Emergency", "@groups/Kept"]));
         assert_eq!(x["rows"], json!([{"id": "a", "v": 9, "w": 2}, {"id": "b", "v": 1}, {"id": "c"}]));
         assert_eq!((&x["other"], &x["roles"]), (&json!(true), &json!(["y", "z"])));
+        assert_eq!(x["level"], 2);
         let new = &after.object(POLICIES, "new").unwrap().body;
+        assert_eq!(new["displayName"], "new", "what is made is found again");
         assert_eq!(new["conditions"]["users"]["excludeUsers"], json!(["@users/last@x"]));
         assert_eq!(baseline.over(&after, &["@groups/Emergency".into(), "@users/last@x".into()]), after, "a second time changes nothing");
+        let misnamed = json!({"name": "b", "title": "t", "objects": {POLICIES: {"x": {"displayName": "y"}}}});
+        assert!(Baseline::parse(&misnamed.to_string()).unwrap_err().contains("never be found again"));
         assert!(Baseline::parse("{\"name\": \"B\", \"title\": \"\", \"objects\": {}}").is_err());
     }
 }
