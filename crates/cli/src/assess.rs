@@ -15,10 +15,10 @@ use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use strongroom_graph::ErrorKind;
 use strongroom_guards::{Report, Verdict, judge};
-use strongroom_model::{CollectionState, Configuration};
+use strongroom_model::{CollectionState, ConfigCollection, Configuration};
 use strongroom_sources::{
     Client,
-    configuration::{With, read, remove_itself},
+    configuration::{MANAGED, With, read, remove_itself},
 };
 use url::Url;
 
@@ -95,30 +95,28 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
 
 pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32> {
     let who = who(global, &args)?;
-    // A page that cannot be written is better known before a school is asked.
-    std::fs::write(&args.out, "").with_context(|| format!("{} cannot be written", args.out.display()))?;
+    // A page that cannot be written is better known before a school is asked; what stands there stays until there is another.
+    std::fs::OpenOptions::new().create(true).append(true).open(&args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    // A school of the configuration stays, and its backup with it.
+    let known = args.tenant_id.is_none() || backs_up(global, args.application_id.as_deref());
     let exceptions = exceptions(&who.base, who.tenant.exceptions.as_ref())?;
     let client = open::client(&who.base, &who.tenant, "read", open::real_clock())?;
     let began = open::real_clock().now();
     let bar = Bar::new(global.quiet || global.json);
     let found = look(&client, &who.tenant.name, args.quick, &bar).await;
     bar.finish();
-    let (found, waited) = match found {
-        Ok(found) => found,
-        Err(e) => {
-            let _ = std::fs::remove_file(&args.out);
-            return Err(e);
-        }
-    };
+    let (found, waited) = found?;
     let report = judge(&found, &exceptions, Vec::new(), today());
-    // The identity of a school that stays is its backup's.
-    let consent = match args.keep_consent || args.tenant_id.is_none() {
+    let put =
+        |consent: &Consent| std::fs::write(&args.out, page(&found, &report, consent)).with_context(|| format!("{} cannot be written", args.out.display()));
+    // The page first: after the consent is gone nobody looks a second time.
+    put(&Consent::Stays("its removal was not yet tried when this page was written".to_owned()))?;
+    let consent = match args.keep_consent || known {
         true => Consent::Kept,
         false => leave(&who, &client).await,
     };
     let blind = found.collections.values().filter(|c| c.state.is_blind()).count();
-    let page = page(&found, &report, &consent);
-    std::fs::write(&args.out, page).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    put(&consent)?;
     let seconds = (open::real_clock().now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
     let failed = report.counts.get(&Verdict::Failed).copied().unwrap_or(0);
     if global.json {
@@ -156,7 +154,23 @@ async fn look(client: &Client, name: &str, quick: bool, bar: &Arc<Bar>) -> anyho
             return Ok((found?, true));
         }
     }
-    Ok((read(client, name, With::Direct, bar.as_ref()).await?, false))
+    let mut found = read(client, name, With::Direct, bar.as_ref()).await?;
+    // What was not asked or not waited for is said, and judged by nobody.
+    for m in MANAGED {
+        let state = match quick {
+            true => CollectionState::NoApi { why: "left out, as --quick asks".to_owned() },
+            false => CollectionState::Failed { why: format!("no answer within {} minutes", MINUTES_MAX - RESERVE_MINUTES), kept: false },
+        };
+        found.collections.insert(m.collector.name.to_owned(), ConfigCollection { state, objects: Vec::new() });
+    }
+    Ok((found, false))
+}
+
+/// Whether the configuration, where there is one, names this application as one of a school's.
+fn backs_up(global: &Global, application_id: Option<&str>) -> bool {
+    let Ok(config) = Config::read(&global.config) else { return false };
+    let mut ids = config.tenants.iter().flat_map(|t| t.identities.values()).map(|i| i.application_id.as_str());
+    ids.any(|id| application_id.is_some_and(|a| a.eq_ignore_ascii_case(id)))
 }
 
 /// What became of the consent.

@@ -7,7 +7,7 @@ use crate::{
     open, output,
     progress::Bar,
     review::{Record, append, undo_command},
-    tenant_restore::{Applied, Hand, describe, report},
+    tenant_restore::{Applied, Hand, describe, report, unasked},
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -212,7 +212,7 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
         let shown: Vec<_> = rows
             .iter()
             .map(|(name, r)| match r {
-                Ok(Some(a)) => json!({"tenant": name, "outcomes": a.outcomes, "left": a.left, "no_way_in": a.no_way_in}),
+                Ok(Some(a)) => json!({"tenant": name, "outcomes": a.outcomes, "left": a.left, "no_way_in": a.no_way_in, "unknown": a.unknown}),
                 Ok(None) => json!({"tenant": name, "declined": true}),
                 Err(e) => json!({"tenant": name, "error": e}),
             })
@@ -246,8 +246,11 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
         print!("{}", describe(&p.plan, &p.now, &p.wanted));
     }
     if p.plan.acts.is_empty() {
-        return Ok(Some(Applied { outcomes: Vec::new(), left: Vec::new(), no_way_in: None }));
+        // A school in which nothing can be tried is not one in which all went well.
+        let unknown = p.plan.cannot.iter().map(|(what, _)| what.clone()).collect();
+        return Ok(Some(Applied { outcomes: Vec::new(), left: Vec::new(), no_way_in: None, unknown }));
     }
+    unasked(global, args.yes)?;
     if !args.yes && !output::confirm(&format!("Change {} objects of {} as {} says?", p.plan.acts.len(), tenant.name, baseline.name))? {
         return Ok(None);
     }
@@ -258,18 +261,23 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     let undo = strongroom_engine::configuration::snapshot(repo, reader, &tenant.name, false, open::cache_dir(global), bar.clone()).await;
     bar.finish();
     let undo = undo?.snapshot;
+    // The way back is written down before anything is changed.
+    let mut record = Record::Applied {
+        what: format!("baseline {}", baseline.name),
+        to: None,
+        plan: serde_json::to_value(&p.plan)?,
+        outcomes: json!("begun"),
+        undo: undo.clone(),
+        at: open::real_clock().now(),
+    };
+    append(config, tenant, std::slice::from_ref(&record))?;
     let bar = Bar::new(global.quiet || global.json);
     let applied = p.hand.apply(&p.plan, &p.wanted, &p.now, &p.options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
-    let record = Record::Applied {
-        what: format!("baseline {}", baseline.name),
-        to: None,
-        plan: serde_json::to_value(&p.plan)?,
-        outcomes: serde_json::to_value(&applied.outcomes)?,
-        undo: undo.clone(),
-        at: open::real_clock().now(),
-    };
+    if let Record::Applied { outcomes, .. } = &mut record {
+        *outcomes = serde_json::to_value(&applied.outcomes)?;
+    }
     append(config, tenant, &[record])?;
     if !global.json {
         report(&applied, &baseline.name);

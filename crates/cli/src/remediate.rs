@@ -9,14 +9,15 @@ use crate::{
     progress::Bar,
     review::{Record, accepted_in, append, undo_command},
     tenant::today,
-    tenant_restore::{Hand, describe, report},
+    tenant_restore::{Hand, describe, report, unasked},
 };
 use anyhow::Context;
 use clap::Args;
 use jiff::SignedDuration;
 use serde_json::json;
+use std::collections::BTreeSet;
 use strongroom_engine::configuration::{self, RestoreOptions, history, plan};
-use strongroom_guards::{Finding, OnFailureAnswer, Verdict, judge, rule::Concern};
+use strongroom_guards::{Finding, OnFailureAnswer, RULES, Verdict, judge};
 use strongroom_model::Configuration;
 use strongroom_repository::Id;
 
@@ -33,13 +34,30 @@ pub(crate) struct Remediate {
     days: u32,
 }
 
-/// The object that a concern is about, as `collection/name` or a whole collection.
-fn object_of(concern: &Concern, sides: [&Configuration; 2]) -> Option<String> {
-    let known =
-        |at: &str| sides.iter().any(|c| c.collections.contains_key(at) || at.match_indices('/').any(|(n, _)| c.object(&at[..n], &at[n + 1..]).is_some()));
-    // A concern may name a part of an object, such as one method of a policy.
-    let ends = std::iter::once(concern.object.len()).chain(concern.object.rmatch_indices('/').map(|(n, _)| n));
-    ends.map(|n| &concern.object[..n]).find(|at| known(at)).map(str::to_owned)
+/// The objects that are to be set back: those that the rule named and that differ from when it passed; and where it named none
+/// of them (what protected the tenant is gone, and only near misses are left to name), everything that it looks at and that differs.
+/// What was added since is taken away only when the rule named it itself.
+fn objects_of(f: &Finding, now: &Configuration, good: &Configuration) -> Vec<String> {
+    let mut differs = Vec::new();
+    let inputs = RULES.iter().find(|r| r.id == f.rule).map(|r| r.inputs).unwrap_or_default();
+    for input in inputs {
+        let names = |c: &Configuration| c.collections.get(*input).into_iter().flat_map(|c| c.objects.iter().map(|o| o.name.clone())).collect::<BTreeSet<_>>();
+        for name in names(good).union(&names(now)) {
+            let at = |c: &Configuration| c.object(input, name).map(|o| o.body.clone());
+            if at(good) != at(now) {
+                differs.push((format!("{input}/{name}"), at(good).is_some()));
+            }
+        }
+    }
+    // A concern may name a part of an object, such as one method of a policy, whose collection holds that object alone.
+    let alone = |collection: &str| good.collections.get(collection).is_some_and(|c| c.objects.len() == 1);
+    let named = |object: &str| {
+        f.concerns.iter().any(|c| {
+            c.object == object || object.rsplit_once('/').is_some_and(|(at, _)| alone(at) && (c.object == at || c.object.starts_with(&format!("{at}/"))))
+        })
+    };
+    let chosen: Vec<String> = differs.iter().filter(|(o, _)| named(o)).map(|(o, _)| o.clone()).collect();
+    if chosen.is_empty() { differs.into_iter().filter(|(_, was_there)| *was_there).map(|(o, _)| o).collect() } else { chosen }
 }
 
 pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Result<i32> {
@@ -47,12 +65,16 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     // What is, is kept first: it is what an undo goes back to.
+    let mut whole = true;
+    let mut kept_as = None;
     if !args.dry_run {
         let reader = open::client(&config, tenant, "read", open::real_clock())?;
         let bar = Bar::new(global.quiet || global.json);
         let kept = configuration::snapshot(repo.clone(), reader, &tenant.name, false, open::cache_dir(global), bar.clone()).await;
         bar.finish();
-        kept?;
+        let kept = kept?;
+        whole = kept.is_whole();
+        kept_as = Some(kept.snapshot);
     }
     let (name, since) = (tenant.name.clone(), open::real_clock().now() - SignedDuration::from_hours(24 * i64::from(args.days)));
     let steps: Vec<(Id, Configuration)> = open::blocking({
@@ -62,11 +84,20 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     .await?;
     let (undo, last) = steps.last().with_context(|| format!("no configuration of {} was kept yet", tenant.name))?;
     let hand = Hand::new(&config, tenant, Some(last.clone()))?;
+    // Who cannot judge has not seen that all is well.
+    let blind = |f: &&Finding| {
+        !matches!(f.verdict, Verdict::Failed | Verdict::Passed | Verdict::Accepted) && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate
+    };
     let wants = |f: &&Finding| f.verdict == Verdict::Failed && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate;
     let now = judge(last, &hand.exceptions, Vec::new(), today());
-    let place = Place { config: &config, tenant, steps: &steps, undo: *undo };
+    let undo = kept_as.unwrap_or_else(|| undo.to_string());
+    let place = Place { config: &config, tenant, steps: &steps, undo: undo.clone() };
     let mut rows = Vec::new();
-    let mut whole = true;
+    for f in now.findings.iter().filter(blind) {
+        whole = false;
+        tell(global, &f.rule, &format!("it could not be judged: {}", f.note));
+        rows.push(json!({"rule": f.rule, "error": format!("it could not be judged: {}", f.note)}));
+    }
     for f in now.findings.iter().filter(wants) {
         let passed =
             |c: &Configuration| judge(c, &hand.exceptions, Vec::new(), today()).findings.iter().any(|x| x.rule == f.rule && x.verdict == Verdict::Passed);
@@ -93,7 +124,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
         }
     }
     if global.json {
-        println!("{}", json!({"undo": undo.to_string(), "rules": rows}));
+        println!("{}", json!({"undo": undo, "rules": rows}));
     } else if rows.is_empty() {
         println!("no rule that is to be remediated fails");
     }
@@ -112,7 +143,7 @@ struct Place<'c> {
     tenant: &'c Tenant,
     steps: &'c [(Id, Configuration)],
     /// The snapshot that was made just before.
-    undo: Id,
+    undo: String,
 }
 
 /// One rule: plan, show, ask, apply, read back. What was done, its record, and whether all went well.
@@ -126,10 +157,11 @@ async fn one(
     place: &Place<'_>,
 ) -> anyhow::Result<(serde_json::Value, Option<Record>, bool)> {
     let now = hand.read(&strongroom_model::Silent).await?;
-    let chosen: Vec<String> = f.concerns.iter().filter_map(|c| object_of(c, [&now, good])).collect();
-    anyhow::ensure!(!chosen.is_empty(), "no object is named that a snapshot holds");
-    // A rule does not overrule what somebody decided.
-    let accepted = accepted_in(place.config, place.tenant, place.steps, &chosen)?;
+    let chosen = objects_of(f, &now, good);
+    anyhow::ensure!(!chosen.is_empty(), "nothing that it looks at differs from when it passed; a person must look");
+    // A rule does not overrule what somebody decided since.
+    let since = place.steps.iter().position(|(id, _)| id == to).map_or(place.steps, |n| &place.steps[n..]);
+    let accepted = accepted_in(place.config, place.tenant, since, &chosen)?;
     anyhow::ensure!(accepted.is_empty(), "it would also take back what was accepted ({}); set it back by hand with tenant restore", accepted.join("; "));
     let options = RestoreOptions { chosen, remove_added: true, own: hand.own.clone(), report_only: false };
     let plan = plan(good, &now, &options)?;
@@ -142,28 +174,41 @@ async fn one(
     if args.dry_run || plan.acts.is_empty() {
         return Ok((shown, None, plan.cannot.is_empty()));
     }
+    unasked(global, args.yes)?;
     if !args.yes && !output::confirm(&format!("Set {} objects back?", plan.acts.len()))? {
         if !global.json {
             println!("nothing was changed");
         }
         return Ok((shown, None, true));
     }
-    let applied = hand.apply(&plan, good, &now, &options, &strongroom_model::Silent).await?;
-    if !global.json {
-        report(&applied, &format!("snapshot {}", to.short()));
-        println!("{}", undo_command(&place.tenant.name, &place.undo.to_string(), &options.chosen));
-    }
-    let record = Record::Applied {
+    // The way back is written down before anything is changed.
+    let mut record = Record::Applied {
         what: f.rule.to_string(),
         to: Some(to.to_string()),
         plan: serde_json::to_value(&plan)?,
-        outcomes: serde_json::to_value(&applied.outcomes)?,
-        undo: place.undo.to_string(),
+        outcomes: json!("begun"),
+        undo: place.undo.clone(),
         at: open::real_clock().now(),
     };
+    append(place.config, place.tenant, std::slice::from_ref(&record))?;
+    let applied = hand.apply(&plan, good, &now, &options, &strongroom_model::Silent).await?;
+    if !global.json {
+        report(&applied, &format!("snapshot {}", to.short()));
+        println!("{}", undo_command(&place.tenant.name, &place.undo, &options.chosen));
+    }
+    if let Record::Applied { outcomes, .. } = &mut record {
+        *outcomes = serde_json::to_value(&applied.outcomes)?;
+    }
+    // What counts is what the rule says now.
+    let after = hand.read(&strongroom_model::Silent).await?;
+    let holds = judge(&after, &hand.exceptions, Vec::new(), today()).findings.iter().any(|x| x.rule == f.rule && x.verdict == Verdict::Passed);
+    if !holds {
+        tell(global, &f.rule, "it fails still");
+    }
     let mut row = shown;
     row["outcomes"] = serde_json::to_value(&applied.outcomes)?;
     row["left"] = serde_json::to_value(&applied.left)?;
-    let good = applied.is_whole();
+    row["holds"] = holds.into();
+    let good = applied.is_whole() && holds;
     Ok((row, Some(record), good))
 }

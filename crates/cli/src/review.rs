@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{collections::HashMap, io::Write, path::PathBuf};
 use strongroom_engine::configuration::history;
-use strongroom_guards::{Change, Rank, compare};
+use strongroom_guards::{Change, Kind, Rank, compare};
 use strongroom_model::{Configuration, short_id};
 use strongroom_repository::Id;
 
@@ -111,8 +111,9 @@ pub(crate) fn append(config: &Config, tenant: &Tenant, records: &[Record]) -> an
 
 fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
     let path = file(config, tenant);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
+    let text = match std::fs::read(&path) {
+        // A crash may cut a letter in two.
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
     };
@@ -132,9 +133,15 @@ fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
     Ok(out)
 }
 
+/// A name for a shell to take as it is: people of the tenant choose names, and somebody pastes the command.
+fn quoted(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("'{}'", plain.replace('\'', "'\\''"))
+}
+
 /// The command that brings back what was there before.
 pub(crate) fn undo_command(tenant: &str, snapshot: &str, objects: &[String]) -> String {
-    let objects: Vec<String> = objects.iter().map(|o| format!("--object \"{o}\"")).collect();
+    let objects: Vec<String> = objects.iter().map(|o| format!("--object {}", quoted(o))).collect();
     format!("undo: strongroom --tenant {tenant} tenant restore --to {snapshot:.8} --remove-added {}", objects.join(" "))
 }
 
@@ -165,6 +172,24 @@ struct Entry {
     decision: Option<Record>,
 }
 
+/// Whether the tenant is as before a change again, or the change itself was the way back to what was there before: neither waits
+/// for anybody. What is not a matter of one object (a permission of the backup, another object under an old name) always does.
+fn is_undone(steps: &[(Id, Configuration)], n: usize, change: &Change) -> bool {
+    let Some((_, newest)) = steps.last() else { return false };
+    let readable = newest.collections.get(&change.collection).is_some_and(|c| c.state.is_collected());
+    let at = |c: &Configuration| {
+        // What was deleted and is made anew has another id.
+        let made_anew = matches!(change.kind, Kind::Added | Kind::Removed);
+        let one = c.object(&change.collection, &change.object);
+        one.map(|o| (if made_anew { String::new() } else { o.id.clone() }, o.body.clone(), o.volatile["keyIds"].clone()))
+    };
+    let (old, new) = (at(&steps[n].1), at(&steps[n + 1].1));
+    if !readable || old == new || change.kind == Kind::Replaced {
+        return false;
+    }
+    at(newest) == old || at(newest) == new && steps[..n].iter().any(|(_, c)| at(c) == new)
+}
+
 /// Every change that snapshots show, with what was decided.
 fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own: &[String], now: Timestamp, today: Date) -> Vec<Entry> {
     let mut decided: HashMap<&str, &Record> = HashMap::new();
@@ -180,11 +205,7 @@ fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own
             // The same change seen at another time is another change.
             let id = short_id(&format!("{}\n{}\n{}\n{}", change.collection, change.object, change.says, new.taken));
             let deadline = new.taken + SignedDuration::from_hours(24 * days_to_decide(change.rank));
-            let newest = steps.last().and_then(|(_, c)| c.object(&change.collection, &change.object)).map(|o| &o.body);
-            let at = |c: &Configuration| c.object(&change.collection, &change.object).map(|o| o.body.clone());
-            // Gone again, or itself the way back to what was there before: neither waits for anybody.
-            let back = || newest.cloned() == at(new) && steps[..n].iter().any(|(_, c)| at(c) == at(new));
-            let undone = newest.cloned() == at(old) || back();
+            let undone = is_undone(steps, n, &change);
             let decision = decided.get(id.as_str()).copied().cloned();
             let state = match &decision {
                 Some(Record::Decision { until: Some(until), .. }) if *until < today => "open",
@@ -277,13 +298,8 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
         .collect();
     append(config, tenant, &lines)?;
     let back = |e: &Entry| {
-        format!(
-            "strongroom --tenant {} tenant restore --to {} --object \"{}/{}\" --remove-added",
-            tenant.name,
-            &e.before[..8],
-            e.change.collection,
-            e.change.object
-        )
+        let object = quoted(&format!("{}/{}", e.change.collection, e.change.object));
+        format!("strongroom --tenant {} tenant restore --to {:.8} --object {object} --remove-added", tenant.name, e.before)
     };
     if global.json {
         let rows: Vec<_> = chosen

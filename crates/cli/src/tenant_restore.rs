@@ -63,17 +63,28 @@ pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configu
     let changes = compare(now, wanted, &[], false).changes;
     for a in &plan.acts {
         let what = if a.properties.is_empty() { String::new() } else { format!(": {}", a.properties.join(", ")) };
-        out.push_str(&format!("{:<7} {}/{}{what}\n", word(a.verb), a.collection, a.object));
+        out.push_str(&format!("{:<7} {}/{}{what}\n", word(a.verb), a.collection, line(&a.object)));
         let touched = |p: &&Property| {
             a.properties.is_empty() || a.properties.iter().any(|t| p.path == *t || p.path.starts_with(&format!("{t}.")) || p.path.starts_with(&format!("{t}[")))
         };
         for p in changes.iter().filter(|c| c.collection == a.collection && c.object == a.object).flat_map(|c| &c.properties).filter(touched) {
-            out.push_str(&format!("        {}: {} → {}\n", p.path, p.old, p.new));
+            out.push_str(&format!("        {}: {} → {}\n", line(&p.path), p.old, p.new));
         }
     }
-    plan.added.iter().for_each(|a| out.push_str(&format!("added   {a}: stays; --remove-added takes it away\n")));
-    plan.cannot.iter().for_each(|(object, why)| out.push_str(&format!("cannot  {object}: {why}\n")));
+    plan.added.iter().for_each(|a| out.push_str(&format!("added   {}: stays; --remove-added takes it away\n", line(a))));
+    plan.cannot.iter().for_each(|(object, why)| out.push_str(&format!("cannot  {}: {}\n", line(object), line(why))));
     out
+}
+
+/// A name as one line: people of the tenant choose names, and none may hide or forge a line of what is approved.
+fn line(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Who wants JSON is asked nothing, so that nothing is approved unseen.
+pub(crate) fn unasked(global: &Global, yes: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(!global.json || yes, "with --json nobody is asked: look at the plan first, then add --yes");
+    Ok(())
 }
 
 /// Reads a tenant's settings as they are, and puts plans into effect.
@@ -93,13 +104,18 @@ pub(crate) struct Applied {
     pub(crate) outcomes: Vec<Outcome>,
     /// What differs still from what is wanted.
     pub(crate) left: Vec<Change>,
-    /// Why nobody may get in any more.
+    /// Why nobody may get in any more, or why that is not known.
     pub(crate) no_way_in: Option<String>,
+    /// Collections that were touched and cannot be read now: nobody knows what they say.
+    pub(crate) unknown: Vec<String>,
 }
 
 impl Applied {
     pub(crate) fn is_whole(&self) -> bool {
-        self.no_way_in.is_none() && self.left.is_empty() && self.outcomes.iter().all(|o| o.failed.is_empty() && !o.waits_for_approval)
+        self.no_way_in.is_none()
+            && self.left.is_empty()
+            && self.unknown.is_empty()
+            && self.outcomes.iter().all(|o| o.failed.is_empty() && !o.waits_for_approval)
     }
 }
 
@@ -162,17 +178,26 @@ impl<'c> Hand<'c> {
     ) -> anyhow::Result<Applied> {
         let writer = open::client(self.config, self.tenant, "configure", open::real_clock())?;
         let outcomes = apply(&writer, self.tenant.graph.as_str(), plan, wanted, now, progress).await;
-        let after = self.read(&strongroom_model::Silent).await?;
+        let after = match self.read(&strongroom_model::Silent).await {
+            Ok(after) => after,
+            // What was done is told all the same.
+            Err(e) => {
+                let unknown = plan.acts.iter().map(|a| a.collection.clone()).collect();
+                return Ok(Applied { outcomes, left: Vec::new(), no_way_in: Some(format!("the tenant could not be read back: {e:#}")), unknown });
+            }
+        };
         // What was made anew has another id, and what our own applications may do is not put back.
         let ours = after.application_symbols(&self.own);
         let is_ours = |c: &Change| {
             let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
             c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
-        let left = compare(wanted, &after, &self.own, false).changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
+        let compared = compare(wanted, &after, &self.own, false);
+        let unknown = plan.acts.iter().map(|a| &a.collection).filter(|c| compared.not_compared.contains_key(*c)).cloned().collect();
+        let left = compared.changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
         // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
         let no_way_in = if touches_access(plan) { guard(&after, &self.exceptions, "as the tenant stands now").err().map(|e| e.to_string()) } else { None };
-        Ok(Applied { outcomes, left, no_way_in })
+        Ok(Applied { outcomes, left, no_way_in, unknown })
     }
 }
 
@@ -206,6 +231,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         }
         return Ok(0);
     }
+    unasked(global, args.yes)?;
     let count = plan.acts.len();
     if !args.yes && !output::confirm(&format!("Change {count} objects of {} as snapshot {} says?", tenant.name, id.short()))? {
         println!("nothing was changed");
@@ -216,7 +242,10 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     bar.finish();
     let applied = applied?;
     if global.json {
-        println!("{}", json!({"snapshot": id.to_string(), "plan": plan, "outcomes": applied.outcomes, "left": applied.left, "no_way_in": applied.no_way_in}));
+        println!(
+            "{}",
+            json!({"snapshot": id.to_string(), "plan": plan, "outcomes": applied.outcomes, "left": applied.left, "no_way_in": applied.no_way_in, "unknown": applied.unknown})
+        );
     } else {
         report(&applied, &format!("snapshot {}", id.short()));
     }
@@ -233,6 +262,9 @@ pub(crate) fn report(applied: &Applied, wanted: &str) {
     }
     if let Some(why) = &applied.no_way_in {
         println!("{}", output::alarm(why));
+    }
+    for c in &applied.unknown {
+        println!("{}", output::alarm(&format!("{c} cannot be read now, so nobody knows whether it is as wanted")));
     }
     for c in &applied.left {
         println!("differs still: {}", c.says);

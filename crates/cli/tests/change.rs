@@ -304,6 +304,20 @@ fn changes_wait_for_a_decision_and_rules_can_set_back_what_they_find() {
     let held = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(out.status.code() == Some(3) && held.contains("it would also take back what was accepted"), "{held}");
     school.ok(&["--tenant", "school0", "tenant", "restore", "--to", &first, "--object", "identity/authorization/authorization", "--yes"]);
+    // What is gone is had back too, although the rule has nothing to name but that it is missing.
+    let text = std::fs::read_to_string(school.path("exceptions.toml")).unwrap();
+    std::fs::write(school.path("exceptions.toml"), text + "[[on-failure]]\nrule = \"access.idle-sessions\"\nanswer = \"remediate\"\n").unwrap();
+    school.sim.config_attack(0, "timeout-deleted");
+    let again = tenant(&school, "school0", &["remediate", "--yes"]);
+    assert!(again["rules"].as_array().unwrap().iter().any(|r| r["rule"] == "access.idle-sessions" && r["holds"] == true), "{again}");
+    // Who cannot judge has not seen that all is well, and what the backup lost waits for somebody.
+    school.sim.attack(0, "consent-revoked", 1).unwrap();
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "remediate", "--yes"]);
+    assert!(out.status.code() == Some(3) && String::from_utf8_lossy(&out.stdout).contains("could not be judged"), "{}", String::from_utf8_lossy(&out.stdout));
+    assert!(list(&[]).1.iter().any(|e| e["says"].as_str().unwrap().contains("the backup may no longer read") && e["state"] == "open"));
+    school.sim.control("POST", "/sim/recover", "", b"");
+    tenant(&school, "school0", &["snapshot"]);
+    assert!(list(&[]).1.iter().any(|e| e["says"].as_str().unwrap().contains("the backup may no longer read")));
     // The undo brings back what was there.
     let undo = done["undo"].as_str().unwrap();
     tenant(&school, "school0", &["restore", "--to", undo, "--object", "identity/authorization/authorization", "--yes"]);

@@ -49,6 +49,12 @@ impl Baseline {
         {
             return Err(format!("{c}/{n} bears another displayName, so it would never be found again"));
         }
+        for (n, v) in read.objects.get(POLICIES).into_iter().flatten() {
+            let odd = |at: &Value| !at.is_null() && !at.is_object();
+            if odd(&v["conditions"]) || odd(&v["conditions"]["users"]) {
+                return Err(format!("the conditions of {POLICIES}/{n} are no object"));
+            }
+        }
         match read.objects.iter().flat_map(|(c, all)| all.iter().map(move |(n, v)| (c, n, v))).find(|(_, _, v)| !v.is_object()) {
             Some((c, n, _)) => Err(format!("the settings of {c}/{n} are no object")),
             None => Ok(read),
@@ -112,7 +118,11 @@ fn leave_out(policy: &mut Value, before: &Value, emergency: &[String]) {
         let old = before["conditions"]["users"][key].as_array().into_iter().flatten();
         let wanted = policy["conditions"]["users"][key].as_array().cloned().unwrap_or_default();
         let mut all: BTreeSet<String> = old.chain(&wanted).filter_map(Value::as_str).map(str::to_owned).collect();
-        all.extend(emergency.iter().filter(|s| s.starts_with(kind)).cloned());
+        for account in emergency.iter().filter(|s| s.starts_with(kind)) {
+            if !all.iter().any(|a| a.eq_ignore_ascii_case(account)) {
+                all.insert(account.clone());
+            }
+        }
         policy["conditions"]["users"][key] = all.into_iter().collect();
     }
 }
@@ -160,14 +170,26 @@ fn merge(there: &mut Value, wanted: &Value) {
                     for row in wanted {
                         match there.iter_mut().find(|r| r[*key].as_str().zip(row[*key].as_str()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))) {
                             Some(old) => merge(old, row),
-                            None => there.push(row.clone()),
+                            None => there.push(plainly(row)),
                         }
                     }
                 }
-                None => there.clone_from(wanted),
+                None => *there = wanted.iter().map(plainly).collect(),
             }
         }
-        (there, wanted) => there.clone_from(wanted),
+        (there, wanted) => *there = plainly(wanted),
+    }
+}
+
+/// Settings where there were none: floors are what they set.
+fn plainly(v: &Value) -> Value {
+    match v {
+        Value::Object(map) => match (map.get("$set"), map.get("$unless")) {
+            (Some(set), Some(_)) => plainly(set),
+            _ => map.iter().map(|(k, v)| (k.clone(), plainly(v))).collect(),
+        },
+        Value::Array(rows) => rows.iter().map(plainly).collect(),
+        other => other.clone(),
     }
 }
 
@@ -191,7 +213,7 @@ mod tests {
                 POLICIES.into(),
                 [
                     ("x".into(), json!({"roles": ["z", "y"], "other": {"$set": false, "$unless": [true]}, "level": {"$set": 2, "$unless": [3]}, "conditions": {"users": {"includeUsers": ["All"]}}, "rows": [{"id": "a", "v": 9}, {"id": "c"}]})),
-                    ("new".into(), json!({"state": "enabled"})),
+                    ("new".into(), json!({"state": "enabled", "deep": {"level": {"$set": 1, "$unless": [2]}}})),
                 ]
                 .into(),
             )]
@@ -205,7 +227,7 @@ mod tests {
         assert_eq!((&x["other"], &x["roles"]), (&json!(true), &json!(["y", "z"])));
         assert_eq!(x["level"], 2);
         let new = &after.object(POLICIES, "new").unwrap().body;
-        assert_eq!(new["displayName"], "new", "what is made is found again");
+        assert_eq!((&new["displayName"], &new["deep"]["level"]), (&json!("new"), &json!(1)), "what is made is found again, and floors are values");
         assert_eq!(new["conditions"]["users"]["excludeUsers"], json!(["@users/last@x"]));
         assert_eq!(baseline.over(&after, &["@groups/Emergency".into(), "@users/last@x".into()]), after, "a second time changes nothing");
         let misnamed = json!({"name": "b", "title": "t", "objects": {POLICIES: {"x": {"displayName": "y"}}}});

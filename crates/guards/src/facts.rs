@@ -107,6 +107,9 @@ impl Exceptions {
         if let Some(bad) = named.into_iter().find(|r| !known(r)) {
             return Err(format!("there is no rule {bad:?}; `strongroom tenant rules` lists them"));
         }
+        if let Some(own) = read.on_failure.iter().find(|o| o.answer == Answer::Remediate && o.rule.starts_with("own.")) {
+            return Err(format!("{} is a rule of your own, which says not what sets back what it finds; let it alert", own.rule));
+        }
         let mut rules: Vec<&String> = read.on_failure.iter().map(|o| &o.rule).collect();
         rules.sort();
         if let Some(twice) = rules.windows(2).find(|w| w[0] == w[1]) {

@@ -223,7 +223,10 @@ impl Module {
                 return Ok(None);
             }
             let value = engine.eval_rule(format!("{}.{name}", self.package)).map_err(|e| sentence(&e))?;
-            Ok(plain(&value))
+            match plain(&value) {
+                None if value != Rego::Undefined => Err(format!("not understood: `{name}` is no JSON")),
+                said => Ok(said),
+            }
         };
         let concerns = match ask("failed")? {
             None | Some(Value::Bool(false)) => Vec::new(),
@@ -234,10 +237,10 @@ impl Module {
         if !concerns.is_empty() {
             return Ok(Answer::Judged(Outcome::Failed(concerns)));
         }
-        if let Some(why) = ask("skipped")?.as_ref().and_then(words) {
+        if let Some(why) = words("skipped", ask("skipped")?, "the module says so")? {
             return Ok(Answer::Skipped(why));
         }
-        if let Some(where_) = ask("manual")?.as_ref().and_then(words) {
+        if let Some(where_) = words("manual", ask("manual")?, "the module wants a person to look")? {
             return Ok(Answer::Judged(Outcome::Manual(where_)));
         }
         match ask("passed")? {
@@ -291,12 +294,16 @@ fn plain(value: &Rego) -> Option<Value> {
     }
 }
 
-/// A sentence, or the sentences of a set.
-fn words(value: &Value) -> Option<String> {
+/// A sentence, the sentences of a set, or plainly true; what says neither yes nor no is not passed over.
+fn words(name: &str, value: Option<Value>, plainly: &str) -> Result<Option<String>, String> {
     match value {
-        Value::String(s) if !s.is_empty() => Some(crate::rule::one_line(s)),
-        Value::Array(all) if !all.is_empty() => Some(crate::rule::one_line(&all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "))),
-        _ => None,
+        None | Some(Value::Bool(false)) => Ok(None),
+        Some(Value::Bool(true)) => Ok(Some(plainly.to_owned())),
+        Some(Value::String(s)) => Ok((!s.is_empty()).then(|| crate::rule::one_line(&s))),
+        Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
+            Ok((!all.is_empty()).then(|| crate::rule::one_line(&all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "))))
+        }
+        Some(other) => Err(format!("not understood: `{name}` is {other}, and no sentence")),
     }
 }
 

@@ -114,6 +114,7 @@ fn what_fails_when_it_runs_is_skipped_and_says_so() {
             "longer than 2 seconds",
         ),
         ("failed contains \"x\" if cuont([1]) == 1", "could not find function cuont"),
+        ("failed contains \"x\" if false\nskipped if policy.allowInvitesFrom == \"everyone\"", "the module says so"),
         ("failed contains \"x\" if false\nskipped := \"not in the holidays\"", "not in the holidays"),
     ] {
         let text = INVITES.replace("failed contains {\"object\": \"identity/authorization\", \"says\": sprintf(\"allowInvitesFrom is %s\", [policy.allowInvitesFrom])} if {\n    policy.allowInvitesFrom != \"adminsAndGuestInviters\"\n}", failed);

@@ -99,7 +99,10 @@ pub fn keep_managed(configuration: &mut Configuration, before: Option<&Configura
         }
         let text = c.objects.iter().map(|o| o.body.to_string()).collect::<String>();
         let named = before.references.iter().filter(|(symbol, _)| text.contains(symbol.as_str()));
-        configuration.references.extend(named.map(|(s, id)| (s.clone(), id.clone())));
+        // What is called so now counts.
+        for (symbol, id) in named {
+            configuration.references.entry(symbol.clone()).or_insert_with(|| id.clone());
+        }
         configuration.managed_at = before.managed_at;
         configuration.collections.insert(name.clone(), c.clone());
     }
@@ -275,13 +278,22 @@ fn identity_of(configuration: &Configuration) -> Identity {
     Identity { v: VERSION, taken: configuration.taken, managed_at: configuration.managed_at, ids, volatile, references: configuration.references.clone() }
 }
 
+/// Which objects the names of a snapshot's settings stood for.
+fn identity(repo: &Repository, snapshot: &Snapshot) -> Result<Identity, Error> {
+    let bytes = repo.read_file(&repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::IDENTITY))?)?;
+    serde_json::from_slice(&bytes).map_err(unreadable)
+}
+
+fn unreadable(e: serde_json::Error) -> Error {
+    Error::Request(format!("a record of the configuration cannot be read: {e}; `strongroom check --read-data` says more"))
+}
+
 /// The configuration that a snapshot holds, if any.
 pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configuration>, Error> {
     let Some(tree) = subtree(repo, &snapshot.tree)? else { return Ok(None) };
     let newer = |what: &str, v: u32| Error::Request(format!("{what} is of version {v}, which a newer Strongroom wrote; use that one"));
-    let parse = |e: serde_json::Error| Error::Request(format!("a record of the configuration cannot be read: {e}; `strongroom check --read-data` says more"));
-    let identity: Identity =
-        serde_json::from_slice(&repo.read_file(&repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::IDENTITY))?)?).map_err(parse)?;
+    let parse = unreadable;
+    let identity = identity(repo, snapshot)?;
     if identity.v > VERSION {
         return Err(newer(layout::IDENTITY, identity.v));
     }
@@ -337,11 +349,14 @@ pub fn history(repo: &Repository, tenant: &str, since: Timestamp) -> Result<Vec<
     let mut out: Vec<(Id, Configuration)> = Vec::new();
     let mut last = None;
     for (id, snapshot, tree) in steps.drain(first..) {
-        if last == Some(tree) {
-            continue;
+        // Settings that look the same may be others': ids and credentials stand apart from them.
+        let identity = identity(repo, &snapshot)?;
+        let keys: Vec<Value> = identity.volatile.values().flat_map(BTreeMap::values).map(|v| v["keyIds"].clone()).filter(|k| !k.is_null()).collect();
+        let this = Some((tree, identity.ids, identity.references, keys));
+        if last != this {
+            out.extend(load(repo, &snapshot)?.map(|c| (id, c)));
         }
-        last = Some(tree);
-        out.extend(load(repo, &snapshot)?.map(|c| (id, c)));
+        last = this;
     }
     Ok(out)
 }

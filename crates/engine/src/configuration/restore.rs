@@ -12,6 +12,7 @@ use strongroom_sources::{
 };
 
 const DEFAULTS: &str = "identity/security-defaults";
+const POLICIES: &str = "identity/conditional-access-policies";
 
 /// What to put back, and how.
 #[derive(Debug, Clone, Default)]
@@ -149,6 +150,12 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     {
         let off = plan.acts.remove(at);
         plan.acts.insert(0, off);
+        let after = plan.outcome(wanted, now, options);
+        let policies = after.collections.get(POLICIES).map(|c| c.objects.as_slice()).unwrap_or_default();
+        if !policies.iter().any(|p| p.body["state"] == "enabled") {
+            plan.acts.remove(0);
+            plan.cannot.push((format!("{DEFAULTS}/security-defaults"), "they stay on: no policy that is on would take their place".to_owned()));
+        }
     }
     removals.reverse();
     plan.acts.extend(removals);
@@ -460,7 +467,21 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
         progress.advance(1, 0);
         out.push(outcome);
     }
+    defaults_back(client, plan, &mut out).await;
     out
+}
+
+/// Where security defaults went off and not one policy came on, they go on again: half of this is worse than nothing.
+async fn defaults_back(client: &Client, plan: &RestorePlan, out: &mut [Outcome]) {
+    let went_off = plan.acts.iter().zip(out.iter()).position(|(a, o)| a.collection == DEFAULTS && o.failed.is_empty());
+    let policies: Vec<bool> = plan.acts.iter().zip(out.iter()).filter(|(a, _)| a.collection == POLICIES).map(|(_, o)| o.failed.is_empty()).collect();
+    let Some(at) = went_off.filter(|_| !policies.is_empty() && !policies.contains(&true)) else { return };
+    let Some(call) = plan.acts[at].calls.first().filter(|c| c.body.as_ref().is_some_and(|b| b["isEnabled"] == false)) else { return };
+    let on = Call { body: Some(json!({"isEnabled": true})), ..call.clone() };
+    out[at].failed = match carry_out(client, &on).await {
+        Ok(_) => "they were switched on again, since no policy could be set".to_owned(),
+        Err(e) => format!("no policy could be set, and security defaults could not be switched on again: {}", e.text),
+    };
 }
 
 /// References by URL need the address of Graph.

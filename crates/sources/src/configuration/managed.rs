@@ -244,7 +244,11 @@ async fn follow(client: &Client, job: &str) -> Result<(Vec<Value>, Vec<String>),
     let snapshot: Value = client.json(&Request::get(Scope::Directory, format!("{SNAPSHOTS}/{}", escape(id)))).await?;
     let rows = snapshot["resources"].as_array().cloned();
     let rows = rows.ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a snapshot of Tenant Configuration Management has no list of resources"))?;
-    Ok((rows, words(&done["errorDetails"])))
+    let mut errors = words(&done["errorDetails"]);
+    if errors.is_empty() && done["status"] == "partiallySuccessful" {
+        errors.push("Tenant Configuration Management gave a part, and says not what it lacks".to_owned());
+    }
+    Ok((rows, errors))
 }
 
 fn words(v: &Value) -> Vec<String> {
