@@ -100,11 +100,12 @@ pub(crate) fn append(config: &Config, tenant: &Tenant, records: &[Record]) -> an
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     }
-    let text = records.iter().map(|r| serde_json::to_string(r).map(|l| l + "\n")).collect::<Result<String, _>>()?;
+    let mut text = records.iter().map(|r| serde_json::to_string(r).map(|l| l + "\n")).collect::<Result<String, _>>()?;
     let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
     // A line that a crash cut off stays alone.
-    let cut_off = std::fs::read(&path).is_ok_and(|b| b.last().is_some_and(|b| *b != b'\n'));
-    out.write_all(if cut_off { b"\n" } else { b"" })?;
+    if std::fs::read(&path).is_ok_and(|b| b.last().is_some_and(|b| *b != b'\n')) {
+        text.insert(0, '\n');
+    }
     out.write_all(text.as_bytes())?;
     out.sync_all().with_context(|| format!("{} cannot be written", path.display()))
 }
