@@ -12,8 +12,8 @@ use crate::{
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use strongroom_engine::configuration::{RestoreOptions, RestorePlan, latest, plan};
-use strongroom_guards::{Baseline, Exceptions};
+use strongroom_engine::configuration::{RestoreOptions, RestorePlan, keep, latest, plan};
+use strongroom_guards::Baseline;
 use strongroom_model::Configuration;
 
 #[derive(Subcommand)]
@@ -102,16 +102,12 @@ fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
 /// One tenant, and what the baseline would change in it.
 struct Planned<'c> {
     hand: Hand<'c>,
+    /// The accounts for emergencies, as settings call them.
+    emergency: Vec<String>,
     wanted: Configuration,
     now: Configuration,
     options: RestoreOptions,
     plan: RestorePlan,
-}
-
-/// Accounts for emergencies, as policies name them.
-pub(crate) fn emergency(exceptions: &Exceptions, today: jiff::civil::Date) -> Vec<String> {
-    let valid = exceptions.exclusions.iter().filter(|e| e.kind == "break-glass" && e.until.is_none_or(|u| u >= today));
-    valid.map(|e| if e.who.contains('@') { format!("@users/{}", e.who) } else { format!("@groups/{}", e.who) }).collect()
 }
 
 async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, baseline: &Baseline, report_only: bool) -> anyhow::Result<Planned<'c>> {
@@ -126,10 +122,9 @@ async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, ba
     let now = hand.read(bar.as_ref()).await;
     bar.finish();
     let mut now = now?;
-    let accounts = emergency(&hand.exceptions, crate::tenant::today());
-    hand.know(&mut now, &accounts).await?;
-    let wanted = baseline.over(&now, &accounts);
-    let options = RestoreOptions { chosen: baseline.chosen(), own: hand.own.clone(), report_only, remove_added: false };
+    let emergency = hand.emergency(&mut now).await?;
+    let wanted = baseline.over(&now, &emergency);
+    let options = RestoreOptions { report_only, ..hand.options(&wanted, &now, baseline.chosen()).await? };
     // Collections that were not read hold none of the chosen objects.
     let reach = RestoreOptions {
         chosen: options.chosen.iter().filter(|c| c.rsplit_once('/').is_some_and(|(at, name)| wanted.object(at, name).is_some())).cloned().collect(),
@@ -139,7 +134,7 @@ async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, ba
     plan.cannot.extend(baseline.out_of_reach(&now));
     plan.added.clear();
     hand.guarded(&plan, &wanted, &now, &reach)?;
-    Ok(Planned { hand, wanted, now, options: reach, plan })
+    Ok(Planned { hand, emergency, wanted, now, options: reach, plan })
 }
 
 fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c Tenant>> {
@@ -256,11 +251,7 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     }
     // What is, is kept first: it is the way back.
     let repo = open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
-    let reader = open::client(config, tenant, "read", open::real_clock())?;
-    let bar = Bar::new(global.quiet || global.json);
-    let undo = strongroom_engine::configuration::snapshot(repo, reader, &tenant.name, false, open::cache_dir(global), bar.clone()).await;
-    bar.finish();
-    let undo = undo?.snapshot;
+    let undo = tokio::task::block_in_place(|| keep(&repo, p.now.clone(), &open::cache_dir(global), &open::real_clock()))?.to_string();
     // The way back is written down before anything is changed.
     let mut record = Record::Applied {
         what: format!("baseline {}", baseline.name),
@@ -272,7 +263,9 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     };
     append(config, tenant, std::slice::from_ref(&record))?;
     let bar = Bar::new(global.quiet || global.json);
-    let applied = p.hand.apply(&p.plan, &p.wanted, &p.now, &p.options, bar.as_ref()).await;
+    // The service shows more of what is made than the baseline asks for.
+    let goal = |after: &Configuration| baseline.over(after, &p.emergency);
+    let applied = p.hand.apply(&p.plan, &p.wanted, &goal, &p.now, &p.options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
     if let Record::Applied { outcomes, .. } = &mut record {

@@ -163,7 +163,7 @@ async fn one(
     let since = place.steps.iter().position(|(id, _)| id == to).map_or(place.steps, |n| &place.steps[n..]);
     let accepted = accepted_in(place.config, place.tenant, since, &chosen)?;
     anyhow::ensure!(accepted.is_empty(), "it would also take back what was accepted ({}); set it back by hand with tenant restore", accepted.join("; "));
-    let options = RestoreOptions { chosen, remove_added: true, own: hand.own.clone(), report_only: false };
+    let options = RestoreOptions { remove_added: true, ..hand.options(good, &now, chosen).await? };
     let plan = plan(good, &now, &options)?;
     let shown = json!({"rule": f.rule, "to": to.to_string(), "plan": plan});
     if !global.json {
@@ -171,6 +171,10 @@ async fn one(
         print!("{}", describe(&plan, &now, good));
     }
     hand.guarded(&plan, good, &now, &options)?;
+    let kept = |collection: &str| place.steps.last().and_then(|(_, c)| c.collections.get(collection)).is_some_and(|c| c.state.is_collected());
+    if let Some(a) = plan.acts.iter().find(|a| !kept(&a.collection)) {
+        anyhow::bail!("{} could not be read when the settings were kept, so there would be no way back", a.collection);
+    }
     if args.dry_run || plan.acts.is_empty() {
         // A rule that fails and for which nothing can be set is not mended.
         return Ok((shown, None, !plan.acts.is_empty() && plan.cannot.is_empty()));
@@ -192,7 +196,7 @@ async fn one(
         at: open::real_clock().now(),
     };
     append(place.config, place.tenant, std::slice::from_ref(&record))?;
-    let applied = hand.apply(&plan, good, &now, &options, &strongroom_model::Silent).await?;
+    let applied = hand.apply(&plan, good, &|_| good.clone(), &now, &options, &strongroom_model::Silent).await?;
     if !global.json {
         report(&applied, &format!("snapshot {}", to.short()));
         println!("{}", undo_command(&place.tenant.name, &place.undo, &options.chosen));

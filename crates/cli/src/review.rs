@@ -18,7 +18,7 @@ use serde_json::json;
 use std::{collections::HashMap, io::Write, path::PathBuf};
 use strongroom_engine::configuration::history;
 use strongroom_guards::{Change, Kind, Rank, compare};
-use strongroom_model::{Configuration, short_id};
+use strongroom_model::{Configuration, digest_id};
 use strongroom_repository::Id;
 
 #[derive(Subcommand)]
@@ -43,7 +43,7 @@ pub(crate) struct List {
 
 #[derive(Args)]
 pub(crate) struct Decide {
-    /// The change, as the list names it; several at once.
+    /// The change, by its id or the beginning of it; or COLLECTION/NAME, or what that begins with, for all that wait there.
     #[arg(required = true)]
     changes: Vec<String>,
     /// Who decides.
@@ -102,6 +102,8 @@ pub(crate) fn append(config: &Config, tenant: &Tenant, records: &[Record]) -> an
     }
     let mut text = records.iter().map(|r| serde_json::to_string(r).map(|l| l + "\n")).collect::<Result<String, _>>()?;
     let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    // Two who decide at once write one after the other.
+    out.lock().with_context(|| format!("{} cannot be locked", path.display()))?;
     // A line that a crash cut off stays alone.
     if std::fs::read(&path).is_ok_and(|b| b.last().is_some_and(|b| *b != b'\n')) {
         text.insert(0, '\n');
@@ -156,6 +158,7 @@ pub(crate) fn accepted_in(config: &Config, tenant: &Tenant, steps: &[(Id, Config
 /// A change in the queue.
 #[derive(Debug, Serialize)]
 struct Entry {
+    tenant: String,
     id: String,
     #[serde(flatten)]
     change: Change,
@@ -191,23 +194,46 @@ fn is_undone(steps: &[(Id, Configuration)], n: usize, change: &Change) -> bool {
     at(newest) == old || at(newest) == new && steps[..n].iter().any(|(_, c)| at(c) == new)
 }
 
+/// What a change is known by: what was there and what is there, not our words for it, nor the snapshots on either side, which come
+/// and go. The same change made again has the same id; a decision counts for those that were there when it was made.
+fn id_of(old: &Configuration, new: &Configuration, change: &Change) -> String {
+    let side = |c: &Configuration| {
+        let object = c.object(&change.collection, &change.object);
+        // Ids matter where they are the change.
+        let id = object.filter(|_| change.kind == Kind::Replaced).map(|o| o.id.clone());
+        let named: Vec<&String> = match object {
+            Some(_) => Vec::new(),
+            None => c.references.iter().filter(|(s, _)| s.split_once('/').is_some_and(|(_, n)| n == change.object)).map(|(_, id)| id).collect(),
+        };
+        let unseen: Vec<&String> = match object {
+            Some(_) => Vec::new(),
+            None => c.collections.iter().filter(|(_, c)| c.state.is_blind()).map(|(n, _)| n).collect(),
+        };
+        json!([object.map(|o| (&o.body, &o.volatile["keyIds"])), id, named, if change.object == THE_BACKUP { unseen } else { Vec::new() }])
+    };
+    digest_id(&json!([change.collection, change.object, change.kind, side(old), side(new)]).to_string())
+}
+
+/// How the drift calls what happens to the backup's own rights.
+const THE_BACKUP: &str = "the backup";
+
 /// Every change that snapshots show, with what was decided.
 fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own: &[String], now: Timestamp, today: Date) -> Vec<Entry> {
-    let mut decided: HashMap<&str, &Record> = HashMap::new();
+    let mut decided: HashMap<&str, Vec<(Timestamp, &Record)>> = HashMap::new();
     for r in records {
-        if let Record::Decision { change, .. } = r {
-            decided.insert(change, r);
+        if let Record::Decision { change, at, .. } = r {
+            decided.entry(change).or_default().push((*at, r));
         }
     }
     let mut out = Vec::new();
     for (n, pair) in steps.windows(2).enumerate() {
         let ((before, old), (_, new)) = (&pair[0], &pair[1]);
         for change in compare(old, new, own, true).changes {
-            // The same change seen at another time is another change.
-            let id = short_id(&format!("{}\n{}\n{}\n{}", change.collection, change.object, change.says, new.taken));
+            let id = id_of(old, new, &change);
             let deadline = new.taken + SignedDuration::from_hours(24 * days_to_decide(change.rank));
             let undone = is_undone(steps, n, &change);
-            let decision = decided.get(id.as_str()).copied().cloned();
+            // A decision before the snapshot that still showed the old state was about another time.
+            let decision = decided.get(id.as_str()).and_then(|all| all.iter().rfind(|(at, _)| *at >= old.taken)).map(|(_, r)| (*r).clone());
             let state = match &decision {
                 Some(Record::Decision { until: Some(until), .. }) if *until < today => "open",
                 Some(Record::Decision { decision: Decision::Accepted, .. }) => "accepted",
@@ -216,7 +242,18 @@ fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own
                 _ if deadline < now => "overdue",
                 _ => "open",
             };
-            out.push(Entry { id, change, seen: new.taken, deadline, reviewer: tenant.reviewer.clone(), before: before.to_string(), undone, state, decision });
+            out.push(Entry {
+                tenant: tenant.name.clone(),
+                id,
+                change,
+                seen: new.taken,
+                deadline,
+                reviewer: tenant.reviewer.clone(),
+                before: before.to_string(),
+                undone,
+                state,
+                decision,
+            });
         }
     }
     let order = |s: &str| ["overdue", "open", "rejected", "undone", "accepted"].iter().position(|o| *o == s);
@@ -237,35 +274,89 @@ async fn load(global: &Global, config: &Config, tenant: &Tenant, days: u32) -> a
 
 pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
-    match command {
-        ReviewCommand::List(a) => list(global, &config, tenant, &a).await,
-        ReviewCommand::Accept(a) => decide(global, &config, tenant, a, Decision::Accepted).await,
-        ReviewCommand::Reject(a) => decide(global, &config, tenant, a, Decision::Rejected).await,
+    let (args, decision) = match command {
+        ReviewCommand::List(a) => return list(global, &config, &a).await,
+        ReviewCommand::Accept(a) => (a, Decision::Accepted),
+        ReviewCommand::Reject(a) => (a, Decision::Rejected),
+    };
+    decide(global, &config, config.tenant(global.tenant.as_deref())?, args, decision).await
+}
+
+/// What was rejected and stands still is somebody's work.
+fn waits(e: &Entry) -> bool {
+    ["open", "overdue"].contains(&e.state) || e.state == "rejected" && !e.undone
+}
+
+/// Of one tenant, or of all.
+async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<i32> {
+    let tenants: Vec<&Tenant> = match &global.tenant {
+        Some(name) => vec![config.tenant(Some(name))?],
+        None => config.tenants.iter().collect(),
+    };
+    let (mut rows, mut code) = (Vec::new(), 0);
+    for tenant in &tenants {
+        let global = Global { tenant: Some(tenant.name.clone()), ..global.clone() };
+        match load(&global, config, tenant, args.days).await {
+            Ok(mut all) => {
+                all.retain(|e| args.all || waits(e));
+                if all.iter().any(|e| e.state == "overdue") {
+                    code = PARTIAL;
+                }
+                if !global.json {
+                    show(tenant, &all, tenants.len() > 1);
+                }
+                rows.extend(all.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?);
+            }
+            Err(e) if tenants.len() == 1 => return Err(e),
+            Err(e) => {
+                code = PARTIAL;
+                match global.json {
+                    true => rows.push(json!({"tenant": tenant.name, "error": format!("{e:#}")})),
+                    false => println!("{}", output::alarm(&format!("{}: {e:#}", tenant.name))),
+                }
+            }
+        }
+    }
+    if global.json {
+        println!("{}", serde_json::Value::from(rows));
+    }
+    Ok(code)
+}
+
+fn show(tenant: &Tenant, all: &[Entry], several: bool) {
+    let who = tenant.reviewer.as_ref().map_or_else(String::new, |r| format!(", for {r}"));
+    let of = if several { format!("{}: ", tenant.name) } else { String::new() };
+    if all.is_empty() {
+        return println!("{of}nothing waits for a decision");
+    }
+    let overdue = all.iter().filter(|e| e.state == "overdue").count();
+    println!("{of}{} {}{who}; {overdue} overdue", all.len(), if all.len() == 1 { "change" } else { "changes" });
+    println!("{:<8}  {:<8}  {:<8}  {:<10}  what", "change", "state", "rank", "decide by");
+    for e in all {
+        let line = format!("{:.8}  {:<8}  {:<8}  {}  {}", e.id, e.state, word(e.change.rank), e.deadline.strftime("%Y-%m-%d"), e.change.says);
+        println!("{}", if e.state == "overdue" { output::alarm(&line) } else { line });
+        if let Some(Record::Decision { by, reason, until, .. }) = &e.decision {
+            println!("          {by}: {reason}{}", until.map_or_else(String::new, |u| format!(" (until {u})")));
+        }
     }
 }
 
-async fn list(global: &Global, config: &Config, tenant: &Tenant, args: &List) -> anyhow::Result<i32> {
-    let mut all = load(global, config, tenant, args.days).await?;
-    // What was rejected and stands still is somebody's work.
-    all.retain(|e| args.all || ["open", "overdue"].contains(&e.state) || e.state == "rejected" && !e.undone);
-    let overdue = all.iter().filter(|e| e.state == "overdue").count();
-    if global.json {
-        println!("{}", serde_json::to_string(&all)?);
-    } else if all.is_empty() {
-        println!("nothing waits for a decision");
-    } else {
-        for e in &all {
-            let line = format!("{} {:<8} {:<8} until {}  {}", e.id, e.state, word(e.change.rank), e.deadline.strftime("%Y-%m-%d"), e.change.says);
-            println!("{}", if e.state == "overdue" { output::alarm(&line) } else { line });
-            if let Some(Record::Decision { by, reason, until, .. }) = &e.decision {
-                println!("         {by}: {reason}{}", until.map_or_else(String::new, |u| format!(" (until {u})")));
-            }
-        }
-        let who = tenant.reviewer.as_ref().map_or_else(String::new, |r| format!(", for {r}"));
-        println!("{} changes{who}; {overdue} overdue", all.len());
+/// Fewer digits of an id may be those of two.
+const DIGITS_MIN: usize = 6;
+
+/// The changes that somebody means.
+fn meant<'e>(all: &'e [Entry], what: &str, days: u32) -> anyhow::Result<Vec<&'e Entry>> {
+    let none = || format!("no change {what:?} in the last {days} days; `strongroom review list --all` shows them");
+    if what.contains('/') {
+        let there: Vec<&Entry> = all.iter().filter(|e| waits(e) && format!("{}/{}", e.change.collection, e.change.object).starts_with(what)).collect();
+        anyhow::ensure!(!there.is_empty(), "nothing waits for a decision at {what:?}");
+        return Ok(there);
     }
-    Ok(if overdue > 0 { PARTIAL } else { 0 })
+    anyhow::ensure!(what.len() >= DIGITS_MIN, "{what:?} is too short to name a change; give at least {DIGITS_MIN} digits");
+    let found: Vec<&Entry> = all.iter().filter(|e| e.id.starts_with(what)).collect();
+    let first = found.first().with_context(none)?;
+    anyhow::ensure!(found.iter().all(|e| e.id == first.id), "{what:?} is the beginning of several changes; give more digits");
+    Ok(vec![first])
 }
 
 async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide, decision: Decision) -> anyhow::Result<i32> {
@@ -276,13 +367,13 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
         bail!("--until is in the past");
     }
     let all = load(global, config, tenant, args.days).await?;
-    let mut chosen = Vec::new();
-    for id in &args.changes {
-        chosen.push(
-            all.iter()
-                .find(|e| e.id == *id)
-                .with_context(|| format!("no change {id:?} in the last {} days; `strongroom review list --all` shows them", args.days))?,
-        );
+    let mut chosen: Vec<&Entry> = Vec::new();
+    for what in &args.changes {
+        for e in meant(&all, what, args.days)? {
+            if !chosen.iter().any(|c| c.id == e.id) {
+                chosen.push(e);
+            }
+        }
     }
     let at = open::real_clock().now();
     let lines: Vec<Record> = chosen
@@ -311,7 +402,7 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
         return Ok(0);
     }
     for e in chosen {
-        println!("{} {}: {}", word(decision), e.id, e.change.says);
+        println!("{} {:.8}: {}", word(decision), e.id, e.change.says);
         if decision == Decision::Rejected {
             println!("  set it back with: {}", back(e));
         }

@@ -9,16 +9,17 @@ use crate::{
     open, output,
     progress::Bar,
     rules::OwnRules,
+    tenant_restore::{break_glass, called},
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::configuration;
-use strongroom_guards::{Exceptions, OnFailureAnswer, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
+use strongroom_guards::{Change, Exceptions, Kind, OnFailureAnswer, RULES, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
 use strongroom_model::{CollectionState, Configuration};
 use strongroom_repository::{Id, Repository};
-use strongroom_sources::configuration::audits;
+use strongroom_sources::configuration::{SETTERS, audits};
 
 #[derive(Subcommand)]
 pub(crate) enum TenantCommand {
@@ -134,14 +135,48 @@ pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Res
     let Some(file) = file else { return Ok(Exceptions::default()) };
     let path = config.path(file);
     let text = std::fs::read_to_string(&path).with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
-    Exceptions::parse(&text).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))
+    let read = Exceptions::parse(&text).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))?;
+    let settable = |rule: &str| RULES.iter().find(|r| r.id == rule).is_none_or(|r| r.inputs.iter().any(|i| SETTERS.iter().any(|s| s.collection == *i)));
+    if let Some(bad) = read.on_failure.iter().find(|o| o.answer == OnFailureAnswer::Remediate && !settable(&o.rule)) {
+        bail!(
+            "the exceptions file {} lets {} be remediated, but no interface sets what it looks at; let it alert, and set it by hand",
+            path.display(),
+            bad.rule
+        );
+    }
+    Ok(read)
 }
 
+/// Of one tenant, or of all, one after the other: what fails in one keeps no other back.
 async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
+    if global.tenant.is_some() || config.tenants.len() < 2 {
+        return snapshot_one(global, &config, config.tenant(global.tenant.as_deref())?, everything).await;
+    }
+    let mut code = 0;
+    for tenant in &config.tenants {
+        let global = Global { tenant: Some(tenant.name.clone()), ..global.clone() };
+        if !global.json {
+            println!("{}:", tenant.name);
+        }
+        match snapshot_one(&global, &config, tenant, everything).await {
+            Ok(0) => {}
+            Ok(_) => code = PARTIAL,
+            Err(e) => {
+                code = PARTIAL;
+                match global.json {
+                    true => println!("{}", json!({"tenant": tenant.name, "error": format!("{e:#}")})),
+                    false => println!("{}", output::alarm(&format!("{e:#}"))),
+                }
+            }
+        }
+    }
+    Ok(code)
+}
+
+async fn snapshot_one(global: &Global, config: &Config, tenant: &crate::config::Tenant, everything: bool) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
-    let client = open::client(&config, tenant, "read", open::real_clock())?;
+    let client = open::client(config, tenant, "read", open::real_clock())?;
     let own = backup_ids(tenant);
     let before = configuration::latest(&repo, &tenant.name)?;
     let bar = Bar::new(global.quiet || global.json);
@@ -154,6 +189,7 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
     };
     if global.json {
         let mut value = serde_json::to_value(&report)?;
+        value["tenant"] = tenant.name.clone().into();
         value["changes"] = serde_json::to_value(&changes)?;
         println!("{value}");
     } else {
@@ -299,14 +335,14 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
         None => None,
     };
     let wanted = args.baseline.as_ref().map(|name| crate::baseline::named(&config, name)).transpose()?;
-    let emergency = match &wanted {
-        Some(_) => crate::baseline::emergency(&exceptions(&config, tenant.exceptions.as_ref())?, today()),
-        None => Vec::new(),
-    };
+    let excepted = exceptions(&config, tenant.exceptions.as_ref())?;
     let (name, old, new) = (tenant.name.clone(), args.old.clone(), args.new.clone());
     let (old, new) = open::blocking(move || {
         let right = load(&repo, &name, &new)?;
         if let Some(wanted) = &wanted {
+            let emergency: Vec<String> = break_glass(&excepted, today())
+                .map(|who| called(&right.1, who).unwrap_or_else(|| format!("@{}/{who}", if who.contains('@') { "users" } else { "groups" })))
+                .collect();
             let left = (right.0, wanted.over(&right.1, &emergency));
             return Ok((left, right));
         }
@@ -319,6 +355,11 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
     })
     .await?;
     let mut found = compare(&old.1, &new.1, &own, args.with.is_none());
+    // Nobody did anything here: two tenants differ, or a tenant and what is wanted of it.
+    let sides = args.with.as_deref().map(|other| (tenant.name.as_str(), other)).or(args.baseline.as_deref().map(|wanted| (wanted, tenant.name.as_str())));
+    if let Some((left, right)) = sides {
+        found.changes.iter_mut().for_each(|c| c.says = unlike(c, left, right));
+    }
     if args.who {
         let client = open::client(&config, tenant, "read", open::real_clock())?;
         let log = audits(&client, old.1.taken).await.context("the audit log cannot be read, so nobody can be named; without --who the changes are shown")?;
@@ -344,19 +385,43 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
     for (collection, why) in found.not_compared.iter().filter(|(_, why)| !why.starts_with("no API")) {
         println!("not compared: {collection}: {why}");
     }
+    let count = found.changes.len();
+    if let Some((left, right)) = sides {
+        println!("{} between {left} and {right} (snapshot {})", counted(count, "difference"), new.0.short());
+        return Ok(0);
+    }
     println!(
         "{} between {} ({}) and {} ({})",
-        match found.changes.len() {
-            0 => "no change".to_owned(),
-            1 => "1 change".to_owned(),
-            n => format!("{n} changes"),
-        },
+        counted(count, "change"),
         old.0.short(),
         old.1.taken.strftime("%Y-%m-%d %H:%M"),
         new.0.short(),
         new.1.taken.strftime("%Y-%m-%d %H:%M"),
     );
     Ok(0)
+}
+
+fn counted(n: usize, what: &str) -> String {
+    match n {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
+
+/// A difference between two sides of which neither came before the other.
+fn unlike(c: &Change, left: &str, right: &str) -> String {
+    let object = &c.object;
+    let shown = |v: &serde_json::Value| if v.is_null() { "nothing".to_owned() } else { v.to_string() };
+    match c.kind {
+        Kind::Added => format!("{object}: {right} has it, {left} has not"),
+        Kind::Removed => format!("{object}: {left} has it, {right} has not"),
+        _ => {
+            let some = c.properties.iter().take(3).map(|p| format!("{} is {} in {left} and {} in {right}", p.path, shown(&p.old), shown(&p.new)));
+            let more = if c.properties.len() > 3 { format!("; and {} more", c.properties.len() - 3) } else { String::new() };
+            format!("{object}: {}{more}", some.collect::<Vec<_>>().join("; "))
+        }
+    }
 }
 
 /// The newest snapshot before this one whose configuration is another.

@@ -7,16 +7,20 @@ use crate::{
     failure::PARTIAL,
     open, output,
     progress::Bar,
+    review::undo_command,
     tenant::{exceptions, load, today},
 };
-use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use std::sync::Arc;
-use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep_managed, plan, restore as apply};
-use strongroom_guards::{Change, Exceptions, Property, Verdict, compare, judge};
+use std::{collections::BTreeSet, sync::Arc};
+use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep, keep_managed, plan, restore as apply, unknown_principals};
+use strongroom_guards::{Change, Exceptions, Kind, Property, compare, way_in};
 use strongroom_model::{Configuration, Progress};
-use strongroom_sources::{Client, configuration::With};
+use strongroom_repository::{Id, Repository};
+use strongroom_sources::{
+    Client,
+    configuration::{With, alive, find},
+};
 
 #[derive(Args)]
 pub(crate) struct Restore {
@@ -40,21 +44,10 @@ pub(crate) struct Restore {
     yes: bool,
 }
 
-/// The rule that knows whether everybody could be locked out.
-const GUARD: &str = "access.emergency-access";
-
 /// Refuses what would leave the tenant without a way in.
 fn guard(configuration: &Configuration, exceptions: &Exceptions, when: &str) -> anyhow::Result<()> {
-    let report = judge(configuration, exceptions, Vec::new(), today());
-    let Some(found) = report.findings.into_iter().find(|f| f.rule == GUARD) else { return Ok(()) };
-    match found.verdict {
-        Verdict::Passed | Verdict::Accepted => Ok(()),
-        Verdict::Failed => {
-            let first = found.concerns.first().map(|c| format!("{} {}", c.object, c.says)).unwrap_or_default();
-            bail!("{when}, {first}; nothing more was changed. Exclude an emergency account, or restore with --report-only")
-        }
-        _ => bail!("{when}, it cannot be told whether a way in is left: {}; name the emergency accounts in the exceptions file", found.note),
-    }
+    let why = way_in(configuration, exceptions, today());
+    why.map_err(|why| anyhow::anyhow!("{when}, {why}; nothing more was changed. Mend that first, or restore policies with --report-only"))
 }
 
 /// A plan for people: what is done to which object, and each setting as it is and as it becomes.
@@ -73,6 +66,9 @@ pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configu
     }
     plan.added.iter().for_each(|a| out.push_str(&format!("added   {}: stays; --remove-added takes it away\n", line(a))));
     plan.cannot.iter().for_each(|(object, why)| out.push_str(&format!("cannot  {}: {}\n", line(object), line(why))));
+    if !plan.needs.is_empty() {
+        out.push_str(&format!("needs   {}\n", plan.needs.iter().copied().collect::<Vec<_>>().join(", ")));
+    }
     out
 }
 
@@ -119,11 +115,31 @@ impl Applied {
     }
 }
 
+/// What decides who gets in: policies, who is left out of them, who is an administrator, and by what means people sign in.
+const ACCESS: &[&str] = &[
+    "identity/conditional-access-policies",
+    "identity/security-defaults",
+    "identity/authentication-methods",
+    "directory/referenced-groups",
+    "directory/domains",
+    "directory/federation",
+    "roles/assignments",
+];
+
 /// Whether a plan touches what decides who gets in.
 fn touches_access(plan: &RestorePlan) -> bool {
-    plan.acts
-        .iter()
-        .any(|a| ["identity/conditional-access-policies", "directory/referenced-groups", "identity/security-defaults"].contains(&a.collection.as_str()))
+    plan.acts.iter().any(|a| ACCESS.contains(&a.collection.as_str()))
+}
+
+/// Whom the exceptions file names for emergencies.
+pub(crate) fn break_glass(exceptions: &Exceptions, today: jiff::civil::Date) -> impl Iterator<Item = &str> {
+    exceptions.exclusions.iter().filter(move |e| e.kind == "break-glass" && e.until.is_none_or(|u| u >= today)).map(|e| e.who.as_str())
+}
+
+/// What settings call somebody whom the exceptions file names, when they name them.
+pub(crate) fn called(now: &Configuration, who: &str) -> Option<String> {
+    let known = |symbol: String| now.references.keys().find(|k| k.eq_ignore_ascii_case(&symbol)).cloned();
+    now.symbol_of(who).or_else(|| known(format!("@users/{who}"))).or_else(|| known(format!("@groups/{who}")))
 }
 
 impl<'c> Hand<'c> {
@@ -145,13 +161,28 @@ impl<'c> Hand<'c> {
         Ok(now)
     }
 
-    /// Lets symbols that a plan needs stand for what the tenant has of that name.
-    pub(crate) async fn know(&self, now: &mut Configuration, symbols: &[String]) -> anyhow::Result<()> {
-        for symbol in symbols.iter().filter(|s| !now.references.contains_key(*s)).cloned().collect::<Vec<_>>() {
-            let id = strongroom_sources::configuration::find(&self.reader, &symbol).await?;
-            now.references.insert(symbol, id);
+    /// What settings call the accounts for emergencies; those that none names yet are looked for, so that a plan may name them.
+    pub(crate) async fn emergency(&self, now: &mut Configuration) -> anyhow::Result<Vec<String>> {
+        let mut out = Vec::new();
+        for who in break_glass(&self.exceptions, today()) {
+            let symbol = match called(now, who) {
+                Some(symbol) => symbol,
+                None => {
+                    let (symbol, id) = find(&self.reader, who).await?;
+                    now.references.insert(symbol.clone(), id);
+                    symbol
+                }
+            };
+            out.push(symbol);
         }
-        Ok(())
+        Ok(out)
+    }
+
+    /// How a snapshot is put back here.
+    pub(crate) async fn options(&self, wanted: &Configuration, now: &Configuration, chosen: Vec<String>) -> anyhow::Result<RestoreOptions> {
+        let unknown: Vec<&str> = unknown_principals(wanted, now).into_values().collect();
+        let alive = if unknown.is_empty() { BTreeSet::new() } else { alive(&self.reader, &unknown).await? };
+        Ok(RestoreOptions { chosen, own: self.own.clone(), alive, ..RestoreOptions::default() })
     }
 
     /// Refuses a plan after which nobody would get in.
@@ -167,18 +198,34 @@ impl<'c> Hand<'c> {
         after
     }
 
-    /// Puts a plan into effect and reads back: what counts is what the tenant says.
+    /// Puts a plan into effect and reads back: what counts is what the tenant says. `goal` answers how a tenant that stands so
+    /// should stand.
     pub(crate) async fn apply(
         &self,
         plan: &RestorePlan,
         wanted: &Configuration,
+        goal: &dyn Fn(&Configuration) -> Configuration,
         now: &Configuration,
         options: &RestoreOptions,
         progress: &dyn Progress,
     ) -> anyhow::Result<Applied> {
         let writer = open::client(self.config, self.tenant, "configure", open::real_clock())?;
-        let outcomes = apply(&writer, self.tenant.graph.as_str(), plan, wanted, now, progress).await;
-        let after = match self.read(&strongroom_model::Silent).await {
+        let graph = self.tenant.graph.as_str();
+        let mut outcomes = apply(&writer, graph, plan, wanted, now, progress).await;
+        let mut read = self.read(&strongroom_model::Silent).await;
+        let again = plan.looked_at_again();
+        if let (false, Ok(seen)) = (again.is_empty(), &read) {
+            let more = strongroom_engine::configuration::plan(wanted, seen, &RestoreOptions { chosen: again.clone(), ..options.clone() })?;
+            let mut second = apply(&writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
+            // What is in sight now and wants nothing is as it should be.
+            let id = |c: &Configuration, at: &str| at.rsplit_once('/').and_then(|(c2, name)| c.object(c2, name)).map(|o| o.id.clone());
+            let fine = again.iter().filter(|at| !second.iter().any(|o| o.object == **at) && id(seen, at) == id(wanted, at));
+            second.extend(fine.map(|at| Outcome { object: at.clone(), failed: String::new(), waits_for_approval: false }).collect::<Vec<_>>());
+            outcomes.retain(|first| !second.iter().any(|o| o.object == first.object));
+            outcomes.extend(second);
+            read = self.read(&strongroom_model::Silent).await;
+        }
+        let after = match read {
             Ok(after) => after,
             // What was done is told all the same.
             Err(e) => {
@@ -192,7 +239,11 @@ impl<'c> Hand<'c> {
             let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
             c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
-        let compared = compare(wanted, &after, &self.own, false);
+        let mut compared = compare(&goal(&after), &after, &self.own, true);
+        // What is made anew has another id, and its credentials are its owner's.
+        let is_anew = |c: &Change| c.kind == Kind::Replaced && c.collection != "references" && c.collection != "directory/referenced-groups";
+        let is_a_key = |c: &Change| c.properties.iter().all(|p| p.path == "keyIds") && !c.properties.is_empty();
+        compared.changes.retain(|c| !is_anew(c) && !is_a_key(c));
         let unknown = plan.acts.iter().map(|a| &a.collection).filter(|c| compared.not_compared.contains_key(*c)).cloned().collect();
         let left = compared.changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
         // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
@@ -211,7 +262,8 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let now = hand.read(bar.as_ref()).await;
     bar.finish();
     let now = now?;
-    let options = RestoreOptions { chosen: args.objects.clone(), remove_added: args.remove_added, own: hand.own.clone(), report_only: args.report_only };
+    let options = hand.options(&wanted, &now, args.objects.clone()).await?;
+    let options = RestoreOptions { remove_added: args.remove_added, report_only: args.report_only, ..options };
     let plan = plan(&wanted, &now, &options)?;
     if !global.json {
         print!("{}", describe(&plan, &now, &wanted));
@@ -237,19 +289,44 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         println!("nothing was changed");
         return Ok(0);
     }
+    let undo = way_back(global, &repo, &now)?;
     let bar = Bar::new(global.quiet || global.json);
-    let applied = hand.apply(&plan, &wanted, &now, &options, bar.as_ref()).await;
+    let applied = hand.apply(&plan, &wanted, &|_| wanted.clone(), &now, &options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
     if global.json {
-        println!(
-            "{}",
-            json!({"snapshot": id.to_string(), "plan": plan, "outcomes": applied.outcomes, "left": applied.left, "no_way_in": applied.no_way_in, "unknown": applied.unknown})
-        );
+        let mut value = json!({"snapshot": id.to_string(), "plan": plan, "undo": undo.map(|u| u.to_string())});
+        merge(&mut value, serde_json::to_value(&applied)?);
+        println!("{value}");
     } else {
         report(&applied, &format!("snapshot {}", id.short()));
+        let touched: Vec<String> = plan.acts.iter().map(|a| format!("{}/{}", a.collection, a.object)).collect();
+        undo.inspect(|u| println!("{}", undo_command(&tenant.name, &u.to_string(), &touched)));
     }
     Ok(if applied.is_whole() { 0 } else { PARTIAL })
+}
+
+/// Keeps the settings as they are. A backup that runs for hours holds nobody back who must act now: the last snapshot is the way back
+/// then.
+fn way_back(global: &Global, repo: &Arc<Repository>, now: &Configuration) -> anyhow::Result<Option<Id>> {
+    match tokio::task::block_in_place(|| keep(repo, now.clone(), &open::cache_dir(global), &open::real_clock())) {
+        Ok(id) => Ok(Some(id)),
+        Err(strongroom_engine::Error::Repository(strongroom_repository::Error::Locked { .. })) => {
+            eprintln!(
+                "{}",
+                output::alarm("the repository is locked by another run, so the settings as they are were not kept; the way back is the newest snapshot")
+            );
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Adds the fields of one object to another.
+pub(crate) fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
+    if let (Some(into), serde_json::Value::Object(more)) = (into.as_object_mut(), more) {
+        into.extend(more);
+    }
 }
 
 /// What became of it, for people.

@@ -345,6 +345,7 @@ fn what_fifty_attacks_changed_is_put_back_and_what_cannot_be_is_listed() {
     let restore = |extra: &[&str]| {
         let args = [&["--tenant", "school0", "--json", "tenant", "restore", "--to", first], extra].concat();
         let out = school.run(&args);
+        println!("{}", String::from_utf8_lossy(&out.stderr));
         let value: Value =
             serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)));
         (out.status.code().unwrap(), value)

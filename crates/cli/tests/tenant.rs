@@ -14,9 +14,13 @@ fn every_rule_is_silent_at_a_kept_school_and_fires_at_a_careless_one() {
     let lacking: Vec<_> = report["collections"].as_object().unwrap().iter().filter(|(_, s)| s["state"] != "collected" && s["state"] != "no-api").collect();
     assert!(lacking.is_empty(), "{lacking:#?}");
     let good = tenant(&good, "school0", &["check"]);
-    let bad = school(&tiny(Care::Sloppy));
-    tenant(&bad, "school0", &["snapshot"]);
-    let bad = tenant(&bad, "school0", &["check"]);
+    let careless = school(&tiny(Care::Sloppy));
+    tenant(&careless, "school0", &["snapshot"]);
+    let bad = tenant(&careless, "school0", &["check"]);
+    // Once somebody says who they are, it shows that they are no way in.
+    allow_emergency(&careless, "school0");
+    let named = verdicts(&tenant(&careless, "school0", &["check"]));
+    assert_eq!([&named["access.emergency-access"], &named["access.emergency-accounts"]], ["failed", "failed"]);
     let (kept, careless) = (verdicts(&good), verdicts(&bad));
     let loud: Vec<_> = kept
         .iter()
@@ -26,7 +30,7 @@ fn every_rule_is_silent_at_a_kept_school_and_fires_at_a_careless_one() {
     assert!(loud.is_empty(), "{loud:#?}");
     // Rules for which a careless school gives a person work, or that only a missing file of exceptions can trip.
     let silent: Vec<_> = careless.iter().filter(|(_, v)| *v != "failed").collect();
-    let expected = BTreeMap::from([("access.emergency-access", "manual")]);
+    let expected = BTreeMap::from([("access.emergency-access", "manual"), ("access.emergency-accounts", "manual")]);
     assert_eq!(silent.iter().map(|(r, v)| (r.as_str(), v.as_str())).collect::<BTreeMap<_, _>>(), expected);
     assert_eq!(good["score"], 100);
     assert_eq!(bad["score"], 0);
@@ -157,6 +161,7 @@ const EXPECTED: &[(&str, &str, &str)] = &[
     ("pim-approval-off", "high", "isApprovalRequired was true and is false"),
     ("pim-alerts-off", "high", "activation of Exchange Administrator"),
     ("emergency-group", "high", "group Emergency access, which policies leave out"),
+    ("emergency-twin", "high", "it is another object of that name"),
     ("role-group", "high", "group Helpdesk staff, which gives a role"),
     ("app-new", "medium", "Mail Archive Helper is new"),
     ("app-secret", "high", "Timetable has other credentials"),

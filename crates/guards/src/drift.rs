@@ -106,7 +106,11 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
             match after.get(object) {
                 None => out.changes.push(context.change(name, object, Kind::Removed, Some(o), None)),
                 Some(n) if n.body != o.body => {
-                    let change = context.change(name, object, Kind::Changed, Some(o), Some(n));
+                    let mut change = context.change(name, object, Kind::Changed, Some(o), Some(n));
+                    if same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name) {
+                        change.rank = change.rank.min(Rank::High);
+                        change.says.push_str("; it is another object of that name");
+                    }
                     // Another order of the same things is no change.
                     if !change.properties.is_empty() {
                         out.changes.push(change);

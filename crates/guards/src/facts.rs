@@ -13,7 +13,7 @@ use strongroom_model::{ConfigObject, Configuration};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exclusion {
-    /// A user's sign-in name, or a group's name.
+    /// A user's sign-in name, a group's name, or the object id of either.
     pub who: String,
     /// `break-glass` or `service`.
     pub kind: String,
@@ -129,6 +129,12 @@ impl Exceptions {
     }
 }
 
+/// What settings may call somebody whom an exclusion names, in small letters.
+fn called(configuration: &Configuration, e: &Exclusion) -> Vec<String> {
+    let by_name = || vec![format!("@users/{}", e.who).to_lowercase(), format!("@groups/{}", e.who).to_lowercase()];
+    configuration.symbol_of(&e.who).map_or_else(by_name, |symbol| vec![symbol.to_lowercase()])
+}
+
 /// What a rule may look at.
 pub struct Facts<'c> {
     pub(crate) configuration: &'c Configuration,
@@ -141,7 +147,7 @@ impl<'c> Facts<'c> {
     /// The facts of a configuration, on a day.
     pub fn new(configuration: &'c Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Self {
         let valid = exceptions.exclusions.iter().filter(|e| e.until.is_none_or(|u| u >= today));
-        let names = |e: &Exclusion| [format!("@users/{}", e.who).to_lowercase(), format!("@groups/{}", e.who).to_lowercase()];
+        let names = |e: &Exclusion| called(configuration, e);
         let (mut emergency, mut left_out) = (BTreeSet::new(), BTreeSet::new());
         for e in valid {
             left_out.extend(names(e));
@@ -174,7 +180,7 @@ impl<'c> Facts<'c> {
         }
         let says = |e: &Exclusion| match e.until {
             Some(until) if until < today => Some(format!("the exclusion of {} ended on {until}", e.who)),
-            _ if !known.contains(&format!("@users/{}", e.who).to_lowercase()) && !known.contains(&format!("@groups/{}", e.who).to_lowercase()) => {
+            _ if !called(self.configuration, e).iter().any(|s| known.contains(s)) => {
                 Some(format!("the exclusion of {} names nobody whom policies or roles name", e.who))
             }
             _ => None,
@@ -200,6 +206,18 @@ impl<'c> Facts<'c> {
     fn known<'s>(&self, symbols: &'s BTreeSet<String>) -> Vec<&'s String> {
         let text: BTreeSet<String> = self.configuration.references.keys().map(|k| k.to_lowercase()).collect();
         symbols.iter().filter(|s| text.contains(*s)).collect()
+    }
+
+    /// Accounts for emergencies, not their groups, in small letters, as far as settings or roles know them.
+    pub(crate) fn emergency_users(&self) -> Vec<&String> {
+        let people = self.configuration.collections.get("directory/privileged-users").map(|c| c.objects.as_slice()).unwrap_or_default();
+        let mut known: BTreeSet<String> = people.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect();
+        known.extend(self.configuration.references.keys().map(|k| k.to_lowercase()));
+        let members =
+            |g: &ConfigObject| g.body["members"].as_array().into_iter().flatten().filter_map(|m| m.as_str()).map(str::to_lowercase).collect::<Vec<_>>();
+        let groups = self.configuration.collections.get("directory/referenced-groups").map(|c| c.objects.as_slice()).unwrap_or_default();
+        known.extend(groups.iter().flat_map(members));
+        self.emergency.iter().filter(|s| s.starts_with("@users/") && known.contains(*s)).collect()
     }
 
     /// Whether this is an account for emergencies.

@@ -13,6 +13,7 @@ mod own;
 mod policies;
 pub mod rule;
 mod rules;
+mod way_in;
 mod words;
 
 pub use baseline::Baseline;
@@ -22,3 +23,4 @@ pub use facts::{Acceptance, Answer as OnFailureAnswer, Exceptions, Exclusion, Fa
 pub use judge::{Finding, Report, Verdict, judge, judge_own};
 pub use own::{About, Answer, OwnVerdict, Question, input, run};
 pub use rules::RULES;
+pub use way_in::way_in;

@@ -138,6 +138,16 @@ impl Configuration {
         out
     }
 
+    /// What settings call the person or group with this id, as far as they name it.
+    pub fn symbol_of(&self, id: &str) -> Option<String> {
+        let named = self.references.iter().find(|(_, known)| known.eq_ignore_ascii_case(id)).map(|(symbol, _)| symbol.clone());
+        let there = |(collection, kind): (&str, &str)| {
+            let found = self.collections.get(collection)?.objects.iter().find(|o| o.id.eq_ignore_ascii_case(id))?;
+            Some(format!("@{kind}/{}", found.name))
+        };
+        named.or_else(|| [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")].into_iter().find_map(there))
+    }
+
     /// An object by collection and name.
     pub fn object(&self, collection: &str, name: &str) -> Option<&ConfigObject> {
         self.collections.get(collection)?.objects.iter().find(|o| o.name == name)

@@ -16,6 +16,6 @@ pub use alarm::{Alarm, AlarmKind, Severity};
 pub use clock::{Clock, Sleep};
 pub use configuration::{AuditEntry, CollectionState, ConfigCollection, ConfigObject, Configuration};
 pub use facts::{FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending};
-pub use names::{MAX_NAME_BYTES, day_folder, fit_name, message_name, short_id};
+pub use names::{MAX_NAME_BYTES, day_folder, digest_id, fit_name, message_name, short_id};
 pub use progress::{Progress, Silent};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -9,6 +9,11 @@ pub fn short_id(id: &str) -> String {
     hex::encode(&Sha256::digest(id.as_bytes())[..4])
 }
 
+/// Sixteen hexadecimal digits of the SHA-256 of a text: enough that nobody makes a second text with the same.
+pub fn digest_id(text: &str) -> String {
+    hex::encode(&Sha256::digest(text.as_bytes())[..8])
+}
+
 /// The folder of a message within its mail folder: its day, so that a flipped flag rewrites a day, not a mailbox.
 pub fn day_folder(received: Option<jiff::Timestamp>) -> String {
     match received {

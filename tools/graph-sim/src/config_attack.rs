@@ -35,6 +35,7 @@ pub const CONFIG_ATTACKS: &[(&str, &str)] = &[
     ("pim-approval-off", "nobody approves Global Administrators"),
     ("pim-alerts-off", "nobody is told of Exchange Administrators"),
     ("emergency-group", "somebody joins the emergency accounts"),
+    ("emergency-twin", "policies leave out another group that is called Emergency access"),
     ("role-group", "somebody joins a group with a role"),
     ("app-new", "a new application"),
     ("app-secret", "an application gets a password"),
@@ -298,6 +299,20 @@ fn strike(h: &mut Hand<'_>, name: &str) {
         "emergency-group" => {
             let who = h.person(6);
             h.push("groups", "Emergency access", "/members", who.into());
+        }
+        "emergency-twin" => {
+            let who = h.person(6);
+            let name = "Emergency access";
+            let real = h.row("groups", name).map(|g| g["id"].clone()).unwrap_or_default();
+            let twin = h.add(
+                "groups",
+                json!({"displayName": name, "isAssignableToRole": true, "securityEnabled": true, "groupTypes": [], "members": [who], "createdDateTime": "2026-10-31T03:00:00Z"}),
+            );
+            let policies = h.tenant.settings.many.get(CA).into_iter().flatten().filter_map(|p| p["displayName"].as_str().map(str::to_owned));
+            for policy in policies.collect::<Vec<_>>() {
+                let left_out = h.row(CA, &policy).and_then(|p| p.pointer_mut("/conditions/users/excludeGroups")).and_then(Value::as_array_mut);
+                left_out.into_iter().flatten().filter(|g| **g == real).for_each(|g| *g = twin.clone().into());
+            }
         }
         "role-group" => {
             let who = h.person(9);

@@ -2,6 +2,7 @@
 //! against the published types by a test.
 
 use crate::{
+    approval::second_administrator,
     directory::next_link,
     ids::IdMaker,
     odata::Query,
@@ -146,6 +147,9 @@ const ROUTES: &[Route] = &[
     },
 ];
 
+/// When a school's groups were made.
+const FOUNDED: &str = "2024-09-02T08:00:00Z";
+
 /// Reads what a well-kept school has, with what a careless one has instead, and gives ids to everything.
 pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::Result<Settings> {
     let mut data: BTreeMap<String, Value> = serde_json::from_str(HARDENED)?;
@@ -170,6 +174,9 @@ pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::
         for row in value.as_array_mut().into_iter().flatten() {
             if row.get("id").is_none() {
                 row["id"] = ids.guid(path).into();
+            }
+            if path == "groups" {
+                row["createdDateTime"] = FOUNDED.into();
             }
             if let (Some(name), Some(id)) = (row["displayName"].as_str(), row["id"].as_str()) {
                 named.insert(format!("{path}/{name}"), id.to_owned());
@@ -370,9 +377,50 @@ fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
             json!({"id": id, "appId": a.app_id, "displayName": a.name, "signInAudience": "AzureADMyOrg", "passwordCredentials": [], "requiredResourceAccess": [],
                 "keyCredentials": [{"keyId": id, "displayName": a.name, "type": "AsymmetricX509Cert", "usage": "Verify"}], "tags": [], "identifierUris": []})
         })),
+        POLICIES => rows.iter_mut().for_each(|r| show_strength(tenant, r)),
         _ => {}
     }
     rows
+}
+
+const POLICIES: &str = "identity/conditionalaccess/policies";
+
+/// A policy shows the strength that it asks for whole, whatever was given of it.
+fn show_strength(tenant: &Tenant, policy: &mut Value) {
+    let Some(shown) = policy.pointer_mut("/grantControls/authenticationStrength") else { return };
+    if let Some(strength) = strength(tenant, shown) {
+        *shown = strength.clone();
+    }
+}
+
+/// A policy that was made shows all that a policy has, whatever was given of it.
+fn whole_policy() -> Value {
+    json!({
+        "templateId": null, "modifiedDateTime": null, "sessionControls": null, "grantControls": null,
+        "conditions": {
+            "clientAppTypes": ["all"], "signInRiskLevels": [], "userRiskLevels": [], "servicePrincipalRiskLevels": [], "insiderRiskLevels": null,
+            "platforms": null, "locations": null, "devices": null, "clientApplications": null, "authenticationFlows": null,
+            "applications": {"includeApplications": [], "excludeApplications": [], "includeUserActions": [],
+                "includeAuthenticationContextClassReferences": [], "applicationFilter": null},
+            "users": {"includeUsers": [], "excludeUsers": [], "includeGroups": [], "excludeGroups": [], "includeRoles": [], "excludeRoles": [],
+                "includeGuestsOrExternalUsers": null, "excludeGuestsOrExternalUsers": null},
+        },
+    })
+}
+
+fn fill(given: &mut Value, whole: &Value) {
+    let (Value::Object(given), Value::Object(whole)) = (given, whole) else { return };
+    for (key, default) in whole {
+        match given.get_mut(key) {
+            Some(there) => fill(there, default),
+            None => drop(given.insert(key.clone(), default.clone())),
+        }
+    }
+}
+
+fn strength<'t>(tenant: &'t Tenant, named: &Value) -> Option<&'t Value> {
+    let all = tenant.settings.many.get("policies/authenticationstrengthpolicies")?;
+    all.iter().find(|s| named["id"].as_str().is_some_and(|id| s["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))))
 }
 
 /// An id that is never the application's own.
@@ -468,12 +516,18 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
     let now = world.now();
     let body = call.req.json(area)?;
     let Value::Object(new) = body else { return Err(ApiError::bad_request(area, "The request body must be an object.".to_owned())) };
-    if path == "identity/conditionalaccess/policies"
+    if path == POLICIES
         && new.get("state").is_some_and(|s| s == "enabled")
         && world.tenants[call.tenant].settings.one.get("policies/identitysecuritydefaultsenforcementpolicy").is_some_and(|d| d["isEnabled"] == true)
     {
         let says = "Security Defaults is enabled in the tenant. You must disable Security defaults before enabling a Conditional Access policy.";
         return Err(ApiError::new(400, "BadRequest", says));
+    }
+    if path == POLICIES
+        && let Some(named) = new.get("grantControls").map(|g| &g["authenticationStrength"]).filter(|s| s.is_object())
+        && strength(&world.tenants[call.tenant], named).is_none()
+    {
+        return Err(ApiError::new(400, "BadRequest", "1081: The authentication strength that the policy names does not exist."));
     }
     if let Some(reply) = second_administrator(world, call, path, rest, &new)? {
         return Ok(reply);
@@ -498,8 +552,14 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
             if route.soft || row.get("createdDateTime").is_some() {
                 row["createdDateTime"] = now.to_string().into();
             }
+            if path == POLICIES {
+                fill(&mut row, &whole_policy());
+            }
             let name = row["displayName"].as_str().unwrap_or_default().to_owned();
             rows.push(row.clone());
+            if path == POLICIES {
+                show_strength(tenant, &mut row);
+            }
             (Reply::json(201, &row), "Add", name)
         }
         (method @ ("PATCH" | "DELETE"), [id]) => {
@@ -533,57 +593,6 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
         "targetResources": [{"displayName": name, "type": "Policy"}],
     }));
     Ok(reply)
-}
-
-/// Which kind of policy asks for a second administrator before this is written.
-fn protected(path: &str) -> Option<&'static str> {
-    Some(match path {
-        "devicemanagement/deviceconfigurations" | "devicemanagement/configurationpolicies" => "configurationPolicy",
-        "devicemanagement/devicecompliancepolicies" => "compliancePolicy",
-        "devicemanagement/roledefinitions" => "role",
-        "deviceappmanagement/managedapppolicies" => "app",
-        _ => return None,
-    })
-}
-
-/// Multi Admin Approval: a protected write needs a reason, then somebody's approval, then is sent again with the request's id.
-fn second_administrator(world: &mut World, call: &Call<'_>, path: &str, rest: &[String], new: &Map<String, Value>) -> Result<Option<Reply>, ApiError> {
-    let Some(kind) = protected(path) else { return Ok(None) };
-    let now = world.now();
-    let tenant = &mut world.tenants[call.tenant];
-    let policies = tenant.settings.many.get("devicemanagement/operationapprovalpolicies");
-    if !policies.is_some_and(|all| all.iter().any(|p| p["policyType"] == kind)) {
-        return Ok(None);
-    }
-    let (id, name) = (rest.first().cloned().unwrap_or_default(), new.get("displayName").and_then(Value::as_str).unwrap_or_default().to_owned());
-    let method = call.method().to_owned();
-    let new_id = tenant.ids.guid("approval");
-    let requests = tenant.settings.many.entry("devicemanagement/operationapprovalrequests".to_owned()).or_default();
-    let same = |r: &Value| r["operation"] == method && r["payloadType"] == kind && r["payloadId"] == id && (r["payloadName"] == name || name.is_empty());
-    if let Some(code) = call.req.header("x-msft-approval-code") {
-        let found = requests.iter_mut().find(|r| r["id"] == code && same(r) && r["status"] == "approved");
-        let refused = || ApiError::new(403, "Forbidden", "The approval code is not that of an approved request for this operation.");
-        found.ok_or_else(refused)?["status"] = "completed".into();
-        return Ok(None);
-    }
-    let reason = call.req.header("x-msft-approval-justification").unwrap_or_default();
-    let reason = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, reason).unwrap_or_default();
-    if reason.is_empty() {
-        return Err(ApiError::new(
-            403,
-            "Forbidden",
-            "Header 'x-msft-approval-justification' is required to request approval. The operation needs Multi Admin Approval.",
-        ));
-    }
-    if requests.iter().any(|r| same(r) && (r["status"] == "needsApproval" || r["status"] == "approved")) {
-        return Err(ApiError::new(409, "Conflict", "An active Approval Request already exists for this resource."));
-    }
-    requests.push(json!({
-        "id": new_id, "status": "needsApproval", "operation": method, "payloadType": kind, "payloadId": id, "payloadName": name,
-        "requestDateTime": now.to_string(), "requestJustification": String::from_utf8_lossy(&reason),
-    }));
-    let says = "The operation needs Multi Admin Approval; an Approval Request was made.";
-    Err(ApiError::new(412, "BadRequest", says).with("x-msft-approval-code", new_id))
 }
 
 /// What is given replaces what was there; the insides of complex values too, as far as they are given.

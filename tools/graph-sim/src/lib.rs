@@ -7,6 +7,7 @@
 //! Deliberately absent: anything that knows how the answers are used.
 //! Start at [`Sim`]; the routes begin in `world.rs`.
 
+mod approval;
 mod attack;
 mod auth;
 mod auth_files;

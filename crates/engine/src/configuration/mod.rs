@@ -10,14 +10,14 @@
 
 mod restore;
 
-pub use restore::{Act, Outcome, RestoreOptions, RestorePlan, Verb, plan, restore};
+pub use restore::{Act, Outcome, RestoreOptions, RestorePlan, Verb, plan, restore, unknown_principals};
 
 use crate::{Error, Progress, backup::newest, catalog::Catalog, clean, layout};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
-use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration, fit_name, short_id};
+use strongroom_model::{Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, fit_name, short_id};
 use strongroom_repository::{Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor, Visit, Written};
 use strongroom_sources::{
     BudgetReport, Client, Stats,
@@ -82,13 +82,18 @@ struct Stored {
 fn is_due(before: Option<&Configuration>, now: Timestamp) -> bool {
     let Some((before, at)) = before.and_then(|b| Some((b, b.managed_at?))) else { return true };
     let managed: Vec<&ConfigCollection> = before.collections.iter().filter(|(n, _)| is_managed(n)).map(|(_, c)| c).collect();
-    // Who saw nothing at all has spent nothing. Who saw a part has, and waits: rights that somebody gave since do not hurry it.
-    if !managed.iter().any(|c| c.state.is_collected() && !c.objects.is_empty()) {
-        return true;
-    }
-    let every_h = managed_every_h(managed.iter().map(|c| c.objects.len()).sum());
+    // Who saw nothing at all has spent nothing of the allowance: it asks again, but does not wait in every round for a job that fails.
+    // Who saw a part has, and waits: rights that somebody gave since do not hurry it.
+    let every_h = match managed.iter().any(|c| c.state.is_collected() && !c.objects.is_empty()) {
+        true => managed_every_h(managed.iter().map(|c| c.objects.len()).sum()),
+        false if managed.iter().any(|c| matches!(c.state, CollectionState::Failed { .. })) => FAILED_EVERY_H,
+        false => 0,
+    };
     now.duration_since(at).as_hours() >= i64::try_from(every_h).unwrap_or(i64::MAX)
 }
+
+/// How long a job that failed rests: each takes minutes.
+const FAILED_EVERY_H: u64 = 6;
 
 /// Lets a configuration that was read without Tenant Configuration Management have what was read of it last.
 pub fn keep_managed(configuration: &mut Configuration, before: Option<&Configuration>) {
@@ -146,6 +151,18 @@ pub async fn snapshot(
         budget: client.budget().report(),
         seconds: (client.clock().now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0,
     })
+}
+
+/// Keeps settings that were just read, such as those that are about to be changed: the way back.
+pub fn keep(repo: &Arc<Repository>, configuration: Configuration, cache: &std::path::Path, clock: &Arc<dyn Clock>) -> Result<Id, Error> {
+    let mut lock = repo.lock_for_writing(cache, clock.now())?;
+    lock.keep(repo.clone(), clock.clone());
+    repo.reload_index()?;
+    let outcome = commit(repo, configuration, cache, clock.now());
+    let released = lock.release();
+    let (id, ..) = outcome?;
+    released?;
+    Ok(id)
 }
 
 /// Commits a configuration on top of the newest snapshot of its tenant; answers how many files differ from the one before.

@@ -7,12 +7,17 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::{ConfigObject, Configuration, Progress};
 use strongroom_sources::{
-    Client,
-    configuration::{Call, Done, How, SETTERS, Setter, carry_out},
+    Client, ErrorKind,
+    configuration::{Call, Done, How, SETTERS, Setter, carry_out, symbol_kind},
 };
 
 const DEFAULTS: &str = "identity/security-defaults";
+const DOMAINS: &str = "directory/domains";
+const FEDERATION: &str = "directory/federation";
+const GROUPS: &str = "directory/referenced-groups";
 const POLICIES: &str = "identity/conditional-access-policies";
+
+const NOBODY: &str = "which the tenant does not have, or which is another now";
 
 /// What to put back, and how.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +30,8 @@ pub struct RestoreOptions {
     pub own: Vec<String>,
     /// Conditional Access policies that are made or switched on only report at first.
     pub report_only: bool,
+    /// Ids of people and groups of the snapshot that the tenant still has, although its settings do not name them now.
+    pub alive: BTreeSet<String>,
 }
 
 /// What is done to an object.
@@ -71,6 +78,10 @@ pub struct RestorePlan {
     pub cannot: Vec<(String, String)>,
     /// What was added since and stays, unless it is to be removed.
     pub added: Vec<String>,
+    /// Application permissions that it takes.
+    pub needs: BTreeSet<&'static str>,
+    #[serde(skip)]
+    alive: BTreeSet<String>,
 }
 
 /// What became of an act.
@@ -82,6 +93,35 @@ pub struct Outcome {
     pub failed: String,
     /// Whether a second administrator must approve it first.
     pub waits_for_approval: bool,
+}
+
+/// Whose name alone is no proof: an attacker makes a group of the same name and lets policies leave that one out.
+const PRINCIPALS: [&str; 2] = ["@users/", "@groups/"];
+
+fn is_principal(symbol: &str) -> bool {
+    PRINCIPALS.iter().any(|p| symbol.starts_with(p))
+}
+
+/// People and groups that a snapshot names and of whom it is not known whether the tenant has them still: symbols and ids.
+pub fn unknown_principals<'w>(wanted: &'w Configuration, now: &Configuration) -> BTreeMap<&'w str, &'w str> {
+    let known: BTreeSet<String> = now.references.values().map(|id| id.to_lowercase()).collect();
+    let named = wanted.references.iter().filter(|(symbol, id)| is_principal(symbol) && !known.contains(&id.to_lowercase()));
+    named.map(|(symbol, id)| (symbol.as_str(), id.as_str())).collect()
+}
+
+/// Symbols of people and groups that stand for somebody else now.
+fn swapped(wanted: &Configuration, now: &Configuration) -> BTreeSet<String> {
+    let other = |symbol: &String, id: &String| now.references.get(symbol).is_some_and(|n| !n.eq_ignore_ascii_case(id));
+    wanted.references.iter().filter(|(symbol, id)| is_principal(symbol) && other(symbol, id)).map(|(symbol, _)| symbol.clone()).collect()
+}
+
+fn names(v: &Value, symbols: &BTreeSet<String>) -> bool {
+    match v {
+        Value::String(s) => symbols.contains(s),
+        Value::Array(rows) => rows.iter().any(|r| names(r, symbols)),
+        Value::Object(map) => map.values().any(|r| names(r, symbols)),
+        _ => false,
+    }
 }
 
 impl RestoreOptions {
@@ -104,7 +144,8 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     }
     let ours: Vec<String> = now.application_symbols(&options.own).into_iter().chain(wanted.application_symbols(&options.own)).collect();
     let is_ours = |o: &ConfigObject| o.body["application"].as_str().is_some_and(|a| ours.iter().any(|s| s == a));
-    let mut plan = RestorePlan::default();
+    let swapped = swapped(wanted, now);
+    let mut plan = RestorePlan { alive: options.alive.clone(), ..RestorePlan::default() };
     let mut removals = Vec::new();
     for setter in SETTERS {
         let (Some(w), Some(n)) = (wanted.collections.get(setter.collection), now.collections.get(setter.collection)) else { continue };
@@ -118,8 +159,14 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
         for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
             match after.get(name) {
                 None => create(setter, o, options, &mut plan),
-                Some(there) if there.body != o.body => update(setter, o, there, options, &mut plan),
-                Some(there) if there.volatile["keyIds"] != o.volatile["keyIds"] => update(setter, o, there, options, &mut plan),
+                Some(there) if setter.how == How::Members && there.id != o.id => match options.alive.contains(&o.id.to_lowercase()) {
+                    // Its members are seen, and set, once settings name it again.
+                    true => plan.acts.push(act(setter, o, Verb::Update, vec![], vec!["who is in it, once settings name it again".to_owned()])),
+                    false => create(setter, o, options, &mut plan),
+                },
+                Some(there) if there.body != o.body || names(&o.body, &swapped) || there.volatile["keyIds"] != o.volatile["keyIds"] => {
+                    update(setter, o, there, &Given { options, swapped: &swapped }, &mut plan)
+                }
                 Some(_) => {}
             }
         }
@@ -159,7 +206,14 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     }
     removals.reverse();
     plan.acts.extend(removals);
+    plan.drop_what_names_nobody(wanted, now);
+    plan.needs = plan.acts.iter().filter_map(|a| permission(&a.collection)).collect();
     Ok(plan)
+}
+
+/// What setting an object of this collection needs.
+fn permission(collection: &str) -> Option<&'static str> {
+    SETTERS.iter().find(|s| s.collection == collection).map(|s| s.permission)
 }
 
 /// Why a kind of object is not set.
@@ -176,12 +230,7 @@ fn unsettable(collection: &str) -> &'static str {
 }
 
 fn act(setter: &Setter, o: &ConfigObject, verb: Verb, calls: Vec<Call>, properties: Vec<String>) -> Act {
-    let kind = match setter.collection {
-        "directory/referenced-groups" => "groups",
-        "applications/registrations" => "applications",
-        other => other.rsplit('/').next().unwrap_or(other),
-    };
-    let symbol = format!("@{kind}/{}", o.name);
+    let symbol = format!("@{}/{}", symbol_kind(setter.collection), o.name);
     Act { collection: setter.collection.to_owned(), object: o.name.clone(), verb, properties, undelete: None, then: None, calls, symbol }
 }
 
@@ -205,9 +254,19 @@ fn reporting(setter: &Setter, options: &RestoreOptions, mut body: Value) -> Valu
     body
 }
 
+/// A strength is shown whole within a policy, and given by its id.
+fn sent(mut body: Value) -> Value {
+    if let Some(strength) = body.pointer_mut("/grantControls/authenticationStrength")
+        && let Some(id) = strength.get("id").cloned()
+    {
+        *strength = json!({"id": id});
+    }
+    body
+}
+
 fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mut RestorePlan) {
     let at = format!("{}/{}", setter.collection, o.name);
-    let body = reporting(setter, options, without_fixed(setter, &o.body));
+    let body = sent(reporting(setter, options, without_fixed(setter, &o.body)));
     let mut new = match setter.how {
         How::Many | How::Given => {
             // A domain or a code is known by a name of its own.
@@ -229,7 +288,7 @@ fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mu
     if let Some(template) = setter.undelete.filter(|_| !o.id.is_empty() && !at_work) {
         new.undelete = Some(call(setter, "POST", template.replace("{id}", &o.id), None));
         // It may have been changed before it was deleted.
-        new.then = (setter.how == How::Many).then(|| call(setter, "PATCH", format!("{}/{}", setter.target, o.id), Some(without_fixed(setter, &o.body))));
+        new.then = (setter.how == How::Many).then(|| call(setter, "PATCH", format!("{}/{}", setter.target, o.id), Some(sent(without_fixed(setter, &o.body)))));
     }
     for (property, why) in setter.fixed.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty())) {
         plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
@@ -248,21 +307,29 @@ fn request(setter: &Setter, o: &ConfigObject, action: &str) -> Call {
     call(setter, "POST", setter.target.to_owned(), Some(body))
 }
 
-/// Top-level properties that differ, as they should be.
-fn difference(wanted: &Value, now: &Value) -> Map<String, Value> {
+/// What an update is planned with.
+struct Given<'o> {
+    options: &'o RestoreOptions,
+    /// Names that stand for somebody else now.
+    swapped: &'o BTreeSet<String>,
+}
+
+/// Top-level properties that differ, as they should be, and those that name somebody who is another now.
+fn difference(wanted: &Value, now: &Value, swapped: &BTreeSet<String>) -> Map<String, Value> {
     let empty = Map::new();
     let (w, n) = (wanted.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
     let keys: BTreeSet<&String> = w.keys().chain(n.keys()).collect();
-    keys.into_iter().filter(|k| w.get(*k) != n.get(*k)).map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null))).collect()
+    let differs = |k: &&String| w.get(*k) != n.get(*k) || w.get(*k).is_some_and(|v| names(v, swapped));
+    keys.into_iter().filter(differs).map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null))).collect()
 }
 
 fn rows<'v>(v: &'v Value, path: &str) -> Vec<&'v Value> {
     path.split('.').fold(v, |v, p| &v[p]).as_array().into_iter().flatten().collect()
 }
 
-fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &RestoreOptions, plan: &mut RestorePlan) {
+fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, given: &Given<'_>, plan: &mut RestorePlan) {
     let at = format!("{}/{}", setter.collection, o.name);
-    let mut differs = difference(&o.body, &there.body);
+    let mut differs = difference(&o.body, &there.body, given.swapped);
     let id = if there.id.is_empty() { there.name.clone() } else { there.id.clone() };
     let mut calls = Vec::new();
     let mut properties: Vec<String> = differs.keys().cloned().collect();
@@ -323,7 +390,7 @@ fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &Res
         }
     }
     if !differs.is_empty() {
-        let mut body = reporting(setter, options, Value::Object(differs));
+        let mut body = sent(reporting(setter, given.options, Value::Object(differs)));
         if let Some(kind) = o.body.get("@odata.type") {
             body["@odata.type"] = kind.clone();
         }
@@ -363,10 +430,52 @@ fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
 }
 
 impl RestorePlan {
+    /// Objects that are looked at again when the rest is done: they come into sight by it.
+    pub fn looked_at_again(&self) -> Vec<String> {
+        self.acts.iter().filter(|a| a.verb == Verb::Update && a.calls.is_empty()).map(|a| format!("{}/{}", a.collection, a.object)).collect()
+    }
+
+    /// What names something that the tenant has not, and that no act before it makes, cannot be done: better said now than half-way.
+    fn drop_what_names_nobody(&mut self, wanted: &Configuration, now: &Configuration) {
+        let mut map = symbols(wanted, now, &self.alive);
+        let acts = std::mem::take(&mut self.acts);
+        for a in acts {
+            let unknown = a.calls.iter().chain(&a.then).find_map(|c| {
+                let body = c.body.as_ref().and_then(|b| resolve(b, &map).err());
+                body.or_else(|| resolve_text(&c.target, &map).err())
+            });
+            match unknown {
+                Some(unknown) => self.cannot.push((format!("{}/{}", a.collection, a.object), format!("it names {unknown}, {NOBODY}"))),
+                None => {
+                    if a.verb == Verb::Create {
+                        map.entry(a.symbol.clone()).or_default();
+                    }
+                    self.acts.push(a);
+                }
+            }
+        }
+    }
+
     /// How the tenant would be, as far as the plan reaches: what a guard against lock-out looks at before anything is done.
     pub fn outcome(&self, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> Configuration {
         let mut after = now.clone();
+        for symbol in swapped(wanted, now) {
+            let meant = wanted.references.get(&symbol).filter(|id| self.alive.contains(&id.to_lowercase()));
+            let group = symbol.strip_prefix("@groups/").and_then(|name| wanted.object(GROUPS, name));
+            if let (Some(id), Some(group), Some(c)) = (meant, group, after.collections.get_mut(GROUPS)) {
+                c.objects.retain(|o| o.name != group.name);
+                c.objects.push(group.clone());
+                after.references.insert(symbol, id.clone());
+            }
+        }
         for a in &self.acts {
+            // Without its federation a domain is Microsoft's to sign in again.
+            let domain = now.object(&a.collection, &a.object).filter(|_| a.collection == FEDERATION).map(|o| o.body["domain"].clone());
+            for d in after.collections.get_mut(DOMAINS).into_iter().flat_map(|c| &mut c.objects) {
+                if domain.as_ref().is_some_and(|domain| *domain == d.name.as_str()) {
+                    d.body["authenticationType"] = "Managed".into();
+                }
+            }
             let Some(c) = after.collections.get_mut(&a.collection) else { continue };
             c.objects.retain(|o| o.name != a.object);
             if let (Verb::Create | Verb::Update, Some(o)) = (a.verb, wanted.object(&a.collection, &a.object)) {
@@ -381,23 +490,31 @@ impl RestorePlan {
     }
 }
 
-/// Symbols and the ids that they stand for now.
-fn symbols(wanted: &Configuration, now: &Configuration) -> HashMap<String, String> {
+/// Symbols and the ids that they stand for.
+fn symbols(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>) -> HashMap<String, String> {
     // What the tenant says now counts; what is not named any more had its id at the time of the snapshot.
     let mut map: HashMap<String, String> = wanted.references.iter().chain(&now.references).map(|(s, id)| (s.clone(), id.clone())).collect();
-    for (collection, kind) in [
-        ("directory/referenced-groups", "groups"),
-        ("directory/privileged-users", "users"),
-        ("identity/named-locations", "named-locations"),
-        ("identity/authentication-strengths", "authentication-strengths"),
-        ("applications/registrations", "applications"),
-        ("applications/service-principals", "service-principals"),
-        ("directory/administrative-units", "administrative-units"),
-        ("devices/filters", "filters"),
+    for collection in [
+        "directory/referenced-groups",
+        "directory/privileged-users",
+        "identity/named-locations",
+        "identity/authentication-strengths",
+        "applications/registrations",
+        "applications/service-principals",
+        "directory/administrative-units",
+        "devices/filters",
     ] {
         for o in now.collections.get(collection).map(|c| c.objects.as_slice()).unwrap_or_default() {
-            map.insert(format!("@{kind}/{}", o.name), o.id.clone());
+            map.insert(format!("@{}/{}", symbol_kind(collection), o.name), o.id.clone());
         }
+    }
+    // But for people and groups: they are meant themselves, or nobody is.
+    let known: BTreeSet<String> = now.references.values().map(|id| id.to_lowercase()).chain(alive.iter().cloned()).collect();
+    for (symbol, id) in wanted.references.iter().filter(|(symbol, _)| is_principal(symbol)) {
+        match known.contains(&id.to_lowercase()) {
+            true => map.insert(symbol.clone(), id.clone()),
+            false => map.remove(symbol),
+        };
     }
     map
 }
@@ -427,7 +544,7 @@ fn resolve(v: &Value, map: &HashMap<String, String>) -> Result<Value, String> {
 
 /// Carries a plan out. What fails keeps nothing else back, and is named.
 pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, progress: &dyn Progress) -> Vec<Outcome> {
-    let mut map = symbols(wanted, now);
+    let mut map = symbols(wanted, now, &plan.alive);
     progress.phase("restore settings");
     progress.expect(plan.acts.len() as u64, 0);
     let mut out = Vec::new();
@@ -441,15 +558,18 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
             if let Some(id) = wanted.object(&a.collection, &a.object).map(|o| o.id.clone()) {
                 map.insert(a.symbol.clone(), id);
             }
-        } else if a.calls.is_empty() {
+        } else if a.calls.is_empty() && a.verb == Verb::Create {
             outcome.failed = "it cannot be had back: the service keeps what is deleted for 30 days".to_owned();
+        } else if a.calls.is_empty() {
+            // Until somebody looks again.
+            outcome.failed = "no setting names it yet, so it was not looked at".to_owned();
         }
         for call in a.calls.iter().filter(|_| !had_back).chain(a.then.iter().filter(|_| had_back)) {
             let body = call.body.as_ref().map(|b| resolve(b, &map)).transpose();
             let (body, target) = match (body, resolve_text(&call.target, &map)) {
                 (Ok(body), Ok(target)) => (body, target),
                 (Err(unknown), _) | (_, Err(unknown)) => {
-                    outcome.failed = format!("it names {unknown}, which the tenant does not have any more");
+                    outcome.failed = format!("it names {unknown}, {NOBODY}");
                     break;
                 }
             };
@@ -459,7 +579,8 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
                 Ok(Done::Done(_)) => {}
                 Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
                 Err(e) => {
-                    outcome.failed = e.text;
+                    let needs = permission(&a.collection).filter(|_| e.kind == ErrorKind::Denied);
+                    outcome.failed = needs.map_or(e.text.clone(), |n| format!("it needs the permission {n}: {}", e.text));
                     break;
                 }
             }

@@ -26,6 +26,7 @@ mod device_join;
 mod device_registration_mfa;
 mod dkim;
 mod emergency_access;
+mod emergency_accounts;
 mod external_domains;
 mod external_sharing;
 mod external_warning;
@@ -122,6 +123,7 @@ pub const RULES: &[Rule] = &[
     authentication_transfer::RULE,
     device_code::RULE,
     emergency_access::RULE,
+    emergency_accounts::RULE,
     high_risk_sign_ins::RULE,
     high_risk_users::RULE,
     idle_sessions::RULE,
@@ -227,7 +229,7 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// Who holds a role at the root of the directory: symbols of people and applications, members of groups among them.
-fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Skip> {
+pub(crate) fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Skip> {
     let mut out = BTreeSet::new();
     let given = f.many("roles/assignments")?.iter();
     for o in given.filter(|o| o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))) {

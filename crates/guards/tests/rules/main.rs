@@ -18,6 +18,7 @@ mod device_code;
 mod device_join;
 mod device_registration_mfa;
 mod emergency_access;
+mod emergency_accounts;
 mod external_sharing;
 mod federated_domains;
 mod finer_roles;

@@ -162,7 +162,7 @@ pub(super) async fn read(client: &Client) -> Result<BTreeMap<String, Collected>,
 const JOBS: &str = "admin/configurationManagement/configurationSnapshotJobs";
 const SNAPSHOTS: &str = "admin/configurationManagement/configurationSnapshots";
 /// Without these names the service leaves them out.
-const JOB: &str = "$select=id,displayName,status,resourceLocation,errorDetails";
+const JOB: &str = "$select=id,displayName,status,resourceLocation,errorDetails,createdDateTime";
 
 fn refused(e: Error) -> Result<CollectionState, Error> {
     Ok(match e.kind {
@@ -175,9 +175,15 @@ fn refused(e: Error) -> Result<CollectionState, Error> {
 
 /// Starts a job for what is wanted; takes what the service does not know out of it.
 async fn start(client: &Client, wanted: &mut Vec<&Managed>, out: &mut BTreeMap<String, Collected>) -> Result<String, Error> {
-    // What an interrupted run left is in the way of the next.
+    // What an interrupted run left is in the way of the next; what is young may be another's that runs.
+    let now = client.clock().now();
+    let is_old = |job: &Value| {
+        let made: Option<jiff::Timestamp> = job["createdDateTime"].as_str().and_then(|t| t.parse().ok());
+        made.is_some_and(|made| now.duration_since(made).as_secs() > 2 * JOB_S_MAX as i64)
+    };
     for job in client.list(&Request::get(Scope::Directory, format!("{JOBS}?{JOB}"))).await? {
         if job["displayName"].as_str().is_some_and(|n| n.starts_with(NAME))
+            && is_old(&job)
             && let Some(id) = job["id"].as_str()
         {
             let _ = client.send(&Request::delete(Scope::Directory, format!("{JOBS}/{}", escape(id)))).await;
@@ -258,7 +264,7 @@ fn words(v: &Value) -> Vec<String> {
 /// Sorts what came into collections, and says of each how it ended.
 fn sort(wanted: &[&Managed], rows: &[Value], errors: &[String], out: &mut BTreeMap<String, Collected>) {
     let is_of = |error: &str, m: &Managed| error.to_lowercase().starts_with(m.resource);
-    // A complaint that names no type could be about any that gave nothing.
+    // A complaint that names no type could be about any list, which may be short; what exists once and came is whole.
     let nameless = errors.iter().find(|e| !MANAGED.iter().any(|m| is_of(e, m)));
     for m in wanted {
         let objects: Vec<Value> = rows
@@ -272,7 +278,7 @@ fn sort(wanted: &[&Managed], rows: &[Value], errors: &[String], out: &mut BTreeM
                 settings
             })
             .collect();
-        let wrong = errors.iter().find(|e| is_of(e, m)).or(if objects.is_empty() { nameless } else { None });
+        let wrong = errors.iter().find(|e| is_of(e, m)).or(if objects.is_empty() || m.collector.shape == Shape::Many { nameless } else { None });
         let state = match (wrong, objects.is_empty(), m.empty) {
             (Some(why), ..) => Some(denied(why)),
             (None, true, Empty::Wrong) => Some(CollectionState::NoPermission {
@@ -331,6 +337,7 @@ mod tests {
         let mut out = BTreeMap::new();
         sort(&wanted, &rows, &["the service was away".to_owned()], &mut out);
         assert!(matches!(&out["exchange/transport-rules"].0, Some(CollectionState::Failed { .. })));
+        assert!(matches!(&out["teams/meeting-policies"].0, Some(CollectionState::Failed { .. })), "a list may be short");
         assert!(out["exchange/organization"].0.is_none());
     }
 }

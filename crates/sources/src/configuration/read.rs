@@ -4,7 +4,7 @@ use super::{
     Collected, MICROSOFT_TENANT, Raw,
     catalog::{CATALOG, Collector, NO_API, Shape},
     managed, settle,
-    settle::is_guid,
+    settle::{Principal, is_guid},
 };
 use crate::{Client, Error, ErrorKind, escape};
 use futures::{StreamExt, stream};
@@ -241,14 +241,14 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
                     if powerful.contains(&id) {
                         people.insert(id.clone());
                     }
-                    raw.principals.insert(id.clone(), ("users".into(), label(&["userPrincipalName", "displayName"])));
+                    raw.principals.insert(id.clone(), principal("users", label(&["userPrincipalName", "displayName"]), &row));
                 }
                 "#microsoft.graph.group" => {
-                    raw.principals.insert(id.clone(), ("groups".into(), label(&["displayName"])));
+                    raw.principals.insert(id.clone(), principal("groups", label(&["displayName"]), &row));
                     groups.push(row);
                 }
                 _ => {
-                    raw.principals.insert(id.clone(), ("service-principals".into(), label(&["appId", "displayName"])));
+                    raw.principals.insert(id.clone(), principal("service-principals", label(&["appId", "displayName"]), &row));
                 }
             }
         }
@@ -300,6 +300,10 @@ async fn facts(client: &Client, targets: &[String]) -> Result<Vec<Value>, Error>
     Ok(all)
 }
 
+fn principal(kind: &'static str, name: String, row: &Value) -> Principal {
+    Principal { kind, name, created: row["createdDateTime"].as_str().unwrap_or_default().to_owned() }
+}
+
 /// Members matter where a group gives a role or takes people out of a policy.
 async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &BTreeSet<String>, people: &mut BTreeSet<String>) -> Result<Vec<Value>, Error> {
     let mut excluded = BTreeSet::new();
@@ -310,22 +314,32 @@ async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &
     for g in groups {
         let id = g["id"].as_str().unwrap_or_default().to_lowercase();
         let mut body = json!({"id": id});
-        for key in
-            ["displayName", "description", "isAssignableToRole", "isManagementRestricted", "membershipRule", "securityEnabled", "groupTypes", "visibility"]
-        {
+        for key in [
+            "displayName",
+            "description",
+            "isAssignableToRole",
+            "isManagementRestricted",
+            "membershipRule",
+            "securityEnabled",
+            "groupTypes",
+            "visibility",
+            "createdDateTime",
+        ] {
             if let Some(v) = g.get(key).filter(|v| !v.is_null()) {
                 body[key] = v.clone();
             }
         }
         if powerful.contains(&id) || excluded.contains(&id) {
             let mut ids = Vec::new();
-            for m in
-                client.list(&Request::get(Scope::Directory, format!("groups/{id}/members?$select=id,displayName,userPrincipalName&$top=999")).cost(3)).await?
+            for m in client
+                .list(&Request::get(Scope::Directory, format!("groups/{id}/members?$select=id,displayName,userPrincipalName,createdDateTime&$top=999")).cost(3))
+                .await?
             {
                 let Some(member) = m["id"].as_str().map(str::to_lowercase) else { continue };
                 let kind = if m["@odata.type"] == "#microsoft.graph.group" { "groups" } else { "users" };
                 let label = m["userPrincipalName"].as_str().or_else(|| m["displayName"].as_str()).unwrap_or(&member);
-                raw.principals.insert(member.clone(), (kind.into(), label.to_owned()));
+                let known = principal(kind, label.to_owned(), &m);
+                raw.principals.entry(member.clone()).or_insert(known);
                 if powerful.contains(&id) && kind == "users" {
                     people.insert(member.clone());
                 }
@@ -349,24 +363,68 @@ fn ids_in(v: &Value, out: &mut BTreeSet<String>) {
     }
 }
 
-/// The id of the user or group that a symbol names: `@users/ann@school`, `@groups/Emergency access`.
+/// The symbol and the id of the account for emergencies that an exceptions file names: by sign-in name, by a group's name, or by
+/// the id of either.
 ///
 /// # Errors
-/// When the tenant has none, or several of that name.
-pub async fn find(client: &Client, symbol: &str) -> Result<String, Error> {
-    let none = || Error::new(ErrorKind::NotFound, format!("the tenant has no {}", symbol.trim_start_matches('@').replacen('/', " ", 1)));
-    let (kind, name) = symbol.strip_prefix('@').and_then(|s| s.split_once('/')).ok_or_else(none)?;
-    if kind == "users" {
-        let user: Value = client.json(&Request::get(Scope::Directory, format!("users/{}?$select=id", escape(name)))).await?;
-        return user["id"].as_str().map(str::to_owned).ok_or_else(none);
+/// When the tenant has none, or several of that name, or it is a group that its own members may open to others.
+pub async fn find(client: &Client, who: &str) -> Result<(String, String), Error> {
+    let none = || Error::new(ErrorKind::NotFound, format!("the tenant has no {who}, whom the exceptions file names"));
+    let id_of = |v: &Value| v["id"].as_str().map(str::to_owned).ok_or_else(none);
+    if who.contains('@') || is_guid(who) {
+        let user: Result<Value, Error> = client.json(&Request::get(Scope::Directory, format!("users/{}?$select=id,userPrincipalName", escape(who)))).await;
+        match user {
+            Ok(user) => return Ok((format!("@users/{}", user["userPrincipalName"].as_str().unwrap_or(who)), id_of(&user)?)),
+            Err(e) if e.kind == ErrorKind::NotFound && is_guid(who) => {}
+            Err(e) if e.kind == ErrorKind::NotFound => return Err(none()),
+            Err(e) => return Err(e),
+        }
     }
-    let filter = escape(&format!("displayName eq '{}'", name.replace('\'', "''")));
-    let found = client.list(&Request::get(Scope::Directory, format!("groups?$filter={filter}&$select=id,displayName"))).await?;
-    match found.as_slice() {
-        [one] => one["id"].as_str().map(str::to_owned).ok_or_else(none),
-        [] => Err(none()),
-        _ => Err(Error::new(ErrorKind::BadRequest, format!("the tenant has several groups named {name}; name the accounts instead"))),
+    const GROUP: &str = "$select=id,displayName,securityEnabled,groupTypes";
+    let found = if is_guid(who) {
+        match client.json::<Value>(&Request::get(Scope::Directory, format!("groups/{}?{GROUP}", escape(who)))).await {
+            Ok(group) => vec![group],
+            Err(e) if e.kind == ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(e),
+        }
+    } else {
+        let filter = escape(&format!("displayName eq '{}'", who.replace('\'', "''")));
+        client.list(&Request::get(Scope::Directory, format!("groups?$filter={filter}&{GROUP}"))).await?
+    };
+    let group = match found.as_slice() {
+        [one] => one,
+        [] => return Err(none()),
+        _ => {
+            return Err(Error::new(
+                ErrorKind::BadRequest,
+                format!(
+                    "the tenant has several groups named {who}, of which one may be an attacker's; let the exceptions file name the right one by its object id"
+                ),
+            ));
+        }
+    };
+    let unified = group["groupTypes"].as_array().is_some_and(|t| t.iter().any(|t| t == "Unified" || t == "DynamicMembership"));
+    if unified || group["securityEnabled"] == false {
+        return Err(Error::new(
+            ErrorKind::BadRequest,
+            format!("{who} is no security group with chosen members, so that others than administrators may join it; emergency accounts want one of their own"),
+        ));
     }
+    Ok((format!("@groups/{}", group["displayName"].as_str().unwrap_or(who)), id_of(group)?))
+}
+
+/// Which of these people and groups the tenant has.
+///
+/// # Errors
+/// When it cannot be told.
+pub async fn alive(client: &Client, ids: &[&str]) -> Result<BTreeSet<String>, Error> {
+    let mut out = BTreeSet::new();
+    for some in ids.chunks(IDS_MAX) {
+        let body = json!({"ids": some, "types": ["user", "group"]});
+        let rows = client.list(&Request::post(Scope::Directory, "directoryObjects/getByIds", &body).repeatable()).await?;
+        out.extend(rows.iter().filter_map(|r| r["id"].as_str()).map(str::to_lowercase));
+    }
+    Ok(out)
 }
 
 /// Removes the application that asks from the tenant: its own service principal, with every consent that it was given. It needs

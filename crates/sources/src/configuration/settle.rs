@@ -28,12 +28,23 @@ pub const MICROSOFT_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
 pub struct Raw {
     /// How each collection ended, and its objects as Graph gave them.
     pub collections: BTreeMap<String, (Option<CollectionState>, Vec<Value>)>,
-    /// Ids of users, groups and the like that settings refer to, and what they are: `("users", "ann@school")`.
-    pub principals: BTreeMap<String, (String, String)>,
+    /// Users, groups and the like that settings refer to, by id.
+    pub principals: BTreeMap<String, Principal>,
     /// The tenant's own id.
     pub tenant_id: String,
     /// When Tenant Configuration Management was asked.
     pub managed_at: Option<jiff::Timestamp>,
+}
+
+/// Somebody, or a group, that settings refer to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// `users`, `groups` or `service-principals`.
+    pub kind: &'static str,
+    /// What it is called: `ann@school`.
+    pub name: String,
+    /// When it was made, as Graph writes it; empty when nobody said.
+    pub created: String,
 }
 
 /// Settles what was read.
@@ -42,16 +53,20 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
     if !raw.tenant_id.is_empty() {
         symbols.add(&raw.tenant_id, "tenant".into(), "this");
     }
-    for (id, (kind, name)) in &raw.principals {
-        symbols.add(id, kind.clone(), name);
+    // Of two with one name the older keeps it: nobody takes a group's place by taking its name.
+    let mut principals: Vec<(&String, &Principal)> = raw.principals.iter().collect();
+    principals.sort_by_key(|(id, p)| (&p.created, *id));
+    for (id, p) in principals {
+        symbols.add(id, p.kind.to_owned(), &p.name);
     }
     for (collection, (_, values)) in &raw.collections {
-        let kind = collection.rsplit('/').next().unwrap_or(collection);
-        for v in values.iter().filter(|v| is_own(collection, v, &raw.tenant_id)) {
+        let mut own: Vec<&Value> = values.iter().filter(|v| is_own(collection, v, &raw.tenant_id)).collect();
+        own.sort_by_key(|v| [&v["createdDateTime"], &v["id"]].map(|t| t.as_str().unwrap_or_default()));
+        for v in own {
             let label = v["displayName"].as_str().or_else(|| v["name"].as_str()).unwrap_or_default();
             let id = v["id"].as_str().unwrap_or_default();
             if is_guid(id) && !label.is_empty() {
-                symbols.add(id, kind.to_owned(), label);
+                symbols.add(id, symbol_kind(collection).to_owned(), label);
                 // An application has two ids and one name.
                 if let (Some(app), Some(symbol)) = (v["appId"].as_str(), symbols.by_id.get(&id.to_lowercase()).cloned()) {
                     symbols.by_id.entry(app.to_lowercase()).or_insert(symbol);
@@ -131,7 +146,20 @@ fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols
             keys.iter().filter_map(|k| text(&body[*k])).map(|t| roles.get(&t.to_lowercase()).cloned().unwrap_or(t)).collect::<Vec<_>>().join(" ")
         }
     };
-    ConfigObject { name: name.strip_prefix("@applications/").unwrap_or(&name).to_owned(), id, body, volatile: Value::Object(volatile) }
+    // What others refer to is called as they call it, also where several have one name.
+    let called = symbols.by_id.get(&id.to_lowercase()).and_then(|s| s.strip_prefix(&format!("@{}/", symbol_kind(collection)))).map(str::to_owned);
+    let name = called.unwrap_or_else(|| name.strip_prefix("@applications/").unwrap_or(&name).to_owned());
+    ConfigObject { name, id, body, volatile: Value::Object(volatile) }
+}
+
+/// What symbols of a collection's objects begin with.
+pub fn symbol_kind(collection: &str) -> &str {
+    match collection {
+        "directory/referenced-groups" => "groups",
+        "directory/privileged-users" => "users",
+        "applications/registrations" => "applications",
+        other => other.rsplit('/').next().unwrap_or(other),
+    }
 }
 
 /// Takes what is random out of an application's credentials; answers their ids. A credential that took another's place shows there.
@@ -218,7 +246,6 @@ impl Symbols {
         if self.by_id.contains_key(&id) {
             return;
         }
-        let kind = if kind == "registrations" { "applications".to_owned() } else { kind };
         let mut symbol = format!("@{kind}/{name}");
         let mut n = 1;
         while self.by_symbol.get(&symbol).is_some_and(|other| *other != id) {

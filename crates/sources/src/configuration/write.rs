@@ -37,6 +37,8 @@ pub struct Setter {
     pub target: &'static str,
     /// How.
     pub how: How,
+    /// The application permission that it needs.
+    pub permission: &'static str,
     /// Asked of `beta`.
     pub beta: bool,
     /// Where what was deleted is had back, with `{id}`.
@@ -45,8 +47,13 @@ pub struct Setter {
     pub fixed: &'static [(&'static str, &'static str)],
 }
 
-const fn set(collection: &'static str, target: &'static str, how: How) -> Setter {
-    Setter { collection, target, how, beta: false, undelete: None, fixed: &[] }
+const CONDITIONAL_ACCESS: &str = "Policy.ReadWrite.ConditionalAccess";
+const CROSS_TENANT: &str = "Policy.ReadWrite.CrossTenantAccess";
+const APPLICATION_POLICIES: &str = "Policy.ReadWrite.ApplicationConfiguration";
+const INTUNE: &str = "DeviceManagementConfiguration.ReadWrite.All";
+
+const fn set(collection: &'static str, target: &'static str, how: How, permission: &'static str) -> Setter {
+    Setter { collection, target, how, permission, beta: false, undelete: None, fixed: &[] }
 }
 
 const fn soft(setter: Setter, undelete: &'static str) -> Setter {
@@ -57,58 +64,61 @@ const DELETED: &str = "directory/deletedItems/{id}/restore";
 
 /// What can be put back: what others stand on comes first.
 pub const SETTERS: &[Setter] = &[
-    soft(set("directory/referenced-groups", "groups", How::Members), DELETED),
+    soft(set("directory/referenced-groups", "groups", How::Members, "Group.ReadWrite.All"), DELETED),
     soft(
-        set("identity/named-locations", "identity/conditionalAccess/namedLocations", How::Many),
+        set("identity/named-locations", "identity/conditionalAccess/namedLocations", How::Many, CONDITIONAL_ACCESS),
         "identity/conditionalAccess/deletedItems/namedLocations/{id}/restore",
     ),
     Setter {
         fixed: &[("allowedCombinations", "combinations are changed by an action of their own")],
-        ..set("identity/authentication-strengths", "policies/authenticationStrengthPolicies", How::Many)
+        ..set("identity/authentication-strengths", "policies/authenticationStrengthPolicies", How::Many, CONDITIONAL_ACCESS)
     },
-    set("identity/authentication-contexts", "identity/conditionalAccess/authenticationContextClassReferences", How::Many),
+    set("identity/authentication-contexts", "identity/conditionalAccess/authenticationContextClassReferences", How::Many, CONDITIONAL_ACCESS),
     soft(
-        set("identity/conditional-access-policies", "identity/conditionalAccess/policies", How::Many),
+        set("identity/conditional-access-policies", "identity/conditionalAccess/policies", How::Many, CONDITIONAL_ACCESS),
         "identity/conditionalAccess/deletedItems/policies/{id}/restore",
     ),
-    set("directory/federation", "domains/{domain}/federationConfiguration", How::DeleteOnly),
-    Setter { fixed: &[("authenticationType", "it follows the domain's federation")], ..set("directory/domains", "domains", How::Many) },
-    Setter { beta: true, ..set("identity/authentication-methods", "policies/authenticationMethodsPolicy", How::Methods) },
-    set("identity/authorization", "policies/authorizationPolicy", How::One),
-    set("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", How::One),
-    set("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", How::One),
-    set("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", How::One),
-    set("identity/cross-tenant-access-partners", "policies/crossTenantAccessPolicy/partners", How::Many),
-    set("identity/authentication-flows", "policies/authenticationFlowsPolicy", How::One),
-    set("identity/activity-timeouts", "policies/activityBasedTimeoutPolicies", How::Many),
-    set("identity/token-lifetimes", "policies/tokenLifetimePolicies", How::Many),
-    set("identity/claims-mappings", "policies/claimsMappingPolicies", How::Many),
-    set("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", How::Many),
-    set("applications/default-management-policy", "policies/defaultAppManagementPolicy", How::One),
-    set("applications/management-policies", "policies/appManagementPolicies", How::Many),
+    set("directory/federation", "domains/{domain}/federationConfiguration", How::DeleteOnly, "Domain.ReadWrite.All"),
+    Setter { fixed: &[("authenticationType", "it follows the domain's federation")], ..set("directory/domains", "domains", How::Many, "Domain.ReadWrite.All") },
+    Setter {
+        beta: true,
+        ..set("identity/authentication-methods", "policies/authenticationMethodsPolicy", How::Methods, "Policy.ReadWrite.AuthenticationMethod")
+    },
+    set("identity/authorization", "policies/authorizationPolicy", How::One, "Policy.ReadWrite.Authorization"),
+    set("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", How::One, "Policy.ReadWrite.SecurityDefaults"),
+    set("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", How::One, "Policy.ReadWrite.ConsentRequest"),
+    set("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", How::One, CROSS_TENANT),
+    set("identity/cross-tenant-access-partners", "policies/crossTenantAccessPolicy/partners", How::Many, CROSS_TENANT),
+    set("identity/authentication-flows", "policies/authenticationFlowsPolicy", How::One, "Policy.ReadWrite.AuthenticationFlows"),
+    set("identity/activity-timeouts", "policies/activityBasedTimeoutPolicies", How::Many, APPLICATION_POLICIES),
+    set("identity/token-lifetimes", "policies/tokenLifetimePolicies", How::Many, APPLICATION_POLICIES),
+    set("identity/claims-mappings", "policies/claimsMappingPolicies", How::Many, APPLICATION_POLICIES),
+    set("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", How::Many, APPLICATION_POLICIES),
+    set("applications/default-management-policy", "policies/defaultAppManagementPolicy", How::One, APPLICATION_POLICIES),
+    set("applications/management-policies", "policies/appManagementPolicies", How::Many, APPLICATION_POLICIES),
     Setter {
         fixed: &[
             ("keyCredentials", "a credential that was lost can only be made anew by its owner"),
             ("passwordCredentials", "a secret that was lost can only be made anew by its owner"),
         ],
-        ..soft(set("applications/registrations", "applications", How::Many), DELETED)
+        ..soft(set("applications/registrations", "applications", How::Many, "Application.ReadWrite.All"), DELETED)
     },
-    set("applications/delegated-grants", "oauth2PermissionGrants", How::Many),
-    set("applications/permissions", "servicePrincipals/{application}/appRoleAssignments", How::DeleteOnly),
-    set("roles/assignments", "roleManagement/directory/roleAssignments", How::Given),
-    set("roles/eligible-schedules", "roleManagement/directory/roleEligibilityScheduleRequests", How::Requests),
-    set("roles/activation-policies", "policies/roleManagementPolicies", How::Rules),
-    set("directory/administrative-units", "directory/administrativeUnits", How::Many),
-    set("directory/group-settings", "groupSettings", How::Many),
-    set("directory/group-lifecycle", "groupLifecyclePolicies", How::Many),
-    set("directory/synchronization", "directory/onPremisesSynchronization", How::OneById),
-    set("sharepoint/settings", "admin/sharepoint/settings", How::One),
-    set("devices/settings", "deviceManagement", How::One),
-    Setter { fixed: ASSIGNED, ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many) },
-    Setter { fixed: ASSIGNED, ..set("devices/compliance-policies", "deviceManagement/deviceCompliancePolicies", How::Many) },
-    set("devices/roles", "deviceManagement/roleDefinitions", How::Many),
-    Setter { beta: true, ..set("devices/filters", "deviceManagement/assignmentFilters", How::Many) },
-    Setter { beta: true, ..set("devices/approval-policies", "deviceManagement/operationApprovalPolicies", How::Many) },
+    set("applications/delegated-grants", "oauth2PermissionGrants", How::Many, "DelegatedPermissionGrant.ReadWrite.All"),
+    set("applications/permissions", "servicePrincipals/{application}/appRoleAssignments", How::DeleteOnly, "AppRoleAssignment.ReadWrite.All"),
+    set("roles/assignments", "roleManagement/directory/roleAssignments", How::Given, "RoleManagement.ReadWrite.Directory"),
+    set("roles/eligible-schedules", "roleManagement/directory/roleEligibilityScheduleRequests", How::Requests, "RoleManagement.ReadWrite.Directory"),
+    set("roles/activation-policies", "policies/roleManagementPolicies", How::Rules, "RoleManagementPolicy.ReadWrite.Directory"),
+    set("directory/administrative-units", "directory/administrativeUnits", How::Many, "AdministrativeUnit.ReadWrite.All"),
+    set("directory/group-settings", "groupSettings", How::Many, "GroupSettings.ReadWrite.All"),
+    set("directory/group-lifecycle", "groupLifecyclePolicies", How::Many, "Directory.ReadWrite.All"),
+    set("directory/synchronization", "directory/onPremisesSynchronization", How::OneById, "OnPremDirectorySynchronization.ReadWrite.All"),
+    set("sharepoint/settings", "admin/sharepoint/settings", How::One, "SharePointTenantSettings.ReadWrite.All"),
+    set("devices/settings", "deviceManagement", How::One, INTUNE),
+    Setter { fixed: ASSIGNED, ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many, INTUNE) },
+    Setter { fixed: ASSIGNED, ..set("devices/compliance-policies", "deviceManagement/deviceCompliancePolicies", How::Many, INTUNE) },
+    set("devices/roles", "deviceManagement/roleDefinitions", How::Many, "DeviceManagementRBAC.ReadWrite.All"),
+    Setter { beta: true, ..set("devices/filters", "deviceManagement/assignmentFilters", How::Many, INTUNE) },
+    Setter { beta: true, ..set("devices/approval-policies", "deviceManagement/operationApprovalPolicies", How::Many, "DeviceManagementRBAC.ReadWrite.All") },
 ];
 
 const ASSIGNED: &[(&str, &str)] = &[("assignments", "to whom it goes is set by an action of its own; assign it in Intune")];
