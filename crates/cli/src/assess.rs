@@ -55,6 +55,8 @@ pub(crate) struct Assess {
 
 /// The whole of it must fit into a meeting.
 const MINUTES_MAX: u64 = 15;
+/// A request is tried so often.
+const TRIES: u32 = 3;
 /// What is left for the page and the consent.
 const RESERVE_MINUTES: u64 = 3;
 
@@ -70,6 +72,9 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
         let tenant = base.tenant(global.tenant.as_deref())?.clone();
         return Ok(Who { base, tenant });
     };
+    if let Some(name) = &global.tenant {
+        bail!("--tenant {name} is a school of the configuration and --tenant-id one that it does not know; give one of them");
+    }
     for (url, what) in [(&args.authority, "--authority"), (&args.graph, "--graph")] {
         if url.scheme() != "https" {
             bail!("{what} is {url}; credentials need https");
@@ -87,7 +92,8 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
         vault: None,
         exceptions: None,
         reviewer: None,
-        backup: BackupEntry::default(),
+        // In a meeting nobody waits for a service that is away.
+        backup: BackupEntry { tries: TRIES, ..BackupEntry::default() },
         identities: BTreeMap::from([("read".to_owned(), identity)]),
     };
     Ok(Who { base: Config::here(), tenant })
@@ -241,8 +247,16 @@ fn escape(text: &str) -> String {
 }
 
 /// One page that needs nothing else.
+/// Whether this is an id, that nobody knows a school by.
+fn is_id(name: &str) -> bool {
+    name.len() == 36 && name.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}
+
 fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
-    let school = School { name: found.tenant.clone(), secure_score: secure_score(found), report: Ok(report.clone()), blind: false };
+    // A tenant that was named by its id is called by its name.
+    let organization = found.collections.get("directory/organization").and_then(|c| c.objects.first()).and_then(|o| o.body["displayName"].as_str());
+    let name = organization.filter(|_| is_id(&found.tenant)).unwrap_or(&found.tenant).to_owned();
+    let school = School { name, secure_score: secure_score(found), report: Ok(report.clone()), blind: false };
     let whole = export::html(&[school], &today().to_string());
     let mut more = String::from("<h2>What no backup covers</h2>\n<p>Whoever keeps the copies: these do not come back, or come back otherwise.</p>\n<dl>\n");
     for (what, why) in UNCOVERED {

@@ -191,7 +191,19 @@ fn is_undone(steps: &[(Id, Configuration)], n: usize, change: &Change) -> bool {
     if !readable || old == new || change.kind == Kind::Replaced {
         return false;
     }
-    at(newest) == old || at(newest) == new && steps[..n].iter().any(|(_, c)| at(c) == new)
+    let states: Vec<_> = steps[..=n + 1].iter().map(|(_, c)| at(c)).collect();
+    at(newest) == old || at(newest) == new && ways_back(&states).last() == Some(&true)
+}
+
+/// Which steps from one state to the next were the way back from a change: to what was there before it. Whoever takes a way back back
+/// makes the change again.
+fn ways_back<S: PartialEq>(states: &[S]) -> Vec<bool> {
+    let mut out: Vec<bool> = Vec::new();
+    for (k, step) in states.windows(2).enumerate() {
+        let undoes = |m: usize| !out[m] && states[m] != states[m + 1] && states[m] == step[1];
+        out.push(step[0] != step[1] && (0..k).any(undoes));
+    }
+    out
 }
 
 /// What a change is known by: what was there and what is there, not our words for it, nor the snapshots on either side, which come
@@ -408,4 +420,16 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
         }
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ways_back;
+
+    #[test]
+    fn a_change_made_again_is_no_way_back() {
+        assert_eq!(ways_back(&["a", "b", "a", "b", "a"]), [false, true, false, true]);
+        assert_eq!(ways_back(&["a", "b", "c", "c", "b"]), [false, false, false, true]);
+        assert_eq!(ways_back(&["a", "b", "c", "a"]), [false, false, true]);
+    }
 }

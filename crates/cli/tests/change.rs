@@ -407,3 +407,90 @@ fn a_restore_never_locks_everybody_out_and_takes_what_is_chosen() {
     let out = school.run(&["--tenant", "school0", "tenant", "restore", "--to", bad, "--yes", "--object", "nothing/at all"]);
     assert_eq!(out.status.code(), Some(1));
 }
+
+/// A way in is an account that works, not only a policy that leaves one out; and a group is meant by its id, not by its name.
+#[test]
+fn a_way_in_is_an_account_that_works_and_a_group_is_not_its_name() {
+    let school = hardened();
+    let good = tenant(&school, "school0", &["snapshot"])["snapshot"].as_str().unwrap().to_owned();
+    school.sim.config_attack(0, "emergency-demoted");
+    let bad = tenant(&school, "school0", &["snapshot"])["snapshot"].as_str().unwrap().to_owned();
+    let restore = |to: &str, extra: &[&str]| {
+        let out = school.run(&[&["--tenant", "school0", "--json", "tenant", "restore", "--yes", "--to", to], extra].concat());
+        (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr))
+    };
+    let roles = ["--remove-added", "--object", "roles/assignments"];
+    // Without consent nothing is set, and it is said what it takes.
+    let (code, said) = restore(&good, &roles);
+    assert!(code == Some(3) && said.contains("it needs the permission RoleAssignmentSchedule.ReadWrite.Directory"), "{said}");
+    school.sim.control("POST", "/sim/consent", "", b"{}");
+    // Their role is given back although nobody is a way in before; it is not taken away again.
+    assert_eq!(restore(&good, &roles).0, Some(0));
+    let (code, said) = restore(&bad, &roles);
+    assert!(code == Some(1) && said.contains("no emergency account is a way in") && said.contains("Global Administrator"), "{said}");
+    // A group of the same name takes the place of the emergency accounts' own in every policy.
+    school.sim.config_attack(0, "emergency-twin");
+    let planted = tenant(&school, "school0", &["snapshot"]);
+    assert!(planted["changes"].to_string().contains("it is another object of that name"), "{}", planted["changes"]);
+    let plan: Value = serde_json::from_str(&restore(&good, &["--dry-run"]).1).unwrap();
+    let acts: Vec<&str> = plan["plan"]["acts"].as_array().unwrap().iter().map(|a| a["collection"].as_str().unwrap()).collect();
+    assert!(acts.iter().filter(|c| **c == "identity/conditional-access-policies").count() >= 10, "{acts:?}");
+    let (code, said) = restore(&good, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    tenant(&school, "school0", &["snapshot"]);
+    let diff = tenant(&school, "school0", &["diff", &good, "latest"]);
+    assert!(!diff["changes"].to_string().contains("another object"), "{diff:#}");
+    // Named by their ids, accounts are known too, and the twin is nobody.
+    let configuration: Value = serde_json::from_str(&school.ok(&["--tenant", "school0", "cat", "latest", "/tenant/identity.json"])).unwrap();
+    let id = configuration["references"]["@groups/Emergency access"].as_str().unwrap();
+    std::fs::write(school.path("exceptions.toml"), format!("[[exclusion]]\nwho = \"{id}\"\nkind = \"break-glass\"\nreason = \"the last way in\"\n")).unwrap();
+    let named = verdicts(&tenant(&school, "school0", &["check"]));
+    assert_eq!([&named["access.emergency-access"], &named["access.emergency-accounts"], &named["access.mfa"]], ["passed"; 3]);
+    school.sim.config_attack(0, "emergency-twin");
+    tenant(&school, "school0", &["snapshot"]);
+    let named = verdicts(&tenant(&school, "school0", &["check"]));
+    assert!(named["access.mfa"] == "failed", "{named:?}");
+    school.check();
+}
+
+/// Decisions hang on what changed: they outlive our words, and the snapshots between which it was seen.
+#[test]
+fn decisions_hang_on_what_changed() {
+    let school = hardened();
+    let list = || -> Vec<Value> { serde_json::from_slice(&school.run(&["--tenant", "school0", "--json", "review", "list", "--all"]).stdout).unwrap() };
+    tenant(&school, "school0", &["snapshot"]);
+    for attack in ["guest-invites", "ca-off", "ca-report-only"] {
+        school.sim.config_attack(0, attack);
+        tenant(&school, "school0", &["snapshot"]);
+    }
+    let state = |says: &str| list().iter().find(|e| e["says"].as_str().unwrap().contains(says)).map(|e| e["state"].as_str().unwrap().to_owned());
+    // All that waits at one place at once.
+    let said = school.ok(&["--tenant", "school0", "review", "accept", "identity/conditional-access-policies", "--by", "A. Head", "--reason", "a trial"]);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    assert_eq!([state("Require MFA for everyone"), state("Block legacy"), state("allowInvitesFrom")], ["accepted", "accepted", "open"].map(|s| Some(s.into())));
+    // Some digits of an id are enough, and too few are refused.
+    let id = list().iter().find(|e| e["state"] == "open").unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(id.len(), 16);
+    assert_eq!(school.run(&["--tenant", "school0", "review", "accept", &id[..3], "--by", "x", "--reason", "x"]).status.code(), Some(1));
+    school.ok(&["--tenant", "school0", "review", "accept", &id[..8], "--by", "x", "--reason", "x"]);
+    // A snapshot between is let go, and the decisions stand.
+    let all: Vec<Value> = serde_json::from_str(&school.ok(&["--json", "snapshots"])).unwrap();
+    let ids: Vec<String> = all.iter().map(|s| s["id"].as_str().unwrap().to_owned()).collect();
+    for id in &ids[1..ids.len() - 1] {
+        std::fs::remove_file(school.path("copy2-0/snapshots").join(id)).unwrap();
+    }
+    assert_eq!(
+        [state("Require MFA for everyone"), state("Block legacy"), state("allowInvitesFrom")],
+        [Some("accepted".into()), Some("accepted".into()), Some("accepted".into())]
+    );
+    // The same change made again waits again.
+    school.sim.control("POST", "/sim/consent", "", b"{}");
+    let to = &ids[0];
+    school.run(&["--tenant", "school0", "tenant", "restore", "--to", to, "--object", "identity/authorization/authorization", "--yes"]);
+    tenant(&school, "school0", &["snapshot"]);
+    school.sim.config_attack(0, "guest-invites");
+    tenant(&school, "school0", &["snapshot"]);
+    let open: Vec<Value> = list().into_iter().filter(|e| e["id"] == id.as_str() && e["state"] == "open").collect();
+    assert_eq!(open.len(), 1, "{:#?}", list());
+    school.check();
+}

@@ -283,3 +283,14 @@ const SETTINGS: &[(&str, &str)] = &[
     ("deviceAppManagement/managedAppPolicies", "managedAppPolicy"),
     ("deviceManagement/roleDefinitions", "roleDefinition"),
 ];
+
+/// Whoever grants rights reads them in the documentation: each that setting something needs stands there.
+#[test]
+fn every_permission_to_write_settings_is_documented() {
+    let docs = std::fs::read_to_string(std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/tenant.md")).unwrap();
+    for setter in strongroom_sources::configuration::SETTERS {
+        let row = docs.lines().find(|l| l.starts_with('|') && l.contains(&format!("`{}`", setter.permission)));
+        let named = row.is_some_and(|l| l.contains(&format!("`{}`", setter.collection)));
+        assert!(named, "docs/tenant.md names not {} for {}", setter.permission, setter.collection);
+    }
+}

@@ -303,7 +303,7 @@ impl Client {
                     if tries >= self.patience.tries {
                         return Err(Error::new(
                             ErrorKind::Unavailable,
-                            format!("the sign-in service {} cannot be reached: {why}; the configuration names it as authority", self.settings.authority),
+                            format!("the sign-in service {} cannot be reached: {why}; it is named as `authority`", self.settings.authority),
                         ));
                     }
                     self.clock.sleep(self.pause(tries)).await;

@@ -182,8 +182,9 @@ impl Hand<'_> {
 impl World {
     /// Changes a tenant's configuration; `false` when there is no change of that name.
     pub(crate) fn config_attack(&mut self, tenant: usize, name: &str) -> bool {
-        let mended = [("ca-remove-block-all", "a policy is removed")];
-        let Some((_, does)) = CONFIG_ATTACKS.iter().chain(&mended).find(|(n, _)| *n == name) else { return false };
+        // Not in the list: they are steps of a test.
+        let others = [("ca-remove-block-all", "a policy is removed"), ("emergency-demoted", "emergency accounts lose their role")];
+        let Some((_, does)) = CONFIG_ATTACKS.iter().chain(&others).find(|(n, _)| *n == name) else { return false };
         let now = self.now();
         let n = CONFIG_ATTACKS.iter().position(|(a, _)| *a == name).unwrap_or(0) as u64;
         let mut hand = Hand { tenant: &mut self.tenants[tenant], ids: IdMaker::new(0xa77ac4 + n), touched: Vec::new() };
@@ -402,8 +403,15 @@ fn strike(h: &mut Hand<'_>, name: &str) {
             );
         }
         "timeout-deleted" => h.remove("policies/activitybasedtimeoutpolicies", "Idle sessions end"),
-        // Not in the list: an honest administrator mends it.
         "ca-remove-block-all" => h.remove(CA, "Maintenance"),
+        "emergency-demoted" => {
+            let people = [h.person(10), h.person(11)];
+            for path in ["rolemanagement/directory/roleassignments", "rolemanagement/directory/roleassignmentschedules"] {
+                if let Some(rows) = h.tenant.settings.many.get_mut(path) {
+                    rows.retain(|r| !people.iter().any(|p| r["principalId"] == p.as_str()));
+                }
+            }
+        }
         _ => {}
     }
 }

@@ -65,6 +65,7 @@ const CA_WRITE: &[&str] = &["Policy.ReadWrite.ConditionalAccess"];
 const APPS: &[&str] = &["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"];
 const APPS_WRITE: &[&str] = &["Application.ReadWrite.All"];
 const ROLES: &[&str] = &["RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "Directory.Read.All"];
+const SCHEDULES_WRITE: &[&str] = &["RoleAssignmentSchedule.ReadWrite.Directory"];
 const ROLES_WRITE: &[&str] = &["RoleManagement.ReadWrite.Directory"];
 const APP_POLICY: &[&str] = &["Policy.ReadWrite.ApplicationConfiguration"];
 const DEVICE: &[&str] = &["DeviceManagementConfiguration.Read.All", "DeviceManagementConfiguration.ReadWrite.All"];
@@ -249,6 +250,7 @@ pub(crate) fn knows(path: &[String]) -> bool {
         "directory/deleteditems/",
         "policies/rolemanagementpolicies/",
         "rolemanagement/directory/roleeligibilityschedulerequests",
+        "rolemanagement/directory/roleassignmentschedulerequests",
     ];
     others.iter().any(|o| lower.starts_with(o)) || find(path).is_some()
 }
@@ -256,6 +258,22 @@ pub(crate) fn knows(path: &[String]) -> bool {
 /// Whether a call counts against the limit of one request a second.
 pub(crate) fn is_slow(path: &[String]) -> bool {
     path.len() >= 2 && path[0].eq_ignore_ascii_case("identity") && path[1].eq_ignore_ascii_case("conditionalAccess")
+}
+
+const ASSIGNMENTS: &str = "rolemanagement/directory/roleassignments";
+const SCHEDULES: &str = "rolemanagement/directory/roleassignmentschedules";
+
+/// What is assigned past Privileged Identity Management stands in its list too, without a start.
+fn show_among_schedules(many: &mut BTreeMap<String, Vec<Value>>, assigned: &Value, gone: bool) {
+    let Some(rows) = many.get_mut(SCHEDULES) else { return };
+    let keys = ["principalId", "roleDefinitionId", "directoryScopeId"];
+    rows.retain(|r| !keys.iter().all(|k| r[*k] == assigned[*k]));
+    if !gone {
+        let mut row = json!({"id": assigned["id"], "memberType": "Direct", "status": "Provisioned", "assignmentType": "Assigned",
+            "scheduleInfo": {"startDateTime": null, "recurrence": null, "expiration": {"type": "noExpiration", "endDateTime": null, "duration": null}}});
+        keys.iter().for_each(|k| row[*k] = assigned[*k].clone());
+        rows.push(row);
+    }
 }
 
 const NOT_THERE: &str = "Resource not found for the segment.";
@@ -557,6 +575,9 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
             }
             let name = row["displayName"].as_str().unwrap_or_default().to_owned();
             rows.push(row.clone());
+            if path == ASSIGNMENTS {
+                show_among_schedules(&mut tenant.settings.many, &row, false);
+            }
             if path == POLICIES {
                 show_strength(tenant, &mut row);
             }
@@ -577,6 +598,9 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
                 (Reply::new(204), "Update", name)
             } else {
                 let mut row = rows.remove(at);
+                if path == ASSIGNMENTS {
+                    show_among_schedules(&mut tenant.settings.many, &row, true);
+                }
                 if route.soft {
                     row["deletedDateTime"] = now.to_string().into();
                     tenant.settings.deleted.entry(path.to_owned()).or_default().push(row);
@@ -690,24 +714,41 @@ fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError>
             }
             done()
         }
-        ("POST", ["rolemanagement", "directory", "roleeligibilityschedulerequests"]) => {
-            call.need(area, ROLES_WRITE)?;
+        ("POST", ["rolemanagement", "directory", requests @ ("roleeligibilityschedulerequests" | "roleassignmentschedulerequests")]) => {
+            let assigns = requests.starts_with("roleassignment");
+            call.need(area, if assigns { SCHEDULES_WRITE } else { ROLES_WRITE })?;
+            if settings.unlicensed.iter().any(|p| p.starts_with("rolemanagement/directory/role") && p.ends_with("schedules")) {
+                return Err(ApiError::new(403, "AadPremiumLicenseRequired", "The tenant needs a premium license for this feature."));
+            }
             let same = |r: &Value| ["principalId", "roleDefinitionId", "directoryScopeId"].iter().all(|k| r[*k] == body[*k]);
             let id = world.tenants[call.tenant].ids.guid("schedule");
-            let rows = world.tenants[call.tenant].settings.many.entry("rolemanagement/directory/roleeligibilityschedules".to_owned()).or_default();
-            match body["action"].as_str() {
-                Some("adminRemove") => rows.retain(|r| !same(r)),
-                Some("adminAssign") => {
-                    let mut row = body.clone();
-                    if let Value::Object(map) = &mut row {
-                        map.retain(|k, _| k != "action" && k != "justification");
+            let now = world.now();
+            let many = &mut world.tenants[call.tenant].settings.many;
+            let lists: &[&str] = if assigns { &[SCHEDULES, ASSIGNMENTS] } else { &["rolemanagement/directory/roleeligibilityschedules"] };
+            for list in lists {
+                let rows = many.entry((*list).to_owned()).or_default();
+                match body["action"].as_str() {
+                    Some("adminRemove") => rows.retain(|r| !same(r)),
+                    Some("adminAssign") => {
+                        let mut row = json!({"id": id});
+                        for key in ["principalId", "roleDefinitionId", "directoryScopeId"] {
+                            row[key] = body[key].clone();
+                        }
+                        if *list != ASSIGNMENTS {
+                            row["scheduleInfo"] = body["scheduleInfo"].clone();
+                            if row["scheduleInfo"]["startDateTime"].is_null() {
+                                row["scheduleInfo"]["startDateTime"] = now.to_string().into();
+                            }
+                            row["memberType"] = "Direct".into();
+                            row["status"] = "Provisioned".into();
+                        }
+                        if *list == SCHEDULES {
+                            row["assignmentType"] = "Assigned".into();
+                        }
+                        rows.push(row);
                     }
-                    row["id"] = id.clone().into();
-                    row["memberType"] = "Direct".into();
-                    row["status"] = "Provisioned".into();
-                    rows.push(row);
+                    _ => return Err(ApiError::bad_request(area, "The action is not supported.".to_owned())),
                 }
-                _ => return Err(ApiError::bad_request(area, "The action is not supported.".to_owned())),
             }
             Ok(Some(Reply::json(201, &json!({"id": id, "status": "Provisioned", "action": body["action"]}))))
         }

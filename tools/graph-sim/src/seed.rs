@@ -93,6 +93,8 @@ pub(crate) const CONFIGURE: &[&str] = &[
     "Policy.ReadWrite.PermissionGrant",
     "RoleManagement.ReadWrite.Directory",
     "RoleManagementPolicy.ReadWrite.Directory",
+    "RoleAssignmentSchedule.ReadWrite.Directory",
+    "AppRoleAssignment.ReadWrite.All",
     "Application.ReadWrite.All",
     "DelegatedPermissionGrant.ReadWrite.All",
     "AdministrativeUnit.ReadWrite.All",

@@ -11,6 +11,8 @@ use strongroom_sources::{
     configuration::{Call, Done, How, SETTERS, Setter, carry_out, symbol_kind},
 };
 
+const ASSIGNMENTS: &str = "roles/assignments";
+const SCHEDULE_REQUESTS: &str = "roleManagement/directory/roleAssignmentScheduleRequests";
 const DEFAULTS: &str = "identity/security-defaults";
 const DOMAINS: &str = "directory/domains";
 const FEDERATION: &str = "directory/federation";
@@ -158,7 +160,14 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
         let (before, after) = (by_name(&w.objects), by_name(&n.objects));
         for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
             match after.get(name) {
-                None => create(setter, o, options, &mut plan),
+                None => {
+                    create(setter, o, options, &mut plan);
+                    if setter.collection == ASSIGNMENTS
+                        && let (Some(schedule), Some(last)) = (schedule(wanted, o), plan.acts.last_mut())
+                    {
+                        last.calls = vec![request(setter, SCHEDULE_REQUESTS, schedule, "adminAssign")];
+                    }
+                }
                 Some(there) if setter.how == How::Members && there.id != o.id => match options.alive.contains(&o.id.to_lowercase()) {
                     // Its members are seen, and set, once settings name it again.
                     true => plan.acts.push(act(setter, o, Verb::Update, vec![], vec!["who is in it, once settings name it again".to_owned()])),
@@ -207,13 +216,16 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     removals.reverse();
     plan.acts.extend(removals);
     plan.drop_what_names_nobody(wanted, now);
-    plan.needs = plan.acts.iter().filter_map(|a| permission(&a.collection)).collect();
+    plan.needs = plan.acts.iter().filter_map(permission).collect();
     Ok(plan)
 }
 
-/// What setting an object of this collection needs.
-fn permission(collection: &str) -> Option<&'static str> {
-    SETTERS.iter().find(|s| s.collection == collection).map(|s| s.permission)
+/// What an act needs.
+fn permission(a: &Act) -> Option<&'static str> {
+    if a.calls.iter().any(|c| c.target == SCHEDULE_REQUESTS) {
+        return Some("RoleAssignmentSchedule.ReadWrite.Directory");
+    }
+    SETTERS.iter().find(|s| s.collection == a.collection).map(|s| s.permission)
 }
 
 /// Why a kind of object is not set.
@@ -276,7 +288,7 @@ fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mu
             }
             act(setter, o, Verb::Create, vec![call(setter, "POST", setter.target.to_owned(), Some(body))], vec![])
         }
-        How::Requests => act(setter, o, Verb::Create, vec![request(setter, o, "adminAssign")], vec![]),
+        How::Requests => act(setter, o, Verb::Create, vec![request(setter, setter.target, o, "adminAssign")], vec![]),
         How::Members if setter.undelete.is_some() => act(setter, o, Verb::Create, vec![], vec![]),
         _ => return plan.cannot.push((at, "what is gone is not made anew by Graph; an administrator gives it in person".to_owned())),
     };
@@ -296,15 +308,24 @@ fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mu
     plan.acts.push(new);
 }
 
-fn request(setter: &Setter, o: &ConfigObject, action: &str) -> Call {
+/// How Privileged Identity Management knew an assignment; nothing, where it was given past it.
+fn schedule<'w>(wanted: &'w Configuration, assignment: &ConfigObject) -> Option<&'w ConfigObject> {
+    let same = |o: &&ConfigObject| ["principalId", "roleDefinitionId", "directoryScopeId"].iter().all(|k| o.body[*k] == assignment.body[*k]);
+    let found = wanted.collections.get("roles/active-schedules").filter(|c| c.state.has_objects())?.objects.iter().find(same)?;
+    Some(found).filter(|o| o.body["scheduleInfo"]["startDateTime"].is_string() && o.body["assignmentType"] != "Activated")
+}
+
+fn request(setter: &Setter, target: &str, o: &ConfigObject, action: &str) -> Call {
     let mut body = json!({"action": action, "justification": "restored from a snapshot"});
     for key in ["principalId", "roleDefinitionId", "directoryScopeId"] {
         body[key] = o.body[key].clone();
     }
     if action == "adminAssign" {
         body["scheduleInfo"] = o.body["scheduleInfo"].clone();
+        // It starts now.
+        body["scheduleInfo"].as_object_mut().map(|m| m.remove("startDateTime"));
     }
-    call(setter, "POST", setter.target.to_owned(), Some(body))
+    call(setter, "POST", target.to_owned(), Some(body))
 }
 
 /// What an update is planned with.
@@ -422,7 +443,7 @@ fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
         _ => format!("{}/{id}", setter.target),
     };
     let calls = match setter.how {
-        How::Requests => vec![request(setter, o, "adminRemove")],
+        How::Requests => vec![request(setter, setter.target, o, "adminRemove")],
         How::One | How::OneById | How::Methods | How::Rules | How::Members => return Vec::new(),
         _ => vec![call(setter, "DELETE", target, None)],
     };
@@ -579,7 +600,7 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
                 Ok(Done::Done(_)) => {}
                 Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
                 Err(e) => {
-                    let needs = permission(&a.collection).filter(|_| e.kind == ErrorKind::Denied);
+                    let needs = permission(a).filter(|_| e.kind == ErrorKind::Denied);
                     outcome.failed = needs.map_or(e.text.clone(), |n| format!("it needs the permission {n}: {}", e.text));
                     break;
                 }

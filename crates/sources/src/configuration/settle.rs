@@ -20,6 +20,9 @@ pub const EVERYWHERE: &[&str] = &[
     "onPremisesLastSyncDateTime",
 ];
 
+/// What stands in the place of a start.
+pub const STARTED: &str = "set";
+
 /// The tenant that owns Microsoft's own applications; the same in every tenant.
 pub const MICROSOFT_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
 
@@ -131,6 +134,12 @@ fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols
         {
             volatile.insert((*key).to_owned(), v);
         }
+    }
+    // That a role was given with a start says by which way it was given; when that was is no setting.
+    if collection.starts_with("roles/")
+        && let Some(start) = map.get_mut("scheduleInfo").and_then(|i| i.get_mut("startDateTime")).filter(|s| s.is_string())
+    {
+        volatile.insert("startDateTime".to_owned(), std::mem::replace(start, STARTED.into()));
     }
     let keys = credentials(&mut map);
     if !keys.is_empty() {
