@@ -494,3 +494,34 @@ fn decisions_hang_on_what_changed() {
     assert_eq!(open.len(), 1, "{:#?}", list());
     school.check();
 }
+
+/// Security defaults go off only where policies take their place: when not one can be set they are switched on again.
+#[test]
+fn security_defaults_come_back_when_no_policy_could_be_set() {
+    let school = hardened();
+    let good = tenant(&school, "school0", &["snapshot"])["snapshot"].as_str().unwrap().to_owned();
+    let set = |path: &str, value: Value| {
+        school.sim.control("POST", "/sim/configuration", "", serde_json::json!({"path": path, "value": value}).to_string().as_bytes())
+    };
+    set("identity/conditionalAccess/policies", serde_json::json!([]));
+    set("policies/identitySecurityDefaultsEnforcementPolicy", serde_json::json!({"id": "00000000-0000-0000-0000-000000000005", "isEnabled": true}));
+    school.sim.control("POST", "/sim/consent", "", b"{}");
+    let refused = graph_sim::Fault::Status { status: 403, retry_after_s: None };
+    let mut rule = graph_sim::Rule::new(refused, "conditionalAccess");
+    rule.method = "POST".to_owned();
+    school.sim.set_faults(vec![rule]);
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "restore", "--to", &good, "--yes"]);
+    let done: Value = serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stderr)));
+    assert_eq!(out.status.code(), Some(3));
+    let defaults = done["outcomes"].as_array().unwrap().iter().find(|o| o["object"] == "identity/security-defaults/security-defaults").unwrap();
+    assert_eq!(defaults["failed"], "they were switched on again, since no policy could be set", "{done:#}");
+    tenant(&school, "school0", &["snapshot"]);
+    let kept: Value =
+        serde_json::from_str(&school.ok(&["--tenant", "school0", "cat", "latest", "/tenant/configuration/identity/security-defaults/security-defaults.json"]))
+            .unwrap();
+    assert_eq!(kept["settings"]["isEnabled"], true);
+    // When they can be set, they are, and the defaults make room.
+    school.sim.set_faults(Vec::new());
+    school.ok(&["--tenant", "school0", "tenant", "restore", "--to", &good, "--yes"]);
+    school.check();
+}

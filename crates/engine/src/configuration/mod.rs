@@ -383,3 +383,28 @@ pub fn latest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Configurati
     let Some((id, snapshot)) = clean::latest(repo, Some(tenant))? else { return Ok(None) };
     Ok(load(repo, &snapshot)?.map(|c| (id, c)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was seen in part waits for its turn; a job that failed rests; who may not ask at all asks in every round.
+    #[test]
+    fn what_is_rationed_is_asked_for_in_its_turn() {
+        let at = Timestamp::UNIX_EPOCH;
+        let hours = |n: u64| at + SignedDuration::from_secs(n as i64 * 3600);
+        let configuration = |state: CollectionState, objects: usize| {
+            let mut c = Configuration::new("school", at);
+            c.managed_at = Some(at);
+            let o = ConfigObject { name: "x".into(), id: String::new(), body: json!({}), volatile: json!({}) };
+            c.collections.insert("exchange/organization".into(), ConfigCollection { state, objects: vec![o; objects] });
+            c
+        };
+        let failed = configuration(CollectionState::Failed { why: "the service was away".into(), kept: false }, 0);
+        assert!(!is_due(Some(&failed), hours(FAILED_EVERY_H - 1)) && is_due(Some(&failed), hours(FAILED_EVERY_H)));
+        let denied = configuration(CollectionState::NoPermission { permission: "x".into(), why: "x".into(), kept: false }, 0);
+        assert!(is_due(Some(&denied), at) && is_due(None, at));
+        let seen = configuration(CollectionState::Collected, 60);
+        assert!(!is_due(Some(&seen), hours(2)) && is_due(Some(&seen), hours(3)));
+    }
+}

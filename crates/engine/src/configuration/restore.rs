@@ -159,20 +159,22 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
         let by_name = |objects: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> { objects.iter().map(|o| (o.name.clone(), o.clone())).collect() };
         let (before, after) = (by_name(&w.objects), by_name(&n.objects));
         for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
-            match after.get(name) {
+            let there = after.get(name);
+            if setter.how == How::Members && there.is_none_or(|t| t.id != o.id) && options.alive.contains(&o.id.to_lowercase()) {
+                // Its members are seen, and set, once settings name it again.
+                plan.acts.push(act(setter, o, Verb::Update, vec![], vec!["who is in it, once settings name it again".to_owned()]));
+                continue;
+            }
+            match there {
                 None => {
                     create(setter, o, options, &mut plan);
                     if setter.collection == ASSIGNMENTS
-                        && let (Some(schedule), Some(last)) = (schedule(wanted, o), plan.acts.last_mut())
+                        && let (Some(schedule), Some(last)) = (schedule(wanted, o), plan.acts.last_mut().filter(|a| a.object == *name))
                     {
                         last.calls = vec![request(setter, SCHEDULE_REQUESTS, schedule, "adminAssign")];
                     }
                 }
-                Some(there) if setter.how == How::Members && there.id != o.id => match options.alive.contains(&o.id.to_lowercase()) {
-                    // Its members are seen, and set, once settings name it again.
-                    true => plan.acts.push(act(setter, o, Verb::Update, vec![], vec!["who is in it, once settings name it again".to_owned()])),
-                    false => create(setter, o, options, &mut plan),
-                },
+                Some(there) if setter.how == How::Members && there.id != o.id => create(setter, o, options, &mut plan),
                 Some(there) if there.body != o.body || names(&o.body, &swapped) || there.volatile["keyIds"] != o.volatile["keyIds"] => {
                     update(setter, o, there, &Given { options, swapped: &swapped }, &mut plan)
                 }

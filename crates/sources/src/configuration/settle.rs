@@ -21,7 +21,7 @@ pub const EVERYWHERE: &[&str] = &[
 ];
 
 /// What stands in the place of a start.
-pub const STARTED: &str = "set";
+pub(super) const STARTED: &str = "set";
 
 /// The tenant that owns Microsoft's own applications; the same in every tenant.
 pub const MICROSOFT_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
