@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep, keep_managed, plan, restore as apply, unknown_principals};
-use strongroom_guards::{Change, Exceptions, Kind, Property, compare, way_in};
+use strongroom_guards::{Change, Exceptions, Property, compare, way_in};
 use strongroom_model::{Configuration, Progress};
 use strongroom_repository::{Id, Repository};
 use strongroom_sources::{
@@ -53,7 +53,7 @@ fn guard(configuration: &Configuration, exceptions: &Exceptions, when: &str) -> 
 /// A plan for people: what is done to which object, and each setting as it is and as it becomes.
 pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configuration) -> String {
     let mut out = String::new();
-    let changes = compare(now, wanted, &[], false).changes;
+    let changes = compare(&now.in_the_words_of(wanted), wanted, &[], false).changes;
     for a in &plan.acts {
         let what = if a.properties.is_empty() { String::new() } else { format!(": {}", a.properties.join(", ")) };
         out.push_str(&format!("{:<7} {}/{}{what}\n", word(a.verb), a.collection, line(&a.object)));
@@ -131,6 +131,12 @@ fn touches_access(plan: &RestorePlan) -> bool {
     plan.acts.iter().any(|a| ACCESS.contains(&a.collection.as_str()))
 }
 
+/// The id of the object at `collection/name`. Names may hold slashes, names of collections hold one.
+fn id_at(c: &Configuration, at: &str) -> Option<String> {
+    let slash = at.match_indices('/').nth(1)?.0;
+    c.object(&at[..slash], &at[slash + 1..]).map(|o| o.id.clone())
+}
+
 /// Whom the exceptions file names for emergencies.
 pub(crate) fn break_glass(exceptions: &Exceptions, today: jiff::civil::Date) -> impl Iterator<Item = &str> {
     exceptions.exclusions.iter().filter(move |e| e.kind == "break-glass" && e.until.is_none_or(|u| u >= today)).map(|e| e.who.as_str())
@@ -180,7 +186,7 @@ impl<'c> Hand<'c> {
 
     /// How a snapshot is put back here.
     pub(crate) async fn options(&self, wanted: &Configuration, now: &Configuration, chosen: Vec<String>) -> anyhow::Result<RestoreOptions> {
-        let unknown: Vec<&str> = unknown_principals(wanted, now).into_values().collect();
+        let unknown = unknown_principals(wanted, now);
         let alive = if unknown.is_empty() { BTreeSet::new() } else { alive(&self.reader, &unknown).await? };
         Ok(RestoreOptions { chosen, own: self.own.clone(), alive, ..RestoreOptions::default() })
     }
@@ -215,11 +221,16 @@ impl<'c> Hand<'c> {
         let mut read = self.read(&strongroom_model::Silent).await;
         let again = plan.looked_at_again();
         if let (false, Ok(seen)) = (again.is_empty(), &read) {
-            let more = strongroom_engine::configuration::plan(wanted, seen, &RestoreOptions { chosen: again.clone(), ..options.clone() })?;
+            let done: Vec<String> = outcomes.iter().filter(|o| o.failed.is_empty()).map(|o| o.object.clone()).collect();
+            let mut options = RestoreOptions { chosen: again.clone(), ..options.clone() };
+            options.alive.extend(done.iter().filter_map(|at| id_at(wanted, at)).map(|id| id.to_lowercase()));
+            let more = strongroom_engine::configuration::plan(wanted, seen, &options)?;
+            let unseen = more.looked_at_again();
             let mut second = apply(&writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
+            second.retain(|o| !(done.contains(&o.object) && unseen.contains(&o.object)));
             // What is in sight now and wants nothing is as it should be.
-            let id = |c: &Configuration, at: &str| at.rsplit_once('/').and_then(|(c2, name)| c.object(c2, name)).map(|o| o.id.clone());
-            let fine = again.iter().filter(|at| !second.iter().any(|o| o.object == **at) && id(seen, at) == id(wanted, at));
+            let seen = &seen.in_the_words_of(wanted);
+            let fine = again.iter().filter(|at| !second.iter().any(|o| o.object == **at) && id_at(seen, at).is_some_and(|id| Some(id) == id_at(wanted, at)));
             second.extend(fine.map(|at| Outcome { object: at.clone(), failed: String::new(), waits_for_approval: false }).collect::<Vec<_>>());
             outcomes.retain(|first| !second.iter().any(|o| o.object == first.object));
             outcomes.extend(second);
@@ -239,11 +250,8 @@ impl<'c> Hand<'c> {
             let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
             c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
-        let mut compared = compare(&goal(&after), &after, &self.own, true);
-        // What is made anew has another id, and its credentials are its owner's.
-        let is_anew = |c: &Change| c.kind == Kind::Replaced && c.collection != "references" && c.collection != "directory/referenced-groups";
-        let is_a_key = |c: &Change| c.properties.iter().all(|p| p.path == "keyIds") && !c.properties.is_empty();
-        compared.changes.retain(|c| !is_anew(c) && !is_a_key(c));
+        let after = after.in_the_words_of(wanted);
+        let compared = compare(&goal(&after), &after, &self.own, false);
         let unknown = plan.acts.iter().map(|a| &a.collection).filter(|c| compared.not_compared.contains_key(*c)).cloned().collect();
         let left = compared.changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
         // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.

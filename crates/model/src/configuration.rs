@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How the reading of a collection of settings ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,8 +148,131 @@ impl Configuration {
         named.or_else(|| [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")].into_iter().find_map(there))
     }
 
+    /// People, groups and applications that settings name, by id: what they are called.
+    fn principals(&self) -> BTreeMap<String, String> {
+        let mut out: BTreeMap<String, String> =
+            self.references.iter().filter(|(symbol, _)| is_principal(symbol)).map(|(symbol, id)| (id.to_lowercase(), symbol.clone())).collect();
+        for (collection, kind) in KNOWN_BY_ID {
+            for o in self.collections.get(*collection).map(|c| c.objects.as_slice()).unwrap_or_default().iter().filter(|o| !o.id.is_empty()) {
+                out.entry(o.id.to_lowercase()).or_insert_with(|| format!("@{kind}/{}", o.name));
+            }
+        }
+        out
+    }
+
+    /// The same, in which people, groups and applications are called as another configuration of the tenant calls them. Who has the
+    /// name of somebody else there is called another: a name is easily taken, an id is not.
+    pub fn in_the_words_of(&self, other: &Configuration) -> Configuration {
+        let theirs = other.principals();
+        let taken: BTreeSet<&String> = theirs.values().collect();
+        let mut words: BTreeMap<String, String> = self.references.keys().map(|s| (s.clone(), s.clone())).collect();
+        for (id, symbol) in self.principals() {
+            let word = match theirs.get(&id) {
+                Some(word) => word.clone(),
+                None if taken.contains(&symbol) => format!("{symbol} (another)"),
+                None => symbol.clone(),
+            };
+            words.insert(symbol, word);
+        }
+        if words.iter().all(|(symbol, word)| symbol == word) {
+            return self.clone();
+        }
+        let mut out = self.clone();
+        out.references = self.references.iter().map(|(symbol, id)| (words.get(symbol).unwrap_or(symbol).clone(), id.clone())).collect();
+        for (collection, c) in &mut out.collections {
+            let kind = KNOWN_BY_ID.iter().find(|(known, _)| known == collection).map(|(_, kind)| kind);
+            for o in &mut c.objects {
+                o.name = match kind {
+                    Some(kind) => {
+                        let symbol = format!("@{kind}/{}", o.name);
+                        words.get(&symbol).and_then(|w| w.split_once('/')).map_or(o.name.clone(), |(_, name)| name.to_owned())
+                    }
+                    None => retell(&o.name, &words),
+                };
+                retell_all(&mut o.body, &words);
+            }
+            c.objects.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        out
+    }
+
     /// An object by collection and name.
     pub fn object(&self, collection: &str, name: &str) -> Option<&ConfigObject> {
         self.collections.get(collection)?.objects.iter().find(|o| o.name == name)
+    }
+}
+
+/// Collections whose objects are people and groups, and what their symbols begin with.
+const KNOWN_BY_ID: &[(&str, &str)] = &[("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")];
+
+/// Whether a symbol stands for somebody whose name alone is no proof. Applications of others are called by their own id.
+pub fn is_principal(symbol: &str) -> bool {
+    let is_id = |name: &str| name.len() == 36 && name.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
+    symbol.starts_with("@users/") || symbol.starts_with("@groups/") || symbol.strip_prefix("@service-principals/").is_some_and(|name| !is_id(name))
+}
+
+/// A text in other words: where several symbols fit the longest is meant, since names may hold anything.
+fn retell(text: &str, words: &BTreeMap<String, String>) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('@') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match words.iter().filter(|(symbol, _)| rest.starts_with(symbol.as_str())).max_by_key(|(symbol, _)| symbol.len()) {
+            Some((symbol, word)) => {
+                out.push_str(word);
+                rest = &rest[symbol.len()..];
+            }
+            None => {
+                out.push('@');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out + rest
+}
+
+fn retell_all(v: &mut Value, words: &BTreeMap<String, String>) {
+    match v {
+        Value::String(s) if s.contains('@') => *s = retell(s, words),
+        Value::Array(rows) => {
+            rows.iter_mut().for_each(|r| retell_all(r, words));
+            // Lists of references are sets.
+            if rows.iter().all(|r| r.as_str().is_some_and(|s| s.starts_with('@'))) {
+                rows.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+            }
+        }
+        Value::Object(map) => map.values_mut().for_each(|r| retell_all(r, words)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn school(references: &[(&str, &str)], excluded: &[&str], group: (&str, &str)) -> Configuration {
+        let mut c = Configuration::new("school", jiff::Timestamp::UNIX_EPOCH);
+        c.references = references.iter().map(|(s, id)| ((*s).to_owned(), (*id).to_owned())).collect();
+        let object = |name: &str, id: &str, body: Value| ConfigObject { name: name.into(), id: id.into(), body, volatile: json!({}) };
+        let collected = |objects| ConfigCollection { state: CollectionState::Collected, objects };
+        c.collections.insert("policies".into(), collected(vec![object("p", "1", json!({"exclude": excluded}))]));
+        c.collections.insert("roles/assignments".into(), collected(vec![object("Helper @groups/E /", "2", json!({"principalId": "@groups/E"}))]));
+        c.collections.insert("directory/referenced-groups".into(), collected(vec![object(group.0, group.1, json!({}))]));
+        c
+    }
+
+    #[test]
+    fn names_are_told_by_ids() {
+        let then = school(&[("@groups/E", "a"), ("@users/x", "u")], &["@groups/E"], ("E", "a"));
+        // A twin bears the name, and the right one has another.
+        let now = school(&[("@groups/E", "b"), ("@groups/E (2)", "a"), ("@users/y", "u")], &["@groups/E", "@groups/E (2)", "@users/y"], ("E (2)", "a"));
+        let told = now.in_the_words_of(&then);
+        assert_eq!(told.collections["policies"].objects[0].body, json!({"exclude": ["@groups/E", "@groups/E (another)", "@users/x"]}));
+        assert_eq!(told.collections["roles/assignments"].objects[0].name, "Helper @groups/E (another) /");
+        assert_eq!(told.collections["directory/referenced-groups"].objects[0].name, "E");
+        assert_eq!(told.references["@groups/E"], "a");
+        assert_eq!(told.in_the_words_of(&then), told, "a second time changes nothing");
+        assert_eq!(then.in_the_words_of(&then), then);
     }
 }

@@ -5,12 +5,14 @@ use super::Error;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use strongroom_model::{ConfigObject, Configuration, Progress};
+use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress, is_principal};
 use strongroom_sources::{
     Client, ErrorKind,
     configuration::{Call, Done, How, SETTERS, Setter, carry_out, symbol_kind},
 };
 
+const APPLICATIONS: &str = "@applications/";
+const REGISTRATIONS: &str = "applications/registrations";
 const ASSIGNMENTS: &str = "roles/assignments";
 const SCHEDULE_REQUESTS: &str = "roleManagement/directory/roleAssignmentScheduleRequests";
 const DEFAULTS: &str = "identity/security-defaults";
@@ -97,33 +99,29 @@ pub struct Outcome {
     pub waits_for_approval: bool,
 }
 
-/// Whose name alone is no proof: an attacker makes a group of the same name and lets policies leave that one out.
-const PRINCIPALS: [&str; 2] = ["@users/", "@groups/"];
-
-fn is_principal(symbol: &str) -> bool {
-    PRINCIPALS.iter().any(|p| symbol.starts_with(p))
-}
-
-/// People and groups that a snapshot names and of whom it is not known whether the tenant has them still: symbols and ids.
-pub fn unknown_principals<'w>(wanted: &'w Configuration, now: &Configuration) -> BTreeMap<&'w str, &'w str> {
+/// People, groups and applications that a snapshot names and of whom it is not known whether the tenant has them still.
+pub fn unknown_principals(wanted: &Configuration, now: &Configuration) -> Vec<String> {
     let known: BTreeSet<String> = now.references.values().map(|id| id.to_lowercase()).collect();
     let named = wanted.references.iter().filter(|(symbol, id)| is_principal(symbol) && !known.contains(&id.to_lowercase()));
-    named.map(|(symbol, id)| (symbol.as_str(), id.as_str())).collect()
+    named.map(|(_, id)| id.clone()).collect()
 }
 
-/// Symbols of people and groups that stand for somebody else now.
-fn swapped(wanted: &Configuration, now: &Configuration) -> BTreeSet<String> {
-    let other = |symbol: &String, id: &String| now.references.get(symbol).is_some_and(|n| !n.eq_ignore_ascii_case(id));
-    wanted.references.iter().filter(|(symbol, id)| is_principal(symbol) && other(symbol, id)).map(|(symbol, _)| symbol.clone()).collect()
-}
-
-fn names(v: &Value, symbols: &BTreeSet<String>) -> bool {
-    match v {
-        Value::String(s) => symbols.contains(s),
-        Value::Array(rows) => rows.iter().any(|r| names(r, symbols)),
-        Value::Object(map) => map.values().any(|r| names(r, symbols)),
-        _ => false,
+/// What is wanted without the people whom the tenant does not have any more in lists of whom policies leave out: nobody is less
+/// protected by that. Groups may be had back. Answers too whom each policy left out.
+fn without_the_dead(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>) -> (Configuration, Vec<(String, String)>) {
+    let map = symbols(wanted, now, alive);
+    let dead = |s: &str| s.starts_with("@users/") && wanted.references.contains_key(s) && !map.contains_key(s);
+    let (mut out, mut said) = (wanted.clone(), Vec::new());
+    for o in out.collections.get_mut(POLICIES).into_iter().flat_map(|c| &mut c.objects) {
+        let users = o.body.pointer_mut("/conditions/users").and_then(Value::as_object_mut);
+        for list in users.into_iter().flatten().filter(|(k, _)| k.starts_with("exclude")).filter_map(|(_, v)| v.as_array_mut()) {
+            for gone in list.iter().filter_map(Value::as_str).filter(|s| dead(s)) {
+                said.push((o.name.clone(), gone.to_owned()));
+            }
+            list.retain(|v| !v.as_str().is_some_and(dead));
+        }
     }
+    (out, said)
 }
 
 impl RestoreOptions {
@@ -146,7 +144,9 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     }
     let ours: Vec<String> = now.application_symbols(&options.own).into_iter().chain(wanted.application_symbols(&options.own)).collect();
     let is_ours = |o: &ConfigObject| o.body["application"].as_str().is_some_and(|a| ours.iter().any(|s| s == a));
-    let swapped = swapped(wanted, now);
+    let now = &now.in_the_words_of(wanted);
+    let (wanted, dead) = without_the_dead(wanted, now, &options.alive);
+    let wanted = &wanted;
     let mut plan = RestorePlan { alive: options.alive.clone(), ..RestorePlan::default() };
     let mut removals = Vec::new();
     for setter in SETTERS {
@@ -160,24 +160,15 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
         let (before, after) = (by_name(&w.objects), by_name(&n.objects));
         for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
             let there = after.get(name);
-            if setter.how == How::Members && there.is_none_or(|t| t.id != o.id) && options.alive.contains(&o.id.to_lowercase()) {
+            if setter.how == How::Members && there.is_none() && options.alive.contains(&o.id.to_lowercase()) {
                 // Its members are seen, and set, once settings name it again.
                 plan.acts.push(act(setter, o, Verb::Update, vec![], vec!["who is in it, once settings name it again".to_owned()]));
                 continue;
             }
             match there {
-                None => {
-                    create(setter, o, options, &mut plan);
-                    if setter.collection == ASSIGNMENTS
-                        && let (Some(schedule), Some(last)) = (schedule(wanted, o), plan.acts.last_mut().filter(|a| a.object == *name))
-                    {
-                        last.calls = vec![request(setter, SCHEDULE_REQUESTS, schedule, "adminAssign")];
-                    }
-                }
-                Some(there) if setter.how == How::Members && there.id != o.id => create(setter, o, options, &mut plan),
-                Some(there) if there.body != o.body || names(&o.body, &swapped) || there.volatile["keyIds"] != o.volatile["keyIds"] => {
-                    update(setter, o, there, &Given { options, swapped: &swapped }, &mut plan)
-                }
+                None if setter.collection == ASSIGNMENTS => assign(setter, o, wanted, now, &mut plan),
+                None => create(setter, o, options, &mut plan),
+                Some(there) if there.body != o.body || there.volatile["keyIds"] != o.volatile["keyIds"] => update(setter, o, there, options, &mut plan),
                 Some(_) => {}
             }
         }
@@ -192,6 +183,9 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
             }
             removals.extend(remove(setter, o));
         }
+    }
+    for (policy, gone) in dead.into_iter().filter(|(policy, _)| plan.acts.iter().any(|a| a.collection == POLICIES && a.object == *policy)) {
+        plan.cannot.push((format!("{POLICIES}/{policy}: exclusions"), format!("it left out {gone}, whom the tenant does not have any more")));
     }
     for (collection, w) in wanted.collections.iter().filter(|(c, _)| !SETTERS.iter().any(|s| s.collection == *c)) {
         let Some(n) = now.collections.get(collection).filter(|n| n.state.is_collected() && w.state.has_objects()) else { continue };
@@ -310,11 +304,31 @@ fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mu
     plan.acts.push(new);
 }
 
-/// How Privileged Identity Management knew an assignment; nothing, where it was given past it.
-fn schedule<'w>(wanted: &'w Configuration, assignment: &ConfigObject) -> Option<&'w ConfigObject> {
-    let same = |o: &&ConfigObject| ["principalId", "roleDefinitionId", "directoryScopeId"].iter().all(|k| o.body[*k] == assignment.body[*k]);
-    let found = wanted.collections.get("roles/active-schedules").filter(|c| c.state.has_objects())?.objects.iter().find(same)?;
-    Some(found).filter(|o| o.body["scheduleInfo"]["startDateTime"].is_string() && o.body["assignmentType"] != "Activated")
+/// Gives a role as it was given: through Privileged Identity Management where that knew it, directly otherwise, and not at all where
+/// it was for some hours.
+fn assign(setter: &Setter, o: &ConfigObject, wanted: &Configuration, now: &Configuration, plan: &mut RestorePlan) {
+    let at = format!("{}/{}", setter.collection, o.name);
+    let same = |s: &&ConfigObject| ["principalId", "roleDefinitionId", "directoryScopeId"].iter().all(|k| s.body[*k] == o.body[*k]);
+    let direct = || call(setter, "POST", setter.target.to_owned(), Some(o.body.clone()));
+    let calls = match wanted.collections.get("roles/active-schedules") {
+        Some(c) if matches!(c.state, CollectionState::NotLicensed { .. }) => vec![direct()],
+        Some(c) if c.state.has_objects() => match c.objects.iter().find(same) {
+            Some(s) if s.body["assignmentType"] == "Activated" => {
+                return plan.cannot.push((at, "it was active for some hours; who may have it activates it again".to_owned()));
+            }
+            Some(s) if ended(s, now.taken) => return plan.cannot.push((at, "it was given for a time that is over".to_owned())),
+            Some(s) if s.body["scheduleInfo"]["startDateTime"].is_string() => vec![request(setter, SCHEDULE_REQUESTS, s, "adminAssign")],
+            _ => vec![direct()],
+        },
+        _ => return plan.cannot.push((at, "it is not known whether it was given for good: the snapshot has not seen the schedules of roles".to_owned())),
+    };
+    plan.acts.push(act(setter, o, Verb::Create, calls, vec![]));
+}
+
+/// Whether what was given had an end that is past.
+fn ended(schedule: &ConfigObject, now: jiff::Timestamp) -> bool {
+    let end = schedule.body["scheduleInfo"]["expiration"]["endDateTime"].as_str();
+    end.and_then(|t| t.parse::<jiff::Timestamp>().ok()).is_some_and(|end| end <= now)
 }
 
 fn request(setter: &Setter, target: &str, o: &ConfigObject, action: &str) -> Call {
@@ -330,29 +344,21 @@ fn request(setter: &Setter, target: &str, o: &ConfigObject, action: &str) -> Cal
     call(setter, "POST", target.to_owned(), Some(body))
 }
 
-/// What an update is planned with.
-struct Given<'o> {
-    options: &'o RestoreOptions,
-    /// Names that stand for somebody else now.
-    swapped: &'o BTreeSet<String>,
-}
-
-/// Top-level properties that differ, as they should be, and those that name somebody who is another now.
-fn difference(wanted: &Value, now: &Value, swapped: &BTreeSet<String>) -> Map<String, Value> {
+/// Top-level properties that differ, as they should be.
+fn difference(wanted: &Value, now: &Value) -> Map<String, Value> {
     let empty = Map::new();
     let (w, n) = (wanted.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
     let keys: BTreeSet<&String> = w.keys().chain(n.keys()).collect();
-    let differs = |k: &&String| w.get(*k) != n.get(*k) || w.get(*k).is_some_and(|v| names(v, swapped));
-    keys.into_iter().filter(differs).map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null))).collect()
+    keys.into_iter().filter(|k| w.get(*k) != n.get(*k)).map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null))).collect()
 }
 
 fn rows<'v>(v: &'v Value, path: &str) -> Vec<&'v Value> {
     path.split('.').fold(v, |v, p| &v[p]).as_array().into_iter().flatten().collect()
 }
 
-fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, given: &Given<'_>, plan: &mut RestorePlan) {
+fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &RestoreOptions, plan: &mut RestorePlan) {
     let at = format!("{}/{}", setter.collection, o.name);
-    let mut differs = difference(&o.body, &there.body, given.swapped);
+    let mut differs = difference(&o.body, &there.body);
     let id = if there.id.is_empty() { there.name.clone() } else { there.id.clone() };
     let mut calls = Vec::new();
     let mut properties: Vec<String> = differs.keys().cloned().collect();
@@ -400,20 +406,26 @@ fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, given: &Given
     for (property, why) in setter.fixed {
         if differs.remove(*property).is_some() {
             properties.retain(|p| p != property);
-            // A secret that was added can be taken away again.
-            let (w, n) = (keys_of(o), keys_of(there));
-            let added: Vec<&String> = n.difference(&w).collect();
-            if *property == "passwordCredentials" && !added.is_empty() {
-                let body = |key: &String| Some(json!({"keyId": key}));
-                calls.extend(added.into_iter().map(|key| call(setter, "POST", format!("{}/{id}/removePassword", setter.target), body(key))));
-                properties.push("passwordCredentials (what was added goes)".to_owned());
-                continue;
-            }
             plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
         }
     }
+    // A secret that was added can be taken away again; a certificate's key cannot be told from a secret's where there are both.
+    let (w, n) = (keys_of(o), keys_of(there));
+    let added: Vec<&String> = n.difference(&w).collect();
+    if !added.is_empty() {
+        if rows(&there.body, "keyCredentials").is_empty()
+            || there.body["keyCredentials"] == o.body["keyCredentials"] && !rows(&there.body, "passwordCredentials").is_empty()
+        {
+            let body = |key: &String| Some(json!({"keyId": key}));
+            calls.extend(added.into_iter().map(|key| call(setter, "POST", format!("{}/{id}/removePassword", setter.target), body(key))));
+            properties.push("passwordCredentials (what was added goes)".to_owned());
+            plan.cannot.retain(|(what, _)| *what != format!("{at}: passwordCredentials") || w.difference(&n).next().is_some());
+        } else {
+            plan.cannot.push((format!("{at}: credentials"), "one took another's place; look at them and remove what nobody knows".to_owned()));
+        }
+    }
     if !differs.is_empty() {
-        let mut body = sent(reporting(setter, given.options, Value::Object(differs)));
+        let mut body = sent(reporting(setter, options, Value::Object(differs)));
         if let Some(kind) = o.body.get("@odata.type") {
             body["@odata.type"] = kind.clone();
         }
@@ -455,43 +467,49 @@ fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
 impl RestorePlan {
     /// Objects that are looked at again when the rest is done: they come into sight by it.
     pub fn looked_at_again(&self) -> Vec<String> {
-        self.acts.iter().filter(|a| a.verb == Verb::Update && a.calls.is_empty()).map(|a| format!("{}/{}", a.collection, a.object)).collect()
+        // A group that is had back may have another in it than when the snapshot was made.
+        let again = |a: &&Act| a.verb == Verb::Update && a.calls.is_empty() || a.verb == Verb::Create && a.collection == GROUPS;
+        self.acts.iter().filter(again).map(|a| format!("{}/{}", a.collection, a.object)).collect()
     }
 
     /// What names something that the tenant has not, and that no act before it makes, cannot be done: better said now than half-way.
     fn drop_what_names_nobody(&mut self, wanted: &Configuration, now: &Configuration) {
         let mut map = symbols(wanted, now, &self.alive);
         let acts = std::mem::take(&mut self.acts);
-        for a in acts {
-            let unknown = a.calls.iter().chain(&a.then).find_map(|c| {
+        for mut a in acts {
+            let at = format!("{}/{}", a.collection, a.object);
+            let unknown = |c: &Call| {
                 let body = c.body.as_ref().and_then(|b| resolve(b, &map).err());
                 body.or_else(|| resolve_text(&c.target, &map).err())
-            });
-            match unknown {
-                Some(unknown) => self.cannot.push((format!("{}/{}", a.collection, a.object), format!("it names {unknown}, {NOBODY}"))),
-                None => {
-                    if a.verb == Verb::Create {
-                        map.entry(a.symbol.clone()).or_default();
-                    }
-                    self.acts.push(a);
-                }
+            };
+            let bad: Vec<String> = a.calls.iter().chain(&a.then).filter_map(unknown).collect();
+            // Members, methods and rules are set one by one: one that names nobody keeps the others from nothing.
+            let apart = SETTERS.iter().any(|s| s.collection == a.collection && matches!(s.how, How::Members | How::Methods | How::Rules));
+            let had = !a.calls.is_empty();
+            a.calls.retain(|c| unknown(c).is_none());
+            self.cannot.extend(bad.iter().map(|who| (at.clone(), format!("it names {who}, {NOBODY}"))));
+            if !bad.is_empty() && (!apart || had && a.calls.is_empty()) {
+                continue;
             }
+            if a.verb == Verb::Create {
+                map.entry(a.symbol.clone()).or_default();
+            }
+            self.acts.push(a);
         }
     }
 
     /// How the tenant would be, as far as the plan reaches: what a guard against lock-out looks at before anything is done.
     pub fn outcome(&self, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> Configuration {
+        let now = &now.in_the_words_of(wanted);
+        let (wanted, _) = without_the_dead(wanted, now, &self.alive);
         let mut after = now.clone();
-        for symbol in swapped(wanted, now) {
-            let meant = wanted.references.get(&symbol).filter(|id| self.alive.contains(&id.to_lowercase()));
-            let group = symbol.strip_prefix("@groups/").and_then(|name| wanted.object(GROUPS, name));
-            if let (Some(id), Some(group), Some(c)) = (meant, group, after.collections.get_mut(GROUPS)) {
-                c.objects.retain(|o| o.name != group.name);
-                c.objects.push(group.clone());
-                after.references.insert(symbol, id.clone());
-            }
+        // What a policy names is called as in the snapshot from then on.
+        for (symbol, id) in wanted.references.iter().filter(|(symbol, _)| is_principal(symbol)) {
+            after.references.entry(symbol.clone()).or_insert_with(|| id.clone());
         }
-        for a in &self.acts {
+        // What goes makes room for what bears its name.
+        let (gone, made): (Vec<&Act>, Vec<&Act>) = self.acts.iter().partition(|a| a.verb == Verb::Delete);
+        for a in gone.into_iter().chain(made) {
             // Without its federation a domain is Microsoft's to sign in again.
             let domain = now.object(&a.collection, &a.object).filter(|_| a.collection == FEDERATION).map(|o| o.body["domain"].clone());
             for d in after.collections.get_mut(DOMAINS).into_iter().flat_map(|c| &mut c.objects) {
@@ -503,8 +521,15 @@ impl RestorePlan {
             c.objects.retain(|o| o.name != a.object);
             if let (Verb::Create | Verb::Update, Some(o)) = (a.verb, wanted.object(&a.collection, &a.object)) {
                 let mut o = o.clone();
+                let there = now.object(&a.collection, &a.object).filter(|_| a.verb == Verb::Update);
                 if let Some(setter) = SETTERS.iter().find(|s| s.collection == a.collection) {
-                    o.body = reporting(setter, options, o.body);
+                    // What is on already is not told to report: its state is not sent.
+                    if there.is_none_or(|t| t.body["state"] != o.body["state"]) {
+                        o.body = reporting(setter, options, o.body);
+                    }
+                    for (fixed, _) in setter.fixed.iter().filter(|_| there.is_some()) {
+                        o.body[*fixed] = there.map(|t| t.body[*fixed].clone()).unwrap_or_default();
+                    }
                 }
                 c.objects.push(o);
             }
@@ -522,7 +547,6 @@ fn symbols(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>
         "directory/privileged-users",
         "identity/named-locations",
         "identity/authentication-strengths",
-        "applications/registrations",
         "applications/service-principals",
         "directory/administrative-units",
         "devices/filters",
@@ -531,7 +555,10 @@ fn symbols(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>
             map.insert(format!("@{}/{}", symbol_kind(collection), o.name), o.id.clone());
         }
     }
-    // But for people and groups: they are meant themselves, or nobody is.
+    // Settings name an application by the id that it signs in with.
+    map.retain(|symbol, _| !symbol.starts_with(APPLICATIONS));
+    map.extend(now.collections.get(REGISTRATIONS).into_iter().flat_map(|c| &c.objects).filter_map(|o| Some((format!("{APPLICATIONS}{}", o.name), app_id(o)?))));
+    // People and groups are meant themselves, or nobody is.
     let known: BTreeSet<String> = now.references.values().map(|id| id.to_lowercase()).chain(alive.iter().cloned()).collect();
     for (symbol, id) in wanted.references.iter().filter(|(symbol, _)| is_principal(symbol)) {
         match known.contains(&id.to_lowercase()) {
@@ -542,10 +569,18 @@ fn symbols(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>
     map
 }
 
+fn app_id(o: &ConfigObject) -> Option<String> {
+    o.volatile["appId"].as_str().map(str::to_owned)
+}
+
 /// A text with ids in the place of symbols; the symbol that nobody knows, otherwise.
 fn resolve_text(text: &str, map: &HashMap<String, String>) -> Result<String, String> {
     let Some(at) = text.find('@').filter(|at| text[*at..].contains('/') && (*at == 0 || text.as_bytes()[at - 1] == b'/')) else { return Ok(text.to_owned()) };
     let (before, rest) = text.split_at(at);
+    // A text that is a symbol and nothing else means just that one.
+    if before.is_empty() && is_principal(rest) {
+        return map.get(rest).cloned().ok_or_else(|| rest.to_owned());
+    }
     // The longest symbol that fits: names may hold anything.
     let known = map.keys().filter(|s| rest.starts_with(s.as_str())).max_by_key(|s| s.len());
     match known {
@@ -567,6 +602,7 @@ fn resolve(v: &Value, map: &HashMap<String, String>) -> Result<Value, String> {
 
 /// Carries a plan out. What fails keeps nothing else back, and is named.
 pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, progress: &dyn Progress) -> Vec<Outcome> {
+    let now = &now.in_the_words_of(wanted);
     let mut map = symbols(wanted, now, &plan.alive);
     progress.phase("restore settings");
     progress.expect(plan.acts.len() as u64, 0);
@@ -578,7 +614,8 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
             None => false,
         };
         if had_back {
-            if let Some(id) = wanted.object(&a.collection, &a.object).map(|o| o.id.clone()) {
+            let known = wanted.object(&a.collection, &a.object);
+            if let Some(id) = known.and_then(|o| if a.collection == REGISTRATIONS { app_id(o) } else { Some(o.id.clone()) }) {
                 map.insert(a.symbol.clone(), id);
             }
         } else if a.calls.is_empty() && a.verb == Verb::Create {
@@ -598,7 +635,7 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
             };
             let body = body.map(|b| with_graph(b, graph));
             match carry_out(client, &Call { target, body, ..call.clone() }).await {
-                Ok(Done::Done(Some(id))) if a.verb == Verb::Create => drop(map.insert(a.symbol.clone(), id)),
+                Ok(Done::Done(Some(id))) if a.verb == Verb::Create && a.collection != REGISTRATIONS => drop(map.insert(a.symbol.clone(), id)),
                 Ok(Done::Done(_)) => {}
                 Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
                 Err(e) => {

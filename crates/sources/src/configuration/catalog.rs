@@ -140,7 +140,7 @@ pub const CATALOG: &[Collector] = &[
         volatile: &["appId"],
         ..many(
             "applications/registrations",
-            "applications?$select=id,appId,displayName,signInAudience,keyCredentials,passwordCredentials,requiredResourceAccess,web,spa,publicClient,isFallbackPublicClient,tags,api,identifierUris,optionalClaims,groupMembershipClaims&$top=999",
+            "applications?$select=id,appId,displayName,createdDateTime,signInAudience,keyCredentials,passwordCredentials,requiredResourceAccess,web,spa,publicClient,isFallbackPublicClient,tags,api,identifierUris,optionalClaims,groupMembershipClaims&$top=999",
             "Application.Read.All",
         )
     },

@@ -336,7 +336,12 @@ async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &
                 .await?
             {
                 let Some(member) = m["id"].as_str().map(str::to_lowercase) else { continue };
-                let kind = if m["@odata.type"] == "#microsoft.graph.group" { "groups" } else { "users" };
+                let kind = match m["@odata.type"].as_str() {
+                    Some("#microsoft.graph.group") => "groups",
+                    Some("#microsoft.graph.device") => "devices",
+                    Some("#microsoft.graph.servicePrincipal") => "service-principals",
+                    _ => "users",
+                };
                 let label = m["userPrincipalName"].as_str().or_else(|| m["displayName"].as_str()).unwrap_or(&member);
                 let known = principal(kind, label.to_owned(), &m);
                 raw.principals.entry(member.clone()).or_insert(known);
@@ -417,10 +422,10 @@ pub async fn find(client: &Client, who: &str) -> Result<(String, String), Error>
 ///
 /// # Errors
 /// When it cannot be told.
-pub async fn alive(client: &Client, ids: &[&str]) -> Result<BTreeSet<String>, Error> {
+pub async fn alive(client: &Client, ids: &[String]) -> Result<BTreeSet<String>, Error> {
     let mut out = BTreeSet::new();
     for some in ids.chunks(IDS_MAX) {
-        let body = json!({"ids": some, "types": ["user", "group"]});
+        let body = json!({"ids": some, "types": ["user", "group", "servicePrincipal", "device"]});
         let rows = client.list(&Request::post(Scope::Directory, "directoryObjects/getByIds", &body).repeatable()).await?;
         out.extend(rows.iter().filter_map(|r| r["id"].as_str()).map(str::to_lowercase));
     }
