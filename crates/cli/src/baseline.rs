@@ -7,7 +7,7 @@ use crate::{
     open, output,
     progress::Bar,
     review::{Record, append, undo_command},
-    tenant_restore::{Applied, Hand, describe, report, unasked},
+    tenant_restore::{Applied, Hand, describe, report, touched, unasked, way_back},
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -80,7 +80,7 @@ pub(crate) fn named(config: &Config, name: &str) -> anyhow::Result<Baseline> {
 }
 
 /// Those of the program, and those of the configuration's folder.
-fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
+pub(crate) fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
     let mut all = Baseline::built_in();
     let Some((config, dir)) = config.and_then(|c| Some((c, c.baselines_dir.as_ref()?))) else { return Ok(all) };
     let dir = config.path(dir);
@@ -102,6 +102,8 @@ fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
 /// One tenant, and what the baseline would change in it.
 struct Planned<'c> {
     hand: Hand<'c>,
+    /// What undoes it.
+    as_read: Configuration,
     /// The accounts for emergencies, as settings call them.
     emergency: Vec<String>,
     wanted: Configuration,
@@ -122,6 +124,7 @@ async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, ba
     let now = hand.read(bar.as_ref()).await;
     bar.finish();
     let mut now = now?;
+    let as_read = now.clone();
     let emergency = hand.emergency(&mut now).await?;
     let wanted = baseline.over(&now, &emergency);
     let options = RestoreOptions { report_only, ..hand.options(&wanted, &now, baseline.chosen()).await? };
@@ -133,8 +136,8 @@ async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, ba
     let mut plan = plan(&wanted, &now, &reach)?;
     plan.cannot.extend(baseline.out_of_reach(&now));
     plan.added.clear();
-    hand.guarded(&plan, &wanted, &now, &reach)?;
-    Ok(Planned { hand, emergency, wanted, now, options: reach, plan })
+    hand.guarded(&plan, &wanted, &now, &reach).await?;
+    Ok(Planned { hand, as_read, emergency, wanted, now, options: reach, plan })
 }
 
 fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c Tenant>> {
@@ -243,7 +246,7 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     if p.plan.acts.is_empty() {
         // A school in which nothing can be tried is not one in which all went well.
         let unknown = p.plan.cannot.iter().map(|(what, _)| what.clone()).collect();
-        return Ok(Some(Applied { outcomes: Vec::new(), left: Vec::new(), no_way_in: None, unknown }));
+        return Ok(Some(Applied { outcomes: Vec::new(), left: Vec::new(), no_way_in: None, unknown, after: p.as_read }));
     }
     unasked(global, args.yes)?;
     if !args.yes && !output::confirm(&format!("Change {} objects of {} as {} says?", p.plan.acts.len(), tenant.name, baseline.name))? {
@@ -251,7 +254,7 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     }
     // What is, is kept first: it is the way back.
     let repo = open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
-    let undo = tokio::task::block_in_place(|| keep(&repo, p.now.clone(), &open::cache_dir(global), &open::real_clock()))?.to_string();
+    let undo = tokio::task::block_in_place(|| keep(&repo, p.as_read.clone(), &open::cache_dir(global), &open::real_clock()))?.to_string();
     // The way back is written down before anything is changed.
     let mut record = Record::Applied {
         what: format!("baseline {}", baseline.name),
@@ -262,6 +265,9 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
         at: open::real_clock().now(),
     };
     append(config, tenant, std::slice::from_ref(&record))?;
+    if !global.json {
+        println!("{}", undo_command(&tenant.name, &undo, &touched(&p.plan)));
+    }
     let bar = Bar::new(global.quiet || global.json);
     // The service shows more of what is made than the baseline asks for.
     let goal = |after: &Configuration| baseline.over(after, &p.emergency);
@@ -274,7 +280,9 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     append(config, tenant, &[record])?;
     if !global.json {
         report(&applied, &baseline.name);
-        println!("{}", undo_command(&tenant.name, &undo, &p.options.chosen));
+    }
+    if applied.outcomes.iter().any(|o| o.failed.is_empty()) {
+        way_back(global, &repo, &applied.after)?;
     }
     Ok(Some(applied))
 }

@@ -303,6 +303,7 @@ pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let mut problems = config.problems();
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
+    problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
     for t in &config.tenants {
         problems.extend(crate::tenant::exceptions(&config, t.exceptions.as_ref()).err().map(|e| format!("tenant {}: {e:#}", t.name)));
     }

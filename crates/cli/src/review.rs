@@ -43,7 +43,7 @@ pub(crate) struct List {
 
 #[derive(Args)]
 pub(crate) struct Decide {
-    /// The change, by its id or the beginning of it; or COLLECTION/NAME, or what that begins with, for all that wait there.
+    /// The change, by its id or the beginning of it; or a collection or COLLECTION/NAME, for all that wait there: shows them, then asks.
     #[arg(required = true)]
     changes: Vec<String>,
     /// Who decides.
@@ -52,12 +52,19 @@ pub(crate) struct Decide {
     /// Why.
     #[arg(long)]
     reason: String,
-    /// The last day on which the decision holds; for ever without it.
-    #[arg(long)]
+    /// The last day on which the decision holds, like 2027-07-31; for ever without it.
+    #[arg(long, value_parser = day)]
     until: Option<Date>,
     /// Look back so many days.
     #[arg(long, default_value_t = DAYS)]
     days: u32,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "a day reads like 2027-07-31".to_owned())
 }
 
 const DAYS: u32 = 90;
@@ -77,7 +84,17 @@ fn days_to_decide(rank: Rank) -> i64 {
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub(crate) enum Record {
     /// Somebody looked at a change.
-    Decision { change: String, says: String, decision: Decision, by: String, reason: String, until: Option<Date>, at: Timestamp },
+    Decision {
+        change: String,
+        says: String,
+        decision: Decision,
+        by: String,
+        reason: String,
+        until: Option<Date>,
+        /// When a snapshot showed the change: the same change at another time waits again.
+        seen: Timestamp,
+        at: Timestamp,
+    },
     /// Settings were set since a rule failed or a baseline wants them: what was done, and what would undo it.
     Applied { what: String, to: Option<String>, plan: serde_json::Value, outcomes: serde_json::Value, undo: String, at: Timestamp },
 }
@@ -207,7 +224,7 @@ fn ways_back<S: PartialEq>(states: &[S]) -> Vec<bool> {
 }
 
 /// What a change is known by: what was there and what is there, not our words for it, nor the snapshots on either side, which come
-/// and go. The same change made again has the same id; a decision counts for those that were there when it was made.
+/// and go. The same change made again has the same id; a decision counts for the time at which it was seen.
 fn id_of(old: &Configuration, new: &Configuration, change: &Change) -> String {
     let side = |c: &Configuration| {
         let object = c.object(&change.collection, &change.object);
@@ -233,8 +250,8 @@ const THE_BACKUP: &str = "the backup";
 fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own: &[String], now: Timestamp, today: Date) -> Vec<Entry> {
     let mut decided: HashMap<&str, Vec<(Timestamp, &Record)>> = HashMap::new();
     for r in records {
-        if let Record::Decision { change, at, .. } = r {
-            decided.entry(change).or_default().push((*at, r));
+        if let Record::Decision { change, seen, .. } = r {
+            decided.entry(change).or_default().push((*seen, r));
         }
     }
     let mut out = Vec::new();
@@ -244,8 +261,9 @@ fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own
             let id = id_of(old, new, &change);
             let deadline = new.taken + SignedDuration::from_hours(24 * days_to_decide(change.rank));
             let undone = is_undone(steps, n, &change);
-            // A decision before the snapshot that still showed the old state was about another time.
-            let decision = decided.get(id.as_str()).and_then(|all| all.iter().rfind(|(at, _)| *at >= old.taken)).map(|(_, r)| (*r).clone());
+            // What was decided about another time says nothing of this one. Snapshots on either side may have been let go.
+            let decision =
+                decided.get(id.as_str()).and_then(|all| all.iter().rfind(|(seen, _)| old.taken < *seen && *seen <= new.taken)).map(|(_, r)| (*r).clone());
             let state = match &decision {
                 Some(Record::Decision { until: Some(until), .. }) if *until < today => "open",
                 Some(Record::Decision { decision: Decision::Accepted, .. }) => "accepted",
@@ -360,15 +378,19 @@ const DIGITS_MIN: usize = 6;
 fn meant<'e>(all: &'e [Entry], what: &str, days: u32) -> anyhow::Result<Vec<&'e Entry>> {
     let none = || format!("no change {what:?} in the last {days} days; `strongroom review list --all` shows them");
     if what.contains('/') {
-        let there: Vec<&Entry> = all.iter().filter(|e| waits(e) && format!("{}/{}", e.change.collection, e.change.object).starts_with(what)).collect();
-        anyhow::ensure!(!there.is_empty(), "nothing waits for a decision at {what:?}");
+        let fits = |e: &Entry| e.change.collection == what || format!("{}/{}", e.change.collection, e.change.object) == what;
+        let there: Vec<&Entry> = all.iter().filter(|e| waits(e) && fits(e)).collect();
+        anyhow::ensure!(!there.is_empty(), "nothing waits for a decision at {what:?}, which must be a collection or COLLECTION/NAME");
         return Ok(there);
     }
+    let what = what.to_lowercase();
     anyhow::ensure!(what.len() >= DIGITS_MIN, "{what:?} is too short to name a change; give at least {DIGITS_MIN} digits");
-    let found: Vec<&Entry> = all.iter().filter(|e| e.id.starts_with(what)).collect();
+    // Of the same change at several times those that wait are meant, or the last.
+    let found: Vec<&Entry> = all.iter().filter(|e| e.id.starts_with(&what)).collect();
     let first = found.first().with_context(none)?;
     anyhow::ensure!(found.iter().all(|e| e.id == first.id), "{what:?} is the beginning of several changes; give more digits");
-    Ok(vec![first])
+    let waiting: Vec<&Entry> = found.iter().copied().filter(|e| waits(e)).collect();
+    Ok(if waiting.is_empty() { found.into_iter().max_by_key(|e| e.seen).into_iter().collect() } else { waiting })
 }
 
 async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide, decision: Decision) -> anyhow::Result<i32> {
@@ -382,9 +404,18 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
     let mut chosen: Vec<&Entry> = Vec::new();
     for what in &args.changes {
         for e in meant(&all, what, args.days)? {
-            if !chosen.iter().any(|c| c.id == e.id) {
+            if !chosen.iter().any(|c| c.id == e.id && c.seen == e.seen) {
                 chosen.push(e);
             }
+        }
+    }
+    // Whoever names a place has not seen what waits there.
+    if !args.yes && args.changes.iter().any(|w| w.contains('/')) {
+        anyhow::ensure!(!global.json, "with --json nobody is asked: look at the list first, then add --yes");
+        chosen.iter().for_each(|e| println!("{:.8}  {:<8}  {}", e.id, word(e.change.rank), e.change.says));
+        if !output::confirm(&format!("Is the decision about all {}: {}?", chosen.len(), word(decision)))? {
+            println!("nothing was decided");
+            return Ok(0);
         }
     }
     let at = open::real_clock().now();
@@ -397,11 +428,16 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
             by: args.by.clone(),
             reason: args.reason.clone(),
             until: args.until,
+            seen: e.seen,
             at,
         })
         .collect();
     append(config, tenant, &lines)?;
     let back = |e: &Entry| {
+        // Somebody who took another's place is named by other settings too.
+        if e.change.kind == Kind::Replaced {
+            return format!("strongroom --tenant {} tenant restore --to {:.8} --remove-added", tenant.name, e.before);
+        }
         let object = quoted(&format!("{}/{}", e.change.collection, e.change.object));
         format!("strongroom --tenant {} tenant restore --to {:.8} --object {object} --remove-added", tenant.name, e.before)
     };

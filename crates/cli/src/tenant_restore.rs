@@ -10,16 +10,17 @@ use crate::{
     review::undo_command,
     tenant::{exceptions, load, today},
 };
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep, keep_managed, plan, restore as apply, unknown_principals};
-use strongroom_guards::{Change, Exceptions, Property, compare, way_in};
-use strongroom_model::{Configuration, Progress};
+use strongroom_guards::{Change, Exceptions, Property, compare, emergency_users, way_in};
+use strongroom_model::{ConfigObject, Configuration, Progress};
 use strongroom_repository::{Id, Repository};
 use strongroom_sources::{
     Client,
-    configuration::{With, alive, find},
+    configuration::{With, alive, find, members_of, people},
 };
 
 #[derive(Args)]
@@ -30,6 +31,9 @@ pub(crate) struct Restore {
     /// Only this collection, or this object as COLLECTION/NAME; once for each.
     #[arg(long = "object")]
     objects: Vec<String>,
+    /// Who stands now for somebody that the tenant does not have any more, as "@groups/Emergency access=OBJECT ID"; once for each.
+    #[arg(long = "as", value_name = "NAME=ID")]
+    stand_ins: Vec<String>,
     /// Also remove what was added since.
     #[arg(long)]
     remove_added: bool,
@@ -42,12 +46,6 @@ pub(crate) struct Restore {
     /// Do not ask.
     #[arg(long)]
     yes: bool,
-}
-
-/// Refuses what would leave the tenant without a way in.
-fn guard(configuration: &Configuration, exceptions: &Exceptions, when: &str) -> anyhow::Result<()> {
-    let why = way_in(configuration, exceptions, today());
-    why.map_err(|why| anyhow::anyhow!("{when}, {why}; nothing more was changed. Mend that first, or restore policies with --report-only"))
 }
 
 /// A plan for people: what is done to which object, and each setting as it is and as it becomes.
@@ -104,6 +102,9 @@ pub(crate) struct Applied {
     pub(crate) no_way_in: Option<String>,
     /// Collections that were touched and cannot be read now: nobody knows what they say.
     pub(crate) unknown: Vec<String>,
+    /// The settings as they were read back; as they were before, where they could not be.
+    #[serde(skip)]
+    pub(crate) after: Configuration,
 }
 
 impl Applied {
@@ -114,6 +115,9 @@ impl Applied {
             && self.outcomes.iter().all(|o| o.failed.is_empty() && !o.waits_for_approval)
     }
 }
+
+const GROUPS: &str = "directory/referenced-groups";
+const PEOPLE: &str = "directory/privileged-users";
 
 /// What decides who gets in: policies, who is left out of them, who is an administrator, and by what means people sign in.
 const ACCESS: &[&str] = &[
@@ -167,21 +171,26 @@ impl<'c> Hand<'c> {
         Ok(now)
     }
 
-    /// What settings call the accounts for emergencies; those that none names yet are looked for, so that a plan may name them.
+    /// What settings call the accounts for emergencies; those that none names yet are looked for, so that a plan may name them. Who
+    /// only bears the name of one is called another from then on.
     pub(crate) async fn emergency(&self, now: &mut Configuration) -> anyhow::Result<Vec<String>> {
-        let mut out = Vec::new();
+        let mut words = Configuration::new(&now.tenant, now.taken);
         for who in break_glass(&self.exceptions, today()) {
-            let symbol = match called(now, who) {
-                Some(symbol) => symbol,
-                None => {
-                    let (symbol, id) = find(&self.reader, who).await?;
-                    now.references.insert(symbol.clone(), id);
-                    symbol
-                }
-            };
-            out.push(symbol);
+            let (symbol, id) = find(&self.reader, who).await?;
+            words.references.insert(now.symbol_of(&id).filter(|s| s.eq_ignore_ascii_case(&symbol)).unwrap_or(symbol), id);
         }
-        Ok(out)
+        *now = now.in_the_words_of(&words);
+        now.references.extend(words.references.iter().map(|(symbol, id)| (symbol.clone(), id.clone())));
+        // Of a group that no setting names yet nobody has seen who is in it.
+        for (symbol, id) in &words.references {
+            let Some(name) = symbol.strip_prefix("@groups/").filter(|name| now.object(GROUPS, name).is_none()) else { continue };
+            let members = members_of(&self.reader, id).await?;
+            let body = json!({"displayName": name, "members": members.iter().map(|(symbol, _)| symbol).collect::<Vec<_>>()});
+            now.references.extend(members);
+            let group = ConfigObject { name: name.to_owned(), id: id.clone(), body, volatile: json!({}) };
+            now.collections.get_mut(GROUPS).into_iter().for_each(|c| c.objects.push(group.clone()));
+        }
+        Ok(words.references.into_keys().collect())
     }
 
     /// How a snapshot is put back here.
@@ -191,17 +200,29 @@ impl<'c> Hand<'c> {
         Ok(RestoreOptions { chosen, own: self.own.clone(), alive, ..RestoreOptions::default() })
     }
 
+    /// Why nobody may get in any more, or why that is not known.
+    async fn shut(&self, configuration: &Configuration) -> anyhow::Result<Option<String>> {
+        let mut known = configuration.clone();
+        // Whoever lost the role is among the people with roles no more, and what was true of them may be so no more either.
+        let there: BTreeSet<String> =
+            known.collections.get(PEOPLE).map(|c| c.objects.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect()).unwrap_or_default();
+        let lacking = emergency_users(&known, &self.exceptions, today()).into_iter().filter(|s| !there.contains(s)).collect::<Vec<_>>();
+        let ids: Vec<String> = known.references.iter().filter(|(s, _)| lacking.contains(&s.to_lowercase())).map(|(_, id)| id.clone()).collect();
+        if !ids.is_empty() {
+            let found = people(&self.reader, &ids).await?;
+            known.collections.get_mut(PEOPLE).into_iter().for_each(|c| c.objects.extend(found.iter().cloned()));
+        }
+        Ok(way_in(&known, &self.exceptions, today()).err())
+    }
+
     /// Refuses a plan after which nobody would get in.
-    pub(crate) fn guarded(&self, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> anyhow::Result<()> {
+    pub(crate) async fn guarded(&self, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> anyhow::Result<()> {
         if !touches_access(plan) {
             return Ok(());
         }
-        let after = guard(&plan.outcome(wanted, now, options), &self.exceptions, "after this");
-        // What stands already is mended first, by somebody who looks at it.
-        if after.is_err() {
-            guard(now, &self.exceptions, "already now")?;
-        }
-        after
+        let Some(after) = self.shut(&plan.outcome(wanted, now, options)).await? else { return Ok(()) };
+        let already = self.shut(&now.in_the_words_of(wanted)).await?.is_some_and(|before| before == after);
+        bail!("{}, {after}", if already { "already now, and after this too" } else { "after this" })
     }
 
     /// Puts a plan into effect and reads back: what counts is what the tenant says. `goal` answers how a tenant that stands so
@@ -241,7 +262,13 @@ impl<'c> Hand<'c> {
             // What was done is told all the same.
             Err(e) => {
                 let unknown = plan.acts.iter().map(|a| a.collection.clone()).collect();
-                return Ok(Applied { outcomes, left: Vec::new(), no_way_in: Some(format!("the tenant could not be read back: {e:#}")), unknown });
+                return Ok(Applied {
+                    outcomes,
+                    left: Vec::new(),
+                    no_way_in: Some(format!("the tenant could not be read back: {e:#}")),
+                    unknown,
+                    after: now.clone(),
+                });
             }
         };
         // What was made anew has another id, and what our own applications may do is not put back.
@@ -250,13 +277,18 @@ impl<'c> Hand<'c> {
             let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
             c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
+        let read = after.clone();
         let after = after.in_the_words_of(wanted);
         let compared = compare(&goal(&after), &after, &self.own, false);
         let unknown = plan.acts.iter().map(|a| &a.collection).filter(|c| compared.not_compared.contains_key(*c)).cloned().collect();
         let left = compared.changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
         // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
-        let no_way_in = if touches_access(plan) { guard(&after, &self.exceptions, "as the tenant stands now").err().map(|e| e.to_string()) } else { None };
-        Ok(Applied { outcomes, left, no_way_in, unknown })
+        let no_way_in = match touches_access(plan) {
+            true => self.shut(&after).await.unwrap_or_else(|e| Some(format!("it cannot be told whether a way in is left: {e:#}"))),
+            false => None,
+        };
+        let no_way_in = no_way_in.map(|why| format!("as the tenant stands now, {why}"));
+        Ok(Applied { outcomes, left, no_way_in, unknown, after: read })
     }
 }
 
@@ -264,7 +296,8 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
-    let (id, wanted) = load(&repo, &tenant.name, &args.to)?;
+    let (id, mut wanted) = load(&repo, &tenant.name, &args.to)?;
+    args.stand_ins.iter().try_for_each(|s| stand_in(&mut wanted, s))?;
     let hand = Hand::new(&config, tenant, strongroom_engine::configuration::latest(&repo, &tenant.name)?.map(|(_, c)| c))?;
     let bar = Bar::new(global.quiet || global.json);
     let now = hand.read(bar.as_ref()).await;
@@ -284,7 +317,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         }
         return Ok(if plan.cannot.is_empty() { 0 } else { PARTIAL });
     }
-    hand.guarded(&plan, &wanted, &now, &options)?;
+    hand.guarded(&plan, &wanted, &now, &options).await?;
     if args.dry_run {
         if global.json {
             println!("{}", json!({"snapshot": id.to_string(), "plan": plan}));
@@ -298,6 +331,10 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         return Ok(0);
     }
     let undo = way_back(global, &repo, &now)?;
+    // Said first: whoever interrupts the work needs it most.
+    if let Some(undo) = undo.as_ref().filter(|_| !global.json) {
+        println!("{}", undo_command(&tenant.name, &undo.to_string(), &touched(&plan)));
+    }
     let bar = Bar::new(global.quiet || global.json);
     let applied = hand.apply(&plan, &wanted, &|_| wanted.clone(), &now, &options, bar.as_ref()).await;
     bar.finish();
@@ -308,15 +345,32 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         println!("{value}");
     } else {
         report(&applied, &format!("snapshot {}", id.short()));
-        let touched: Vec<String> = plan.acts.iter().map(|a| format!("{}/{}", a.collection, a.object)).collect();
-        undo.inspect(|u| println!("{}", undo_command(&tenant.name, &u.to_string(), &touched)));
+    }
+    if applied.outcomes.iter().any(|o| o.failed.is_empty()) {
+        way_back(global, &repo, &applied.after)?;
     }
     Ok(if applied.is_whole() { 0 } else { PARTIAL })
 }
 
+/// Lets somebody stand for one whom the tenant does not have any more.
+fn stand_in(wanted: &mut Configuration, given: &str) -> anyhow::Result<()> {
+    let (symbol, id) = given.rsplit_once('=').with_context(|| format!("--as {given:?} is not of the form \"@groups/NAME=OBJECT ID\""))?;
+    let known = wanted.references.get_mut(symbol).with_context(|| format!("the snapshot's settings name no {symbol:?}"))?;
+    let was = std::mem::replace(known, id.to_owned());
+    for o in wanted.collections.values_mut().flat_map(|c| &mut c.objects).filter(|o| o.id == was) {
+        o.id = id.to_owned();
+    }
+    Ok(())
+}
+
+/// The objects of a plan.
+pub(crate) fn touched(plan: &RestorePlan) -> Vec<String> {
+    plan.acts.iter().map(|a| format!("{}/{}", a.collection, a.object)).collect()
+}
+
 /// Keeps the settings as they are. A backup that runs for hours holds nobody back who must act now: the last snapshot is the way back
 /// then.
-fn way_back(global: &Global, repo: &Arc<Repository>, now: &Configuration) -> anyhow::Result<Option<Id>> {
+pub(crate) fn way_back(global: &Global, repo: &Arc<Repository>, now: &Configuration) -> anyhow::Result<Option<Id>> {
     match tokio::task::block_in_place(|| keep(repo, now.clone(), &open::cache_dir(global), &open::real_clock())) {
         Ok(id) => Ok(Some(id)),
         Err(strongroom_engine::Error::Repository(strongroom_repository::Error::Locked { .. })) => {

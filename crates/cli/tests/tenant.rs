@@ -249,7 +249,19 @@ fn what_a_school_has_no_licence_or_permission_for_is_said_and_never_passes() {
     assert!(passed.is_empty(), "{passed:?}");
     let diff = tenant(&school, "school0", &["diff"]);
     assert!(diff["changes"][0]["rank"] == "critical" && diff["changes"][0]["says"].as_str().unwrap().contains("the backup may no longer read"), "{diff}");
+    // Who may not look up whom ids mean has not seen the settings that name them: nobody "became" anything by that.
+    school.sim.control("POST", "/sim/recover", "", b"");
+    tenant(&school, "school0", &["snapshot"]);
+    school.sim.set_faults(vec![graph_sim::Rule::new(graph_sim::Fault::Status { status: 403, retry_after_s: None }, "getByIds")]);
+    let out = school.run(&["--tenant", "school0", "--json", "tenant", "snapshot"]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(out.status.code() == Some(3) && report["collections"]["roles/assignments"]["state"] == "no-permission", "{report:#}");
+    assert!(!report["changes"].to_string().contains("became"), "{}", report["changes"]);
+    school.sim.set_faults(Vec::new());
+    tenant(&school, "school0", &["snapshot"]);
     // What was changed meanwhile is found by the first round that sees again.
+    school.sim.attack(0, "consent-revoked", 1).unwrap();
+    school.run(&["--tenant", "school0", "tenant", "snapshot"]);
     school.sim.config_attack(0, "admin-added");
     school.sim.control("POST", "/sim/recover", "", b"");
     let seen = tenant(&school, "school0", &["snapshot"]);

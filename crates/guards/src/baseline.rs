@@ -78,6 +78,7 @@ impl Baseline {
             }
             let Some(c) = out.collections.get_mut(collection).filter(|c| c.state == CollectionState::Collected) else { continue };
             for (name, settings) in objects {
+                let is_new = !c.objects.iter().any(|o| o.name == *name);
                 let object = match c.objects.iter_mut().find(|o| o.name == *name) {
                     Some(there) => there,
                     None => {
@@ -89,7 +90,7 @@ impl Baseline {
                 };
                 let before = object.body.clone();
                 // What is made is found again by its name.
-                if object.id.is_empty() && NAMES.iter().all(|k| settings[*k].is_null()) {
+                if is_new && NAMES.iter().all(|k| settings[*k].is_null()) {
                     object.body["displayName"] = name.clone().into();
                 }
                 merge(&mut object.body, &settled(settings));

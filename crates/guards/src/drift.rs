@@ -107,12 +107,14 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
                 None => out.changes.push(context.change(name, object, Kind::Removed, Some(o), None)),
                 Some(n) if n.body != o.body => {
                     let mut change = context.change(name, object, Kind::Changed, Some(o), Some(n));
-                    if same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name) {
+                    let other = same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name);
+                    if other {
+                        change.kind = Kind::Replaced;
                         change.rank = change.rank.min(Rank::High);
                         change.says.push_str("; it is another object of that name");
                     }
                     // Another order of the same things is no change.
-                    if !change.properties.is_empty() {
+                    if other || !change.properties.is_empty() {
                         out.changes.push(change);
                     }
                 }

@@ -23,4 +23,4 @@ pub use facts::{Acceptance, Answer as OnFailureAnswer, Exceptions, Exclusion, Fa
 pub use judge::{Finding, Report, Verdict, judge, judge_own};
 pub use own::{About, Answer, OwnVerdict, Question, input, run};
 pub use rules::RULES;
-pub use way_in::way_in;
+pub use way_in::{emergency_users, way_in};

@@ -66,6 +66,12 @@ impl<'c> Policy<'c> {
         self.at("state") == "enabled"
     }
 
+    /// Whether it asks something of all administrators, wherever they go.
+    pub(crate) fn could_lock_out(&self) -> bool {
+        let wide = self.has("conditions.users.includeUsers", "All") || self.has("conditions.users.includeRoles", crate::words::GLOBAL_ADMINISTRATOR);
+        self.is_on() && wide && self.has("conditions.applications.includeApplications", "All") && self.at("grantControls").is_object()
+    }
+
     pub(crate) fn blocks(&self) -> bool {
         self.has("grantControls.builtInControls", "block")
     }

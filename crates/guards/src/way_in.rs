@@ -1,13 +1,14 @@
 //! Whether somebody can still get into the tenant when everything else fails.
 
 use crate::{
-    Exceptions, Facts, Verdict, judge,
+    Exceptions, Facts,
+    policies::Policy,
     rule::{Concern, Outcome, Skip, verdict},
     rules::holders,
     words::GLOBAL_ADMINISTRATOR,
 };
 use serde_json::Value;
-use strongroom_model::Configuration;
+use strongroom_model::{CollectionState, ConfigObject, Configuration};
 
 /// An account for emergencies, and why it is no way in; empty when it is one.
 pub(crate) struct Account {
@@ -33,8 +34,11 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
     for symbol in f.emergency_users() {
         let mut faults = Vec::new();
         let user = users.iter().find(|u| format!("@users/{}", u.name).to_lowercase() == *symbol);
-        if !rulers.contains(symbol) {
+        if !rulers.contains(symbol) || for_a_time(f, symbol) {
             faults.push("is not Global Administrator at all times".to_owned());
+        }
+        if user.is_none() && faults.is_empty() {
+            return Err(Skip(format!("not collected: whether {symbol} is enabled")));
         }
         if let Some(user) = user {
             let said = |key: &str| user.body.get(key).ok_or_else(|| Skip(format!("not collected: {key} of {}", user.name)));
@@ -56,6 +60,20 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
         out.push(Account { symbol: symbol.clone(), faults });
     }
     Ok(out)
+}
+
+/// Whether the role was only activated, or ends.
+fn for_a_time(f: &Facts<'_>, symbol: &str) -> bool {
+    let its = |o: &&ConfigObject| {
+        let is = |key: &str, what: &str| o.body[key].as_str().is_some_and(|v| v.eq_ignore_ascii_case(what));
+        is("roleDefinitionId", GLOBAL_ADMINISTRATOR) && is("principalId", symbol)
+    };
+    let ends = |o: &ConfigObject| {
+        let expiration = &o.body["scheduleInfo"]["expiration"]["type"];
+        o.body["assignmentType"] == "Activated" || expiration.as_str().is_some_and(|t| t != "noExpiration" && t != "notSpecified")
+    };
+    // Where roles are not managed there are no schedules, and what is assigned stays.
+    f.many("roles/active-schedules").unwrap_or_default().iter().filter(its).any(ends)
 }
 
 /// Whether some method is on, for this account among others.
@@ -90,36 +108,79 @@ fn has_second_factor(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
     if unknown { Err(Skip(format!("not collected: who is in the groups that may use methods, {symbol} among them or not"))) } else { Ok(false) }
 }
 
-/// The rule that knows whether policies could lock everybody out.
-const RULE: &str = "access.emergency-access";
+/// The rules whose findings somebody may have accepted.
+const POLICIES_RULE: &str = "access.emergency-access";
+const ACCOUNTS_RULE: &str = "access.emergency-accounts";
+const POLICIES: &str = "identity/conditional-access-policies";
+
+/// Accounts for emergencies as settings call them, in small letters: whose facts a guard must know.
+pub fn emergency_users(configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Vec<String> {
+    Facts::new(configuration, exceptions, today).emergency_users().into_iter().cloned().collect()
+}
 
 /// Whether an account for emergencies is left that works and that no policy keeps out.
 ///
 /// # Errors
-/// A part of a sentence that says why not, or why it cannot be told.
+/// A part of a sentence that says why not, or why it cannot be told, and what to do.
 pub fn way_in(configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Result<(), String> {
-    let report = judge(configuration, exceptions, Vec::new(), today);
-    let Some(found) = report.findings.into_iter().find(|f| f.rule == RULE) else { return Ok(()) };
-    let untold = |why: &str| format!("it cannot be told whether a way in is left: {why}");
-    match found.verdict {
-        // Somebody answers for it.
-        Verdict::Accepted => return Ok(()),
-        Verdict::Passed => {}
-        Verdict::Failed => {
-            let first = found.concerns.first().map(|c| format!("{} {}", c.object, c.says)).unwrap_or_default();
-            return Err(first);
-        }
-        _ => return Err(untold(&format!("{}; name the emergency accounts in the exceptions file", found.note))),
-    }
+    let untold = |Skip(why): Skip| format!("it cannot be told whether a way in is left: {why}");
     let facts = Facts::new(configuration, exceptions, today);
-    let accounts = accounts(&facts).map_err(|Skip(why)| untold(&why))?;
-    if accounts.iter().any(|a| a.faults.is_empty()) {
-        return Ok(());
+    let accepted = |rule: &str, object: Option<&str>| {
+        exceptions.accepted.iter().any(|a| a.rule == rule && a.until >= today && (a.object.is_none() || a.object.as_deref() == object))
+    };
+    let licensed = !configuration.collections.get(POLICIES).is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. }));
+    let policies = if licensed { facts.policies().map_err(untold)? } else { Vec::new() };
+    let biting: Vec<&Policy<'_>> =
+        policies.iter().filter(|p| p.could_lock_out() && !accepted(POLICIES_RULE, Some(&format!("{POLICIES}/{}", p.name)))).collect();
+    let leaves_nobody = |p: &&&Policy<'_>| {
+        let none = |k: &&str| p.list(&format!("conditions.users.{k}")).is_empty();
+        p.blocks() && ["excludeUsers", "excludeGroups", "excludeRoles"].iter().all(none)
+    };
+    if let Some(p) = biting.iter().find(leaves_nobody) {
+        return Err(format!(
+            "{POLICIES}/{} blocks everybody from everything and leaves nobody out; leave an emergency account out, or let it only report",
+            p.name
+        ));
     }
-    match accounts.first() {
-        Some(a) => Err(format!("no emergency account is a way in: {} {}", a.name(), a.faults.join(" and "))),
-        None => Err(untold("no emergency account of the exceptions file is known to the tenant's settings")),
+    if exceptions.exclusions.iter().all(|e| e.kind != "break-glass") {
+        return Err(untold(Skip("no emergency account is named; name them in the exceptions file".to_owned())));
     }
+    let users = facts.emergency_users();
+    if users.is_empty() {
+        let who: Vec<&str> = exceptions.exclusions.iter().filter(|e| e.kind == "break-glass").map(|e| e.who.as_str()).collect();
+        return Err(untold(Skip(format!("no setting knows {}, whom the exceptions file names; is it spelled so?", who.join(", ")))));
+    }
+    let works =
+        |symbol: &str| -> Result<Vec<String>, Skip> { Ok(accounts(&facts)?.into_iter().find(|a| a.symbol == symbol).map(|a| a.faults).unwrap_or_default()) };
+    let (mut first, mut shut) = (None, None);
+    for symbol in users {
+        let faults = if accepted(ACCOUNTS_RULE, None) { Vec::new() } else { works(symbol).map_err(untold)? };
+        if !faults.is_empty() {
+            first.get_or_insert(format!("{} {}", symbol.trim_start_matches("@users/"), faults.join(" and ")));
+            continue;
+        }
+        match biting.iter().find(|p| !leaves_out(&facts, p, symbol)) {
+            None => return Ok(()),
+            Some(p) => drop(shut.get_or_insert((p.name, symbol.trim_start_matches("@users/").to_owned()))),
+        }
+    }
+    match (shut, first) {
+        (Some((policy, who)), _) => {
+            Err(format!("{POLICIES}/{policy} would lock {who} out, the emergency account; leave it out there, or let that policy only report"))
+        }
+        (None, Some(fault)) => Err(format!("no emergency account is a way in: {fault}; mend that, or accept it as {ACCOUNTS_RULE} in the exceptions file")),
+        (None, None) => Ok(()),
+    }
+}
+
+/// Whether a policy leaves this account out, itself or by a group whose members are known.
+fn leaves_out(f: &Facts<'_>, p: &Policy<'_>, symbol: &str) -> bool {
+    let groups = f.many("directory/referenced-groups").unwrap_or_default();
+    let has = |name: &str| {
+        let group = groups.iter().find(|g| format!("@groups/{}", g.name).eq_ignore_ascii_case(name));
+        group.and_then(|g| g.body["members"].as_array()).is_some_and(|m| m.iter().any(|m| m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(symbol))))
+    };
+    p.list("conditions.users.excludeUsers").iter().any(|u| u.eq_ignore_ascii_case(symbol)) || p.list("conditions.users.excludeGroups").iter().any(|g| has(g))
 }
 
 /// What the rule about these accounts says.

@@ -36,12 +36,9 @@ fn judge(f: &Facts<'_>) -> Judged {
         return Ok(Outcome::Manual("no emergency account is named in the exceptions file, so it cannot be told whether policies leave one out".to_owned()));
     }
     let mut concerns = Vec::new();
-    for p in f.policies()?.iter().filter(|p| p.is_on()) {
-        let wide = p.has("conditions.users.includeUsers", "All") || p.has("conditions.users.includeRoles", crate::words::GLOBAL_ADMINISTRATOR);
-        let everything = p.has("conditions.applications.includeApplications", "All");
+    for p in f.policies()?.iter().filter(|p| p.could_lock_out()) {
         let out = p.list("conditions.users.excludeUsers").into_iter().chain(p.list("conditions.users.excludeGroups")).any(|s| f.is_emergency(s));
-        let bites = p.at("grantControls").is_object();
-        if wide && everything && bites && !out {
+        if !out {
             concerns.push(Concern::new(format!("{}/{}", INPUTS[0], p.name), "would lock the emergency accounts out too"));
         }
     }

@@ -67,3 +67,56 @@ fn never_passes_without_its_data() {
 fn asks_a_person() {
     manual(ID, kept().without_exceptions());
 }
+
+/// A school with one policy that could lock everybody out, and exceptions for both accounts.
+fn guarded(tenant: &Tenant, left_out: &[&str]) -> Result<(), String> {
+    let policy = json!({"state": "enabled", "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
+        "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"], "excludeUsers": left_out}, "applications": {"includeApplications": ["All"]}}});
+    let tenant = tenant.clone().many("identity/conditional-access-policies", vec![("MFA", policy)]);
+    shut(&tenant, "")
+}
+
+fn shut(tenant: &Tenant, more: &str) -> Result<(), String> {
+    let text: String =
+        ["last@x.example", "other@x.example"].iter().map(|w| format!("[[exclusion]]\nwho = \"{w}\"\nkind = \"break-glass\"\nreason = \"x\"\n")).collect();
+    let exceptions = Exceptions::parse(&(text + more)).unwrap();
+    strongroom_guards::way_in(&tenant.configuration, &exceptions, jiff::civil::date(2026, 11, 1))
+}
+
+#[test]
+fn a_way_in_is_one_account_that_works_and_is_left_out() {
+    let people = "directory/privileged-users";
+    assert_eq!(guarded(&kept(), &["@users/last@x.example"]), Ok(()));
+    // The one that is left out is disabled, and the one that works is not left out.
+    let split = guarded(&kept().set(people, "last@x.example", "accountEnabled", false.into()), &["@users/last@x.example"]);
+    assert!(split.as_ref().is_err_and(|e| e.contains("MFA would lock other@x.example out")), "{split:?}");
+    let none = guarded(&kept(), &[]);
+    assert!(none.as_ref().is_err_and(|e| e.contains("would lock")), "{none:?}");
+    // A role that was only activated is none for the day when nothing else works.
+    let schedule = |kind: &str, ends: &str| json!({"roleDefinitionId": GLOBAL, "principalId": "@users/last@x.example", "assignmentType": kind, "scheduleInfo": {"expiration": {"type": ends}}});
+    for (kind, ends) in [("Activated", "afterDateTime"), ("Assigned", "afterDateTime")] {
+        let timed = guarded(&kept().many("roles/active-schedules", vec![("one", schedule(kind, ends))]), &["@users/last@x.example"]);
+        assert!(timed.as_ref().is_err_and(|e| e.contains("would lock other@x.example")), "{timed:?}");
+    }
+    assert_eq!(guarded(&kept().many("roles/active-schedules", vec![("one", schedule("Assigned", "noExpiration"))]), &["@users/last@x.example"]), Ok(()));
+}
+
+#[test]
+fn a_way_in_is_never_taken_for_granted() {
+    // Where policies are not licensed none locks anybody out, and the accounts are asked for all the same.
+    let mut unlicensed = kept().many("identity/conditional-access-policies", vec![]);
+    let state = CollectionState::NotLicensed { why: "Entra ID P1".to_owned() };
+    unlicensed.configuration.collections.get_mut("identity/conditional-access-policies").unwrap().state = state;
+    assert_eq!(shut(&unlicensed, ""), Ok(()));
+    let both = ["last@x.example", "other@x.example"];
+    let off = both.iter().fold(unlicensed, |t, who| t.set("directory/privileged-users", who, "accountEnabled", false.into()));
+    assert!(shut(&off, "").is_err_and(|e| e.contains("no emergency account is a way in")));
+    // Somebody may answer for it.
+    let accepted = "[[accepted]]\nrule = \"access.emergency-accounts\"\nreason = \"x\"\nby = \"x\"\nuntil = 2099-01-01\n";
+    assert_eq!(shut(&off, accepted), Ok(()));
+    // What was not collected proves nothing.
+    assert!(shut(&kept(), "").is_err_and(|e| e.contains("cannot be told")), "policies");
+    let unknown = kept().many("directory/privileged-users", vec![]);
+    let why = guarded(&unknown, &["@users/last@x.example"]);
+    assert!(why.as_ref().is_err_and(|e| e.contains("cannot be told")), "{why:?}");
+}

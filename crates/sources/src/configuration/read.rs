@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_graph::{Request, Scope};
-use strongroom_model::{CollectionState, Configuration, Progress};
+use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress};
 
 /// Collections asked for at once; the budgets of their scopes hold them back further.
 const AT_ONCE: usize = 8;
@@ -253,6 +253,18 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
             }
         }
     }
+    // A setting in which ids stay ids looks changed, and a rule about names passes it by: better not seen than seen wrong.
+    if let Some(lack) = &state {
+        let unresolved: BTreeSet<&String> = all.iter().filter(|id| !raw.principals.contains_key(*id)).collect();
+        for (found, values) in raw.collections.values_mut() {
+            let mut ids = BTreeSet::new();
+            values.iter().for_each(|v| ids_in(v, &mut ids));
+            if found.is_none() && ids.iter().any(|id| unresolved.contains(id)) {
+                *found = Some(lack.clone());
+                values.clear();
+            }
+        }
+    }
     let (groups, state) = match state {
         Some(s) => (Vec::new(), Some(s)),
         None => match members(client, raw, groups, &powerful, &mut people).await {
@@ -274,6 +286,19 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
     raw.collections.insert("directory/privileged-users".into(), answer);
     Ok(())
 }
+
+/// The facts of these people, as `directory/privileged-users` has them.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn people(client: &Client, ids: &[String]) -> Result<Vec<ConfigObject>, Error> {
+    let targets: Vec<String> = ids.iter().map(|id| format!("users/{}?{USER}", escape(id))).collect();
+    let mut raw = Raw::default();
+    raw.collections.insert(PEOPLE.to_owned(), (None, facts(client, &targets).await?));
+    Ok(settle("", client.clock().now(), raw).collections.remove(PEOPLE).map(|c| c.objects).unwrap_or_default())
+}
+
+const PEOPLE: &str = "directory/privileged-users";
 
 async fn facts(client: &Client, targets: &[String]) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
@@ -304,6 +329,31 @@ fn principal(kind: &'static str, name: String, row: &Value) -> Principal {
     Principal { kind, name, created: row["createdDateTime"].as_str().unwrap_or_default().to_owned() }
 }
 
+/// Who is in a group: what settings call them, and their ids.
+///
+/// # Errors
+/// When it cannot be told.
+pub async fn members_of(client: &Client, group: &str) -> Result<Vec<(String, String)>, Error> {
+    let rows = client.list(&members_request(group)).await?;
+    Ok(rows.iter().filter_map(member).map(|(id, p)| (format!("@{}/{}", p.kind, p.name), id)).collect())
+}
+
+fn members_request(group: &str) -> Request {
+    Request::get(Scope::Directory, format!("groups/{}/members?$select=id,displayName,userPrincipalName,createdDateTime&$top=999", escape(group))).cost(3)
+}
+
+fn member(row: &Value) -> Option<(String, Principal)> {
+    let id = row["id"].as_str().map(str::to_lowercase)?;
+    let kind = match row["@odata.type"].as_str() {
+        Some("#microsoft.graph.group") => "groups",
+        Some("#microsoft.graph.device") => "devices",
+        Some("#microsoft.graph.servicePrincipal") => "service-principals",
+        _ => "users",
+    };
+    let label = row["userPrincipalName"].as_str().or_else(|| row["displayName"].as_str()).unwrap_or(&id).to_owned();
+    Some((id, principal(kind, label, row)))
+}
+
 /// Members matter where a group gives a role or takes people out of a policy.
 async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &BTreeSet<String>, people: &mut BTreeSet<String>) -> Result<Vec<Value>, Error> {
     let mut excluded = BTreeSet::new();
@@ -331,23 +381,11 @@ async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &
         }
         if powerful.contains(&id) || excluded.contains(&id) {
             let mut ids = Vec::new();
-            for m in client
-                .list(&Request::get(Scope::Directory, format!("groups/{id}/members?$select=id,displayName,userPrincipalName,createdDateTime&$top=999")).cost(3))
-                .await?
-            {
-                let Some(member) = m["id"].as_str().map(str::to_lowercase) else { continue };
-                let kind = match m["@odata.type"].as_str() {
-                    Some("#microsoft.graph.group") => "groups",
-                    Some("#microsoft.graph.device") => "devices",
-                    Some("#microsoft.graph.servicePrincipal") => "service-principals",
-                    _ => "users",
-                };
-                let label = m["userPrincipalName"].as_str().or_else(|| m["displayName"].as_str()).unwrap_or(&member);
-                let known = principal(kind, label.to_owned(), &m);
-                raw.principals.entry(member.clone()).or_insert(known);
-                if powerful.contains(&id) && kind == "users" {
+            for (member, known) in client.list(&members_request(&id)).await?.iter().filter_map(member) {
+                if powerful.contains(&id) && known.kind == "users" {
                     people.insert(member.clone());
                 }
+                raw.principals.entry(member.clone()).or_insert(known);
                 ids.push(member);
             }
             body["members"] = ids.into();
