@@ -266,7 +266,7 @@ async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Basel
     };
     append(config, tenant, std::slice::from_ref(&record))?;
     if !global.json {
-        println!("{}", undo_command(&tenant.name, &undo, &touched(&p.plan)));
+        println!("{}", undo_command(&tenant.name, &undo, &touched(&p.plan, &p.as_read, &p.wanted)));
     }
     let bar = Bar::new(global.quiet || global.json);
     // The service shows more of what is made than the baseline asks for.

@@ -201,18 +201,31 @@ impl<'c> Hand<'c> {
     }
 
     /// Why nobody may get in any more, or why that is not known.
-    async fn shut(&self, configuration: &Configuration) -> anyhow::Result<Option<String>> {
+    /// `read` is how the tenant calls people now.
+    async fn shut(&self, configuration: &Configuration, read: &Configuration) -> anyhow::Result<Option<String>> {
         let mut known = configuration.clone();
+        let mut exceptions = self.exceptions.clone();
+        // Who was called otherwise when the snapshot was made is known by the id.
+        for e in exceptions.exclusions.iter_mut().filter(|e| called(&known, &e.who).is_none()) {
+            if let Some(id) = called(read, &e.who).and_then(|symbol| read.references.get(&symbol)) {
+                e.who.clone_from(id);
+            }
+        }
         // Whoever lost the role is among the people with roles no more, and what was true of them may be so no more either.
         let there: BTreeSet<String> =
             known.collections.get(PEOPLE).map(|c| c.objects.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect()).unwrap_or_default();
-        let lacking = emergency_users(&known, &self.exceptions, today()).into_iter().filter(|s| !there.contains(s)).collect::<Vec<_>>();
+        let lacking = emergency_users(&known, &exceptions, today()).into_iter().filter(|s| !there.contains(s)).collect::<Vec<_>>();
         let ids: Vec<String> = known.references.iter().filter(|(s, _)| lacking.contains(&s.to_lowercase())).map(|(_, id)| id.clone()).collect();
         if !ids.is_empty() {
-            let found = people(&self.reader, &ids).await?;
+            let mut found = people(&self.reader, &ids).await?;
+            for o in &mut found {
+                if let Some(name) = known.symbol_of(&o.id).as_deref().and_then(|s| s.strip_prefix("@users/")) {
+                    o.name = name.to_owned();
+                }
+            }
             known.collections.get_mut(PEOPLE).into_iter().for_each(|c| c.objects.extend(found.iter().cloned()));
         }
-        Ok(way_in(&known, &self.exceptions, today()).err())
+        Ok(way_in(&known, &exceptions, today()).err())
     }
 
     /// Refuses a plan after which nobody would get in.
@@ -220,8 +233,8 @@ impl<'c> Hand<'c> {
         if !touches_access(plan) {
             return Ok(());
         }
-        let Some(after) = self.shut(&plan.outcome(wanted, now, options)).await? else { return Ok(()) };
-        let already = self.shut(&now.in_the_words_of(wanted)).await?.is_some_and(|before| before == after);
+        let Some(after) = self.shut(&plan.outcome(wanted, now, options), now).await? else { return Ok(()) };
+        let already = self.shut(&now.in_the_words_of(wanted), now).await?.is_some_and(|before| before == after);
         bail!("{}, {after}", if already { "already now, and after this too" } else { "after this" })
     }
 
@@ -272,19 +285,21 @@ impl<'c> Hand<'c> {
             }
         };
         // What was made anew has another id, and what our own applications may do is not put back.
-        let ours = after.application_symbols(&self.own);
+        let words = after.words_of(wanted);
+        let ours: Vec<String> = after.application_symbols(&self.own).iter().map(|s| words.symbol(s).to_owned()).collect();
+        let read = after.clone();
+        let after = after.in_the_words_of(wanted);
         let is_ours = |c: &Change| {
             let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
             c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
-        let read = after.clone();
-        let after = after.in_the_words_of(wanted);
         let compared = compare(&goal(&after), &after, &self.own, false);
         let unknown = plan.acts.iter().map(|a| &a.collection).filter(|c| compared.not_compared.contains_key(*c)).cloned().collect();
+        let options = options.told(now, wanted).told(&read, wanted);
         let left = compared.changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
         // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
         let no_way_in = match touches_access(plan) {
-            true => self.shut(&after).await.unwrap_or_else(|e| Some(format!("it cannot be told whether a way in is left: {e:#}"))),
+            true => self.shut(&after, &read).await.unwrap_or_else(|e| Some(format!("it cannot be told whether a way in is left: {e:#}"))),
             false => None,
         };
         let no_way_in = no_way_in.map(|why| format!("as the tenant stands now, {why}"));
@@ -333,7 +348,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let undo = way_back(global, &repo, &now)?;
     // Said first: whoever interrupts the work needs it most.
     if let Some(undo) = undo.as_ref().filter(|_| !global.json) {
-        println!("{}", undo_command(&tenant.name, &undo.to_string(), &touched(&plan)));
+        println!("{}", undo_command(&tenant.name, &undo.to_string(), &touched(&plan, &now, &wanted)));
     }
     let bar = Bar::new(global.quiet || global.json);
     let applied = hand.apply(&plan, &wanted, &|_| wanted.clone(), &now, &options, bar.as_ref()).await;
@@ -363,9 +378,10 @@ fn stand_in(wanted: &mut Configuration, given: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The objects of a plan.
-pub(crate) fn touched(plan: &RestorePlan) -> Vec<String> {
-    plan.acts.iter().map(|a| format!("{}/{}", a.collection, a.object)).collect()
+/// The objects of a plan, as the tenant calls them now.
+pub(crate) fn touched(plan: &RestorePlan, now: &Configuration, wanted: &Configuration) -> Vec<String> {
+    let words = now.words_of(wanted).back();
+    plan.acts.iter().map(|a| format!("{}/{}", a.collection, words.name(&a.collection, &a.object))).collect()
 }
 
 /// Keeps the settings as they are. A backup that runs for hours holds nobody back who must act now: the last snapshot is the way back

@@ -48,7 +48,9 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
             if said("onPremisesSyncEnabled")? == true {
                 faults.push("is synchronized from Active Directory".to_owned());
             }
-            let domain = user.name.rsplit('@').next().unwrap_or_default();
+            // As it signs in now, whatever it was called when a snapshot was made.
+            let name = user.body["userPrincipalName"].as_str().unwrap_or(&user.name);
+            let domain = name.rsplit('@').next().unwrap_or_default();
             let domains = f.many("directory/domains")?;
             if domains.iter().any(|d| d.name.eq_ignore_ascii_case(domain) && d.body["authenticationType"] == "Federated") {
                 faults.push("signs in by another service than Microsoft's".to_owned());
@@ -64,16 +66,22 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
 
 /// Whether the role was only activated, or ends.
 fn for_a_time(f: &Facts<'_>, symbol: &str) -> bool {
+    let groups = f.many("directory/referenced-groups").unwrap_or_default();
+    let is_member = |group: &str| {
+        let members = groups.iter().filter(|g| g.name == group).filter_map(|g| g.body["members"].as_array()).flatten();
+        members.filter_map(|m| m.as_str()).any(|m| m.eq_ignore_ascii_case(symbol))
+    };
     let its = |o: &&ConfigObject| {
-        let is = |key: &str, what: &str| o.body[key].as_str().is_some_and(|v| v.eq_ignore_ascii_case(what));
-        is("roleDefinitionId", GLOBAL_ADMINISTRATOR) && is("principalId", symbol)
+        let of = |who: &str| who.eq_ignore_ascii_case(symbol) || who.strip_prefix("@groups/").is_some_and(is_member);
+        o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(GLOBAL_ADMINISTRATOR)) && o.body["principalId"].as_str().is_some_and(of)
     };
     let ends = |o: &ConfigObject| {
         let expiration = &o.body["scheduleInfo"]["expiration"]["type"];
         o.body["assignmentType"] == "Activated" || expiration.as_str().is_some_and(|t| t != "noExpiration" && t != "notSpecified")
     };
     // Where roles are not managed there are no schedules, and what is assigned stays.
-    f.many("roles/active-schedules").unwrap_or_default().iter().filter(its).any(ends)
+    let its: Vec<&ConfigObject> = f.many("roles/active-schedules").unwrap_or_default().iter().filter(its).collect();
+    !its.is_empty() && its.into_iter().all(ends)
 }
 
 /// Whether some method is on, for this account among others.
@@ -177,7 +185,7 @@ pub fn way_in(configuration: &Configuration, exceptions: &Exceptions, today: jif
 fn leaves_out(f: &Facts<'_>, p: &Policy<'_>, symbol: &str) -> bool {
     let groups = f.many("directory/referenced-groups").unwrap_or_default();
     let has = |name: &str| {
-        let group = groups.iter().find(|g| format!("@groups/{}", g.name).eq_ignore_ascii_case(name));
+        let group = groups.iter().find(|g| name.strip_prefix("@groups/") == Some(&g.name));
         group.and_then(|g| g.body["members"].as_array()).is_some_and(|m| m.iter().any(|m| m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(symbol))))
     };
     p.list("conditions.users.excludeUsers").iter().any(|u| u.eq_ignore_ascii_case(symbol)) || p.list("conditions.users.excludeGroups").iter().any(|g| has(g))

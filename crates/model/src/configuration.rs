@@ -160,36 +160,40 @@ impl Configuration {
         out
     }
 
-    /// The same, in which people, groups and applications are called as another configuration of the tenant calls them. Who has the
-    /// name of somebody else there is called another: a name is easily taken, an id is not.
-    pub fn in_the_words_of(&self, other: &Configuration) -> Configuration {
+    /// How another configuration of the tenant calls those whom this one names. Who has the name of somebody else there is called
+    /// another: a name is easily taken, an id is not.
+    pub fn words_of(&self, other: &Configuration) -> Words {
         let theirs = other.principals();
-        let taken: BTreeSet<&String> = theirs.values().collect();
+        let mut taken: BTreeSet<String> = theirs.values().map(|s| s.to_lowercase()).collect();
         let mut words: BTreeMap<String, String> = self.references.keys().map(|s| (s.clone(), s.clone())).collect();
         for (id, symbol) in self.principals() {
             let word = match theirs.get(&id) {
                 Some(word) => word.clone(),
-                None if taken.contains(&symbol) => format!("{symbol} (another)"),
-                None => symbol.clone(),
+                None => {
+                    let mut word = symbol.clone();
+                    while !taken.insert(word.to_lowercase()) {
+                        word.push_str(" (another)");
+                    }
+                    word
+                }
             };
             words.insert(symbol, word);
         }
-        if words.iter().all(|(symbol, word)| symbol == word) {
+        Words(words)
+    }
+
+    /// The same, in which people, groups and applications are called as another configuration of the tenant calls them.
+    pub fn in_the_words_of(&self, other: &Configuration) -> Configuration {
+        let words = self.words_of(other);
+        if words.0.iter().all(|(symbol, word)| symbol == word) {
             return self.clone();
         }
         let mut out = self.clone();
-        out.references = self.references.iter().map(|(symbol, id)| (words.get(symbol).unwrap_or(symbol).clone(), id.clone())).collect();
+        out.references = self.references.iter().map(|(symbol, id)| (words.symbol(symbol).to_owned(), id.clone())).collect();
         for (collection, c) in &mut out.collections {
-            let kind = KNOWN_BY_ID.iter().find(|(known, _)| known == collection).map(|(_, kind)| kind);
             for o in &mut c.objects {
-                o.name = match kind {
-                    Some(kind) => {
-                        let symbol = format!("@{kind}/{}", o.name);
-                        words.get(&symbol).and_then(|w| w.split_once('/')).map_or(o.name.clone(), |(_, name)| name.to_owned())
-                    }
-                    None => retell(&o.name, &words),
-                };
-                retell_all(&mut o.body, &words);
+                o.name = words.name(collection, &o.name);
+                words.retell_all(&mut o.body);
             }
             c.objects.sort_by(|a, b| a.name.cmp(&b.name));
         }
@@ -211,38 +215,71 @@ pub fn is_principal(symbol: &str) -> bool {
     symbol.starts_with("@users/") || symbol.starts_with("@groups/") || symbol.strip_prefix("@service-principals/").is_some_and(|name| !is_id(name))
 }
 
-/// A text in other words: where several symbols fit the longest is meant, since names may hold anything.
-fn retell(text: &str, words: &BTreeMap<String, String>) -> String {
-    let (mut out, mut rest) = (String::new(), text);
-    while let Some(at) = rest.find('@') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        match words.iter().filter(|(symbol, _)| rest.starts_with(symbol.as_str())).max_by_key(|(symbol, _)| symbol.len()) {
-            Some((symbol, word)) => {
-                out.push_str(word);
-                rest = &rest[symbol.len()..];
-            }
-            None => {
-                out.push('@');
-                rest = &rest[1..];
-            }
+/// What symbols of one configuration are called in another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words(BTreeMap<String, String>);
+
+impl Words {
+    /// The way back.
+    pub fn back(&self) -> Words {
+        Words(self.0.iter().map(|(symbol, word)| (word.clone(), symbol.clone())).collect())
+    }
+
+    /// A symbol in other words.
+    pub fn symbol<'w>(&'w self, symbol: &'w str) -> &'w str {
+        self.0.get(symbol).map_or(symbol, String::as_str)
+    }
+
+    /// The name of an object in other words.
+    pub fn name(&self, collection: &str, name: &str) -> String {
+        match KNOWN_BY_ID.iter().find(|(known, _)| *known == collection) {
+            Some((_, kind)) => self.symbol(&format!("@{kind}/{name}")).split_once('/').map_or(name, |(_, name)| name).to_owned(),
+            None => self.retell(name),
         }
     }
-    out + rest
-}
 
-fn retell_all(v: &mut Value, words: &BTreeMap<String, String>) {
-    match v {
-        Value::String(s) if s.contains('@') => *s = retell(s, words),
-        Value::Array(rows) => {
-            rows.iter_mut().for_each(|r| retell_all(r, words));
-            // Lists of references are sets.
-            if rows.iter().all(|r| r.as_str().is_some_and(|s| s.starts_with('@'))) {
-                rows.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+    /// A text in other words: where several symbols fit the longest is meant, since names may hold anything.
+    fn retell(&self, text: &str) -> String {
+        if let Some(word) = self.0.get(text) {
+            return word.clone();
+        }
+        let (mut out, mut rest) = (String::new(), text);
+        while let Some(at) = rest.find('@') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at..];
+            match self
+                .0
+                .range(..=rest.to_owned())
+                .rev()
+                .take_while(|(s, _)| s.as_bytes().get(1) == rest.as_bytes().get(1))
+                .find(|(s, _)| rest.starts_with(s.as_str()))
+            {
+                Some((symbol, word)) => {
+                    out.push_str(word);
+                    rest = &rest[symbol.len()..];
+                }
+                None => {
+                    out.push('@');
+                    rest = &rest[1..];
+                }
             }
         }
-        Value::Object(map) => map.values_mut().for_each(|r| retell_all(r, words)),
-        _ => {}
+        out + rest
+    }
+
+    fn retell_all(&self, v: &mut Value) {
+        match v {
+            Value::String(s) if s.contains('@') => *s = self.retell(s),
+            Value::Array(rows) => {
+                rows.iter_mut().for_each(|r| self.retell_all(r));
+                // Lists of words are sets, here as where they are read.
+                if rows.iter().all(Value::is_string) {
+                    rows.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+                }
+            }
+            Value::Object(map) => map.values_mut().for_each(|r| self.retell_all(r)),
+            _ => {}
+        }
     }
 }
 
@@ -274,5 +311,12 @@ mod tests {
         assert_eq!(told.references["@groups/E"], "a");
         assert_eq!(told.in_the_words_of(&then), told, "a second time changes nothing");
         assert_eq!(then.in_the_words_of(&then), then);
+        // And back, as an undo needs it.
+        let words = now.words_of(&then);
+        assert_eq!(words.back().name("roles/assignments", "Helper @groups/E (another) /"), "Helper @groups/E /");
+        assert_eq!(words.back().name("directory/referenced-groups", "E"), "E (2)");
+        // Another case is no other name.
+        let twin = school(&[("@groups/e", "b")], &["@groups/e"], ("e", "b"));
+        assert_eq!(twin.in_the_words_of(&then).collections["policies"].objects[0].body, json!({"exclude": ["@groups/e (another)"]}));
     }
 }

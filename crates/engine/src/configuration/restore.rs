@@ -125,6 +125,15 @@ fn without_the_dead(wanted: &Configuration, now: &Configuration, alive: &BTreeSe
 }
 
 impl RestoreOptions {
+    /// The same, in which what is chosen may be called as the tenant calls it now or as the snapshot does.
+    #[must_use]
+    pub fn told(&self, now: &Configuration, wanted: &Configuration) -> Self {
+        let words = now.words_of(wanted);
+        let retold = |c: &String| c.match_indices('/').nth(1).map(|(at, _)| format!("{}/{}", &c[..at], words.name(&c[..at], &c[at + 1..])));
+        let more: Vec<String> = self.chosen.iter().filter_map(retold).filter(|c| !self.chosen.contains(c)).collect();
+        Self { chosen: self.chosen.iter().cloned().chain(more).collect(), ..self.clone() }
+    }
+
     /// Whether an object is among those that were chosen.
     pub fn takes(&self, collection: &str, object: &str) -> bool {
         self.chosen.is_empty() || self.chosen.iter().any(|c| c == collection || *c == format!("{collection}/{object}"))
@@ -142,7 +151,10 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
             return Err(Error::Request(format!("neither the snapshot nor the tenant has {c:?}; `strongroom tenant diff` names objects as collection/name")));
         }
     }
-    let ours: Vec<String> = now.application_symbols(&options.own).into_iter().chain(wanted.application_symbols(&options.own)).collect();
+    let options = &options.told(now, wanted);
+    let words = now.words_of(wanted);
+    let there = now.application_symbols(&options.own);
+    let ours: Vec<String> = there.iter().map(|s| words.symbol(s).to_owned()).chain(wanted.application_symbols(&options.own)).collect();
     let is_ours = |o: &ConfigObject| o.body["application"].as_str().is_some_and(|a| ours.iter().any(|s| s == a));
     let now = &now.in_the_words_of(wanted);
     let (wanted, dead) = without_the_dead(wanted, now, &options.alive);
@@ -157,7 +169,9 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
             continue;
         }
         let by_name = |objects: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> { objects.iter().map(|o| (o.name.clone(), o.clone())).collect() };
-        let (before, after) = (by_name(&w.objects), by_name(&n.objects));
+        let before = by_name(&w.objects);
+        let after =
+            if matches!(setter.how, How::Given | How::DeleteOnly | How::Requests) { by_what_is_given(&w.objects, &n.objects) } else { by_name(&n.objects) };
         for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
             let there = after.get(name);
             if setter.how == How::Members && there.is_none() && options.alive.contains(&o.id.to_lowercase()) {
@@ -214,6 +228,21 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     plan.drop_what_names_nobody(wanted, now);
     plan.needs = plan.acts.iter().filter_map(permission).collect();
     Ok(plan)
+}
+
+/// What is given is known by what it is, whatever it is called: names of two applications may be the same.
+fn by_what_is_given(wanted: &[ConfigObject], now: &[ConfigObject]) -> BTreeMap<String, ConfigObject> {
+    let mut out: BTreeMap<String, ConfigObject> = BTreeMap::new();
+    let (same, others): (Vec<_>, Vec<_>) = now.iter().map(|o| (o, wanted.iter().find(|w| w.body == o.body))).partition(|(_, w)| w.is_some());
+    out.extend(same.into_iter().filter_map(|(o, w)| Some((w?.name.clone(), o.clone()))));
+    for (o, _) in others {
+        let mut name = o.name.clone();
+        while out.contains_key(&name) {
+            name.push_str(" (another)");
+        }
+        out.insert(name, o.clone());
+    }
+    out
 }
 
 /// What an act needs.
@@ -281,6 +310,10 @@ fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mu
             let mut body = body;
             if setter.collection == "identity/authentication-contexts" {
                 body["id"] = o.id.clone().into();
+            }
+            // It will sign in with another id, so that it cannot be called by the old one.
+            if let Some(uris) = body["identifierUris"].as_array_mut().filter(|_| setter.collection == REGISTRATIONS) {
+                uris.retain(|u| !u.as_str().is_some_and(|u| u.contains(APPLICATIONS)));
             }
             act(setter, o, Verb::Create, vec![call(setter, "POST", setter.target.to_owned(), Some(body))], vec![])
         }
@@ -478,6 +511,10 @@ impl RestorePlan {
         let acts = std::mem::take(&mut self.acts);
         for mut a in acts {
             let at = format!("{}/{}", a.collection, a.object);
+            // What is had back has the id that it had.
+            if a.undelete.is_some() {
+                map.entry(a.symbol.clone()).or_default();
+            }
             let unknown = |c: &Call| {
                 let body = c.body.as_ref().and_then(|b| resolve(b, &map).err());
                 body.or_else(|| resolve_text(&c.target, &map).err())

@@ -246,6 +246,8 @@ fn unique(mut objects: Vec<ConfigObject>) -> Vec<ConfigObject> {
 struct Symbols {
     by_id: HashMap<String, String>,
     by_symbol: BTreeMap<String, String>,
+    /// In small letters.
+    taken: HashMap<String, String>,
     used: BTreeSet<String>,
 }
 
@@ -257,11 +259,13 @@ impl Symbols {
         }
         let mut symbol = format!("@{kind}/{name}");
         let mut n = 1;
-        while self.by_symbol.get(&symbol).is_some_and(|other| *other != id) {
+        // Another case is no other name: the directory lets both be.
+        while self.taken.get(&symbol.to_lowercase()).is_some_and(|other| *other != id) {
             n += 1;
             symbol = format!("@{kind}/{name} ({n})");
         }
         self.by_id.insert(id.clone(), symbol.clone());
+        self.taken.insert(symbol.to_lowercase(), id.clone());
         self.by_symbol.entry(symbol).or_insert(id);
     }
 

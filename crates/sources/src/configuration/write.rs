@@ -74,6 +74,13 @@ pub const SETTERS: &[Setter] = &[
         ..set("identity/authentication-strengths", "policies/authenticationStrengthPolicies", How::Many, CONDITIONAL_ACCESS)
     },
     set("identity/authentication-contexts", "identity/conditionalAccess/authenticationContextClassReferences", How::Many, CONDITIONAL_ACCESS),
+    Setter {
+        fixed: &[
+            ("keyCredentials", "a credential that was lost can only be made anew by its owner"),
+            ("passwordCredentials", "a secret that was lost can only be made anew by its owner"),
+        ],
+        ..soft(set("applications/registrations", "applications", How::Many, "Application.ReadWrite.All"), DELETED)
+    },
     soft(
         set("identity/conditional-access-policies", "identity/conditionalAccess/policies", How::Many, CONDITIONAL_ACCESS),
         "identity/conditionalAccess/deletedItems/policies/{id}/restore",
@@ -96,13 +103,6 @@ pub const SETTERS: &[Setter] = &[
     set("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", How::Many, APPLICATION_POLICIES),
     set("applications/default-management-policy", "policies/defaultAppManagementPolicy", How::One, APPLICATION_POLICIES),
     set("applications/management-policies", "policies/appManagementPolicies", How::Many, APPLICATION_POLICIES),
-    Setter {
-        fixed: &[
-            ("keyCredentials", "a credential that was lost can only be made anew by its owner"),
-            ("passwordCredentials", "a secret that was lost can only be made anew by its owner"),
-        ],
-        ..soft(set("applications/registrations", "applications", How::Many, "Application.ReadWrite.All"), DELETED)
-    },
     set("applications/delegated-grants", "oauth2PermissionGrants", How::Many, "DelegatedPermissionGrant.ReadWrite.All"),
     set("applications/permissions", "servicePrincipals/{application}/appRoleAssignments", How::DeleteOnly, "AppRoleAssignment.ReadWrite.All"),
     set("roles/assignments", "roleManagement/directory/roleAssignments", How::Given, "RoleManagement.ReadWrite.Directory"),
