@@ -15,7 +15,7 @@ use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use strongroom_graph::ErrorKind;
 use strongroom_guards::{Report, Verdict, judge};
-use strongroom_model::{CollectionState, ConfigCollection, Configuration};
+use strongroom_model::{CollectionState, ConfigCollection, Configuration, is_guid};
 use strongroom_sources::{
     Client,
     configuration::{MANAGED, With, read, remove_itself},
@@ -247,15 +247,10 @@ fn escape(text: &str) -> String {
 }
 
 /// One page that needs nothing else.
-/// Whether this is an id, that nobody knows a school by.
-fn is_id(name: &str) -> bool {
-    name.len() == 36 && name.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
-}
-
 fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
     // A tenant that was named by its id is called by its name.
     let organization = found.collections.get("directory/organization").and_then(|c| c.objects.first()).and_then(|o| o.body["displayName"].as_str());
-    let name = organization.filter(|_| is_id(&found.tenant)).unwrap_or(&found.tenant).to_owned();
+    let name = organization.filter(|_| is_guid(&found.tenant)).unwrap_or(&found.tenant).to_owned();
     let school = School { name, secure_score: secure_score(found), report: Ok(report.clone()), blind: false };
     let whole = export::html(&[school], &today().to_string());
     let mut more = String::from("<h2>What no backup covers</h2>\n<p>Whoever keeps the copies: these do not come back, or come back otherwise.</p>\n<dl>\n");

@@ -34,7 +34,7 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
     for symbol in f.emergency_users() {
         let mut faults = Vec::new();
         let user = users.iter().find(|u| format!("@users/{}", u.name).to_lowercase() == *symbol);
-        if !rulers.contains(symbol) || for_a_time(f, symbol) {
+        if !rulers.contains(symbol) || for_a_time(f, symbol)? {
             faults.push("is not Global Administrator at all times".to_owned());
         }
         if user.is_none() && faults.is_empty() {
@@ -65,8 +65,13 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
 }
 
 /// Whether the role was only activated, or ends.
-fn for_a_time(f: &Facts<'_>, symbol: &str) -> bool {
-    let groups = f.many("directory/referenced-groups").unwrap_or_default();
+fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
+    // Where roles are not managed there are no schedules, and what is assigned stays. What was not read is not known to stay.
+    const SCHEDULES: &str = "roles/active-schedules";
+    if f.configuration.collections.get(SCHEDULES).is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. })) {
+        return Ok(false);
+    }
+    let groups = f.many("directory/referenced-groups")?;
     let is_member = |group: &str| {
         let members = groups.iter().filter(|g| g.name == group).filter_map(|g| g.body["members"].as_array()).flatten();
         members.filter_map(|m| m.as_str()).any(|m| m.eq_ignore_ascii_case(symbol))
@@ -79,9 +84,8 @@ fn for_a_time(f: &Facts<'_>, symbol: &str) -> bool {
         let expiration = &o.body["scheduleInfo"]["expiration"]["type"];
         o.body["assignmentType"] == "Activated" || expiration.as_str().is_some_and(|t| t != "noExpiration" && t != "notSpecified")
     };
-    // Where roles are not managed there are no schedules, and what is assigned stays.
-    let its: Vec<&ConfigObject> = f.many("roles/active-schedules").unwrap_or_default().iter().filter(its).collect();
-    !its.is_empty() && its.into_iter().all(ends)
+    let its: Vec<&ConfigObject> = f.many(SCHEDULES)?.iter().filter(its).collect();
+    Ok(!its.is_empty() && its.into_iter().all(ends))
 }
 
 /// Whether some method is on, for this account among others.

@@ -209,10 +209,14 @@ impl Configuration {
 /// Collections whose objects are people and groups, and what their symbols begin with.
 const KNOWN_BY_ID: &[(&str, &str)] = &[("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")];
 
+/// Whether a text has the form of a GUID.
+pub fn is_guid(s: &str) -> bool {
+    s.len() == 36 && s.bytes().enumerate().all(|(n, b)| if [8, 13, 18, 23].contains(&n) { b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
 /// Whether a symbol stands for somebody whose name alone is no proof. Applications of others are called by their own id.
 pub fn is_principal(symbol: &str) -> bool {
-    let is_id = |name: &str| name.len() == 36 && name.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
-    symbol.starts_with("@users/") || symbol.starts_with("@groups/") || symbol.strip_prefix("@service-principals/").is_some_and(|name| !is_id(name))
+    symbol.starts_with("@users/") || symbol.starts_with("@groups/") || symbol.strip_prefix("@service-principals/").is_some_and(|name| !is_guid(name))
 }
 
 /// What symbols of one configuration are called in another.

@@ -14,7 +14,7 @@ mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, Severity};
 pub use clock::{Clock, Sleep};
-pub use configuration::{AuditEntry, CollectionState, ConfigCollection, ConfigObject, Configuration, Words, is_principal};
+pub use configuration::{AuditEntry, CollectionState, ConfigCollection, ConfigObject, Configuration, Words, is_guid, is_principal};
 pub use facts::{FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending};
 pub use names::{MAX_NAME_BYTES, day_folder, digest_id, fit_name, message_name, short_id};
 pub use progress::{Progress, Silent};

@@ -14,6 +14,7 @@ fn kept() -> Tenant {
         .many("directory/privileged-users", vec![("last@x.example", account(true, Value::Null)), ("other@x.example", account(true, Value::Null))])
         .many("directory/referenced-groups", vec![("Emergency access", json!({"members": ["@users/last@x.example", "@users/Other@x.example"]}))])
         .many("directory/domains", vec![("x.example", json!({"authenticationType": "Managed"}))])
+        .many("roles/active-schedules", vec![])
         .one(
             "identity/authentication-methods",
             json!({"authenticationMethodConfigurations": [
@@ -59,6 +60,14 @@ fn never_passes_without_its_data() {
     skips(ID, kept().without("directory/privileged-users", "accountEnabled"));
     skips(ID, kept().without("directory/privileged-users", "onPremisesSyncEnabled"));
     skips(ID, methods(json!([{"id": "Fido2", "state": "enabled", "includeTargets": [{"id": "@groups/Staff"}], "excludeTargets": []}])));
+    // Whether the role ends is not known where its schedules were not read; where roles are not managed none ends.
+    let with = |state: CollectionState| {
+        let mut t = kept();
+        t.configuration.collections.get_mut("roles/active-schedules").unwrap().state = state;
+        t
+    };
+    skips(ID, with(CollectionState::Failed { why: "the service was away".into(), kept: false }));
+    super::passes(ID, with(CollectionState::NotLicensed { why: "Entra ID P2".into() }));
     let unsure = json!([{"id": "Fido2", "state": "enabled", "includeTargets": [{"id": "all_users"}], "excludeTargets": [{"id": "@groups/Staff"}]}]);
     skips(ID, methods(unsure));
 }

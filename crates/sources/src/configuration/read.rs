@@ -4,14 +4,14 @@ use super::{
     Collected, MICROSOFT_TENANT, Raw,
     catalog::{CATALOG, Collector, NO_API, Shape},
     managed, settle,
-    settle::{Principal, is_guid},
+    settle::Principal,
 };
 use crate::{Client, Error, ErrorKind, escape};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_graph::{Request, Scope};
-use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress};
+use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress, is_guid};
 
 /// Collections asked for at once; the budgets of their scopes hold them back further.
 const AT_ONCE: usize = 8;

@@ -6,7 +6,7 @@ use super::{
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
+use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration, is_guid};
 
 /// Properties that change without anybody changing a setting, wherever they stand.
 pub const EVERYWHERE: &[&str] = &[
@@ -295,9 +295,4 @@ impl Symbols {
         self.used.insert(symbol.clone());
         Some(format!("{}{symbol}{}", &s[..at], &s[at + 36..]))
     }
-}
-
-/// Whether a text has the form of a GUID.
-pub(super) fn is_guid(s: &str) -> bool {
-    s.len() == 36 && s.bytes().enumerate().all(|(n, b)| if [8, 13, 18, 23].contains(&n) { b == b'-' } else { b.is_ascii_hexdigit() })
 }
