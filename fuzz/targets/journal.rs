@@ -1,6 +1,7 @@
 #![no_main]
 use std::sync::LazyLock;
 
-static SCRATCH: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder"));
+static SCRATCH: LazyLock<tempfile::TempDir> = LazyLock::new(||
+    tempfile::tempdir().expect("a folder"));
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_vault::doors::journal(bytes, SCRATCH.path()));

@@ -1,6 +1,8 @@
 #![no_main]
 use std::sync::LazyLock;
 
-static SCRATCH: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder"));
+static SCRATCH: LazyLock<tempfile::TempDir> = LazyLock::new(||
+    tempfile::tempdir().expect("a folder"));
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::doors::unpacked(bytes, SCRATCH.path()));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| strongroom_repository::doors::unpacked(bytes,
+    SCRATCH.path()));

@@ -33,7 +33,14 @@ fn who() -> Writer {
 fn read(runtime: &tokio::runtime::Runtime, dir: &Path) -> (Vec<Configuration>, Value) {
     let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
     for care in [Care::Hardened, Care::Sloppy] {
-        sim.seed(&SeedPlan { people: Some(12), messages_per_mailbox: Some(1), scale: 0.3, care, ..SeedPlan::default() }).unwrap();
+        sim.seed(&SeedPlan {
+            people: Some(12),
+            messages_per_mailbox: Some(1),
+            scale: 0.3,
+            care,
+            ..SeedPlan::default()
+        })
+        .unwrap();
     }
     let server = runtime.block_on(sim.serve(Addresses::default(), dir)).unwrap();
     sim.control("POST", "/sim/settings", "", br#"{"throttle": "published"}"#);
@@ -46,22 +53,38 @@ fn read(runtime: &tokio::runtime::Runtime, dir: &Path) -> (Vec<Configuration>, V
             graph: server.ready.https.parse().unwrap(),
             tenant: t.tenant_id.clone(),
             application_id: app.application_id.clone(),
-            credential: Credential::Certificate { pem: std::fs::read_to_string(&app.certificate_file).unwrap().into() },
+            credential: Credential::Certificate {
+                pem: std::fs::read_to_string(&app.certificate_file).unwrap().into(),
+            },
             ca_file: Some(server.ready.ca_file.clone().into()),
             user_agent: "NONISV|Strongroom|bench".into(),
         };
         let patience = Patience { tries: 6, pause_ms: 200, throttled_s_max: 600 };
-        let client = Client::new(settings, Arc::new(TokioClock), Arc::new(Budget::new(true)), patience).unwrap();
+        let client =
+            Client::new(settings, Arc::new(TokioClock), Arc::new(Budget::new(true)), patience)
+                .unwrap();
         let began = Instant::now();
-        all.push(runtime.block_on(strongroom_sources::configuration::read(&client, "school", With::Managed, &Silent)).unwrap());
-        figures = json!({"requests": client.stats().requests, "throttled": client.budget().report().throttled, "seconds": began.elapsed().as_secs_f64()});
+        all.push(
+            runtime
+                .block_on(strongroom_sources::configuration::read(
+                    &client,
+                    "school",
+                    With::Managed,
+                    &Silent,
+                ))
+                .unwrap(),
+        );
+        figures = json!({"requests": client.stats().requests,
+            "throttled": client.budget().report().throttled,
+            "seconds": began.elapsed().as_secs_f64()});
     }
     (all, figures)
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let count: usize = args.windows(2).find(|w| w[0] == "--tenants").map_or(500, |w| w[1].parse().unwrap());
+    let count: usize =
+        args.windows(2).find(|w| w[0] == "--tenants").map_or(500, |w| w[1].parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let (kinds, collection) = read(&runtime, &dir.path().join("sim"));
@@ -69,7 +92,14 @@ fn main() {
     let store = |n: usize| Arc::new(LocalDir::new(dir.path().join(format!("r{n}"))));
     let cache = dir.path().join("cache");
     // One key for all of them: a password each would be measured otherwise.
-    let first = Repository::init(Arc::new(LocalDir::new(dir.path().join("first"))), &"bench".to_owned().into(), &cache, who(), jiff::Timestamp::now()).unwrap();
+    let first = Repository::init(
+        Arc::new(LocalDir::new(dir.path().join("first"))),
+        &"bench".to_owned().into(),
+        &cache,
+        who(),
+        jiff::Timestamp::now(),
+    )
+    .unwrap();
     let key: &MasterKey = first.key();
     for n in 0..count {
         Repository::make(store(n), key).unwrap();
@@ -92,9 +122,13 @@ fn main() {
                         return;
                     }
                     let repo = Repository::with_key(store(n), key.clone(), &cache, who()).unwrap();
-                    let (_, found) = configuration::latest(&repo, &format!("school{n}")).unwrap().unwrap();
+                    let (_, found) =
+                        configuration::latest(&repo, &format!("school{n}")).unwrap().unwrap();
                     let report = judge(&found, &Exceptions::default(), Vec::new(), today);
-                    failing.fetch_add(report.findings.iter().filter(|f| f.verdict == Verdict::Failed).count(), Ordering::Relaxed);
+                    failing.fetch_add(
+                        report.findings.iter().filter(|f| f.verdict == Verdict::Failed).count(),
+                        Ordering::Relaxed,
+                    );
                 }
             });
         }
@@ -102,7 +136,12 @@ fn main() {
     let seconds = began.elapsed().as_secs_f64();
     let began = Instant::now();
     for n in 0..count {
-        std::hint::black_box(judge(&kinds[n % kinds.len()], &Exceptions::default(), Vec::new(), today));
+        std::hint::black_box(judge(
+            &kinds[n % kinds.len()],
+            &Exceptions::default(),
+            Vec::new(),
+            today,
+        ));
     }
     let rules_alone = began.elapsed().as_secs_f64();
     let result = json!({
@@ -115,10 +154,12 @@ fn main() {
         "peak_memory_mib": peak_mib(),
         "peak_memory_mib_before": before_mib,
         "failing_verdicts": failing.into_inner(),
-        "note": "keys are at hand, as in a process that stays; a password costs scrypt for each repository on top",
+        "note": "keys are at hand, as in a process that stays; a password costs scrypt for each \
+            repository on top",
     });
     println!("{result}");
-    let path = format!("benches/results/fleet-{}.json", jiff::Timestamp::now().strftime("%Y-%m-%d"));
+    let path =
+        format!("benches/results/fleet-{}.json", jiff::Timestamp::now().strftime("%Y-%m-%d"));
     std::fs::write(&path, format!("{}\n", serde_json::to_string_pretty(&result).unwrap())).unwrap();
     println!("{path}");
 }

@@ -1,4 +1,5 @@
-//! `strongroom assess`: the first meeting with a school. Reads once, writes one page, keeps nothing, and removes its own consent.
+//! `strongroom assess`: the first meeting with a school. Reads once, writes one page, keeps
+//! nothing, and removes its own consent.
 
 use crate::{
     Global,
@@ -24,7 +25,8 @@ use url::Url;
 
 #[derive(Args)]
 pub(crate) struct Assess {
-    /// The school's tenant id, or one of its domains; without it the configuration's tenant is assessed.
+    /// The school's tenant id, or one of its domains; without it the configuration's tenant is
+    /// assessed.
     #[arg(long, requires = "application_id", requires = "certificate_file")]
     tenant_id: Option<String>,
     /// The application that the school consented to.
@@ -68,20 +70,29 @@ struct Who {
 
 fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
     let Some(id) = &args.tenant_id else {
-        let base = Config::read(&global.config).context("without --tenant-id, --application-id and --certificate-file a configuration says who is assessed")?;
+        let base = Config::read(&global.config).context(
+            "without --tenant-id, --application-id and \
+            --certificate-file a configuration says who is assessed",
+        )?;
         let tenant = base.tenant(global.tenant.as_deref())?.clone();
         return Ok(Who { base, tenant });
     };
     if let Some(name) = &global.tenant {
-        bail!("--tenant {name} is a school of the configuration and --tenant-id one that it does not know; give one of them");
+        bail!(
+            "--tenant {name} is a school of the configuration and --tenant-id one that it does not \
+             know; give one of them"
+        );
     }
     for (url, what) in [(&args.authority, "--authority"), (&args.graph, "--graph")] {
         if url.scheme() != "https" {
             bail!("{what} is {url}; credentials need https");
         }
     }
-    let identity =
-        Identity { application_id: args.application_id.clone().unwrap_or_default(), certificate_file: args.certificate_file.clone(), secret_file: None };
+    let identity = Identity {
+        application_id: args.application_id.clone().unwrap_or_default(),
+        certificate_file: args.certificate_file.clone(),
+        secret_file: None,
+    };
     let tenant = Tenant {
         name: id.clone(),
         tenant_id: id.clone(),
@@ -101,8 +112,13 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
 
 pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32> {
     let who = who(global, &args)?;
-    // A page that cannot be written is better known before a school is asked; what stands there stays until there is another.
-    std::fs::OpenOptions::new().create(true).append(true).open(&args.out).with_context(|| format!("{} cannot be written", args.out.display()))?;
+    // A page that cannot be written is better known before a school is asked; what stands there
+    // stays until there is another.
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&args.out)
+        .with_context(|| format!("{} cannot be written", args.out.display()))?;
     // A school of the configuration stays, and its backup with it.
     let known = args.tenant_id.is_none() || backs_up(global, args.application_id.as_deref());
     let exceptions = exceptions(&who.base, who.tenant.exceptions.as_ref())?;
@@ -113,8 +129,10 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
     bar.finish();
     let (found, waited) = found?;
     let report = judge(&found, &exceptions, Vec::new(), today());
-    let put =
-        |consent: &Consent| std::fs::write(&args.out, page(&found, &report, consent)).with_context(|| format!("{} cannot be written", args.out.display()));
+    let put = |consent: &Consent| {
+        std::fs::write(&args.out, page(&found, &report, consent))
+            .with_context(|| format!("{} cannot be written", args.out.display()))
+    };
     // The page first: after the consent is gone nobody looks a second time.
     put(&Consent::Stays("its removal was not yet tried when this page was written".to_owned()))?;
     let consent = match args.keep_consent || known {
@@ -123,29 +141,40 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
     };
     let blind = found.collections.values().filter(|c| c.state.is_blind()).count();
     put(&consent)?;
-    let seconds = (open::real_clock().now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
+    let seconds =
+        (open::real_clock().now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
     let failed = report.counts.get(&Verdict::Failed).copied().unwrap_or(0);
     if global.json {
         let value = json!({
-            "tenant": who.tenant.name, "score": report.score, "counts": report.counts, "findings": report.findings, "out": args.out, "seconds": seconds,
-            "collections_not_read": blind, "consent": consent.word(), "consent_why": consent.why(), "requests": client.stats().requests,
+            "tenant": who.tenant.name, "score": report.score, "counts": report.counts,
+                "findings": report.findings, "out": args.out, "seconds": seconds,
+            "collections_not_read": blind, "consent": consent.word(), "consent_why": consent.why(),
+                "requests": client.stats().requests,
         });
         println!("{value}");
     } else {
         println!(
-            "{}: score {}, {failed} rules failed, {blind} collections could not be read; {} requests, {}",
+            "{}: score {}, {failed} rules failed, {blind} collections could not be read; {} \
+             requests, {}",
             who.tenant.name,
             report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
             client.stats().requests,
             output::seconds(seconds)
         );
         if !waited && !args.quick {
-            println!("Exchange, Teams and Purview did not answer within {} minutes and are left out", MINUTES_MAX - RESERVE_MINUTES);
+            println!(
+                "Exchange, Teams and Purview did not answer within {} minutes and are left out",
+                MINUTES_MAX - RESERVE_MINUTES
+            );
         }
         match &consent {
-            Consent::Removed => println!("the consent is removed: the application can no longer sign in"),
+            Consent::Removed => {
+                println!("the consent is removed: the application can no longer sign in")
+            }
             Consent::Kept => println!("the consent stays"),
-            Consent::Stays(why) => println!("{}", output::alarm(&format!("THE CONSENT STAYS: {why}; {BY_HAND}"))),
+            Consent::Stays(why) => {
+                println!("{}", output::alarm(&format!("THE CONSENT STAYS: {why}; {BY_HAND}")))
+            }
         }
         println!("the page is {}", args.out.display());
     }
@@ -153,10 +182,17 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
 }
 
 /// Reads the configuration; whether the slow part came in time.
-async fn look(client: &Client, name: &str, quick: bool, bar: &Arc<Bar>) -> anyhow::Result<(Configuration, bool)> {
+async fn look(
+    client: &Client,
+    name: &str,
+    quick: bool,
+    bar: &Arc<Bar>,
+) -> anyhow::Result<(Configuration, bool)> {
     if !quick {
         let limit = Duration::from_secs((MINUTES_MAX - RESERVE_MINUTES) * 60);
-        if let Ok(found) = tokio::time::timeout(limit, read(client, name, With::Managed, bar.as_ref())).await {
+        if let Ok(found) =
+            tokio::time::timeout(limit, read(client, name, With::Managed, bar.as_ref())).await
+        {
             return Ok((found?, true));
         }
     }
@@ -165,9 +201,14 @@ async fn look(client: &Client, name: &str, quick: bool, bar: &Arc<Bar>) -> anyho
     for m in MANAGED {
         let state = match quick {
             true => CollectionState::NoApi { why: "left out, as --quick asks".to_owned() },
-            false => CollectionState::Failed { why: format!("no answer within {} minutes", MINUTES_MAX - RESERVE_MINUTES), kept: false },
+            false => CollectionState::Failed {
+                why: format!("no answer within {} minutes", MINUTES_MAX - RESERVE_MINUTES),
+                kept: false,
+            },
         };
-        found.collections.insert(m.collector.name.to_owned(), ConfigCollection { state, objects: Vec::new() });
+        found
+            .collections
+            .insert(m.collector.name.to_owned(), ConfigCollection { state, objects: Vec::new() });
     }
     Ok((found, false))
 }
@@ -175,7 +216,11 @@ async fn look(client: &Client, name: &str, quick: bool, bar: &Arc<Bar>) -> anyho
 /// Whether the configuration, where there is one, names this application as one of a school's.
 fn backs_up(global: &Global, application_id: Option<&str>) -> bool {
     let Ok(config) = Config::read(&global.config) else { return false };
-    let mut ids = config.tenants.iter().flat_map(|t| t.identities.values()).map(|i| i.application_id.as_str());
+    let mut ids = config
+        .tenants
+        .iter()
+        .flat_map(|t| t.identities.values())
+        .map(|i| i.application_id.as_str());
     ids.any(|id| application_id.is_some_and(|a| a.eq_ignore_ascii_case(id)))
 }
 
@@ -186,7 +231,8 @@ enum Consent {
     Stays(String),
 }
 
-const BY_HAND: &str = "an administrator of the school deletes it under Entra admin center, Enterprise applications";
+const BY_HAND: &str =
+    "an administrator of the school deletes it under Entra admin center, Enterprise applications";
 
 impl Consent {
     fn word(&self) -> &'static str {
@@ -204,20 +250,35 @@ impl Consent {
 
 /// Removes the application from the tenant, and proves it: a new sign-in must be refused.
 async fn leave(who: &Who, client: &Client) -> Consent {
-    let Some(id) = who.tenant.identities.get("read").map(|i| i.application_id.as_str()) else { return Consent::Kept };
+    let Some(id) = who.tenant.identities.get("read").map(|i| i.application_id.as_str()) else {
+        return Consent::Kept;
+    };
     if let Err(e) = remove_itself(client, id).await {
         return Consent::Stays(match e.kind {
-            ErrorKind::Denied => "the application may not remove itself; it needs Application.ReadWrite.OwnedBy and to be its own owner".to_owned(),
+            ErrorKind::Denied => "the application may not remove itself; it needs \
+                Application.ReadWrite.OwnedBy and to be its own owner"
+                .to_owned(),
             _ => e.text,
         });
     }
     let again = open::client(&who.base, &who.tenant, "read", open::real_clock());
     let answer = match again {
-        Ok(fresh) => fresh.json::<serde_json::Value>(&strongroom_graph::Request::get(strongroom_graph::Scope::Directory, "organization?$select=id")).await,
+        Ok(fresh) => {
+            fresh
+                .json::<serde_json::Value>(&strongroom_graph::Request::get(
+                    strongroom_graph::Scope::Directory,
+                    "organization?$select=id",
+                ))
+                .await
+        }
         Err(e) => return Consent::Stays(format!("whether it is gone could not be tried: {e:#}")),
     };
     match answer {
-        Err(e) if matches!(e.kind, ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused) => Consent::Removed,
+        Err(e)
+            if matches!(e.kind, ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused) =>
+        {
+            Consent::Removed
+        }
         Err(e) => Consent::Stays(format!("whether it is gone could not be seen: {}", e.text)),
         Ok(_) => Consent::Stays("it was removed, and can sign in still".to_owned()),
     }
@@ -227,18 +288,35 @@ async fn leave(who: &Who, client: &Client) -> Consent {
 const UNCOVERED: &[(&str, &str)] = &[
     (
         "Passwords, passkeys and registered phones of people",
-        "no interface gives them; after a loss everybody registers anew. Keep emergency accounts with keys in a safe.",
+        "no interface gives them; after a loss everybody registers anew. Keep emergency accounts \
+         with keys in a safe.",
     ),
-    ("Secrets and private keys of applications", "Microsoft never shows them again; keep them where they were made."),
-    ("BitLocker keys of devices that were deleted", "they go with the device object. Keep a copy before devices are removed."),
-    ("The addresses of sharing links, and authors and numbers of file versions", "what is put back gets new ones."),
-    ("Sign-in and audit logs older than 7, 30 or 180 days", "Microsoft deletes them by licence; send them to a place of the school's own."),
+    (
+        "Secrets and private keys of applications",
+        "Microsoft never shows them again; keep them where they were made.",
+    ),
+    (
+        "BitLocker keys of devices that were deleted",
+        "they go with the device object. Keep a copy before devices are removed.",
+    ),
+    (
+        "The addresses of sharing links, and authors and numbers of file versions",
+        "what is put back gets new ones.",
+    ),
+    (
+        "Sign-in and audit logs older than 7, 30 or 180 days",
+        "Microsoft deletes them by licence; send them to a place of the school's own.",
+    ),
     (
         "Power Platform: apps, flows and their connections; Power BI",
-        "they have interfaces of their own that no backup of Microsoft 365 reads; export solutions.",
+        "they have interfaces of their own that no backup of Microsoft 365 reads; export \
+         solutions.",
     ),
     ("Public folders of Exchange", "Graph does not have them."),
-    ("Content under encryption with the school's own keys", "without the keys a copy is noise; keep the keys apart."),
+    (
+        "Content under encryption with the school's own keys",
+        "without the keys a copy is noise; keep the keys apart.",
+    ),
     ("OneNote notebooks as packages", "access without a person ended in 2025."),
 ];
 
@@ -249,20 +327,38 @@ fn escape(text: &str) -> String {
 /// One page that needs nothing else.
 fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
     // A tenant that was named by its id is called by its name.
-    let organization = found.collections.get("directory/organization").and_then(|c| c.objects.first()).and_then(|o| o.body["displayName"].as_str());
+    let organization = found
+        .collections
+        .get("directory/organization")
+        .and_then(|c| c.objects.first())
+        .and_then(|o| o.body["displayName"].as_str());
     let name = organization.filter(|_| is_guid(&found.tenant)).unwrap_or(&found.tenant).to_owned();
-    let school = School { name, secure_score: secure_score(found), report: Ok(report.clone()), blind: false };
+    let school = School {
+        name,
+        secure_score: secure_score(found),
+        report: Ok(report.clone()),
+        blind: false,
+    };
     let whole = export::html(&[school], &today().to_string());
-    let mut more = String::from("<h2>What no backup covers</h2>\n<p>Whoever keeps the copies: these do not come back, or come back otherwise.</p>\n<dl>\n");
+    let mut more = String::from(
+        "<h2>What no backup covers</h2>\n<p>Whoever keeps the copies: these do not come back, or \
+         come back otherwise.</p>\n<dl>\n",
+    );
     for (what, why) in UNCOVERED {
-        more.push_str(&format!("<dt><strong>{}</strong></dt><dd>{}</dd>\n", escape(what), escape(why)));
+        more.push_str(&format!(
+            "<dt><strong>{}</strong></dt><dd>{}</dd>\n",
+            escape(what),
+            escape(why)
+        ));
     }
     more.push_str("</dl>\n<h2>What was not seen</h2>\n");
     let unseen: Vec<String> = found
         .collections
         .iter()
         .filter(|(_, c)| c.state != CollectionState::Collected)
-        .map(|(name, c)| format!("<li><code>{}</code>: {}</li>\n", escape(name), escape(&c.state.lack())))
+        .map(|(name, c)| {
+            format!("<li><code>{}</code>: {}</li>\n", escape(name), escape(&c.state.lack()))
+        })
         .collect();
     more.push_str(&if unseen.is_empty() {
         "<p>Everything that was asked for was answered.</p>\n".to_owned()
@@ -271,10 +367,18 @@ fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
     });
     more.push_str("<h2>The consent</h2>\n<p>");
     more.push_str(&match consent {
-        Consent::Removed => "The application that read all this has removed itself; a new sign-in was refused.".to_owned(),
-        Consent::Kept => "The application that read all this stays in the tenant, as agreed.".to_owned(),
+        Consent::Removed => "The application that read all this has removed itself; a new sign-in \
+            was refused."
+            .to_owned(),
+        Consent::Kept => {
+            "The application that read all this stays in the tenant, as agreed.".to_owned()
+        }
         Consent::Stays(why) => {
-            format!("<strong class=\"critical\">The application that read all this is still in the tenant</strong>: {}; {BY_HAND}.", escape(why))
+            format!(
+                "<strong class=\"critical\">The application that read all this is still in the \
+                tenant</strong>: {}; {BY_HAND}.",
+                escape(why)
+            )
         }
     });
     more.push_str("</p>\n");

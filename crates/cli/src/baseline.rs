@@ -1,4 +1,5 @@
-//! Baselines: settings that many schools share, planned for all, applied to one first, then to the others.
+//! Baselines: settings that many schools share, planned for all, applied to one first, then to the
+//! others.
 
 use crate::{
     Global,
@@ -41,10 +42,12 @@ pub(crate) struct Which {
 pub(crate) struct Apply {
     /// The baseline.
     name: String,
-    /// The tenant that goes first; the first of the configuration by default. --tenant takes that one alone.
+    /// The tenant that goes first; the first of the configuration by default. --tenant takes that
+    /// one alone.
     #[arg(long)]
     first: Option<String>,
-    /// Conditional Access policies that are made or switched on only report, until somebody switches them on.
+    /// Conditional Access policies that are made or switched on only report, until somebody
+    /// switches them on.
     #[arg(long)]
     report_only: bool,
     /// Do not ask.
@@ -57,17 +60,25 @@ pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyho
     let config = if global.config.exists() { Some(Config::read(&global.config)?) } else { None };
     let all = known(config.as_ref())?;
     let named = |name: &str| {
-        all.iter()
-            .find(|b| b.name == name)
-            .with_context(|| format!("there is no baseline {name:?}, only: {}", all.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ")))
+        all.iter().find(|b| b.name == name).with_context(|| {
+            format!(
+                "there is no baseline {name:?}, only: {}",
+                all.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ")
+            )
+        })
     };
     match command {
         BaselineCommand::List if global.json => println!("{}", serde_json::to_string(&all)?),
         BaselineCommand::List => {
-            let rows: Vec<Vec<String>> = all.iter().map(|b| vec![b.name.clone(), b.chosen().len().to_string(), b.title.clone()]).collect();
+            let rows: Vec<Vec<String>> = all
+                .iter()
+                .map(|b| vec![b.name.clone(), b.chosen().len().to_string(), b.title.clone()])
+                .collect();
             print!("{}", output::table(&["baseline", "objects", "what for"], &rows));
         }
-        BaselineCommand::Show { name } => println!("{}", serde_json::to_string_pretty(named(&name)?)?),
+        BaselineCommand::Show { name } => {
+            println!("{}", serde_json::to_string_pretty(named(&name)?)?)
+        }
         BaselineCommand::Plan(a) => return plans(global, named(&a.name)?).await,
         BaselineCommand::Apply(a) => return apply(global, named(&a.name)?, &a).await,
     }
@@ -76,23 +87,34 @@ pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyho
 
 /// The baseline of this name.
 pub(crate) fn named(config: &Config, name: &str) -> anyhow::Result<Baseline> {
-    known(Some(config))?.into_iter().find(|b| b.name == name).with_context(|| format!("there is no baseline {name:?}; `strongroom baseline list` lists them"))
+    known(Some(config))?.into_iter().find(|b| b.name == name).with_context(|| {
+        format!("there is no baseline {name:?}; `strongroom baseline list` lists them")
+    })
 }
 
 /// Those of the program, and those of the configuration's folder.
 pub(crate) fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
     let mut all = Baseline::built_in();
-    let Some((config, dir)) = config.and_then(|c| Some((c, c.baselines_dir.as_ref()?))) else { return Ok(all) };
+    let Some((config, dir)) = config.and_then(|c| Some((c, c.baselines_dir.as_ref()?))) else {
+        return Ok(all);
+    };
     let dir = config.path(dir);
-    let entries = std::fs::read_dir(&dir).with_context(|| format!("the folder of baselines {} cannot be read", dir.display()))?;
+    let entries = std::fs::read_dir(&dir)
+        .with_context(|| format!("the folder of baselines {} cannot be read", dir.display()))?;
     let mut files: Vec<_> = entries.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     files.retain(|f| f.extension().is_some_and(|e| e == "json"));
     files.sort();
     for file in files {
-        let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let one = Baseline::parse(&text).map_err(|e| anyhow::anyhow!("the baseline {} is wrong: {e}", file.display()))?;
+        let text = std::fs::read_to_string(&file)
+            .with_context(|| format!("{} cannot be read", file.display()))?;
+        let one = Baseline::parse(&text)
+            .map_err(|e| anyhow::anyhow!("the baseline {} is wrong: {e}", file.display()))?;
         if all.iter().any(|b| b.name == one.name) {
-            bail!("the baseline {} has the name {}, which another has too", file.display(), one.name);
+            bail!(
+                "the baseline {} has the name {}, which another has too",
+                file.display(),
+                one.name
+            );
         }
         all.push(one);
     }
@@ -112,12 +134,23 @@ struct Planned<'c> {
     plan: RestorePlan,
 }
 
-async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, baseline: &Baseline, report_only: bool) -> anyhow::Result<Planned<'c>> {
+async fn planned<'c>(
+    global: &Global,
+    config: &'c Config,
+    tenant: &'c Tenant,
+    baseline: &Baseline,
+    report_only: bool,
+) -> anyhow::Result<Planned<'c>> {
     // A school that was never snapshotted has no way back: the snapshot is the undo.
-    let repo = open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
+    let repo =
+        open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
     let name = tenant.name.clone();
     let last = open::blocking(move || Ok(latest(&repo, &name)?)).await?.with_context(|| {
-        format!("no configuration of {} was kept yet, so there would be no way back; `strongroom --tenant {0} tenant snapshot` keeps it", tenant.name)
+        format!(
+            "no configuration of {} was kept yet, so there would be no way back; `strongroom \
+            --tenant {0} tenant snapshot` keeps it",
+            tenant.name
+        )
     })?;
     let hand = Hand::new(config, tenant, Some(last.1))?;
     let bar = Bar::new(global.quiet || global.json);
@@ -127,10 +160,18 @@ async fn planned<'c>(global: &Global, config: &'c Config, tenant: &'c Tenant, ba
     let as_read = now.clone();
     let emergency = hand.emergency(&mut now).await?;
     let wanted = baseline.over(&now, &emergency);
-    let options = RestoreOptions { report_only, ..hand.options(&wanted, &now, baseline.chosen()).await? };
+    let options =
+        RestoreOptions { report_only, ..hand.options(&wanted, &now, baseline.chosen()).await? };
     // Collections that were not read hold none of the chosen objects.
     let reach = RestoreOptions {
-        chosen: options.chosen.iter().filter(|c| c.rsplit_once('/').is_some_and(|(at, name)| wanted.object(at, name).is_some())).cloned().collect(),
+        chosen: options
+            .chosen
+            .iter()
+            .filter(|c| {
+                c.rsplit_once('/').is_some_and(|(at, name)| wanted.object(at, name).is_some())
+            })
+            .cloned()
+            .collect(),
         ..options.clone()
     };
     let mut plan = plan(&wanted, &now, &reach)?;
@@ -159,14 +200,22 @@ async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<i32> {
             }
             Ok(p) => {
                 code = if p.plan.cannot.is_empty() { code } else { PARTIAL };
-                println!("{}: {} to set, {} out of reach", tenant.name, p.plan.acts.len(), p.plan.cannot.len());
+                println!(
+                    "{}: {} to set, {} out of reach",
+                    tenant.name,
+                    p.plan.acts.len(),
+                    p.plan.cannot.len()
+                );
                 describe(&p.plan, &p.now, &p.wanted).lines().for_each(|l| println!("  {l}"));
             }
             Err(e) => {
                 code = PARTIAL;
                 match global.json {
                     true => rows.push(json!({"tenant": tenant.name, "error": format!("{e:#}")})),
-                    false => println!("{}", output::alarm(&format!("{}: cannot be planned: {e:#}", tenant.name))),
+                    false => println!(
+                        "{}",
+                        output::alarm(&format!("{}: cannot be planned: {e:#}", tenant.name))
+                    ),
                 }
             }
         }
@@ -181,7 +230,10 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
     let config = Config::read(&global.config)?;
     let mut all = tenants(global, &config)?;
     if let Some(first) = &args.first {
-        let at = all.iter().position(|t| t.name == *first).with_context(|| format!("there is no tenant {first:?} to go first"))?;
+        let at = all
+            .iter()
+            .position(|t| t.name == *first)
+            .with_context(|| format!("there is no tenant {first:?} to go first"))?;
         let first = all.remove(at);
         all.insert(0, first);
     }
@@ -197,20 +249,41 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
             break;
         }
         if n == 0 && rest > 0 && !good {
-            eprintln!("{}", output::alarm(&format!("it did not go well in {}, so the {rest} others were left alone", tenant.name)));
+            eprintln!(
+                "{}",
+                output::alarm(&format!(
+                    "it did not go well in {}, so the {rest} others were left alone",
+                    tenant.name
+                ))
+            );
             break;
         }
-        if n == 0 && rest > 0 && !args.yes && !output::confirm(&format!("It went well in {}. Go on with the {rest} others?", tenant.name))? {
+        if n == 0
+            && rest > 0
+            && !args.yes
+            && !output::confirm(&format!(
+                "It went well in {}. Go on with the {rest} others?",
+                tenant.name
+            ))?
+        {
             break;
         }
     }
-    let code =
-        if rows.iter().all(|(_, r)| r.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole))) && rows.len() == all.len() { 0 } else { PARTIAL };
+    let code = if rows
+        .iter()
+        .all(|(_, r)| r.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole)))
+        && rows.len() == all.len()
+    {
+        0
+    } else {
+        PARTIAL
+    };
     if global.json {
         let shown: Vec<_> = rows
             .iter()
             .map(|(name, r)| match r {
-                Ok(Some(a)) => json!({"tenant": name, "outcomes": a.outcomes, "left": a.left, "no_way_in": a.no_way_in, "unknown": a.unknown}),
+                Ok(Some(a)) => json!({"tenant": name, "outcomes": a.outcomes, "left": a.left,
+                    "no_way_in": a.no_way_in, "unknown": a.unknown}),
                 Ok(None) => json!({"tenant": name, "declined": true}),
                 Err(e) => json!({"tenant": name, "error": e}),
             })
@@ -222,39 +295,99 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
         .iter()
         .map(|(name, r)| match r {
             Ok(Some(a)) => {
-                let set = a.outcomes.iter().filter(|o| o.failed.is_empty() && !o.waits_for_approval).count();
+                let set = a
+                    .outcomes
+                    .iter()
+                    .filter(|o| o.failed.is_empty() && !o.waits_for_approval)
+                    .count();
                 let failed = a.outcomes.iter().filter(|o| !o.failed.is_empty()).count();
                 let waiting = a.outcomes.iter().filter(|o| o.waits_for_approval).count();
-                vec![name.clone(), set.to_string(), failed.to_string(), waiting.to_string(), a.left.len().to_string(), String::new()]
+                vec![
+                    name.clone(),
+                    set.to_string(),
+                    failed.to_string(),
+                    waiting.to_string(),
+                    a.left.len().to_string(),
+                    String::new(),
+                ]
             }
-            Ok(None) => vec![name.clone(), "0".into(), "0".into(), "0".into(), String::new(), "declined".into()],
-            Err(e) => vec![name.clone(), "0".into(), "0".into(), "0".into(), String::new(), e.clone()],
+            Ok(None) => vec![
+                name.clone(),
+                "0".into(),
+                "0".into(),
+                "0".into(),
+                String::new(),
+                "declined".into(),
+            ],
+            Err(e) => {
+                vec![name.clone(), "0".into(), "0".into(), "0".into(), String::new(), e.clone()]
+            }
         })
-        .chain(all.iter().skip(rows.len()).map(|t| vec![t.name.clone(), "0".into(), "0".into(), "0".into(), String::new(), "left alone".into()]))
+        .chain(all.iter().skip(rows.len()).map(|t| {
+            vec![
+                t.name.clone(),
+                "0".into(),
+                "0".into(),
+                "0".into(),
+                String::new(),
+                "left alone".into(),
+            ]
+        }))
         .collect();
-    print!("{}", output::table(&["school", "set", "failed", "waiting", "differ still", "note"], &table));
+    print!(
+        "{}",
+        output::table(&["school", "set", "failed", "waiting", "differ still", "note"], &table)
+    );
     Ok(code)
 }
 
 /// Applies it to one tenant; nothing, when somebody says no.
-async fn one(global: &Global, config: &Config, tenant: &Tenant, baseline: &Baseline, args: &Apply) -> anyhow::Result<Option<Applied>> {
+async fn one(
+    global: &Global,
+    config: &Config,
+    tenant: &Tenant,
+    baseline: &Baseline,
+    args: &Apply,
+) -> anyhow::Result<Option<Applied>> {
     let p = planned(global, config, tenant, baseline, args.report_only).await?;
     if !global.json {
-        println!("{}: {} to set, {} out of reach", tenant.name, p.plan.acts.len(), p.plan.cannot.len());
+        println!(
+            "{}: {} to set, {} out of reach",
+            tenant.name,
+            p.plan.acts.len(),
+            p.plan.cannot.len()
+        );
         print!("{}", describe(&p.plan, &p.now, &p.wanted));
     }
     if p.plan.acts.is_empty() {
         // A school in which nothing can be tried is not one in which all went well.
         let unknown = p.plan.cannot.iter().map(|(what, _)| what.clone()).collect();
-        return Ok(Some(Applied { outcomes: Vec::new(), left: Vec::new(), no_way_in: None, unknown, after: p.as_read }));
+        return Ok(Some(Applied {
+            outcomes: Vec::new(),
+            left: Vec::new(),
+            no_way_in: None,
+            unknown,
+            after: p.as_read,
+        }));
     }
     unasked(global, args.yes)?;
-    if !args.yes && !output::confirm(&format!("Change {} objects of {} as {} says?", p.plan.acts.len(), tenant.name, baseline.name))? {
+    if !args.yes
+        && !output::confirm(&format!(
+            "Change {} objects of {} as {} says?",
+            p.plan.acts.len(),
+            tenant.name,
+            baseline.name
+        ))?
+    {
         return Ok(None);
     }
     // What is, is kept first: it is the way back.
-    let repo = open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
-    let undo = tokio::task::block_in_place(|| keep(&repo, p.as_read.clone(), &open::cache_dir(global), &open::real_clock()))?.to_string();
+    let repo =
+        open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
+    let undo = tokio::task::block_in_place(|| {
+        keep(&repo, p.as_read.clone(), &open::cache_dir(global), &open::real_clock())
+    })?
+    .to_string();
     // The way back is written down before anything is changed.
     let mut record = Record::Applied {
         what: format!("baseline {}", baseline.name),

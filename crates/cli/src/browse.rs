@@ -1,4 +1,5 @@
-//! Commands that look into snapshots: ls, find, cat, diff, history. None reads more content than it shows.
+//! Commands that look into snapshots: ls, find, cat, diff, history. None reads more content than it
+//! shows.
 
 use crate::{Global, commands::snapshot, open, output};
 use anyhow::{Context, bail};
@@ -94,10 +95,19 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
         let show = |path: &str, node: &Node| {
             if json {
                 let facts = node.facts().ok().flatten();
-                println!("{}", json!({"path": path, "dir": node.is_dir(), "size_bytes": node.size_bytes(), "modified": node.modified, "record": facts}));
+                println!(
+                    "{}",
+                    json!({"path": path, "dir": node.is_dir(),
+                    "size_bytes": node.size_bytes(), "modified": node.modified, "record": facts})
+                );
             } else {
-                let size = if node.is_dir() { String::new() } else { output::bytes(node.size_bytes()) };
-                println!("{}  {size:>10}  {path}{}", node.modified.strftime("%Y-%m-%d %H:%M"), if node.is_dir() { "/" } else { "" });
+                let size =
+                    if node.is_dir() { String::new() } else { output::bytes(node.size_bytes()) };
+                println!(
+                    "{}  {size:>10}  {path}{}",
+                    node.modified.strftime("%Y-%m-%d %H:%M"),
+                    if node.is_dir() { "/" } else { "" }
+                );
             }
         };
         match node.kind {
@@ -113,34 +123,54 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
 }
 
 fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
-    let day = || Some(text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
-    text.parse().ok().or_else(day).with_context(|| format!("{text:?} is no day; expected something like 2026-03-01"))
+    let day = || {
+        Some(
+            text.parse::<jiff::civil::Date>()
+                .ok()?
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()?
+                .timestamp(),
+        )
+    };
+    text.parse()
+        .ok()
+        .or_else(day)
+        .with_context(|| format!("{text:?} is no day; expected something like 2026-03-01"))
 }
 
 fn size(text: &str) -> anyhow::Result<u64> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let factor: u64 = match unit.trim().to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
-        "" => 1,
-        "K" => 1 << 10,
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        "T" => 1 << 40,
-        _ => bail!("{text:?} is no size; expected something like 500, 20K, 5M or 1G"),
-    };
-    let n: u64 = number.parse().with_context(|| format!("{text:?} is no size; expected something like 500, 20K, 5M or 1G"))?;
+    let factor: u64 =
+        match unit.trim().to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+            "" => 1,
+            "K" => 1 << 10,
+            "M" => 1 << 20,
+            "G" => 1 << 30,
+            "T" => 1 << 40,
+            _ => bail!("{text:?} is no size; expected something like 500, 20K, 5M or 1G"),
+        };
+    let n: u64 = number.parse().with_context(|| {
+        format!("{text:?} is no size; expected something like 500, 20K, 5M or 1G")
+    })?;
     n.checked_mul(factor).with_context(|| format!("{text:?} is too large"))
 }
 
 fn verdict(text: &str) -> anyhow::Result<Verdict> {
     let all = [Verdict::Clean, Verdict::Suspicious, Verdict::Encrypted];
-    all.into_iter().find(|v| v.as_str() == text).with_context(|| format!("{text:?} is no verdict; there are clean, suspicious and encrypted"))
+    all.into_iter().find(|v| v.as_str() == text).with_context(|| {
+        format!("{text:?} is no verdict; there are clean, suspicious and encrypted")
+    })
 }
 
 impl Find {
     fn query(&self) -> anyhow::Result<Query> {
-        let expression =
-            |e: &String| regex::RegexBuilder::new(e).case_insensitive(true).build().map_err(|e| anyhow::anyhow!("the expression does not work: {e}"));
+        let expression = |e: &String| {
+            regex::RegexBuilder::new(e)
+                .case_insensitive(true)
+                .build()
+                .map_err(|e| anyhow::anyhow!("the expression does not work: {e}"))
+        };
         Ok(Query {
             text: self.text.clone(),
             pattern: self.regex.as_ref().map(expression).transpose()?,
@@ -175,9 +205,21 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
                 let mut about: Vec<String> = Vec::new();
                 about.extend(hit.from.map(|f| format!("from {f}")));
                 about.extend(hit.name.map(|n| format!("{n:?}")));
-                about.extend(hit.verdict.filter(|v| *v != Verdict::Clean).map(|v| output::alarm(v.as_str())));
-                let about = if about.is_empty() { String::new() } else { format!("  ({})", about.join(", ")) };
-                println!("{}  {}  {:>10}  {}{about}", hit.snapshot.short(), hit.modified.strftime("%Y-%m-%d %H:%M"), output::bytes(hit.size_bytes), hit.path);
+                about.extend(
+                    hit.verdict.filter(|v| *v != Verdict::Clean).map(|v| output::alarm(v.as_str())),
+                );
+                let about = if about.is_empty() {
+                    String::new()
+                } else {
+                    format!("  ({})", about.join(", "))
+                };
+                println!(
+                    "{}  {}  {:>10}  {}{about}",
+                    hit.snapshot.short(),
+                    hit.modified.strftime("%Y-%m-%d %H:%M"),
+                    output::bytes(hit.size_bytes),
+                    hit.path
+                );
             }
             found < limit
         })?;
@@ -256,10 +298,20 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i3
                     Step::Deleted => "deleted".to_owned(),
                 };
                 let verdict = e.verdict.map_or("", Verdict::as_str);
-                vec![e.snapshot.short(), e.time.strftime("%Y-%m-%d %H:%M").to_string(), output::bytes(e.size_bytes), verdict.to_owned(), what, e.path.clone()]
+                vec![
+                    e.snapshot.short(),
+                    e.time.strftime("%Y-%m-%d %H:%M").to_string(),
+                    output::bytes(e.size_bytes),
+                    verdict.to_owned(),
+                    what,
+                    e.path.clone(),
+                ]
             })
             .collect();
-        print!("{}", output::table(&["snapshot", "time (UTC)", "size", "verdict", "what", "path"], &rows));
+        print!(
+            "{}",
+            output::table(&["snapshot", "time (UTC)", "size", "verdict", "what", "path"], &rows)
+        );
         Ok(0)
     })
     .await

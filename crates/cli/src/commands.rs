@@ -35,7 +35,8 @@ pub(crate) struct Backup {
     /// Only these users.
     #[arg(long)]
     pub(crate) user: Vec<String>,
-    /// The alarms of earlier runs were looked at and dealt with: they no longer keep snapshots from being clean.
+    /// The alarms of earlier runs were looked at and dealt with: they no longer keep snapshots from
+    /// being clean.
     #[arg(long)]
     pub(crate) acknowledge: bool,
 }
@@ -57,9 +58,13 @@ pub(crate) struct Replicate {
 pub(crate) fn snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)> {
     let all = repo.snapshots()?;
     if name == "latest" {
-        return all.into_iter().rfind(|(_, s)| s.is_finished()).context("the repository holds no snapshot yet");
+        return all
+            .into_iter()
+            .rfind(|(_, s)| s.is_finished())
+            .context("the repository holds no snapshot yet");
     }
-    let found: Vec<_> = all.into_iter().filter(|(id, _)| id.to_string().starts_with(name)).collect();
+    let found: Vec<_> =
+        all.into_iter().filter(|(id, _)| id.to_string().starts_with(name)).collect();
     match found.len() {
         1 => found.into_iter().next().context("no snapshot"),
         0 => bail!("no snapshot begins with {name:?}; `strongroom snapshots` lists them"),
@@ -78,8 +83,19 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
         if !args.no_recovery {
             keys::shares_possible(args.shares_needed, args.shares_made, &sheets)?;
         }
-        let repo = Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?;
-        let shares = if args.no_recovery { Vec::new() } else { keys::write_shares(repo.key(), &repo.id(), args.shares_needed, args.shares_made, &sheets)? };
+        let repo =
+            Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?;
+        let shares = if args.no_recovery {
+            Vec::new()
+        } else {
+            keys::write_shares(
+                repo.key(),
+                &repo.id(),
+                args.shares_needed,
+                args.shares_made,
+                &sheets,
+            )?
+        };
         Ok((repo, shares))
     })
     .await?;
@@ -89,8 +105,13 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
         if !global.quiet {
             println!("made repository {} in {place}", repo.id().short());
             match shares.is_empty() {
-                true => println!("Without its password nothing in it can ever be read: keep a copy of the password away from this host."),
-                false => println!("{}", keys::handed_out(args.shares_needed, args.shares_made, &dir)),
+                true => println!(
+                    "Without its password nothing in it can ever be read: keep a copy of the \
+                     password away from this host."
+                ),
+                false => {
+                    println!("{}", keys::handed_out(args.shares_needed, args.shares_made, &dir))
+                }
             }
         }
     }
@@ -108,7 +129,11 @@ pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<i32>
 }
 
 /// A backup as the command runs it, on a given clock.
-pub(crate) async fn back_up(global: &Global, args: Backup, clock: Arc<dyn Clock>) -> anyhow::Result<BackupReport> {
+pub(crate) async fn back_up(
+    global: &Global,
+    args: Backup,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<BackupReport> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
@@ -135,10 +160,14 @@ fn describe(r: &BackupReport) -> String {
     }
     for s in r.failed.iter().chain(&r.skipped) {
         let name = if s.name.is_empty() { String::new() } else { format!(" {:?}", s.name) };
-        out.push_str(&format!("skipped in {}{name}: {}; what was there before is kept, the next run asks again\n", s.scope, s.cause));
+        out.push_str(&format!(
+            "skipped in {}{name}: {}; what was there before is kept, the next run asks again\n",
+            s.scope, s.cause
+        ));
     }
     out.push_str(&format!(
-        "snapshot {:.8} ({}): {} new, {} changed, {} deleted; {} read, {} stored in {} objects; {} requests, {} throttled, {}\n",
+        "snapshot {:.8} ({}): {} new, {} changed, {} deleted; {} read, {} stored in {} objects; {} \
+         requests, {} throttled, {}\n",
         r.snapshot,
         r.tags.join(", "),
         r.items_new,
@@ -158,13 +187,27 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     let all = open::blocking(move || Ok(repo.snapshots()?)).await?;
     if global.json {
-        let rows: Vec<_> =
-            all.iter().map(|(id, s)| json!({"id": id, "time": s.time, "tenant": s.hostname, "tags": s.tags, "tree": s.tree, "parent": s.parent})).collect();
+        let rows: Vec<_> = all
+            .iter()
+            .map(|(id, s)| {
+                json!({"id": id, "time": s.time, "tenant": s.hostname,
+                "tags": s.tags, "tree": s.tree, "parent": s.parent})
+            })
+            .collect();
         println!("{}", json!(rows));
         return Ok(0);
     }
-    let rows: Vec<Vec<String>> =
-        all.iter().map(|(id, s)| vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), s.tags.join(" ")]).collect();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|(id, s)| {
+            vec![
+                id.short(),
+                s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+                s.hostname.clone(),
+                s.tags.join(" "),
+            ]
+        })
+        .collect();
     print!("{}", output::table(&["id", "time (UTC)", "tenant", "tags"], &rows));
     Ok(0)
 }
@@ -179,7 +222,9 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
     let repo = open::repository(global).await?;
     if let Some(to) = args.to {
         let b = bar.clone();
-        let report = open::blocking(move || Ok(copies::to_store(&repo, &LocalDir::new(to), b.as_ref())?)).await?;
+        let report =
+            open::blocking(move || Ok(copies::to_store(&repo, &LocalDir::new(to), b.as_ref())?))
+                .await?;
         bar.finish();
         return said(global, "copied", &report);
     }
@@ -187,7 +232,10 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
     let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     if args.sessions {
         let settings = place.server()?;
-        let all = open::blocking(move || Ok(copies::sessions(&open::vault_client(settings)?, repo.key())?)).await?;
+        let all = open::blocking(move || {
+            Ok(copies::sessions(&open::vault_client(settings)?, repo.key())?)
+        })
+        .await?;
         bar.finish();
         if global.json {
             println!("{}", serde_json::to_string(&all)?);
@@ -195,7 +243,12 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
             let rows: Vec<Vec<String>> = all
                 .iter()
                 .map(|s| {
-                    let names = s.snapshots.iter().map(|x| format!("{:.8}", x.snapshot)).collect::<Vec<_>>().join(", ");
+                    let names = s
+                        .snapshots
+                        .iter()
+                        .map(|x| format!("{:.8}", x.snapshot))
+                        .collect::<Vec<_>>()
+                        .join(", ");
                     let word = match (s.vouched, s.clean) {
                         (true, true) => format!("clean, snapshot {names}"),
                         (true, false) => format!("NOT clean, snapshot {names}"),
@@ -204,7 +257,10 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
                     vec![s.session.to_string(), s.sealed_at.clone(), s.objects.to_string(), word]
                 })
                 .collect();
-            print!("{}", output::table(&["session", "sealed", "objects", "what the key says"], &rows));
+            print!(
+                "{}",
+                output::table(&["session", "sealed", "objects", "what the key says"], &rows)
+            );
         }
         return Ok(0);
     }
@@ -222,7 +278,12 @@ enum Pushed {
     Bucket(Box<MirrorReport>),
 }
 
-fn push(repo: &Arc<Repository>, place: open::VaultPlace, cache: &Path, bar: &Bar) -> anyhow::Result<Pushed> {
+fn push(
+    repo: &Arc<Repository>,
+    place: open::VaultPlace,
+    cache: &Path,
+    bar: &Bar,
+) -> anyhow::Result<Pushed> {
     // A snapshot whose manifest a crash cut off gets it now; when somebody writes, they publish.
     if let Ok(lock) = repo.lock_for_writing(cache, open::real_clock().now()) {
         repo.reload_index()?;
@@ -230,9 +291,13 @@ fn push(repo: &Arc<Repository>, place: open::VaultPlace, cache: &Path, bar: &Bar
         lock.release()?;
     }
     match place {
-        open::VaultPlace::Server(settings) => Ok(Pushed::Session(copies::to_vault(repo, &mut open::vault_client(settings)?, bar)?)),
+        open::VaultPlace::Server(settings) => {
+            Ok(Pushed::Session(copies::to_vault(repo, &mut open::vault_client(settings)?, bar)?))
+        }
         open::VaultPlace::Bucket(place) => {
-            let vault = place.public_key.context("the vault's public_key is missing in the configuration")?;
+            let vault = place
+                .public_key
+                .context("the vault's public_key is missing in the configuration")?;
             let dir = cache.join(format!("vault-{}-{}", repo.id().short(), vault.short()));
             std::fs::create_dir_all(&dir)?;
             let clock = TrustedClock::open(&dir.join("clock"), Vec::new())?;
@@ -241,7 +306,9 @@ fn push(repo: &Arc<Repository>, place: open::VaultPlace, cache: &Path, bar: &Bar
             let bucket = copies::Bucket { store, dir: &dir, vault, clock: &clock, pace: &pace };
             Ok(Pushed::Bucket(Box::new(copies::to_bucket(repo, &bucket, bar)?)))
         }
-        open::VaultPlace::Folder(path) => bail!("{} can only be read from here; its own vault pulls into it", path.display()),
+        open::VaultPlace::Folder(path) => {
+            bail!("{} can only be read from here; its own vault pulls into it", path.display())
+        }
     }
 }
 
@@ -249,10 +316,21 @@ fn said_bucket(global: &Global, r: &MirrorReport) -> anyhow::Result<i32> {
     if global.json {
         println!("{}", serde_json::to_string(r)?);
     } else {
-        r.alarms.iter().for_each(|(kind, text)| println!("{}", output::alarm(&format!("ALARM {kind}: {text}"))));
-        let session = r.session.map_or_else(|| "nothing new was published".to_owned(), |n| format!("session {n}: {} snapshots", r.snapshots));
+        r.alarms.iter().for_each(|(kind, text)| {
+            println!("{}", output::alarm(&format!("ALARM {kind}: {text}")))
+        });
+        let session = r.session.map_or_else(
+            || "nothing new was published".to_owned(),
+            |n| format!("session {n}: {} snapshots", r.snapshots),
+        );
         let paused = if r.paused { "; paused, the next run goes on from here" } else { "" };
-        println!("{session}, {} objects, {}; {} of {} locks renewed{paused}", r.objects, output::bytes(r.bytes), r.renewal.renewed, r.renewal.looked_at);
+        println!(
+            "{session}, {} objects, {}; {} of {} locks renewed{paused}",
+            r.objects,
+            output::bytes(r.bytes),
+            r.renewal.renewed,
+            r.renewal.looked_at
+        );
         if let Some(least) = r.renewal.least {
             println!("everything that a snapshot reaches is locked until {least:.0} at least");
         }
@@ -264,13 +342,21 @@ fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow
     if global.json {
         println!("{}", serde_json::to_string(report)?);
     } else {
-        println!("{what}: {} objects, {}; {} were there already", report.sent, output::bytes(report.bytes), report.present);
+        println!(
+            "{what}: {} objects, {}; {} were there already",
+            report.sent,
+            output::bytes(report.bytes),
+            report.present
+        );
     }
     Ok(0)
 }
 
 /// Rebuilds copy 2 from the vault; its place must be empty.
-pub(crate) async fn rebuild(global: &Global, bar: Arc<Bar>) -> anyhow::Result<copies::ReplicateReport> {
+pub(crate) async fn rebuild(
+    global: &Global,
+    bar: Arc<Bar>,
+) -> anyhow::Result<copies::ReplicateReport> {
     let config = Config::read(&global.config)?;
     let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     let (path, password) = open::repo_place(global)?;

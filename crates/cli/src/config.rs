@@ -17,7 +17,8 @@ pub(crate) struct Config {
     pub(crate) cache_dir: Option<PathBuf>,
     /// Folder of our own rules: Rego modules, judged beside the built-in ones.
     pub(crate) rules_dir: Option<PathBuf>,
-    /// Folder where decisions about changes are kept; `reviews` beside the configuration by default.
+    /// Folder where decisions about changes are kept; `reviews` beside the configuration by
+    /// default.
     pub(crate) reviews_dir: Option<PathBuf>,
     /// Folder of our own baselines.
     pub(crate) baselines_dir: Option<PathBuf>,
@@ -71,7 +72,17 @@ pub(crate) struct BackupEntry {
 
 impl Default for BackupEntry {
     fn default() -> Self {
-        Self { mail: true, drives: true, holds: true, versions_max: 10, users_at_once: 8, keep_to_budget: true, tries: 6, pause_ms: 500, throttled_s_max: 3600 }
+        Self {
+            mail: true,
+            drives: true,
+            holds: true,
+            versions_max: 10,
+            users_at_once: 8,
+            keep_to_budget: true,
+            tries: 6,
+            pause_ms: 500,
+            throttled_s_max: 3600,
+        }
     }
 }
 
@@ -97,7 +108,8 @@ pub(crate) struct RepositoryEntry {
     pub(crate) retention: Option<strongroom_repository::Policy>,
 }
 
-/// A vault: a server, a bucket, or a folder that can be reached. One that only pulls needs none of them.
+/// A vault: a server, a bucket, or a folder that can be reached. One that only pulls needs none of
+/// them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VaultEntry {
@@ -150,30 +162,49 @@ fn region() -> String {
 }
 
 impl VaultEntry {
-    /// Reads a file that describes one vault and nothing else, for a machine without a configuration.
+    /// Reads a file that describes one vault and nothing else, for a machine without a
+    /// configuration.
     pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, PathBuf)> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        let entry = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let entry =
+            toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         Ok((entry, std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default()))
     }
 
     /// What is wrong with it.
     fn problems(&self) -> Vec<String> {
         let mut p = Vec::new();
-        if [self.url.is_some(), self.s3.is_some(), self.hold.is_some()].iter().filter(|x| **x).count() > 1 {
+        if [self.url.is_some(), self.s3.is_some(), self.hold.is_some()]
+            .iter()
+            .filter(|x| **x)
+            .count()
+            > 1
+        {
             p.push(format!("vault {}: it has more than one of url, s3 and hold", self.name));
         }
         if self.url.is_some() && self.token_file.is_none() {
             p.push(format!("vault {}: a server needs a token_file", self.name));
         }
-        if let Some(url) = self.url.as_ref().filter(|u| u.scheme() != "https" && !u.host_str().is_some_and(|h| h == "localhost" || h.starts_with("127."))) {
+        if let Some(url) = self.url.as_ref().filter(|u| {
+            u.scheme() != "https"
+                && !u.host_str().is_some_and(|h| h == "localhost" || h.starts_with("127."))
+        }) {
             p.push(format!("vault {}: url is {url}; its token needs https", self.name));
         }
         if self.s3.is_some() && self.public_key.is_none() {
-            p.push(format!("vault {}: a bucket needs the public_key of the vault whose custodians enrolled it", self.name));
+            p.push(format!(
+                "vault {}: a bucket needs the public_key of the vault whose custodians enrolled it",
+                self.name
+            ));
         }
-        if let Some(key) = self.public_key.as_ref().filter(|k| strongroom_custody::PublicKey::parse(k).is_err()) {
-            p.push(format!("vault {}: public_key {key:.16} has not 64 hexadecimal digits", self.name));
+        if let Some(key) =
+            self.public_key.as_ref().filter(|k| strongroom_custody::PublicKey::parse(k).is_err())
+        {
+            p.push(format!(
+                "vault {}: public_key {key:.16} has not 64 hexadecimal digits",
+                self.name
+            ));
         }
         p
     }
@@ -197,8 +228,11 @@ impl Config {
     }
 
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read; --config names another", path.display()))?;
-        let mut config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!("the configuration {} cannot be read; --config names another", path.display())
+        })?;
+        let mut config: Config =
+            toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         config.base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
         Ok(config)
     }
@@ -211,19 +245,30 @@ impl Config {
     pub(crate) fn tenant(&self, name: Option<&str>) -> anyhow::Result<&Tenant> {
         let names = || self.tenants.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ");
         match (name, self.tenants.as_slice()) {
-            (Some(n), all) => all.iter().find(|t| t.name == n).with_context(|| format!("the configuration has no tenant {n:?}, only: {}", names())),
+            (Some(n), all) => all.iter().find(|t| t.name == n).with_context(|| {
+                format!("the configuration has no tenant {n:?}, only: {}", names())
+            }),
             (None, [only]) => Ok(only),
             (None, []) => bail!("the configuration names no tenant"),
-            (None, _) => bail!("the configuration names several tenants; choose one with --tenant: {}", names()),
+            (None, _) => bail!(
+                "the configuration names several tenants; choose one with --tenant: {}",
+                names()
+            ),
         }
     }
 
     pub(crate) fn repository(&self, name: &str) -> anyhow::Result<&RepositoryEntry> {
-        self.repositories.iter().find(|r| r.name == name).with_context(|| format!("the configuration has no repository {name:?}"))
+        self.repositories
+            .iter()
+            .find(|r| r.name == name)
+            .with_context(|| format!("the configuration has no repository {name:?}"))
     }
 
     pub(crate) fn vault(&self, name: &str) -> anyhow::Result<&VaultEntry> {
-        self.vaults.iter().find(|v| v.name == name).with_context(|| format!("the configuration has no vault {name:?}"))
+        self.vaults
+            .iter()
+            .find(|v| v.name == name)
+            .with_context(|| format!("the configuration has no vault {name:?}"))
     }
 
     /// Everything that is wrong, one sentence each.
@@ -242,10 +287,14 @@ impl Config {
             }
             t.ca_file.iter().for_each(|f| file(format!("tenant {}, ca_file", t.name), f));
         }
-        self.repositories.iter().for_each(|r| file(format!("repository {}", r.name), &r.password_file));
+        self.repositories
+            .iter()
+            .for_each(|r| file(format!("repository {}", r.name), &r.password_file));
         for v in &self.vaults {
             v.token_file.iter().for_each(|f| file(format!("vault {}", v.name), f));
-            v.identity_file.iter().for_each(|f| file(format!("vault {}, identity_file", v.name), f));
+            v.identity_file
+                .iter()
+                .for_each(|f| file(format!("vault {}, identity_file", v.name), f));
             v.s3.iter().for_each(|s3| file(format!("vault {}, s3", v.name), &s3.secret_file));
             v.ca_file.iter().for_each(|f| file(format!("vault {}, ca_file", v.name), f));
         }
@@ -259,7 +308,10 @@ impl Config {
                 p.push(format!("two tenants are named {:?}", t.name));
             }
             if self.repository(&t.repository).is_err() {
-                p.push(format!("tenant {}: there is no [[repository]] named {:?}", t.name, t.repository));
+                p.push(format!(
+                    "tenant {}: there is no [[repository]] named {:?}",
+                    t.name, t.repository
+                ));
             }
             if let Some(v) = t.vault.as_ref().filter(|v| self.vault(v).is_err()) {
                 p.push(format!("tenant {}: there is no [[vault]] named {v:?}", t.name));
@@ -271,23 +323,39 @@ impl Config {
             }
             for (name, i) in &t.identities {
                 if !IDENTITIES.contains(&name.as_str()) {
-                    p.push(format!("tenant {}: {name:?} is no identity; there are read, write, configure and act", t.name));
+                    p.push(format!(
+                        "tenant {}: {name:?} is no identity; there are read, write, \
+                        configure and act",
+                        t.name
+                    ));
                 }
                 match (&i.certificate_file, &i.secret_file) {
-                    (None, None) => p.push(format!("tenant {}, identity {name}: it needs a certificate_file", t.name)),
-                    (Some(_), Some(_)) => p.push(format!("tenant {}, identity {name}: it has both a certificate and a secret", t.name)),
+                    (None, None) => p.push(format!(
+                        "tenant {}, identity {name}: it needs a certificate_file",
+                        t.name
+                    )),
+                    (Some(_), Some(_)) => p.push(format!(
+                        "tenant {}, identity {name}: it has both a certificate and a secret",
+                        t.name
+                    )),
                     _ => {}
                 }
             }
             if !(1..=64).contains(&t.backup.users_at_once) {
-                p.push(format!("tenant {}: users_at_once is {}, it goes from 1 to 64", t.name, t.backup.users_at_once));
+                p.push(format!(
+                    "tenant {}: users_at_once is {}, it goes from 1 to 64",
+                    t.name, t.backup.users_at_once
+                ));
             }
             if !t.identities.contains_key("read") {
                 p.push(format!("tenant {}: a backup needs the identity read", t.name));
             }
             let ids: BTreeSet<&String> = t.identities.values().map(|i| &i.application_id).collect();
             if ids.len() < t.identities.len() {
-                p.push(format!("tenant {}: two identities share one application; whoever steals one has both", t.name));
+                p.push(format!(
+                    "tenant {}: two identities share one application; whoever steals one has both",
+                    t.name
+                ));
             }
         }
         let shared: Vec<&String> = self.tenants.iter().map(|t| &t.repository).collect();
@@ -305,7 +373,11 @@ pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
     problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
     for t in &config.tenants {
-        problems.extend(crate::tenant::exceptions(&config, t.exceptions.as_ref()).err().map(|e| format!("tenant {}: {e:#}", t.name)));
+        problems.extend(
+            crate::tenant::exceptions(&config, t.exceptions.as_ref())
+                .err()
+                .map(|e| format!("tenant {}: {e:#}", t.name)),
+        );
     }
     if global.json {
         println!("{}", serde_json::json!({"problems": problems}));
@@ -344,7 +416,14 @@ mod tests {
         "#;
         let config: Config = toml::from_str(text).unwrap();
         let all = config.problems().join("\n");
-        for part in ["no [[repository]]", "no [[vault]]", "need https", "\"reed\" is no identity", "certificate_file", "needs the identity read"] {
+        for part in [
+            "no [[repository]]",
+            "no [[vault]]",
+            "need https",
+            "\"reed\" is no identity",
+            "certificate_file",
+            "needs the identity read",
+        ] {
             assert!(all.contains(part), "{part} in {all}");
         }
         assert!(toml::from_str::<Config>("tenent = 1").is_err(), "unknown fields are refused");

@@ -21,7 +21,11 @@ impl School {
     }
 
     pub(crate) fn failing(&self, severity: Severity) -> usize {
-        self.report.iter().flat_map(|r| &r.findings).filter(|f| f.verdict == Verdict::Failed && f.severity == severity).count()
+        self.report
+            .iter()
+            .flat_map(|r| &r.findings)
+            .filter(|f| f.verdict == Verdict::Failed && f.severity == severity)
+            .count()
     }
 
     pub(crate) fn count(&self, verdict: Verdict) -> usize {
@@ -32,7 +36,9 @@ impl School {
 /// Worst first.
 pub(crate) fn sort(schools: &mut [School]) {
     schools.sort_by(|a, b| {
-        let grave = |s: &School| std::cmp::Reverse((s.failing(Severity::Critical), s.failing(Severity::High)));
+        let grave = |s: &School| {
+            std::cmp::Reverse((s.failing(Severity::Critical), s.failing(Severity::High)))
+        };
         a.score().cmp(&b.score()).then(grave(a).cmp(&grave(b))).then(a.name.cmp(&b.name))
     });
 }
@@ -44,33 +50,75 @@ pub(crate) fn word<T: serde::Serialize>(value: T) -> String {
 /// Rules that fail somewhere, with how many schools; those that fail most, and are gravest, first.
 pub(crate) fn failing_rules(schools: &[School]) -> Vec<(&Finding, usize)> {
     let mut all: BTreeMap<&str, (&Finding, usize)> = BTreeMap::new();
-    for f in schools.iter().filter_map(|s| s.report.as_ref().ok()).flat_map(|r| &r.findings).filter(|f| f.verdict == Verdict::Failed) {
+    for f in schools
+        .iter()
+        .filter_map(|s| s.report.as_ref().ok())
+        .flat_map(|r| &r.findings)
+        .filter(|f| f.verdict == Verdict::Failed)
+    {
         all.entry(f.rule.as_ref()).or_insert((f, 0)).1 += 1;
     }
     let mut all: Vec<_> = all.into_values().collect();
-    all.sort_by(|(a, n), (b, m)| b.severity.cmp(&a.severity).then(m.cmp(n)).then(a.rule.cmp(&b.rule)));
+    all.sort_by(|(a, n), (b, m)| {
+        b.severity.cmp(&a.severity).then(m.cmp(n)).then(a.rule.cmp(&b.rule))
+    });
     all
 }
 
 /// Every rule that judged, once.
 fn rules_of(schools: &[School]) -> BTreeMap<&str, &Finding> {
-    schools.iter().filter_map(|s| s.report.as_ref().ok()).flat_map(|r| &r.findings).map(|f| (f.rule.as_ref(), f)).collect()
+    schools
+        .iter()
+        .filter_map(|s| s.report.as_ref().ok())
+        .flat_map(|r| &r.findings)
+        .map(|f| (f.rule.as_ref(), f))
+        .collect()
 }
 
 /// A cell that no spreadsheet takes for a formula: names in a tenant are chosen by its people.
 fn plain(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
 }
 
 /// One line a finding and object.
 pub(crate) fn csv(schools: &[School]) -> anyhow::Result<String> {
     let mut out = csv::Writer::from_writer(Vec::new());
-    out.write_record(["school", "rule", "title", "area", "severity", "confidence", "verdict", "object", "says", "remedy", "standards", "configuration of"])?;
+    out.write_record([
+        "school",
+        "rule",
+        "title",
+        "area",
+        "severity",
+        "confidence",
+        "verdict",
+        "object",
+        "says",
+        "remedy",
+        "standards",
+        "configuration of",
+    ])?;
     for s in schools {
         let report = match &s.report {
             Ok(report) => report,
             Err(why) => {
-                out.write_record([plain(&s.name).as_str(), "", "", "", "", "", "not judged", "", plain(why).as_str(), "", "", ""])?;
+                out.write_record([
+                    plain(&s.name).as_str(),
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                    "not judged",
+                    "",
+                    plain(why).as_str(),
+                    "",
+                    "",
+                    "",
+                ])?;
                 continue;
             }
         };
@@ -113,9 +161,11 @@ pub(crate) fn sarif(schools: &[School]) -> Value {
     let rules: Vec<Value> = rules_of(schools)
         .into_values()
         .map(|r| {
-            json!({"id": r.rule, "shortDescription": {"text": r.title}, "fullDescription": {"text": r.why}, "help": {"text": r.remedy},
+            json!({"id": r.rule, "shortDescription": {"text": r.title},
+                "fullDescription": {"text": r.why}, "help": {"text": r.remedy},
                 "defaultConfiguration": {"level": level(r.severity)},
-                "properties": {"severity": r.severity, "confidence": r.confidence, "area": r.area, "tags": r.satisfies}})
+                "properties": {"severity": r.severity, "confidence": r.confidence, "area": r.area,
+                    "tags": r.satisfies}})
         })
         .collect();
     let result = |s: &School, f: &Finding, object: &str, says: &str, accepted: bool| {
@@ -124,59 +174,92 @@ pub(crate) fn sarif(schools: &[School]) -> Value {
             "level": level(f.severity),
             "kind": "fail",
             "message": {"text": format!("{}: {says}", f.title)},
-            "locations": [{"logicalLocations": [{"fullyQualifiedName": format!("{}/{object}", s.name), "kind": "object"}]}],
+            "locations": [{"logicalLocations": [{"fullyQualifiedName": format!("{}/{object}",
+                s.name), "kind": "object"}]}],
             "partialFingerprints": {"strongroom/v1": format!("{}|{}|{object}", s.name, f.rule)},
-            "suppressions": if accepted { json!([{"kind": "external", "status": "accepted", "justification": says}]) } else { json!([]) },
+            "suppressions": if accepted { json!([{"kind": "external", "status": "accepted",
+                "justification": says}]) } else { json!([]) },
         })
     };
     let mut results = Vec::new();
     for s in schools {
-        for f in s.report.iter().flat_map(|r| &r.findings).filter(|f| matches!(f.verdict, Verdict::Failed | Verdict::Accepted)) {
+        for f in s
+            .report
+            .iter()
+            .flat_map(|r| &r.findings)
+            .filter(|f| matches!(f.verdict, Verdict::Failed | Verdict::Accepted))
+        {
             results.extend(f.concerns.iter().map(|c| result(s, f, &c.object, &c.says, false)));
             results.extend(f.accepted.iter().map(|c| result(s, f, &c.object, &c.says, true)));
         }
     }
     let notes: Vec<Value> = schools
         .iter()
-        .filter_map(|s| s.report.as_ref().err().map(|why| json!({"level": "error", "message": {"text": format!("{} was not judged: {why}", s.name)}})))
+        .filter_map(|s| {
+            s.report.as_ref().err().map(|why| {
+                json!({"level": "error", "message": {"text": format!("{} was not \
+            judged: {why}", s.name)}})
+            })
+        })
         .collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
-            "tool": {"driver": {"name": "Strongroom", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
-            "invocations": [{"executionSuccessful": notes.is_empty(), "toolExecutionNotifications": notes}],
+            "tool": {"driver": {"name": "Strongroom", "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules}},
+            "invocations": [{"executionSuccessful": notes.is_empty(),
+                "toolExecutionNotifications": notes}],
             "results": results,
         }],
     })
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 /// One page that needs nothing else: it works by keyboard, at phone width, on paper, in the dark.
 pub(crate) fn html(schools: &[School], at: &str) -> String {
-    const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}\
-        table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8886}td.n,th.n{text-align:right}\
+    const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 \
+        system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}\
+        table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem \
+        .6rem;border-bottom:1px solid #8886}td.n,th.n{text-align:right}\
         .scroll{overflow-x:auto}.critical,.high{font-weight:600}.critical{color:#c00020}@media(prefers-color-scheme:dark){.critical{color:#ff7a8a}}\
-        summary{cursor:pointer;padding:.4rem 0}details{border-bottom:1px solid #8886}details p,details ul{margin:.3rem 0 .6rem 1rem}code{overflow-wrap:anywhere}";
+        summary{cursor:pointer;padding:.4rem 0}details{border-bottom:1px solid #8886}details \
+        p,details ul{margin:.3rem 0 .6rem 1rem}code{overflow-wrap:anywhere}";
     let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>Configuration of {}</title><style>{STYLE}</style></head><body><main>\n<h1>Configuration of {}</h1>\n<p>Judged on {} by {} rules.</p>\n",
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width,initial-scale=1\">\
+         <title>Configuration of \
+         {}</title><style>{STYLE}</style></head><body><main>\n<h1>Configuration of \
+         {}</h1>\n<p>Judged on {} by {} rules.</p>\n",
         escape(&title(schools)),
         escape(&title(schools)),
         escape(at),
         rules_of(schools).len()
     );
     if schools.len() > 1 {
-        out.push_str("<h2>Schools, worst first</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Schools\"><table><thead><tr><th scope=\"col\">School</th><th scope=\"col\" class=\"n\">Score</th><th scope=\"col\" class=\"n\">Microsoft's</th><th scope=\"col\" class=\"n\">Critical</th><th scope=\"col\" class=\"n\">High</th><th scope=\"col\" class=\"n\">Skipped</th></tr></thead><tbody>\n");
+        out.push_str(
+            "<h2>Schools, worst first</h2>\n<div class=\"scroll\" tabindex=\"0\" \
+            role=\"region\" aria-label=\"Schools\"><table><thead><tr><th \
+            scope=\"col\">School</th><th scope=\"col\" class=\"n\">Score</th><th scope=\"col\" \
+            class=\"n\">Microsoft's</th><th scope=\"col\" class=\"n\">Critical</th><th \
+            scope=\"col\" class=\"n\">High</th><th scope=\"col\" \
+            class=\"n\">Skipped</th></tr></thead><tbody>\n",
+        );
         for s in schools {
             out.push_str(&format!(
-                "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+                "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td \
+                 class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
                 escape(&s.name),
                 s.score().map_or_else(|| "unknown".to_owned(), |n| n.to_string()),
-                s.secure_score.map_or_else(String::new, |(is, of)| format!("{:.0} %", is * 100.0 / of)),
+                s.secure_score
+                    .map_or_else(String::new, |(is, of)| format!("{:.0} %", is * 100.0 / of)),
                 s.failing(Severity::Critical),
                 s.failing(Severity::High),
                 s.count(Verdict::Skipped),
@@ -194,7 +277,8 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
             }
         };
         out.push_str(&format!(
-            "<p>Score {}, {} failed, {} to look at, {} skipped, {} accepted, {} passed. Configuration of {}.</p>\n",
+            "<p>Score {}, {} failed, {} to look at, {} skipped, {} accepted, {} passed. \
+             Configuration of {}.</p>\n",
             report.score.map_or_else(|| "unknown".to_owned(), |n| format!("{n} of 100")),
             s.count(Verdict::Failed),
             s.count(Verdict::Manual),
@@ -204,14 +288,29 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
             report.taken.strftime("%Y-%m-%d %H:%M UTC")
         ));
         for f in report.findings.iter().filter(|f| f.verdict != Verdict::Passed) {
-            let mark = if f.verdict == Verdict::Failed { word(f.severity) } else { word(f.verdict) };
-            let open = if f.verdict == Verdict::Failed && f.severity == Severity::Critical { " open" } else { "" };
-            out.push_str(&format!("<details{open}><summary><span class=\"{mark}\">{mark}</span>, wanted: {}</summary>", escape(&f.title)));
+            let mark =
+                if f.verdict == Verdict::Failed { word(f.severity) } else { word(f.verdict) };
+            let open = if f.verdict == Verdict::Failed && f.severity == Severity::Critical {
+                " open"
+            } else {
+                ""
+            };
+            out.push_str(&format!(
+                "<details{open}><summary><span class=\"{mark}\">{mark}</span>, \
+                wanted: {}</summary>",
+                escape(&f.title)
+            ));
             if !f.note.is_empty() {
                 out.push_str(&format!("<p>{}</p>", escape(&f.note)));
             }
             if !f.concerns.is_empty() {
-                let rows: String = f.concerns.iter().map(|c| format!("<li><code>{}</code>: {}</li>", escape(&c.object), escape(&c.says))).collect();
+                let rows: String = f
+                    .concerns
+                    .iter()
+                    .map(|c| {
+                        format!("<li><code>{}</code>: {}</li>", escape(&c.object), escape(&c.says))
+                    })
+                    .collect();
                 out.push_str(&format!("<ul>{rows}</ul>"));
             }
             out.push_str(&format!(
@@ -265,12 +364,18 @@ mod tests {
         };
         let schools = [
             School { name: evil.into(), report: Ok(report), secure_score: None, blind: false },
-            School { name: "other".into(), report: Err("wrong key".into()), secure_score: None, blind: false },
+            School {
+                name: "other".into(),
+                report: Err("wrong key".into()),
+                secure_score: None,
+                blind: false,
+            },
         ];
         let page = html(&schools, "today");
         assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));
         let text = csv(&schools).unwrap();
-        let rows: Vec<csv::StringRecord> = csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).collect();
+        let rows: Vec<csv::StringRecord> =
+            csv::Reader::from_reader(text.as_bytes()).records().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 2);
         assert!(rows.iter().flat_map(|r| r.iter()).all(|c| !c.starts_with('=')));
         assert!(rows[1].iter().any(|c| c == "not judged"));

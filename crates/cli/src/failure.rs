@@ -8,9 +8,11 @@ pub(crate) const PARTIAL: i32 = 3;
 
 fn code(e: &anyhow::Error) -> i32 {
     for cause in e.chain() {
-        let repo = cause.downcast_ref::<Repo>().or_else(|| match cause.downcast_ref::<strongroom_engine::Error>() {
-            Some(strongroom_engine::Error::Repository(r)) => Some(r),
-            _ => None,
+        let repo = cause.downcast_ref::<Repo>().or_else(|| {
+            match cause.downcast_ref::<strongroom_engine::Error>() {
+                Some(strongroom_engine::Error::Repository(r)) => Some(r),
+                _ => None,
+            }
         });
         match repo {
             Some(Repo::NoRepository(_)) => return 10,

@@ -49,8 +49,11 @@ pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<i32> {
     let at_once = std::thread::available_parallelism().map_or(2, usize::from);
     let (config, own) = (&config, &OwnRules::read(&config));
     own.tell();
-    let mut schools: Vec<School> =
-        stream::iter(names).map(|name| async move { school(global, config, own, name).await }).buffer_unordered(at_once).collect().await;
+    let mut schools: Vec<School> = stream::iter(names)
+        .map(|name| async move { school(global, config, own, name).await })
+        .buffer_unordered(at_once)
+        .collect()
+        .await;
     export::sort(&mut schools);
     let format = if global.json { Format::Json } else { args.format };
     write(&schools, format, args.out.as_deref())?;
@@ -62,23 +65,31 @@ async fn school(global: &Global, config: &Config, own: &OwnRules, name: String) 
     let judged = async {
         let tenant = config.tenant(Some(&name))?;
         let exceptions = exceptions(config, tenant.exceptions.as_ref())?;
-        let repo = open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?;
+        let repo =
+            open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?;
         let (wanted, rules) = (name.clone(), own.clone());
         open::blocking(move || {
-            let (_, found) = configuration::latest(&repo, &wanted)?.context("no configuration was read yet")?;
+            let (_, found) =
+                configuration::latest(&repo, &wanted)?.context("no configuration was read yet")?;
             let (said, blind) = rules.judge(&found, &exceptions);
             Ok((judge(&found, &exceptions, said, today()), secure_score(&found), blind))
         })
         .await
     };
     match judged.await {
-        Ok((report, secure_score, blind)) => School { name, report: Ok(report), secure_score, blind },
+        Ok((report, secure_score, blind)) => {
+            School { name, report: Ok(report), secure_score, blind }
+        }
         Err(e) => School { name, report: Err(format!("{e:#}")), secure_score: None, blind: true },
     }
 }
 
 /// Writes reports in a format.
-pub(crate) fn write(schools: &[School], format: Format, out: Option<&std::path::Path>) -> anyhow::Result<()> {
+pub(crate) fn write(
+    schools: &[School],
+    format: Format,
+    out: Option<&std::path::Path>,
+) -> anyhow::Result<()> {
     let text = match format {
         Format::Table => table(schools),
         Format::Json => format!("{}\n", as_json(schools)),
@@ -87,7 +98,8 @@ pub(crate) fn write(schools: &[School], format: Format, out: Option<&std::path::
         Format::Html => export::html(schools, &today().to_string()),
     };
     match out {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display())),
+        Some(path) => std::fs::write(path, text)
+            .with_context(|| format!("{} cannot be written", path.display())),
         None => {
             print!("{text}");
             Ok(())
@@ -101,12 +113,16 @@ fn as_json(schools: &[School]) -> serde_json::Value {
         .map(|s| {
             let secure = s.secure_score.map(|(is, of)| json!({"reached": is, "possible": of}));
             match &s.report {
-                Ok(r) => json!({"tenant": s.name, "score": r.score, "secure_score": secure, "taken": r.taken, "counts": r.counts, "findings": r.findings}),
+                Ok(r) => json!({"tenant": s.name, "score": r.score, "secure_score": secure,
+                    "taken": r.taken, "counts": r.counts, "findings": r.findings}),
                 Err(why) => json!({"tenant": s.name, "error": why}),
             }
         })
         .collect();
-    let rules: Vec<_> = export::failing_rules(schools).into_iter().map(|(r, n)| json!({"rule": r.rule, "severity": r.severity, "tenants": n})).collect();
+    let rules: Vec<_> = export::failing_rules(schools)
+        .into_iter()
+        .map(|(r, n)| json!({"rule": r.rule, "severity": r.severity, "tenants": n}))
+        .collect();
     json!({"tenants": rows, "failing_rules": rules})
 }
 
@@ -115,11 +131,15 @@ fn table(schools: &[School]) -> String {
         .iter()
         .map(|s| {
             let n = |severity| s.failing(severity).to_string();
-            let taken = s.report.as_ref().map_or_else(|_| "never".to_owned(), |r| r.taken.strftime("%Y-%m-%d %H:%M").to_string());
+            let taken = s.report.as_ref().map_or_else(
+                |_| "never".to_owned(),
+                |r| r.taken.strftime("%Y-%m-%d %H:%M").to_string(),
+            );
             vec![
                 s.name.clone(),
                 s.score().map_or_else(|| "?".to_owned(), |n| n.to_string()),
-                s.secure_score.map_or_else(|| "?".to_owned(), |(is, of)| format!("{:.0}", is * 100.0 / of)),
+                s.secure_score
+                    .map_or_else(|| "?".to_owned(), |(is, of)| format!("{:.0}", is * 100.0 / of)),
                 n(Severity::Critical),
                 n(Severity::High),
                 n(Severity::Medium),
@@ -129,7 +149,10 @@ fn table(schools: &[School]) -> String {
             ]
         })
         .collect();
-    let mut out = output::table(&["school", "score", "Microsoft's", "critical", "high", "medium", "low", "skipped", "read"], &rows);
+    let mut out = output::table(
+        &["school", "score", "Microsoft's", "critical", "high", "medium", "low", "skipped", "read"],
+        &rows,
+    );
     for s in schools {
         if let Err(why) = &s.report {
             out.push_str(&output::alarm(&format!("{}: not judged: {why}", s.name)));
@@ -138,12 +161,23 @@ fn table(schools: &[School]) -> String {
     }
     let failing = export::failing_rules(schools);
     if !failing.is_empty() {
-        let rows: Vec<Vec<String>> =
-            failing.iter().take(20).map(|(r, n)| vec![word(r.severity), n.to_string(), r.rule.to_string(), r.title.to_string()]).collect();
+        let rows: Vec<Vec<String>> = failing
+            .iter()
+            .take(20)
+            .map(|(r, n)| {
+                vec![word(r.severity), n.to_string(), r.rule.to_string(), r.title.to_string()]
+            })
+            .collect();
         out.push('\n');
-        out.push_str(&output::table(&["severity", "schools", "failing rule", "what should hold"], &rows));
+        out.push_str(&output::table(
+            &["severity", "schools", "failing rule", "what should hold"],
+            &rows,
+        ));
         if failing.len() > rows.len() {
-            out.push_str(&format!("and {} more rules; --format csv lists all\n", failing.len() - rows.len()));
+            out.push_str(&format!(
+                "and {} more rules; --format csv lists all\n",
+                failing.len() - rows.len()
+            ));
         }
     }
     out

@@ -14,7 +14,9 @@ use std::{
 };
 use strongroom_engine::Progress;
 use strongroom_objects::LocalDir;
-use strongroom_repository::{Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key};
+use strongroom_repository::{
+    Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
+};
 
 #[derive(Subcommand)]
 pub(crate) enum Key {
@@ -29,7 +31,8 @@ pub(crate) enum Key {
         #[arg(long = "for", value_name = "NAME", default_value = "service")]
         name: String,
     },
-    /// Remove a key file. Whoever has a copy of it can still open the repository: `key rotate` is for that.
+    /// Remove a key file. Whoever has a copy of it can still open the repository: `key rotate` is
+    /// for that.
     Remove {
         /// The first digits of its id, as `key list` shows it.
         id: String,
@@ -57,7 +60,8 @@ pub(crate) enum Key {
         #[arg(long)]
         new_password_file: PathBuf,
     },
-    /// Copy everything into a new repository with a new master key. May be interrupted and run again.
+    /// Copy everything into a new repository with a new master key. May be interrupted and run
+    /// again.
     Rotate {
         /// Folder of the new repository.
         to: PathBuf,
@@ -73,8 +77,12 @@ pub(crate) enum Key {
 pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
     let (global, json) = (global.clone(), global.json);
     match command {
-        Key::Recover { shares, new_password_file } => return recover(&global, shares, &new_password_file).await,
-        Key::Rotate { to, new_password_file, no_recovery } => return rotate(&global, to, &new_password_file, no_recovery).await,
+        Key::Recover { shares, new_password_file } => {
+            return recover(&global, shares, &new_password_file).await;
+        }
+        Key::Rotate { to, new_password_file, no_recovery } => {
+            return rotate(&global, to, &new_password_file, no_recovery).await;
+        }
         _ => {}
     }
     let repo = open::repository(&global).await?;
@@ -85,20 +93,51 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
                 if json {
                     println!("{}", json!(keys));
                 } else {
-                    let rows: Vec<Vec<String>> =
-                        keys.iter().map(|k| vec![k.id.short(), k.created.strftime("%Y-%m-%d %H:%M").to_string(), k.user.clone(), k.host.clone()]).collect();
+                    let rows: Vec<Vec<String>> = keys
+                        .iter()
+                        .map(|k| {
+                            vec![
+                                k.id.short(),
+                                k.created.strftime("%Y-%m-%d %H:%M").to_string(),
+                                k.user.clone(),
+                                k.host.clone(),
+                            ]
+                        })
+                        .collect();
                     print!("{}", output::table(&["id", "made (UTC)", "for", "on host"], &rows));
                 }
             }
             Key::Add { new_password_file, name } => {
-                let id = repo.add_key(&open::secret(&new_password_file)?, &name, open::real_clock().now())?;
-                said(json, json!({"key": id}), &format!("key {} for {name} opens the repository now", id.short()));
+                let id = repo.add_key(
+                    &open::secret(&new_password_file)?,
+                    &name,
+                    open::real_clock().now(),
+                )?;
+                said(
+                    json,
+                    json!({"key": id}),
+                    &format!("key {} for {name} opens the repository now", id.short()),
+                );
             }
             Key::Remove { id, yes } => {
-                let found: Vec<_> = repo.keys()?.into_iter().filter(|k| k.id.to_string().starts_with(&id)).collect();
-                let [entry] = found.as_slice() else { bail!("{} keys begin with {id:?}; `strongroom key list` lists them", found.len()) };
+                let found: Vec<_> = repo
+                    .keys()?
+                    .into_iter()
+                    .filter(|k| k.id.to_string().starts_with(&id))
+                    .collect();
+                let [entry] = found.as_slice() else {
+                    bail!(
+                        "{} keys begin with {id:?}; `strongroom key list` lists them",
+                        found.len()
+                    )
+                };
                 if !json {
-                    println!("key {} for {} of {} would go", entry.id.short(), entry.user, entry.created.strftime("%Y-%m-%d"));
+                    println!(
+                        "key {} for {} of {} would go",
+                        entry.id.short(),
+                        entry.user,
+                        entry.created.strftime("%Y-%m-%d")
+                    );
                 }
                 if !yes && !output::confirm("remove it?")? {
                     println!("nothing was changed");
@@ -124,22 +163,34 @@ fn said(as_json: bool, value: serde_json::Value, text: &str) {
 
 pub(crate) fn handed_out(needed: u8, made: u8, dir: &Path) -> String {
     format!(
-        "{made} recovery shares are in {}; any {needed} of them open the repository when every password is lost.\nPrint them, give them to {made} different people, and delete the folder.",
+        "{made} recovery shares are in {}; any {needed} of them open the repository when every \
+         password is lost.\nPrint them, give them to {made} different people, and delete the \
+         folder.",
         dir.display()
     )
 }
 
-/// Whether sheets can be written to a folder: asked before a repository is made whose key they are to hold.
+/// Whether sheets can be written to a folder: asked before a repository is made whose key they are
+/// to hold.
 pub(crate) fn shares_possible(needed: u8, made: u8, dir: &Path) -> anyhow::Result<()> {
     shares_fit(needed, made)?;
     if fs::read_dir(dir).is_ok_and(|mut d| d.next().is_some()) {
-        bail!("{} holds something already; name a new folder for the recovery shares", dir.display());
+        bail!(
+            "{} holds something already; name a new folder for the recovery shares",
+            dir.display()
+        );
     }
     Ok(())
 }
 
 /// Writes a sheet for each share, readable for its owner alone.
-pub(crate) fn write_shares(key: &MasterKey, id: &Id, needed: u8, made: u8, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn write_shares(
+    key: &MasterKey,
+    id: &Id,
+    needed: u8,
+    made: u8,
+    dir: &Path,
+) -> anyhow::Result<Vec<PathBuf>> {
     shares_possible(needed, made, dir)?;
     let shares = split_key(key, id, needed, made)?;
     let mut builder = fs::DirBuilder::new();
@@ -154,7 +205,8 @@ pub(crate) fn write_shares(key: &MasterKey, id: &Id, needed: u8, made: u8, dir: 
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut file =
+            options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
         file.write_all(sheet(share)?.expose_secret().as_bytes())?;
         files.push(path);
     }
@@ -164,16 +216,24 @@ pub(crate) fn write_shares(key: &MasterKey, id: &Id, needed: u8, made: u8, dir: 
 /// One page for paper.
 fn sheet(share: &RecoveryShare) -> anyhow::Result<SecretString> {
     let compact = share.to_compact()?;
-    let code = QrCode::new(compact.expose_secret().as_bytes()).context("the QR code cannot be made")?;
+    let code =
+        QrCode::new(compact.expose_secret().as_bytes()).context("the QR code cannot be made")?;
     let image = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
     let image = image.split_once("?>").map_or(image.as_str(), |(_, svg)| svg);
     let (n, made, needed) = (share.number(), share.made(), share.needed());
     let text = share.to_text()?;
     Ok(format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>Recovery share {n} of {made}</title>\
-         <style>body{{font:14pt/1.5 sans-serif;max-width:45rem;margin:2rem auto;padding:0 1rem}}pre{{font:16pt/1.7 monospace;overflow-x:auto}}svg{{width:15rem;height:auto}}</style></head><body><main>\
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\"><title>Recovery share {n} of \
+         {made}</title>\
+         <style>body{{font:14pt/1.5 sans-serif;max-width:45rem;margin:2rem auto;padding:0 \
+         1rem}}pre{{font:16pt/1.7 \
+         monospace;overflow-x:auto}}svg{{width:15rem;height:auto}}</style></head><body><main>\
          <h1>Strongroom recovery share {n} of {made}</h1>\
-         <p>Repository {}. Any {needed} of the {made} shares open it when every password is lost: <code>strongroom key recover</code>. This one alone opens nothing. Keep it where the others are not.</p>\n<pre>\n{}</pre>\n<p>Eight lines; the last two characters of each are its check. The same as a code:</p>{image}</main></body></html>\n",
+         <p>Repository {}. Any {needed} of the {made} shares open it when every password is lost: \
+         <code>strongroom key recover</code>. This one alone opens nothing. Keep it where the \
+         others are not.</p>\n<pre>\n{}</pre>\n<p>Eight lines; the last two characters of each are \
+         its check. The same as a code:</p>{image}</main></body></html>\n",
         share.repository(),
         text.expose_secret()
     )
@@ -184,8 +244,14 @@ fn sheet(share: &RecoveryShare) -> anyhow::Result<SecretString> {
 pub(crate) fn key_of_shares(files: &[PathBuf]) -> anyhow::Result<MasterKey> {
     let mut shares = Vec::new();
     for file in files {
-        let text = SecretString::from(fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?);
-        shares.push(RecoveryShare::parse(text.expose_secret()).with_context(|| file.display().to_string())?);
+        let text = SecretString::from(
+            fs::read_to_string(file)
+                .with_context(|| format!("{} cannot be read", file.display()))?,
+        );
+        shares.push(
+            RecoveryShare::parse(text.expose_secret())
+                .with_context(|| file.display().to_string())?,
+        );
     }
     Ok(join_shares(&shares)?)
 }
@@ -198,16 +264,30 @@ async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> a
         let repo = Repository::with_key(Arc::new(LocalDir::new(&place)), key, &cache, open::who())
             .with_context(|| format!("the shares do not open {}", place.display()))?;
         let id = repo.add_key(&password, "recovered", open::real_clock().now())?;
-        said(json, json!({"key": id}), &format!("the shares open {}; key {} with the new password is in place", place.display(), id.short()));
+        said(
+            json,
+            json!({"key": id}),
+            &format!(
+                "the shares open {}; key {} with the new password is in place",
+                place.display(),
+                id.short()
+            ),
+        );
         Ok(0)
     })
     .await
 }
 
-async fn rotate(global: &Global, to: PathBuf, new_password: &Path, no_recovery: bool) -> anyhow::Result<i32> {
+async fn rotate(
+    global: &Global,
+    to: PathBuf,
+    new_password: &Path,
+    no_recovery: bool,
+) -> anyhow::Result<i32> {
     let from = open::repository(global).await?;
     let password = open::secret(new_password)?;
-    let (cache, json, bar) = (open::cache_dir(global), global.json, Bar::new(global.quiet || global.json));
+    let (cache, json, bar) =
+        (open::cache_dir(global), global.json, Bar::new(global.quiet || global.json));
     open::blocking(move || {
         let store = Arc::new(LocalDir::new(&to));
         let now = open::real_clock().now();
@@ -242,7 +322,9 @@ async fn rotate(global: &Global, to: PathBuf, new_password: &Path, no_recovery: 
             json,
             json!(report),
             &format!(
-                "{} snapshots copied, {} were there already; {} has a master key of its own. Point the configuration at it, check it, enrol a new vault, and then delete the old repository.",
+                "{} snapshots copied, {} were there already; {} has a master key of its own. Point \
+                 the configuration at it, check it, enrol a new vault, and then delete the old \
+                 repository.",
                 report.snapshots,
                 report.present,
                 to.display()

@@ -30,8 +30,8 @@ mod vault;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again with it, and a fifth
-/// more CPU time.
+/// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again
+/// with it, and a fifth more CPU time.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -40,7 +40,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[command(
     name = "strongroom",
     version,
-    after_help = "Exit codes: 0 done, 1 failed (or nothing found), 2 wrong usage, 3 partial, 10 no repository, 11 locked, 12 wrong key."
+    after_help = "Exit codes: 0 done, 1 failed (or nothing found), 2 wrong usage, 3 partial, 10 no \
+        repository, 11 locked, 12 wrong key."
 )]
 struct Cli {
     #[command(flatten)]
@@ -110,7 +111,8 @@ enum Command {
     },
     /// Copy the repository into its vault, or rebuild it from there.
     Replicate(commands::Replicate),
-    /// The third copy, from this side: enrolment, attacks on oneself, independence, recovery when all else is gone.
+    /// The third copy, from this side: enrolment, attacks on oneself, independence, recovery when
+    /// all else is gone.
     Vault {
         #[command(subcommand)]
         command: vault::VaultCommand,
@@ -172,7 +174,10 @@ fn main() {
     }
     let cli = Cli::parse();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG").unwrap_or_else(|_| "warn".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
+                .unwrap_or_else(|_| "warn".into()),
+        )
         .with_writer(std::io::stderr)
         .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -185,7 +190,12 @@ fn main() {
     // A reader that went away (`| head`) and a runtime that ends are no crashes.
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let text = info.payload().downcast_ref::<String>().map(String::as_str).or_else(|| info.payload().downcast_ref::<&str>().copied()).unwrap_or_default();
+        let text = info
+            .payload()
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| info.payload().downcast_ref::<&str>().copied())
+            .unwrap_or_default();
         if text.contains("Broken pipe") {
             std::process::exit(0);
         }
@@ -206,7 +216,10 @@ fn main() {
         Some(Ok(code)) => code,
         Some(Err(e)) => failure::report(&e, json),
         None => {
-            eprintln!("strongroom: interrupted; what was finished is kept, and the next run goes on from there");
+            eprintln!(
+                "strongroom: interrupted; what was finished is kept, and the next run goes on from \
+                 there"
+            );
             130
         }
     };

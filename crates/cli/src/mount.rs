@@ -18,7 +18,11 @@ pub(crate) struct Mount {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) async fn mount(_: &Global, args: Mount) -> anyhow::Result<i32> {
-    anyhow::bail!("{} cannot be mounted: mounting needs Linux; `strongroom restore --target` writes files anywhere", args.folder.display())
+    anyhow::bail!(
+        "{} cannot be mounted: mounting needs Linux; `strongroom restore --target` writes files \
+         anywhere",
+        args.folder.display()
+    )
 }
 
 #[cfg(target_os = "linux")]
@@ -31,8 +35,12 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
     let shown = args.folder.display();
     let mut entries = match std::fs::read_dir(&args.folder) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotConnected => bail!("a mount that ended badly is still on {shown}; `fusermount3 -u {shown}` takes it away"),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => bail!("there is no folder {shown}; make it first"),
+        Err(e) if e.kind() == std::io::ErrorKind::NotConnected => bail!(
+            "a mount that ended badly is still on {shown}; `fusermount3 -u {shown}` takes it away"
+        ),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            bail!("there is no folder {shown}; make it first")
+        }
         Err(e) => return Err(e).with_context(|| format!("{shown} is no folder that can be read")),
     };
     if entries.next().is_some() {
@@ -55,15 +63,23 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
     }
     let filesystem = filesystem::Snapshots::new(repo, args.allow_other)?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let (mut terminate, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    let mut session = fuser::Session::new(filesystem, &args.folder, &config)
-        .with_context(|| format!("{} cannot be mounted; install fuse3, and see that /dev/fuse is there", args.folder.display()))?;
+    let (mut terminate, mut hangup) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let mut session =
+        fuser::Session::new(filesystem, &args.folder, &config).with_context(|| {
+            format!(
+                "{} cannot be mounted; install fuse3, and see that /dev/fuse is there",
+                args.folder.display()
+            )
+        })?;
     let mut unmounter = session.unmount_callable();
     // Whoever reads this may be gone; the mount is not.
     let mut out = std::io::stdout();
     let _ = match (global.json, global.quiet) {
         (true, _) => writeln!(out, "{}", serde_json::json!({"mounted": args.folder})),
-        (false, false) => writeln!(out, "{shown} shows the snapshots until Ctrl-C, or until it is unmounted"),
+        (false, false) => {
+            writeln!(out, "{shown} shows the snapshots until Ctrl-C, or until it is unmounted")
+        }
         (false, true) => Ok(()),
     };
     let mut served = tokio::task::spawn_blocking(move || session.run());
@@ -77,12 +93,22 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
         return Ok(0);
     }
     // Still in use: it leaves the tree of folders now, and ends when the last file is closed.
-    let detached = std::process::Command::new("fusermount3").args(["-u", "-z"]).arg(&args.folder).status().is_ok_and(|s| s.success());
+    let detached = std::process::Command::new("fusermount3")
+        .args(["-u", "-z"])
+        .arg(&args.folder)
+        .status()
+        .is_ok_and(|s| s.success());
     if !detached {
-        bail!("{shown} is still in use and cannot be unmounted; `fusermount3 -u -z {shown}` takes it away");
+        bail!(
+            "{shown} is still in use and cannot be unmounted; `fusermount3 -u -z {shown}` takes it \
+             away"
+        );
     }
     if !global.quiet {
-        let _ = writeln!(std::io::stderr(), "{shown} is still in use; it ends when nobody reads it any more, or with another Ctrl-C");
+        let _ = writeln!(
+            std::io::stderr(),
+            "{shown} is still in use; it ends when nobody reads it any more, or with another Ctrl-C"
+        );
     }
     tokio::select! {
         _ = &mut served => {}

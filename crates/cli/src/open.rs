@@ -13,18 +13,26 @@ use std::{
 use strongroom_custody::{PaceSettings, PublicKey, VaultView};
 use strongroom_graph::{Budget, Client, Credential, Patience, Settings, TokioClock};
 use strongroom_model::Clock;
-use strongroom_objects::{LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings};
+use strongroom_objects::{
+    LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
+};
 use strongroom_repository::{Repository, Writer};
 
 /// A secret from a file, without the line end that editors add.
 pub(crate) fn secret(path: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
 }
 
 pub(crate) fn who() -> Writer {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
-    Writer { host: host.trim().to_owned(), user: "strongroom".into(), program: concat!("strongroom ", env!("CARGO_PKG_VERSION")).into() }
+    let host =
+        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
+    Writer {
+        host: host.trim().to_owned(),
+        user: "strongroom".into(),
+        program: concat!("strongroom ", env!("CARGO_PKG_VERSION")).into(),
+    }
 }
 
 /// The folder of a repository and its password.
@@ -59,7 +67,9 @@ pub(crate) fn cache_dir(global: &Global) -> PathBuf {
     {
         return config.path(dir);
     }
-    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache")));
+    let home = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache")));
     home.unwrap_or_else(std::env::temp_dir).join("strongroom")
 }
 
@@ -67,17 +77,30 @@ pub(crate) fn cache_dir(global: &Global) -> PathBuf {
 pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository>> {
     let (path, password) = repo_place(global)?;
     let cache = cache_dir(global);
-    let opened = tokio::task::spawn_blocking(move || Repository::open(Arc::new(LocalDir::new(path)), &password, &cache, who())).await?;
+    let opened = tokio::task::spawn_blocking(move || {
+        Repository::open(Arc::new(LocalDir::new(path)), &password, &cache, who())
+    })
+    .await?;
     Ok(Arc::new(opened?))
 }
 
 /// The client of one of a tenant's identities.
-pub(crate) fn client(config: &Config, tenant: &Tenant, identity: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<Client>> {
-    let id = tenant.identities.get(identity).with_context(|| format!("tenant {} has no identity {identity:?} in the configuration", tenant.name))?;
+pub(crate) fn client(
+    config: &Config,
+    tenant: &Tenant,
+    identity: &str,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Client>> {
+    let id = tenant.identities.get(identity).with_context(|| {
+        format!("tenant {} has no identity {identity:?} in the configuration", tenant.name)
+    })?;
     let credential = match (&id.certificate_file, &id.secret_file) {
         (Some(file), _) => Credential::Certificate { pem: secret(&config.path(file))? },
         (None, Some(file)) => Credential::Secret(secret(&config.path(file))?),
-        (None, None) => anyhow::bail!("tenant {}, identity {identity}: it needs a certificate_file", tenant.name),
+        (None, None) => anyhow::bail!(
+            "tenant {}, identity {identity}: it needs a certificate_file",
+            tenant.name
+        ),
     };
     let settings = Settings {
         authority: tenant.authority.clone(),
@@ -88,7 +111,11 @@ pub(crate) fn client(config: &Config, tenant: &Tenant, identity: &str, clock: Ar
         ca_file: tenant.ca_file.as_ref().map(|f| config.path(f)),
         user_agent: concat!("NONISV|Strongroom|Strongroom/", env!("CARGO_PKG_VERSION")).into(),
     };
-    let patience = Patience { tries: tenant.backup.tries, pause_ms: tenant.backup.pause_ms, throttled_s_max: tenant.backup.throttled_s_max };
+    let patience = Patience {
+        tries: tenant.backup.tries,
+        pause_ms: tenant.backup.pause_ms,
+        throttled_s_max: tenant.backup.throttled_s_max,
+    };
     let budget = Arc::new(Budget::new(tenant.backup.keep_to_budget));
     Ok(Arc::new(Client::new(settings, clock, budget, patience)?))
 }
@@ -114,14 +141,20 @@ pub(crate) struct BucketPlace {
 
 /// The vault of a tenant.
 pub(crate) fn vault(config: &Config, tenant: &Tenant) -> anyhow::Result<VaultPlace> {
-    let name = tenant.vault.as_ref().with_context(|| format!("tenant {} has no vault in the configuration", tenant.name))?;
+    let name = tenant
+        .vault
+        .as_ref()
+        .with_context(|| format!("tenant {} has no vault in the configuration", tenant.name))?;
     vault_place(config.vault(name)?, &config.base)
 }
 
 /// A vault from its entry; relative paths start at `base`.
 pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<VaultPlace> {
     if let Some(url) = &entry.url {
-        let file = entry.token_file.as_ref().with_context(|| format!("vault {} has a url and no token_file", entry.name))?;
+        let file = entry
+            .token_file
+            .as_ref()
+            .with_context(|| format!("vault {} has a url and no token_file", entry.name))?;
         return Ok(VaultPlace::Server(VaultSettings {
             url: url.clone(),
             user: entry.user.clone(),
@@ -142,20 +175,34 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
             owner_control: s3.owner_control,
             clock: None,
         };
-        let twin = s3.twin_bucket.as_ref().map(|bucket| S3Settings { bucket: bucket.clone(), ..settings.clone() });
+        let twin = s3
+            .twin_bucket
+            .as_ref()
+            .map(|bucket| S3Settings { bucket: bucket.clone(), ..settings.clone() });
         let public_key = entry.public_key.as_ref().map(|k| PublicKey::parse(k)).transpose()?;
-        return Ok(VaultPlace::Bucket(Box::new(BucketPlace { settings, twin, public_key, pace: entry.pace.clone() })));
+        return Ok(VaultPlace::Bucket(Box::new(BucketPlace {
+            settings,
+            twin,
+            public_key,
+            pace: entry.pace.clone(),
+        })));
     }
     match &entry.hold {
         Some(path) => Ok(VaultPlace::Folder(base.join(path))),
-        None => anyhow::bail!("vault {} names neither url nor s3 nor hold: it pulls, and this side cannot reach it", entry.name),
+        None => anyhow::bail!(
+            "vault {} names neither url nor s3 nor hold: it pulls, and this side cannot reach it",
+            entry.name
+        ),
     }
 }
 
 impl VaultPlace {
-    /// The place as something to read from: by the vault's own view at a server, by what is found anywhere else.
+    /// The place as something to read from: by the vault's own view at a server, by what is found
+    /// anywhere else.
     pub(crate) fn reader(&self, upto: Option<u64>) -> anyhow::Result<Arc<dyn Store>> {
-        let found = |store: Arc<dyn LockedStore>| -> anyhow::Result<Arc<dyn Store>> { Ok(Arc::new(VaultView::as_found(store, upto)?)) };
+        let found = |store: Arc<dyn LockedStore>| -> anyhow::Result<Arc<dyn Store>> {
+            Ok(Arc::new(VaultView::as_found(store, upto)?))
+        };
         match self {
             VaultPlace::Server(settings) => {
                 let vault = VaultRest::new(settings.clone())?;
@@ -178,13 +225,18 @@ impl VaultPlace {
     pub(crate) fn server(self) -> anyhow::Result<VaultSettings> {
         match self {
             VaultPlace::Server(settings) => Ok(settings),
-            _ => anyhow::bail!("sessions are listed by a vault's server; for a bucket or a folder `strongroom-vault sessions` lists them on its own host"),
+            _ => anyhow::bail!(
+                "sessions are listed by a vault's server; for a bucket or a folder \
+                 `strongroom-vault sessions` lists them on its own host"
+            ),
         }
     }
 }
 
 /// Runs what blocks on a thread of its own.
-pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> anyhow::Result<T> + Send + 'static) -> anyhow::Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    f: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(f).await?
 }
 

@@ -24,10 +24,22 @@ pub(crate) fn seconds(s: f64) -> String {
 
 /// A table with aligned columns; numbers go to the right.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |n: usize| rows.iter().map(|r| r[n].chars().count()).chain([head[n].chars().count()]).max().unwrap_or(0);
+    let width = |n: usize| {
+        rows.iter()
+            .map(|r| r[n].chars().count())
+            .chain([head[n].chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let numeric: Vec<bool> =
-        (0..head.len()).map(|n| !rows.is_empty() && rows.iter().all(|r| r[n].is_empty() || r[n].chars().next().is_some_and(|c| c.is_ascii_digit()))).collect();
+    let numeric: Vec<bool> = (0..head.len())
+        .map(|n| {
+            !rows.is_empty()
+                && rows.iter().all(|r| {
+                    r[n].is_empty() || r[n].chars().next().is_some_and(|c| c.is_ascii_digit())
+                })
+        })
+        .collect();
     let line = |cells: Vec<&str>| {
         let mut out = String::new();
         for (n, cell) in cells.iter().enumerate() {
@@ -54,7 +66,8 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 /// Red when it is bad news, unless colours are unwanted or nobody looks.
 pub(crate) fn alarm(text: &str) -> String {
     use std::io::IsTerminal;
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || !std::io::stdout().is_terminal();
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
+        || !std::io::stdout().is_terminal();
     if plain { text.to_owned() } else { format!("\u{1b}[31m{text}\u{1b}[0m") }
 }
 
@@ -66,7 +79,8 @@ pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     }
     print!("{question} [y/N] ");
     std::io::stdout().flush()?;
-    // The question holds the thread that would hear of Ctrl-C, and who interrupts a question says no: locks are let go as ever.
+    // The question holds the thread that would hear of Ctrl-C, and who interrupts a question says
+    // no: locks are let go as ever.
     let (say, answer) = std::sync::mpsc::channel();
     let interrupted = say.clone();
     let listener = tokio::runtime::Handle::try_current().ok().map(|runtime| {

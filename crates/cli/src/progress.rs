@@ -21,13 +21,24 @@ pub(crate) struct Bar {
 
 impl Bar {
     pub(crate) fn new(quiet: bool) -> Arc<Self> {
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr_with_hz(20) };
+        let target = if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(20)
+        };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}: {msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        Arc::new(Self { bar, began: Instant::now(), items: AtomicU64::new(0), bytes: AtomicU64::new(0), expected: Mutex::new((0, 0)), quiet })
+        Arc::new(Self {
+            bar,
+            began: Instant::now(),
+            items: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            expected: Mutex::new((0, 0)),
+            quiet,
+        })
     }
 
     pub(crate) fn finish(&self) {
@@ -39,15 +50,26 @@ impl Bar {
         if seconds < 0.25 {
             return;
         }
-        let (items, bytes) = (self.items.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
+        let (items, bytes) =
+            (self.items.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed));
         let (all_items, all_bytes) = *self.expected.lock().unwrap_or_else(PoisonError::into_inner);
-        let rate = format!("{:.0} items/s, {}/s", items as f64 / seconds, crate::output::bytes((bytes as f64 / seconds) as u64));
+        let rate = format!(
+            "{:.0} items/s, {}/s",
+            items as f64 / seconds,
+            crate::output::bytes((bytes as f64 / seconds) as u64)
+        );
         let share = if all_items > 0 { format!(" of {all_items}") } else { String::new() };
         let left = match (all_bytes, bytes) {
-            (all, done) if all > done && done > 0 => format!(", {} left", crate::output::seconds((all - done) as f64 * seconds / done as f64)),
+            (all, done) if all > done && done > 0 => format!(
+                ", {} left",
+                crate::output::seconds((all - done) as f64 * seconds / done as f64)
+            ),
             _ => String::new(),
         };
-        self.bar.set_message(format!("{items}{share} items, {}, {rate}{left}", crate::output::bytes(bytes)));
+        self.bar.set_message(format!(
+            "{items}{share} items, {}, {rate}{left}",
+            crate::output::bytes(bytes)
+        ));
     }
 }
 

@@ -1,5 +1,5 @@
-//! `strongroom tenant remediate`: what rules with the answer `remediate` find is set back as it was when they passed last. The plan
-//! and what would undo it are kept.
+//! `strongroom tenant remediate`: what rules with the answer `remediate` find is set back as it was
+//! when they passed last. The plan and what would undo it are kept.
 
 use crate::{
     Global,
@@ -34,14 +34,21 @@ pub(crate) struct Remediate {
     days: u32,
 }
 
-/// The objects that are to be set back: those that the rule named and that differ from when it passed; and where it named none
-/// of them (what protected the tenant is gone, and only near misses are left to name), everything that it looks at and that differs.
-/// What was added since is taken away only when the rule named it itself.
+/// The objects that are to be set back: those that the rule named and that differ from when it
+/// passed; and where it named none of them (what protected the tenant is gone, and only near misses
+/// are left to name), everything that it looks at and that differs. What was added since is taken
+/// away only when the rule named it itself.
 fn objects_of(f: &Finding, now: &Configuration, good: &Configuration) -> Vec<String> {
     let mut differs = Vec::new();
     let inputs = RULES.iter().find(|r| r.id == f.rule).map(|r| r.inputs).unwrap_or_default();
     for input in inputs {
-        let names = |c: &Configuration| c.collections.get(*input).into_iter().flat_map(|c| c.objects.iter().map(|o| o.name.clone())).collect::<BTreeSet<_>>();
+        let names = |c: &Configuration| {
+            c.collections
+                .get(*input)
+                .into_iter()
+                .flat_map(|c| c.objects.iter().map(|o| o.name.clone()))
+                .collect::<BTreeSet<_>>()
+        };
         for name in names(good).union(&names(now)) {
             let at = |c: &Configuration| c.object(input, name).map(|o| o.body.clone());
             if at(good) != at(now) {
@@ -49,15 +56,25 @@ fn objects_of(f: &Finding, now: &Configuration, good: &Configuration) -> Vec<Str
             }
         }
     }
-    // A concern may name a part of an object, such as one method of a policy, whose collection holds that object alone.
-    let alone = |collection: &str| good.collections.get(collection).is_some_and(|c| c.objects.len() == 1);
+    // A concern may name a part of an object, such as one method of a policy, whose collection
+    // holds that object alone.
+    let alone =
+        |collection: &str| good.collections.get(collection).is_some_and(|c| c.objects.len() == 1);
     let named = |object: &str| {
         f.concerns.iter().any(|c| {
-            c.object == object || object.rsplit_once('/').is_some_and(|(at, _)| alone(at) && (c.object == at || c.object.starts_with(&format!("{at}/"))))
+            c.object == object
+                || object.rsplit_once('/').is_some_and(|(at, _)| {
+                    alone(at) && (c.object == at || c.object.starts_with(&format!("{at}/")))
+                })
         })
     };
-    let chosen: Vec<String> = differs.iter().filter(|(o, _)| named(o)).map(|(o, _)| o.clone()).collect();
-    if chosen.is_empty() { differs.into_iter().filter(|(_, was_there)| *was_there).map(|(o, _)| o).collect() } else { chosen }
+    let chosen: Vec<String> =
+        differs.iter().filter(|(o, _)| named(o)).map(|(o, _)| o.clone()).collect();
+    if chosen.is_empty() {
+        differs.into_iter().filter(|(_, was_there)| *was_there).map(|(o, _)| o).collect()
+    } else {
+        chosen
+    }
 }
 
 pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Result<i32> {
@@ -70,25 +87,42 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     if !args.dry_run {
         let reader = open::client(&config, tenant, "read", open::real_clock())?;
         let bar = Bar::new(global.quiet || global.json);
-        let kept = configuration::snapshot(repo.clone(), reader, &tenant.name, false, open::cache_dir(global), bar.clone()).await;
+        let kept = configuration::snapshot(
+            repo.clone(),
+            reader,
+            &tenant.name,
+            false,
+            open::cache_dir(global),
+            bar.clone(),
+        )
+        .await;
         bar.finish();
         let kept = kept?;
         whole = kept.is_whole();
         kept_as = Some(kept.snapshot);
     }
-    let (name, since) = (tenant.name.clone(), open::real_clock().now() - SignedDuration::from_hours(24 * i64::from(args.days)));
+    let (name, since) = (
+        tenant.name.clone(),
+        open::real_clock().now() - SignedDuration::from_hours(24 * i64::from(args.days)),
+    );
     let steps: Vec<(Id, Configuration)> = open::blocking({
         let repo = repo.clone();
         move || Ok(history(&repo, &name, since)?)
     })
     .await?;
-    let (undo, last) = steps.last().with_context(|| format!("no configuration of {} was kept yet", tenant.name))?;
+    let (undo, last) = steps
+        .last()
+        .with_context(|| format!("no configuration of {} was kept yet", tenant.name))?;
     let hand = Hand::new(&config, tenant, Some(last.clone()))?;
     // Who cannot judge has not seen that all is well.
     let blind = |f: &&Finding| {
-        !matches!(f.verdict, Verdict::Failed | Verdict::Passed | Verdict::Accepted) && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate
+        !matches!(f.verdict, Verdict::Failed | Verdict::Passed | Verdict::Accepted)
+            && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate
     };
-    let wants = |f: &&Finding| f.verdict == Verdict::Failed && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate;
+    let wants = |f: &&Finding| {
+        f.verdict == Verdict::Failed
+            && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate
+    };
     let now = judge(last, &hand.exceptions, Vec::new(), today());
     let undo = kept_as.unwrap_or_else(|| undo.to_string());
     let place = Place { config: &config, tenant, steps: &steps, undo: undo.clone() };
@@ -99,11 +133,18 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
         rows.push(json!({"rule": f.rule, "error": format!("it could not be judged: {}", f.note)}));
     }
     for f in now.findings.iter().filter(wants) {
-        let passed =
-            |c: &Configuration| judge(c, &hand.exceptions, Vec::new(), today()).findings.iter().any(|x| x.rule == f.rule && x.verdict == Verdict::Passed);
+        let passed = |c: &Configuration| {
+            judge(c, &hand.exceptions, Vec::new(), today())
+                .findings
+                .iter()
+                .any(|x| x.rule == f.rule && x.verdict == Verdict::Passed)
+        };
         let Some((to, good)) = steps.iter().rev().find(|(_, c)| passed(c)) else {
             whole = false;
-            let why = format!("it did not pass in the last {} days, so there is nothing to go back to", args.days);
+            let why = format!(
+                "it did not pass in the last {} days, so there is nothing to go back to",
+                args.days
+            );
             tell(global, &f.rule, &why);
             rows.push(json!({"rule": f.rule, "error": why}));
             continue;
@@ -146,7 +187,8 @@ struct Place<'c> {
     undo: String,
 }
 
-/// One rule: plan, show, ask, apply, read back. What was done, its record, and whether all went well.
+/// One rule: plan, show, ask, apply, read back. What was done, its record, and whether all went
+/// well.
 async fn one(
     global: &Global,
     args: &Remediate,
@@ -158,11 +200,19 @@ async fn one(
 ) -> anyhow::Result<(serde_json::Value, Option<Record>, bool)> {
     let now = hand.read(&strongroom_model::Silent).await?;
     let chosen = objects_of(f, &now, good);
-    anyhow::ensure!(!chosen.is_empty(), "nothing that it looks at differs from when it passed; a person must look");
+    anyhow::ensure!(
+        !chosen.is_empty(),
+        "nothing that it looks at differs from when it passed; a person must look"
+    );
     // A rule does not overrule what somebody decided since.
-    let since = place.steps.iter().position(|(id, _)| id == to).map_or(place.steps, |n| &place.steps[n..]);
+    let since =
+        place.steps.iter().position(|(id, _)| id == to).map_or(place.steps, |n| &place.steps[n..]);
     let accepted = accepted_in(place.config, place.tenant, since, &chosen)?;
-    anyhow::ensure!(accepted.is_empty(), "it would also take back what was accepted ({}); set it back by hand with tenant restore", accepted.join("; "));
+    anyhow::ensure!(
+        accepted.is_empty(),
+        "it would also take back what was accepted ({}); set it back by hand with tenant restore",
+        accepted.join("; ")
+    );
     let options = RestoreOptions { remove_added: true, ..hand.options(good, &now, chosen).await? };
     let plan = plan(good, &now, &options)?;
     let shown = json!({"rule": f.rule, "to": to.to_string(), "plan": plan});
@@ -171,9 +221,18 @@ async fn one(
         print!("{}", describe(&plan, &now, good));
     }
     hand.guarded(&plan, good, &now, &options).await?;
-    let kept = |collection: &str| place.steps.last().and_then(|(_, c)| c.collections.get(collection)).is_some_and(|c| c.state.is_collected());
+    let kept = |collection: &str| {
+        place
+            .steps
+            .last()
+            .and_then(|(_, c)| c.collections.get(collection))
+            .is_some_and(|c| c.state.is_collected())
+    };
     if let Some(a) = plan.acts.iter().find(|a| !kept(&a.collection)) {
-        anyhow::bail!("{} could not be read when the settings were kept, so there would be no way back", a.collection);
+        anyhow::bail!(
+            "{} could not be read when the settings were kept, so there would be no way back",
+            a.collection
+        );
     }
     if args.dry_run || plan.acts.is_empty() {
         // A rule that fails and for which nothing can be set is not mended.
@@ -196,7 +255,9 @@ async fn one(
         at: open::real_clock().now(),
     };
     append(place.config, place.tenant, std::slice::from_ref(&record))?;
-    let applied = hand.apply(&plan, good, &|_| good.clone(), &now, &options, &strongroom_model::Silent).await?;
+    let applied = hand
+        .apply(&plan, good, &|_| good.clone(), &now, &options, &strongroom_model::Silent)
+        .await?;
     if !global.json {
         report(&applied, &format!("snapshot {}", to.short()));
         println!("{}", undo_command(&place.tenant.name, &place.undo, &options.chosen));
@@ -205,7 +266,12 @@ async fn one(
         *outcomes = serde_json::to_value(&applied.outcomes)?;
     }
     // What counts is what the rule says now.
-    let passes = |c: &Configuration| judge(c, &hand.exceptions, Vec::new(), today()).findings.iter().any(|x| x.rule == f.rule && x.verdict == Verdict::Passed);
+    let passes = |c: &Configuration| {
+        judge(c, &hand.exceptions, Vec::new(), today())
+            .findings
+            .iter()
+            .any(|x| x.rule == f.rule && x.verdict == Verdict::Passed)
+    };
     // What was done is told and kept, whether or not the tenant can be read again.
     let holds = passes(&applied.after);
     if !holds {

@@ -1,4 +1,5 @@
-//! Commands that mend a repository: from another copy, from its own packs, and without what is lost.
+//! Commands that mend a repository: from another copy, from its own packs, and without what is
+//! lost.
 
 use crate::{Global, config::Config, open, output, progress::Bar, upkeep, upkeep::agreed};
 use clap::Subcommand;
@@ -22,8 +23,8 @@ pub(crate) enum Repair {
     },
     /// Write the index anew where it does not say what is there.
     Index {
-        /// Give up packs that are gone or damaged, when no other copy has them. Reads everything; of a damaged pack what still
-        /// opens is kept.
+        /// Give up packs that are gone or damaged, when no other copy has them. Reads everything;
+        /// of a damaged pack what still opens is kept.
         #[arg(long)]
         give_up: bool,
         /// With `--give-up`: show what would be given up and stop.
@@ -33,7 +34,8 @@ pub(crate) enum Repair {
         #[arg(short, long)]
         yes: bool,
     },
-    /// Make snapshots whole without what is lost: after `repair index --give-up`. The next backup looks at everything again.
+    /// Make snapshots whole without what is lost: after `repair index --give-up`. The next backup
+    /// looks at everything again.
     Snapshots {
         /// Show the plan and stop.
         #[arg(long)]
@@ -49,7 +51,12 @@ const SHOWN_MAX: usize = 20;
 
 pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i32> {
     let (path, password) = open::repo_place(global)?;
-    let place = Place { store: Arc::new(LocalDir::new(path)), password, cache: open::cache_dir(global), json: global.json };
+    let place = Place {
+        store: Arc::new(LocalDir::new(path)),
+        password,
+        cache: open::cache_dir(global),
+        json: global.json,
+    };
     let bar = Bar::new(global.quiet || global.json);
     let vault = match &command {
         Repair::Heal { from: None } => {
@@ -82,7 +89,12 @@ struct Place {
 impl Place {
     fn open(&self) -> anyhow::Result<(Arc<Repository>, WriteLock)> {
         let cache: &Path = &self.cache;
-        let repo = Arc::new(Repository::open_damaged(self.store.clone(), &self.password, cache, open::who())?);
+        let repo = Arc::new(Repository::open_damaged(
+            self.store.clone(),
+            &self.password,
+            cache,
+            open::who(),
+        )?);
         let lock = repo.lock_alone(cache, open::real_clock().now())?;
         Ok((repo, lock))
     }
@@ -94,7 +106,10 @@ impl Place {
         let mut report = heal_opening(store, other, &self.password)?;
         let (repo, mut lock) = self.open()?;
         lock.keep(repo.clone(), open::real_clock());
-        let objects = heal_objects(store, other, &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| bar.advance(1, 0))?;
+        let objects =
+            heal_objects(store, other, &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| {
+                bar.advance(1, 0)
+            })?;
         let missing = repo.heal_missing(other)?;
         // An index file that is gone altogether leaves no trace but in the packs.
         let index = repo.repair_index(&lock, false)?;
@@ -115,11 +130,17 @@ impl Place {
         report.lost.iter().for_each(|o| println!("{}", output::alarm(&format!("NOT HEALED {o}"))));
         if !report.absent.is_empty() {
             println!(
-                "{} snapshots of the other copy are not here: forgotten, or deleted; `strongroom replicate --from-vault` brings them into a new folder",
+                "{} snapshots of the other copy are not here: forgotten, or deleted; `strongroom \
+                 replicate --from-vault` brings them into a new folder",
                 report.absent.len()
             );
         }
-        println!("{} objects looked at, {} healed, {} not", report.objects, report.healed.len(), report.lost.len());
+        println!(
+            "{} objects looked at, {} healed, {} not",
+            report.objects,
+            report.healed.len(),
+            report.lost.len()
+        );
         if !report.lost.is_empty() {
             println!("`strongroom check --read-data` names the items that this touches");
         }
@@ -137,7 +158,14 @@ impl Place {
                 false => print!("{}", upkeep::describe(&found)),
             }
             let lost = !found.problems.is_empty();
-            if dry_run || lost && !agreed(yes, "give up every pack that is gone or damaged, with all that lies in it alone?")? {
+            if dry_run
+                || lost
+                    && !agreed(
+                        yes,
+                        "give up every pack that is gone or damaged, with all that lies in it \
+                         alone?",
+                    )?
+            {
                 lock.release()?;
                 return Ok(i32::from(lost));
             }
@@ -148,7 +176,9 @@ impl Place {
         lock.release()?;
         match self.json {
             true => println!("{}", json!(repair)),
-            false if repair.is_empty() => println!("the index says what is there; nothing was changed"),
+            false if repair.is_empty() => {
+                println!("the index says what is there; nothing was changed")
+            }
             false => repair.done.iter().for_each(|d| println!("{d}")),
         }
         Ok(i32::from(repair.packs_missing > 0))
@@ -158,11 +188,16 @@ impl Place {
         let (repo, mut lock) = self.open()?;
         let plan = repo.plan_snapshot_repair(&take_back_links)?;
         match self.json {
-            true if dry_run || plan.is_empty() => println!("{}", json!({"plan": plan, "applied": false})),
+            true if dry_run || plan.is_empty() => {
+                println!("{}", json!({"plan": plan, "applied": false}))
+            }
             true => {}
             false => show(&plan),
         }
-        if dry_run || plan.is_empty() || !agreed(yes, "write these snapshots without what is lost?")? {
+        if dry_run
+            || plan.is_empty()
+            || !agreed(yes, "write these snapshots without what is lost?")?
+        {
             lock.release()?;
             return Ok(i32::from(!dry_run && !plan.is_empty()));
         }
@@ -173,7 +208,10 @@ impl Place {
         lock.release()?;
         match self.json {
             true => println!("{}", json!({"plan": plan, "applied": true})),
-            false => println!("done; the next backup asks the tenant for everything again that stood beside what is lost"),
+            false => println!(
+                "done; the next backup asks the tenant for everything again that stood beside what \
+                 is lost"
+            ),
         }
         Ok(0)
     }
@@ -187,7 +225,9 @@ fn show(plan: &[SnapshotRepair]) {
     let rows: Vec<Vec<String>> = plan
         .iter()
         .map(|r| {
-            let time = r.time.map_or_else(|| "unknown".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string());
+            let time = r
+                .time
+                .map_or_else(|| "unknown".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string());
             let what = match r.tree {
                 Some(_) => format!("is written without {} items", r.lost.len()),
                 None => "cannot be read and goes".to_owned(),

@@ -9,7 +9,9 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::Progress;
-use strongroom_engine::restore::{self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport};
+use strongroom_engine::restore::{
+    self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport,
+};
 use strongroom_model::Clock;
 use strongroom_repository::{NodeKind, Repository};
 
@@ -49,10 +51,11 @@ pub(crate) struct Restore {
     #[arg(short, long)]
     pub(crate) yes: bool,
     /// As files into this folder, instead of into Microsoft 365.
-    #[arg(long, conflicts_with_all = ["clean", "in_place", "folder", "to_tenant", "user", "address_table", "no_versions", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["clean", "in_place", "folder", "to_tenant", "user",
+        "address_table", "no_versions", "dry_run"])]
     pub(crate) target: Option<PathBuf>,
-    /// Go on with an interrupted restore into `--target`: whole files stay, others there of the same name are replaced. Needs
-    /// the snapshot's id, since `latest` may be another one by now.
+    /// Go on with an interrupted restore into `--target`: whole files stay, others there of the
+    /// same name are replaced. Needs the snapshot's id, since `latest` may be another one by now.
     #[arg(long, requires = "target")]
     pub(crate) resume: bool,
 }
@@ -103,7 +106,11 @@ impl Apply {
 }
 
 /// Makes the plan as the command does.
-pub(crate) async fn prepare(global: &Global, args: &Restore, clock: Arc<dyn Clock>) -> anyhow::Result<(Plan, Apply)> {
+pub(crate) async fn prepare(
+    global: &Global,
+    args: &Restore,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<(Plan, Apply)> {
     let config = Config::read(&global.config)?;
     let source = config.tenant(global.tenant.as_deref())?;
     let target = match &args.to_tenant {
@@ -111,7 +118,10 @@ pub(crate) async fn prepare(global: &Global, args: &Restore, clock: Arc<dyn Cloc
         None => source,
     };
     let repo = open::repository(global).await?;
-    let folder = args.folder.clone().unwrap_or_else(|| format!("Restored {}", clock.now().strftime("%Y-%m-%d %H.%M")));
+    let folder = args
+        .folder
+        .clone()
+        .unwrap_or_else(|| format!("Restored {}", clock.now().strftime("%Y-%m-%d %H.%M")));
     let client = open::client(&config, target, "write", clock)?;
     let snapshot = match args.snapshot.as_str() {
         "latest" => None,
@@ -119,7 +129,8 @@ pub(crate) async fn prepare(global: &Global, args: &Restore, clock: Arc<dyn Cloc
     };
     let mut users = HashMap::new();
     for pair in &args.user {
-        let (from, to) = pair.split_once('=').with_context(|| format!("--user {pair:?} is not FROM=TO"))?;
+        let (from, to) =
+            pair.split_once('=').with_context(|| format!("--user {pair:?} is not FROM=TO"))?;
         users.insert(from.to_owned(), to.to_owned());
     }
     let options = RestoreOptions {
@@ -139,10 +150,14 @@ pub(crate) async fn prepare(global: &Global, args: &Restore, clock: Arc<dyn Cloc
 }
 
 fn addresses(path: &Path) -> anyhow::Result<HashMap<String, String>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
     let mut map = HashMap::new();
-    for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#')) {
-        let parts: Vec<&str> = line.split([' ', '\t', ',', '=']).filter(|p| !p.is_empty()).collect();
+    for (n, line) in
+        text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty() && !l.starts_with('#'))
+    {
+        let parts: Vec<&str> =
+            line.split([' ', '\t', ',', '=']).filter(|p| !p.is_empty()).collect();
         match parts.as_slice() {
             [from, to] => map.insert(from.to_lowercase(), (*to).to_owned()),
             _ => bail!("{}, line {}: expected `old@school new@school`", path.display(), n + 1),
@@ -165,14 +180,28 @@ pub(crate) fn describe(plan: &Plan) -> String {
         sum.0 += 1;
         sum.1 += r.bytes;
     }
-    let rows: Vec<Vec<String>> =
-        sums.into_iter().map(|((user, verb), (n, bytes))| vec![user.to_owned(), verb.to_owned(), n.to_string(), output::bytes(bytes)]).collect();
-    let mut out = format!("plan: from snapshot {:.8} of {}\n", plan.snapshot, plan.time.strftime("%Y-%m-%d %H:%M"));
+    let rows: Vec<Vec<String>> = sums
+        .into_iter()
+        .map(|((user, verb), (n, bytes))| {
+            vec![user.to_owned(), verb.to_owned(), n.to_string(), output::bytes(bytes)]
+        })
+        .collect();
+    let mut out = format!(
+        "plan: from snapshot {:.8} of {}\n",
+        plan.snapshot,
+        plan.time.strftime("%Y-%m-%d %H:%M")
+    );
     out.push_str(&output::table(&["user", "what", "items", "bytes"], &rows));
     for u in &plan.users_missing {
-        out.push_str(&format!("{u} does not exist in the tenant and is left out; --user {u}=OTHER sends the items to somebody else\n"));
+        out.push_str(&format!(
+            "{u} does not exist in the tenant and is left out; --user {u}=OTHER \
+            sends the items to somebody else\n"
+        ));
     }
-    out.push_str(&format!("least time under the published budgets: {}\n", output::seconds(plan.seconds_min as f64)));
+    out.push_str(&format!(
+        "least time under the published budgets: {}\n",
+        output::seconds(plan.seconds_min as f64)
+    ));
     out
 }
 
@@ -181,12 +210,17 @@ pub(crate) fn result(r: &RestoreReport) -> String {
     for i in &r.items {
         match &i.outcome {
             Outcome::Identical => {}
-            Outcome::Altered { differences } => out.push_str(&format!("altered  {}: {}\n", i.path, differences.join("; "))),
-            Outcome::Failed { why } => out.push_str(&output::alarm(&format!("FAILED   {}: {why}\n", i.path))),
+            Outcome::Altered { differences } => {
+                out.push_str(&format!("altered  {}: {}\n", i.path, differences.join("; ")))
+            }
+            Outcome::Failed { why } => {
+                out.push_str(&output::alarm(&format!("FAILED   {}: {why}\n", i.path)))
+            }
         }
     }
     out.push_str(&format!(
-        "{} identical after reading back, {} altered by the service, {} failed, {} were right already; {} uploaded\n",
+        "{} identical after reading back, {} altered by the service, {} failed, {} were right \
+         already; {} uploaded\n",
         r.identical,
         r.altered,
         r.failed,
@@ -198,34 +232,65 @@ pub(crate) fn result(r: &RestoreReport) -> String {
 
 /// Files of a snapshot into a local folder.
 async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Result<i32> {
-    if !args.resume && std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some()) {
-        bail!("{} holds something already: name an empty or a new folder, or go on with a restore into it with --resume", target.display());
+    if !args.resume && std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some())
+    {
+        bail!(
+            "{} holds something already: name an empty or a new folder, or go on with a restore \
+             into it with --resume",
+            target.display()
+        );
     }
     if args.resume && args.snapshot == "latest" {
-        bail!("--resume needs --snapshot with the id that the interrupted restore said: `latest` may be another one by now");
+        bail!(
+            "--resume needs --snapshot with the id that the interrupted restore said: `latest` may \
+             be another one by now"
+        );
     }
     let repo = open::repository(global).await?;
     let (json, quiet, bar) = (global.json, global.quiet, Bar::new(global.quiet || global.json));
     open::blocking(move || {
         let (id, s) = commands::snapshot(&repo, &args.snapshot)?;
         if !json && !quiet {
-            println!("snapshot {} of {}; if it is interrupted: --resume --snapshot {}", id.short(), s.time.strftime("%Y-%m-%d %H:%M"), id.short());
+            println!(
+                "snapshot {} of {}; if it is interrupted: --resume --snapshot {}",
+                id.short(),
+                s.time.strftime("%Y-%m-%d %H:%M"),
+                id.short()
+            );
         }
         let base = args.path.trim_matches('/').to_owned();
         let node = repo.node_at(&s.tree, &base)?;
-        let NodeKind::Dir { subtree } = node.kind else { bail!("{base} is a file; name its folder") };
+        let NodeKind::Dir { subtree } = node.kind else {
+            bail!("{base} is a file; name its folder")
+        };
         bar.phase("restore");
         let into = target.join(&base);
-        let report = repo.restore_files(&subtree, &into, args.resume, &|files, bytes| bar.advance(files, bytes))?;
+        let report = repo.restore_files(&subtree, &into, args.resume, &|files, bytes| {
+            bar.advance(files, bytes)
+        })?;
         bar.finish();
         if json {
             println!("{}", serde_json::to_string(&report)?);
         } else {
-            report.failed.iter().for_each(|f| println!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why))));
-            let kept = if report.kept > 0 { format!("; {} were there already", report.kept) } else { String::new() };
-            println!("{} files, {} in {}{kept}", report.files, output::bytes(report.bytes), target.display());
+            report.failed.iter().for_each(|f| {
+                println!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why)))
+            });
+            let kept = if report.kept > 0 {
+                format!("; {} were there already", report.kept)
+            } else {
+                String::new()
+            };
+            println!(
+                "{} files, {} in {}{kept}",
+                report.files,
+                output::bytes(report.bytes),
+                target.display()
+            );
             if report.passed_over > 0 {
-                println!("{} links and devices of a foreign snapshot were passed over", report.passed_over);
+                println!(
+                    "{} links and devices of a foreign snapshot were passed over",
+                    report.passed_over
+                );
             }
         }
         Ok(match (report.failed.is_empty(), report.files + report.kept) {

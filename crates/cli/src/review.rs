@@ -1,7 +1,8 @@
-//! The queue of changes: every change of a tenant's configuration waits for somebody's decision, until a day.
+//! The queue of changes: every change of a tenant's configuration waits for somebody's decision,
+//! until a day.
 //!
-//! The changes follow from the snapshots at any time; only decisions are kept, one line of JSON each, in a file that is only ever
-//! added to.
+//! The changes follow from the snapshots at any time; only decisions are kept, one line of JSON
+//! each, in a file that is only ever added to.
 
 use crate::{
     Global,
@@ -43,7 +44,8 @@ pub(crate) struct List {
 
 #[derive(Args)]
 pub(crate) struct Decide {
-    /// The change, by its id or the beginning of it; or a collection or COLLECTION/NAME, for all that wait there: shows them, then asks.
+    /// The change, by its id or the beginning of it; or a collection or COLLECTION/NAME, for all
+    /// that wait there: shows them, then asks.
     #[arg(required = true)]
     changes: Vec<String>,
     /// Who decides.
@@ -95,8 +97,16 @@ pub(crate) enum Record {
         seen: Timestamp,
         at: Timestamp,
     },
-    /// Settings were set since a rule failed or a baseline wants them: what was done, and what would undo it.
-    Applied { what: String, to: Option<String>, plan: serde_json::Value, outcomes: serde_json::Value, undo: String, at: Timestamp },
+    /// Settings were set since a rule failed or a baseline wants them: what was done, and what
+    /// would undo it.
+    Applied {
+        what: String,
+        to: Option<String>,
+        plan: serde_json::Value,
+        outcomes: serde_json::Value,
+        undo: String,
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,17 +118,27 @@ pub(crate) enum Decision {
 
 /// The file of a tenant's records.
 pub(crate) fn file(config: &Config, tenant: &Tenant) -> PathBuf {
-    config.path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new("reviews"))).join(format!("{}.jsonl", tenant.name))
+    config
+        .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new("reviews")))
+        .join(format!("{}.jsonl", tenant.name))
 }
 
 /// Adds records: whole lines, on disk before anything else happens.
 pub(crate) fn append(config: &Config, tenant: &Tenant, records: &[Record]) -> anyhow::Result<()> {
     let path = file(config, tenant);
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+        std::fs::create_dir_all(dir)
+            .with_context(|| format!("{} cannot be made", dir.display()))?;
     }
-    let mut text = records.iter().map(|r| serde_json::to_string(r).map(|l| l + "\n")).collect::<Result<String, _>>()?;
-    let mut out = std::fs::OpenOptions::new().create(true).append(true).open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    let mut text = records
+        .iter()
+        .map(|r| serde_json::to_string(r).map(|l| l + "\n"))
+        .collect::<Result<String, _>>()?;
+    let mut out = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
     // Two who decide at once write one after the other.
     out.lock().with_context(|| format!("{} cannot be locked", path.display()))?;
     // A line that a crash cut off stays alone.
@@ -137,7 +157,9 @@ fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
     };
-    let wrong = |n: usize, e: serde_json::Error| anyhow::anyhow!("line {} of {} is no record: {e}", n + 1, path.display());
+    let wrong = |n: usize, e: serde_json::Error| {
+        anyhow::anyhow!("line {} of {} is no record: {e}", n + 1, path.display())
+    };
     let lines: Vec<&str> = text.lines().collect();
     let mut out = Vec::with_capacity(lines.len());
     for (n, line) in lines.iter().enumerate() {
@@ -145,7 +167,14 @@ fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
             Ok(record) => out.push(record),
             // What a crash cut off was never decided.
             Err(e) if e.is_eof() && line.starts_with('{') => {
-                eprintln!("{}", output::alarm(&format!("line {} of {} was cut off and is passed over", n + 1, path.display())))
+                eprintln!(
+                    "{}",
+                    output::alarm(&format!(
+                        "line {} of {} was cut off and is passed over",
+                        n + 1,
+                        path.display()
+                    ))
+                )
             }
             Err(e) => return Err(wrong(n, e)),
         }
@@ -153,7 +182,8 @@ fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
     Ok(out)
 }
 
-/// A name for a shell to take as it is: people of the tenant choose names, and somebody pastes the command.
+/// A name for a shell to take as it is: people of the tenant choose names, and somebody pastes the
+/// command.
 fn quoted(name: &str) -> String {
     let plain: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("'{}'", plain.replace('\'', "'\\''"))
@@ -162,14 +192,38 @@ fn quoted(name: &str) -> String {
 /// The command that brings back what was there before.
 pub(crate) fn undo_command(tenant: &str, snapshot: &str, objects: &[String]) -> String {
     let objects: Vec<String> = objects.iter().map(|o| format!("--object {}", quoted(o))).collect();
-    format!("undo: strongroom --tenant {tenant} tenant restore --to {snapshot:.8} --remove-added {}", objects.join(" "))
+    format!(
+        "undo: strongroom --tenant {tenant} tenant restore --to {snapshot:.8} --remove-added {}",
+        objects.join(" ")
+    )
 }
 
 /// Changes that somebody accepted and that stand still, in any of these objects or collections.
-pub(crate) fn accepted_in(config: &Config, tenant: &Tenant, steps: &[(Id, Configuration)], chosen: &[String]) -> anyhow::Result<Vec<String>> {
-    let all = queue(steps, &records(config, tenant)?, tenant, &crate::tenant::backup_ids(tenant), open::real_clock().now(), crate::tenant::today());
-    let touched = |e: &Entry| chosen.iter().any(|c| *c == e.change.collection || *c == format!("{}/{}", e.change.collection, e.change.object));
-    Ok(all.iter().filter(|e| e.state == "accepted" && !e.undone && touched(e)).map(|e| format!("{}: {}", e.id, e.change.says)).collect())
+pub(crate) fn accepted_in(
+    config: &Config,
+    tenant: &Tenant,
+    steps: &[(Id, Configuration)],
+    chosen: &[String],
+) -> anyhow::Result<Vec<String>> {
+    let all = queue(
+        steps,
+        &records(config, tenant)?,
+        tenant,
+        &crate::tenant::backup_ids(tenant),
+        open::real_clock().now(),
+        crate::tenant::today(),
+    );
+    let touched = |e: &Entry| {
+        chosen.iter().any(|c| {
+            *c == e.change.collection
+                || *c == format!("{}/{}", e.change.collection, e.change.object)
+        })
+    };
+    Ok(all
+        .iter()
+        .filter(|e| e.state == "accepted" && !e.undone && touched(e))
+        .map(|e| format!("{}: {}", e.id, e.change.says))
+        .collect())
 }
 
 /// A change in the queue.
@@ -193,16 +247,24 @@ struct Entry {
     decision: Option<Record>,
 }
 
-/// Whether the tenant is as before a change again, or the change itself was the way back to what was there before: neither waits
-/// for anybody. What is not a matter of one object (a permission of the backup, another object under an old name) always does.
+/// Whether the tenant is as before a change again, or the change itself was the way back to what
+/// was there before: neither waits for anybody. What is not a matter of one object (a permission of
+/// the backup, another object under an old name) always does.
 fn is_undone(steps: &[(Id, Configuration)], n: usize, change: &Change) -> bool {
     let Some((_, newest)) = steps.last() else { return false };
-    let readable = newest.collections.get(&change.collection).is_some_and(|c| c.state.is_collected());
+    let readable =
+        newest.collections.get(&change.collection).is_some_and(|c| c.state.is_collected());
     let at = |c: &Configuration| {
         // What was deleted and is made anew has another id.
         let made_anew = matches!(change.kind, Kind::Added | Kind::Removed);
         let one = c.object(&change.collection, &change.object);
-        one.map(|o| (if made_anew { String::new() } else { o.id.clone() }, o.body.clone(), o.volatile["keyIds"].clone()))
+        one.map(|o| {
+            (
+                if made_anew { String::new() } else { o.id.clone() },
+                o.body.clone(),
+                o.volatile["keyIds"].clone(),
+            )
+        })
     };
     let (old, new) = (at(&steps[n].1), at(&steps[n + 1].1));
     if !readable || old == new || change.kind == Kind::Replaced {
@@ -212,8 +274,8 @@ fn is_undone(steps: &[(Id, Configuration)], n: usize, change: &Change) -> bool {
     at(newest) == old || at(newest) == new && ways_back(&states).last() == Some(&true)
 }
 
-/// Which steps from one state to the next were the way back from a change: to what was there before it. Whoever takes a way back back
-/// makes the change again.
+/// Which steps from one state to the next were the way back from a change: to what was there before
+/// it. Whoever takes a way back back makes the change again.
 fn ways_back<S: PartialEq>(states: &[S]) -> Vec<bool> {
     let mut out: Vec<bool> = Vec::new();
     for (k, step) in states.windows(2).enumerate() {
@@ -223,8 +285,9 @@ fn ways_back<S: PartialEq>(states: &[S]) -> Vec<bool> {
     out
 }
 
-/// What a change is known by: what was there and what is there, not our words for it, nor the snapshots on either side, which come
-/// and go. The same change made again has the same id; a decision counts for the time at which it was seen.
+/// What a change is known by: what was there and what is there, not our words for it, nor the
+/// snapshots on either side, which come and go. The same change made again has the same id; a
+/// decision counts for the time at which it was seen.
 fn id_of(old: &Configuration, new: &Configuration, change: &Change) -> String {
     let side = |c: &Configuration| {
         let object = c.object(&change.collection, &change.object);
@@ -232,22 +295,43 @@ fn id_of(old: &Configuration, new: &Configuration, change: &Change) -> String {
         let id = object.filter(|_| change.kind == Kind::Replaced).map(|o| o.id.clone());
         let named: Vec<&String> = match object {
             Some(_) => Vec::new(),
-            None => c.references.iter().filter(|(s, _)| s.split_once('/').is_some_and(|(_, n)| n == change.object)).map(|(_, id)| id).collect(),
+            None => c
+                .references
+                .iter()
+                .filter(|(s, _)| s.split_once('/').is_some_and(|(_, n)| n == change.object))
+                .map(|(_, id)| id)
+                .collect(),
         };
         let unseen: Vec<&String> = match object {
             Some(_) => Vec::new(),
-            None => c.collections.iter().filter(|(_, c)| c.state.is_blind()).map(|(n, _)| n).collect(),
+            None => {
+                c.collections.iter().filter(|(_, c)| c.state.is_blind()).map(|(n, _)| n).collect()
+            }
         };
-        json!([object.map(|o| (&o.body, &o.volatile["keyIds"])), id, named, if change.object == THE_BACKUP { unseen } else { Vec::new() }])
+        json!([
+            object.map(|o| (&o.body, &o.volatile["keyIds"])),
+            id,
+            named,
+            if change.object == THE_BACKUP { unseen } else { Vec::new() }
+        ])
     };
-    digest_id(&json!([change.collection, change.object, change.kind, side(old), side(new)]).to_string())
+    digest_id(
+        &json!([change.collection, change.object, change.kind, side(old), side(new)]).to_string(),
+    )
 }
 
 /// How the drift calls what happens to the backup's own rights.
 const THE_BACKUP: &str = "the backup";
 
 /// Every change that snapshots show, with what was decided.
-fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own: &[String], now: Timestamp, today: Date) -> Vec<Entry> {
+fn queue(
+    steps: &[(Id, Configuration)],
+    records: &[Record],
+    tenant: &Tenant,
+    own: &[String],
+    now: Timestamp,
+    today: Date,
+) -> Vec<Entry> {
     let mut decided: HashMap<&str, Vec<(Timestamp, &Record)>> = HashMap::new();
     for r in records {
         if let Record::Decision { change, seen, .. } = r {
@@ -261,9 +345,14 @@ fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own
             let id = id_of(old, new, &change);
             let deadline = new.taken + SignedDuration::from_hours(24 * days_to_decide(change.rank));
             let undone = is_undone(steps, n, &change);
-            // What was decided about another time says nothing of this one. Snapshots on either side may have been let go.
-            let decision =
-                decided.get(id.as_str()).and_then(|all| all.iter().rfind(|(seen, _)| old.taken < *seen && *seen <= new.taken)).map(|(_, r)| (*r).clone());
+            // What was decided about another time says nothing of this one. Snapshots on either
+            // side may have been let go.
+            let decision = decided
+                .get(id.as_str())
+                .and_then(|all| {
+                    all.iter().rfind(|(seen, _)| old.taken < *seen && *seen <= new.taken)
+                })
+                .map(|(_, r)| (*r).clone());
             let state = match &decision {
                 Some(Record::Decision { until: Some(until), .. }) if *until < today => "open",
                 Some(Record::Decision { decision: Decision::Accepted, .. }) => "accepted",
@@ -286,20 +375,44 @@ fn queue(steps: &[(Id, Configuration)], records: &[Record], tenant: &Tenant, own
             });
         }
     }
-    let order = |s: &str| ["overdue", "open", "rejected", "undone", "accepted"].iter().position(|o| *o == s);
-    out.sort_by(|a, b| order(a.state).cmp(&order(b.state)).then(a.change.rank.cmp(&b.change.rank)).then(a.deadline.cmp(&b.deadline)));
+    let order = |s: &str| {
+        ["overdue", "open", "rejected", "undone", "accepted"].iter().position(|o| *o == s)
+    };
+    out.sort_by(|a, b| {
+        order(a.state)
+            .cmp(&order(b.state))
+            .then(a.change.rank.cmp(&b.change.rank))
+            .then(a.deadline.cmp(&b.deadline))
+    });
     out
 }
 
-async fn load(global: &Global, config: &Config, tenant: &Tenant, days: u32) -> anyhow::Result<Vec<Entry>> {
+async fn load(
+    global: &Global,
+    config: &Config,
+    tenant: &Tenant,
+    days: u32,
+) -> anyhow::Result<Vec<Entry>> {
     let repo = open::repository(global).await?;
     let now = open::real_clock().now();
-    let (name, since) = (tenant.name.clone(), now - SignedDuration::from_hours(24 * i64::from(days)));
+    let (name, since) =
+        (tenant.name.clone(), now - SignedDuration::from_hours(24 * i64::from(days)));
     let steps = open::blocking(move || Ok(history(&repo, &name, since)?)).await?;
     if steps.is_empty() {
-        bail!("no configuration of {} was kept yet; `strongroom --tenant {0} tenant snapshot` keeps it", tenant.name);
+        bail!(
+            "no configuration of {} was kept yet; `strongroom --tenant {0} tenant snapshot` keeps \
+             it",
+            tenant.name
+        );
     }
-    Ok(queue(&steps, &records(config, tenant)?, tenant, &crate::tenant::backup_ids(tenant), now, crate::tenant::today()))
+    Ok(queue(
+        &steps,
+        &records(config, tenant)?,
+        tenant,
+        &crate::tenant::backup_ids(tenant),
+        now,
+        crate::tenant::today(),
+    ))
 }
 
 pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<i32> {
@@ -360,13 +473,27 @@ fn show(tenant: &Tenant, all: &[Entry], several: bool) {
         return println!("{of}nothing waits for a decision");
     }
     let overdue = all.iter().filter(|e| e.state == "overdue").count();
-    println!("{of}{} {}{who}; {overdue} overdue", all.len(), if all.len() == 1 { "change" } else { "changes" });
+    println!(
+        "{of}{} {}{who}; {overdue} overdue",
+        all.len(),
+        if all.len() == 1 { "change" } else { "changes" }
+    );
     println!("{:<8}  {:<8}  {:<8}  {:<10}  what", "change", "state", "rank", "decide by");
     for e in all {
-        let line = format!("{:.8}  {:<8}  {:<8}  {}  {}", e.id, e.state, word(e.change.rank), e.deadline.strftime("%Y-%m-%d"), e.change.says);
+        let line = format!(
+            "{:.8}  {:<8}  {:<8}  {}  {}",
+            e.id,
+            e.state,
+            word(e.change.rank),
+            e.deadline.strftime("%Y-%m-%d"),
+            e.change.says
+        );
         println!("{}", if e.state == "overdue" { output::alarm(&line) } else { line });
         if let Some(Record::Decision { by, reason, until, .. }) = &e.decision {
-            println!("          {by}: {reason}{}", until.map_or_else(String::new, |u| format!(" (until {u})")));
+            println!(
+                "          {by}: {reason}{}",
+                until.map_or_else(String::new, |u| format!(" (until {u})"))
+            );
         }
     }
 }
@@ -376,24 +503,51 @@ const DIGITS_MIN: usize = 6;
 
 /// The changes that somebody means.
 fn meant<'e>(all: &'e [Entry], what: &str, days: u32) -> anyhow::Result<Vec<&'e Entry>> {
-    let none = || format!("no change {what:?} in the last {days} days; `strongroom review list --all` shows them");
+    let none = || {
+        format!(
+            "no change {what:?} in the last {days} days; `strongroom review list --all` shows them"
+        )
+    };
     if what.contains('/') {
-        let fits = |e: &Entry| e.change.collection == what || format!("{}/{}", e.change.collection, e.change.object) == what;
+        let fits = |e: &Entry| {
+            e.change.collection == what
+                || format!("{}/{}", e.change.collection, e.change.object) == what
+        };
         let there: Vec<&Entry> = all.iter().filter(|e| waits(e) && fits(e)).collect();
-        anyhow::ensure!(!there.is_empty(), "nothing waits for a decision at {what:?}, which must be a collection or COLLECTION/NAME");
+        anyhow::ensure!(
+            !there.is_empty(),
+            "nothing waits for a decision at {what:?}, which must be a collection or \
+             COLLECTION/NAME"
+        );
         return Ok(there);
     }
     let what = what.to_lowercase();
-    anyhow::ensure!(what.len() >= DIGITS_MIN, "{what:?} is too short to name a change; give at least {DIGITS_MIN} digits");
+    anyhow::ensure!(
+        what.len() >= DIGITS_MIN,
+        "{what:?} is too short to name a change; give at least {DIGITS_MIN} digits"
+    );
     // Of the same change at several times those that wait are meant, or the last.
     let found: Vec<&Entry> = all.iter().filter(|e| e.id.starts_with(&what)).collect();
     let first = found.first().with_context(none)?;
-    anyhow::ensure!(found.iter().all(|e| e.id == first.id), "{what:?} is the beginning of several changes; give more digits");
+    anyhow::ensure!(
+        found.iter().all(|e| e.id == first.id),
+        "{what:?} is the beginning of several changes; give more digits"
+    );
     let waiting: Vec<&Entry> = found.iter().copied().filter(|e| waits(e)).collect();
-    Ok(if waiting.is_empty() { found.into_iter().max_by_key(|e| e.seen).into_iter().collect() } else { waiting })
+    Ok(if waiting.is_empty() {
+        found.into_iter().max_by_key(|e| e.seen).into_iter().collect()
+    } else {
+        waiting
+    })
 }
 
-async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide, decision: Decision) -> anyhow::Result<i32> {
+async fn decide(
+    global: &Global,
+    config: &Config,
+    tenant: &Tenant,
+    args: Decide,
+    decision: Decision,
+) -> anyhow::Result<i32> {
     if args.reason.trim().is_empty() || args.by.trim().is_empty() {
         bail!("--by and --reason must say something; whoever reads it next year will ask");
     }
@@ -411,9 +565,18 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
     }
     // Whoever names a place has not seen what waits there.
     if !args.yes && args.changes.iter().any(|w| w.contains('/')) {
-        anyhow::ensure!(!global.json, "with --json nobody is asked: look at the list first, then add --yes");
-        chosen.iter().for_each(|e| println!("{:.8}  {:<8}  {}", e.id, word(e.change.rank), e.change.says));
-        if !output::confirm(&format!("Is the decision about all {}: {}?", chosen.len(), word(decision)))? {
+        anyhow::ensure!(
+            !global.json,
+            "with --json nobody is asked: look at the list first, then add --yes"
+        );
+        chosen
+            .iter()
+            .for_each(|e| println!("{:.8}  {:<8}  {}", e.id, word(e.change.rank), e.change.says));
+        if !output::confirm(&format!(
+            "Is the decision about all {}: {}?",
+            chosen.len(),
+            word(decision)
+        ))? {
             println!("nothing was decided");
             return Ok(0);
         }
@@ -436,15 +599,25 @@ async fn decide(global: &Global, config: &Config, tenant: &Tenant, args: Decide,
     let back = |e: &Entry| {
         // Somebody who took another's place is named by other settings too.
         if e.change.kind == Kind::Replaced {
-            return format!("strongroom --tenant {} tenant restore --to {:.8} --remove-added", tenant.name, e.before);
+            return format!(
+                "strongroom --tenant {} tenant restore --to {:.8} --remove-added",
+                tenant.name, e.before
+            );
         }
         let object = quoted(&format!("{}/{}", e.change.collection, e.change.object));
-        format!("strongroom --tenant {} tenant restore --to {:.8} --object {object} --remove-added", tenant.name, e.before)
+        format!(
+            "strongroom --tenant {} tenant restore --to {:.8} --object {object} --remove-added",
+            tenant.name, e.before
+        )
     };
     if global.json {
         let rows: Vec<_> = chosen
             .iter()
-            .map(|e| json!({"change": e.id, "decision": decision, "set_back_by": if decision == Decision::Rejected { json!(back(e)) } else { json!(null) }}))
+            .map(|e| {
+                json!({"change": e.id, "decision": decision,
+                "set_back_by": if decision == Decision::Rejected { json!(back(e)) } else {
+                    json!(null) }})
+            })
             .collect();
         println!("{}", serde_json::Value::from(rows));
         return Ok(0);

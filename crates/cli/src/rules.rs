@@ -17,7 +17,8 @@ use std::{
     process::{Command, Stdio},
 };
 use strongroom_guards::{
-    About, Answer, Cover, Exceptions, Facts, OTHERWISE, OwnVerdict, Question, RULES, Verdict, input, judge_own,
+    About, Answer, Cover, Exceptions, Facts, OTHERWISE, OwnVerdict, Question, RULES, Verdict,
+    input, judge_own,
     rule::{Judged, Skip},
     run,
 };
@@ -37,7 +38,8 @@ pub(crate) struct OwnRule {
 pub(crate) struct OwnRules {
     /// Those that can judge.
     rules: Vec<OwnRule>,
-    /// Modules that cannot, with one sentence each. They keep no other from judging, and whoever judges without them is blind.
+    /// Modules that cannot, with one sentence each. They keep no other from judging, and whoever
+    /// judges without them is blind.
     broken: Vec<(About, String)>,
 }
 
@@ -47,10 +49,15 @@ impl OwnRules {
         let mut out = Self::default();
         let Some(dir) = &config.rules_dir else { return out };
         let dir = config.path(dir);
-        let mut files: Vec<PathBuf> = match std::fs::read_dir(&dir).and_then(|all| all.map(|e| e.map(|e| e.path())).collect()) {
+        let mut files: Vec<PathBuf> = match std::fs::read_dir(&dir)
+            .and_then(|all| all.map(|e| e.map(|e| e.path())).collect())
+        {
             Ok(files) => files,
             Err(e) => {
-                out.broken.push((About::broken("rules_dir"), format!("the folder of rules {} cannot be read: {e}", dir.display())));
+                out.broken.push((
+                    About::broken("rules_dir"),
+                    format!("the folder of rules {} cannot be read: {e}", dir.display()),
+                ));
                 return out;
             }
         };
@@ -65,7 +72,10 @@ impl OwnRules {
             let name = file.display().to_string();
             match module(&file) {
                 Ok(rule) => match out.rules.iter().find(|r| r.about.id == rule.about.id) {
-                    Some(first) => out.broken.push((About::broken(&name), format!("{name}: {} has the id {} too", first.file, rule.about.id))),
+                    Some(first) => out.broken.push((
+                        About::broken(&name),
+                        format!("{name}: {} has the id {} too", first.file, rule.about.id),
+                    )),
                     None => out.rules.push(rule),
                 },
                 Err(why) => out.broken.push((About::broken(&name), why)),
@@ -81,13 +91,23 @@ impl OwnRules {
 
     /// Says on the side which modules were left out.
     pub(crate) fn tell(&self) {
-        self.problems().for_each(|why| eprintln!("{}", output::alarm(&format!("a rule of your own was left out: {why}"))));
+        self.problems().for_each(|why| {
+            eprintln!("{}", output::alarm(&format!("a rule of your own was left out: {why}")))
+        });
     }
 
     /// What they say of a tenant, and whether one of them could not judge at all.
-    pub(crate) fn judge(&self, configuration: &Configuration, exceptions: &Exceptions) -> (Vec<OwnVerdict>, bool) {
+    pub(crate) fn judge(
+        &self,
+        configuration: &Configuration,
+        exceptions: &Exceptions,
+    ) -> (Vec<OwnVerdict>, bool) {
         let facts = Facts::new(configuration, exceptions, today());
-        let mut out: Vec<OwnVerdict> = self.broken.iter().map(|(about, why)| OwnVerdict { about: about.clone(), judged: Err(Skip(why.clone())) }).collect();
+        let mut out: Vec<OwnVerdict> = self
+            .broken
+            .iter()
+            .map(|(about, why)| OwnVerdict { about: about.clone(), judged: Err(Skip(why.clone())) })
+            .collect();
         let mut blind = !out.is_empty();
         for rule in &self.rules {
             let (judged, broken) = rule.judge(input(&rule.about, &facts));
@@ -105,7 +125,11 @@ impl OwnRule {
             Ok(input) => input,
             Err(skip) => return (Err(skip), false),
         };
-        match ask(&Question { file: self.file.clone(), text: self.text.clone(), input: Some(input) }) {
+        match ask(&Question {
+            file: self.file.clone(),
+            text: self.text.clone(),
+            input: Some(input),
+        }) {
             Answer::Judged(outcome) => (Ok(outcome), false),
             Answer::Skipped(why) => (Err(Skip(why)), false),
             Answer::Broken(why) => (Err(Skip(why)), true),
@@ -125,11 +149,21 @@ fn module(file: &Path) -> Result<OwnRule, String> {
     };
     let known = collections();
     if let Some(unknown) = about.inputs.iter().find(|i| !known.contains(i.as_str())) {
-        let like = known.iter().find(|k| k.starts_with(unknown.as_str()) || unknown.starts_with(**k) || k.rsplit('/').next() == unknown.rsplit('/').next());
-        let hint = like.map_or_else(|| "`strongroom tenant try --inputs` lists them".to_owned(), |l| format!("did you mean {l}?"));
+        let like = known.iter().find(|k| {
+            k.starts_with(unknown.as_str())
+                || unknown.starts_with(**k)
+                || k.rsplit('/').next() == unknown.rsplit('/').next()
+        });
+        let hint = like.map_or_else(
+            || "`strongroom tenant try --inputs` lists them".to_owned(),
+            |l| format!("did you mean {l}?"),
+        );
         return Err(format!("{name}: there is no collection {unknown:?}; {hint}"));
     }
-    if let Some(unnamed) = known.iter().find(|k| text.contains(&format!("\"{k}\"")) && !about.inputs.iter().any(|i| i == *k)) {
+    if let Some(unnamed) = known
+        .iter()
+        .find(|k| text.contains(&format!("\"{k}\"")) && !about.inputs.iter().any(|i| i == *k))
+    {
         return Err(format!("{name}: it looks at {unnamed}, which `inputs` does not name"));
     }
     Ok(OwnRule { about, file: name, text })
@@ -142,12 +176,18 @@ const MEMORY_BYTES_MAX: u64 = 1 << 30;
 /// And so much of a core, in seconds: the interpreter's own limit comes first, where it can.
 const CPU_S_MAX: u64 = 5;
 
-/// Runs one module in a process of its own: nothing else stops one that takes all memory or calls itself without end.
+/// Runs one module in a process of its own: nothing else stops one that takes all memory or calls
+/// itself without end.
 fn ask(question: &Question) -> Answer {
     let file = &question.file;
     let broken = |why: String| Answer::Broken(format!("{file}: {why}"));
     let run = || -> anyhow::Result<std::process::Output> {
-        let mut child = Command::new(std::env::current_exe()?).arg(ALONE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(ALONE)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
         let text = serde_json::to_vec(question)?;
         let mut pipe = child.stdin.take().context("no way to ask")?;
         let writer = std::thread::spawn(move || pipe.write_all(&text));
@@ -163,9 +203,15 @@ fn ask(question: &Question) -> Answer {
     let said = String::from_utf8_lossy(&out.stderr);
     match serde_json::from_slice(&out.stdout) {
         Ok(answer) => answer,
-        Err(_) if said.contains("memory allocation") => broken(format!("it took more than {} MiB of memory", MEMORY_BYTES_MAX >> 20)),
-        Err(_) if said.contains("overflowed its stack") => broken("it calls itself without end".to_owned()),
-        Err(_) if out.status.code().is_none() => broken(format!("it was stopped after {CPU_S_MAX} seconds, or for taking too much memory")),
+        Err(_) if said.contains("memory allocation") => {
+            broken(format!("it took more than {} MiB of memory", MEMORY_BYTES_MAX >> 20))
+        }
+        Err(_) if said.contains("overflowed its stack") => {
+            broken("it calls itself without end".to_owned())
+        }
+        Err(_) if out.status.code().is_none() => broken(format!(
+            "it was stopped after {CPU_S_MAX} seconds, or for taking too much memory"
+        )),
         Err(_) => broken("it ended without an answer".to_owned()),
     }
 }
@@ -173,7 +219,9 @@ fn ask(question: &Question) -> Answer {
 /// The other side of [`ask`].
 pub(crate) fn alone() -> anyhow::Result<i32> {
     use rustix::process::{Resource, Rlimit, setrlimit};
-    for (what, most) in [(Resource::As, MEMORY_BYTES_MAX), (Resource::Cpu, CPU_S_MAX), (Resource::Core, 0)] {
+    for (what, most) in
+        [(Resource::As, MEMORY_BYTES_MAX), (Resource::Cpu, CPU_S_MAX), (Resource::Core, 0)]
+    {
         setrlimit(what, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
     let question: Question = serde_json::from_reader(std::io::stdin().lock())?;
@@ -195,33 +243,57 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
         return uncovered(global);
     }
     // Without a configuration there are the built-in ones.
-    let own = if global.config.exists() { OwnRules::read(&Config::read(&global.config)?) } else { OwnRules::default() };
+    let own = if global.config.exists() {
+        OwnRules::read(&Config::read(&global.config)?)
+    } else {
+        OwnRules::default()
+    };
     let mut rows: Vec<serde_json::Value> = RULES
         .iter()
         .map(|r| {
-            json!({"id": r.id, "title": r.title, "area": r.area, "severity": r.severity, "confidence": r.confidence, "why": r.why,
+            json!({"id": r.id, "title": r.title, "area": r.area, "severity": r.severity,
+                "confidence": r.confidence, "why": r.why,
                 "satisfies": r.satisfies, "inputs": r.inputs, "remedy": r.remedy})
         })
         .collect();
     rows.extend(own.rules.iter().map(|r| {
         let a = &r.about;
-        json!({"id": a.id, "title": a.title, "area": "own", "severity": a.severity, "confidence": "certain", "why": a.why,
+        json!({"id": a.id, "title": a.title, "area": "own", "severity": a.severity,
+            "confidence": "certain", "why": a.why,
             "satisfies": a.satisfies, "inputs": a.inputs, "remedy": a.remedy})
     }));
     let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
-    let list = |v: &serde_json::Value| v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+    let list = |v: &serde_json::Value| {
+        v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ")
+    };
     if let Some(wanted) = &args.rule {
         let row = rows.iter().find(|r| r["id"] == wanted.as_str()).with_context(|| {
-            let broken = own.broken.iter().find(|(about, _)| about.id == *wanted).map(|(_, why)| format!("; {why}")).unwrap_or_default();
-            format!("there is no rule {wanted:?} that can judge{broken}; without a name all are listed")
+            let broken = own
+                .broken
+                .iter()
+                .find(|(about, _)| about.id == *wanted)
+                .map(|(_, why)| format!("; {why}"))
+                .unwrap_or_default();
+            format!(
+                "there is no rule {wanted:?} that can judge{broken}; without a name all are listed"
+            )
         })?;
         if global.json {
             println!("{row}");
             return Ok(0);
         }
         println!("{} ({}, {})\n", text(&row["id"]), text(&row["severity"]), text(&row["area"]));
-        let lines = [("holds", text(&row["title"])), ("why", text(&row["why"])), ("do", text(&row["remedy"])), ("looks at", list(&row["inputs"]))];
-        for (label, says) in lines.into_iter().chain([("answers", list(&row["satisfies"]))]).filter(|(_, says)| !says.is_empty()) {
+        let lines = [
+            ("holds", text(&row["title"])),
+            ("why", text(&row["why"])),
+            ("do", text(&row["remedy"])),
+            ("looks at", list(&row["inputs"])),
+        ];
+        for (label, says) in lines
+            .into_iter()
+            .chain([("answers", list(&row["satisfies"]))])
+            .filter(|(_, says)| !says.is_empty())
+        {
             println!("  {label:<9}{says}");
         }
         return Ok(0);
@@ -230,7 +302,12 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
     if global.json {
         println!("{}", serde_json::Value::from(rows));
     } else {
-        let rows: Vec<Vec<String>> = rows.iter().map(|r| vec![text(&r["id"]), text(&r["severity"]), text(&r["title"]), list(&r["satisfies"])]).collect();
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|r| {
+                vec![text(&r["id"]), text(&r["severity"]), text(&r["title"]), list(&r["satisfies"])]
+            })
+            .collect();
         print!("{}", output::table(&["rule", "severity", "what holds", "answers"], &rows));
     }
     Ok(if own.broken.is_empty() { 0 } else { PARTIAL })
@@ -243,10 +320,16 @@ fn uncovered(global: &Global) -> anyhow::Result<i32> {
         Cover::NotYet(w) => ("not yet", *w),
     };
     if global.json {
-        let rows: Vec<_> = OTHERWISE.iter().map(|(id, c)| json!({"identifier": id, "because": why(c).0, "why": why(c).1})).collect();
+        let rows: Vec<_> = OTHERWISE
+            .iter()
+            .map(|(id, c)| json!({"identifier": id, "because": why(c).0, "why": why(c).1}))
+            .collect();
         println!("{}", serde_json::Value::from(rows));
     } else {
-        let rows: Vec<Vec<String>> = OTHERWISE.iter().map(|(id, c)| vec![(*id).to_owned(), why(c).0.to_owned(), why(c).1.to_owned()]).collect();
+        let rows: Vec<Vec<String>> = OTHERWISE
+            .iter()
+            .map(|(id, c)| vec![(*id).to_owned(), why(c).0.to_owned(), why(c).1.to_owned()])
+            .collect();
         print!("{}", output::table(&["identifier", "because", "why"], &rows));
     }
     Ok(0)
@@ -273,10 +356,17 @@ pub(crate) struct Try {
 
 pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
     // What is wrong with the module needs neither configuration nor repository to be said.
-    let rule = args.module.as_deref().filter(|_| !args.inputs).map(|f| module(f).map_err(|e| anyhow::anyhow!("{e}"))).transpose()?;
+    let rule = args
+        .module
+        .as_deref()
+        .filter(|_| !args.inputs)
+        .map(|f| module(f).map_err(|e| anyhow::anyhow!("{e}")))
+        .transpose()?;
     if let (Some(rule), Some(file)) = (&rule, &args.input) {
-        let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let made: serde_json::Value = serde_json::from_str(&text).map_err(|e| anyhow::anyhow!("{} is no JSON: {e}", file.display()))?;
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("{} cannot be read", file.display()))?;
+        let made: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|e| anyhow::anyhow!("{} is no JSON: {e}", file.display()))?;
         return tell(global, rule, Ok(made), &file.display().to_string());
     }
     let config = Config::read(&global.config)?;
@@ -292,12 +382,21 @@ pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
         println!("{}", serde_json::to_string_pretty(&seen)?);
         return Ok(0);
     }
-    let of = format!("the configuration of {} in snapshot {}", configuration.taken.strftime("%Y-%m-%d %H:%M UTC"), id.short());
+    let of = format!(
+        "the configuration of {} in snapshot {}",
+        configuration.taken.strftime("%Y-%m-%d %H:%M UTC"),
+        id.short()
+    );
     tell(global, &rule, seen, &of)
 }
 
 /// Judges what a module sees and says so; what it could not judge is no success.
-fn tell(global: &Global, rule: &OwnRule, seen: Result<serde_json::Value, Skip>, of: &str) -> anyhow::Result<i32> {
+fn tell(
+    global: &Global,
+    rule: &OwnRule,
+    seen: Result<serde_json::Value, Skip>,
+    of: &str,
+) -> anyhow::Result<i32> {
     let (judged, _) = rule.judge(seen);
     let found = judge_own(OwnVerdict { about: rule.about.clone(), judged });
     if global.json {
@@ -317,15 +416,27 @@ fn tell(global: &Global, rule: &OwnRule, seen: Result<serde_json::Value, Skip>, 
 
 fn inputs(global: &Global, configuration: &Configuration) -> anyhow::Result<i32> {
     if global.json {
-        let rows: Vec<_> =
-            configuration.collections.iter().map(|(name, c)| json!({"collection": name, "objects": c.objects.len(), "state": c.state})).collect();
+        let rows: Vec<_> = configuration
+            .collections
+            .iter()
+            .map(|(name, c)| {
+                json!({"collection": name,
+                "objects": c.objects.len(), "state": c.state})
+            })
+            .collect();
         println!("{}", serde_json::Value::from(rows));
         return Ok(0);
     }
     let rows: Vec<Vec<String>> = configuration
         .collections
         .iter()
-        .map(|(name, c)| vec![name.clone(), c.objects.len().to_string(), if c.state.is_collected() { "collected".to_owned() } else { c.state.lack() }])
+        .map(|(name, c)| {
+            vec![
+                name.clone(),
+                c.objects.len().to_string(),
+                if c.state.is_collected() { "collected".to_owned() } else { c.state.lack() },
+            ]
+        })
         .collect();
     print!("{}", output::table(&["collection", "objects", "state"], &rows));
     Ok(0)

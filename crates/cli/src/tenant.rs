@@ -16,7 +16,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::configuration;
-use strongroom_guards::{Change, Exceptions, Kind, OnFailureAnswer, RULES, Rank, Report, Verdict, attribute, compare, judge, rule::Severity};
+use strongroom_guards::{
+    Change, Exceptions, Kind, OnFailureAnswer, RULES, Rank, Report, Verdict, attribute, compare,
+    judge, rule::Severity,
+};
 use strongroom_model::{CollectionState, Configuration};
 use strongroom_repository::{Id, Repository};
 use strongroom_sources::configuration::{SETTERS, audits};
@@ -25,7 +28,8 @@ use strongroom_sources::configuration::{SETTERS, audits};
 pub(crate) enum TenantCommand {
     /// Read the configuration and keep it, beside the data.
     Snapshot {
-        /// Ask for Exchange, Teams and Purview too, although their turn has not come: Microsoft rations them by the month.
+        /// Ask for Exchange, Teams and Purview too, although their turn has not come: Microsoft
+        /// rations them by the month.
         #[arg(long)]
         everything: bool,
     },
@@ -69,7 +73,8 @@ pub(crate) struct Diff {
     /// The newer snapshot.
     #[arg(default_value = "latest")]
     new: String,
-    /// Compare with the newest configuration of this tenant instead: what would have to change for ours to be like it.
+    /// Compare with the newest configuration of this tenant instead: what would have to change for
+    /// ours to be like it.
     #[arg(long, conflicts_with = "old")]
     with: Option<String>,
     /// Compare with what this baseline wants of the newest configuration: the drift from it.
@@ -114,7 +119,8 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
     }
 }
 
-/// The application that reads for the backup: what it loses blinds it. The writer's consent comes and goes with its work.
+/// The application that reads for the backup: what it loses blinds it. The writer's consent comes
+/// and goes with its work.
 pub(crate) fn backup_ids(tenant: &crate::config::Tenant) -> Vec<String> {
     tenant.identities.get("read").map(|i| i.application_id.clone()).into_iter().collect()
 }
@@ -134,12 +140,24 @@ pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> 
 pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
     let Some(file) = file else { return Ok(Exceptions::default()) };
     let path = config.path(file);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
-    let read = Exceptions::parse(&text).map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))?;
-    let settable = |rule: &str| RULES.iter().find(|r| r.id == rule).is_none_or(|r| r.inputs.iter().any(|i| SETTERS.iter().any(|s| s.collection == *i)));
-    if let Some(bad) = read.on_failure.iter().find(|o| o.answer == OnFailureAnswer::Remediate && !settable(&o.rule)) {
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
+    let read = Exceptions::parse(&text)
+        .map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))?;
+    let settable = |rule: &str| {
+        RULES
+            .iter()
+            .find(|r| r.id == rule)
+            .is_none_or(|r| r.inputs.iter().any(|i| SETTERS.iter().any(|s| s.collection == *i)))
+    };
+    if let Some(bad) = read
+        .on_failure
+        .iter()
+        .find(|o| o.answer == OnFailureAnswer::Remediate && !settable(&o.rule))
+    {
         bail!(
-            "the exceptions file {} lets {} be remediated, but no interface sets what it looks at; let it alert, and set it by hand",
+            "the exceptions file {} lets {} be remediated, but no interface sets what it looks at; \
+             let it alert, and set it by hand",
             path.display(),
             bad.rule
         );
@@ -151,7 +169,8 @@ pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Res
 async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     if global.tenant.is_some() || config.tenants.len() < 2 {
-        return snapshot_one(global, &config, config.tenant(global.tenant.as_deref())?, everything).await;
+        return snapshot_one(global, &config, config.tenant(global.tenant.as_deref())?, everything)
+            .await;
     }
     let mut code = 0;
     for tenant in &config.tenants {
@@ -165,7 +184,9 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
             Err(e) => {
                 code = PARTIAL;
                 match global.json {
-                    true => println!("{}", json!({"tenant": tenant.name, "error": format!("{e:#}")})),
+                    true => {
+                        println!("{}", json!({"tenant": tenant.name, "error": format!("{e:#}")}))
+                    }
                     false => println!("{}", output::alarm(&format!("{e:#}"))),
                 }
             }
@@ -174,13 +195,26 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
     Ok(code)
 }
 
-async fn snapshot_one(global: &Global, config: &Config, tenant: &crate::config::Tenant, everything: bool) -> anyhow::Result<i32> {
+async fn snapshot_one(
+    global: &Global,
+    config: &Config,
+    tenant: &crate::config::Tenant,
+    everything: bool,
+) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     let client = open::client(config, tenant, "read", open::real_clock())?;
     let own = backup_ids(tenant);
     let before = configuration::latest(&repo, &tenant.name)?;
     let bar = Bar::new(global.quiet || global.json);
-    let report = configuration::snapshot(repo.clone(), client, &tenant.name, everything, open::cache_dir(global), bar.clone()).await;
+    let report = configuration::snapshot(
+        repo.clone(),
+        client,
+        &tenant.name,
+        everything,
+        open::cache_dir(global),
+        bar.clone(),
+    )
+    .await;
     bar.finish();
     let report = report?;
     let changes = match (before.as_ref(), configuration::latest(&repo, &tenant.name)?) {
@@ -194,14 +228,23 @@ async fn snapshot_one(global: &Global, config: &Config, tenant: &crate::config::
         println!("{value}");
     } else {
         for c in changes.iter().filter(|c| c.rank <= Rank::High) {
-            println!("{}", output::alarm(&format!("{:<8} {}", word(c.rank).to_uppercase(), c.says)));
+            println!(
+                "{}",
+                output::alarm(&format!("{:<8} {}", word(c.rank).to_uppercase(), c.says))
+            );
         }
         let blind: Vec<_> = report.collections.iter().filter(|(_, s)| s.is_blind()).collect();
         for (name, state) in blind.iter().take(5) {
             println!("{}", output::alarm(&format!("{name}: {}", state.lack())));
         }
         if blind.len() > 5 {
-            println!("{}", output::alarm(&format!("and {} more collections could not be read; --json lists them", blind.len() - 5)));
+            println!(
+                "{}",
+                output::alarm(&format!(
+                    "and {} more collections could not be read; --json lists them",
+                    blind.len() - 5
+                ))
+            );
             let wanted: std::collections::BTreeSet<&str> = blind
                 .iter()
                 .filter_map(|(_, s)| match s {
@@ -210,10 +253,20 @@ async fn snapshot_one(global: &Global, config: &Config, tenant: &crate::config::
                 })
                 .collect();
             if !wanted.is_empty() {
-                println!("{}", output::alarm(&format!("permissions to grant: {}", wanted.into_iter().collect::<Vec<_>>().join(", "))));
+                println!(
+                    "{}",
+                    output::alarm(&format!(
+                        "permissions to grant: {}",
+                        wanted.into_iter().collect::<Vec<_>>().join(", ")
+                    ))
+                );
             }
         }
-        for (name, state) in report.collections.iter().filter(|(_, s)| matches!(s, CollectionState::NotLicensed { .. })) {
+        for (name, state) in report
+            .collections
+            .iter()
+            .filter(|(_, s)| matches!(s, CollectionState::NotLicensed { .. }))
+        {
             println!("{name}: {}", state.lack());
         }
         println!(
@@ -236,10 +289,18 @@ async fn snapshot_one(global: &Global, config: &Config, tenant: &crate::config::
 }
 
 /// The configuration of a snapshot of a tenant, by id or `latest`.
-pub(crate) fn load(repo: &Repository, tenant: &str, name: &str) -> anyhow::Result<(Id, Configuration)> {
+pub(crate) fn load(
+    repo: &Repository,
+    tenant: &str,
+    name: &str,
+) -> anyhow::Result<(Id, Configuration)> {
     if name == "latest" {
-        return configuration::latest(repo, tenant)?
-            .with_context(|| format!("no configuration of {tenant} was read yet; `strongroom --tenant {tenant} tenant snapshot` reads it"));
+        return configuration::latest(repo, tenant)?.with_context(|| {
+            format!(
+                "no configuration of {tenant} was read yet; `strongroom \
+                --tenant {tenant} tenant snapshot` reads it"
+            )
+        });
     }
     let (id, snapshot) = crate::commands::snapshot(repo, name)?;
     let found = configuration::load(repo, &snapshot)?;
@@ -257,14 +318,18 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     own.tell();
     let (said, broken) = own.judge(&configuration, &exceptions);
     let report = judge(&configuration, &exceptions, said, today());
-    let fails = |at_least: Severity| report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least);
+    let fails = |at_least: Severity| {
+        report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least)
+    };
     // Who is blind has not seen that all is well.
     let blind = broken || configuration.collections.values().any(|c| c.state.is_blind());
     // Rules of which somebody wants to hear at once.
     let alerts: Vec<String> = report
         .findings
         .iter()
-        .filter(|f| f.verdict == Verdict::Failed && exceptions.answer(&f.rule) == OnFailureAnswer::Alert)
+        .filter(|f| {
+            f.verdict == Verdict::Failed && exceptions.answer(&f.rule) == OnFailureAnswer::Alert
+        })
         .map(|f| f.rule.to_string())
         .collect();
     let code = match !alerts.is_empty() || args.fail_on.is_some_and(|g| fails(g.severity())) {
@@ -281,17 +346,24 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
         alerts.iter().for_each(|rule| println!("{}", output::alarm(&format!("ALERT {rule}"))));
         print!("{}", describe(&report, &id, args.all));
     } else {
-        let school = School { name: tenant.name.clone(), secure_score: secure_score(&configuration), report: Ok(report), blind };
+        let school = School {
+            name: tenant.name.clone(),
+            secure_score: secure_score(&configuration),
+            report: Ok(report),
+            blind,
+        };
         fleet::write(&[school], args.format, args.out.as_deref())?;
     }
     Ok(code)
 }
 
-/// What matters first: how it stands, what one act would mend, then each failing rule with what was found.
+/// What matters first: how it stands, what one act would mend, then each failing rule with what was
+/// found.
 fn describe(report: &Report, id: &Id, all: bool) -> String {
     let count = |v: Verdict| report.counts.get(&v).copied().unwrap_or(0);
     let mut out = format!(
-        "{}: score {}; {} failed, {} for a person to look at, {} skipped, {} accepted, {} passed\nconfiguration of {} in snapshot {}\n",
+        "{}: score {}; {} failed, {} for a person to look at, {} skipped, {} accepted, {} \
+         passed\nconfiguration of {} in snapshot {}\n",
         report.tenant,
         report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
         count(Verdict::Failed),
@@ -302,22 +374,46 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
         report.taken.strftime("%Y-%m-%d %H:%M UTC"),
         id.short(),
     );
-    let unnamed =
-        |f: &&strongroom_guards::Finding| f.verdict == Verdict::Failed && f.concerns.iter().all(|c| c.says.starts_with("excludes ") && !c.says.contains(';'));
+    let unnamed = |f: &&strongroom_guards::Finding| {
+        f.verdict == Verdict::Failed
+            && f.concerns.iter().all(|c| c.says.starts_with("excludes ") && !c.says.contains(';'))
+    };
     let only: Vec<_> = report.findings.iter().filter(unnamed).collect();
     if only.len() > 1 {
         let says = only[0].concerns.first().map(|c| c.says.as_str()).unwrap_or_default();
-        out.push_str(&format!("{} rules fail only because a policy {says}: name it there, or take it out of the policies\n", only.len()));
+        out.push_str(&format!(
+            "{} rules fail only because a policy {says}: name it there, or take \
+            it out of the policies\n",
+            only.len()
+        ));
     }
     report.idle_exceptions.iter().for_each(|e| out.push_str(&format!("exceptions: {e}\n")));
     for f in report.findings.iter().filter(|f| f.verdict == Verdict::Failed) {
-        out.push_str(&output::alarm(&format!("\n{} {}\n", word(f.severity).to_uppercase(), f.rule)));
-        f.concerns.iter().for_each(|c| out.push_str(&format!("  found   {}: {}\n", c.object, c.says)));
-        f.accepted.iter().for_each(|c| out.push_str(&format!("  accepted {}: {}\n", c.object, c.says)));
+        out.push_str(&output::alarm(&format!(
+            "\n{} {}\n",
+            word(f.severity).to_uppercase(),
+            f.rule
+        )));
+        f.concerns
+            .iter()
+            .for_each(|c| out.push_str(&format!("  found   {}: {}\n", c.object, c.says)));
+        f.accepted
+            .iter()
+            .for_each(|c| out.push_str(&format!("  accepted {}: {}\n", c.object, c.says)));
         out.push_str(&format!("  wanted  {}\n  do      {}\n", f.title, f.remedy));
     }
-    for f in report.findings.iter().filter(|f| matches!(f.verdict, Verdict::Manual | Verdict::Skipped | Verdict::Accepted)) {
-        out.push_str(&format!("\n{} {}\n  wanted  {}\n  because {}\n", word(f.verdict), f.rule, f.title, f.note));
+    for f in report
+        .findings
+        .iter()
+        .filter(|f| matches!(f.verdict, Verdict::Manual | Verdict::Skipped | Verdict::Accepted))
+    {
+        out.push_str(&format!(
+            "\n{} {}\n  wanted  {}\n  because {}\n",
+            word(f.verdict),
+            f.rule,
+            f.title,
+            f.note
+        ));
     }
     for f in report.findings.iter().filter(|f| all && f.verdict == Verdict::Passed) {
         out.push_str(&format!("\npassed {}\n  {}\n", f.rule, f.title));
@@ -331,17 +427,25 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
     let own = backup_ids(tenant);
     let repo = open::repository(global).await?;
     let other = match &args.with {
-        Some(name) => Some((config.tenant(Some(name))?.name.clone(), open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?)),
+        Some(name) => Some((
+            config.tenant(Some(name))?.name.clone(),
+            open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?,
+        )),
         None => None,
     };
-    let wanted = args.baseline.as_ref().map(|name| crate::baseline::named(&config, name)).transpose()?;
+    let wanted =
+        args.baseline.as_ref().map(|name| crate::baseline::named(&config, name)).transpose()?;
     let excepted = exceptions(&config, tenant.exceptions.as_ref())?;
     let (name, old, new) = (tenant.name.clone(), args.old.clone(), args.new.clone());
     let (old, new) = open::blocking(move || {
         let right = load(&repo, &name, &new)?;
         if let Some(wanted) = &wanted {
             let emergency: Vec<String> = break_glass(&excepted, today())
-                .map(|who| called(&right.1, who).unwrap_or_else(|| format!("@{}/{who}", if who.contains('@') { "users" } else { "groups" })))
+                .map(|who| {
+                    called(&right.1, who).unwrap_or_else(|| {
+                        format!("@{}/{who}", if who.contains('@') { "users" } else { "groups" })
+                    })
+                })
                 .collect();
             let left = (right.0, wanted.over(&right.1, &emergency));
             return Ok((left, right));
@@ -356,24 +460,40 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
     .await?;
     let mut found = compare(&old.1, &new.1, &own, args.with.is_none());
     // Nobody did anything here: two tenants differ, or a tenant and what is wanted of it.
-    let sides = args.with.as_deref().map(|other| (tenant.name.as_str(), other)).or(args.baseline.as_deref().map(|wanted| (wanted, tenant.name.as_str())));
+    let sides = args
+        .with
+        .as_deref()
+        .map(|other| (tenant.name.as_str(), other))
+        .or(args.baseline.as_deref().map(|wanted| (wanted, tenant.name.as_str())));
     if let Some((left, right)) = sides {
         found.changes.iter_mut().for_each(|c| c.says = unlike(c, left, right));
     }
     if args.who {
         let client = open::client(&config, tenant, "read", open::real_clock())?;
-        let log = audits(&client, old.1.taken).await.context("the audit log cannot be read, so nobody can be named; without --who the changes are shown")?;
+        let log = audits(&client, old.1.taken).await.context(
+            "the audit log cannot be read, so \
+            nobody can be named; without --who the changes are shown",
+        )?;
         attribute(&mut found, &log);
     }
     if global.json {
-        println!("{}", json!({"old": old.0.to_string(), "new": new.0.to_string(), "changes": found.changes, "not_compared": found.not_compared}));
+        println!(
+            "{}",
+            json!({"old": old.0.to_string(), "new": new.0.to_string(), "changes": found.changes,
+                "not_compared": found.not_compared})
+        );
         return Ok(0);
     }
     for c in &found.changes {
         let line = format!("{:<8} {}  ({})", word(c.rank).to_uppercase(), c.says, c.collection);
         println!("{}", if c.rank <= Rank::High { output::alarm(&line) } else { line });
         for b in &c.by {
-            println!("         by {} on {} ({})", b.who, b.at.strftime("%Y-%m-%d %H:%M UTC"), b.activity);
+            println!(
+                "         by {} on {} ({})",
+                b.who,
+                b.at.strftime("%Y-%m-%d %H:%M UTC"),
+                b.activity
+            );
         }
         if args.who && c.by.is_empty() {
             println!("         the audit log names nobody");
@@ -382,12 +502,17 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
             println!("           {}: {} → {}", p.path, p.old, p.new);
         }
     }
-    for (collection, why) in found.not_compared.iter().filter(|(_, why)| !why.starts_with("no API")) {
+    for (collection, why) in found.not_compared.iter().filter(|(_, why)| !why.starts_with("no API"))
+    {
         println!("not compared: {collection}: {why}");
     }
     let count = found.changes.len();
     if let Some((left, right)) = sides {
-        println!("{} between {left} and {right} (snapshot {})", counted(count, "difference"), new.0.short());
+        println!(
+            "{} between {left} and {right} (snapshot {})",
+            counted(count, "difference"),
+            new.0.short()
+        );
         return Ok(0);
     }
     println!(
@@ -412,23 +537,43 @@ fn counted(n: usize, what: &str) -> String {
 /// A difference between two sides of which neither came before the other.
 fn unlike(c: &Change, left: &str, right: &str) -> String {
     let object = &c.object;
-    let shown = |v: &serde_json::Value| if v.is_null() { "nothing".to_owned() } else { v.to_string() };
+    let shown =
+        |v: &serde_json::Value| if v.is_null() { "nothing".to_owned() } else { v.to_string() };
     match c.kind {
         Kind::Added => format!("{object}: {right} has it, {left} has not"),
         Kind::Removed => format!("{object}: {left} has it, {right} has not"),
         _ => {
-            let some = c.properties.iter().take(3).map(|p| format!("{} is {} in {left} and {} in {right}", p.path, shown(&p.old), shown(&p.new)));
-            let more = if c.properties.len() > 3 { format!("; and {} more", c.properties.len() - 3) } else { String::new() };
+            let some = c.properties.iter().take(3).map(|p| {
+                format!(
+                    "{} is {} in {left} and {} in {right}",
+                    p.path,
+                    shown(&p.old),
+                    shown(&p.new)
+                )
+            });
+            let more = if c.properties.len() > 3 {
+                format!("; and {} more", c.properties.len() - 3)
+            } else {
+                String::new()
+            };
             format!("{object}: {}{more}", some.collect::<Vec<_>>().join("; "))
         }
     }
 }
 
 /// The newest snapshot before this one whose configuration is another.
-fn before(repo: &Arc<Repository>, tenant: &str, this: &(Id, Configuration)) -> anyhow::Result<(Id, Configuration)> {
+fn before(
+    repo: &Arc<Repository>,
+    tenant: &str,
+    this: &(Id, Configuration),
+) -> anyhow::Result<(Id, Configuration)> {
     let mut first = None;
     for (id, snapshot) in repo.snapshots()?.into_iter().rev() {
-        if snapshot.hostname != tenant || !snapshot.is_finished() || id == this.0 || snapshot.time >= this.1.taken {
+        if snapshot.hostname != tenant
+            || !snapshot.is_finished()
+            || id == this.0
+            || snapshot.time >= this.1.taken
+        {
             continue;
         }
         let Some(found) = configuration::load(repo, &snapshot)? else { continue };
@@ -439,6 +584,9 @@ fn before(repo: &Arc<Repository>, tenant: &str, this: &(Id, Configuration)) -> a
     }
     match first {
         Some(same) => Ok(same),
-        None => bail!("there is only one configuration of {tenant}; a second `strongroom tenant snapshot` gives something to compare with"),
+        None => bail!(
+            "there is only one configuration of {tenant}; a second `strongroom tenant snapshot` \
+             gives something to compare with"
+        ),
     }
 }

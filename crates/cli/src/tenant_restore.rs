@@ -14,7 +14,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
-use strongroom_engine::configuration::{Outcome, RestoreOptions, RestorePlan, keep, keep_managed, plan, restore as apply, unknown_principals};
+use strongroom_engine::configuration::{
+    Outcome, RestoreOptions, RestorePlan, keep, keep_managed, plan, restore as apply,
+    unknown_principals,
+};
 use strongroom_guards::{Change, Exceptions, Property, compare, emergency_users, way_in};
 use strongroom_model::{ConfigObject, Configuration, Progress};
 use strongroom_repository::{Id, Repository};
@@ -31,13 +34,15 @@ pub(crate) struct Restore {
     /// Only this collection, or this object as COLLECTION/NAME; once for each.
     #[arg(long = "object")]
     objects: Vec<String>,
-    /// Who stands now for somebody that the tenant does not have any more, as "@groups/Emergency access=OBJECT ID"; once for each.
+    /// Who stands now for somebody that the tenant does not have any more, as "@groups/Emergency
+    /// access=OBJECT ID"; once for each.
     #[arg(long = "as", value_name = "NAME=ID")]
     stand_ins: Vec<String>,
     /// Also remove what was added since.
     #[arg(long)]
     remove_added: bool,
-    /// Conditional Access policies that are made or switched on only report, until somebody switches them on.
+    /// Conditional Access policies that are made or switched on only report, until somebody
+    /// switches them on.
     #[arg(long)]
     report_only: bool,
     /// Show the plan and change nothing.
@@ -53,31 +58,56 @@ pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configu
     let mut out = String::new();
     let changes = compare(&now.in_the_words_of(wanted), wanted, &[], false).changes;
     for a in &plan.acts {
-        let what = if a.properties.is_empty() { String::new() } else { format!(": {}", a.properties.join(", ")) };
+        let what = if a.properties.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", a.properties.join(", "))
+        };
         out.push_str(&format!("{:<7} {}/{}{what}\n", word(a.verb), a.collection, line(&a.object)));
         let touched = |p: &&Property| {
-            a.properties.is_empty() || a.properties.iter().any(|t| p.path == *t || p.path.starts_with(&format!("{t}.")) || p.path.starts_with(&format!("{t}[")))
+            a.properties.is_empty()
+                || a.properties.iter().any(|t| {
+                    p.path == *t
+                        || p.path.starts_with(&format!("{t}."))
+                        || p.path.starts_with(&format!("{t}["))
+                })
         };
-        for p in changes.iter().filter(|c| c.collection == a.collection && c.object == a.object).flat_map(|c| &c.properties).filter(touched) {
+        for p in changes
+            .iter()
+            .filter(|c| c.collection == a.collection && c.object == a.object)
+            .flat_map(|c| &c.properties)
+            .filter(touched)
+        {
             out.push_str(&format!("        {}: {} → {}\n", line(&p.path), p.old, p.new));
         }
     }
-    plan.added.iter().for_each(|a| out.push_str(&format!("added   {}: stays; --remove-added takes it away\n", line(a))));
-    plan.cannot.iter().for_each(|(object, why)| out.push_str(&format!("cannot  {}: {}\n", line(object), line(why))));
+    plan.added.iter().for_each(|a| {
+        out.push_str(&format!("added   {}: stays; --remove-added takes it away\n", line(a)))
+    });
+    plan.cannot.iter().for_each(|(object, why)| {
+        out.push_str(&format!("cannot  {}: {}\n", line(object), line(why)))
+    });
     if !plan.needs.is_empty() {
-        out.push_str(&format!("needs   {}\n", plan.needs.iter().copied().collect::<Vec<_>>().join(", ")));
+        out.push_str(&format!(
+            "needs   {}\n",
+            plan.needs.iter().copied().collect::<Vec<_>>().join(", ")
+        ));
     }
     out
 }
 
-/// A name as one line: people of the tenant choose names, and none may hide or forge a line of what is approved.
+/// A name as one line: people of the tenant choose names, and none may hide or forge a line of what
+/// is approved.
 fn line(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Who wants JSON is asked nothing, so that nothing is approved unseen.
 pub(crate) fn unasked(global: &Global, yes: bool) -> anyhow::Result<()> {
-    anyhow::ensure!(!global.json || yes, "with --json nobody is asked: look at the plan first, then add --yes");
+    anyhow::ensure!(
+        !global.json || yes,
+        "with --json nobody is asked: look at the plan first, then add --yes"
+    );
     Ok(())
 }
 
@@ -119,7 +149,8 @@ impl Applied {
 const GROUPS: &str = "directory/referenced-groups";
 const PEOPLE: &str = "directory/privileged-users";
 
-/// What decides who gets in: policies, who is left out of them, who is an administrator, and by what means people sign in.
+/// What decides who gets in: policies, who is left out of them, who is an administrator, and by
+/// what means people sign in.
 const ACCESS: &[&str] = &[
     "identity/conditional-access-policies",
     "identity/security-defaults",
@@ -135,25 +166,40 @@ fn touches_access(plan: &RestorePlan) -> bool {
     plan.acts.iter().any(|a| ACCESS.contains(&a.collection.as_str()))
 }
 
-/// The id of the object at `collection/name`. Names may hold slashes, names of collections hold one.
+/// The id of the object at `collection/name`. Names may hold slashes, names of collections hold
+/// one.
 fn id_at(c: &Configuration, at: &str) -> Option<String> {
     let slash = at.match_indices('/').nth(1)?.0;
     c.object(&at[..slash], &at[slash + 1..]).map(|o| o.id.clone())
 }
 
 /// Whom the exceptions file names for emergencies.
-pub(crate) fn break_glass(exceptions: &Exceptions, today: jiff::civil::Date) -> impl Iterator<Item = &str> {
-    exceptions.exclusions.iter().filter(move |e| e.kind == "break-glass" && e.until.is_none_or(|u| u >= today)).map(|e| e.who.as_str())
+pub(crate) fn break_glass(
+    exceptions: &Exceptions,
+    today: jiff::civil::Date,
+) -> impl Iterator<Item = &str> {
+    exceptions
+        .exclusions
+        .iter()
+        .filter(move |e| e.kind == "break-glass" && e.until.is_none_or(|u| u >= today))
+        .map(|e| e.who.as_str())
 }
 
 /// What settings call somebody whom the exceptions file names, when they name them.
 pub(crate) fn called(now: &Configuration, who: &str) -> Option<String> {
-    let known = |symbol: String| now.references.keys().find(|k| k.eq_ignore_ascii_case(&symbol)).cloned();
-    now.symbol_of(who).or_else(|| known(format!("@users/{who}"))).or_else(|| known(format!("@groups/{who}")))
+    let known =
+        |symbol: String| now.references.keys().find(|k| k.eq_ignore_ascii_case(&symbol)).cloned();
+    now.symbol_of(who)
+        .or_else(|| known(format!("@users/{who}")))
+        .or_else(|| known(format!("@groups/{who}")))
 }
 
 impl<'c> Hand<'c> {
-    pub(crate) fn new(config: &'c Config, tenant: &'c Tenant, last: Option<Configuration>) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        config: &'c Config,
+        tenant: &'c Tenant,
+        last: Option<Configuration>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             config,
             tenant,
@@ -166,43 +212,72 @@ impl<'c> Hand<'c> {
 
     /// The settings as they are.
     pub(crate) async fn read(&self, progress: &dyn Progress) -> anyhow::Result<Configuration> {
-        let mut now = strongroom_sources::configuration::read(&self.reader, &self.tenant.name, With::Direct, progress).await?;
+        let mut now = strongroom_sources::configuration::read(
+            &self.reader,
+            &self.tenant.name,
+            With::Direct,
+            progress,
+        )
+        .await?;
         keep_managed(&mut now, self.last.as_ref());
         Ok(now)
     }
 
-    /// What settings call the accounts for emergencies; those that none names yet are looked for, so that a plan may name them. Who
-    /// only bears the name of one is called another from then on.
+    /// What settings call the accounts for emergencies; those that none names yet are looked for,
+    /// so that a plan may name them. Who only bears the name of one is called another from then on.
     pub(crate) async fn emergency(&self, now: &mut Configuration) -> anyhow::Result<Vec<String>> {
         let mut words = Configuration::new(&now.tenant, now.taken);
         for who in break_glass(&self.exceptions, today()) {
             let (symbol, id) = find(&self.reader, who).await?;
-            words.references.insert(now.symbol_of(&id).filter(|s| s.eq_ignore_ascii_case(&symbol)).unwrap_or(symbol), id);
+            words.references.insert(
+                now.symbol_of(&id).filter(|s| s.eq_ignore_ascii_case(&symbol)).unwrap_or(symbol),
+                id,
+            );
         }
         *now = now.in_the_words_of(&words);
-        now.references.extend(words.references.iter().map(|(symbol, id)| (symbol.clone(), id.clone())));
+        now.references
+            .extend(words.references.iter().map(|(symbol, id)| (symbol.clone(), id.clone())));
         // Of a group that no setting names yet nobody has seen who is in it.
         for (symbol, id) in &words.references {
-            let Some(name) = symbol.strip_prefix("@groups/").filter(|name| now.object(GROUPS, name).is_none()) else { continue };
+            let Some(name) =
+                symbol.strip_prefix("@groups/").filter(|name| now.object(GROUPS, name).is_none())
+            else {
+                continue;
+            };
             let members = members_of(&self.reader, id).await?;
-            let body = json!({"displayName": name, "members": members.iter().map(|(symbol, _)| symbol).collect::<Vec<_>>()});
+            let body = json!({"displayName": name, "members": members.iter().map(|(symbol,
+                _)| symbol).collect::<Vec<_>>()});
             now.references.extend(members);
-            let group = ConfigObject { name: name.to_owned(), id: id.clone(), body, volatile: json!({}) };
+            let group =
+                ConfigObject { name: name.to_owned(), id: id.clone(), body, volatile: json!({}) };
             now.collections.get_mut(GROUPS).into_iter().for_each(|c| c.objects.push(group.clone()));
         }
         Ok(words.references.into_keys().collect())
     }
 
     /// How a snapshot is put back here.
-    pub(crate) async fn options(&self, wanted: &Configuration, now: &Configuration, chosen: Vec<String>) -> anyhow::Result<RestoreOptions> {
+    pub(crate) async fn options(
+        &self,
+        wanted: &Configuration,
+        now: &Configuration,
+        chosen: Vec<String>,
+    ) -> anyhow::Result<RestoreOptions> {
         let unknown = unknown_principals(wanted, now);
-        let alive = if unknown.is_empty() { BTreeSet::new() } else { alive(&self.reader, &unknown).await? };
+        let alive = if unknown.is_empty() {
+            BTreeSet::new()
+        } else {
+            alive(&self.reader, &unknown).await?
+        };
         Ok(RestoreOptions { chosen, own: self.own.clone(), alive, ..RestoreOptions::default() })
     }
 
     /// Why nobody may get in any more, or why that is not known.
     /// `read` is how the tenant calls people now.
-    async fn shut(&self, configuration: &Configuration, read: &Configuration) -> anyhow::Result<Option<String>> {
+    async fn shut(
+        &self,
+        configuration: &Configuration,
+        read: &Configuration,
+    ) -> anyhow::Result<Option<String>> {
         let mut known = configuration.clone();
         let mut exceptions = self.exceptions.clone();
         // Who was called otherwise when the snapshot was made is known by the id.
@@ -211,35 +286,66 @@ impl<'c> Hand<'c> {
                 e.who.clone_from(id);
             }
         }
-        // Whoever lost the role is among the people with roles no more, and what was true of them may be so no more either.
-        let there: BTreeSet<String> =
-            known.collections.get(PEOPLE).map(|c| c.objects.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect()).unwrap_or_default();
-        let lacking = emergency_users(&known, &exceptions, today()).into_iter().filter(|s| !there.contains(s)).collect::<Vec<_>>();
-        let ids: Vec<String> = known.references.iter().filter(|(s, _)| lacking.contains(&s.to_lowercase())).map(|(_, id)| id.clone()).collect();
+        // Whoever lost the role is among the people with roles no more, and what was true of them
+        // may be so no more either.
+        let there: BTreeSet<String> = known
+            .collections
+            .get(PEOPLE)
+            .map(|c| {
+                c.objects.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect()
+            })
+            .unwrap_or_default();
+        let lacking = emergency_users(&known, &exceptions, today())
+            .into_iter()
+            .filter(|s| !there.contains(s))
+            .collect::<Vec<_>>();
+        let ids: Vec<String> = known
+            .references
+            .iter()
+            .filter(|(s, _)| lacking.contains(&s.to_lowercase()))
+            .map(|(_, id)| id.clone())
+            .collect();
         if !ids.is_empty() {
             let mut found = people(&self.reader, &ids).await?;
             for o in &mut found {
-                if let Some(name) = known.symbol_of(&o.id).as_deref().and_then(|s| s.strip_prefix("@users/")) {
+                if let Some(name) =
+                    known.symbol_of(&o.id).as_deref().and_then(|s| s.strip_prefix("@users/"))
+                {
                     o.name = name.to_owned();
                 }
             }
-            known.collections.get_mut(PEOPLE).into_iter().for_each(|c| c.objects.extend(found.iter().cloned()));
+            known
+                .collections
+                .get_mut(PEOPLE)
+                .into_iter()
+                .for_each(|c| c.objects.extend(found.iter().cloned()));
         }
         Ok(way_in(&known, &exceptions, today()).err())
     }
 
     /// Refuses a plan after which nobody would get in.
-    pub(crate) async fn guarded(&self, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> anyhow::Result<()> {
+    pub(crate) async fn guarded(
+        &self,
+        plan: &RestorePlan,
+        wanted: &Configuration,
+        now: &Configuration,
+        options: &RestoreOptions,
+    ) -> anyhow::Result<()> {
         if !touches_access(plan) {
             return Ok(());
         }
-        let Some(after) = self.shut(&plan.outcome(wanted, now, options), now).await? else { return Ok(()) };
-        let already = self.shut(&now.in_the_words_of(wanted), now).await?.is_some_and(|before| before == after);
+        let Some(after) = self.shut(&plan.outcome(wanted, now, options), now).await? else {
+            return Ok(());
+        };
+        let already = self
+            .shut(&now.in_the_words_of(wanted), now)
+            .await?
+            .is_some_and(|before| before == after);
         bail!("{}, {after}", if already { "already now, and after this too" } else { "after this" })
     }
 
-    /// Puts a plan into effect and reads back: what counts is what the tenant says. `goal` answers how a tenant that stands so
-    /// should stand.
+    /// Puts a plan into effect and reads back: what counts is what the tenant says. `goal` answers
+    /// how a tenant that stands so should stand.
     pub(crate) async fn apply(
         &self,
         plan: &RestorePlan,
@@ -255,17 +361,31 @@ impl<'c> Hand<'c> {
         let mut read = self.read(&strongroom_model::Silent).await;
         let again = plan.looked_at_again();
         if let (false, Ok(seen)) = (again.is_empty(), &read) {
-            let done: Vec<String> = outcomes.iter().filter(|o| o.failed.is_empty()).map(|o| o.object.clone()).collect();
+            let done: Vec<String> =
+                outcomes.iter().filter(|o| o.failed.is_empty()).map(|o| o.object.clone()).collect();
             let mut options = RestoreOptions { chosen: again.clone(), ..options.clone() };
-            options.alive.extend(done.iter().filter_map(|at| id_at(wanted, at)).map(|id| id.to_lowercase()));
+            options
+                .alive
+                .extend(done.iter().filter_map(|at| id_at(wanted, at)).map(|id| id.to_lowercase()));
             let more = strongroom_engine::configuration::plan(wanted, seen, &options)?;
             let unseen = more.looked_at_again();
-            let mut second = apply(&writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
+            let mut second =
+                apply(&writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
             second.retain(|o| !(done.contains(&o.object) && unseen.contains(&o.object)));
             // What is in sight now and wants nothing is as it should be.
             let seen = &seen.in_the_words_of(wanted);
-            let fine = again.iter().filter(|at| !second.iter().any(|o| o.object == **at) && id_at(seen, at).is_some_and(|id| Some(id) == id_at(wanted, at)));
-            second.extend(fine.map(|at| Outcome { object: at.clone(), failed: String::new(), waits_for_approval: false }).collect::<Vec<_>>());
+            let fine = again.iter().filter(|at| {
+                !second.iter().any(|o| o.object == **at)
+                    && id_at(seen, at).is_some_and(|id| Some(id) == id_at(wanted, at))
+            });
+            second.extend(
+                fine.map(|at| Outcome {
+                    object: at.clone(),
+                    failed: String::new(),
+                    waits_for_approval: false,
+                })
+                .collect::<Vec<_>>(),
+            );
             outcomes.retain(|first| !second.iter().any(|o| o.object == first.object));
             outcomes.extend(second);
             read = self.read(&strongroom_model::Silent).await;
@@ -286,20 +406,39 @@ impl<'c> Hand<'c> {
         };
         // What was made anew has another id, and what our own applications may do is not put back.
         let words = after.words_of(wanted);
-        let ours: Vec<String> = after.application_symbols(&self.own).iter().map(|s| words.symbol(s).to_owned()).collect();
+        let ours: Vec<String> = after
+            .application_symbols(&self.own)
+            .iter()
+            .map(|s| words.symbol(s).to_owned())
+            .collect();
         let read = after.clone();
         let after = after.in_the_words_of(wanted);
         let is_ours = |c: &Change| {
-            let there = after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
-            c.collection == "applications/permissions" && there.is_some_and(|a| ours.iter().any(|s| s == a))
+            let there =
+                after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
+            c.collection == "applications/permissions"
+                && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
         let compared = compare(&goal(&after), &after, &self.own, false);
-        let unknown = plan.acts.iter().map(|a| &a.collection).filter(|c| compared.not_compared.contains_key(*c)).cloned().collect();
+        let unknown = plan
+            .acts
+            .iter()
+            .map(|a| &a.collection)
+            .filter(|c| compared.not_compared.contains_key(*c))
+            .cloned()
+            .collect();
         let options = options.told(now, wanted).told(&read, wanted);
-        let left = compared.changes.into_iter().filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c)).collect();
-        // Proven again: what was refused or changed meanwhile may have left the tenant without a way in.
+        let left = compared
+            .changes
+            .into_iter()
+            .filter(|c| options.takes(&c.collection, &c.object) && !is_ours(c))
+            .collect();
+        // Proven again: what was refused or changed meanwhile may have left the tenant without a
+        // way in.
         let no_way_in = match touches_access(plan) {
-            true => self.shut(&after, &read).await.unwrap_or_else(|e| Some(format!("it cannot be told whether a way in is left: {e:#}"))),
+            true => self.shut(&after, &read).await.unwrap_or_else(|e| {
+                Some(format!("it cannot be told whether a way in is left: {e:#}"))
+            }),
             false => None,
         };
         let no_way_in = no_way_in.map(|why| format!("as the tenant stands now, {why}"));
@@ -313,20 +452,31 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let repo = open::repository(global).await?;
     let (id, mut wanted) = load(&repo, &tenant.name, &args.to)?;
     args.stand_ins.iter().try_for_each(|s| stand_in(&mut wanted, s))?;
-    let hand = Hand::new(&config, tenant, strongroom_engine::configuration::latest(&repo, &tenant.name)?.map(|(_, c)| c))?;
+    let hand = Hand::new(
+        &config,
+        tenant,
+        strongroom_engine::configuration::latest(&repo, &tenant.name)?.map(|(_, c)| c),
+    )?;
     let bar = Bar::new(global.quiet || global.json);
     let now = hand.read(bar.as_ref()).await;
     bar.finish();
     let now = now?;
     let options = hand.options(&wanted, &now, args.objects.clone()).await?;
-    let options = RestoreOptions { remove_added: args.remove_added, report_only: args.report_only, ..options };
+    let options = RestoreOptions {
+        remove_added: args.remove_added,
+        report_only: args.report_only,
+        ..options
+    };
     let plan = plan(&wanted, &now, &options)?;
     if !global.json {
         print!("{}", describe(&plan, &now, &wanted));
     }
     if plan.acts.is_empty() {
         if global.json {
-            println!("{}", json!({"snapshot": id.to_string(), "plan": plan, "outcomes": [], "left": []}));
+            println!(
+                "{}",
+                json!({"snapshot": id.to_string(), "plan": plan, "outcomes": [], "left": []})
+            );
         } else {
             println!("nothing is to be set");
         }
@@ -341,21 +491,32 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     }
     unasked(global, args.yes)?;
     let count = plan.acts.len();
-    if !args.yes && !output::confirm(&format!("Change {count} objects of {} as snapshot {} says?", tenant.name, id.short()))? {
+    if !args.yes
+        && !output::confirm(&format!(
+            "Change {count} objects of {} as snapshot {} says?",
+            tenant.name,
+            id.short()
+        ))?
+    {
         println!("nothing was changed");
         return Ok(0);
     }
     let undo = way_back(global, &repo, &now)?;
     // Said first: whoever interrupts the work needs it most.
     if let Some(undo) = undo.as_ref().filter(|_| !global.json) {
-        println!("{}", undo_command(&tenant.name, &undo.to_string(), &touched(&plan, &now, &wanted)));
+        println!(
+            "{}",
+            undo_command(&tenant.name, &undo.to_string(), &touched(&plan, &now, &wanted))
+        );
     }
     let bar = Bar::new(global.quiet || global.json);
-    let applied = hand.apply(&plan, &wanted, &|_| wanted.clone(), &now, &options, bar.as_ref()).await;
+    let applied =
+        hand.apply(&plan, &wanted, &|_| wanted.clone(), &now, &options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
     if global.json {
-        let mut value = json!({"snapshot": id.to_string(), "plan": plan, "undo": undo.map(|u| u.to_string())});
+        let mut value =
+            json!({"snapshot": id.to_string(), "plan": plan, "undo": undo.map(|u| u.to_string())});
         merge(&mut value, serde_json::to_value(&applied)?);
         println!("{value}");
     } else {
@@ -369,8 +530,13 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
 
 /// Lets somebody stand for one whom the tenant does not have any more.
 fn stand_in(wanted: &mut Configuration, given: &str) -> anyhow::Result<()> {
-    let (symbol, id) = given.rsplit_once('=').with_context(|| format!("--as {given:?} is not of the form \"@groups/NAME=OBJECT ID\""))?;
-    let known = wanted.references.get_mut(symbol).with_context(|| format!("the snapshot's settings name no {symbol:?}"))?;
+    let (symbol, id) = given
+        .rsplit_once('=')
+        .with_context(|| format!("--as {given:?} is not of the form \"@groups/NAME=OBJECT ID\""))?;
+    let known = wanted
+        .references
+        .get_mut(symbol)
+        .with_context(|| format!("the snapshot's settings name no {symbol:?}"))?;
     let was = std::mem::replace(known, id.to_owned());
     for o in wanted.collections.values_mut().flat_map(|c| &mut c.objects).filter(|o| o.id == was) {
         o.id = id.to_owned();
@@ -379,20 +545,38 @@ fn stand_in(wanted: &mut Configuration, given: &str) -> anyhow::Result<()> {
 }
 
 /// The objects of a plan, as the tenant calls them now.
-pub(crate) fn touched(plan: &RestorePlan, now: &Configuration, wanted: &Configuration) -> Vec<String> {
+pub(crate) fn touched(
+    plan: &RestorePlan,
+    now: &Configuration,
+    wanted: &Configuration,
+) -> Vec<String> {
     let words = now.words_of(wanted).back();
-    plan.acts.iter().map(|a| format!("{}/{}", a.collection, words.name(&a.collection, &a.object))).collect()
+    plan.acts
+        .iter()
+        .map(|a| format!("{}/{}", a.collection, words.name(&a.collection, &a.object)))
+        .collect()
 }
 
-/// Keeps the settings as they are. A backup that runs for hours holds nobody back who must act now: the last snapshot is the way back
-/// then.
-pub(crate) fn way_back(global: &Global, repo: &Arc<Repository>, now: &Configuration) -> anyhow::Result<Option<Id>> {
-    match tokio::task::block_in_place(|| keep(repo, now.clone(), &open::cache_dir(global), &open::real_clock())) {
+/// Keeps the settings as they are. A backup that runs for hours holds nobody back who must act now:
+/// the last snapshot is the way back then.
+pub(crate) fn way_back(
+    global: &Global,
+    repo: &Arc<Repository>,
+    now: &Configuration,
+) -> anyhow::Result<Option<Id>> {
+    match tokio::task::block_in_place(|| {
+        keep(repo, now.clone(), &open::cache_dir(global), &open::real_clock())
+    }) {
         Ok(id) => Ok(Some(id)),
-        Err(strongroom_engine::Error::Repository(strongroom_repository::Error::Locked { .. })) => {
+        Err(strongroom_engine::Error::Repository(strongroom_repository::Error::Locked {
+            ..
+        })) => {
             eprintln!(
                 "{}",
-                output::alarm("the repository is locked by another run, so the settings as they are were not kept; the way back is the newest snapshot")
+                output::alarm(
+                    "the repository is locked by another run, so the settings as they are were not \
+                     kept; the way back is the newest snapshot"
+                )
             );
             Ok(None)
         }
@@ -419,11 +603,21 @@ pub(crate) fn report(applied: &Applied, wanted: &str) {
         println!("{}", output::alarm(why));
     }
     for c in &applied.unknown {
-        println!("{}", output::alarm(&format!("{c} cannot be read now, so nobody knows whether it is as wanted")));
+        println!(
+            "{}",
+            output::alarm(&format!(
+                "{c} cannot be read now, so nobody knows whether it is as wanted"
+            ))
+        );
     }
     for c in &applied.left {
         println!("differs still: {}", c.says);
     }
-    let set = applied.outcomes.iter().filter(|o| o.failed.is_empty() && !o.waits_for_approval).count();
-    println!("{set} of {} objects were set; {} differ still from {wanted}", applied.outcomes.len(), applied.left.len());
+    let set =
+        applied.outcomes.iter().filter(|o| o.failed.is_empty() && !o.waits_for_approval).count();
+    println!(
+        "{set} of {} objects were set; {} differ still from {wanted}",
+        applied.outcomes.len(),
+        applied.left.len()
+    );
 }

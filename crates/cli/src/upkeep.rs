@@ -1,4 +1,5 @@
-//! Commands that keep a repository in shape: check, forget, prune, hold. What removes something plans, shows and asks.
+//! Commands that keep a repository in shape: check, forget, prune, hold. What removes something
+//! plans, shows and asks.
 
 use crate::{Global, commands::snapshot, config::Config, open, output, progress::Bar};
 use anyhow::{Context, bail};
@@ -6,14 +7,17 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::BTreeMap;
 use strongroom_engine::Progress;
-use strongroom_repository::{CheckReport, Policy, PruneOptions, PrunePlan, ReadData, TAG_HOLD, plan_forget};
+use strongroom_repository::{
+    CheckReport, Policy, PruneOptions, PrunePlan, ReadData, TAG_HOLD, plan_forget,
+};
 
 #[derive(Args)]
 pub(crate) struct Check {
     /// Read and verify every byte.
     #[arg(long)]
     read_data: bool,
-    /// Read and verify a part: `2/7` for the second of seven, which together are all, or `2.5%` for some by chance.
+    /// Read and verify a part: `2/7` for the second of seven, which together are all, or `2.5%` for
+    /// some by chance.
     #[arg(long, value_name = "PART", conflicts_with = "read_data")]
     read_data_subset: Option<String>,
 }
@@ -52,7 +56,8 @@ pub(crate) struct Forget {
 #[derive(Args)]
 pub(crate) struct Prune {
     /// Unused bytes that may stay, in percent of the used ones.
-    #[arg(long, default_value_t = 5, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    #[arg(long, default_value_t = 5, value_name = "PERCENT",
+        value_parser = clap::value_parser!(u32).range(0..=100))]
     max_unused: u32,
     /// Hours for which what is not needed stays, for readers that still know it.
     #[arg(long, default_value_t = 24, value_name = "HOURS")]
@@ -99,7 +104,12 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     let read = match &args.read_data_subset {
         Some(part) => {
             let seed = open::real_clock().now().as_nanosecond() as u64;
-            ReadData::parse(part, seed).with_context(|| format!("{part:?} is no part: 2/7 reads the second of seven (255 at most), 2.5% some by chance"))?
+            ReadData::parse(part, seed).with_context(|| {
+                format!(
+                    "{part:?} is no part: 2/7 reads \
+                the second of seven (255 at most), 2.5% some by chance"
+                )
+            })?
         }
         None => args.read_data.into(),
     };
@@ -139,18 +149,26 @@ pub(crate) fn describe(report: &CheckReport) -> String {
     }
     if report.snapshots == 0 && report.packs > 0 {
         out.push_str(&output::alarm(
-            "there is no snapshot: nothing can be restored from here; `strongroom replicate --from-vault` brings them into a new folder",
+            "there is no snapshot: nothing can be restored from here; `strongroom replicate \
+             --from-vault` brings them into a new folder",
         ));
         out.push('\n');
     }
     for (place, (n, since)) in places {
         if place.is_empty() {
-            out.push_str(&output::alarm(&format!("nothing of a whole snapshot can be restored, from snapshots since {}", since.strftime("%Y-%m-%d"))));
+            out.push_str(&output::alarm(&format!(
+                "nothing of a whole snapshot can be restored, from snapshots since {}",
+                since.strftime("%Y-%m-%d")
+            )));
             out.push('\n');
             continue;
         }
-        let what = if place.starts_with("mail/") { "messages and records" } else { "files and versions" };
-        out.push_str(&output::alarm(&format!("{n} {what} of {place} cannot be restored whole, from snapshots since {}", since.strftime("%Y-%m-%d"))));
+        let what =
+            if place.starts_with("mail/") { "messages and records" } else { "files and versions" };
+        out.push_str(&output::alarm(&format!(
+            "{n} {what} of {place} cannot be restored whole, from snapshots since {}",
+            since.strftime("%Y-%m-%d")
+        )));
         out.push('\n');
     }
     for item in report.damaged.iter().take(20) {
@@ -166,7 +184,11 @@ pub(crate) fn describe(report: &CheckReport) -> String {
         report.blobs,
         report.packs_read,
         output::bytes(report.bytes_read),
-        if report.problems.is_empty() { "sound".to_owned() } else { format!("{} problems", report.problems.len()) }
+        if report.problems.is_empty() {
+            "sound".to_owned()
+        } else {
+            format!("{} problems", report.problems.len())
+        }
     ));
     out
 }
@@ -189,7 +211,10 @@ fn policy(global: &Global, args: &Forget) -> anyhow::Result<Policy> {
         *field = given.unwrap_or(*field);
     }
     if policy == Policy::default() {
-        bail!("no retention is set: give --keep-daily and the like, or [repository.retention] in the configuration; nothing was forgotten");
+        bail!(
+            "no retention is set: give --keep-daily and the like, or [repository.retention] in the \
+             configuration; nothing was forgotten"
+        );
     }
     Ok(policy)
 }
@@ -203,21 +228,41 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
         let now = open::real_clock().now();
         let plan = plan_forget(&repo.snapshots()?, &policy, now, args.though_not_clean);
         if json && args.dry_run {
-            println!("{}", json!({"keep": plan.keep.len(), "remove": plan.remove.iter().map(|(id, _)| id).collect::<Vec<_>>()}));
+            println!(
+                "{}",
+                json!({"keep": plan.keep.len(), "remove": plan.remove.iter().map(|(id,
+                _)| id).collect::<Vec<_>>()})
+            );
             return Ok(0);
         }
         if !json {
             let mut rows: Vec<Vec<String>> = Vec::new();
             for (id, s, why) in &plan.keep {
                 let why: Vec<&str> = why.iter().map(|w| w.as_str()).collect();
-                rows.push(vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), "keep".into(), why.join(", ")]);
+                rows.push(vec![
+                    id.short(),
+                    s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+                    s.hostname.clone(),
+                    "keep".into(),
+                    why.join(", "),
+                ]);
             }
             for (id, s) in &plan.remove {
-                rows.push(vec![id.short(), s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), "FORGET".into(), String::new()]);
+                rows.push(vec![
+                    id.short(),
+                    s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+                    s.hostname.clone(),
+                    "FORGET".into(),
+                    String::new(),
+                ]);
             }
             rows.sort_by(|a, b| a[1].cmp(&b[1]));
             print!("{}", output::table(&["id", "time (UTC)", "tenant", "what", "why"], &rows));
-            println!("{} stay, {} go; the room comes back with `strongroom prune`", plan.keep.len(), plan.remove.len());
+            println!(
+                "{} stay, {} go; the room comes back with `strongroom prune`",
+                plan.keep.len(),
+                plan.remove.len()
+            );
         }
         if args.dry_run || plan.remove.is_empty() {
             if json && !args.dry_run {
@@ -249,7 +294,8 @@ fn show(plan: &PrunePlan) {
         ("belong to no index", plan.packs_unreferenced),
         ("were marked before and are due", plan.packs_due),
     ];
-    let rows: Vec<Vec<String>> = rows.iter().map(|(what, n)| vec![n.to_string(), (*what).to_owned()]).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|(what, n)| vec![n.to_string(), (*what).to_owned()]).collect();
     print!("{}", output::table(&["packs", "that"], &rows));
     println!(
         "{} are used, {} are not; {} are copied, {} come free",
@@ -264,7 +310,10 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     let cache = open::cache_dir(global);
     let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
-    let options = PruneOptions { unused_percent_max: args.max_unused, grace_s: i64::from(args.grace_hours) * 3600 };
+    let options = PruneOptions {
+        unused_percent_max: args.max_unused,
+        grace_s: i64::from(args.grace_hours) * 3600,
+    };
     open::blocking(move || {
         let now = open::real_clock().now();
         // Locked before it is planned: what is shown is what is done.
@@ -292,7 +341,10 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
         lock.release()?;
         match json {
             true => println!("{}", json!(plan)),
-            false if options.grace_s > 0 => println!("done; what is not needed is deleted by a prune that comes {} hours later", args.grace_hours),
+            false if options.grace_s > 0 => println!(
+                "done; what is not needed is deleted by a prune that comes {} hours later",
+                args.grace_hours
+            ),
             false => println!("done"),
         }
         Ok(0)
@@ -314,35 +366,73 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
                 lock.release()?;
                 match json {
                     true => println!("{}", json!({"hold": hold, "snapshot": id})),
-                    false => println!("snapshot {} is held by {}: {reason}", id.short(), hold.short()),
+                    false => {
+                        println!("snapshot {} is held by {}: {reason}", id.short(), hold.short())
+                    }
                 }
             }
             Hold::List => {
-                let reason = |tags: &[String]| tags.iter().filter_map(|t| t.strip_prefix(TAG_HOLD)).collect::<Vec<_>>().join(", ");
+                let reason = |tags: &[String]| {
+                    tags.iter()
+                        .filter_map(|t| t.strip_prefix(TAG_HOLD))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                };
                 let holds = repo.holds()?;
                 if json {
-                    let rows: Vec<_> =
-                        holds.iter().map(|(id, s)| json!({"hold": id, "snapshot": s.parent, "time": s.time, "reason": reason(&s.tags)})).collect();
+                    let rows: Vec<_> = holds
+                        .iter()
+                        .map(|(id, s)| {
+                            json!({"hold": id, "snapshot": s.parent,
+                            "time": s.time, "reason": reason(&s.tags)})
+                        })
+                        .collect();
                     println!("{}", json!(rows));
                 } else {
                     let rows: Vec<Vec<String>> = holds
                         .iter()
                         .map(|(id, s)| {
                             let held = s.parent.map(|p| p.short()).unwrap_or_default();
-                            vec![id.short(), held, s.time.strftime("%Y-%m-%d %H:%M").to_string(), s.hostname.clone(), reason(&s.tags)]
+                            vec![
+                                id.short(),
+                                held,
+                                s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+                                s.hostname.clone(),
+                                reason(&s.tags),
+                            ]
                         })
                         .collect();
-                    print!("{}", output::table(&["hold", "snapshot", "time (UTC)", "tenant", "reason"], &rows));
+                    print!(
+                        "{}",
+                        output::table(
+                            &["hold", "snapshot", "time (UTC)", "tenant", "reason"],
+                            &rows
+                        )
+                    );
                 }
             }
             Hold::Release { hold, yes } => {
-                let found: Vec<_> = repo.holds()?.into_iter().filter(|(id, _)| id.to_string().starts_with(&hold)).collect();
+                let found: Vec<_> = repo
+                    .holds()?
+                    .into_iter()
+                    .filter(|(id, _)| id.to_string().starts_with(&hold))
+                    .collect();
                 let [(id, s)] = found.as_slice() else {
-                    bail!("{} holds begin with {hold:?}; `strongroom hold list` lists them", found.len());
+                    bail!(
+                        "{} holds begin with {hold:?}; `strongroom hold list` lists them",
+                        found.len()
+                    );
                 };
                 let held = s.parent.map(|p| p.short()).unwrap_or_default();
                 if !json {
-                    println!("hold {} on snapshot {held} of {} would go", id.short(), s.time.strftime("%Y-%m-%d %H:%M"));
+                    println!(
+                        "hold {} on snapshot {held} of {} would go",
+                        id.short(),
+                        s.time.strftime(
+                            "%Y-%m-%d \
+                        %H:%M"
+                        )
+                    );
                 }
                 if !agreed(yes, "release it?")? {
                     return Ok(1);

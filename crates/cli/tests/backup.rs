@@ -15,9 +15,20 @@ fn a_round_without_changes_asks_for_deltas_only_and_writes_a_snapshot_and_its_ma
     school.sim.clear_log();
     let before = school.objects();
     let report = school.whole();
-    assert_eq!(report["items_new"].as_u64().unwrap() + report["items_changed"].as_u64().unwrap() + report["items_deleted"].as_u64().unwrap(), 0);
+    assert_eq!(
+        report["items_new"].as_u64().unwrap()
+            + report["items_changed"].as_u64().unwrap()
+            + report["items_deleted"].as_u64().unwrap(),
+        0
+    );
     assert_eq!(school.objects() - before, 2, "the snapshot and its manifest");
-    let others: Vec<String> = school.sim.log().into_iter().map(|r| r.route).filter(|r| !r.ends_with("/delta") && !r.ends_with("/token")).collect();
+    let others: Vec<String> = school
+        .sim
+        .log()
+        .into_iter()
+        .map(|r| r.route)
+        .filter(|r| !r.ends_with("/delta") && !r.ends_with("/token"))
+        .collect();
     assert!(others.is_empty(), "{others:?}");
     school.check();
 }
@@ -29,7 +40,9 @@ fn a_change_costs_what_changed() {
     let before = school.objects();
     school.sim.live_a_day(0, 5, false);
     let report = school.whole();
-    assert!(report["items_new"].as_u64().unwrap() > 0 && report["items_changed"].as_u64().unwrap() > 0);
+    assert!(
+        report["items_new"].as_u64().unwrap() > 0 && report["items_changed"].as_u64().unwrap() > 0
+    );
     assert!(school.objects() - before <= 6);
     assert_eq!(report["tags"], json!(["complete", "clean"]));
     school.assert_everything_is_in();
@@ -70,14 +83,26 @@ fn permanent_faults_end_partial_name_the_items_and_heal_in_the_next_run() {
     let messages = school.sim.digest(0).iter().filter(|r| r.kind == "message").count();
     // Permanent for some: those whose ids begin so.
     let broken = |path: &str| Rule::new(Fault::Status { status: 503, retry_after_s: None }, path);
-    let messages_hit = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|c| broken(&format!("/messages/AAkA{c}")));
+    let messages_hit =
+        ["a", "b", "c", "d", "e", "f", "g", "h"].map(|c| broken(&format!("/messages/AAkA{c}")));
     let files_hit = ["A", "B", "C", "D", "E", "F"].map(|c| broken(&format!("/items/01{c}")));
     school.sim.set_faults(messages_hit.into_iter().chain(files_hit).collect());
     let (code, report) = school.backup();
-    assert_eq!(code, 3, "{} {:?}", report["skipped"], school.sim.control("GET", "/sim/faults", "", b"").body);
+    assert_eq!(
+        code,
+        3,
+        "{} {:?}",
+        report["skipped"],
+        school.sim.control("GET", "/sim/faults", "", b"").body
+    );
     let skipped = report["skipped"].as_array().unwrap();
     assert!(!skipped.is_empty() && skipped.len() < messages);
-    assert!(skipped.iter().all(|s| !s["id"].as_str().unwrap().is_empty() && !s["cause"].as_str().unwrap().is_empty()));
+    assert!(
+        skipped
+            .iter()
+            .all(|s| !s["id"].as_str().unwrap().is_empty()
+                && !s["cause"].as_str().unwrap().is_empty())
+    );
     assert!(report["tags"].as_array().unwrap().contains(&json!("degraded")));
     school.sim.set_faults(Vec::new());
     school.whole();
@@ -107,28 +132,51 @@ fn a_withheld_file_is_skipped_and_named_and_a_user_who_left_stays_restorable() {
     school.sim.live_a_day(0, 4, false);
     let (code, report) = school.backup();
     assert_eq!(code, 3);
-    assert!(report["skipped"][0]["cause"].as_str().unwrap().contains("malware"), "{}", report["skipped"]);
+    assert!(
+        report["skipped"][0]["cause"].as_str().unwrap().contains("malware"),
+        "{}",
+        report["skipped"]
+    );
     let user = school.sim.digest(0)[0].user.clone();
-    school.sim.control("POST", "/sim/remove-user", "", json!({"user": user}).to_string().as_bytes());
+    school.sim.control(
+        "POST",
+        "/sim/remove-user",
+        "",
+        json!({"user": user}).to_string().as_bytes(),
+    );
     let (_, report) = school.backup();
-    assert!(report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == "user-gone"), "{}", report["alarms"]);
-    let listed = school.ok(&["--tenant", "school0", "ls", "latest", &format!("/mail/{user}"), "-R"]);
+    assert!(
+        report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == "user-gone"),
+        "{}",
+        report["alarms"]
+    );
+    let listed =
+        school.ok(&["--tenant", "school0", "ls", "latest", &format!("/mail/{user}"), "-R"]);
     assert!(listed.contains(".eml"), "{user}: {listed} {report}");
 }
 
 #[test]
 fn lost_access_alarms_and_never_looks_like_nothing_changed() {
-    for (attack, alarm) in
-        [("consent-revoked", "consent-revoked"), ("application-deleted", "application-deleted"), ("permissions-narrowed", "permissions-narrowed")]
-    {
+    for (attack, alarm) in [
+        ("consent-revoked", "consent-revoked"),
+        ("application-deleted", "application-deleted"),
+        ("permissions-narrowed", "permissions-narrowed"),
+    ] {
         let school = school(&small());
         school.whole();
         school.sim.attack(0, attack, 1).unwrap();
         let (code, report) = school.backup();
         assert_eq!(code, 3, "{attack}");
-        assert!(report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == alarm), "{attack}: {}", report["alarms"]);
+        assert!(
+            report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == alarm),
+            "{attack}: {}",
+            report["alarms"]
+        );
         let tags = report["tags"].as_array().unwrap();
-        assert!(tags.contains(&json!("degraded")) && !tags.contains(&json!("clean")), "{attack}: {tags:?}");
+        assert!(
+            tags.contains(&json!("degraded")) && !tags.contains(&json!("clean")),
+            "{attack}: {tags:?}"
+        );
         school.assert_everything_is_in();
         school.sim.control("POST", "/sim/recover", "", b"{}");
         school.whole();
@@ -141,10 +189,19 @@ fn a_quiet_run_after_an_attack_is_not_clean_until_somebody_says_so() {
         let school = school(&small());
         let clean = school.whole()["snapshot"].as_str().unwrap().to_owned();
         school.sim.attack(0, attack, 1).unwrap();
-        let is_clean = |report: &serde_json::Value| report["tags"].as_array().unwrap().contains(&json!("clean"));
+        let is_clean = |report: &serde_json::Value| {
+            report["tags"].as_array().unwrap().contains(&json!("clean"))
+        };
         assert!(!is_clean(&school.whole()), "{attack}");
         assert!(!is_clean(&school.whole()), "{attack}: what it destroyed is still destroyed");
-        let plan: serde_json::Value = serde_json::from_str(&school.ok(&["--json", "restore", "--clean", "--in-place", "--dry-run"])).unwrap();
+        let plan: serde_json::Value = serde_json::from_str(&school.ok(&[
+            "--json",
+            "restore",
+            "--clean",
+            "--in-place",
+            "--dry-run",
+        ]))
+        .unwrap();
         assert_eq!(plan["snapshot"], clean.as_str(), "{attack}");
         school.ok(&["backup", "--acknowledge"]);
         assert!(is_clean(&school.whole()), "{attack}");
@@ -170,22 +227,34 @@ fn exit_codes_tell_a_script_what_happened() {
     std::fs::write(&wrong, "wrong").unwrap();
     let (wrong, right) = (wrong.to_str().unwrap(), school.path("password"));
     assert_eq!(code(&["--repo", repo, "--password-file", wrong, "snapshots"]), 12);
-    assert_eq!(code(&["--repo", "/nonexistent/repo", "--password-file", right.to_str().unwrap(), "snapshots"]), 10);
+    assert_eq!(
+        code(&[
+            "--repo",
+            "/nonexistent/repo",
+            "--password-file",
+            right.to_str().unwrap(),
+            "snapshots"
+        ]),
+        10
+    );
     assert_eq!(code(&["init"]), 1, "a second init changes nothing");
     assert_eq!(code(&["--tenant", "nobody", "backup"]), 1);
-    school.sim.set_faults(vec![Rule::new(Fault::Slow { pause_ms: 300, piece_bytes: 50 }, "/users/delta").times(1)]);
+    school.sim.set_faults(vec![
+        Rule::new(Fault::Slow { pause_ms: 300, piece_bytes: 50 }, "/users/delta").times(1),
+    ]);
     let mut first = school.command(&["backup"]).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     assert_eq!(code(&["backup"]), 11, "one writer at a time");
     assert_eq!(first.wait().unwrap().code(), Some(0));
 }
 
-/// Kills at random moments under transient faults. Every earlier snapshot still restores, and the next run ends with
-/// all items. `STRONGROOM_KILLS` sets how many.
+/// Kills at random moments under transient faults. Every earlier snapshot still restores, and the
+/// next run ends with all items. `STRONGROOM_KILLS` sets how many.
 #[test]
 #[ignore = "needs restic, and two minutes; cargo xtask test runs it"]
 fn two_hundred_kills_lose_nothing() {
-    let kills: u64 = std::env::var("STRONGROOM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let kills: u64 =
+        std::env::var("STRONGROOM_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
     let school = school(&SeedPlan { scale: 0.7, ..SeedPlan::default() });
     school.sim.set_faults(vec![
         Rule::new(Fault::Reset { after_bytes: 300 }, "_download").every(9),
@@ -197,7 +266,12 @@ fn two_hundred_kills_lose_nothing() {
     for round in 0..kills {
         school.sim.live_a_day(0, round, round % 3 == 0);
         x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        let mut child = school.command(&["backup"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut child = school
+            .command(&["backup"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(x >> 33 & 0x1ff));
         killed += u64::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
@@ -209,14 +283,28 @@ fn two_hundred_kills_lose_nothing() {
     school.whole();
     school.assert_everything_is_in();
     school.check();
-    let snapshots: serde_json::Value = serde_json::from_str(&school.ok(&["--json", "snapshots"])).unwrap();
+    let snapshots: serde_json::Value =
+        serde_json::from_str(&school.ok(&["--json", "snapshots"])).unwrap();
     for s in snapshots.as_array().unwrap() {
         let target = school.path(&format!("out-{}", s["id"].as_str().unwrap()));
-        school.ok(&["restore", "--snapshot", s["id"].as_str().unwrap(), "--target", target.to_str().unwrap()]);
+        school.ok(&[
+            "restore",
+            "--snapshot",
+            s["id"].as_str().unwrap(),
+            "--target",
+            target.to_str().unwrap(),
+        ]);
         std::fs::remove_dir_all(target).unwrap();
     }
     let restic = std::process::Command::new("restic")
-        .args(["-r", school.path("copy2-0").to_str().unwrap(), "--password-file", school.path("password").to_str().unwrap(), "check", "--read-data"])
+        .args([
+            "-r",
+            school.path("copy2-0").to_str().unwrap(),
+            "--password-file",
+            school.path("password").to_str().unwrap(),
+            "check",
+            "--read-data",
+        ])
         .env("RESTIC_CACHE_DIR", school.path("restic-cache"))
         .output()
         .unwrap();
@@ -227,7 +315,8 @@ fn two_hundred_kills_lose_nothing() {
 #[test]
 #[ignore = "needs a minute; cargo xtask test runs it"]
 fn a_hundred_thousand_messages_without_a_change_cost_deltas_and_a_snapshot() {
-    let school = school(&SeedPlan { people: Some(10), messages_per_mailbox: Some(10_000), ..small() });
+    let school =
+        school(&SeedPlan { people: Some(10), messages_per_mailbox: Some(10_000), ..small() });
     let began = std::time::Instant::now();
     let first = school.whole();
     let messages = school.sim.digest(0).iter().filter(|r| r.kind == "message").count();
@@ -244,17 +333,35 @@ fn a_hundred_thousand_messages_without_a_change_cost_deltas_and_a_snapshot() {
     school.whole();
     let log = school.sim.log();
     let deltas = log.iter().filter(|r| r.route.ends_with("/delta")).count();
-    let others: Vec<&String> = log.iter().map(|r| &r.route).filter(|r| !r.ends_with("/delta") && !r.ends_with("/token")).collect();
-    println!("no change: {deltas} delta requests, {:.2} s, {} objects", began.elapsed().as_secs_f64(), school.objects() - before);
+    let others: Vec<&String> = log
+        .iter()
+        .map(|r| &r.route)
+        .filter(|r| !r.ends_with("/delta") && !r.ends_with("/token"))
+        .collect();
+    println!(
+        "no change: {deltas} delta requests, {:.2} s, {} objects",
+        began.elapsed().as_secs_f64(),
+        school.objects() - before
+    );
     assert!(others.is_empty(), "{others:?}");
     assert_eq!(school.objects() - before, 2, "the snapshot and its manifest");
     // One user, so that one message is new.
     let inbox = school.sim.digest(0)[0].user.clone();
-    let message = json!({"subject": "one more", "body": {"contentType": "text", "content": "hello"}});
-    school.sim.control("POST", "/sim/message", "", json!({"user": inbox, "message": message}).to_string().as_bytes());
+    let message =
+        json!({"subject": "one more", "body": {"contentType": "text", "content": "hello"}});
+    school.sim.control(
+        "POST",
+        "/sim/message",
+        "",
+        json!({"user": inbox, "message": message}).to_string().as_bytes(),
+    );
     let before = school.objects();
     let report = school.whole();
-    println!("one new message: {} objects, {} bytes", school.objects() - before, report["written"]["bytes_stored"]);
+    println!(
+        "one new message: {} objects, {} bytes",
+        school.objects() - before,
+        report["written"]["bytes_stored"]
+    );
     assert_eq!(report["items_new"], 1);
     assert!(school.objects() - before <= 6);
 }

@@ -19,7 +19,10 @@ fn files_below(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         for entry in std::fs::read_dir(at).unwrap().map(|e| e.unwrap()) {
             match entry.file_type().unwrap().is_dir() {
                 true => open.push(entry.path()),
-                false => drop(files.insert(entry.path().strip_prefix(dir).unwrap().to_owned(), std::fs::read(entry.path()).unwrap())),
+                false => drop(files.insert(
+                    entry.path().strip_prefix(dir).unwrap().to_owned(),
+                    std::fs::read(entry.path()).unwrap(),
+                )),
             }
         }
     }
@@ -51,15 +54,24 @@ fn fuse_shows_every_snapshot_as_it_would_be_restored() {
     assert!(want.len() > 100);
     let folder = school.path("mounted");
     let full = school.run(&["mount", target.to_str().unwrap()]);
-    assert!(!full.status.success() && String::from_utf8_lossy(&full.stderr).contains("empty folder"));
+    assert!(
+        !full.status.success() && String::from_utf8_lossy(&full.stderr).contains("empty folder")
+    );
     std::fs::create_dir(&folder).unwrap();
     let mut mounted = school.command(&["mount", folder.to_str().unwrap()]).spawn().unwrap();
     let began = Instant::now();
     while std::fs::read_dir(&folder).unwrap().next().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(20) && mounted.try_wait().unwrap().is_none(), "nothing is mounted");
+        assert!(
+            began.elapsed() < Duration::from_secs(20) && mounted.try_wait().unwrap().is_none(),
+            "nothing is mounted"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 4, "two snapshots, latest and latest-clean");
+    assert_eq!(
+        std::fs::read_dir(&folder).unwrap().count(),
+        4,
+        "two snapshots, latest and latest-clean"
+    );
     assert!(files_below(&folder.join("latest/")) == want);
     // Some place in the middle, without what is before it.
     let (path, bytes) = want.iter().max_by_key(|(_, b)| b.len()).unwrap();
@@ -71,10 +83,15 @@ fn fuse_shows_every_snapshot_as_it_would_be_restored() {
     drop(file);
     let modified = |root: &Path| std::fs::metadata(root.join(path)).unwrap().modified().unwrap();
     assert_eq!(modified(&folder.join("latest")), modified(&target));
-    assert!(std::fs::write(folder.join("latest/mine"), "x").is_err() && std::fs::remove_file(folder.join("latest").join(path)).is_err());
+    assert!(
+        std::fs::write(folder.join("latest/mine"), "x").is_err()
+            && std::fs::remove_file(folder.join("latest").join(path)).is_err()
+    );
     assert!(std::fs::metadata(folder.join("latest/nothing")).is_err());
     // An interrupt is the ordinary end.
-    assert!(Command::new("kill").args(["-INT", &mounted.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill").args(["-INT", &mounted.id().to_string()]).status().unwrap().success()
+    );
     assert_eq!(wait(&mut mounted), Some(0));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "nothing is mounted any more");
 }

@@ -15,7 +15,10 @@ fn tree(dir: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
         for e in std::fs::read_dir(dir).unwrap().flatten() {
             match e.path().is_dir() {
                 true => walk(&e.path(), base, out),
-                false => drop(out.insert(e.path().strip_prefix(base).unwrap().display().to_string(), std::fs::read(e.path()).unwrap())),
+                false => drop(out.insert(
+                    e.path().strip_prefix(base).unwrap().display().to_string(),
+                    std::fs::read(e.path()).unwrap(),
+                )),
             }
         }
     }
@@ -33,9 +36,15 @@ fn two_shares_and_the_vault_bring_everything_back_on_a_fresh_machine() {
     t(&["vault", "card", "--out", &card]);
     // The vault pulls; nothing on this side reaches it.
     let vault = Vault::open(&s.path("vault")).unwrap();
-    let custodian = |name: &str| Custodian { name: name.into(), key: SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap().public() };
-    let settings =
-        RepoSettings { hold: HoldEntry::Local { immutable: false }, source: Some(SourceEntry::Folder { path: s.path("copy2-0") }), ..RepoSettings::default() };
+    let custodian = |name: &str| Custodian {
+        name: name.into(),
+        key: SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap().public(),
+    };
+    let settings = RepoSettings {
+        hold: HoldEntry::Local { immutable: false },
+        source: Some(SourceEntry::Folder { path: s.path("copy2-0") }),
+        ..RepoSettings::default()
+    };
     let enrol = Enrol {
         card: serde_json::from_slice(&std::fs::read(&card).unwrap()).unwrap(),
         custodians: vec![custodian("ada"), custodian("bob")],
@@ -50,7 +59,8 @@ fn two_shares_and_the_vault_bring_everything_back_on_a_fresh_machine() {
     t(&["restore", "--target", &before]);
     // Of the shares that `init` made, two are kept.
     let shares = s.path("copy2-0-recovery");
-    let keep: Vec<_> = std::fs::read_dir(&shares).unwrap().flatten().map(|e| e.path()).take(2).collect();
+    let keep: Vec<_> =
+        std::fs::read_dir(&shares).unwrap().flatten().map(|e| e.path()).take(2).collect();
     let fresh = tempfile::tempdir().unwrap();
     for (n, share) in keep.iter().enumerate() {
         std::fs::copy(share, fresh.path().join(format!("share{n}.html"))).unwrap();
@@ -63,28 +73,68 @@ fn two_shares_and_the_vault_bring_everything_back_on_a_fresh_machine() {
         std::fs::remove_file(s.path(gone)).unwrap();
     }
     let f = fresh.path();
-    std::fs::write(f.join("place.toml"), format!("hold = {:?}\n", s.path("vault/school/hold"))).unwrap();
+    std::fs::write(f.join("place.toml"), format!("hold = {:?}\n", s.path("vault/school/hold")))
+        .unwrap();
     std::fs::write(f.join("new.password"), "a new password").unwrap();
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
-        command.current_dir(f).env_clear().env("HOME", f).env("PATH", std::env::var_os("PATH").unwrap()).args(args).output().unwrap()
+        command
+            .current_dir(f)
+            .env_clear()
+            .env("HOME", f)
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .args(args)
+            .output()
+            .unwrap()
     };
     let recover = |extra: &[&str]| {
-        let base = ["--json", "vault", "recover", "--place", "place.toml", "--share", "share0.html", "--to", "copy2", "--new-password-file", "new.password"];
+        let base = [
+            "--json",
+            "vault",
+            "recover",
+            "--place",
+            "place.toml",
+            "--share",
+            "share0.html",
+            "--to",
+            "copy2",
+            "--new-password-file",
+            "new.password",
+        ];
         run(&[&base[..], extra].concat())
     };
     let one = recover(&[]);
-    assert!(!one.status.success() && !f.join("copy2").exists(), "one share alone opens nothing: {}", String::from_utf8_lossy(&one.stdout));
+    assert!(
+        !one.status.success() && !f.join("copy2").exists(),
+        "one share alone opens nothing: {}",
+        String::from_utf8_lossy(&one.stdout)
+    );
     let out = recover(&["--share", "share1.html", "--restore-to", "files", "--clean"]);
-    assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();
     println!("recovered: {report}");
     assert_eq!(tree(&f.join("files")), tree(Path::new(&before)), "every file, byte by byte");
     let again = recover(&["--share", "share1.html"]);
-    assert!(String::from_utf8_lossy(&again.stdout).contains("holds something already"), "nothing is written over");
-    for args in [&["-r", "copy2", "-p", "new.password", "check", "--read-data"][..], &["-r", "copy2", "-p", "new.password", "find", "plan"]] {
+    assert!(
+        String::from_utf8_lossy(&again.stdout).contains("holds something already"),
+        "nothing is written over"
+    );
+    for args in [
+        &["-r", "copy2", "-p", "new.password", "check", "--read-data"][..],
+        &["-r", "copy2", "-p", "new.password", "find", "plan"],
+    ] {
         let out = run(args);
-        assert!(out.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(
+            out.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
     }
 }
 
@@ -93,7 +143,11 @@ fn what_the_copies_share_is_named() {
     let s = school(&SeedPlan { seed: 7, scale: 0.1, ..SeedPlan::default() });
     let run = || {
         let out = s.run(&["--tenant", "school0", "--json", "vault", "independence"]);
-        (out.status.code().unwrap(), serde_json::from_slice::<Value>(&out.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stdout))))
+        (
+            out.status.code().unwrap(),
+            serde_json::from_slice::<Value>(&out.stdout)
+                .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stdout))),
+        )
     };
     let (code, none) = run();
     assert_eq!((code, none["shared"][0].as_str().unwrap().contains("no vault")), (3, true));
@@ -101,14 +155,26 @@ fn what_the_copies_share_is_named() {
     let with = config.replacen("repository = \"r0\"", "repository = \"r0\"\nvault = \"v\"", 1);
     std::fs::create_dir_all(s.path("mounted")).unwrap();
     std::fs::write(s.path("token"), "correct horse").unwrap();
-    std::fs::write(s.path("strongroom.toml"), format!("{with}[[vault]]\nname = \"v\"\nurl = \"http://127.0.0.1:9/school/\"\ntoken_file = \"token\"\n"))
-        .unwrap();
+    std::fs::write(
+        s.path("strongroom.toml"),
+        format!(
+            "{with}[[vault]]\nname = \"v\"\nurl \
+        = \"http://127.0.0.1:9/school/\"\ntoken_file = \"token\"\n"
+        ),
+    )
+    .unwrap();
     let (code, found) = run();
     let text = found["shared"].to_string();
     assert_eq!(code, 3);
-    for part in ["this very host", "not encrypted", "are the same secret", "of the tenant's identities"] {
+    for part in
+        ["this very host", "not encrypted", "are the same secret", "of the tenant's identities"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
-    std::fs::write(s.path("strongroom.toml"), format!("{with}[[vault]]\nname = \"v\"\nhold = \"mounted\"\n")).unwrap();
+    std::fs::write(
+        s.path("strongroom.toml"),
+        format!("{with}[[vault]]\nname = \"v\"\nhold = \"mounted\"\n"),
+    )
+    .unwrap();
     assert!(run().1["shared"].to_string().contains("same file system"));
 }

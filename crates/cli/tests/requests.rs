@@ -1,5 +1,6 @@
-//! What is sent exists in Microsoft's published operations; what the simulator answers has Microsoft's published shape.
-//! Both lists lie beside the project, not in it: where they are missing, the tests say so.
+//! What is sent exists in Microsoft's published operations; what the simulator answers has
+//! Microsoft's published shape. Both lists lie beside the project, not in it: where they are
+//! missing, the tests say so.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 mod common;
 
@@ -16,7 +17,8 @@ fn published(name: &str) -> Option<String> {
     text
 }
 
-/// Sent although the list does not have it in this form; `docs/graph-requests.md` gives the reasons.
+/// Sent although the list does not have it in this form; `docs/graph-requests.md` gives the
+/// reasons.
 const EXCEPTIONS: &[&str] = &[
     "POST /$batch",
     "GET /drives/{id}/root/delta",
@@ -38,12 +40,21 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
     let Some(list) = published("operations.tsv") else { return };
     let fold = |path: &str| -> String {
         path.split('/')
-            .map(|p| if p.starts_with('{') { "{id}".to_owned() } else { p.trim_end_matches("()").replace("microsoft.graph.", "").to_lowercase() })
+            .map(|p| {
+                if p.starts_with('{') {
+                    "{id}".to_owned()
+                } else {
+                    p.trim_end_matches("()").replace("microsoft.graph.", "").to_lowercase()
+                }
+            })
             .collect::<Vec<_>>()
             .join("/")
     };
-    let known: BTreeSet<String> =
-        list.lines().filter_map(|l| l.split('\t').nth(1).zip(l.split('\t').nth(2))).map(|(m, p)| format!("{m} {}", fold(p))).collect();
+    let known: BTreeSet<String> = list
+        .lines()
+        .filter_map(|l| l.split('\t').nth(1).zip(l.split('\t').nth(2)))
+        .map(|(m, p)| format!("{m} {}", fold(p)))
+        .collect();
     let school = school(&small());
     school.whole();
     school.sim.live_a_day(0, 3, false);
@@ -58,7 +69,12 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
     school.ok(&["--tenant", "school0", "tenant", "snapshot"]);
     school.ok(&["--tenant", "school0", "tenant", "diff", "--who"]);
     let exceptions = school.path("exceptions.toml");
-    std::fs::write(&exceptions, "[[exclusion]]\nwho = \"Emergency access\"\nkind = \"break-glass\"\nreason = \"the last way in\"\n").unwrap();
+    std::fs::write(
+        &exceptions,
+        "[[exclusion]]\nwho = \"Emergency access\"\nkind \
+        = \"break-glass\"\nreason = \"the last way in\"\n",
+    )
+    .unwrap();
     let config = std::fs::read_to_string(school.path("strongroom.toml")).unwrap().replacen(
         "name = \"school0\"",
         "name = \"school0\"\nexceptions = \"exceptions.toml\"",
@@ -66,12 +82,30 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
     );
     std::fs::write(school.path("strongroom.toml"), config).unwrap();
     school.sim.control("POST", "/sim/consent", "", b"{}");
-    let snapshots: Value = serde_json::from_str(&school.ok(&["--tenant", "school0", "--json", "snapshots"])).unwrap();
-    let first = snapshots.as_array().unwrap().iter().find(|s| s["tags"].to_string().contains("configuration")).unwrap()["id"].as_str().unwrap().to_owned();
+    let snapshots: Value =
+        serde_json::from_str(&school.ok(&["--tenant", "school0", "--json", "snapshots"])).unwrap();
+    let first = snapshots
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|s| s["tags"].to_string().contains("configuration"))
+        .unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     for (name, _) in graph_sim::CONFIG_ATTACKS.iter().filter(|(n, _)| *n != "backup-consent") {
         school.sim.config_attack(0, name);
     }
-    let out = school.run(&["--tenant", "school0", "tenant", "restore", "--to", &first, "--yes", "--remove-added"]);
+    let out = school.run(&[
+        "--tenant",
+        "school0",
+        "tenant",
+        "restore",
+        "--to",
+        &first,
+        "--yes",
+        "--remove-added",
+    ]);
     assert_eq!(out.status.code(), Some(3), "{}", String::from_utf8_lossy(&out.stdout));
     let mut unknown = BTreeSet::new();
     for row in school.sim.log().iter().filter(|r| r.path.starts_with("/beta/")) {
@@ -107,7 +141,10 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
                 "configurationSnapshots",
             ]
             .contains(&parts[n - 1].as_str());
-            if collection && !["delta", "createUploadSession", "createSnapshot"].contains(&parts[n].as_str()) && !parts[n].contains(':') {
+            if collection
+                && !["delta", "createUploadSession", "createSnapshot"].contains(&parts[n].as_str())
+                && !parts[n].contains(':')
+            {
                 parts[n] = "{id}".into();
             }
         }
@@ -123,14 +160,20 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
 
 /// Whether a call is one of this form: an id looks like none of the words that paths are made of.
 fn fits(form: &str, call: &str) -> bool {
-    let id = |s: &str| s.starts_with(|c: char| c.is_ascii_uppercase()) || s.contains(|c: char| c.is_ascii_digit() || "_-.".contains(c));
+    let id = |s: &str| {
+        s.starts_with(|c: char| c.is_ascii_uppercase())
+            || s.contains(|c: char| c.is_ascii_digit() || "_-.".contains(c))
+    };
     let (f, c): (Vec<&str>, Vec<&str>) = (form.split('/').collect(), call.split('/').collect());
     f.len() == c.len() && f.iter().zip(&c).all(|(f, c)| f == c || (*f == "{id}" && id(c)))
 }
 
 /// Names that `value` has and its type does not.
 fn strangers(types: &Value, kind: &str, value: &Value, at: &str, out: &mut BTreeSet<String>) {
-    let kind = value.get("@odata.type").and_then(Value::as_str).map_or(kind, |t| t.trim_start_matches('#'));
+    let kind = value
+        .get("@odata.type")
+        .and_then(Value::as_str)
+        .map_or(kind, |t| t.trim_start_matches('#'));
     if let Some(rows) = value.as_array() {
         let inner = kind.trim_start_matches("Collection(").trim_end_matches(')');
         rows.iter().for_each(|r| strangers(types, inner, r, at, out));
@@ -146,7 +189,8 @@ fn strangers(types: &Value, kind: &str, value: &Value, at: &str, out: &mut BTree
                 return;
             }
             declared = ["p", "n"].iter().find_map(|k| entry[*k][name].as_str().map(str::to_owned));
-            at_type = if declared.is_some() { None } else { entry["b"].as_str().map(str::to_owned) };
+            at_type =
+                if declared.is_some() { None } else { entry["b"].as_str().map(str::to_owned) };
         }
         match declared {
             Some(t) => strangers(types, &t, v, &format!("{at}.{name}"), out),
@@ -165,16 +209,32 @@ fn the_simulator_answers_in_published_shapes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let _inside = runtime.enter();
-    let server = runtime.block_on(school.sim.serve(graph_sim::Addresses::default(), dir.path())).unwrap();
+    let server =
+        runtime.block_on(school.sim.serve(graph_sim::Addresses::default(), dir.path())).unwrap();
     let tenant = &server.ready.tenants[0];
     let app = tenant.applications.iter().find(|a| a.name == "read").unwrap();
     let call = |method: &str, path: &str, query: &str, body: String, token: &str| {
-        let headers = vec![("authorization".into(), format!("Bearer {token}")), ("host".into(), "graph.example".into())];
-        school.sim.handle(&graph_sim::Request { method: method.into(), path: path.into(), query: query.into(), headers, body: body.into() })
+        let headers = vec![
+            ("authorization".into(), format!("Bearer {token}")),
+            ("host".into(), "graph.example".into()),
+        ];
+        school.sim.handle(&graph_sim::Request {
+            method: method.into(),
+            path: path.into(),
+            query: query.into(),
+            headers,
+            body: body.into(),
+        })
     };
     let secret = std::fs::read_to_string(&app.secret_file).unwrap();
-    let form = format!("client_id={}&client_secret={secret}&grant_type=client_credentials&scope=https://graph.microsoft.com/.default", app.application_id);
-    let token: Value = serde_json::from_slice(&call("POST", &format!("/{}/oauth2/v2.0/token", tenant.tenant_id), "", form, "").body).unwrap();
+    let form = format!(
+        "client_id={}&client_secret={secret}&grant_type=client_credentials&scope=https://graph.microsoft.com/.default",
+        app.application_id
+    );
+    let token: Value = serde_json::from_slice(
+        &call("POST", &format!("/{}/oauth2/v2.0/token", tenant.tenant_id), "", form, "").body,
+    )
+    .unwrap();
     let token = token["access_token"].as_str().unwrap();
     let get = |path: &str, query: &str| -> Value {
         let reply = call("GET", &format!("/v1.0{path}"), query, String::new(), token);
@@ -195,8 +255,17 @@ fn the_simulator_answers_in_published_shapes() {
             for row in body["value"].as_array().into_iter().flatten() {
                 let id = row["id"].as_str().unwrap();
                 if kind == "message" {
-                    let all = get(&format!("/users/{user}/messages/{id}/attachments"), "$expand=microsoft.graph.itemattachment/item");
-                    strangers(&types, "microsoft.graph.attachment", &all["value"], "attachment", &mut out);
+                    let all = get(
+                        &format!("/users/{user}/messages/{id}/attachments"),
+                        "$expand=microsoft.graph.itemattachment/item",
+                    );
+                    strangers(
+                        &types,
+                        "microsoft.graph.attachment",
+                        &all["value"],
+                        "attachment",
+                        &mut out,
+                    );
                 }
                 if row.get("file").is_some() {
                     strangers(
@@ -209,31 +278,69 @@ fn the_simulator_answers_in_published_shapes() {
                 }
             }
         }
-        strangers(&types, "microsoft.graph.user", &get(&format!("/users/{user}"), ""), "user", &mut out);
-        strangers(&types, "microsoft.graph.drive", &get(&format!("/users/{user}/drive"), ""), "drive", &mut out);
+        strangers(
+            &types,
+            "microsoft.graph.user",
+            &get(&format!("/users/{user}"), ""),
+            "user",
+            &mut out,
+        );
+        strangers(
+            &types,
+            "microsoft.graph.drive",
+            &get(&format!("/users/{user}/drive"), ""),
+            "drive",
+            &mut out,
+        );
     }
     school.sim.config_attack(0, "ca-off");
     // The settings, each against its type; what is hidden until it is expanded too.
     for (path, kind) in SETTINGS {
         let body = get(
             &format!("/{path}"),
-            if path.ends_with("Assignments") || path.ends_with("Configurations") || path.ends_with("Policies") { "$expand=assignments,policy" } else { "" },
+            if path.ends_with("Assignments")
+                || path.ends_with("Configurations")
+                || path.ends_with("Policies")
+            {
+                "$expand=assignments,policy"
+            } else {
+                ""
+            },
         );
         let value = body.get("value").unwrap_or(&body);
-        assert!(!value.as_array().is_some_and(Vec::is_empty) || path.starts_with("policies/"), "{path} has nothing to look at");
+        assert!(
+            !value.as_array().is_some_and(Vec::is_empty) || path.starts_with("policies/"),
+            "{path} has nothing to look at"
+        );
         strangers(&types, &format!("microsoft.graph.{kind}"), value, kind, &mut out);
     }
     // A job of Tenant Configuration Management with all that it shows on request, and its snapshot.
-    let body = serde_json::json!({"displayName": "Shapes of it", "resources": ["microsoft.exchange.transportrule"]}).to_string();
-    let made = call("POST", "/v1.0/admin/configurationManagement/configurationSnapshots/createSnapshot", "", body, token);
+    let body = serde_json::json!({"displayName": "Shapes of it",
+        "resources": ["microsoft.exchange.transportrule"]})
+    .to_string();
+    let made = call(
+        "POST",
+        "/v1.0/admin/configurationManagement/configurationSnapshots/createSnapshot",
+        "",
+        body,
+        token,
+    );
     let made: Value = serde_json::from_slice(&made.body).unwrap();
-    let job = format!("/admin/configurationManagement/configurationSnapshotJobs/{}", made["id"].as_str().unwrap());
+    let job = format!(
+        "/admin/configurationManagement/configurationSnapshotJobs/{}",
+        made["id"].as_str().unwrap()
+    );
     let all = "$select=id,displayName,description,tenantId,status,resources,resourceLocation,errorDetails,createdBy,createdDateTime,completedDateTime";
     get(&job, all);
     let done = get(&job, all);
     assert!(done["status"] == "succeeded" && get(&job, "").get("resourceLocation").is_none());
-    let place = done["resourceLocation"].as_str().unwrap().split_once("/v1.0").unwrap().1.to_owned();
-    for (value, kind) in [(made, "configurationSnapshotJob"), (done, "configurationSnapshotJob"), (get(&place, ""), "configurationBaseline")] {
+    let place =
+        done["resourceLocation"].as_str().unwrap().split_once("/v1.0").unwrap().1.to_owned();
+    for (value, kind) in [
+        (made, "configurationSnapshotJob"),
+        (done, "configurationSnapshotJob"),
+        (get(&place, ""), "configurationBaseline"),
+    ] {
         strangers(&types, &format!("microsoft.graph.{kind}"), &value, kind, &mut out);
     }
     assert!(out.is_empty(), "{out:#?}");
@@ -243,11 +350,17 @@ fn the_simulator_answers_in_published_shapes() {
 const SETTINGS: &[(&str, &str)] = &[
     ("identity/conditionalAccess/policies", "conditionalAccessPolicy"),
     ("identity/conditionalAccess/namedLocations", "namedLocation"),
-    ("identity/conditionalAccess/authenticationContextClassReferences", "authenticationContextClassReference"),
+    (
+        "identity/conditionalAccess/authenticationContextClassReferences",
+        "authenticationContextClassReference",
+    ),
     ("policies/authenticationStrengthPolicies", "authenticationStrengthPolicy"),
     ("policies/authenticationMethodsPolicy", "authenticationMethodsPolicy"),
     ("policies/authorizationPolicy", "authorizationPolicy"),
-    ("policies/identitySecurityDefaultsEnforcementPolicy", "identitySecurityDefaultsEnforcementPolicy"),
+    (
+        "policies/identitySecurityDefaultsEnforcementPolicy",
+        "identitySecurityDefaultsEnforcementPolicy",
+    ),
     ("policies/adminConsentRequestPolicy", "adminConsentRequestPolicy"),
     ("policies/crossTenantAccessPolicy/default", "crossTenantAccessPolicyConfigurationDefault"),
     ("policies/crossTenantAccessPolicy/partners", "crossTenantAccessPolicyConfigurationPartner"),
@@ -284,12 +397,18 @@ const SETTINGS: &[(&str, &str)] = &[
     ("deviceManagement/roleDefinitions", "roleDefinition"),
 ];
 
-/// Whoever grants rights reads them in the documentation: each that setting something needs stands there.
+/// Whoever grants rights reads them in the documentation: each that setting something needs stands
+/// there.
 #[test]
 fn every_permission_to_write_settings_is_documented() {
-    let docs = std::fs::read_to_string(std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/tenant.md")).unwrap();
+    let docs = std::fs::read_to_string(
+        std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/tenant.md"),
+    )
+    .unwrap();
     for setter in strongroom_sources::configuration::SETTERS {
-        let row = docs.lines().find(|l| l.starts_with('|') && l.contains(&format!("`{}`", setter.permission)));
+        let row = docs
+            .lines()
+            .find(|l| l.starts_with('|') && l.contains(&format!("`{}`", setter.permission)));
         let named = row.is_some_and(|l| l.contains(&format!("`{}`", setter.collection)));
         assert!(named, "docs/tenant.md names not {} for {}", setter.permission, setter.collection);
     }

@@ -1,4 +1,5 @@
-//! Restores through the real program: into a folder, in place, to others, and the demonstration as a whole.
+//! Restores through the real program: into a folder, in place, to others, and the demonstration as
+//! a whole.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 mod common;
 
@@ -16,14 +17,18 @@ fn purged_mail_and_encrypted_drives_come_back_identical() {
         school.sim.attack(0, attack, 9).unwrap();
     }
     school.backup();
-    let out = school.ok(&["--tenant", "school0", "--json", "restore", "--clean", "--in-place", "--yes"]);
+    let out =
+        school.ok(&["--tenant", "school0", "--json", "restore", "--clean", "--in-place", "--yes"]);
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["failed"], 0, "{report}");
     // Link attachments cannot return; everything else must.
     let lost = missing(&good, &school.sim.digest(0));
     assert!(lost.iter().all(|r| r.subject == "A link to the plan"), "{lost:?}");
     assert_eq!(lost.len() as u64, report["altered"].as_u64().unwrap());
-    assert!(missing(&school.sim.digest(0), &good).iter().all(|r| r.subject == "A link to the plan"), "nothing of the attack is left");
+    assert!(
+        missing(&school.sim.digest(0), &good).iter().all(|r| r.subject == "A link to the plan"),
+        "nothing of the attack is left"
+    );
 }
 
 #[test]
@@ -39,13 +44,22 @@ fn a_plan_changes_nothing_and_a_folder_leaves_the_rest_alone() {
     assert!(missing(&good, &now).is_empty(), "what was there stays");
     let copies = missing(&now, &good);
     let expected = good.len() - good.iter().filter(|r| r.subject == "A link to the plan").count();
-    let same = copies.iter().filter(|c| good.iter().any(|g| g.digest == c.digest && c.path.starts_with("Back again/"))).count();
-    assert_eq!(same, expected, "each item stands once more in the new folder, with the same digest");
+    let same = copies
+        .iter()
+        .filter(|c| good.iter().any(|g| g.digest == c.digest && c.path.starts_with("Back again/")))
+        .count();
+    assert_eq!(
+        same, expected,
+        "each item stands once more in the new folder, with the same digest"
+    );
 }
 
 #[test]
 fn items_go_to_another_user_and_another_tenant_with_mapped_addresses() {
-    let plans = [SeedPlan { people: Some(4), ..small() }, SeedPlan { people: Some(4), seed: 2, domain: "oakwood.example".into(), ..small() }];
+    let plans = [
+        SeedPlan { people: Some(4), ..small() },
+        SeedPlan { people: Some(4), seed: 2, domain: "oakwood.example".into(), ..small() },
+    ];
     let school = school_with(&plans, "keep_to_budget = false\n");
     school.whole();
     let from = school.sim.digest(0)[0].user.clone();
@@ -70,8 +84,14 @@ fn items_go_to_another_user_and_another_tenant_with_mapped_addresses() {
     ]);
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["failed"], 0, "{report}");
-    let arrived: Vec<_> = school.sim.digest(1).into_iter().filter(|r| r.user == to && r.path.starts_with("From Riverside")).collect();
-    let sent = school.sim.digest(0).iter().filter(|r| r.user == from && r.kind == "message").count();
+    let arrived: Vec<_> = school
+        .sim
+        .digest(1)
+        .into_iter()
+        .filter(|r| r.user == to && r.path.starts_with("From Riverside"))
+        .collect();
+    let sent =
+        school.sim.digest(0).iter().filter(|r| r.user == from && r.kind == "message").count();
     assert_eq!(arrived.len(), sent);
 }
 
@@ -79,12 +99,19 @@ fn items_go_to_another_user_and_another_tenant_with_mapped_addresses() {
 fn the_demonstration_brings_a_school_back() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("demo");
-    let out = Command::new(env!("CARGO_BIN_EXE_strongroom")).args(["demo", "--json", "--scale", "0.4", "--dir"]).arg(&place).output().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_strongroom"))
+        .args(["demo", "--json", "--scale", "0.4", "--dir"])
+        .arg(&place)
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let result: Value = serde_json::from_slice(&out.stdout).unwrap();
     assert!(result["attacked"].as_u64().unwrap() > 100);
     assert_eq!(result["failed"], serde_json::json!([]));
-    assert_eq!(result["identical"].as_u64().unwrap() + result["altered"].as_array().unwrap().len() as u64, result["attacked"].as_u64().unwrap());
+    assert_eq!(
+        result["identical"].as_u64().unwrap() + result["altered"].as_array().unwrap().len() as u64,
+        result["attacked"].as_u64().unwrap()
+    );
     assert!(std::fs::read_to_string(place.join("report.html")).unwrap().contains("<svg"));
 }
 
@@ -111,7 +138,8 @@ fn restic_reads_both_copies_of_a_demonstration_on_real_files() {
     let dir = tempfile::tempdir().unwrap();
     let seed = dir.path().join("seed");
     std::fs::create_dir_all(seed.join("sub")).unwrap();
-    let noise: Vec<u8> = (0..5_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..5_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let files: Vec<(String, Vec<u8>)> = vec![
         ("empty".into(), Vec::new()),
         ("five.bin".into(), noise.clone()),
@@ -125,8 +153,20 @@ fn restic_reads_both_copies_of_a_demonstration_on_real_files() {
         std::fs::write(seed.join(name), content).unwrap();
     }
     let place = dir.path().join("demo");
-    let out = Command::new(env!("CARGO_BIN_EXE_strongroom")).arg("demo").arg("--seed-dir").arg(&seed).arg("--dir").arg(&place).output().unwrap();
-    assert!(out.status.success(), "{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let out = Command::new(env!("CARGO_BIN_EXE_strongroom"))
+        .arg("demo")
+        .arg("--seed-dir")
+        .arg(&seed)
+        .arg("--dir")
+        .arg(&place)
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
     let restic = |args: &[&str]| {
         let out = Command::new("restic")
             .arg("--password-file")
@@ -142,7 +182,16 @@ fn restic_reads_both_copies_of_a_demonstration_on_real_files() {
     restic(&["-r", copy2.to_str().unwrap(), "check", "--read-data"]);
     restic(&["-r", view.to_str().unwrap(), "--no-lock", "check", "--read-data"]);
     let target = dir.path().join("out");
-    restic(&["-r", copy2.to_str().unwrap(), "restore", "latest", "--tag", "clean", "--target", target.to_str().unwrap()]);
+    restic(&[
+        "-r",
+        copy2.to_str().unwrap(),
+        "restore",
+        "latest",
+        "--tag",
+        "clean",
+        "--target",
+        target.to_str().unwrap(),
+    ]);
     fn all(dir: &std::path::Path, out: &mut Vec<Vec<u8>>) {
         for entry in std::fs::read_dir(dir).unwrap().flatten() {
             match entry.path() {

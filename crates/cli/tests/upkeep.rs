@@ -18,26 +18,83 @@ fn items_are_found_by_what_people_know_of_them_and_followed_through_time() {
         school.whole();
     }
     let all = rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest"]));
-    let messages: Vec<&Value> = all.iter().filter(|h| h["path"].as_str().unwrap().ends_with(".eml")).collect();
+    let messages: Vec<&Value> =
+        all.iter().filter(|h| h["path"].as_str().unwrap().ends_with(".eml")).collect();
     assert!(messages.len() > 50 && messages.iter().any(|m| m["from"].is_string()));
-    assert!(all.iter().map(|h| h["path"].as_str().unwrap()).all(|p| !p.starts_with("/mail/") || p.ends_with(".eml")), "records go with their messages");
+    assert!(
+        all.iter()
+            .map(|h| h["path"].as_str().unwrap())
+            .all(|p| !p.starts_with("/mail/") || p.ends_with(".eml")),
+        "records go with their messages"
+    );
     // By sender: the same ones as by looking at all of them.
     let sender = messages.iter().find_map(|m| m["from"].as_str()).unwrap();
-    let theirs = messages.iter().filter(|m| m["from"].as_str().is_some_and(|f| f.contains(sender))).count();
-    let found = rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest", "--from", &sender.to_uppercase()]));
+    let theirs =
+        messages.iter().filter(|m| m["from"].as_str().is_some_and(|f| f.contains(sender))).count();
+    let found = rows(&school.ok(&[
+        "--tenant",
+        "school0",
+        "--json",
+        "find",
+        "--snapshot",
+        "latest",
+        "--from",
+        &sender.to_uppercase(),
+    ]));
     assert_eq!(found.len(), theirs);
     // By size and expression.
     let large = all.iter().filter(|h| h["size_bytes"].as_u64().unwrap() >= 5000).count();
-    assert_eq!(rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest", "--larger", "5000"])).len(), large);
-    let docs = all.iter().filter(|h| h["path"].as_str().unwrap().starts_with("/drives/") && h["path"].as_str().unwrap().ends_with(".docx")).count();
-    assert_eq!(rows(&school.ok(&["--tenant", "school0", "--json", "find", "--snapshot", "latest", "--regex", r"^/drives/.*\.docx$"])).len(), docs);
-    assert_eq!(school.run(&["--tenant", "school0", "find", "no such thing anywhere"]).status.code(), Some(1));
+    assert_eq!(
+        rows(&school.ok(&[
+            "--tenant",
+            "school0",
+            "--json",
+            "find",
+            "--snapshot",
+            "latest",
+            "--larger",
+            "5000"
+        ]))
+        .len(),
+        large
+    );
+    let docs = all
+        .iter()
+        .filter(|h| {
+            h["path"].as_str().unwrap().starts_with("/drives/")
+                && h["path"].as_str().unwrap().ends_with(".docx")
+        })
+        .count();
+    assert_eq!(
+        rows(&school.ok(&[
+            "--tenant",
+            "school0",
+            "--json",
+            "find",
+            "--snapshot",
+            "latest",
+            "--regex",
+            r"^/drives/.*\.docx$"
+        ]))
+        .len(),
+        docs
+    );
+    assert_eq!(
+        school.run(&["--tenant", "school0", "find", "no such thing anywhere"]).status.code(),
+        Some(1)
+    );
     let bad = school.run(&["--tenant", "school0", "find", "--regex", "("]);
     assert!(!bad.status.success() && String::from_utf8_lossy(&bad.stderr).contains("expression"));
     // A file that changed in those days.
     let mut life = Vec::new();
-    for hit in all.iter().map(|h| h["path"].as_str().unwrap()).filter(|p| p.starts_with("/drives/") && !p.contains("/.versions/")) {
-        let events: Value = serde_json::from_str(&school.ok(&["--tenant", "school0", "--json", "history", hit])).unwrap();
+    for hit in all
+        .iter()
+        .map(|h| h["path"].as_str().unwrap())
+        .filter(|p| p.starts_with("/drives/") && !p.contains("/.versions/"))
+    {
+        let events: Value =
+            serde_json::from_str(&school.ok(&["--tenant", "school0", "--json", "history", hit]))
+                .unwrap();
         assert_eq!(events[0]["what"], "added", "{hit}");
         if events.as_array().unwrap().iter().any(|e| e["what"] == "content") {
             life = events.as_array().unwrap().clone();
@@ -46,7 +103,8 @@ fn items_are_found_by_what_people_know_of_them_and_followed_through_time() {
     }
     assert!(life.len() >= 2, "some file changed in three days");
     let path = life[0]["path"].as_str().unwrap();
-    let (old, new) = (life[0]["snapshot"].as_str().unwrap(), life.last().unwrap()["snapshot"].as_str().unwrap());
+    let (old, new) =
+        (life[0]["snapshot"].as_str().unwrap(), life.last().unwrap()["snapshot"].as_str().unwrap());
     let cat = |snapshot: &str| school.run(&["--tenant", "school0", "cat", snapshot, path]).stdout;
     assert_eq!(cat(old).len() as u64, life[0]["size_bytes"].as_u64().unwrap());
     assert_ne!(cat(old), cat(new));
@@ -63,11 +121,21 @@ fn forgetting_and_pruning_plan_first_and_leave_the_rest_whole() {
     let tenant = ["--tenant", "school0"];
     let run = |args: &[&str]| school.run(&[&tenant, args].concat());
     let ok = |args: &[&str]| school.ok(&[&tenant, args].concat());
-    let snapshots = || serde_json::from_str::<Value>(&ok(&["--json", "snapshots"])).unwrap().as_array().unwrap().clone();
+    let snapshots = || {
+        serde_json::from_str::<Value>(&ok(&["--json", "snapshots"]))
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .clone()
+    };
     assert_eq!(snapshots().len(), 4);
     let none = run(&["forget"]);
-    assert!(!none.status.success() && String::from_utf8_lossy(&none.stderr).contains("no retention"));
-    let plan: Value = serde_json::from_str(&ok(&["--json", "forget", "--keep-hourly", "1", "--dry-run"])).unwrap();
+    assert!(
+        !none.status.success() && String::from_utf8_lossy(&none.stderr).contains("no retention")
+    );
+    let plan: Value =
+        serde_json::from_str(&ok(&["--json", "forget", "--keep-hourly", "1", "--dry-run"]))
+            .unwrap();
     let gone = plan["remove"].as_array().unwrap().len();
     assert!((2..=3).contains(&gone), "{plan}");
     assert_eq!(snapshots().len(), 4, "a dry run changes nothing");
@@ -109,16 +177,43 @@ fn lost_passwords_and_damaged_objects_are_made_good() {
     {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&sheets).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(std::fs::metadata(sheets.join("share-1-of-3.html")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(sheets.join("share-1-of-3.html")).unwrap().permissions().mode()
+                & 0o777,
+            0o600
+        );
     }
     std::fs::write(school.path("password"), "forgotten").unwrap();
     assert_eq!(school.run(&["--tenant", "school0", "snapshots"]).status.code(), Some(12));
     let sheet = |n: u8| sheets.join(format!("share-{n}-of-3.html")).display().to_string();
     std::fs::write(school.path("new"), "found again\n").unwrap();
     let new = school.path("new").display().to_string();
-    let one = school.run(&["--tenant", "school0", "key", "recover", "--share", &sheet(1), "--new-password-file", &new]);
-    assert!(!one.status.success() && String::from_utf8_lossy(&one.stderr).contains("2 different shares"));
-    school.ok(&["--tenant", "school0", "key", "recover", "--share", &sheet(1), "--share", &sheet(3), "--new-password-file", &new]);
+    let one = school.run(&[
+        "--tenant",
+        "school0",
+        "key",
+        "recover",
+        "--share",
+        &sheet(1),
+        "--new-password-file",
+        &new,
+    ]);
+    assert!(
+        !one.status.success()
+            && String::from_utf8_lossy(&one.stderr).contains("2 different shares")
+    );
+    school.ok(&[
+        "--tenant",
+        "school0",
+        "key",
+        "recover",
+        "--share",
+        &sheet(1),
+        "--share",
+        &sheet(3),
+        "--new-password-file",
+        &new,
+    ]);
     std::fs::write(school.path("password"), "found again").unwrap();
     school.check();
     assert!(school.ok(&["--tenant", "school0", "key", "list"]).contains("recovered"));
@@ -126,7 +221,12 @@ fn lost_passwords_and_damaged_objects_are_made_good() {
     let damage = |kind: &str, how: &dyn Fn(Vec<u8>) -> Vec<u8>| {
         let mut dir = school.path("copy2-0").join(kind);
         if kind == "data" {
-            dir = std::fs::read_dir(&dir).unwrap().flatten().map(|e| e.path()).find(|p| std::fs::read_dir(p).is_ok_and(|mut d| d.next().is_some())).unwrap();
+            dir = std::fs::read_dir(&dir)
+                .unwrap()
+                .flatten()
+                .map(|e| e.path())
+                .find(|p| std::fs::read_dir(p).is_ok_and(|mut d| d.next().is_some()))
+                .unwrap();
         }
         let path = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
         let bytes = how(std::fs::read(&path).unwrap());
@@ -140,23 +240,48 @@ fn lost_passwords_and_damaged_objects_are_made_good() {
     let found = school.run(&["--tenant", "school0", "check", "--read-data"]);
     assert_eq!(found.status.code(), Some(1), "{}", String::from_utf8_lossy(&found.stdout));
     damage("index", &|b| b[..b.len() / 2].to_vec());
-    let healed = school.ok(&["--tenant", "school0", "--json", "repair", "heal", "--from", copy.to_str().unwrap()]);
-    assert_eq!(serde_json::from_str::<Value>(&healed).unwrap()["healed"].as_array().unwrap().len(), 2, "{healed}");
+    let healed = school.ok(&[
+        "--tenant",
+        "school0",
+        "--json",
+        "repair",
+        "heal",
+        "--from",
+        copy.to_str().unwrap(),
+    ]);
+    assert_eq!(
+        serde_json::from_str::<Value>(&healed).unwrap()["healed"].as_array().unwrap().len(),
+        2,
+        "{healed}"
+    );
     school.check();
     // An index file that is gone altogether, then config; the wrong copy and no copy are refused.
     let index = school.path("copy2-0/index");
-    std::fs::remove_file(std::fs::read_dir(&index).unwrap().next().unwrap().unwrap().path()).unwrap();
+    std::fs::remove_file(std::fs::read_dir(&index).unwrap().next().unwrap().unwrap().path())
+        .unwrap();
     let heal = |from: &str| school.run(&["--tenant", "school0", "repair", "heal", "--from", from]);
     assert_eq!(heal(school.path("nowhere").to_str().unwrap()).status.code(), Some(10));
     assert_eq!(heal(copy.to_str().unwrap()).status.code(), Some(0));
     school.check();
     std::fs::remove_file(school.path("copy2-0/config")).unwrap();
     let gone = school.run(&["--tenant", "school0", "check"]);
-    assert!(gone.status.code() == Some(1) && String::from_utf8_lossy(&gone.stderr).contains("repair heal"));
+    assert!(
+        gone.status.code() == Some(1)
+            && String::from_utf8_lossy(&gone.stderr).contains("repair heal")
+    );
     assert_eq!(heal(copy.to_str().unwrap()).status.code(), Some(0));
     school.check();
     let new_place = school.path("typo").display().to_string();
-    let typo = school.run(&["--repo", &new_place, "--password-file", &new, "repair", "heal", "--from", copy.to_str().unwrap()]);
+    let typo = school.run(&[
+        "--repo",
+        &new_place,
+        "--password-file",
+        &new,
+        "repair",
+        "heal",
+        "--from",
+        copy.to_str().unwrap(),
+    ]);
     assert_eq!(typo.status.code(), Some(10), "a repository is not made by healing it");
     // All of it under a new key.
     let to = school.path("rotated").display().to_string();
@@ -171,17 +296,27 @@ fn what_no_copy_has_is_named_given_up_and_fetched_from_the_tenant_again() {
     school.sim.live_a_day(0, 1, true);
     school.whole();
     let run = |args: &[&str]| school.run(&[&["--tenant", "school0"], args].concat());
-    let json = |args: &[&str]| serde_json::from_slice::<Value>(&run(&[&["--json"], args].concat()).stdout).unwrap();
+    let json = |args: &[&str]| {
+        serde_json::from_slice::<Value>(&run(&[&["--json"], args].concat()).stdout).unwrap()
+    };
     let packs = || {
         let folders = std::fs::read_dir(school.path("copy2-0/data")).unwrap().flatten();
-        let mut packs: Vec<_> = folders.flat_map(|f| std::fs::read_dir(f.path()).unwrap().flatten()).map(|e| (e.metadata().unwrap().len(), e.path())).collect();
+        let mut packs: Vec<_> = folders
+            .flat_map(|f| std::fs::read_dir(f.path()).unwrap().flatten())
+            .map(|e| (e.metadata().unwrap().len(), e.path()))
+            .collect();
         packs.sort();
         packs
     };
     let listed = || {
         let mut paths: Vec<String> =
-            rows(&school.ok(&["--tenant", "school0", "--json", "ls", "latest", "/", "-R"])).iter().map(|r| r["path"].to_string()).collect();
-        paths.retain(|p| !p.contains("/.versions/") && !p.contains("/.last-clean/") && !p.contains("/tenant/"));
+            rows(&school.ok(&["--tenant", "school0", "--json", "ls", "latest", "/", "-R"]))
+                .iter()
+                .map(|r| r["path"].to_string())
+                .collect();
+        paths.retain(|p| {
+            !p.contains("/.versions/") && !p.contains("/.last-clean/") && !p.contains("/tenant/")
+        });
         paths.sort();
         paths
     };
@@ -191,9 +326,15 @@ fn what_no_copy_has_is_named_given_up_and_fetched_from_the_tenant_again() {
         let (_, path) = packs().swap_remove(which);
         std::fs::remove_file(&path).unwrap();
         let found = json(&["check"]);
-        assert!(found["problems"].to_string().contains(path.file_name().unwrap().to_str().unwrap()));
+        assert!(
+            found["problems"].to_string().contains(path.file_name().unwrap().to_str().unwrap())
+        );
         assert_eq!(run(&["check", "--read-data-subset", "half"]).status.code(), Some(1));
-        assert_eq!(run(&["repair", "index", "--give-up"]).status.code(), Some(1), "nobody sits there to be asked");
+        assert_eq!(
+            run(&["repair", "index", "--give-up"]).status.code(),
+            Some(1),
+            "nobody sits there to be asked"
+        );
         assert_eq!(run(&["repair", "index", "--give-up", "--yes"]).status.code(), Some(0));
         let plan = json(&["repair", "snapshots", "--dry-run"]);
         assert!(!plan["plan"].as_array().unwrap().is_empty() && plan["applied"] == false);
@@ -205,7 +346,13 @@ fn what_no_copy_has_is_named_given_up_and_fetched_from_the_tenant_again() {
         school.assert_everything_is_in();
         assert_eq!(listed(), before, "records and attachments too");
         school.check();
-        let part: u64 = (1..=3).map(|n| json(&["check", "--read-data-subset", &format!("{n}/3")])["packs_read"].as_u64().unwrap()).sum();
+        let part: u64 = (1..=3)
+            .map(|n| {
+                json(&["check", "--read-data-subset", &format!("{n}/3")])["packs_read"]
+                    .as_u64()
+                    .unwrap()
+            })
+            .sum();
         assert_eq!(part, json(&["check", "--read-data"])["packs_read"].as_u64().unwrap());
     }
 }

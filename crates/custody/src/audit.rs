@@ -1,5 +1,5 @@
-//! Whether a vault still is what its log says: each version there, in sight, locked long enough; nothing besides; settings as
-//! they were.
+//! Whether a vault still is what its log says: each version there, in sight, locked long enough;
+//! nothing besides; settings as they were.
 
 use crate::{Error, Event, Holding, holding::each};
 use jiff::Timestamp;
@@ -31,7 +31,8 @@ pub struct AuditReport {
     pub lost: Vec<String>,
     /// Objects that this credential may not look at or read.
     pub unreadable: Vec<String>,
-    /// Paths before which a delete marker or a newer version stands: restored by version, all the same.
+    /// Paths before which a delete marker or a newer version stands: restored by version, all the
+    /// same.
     pub covered: Vec<String>,
     /// Versions that the log does not know.
     pub unknown: Vec<String>,
@@ -54,13 +55,21 @@ pub struct AuditReport {
 impl AuditReport {
     /// Code and sentence of everything that is an alarm.
     pub fn alarms(&self) -> Vec<(String, String)> {
-        let of = |code: &str, what: &str, rows: &[String]| rows.first().map(|first| (code.to_owned(), format!("{} {what}, {first} for instance", rows.len())));
+        let of = |code: &str, what: &str, rows: &[String]| {
+            rows.first().map(|first| {
+                (code.to_owned(), format!("{} {what}, {first} for instance", rows.len()))
+            })
+        };
         [
             of("lost", "objects are gone from the vault before their time", &self.lost),
             of("unreadable", "objects cannot be read with this credential", &self.unreadable),
             of("damaged", "objects have wrong bytes", &self.damaged),
             of("unlocked", "objects were not locked as recorded", &self.short),
-            of("covered", "objects are hidden by a delete marker or a newer version", &self.covered),
+            of(
+                "covered",
+                "objects are hidden by a delete marker or a newer version",
+                &self.covered,
+            ),
             of("drift", "settings of the vault's place changed", &self.drift),
             of("unknown", "versions lie in the vault that its log does not know", &self.unknown),
             of("log", "things in the log are odd", &self.oddities),
@@ -75,11 +84,20 @@ impl AuditReport {
 pub fn drift(before: &Facts, now: &Facts) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let of = |f: &Facts, n: &str| f.get(n).cloned().unwrap_or_else(|| "not known".into());
-    names.into_iter().filter(|n| before.get(*n) != now.get(*n)).map(|n| format!("{n}: was {}, is {}", of(before, n), of(now, n))).collect()
+    names
+        .into_iter()
+        .filter(|n| before.get(*n) != now.get(*n))
+        .map(|n| format!("{n}: was {}, is {}", of(before, n), of(now, n)))
+        .collect()
 }
 
 /// Looks at everything.
-pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progress: &dyn Progress) -> Result<AuditReport, Error> {
+pub fn audit(
+    holding: &mut Holding,
+    options: AuditOptions,
+    now: Timestamp,
+    progress: &dyn Progress,
+) -> Result<AuditReport, Error> {
     let store = holding.store();
     let ledger = holding.ledger();
     let state = ledger.state();
@@ -92,29 +110,62 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
     for row in store.survey("")? {
         by_path.entry(row.path.clone()).or_default().push(row);
     }
-    let mut known: BTreeMap<&str, (&str, Timestamp)> = state.objects.iter().map(|(p, o)| (p.as_str(), (o.version.as_str(), o.until))).collect();
-    known.extend(ledger.segments().iter().map(|(p, (v, until))| (p.as_str(), (v.as_str(), *until))));
+    let mut known: BTreeMap<&str, (&str, Timestamp)> =
+        state.objects.iter().map(|(p, o)| (p.as_str(), (o.version.as_str(), o.until))).collect();
+    known
+        .extend(ledger.segments().iter().map(|(p, (v, until))| (p.as_str(), (v.as_str(), *until))));
     for (path, rows) in &by_path {
         if ASIDE.iter().any(|a| path.starts_with(a)) {
             continue;
         }
         match known.get(path.as_str()) {
-            None => report.unknown.extend(rows.iter().map(|r| format!("{path} ({} bytes{})", r.size_bytes, if r.marker { ", a delete marker" } else { "" }))),
+            None => report.unknown.extend(rows.iter().map(|r| {
+                format!(
+                    "{path} ({} bytes{})",
+                    r.size_bytes,
+                    if r.marker { ", a delete marker" } else { "" }
+                )
+            })),
             Some((version, _)) => {
-                if rows.iter().any(|r| r.latest && (r.marker || r.version != *version)) && rows.iter().any(|r| r.version == *version) {
+                if rows.iter().any(|r| r.latest && (r.marker || r.version != *version))
+                    && rows.iter().any(|r| r.version == *version)
+                {
                     report.covered.push(path.clone());
                 }
-                report.unknown.extend(rows.iter().filter(|r| !r.marker && r.version != *version).map(|r| format!("{path}, version {}", r.version)));
+                report.unknown.extend(
+                    rows.iter()
+                        .filter(|r| !r.marker && r.version != *version)
+                        .map(|r| format!("{path}, version {}", r.version)),
+                );
             }
         }
     }
-    let there: HashSet<(&str, &str)> = by_path.values().flatten().filter(|r| !r.marker).map(|r| (r.path.as_str(), r.version.as_str())).collect();
-    let rows: Vec<(String, String, Timestamp, u64)> =
-        known.iter().map(|(p, (v, until))| ((*p).to_owned(), (*v).to_owned(), *until, state.objects.get(*p).map_or(0, |o| o.size_bytes))).collect();
+    let there: HashSet<(&str, &str)> = by_path
+        .values()
+        .flatten()
+        .filter(|r| !r.marker)
+        .map(|r| (r.path.as_str(), r.version.as_str()))
+        .collect();
+    let rows: Vec<(String, String, Timestamp, u64)> = known
+        .iter()
+        .map(|(p, (v, until))| {
+            (
+                (*p).to_owned(),
+                (*v).to_owned(),
+                *until,
+                state.objects.get(*p).map_or(0, |o| o.size_bytes),
+            )
+        })
+        .collect();
     report.objects = state.objects.len() as u64;
     report.bytes = state.objects.values().map(|o| o.size_bytes).sum();
-    report.lost = rows.iter().filter(|r| !there.contains(&(r.0.as_str(), r.1.as_str()))).map(|r| r.0.clone()).collect();
-    let present: Vec<&(String, String, Timestamp, u64)> = rows.iter().filter(|r| there.contains(&(r.0.as_str(), r.1.as_str()))).collect();
+    report.lost = rows
+        .iter()
+        .filter(|r| !there.contains(&(r.0.as_str(), r.1.as_str())))
+        .map(|r| r.0.clone())
+        .collect();
+    let present: Vec<&(String, String, Timestamp, u64)> =
+        rows.iter().filter(|r| there.contains(&(r.0.as_str(), r.1.as_str()))).collect();
     progress.phase("locks");
     progress.expect(present.len() as u64, 0);
     let look = |row: &&(String, String, Timestamp, u64)| match store.look(&row.0, &row.1) {
@@ -133,7 +184,11 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
                     report.short.push(row.0.clone());
                     again.push((row.0.clone(), row.1.clone(), row.2));
                 }
-                report.least = Some(report.least.map_or(until.unwrap_or_default(), |l| l.min(until.unwrap_or_default())));
+                report.least = Some(
+                    report
+                        .least
+                        .map_or(until.unwrap_or_default(), |l| l.min(until.unwrap_or_default())),
+                );
             }
             Some(Ok(Ok(None))) => report.lost.push(row.0.clone()),
             Some(Err(e)) => return Err(e),
@@ -155,7 +210,12 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
     let chosen: Vec<_> = match options.read_percent {
         0 => Vec::new(),
         // Another part on another day.
-        _ => present.iter().filter(|r| key_of(&r.0).is_some()).skip(now.as_second().unsigned_abs() as usize / 86_400 % step).step_by(step).collect(),
+        _ => present
+            .iter()
+            .filter(|r| key_of(&r.0).is_some())
+            .skip(now.as_second().unsigned_abs() as usize / 86_400 % step)
+            .step_by(step)
+            .collect(),
     };
     progress.phase("read");
     progress.expect(chosen.len() as u64, chosen.iter().map(|r| r.3).sum());
@@ -182,7 +242,11 @@ pub fn audit(holding: &mut Holding, options: AuditOptions, now: Timestamp, progr
             None => {}
         }
     }
-    let events = report.alarms().into_iter().map(|(kind, text)| Event::Alarm { at: now, kind, text }).collect::<Vec<_>>();
+    let events = report
+        .alarms()
+        .into_iter()
+        .map(|(kind, text)| Event::Alarm { at: now, kind, text })
+        .collect::<Vec<_>>();
     if !events.is_empty() && holding.ledger().signer().is_some() {
         holding.ledger_mut().append(events, now)?;
     }

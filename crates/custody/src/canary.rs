@@ -1,4 +1,5 @@
-//! Attacks on oneself: whoever holds a credential tries with it, on objects made for that, what a thief would try.
+//! Attacks on oneself: whoever holds a credential tries with it, on objects made for that, what a
+//! thief would try.
 
 use crate::{Error, SigningKey, audit, sign::seal_lines};
 use bytes::Bytes;
@@ -67,8 +68,13 @@ pub struct CanaryReport {
 impl CanaryReport {
     /// A report without attempts; those that nobody can make stand in it from the start.
     pub fn new(holder: String, place: String, at: Timestamp) -> Self {
-        let tried =
-            NOT_TRIED.iter().map(|a| Tried { attempt: (*a).to_owned(), outcome: Outcome::NotTested { why: "no credential can try it".into() } }).collect();
+        let tried = NOT_TRIED
+            .iter()
+            .map(|a| Tried {
+                attempt: (*a).to_owned(),
+                outcome: Outcome::NotTested { why: "no credential can try it".into() },
+            })
+            .collect();
         Self { v: 1, holder, place, at, tried }
     }
 
@@ -81,7 +87,11 @@ impl CanaryReport {
 
     /// The names of attempts that worked.
     pub fn worked(&self) -> Vec<String> {
-        self.tried.iter().filter(|t| t.outcome == Outcome::Worked).map(|t| t.attempt.clone()).collect()
+        self.tried
+            .iter()
+            .filter(|t| t.outcome == Outcome::Worked)
+            .map(|t| t.attempt.clone())
+            .collect()
     }
 
     /// How many were refused.
@@ -91,7 +101,11 @@ impl CanaryReport {
 
     /// The names of those from which nothing was learned.
     pub fn not_tested(&self) -> Vec<String> {
-        self.tried.iter().filter(|t| matches!(t.outcome, Outcome::NotTested { .. })).map(|t| t.attempt.clone()).collect()
+        self.tried
+            .iter()
+            .filter(|t| matches!(t.outcome, Outcome::NotTested { .. }))
+            .map(|t| t.attempt.clone())
+            .collect()
     }
 
     /// The report as signed evidence: a line of JSON and a line of signature.
@@ -103,15 +117,27 @@ impl CanaryReport {
 fn judge(answer: &Answer) -> Outcome {
     match answer {
         Answer::Done(_) => Outcome::Worked,
-        a @ Answer::Denied { status, code } if a.is_denial() => Outcome::Refused { code: format!("{status} {code}").trim().to_owned() },
-        Answer::Denied { status, code } => Outcome::NotTested { why: format!("the answer was {status} {code}, which is no denial by lock or authorisation") },
+        a @ Answer::Denied { status, code } if a.is_denial() => {
+            Outcome::Refused { code: format!("{status} {code}").trim().to_owned() }
+        }
+        Answer::Denied { status, code } => Outcome::NotTested {
+            why: format!(
+                "the answer was {status} {code}, which is no denial by lock or authorisation"
+            ),
+        },
         Answer::Unclear(why) => Outcome::NotTested { why: why.clone() },
     }
 }
 
-/// Tries everything on canary objects in the bucket, and on a twin bucket what concerns a whole bucket.
-pub fn s3_canary(bucket: &S3Bucket, twin: Option<&S3Bucket>, now: Timestamp) -> Result<CanaryReport, Error> {
-    let mut report = CanaryReport::new(bucket.access_key_id().to_owned(), LockedStore::location(bucket), now);
+/// Tries everything on canary objects in the bucket, and on a twin bucket what concerns a whole
+/// bucket.
+pub fn s3_canary(
+    bucket: &S3Bucket,
+    twin: Option<&S3Bucket>,
+    now: Timestamp,
+) -> Result<CanaryReport, Error> {
+    let mut report =
+        CanaryReport::new(bucket.access_key_id().to_owned(), LockedStore::location(bucket), now);
     let until = now.checked_add(SignedDuration::from_hours(LOCK_HOURS)).unwrap_or(Timestamp::MAX);
     let sooner = now.checked_add(SignedDuration::from_hours(1)).unwrap_or(now);
     let path = format!("canary/{}/{}", bucket.access_key_id(), now.as_nanosecond());
@@ -122,7 +148,9 @@ pub fn s3_canary(bucket: &S3Bucket, twin: Option<&S3Bucket>, now: Timestamp) -> 
         report.add("store an object that is locked from its first moment", Outcome::Worked);
     }
     let intact = |text: &str| -> Result<Outcome, Error> {
-        let there = bucket.look(&path, v)?.is_some_and(|h| h.until.is_some_and(|u| u.as_second() >= until.as_second()));
+        let there = bucket
+            .look(&path, v)?
+            .is_some_and(|h| h.until.is_some_and(|u| u.as_second() >= until.as_second()));
         Ok(match there && bucket.fetch(&path, v, None)? == body {
             true => Outcome::Harmless { why: text.to_owned() },
             false => Outcome::Worked,
@@ -130,9 +158,15 @@ pub fn s3_canary(bucket: &S3Bucket, twin: Option<&S3Bucket>, now: Timestamp) -> 
     };
     let objects: [(&str, Attempt<'_>); 9] = [
         ("delete a locked version", Attempt::DeleteVersion { path: &path, version: v }),
-        ("delete a locked version, bypassing governance", Attempt::DeleteVersionBypassing { path: &path, version: v }),
+        (
+            "delete a locked version, bypassing governance",
+            Attempt::DeleteVersionBypassing { path: &path, version: v },
+        ),
         ("shorten a lock", Attempt::Shorten { path: &path, version: v, until: sooner }),
-        ("shorten a lock, bypassing governance", Attempt::ShortenBypassing { path: &path, version: v, until: sooner }),
+        (
+            "shorten a lock, bypassing governance",
+            Attempt::ShortenBypassing { path: &path, version: v, until: sooner },
+        ),
         ("weaken a lock to governance", Attempt::ToGovernance { path: &path, version: v, until }),
         ("clear a lock", Attempt::ClearLock { path: &path, version: v }),
         ("open an object to everybody", Attempt::OpenToAll { path: &path }),
@@ -142,9 +176,15 @@ pub fn s3_canary(bucket: &S3Bucket, twin: Option<&S3Bucket>, now: Timestamp) -> 
     for (name, attempt) in &objects {
         let outcome = judge(&bucket.attempt(attempt));
         let outcome = match (&outcome, attempt) {
-            (Outcome::Worked, Attempt::Overwrite { .. }) => intact("a newer version stands before it; the recorded one is as it was")?,
-            (Outcome::Worked, Attempt::OpenToAll { .. }) => intact("everybody may read the ciphertext now; nothing can be deleted")?,
-            (Outcome::Worked, Attempt::Hide { .. }) => intact("a delete marker stands before it; the recorded version is as it was")?,
+            (Outcome::Worked, Attempt::Overwrite { .. }) => {
+                intact("a newer version stands before it; the recorded one is as it was")?
+            }
+            (Outcome::Worked, Attempt::OpenToAll { .. }) => {
+                intact("everybody may read the ciphertext now; nothing can be deleted")?
+            }
+            (Outcome::Worked, Attempt::Hide { .. }) => {
+                intact("a delete marker stands before it; the recorded version is as it was")?
+            }
             // What is said to be done must have an effect to be believed.
             (Outcome::Worked, _) => match bucket.look(&path, v)? {
                 Some(h) if h.until.is_some_and(|u| u.as_second() >= until.as_second()) => {
@@ -179,7 +219,8 @@ pub fn s3_canary(bucket: &S3Bucket, twin: Option<&S3Bucket>, now: Timestamp) -> 
     Ok(report)
 }
 
-/// Why an attempt on the twin says nothing of the bucket; `None` when their settings are proven equal.
+/// Why an attempt on the twin says nothing of the bucket; `None` when their settings are proven
+/// equal.
 fn twin_differs(bucket: &S3Bucket, twin: &S3Bucket) -> Result<Option<String>, Error> {
     let plain = |b: &S3Bucket| -> Result<Facts, Error> {
         let facts = b.facts()?;

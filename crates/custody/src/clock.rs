@@ -1,5 +1,5 @@
-//! Time that nobody can turn: the system's clock, held against a mark that only grows, against the time since boot, and against
-//! other clocks.
+//! Time that nobody can turn: the system's clock, held against a mark that only grows, against the
+//! time since boot, and against other clocks.
 
 use crate::Error;
 use jiff::Timestamp;
@@ -13,7 +13,8 @@ use std::{
 
 /// How far two clocks may be apart.
 pub(crate) const APART_MAX_S: i64 = 300;
-/// A gap between two runs on different boots that needs a second clock or custodians to be believed.
+/// A gap between two runs on different boots that needs a second clock or custodians to be
+/// believed.
 pub(crate) const GAP_MAX_S: i64 = 14 * 86_400;
 /// The mark is written when it is this old.
 const WRITE_EVERY_S: i64 = 60;
@@ -41,7 +42,8 @@ pub struct TrustedClock {
     asked: Mutex<Option<std::time::Instant>>,
 }
 
-/// Seconds since boot and the boot's id, from the kernel: no library call that a preloaded library could answer.
+/// Seconds since boot and the boot's id, from the kernel: no library call that a preloaded library
+/// could answer.
 fn boot() -> Option<(i64, String)> {
     let up = std::fs::read_to_string("/proc/uptime").ok()?;
     let up = up.split('.').next()?.trim().parse().ok()?;
@@ -61,18 +63,30 @@ impl TrustedClock {
     /// Opens the mark. `ntp` are servers that are asked as well.
     pub fn open(path: &Path, ntp: Vec<String>) -> Result<Self, Error> {
         let mark = match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|e| Error::file(path, format!("it is no clock mark: {e}")))?,
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|e| Error::file(path, format!("it is no clock mark: {e}")))?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Mark::default(),
             Err(e) => return Err(Error::file(path, e)),
         };
-        Ok(Self { path: path.to_owned(), mark: Mutex::new((mark, 0)), ntp, asked: Mutex::new(None) })
+        Ok(Self {
+            path: path.to_owned(),
+            mark: Mutex::new((mark, 0)),
+            ntp,
+            asked: Mutex::new(None),
+        })
     }
 
     /// Now, when it is to be believed.
     ///
-    /// `others` are other clocks with their names (the S3 server's, say); `latest` is the latest moment that the vault's log
-    /// knows; `vouched` the moment at which custodians last said that the clock is right.
-    pub fn now(&self, others: &[(String, Timestamp)], latest: Timestamp, vouched: Option<Timestamp>) -> Result<Timestamp, Error> {
+    /// `others` are other clocks with their names (the S3 server's, say); `latest` is the latest
+    /// moment that the vault's log knows; `vouched` the moment at which custodians last said that
+    /// the clock is right.
+    pub fn now(
+        &self,
+        others: &[(String, Timestamp)],
+        latest: Timestamp,
+        vouched: Option<Timestamp>,
+    ) -> Result<Timestamp, Error> {
         #[allow(clippy::disallowed_methods)] // the vault always has real time
         let now = Timestamp::now();
         let second = now.as_second();
@@ -80,7 +94,9 @@ impl TrustedClock {
         for (name, other) in others {
             let apart = other.as_second() - second;
             if apart.abs() > APART_MAX_S {
-                return Err(Error::Clock(format!("this host says {now:.0}, {name} says {other:.0}")));
+                return Err(Error::Clock(format!(
+                    "this host says {now:.0}, {name} says {other:.0}"
+                )));
             }
             agreeing += 1;
         }
@@ -99,7 +115,10 @@ impl TrustedClock {
         for server in self.ntp.iter().filter(|_| ask) {
             match ask_ntp(server) {
                 Ok(other) if (other - second).abs() > APART_MAX_S => {
-                    return Err(Error::Clock(format!("this host is {} s away from the NTP server {server}", second - other)));
+                    return Err(Error::Clock(format!(
+                        "this host is {} s away from the NTP server {server}",
+                        second - other
+                    )));
                 }
                 Ok(_) => agreeing += 1,
                 Err(e) => tracing::warn!("the NTP server {server} does not answer: {e}"),
@@ -108,7 +127,9 @@ impl TrustedClock {
         let mut guard = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         let (mark, written) = &mut *guard;
         // Custodians said once that it was right at that moment; it goes on from there.
-        let fresh = vouched.map(Timestamp::as_second).filter(|v| *v > mark.vouched && (0..GAP_MAX_S).contains(&(second - v + APART_MAX_S)));
+        let fresh = vouched
+            .map(Timestamp::as_second)
+            .filter(|v| *v > mark.vouched && (0..GAP_MAX_S).contains(&(second - v + APART_MAX_S)));
         if let Some(v) = fresh {
             *mark = Mark { vouched: v, ..Mark::default() };
         }
@@ -126,12 +147,15 @@ impl TrustedClock {
                 Some((up, id)) if *id == mark.boot => {
                     let (walked, passed) = (second - mark.seen, up - mark.uptime_s);
                     if (walked - passed).abs() > APART_MAX_S {
-                        return Err(Error::Clock(format!("it moved by {walked} s while {passed} s passed")));
+                        return Err(Error::Clock(format!(
+                            "it moved by {walked} s while {passed} s passed"
+                        )));
                     }
                 }
                 _ if second - mark.seen > GAP_MAX_S && agreeing == 0 => {
                     return Err(Error::Clock(format!(
-                        "it is {} days later than when the vault last ran, and no other clock says so; name an NTP server, or let custodians sign that it is right",
+                        "it is {} days later than when the vault last ran, and no other clock says \
+                         so; name an NTP server, or let custodians sign that it is right",
                         (second - mark.seen) / 86_400
                     )));
                 }
@@ -172,7 +196,11 @@ mod tests {
 
     fn mark(dir: &Path, seen: i64, uptime_s: i64, boot: &str) -> PathBuf {
         let path = dir.join("clock");
-        std::fs::write(&path, serde_json::to_vec(&Mark { seen, uptime_s, boot: boot.into(), vouched: 0 }).unwrap()).unwrap();
+        std::fs::write(
+            &path,
+            serde_json::to_vec(&Mark { seen, uptime_s, boot: boot.into(), vouched: 0 }).unwrap(),
+        )
+        .unwrap();
         path
     }
 
@@ -183,21 +211,36 @@ mod tests {
         let now = Timestamp::now().as_second();
         let (up, id) = boot().unwrap();
         let ask = |seen: i64, uptime: i64, boot: &str, others: &[(String, Timestamp)], vouched| {
-            TrustedClock::open(&mark(dir.path(), seen, uptime, boot), vec![]).unwrap().now(others, Timestamp::UNIX_EPOCH, vouched)
+            TrustedClock::open(&mark(dir.path(), seen, uptime, boot), vec![]).unwrap().now(
+                others,
+                Timestamp::UNIX_EPOCH,
+                vouched,
+            )
         };
         assert!(ask(now - 10, up - 10, &id, &[], None).is_ok());
         assert!(ask(now + 3600, up, "another boot", &[], None).is_err(), "it went back");
         assert!(ask(now - 86_400, up - 10, &id, &[], None).is_err(), "a day passed in ten seconds");
-        assert!(ask(now - 86_400, up - 10, "another boot", &[], None).is_ok(), "a day switched off is a day");
+        assert!(
+            ask(now - 86_400, up - 10, "another boot", &[], None).is_ok(),
+            "a day switched off is a day"
+        );
         let agrees = [("S3".to_owned(), Timestamp::now())];
-        assert!(ask(now - 90 * 86_400, 5, "another boot", &[], None).is_err(), "90 days need a second clock");
+        assert!(
+            ask(now - 90 * 86_400, 5, "another boot", &[], None).is_err(),
+            "90 days need a second clock"
+        );
         assert!(ask(now - 90 * 86_400, 5, "another boot", &agrees, None).is_ok());
-        assert!(ask(now - 90 * 86_400, 5, "another boot", &[], Some(Timestamp::now())).is_ok(), "or custodians");
+        assert!(
+            ask(now - 90 * 86_400, 5, "another boot", &[], Some(Timestamp::now())).is_ok(),
+            "or custodians"
+        );
         let differs = [("S3".to_owned(), Timestamp::now() + jiff::SignedDuration::from_hours(1))];
         assert!(ask(now - 10, up - 10, &id, &differs, None).is_err());
         // What the log knows counts like the mark.
         let clock = TrustedClock::open(&dir.path().join("fresh"), vec![]).unwrap();
-        assert!(clock.now(&[], Timestamp::now() + jiff::SignedDuration::from_hours(1), None).is_err());
+        assert!(
+            clock.now(&[], Timestamp::now() + jiff::SignedDuration::from_hours(1), None).is_err()
+        );
         assert!(clock.now(&[], Timestamp::UNIX_EPOCH, None).is_ok());
         assert!(dir.path().join("fresh").exists(), "the mark is kept");
     }

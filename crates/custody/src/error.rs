@@ -1,11 +1,14 @@
-/// Why custody of a copy could not be exercised; each text is a sentence that a custodian can act on.
+/// Why custody of a copy could not be exercised; each text is a sentence that a custodian can act
+/// on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A store failed or refused.
     #[error(transparent)]
     Store(#[from] strongroom_objects::StoreError),
     /// The clock cannot be trusted; nothing was taken in and nothing was let go.
-    #[error("the vault's clock cannot be trusted: {0}; nothing was taken in and nothing was let go")]
+    #[error(
+        "the vault's clock cannot be trusted: {0}; nothing was taken in and nothing was let go"
+    )]
     Clock(String),
     /// The vault's own log is damaged or was tampered with.
     #[error("the log of {location} cannot be trusted: {why}")]

@@ -1,5 +1,6 @@
-//! What a vault lets go, by its own decision: only what no kept snapshot reaches, only after its lock, in the reverse of the
-//! order of writing, and so that stock restic stays content after every step.
+//! What a vault lets go, by its own decision: only what no kept snapshot reaches, only after its
+//! lock, in the reverse of the order of writing, and so that stock restic stays content after every
+//! step.
 
 use crate::{Error, Event, Holding, holding::path, watch};
 use jiff::Timestamp;
@@ -28,7 +29,8 @@ pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, 
     let found = watch::suspicions(holding, now);
     watch::freeze(holding, &found, now)?;
     let state = holding.ledger().state();
-    let mut plan = ExpiryPlan { frozen: state.frozen.keys().cloned().collect(), ..ExpiryPlan::default() };
+    let mut plan =
+        ExpiryPlan { frozen: state.frozen.keys().cloned().collect(), ..ExpiryPlan::default() };
     if !plan.frozen.is_empty() {
         return Ok(plan);
     }
@@ -37,16 +39,25 @@ pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, 
     // Not known what a published snapshot needs: nothing goes.
     let torn = needs.snapshots.iter().find(|(name, until)| **until > now && !chain.is_whole(name));
     if let Some((name, _)) = torn {
-        plan.frozen.push(format!("manifest-gap: manifest {name:.8} cannot be read, so it is not known what its snapshot needs"));
+        plan.frozen.push(format!(
+            "manifest-gap: manifest {name:.8} cannot be read, so it is not \
+            known what its snapshot needs"
+        ));
         return Ok(plan);
     }
-    // A snapshot that stays, because somebody made its lock longer, must not stay as a ruin: what it reaches stays with it.
-    let standing = state.objects.iter().filter(|(p, o)| p.starts_with("snapshots/") && !o.stray && o.until > now).map(|(p, _)| p.clone());
+    // A snapshot that stays, because somebody made its lock longer, must not stay as a ruin: what
+    // it reaches stays with it.
+    let standing = state
+        .objects
+        .iter()
+        .filter(|(p, o)| p.starts_with("snapshots/") && !o.stray && o.until > now)
+        .map(|(p, _)| p.clone());
     let standing = holding.reach(&standing.collect())?;
     let needed = |p: &str| needs.paths.get(p).is_some_and(|until| *until > now);
     let mut free: HashSet<String> = HashSet::new();
     for (p, o) in &state.objects {
-        // What an open session holds is locked like everything else: junk that was never sealed goes when that is over.
+        // What an open session holds is locked like everything else: junk that was never sealed
+        // goes when that is over.
         let kept = !o.stray && (needed(p) || p == "config" || p.starts_with("keys/"));
         if kept {
             continue;
@@ -72,8 +83,8 @@ pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, 
     Ok(plan)
 }
 
-/// Takes back from `free` what restic would miss: an index goes only when each pack that it names goes too or is named by an index
-/// that stays; a pack only when every index that names it goes.
+/// Takes back from `free` what restic would miss: an index goes only when each pack that it names
+/// goes too or is named by an index that stays; a pack only when every index that names it goes.
 fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
     let chain = holding.chain();
     let mut naming: HashMap<String, Vec<String>> = HashMap::new();
@@ -95,7 +106,8 @@ fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
             }
             let here = holding.ledger().state().objects.get(pack).is_some_and(|o| !o.stray);
             if !free.contains(pack) && here && all_go {
-                // One index must go on naming it; the smallest name, so that every run decides alike.
+                // One index must go on naming it; the smallest name, so that every run decides
+                // alike.
                 back.extend(indexes.iter().min().cloned());
             }
         }
@@ -106,9 +118,14 @@ fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
     }
 }
 
-/// Carries a plan out. The intention is in the log before the first deletion; a run that was stopped is finished by the next, as
-/// far as its plan still says so.
-pub fn expire(holding: &mut Holding, plan: &ExpiryPlan, now: Timestamp, progress: &dyn Progress) -> Result<u64, Error> {
+/// Carries a plan out. The intention is in the log before the first deletion; a run that was
+/// stopped is finished by the next, as far as its plan still says so.
+pub fn expire(
+    holding: &mut Holding,
+    plan: &ExpiryPlan,
+    now: Timestamp,
+    progress: &dyn Progress,
+) -> Result<u64, Error> {
     if !plan.frozen.is_empty() {
         return Err(Error::Request(format!("nothing is freed: {}", plan.frozen.join("; "))));
     }
@@ -139,7 +156,8 @@ pub fn expire(holding: &mut Holding, plan: &ExpiryPlan, now: Timestamp, progress
     holding.ledger_mut().append(events, now)?;
     progress.phase("expire");
     progress.expect(plan.paths.len() as u64, 0);
-    // What the store still holds stays, and so does what restic would miss without it; the rest goes on.
+    // What the store still holds stays, and so does what restic would miss without it; the rest
+    // goes on.
     let mut free: HashSet<String> = plan.paths.iter().cloned().collect();
     let (mut freed, mut longer, mut failed) = (Vec::new(), Vec::new(), None);
     for p in &plan.paths {
@@ -170,7 +188,8 @@ pub fn expire(holding: &mut Holding, plan: &ExpiryPlan, now: Timestamp, progress
     }
     let count = freed.len() as u64;
     let done: HashSet<&String> = freed.iter().collect();
-    let stay: Vec<String> = plan.paths.iter().filter(|p| failed.is_none() && !done.contains(p)).cloned().collect();
+    let stay: Vec<String> =
+        plan.paths.iter().filter(|p| failed.is_none() && !done.contains(p)).cloned().collect();
     let mut events = longer;
     if count > 0 {
         events.push(Event::Freed { paths: freed, at: now });

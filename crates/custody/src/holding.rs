@@ -10,7 +10,8 @@ use strongroom_objects::{Key, Kind, LockedStore, StoreError, key_of, path_of};
 /// Requests in flight at once.
 pub(crate) const AT_ONCE: usize = 8;
 
-/// A repository in a vault, as one of its hands knows it: the log, and the manifests of what it holds.
+/// A repository in a vault, as one of its hands knows it: the log, and the manifests of what it
+/// holds.
 pub struct Holding {
     ledger: Ledger,
     chain: Chain,
@@ -45,7 +46,8 @@ pub(crate) fn path(kind: Kind, name: &str) -> Result<String, Error> {
 }
 
 impl Holding {
-    /// Reads the manifests of a log. One that cannot be read any more is passed over, and its followers count as broken.
+    /// Reads the manifests of a log. One that cannot be read any more is passed over, and its
+    /// followers count as broken.
     pub fn open(ledger: Ledger) -> Result<Self, Error> {
         let mut holding = Self { ledger, chain: Chain::default() };
         holding.reload()?;
@@ -57,14 +59,23 @@ impl Holding {
         let state = self.ledger.state();
         let Some(enrolment) = &state.enrolment else { return Ok(()) };
         let mut manifests = Vec::new();
-        for (path, object) in state.objects.range("manifests/".to_owned().."manifests0".to_owned()) {
+        for (path, object) in state.objects.range("manifests/".to_owned().."manifests0".to_owned())
+        {
             let Some(key) = key_of(path).filter(|_| !object.stray) else { continue };
             match self.ledger.copy_of(path, &object.version) {
-                Ok(bytes) => match Manifest::open(&bytes, &enrolment.card.key, Some(&enrolment.card.repository)) {
+                Ok(bytes) => match Manifest::open(
+                    &bytes,
+                    &enrolment.card.key,
+                    Some(&enrolment.card.repository),
+                ) {
                     Ok(m) => manifests.push((key.name().to_owned(), m)),
                     Err(e) => tracing::warn!("{e}"),
                 },
-                Err(Error::Store(e @ (StoreError::NotFound { .. } | StoreError::Damaged { .. } | StoreError::Refused { .. }))) => tracing::warn!("{e}"),
+                Err(Error::Store(
+                    e @ (StoreError::NotFound { .. }
+                    | StoreError::Damaged { .. }
+                    | StoreError::Refused { .. }),
+                )) => tracing::warn!("{e}"),
                 Err(e) => return Err(e),
             }
         }
@@ -80,7 +91,8 @@ impl Holding {
     /// Whether everything is here that a manifest's snapshot needs, the snapshot itself included.
     pub fn is_complete(&self, name: &str) -> Result<bool, Error> {
         let Some(m) = self.chain.get(name) else { return Ok(false) };
-        Ok(self.has(&path(Kind::Snapshots, &m.snapshot)?) && self.missing(name)?.is_some_and(|m| m.is_empty()))
+        Ok(self.has(&path(Kind::Snapshots, &m.snapshot)?)
+            && self.missing(name)?.is_some_and(|m| m.is_empty()))
     }
 
     /// The log.
@@ -118,7 +130,8 @@ impl Holding {
         self.ledger.state().snapshots().map(|(_, _, s)| s.manifest.clone()).collect()
     }
 
-    /// What a manifest's snapshot needs and the vault does not hold, without the snapshot itself; `None` when that is not known.
+    /// What a manifest's snapshot needs and the vault does not hold, without the snapshot itself;
+    /// `None` when that is not known.
     pub(crate) fn missing(&self, name: &str) -> Result<Option<Vec<(Kind, String)>>, Error> {
         let Some(lineage) = self.chain.lineage(name) else { return Ok(None) };
         let mut missing = Vec::new();
@@ -145,7 +158,10 @@ impl Holding {
             let number = arrived.len() as u64;
             arrived.push((name.to_owned(), Arrived { number, at, clean }));
         };
-        for (_, at, s) in state.snapshots().filter(|(_, _, s)| state.objects.contains_key(&format!("snapshots/{}", s.snapshot))) {
+        for (_, at, s) in state
+            .snapshots()
+            .filter(|(_, _, s)| state.objects.contains_key(&format!("snapshots/{}", s.snapshot)))
+        {
             add(&s.manifest, at, s.clean);
         }
         for name in new {
@@ -154,8 +170,12 @@ impl Holding {
             }
         }
         let mut needs = Needs::default();
-        for (number, until) in state.policy.needs(&arrived.iter().map(|(_, a)| *a).collect::<Vec<_>>()) {
-            let Some((name, _)) = usize::try_from(number).ok().and_then(|n| arrived.get(n)) else { continue };
+        for (number, until) in
+            state.policy.needs(&arrived.iter().map(|(_, a)| *a).collect::<Vec<_>>())
+        {
+            let Some((name, _)) = usize::try_from(number).ok().and_then(|n| arrived.get(n)) else {
+                continue;
+            };
             let there = needs.snapshots.entry(name.clone()).or_insert(until);
             *there = until.max(*there);
         }
@@ -188,14 +208,18 @@ impl Holding {
                 set(path(Kind::Snapshots, &m.snapshot)?, *until);
             }
         }
-        for key in ["config".to_owned()].into_iter().chain(state.objects.keys().filter(|p| p.starts_with("keys/")).cloned()) {
+        for key in ["config".to_owned()]
+            .into_iter()
+            .chain(state.objects.keys().filter(|p| p.starts_with("keys/")).cloned())
+        {
             set(key, longest);
         }
         needs.paths = paths;
         Ok(needs)
     }
 
-    /// The paths that these snapshots, given as paths too, reach through the manifests that speak of them; their own among them.
+    /// The paths that these snapshots, given as paths too, reach through the manifests that speak
+    /// of them; their own among them.
     ///
     /// # Errors
     /// When a manifest names what is no name.
@@ -203,7 +227,9 @@ impl Holding {
         let mut through: BTreeSet<&str> = BTreeSet::new();
         for (name, m) in self.chain.rows() {
             if snapshots.contains(&path(Kind::Snapshots, &m.snapshot)?) {
-                through.extend(self.chain.lineage(name).into_iter().flatten().map(|(before, _)| before));
+                through.extend(
+                    self.chain.lineage(name).into_iter().flatten().map(|(before, _)| before),
+                );
             }
         }
         let mut reached = snapshots.clone();
@@ -219,15 +245,19 @@ impl Holding {
         Ok(reached)
     }
 
-    /// Makes the locks of everything long enough that these needs reach: only those that are too short are touched, and they
-    /// get the policy's surplus.
+    /// Makes the locks of everything long enough that these needs reach: only those that are too
+    /// short are touched, and they get the policy's surplus.
     pub fn renew(&mut self, needs: &Needs, progress: &dyn Progress) -> Result<Renewal, Error> {
         let policy = self.ledger.state().policy.clone();
         let mut report = Renewal::default();
         let mut short: Vec<(String, String, Timestamp)> = Vec::new();
         for (path, need) in &needs.paths {
             let state = self.ledger.state();
-            let Some(o) = state.objects.get(path).filter(|o| !o.stray && !state.freeing.contains(path)) else { continue };
+            let Some(o) =
+                state.objects.get(path).filter(|o| !o.stray && !state.freeing.contains(path))
+            else {
+                continue;
+            };
             report.looked_at += 1;
             if o.until < *need {
                 short.push((path.clone(), o.version.clone(), policy.with_surplus(*need)));
@@ -235,14 +265,20 @@ impl Holding {
         }
         let longest = needs.snapshots.values().max().copied().unwrap_or_default();
         let segments = self.ledger.segments().iter().filter(|(_, (_, until))| *until < longest);
-        short.extend(segments.map(|(path, (version, _))| (path.clone(), version.clone(), policy.with_surplus(longest))));
+        short.extend(segments.map(|(path, (version, _))| {
+            (path.clone(), version.clone(), policy.with_surplus(longest))
+        }));
         short.sort();
         if !short.is_empty() {
             progress.phase("renew");
             progress.expect(short.len() as u64, 0);
         }
         let store = self.store();
-        let outcome = each(&short, |(path, version, until)| lengthen(store.as_ref(), path, version, *until), |_, _| progress.advance(1, 0));
+        let outcome = each(
+            &short,
+            |(path, version, until)| lengthen(store.as_ref(), path, version, *until),
+            |_, _| progress.advance(1, 0),
+        );
         let mut failed = None;
         for (row, done) in short.iter().zip(outcome) {
             match done {
@@ -262,16 +298,23 @@ impl Holding {
             return Err(e);
         }
         let state = self.ledger.state();
-        report.least = needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min();
+        report.least =
+            needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min();
         Ok(report)
     }
 
-    /// Publishes snapshots whose objects are all here and locked long enough, and sets aside what no manifest names. What a manifest
-    /// names that is not whole yet stays in the open session.
+    /// Publishes snapshots whose objects are all here and locked long enough, and sets aside what
+    /// no manifest names. What a manifest names that is not whole yet stays in the open session.
     pub fn seal(&mut self, names: &BTreeSet<String>, now: Timestamp) -> Result<u64, Error> {
         let state = self.ledger.state();
-        let sealed = |(name, m): (&str, &Manifest)| Sealed { number: m.number, manifest: name.to_owned(), snapshot: m.snapshot.clone(), clean: m.clean };
-        let snapshots: Vec<Sealed> = self.chain.rows().into_iter().filter(|(n, _)| names.contains(*n)).map(sealed).collect();
+        let sealed = |(name, m): (&str, &Manifest)| Sealed {
+            number: m.number,
+            manifest: name.to_owned(),
+            snapshot: m.snapshot.clone(),
+            clean: m.clean,
+        };
+        let snapshots: Vec<Sealed> =
+            self.chain.rows().into_iter().filter(|(n, _)| names.contains(*n)).map(sealed).collect();
         let mut reached: BTreeSet<String> = BTreeSet::from(["config".to_owned()]);
         for name in names {
             for (before, m) in self.chain.lineage(name).into_iter().flatten() {
@@ -288,9 +331,17 @@ impl Holding {
             }
         }
         let named = self.chain.named()?;
-        let open = || state.objects.iter().filter(|(p, o)| o.session == 0 && !o.stray && !p.starts_with("keys/") && !reached.contains(*p));
-        let left: Vec<String> = open().filter(|(p, _)| named.contains(*p)).map(|(p, _)| p.clone()).collect();
-        let mut events: Vec<Event> = open().filter(|(p, _)| !named.contains(*p)).map(|(p, _)| Event::Stray { path: p.clone() }).collect();
+        let open = || {
+            state.objects.iter().filter(|(p, o)| {
+                o.session == 0 && !o.stray && !p.starts_with("keys/") && !reached.contains(*p)
+            })
+        };
+        let left: Vec<String> =
+            open().filter(|(p, _)| named.contains(*p)).map(|(p, _)| p.clone()).collect();
+        let mut events: Vec<Event> = open()
+            .filter(|(p, _)| !named.contains(*p))
+            .map(|(p, _)| Event::Stray { path: p.clone() })
+            .collect();
         let session = state.next_session();
         events.push(Event::Sealed { session, at: now, snapshots, left });
         self.ledger.append(events, now)?;
@@ -303,21 +354,30 @@ impl Holding {
     }
 }
 
-/// Locks a version until then, and answers the true end. Somebody who may extend can have made the lock longer than asked:
-/// that is no failure.
-pub(crate) fn lengthen(store: &dyn LockedStore, path: &str, version: &str, until: Timestamp) -> Result<Timestamp, Error> {
+/// Locks a version until then, and answers the true end. Somebody who may extend can have made the
+/// lock longer than asked: that is no failure.
+pub(crate) fn lengthen(
+    store: &dyn LockedStore,
+    path: &str,
+    version: &str,
+    until: Timestamp,
+) -> Result<Timestamp, Error> {
     let refused = match store.extend(path, version, until) {
         Ok(()) => return Ok(until),
         Err(e) => e,
     };
-    match store.look(path, version)?.and_then(|h| h.until).filter(|u| u.as_second() >= until.as_second()) {
+    match store
+        .look(path, version)?
+        .and_then(|h| h.until)
+        .filter(|u| u.as_second() >= until.as_second())
+    {
         Some(longer) => Ok(longer),
         None => Err(refused.into()),
     }
 }
 
-/// Does something for each row, some at once; `told` hears of each as it is done, on this thread. Stops handing out rows at the
-/// first error; a row that was not begun has no outcome.
+/// Does something for each row, some at once; `told` hears of each as it is done, on this thread.
+/// Stops handing out rows at the first error; a row that was not begun has no outcome.
 pub(crate) fn each<R: Sync, T: Send>(
     rows: &[R],
     work: impl Fn(&R) -> Result<T, Error> + Sync,

@@ -1,5 +1,6 @@
-//! The log of a vault: chains of segments, each signed, each naming the one before it, stored in the vault itself and locked
-//! like what it speaks of. Every hand that writes has a chain of its own.
+//! The log of a vault: chains of segments, each signed, each naming the one before it, stored in
+//! the vault itself and locked like what it speaks of. Every hand that writes has a chain of its
+//! own.
 
 use crate::{
     Error, Event, PublicKey, Role, SigningKey, State,
@@ -49,8 +50,8 @@ struct Tip {
 pub enum Trust {
     /// These keys, each for its role.
     Keys(Vec<(PublicKey, Role)>),
-    /// Whoever signed: for a fresh machine that knows the repository's key alone. What is read then counts only where a manifest
-    /// that the repository's key signed names it.
+    /// Whoever signed: for a fresh machine that knows the repository's key alone. What is read then
+    /// counts only where a manifest that the repository's key signed names it.
     AsFound,
 }
 
@@ -75,9 +76,14 @@ fn chain_of(key: &PublicKey) -> String {
 }
 
 impl Ledger {
-    /// Reads the log from the vault. `dir` holds what is not in the vault yet (an open session) and copies that save reading; a
-    /// reader needs none.
-    pub fn open(store: Arc<dyn LockedStore>, signer: Option<SigningKey>, trust: &Trust, dir: Option<&Path>) -> Result<Self, Error> {
+    /// Reads the log from the vault. `dir` holds what is not in the vault yet (an open session) and
+    /// copies that save reading; a reader needs none.
+    pub fn open(
+        store: Arc<dyn LockedStore>,
+        signer: Option<SigningKey>,
+        trust: &Trust,
+        dir: Option<&Path>,
+    ) -> Result<Self, Error> {
         let mut ledger = Self {
             store,
             signer,
@@ -97,7 +103,11 @@ impl Ledger {
             let at = if role == Role::Vault { segment.at } else { modified };
             for event in &segment.events {
                 if let Err(why) = ledger.state.apply(event, role, at) {
-                    ledger.oddities.push(format!("segment {} of {}: {why}", segment.number, segment.signer.short()));
+                    ledger.oddities.push(format!(
+                        "segment {} of {}: {why}",
+                        segment.number,
+                        segment.signer.short()
+                    ));
                 }
             }
         }
@@ -119,7 +129,10 @@ impl Ledger {
         let mine = self.signer.as_ref().map(SigningKey::public);
         let plausible = |path: &str| match trust {
             Trust::AsFound => true,
-            Trust::Keys(keys) => keys.iter().any(|(k, _)| path.strip_prefix(FOLDER).is_some_and(|p| p.starts_with(&format!("{}/", chain_of(k))))),
+            Trust::Keys(keys) => keys.iter().any(|(k, _)| {
+                path.strip_prefix(FOLDER)
+                    .is_some_and(|p| p.starts_with(&format!("{}/", chain_of(k))))
+            }),
         };
         for row in self.store.survey(FOLDER)? {
             // Junk beside the chains is the audit's to find; it is not read.
@@ -135,7 +148,9 @@ impl Ledger {
         let mut all: Vec<(Segment, Role, Timestamp)> = Vec::new();
         let role = |key: &PublicKey| match trust {
             Trust::AsFound => Some(Role::Vault),
-            Trust::Keys(keys) => keys.iter().find(|(k, _)| k == key).map(|(_, r)| if *r == Role::School && mine == Some(*key) { Role::Own } else { *r }),
+            Trust::Keys(keys) => keys.iter().find(|(k, _)| k == key).map(|(_, r)| {
+                if *r == Role::School && mine == Some(*key) { Role::Own } else { *r }
+            }),
         };
         let mut torn: std::collections::BTreeSet<PublicKey> = std::collections::BTreeSet::new();
         let mut per_path = Vec::new();
@@ -143,15 +158,23 @@ impl Ledger {
             // The oldest version is the true one: what is locked cannot be replaced, only covered.
             versions.sort_by_key(|v| v.1);
             if versions.len() > 1 {
-                self.oddities.push(format!("{path} has {} versions; the oldest that is signed counts", versions.len()));
+                self.oddities.push(format!(
+                    "{path} has {} versions; the oldest that is signed counts",
+                    versions.len()
+                ));
             }
-            // Of several signed ones (an answer was lost, and it was written again) the one that follows counts; else the oldest.
+            // Of several signed ones (an answer was lost, and it was written again) the one that
+            // follows counts; else the oldest.
             let mut found: Vec<(Segment, Role, String, String, Timestamp)> = Vec::new();
             for (version, modified) in versions {
                 let bytes = match self.copy_of(&path, &version) {
                     Ok(bytes) => bytes,
                     // Junk that its owner lets nobody read must not stop who reads.
-                    Err(Error::Store(StoreError::Refused { .. } | StoreError::NotFound { .. } | StoreError::Damaged { .. })) => continue,
+                    Err(Error::Store(
+                        StoreError::Refused { .. }
+                        | StoreError::NotFound { .. }
+                        | StoreError::Damaged { .. },
+                    )) => continue,
                     Err(e) => return Err(e),
                 };
                 let Some(segment) = read_segment(&bytes, &path) else { continue };
@@ -161,14 +184,17 @@ impl Ledger {
             per_path.push((path, found));
         }
         // The hash that the next segment of a chain names.
-        let mut wanted: BTreeMap<(PublicKey, u64), std::collections::BTreeSet<String>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(PublicKey, u64), std::collections::BTreeSet<String>> =
+            BTreeMap::new();
         for (s, ..) in per_path.iter().flat_map(|(_, f)| f) {
             if s.number > 1 {
                 wanted.entry((s.signer, s.number - 1)).or_default().insert(s.previous.clone());
             }
         }
         for (path, found) in per_path {
-            let named = found.iter().position(|(s, _, _, hash, _)| wanted.get(&(s.signer, s.number)).is_some_and(|w| w.contains(hash)));
+            let named = found.iter().position(|(s, _, _, hash, _)| {
+                wanted.get(&(s.signer, s.number)).is_some_and(|w| w.contains(hash))
+            });
             let found = found.into_iter().nth(named.unwrap_or(0));
             let Some((segment, role, version, hash, modified)) = found else {
                 self.oddities.push(format!("{path} is not signed by anybody who may write here"));
@@ -176,12 +202,18 @@ impl Ledger {
             };
             let mut tip = self.tips.get(&segment.signer).cloned().unwrap_or_default();
             if segment.number != tip.number + 1 || segment.previous != tip.hash {
-                let why = format!("segment {path} does not follow segment {}: something is missing or was changed", tip.number);
+                let why = format!(
+                    "segment {path} does not follow segment {}: something is missing or was \
+                     changed",
+                    tip.number
+                );
                 match (trust, role) {
-                    // Who rebuilds from what is left takes what there is: each object is held against its own name.
+                    // Who rebuilds from what is left takes what there is: each object is held
+                    // against its own name.
                     (Trust::AsFound, _) => self.oddities.push(why),
                     (Trust::Keys(_), Role::Vault | Role::Own) => return Err(self.bad(why)),
-                    // Who pushes cannot stop the vault by a hole in its own chain: what comes after the hole is not believed.
+                    // Who pushes cannot stop the vault by a hole in its own chain: what comes after
+                    // the hole is not believed.
                     (Trust::Keys(_), Role::School) => {
                         self.oddities.push(why);
                         torn.insert(segment.signer);
@@ -203,16 +235,23 @@ impl Ledger {
             *last = (*last).max(*modified);
             *modified = *last;
         }
-        // Within one tick of that clock the vault's own word comes first: enrolment before what was pushed.
+        // Within one tick of that clock the vault's own word comes first: enrolment before what was
+        // pushed.
         all.sort_by(|(a, r, x), (b, q, y)| {
-            x.cmp(y).then((*r != Role::Vault).cmp(&(*q != Role::Vault))).then(a.signer.cmp(&b.signer)).then(a.number.cmp(&b.number))
+            x.cmp(y)
+                .then((*r != Role::Vault).cmp(&(*q != Role::Vault)))
+                .then(a.signer.cmp(&b.signer))
+                .then(a.number.cmp(&b.number))
         });
         Ok(all)
     }
 
     /// The bytes of an object that never changes, from a local copy where there is one.
     pub(crate) fn copy_of(&self, path: &str, version: &str) -> Result<Bytes, Error> {
-        let copy = self.dir.as_ref().map(|d| d.join("copies").join(hash_name(format!("{path} {version}").as_bytes())));
+        let copy = self
+            .dir
+            .as_ref()
+            .map(|d| d.join("copies").join(hash_name(format!("{path} {version}").as_bytes())));
         if let Some(copy) = &copy
             && let Ok(bytes) = std::fs::read(copy)
             && bytes.len() > 64
@@ -279,11 +318,17 @@ impl Ledger {
             Err(e) => return Err(Error::file(&path, e)),
         };
         // A line that a crash cut off is no event: what it spoke of is done again.
-        for event in bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice::<Event>(l).ok()) {
+        for event in
+            bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice::<Event>(l).ok())
+        {
             let _ = self.state.apply(&event, Role::Vault, Timestamp::UNIX_EPOCH);
         }
         if bytes.last().is_some_and(|b| *b != b'\n') {
-            OpenOptions::new().append(true).open(&path).and_then(|mut f| f.write_all(b"\n")).map_err(|e| Error::file(&path, e))?;
+            OpenOptions::new()
+                .append(true)
+                .open(&path)
+                .and_then(|mut f| f.write_all(b"\n"))
+                .map_err(|e| Error::file(&path, e))?;
         }
         Ok(())
     }
@@ -293,14 +338,21 @@ impl Ledger {
         self.journal_path().is_some_and(|p| p.metadata().is_ok_and(|m| m.len() > 0))
     }
 
-    /// Notes an event in the journal beside the vault; it becomes part of the log with the next [`Ledger::append`].
+    /// Notes an event in the journal beside the vault; it becomes part of the log with the next
+    /// [`Ledger::append`].
     pub fn note(&mut self, event: &Event) -> Result<(), Error> {
         self.state.apply(event, Role::Vault, Timestamp::UNIX_EPOCH).map_err(|why| self.bad(why))?;
         let Some(path) = self.journal_path() else { return Ok(()) };
         let mut line = serde_json::to_vec(event).map_err(|e| Error::Request(e.to_string()))?;
         line.push(b'\n');
         if self.journal.is_none() {
-            self.journal = Some(OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::file(&path, e))?);
+            self.journal = Some(
+                OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(&path)
+                    .map_err(|e| Error::file(&path, e))?,
+            );
         }
         match &mut self.journal {
             Some(file) => file.write_all(&line).map_err(|e| Error::file(&path, e)),
@@ -320,7 +372,10 @@ impl Ledger {
     fn noted(&self) -> Result<Vec<Event>, Error> {
         let Some(path) = self.journal_path() else { return Ok(Vec::new()) };
         match std::fs::read(&path) {
-            Ok(bytes) => Ok(bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice(l).ok()).collect()),
+            Ok(bytes) => Ok(bytes
+                .split(|b| *b == b'\n')
+                .filter_map(|l| serde_json::from_slice(l).ok())
+                .collect()),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(e) => Err(Error::file(&path, e)),
         }
@@ -334,9 +389,12 @@ impl Ledger {
         if all.is_empty() {
             return Ok(());
         }
-        // Tried on a copy: what the state would refuse is not written, and what is not written does not count.
+        // Tried on a copy: what the state would refuse is not written, and what is not written does
+        // not count.
         if self.broken {
-            return Err(self.bad("an earlier write of this run failed half-way; the next run reads it anew".into()));
+            return Err(self.bad(
+                "an earlier write of this run failed half-way; the next run reads it anew".into(),
+            ));
         }
         let mut after = self.state.clone();
         for event in &all[fresh..] {
@@ -346,15 +404,30 @@ impl Ledger {
         self.broken = true;
         let held = self.state.held().3;
         for part in all.chunks(EVENTS_MAX) {
-            let Some(key) = &self.signer else { return Err(Error::Request("this hand may read only".into())) };
+            let Some(key) = &self.signer else {
+                return Err(Error::Request("this hand may read only".into()));
+            };
             let tip = self.tips.get(&key.public()).cloned().unwrap_or_default();
-            let until = self.state.policy.with_surplus(self.state.policy.least(now)).max(held.unwrap_or(now));
-            let segment = Segment { v: 1, signer: key.public(), number: tip.number + 1, previous: tip.hash, at: now, until, events: part.to_vec() };
+            let until = self
+                .state
+                .policy
+                .with_surplus(self.state.policy.least(now))
+                .max(held.unwrap_or(now));
+            let segment = Segment {
+                v: 1,
+                signer: key.public(),
+                number: tip.number + 1,
+                previous: tip.hash,
+                at: now,
+                until,
+                events: part.to_vec(),
+            };
             let bytes = Bytes::from(seal_lines(key, PURPOSE, &segment)?);
             let path = format!("{FOLDER}{}/{:08}", chain_of(&segment.signer), segment.number);
             let stored = self.store.put_locked(&path, &bytes, until)?;
             self.store.flush()?;
-            self.tips.insert(segment.signer, Tip { number: segment.number, hash: hash_name(&bytes) });
+            self.tips
+                .insert(segment.signer, Tip { number: segment.number, hash: hash_name(&bytes) });
             self.segments.insert(path, (stored.version, stored.until.unwrap_or(now)));
         }
         self.broken = false;

@@ -1,20 +1,22 @@
 //! Custody of copy 3: what both hands of a vault share, the one that pulls and the one that pushes.
 //!
-//! A vault has no key. What it may know stands in signed [`Manifest`]s; what happened to it stands in its [`Ledger`], chains of
-//! signed segments inside the vault itself. From these two follow what must be kept ([`Needs`]), what may go
-//! ([`plan_expiry`]), what is wrong ([`audit()`], [`suspicions`]) and what readers see ([`VaultView`]).
+//! A vault has no key. What it may know stands in signed [`Manifest`]s; what happened to it stands
+//! in its [`Ledger`], chains of signed segments inside the vault itself. From these two follow what
+//! must be kept ([`Needs`]), what may go ([`plan_expiry`]), what is wrong ([`audit()`],
+//! [`suspicions`]) and what readers see ([`VaultView`]).
 //!
 //! # Laws
 //!
-//! * Nothing here shortens a lock, and no manifest makes anything go sooner: manifests are trusted to extend alone.
+//! * Nothing here shortens a lock, and no manifest makes anything go sooner: manifests are trusted
+//!   to extend alone.
 //! * What a snapshot reaches is locked long enough before the snapshot is published.
 //! * The version that was recorded when an object came counts ever after.
-//! * An object is freed when no kept snapshot reaches it, its lock is over by the store's own clock, and nothing about copy 2
-//!   looks wrong; an index goes before its first pack.
+//! * An object is freed when no kept snapshot reaches it, its lock is over by the store's own
+//!   clock, and nothing about copy 2 looks wrong; an index goes before its first pack.
 //! * Only custodians, two at least, change what a vault does.
 //!
-//! Deliberately absent: the repository's format and its key; terminals, environment, paths of its own.
-//! Start at [`Holding`] and [`mirror()`].
+//! Deliberately absent: the repository's format and its key; terminals, environment, paths of its
+//! own. Start at [`Holding`] and [`mirror()`].
 
 mod audit;
 mod canary;

@@ -17,18 +17,20 @@ const NUMBER_MAX: u64 = 1 << 40;
 /// Longest way to a full manifest that is followed: the backup side writes a full one far sooner.
 const LINEAGE_MAX: usize = 4_096;
 
-/// What a vault without a key may know of a snapshot: which indexes belong to it, and which packs those name. Signed by the
-/// repository's key. A vault trusts it to keep longer, never to keep shorter.
+/// What a vault without a key may know of a snapshot: which indexes belong to it, and which packs
+/// those name. Signed by the repository's key. A vault trusts it to keep longer, never to keep
+/// shorter.
 ///
-/// A manifest tells the difference to the one before it, so that its size follows what changed; after a prune, and from time
-/// to time, a full one stands alone.
+/// A manifest tells the difference to the one before it, so that its size follows what changed;
+/// after a prune, and from time to time, a full one stands alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Format version.
     pub v: u32,
     /// Id of the repository.
     pub repository: String,
-    /// Counted from 1. It orders what is shown to people; what a snapshot needs follows from `previous` alone.
+    /// Counted from 1. It orders what is shown to people; what a snapshot needs follows from
+    /// `previous` alone.
     pub number: u64,
     /// Name of the manifest before, or nothing: then this one is full.
     pub previous: Option<String>,
@@ -50,12 +52,16 @@ impl Manifest {
 
     /// Reads a manifest that this key signed for this repository.
     pub fn open(bytes: &[u8], key: &PublicKey, repository: Option<&str>) -> Result<Self, Error> {
-        let refused = |why: String| Error::Signature { what: format!("manifest {:.8}", hash_name(bytes)), why };
+        let refused = |why: String| Error::Signature {
+            what: format!("manifest {:.8}", hash_name(bytes)),
+            why,
+        };
         if bytes.len() > BYTES_MAX {
             return Err(refused(format!("it has {} bytes", bytes.len())));
         }
         let body = open_lines(key, PURPOSE, bytes).map_err(refused)?;
-        let manifest: Manifest = serde_json::from_slice(body).map_err(|e| refused(e.to_string()))?;
+        let manifest: Manifest =
+            serde_json::from_slice(body).map_err(|e| refused(e.to_string()))?;
         if manifest.v != 1 {
             return Err(refused(format!("it has version {}; this program reads 1", manifest.v)));
         }
@@ -65,7 +71,10 @@ impl Manifest {
         if repository.is_some_and(|r| r != manifest.repository) {
             return Err(refused(format!("it speaks of repository {:.8}", manifest.repository)));
         }
-        let good = |name: &String| name.len() == 64 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let good = |name: &String| {
+            name.len() == 64
+                && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        };
         let names = manifest.indexes.iter().flat_map(|(i, packs)| std::iter::once(i).chain(packs));
         let all_good = names.chain([&manifest.snapshot]).all(good);
         match all_good {
@@ -77,8 +86,9 @@ impl Manifest {
 
 /// Manifests by name, and what each needs.
 ///
-/// A manifest needs what it names itself, and what those before it name, back to a full one. Nothing that another manifest
-/// says takes anything of that away: a later or forged one can only name more.
+/// A manifest needs what it names itself, and what those before it name, back to a full one.
+/// Nothing that another manifest says takes anything of that away: a later or forged one can only
+/// name more.
 #[derive(Debug, Clone, Default)]
 pub struct Chain {
     rows: BTreeMap<String, Manifest>,
@@ -97,7 +107,8 @@ impl Chain {
 
     /// Names and contents, by number.
     pub fn rows(&self) -> Vec<(&str, &Manifest)> {
-        let mut all: Vec<(&str, &Manifest)> = self.rows.iter().map(|(n, m)| (n.as_str(), m)).collect();
+        let mut all: Vec<(&str, &Manifest)> =
+            self.rows.iter().map(|(n, m)| (n.as_str(), m)).collect();
         all.sort_by(|a, b| a.1.number.cmp(&b.1.number).then(a.0.cmp(b.0)));
         all
     }
@@ -134,12 +145,20 @@ impl Chain {
 
     /// The indexes that a manifest's snapshot needs.
     pub fn indexes(&self, name: &str) -> BTreeSet<&str> {
-        self.lineage(name).into_iter().flatten().flat_map(|(_, m)| m.indexes.keys().map(String::as_str)).collect()
+        self.lineage(name)
+            .into_iter()
+            .flatten()
+            .flat_map(|(_, m)| m.indexes.keys().map(String::as_str))
+            .collect()
     }
 
     /// The packs that a manifest's snapshot needs.
     pub fn packs_of(&self, name: &str) -> BTreeSet<&str> {
-        self.lineage(name).into_iter().flatten().flat_map(|(_, m)| m.indexes.values().flatten().map(String::as_str)).collect()
+        self.lineage(name)
+            .into_iter()
+            .flatten()
+            .flat_map(|(_, m)| m.indexes.values().flatten().map(String::as_str))
+            .collect()
     }
 
     /// Every index that was ever named, with every pack that was ever said to be in it.
@@ -167,10 +186,13 @@ impl Chain {
         Ok(named)
     }
 
-    /// The manifests of a store that a key signed; others, and those that cannot be read, are passed over.
+    /// The manifests of a store that a key signed; others, and those that cannot be read, are
+    /// passed over.
     pub fn of_store(store: &dyn Store, school: &PublicKey) -> Result<Self, Error> {
         let mut manifests = Vec::new();
-        for entry in store.list(Kind::Manifests)?.into_iter().filter(|e| e.size_bytes <= BYTES_MAX as u64) {
+        for entry in
+            store.list(Kind::Manifests)?.into_iter().filter(|e| e.size_bytes <= BYTES_MAX as u64)
+        {
             let key = Key::new(Kind::Manifests, &entry.name)?;
             let bytes = match store.get(&key) {
                 Ok(bytes) => bytes,
@@ -180,7 +202,9 @@ impl Chain {
                     continue;
                 }
             };
-            if let (true, Ok(m)) = (key.names_its_bytes(&bytes), Manifest::open(&bytes, school, None)) {
+            if let (true, Ok(m)) =
+                (key.names_its_bytes(&bytes), Manifest::open(&bytes, school, None))
+            {
                 manifests.push((entry.name, m));
             }
         }
@@ -192,9 +216,16 @@ impl Chain {
 mod tests {
     use super::*;
 
-    fn manifest(number: u64, previous: Option<&str>, indexes: &[(&str, &[&str])]) -> (String, Manifest) {
+    fn manifest(
+        number: u64,
+        previous: Option<&str>,
+        indexes: &[(&str, &[&str])],
+    ) -> (String, Manifest) {
         let name = format!("m{number}");
-        let indexes = indexes.iter().map(|(i, p)| ((*i).to_owned(), p.iter().map(|p| (*p).to_owned()).collect())).collect();
+        let indexes = indexes
+            .iter()
+            .map(|(i, p)| ((*i).to_owned(), p.iter().map(|p| (*p).to_owned()).collect()))
+            .collect();
         let m = Manifest {
             v: 1,
             repository: "r".into(),
@@ -218,10 +249,19 @@ mod tests {
             manifest(6, None, &[("d", &["s"])]),
         ]);
         let set = |c: &Chain, n: &str| c.indexes(n).into_iter().collect::<Vec<_>>().join("");
-        assert_eq!((set(&chain, "m1"), set(&chain, "m2"), set(&chain, "m3"), set(&chain, "m6")), ("a".into(), "ab".into(), "c".into(), "d".into()));
-        assert!(chain.is_whole("m3") && !chain.is_whole("m5") && chain.is_whole("m6") && !chain.is_whole("m4"));
+        assert_eq!(
+            (set(&chain, "m1"), set(&chain, "m2"), set(&chain, "m3"), set(&chain, "m6")),
+            ("a".into(), "ab".into(), "c".into(), "d".into())
+        );
+        assert!(
+            chain.is_whole("m3")
+                && !chain.is_whole("m5")
+                && chain.is_whole("m6")
+                && !chain.is_whole("m4")
+        );
         assert_eq!(chain.packs_of("m2").len(), 3);
-        // Who signs lies takes nothing away from what is there: not by an emptied index, not by a full one in between.
+        // Who signs lies takes nothing away from what is there: not by an emptied index, not by a
+        // full one in between.
         chain.add("lie".into(), manifest(2, None, &[("a", &[]), ("b", &[])]).1);
         assert_eq!((chain.packs_of("m2").len(), chain.all_indexes()["a"].len()), (3, 2));
         assert_eq!(chain.newest().map(|(n, _)| n), Some("m6"));

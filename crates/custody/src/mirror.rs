@@ -1,5 +1,5 @@
-//! Copying into a vault, the same code in two hands: the vault's own, which pulls, and the backup side's, which pushes into a
-//! bucket with a credential that can only add and extend.
+//! Copying into a vault, the same code in two hands: the vault's own, which pulls, and the backup
+//! side's, which pushes into a bucket with a credential that can only add and extend.
 
 use crate::{
     Chain, Error, Event, Holding, Manifest, Needs, Pace, Renewal,
@@ -33,8 +33,8 @@ pub struct MirrorReport {
     pub mended_locks: u64,
     /// Sentences that a person must read, with a short code each.
     pub alarms: Vec<(String, String)>,
-    /// Snapshots around which copy 2 was pruned before the vault could take them: they are not in the vault, what later ones
-    /// keep of them is.
+    /// Snapshots around which copy 2 was pruned before the vault could take them: they are not in
+    /// the vault, what later ones keep of them is.
     pub superseded: u64,
     /// Objects of copy 2 that no signed manifest names.
     pub unnamed: u64,
@@ -50,8 +50,13 @@ pub struct MirrorOptions<'a> {
     pub clock: &'a (dyn Fn() -> Result<Timestamp, Error> + Sync),
 }
 
-/// Takes from copy 2 what signed manifests name and the vault does not hold, locks it, renews what it reaches, and publishes.
-pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions<'_>) -> Result<MirrorReport, Error> {
+/// Takes from copy 2 what signed manifests name and the vault does not hold, locks it, renews what
+/// it reaches, and publishes.
+pub fn mirror(
+    holding: &mut Holding,
+    source: &dyn Store,
+    options: &MirrorOptions<'_>,
+) -> Result<MirrorReport, Error> {
     let now = (options.clock)()?;
     let mut report = MirrorReport::default();
     holding.ledger().state().enrolled()?;
@@ -61,11 +66,17 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
     }
     let fresh = new_manifests(holding, source, &mut report)?;
     if !fresh.is_empty() {
-        let all = holding.chain().rows().into_iter().map(|(name, m)| (name.to_owned(), m.clone())).collect::<Vec<_>>();
+        let all = holding
+            .chain()
+            .rows()
+            .into_iter()
+            .map(|(name, m)| (name.to_owned(), m.clone()))
+            .collect::<Vec<_>>();
         holding.set_chain(Chain::new(all.into_iter().chain(fresh)));
     }
     let published = holding.published();
-    let done: BTreeSet<String> = holding.ledger().state().snapshots().map(|(_, _, s)| s.snapshot.clone()).collect();
+    let done: BTreeSet<String> =
+        holding.ledger().state().snapshots().map(|(_, _, s)| s.snapshot.clone()).collect();
     let waiting: Vec<(String, String)> = holding
         .chain()
         .rows()
@@ -90,22 +101,34 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
         first.push((Kind::Config, "config".into()));
     }
     let admitted = state.enrolled()?.card.keys.iter().chain(&state.admitted);
-    first.extend(admitted.filter(|k| !holding.has(&format!("keys/{k}"))).map(|k| (Kind::Keys, k.clone())));
+    first.extend(
+        admitted.filter(|k| !holding.has(&format!("keys/{k}"))).map(|k| (Kind::Keys, k.clone())),
+    );
     let there = Listing::of(source)?;
     // A key file that was taken out of copy 2 since is not waited for, as long as one is there.
     first.retain(|(kind, name)| *kind != Kind::Keys || there.has(Kind::Keys, name));
     let mut wanted: BTreeMap<(Kind, String), u64> = first.into_iter().map(|k| (k, 4096)).collect();
     let mut ready: BTreeSet<String> = BTreeSet::new();
-    let full = holding.chain().rows().into_iter().rfind(|(_, m)| m.previous.is_none()).map_or(0, |(_, m)| m.number);
+    let full = holding
+        .chain()
+        .rows()
+        .into_iter()
+        .rfind(|(_, m)| m.previous.is_none())
+        .map_or(0, |(_, m)| m.number);
     for (name, snapshot) in waiting {
         let number = holding.chain().get(&name).map_or(0, |m| m.number);
         let Some(missing) = holding.missing(&name)? else {
-            let text = format!("manifest {number} follows one that never came: its snapshot {snapshot:.8} waits for the next full manifest");
+            let text = format!(
+                "manifest {number} follows one that never came: its snapshot {snapshot:.8} waits \
+                 for the next full manifest"
+            );
             report.alarms.push(("manifest-gap".into(), text));
             continue;
         };
-        let lost: Vec<&(Kind, String)> = missing.iter().filter(|(k, n)| !there.has(*k, n)).collect();
-        let snapshot_there = there.has(Kind::Snapshots, &snapshot) || holding.has(&path(Kind::Snapshots, &snapshot)?);
+        let lost: Vec<&(Kind, String)> =
+            missing.iter().filter(|(k, n)| !there.has(*k, n)).collect();
+        let snapshot_there = there.has(Kind::Snapshots, &snapshot)
+            || holding.has(&path(Kind::Snapshots, &snapshot)?);
         match (lost.first(), snapshot_there) {
             (None, true) => {
                 ready.insert(name);
@@ -118,15 +141,20 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
             (_, false) => report.superseded += 1,
             (Some(_), true) if number < full => report.superseded += 1,
             (Some((kind, lacking)), true) => {
-                let text =
-                    format!("copy 2 has snapshot {snapshot:.8} and lacks {} objects that it needs, {}/{lacking:.8} for instance", lost.len(), kind.as_str());
+                let text = format!(
+                    "copy 2 has snapshot {snapshot:.8} and lacks {} objects that it needs, \
+                     {}/{lacking:.8} for instance",
+                    lost.len(),
+                    kind.as_str()
+                );
                 report.alarms.push(("copy-2-shrinks".into(), text));
             }
         }
     }
     report.unnamed = there.unnamed(holding)?;
     let rows: Vec<((Kind, String), u64)> = wanted.into_iter().collect();
-    // Locked from the first moment for as long as the new snapshots need it: else each would be renewed at once.
+    // Locked from the first moment for as long as the new snapshots need it: else each would be
+    // renewed at once.
     let copy = Copy { source, options, resume, planned: holding.needs(&ready, now)? };
     options.progress.phase("copy");
     options.progress.expect(rows.len() as u64, rows.iter().map(|(_, size)| *size).sum());
@@ -141,7 +169,8 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
         }
     }
     let ready = whole;
-    // Every pack that a snapshot reaches is locked long enough before the snapshot is to be seen; by the moment of the seal.
+    // Every pack that a snapshot reaches is locked long enough before the snapshot is to be seen;
+    // by the moment of the seal.
     let now = (options.clock)()?;
     let needs = holding.needs(&ready, now)?;
     report.renewal = holding.renew(&needs, options.progress)?;
@@ -173,7 +202,11 @@ pub fn mirror(holding: &mut Holding, source: &dyn Store, options: &MirrorOptions
 }
 
 /// Manifests of copy 2 that the vault does not hold, and that the school's key signed.
-fn new_manifests(holding: &Holding, source: &dyn Store, report: &mut MirrorReport) -> Result<BTreeMap<String, Manifest>, Error> {
+fn new_manifests(
+    holding: &Holding,
+    source: &dyn Store,
+    report: &mut MirrorReport,
+) -> Result<BTreeMap<String, Manifest>, Error> {
     let card = &holding.ledger().state().enrolled()?.card;
     let mut fresh = BTreeMap::new();
     let mut refused = Vec::new();
@@ -204,7 +237,10 @@ fn new_manifests(holding: &Holding, source: &dyn Store, report: &mut MirrorRepor
         }
     }
     if let Some(first) = refused.first() {
-        report.alarms.push(("manifest-refused".into(), format!("{} manifests of copy 2 were refused: {first}", refused.len())));
+        report.alarms.push((
+            "manifest-refused".into(),
+            format!("{} manifests of copy 2 were refused: {first}", refused.len()),
+        ));
     }
     Ok(fresh)
 }
@@ -215,9 +251,13 @@ struct Listing(BTreeMap<Kind, BTreeMap<String, u64>>);
 impl Listing {
     fn of(source: &dyn Store) -> Result<Self, Error> {
         let mut all = BTreeMap::new();
-        // Listed in the reverse of the order of arrival: what a listed snapshot needs is there when it is listed.
+        // Listed in the reverse of the order of arrival: what a listed snapshot needs is there when
+        // it is listed.
         for kind in [Kind::Snapshots, Kind::Index, Kind::Data, Kind::Keys] {
-            all.insert(kind, source.list(kind)?.into_iter().map(|e| (e.name, e.size_bytes)).collect());
+            all.insert(
+                kind,
+                source.list(kind)?.into_iter().map(|e| (e.name, e.size_bytes)).collect(),
+            );
         }
         all.insert(Kind::Config, BTreeMap::from([("config".to_owned(), 155)]));
         Ok(Self(all))
@@ -239,7 +279,11 @@ impl Listing {
             indexes.insert(index);
             packs.extend(p);
         }
-        let count = |kind: Kind, named: &BTreeSet<&str>| self.0.get(&kind).map_or(0, |k| k.keys().filter(|n| !named.contains(n.as_str())).count() as u64);
+        let count = |kind: Kind, named: &BTreeSet<&str>| {
+            self.0
+                .get(&kind)
+                .map_or(0, |k| k.keys().filter(|n| !named.contains(n.as_str())).count() as u64)
+        };
         Ok(count(Kind::Data, &packs) + count(Kind::Index, &indexes))
     }
 }
@@ -252,10 +296,17 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Copies rows, which are in the order in which they must arrive (law 3); `false` when the hours ended.
-    fn run(&self, holding: &mut Holding, rows: &[((Kind, String), u64)], report: &mut MirrorReport) -> Result<bool, Error> {
+    /// Copies rows, which are in the order in which they must arrive (law 3); `false` when the
+    /// hours ended.
+    fn run(
+        &self,
+        holding: &mut Holding,
+        rows: &[((Kind, String), u64)],
+        report: &mut MirrorReport,
+    ) -> Result<bool, Error> {
         for kind in Kind::REPLICATED {
-            let of_kind: Vec<&(Kind, String)> = rows.iter().map(|(k, _)| k).filter(|k| k.0 == kind).collect();
+            let of_kind: Vec<&(Kind, String)> =
+                rows.iter().map(|(k, _)| k).filter(|k| k.0 == kind).collect();
             for batch in of_kind.chunks(BATCH) {
                 let now = (self.options.clock)()?;
                 if !self.options.pace.is_open(now) {
@@ -268,7 +319,13 @@ impl Copy<'_> {
         Ok(true)
     }
 
-    fn batch(&self, holding: &mut Holding, batch: &[&(Kind, String)], now: Timestamp, report: &mut MirrorReport) -> Result<(), Error> {
+    fn batch(
+        &self,
+        holding: &mut Holding,
+        batch: &[&(Kind, String)],
+        now: Timestamp,
+        report: &mut MirrorReport,
+    ) -> Result<(), Error> {
         let policy = holding.policy().clone();
         let config = holding.ledger().state().enrolled()?.card.config_sha256.clone();
         // With surplus from the first day: else tomorrow's snapshot would renew it at once.
@@ -288,10 +345,14 @@ impl Copy<'_> {
                 _ => key.names_its_bytes(&bytes),
             };
             if !good {
-                return Ok(Err(format!("{key} of copy 2 is damaged; `strongroom check` and `strongroom repair heal` there")));
+                return Ok(Err(format!(
+                    "{key} of copy 2 is damaged; `strongroom check` and `strongroom repair heal` \
+                     there"
+                )));
             }
             let path = strongroom_objects::path_of(&key);
-            let until = policy.with_surplus(self.planned.paths.get(&path).map_or(least, |need| least.max(*need)));
+            let until = policy
+                .with_surplus(self.planned.paths.get(&path).map_or(least, |need| least.max(*need)));
             // A run that was killed may have put it without noting it.
             let adopted = match self.resume {
                 true => adopt(store.as_ref(), &path, &bytes)?,
@@ -300,13 +361,18 @@ impl Copy<'_> {
             let held = match adopted {
                 Some(version) => {
                     lengthen(store.as_ref(), &path, &version, until)?;
-                    store.look(&path, &version)?.ok_or_else(|| StoreError::NotFound { key: path.clone(), location: store.location() })?
+                    store.look(&path, &version)?.ok_or_else(|| StoreError::NotFound {
+                        key: path.clone(),
+                        location: store.location(),
+                    })?
                 }
                 None => store.put_locked(&path, &bytes, until)?,
             };
             if held.size_bytes != bytes.len() as u64 {
                 let why = format!("it stored {} bytes of {}", held.size_bytes, bytes.len());
-                return Err(StoreError::Damaged { key: path, location: store.location(), why }.into());
+                return Err(
+                    StoreError::Damaged { key: path, location: store.location(), why }.into()
+                );
             }
             Ok(Ok(lock_anyway(store.as_ref(), held, until)?))
         };
@@ -320,7 +386,10 @@ impl Copy<'_> {
             Err(why) => bad.push(why.clone()),
         });
         if let Some(first) = bad.first() {
-            report.alarms.push(("copy-2-damaged".into(), format!("{} objects of copy 2 were not taken: {first}", bad.len())));
+            report.alarms.push((
+                "copy-2-damaged".into(),
+                format!("{} objects of copy 2 were not taken: {first}", bad.len()),
+            ));
         }
         // Durable first, noted then.
         store.flush()?;
@@ -329,7 +398,13 @@ impl Copy<'_> {
             report.bytes += held.size_bytes;
             report.mended_locks += u64::from(mended);
             let until = held.until.unwrap_or(now);
-            holding.ledger_mut().note(&Event::Arrived { path: held.path, version: held.version, size_bytes: held.size_bytes, until, at: now })?;
+            holding.ledger_mut().note(&Event::Arrived {
+                path: held.path,
+                version: held.version,
+                size_bytes: held.size_bytes,
+                until,
+                at: now,
+            })?;
         }
         holding.ledger_mut().sync()?;
         outcome.into_iter().flatten().find_map(Result::err).map_or(Ok(()), Err)
@@ -337,7 +412,11 @@ impl Copy<'_> {
 }
 
 /// The oldest version at a path that has these very bytes.
-fn adopt(store: &dyn strongroom_objects::LockedStore, path: &str, bytes: &bytes::Bytes) -> Result<Option<String>, Error> {
+fn adopt(
+    store: &dyn strongroom_objects::LockedStore,
+    path: &str,
+    bytes: &bytes::Bytes,
+) -> Result<Option<String>, Error> {
     let mut rows = store.survey(path)?;
     rows.retain(|r| r.path == path && !r.marker && r.size_bytes == bytes.len() as u64);
     rows.sort_by_key(|r| r.modified);
@@ -351,19 +430,25 @@ fn adopt(store: &dyn strongroom_objects::LockedStore, path: &str, bytes: &bytes:
     Ok(None)
 }
 
-/// What was read back after a put must be locked long enough: a store that ignored the wish is asked again, and left alone when it
-/// ignores that as well.
-pub(crate) fn lock_anyway(store: &dyn strongroom_objects::LockedStore, held: Held, until: Timestamp) -> Result<(Held, bool), Error> {
+/// What was read back after a put must be locked long enough: a store that ignored the wish is
+/// asked again, and left alone when it ignores that as well.
+pub(crate) fn lock_anyway(
+    store: &dyn strongroom_objects::LockedStore,
+    held: Held,
+    until: Timestamp,
+) -> Result<(Held, bool), Error> {
     // S3 keeps whole seconds.
     let enough = |h: &Held| h.until.is_some_and(|u| u.as_second() >= until.as_second());
     if enough(&held) {
         return Ok((held, false));
     }
     lengthen(store, &held.path, &held.version, until)?;
-    let again = store.look(&held.path, &held.version)?.filter(enough).ok_or_else(|| StoreError::Refused {
-        location: store.location(),
-        action: format!("lock {}", held.path),
-        why: "it took the object and does not lock it: this is no vault".into(),
+    let again = store.look(&held.path, &held.version)?.filter(enough).ok_or_else(|| {
+        StoreError::Refused {
+            location: store.location(),
+            action: format!("lock {}", held.path),
+            why: "it took the object and does not lock it: this is no vault".into(),
+        }
     })?;
     Ok((again, true))
 }
@@ -375,7 +460,9 @@ pub fn may_arrive(path: &str, holding: &Holding) -> Result<(), Error> {
     match key_of(path) {
         None => refused("there is no such thing in a vault"),
         Some(k) if k.kind() == Kind::Locks => refused("a vault has no locks; use --no-lock"),
-        Some(k) if k.kind() == Kind::Keys && !state.admits_key(k.name()) => refused("a key file is taken only at enrolment or from custodians"),
+        Some(k) if k.kind() == Kind::Keys && !state.admits_key(k.name()) => {
+            refused("a key file is taken only at enrolment or from custodians")
+        }
         Some(_) => Ok(()),
     }
 }

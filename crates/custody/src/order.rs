@@ -88,12 +88,16 @@ pub struct SignedOrder {
 impl SignedOrder {
     /// An order that nobody signed yet.
     pub fn new(order: &Order) -> Result<Self, Error> {
-        Ok(Self { text: serde_json::to_string(order).map_err(|e| Error::Request(e.to_string()))?, signatures: Vec::new() })
+        Ok(Self {
+            text: serde_json::to_string(order).map_err(|e| Error::Request(e.to_string()))?,
+            signatures: Vec::new(),
+        })
     }
 
     /// What it says.
     pub fn order(&self) -> Result<Order, Error> {
-        serde_json::from_str(&self.text).map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
+        serde_json::from_str(&self.text)
+            .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
     }
 
     /// Adds a signature.
@@ -105,13 +109,19 @@ impl SignedOrder {
 
     /// The custodians whose signature is right, each once.
     pub fn signers<'c>(&self, custodians: &'c [Custodian]) -> Vec<&'c Custodian> {
-        let good: BTreeSet<PublicKey> = self.signatures.iter().filter(|(k, s)| k.verifies(PURPOSE, self.text.as_bytes(), s)).map(|(k, _)| *k).collect();
+        let good: BTreeSet<PublicKey> = self
+            .signatures
+            .iter()
+            .filter(|(k, s)| k.verifies(PURPOSE, self.text.as_bytes(), s))
+            .map(|(k, _)| *k)
+            .collect();
         let mut seen = BTreeSet::new();
         custodians.iter().filter(|c| good.contains(&c.key) && seen.insert(c.key)).collect()
     }
 }
 
-/// Custodians as they may be: two different keys at least, and a quorum of at least two that can be reached.
+/// Custodians as they may be: two different keys at least, and a quorum of at least two that can be
+/// reached.
 pub fn check_custodians(custodians: &[Custodian], quorum: usize) -> Result<(), Error> {
     let keys: BTreeSet<PublicKey> = custodians.iter().map(|c| c.key).collect();
     let names: BTreeSet<&str> = custodians.iter().map(|c| c.name.as_str()).collect();
@@ -119,7 +129,11 @@ pub fn check_custodians(custodians: &[Custodian], quorum: usize) -> Result<(), E
         return Err(Error::Request("two custodians have the same name or the same key".into()));
     }
     if quorum < 2 || quorum > custodians.len() {
-        return Err(Error::Request(format!("{quorum} of {} custodians makes no sense: at least two decide, and all of them must exist", custodians.len())));
+        return Err(Error::Request(format!(
+            "{quorum} of {} custodians makes no sense: at least two decide, and all of them must \
+             exist",
+            custodians.len()
+        )));
     }
     Ok(())
 }

@@ -32,7 +32,9 @@ impl Pace {
 
     /// From settings.
     pub fn new(settings: &PaceSettings) -> Result<Self, Error> {
-        let bad = |text: &str| Error::Request(format!("hours is {text:?}; it reads like 22:00-05:30, in UTC"));
+        let bad = |text: &str| {
+            Error::Request(format!("hours is {text:?}; it reads like 22:00-05:30, in UTC"))
+        };
         let hours = match &settings.hours {
             None => None,
             Some(text) => {
@@ -77,17 +79,30 @@ mod tests {
     #[test]
     fn hours_may_cross_midnight_and_wrong_ones_are_named() {
         let at = |t: &str| format!("2026-01-01T{t}:00Z").parse().unwrap();
-        let night = Pace::new(&PaceSettings { hours: Some("22:00-05:30".into()), bytes_per_s_max: None }).unwrap();
-        assert!(night.is_open(at("23:00")) && night.is_open(at("05:29")) && !night.is_open(at("05:30")) && !night.is_open(at("12:00")));
-        let day = Pace::new(&PaceSettings { hours: Some("08:00-09:00".into()), bytes_per_s_max: None }).unwrap();
+        let night =
+            Pace::new(&PaceSettings { hours: Some("22:00-05:30".into()), bytes_per_s_max: None })
+                .unwrap();
+        assert!(
+            night.is_open(at("23:00"))
+                && night.is_open(at("05:29"))
+                && !night.is_open(at("05:30"))
+                && !night.is_open(at("12:00"))
+        );
+        let day =
+            Pace::new(&PaceSettings { hours: Some("08:00-09:00".into()), bytes_per_s_max: None })
+                .unwrap();
         assert!(day.is_open(at("08:00")) && !day.is_open(at("09:00")));
-        assert!(Pace::new(&PaceSettings { hours: Some("at night".into()), bytes_per_s_max: None }).is_err());
+        assert!(
+            Pace::new(&PaceSettings { hours: Some("at night".into()), bytes_per_s_max: None })
+                .is_err()
+        );
     }
 
     #[test]
     #[allow(clippy::disallowed_methods)]
     fn bytes_wait_their_turn() {
-        let pace = Pace::new(&PaceSettings { bytes_per_s_max: Some(1_000_000), hours: None }).unwrap();
+        let pace =
+            Pace::new(&PaceSettings { bytes_per_s_max: Some(1_000_000), hours: None }).unwrap();
         let start = Instant::now();
         (0..4).for_each(|_| pace.pay(25_000));
         assert!(start.elapsed() >= Duration::from_millis(99));

@@ -7,7 +7,8 @@ pub const LOCK_DAYS_MIN: u32 = 90;
 /// Above it a mistake or an attacker's clock is paid for during years.
 pub const LOCK_DAYS_MAX: u32 = 3_650;
 
-/// How long a vault keeps what. Changed by two custodians, never from copy 2's side; a change never shortens what is locked.
+/// How long a vault keeps what. Changed by two custodians, never from copy 2's side; a change never
+/// shortens what is locked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
@@ -19,7 +20,8 @@ pub struct Policy {
     pub yearly_years: u32,
     /// Month in which the school's year begins, 1 to 12.
     pub year_starts_month: i8,
-    /// When a lock is set or renewed, it gets so many days more than it needs, so that it is not renewed daily.
+    /// When a lock is set or renewed, it gets so many days more than it needs, so that it is not
+    /// renewed daily.
     pub renew_ahead_days: u32,
     /// Days without a new snapshot after which copy 2 counts as silent.
     pub silent_days: u32,
@@ -29,7 +31,8 @@ pub struct Policy {
     pub growth_percent_max: u32,
     /// Sessions up to here are no flood, whatever their share.
     pub growth_bytes_free: u64,
-    /// A full manifest that names fewer packs than this share of the one before means that copy 2 shrinks, in percent.
+    /// A full manifest that names fewer packs than this share of the one before means that copy 2
+    /// shrinks, in percent.
     pub shrink_percent_min: u32,
 }
 
@@ -66,14 +69,32 @@ impl Policy {
     pub fn check(&self) -> Result<(), Error> {
         let wrong = |text: String| Err(Error::Request(text));
         if self.lock_days < LOCK_DAYS_MIN {
-            return wrong(format!("lock_days is {}; under {LOCK_DAYS_MIN} an attacker only has to wait", self.lock_days));
+            return wrong(format!(
+                "lock_days is {}; under {LOCK_DAYS_MIN} an attacker only has to wait",
+                self.lock_days
+            ));
         }
-        let longest = self.lock_days.max(self.monthly_months * 31).max(self.yearly_years.saturating_mul(366)).saturating_add(self.renew_ahead_days);
+        let longest = self
+            .lock_days
+            .max(self.monthly_months * 31)
+            .max(self.yearly_years.saturating_mul(366))
+            .saturating_add(self.renew_ahead_days);
         if longest > LOCK_DAYS_MAX {
-            return wrong(format!("this policy locks for up to {longest} days, and {LOCK_DAYS_MAX} is the most: nobody can take a lock back"));
+            return wrong(format!(
+                "this policy locks for up to {longest} days, and {LOCK_DAYS_MAX} is the most: \
+                 nobody can take a lock back"
+            ));
         }
-        if !(1..=12).contains(&self.year_starts_month) || self.renew_ahead_days == 0 || self.silent_days == 0 || self.snapshots_a_day_max == 0 {
-            return wrong("year_starts_month goes from 1 to 12; renew_ahead_days, silent_days and snapshots_a_day_max from 1".into());
+        if !(1..=12).contains(&self.year_starts_month)
+            || self.renew_ahead_days == 0
+            || self.silent_days == 0
+            || self.snapshots_a_day_max == 0
+        {
+            return wrong(
+                "year_starts_month goes from 1 to 12; renew_ahead_days, silent_days and \
+                snapshots_a_day_max from 1"
+                    .into(),
+            );
         }
         Ok(())
     }
@@ -88,8 +109,9 @@ impl Policy {
         after_days(need, self.renew_ahead_days)
     }
 
-    /// Until when each snapshot is kept. Time decides, never number: a flood of snapshots shortens nothing. The first of a month
-    /// (or year) counts, and the first that is called clean, so that an attacker's early one does not take a good one's place.
+    /// Until when each snapshot is kept. Time decides, never number: a flood of snapshots shortens
+    /// nothing. The first of a month (or year) counts, and the first that is called clean, so that
+    /// an attacker's early one does not take a good one's place.
     pub fn needs(&self, snapshots: &[Arrived]) -> Vec<(u64, Timestamp)> {
         let mut sorted: Vec<Arrived> = snapshots.to_vec();
         sorted.sort_by_key(|s| (s.at, s.number));
@@ -99,7 +121,11 @@ impl Policy {
             let day = TimeZone::UTC.to_datetime(s.at).date();
             let mut until = self.least(s.at);
             for (class, period, span) in [
-                ('m', (day.year(), day.month()), Span::new().months(i64::from(self.monthly_months))),
+                (
+                    'm',
+                    (day.year(), day.month()),
+                    Span::new().months(i64::from(self.monthly_months)),
+                ),
                 ('y', (self.school_year(day), 0), Span::new().years(i64::from(self.yearly_years))),
             ] {
                 let first = seen.insert((class, period, false));
@@ -137,19 +163,30 @@ mod tests {
     #[test]
     fn each_snapshot_is_kept_by_time_and_a_flood_shortens_nothing() {
         let policy = Policy { yearly_years: 5, ..Policy::default() };
-        let mut all: Vec<Arrived> =
-            ["2026-08-31", "2026-09-01", "2026-09-02", "2026-10-01"].iter().zip(1..).map(|(d, number)| Arrived { number, at: at(d), clean: true }).collect();
+        let mut all: Vec<Arrived> = ["2026-08-31", "2026-09-01", "2026-09-02", "2026-10-01"]
+            .iter()
+            .zip(1..)
+            .map(|(d, number)| Arrived { number, at: at(d), clean: true })
+            .collect();
         let days = |all: &[Arrived], n: u64| {
             let until = policy.needs(all).into_iter().find(|(m, _)| *m == n).unwrap().1;
             let from = all.iter().find(|a| a.number == n).unwrap().at;
             (until.as_second() - from.as_second()) / 86_400
         };
-        // The first of the old school year, the first of the new one, an ordinary day, the first of a month.
-        assert_eq!((days(&all, 1), days(&all, 2), days(&all, 3), days(&all, 4)), (1826, 1826, 180, 396));
+        // The first of the old school year, the first of the new one, an ordinary day, the first of
+        // a month.
+        assert_eq!(
+            (days(&all, 1), days(&all, 2), days(&all, 3), days(&all, 4)),
+            (1826, 1826, 180, 396)
+        );
         let before: Vec<i64> = (1..=4).map(|n| days(&all, n)).collect();
         // Garbage that comes earlier in the month does not take the clean one's place.
         for n in 0..1000 {
-            all.push(Arrived { number: 100 + n, at: at("2026-10-01") - jiff::SignedDuration::from_secs(3600), clean: false });
+            all.push(Arrived {
+                number: 100 + n,
+                at: at("2026-10-01") - jiff::SignedDuration::from_secs(3600),
+                clean: false,
+            });
         }
         assert_eq!(before, (1..=4).map(|n| days(&all, n)).collect::<Vec<_>>());
     }

@@ -3,7 +3,8 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use secrecy::{ExposeSecret, SecretBox};
 use serde::{Deserialize, Serialize};
 
-/// An Ed25519 key that signs: a vault's, a custodian's, or the one that belongs to a repository's master key.
+/// An Ed25519 key that signs: a vault's, a custodian's, or the one that belongs to a repository's
+/// master key.
 pub struct SigningKey {
     pair: Ed25519KeyPair,
     public: PublicKey,
@@ -19,15 +20,23 @@ impl SigningKey {
     /// A new seed, from the system's randomness.
     pub fn new_seed() -> Result<SecretBox<[u8; 32]>, Error> {
         let mut seed = Box::new([0; 32]);
-        getrandom::fill(seed.as_mut()).map_err(|e| Error::Request(format!("the system gives no random numbers: {e}")))?;
+        getrandom::fill(seed.as_mut())
+            .map_err(|e| Error::Request(format!("the system gives no random numbers: {e}")))?;
         Ok(SecretBox::new(seed))
     }
 
     /// The key of a seed.
     pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Result<Self, Error> {
-        let bad = |why: &str| Error::Signature { what: "a signing key".into(), why: why.to_owned() };
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose_secret()).map_err(|_| bad("its seed is no Ed25519 seed"))?;
-        let public = pair.public_key().as_ref().try_into().map(PublicKey).map_err(|_| bad("its public part has a wrong length"))?;
+        let bad =
+            |why: &str| Error::Signature { what: "a signing key".into(), why: why.to_owned() };
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose_secret())
+            .map_err(|_| bad("its seed is no Ed25519 seed"))?;
+        let public = pair
+            .public_key()
+            .as_ref()
+            .try_into()
+            .map(PublicKey)
+            .map_err(|_| bad("its public part has a wrong length"))?;
         Ok(Self { pair, public })
     }
 
@@ -56,12 +65,15 @@ impl PublicKey {
     /// Reads 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text.trim(), &mut bytes)
-            .map_err(|_| Error::Signature { what: format!("the public key {text:.80}"), why: "it has not 64 hexadecimal digits".into() })?;
+        hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| Error::Signature {
+            what: format!("the public key {text:.80}"),
+            why: "it has not 64 hexadecimal digits".into(),
+        })?;
         Ok(Self(bytes))
     }
 
-    /// The first sixteen digits: enough to tell keys apart and to read to each other on the telephone.
+    /// The first sixteen digits: enough to tell keys apart and to read to each other on the
+    /// telephone.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..8])
     }
@@ -69,7 +81,9 @@ impl PublicKey {
     /// Whether a signature over these bytes, for this purpose, is this key's.
     pub fn verifies(&self, purpose: &str, bytes: &[u8], signature: &str) -> bool {
         let Ok(signature) = hex::decode(signature) else { return false };
-        UnparsedPublicKey::new(&ED25519, self.0).verify(&message(purpose, bytes), &signature).is_ok()
+        UnparsedPublicKey::new(&ED25519, self.0)
+            .verify(&message(purpose, bytes), &signature)
+            .is_ok()
     }
 }
 
@@ -99,7 +113,11 @@ impl<'de> Deserialize<'de> for PublicKey {
 }
 
 /// A document and its signature, as two lines: what was signed is exactly the first line.
-pub(crate) fn seal_lines(key: &SigningKey, purpose: &str, body: &impl Serialize) -> Result<Vec<u8>, Error> {
+pub(crate) fn seal_lines(
+    key: &SigningKey,
+    purpose: &str,
+    body: &impl Serialize,
+) -> Result<Vec<u8>, Error> {
     let mut bytes = serde_json::to_vec(body).map_err(|e| Error::Request(e.to_string()))?;
     let signature = key.sign(purpose, &bytes);
     bytes.push(b'\n');
@@ -109,9 +127,14 @@ pub(crate) fn seal_lines(key: &SigningKey, purpose: &str, body: &impl Serialize)
 }
 
 /// The first line of such a document, when the signature is this key's.
-pub(crate) fn open_lines<'b>(key: &PublicKey, purpose: &str, bytes: &'b [u8]) -> Result<&'b [u8], String> {
+pub(crate) fn open_lines<'b>(
+    key: &PublicKey,
+    purpose: &str,
+    bytes: &'b [u8],
+) -> Result<&'b [u8], String> {
     let cut = bytes.iter().position(|b| *b == b'\n').ok_or("it has no signature")?;
-    let signature = std::str::from_utf8(&bytes[cut + 1..]).map_err(|_| "its signature is no text")?.trim_end();
+    let signature =
+        std::str::from_utf8(&bytes[cut + 1..]).map_err(|_| "its signature is no text")?.trim_end();
     match key.verifies(purpose, &bytes[..cut], signature) {
         true => Ok(&bytes[..cut]),
         false => Err(format!("its signature is not that of the key {}", key.short())),

@@ -1,4 +1,7 @@
-use crate::{Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder, order::check_custodians};
+use crate::{
+    Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder,
+    order::check_custodians,
+};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +52,8 @@ pub struct State {
     pub hidden_sessions: BTreeSet<u64>,
     /// Why nothing is freed, with the first moment of each.
     pub frozen: BTreeMap<String, Timestamp>,
-    /// Reasons that custodians looked at, each with the newest snapshot of that moment: they freeze again when there is a newer one.
+    /// Reasons that custodians looked at, each with the newest snapshot of that moment: they freeze
+    /// again when there is a newer one.
     pub thawed: BTreeMap<String, Option<String>>,
     /// Key files that custodians admitted after enrolment.
     pub admitted: BTreeSet<String>,
@@ -96,7 +100,13 @@ impl State {
 
     /// Whether the object is in the view of sealed sessions up to `upto`, hidden sessions aside.
     pub fn is_seen(&self, path: &str, upto: u64) -> bool {
-        self.objects.get(path).is_some_and(|o| o.session > 0 && o.session <= upto && !o.stray && !self.hidden.contains(path) && !self.freeing.contains(path))
+        self.objects.get(path).is_some_and(|o| {
+            o.session > 0
+                && o.session <= upto
+                && !o.stray
+                && !self.hidden.contains(path)
+                && !self.freeing.contains(path)
+        })
     }
 
     /// The snapshots of sealed sessions, with the session.
@@ -125,17 +135,28 @@ impl State {
             return Err(refused("it is for another vault or repository".into()));
         }
         if o.after != self.orders.len() as u64 {
-            return Err(refused(format!("it was written after {} orders, and {} were carried out; write and sign it anew", o.after, self.orders.len())));
+            return Err(refused(format!(
+                "it was written after {} orders, and {} were carried out; write and sign it anew",
+                o.after,
+                self.orders.len()
+            )));
         }
         let age = now.as_second() - o.at.as_second();
         if !(-86_400..=crate::order::ORDER_DAYS_MAX * 86_400).contains(&age) {
-            return Err(refused(format!("it was written on {}; an order is good for {} days", o.at, crate::order::ORDER_DAYS_MAX)));
+            return Err(refused(format!(
+                "it was written on {}; an order is good for {} days",
+                o.at,
+                crate::order::ORDER_DAYS_MAX
+            )));
         }
         let signers = order.signers(&enrolment.custodians);
         if signers.len() < enrolment.quorum {
             let who: Vec<&str> = signers.iter().map(|c| c.name.as_str()).collect();
             let who = if who.is_empty() { "none".to_owned() } else { who.join(", ") };
-            return Err(refused(format!("{} custodians must sign it; those who did: {who}", enrolment.quorum)));
+            return Err(refused(format!(
+                "{} custodians must sign it; those who did: {who}",
+                enrolment.quorum
+            )));
         }
         match &o.decision {
             Decision::Policy { policy } => policy.check()?,
@@ -145,8 +166,9 @@ impl State {
         Ok(o)
     }
 
-    /// Takes an event in. What a signer may not say is passed over, and answered as text. `at` is when the store took the event
-    /// in, for those who push: their own word on time counts for nothing.
+    /// Takes an event in. What a signer may not say is passed over, and answered as text. `at` is
+    /// when the store took the event in, for those who push: their own word on time counts for
+    /// nothing.
     pub(crate) fn apply(&mut self, event: &Event, role: Role, at: Timestamp) -> Result<(), String> {
         let Some(event) = &self.cautious(event, role, at)? else { return Ok(()) };
         if role == Role::Vault {
@@ -161,9 +183,17 @@ impl State {
                 self.enrolment = Some((**e).clone());
             }
             Event::Arrived { path, version, size_bytes, until, at } => {
-                let new = Object { version: version.clone(), size_bytes: *size_bytes, until: *until, at: *at, session: 0, stray: false };
+                let new = Object {
+                    version: version.clone(),
+                    size_bytes: *size_bytes,
+                    until: *until,
+                    at: *at,
+                    session: 0,
+                    stray: false,
+                };
                 match self.objects.get_mut(path) {
-                    // The first version counts for good; one that was a stray may arrive again, named this time.
+                    // The first version counts for good; one that was a stray may arrive again,
+                    // named this time.
                     Some(there) if there.version == *version => {
                         there.until = there.until.max(*until);
                         if there.stray {
@@ -194,12 +224,19 @@ impl State {
                 let session = self.next_session();
                 let left: BTreeSet<&String> = left.iter().collect();
                 let (mut objects, mut bytes) = (0, 0);
-                for (_, o) in self.objects.iter_mut().filter(|(p, o)| o.session == 0 && !o.stray && !left.contains(p)) {
+                for (_, o) in self
+                    .objects
+                    .iter_mut()
+                    .filter(|(p, o)| o.session == 0 && !o.stray && !left.contains(p))
+                {
                     o.session = session;
                     objects += 1;
                     bytes += o.size_bytes;
                 }
-                self.sessions.insert(session, SessionInfo { at: *at, snapshots: snapshots.clone(), objects, bytes });
+                self.sessions.insert(
+                    session,
+                    SessionInfo { at: *at, snapshots: snapshots.clone(), objects, bytes },
+                );
             }
             Event::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
             Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
@@ -210,7 +247,9 @@ impl State {
                 }
             }
             Event::Ordered(order) => self.carry_out(order, at).map_err(|e| e.to_string())?,
-            Event::Frozen { at, why } => self.frozen.extend((!self.frozen.contains_key(why)).then(|| (why.clone(), *at))),
+            Event::Frozen { at, why } => {
+                self.frozen.extend((!self.frozen.contains_key(why)).then(|| (why.clone(), *at)))
+            }
             Event::Alarm { at, kind, text } => {
                 self.alarms.push((*at, kind.clone(), text.clone()));
                 if self.alarms.len() > ALARMS_MAX {
@@ -222,23 +261,34 @@ impl State {
         Ok(())
     }
 
-    /// What is believed of an event: who pushes may only add and extend, and says nothing of when or for how long.
+    /// What is believed of an event: who pushes may only add and extend, and says nothing of when
+    /// or for how long.
     fn cautious(&self, event: &Event, role: Role, at: Timestamp) -> Result<Option<Event>, String> {
         if role == Role::Vault {
             return Ok(Some(event.clone()));
         }
         Ok(Some(match event {
-            Event::Arrived { path, .. } if path.strip_prefix("keys/").is_some_and(|k| !self.admits_key(k)) => {
+            Event::Arrived { path, .. }
+                if path.strip_prefix("keys/").is_some_and(|k| !self.admits_key(k)) =>
+            {
                 return Err("a key file comes from custodians alone".into());
             }
             Event::Arrived { .. } | Event::Renewed { .. } if role == Role::Own => event.clone(),
             Event::Arrived { path, version, size_bytes, until, .. } => {
                 let most = self.policy.with_surplus(self.policy.least(at));
-                Event::Arrived { path: path.clone(), version: version.clone(), size_bytes: *size_bytes, until: (*until).min(most), at }
+                Event::Arrived {
+                    path: path.clone(),
+                    version: version.clone(),
+                    size_bytes: *size_bytes,
+                    until: (*until).min(most),
+                    at,
+                }
             }
             // The vault makes locks long enough by itself, whatever is said of them.
             Event::Renewed { .. } => return Ok(None),
-            Event::Sealed { snapshots, left, .. } => Event::Sealed { session: 0, at, snapshots: snapshots.clone(), left: left.clone() },
+            Event::Sealed { snapshots, left, .. } => {
+                Event::Sealed { session: 0, at, snapshots: snapshots.clone(), left: left.clone() }
+            }
             Event::Stray { .. } => event.clone(),
             Event::Alarm { .. } | Event::Canary { .. } => return Ok(None),
             _ => return Err("who pushes may only add and extend".into()),
@@ -258,8 +308,15 @@ impl State {
                 self.hidden_sessions.retain(|s| !sessions.contains(s));
             }
             Decision::Thaw => {
-                // What was looked at does not freeze again by itself: the newest snapshot of that moment is remembered.
-                self.thawed = self.frozen.keys().filter_map(|why| Some((why.split_once(':')?.0.to_owned(), self.newest_snapshot()))).collect();
+                // What was looked at does not freeze again by itself: the newest snapshot of that
+                // moment is remembered.
+                self.thawed = self
+                    .frozen
+                    .keys()
+                    .filter_map(|why| {
+                        Some((why.split_once(':')?.0.to_owned(), self.newest_snapshot()))
+                    })
+                    .collect();
                 self.frozen.clear();
             }
             Decision::AdmitKey { key } => self.admitted.extend([key]),
@@ -286,7 +343,8 @@ impl State {
 
     /// Whether a key file may come in.
     pub fn admits_key(&self, name: &str) -> bool {
-        self.admitted.contains(name) || self.enrolment.as_ref().is_some_and(|e| e.card.keys.iter().any(|k| k == name))
+        self.admitted.contains(name)
+            || self.enrolment.as_ref().is_some_and(|e| e.card.keys.iter().any(|k| k == name))
     }
 
     /// The key that signs the school's manifests.

@@ -15,7 +15,8 @@ struct Row {
     several: bool,
 }
 
-/// What readers of a vault see, as a store that can only be read: sealed sessions up to a chosen one, by recorded version.
+/// What readers of a vault see, as a store that can only be read: sealed sessions up to a chosen
+/// one, by recorded version.
 pub struct VaultView {
     store: Arc<dyn LockedStore>,
     rows: BTreeMap<(Kind, String), Row>,
@@ -25,14 +26,16 @@ pub struct VaultView {
 impl VaultView {
     /// The view of sealed sessions up to `upto`, as the log tells it.
     ///
-    /// A hidden session hides its snapshots, and of what came with it all that no snapshot in sight reaches: later snapshots stand
-    /// on packs that came then, and stay whole.
+    /// A hidden session hides its snapshots, and of what came with it all that no snapshot in sight
+    /// reaches: later snapshots stand on packs that came then, and stay whole.
     pub fn of(holding: &Holding, upto: Option<u64>) -> Result<Self, Error> {
         let ledger = holding.ledger();
         let state = ledger.state();
         let newest = state.sessions.keys().next_back().copied().unwrap_or(0);
         if let Some(n) = upto.filter(|n| *n > newest) {
-            return Err(Error::Request(format!("there is no sealed session {n}; the newest is {newest}")));
+            return Err(Error::Request(format!(
+                "there is no sealed session {n}; the newest is {newest}"
+            )));
         }
         let last = upto.unwrap_or(u64::MAX);
         let in_sight: HashSet<String> = state
@@ -41,40 +44,62 @@ impl VaultView {
             .map(|(_, _, s)| format!("snapshots/{}", s.snapshot))
             .filter(|p| !state.hidden.contains(p))
             .collect();
-        let reached = if state.hidden_sessions.is_empty() { HashSet::new() } else { holding.reach(&in_sight)? };
+        let reached = if state.hidden_sessions.is_empty() {
+            HashSet::new()
+        } else {
+            holding.reach(&in_sight)?
+        };
         let kept = |p: &str| p == "config" || p.starts_with("keys/") || reached.contains(p);
-        let rows = state.objects.iter().filter(|(p, o)| state.is_seen(p, last) && (!state.hidden_sessions.contains(&o.session) || kept(p)));
+        let rows = state.objects.iter().filter(|(p, o)| {
+            state.is_seen(p, last) && (!state.hidden_sessions.contains(&o.session) || kept(p))
+        });
         let rows = rows
             .filter_map(|(p, o)| {
-                key_of(p).map(|k| ((k.kind(), k.name().to_owned()), Row { version: o.version.clone(), size_bytes: o.size_bytes, several: false }))
+                key_of(p).map(|k| {
+                    (
+                        (k.kind(), k.name().to_owned()),
+                        Row {
+                            version: o.version.clone(),
+                            size_bytes: o.size_bytes,
+                            several: false,
+                        },
+                    )
+                })
             })
             .collect();
-        let name = upto.map_or_else(|| ledger.store().location(), |n| format!("{}@{n}", ledger.store().location()));
+        let name = upto.map_or_else(
+            || ledger.store().location(),
+            |n| format!("{}@{n}", ledger.store().location()),
+        );
         Ok(Self { store: ledger.store().clone(), rows, name })
     }
 
-    /// The view of somebody who has nothing but the vault: whatever lies there, by whomever, hidden or not, the oldest version of a
-    /// name first and any other whose bytes fit. Who reads holds every object against its own name, and takes what manifests name
-    /// that the repository's key signed. With `upto`, only what the log says came in sessions up to that one: a hint, since
+    /// The view of somebody who has nothing but the vault: whatever lies there, by whomever, hidden
+    /// or not, the oldest version of a name first and any other whose bytes fit. Who reads holds
+    /// every object against its own name, and takes what manifests name that the repository's key
+    /// signed. With `upto`, only what the log says came in sessions up to that one: a hint, since
     /// nobody vouches for the log here.
     pub fn as_found(store: Arc<dyn LockedStore>, upto: Option<u64>) -> Result<Self, Error> {
         let mut rows: BTreeMap<(Kind, String), Row> = BTreeMap::new();
         let mut found: Vec<_> = store.survey("")?.into_iter().filter(|r| !r.marker).collect();
-        found.sort_by(|a, b| a.path.cmp(&b.path).then(a.modified.cmp(&b.modified)).then(a.latest.cmp(&b.latest)));
+        found.sort_by(|a, b| {
+            a.path.cmp(&b.path).then(a.modified.cmp(&b.modified)).then(a.latest.cmp(&b.latest))
+        });
         for row in found {
             let Some(k) = key_of(&row.path) else { continue };
-            rows.entry((k.kind(), k.name().to_owned())).and_modify(|r| r.several = true).or_insert(Row {
-                version: row.version,
-                size_bytes: row.size_bytes,
-                several: false,
-            });
+            rows.entry((k.kind(), k.name().to_owned())).and_modify(|r| r.several = true).or_insert(
+                Row { version: row.version, size_bytes: row.size_bytes, several: false },
+            );
         }
         if let Some(last) = upto {
             let ledger = Ledger::open(store.clone(), None, &Trust::AsFound, None)?;
             let state = ledger.state();
             let newest = state.sessions.keys().next_back().copied().unwrap_or(0);
             if last > newest {
-                return Err(Error::Request(format!("there is no sealed session {last}; the newest that the vault's log tells of is {newest}")));
+                return Err(Error::Request(format!(
+                    "there is no sealed session {last}; the newest that the vault's log tells of \
+                     is {newest}"
+                )));
             }
             rows.retain(|(kind, name), _| {
                 let path = Key::new(*kind, name).map(|k| path_of(&k)).unwrap_or_default();
@@ -95,11 +120,18 @@ impl VaultView {
     }
 
     fn row(&self, key: &Key) -> Result<&Row, StoreError> {
-        self.rows.get(&(key.kind(), key.name().to_owned())).ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.name.clone() })
+        self.rows.get(&(key.kind(), key.name().to_owned())).ok_or_else(|| StoreError::NotFound {
+            key: key.to_string(),
+            location: self.name.clone(),
+        })
     }
 
     fn refused(&self, action: String) -> StoreError {
-        StoreError::Refused { location: self.name.clone(), action, why: "a view of a vault is there to be read".into() }
+        StoreError::Refused {
+            location: self.name.clone(),
+            action,
+            why: "a view of a vault is there to be read".into(),
+        }
     }
 }
 
@@ -126,7 +158,12 @@ impl Store for VaultView {
             return first;
         }
         // Whatever else lies under this name is as good, when its bytes are the right ones.
-        for row in self.store.survey(&path)?.into_iter().filter(|r| r.path == path && !r.marker && r.version != *version) {
+        for row in self
+            .store
+            .survey(&path)?
+            .into_iter()
+            .filter(|r| r.path == path && !r.marker && r.version != *version)
+        {
             if let Ok(bytes) = self.store.fetch(&path, &row.version, None)
                 && key.kind() != Kind::Config
                 && key.names_its_bytes(&bytes)
@@ -135,7 +172,11 @@ impl Store for VaultView {
             }
         }
         match first {
-            Ok(_) => Err(StoreError::Damaged { key: key.to_string(), location: self.name.clone(), why: "its bytes are not those that its name says".into() }),
+            Ok(_) => Err(StoreError::Damaged {
+                key: key.to_string(),
+                location: self.name.clone(),
+                why: "its bytes are not those that its name says".into(),
+            }),
             Err(e) => Err(e),
         }
     }
@@ -145,9 +186,15 @@ impl Store for VaultView {
         if row.several {
             // A part cannot be held against the name: the whole can.
             let bytes = self.get(key)?;
-            let part = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok()).filter(|(a, b)| a <= b && *b <= bytes.len());
-            let short =
-                || StoreError::Damaged { key: key.to_string(), location: self.name.clone(), why: "it ends before the bytes that were asked for".into() };
+            let part = usize::try_from(range.start)
+                .ok()
+                .zip(usize::try_from(range.end).ok())
+                .filter(|(a, b)| a <= b && *b <= bytes.len());
+            let short = || StoreError::Damaged {
+                key: key.to_string(),
+                location: self.name.clone(),
+                why: "it ends before the bytes that were asked for".into(),
+            };
             return part.map(|(a, b)| bytes.slice(a..b)).ok_or_else(short);
         }
         self.store.fetch(&path_of(key), &row.version, Some(range))
@@ -159,7 +206,9 @@ impl Store for VaultView {
 
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
         let rows = self.rows.iter().filter(|((k, _), _)| *k == kind);
-        Ok(rows.map(|((_, name), r)| Entry { name: name.clone(), size_bytes: r.size_bytes }).collect())
+        Ok(rows
+            .map(|((_, name), r)| Entry { name: name.clone(), size_bytes: r.size_bytes })
+            .collect())
     }
 
     fn replace(&self, key: &Key, _: &[u8]) -> Result<(), StoreError> {

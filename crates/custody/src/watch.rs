@@ -19,17 +19,27 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
     }
     let today = state.snapshots().filter(|(_, at, _)| days(*at) == 0).count();
     if today > policy.snapshots_a_day_max as usize {
-        out.push(("flood", format!("{today} snapshots came within a day; {} is the most that the policy expects", policy.snapshots_a_day_max)));
+        out.push((
+            "flood",
+            format!(
+                "{today} snapshots came within a day; {} is the most that the policy expects",
+                policy.snapshots_a_day_max
+            ),
+        ));
     }
     if let Some((number, last)) = state.sessions.iter().next_back()
         && days(last.at) == 0
     {
         let before: u64 = state.sessions.range(..number).map(|(_, s)| s.bytes).sum();
-        if before > 0 && last.bytes > policy.growth_bytes_free && last.bytes / (before / 100).max(1) > u64::from(policy.growth_percent_max) {
+        if before > 0
+            && last.bytes > policy.growth_bytes_free
+            && last.bytes / (before / 100).max(1) > u64::from(policy.growth_percent_max)
+        {
             out.push((
                 "flood",
                 format!(
-                    "session {number} brought {} bytes where {before} were held: {} % is the most that the policy expects",
+                    "session {number} brought {} bytes where {before} were held: {} % is the most \
+                     that the policy expects",
                     last.bytes, policy.growth_percent_max
                 ),
             ));
@@ -38,16 +48,21 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
     let chain = holding.chain();
     let published: Vec<&crate::Sealed> = state.snapshots().map(|(_, _, s)| s).collect();
     // A full manifest says what copy 2 is now; the one published before it says what it was.
-    if let Some(n) = published.iter().rposition(|s| chain.get(&s.manifest).is_some_and(|m| m.previous.is_none()))
+    if let Some(n) =
+        published.iter().rposition(|s| chain.get(&s.manifest).is_some_and(|m| m.previous.is_none()))
         && let Some(before) = n.checked_sub(1).and_then(|n| published.get(n))
     {
-        let (was, is) = (chain.packs_of(&before.manifest).len(), chain.packs_of(&published[n].manifest).len());
+        let (was, is) =
+            (chain.packs_of(&before.manifest).len(), chain.packs_of(&published[n].manifest).len());
         if was > 0 && is * 100 < was * policy.shrink_percent_min as usize {
             out.push(("shrinks", format!("copy 2 names {is} packs where it named {was}")));
         }
     }
     if let Some(s) = published.last().filter(|s| !s.clean) {
-        out.push(("verdict", format!("the newest snapshot, {:.8}, is not called clean", s.snapshot)));
+        out.push((
+            "verdict",
+            format!("the newest snapshot, {:.8}, is not called clean", s.snapshot),
+        ));
     }
     // What custodians looked at does not freeze again while nothing is newer.
     let newest = state.newest_snapshot();
@@ -55,17 +70,30 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
     out
 }
 
-/// Freezes expiry for what looks wrong and is not frozen for yet; answers what is new. Custodians alone thaw.
-pub fn freeze(holding: &mut Holding, found: &[Suspicion], now: Timestamp) -> Result<Vec<Suspicion>, Error> {
+/// Freezes expiry for what looks wrong and is not frozen for yet; answers what is new. Custodians
+/// alone thaw.
+pub fn freeze(
+    holding: &mut Holding,
+    found: &[Suspicion],
+    now: Timestamp,
+) -> Result<Vec<Suspicion>, Error> {
     let frozen = &holding.ledger().state().frozen;
-    let new: Vec<Suspicion> = found.iter().filter(|(code, _)| !frozen.keys().any(|why| why.starts_with(&format!("{code}:")))).cloned().collect();
+    let new: Vec<Suspicion> = found
+        .iter()
+        .filter(|(code, _)| !frozen.keys().any(|why| why.starts_with(&format!("{code}:"))))
+        .cloned()
+        .collect();
     if new.is_empty() {
         return Ok(new);
     }
     let mut events = Vec::new();
     for (code, text) in &new {
         events.push(Event::Frozen { at: now, why: format!("{code}: {text}") });
-        events.push(Event::Alarm { at: now, kind: (*code).to_owned(), text: format!("{text}; nothing is freed until custodians say so") });
+        events.push(Event::Alarm {
+            at: now,
+            kind: (*code).to_owned(),
+            text: format!("{text}; nothing is freed until custodians say so"),
+        });
     }
     holding.ledger_mut().append(events, now)?;
     Ok(new)

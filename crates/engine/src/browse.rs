@@ -1,4 +1,5 @@
-//! Looking into snapshots: search, and the history of one item. All from directories alone; no content is read.
+//! Looking into snapshots: search, and the history of one item. All from directories alone; no
+//! content is read.
 
 use crate::{Error, layout};
 use rayon::prelude::*;
@@ -63,7 +64,8 @@ impl Query {
     fn fits(&self, path: &str, node: &Node, facts: Option<&Facts>) -> bool {
         let real = facts.and_then(|f| f.name.as_deref()).unwrap_or(&node.name);
         let from = facts.and_then(|f| f.from.as_deref()).unwrap_or_default();
-        let verdict = facts.and_then(|f| f.judgement.as_ref()).map_or(Verdict::Clean, |j| j.verdict);
+        let verdict =
+            facts.and_then(|f| f.judgement.as_ref()).map_or(Verdict::Clean, |j| j.verdict);
         self.text.as_ref().is_none_or(|t| holds(path, t) || holds(real, t) || holds(from, t))
             && self.pattern.as_ref().is_none_or(|p| p.is_match(path))
             && self.subject.as_ref().is_none_or(|t| holds(real, t))
@@ -76,9 +78,15 @@ impl Query {
     }
 }
 
-/// Searches snapshots in the order given (newest first, to be told the newest snapshot of each version). `report` says
-/// whether to go on. A directory that stood in an earlier one as it is costs nothing.
-pub fn find(repo: &Repository, snapshots: &[(Id, Snapshot)], query: &Query, report: &mut dyn FnMut(Hit) -> bool) -> Result<(), Error> {
+/// Searches snapshots in the order given (newest first, to be told the newest snapshot of each
+/// version). `report` says whether to go on. A directory that stood in an earlier one as it is
+/// costs nothing.
+pub fn find(
+    repo: &Repository,
+    snapshots: &[(Id, Snapshot)],
+    query: &Query,
+    report: &mut dyn FnMut(Hit) -> bool,
+) -> Result<(), Error> {
     let lower = |t: &Option<String>| t.as_ref().map(|t| t.to_lowercase());
     let query = Query {
         text: lower(&query.text),
@@ -88,9 +96,12 @@ pub fn find(repo: &Repository, snapshots: &[(Id, Snapshot)], query: &Query, repo
         pattern: query.pattern.clone(),
         ..*query
     };
-    let mut search = Search { repo, query: &query, trees: HashSet::new(), told: HashSet::new(), report };
+    let mut search =
+        Search { repo, query: &query, trees: HashSet::new(), told: HashSet::new(), report };
     for (id, snapshot) in snapshots {
-        if search.trees.insert((snapshot.tree, String::new())) && !search.dir(id, query.look(repo, id, &snapshot.tree, "")?)? {
+        if search.trees.insert((snapshot.tree, String::new()))
+            && !search.dir(id, query.look(repo, id, &snapshot.tree, "")?)?
+        {
             break;
         }
     }
@@ -108,12 +119,20 @@ enum Entry {
 
 impl Query {
     /// Looks through one directory.
-    fn look(&self, repo: &Repository, snapshot: &Id, tree: &Id, base: &str) -> Result<Vec<Entry>, Error> {
+    fn look(
+        &self,
+        repo: &Repository,
+        snapshot: &Id,
+        tree: &Id,
+        base: &str,
+    ) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::new();
         for node in repo.read_tree(tree)? {
             let path = format!("{base}/{}", node.name);
             let below = &self.below;
-            let inside = below.is_empty() || path == *below || path.strip_prefix(below.as_str()).is_some_and(|r| r.starts_with('/'));
+            let inside = below.is_empty()
+                || path == *below
+                || path.strip_prefix(below.as_str()).is_some_and(|r| r.starts_with('/'));
             if let NodeKind::Dir { subtree } = node.kind {
                 if inside || below.strip_prefix(path.as_str()).is_some_and(|r| r.starts_with('/')) {
                     entries.push(Entry::Dir { path, tree: subtree });
@@ -125,7 +144,11 @@ impl Query {
             }
             let facts = node.facts()?;
             // Records and attachments beside a message go with it.
-            if facts.as_ref().is_some_and(|f| matches!(f.kind, ItemKind::MessageRecord | ItemKind::Attachment)) || node.name == layout::PENDING {
+            if facts
+                .as_ref()
+                .is_some_and(|f| matches!(f.kind, ItemKind::MessageRecord | ItemKind::Attachment))
+                || node.name == layout::PENDING
+            {
                 continue;
             }
             if self.fits(&path, &node, facts.as_ref()) {
@@ -165,7 +188,9 @@ impl Search<'_> {
                     if !ahead.contains_key(path) {
                         ahead = self.look_ahead(snapshot, &entries[n..]);
                     }
-                    let below = ahead.remove(path).unwrap_or_else(|| self.query.look(self.repo, snapshot, tree, path))?;
+                    let below = ahead
+                        .remove(path)
+                        .unwrap_or_else(|| self.query.look(self.repo, snapshot, tree, path))?;
                     self.trees.insert((*tree, path.clone()));
                     if !self.dir(snapshot, below)? {
                         return Ok(false);
@@ -173,7 +198,9 @@ impl Search<'_> {
                 }
                 // The same content at the same place is told once.
                 Entry::Hit { hit, content } => {
-                    if self.told.insert((hit.path.clone(), content.clone())) && !(self.report)(hit.clone()) {
+                    if self.told.insert((hit.path.clone(), content.clone()))
+                        && !(self.report)(hit.clone())
+                    {
                         return Ok(false);
                     }
                 }
@@ -183,16 +210,24 @@ impl Search<'_> {
     }
 
     /// The next few directories among `entries` that were not looked through before, on all cores.
-    fn look_ahead(&self, snapshot: &Id, entries: &[Entry]) -> HashMap<String, Result<Vec<Entry>, Error>> {
+    fn look_ahead(
+        &self,
+        snapshot: &Id,
+        entries: &[Entry],
+    ) -> HashMap<String, Result<Vec<Entry>, Error>> {
         let next: Vec<(&Id, &String)> = entries
             .iter()
             .filter_map(|entry| match entry {
-                Entry::Dir { path, tree } if !self.trees.contains(&(*tree, path.clone())) => Some((tree, path)),
+                Entry::Dir { path, tree } if !self.trees.contains(&(*tree, path.clone())) => {
+                    Some((tree, path))
+                }
                 _ => None,
             })
             .take(AHEAD)
             .collect();
-        next.into_par_iter().map(|(tree, path)| (path.clone(), self.query.look(self.repo, snapshot, tree, path))).collect()
+        next.into_par_iter()
+            .map(|(tree, path)| (path.clone(), self.query.look(self.repo, snapshot, tree, path)))
+            .collect()
     }
 }
 
@@ -233,13 +268,21 @@ pub struct Event {
     pub verdict: Option<Verdict>,
 }
 
-/// The life of the item that stands at `path` in the newest snapshot that has something there; oldest step first.
-/// `snapshots` come oldest first. The cost follows what differs between them.
-pub fn history(repo: &Repository, snapshots: &[(Id, Snapshot)], path: &str) -> Result<Vec<Event>, Error> {
+/// The life of the item that stands at `path` in the newest snapshot that has something there;
+/// oldest step first. `snapshots` come oldest first. The cost follows what differs between them.
+pub fn history(
+    repo: &Repository,
+    snapshots: &[(Id, Snapshot)],
+    path: &str,
+) -> Result<Vec<Event>, Error> {
     let mut found = None;
     for (_, snapshot) in snapshots.iter().rev() {
         match repo.node_at(&snapshot.tree, path) {
-            Ok(node) if node.is_dir() => return Err(Error::Request(format!("{path} is a folder; history follows one item"))),
+            Ok(node) if node.is_dir() => {
+                return Err(Error::Request(format!(
+                    "{path} is a folder; history follows one item"
+                )));
+            }
             Ok(node) => {
                 found = Some(node);
                 break;
@@ -248,7 +291,9 @@ pub fn history(repo: &Repository, snapshots: &[(Id, Snapshot)], path: &str) -> R
             Err(e) => return Err(e.into()),
         }
     }
-    let Some(node) = found else { return Err(Error::Request(format!("no snapshot has anything at {path}"))) };
+    let Some(node) = found else {
+        return Err(Error::Request(format!("no snapshot has anything at {path}")));
+    };
     let (id, kind) = match node.facts()? {
         Some(f) => (Some(f.id), f.kind),
         None => (None, ItemKind::File),
@@ -260,8 +305,14 @@ pub fn history(repo: &Repository, snapshots: &[(Id, Snapshot)], path: &str) -> R
         let (mut now, mut gone) = (None, None);
         repo.diff(before.as_ref(), Some(&s.tree), "", &mut |at, change| {
             match change {
-                Change::Added(n) | Change::Modified { new: n, .. } if is_it(at, &n, path, id.as_ref(), kind)? => now = Some((at.to_owned(), n)),
-                Change::Removed(n) if is_it(at, &n, path, id.as_ref(), kind)? => gone = Some((at.to_owned(), n)),
+                Change::Added(n) | Change::Modified { new: n, .. }
+                    if is_it(at, &n, path, id.as_ref(), kind)? =>
+                {
+                    now = Some((at.to_owned(), n))
+                }
+                Change::Removed(n) if is_it(at, &n, path, id.as_ref(), kind)? => {
+                    gone = Some((at.to_owned(), n))
+                }
                 _ => {}
             }
             Ok(())
@@ -284,18 +335,33 @@ pub fn history(repo: &Repository, snapshots: &[(Id, Snapshot)], path: &str) -> R
             (None, None) => continue,
         };
         let verdict = node.facts()?.and_then(|f| f.judgement).map(|j| j.verdict);
-        events.push(Event { snapshot: *snapshot, time: s.time, step, path: at, size_bytes: node.size_bytes(), verdict });
+        events.push(Event {
+            snapshot: *snapshot,
+            time: s.time,
+            step,
+            path: at,
+            size_bytes: node.size_bytes(),
+            verdict,
+        });
     }
     Ok(events)
 }
 
 /// Whether a node is the item that is followed: by its id where it has one, else by its place.
-fn is_it(at: &str, node: &Node, path: &str, id: Option<&ItemId>, kind: ItemKind) -> Result<bool, strongroom_repository::Error> {
+fn is_it(
+    at: &str,
+    node: &Node,
+    path: &str,
+    id: Option<&ItemId>,
+    kind: ItemKind,
+) -> Result<bool, strongroom_repository::Error> {
     if node.is_dir() {
         return Ok(false);
     }
     match id {
-        Some(id) => Ok(node.facts()?.is_some_and(|f| f.id == *id && f.kind == kind && (kind != ItemKind::Version || at == path))),
+        Some(id) => Ok(node.facts()?.is_some_and(|f| {
+            f.id == *id && f.kind == kind && (kind != ItemKind::Version || at == path)
+        })),
         None => Ok(at == path),
     }
 }

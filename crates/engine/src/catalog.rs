@@ -1,5 +1,5 @@
-//! Where each item stands: from its id to the id above it and its name. A local cache, keyed by the snapshot that it
-//! describes, rebuilt from that snapshot's tree whenever they do not fit.
+//! Where each item stands: from its id to the id above it and its name. A local cache, keyed by the
+//! snapshot that it describes, rebuilt from that snapshot's tree whenever they do not fit.
 
 use crate::{Error, layout};
 use redb::{Database, ReadableDatabase, TableDefinition};
@@ -44,7 +44,11 @@ fn cache(e: impl std::fmt::Display) -> Error {
 
 impl Catalog {
     /// Opens the catalog of `base`, rebuilding it when it describes another snapshot.
-    pub(crate) fn open(path: &Path, repo: &Repository, base: Option<(&Id, &Id)>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        repo: &Repository,
+        base: Option<(&Id, &Id)>,
+    ) -> Result<Self, Error> {
         let open = || Database::builder().set_cache_size(CACHE_BYTES).create(path);
         let db = match open() {
             Ok(db) => db,
@@ -69,7 +73,8 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// A snapshot that holds the same items followed another: the catalog describes the new one, when it described the old.
+    /// A snapshot that holds the same items followed another: the catalog describes the new one,
+    /// when it described the old.
     pub(crate) fn moves_on(path: &Path, from: &Id, to: &Id) -> Result<(), Error> {
         if !path.exists() {
             return Ok(());
@@ -110,7 +115,9 @@ impl Catalog {
                     }
                     layout::DRIVES => {
                         for drive in repo.read_tree(&subtree)? {
-                            if let (NodeKind::Dir { subtree }, Some(facts)) = (&drive.kind, drive.facts()?) {
+                            if let (NodeKind::Dir { subtree }, Some(facts)) =
+                                (&drive.kind, drive.facts()?)
+                            {
                                 self.rebuild_drive(repo, subtree, &facts.id.0, "")?;
                             }
                         }
@@ -122,15 +129,28 @@ impl Catalog {
         Ok(())
     }
 
-    fn rebuild_mail(&self, repo: &Repository, tree: &Id, owner: &str, folder: &str, day: Option<&str>) -> Result<(), Error> {
+    fn rebuild_mail(
+        &self,
+        repo: &Repository,
+        tree: &Id,
+        owner: &str,
+        folder: &str,
+        day: Option<&str>,
+    ) -> Result<(), Error> {
         for node in repo.read_tree(tree)? {
             let facts = node.facts()?;
             match (&node.kind, facts) {
                 (NodeKind::Dir { subtree }, Some(Facts { kind: ItemKind::MailFolder, id, .. })) => {
-                    self.set(owner, &id.0, Place { parent: folder.to_owned(), name: node.name.clone() });
+                    self.set(
+                        owner,
+                        &id.0,
+                        Place { parent: folder.to_owned(), name: node.name.clone() },
+                    );
                     self.rebuild_mail(repo, subtree, owner, &id.0, None)?;
                 }
-                (NodeKind::Dir { subtree }, _) => self.rebuild_mail(repo, subtree, owner, folder, Some(&node.name))?,
+                (NodeKind::Dir { subtree }, _) => {
+                    self.rebuild_mail(repo, subtree, owner, folder, Some(&node.name))?
+                }
                 (NodeKind::File { .. }, Some(Facts { kind: ItemKind::Message, id, .. })) => {
                     let base = node.name.strip_suffix(".eml").unwrap_or(&node.name);
                     let name = format!("{}/{base}", day.unwrap_or_default());
@@ -142,13 +162,23 @@ impl Catalog {
         Ok(())
     }
 
-    fn rebuild_drive(&self, repo: &Repository, tree: &Id, owner: &str, parent: &str) -> Result<(), Error> {
+    fn rebuild_drive(
+        &self,
+        repo: &Repository,
+        tree: &Id,
+        owner: &str,
+        parent: &str,
+    ) -> Result<(), Error> {
         repo.each_entry(tree, &mut |node| {
             let Some(facts) = node.facts()? else { return Ok(()) };
             if !matches!(facts.kind, ItemKind::File | ItemKind::Folder) {
                 return Ok(());
             }
-            self.set(owner, &facts.id.0, Place { parent: parent.to_owned(), name: node.name.clone() });
+            self.set(
+                owner,
+                &facts.id.0,
+                Place { parent: parent.to_owned(), name: node.name.clone() },
+            );
             match &node.kind {
                 NodeKind::Dir { subtree } => self.rebuild_drive(repo, subtree, owner, &facts.id.0),
                 _ => Ok(()),
@@ -168,7 +198,11 @@ impl Catalog {
         let read = self.db.begin_read().map_err(cache)?;
         let table = read.open_table(PLACES).map_err(cache)?;
         let row = table.get(key.as_str()).map_err(cache)?;
-        Ok(row.and_then(|v| v.value().split_once('\u{0}').map(|(p, n)| Place { parent: p.to_owned(), name: n.to_owned() })))
+        Ok(row.and_then(|v| {
+            v.value()
+                .split_once('\u{0}')
+                .map(|(p, n)| Place { parent: p.to_owned(), name: n.to_owned() })
+        }))
     }
 
     pub(crate) fn set(&self, owner: &str, id: &str, place: Place) {
@@ -200,15 +234,17 @@ impl Catalog {
         self.write(Some(snapshot))
     }
 
-    /// Writes changes out when there are many, to keep memory flat. Until the next [`Catalog::save`] the catalog describes
-    /// no snapshot: whoever opens it after a crash rebuilds it.
+    /// Writes changes out when there are many, to keep memory flat. Until the next
+    /// [`Catalog::save`] the catalog describes no snapshot: whoever opens it after a crash rebuilds
+    /// it.
     pub(crate) fn relieve(&self) -> Result<(), Error> {
         let many = self.fresh().len() >= FRESH_MAX;
         if many { self.write(None) } else { Ok(()) }
     }
 
     fn write(&self, snapshot: Option<&str>) -> Result<(), Error> {
-        // Locked until the database has them: a reader in between would find the places of yesterday.
+        // Locked until the database has them: a reader in between would find the places of
+        // yesterday.
         let mut fresh = self.fresh();
         let mut rows: Vec<(&String, &Option<Place>)> = fresh.iter().collect();
         rows.sort_by_key(|(key, _)| *key);
@@ -217,7 +253,9 @@ impl Catalog {
             let mut table = write.open_table(PLACES).map_err(cache)?;
             for (key, place) in rows {
                 match place {
-                    Some(p) => table.insert(key.as_str(), format!("{}\u{0}{}", p.parent, p.name).as_str()).map(|_| ()),
+                    Some(p) => table
+                        .insert(key.as_str(), format!("{}\u{0}{}", p.parent, p.name).as_str())
+                        .map(|_| ()),
                     None => table.remove(key.as_str()).map(|_| ()),
                 }
                 .map_err(cache)?;

@@ -1,7 +1,8 @@
 //! Clean points: the newest state that nothing speaks against, of a tenant and of each item.
 //!
-//! A tenant's clean point is its newest snapshot with the tag `clean`. After an attack the items that it holds are taken
-//! as they stand there, but for those whose later version is clean beyond doubt: work that honest people did since.
+//! A tenant's clean point is its newest snapshot with the tag `clean`. After an attack the items
+//! that it holds are taken as they stand there, but for those whose later version is clean beyond
+//! doubt: work that honest people did since.
 
 use crate::Error;
 use std::collections::HashMap;
@@ -10,12 +11,20 @@ use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit};
 
 /// The newest snapshot of a tenant that counts: partial ones never do.
 pub fn latest(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.is_finished() && tenant.is_none_or(|t| s.hostname == t)))
+    Ok(repo
+        .snapshots()?
+        .into_iter()
+        .rfind(|(_, s)| s.is_finished() && tenant.is_none_or(|t| s.hostname == t)))
 }
 
 /// The tenant's clean point.
-pub fn clean_point(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.is_finished() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)))
+pub fn clean_point(
+    repo: &Repository,
+    tenant: Option<&str>,
+) -> Result<Option<(Id, Snapshot)>, Error> {
+    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| {
+        s.is_finished() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)
+    }))
 }
 
 /// A snapshot with its id.
@@ -43,20 +52,35 @@ pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<
         if !related {
             return Ok(Visit::Skip);
         }
-        let inside = under.is_empty() || path == under || path.strip_prefix(under).is_some_and(|r| r.starts_with('/'));
+        let inside = under.is_empty()
+            || path == under
+            || path.strip_prefix(under).is_some_and(|r| r.starts_with('/'));
         if let (true, false, Some(facts)) = (inside, node.is_dir(), node.facts()?)
             && matches!(facts.kind, ItemKind::Message | ItemKind::File)
         {
-            all.push(Chosen { path: path.to_owned(), node: node.clone(), facts, tree: snapshot.tree });
+            all.push(Chosen {
+                path: path.to_owned(),
+                node: node.clone(),
+                facts,
+                tree: snapshot.tree,
+            });
         }
         // Versions are found from their item.
-        Ok(if node.name.starts_with(".versions") || node.name.starts_with(".last-clean") { Visit::Skip } else { Visit::Enter })
+        Ok(if node.name.starts_with(".versions") || node.name.starts_with(".last-clean") {
+            Visit::Skip
+        } else {
+            Visit::Enter
+        })
     })?;
     Ok(all)
 }
 
 /// The newest clean version of every item: see the module's words.
-pub fn clean_items(repo: &Repository, tenant: Option<&str>, under: &str) -> Result<(Option<Point>, Vec<Chosen>), Error> {
+pub fn clean_items(
+    repo: &Repository,
+    tenant: Option<&str>,
+    under: &str,
+) -> Result<(Option<Point>, Vec<Chosen>), Error> {
     let Some((id, clean)) = clean_point(repo, tenant)? else { return Ok((None, Vec::new())) };
     let mut chosen = items(repo, &clean, under)?;
     for c in &mut chosen {
@@ -70,10 +94,13 @@ pub fn clean_items(repo: &Repository, tenant: Option<&str>, under: &str) -> Resu
     let Some((_, latest)) = latest(repo, tenant)?.filter(|(l, _)| *l != id) else {
         return Ok((Some((id, clean)), chosen));
     };
-    let at: HashMap<(ItemKind, ItemId), usize> = chosen.iter().enumerate().map(|(n, c)| ((c.facts.kind, c.facts.id.clone()), n)).collect();
+    let at: HashMap<(ItemKind, ItemId), usize> =
+        chosen.iter().enumerate().map(|(n, c)| ((c.facts.kind, c.facts.id.clone()), n)).collect();
     for later in items(repo, &latest, under)? {
         let clean_now = match later.facts.kind {
-            ItemKind::File => later.facts.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Clean),
+            ItemKind::File => {
+                later.facts.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Clean)
+            }
             _ => true,
         };
         if !clean_now {
@@ -93,11 +120,15 @@ pub fn clean_items(repo: &Repository, tenant: Option<&str>, under: &str) -> Resu
 fn last_clean(repo: &Repository, snapshot: &Snapshot, c: &Chosen) -> Result<Option<Node>, Error> {
     // /drives/<user>/<drive>/…
     let mut parts = c.path.split('/').skip(1);
-    let (Some(a), Some(b), Some(d)) = (parts.next(), parts.next(), parts.next()) else { return Ok(None) };
+    let (Some(a), Some(b), Some(d)) = (parts.next(), parts.next(), parts.next()) else {
+        return Ok(None);
+    };
     let dir = format!("/{a}/{b}/{d}/.last-clean/{}", c.facts.id.0);
     let Ok(node) = repo.node_at(&snapshot.tree, &dir) else { return Ok(None) };
     match node.kind {
-        strongroom_repository::NodeKind::Dir { subtree } => Ok(repo.read_tree(&subtree)?.into_iter().next()),
+        strongroom_repository::NodeKind::Dir { subtree } => {
+            Ok(repo.read_tree(&subtree)?.into_iter().next())
+        }
         _ => Ok(None),
     }
 }

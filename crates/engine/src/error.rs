@@ -14,7 +14,10 @@ pub enum Error {
     #[error(transparent)]
     Graph(#[from] strongroom_sources::Error),
     /// The local cache cannot be used.
-    #[error("the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds it")]
+    #[error(
+        "the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds \
+         it"
+    )]
     Cache(String),
     /// A stored record cannot be read.
     #[error(transparent)]

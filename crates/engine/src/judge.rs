@@ -1,7 +1,9 @@
-//! What the bytes say: the verdict on one version of one file, alone and against its last clean version.
+//! What the bytes say: the verdict on one version of one file, alone and against its last clean
+//! version.
 //!
-//! Rules are few and each gives a [`Reason`]. A file that was odd from the first day (a password, a broken zip, a fuzzed
-//! fixture) is not suspicious for being odd; what counts is what an honest change does not do.
+//! Rules are few and each gives a [`Reason`]. A file that was odd from the first day (a password, a
+//! broken zip, a fuzzed fixture) is not suspicious for being odd; what counts is what an honest
+//! change does not do.
 
 mod format;
 
@@ -18,8 +20,12 @@ pub struct Content<'a> {
 }
 
 /// Extensions that are added behind the real one by honest programs.
-const HONEST_TAILS: &[&str] = &["bak", "old", "tmp", "orig", "backup", "gpg", "asc", "sig", "part", "p7m", "pgp", "age", "sha256", "md5", "1", "2"];
-/// Extensions that ransomware is known to use (public lists of the last ten years, the frequent ones).
+const HONEST_TAILS: &[&str] = &[
+    "bak", "old", "tmp", "orig", "backup", "gpg", "asc", "sig", "part", "p7m", "pgp", "age",
+    "sha256", "md5", "1", "2",
+];
+/// Extensions that ransomware is known to use (public lists of the last ten years, the frequent
+/// ones).
 const KNOWN_TAILS: &[&str] = &[
     "locked",
     "encrypted",
@@ -83,7 +89,10 @@ pub fn judge(new: Content<'_>, before: Option<Content<'_>>) -> Judgement {
     }
     // What the name promises: the last extension, or the one before an added one.
     let promised = expected(new.name).or_else(|| expected(stem(new.name)?));
-    if now.is_none() && random && (promised.is_some() || j.reasons.contains(&Reason::KnownExtension)) {
+    if now.is_none()
+        && random
+        && (promised.is_some() || j.reasons.contains(&Reason::KnownExtension))
+    {
         j.raise(Verdict::Encrypted, Reason::RandomInsteadOfFormat);
     }
     if let Some(before) = before.filter(|b| !b.bytes.is_empty() && !new.bytes.is_empty()) {
@@ -108,21 +117,40 @@ fn judge_name(j: &mut Judgement, new: Content<'_>, before: Option<Content<'_>>) 
     }
 }
 
-fn judge_change(j: &mut Judgement, new: Content<'_>, before: Content<'_>, now: Option<Format>, random: bool) {
+fn judge_change(
+    j: &mut Judgement,
+    new: Content<'_>,
+    before: Content<'_>,
+    now: Option<Format>,
+    random: bool,
+) {
     let was = format_of(before.bytes);
     if now.is_none() && random && (was.is_some() || !is_random(before.bytes)) {
-        j.raise(Verdict::Encrypted, if was == Some(Format::Text) { Reason::TextLost } else { Reason::StructureLost });
+        j.raise(
+            Verdict::Encrypted,
+            if was == Some(Format::Text) { Reason::TextLost } else { Reason::StructureLost },
+        );
         return;
     }
     // Encryption keeps the length, or adds a little; anything else is another document.
-    if new.bytes.len() * 10 < before.bytes.len() * 9 || new.bytes.len() > before.bytes.len() * 2 + 4096 {
+    if new.bytes.len() * 10 < before.bytes.len() * 9
+        || new.bytes.len() > before.bytes.len() * 2 + 4096
+    {
         return;
     }
-    if was == Some(Format::Text) && now.is_none() && text_is_lost(new.bytes) && (new.bytes.len() < 2048 || random_share(new.bytes) > 0.2) {
+    if was == Some(Format::Text)
+        && now.is_none()
+        && text_is_lost(new.bytes)
+        && (new.bytes.len() < 2048 || random_share(new.bytes) > 0.2)
+    {
         j.raise(Verdict::Encrypted, Reason::TextLost);
         return;
     }
-    if was.is_some() && was == now && structure_holds(before.bytes) == Some(true) && structure_holds(new.bytes) == Some(false) {
+    if was.is_some()
+        && was == now
+        && structure_holds(before.bytes) == Some(true)
+        && structure_holds(new.bytes) == Some(false)
+    {
         j.raise(Verdict::Encrypted, Reason::StructureLost);
         return;
     }
@@ -132,10 +160,14 @@ fn judge_change(j: &mut Judgement, new: Content<'_>, before: Content<'_>, now: O
     }
     if let Some(share) = overwritten_in_place(new.bytes, before.bytes) {
         let certain = was.is_some() || share.was_orderly;
-        j.raise(if certain { Verdict::Encrypted } else { Verdict::Suspicious }, Reason::RandomBlocksInPlace);
+        j.raise(
+            if certain { Verdict::Encrypted } else { Verdict::Suspicious },
+            Reason::RandomBlocksInPlace,
+        );
         return;
     }
-    if was.is_some() && now.is_none() && random_share(new.bytes) > random_share(before.bytes) + 0.25 {
+    if was.is_some() && now.is_none() && random_share(new.bytes) > random_share(before.bytes) + 0.25
+    {
         j.raise(Verdict::Encrypted, Reason::EntropyJump);
     }
 }
@@ -145,15 +177,17 @@ struct InPlace {
     was_orderly: bool,
 }
 
-/// Whether `new` is `before` with some stretches overwritten by random bytes: what intermittent encryption does, and no
-/// editor. The length is the same, or a little longer at the end (a wrapped key).
+/// Whether `new` is `before` with some stretches overwritten by random bytes: what intermittent
+/// encryption does, and no editor. The length is the same, or a little longer at the end (a wrapped
+/// key).
 fn overwritten_in_place(new: &[u8], before: &[u8]) -> Option<InPlace> {
     const TAIL_MAX: usize = 64 * 1024;
     const UNIT: usize = 16;
     if new.len() < before.len() || new.len() - before.len() > TAIL_MAX || before.len() < 2 * UNIT {
         return None;
     }
-    let (mut fresh, mut gone, mut kept, mut kept_behind) = (Vec::new(), Vec::new(), 0_usize, 0_usize);
+    let (mut fresh, mut gone, mut kept, mut kept_behind) =
+        (Vec::new(), Vec::new(), 0_usize, 0_usize);
     for (a, b) in before.chunks(UNIT).zip(new.chunks(UNIT)) {
         if a == b {
             kept += a.len();
@@ -164,7 +198,8 @@ fn overwritten_in_place(new: &[u8], before: &[u8]) -> Option<InPlace> {
             fresh.extend_from_slice(&b[..n]);
         }
     }
-    // Something of the old file must stand where it stood; a file that is new throughout is judged by its form.
+    // Something of the old file must stand where it stood; a file that is new throughout is judged
+    // by its form.
     if kept * 50 < before.len() || fresh.len() < UNIT {
         return None;
     }
@@ -173,13 +208,15 @@ fn overwritten_in_place(new: &[u8], before: &[u8]) -> Option<InPlace> {
         return (is_text(&gone) && text_is_lost(&fresh)).then_some(InPlace { was_orderly: true });
     }
     let was_orderly = !is_random(&gone);
-    // Only the head stayed: compressed formats look alike after any edit, so the old bytes must have been orderly.
+    // Only the head stayed: compressed formats look alike after any edit, so the old bytes must
+    // have been orderly.
     let interleaved = kept_behind * 20 >= before.len();
     (is_random(&fresh) && (interleaved || was_orderly)).then_some(InPlace { was_orderly })
 }
 
-/// Chi-square over the byte histogram against the even distribution: 255 degrees of freedom, mean 255, deviation 22.6.
-/// Six deviations let one random file in a billion pass as orderly; compressed data of some KiB lies far above.
+/// Chi-square over the byte histogram against the even distribution: 255 degrees of freedom, mean
+/// 255, deviation 22.6. Six deviations let one random file in a billion pass as orderly; compressed
+/// data of some KiB lies far above.
 fn is_random(bytes: &[u8]) -> bool {
     if bytes.len() < 256 {
         return false;
@@ -202,11 +239,15 @@ fn random_share(bytes: &[u8]) -> f64 {
     blocks.iter().filter(|b| is_random(b)).count() as f64 / blocks.len() as f64
 }
 
-/// Bytes that no encoding of text gives: control characters, or half of them beyond ASCII without being UTF-8.
+/// Bytes that no encoding of text gives: control characters, or half of them beyond ASCII without
+/// being UTF-8.
 fn text_is_lost(bytes: &[u8]) -> bool {
-    let control = bytes.iter().filter(|b| **b < 32 && !matches!(b, b'\t' | b'\n' | b'\r' | 12 | 27)).count();
+    let control =
+        bytes.iter().filter(|b| **b < 32 && !matches!(b, b'\t' | b'\n' | b'\r' | 12 | 27)).count();
     let high = bytes.iter().filter(|b| **b >= 128).count();
-    !is_text(bytes) && (control * 25 > bytes.len() || (high * 4 > bytes.len() && std::str::from_utf8(bytes).is_err()))
+    !is_text(bytes)
+        && (control * 25 > bytes.len()
+            || (high * 4 > bytes.len() && std::str::from_utf8(bytes).is_err()))
 }
 
 fn is_note(c: Content<'_>) -> bool {
@@ -223,10 +264,21 @@ fn is_note(c: Content<'_>) -> bool {
         &["tor browser", ".onion", "torproject", "session messenger", "qtox"],
         &["your files", "your documents", "your data", "your network", "your company"],
         &["personal id", "unique id", "your id", "victim"],
-        &["do not rename", "don't rename", "do not modify", "do not contact", "data will be published", "leaked"],
+        &[
+            "do not rename",
+            "don't rename",
+            "do not modify",
+            "do not contact",
+            "data will be published",
+            "leaked",
+        ],
     ];
     let score = groups.iter().filter(|g| g.iter().any(|w| text.contains(w))).count();
-    let named = ["readme", "restore", "recover", "decrypt", "how_to", "how-to", "ransom", "help_", "unlock"].iter().any(|w| name.contains(w));
+    let named = [
+        "readme", "restore", "recover", "decrypt", "how_to", "how-to", "ransom", "help_", "unlock",
+    ]
+    .iter()
+    .any(|w| name.contains(w));
     score + usize::from(named) >= 5
 }
 

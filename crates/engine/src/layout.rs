@@ -1,4 +1,5 @@
-//! Where things stand in a snapshot's tree. A person must be able to use what `restic restore` gives.
+//! Where things stand in a snapshot's tree. A person must be able to use what `restic restore`
+//! gives.
 
 /// Mailboxes.
 pub(crate) const MAIL: &str = "mail";

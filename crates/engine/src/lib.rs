@@ -1,7 +1,8 @@
 //! The one place where sources and repository meet: backup, replicate, clean points, restore.
 //!
-//! Data goes one way: Graph, sources, [`backup`], repository, [`replicate`], vault; and back: repository, [`restore`],
-//! sources, Graph. What is thought of it on the way ([`judge`]) is stored with it.
+//! Data goes one way: Graph, sources, [`backup`], repository, [`replicate`], vault; and back:
+//! repository, [`restore`], sources, Graph. What is thought of it on the way ([`judge`]) is stored
+//! with it.
 //!
 //! Deliberately absent: HTTP, the format of the repository, terminals, environment, wall clock.
 //! Start at [`backup()`], [`clean`] and [`restore`]; [`browse`] looks without changing anything.

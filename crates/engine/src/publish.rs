@@ -1,4 +1,5 @@
-//! What the vault may know: after each backup a signed manifest says which indexes and packs its snapshot needs.
+//! What the vault may know: after each backup a signed manifest says which indexes and packs its
+//! snapshot needs.
 
 use crate::Error;
 use std::collections::BTreeSet;
@@ -6,7 +7,8 @@ use strongroom_custody::{Card, Chain, Manifest, SigningKey};
 use strongroom_objects::{Key, Kind, hash_name};
 use strongroom_repository::{Id, MasterKey, Repository, TAG_CLEAN};
 
-/// After so many manifests one stands alone again, so that a vault that lost one waits no longer than this.
+/// After so many manifests one stands alone again, so that a vault that lost one waits no longer
+/// than this.
 const FULL_EVERY: u64 = 64;
 
 /// The key that signs a repository's manifests; it follows from the master key.
@@ -18,16 +20,26 @@ pub fn signing_key(key: &MasterKey) -> Result<SigningKey, Error> {
 pub fn card(repo: &Repository) -> Result<Card, Error> {
     let config = repo.store().get(&Key::config())?;
     let keys = repo.store().list(Kind::Keys)?.into_iter().map(|e| e.name).collect();
-    Ok(Card { v: 1, repository: repo.id().to_string(), key: signing_key(repo.key())?.public(), config_sha256: hash_name(&config), keys })
+    Ok(Card {
+        v: 1,
+        repository: repo.id().to_string(),
+        key: signing_key(repo.key())?.public(),
+        config_sha256: hash_name(&config),
+        keys,
+    })
 }
 
-/// Writes manifests for finished snapshots that have none; answers how many. Call it with the writer's lock held.
+/// Writes manifests for finished snapshots that have none; answers how many. Call it with the
+/// writer's lock held.
 pub fn publish(repo: &Repository) -> Result<u64, Error> {
     let key = signing_key(repo.key())?;
     let mut chain = Chain::of_store(repo.store().as_ref(), &key.public())?;
-    let covered: BTreeSet<String> = chain.rows().into_iter().map(|(_, m)| m.snapshot.clone()).collect();
+    let covered: BTreeSet<String> =
+        chain.rows().into_iter().map(|(_, m)| m.snapshot.clone()).collect();
     let mut waiting = Vec::new();
-    for entry in repo.store().list(Kind::Snapshots)?.into_iter().filter(|e| !covered.contains(&e.name)) {
+    for entry in
+        repo.store().list(Kind::Snapshots)?.into_iter().filter(|e| !covered.contains(&e.name))
+    {
         let id = Id::parse(&entry.name)?;
         let snapshot = match repo.snapshot(&id) {
             Ok(snapshot) => snapshot,
@@ -44,14 +56,17 @@ pub fn publish(repo: &Repository) -> Result<u64, Error> {
     if waiting.is_empty() {
         return Ok(0);
     }
-    let listed: BTreeSet<String> = repo.store().list(Kind::Index)?.into_iter().map(|e| e.name).collect();
+    let listed: BTreeSet<String> =
+        repo.store().list(Kind::Index)?.into_iter().map(|e| e.name).collect();
     let count = waiting.len() as u64;
     // What this repository's own index files say, read once.
-    let mut known: std::collections::HashMap<String, Vec<String>> = std::collections::HashMap::new();
+    let mut known: std::collections::HashMap<String, Vec<String>> =
+        std::collections::HashMap::new();
     for (id, snapshot) in waiting {
         let newest = chain.newest().map(|(name, m)| (name.to_owned(), m.number));
         let number = newest.as_ref().map_or(1, |(_, n)| n + 1);
-        let before: BTreeSet<String> = newest.iter().flat_map(|(name, _)| chain.indexes(name)).map(str::to_owned).collect();
+        let before: BTreeSet<String> =
+            newest.iter().flat_map(|(name, _)| chain.indexes(name)).map(str::to_owned).collect();
         // A prune took indexes away: from here on a full one tells what there is.
         let follows = newest.is_some() && before.is_subset(&listed) && number % FULL_EVERY != 1;
         let mut indexes = std::collections::BTreeMap::new();

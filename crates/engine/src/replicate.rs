@@ -1,7 +1,8 @@
 //! Copies: of a repository into a vault, and back.
 //!
-//! Only whole, finished state is replicated: partial snapshots stay behind. What belongs to it is what signed manifests name;
-//! what they do not name was not written by who holds the key, whatever it is called.
+//! Only whole, finished state is replicated: partial snapshots stay behind. What belongs to it is
+//! what signed manifests name; what they do not name was not written by who holds the key, whatever
+//! it is called.
 
 use crate::{Error, Progress, publish::signing_key};
 use serde::Serialize;
@@ -13,8 +14,13 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use strongroom_custody::{Chain, Holding, Ledger, MirrorOptions, MirrorReport, Pace, PublicKey, Role, Trust, TrustedClock, mirror};
-use strongroom_objects::{Key, Kind, LockedStore, Put, SessionSnapshot, Store, StoreError, VaultRest};
+use strongroom_custody::{
+    Chain, Holding, Ledger, MirrorOptions, MirrorReport, Pace, PublicKey, Role, Trust,
+    TrustedClock, mirror,
+};
+use strongroom_objects::{
+    Key, Kind, LockedStore, Put, SessionSnapshot, Store, StoreError, VaultRest,
+};
 use strongroom_repository::{MasterKey, Repository};
 
 /// Objects in flight at once.
@@ -59,7 +65,8 @@ pub struct CheckedSession {
 /// Objects of a repository that belong into a copy, in the order in which they must arrive.
 fn wanted(repo: &Repository) -> Result<Vec<(Kind, Vec<strongroom_objects::Entry>)>, Error> {
     let mut all = Vec::new();
-    // Listed in the reverse of the order of arrival: what a listed snapshot needs is there when it is listed.
+    // Listed in the reverse of the order of arrival: what a listed snapshot needs is there when it
+    // is listed.
     for kind in Kind::REPLICATED.into_iter().rev() {
         let mut entries = repo.store().list(kind)?;
         if kind == Kind::Snapshots {
@@ -87,7 +94,8 @@ fn copy_all(
     go_on: bool,
 ) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
-    let outcome: Mutex<(ReplicateReport, Option<Error>)> = Mutex::new((ReplicateReport::default(), None));
+    let outcome: Mutex<(ReplicateReport, Option<Error>)> =
+        Mutex::new((ReplicateReport::default(), None));
     let work = || {
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +105,12 @@ fn copy_all(
                 let bytes = from.get(&key)?;
                 if !key.names_its_bytes(&bytes) {
                     let why = "its bytes are not those that its name says".to_owned();
-                    return Err(StoreError::Damaged { key: key.to_string(), location: from.location(), why }.into());
+                    return Err(StoreError::Damaged {
+                        key: key.to_string(),
+                        location: from.location(),
+                        why,
+                    }
+                    .into());
                 }
                 Ok((to.put(&key, &bytes)?, bytes.len() as u64))
             };
@@ -113,8 +126,11 @@ fn copy_all(
                     o.0.present += 1;
                     progress.advance(1, 0);
                 }
-                // The rest is worth having: what is lost is named, and found again by name when files are restored.
-                Err(Error::Store(StoreError::Damaged { key, .. } | StoreError::NotFound { key, .. })) if go_on => o.0.lost.push(key),
+                // The rest is worth having: what is lost is named, and found again by name when
+                // files are restored.
+                Err(Error::Store(
+                    StoreError::Damaged { key, .. } | StoreError::NotFound { key, .. },
+                )) if go_on => o.0.lost.push(key),
                 Err(e) => {
                     o.1.get_or_insert(e);
                     next.store(usize::MAX / 2, Ordering::Relaxed);
@@ -139,8 +155,13 @@ fn copy_all(
     }
 }
 
-/// Sends what a vault server does not have, in a session, and seals it. Blocks; call it outside async code.
-pub fn to_vault(repo: &Repository, vault: &mut VaultRest, progress: &dyn Progress) -> Result<ReplicateReport, Error> {
+/// Sends what a vault server does not have, in a session, and seals it. Blocks; call it outside
+/// async code.
+pub fn to_vault(
+    repo: &Repository,
+    vault: &mut VaultRest,
+    progress: &dyn Progress,
+) -> Result<ReplicateReport, Error> {
     let mut report = ReplicateReport::default();
     let mut missing: Vec<(Kind, Vec<strongroom_objects::Entry>)> = Vec::new();
     for (kind, entries) in vouched(repo)? {
@@ -162,31 +183,47 @@ pub fn to_vault(repo: &Repository, vault: &mut VaultRest, progress: &dyn Progres
     let session = vault.begin()?;
     for (kind, entries) in &missing {
         match copy_all(repo.store().as_ref(), vault, *kind, entries, progress, &mut report, false) {
-            Err(Error::Store(e @ StoreError::Refused { .. })) if *kind == Kind::Keys => progress.note(&e.to_string()),
+            Err(Error::Store(e @ StoreError::Refused { .. })) if *kind == Kind::Keys => {
+                progress.note(&e.to_string())
+            }
             other => other?,
         }
     }
     vault.seal()?;
     report.session = Some(session);
-    let published = vault.sessions()?.iter().flat_map(|s| s.snapshots.iter().map(|x| x.snapshot.clone())).collect::<HashSet<_>>();
+    let published = vault
+        .sessions()?
+        .iter()
+        .flat_map(|s| s.snapshots.iter().map(|x| x.snapshot.clone()))
+        .collect::<HashSet<_>>();
     match report.snapshot.as_ref().filter(|s| !published.contains(*s)) {
-        Some(s) => Err(Error::Request(format!("{} took everything and does not publish snapshot {s:.8}; ask its custodians", vault.location()))),
+        Some(s) => Err(Error::Request(format!(
+            "{} took everything and does not publish snapshot {s:.8}; ask its custodians",
+            vault.location()
+        ))),
         None => Ok(report),
     }
 }
 
-/// What signed manifests name, in the order of arrival: what is only half there, and junk, stays behind.
+/// What signed manifests name, in the order of arrival: what is only half there, and junk, stays
+/// behind.
 fn vouched(repo: &Repository) -> Result<Vec<(Kind, Vec<strongroom_objects::Entry>)>, Error> {
     let chain = Chain::of_store(repo.store().as_ref(), &signing_key(repo.key())?.public())?;
     let named = chain.named()?;
     if chain.newest().is_none() {
-        return Err(Error::Request(format!("{} holds no finished snapshot yet; nothing was replicated", repo.location())));
+        return Err(Error::Request(format!(
+            "{} holds no finished snapshot yet; nothing was replicated",
+            repo.location()
+        )));
     }
     let mut all = Vec::new();
     for kind in Kind::REPLICATED.into_iter().rev() {
         let mut entries = repo.store().list(kind)?;
         if kind != Kind::Keys {
-            entries.retain(|e| Key::new(kind, &e.name).is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k))));
+            entries.retain(|e| {
+                Key::new(kind, &e.name)
+                    .is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k)))
+            });
         }
         all.push((kind, entries));
     }
@@ -208,30 +245,44 @@ pub struct Bucket<'a> {
     pub pace: &'a Pace,
 }
 
-/// Puts what is new straight into a bucket with a credential that can only add and extend. The enrolment there must be the
-/// custodians' work already.
-pub fn to_bucket(repo: &Repository, bucket: &Bucket<'_>, progress: &dyn Progress) -> Result<MirrorReport, Error> {
+/// Puts what is new straight into a bucket with a credential that can only add and extend. The
+/// enrolment there must be the custodians' work already.
+pub fn to_bucket(
+    repo: &Repository,
+    bucket: &Bucket<'_>,
+    progress: &dyn Progress,
+) -> Result<MirrorReport, Error> {
     let key = signing_key(repo.key())?;
     let trust = Trust::Keys(vec![(bucket.vault, Role::Vault), (key.public(), Role::School)]);
-    let mut holding = Holding::open(Ledger::open(bucket.store.clone(), Some(key), &trust, Some(bucket.dir))?)?;
-    let (latest, vouched) = (holding.ledger().state().latest, holding.ledger().state().clock_vouched);
+    let mut holding =
+        Holding::open(Ledger::open(bucket.store.clone(), Some(key), &trust, Some(bucket.dir))?)?;
+    let (latest, vouched) =
+        (holding.ledger().state().latest, holding.ledger().state().clock_vouched);
     let now = || {
-        let others: Vec<_> = bucket.store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect();
+        let others: Vec<_> =
+            bucket.store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect();
         bucket.clock.now(&others, latest, vouched)
     };
-    Ok(mirror(&mut holding, repo.store().as_ref(), &MirrorOptions { pace: bucket.pace, progress, clock: &now })?)
+    Ok(mirror(
+        &mut holding,
+        repo.store().as_ref(),
+        &MirrorOptions { pace: bucket.pace, progress, clock: &now },
+    )?)
 }
 
 /// The sealed sessions of a vault, each held against the repository's key.
 pub fn sessions(vault: &VaultRest, key: &MasterKey) -> Result<Vec<CheckedSession>, Error> {
     let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
-    let known: HashMap<&str, bool> = chain.rows().into_iter().map(|(_, m)| (m.snapshot.as_str(), m.clean)).collect();
+    let known: HashMap<&str, bool> =
+        chain.rows().into_iter().map(|(_, m)| (m.snapshot.as_str(), m.clean)).collect();
     let row = |s: strongroom_objects::SealedSession| CheckedSession {
         session: s.session,
         sealed_at: s.sealed_at,
         objects: s.objects,
-        vouched: !s.snapshots.is_empty() && s.snapshots.iter().all(|x| known.contains_key(x.snapshot.as_str())),
-        clean: !s.snapshots.is_empty() && s.snapshots.iter().all(|x| known.get(x.snapshot.as_str()) == Some(&true)),
+        vouched: !s.snapshots.is_empty()
+            && s.snapshots.iter().all(|x| known.contains_key(x.snapshot.as_str())),
+        clean: !s.snapshots.is_empty()
+            && s.snapshots.iter().all(|x| known.get(x.snapshot.as_str()) == Some(&true)),
         snapshots: s.snapshots,
     };
     Ok(vault.sessions()?.into_iter().map(row).collect())
@@ -242,14 +293,22 @@ pub fn last_clean_session(sessions: &[CheckedSession]) -> Option<u64> {
     sessions.iter().filter(|s| s.vouched && s.clean).map(|s| s.session).next_back()
 }
 
-/// Rebuilds a copy from a vault: what manifests name that the key signed, and nothing else. What is damaged or gone there is
-/// named in [`ReplicateReport::lost`] and keeps nothing else back.
-pub fn from_vault(vault: &dyn Store, key: &MasterKey, to: &dyn Store, progress: &dyn Progress) -> Result<ReplicateReport, Error> {
+/// Rebuilds a copy from a vault: what manifests name that the key signed, and nothing else. What is
+/// damaged or gone there is named in [`ReplicateReport::lost`] and keeps nothing else back.
+pub fn from_vault(
+    vault: &dyn Store,
+    key: &MasterKey,
+    to: &dyn Store,
+    progress: &dyn Progress,
+) -> Result<ReplicateReport, Error> {
     let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
     let named = chain.named()?;
     let mut report = ReplicateReport::default();
     let Some((_, newest)) = chain.newest() else {
-        return Err(Error::Request(format!("{} holds no snapshot that this repository's key vouches for; nothing was copied", vault.location())));
+        return Err(Error::Request(format!(
+            "{} holds no snapshot that this repository's key vouches for; nothing was copied",
+            vault.location()
+        )));
     };
     report.snapshot = Some(newest.snapshot.clone());
     report.clean = newest.clean;
@@ -260,15 +319,28 @@ pub fn from_vault(vault: &dyn Store, key: &MasterKey, to: &dyn Store, progress: 
             // What is no key file would keep stock restic from opening what is rebuilt.
             Kind::Keys => entries.retain(|e| {
                 let key = Key::new(kind, &e.name);
-                let bytes = key.as_ref().ok().filter(|_| e.size_bytes < 64 * 1024).and_then(|k| vault.get(k).ok());
-                bytes.is_some_and(|b| serde_json::from_slice::<serde_json::Value>(&b).is_ok_and(|v| v["kdf"].is_string() && v["data"].is_string()))
+                let bytes = key
+                    .as_ref()
+                    .ok()
+                    .filter(|_| e.size_bytes < 64 * 1024)
+                    .and_then(|k| vault.get(k).ok());
+                bytes.is_some_and(|b| {
+                    serde_json::from_slice::<serde_json::Value>(&b)
+                        .is_ok_and(|v| v["kdf"].is_string() && v["data"].is_string())
+                })
             }),
-            _ => entries.retain(|e| Key::new(kind, &e.name).is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k)))),
+            _ => entries.retain(|e| {
+                Key::new(kind, &e.name)
+                    .is_ok_and(|k| named.contains(&strongroom_objects::path_of(&k)))
+            }),
         }
         all.push((kind, entries));
     }
     progress.phase("rebuild");
-    progress.expect(all.iter().map(|(_, e)| e.len() as u64).sum(), all.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum());
+    progress.expect(
+        all.iter().map(|(_, e)| e.len() as u64).sum(),
+        all.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum(),
+    );
     for (kind, entries) in all {
         copy_all(vault, to, kind, &entries, progress, &mut report, kind != Kind::Config)?;
     }
@@ -276,11 +348,18 @@ pub fn from_vault(vault: &dyn Store, key: &MasterKey, to: &dyn Store, progress: 
 }
 
 /// Copies everything that counts into another store: a second directory, a disk.
-pub fn to_store(repo: &Repository, to: &dyn Store, progress: &dyn Progress) -> Result<ReplicateReport, Error> {
+pub fn to_store(
+    repo: &Repository,
+    to: &dyn Store,
+    progress: &dyn Progress,
+) -> Result<ReplicateReport, Error> {
     let mut report = ReplicateReport::default();
     let all = wanted(repo)?;
     progress.phase("replicate");
-    progress.expect(all.iter().map(|(_, e)| e.len() as u64).sum(), all.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum());
+    progress.expect(
+        all.iter().map(|(_, e)| e.len() as u64).sum(),
+        all.iter().flat_map(|(_, e)| e).map(|e| e.size_bytes).sum(),
+    );
     for (kind, entries) in all {
         copy_all(repo.store().as_ref(), to, kind, &entries, progress, &mut report, false)?;
     }

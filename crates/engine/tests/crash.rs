@@ -1,4 +1,5 @@
-//! A kill before and after every write of a backup, through the engine itself, with a store that forgets what was not flushed.
+//! A kill before and after every write of a backup, through the engine itself, with a store that
+//! forgets what was not flushed.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use graph_sim::{Addresses, SeedPlan, Settings, Sim};
@@ -12,7 +13,11 @@ fn who() -> Writer {
     Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() }
 }
 
-async fn run(store: &Arc<Memory>, client: &Arc<Client>, cache: &Path) -> Result<BackupReport, Error> {
+async fn run(
+    store: &Arc<Memory>,
+    client: &Arc<Client>,
+    cache: &Path,
+) -> Result<BackupReport, Error> {
     let repo = Arc::new(Repository::open(store.clone(), &"x".to_owned().into(), cache, who())?);
     backup(repo, client.clone(), BackupOptions::new("school", cache), Arc::new(Silent)).await
 }
@@ -21,7 +26,13 @@ async fn run(store: &Arc<Memory>, client: &Arc<Client>, cache: &Path) -> Result<
 async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
-    sim.seed(&SeedPlan { people: Some(2), messages_per_mailbox: Some(4), scale: 0.3, ..SeedPlan::default() }).unwrap();
+    sim.seed(&SeedPlan {
+        people: Some(2),
+        messages_per_mailbox: Some(4),
+        scale: 0.3,
+        ..SeedPlan::default()
+    })
+    .unwrap();
     let server = sim.serve(Addresses::default(), &dir.path().join("t")).await.unwrap();
     let tenant = &server.ready.tenants[0];
     let app = tenant.applications.iter().find(|a| a.name == "read").unwrap();
@@ -30,28 +41,52 @@ async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
         graph: server.ready.https.parse().unwrap(),
         tenant: tenant.tenant_id.clone(),
         application_id: app.application_id.clone(),
-        credential: strongroom_graph::Credential::Certificate { pem: std::fs::read_to_string(&app.certificate_file).unwrap().into() },
+        credential: strongroom_graph::Credential::Certificate {
+            pem: std::fs::read_to_string(&app.certificate_file).unwrap().into(),
+        },
         ca_file: Some(server.ready.ca_file.clone().into()),
         user_agent: "test".into(),
     };
-    let client = Arc::new(Client::new(settings, Arc::new(strongroom_graph::TokioClock), Arc::new(Budget::new(false)), Patience::default()).unwrap());
+    let client = Arc::new(
+        Client::new(
+            settings,
+            Arc::new(strongroom_graph::TokioClock),
+            Arc::new(Budget::new(false)),
+            Patience::default(),
+        )
+        .unwrap(),
+    );
     let expected = sim.digest(0).len();
     for forget in [false, true] {
         let mut at = 0;
         loop {
             let cache = tempfile::tempdir().unwrap();
             let store = Arc::new(Memory::new());
-            drop(Repository::init(store.clone(), &"x".to_owned().into(), cache.path(), who(), jiff::Timestamp::now()).unwrap());
+            drop(
+                Repository::init(
+                    store.clone(),
+                    &"x".to_owned().into(),
+                    cache.path(),
+                    who(),
+                    jiff::Timestamp::now(),
+                )
+                .unwrap(),
+            );
             store.die_after(at);
             let died = run(&store, &client, cache.path()).await.is_err();
             store.revive(|_| forget);
             let report = run(&store, &client, cache.path()).await.unwrap();
             assert!(report.is_whole(), "kill at write {at}: {:?}", report.skipped);
-            let repo = Repository::open(store.clone(), &"x".to_owned().into(), cache.path(), who()).unwrap();
+            let repo = Repository::open(store.clone(), &"x".to_owned().into(), cache.path(), who())
+                .unwrap();
             let problems = repo.check(true, &|_, _| {}).unwrap().problems;
             assert!(problems.is_empty(), "kill at write {at}: {problems:?}");
             let (_, latest) = clean::latest(&repo, None).unwrap().unwrap();
-            assert_eq!(clean::items(&repo, &latest, "").unwrap().len(), expected, "kill at write {at}");
+            assert_eq!(
+                clean::items(&repo, &latest, "").unwrap().len(),
+                expected,
+                "kill at write {at}"
+            );
             if !died {
                 assert!(at > 8, "{at}");
                 break;

@@ -1,7 +1,7 @@
 //! Throttle budgets: run at the published limit instead of bumping into it.
 //!
-//! Each scope remembers what was spent within its window, and a call waits until it fits. What the service itself
-//! says (Retry-After, RateLimit headers) overrules the table.
+//! Each scope remembers what was spent within its window, and a call waits until it fits. What the
+//! service itself says (Retry-After, RateLimit headers) overrules the table.
 
 use serde::Serialize;
 use std::{
@@ -37,12 +37,19 @@ struct Limit {
     window_s: u64,
 }
 
-/// (limits of the scope, requests at once). Source: Microsoft Graph throttling limits, and "Avoid getting throttled in
-/// SharePoint Online", summer of 2026; the smallest published class, since the licence count is not known here.
+/// (limits of the scope, requests at once). Source: Microsoft Graph throttling limits, and "Avoid
+/// getting throttled in SharePoint Online", summer of 2026; the smallest published class, since the
+/// licence count is not known here.
 fn limits(scope: &Scope) -> (&'static [Limit], usize) {
     match scope {
-        Scope::Mailbox(_) => (&[Limit { units: 10_000, window_s: 600 }], strongroom_model::limits::MAILBOX_CONCURRENT_MAX),
-        Scope::Drives => (&[Limit { units: 1_250, window_s: 60 }, Limit { units: 1_200_000, window_s: 86_400 }], 16),
+        Scope::Mailbox(_) => (
+            &[Limit { units: 10_000, window_s: 600 }],
+            strongroom_model::limits::MAILBOX_CONCURRENT_MAX,
+        ),
+        Scope::Drives => (
+            &[Limit { units: 1_250, window_s: 60 }, Limit { units: 1_200_000, window_s: 86_400 }],
+            16,
+        ),
         Scope::Directory => (&[Limit { units: 3_500, window_s: 10 }], 8),
         Scope::Policies => (&[Limit { units: 1, window_s: 1 }], 1),
         Scope::Intune => (&[Limit { units: 1_000, window_s: 20 }], 8),
@@ -143,7 +150,13 @@ impl Budget {
     }
 
     /// Takes `cost` units and `bytes` of upload, or says how long to wait before asking again.
-    pub(crate) fn take(&self, scope: &Scope, now_ms: i64, cost: u64, bytes: u64) -> Option<Duration> {
+    pub(crate) fn take(
+        &self,
+        scope: &Scope,
+        now_ms: i64,
+        cost: u64,
+        bytes: u64,
+    ) -> Option<Duration> {
         let mut scopes = self.scopes();
         let state = scopes.entry(scope.clone()).or_default();
         let mut wait = (state.blocked_until_ms - now_ms).max(0);
@@ -188,7 +201,9 @@ impl Budget {
                 Scope::Mailbox(_) => report.mailbox_requests += state.units,
                 Scope::Drives => report.drive_units += state.units,
                 Scope::Directory => report.directory_units += state.units,
-                Scope::Policies | Scope::Intune | Scope::Security | Scope::Reports => report.other_requests += state.units,
+                Scope::Policies | Scope::Intune | Scope::Security | Scope::Reports => {
+                    report.other_requests += state.units
+                }
                 Scope::Free => {}
             }
             report.waited_s += state.waited_ms as f64 / 1000.0;

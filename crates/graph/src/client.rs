@@ -70,7 +70,8 @@ impl Request {
 
     /// A PUT of bytes.
     pub fn put(scope: Scope, target: impl Into<String>, body: Bytes) -> Self {
-        let mut request = Self::new(Method::PUT, scope, target).header("content-type", "application/octet-stream");
+        let mut request = Self::new(Method::PUT, scope, target)
+            .header("content-type", "application/octet-stream");
         request.body = Some(body);
         request
     }
@@ -81,7 +82,16 @@ impl Request {
     }
 
     fn new(method: Method, scope: Scope, target: impl Into<String>) -> Self {
-        Self { method, target: target.into(), scope, cost: 1, headers: Vec::new(), body: None, repeatable: true, beta: false }
+        Self {
+            method,
+            target: target.into(),
+            scope,
+            cost: 1,
+            headers: Vec::new(),
+            body: None,
+            repeatable: true,
+            beta: false,
+        }
     }
 
     fn json(mut self, body: &Value) -> Self {
@@ -132,7 +142,10 @@ impl Request {
     /// What an error calls it: the method and the path, without query.
     pub(crate) fn what(&self) -> String {
         let path = self.target.split('?').next().unwrap_or_default();
-        let path = path.split_once("/v1.0/").or_else(|| path.split_once("/beta/")).map_or(path, |(_, p)| p);
+        let path = path
+            .split_once("/v1.0/")
+            .or_else(|| path.split_once("/beta/"))
+            .map_or(path, |(_, p)| p);
         format!("{} {:.160}", self.method, path)
     }
 }
@@ -189,7 +202,8 @@ pub struct Client {
     pub(crate) counters: Counters,
 }
 
-/// The chain of causes in one line; reqwest's own text hides them. URLs are left out: some are credentials.
+/// The chain of causes in one line; reqwest's own text hides them. URLs are left out: some are
+/// credentials.
 pub(crate) fn explain(e: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut source: Option<&dyn std::error::Error> = std::error::Error::source(e);
@@ -220,7 +234,12 @@ enum Attempt {
 
 impl Client {
     /// Makes a client; signs in with the first call.
-    pub fn new(settings: Settings, clock: Arc<dyn Clock>, budget: Arc<Budget>, patience: Patience) -> Result<Self, Error> {
+    pub fn new(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        budget: Arc<Budget>,
+        patience: Patience,
+    ) -> Result<Self, Error> {
         Ok(Self {
             http: settings.http()?,
             settings,
@@ -247,7 +266,12 @@ impl Client {
     pub fn stats(&self) -> Stats {
         let get = |n: &AtomicU64| n.load(Ordering::Relaxed);
         let c = &self.counters;
-        Stats { requests: get(&c.requests), retries: get(&c.retries), bytes_in: get(&c.bytes_in), bytes_out: get(&c.bytes_out) }
+        Stats {
+            requests: get(&c.requests),
+            retries: get(&c.retries),
+            bytes_in: get(&c.bytes_in),
+            bytes_out: get(&c.bytes_out),
+        }
     }
 
     pub(crate) fn count_in(&self, bytes: usize) {
@@ -263,12 +287,15 @@ impl Client {
     fn url(&self, request: &Request) -> Result<Url, Error> {
         let target = request.target.as_str();
         if target.starts_with("https://") || target.starts_with("http://") {
-            let url = Url::parse(target).map_err(|e| Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that is no URL: {e}")))?;
+            let url = Url::parse(target).map_err(|e| {
+                Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that is no URL: {e}"))
+            })?;
             if url.origin() != self.settings.graph.origin() {
                 return Err(Error::new(
                     ErrorKind::BadAnswer,
                     format!(
-                        "a link that Graph gave leads to {}, and the configuration says graph = \"{}\"; the token is not sent there",
+                        "a link that Graph gave leads to {}, and the configuration says graph \
+                         = \"{}\"; the token is not sent there",
                         url.origin().ascii_serialization(),
                         self.settings.graph
                     ),
@@ -278,7 +305,9 @@ impl Client {
         }
         let base = self.settings.graph.as_str().trim_end_matches('/');
         let version = if request.beta { "beta" } else { "v1.0" };
-        Url::parse(&format!("{base}/{version}/{target}")).map_err(|e| Error::new(ErrorKind::Settings, format!("the Graph base URL is not usable: {e}")))
+        Url::parse(&format!("{base}/{version}/{target}")).map_err(|e| {
+            Error::new(ErrorKind::Settings, format!("the Graph base URL is not usable: {e}"))
+        })
     }
 
     async fn token(&self, refuse: Option<&str>) -> Result<Token, Error> {
@@ -303,7 +332,11 @@ impl Client {
                     if tries >= self.patience.tries {
                         return Err(Error::new(
                             ErrorKind::Unavailable,
-                            format!("the sign-in service {} cannot be reached: {why}; it is named as `authority`", self.settings.authority),
+                            format!(
+                                "the sign-in service {} cannot be reached: {why}; it is named as \
+                                 `authority`",
+                                self.settings.authority
+                            ),
                         ));
                     }
                     self.clock.sleep(self.pause(tries)).await;
@@ -322,12 +355,17 @@ impl Client {
 
     pub(crate) fn gate(&self, scope: &Scope) -> Arc<Semaphore> {
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.entry(scope.clone()).or_insert_with(|| Arc::new(Semaphore::new(Budget::concurrent_max(scope)))).clone()
+        gates
+            .entry(scope.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(Budget::concurrent_max(scope))))
+            .clone()
     }
 
     /// Waits until the budget has room.
     pub(crate) async fn await_budget(&self, scope: &Scope, cost: u64, bytes: u64) {
-        while let Some(wait) = self.budget.take(scope, self.clock.now().as_millisecond(), cost, bytes) {
+        while let Some(wait) =
+            self.budget.take(scope, self.clock.now().as_millisecond(), cost, bytes)
+        {
             self.clock.sleep(wait).await;
         }
     }
@@ -339,9 +377,17 @@ impl Client {
         let (mut tries, mut throttled_ms, mut refused) = (0, 0, None::<String>);
         loop {
             let token = self.token(refused.as_deref()).await?;
-            self.await_budget(&request.scope, request.cost, request.body.as_ref().map_or(0, |b| b.len() as u64)).await;
+            self.await_budget(
+                &request.scope,
+                request.cost,
+                request.body.as_ref().map_or(0, |b| b.len() as u64),
+            )
+            .await;
             let attempt = {
-                let _place = gate.acquire().await.map_err(|_| Error::new(ErrorKind::Unavailable, "the client was closed"))?;
+                let _place = gate
+                    .acquire()
+                    .await
+                    .map_err(|_| Error::new(ErrorKind::Unavailable, "the client was closed"))?;
                 self.attempt(request, &url, &token).await
             };
             match attempt {
@@ -372,7 +418,10 @@ impl Client {
 
     async fn attempt(&self, request: &Request, url: &Url, token: &Token) -> Attempt {
         let what = request.what();
-        let mut builder = self.http.request(request.method.clone(), url.clone()).bearer_auth(token.text.expose_secret());
+        let mut builder = self
+            .http
+            .request(request.method.clone(), url.clone())
+            .bearer_auth(token.text.expose_secret());
         builder = builder.header("prefer", "IdType=\"ImmutableId\"");
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
@@ -394,13 +443,17 @@ impl Client {
         };
         let status = answer.status().as_u16();
         let wait = wait_header(answer.headers());
-        let location = answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let location =
+            answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         let mut stream = answer.bytes_stream();
         while let Some(piece) = stream.next().await {
             match piece {
                 Ok(bytes) if body.len() + bytes.len() > limits::PAGE_BYTES_MAX => {
-                    return Attempt::Failed(Error::new(ErrorKind::BadAnswer, format!("{what} answered with more than {} bytes", limits::PAGE_BYTES_MAX)));
+                    return Attempt::Failed(Error::new(
+                        ErrorKind::BadAnswer,
+                        format!("{what} answered with more than {} bytes", limits::PAGE_BYTES_MAX),
+                    ));
                 }
                 Ok(bytes) => body.extend_from_slice(&bytes),
                 Err(e) => return again(explain(&e), true),
@@ -414,9 +467,17 @@ impl Client {
         match status {
             401 => Attempt::Renew(error),
             // A throttled call did nothing, so it may be repeated whatever it is.
-            429 => Attempt::Again { wait: wait.unwrap_or(Duration::from_secs(10)), throttled: true, why: error },
-            503 if wait.is_some() => Attempt::Again { wait: wait.unwrap_or_default(), throttled: true, why: error },
-            500.. if request.repeatable || status == 503 => Attempt::Again { wait: Duration::ZERO, throttled: false, why: error },
+            429 => Attempt::Again {
+                wait: wait.unwrap_or(Duration::from_secs(10)),
+                throttled: true,
+                why: error,
+            },
+            503 if wait.is_some() => {
+                Attempt::Again { wait: wait.unwrap_or_default(), throttled: true, why: error }
+            }
+            500.. if request.repeatable || status == 503 => {
+                Attempt::Again { wait: Duration::ZERO, throttled: false, why: error }
+            }
             410 => {
                 if let Some(link) = location {
                     error.code = Some(link);
@@ -437,7 +498,8 @@ impl Client {
         let mut tries = 0;
         loop {
             let answer = self.send(request).await?;
-            let body = if answer.body.is_empty() { Bytes::from_static(b"null") } else { answer.body };
+            let body =
+                if answer.body.is_empty() { Bytes::from_static(b"null") } else { answer.body };
             match serde_json::from_slice(&body) {
                 Ok(value) => return Ok(value),
                 Err(e) => {
@@ -445,7 +507,10 @@ impl Client {
                     if tries >= self.patience.tries || !request.repeatable {
                         return Err(Error::new(
                             ErrorKind::BadAnswer,
-                            format!("{} was answered with something that is not the expected JSON: {e}", request.what()),
+                            format!(
+                                "{} was answered with something that is not the expected JSON: {e}",
+                                request.what()
+                            ),
                         ));
                     }
                     self.clock.sleep(self.pause(tries)).await;
@@ -466,7 +531,10 @@ impl Client {
             }
             tries += 1;
             if tries >= self.patience.tries {
-                return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered without a list", request.what())));
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!("{} was answered without a list", request.what()),
+                ));
             }
             self.clock.sleep(self.pause(tries)).await;
         }
@@ -482,7 +550,10 @@ impl Client {
             match page.next {
                 // A link that leads to itself would never end.
                 Some(next) if next == request.target => {
-                    return Err(Error::new(ErrorKind::BadAnswer, format!("{} leads to itself", request.what())));
+                    return Err(Error::new(
+                        ErrorKind::BadAnswer,
+                        format!("{} leads to itself", request.what()),
+                    ));
                 }
                 Some(next) => request.target = next,
                 None => return Ok(all),
@@ -490,35 +561,61 @@ impl Client {
         }
     }
 
-    /// Up to [`limits::BATCH_REQUESTS_MAX`] GETs in one call; answers in the order of the targets. Inner throttling is
-    /// waited out, inner failures are answers of their own.
-    pub async fn batch_get(&self, scope: &Scope, targets: &[String]) -> Result<Vec<Result<Value, Error>>, Error> {
+    /// Up to [`limits::BATCH_REQUESTS_MAX`] GETs in one call; answers in the order of the targets.
+    /// Inner throttling is waited out, inner failures are answers of their own.
+    pub async fn batch_get(
+        &self,
+        scope: &Scope,
+        targets: &[String],
+    ) -> Result<Vec<Result<Value, Error>>, Error> {
         let mut answers: Vec<Option<Result<Value, Error>>> = targets.iter().map(|_| None).collect();
         let (mut waited_ms, mut tries) = (0, 0);
         loop {
-            let open: Vec<usize> = (0..targets.len()).filter(|n| answers[*n].is_none()).take(limits::BATCH_REQUESTS_MAX).collect();
+            let open: Vec<usize> = (0..targets.len())
+                .filter(|n| answers[*n].is_none())
+                .take(limits::BATCH_REQUESTS_MAX)
+                .collect();
             if open.is_empty() {
                 return Ok(answers.into_iter().flatten().collect());
             }
             let requests: Vec<Value> = open
                 .iter()
-                .map(|n| json!({"id": n.to_string(), "method": "GET", "url": format!("/{}", targets[*n]), "headers": {"Prefer": "IdType=\"ImmutableId\""}}))
+                .map(|n| {
+                    json!({"id": n.to_string(), "method": "GET", "url": format!("/{}",
+                    targets[*n]), "headers": {"Prefer": "IdType=\"ImmutableId\""}})
+                })
                 .collect();
-            let call = Request::post(scope.clone(), "$batch", &json!({"requests": requests})).cost(open.len() as u64).repeatable();
+            let call = Request::post(scope.clone(), "$batch", &json!({"requests": requests}))
+                .cost(open.len() as u64)
+                .repeatable();
             let body: Value = self.json(&call).await?;
             let mut wait_s = 0;
             for r in body["responses"].as_array().into_iter().flatten() {
-                let Some(n) = r["id"].as_str().and_then(|i| i.parse::<usize>().ok()).filter(|n| *n < targets.len()) else { continue };
+                let Some(n) = r["id"]
+                    .as_str()
+                    .and_then(|i| i.parse::<usize>().ok())
+                    .filter(|n| *n < targets.len())
+                else {
+                    continue;
+                };
                 let status = r["status"].as_u64().unwrap_or(500) as u16;
                 match status {
                     429 | 503 => {
-                        let s = r["headers"]["Retry-After"].as_str().and_then(|s| s.parse::<u64>().ok()).unwrap_or(10);
+                        let s = r["headers"]["Retry-After"]
+                            .as_str()
+                            .and_then(|s| s.parse::<u64>().ok())
+                            .unwrap_or(10);
                         wait_s = wait_s.max(s);
                     }
                     500.. if tries < self.patience.tries => {}
                     400.. => {
-                        let what = format!("GET {}", targets[n].split('?').next().unwrap_or_default());
-                        answers[n] = Some(Err(Error::from_answer(&what, status, r["body"].to_string().as_bytes())));
+                        let what =
+                            format!("GET {}", targets[n].split('?').next().unwrap_or_default());
+                        answers[n] = Some(Err(Error::from_answer(
+                            &what,
+                            status,
+                            r["body"].to_string().as_bytes(),
+                        )));
                     }
                     _ => answers[n] = Some(Ok(r["body"].clone())),
                 }
@@ -528,9 +625,16 @@ impl Client {
                 let wait = Duration::from_secs(wait_s.max(1));
                 waited_ms += wait.as_millis() as u64;
                 if waited_ms > self.patience.throttled_s_max * 1000 {
-                    return Err(Error::new(ErrorKind::Throttled, "a batch was throttled for too long"));
+                    return Err(Error::new(
+                        ErrorKind::Throttled,
+                        "a batch was throttled for too long",
+                    ));
                 }
-                self.budget.block(scope, self.clock.now().as_millisecond() + wait.as_millis() as i64, wait_s > 0);
+                self.budget.block(
+                    scope,
+                    self.clock.now().as_millisecond() + wait.as_millis() as i64,
+                    wait_s > 0,
+                );
                 self.clock.sleep(wait).await;
             }
         }
@@ -539,7 +643,9 @@ impl Client {
 
 /// The larger of Retry-After and RateLimit-Reset, in seconds.
 fn wait_header(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
-    let read = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<f64>().ok());
+    let read = |name: &str| {
+        headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<f64>().ok())
+    };
     let retry = read("retry-after");
     let reset = read("ratelimit-reset").filter(|_| retry.is_some());
     retry.map(|r| Duration::from_secs_f64(r.max(reset.unwrap_or(0.0)).clamp(0.0, 86_400.0)))

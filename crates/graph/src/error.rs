@@ -59,11 +59,15 @@ impl Error {
             #[serde(default)]
             message: String,
         }
-        let inner = serde_json::from_slice::<Outer>(body).map(|o| o.error).unwrap_or(Inner { code: String::new(), message: String::new() });
+        let inner = serde_json::from_slice::<Outer>(body)
+            .map(|o| o.error)
+            .unwrap_or(Inner { code: String::new(), message: String::new() });
         let code = inner.code.to_ascii_lowercase();
         let kind = match (status, code.as_str()) {
             (_, "malwaredetected") => ErrorKind::Withheld,
-            (410, _) | (_, "syncstatenotfound" | "syncstateinvalid" | "resyncrequired") => ErrorKind::ResyncNeeded,
+            (410, _) | (_, "syncstatenotfound" | "syncstateinvalid" | "resyncrequired") => {
+                ErrorKind::ResyncNeeded
+            }
             (_, c) if c.starts_with("resyncchanges") => ErrorKind::ResyncNeeded,
             (401, _) => ErrorKind::CredentialRefused,
             (403, _) => ErrorKind::Denied,
@@ -77,7 +81,8 @@ impl Error {
             "" => String::new(),
             m => format!(": {:.300}", m.split("\r\n").next().unwrap_or(m)),
         };
-        let code_text = if inner.code.is_empty() { String::new() } else { format!(" {}", inner.code) };
+        let code_text =
+            if inner.code.is_empty() { String::new() } else { format!(" {}", inner.code) };
         Self {
             kind,
             text: format!("{what} was answered with {status}{code_text}{message}"),
@@ -88,6 +93,9 @@ impl Error {
 
     /// Whether the whole tenant, not just one item, is out of reach.
     pub fn is_access(&self) -> bool {
-        matches!(self.kind, ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Denied)
+        matches!(
+            self.kind,
+            ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Denied
+        )
     }
 }

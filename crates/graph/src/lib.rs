@@ -1,11 +1,12 @@
-//! Microsoft Graph over HTTPS: sign-in with a certificate, throttle budgets, retry, paging, delta, batch, upload sessions.
+//! Microsoft Graph over HTTPS: sign-in with a certificate, throttle budgets, retry, paging, delta,
+//! batch, upload sessions.
 //!
-//! Error policy: an [`Error`] says what failed in one sentence, and its [`ErrorKind`] what a caller may do about it.
-//! Temporary failures are retried here and only returned when patience ([`Patience`]) is used up.
+//! Error policy: an [`Error`] says what failed in one sentence, and its [`ErrorKind`] what a caller
+//! may do about it. Temporary failures are retried here and only returned when patience
+//! ([`Patience`]) is used up.
 //!
-//! Deliberately absent: what the answers are used for, constants of any cloud (authority and base URL are settings),
-//! and any knowledge of the simulator.
-//! Start at [`Client`].
+//! Deliberately absent: what the answers are used for, constants of any cloud (authority and base
+//! URL are settings), and any knowledge of the simulator. Start at [`Client`].
 
 mod budget;
 mod client;

@@ -46,8 +46,11 @@ impl Settings {
             .pool_max_idle_per_host(32)
             .http1_only();
         if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path).map_err(|e| bad(format!("the CA file {} cannot be read: {e}", path.display())))?;
-            let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| bad(format!("the CA file {} holds no certificate: {e}", path.display())))?;
+            let pem = std::fs::read(path)
+                .map_err(|e| bad(format!("the CA file {} cannot be read: {e}", path.display())))?;
+            let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| {
+                bad(format!("the CA file {} holds no certificate: {e}", path.display()))
+            })?;
             if certs.is_empty() {
                 return Err(bad(format!("the CA file {} holds no certificate", path.display())));
             }

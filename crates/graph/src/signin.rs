@@ -43,21 +43,44 @@ pub(crate) enum SignInError {
     Final(Error),
 }
 
-pub(crate) async fn sign_in(http: &reqwest::Client, settings: &Settings, clock: &dyn Clock) -> Result<Token, SignInError> {
+pub(crate) async fn sign_in(
+    http: &reqwest::Client,
+    settings: &Settings,
+    clock: &dyn Clock,
+) -> Result<Token, SignInError> {
     let fail = |kind, text: String| SignInError::Final(Error::new(kind, text));
-    let url = settings
-        .authority
-        .join(&format!("{}/oauth2/v2.0/token", settings.tenant))
-        .map_err(|e| fail(ErrorKind::Settings, format!("the authority's URL is not usable: {e}")))?;
+    let url = settings.authority.join(&format!("{}/oauth2/v2.0/token", settings.tenant)).map_err(
+        |e| fail(ErrorKind::Settings, format!("the authority's URL is not usable: {e}")),
+    )?;
     let now = clock.now().as_second();
-    let scope = format!("{}.default", settings.graph.join("/").map_or_else(|_| settings.graph.to_string(), |u| u.to_string()));
-    let mut form = vec![("client_id", settings.application_id.clone()), ("grant_type", "client_credentials".into()), ("scope", scope)];
+    let scope = format!(
+        "{}.default",
+        settings.graph.join("/").map_or_else(|_| settings.graph.to_string(), |u| u.to_string())
+    );
+    let mut form = vec![
+        ("client_id", settings.application_id.clone()),
+        ("grant_type", "client_credentials".into()),
+        ("scope", scope),
+    ];
     match &settings.credential {
-        Credential::Secret(secret) => form.push(("client_secret", secret.expose_secret().to_owned())),
+        Credential::Secret(secret) => {
+            form.push(("client_secret", secret.expose_secret().to_owned()))
+        }
         Credential::Certificate { pem } => {
-            let jwt = assertion(pem, &settings.application_id, url.as_str(), now)
-                .map_err(|why| fail(ErrorKind::Settings, format!("the certificate of application {} cannot sign: {why}", settings.application_id)))?;
-            form.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".into()));
+            let jwt =
+                assertion(pem, &settings.application_id, url.as_str(), now).map_err(|why| {
+                    fail(
+                        ErrorKind::Settings,
+                        format!(
+                            "the certificate of application {} cannot sign: {why}",
+                            settings.application_id
+                        ),
+                    )
+                })?;
+            form.push((
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".into(),
+            ));
             form.push(("client_assertion", jwt));
         }
     }
@@ -70,7 +93,8 @@ pub(crate) async fn sign_in(http: &reqwest::Client, settings: &Settings, clock: 
         .await
         .map_err(|e| SignInError::Temporary(crate::client::explain(&e)))?;
     let status = answer.status().as_u16();
-    let bytes = answer.bytes().await.map_err(|e| SignInError::Temporary(crate::client::explain(&e)))?;
+    let bytes =
+        answer.bytes().await.map_err(|e| SignInError::Temporary(crate::client::explain(&e)))?;
     if status == 429 || status >= 500 {
         return Err(SignInError::Temporary(format!("the sign-in service answered {status}")));
     }
@@ -79,26 +103,59 @@ pub(crate) async fn sign_in(http: &reqwest::Client, settings: &Settings, clock: 
         let first = refused.error_description.split(['\r', '\n']).next().unwrap_or_default();
         let first = first.split(" Trace ID").next().unwrap_or_default();
         let kind = match refused.error_codes.first() {
-            // Application or its service principal unknown, disabled, or without consent; tenant unknown.
-            Some(700_016 | 7_000_112 | 7_000_229 | 500_011 | 90_002) => ErrorKind::ApplicationUnknown,
-            // The assertion's times: this host's clock differs from the service's. Nobody revoked anything.
+            // Application or its service principal unknown, disabled, or without consent; tenant
+            // unknown.
+            Some(700_016 | 7_000_112 | 7_000_229 | 500_011 | 90_002) => {
+                ErrorKind::ApplicationUnknown
+            }
+            // The assertion's times: this host's clock differs from the service's. Nobody revoked
+            // anything.
             Some(700_024) => {
-                return Err(fail(ErrorKind::Settings, format!("the sign-in service finds the time of this host wrong, now {}: {first:.300}", clock.now())));
+                return Err(fail(
+                    ErrorKind::Settings,
+                    format!(
+                        "the sign-in service finds the time of this host wrong, now {}: \
+                         {first:.300}",
+                        clock.now()
+                    ),
+                ));
             }
             _ => ErrorKind::CredentialRefused,
         };
-        return Err(fail(kind, format!("tenant {} refuses to sign application {} in: {first:.300}", settings.tenant, settings.application_id)));
+        return Err(fail(
+            kind,
+            format!(
+                "tenant {} refuses to sign application {} in: {first:.300}",
+                settings.tenant, settings.application_id
+            ),
+        ));
     }
-    let granted: Granted = serde_json::from_slice(&bytes).map_err(|_| SignInError::Temporary("the sign-in service's answer is not readable".into()))?;
-    let lifetime = granted.expires_in.as_i64().or_else(|| granted.expires_in.as_str()?.parse().ok()).unwrap_or(3600);
-    Ok(Token { text: granted.access_token.into(), renew_at: now + (lifetime - RENEW_BEFORE_S).max(lifetime / 2) })
+    let granted: Granted = serde_json::from_slice(&bytes).map_err(|_| {
+        SignInError::Temporary("the sign-in service's answer is not readable".into())
+    })?;
+    let lifetime = granted
+        .expires_in
+        .as_i64()
+        .or_else(|| granted.expires_in.as_str()?.parse().ok())
+        .unwrap_or(3600);
+    Ok(Token {
+        text: granted.access_token.into(),
+        renew_at: now + (lifetime - RENEW_BEFORE_S).max(lifetime / 2),
+    })
 }
 
 /// A signed JWT that proves possession of the certificate's key.
-fn assertion(pem: &SecretString, application: &str, audience: &str, now: i64) -> Result<String, String> {
+fn assertion(
+    pem: &SecretString,
+    application: &str,
+    audience: &str,
+    now: i64,
+) -> Result<String, String> {
     let pem = pem.expose_secret().as_bytes();
-    let cert = CertificateDer::from_pem_slice(pem).map_err(|_| "it holds no certificate".to_owned())?;
-    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key".to_owned())?;
+    let cert =
+        CertificateDer::from_pem_slice(pem).map_err(|_| "it holds no certificate".to_owned())?;
+    let key =
+        PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key".to_owned())?;
     let pair = match &key {
         PrivateKeyDer::Pkcs8(k) => RsaKeyPair::from_pkcs8(k.secret_pkcs8_der()),
         PrivateKeyDer::Pkcs1(k) => RsaKeyPair::from_der(k.secret_pkcs1_der()),
@@ -113,8 +170,13 @@ fn assertion(pem: &SecretString, application: &str, audience: &str, now: i64) ->
         "aud": audience, "iss": application, "sub": application, "jti": hex::encode(jti),
         "nbf": now - 60, "iat": now, "exp": now + ASSERTION_LIFETIME_S,
     });
-    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
     let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).map_err(|_| "signing failed".to_owned())?;
+    pair.sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+        .map_err(|_| "signing failed".to_owned())?;
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }

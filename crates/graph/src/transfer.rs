@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::Value;
 use strongroom_model::limits;
 
-/// A download that is under way: through the 302 to a pre-authenticated URL (no token goes there), resumed with Range.
+/// A download that is under way: through the 302 to a pre-authenticated URL (no token goes there),
+/// resumed with Range.
 pub struct Download<'c> {
     client: &'c Client,
     request: Request,
@@ -21,12 +22,25 @@ pub struct Download<'c> {
 impl Client {
     /// Begins a download of `…/content`. Nothing is sent before the first [`Download::next`].
     pub fn download(&self, request: Request) -> Download<'_> {
-        Download { client: self, request, response: None, position: 0, skip: 0, tries: 0, total: None }
+        Download {
+            client: self,
+            request,
+            response: None,
+            position: 0,
+            skip: 0,
+            tries: 0,
+            total: None,
+        }
     }
 
     /// Uploads through a session of a drive. `read(offset, length)` hands out the bytes.
     /// Answers the finished item.
-    pub async fn upload_file<R, F>(&self, session: &Request, total: u64, mut read: R) -> Result<Value, Error>
+    pub async fn upload_file<R, F>(
+        &self,
+        session: &Request,
+        total: u64,
+        mut read: R,
+    ) -> Result<Value, Error>
     where
         R: FnMut(u64, usize) -> F + Send,
         F: Future<Output = Result<Bytes, Error>> + Send,
@@ -58,7 +72,10 @@ impl Client {
                     Err(e) => return Err(e),
                 }
             }
-            return Err(Error::new(ErrorKind::BadAnswer, "an upload session ended without an item"));
+            return Err(Error::new(
+                ErrorKind::BadAnswer,
+                "an upload session ended without an item",
+            ));
         }
     }
 
@@ -78,14 +95,29 @@ impl Client {
     }
 
     async fn expected(&self, url: &str) -> Result<u64, Error> {
-        let answer = self.http.get(url).send().await.map_err(|e| Error::new(ErrorKind::Unavailable, explain(&e)))?;
-        let body: Value = answer.json().await.map_err(|e| Error::new(ErrorKind::BadAnswer, explain(&e)))?;
+        let answer = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .map_err(|e| Error::new(ErrorKind::Unavailable, explain(&e)))?;
+        let body: Value =
+            answer.json().await.map_err(|e| Error::new(ErrorKind::BadAnswer, explain(&e)))?;
         let first = body["nextExpectedRanges"][0].as_str().unwrap_or_default();
-        first.split('-').next().and_then(|n| n.parse().ok()).ok_or_else(|| Error::new(ErrorKind::BadAnswer, "an upload session does not say where to go on"))
+        first.split('-').next().and_then(|n| n.parse().ok()).ok_or_else(|| {
+            Error::new(ErrorKind::BadAnswer, "an upload session does not say where to go on")
+        })
     }
 
     /// One range to an upload URL; no token goes there. `Some` is the finished item.
-    async fn put_range(&self, url: &str, scope: &Scope, at: u64, total: u64, bytes: Bytes) -> Result<Option<Value>, Error> {
+    async fn put_range(
+        &self,
+        url: &str,
+        scope: &Scope,
+        at: u64,
+        total: u64,
+        bytes: Bytes,
+    ) -> Result<Option<Value>, Error> {
         let length = bytes.len() as u64;
         let mut tries = 0;
         loop {
@@ -102,26 +134,37 @@ impl Client {
             let why = match sent {
                 Ok(answer) => {
                     let status = answer.status().as_u16();
-                    let wait = answer.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+                    let wait = answer
+                        .headers()
+                        .get("retry-after")
+                        .and_then(|v| v.to_str().ok())
+                        .and_then(|v| v.parse::<u64>().ok());
                     let body = answer.bytes().await.unwrap_or_default();
                     match status {
                         202 => return Ok(None),
                         200 | 201 => {
                             let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-                            // An attachment session answers 200 with the next range until its last part.
+                            // An attachment session answers 200 with the next range until its last
+                            // part.
                             let goes_on = value.get("nextExpectedRanges").is_some();
                             return Ok((!goes_on).then_some(value));
                         }
                         429 | 500.. => {
                             if let Some(s) = wait {
-                                self.budget.block(scope, self.clock.now().as_millisecond() + s as i64 * 1000, true);
+                                self.budget.block(
+                                    scope,
+                                    self.clock.now().as_millisecond() + s as i64 * 1000,
+                                    true,
+                                );
                             }
                             Error::from_answer("an upload", status, &body)
                         }
                         _ => return Err(Error::from_answer("an upload", status, &body)),
                     }
                 }
-                Err(e) => Error::new(ErrorKind::Unavailable, format!("an upload failed: {}", explain(&e))),
+                Err(e) => {
+                    Error::new(ErrorKind::Unavailable, format!("an upload failed: {}", explain(&e)))
+                }
             };
             tries += 1;
             if tries >= self.patience.tries {
@@ -160,7 +203,14 @@ impl Download<'_> {
                     return Ok(Some(bytes));
                 }
                 Ok(None) if self.total.is_none_or(|t| t == self.position) => return Ok(None),
-                Ok(None) => self.failed(format!("{} of {} bytes came", self.position, self.total.unwrap_or(0))).await?,
+                Ok(None) => {
+                    self.failed(format!(
+                        "{} of {} bytes came",
+                        self.position,
+                        self.total.unwrap_or(0)
+                    ))
+                    .await?
+                }
                 Err(e) => self.failed(explain(&e)).await?,
             }
         }
@@ -170,7 +220,10 @@ impl Download<'_> {
         self.response = None;
         self.tries += 1;
         if self.tries >= self.client.patience.tries {
-            return Err(Error::new(ErrorKind::Unavailable, format!("{} broke off: {why}", self.request.what())));
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("{} broke off: {why}", self.request.what()),
+            ));
         }
         self.client.clock.sleep(self.client.pause(self.tries)).await;
         Ok(())
@@ -180,12 +233,23 @@ impl Download<'_> {
         // The link is asked for anew each time: it lives for minutes only.
         let answer = self.client.send(&self.request).await?;
         if answer.status != 302 {
-            return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered with {} where a link was expected", self.request.what(), answer.status)));
+            return Err(Error::new(
+                ErrorKind::BadAnswer,
+                format!(
+                    "{} was answered with {} where a link was expected",
+                    self.request.what(),
+                    answer.status
+                ),
+            ));
         }
         let Some(url) = answer.location else {
-            return Err(Error::new(ErrorKind::BadAnswer, format!("{} was answered with a redirect to nowhere", self.request.what())));
+            return Err(Error::new(
+                ErrorKind::BadAnswer,
+                format!("{} was answered with a redirect to nowhere", self.request.what()),
+            ));
         };
-        // Published cost: one unit a download. It was spent on asking for the link; a block is still waited for.
+        // Published cost: one unit a download. It was spent on asking for the link; a block is
+        // still waited for.
         self.client.await_budget(&self.request.scope, 0, 0).await;
         self.client.count_request(0);
         let mut builder = self.client.http.request(Method::GET, &url);
@@ -199,7 +263,11 @@ impl Download<'_> {
         let status = response.status().as_u16();
         match status {
             206 => {
-                let range = response.headers().get("content-range").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("bytes "));
+                let range = response
+                    .headers()
+                    .get("content-range")
+                    .and_then(|v| v.to_str().ok())
+                    .and_then(|v| v.strip_prefix("bytes "));
                 let start = range.and_then(|r| r.split('-').next()?.parse::<u64>().ok());
                 let total = range.and_then(|r| r.rsplit('/').next()?.parse::<u64>().ok());
                 if start != Some(self.position) {
@@ -216,11 +284,23 @@ impl Download<'_> {
             416 if self.total == Some(self.position) => {}
             // More came than there is: what was handed out so far is not the item.
             416 => {
-                return Err(Error::new(ErrorKind::BadAnswer, format!("{} gave more bytes than it has", self.request.what())));
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!("{} gave more bytes than it has", self.request.what()),
+                ));
             }
             429 | 503 => {
-                let wait = response.headers().get("retry-after").and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<i64>().ok()).unwrap_or(5);
-                self.client.budget.block(&self.request.scope, self.client.clock.now().as_millisecond() + wait * 1000, true);
+                let wait = response
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|v| v.to_str().ok())
+                    .and_then(|v| v.parse::<i64>().ok())
+                    .unwrap_or(5);
+                self.client.budget.block(
+                    &self.request.scope,
+                    self.client.clock.now().as_millisecond() + wait * 1000,
+                    true,
+                );
                 return self.failed(format!("the service answered {status}")).await;
             }
             404 | 410 => {

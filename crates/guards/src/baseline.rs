@@ -1,4 +1,5 @@
-//! Baselines: named sets of settings that many schools share. A baseline says some settings and leaves all others alone.
+//! Baselines: named sets of settings that many schools share. A baseline says some settings and
+//! leaves all others alone.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use strongroom_model::{CollectionState, ConfigObject, Configuration};
 
 /// Those that come with the program.
-const BUILT_IN: &[&str] = &[include_str!("baselines/school-minimum.json"), include_str!("baselines/school-strong.json")];
+const BUILT_IN: &[&str] =
+    &[include_str!("baselines/school-minimum.json"), include_str!("baselines/school-strong.json")];
 /// Where accounts for emergencies must be left out.
 const POLICIES: &str = "identity/conditional-access-policies";
 
@@ -37,17 +39,24 @@ impl Baseline {
     /// A sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let read: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        if read.name.is_empty() || !read.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if read.name.is_empty()
+            || !read.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
             return Err(format!("the name {:?} must be of small letters, digits and -", read.name));
         }
         if read.objects.values().all(BTreeMap::is_empty) {
             return Err("it names no settings".to_owned());
         }
         let misnamed = |n: &str, v: &Value| v["displayName"].as_str().is_some_and(|d| d != n);
-        if let Some((c, n)) =
-            read.objects.iter().flat_map(|(c, all)| all.iter().map(move |(n, v)| (c, n, v))).find_map(|(c, n, v)| misnamed(n, v).then_some((c, n)))
+        if let Some((c, n)) = read
+            .objects
+            .iter()
+            .flat_map(|(c, all)| all.iter().map(move |(n, v)| (c, n, v)))
+            .find_map(|(c, n, v)| misnamed(n, v).then_some((c, n)))
         {
-            return Err(format!("{c}/{n} bears another displayName, so it would never be found again"));
+            return Err(format!(
+                "{c}/{n} bears another displayName, so it would never be found again"
+            ));
         }
         for (n, v) in read.objects.get(POLICIES).into_iter().flatten() {
             let odd = |at: &Value| !at.is_null() && !at.is_object();
@@ -55,7 +64,12 @@ impl Baseline {
                 return Err(format!("the conditions of {POLICIES}/{n} are no object"));
             }
         }
-        match read.objects.iter().flat_map(|(c, all)| all.iter().map(move |(n, v)| (c, n, v))).find(|(_, _, v)| !v.is_object()) {
+        match read
+            .objects
+            .iter()
+            .flat_map(|(c, all)| all.iter().map(move |(n, v)| (c, n, v)))
+            .find(|(_, _, v)| !v.is_object())
+        {
             Some((c, n, _)) => Err(format!("the settings of {c}/{n} are no object")),
             None => Ok(read),
         }
@@ -63,28 +77,46 @@ impl Baseline {
 
     /// Its objects, as `collection/name`.
     pub fn chosen(&self) -> Vec<String> {
-        self.objects.iter().flat_map(|(c, all)| all.keys().map(move |n| format!("{c}/{n}"))).collect()
+        self.objects
+            .iter()
+            .flat_map(|(c, all)| all.keys().map(move |n| format!("{c}/{n}")))
+            .collect()
     }
 
-    /// The configuration as the baseline wants it: all that is, with its settings in their places. Policies leave out the accounts
-    /// for emergencies, given as symbols, besides whom they leave out already.
+    /// The configuration as the baseline wants it: all that is, with its settings in their places.
+    /// Policies leave out the accounts for emergencies, given as symbols, besides whom they leave
+    /// out already.
     pub fn over(&self, now: &Configuration, emergency: &[String]) -> Configuration {
         let mut out = now.clone();
-        let no_policies = now.collections.get(POLICIES).is_none_or(|c| c.state != CollectionState::Collected);
+        let no_policies =
+            now.collections.get(POLICIES).is_none_or(|c| c.state != CollectionState::Collected);
         for (collection, objects) in &self.objects {
             // Where there can be no policies, security defaults are all that a school has.
             if no_policies && collection == DEFAULTS {
                 continue;
             }
-            let Some(c) = out.collections.get_mut(collection).filter(|c| c.state == CollectionState::Collected) else { continue };
+            let Some(c) = out
+                .collections
+                .get_mut(collection)
+                .filter(|c| c.state == CollectionState::Collected)
+            else {
+                continue;
+            };
             for (name, settings) in objects {
                 let is_new = !c.objects.iter().any(|o| o.name == *name);
                 let object = match c.objects.iter_mut().find(|o| o.name == *name) {
                     Some(there) => there,
                     None => {
-                        c.objects.push(ConfigObject { name: name.clone(), id: String::new(), body: serde_json::json!({}), volatile: serde_json::json!({}) });
+                        c.objects.push(ConfigObject {
+                            name: name.clone(),
+                            id: String::new(),
+                            body: serde_json::json!({}),
+                            volatile: serde_json::json!({}),
+                        });
                         c.objects.sort_by(|a, b| a.name.cmp(&b.name));
-                        let Some(new) = c.objects.iter_mut().find(|o| o.name == *name) else { continue };
+                        let Some(new) = c.objects.iter_mut().find(|o| o.name == *name) else {
+                            continue;
+                        };
                         new
                     }
                 };
@@ -106,7 +138,9 @@ impl Baseline {
     pub fn out_of_reach(&self, now: &Configuration) -> Vec<(String, String)> {
         let lack = |c: &String| match now.collections.get(c) {
             None => Some((c.clone(), "it is not collected".to_owned())),
-            Some(found) if found.state != CollectionState::Collected => Some((c.clone(), found.state.lack())),
+            Some(found) if found.state != CollectionState::Collected => {
+                Some((c.clone(), found.state.lack()))
+            }
             Some(_) => None,
         };
         self.objects.keys().filter_map(lack).collect()
@@ -118,7 +152,8 @@ fn leave_out(policy: &mut Value, before: &Value, emergency: &[String]) {
     for (key, kind) in [("excludeUsers", "@users/"), ("excludeGroups", "@groups/")] {
         let old = before["conditions"]["users"][key].as_array().into_iter().flatten();
         let wanted = policy["conditions"]["users"][key].as_array().cloned().unwrap_or_default();
-        let mut all: BTreeSet<String> = old.chain(&wanted).filter_map(Value::as_str).map(str::to_owned).collect();
+        let mut all: BTreeSet<String> =
+            old.chain(&wanted).filter_map(Value::as_str).map(str::to_owned).collect();
         for account in emergency.iter().filter(|s| s.starts_with(kind)) {
             if !all.iter().any(|a| a.eq_ignore_ascii_case(account)) {
                 all.insert(account.clone());
@@ -149,10 +184,13 @@ const NAMES: &[&str] = &["displayName", "name", "id", "tenantId"];
 /// What rows of a list are known by.
 const KEYS: &[&str] = &["id", "name"];
 
-/// Wanted settings take their places; what a baseline does not say stays. Rows with an id or a name are matched by it.
+/// Wanted settings take their places; what a baseline does not say stays. Rows with an id or a name
+/// are matched by it.
 fn merge(there: &mut Value, wanted: &Value) {
     // A floor: what is stricter stays.
-    if let (Some(set), Some(stricter)) = (wanted.get("$set"), wanted.get("$unless").and_then(Value::as_array)) {
+    if let (Some(set), Some(stricter)) =
+        (wanted.get("$set"), wanted.get("$unless").and_then(Value::as_array))
+    {
         if !stricter.contains(there) {
             there.clone_from(set);
         }
@@ -165,11 +203,18 @@ fn merge(there: &mut Value, wanted: &Value) {
             }
         }
         (Value::Array(there), Value::Array(wanted)) => {
-            let by = |list: &[Value], key: &str| !list.is_empty() && list.iter().all(|r| r[key].is_string());
+            let by = |list: &[Value], key: &str| {
+                !list.is_empty() && list.iter().all(|r| r[key].is_string())
+            };
             match KEYS.iter().find(|k| by(wanted, k) && by(there, k)) {
                 Some(key) => {
                     for row in wanted {
-                        match there.iter_mut().find(|r| r[*key].as_str().zip(row[*key].as_str()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))) {
+                        match there.iter_mut().find(|r| {
+                            r[*key]
+                                .as_str()
+                                .zip(row[*key].as_str())
+                                .is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+                        }) {
                             Some(old) => merge(old, row),
                             None => there.push(plainly(row)),
                         }
@@ -204,17 +249,33 @@ mod tests {
     fn a_baseline_says_some_settings_and_leaves_the_others_alone() {
         assert_eq!(Baseline::built_in().len(), BUILT_IN.len());
         let mut now = Configuration::new("school", jiff::Timestamp::UNIX_EPOCH);
-        let one = |body| ConfigObject { name: "x".into(), id: "1".into(), body, volatile: json!({}) };
-        let body = json!({"conditions": {"users": {"excludeGroups": ["@groups/Kept"], "includeUsers": ["@users/a"]}}, "rows": [{"id": "A", "v": 1, "w": 2}, {"id": "b", "v": 1}], "other": true, "roles": ["b", "a"]});
-        now.collections.insert(POLICIES.into(), ConfigCollection { state: CollectionState::Collected, objects: vec![one(body)] });
+        let one =
+            |body| ConfigObject { name: "x".into(), id: "1".into(), body, volatile: json!({}) };
+        let body = json!({"conditions": {"users": {"excludeGroups": ["@groups/Kept"],
+            "includeUsers": ["@users/a"]}}, "rows": [{"id": "A", "v": 1, "w": 2}, {"id": "b",
+                "v": 1}], "other": true, "roles": ["b", "a"]});
+        now.collections.insert(
+            POLICIES.into(),
+            ConfigCollection { state: CollectionState::Collected, objects: vec![one(body)] },
+        );
         let baseline = Baseline {
             name: "b".into(),
             title: "t".into(),
             objects: [(
                 POLICIES.into(),
                 [
-                    ("x".into(), json!({"roles": ["z", "y"], "other": {"$set": false, "$unless": [true]}, "level": {"$set": 2, "$unless": [3]}, "conditions": {"users": {"includeUsers": ["All"]}}, "rows": [{"id": "a", "v": 9}, {"id": "c"}]})),
-                    ("new".into(), json!({"state": "enabled", "deep": {"level": {"$set": 1, "$unless": [2]}}})),
+                    (
+                        "x".into(),
+                        json!({"roles": ["z", "y"], "other": {"$set": false,
+                        "$unless": [true]}, "level": {"$set": 2, "$unless": [3]},
+                        "conditions": {"users": {"includeUsers": ["All"]}}, "rows": [{"id": "a",
+                            "v": 9}, {"id": "c"}]}),
+                    ),
+                    (
+                        "new".into(),
+                        json!({"state": "enabled", "deep": {"level": {"$set": 1,
+                        "$unless": [2]}}}),
+                    ),
                 ]
                 .into(),
             )]
@@ -223,16 +284,33 @@ mod tests {
         let after = baseline.over(&now, &["@groups/Emergency".into(), "@users/last@x".into()]);
         let x = &after.object(POLICIES, "x").unwrap().body;
         assert_eq!(x["conditions"]["users"]["includeUsers"], json!(["All"]));
-        assert_eq!(x["conditions"]["users"]["excludeGroups"], json!(["@groups/Emergency", "@groups/Kept"]));
-        assert_eq!(x["rows"], json!([{"id": "a", "v": 9, "w": 2}, {"id": "b", "v": 1}, {"id": "c"}]));
+        assert_eq!(
+            x["conditions"]["users"]["excludeGroups"],
+            json!(["@groups/Emergency", "@groups/Kept"])
+        );
+        assert_eq!(
+            x["rows"],
+            json!([{"id": "a", "v": 9, "w": 2}, {"id": "b", "v": 1}, {"id": "c"}])
+        );
         assert_eq!((&x["other"], &x["roles"]), (&json!(true), &json!(["y", "z"])));
         assert_eq!(x["level"], 2);
         let new = &after.object(POLICIES, "new").unwrap().body;
-        assert_eq!((&new["displayName"], &new["deep"]["level"]), (&json!("new"), &json!(1)), "what is made is found again, and floors are values");
+        assert_eq!(
+            (&new["displayName"], &new["deep"]["level"]),
+            (&json!("new"), &json!(1)),
+            "what is made is found again, and floors are values"
+        );
         assert_eq!(new["conditions"]["users"]["excludeUsers"], json!(["@users/last@x"]));
-        assert_eq!(baseline.over(&after, &["@groups/Emergency".into(), "@users/last@x".into()]), after, "a second time changes nothing");
-        let misnamed = json!({"name": "b", "title": "t", "objects": {POLICIES: {"x": {"displayName": "y"}}}});
-        assert!(Baseline::parse(&misnamed.to_string()).unwrap_err().contains("never be found again"));
+        assert_eq!(
+            baseline.over(&after, &["@groups/Emergency".into(), "@users/last@x".into()]),
+            after,
+            "a second time changes nothing"
+        );
+        let misnamed =
+            json!({"name": "b", "title": "t", "objects": {POLICIES: {"x": {"displayName": "y"}}}});
+        assert!(
+            Baseline::parse(&misnamed.to_string()).unwrap_err().contains("never be found again")
+        );
         assert!(Baseline::parse("{\"name\": \"B\", \"title\": \"\", \"objects\": {}}").is_err());
     }
 }

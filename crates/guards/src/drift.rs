@@ -78,33 +78,49 @@ pub struct Comparison {
     pub not_compared: BTreeMap<String, String>,
 }
 
-/// Compares two configurations. `own` are the application ids of the backup; `same_tenant` says that ids mean the same on both
-/// sides, so that an object put in the place of another of its name is told.
-pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_tenant: bool) -> Comparison {
+/// Compares two configurations. `own` are the application ids of the backup; `same_tenant` says
+/// that ids mean the same on both sides, so that an object put in the place of another of its name
+/// is told.
+pub fn compare(
+    old: &Configuration,
+    new: &Configuration,
+    own: &[String],
+    same_tenant: bool,
+) -> Comparison {
     let mut out = Comparison::default();
     let names: BTreeSet<&String> = old.collections.keys().chain(new.collections.keys()).collect();
     let mut lost: Vec<&str> = Vec::new();
-    let context = Context { old, new, own: old.application_symbols(own).into_iter().chain(new.application_symbols(own)).collect() };
+    let context = Context {
+        old,
+        new,
+        own: old.application_symbols(own).into_iter().chain(new.application_symbols(own)).collect(),
+    };
     for name in names {
         let (left, right) = (old.collections.get(name), new.collections.get(name));
         let (Some(left), Some(right)) = (left, right) else {
             out.not_compared.insert(name.clone(), "it was collected on one side only".to_owned());
             continue;
         };
-        if left.state.is_collected() && matches!(right.state, CollectionState::NoPermission { .. }) {
+        if left.state.is_collected() && matches!(right.state, CollectionState::NoPermission { .. })
+        {
             lost.push(name.as_str());
         }
-        // What a blind round kept is how things were when they could be read last: the next round that sees is held against it.
+        // What a blind round kept is how things were when they could be read last: the next round
+        // that sees is held against it.
         if !right.state.is_collected() || !left.state.has_objects() {
             let lacking = if right.state.is_collected() { left } else { right };
             out.not_compared.insert(name.clone(), lacking.state.lack());
             continue;
         }
-        let by_name = |c: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> { c.iter().map(|o| (o.name.clone(), o.clone())).collect() };
+        let by_name = |c: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> {
+            c.iter().map(|o| (o.name.clone(), o.clone())).collect()
+        };
         let (before, after) = (by_name(&left.objects), by_name(&right.objects));
         for (object, o) in &before {
             match after.get(object) {
-                None => out.changes.push(context.change(name, object, Kind::Removed, Some(o), None)),
+                None => {
+                    out.changes.push(context.change(name, object, Kind::Removed, Some(o), None))
+                }
                 Some(n) if n.body != o.body => {
                     let mut change = context.change(name, object, Kind::Changed, Some(o), Some(n));
                     let other = same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name);
@@ -124,14 +140,27 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
                         collection: name.clone(),
                         object: object.clone(),
                         kind: Kind::Changed,
-                        says: format!("the application {object} has another credential in the place of one that looks the same"),
-                        properties: vec![Property { path: "keyIds".to_owned(), old: o.volatile["keyIds"].clone(), new: n.volatile["keyIds"].clone() }],
+                        says: format!(
+                            "the application {object} has another credential in the \
+                            place of one that looks the same"
+                        ),
+                        properties: vec![Property {
+                            path: "keyIds".to_owned(),
+                            old: o.volatile["keyIds"].clone(),
+                            new: n.volatile["keyIds"].clone(),
+                        }],
                         by: Vec::new(),
                         known_as: known_as(object, &[Some(o), Some(n)]),
                     });
                 }
                 Some(n) if same_tenant && n.id != o.id && !o.id.is_empty() && !fleeting(name) => {
-                    out.changes.push(context.change(name, object, Kind::Replaced, Some(o), Some(n)));
+                    out.changes.push(context.change(
+                        name,
+                        object,
+                        Kind::Replaced,
+                        Some(o),
+                        Some(n),
+                    ));
                 }
                 Some(_) => {}
             }
@@ -142,13 +171,16 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
     }
     if same_tenant && !lost.is_empty() {
         let shown = lost.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-        let more = if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
+        let more =
+            if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
         out.changes.push(Change {
             rank: Rank::Critical,
             collection: "applications/permissions".to_owned(),
             object: "the backup".to_owned(),
             kind: Kind::Removed,
-            says: format!("the backup may no longer read {shown}{more}: its permissions were taken away"),
+            says: format!(
+                "the backup may no longer read {shown}{more}: its permissions were taken away"
+            ),
             properties: Vec::new(),
             by: Vec::new(),
             known_as: own.iter().map(|id| id.to_lowercase()).collect(),
@@ -156,16 +188,23 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
     }
     if same_tenant {
         // A policy that leaves out a group by name leaves out whom the group now is.
-        let known: BTreeSet<(String, String)> = out.changes.iter().map(|c| (c.collection.clone(), c.object.clone())).collect();
+        let known: BTreeSet<(String, String)> =
+            out.changes.iter().map(|c| (c.collection.clone(), c.object.clone())).collect();
         for (symbol, id) in &old.references {
             let name = symbol.split_once('/').map_or("", |(_, n)| n).to_owned();
-            if new.references.get(symbol).is_some_and(|n| n != id) && !known.iter().any(|(_, o)| *o == name) {
+            if new.references.get(symbol).is_some_and(|n| n != id)
+                && !known.iter().any(|(_, o)| *o == name)
+            {
                 out.changes.push(Change {
                     rank: Rank::High,
                     collection: "references".to_owned(),
                     object: name,
                     kind: Kind::Replaced,
-                    says: format!("{} is another object of that name now, and settings that named it mean the new one", words::symbol(symbol)),
+                    says: format!(
+                        "{} is another object of that name now, and settings that named \
+                        it mean the new one",
+                        words::symbol(symbol)
+                    ),
                     properties: Vec::new(),
                     by: Vec::new(),
                     known_as: [id.to_lowercase()].into(),
@@ -173,15 +212,17 @@ pub fn compare(old: &Configuration, new: &Configuration, own: &[String], same_te
             }
         }
     }
-    out.changes.sort_by(|a, b| a.rank.cmp(&b.rank).then(a.collection.cmp(&b.collection)).then(a.object.cmp(&b.object)));
+    out.changes.sort_by(|a, b| {
+        a.rank.cmp(&b.rank).then(a.collection.cmp(&b.collection)).then(a.object.cmp(&b.object))
+    });
     out
 }
 
 /// At most so many lines of the log for one change.
 const BY_MAX: usize = 3;
 
-/// Says of each change who did it, as far as the log knows. A line of the log that touches what changed counts; of lines that
-/// name the same person only the newest.
+/// Says of each change who did it, as far as the log knows. A line of the log that touches what
+/// changed counts; of lines that name the same person only the newest.
 pub fn attribute(comparison: &mut Comparison, log: &[AuditEntry]) {
     let mut newest: Vec<&AuditEntry> = log.iter().collect();
     newest.sort_by_key(|e| std::cmp::Reverse(e.at));
@@ -195,14 +236,22 @@ pub fn attribute(comparison: &mut Comparison, log: &[AuditEntry]) {
 }
 
 fn known_as(name: &str, objects: &[Option<&ConfigObject>]) -> BTreeSet<String> {
-    let of = |o: &ConfigObject| [Some(o.id.clone()), o.body["displayName"].as_str().map(str::to_owned), o.volatile["appId"].as_str().map(str::to_owned)];
+    let of = |o: &ConfigObject| {
+        [
+            Some(o.id.clone()),
+            o.body["displayName"].as_str().map(str::to_owned),
+            o.volatile["appId"].as_str().map(str::to_owned),
+        ]
+    };
     let all = objects.iter().flatten().flat_map(|o| of(o)).flatten().chain([name.to_owned()]);
     all.filter(|n| !n.is_empty()).map(|n| n.to_lowercase()).collect()
 }
 
 /// Objects that the service makes anew with other ids whenever they are touched.
 fn fleeting(collection: &str) -> bool {
-    collection.starts_with("roles/") || collection.starts_with("applications/delegated") || collection == "applications/permissions"
+    collection.starts_with("roles/")
+        || collection.starts_with("applications/delegated")
+        || collection == "applications/permissions"
 }
 
 struct Context<'c> {
@@ -212,7 +261,14 @@ struct Context<'c> {
 }
 
 impl Context<'_> {
-    fn change(&self, collection: &str, object: &str, kind: Kind, old: Option<&ConfigObject>, new: Option<&ConfigObject>) -> Change {
+    fn change(
+        &self,
+        collection: &str,
+        object: &str,
+        kind: Kind,
+        old: Option<&ConfigObject>,
+        new: Option<&ConfigObject>,
+    ) -> Change {
         let mut properties = Vec::new();
         if let (Some(o), Some(n)) = (old, new) {
             differ("", &o.body, &n.body, &mut properties);
@@ -223,10 +279,24 @@ impl Context<'_> {
         for o in [old, new].into_iter().flatten() {
             for key in ["principalId", "application", "clientId"] {
                 let Some(symbol) = o.body[key].as_str() else { continue };
-                known_as.extend([self.old, self.new].iter().filter_map(|c| c.references.get(symbol)).map(|id| id.to_lowercase()));
+                known_as.extend(
+                    [self.old, self.new]
+                        .iter()
+                        .filter_map(|c| c.references.get(symbol))
+                        .map(|id| id.to_lowercase()),
+                );
             }
         }
-        Change { rank, collection: collection.to_owned(), object: object.to_owned(), kind, says: one_line(&says), properties, by: Vec::new(), known_as }
+        Change {
+            rank,
+            collection: collection.to_owned(),
+            object: object.to_owned(),
+            kind,
+            says: one_line(&says),
+            properties,
+            by: Vec::new(),
+            known_as,
+        }
     }
 
     fn rank(
@@ -248,7 +318,10 @@ impl Context<'_> {
             Kind::Replaced => format!("another object bears the name {object}"),
         };
         match (collection, kind) {
-            ("roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules", Kind::Added | Kind::Removed) => {
+            (
+                "roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules",
+                Kind::Added | Kind::Removed,
+            ) => {
                 let b = if kind == Kind::Added { &is } else { &was };
                 let role = b["roleDefinitionId"].as_str().unwrap_or_default();
                 let who = self.app(&b["principalId"]);
@@ -259,32 +332,75 @@ impl Context<'_> {
                     _ => "became",
                 };
                 let rank = match (kind, role) {
-                    (Kind::Added, r) if [words::GLOBAL_ADMINISTRATOR, words::PRIVILEGED_ROLE, words::PRIVILEGED_AUTHENTICATION].contains(&r) => Rank::Critical,
+                    (Kind::Added, r)
+                        if [
+                            words::GLOBAL_ADMINISTRATOR,
+                            words::PRIVILEGED_ROLE,
+                            words::PRIVILEGED_AUTHENTICATION,
+                        ]
+                        .contains(&r) =>
+                    {
+                        Rank::Critical
+                    }
                     (Kind::Removed, words::GLOBAL_ADMINISTRATOR) => Rank::High,
                     (Kind::Added, r) if words::HIGHLY_PRIVILEGED.contains(&r) => Rank::High,
                     _ => Rank::Medium,
                 };
                 (rank, format!("{who} {verb} {title}"))
             }
-            ("roles/activation-policies", _) => {
-                (Rank::High, format!("activation of {}: {}", words::roles(&[is["roleDefinitionId"].as_str().unwrap_or(object)]), sentence(properties)))
-            }
+            ("roles/activation-policies", _) => (
+                Rank::High,
+                format!(
+                    "activation of {}: {}",
+                    words::roles(&[is["roleDefinitionId"].as_str().unwrap_or(object)]),
+                    sentence(properties)
+                ),
+            ),
             ("roles/definitions", _) => (Rank::High, plain),
-            ("directory/domains", Kind::Changed) if touched("authenticationType") => match is["authenticationType"].as_str() {
-                Some("Managed") => (Rank::Medium, format!("the domain {object} is managed again: Microsoft signs its people in")),
-                _ => (Rank::Critical, format!("the domain {object} was federated: another service signs its people in")),
-            },
-            ("directory/federation", Kind::Removed) => (Rank::Medium, format!("trust in the sign-in service {plain}")),
-            ("directory/group-settings" | "identity/device-registration", Kind::Changed | Kind::Removed) => (Rank::High, plain),
-            ("directory/domains", Kind::Added | Kind::Removed) => (Rank::High, format!("the domain {plain}")),
-            ("directory/federation", _) => (Rank::Critical, format!("trust in the sign-in service {plain}")),
+            ("directory/domains", Kind::Changed) if touched("authenticationType") => {
+                match is["authenticationType"].as_str() {
+                    Some("Managed") => (
+                        Rank::Medium,
+                        format!(
+                            "the domain {object} is managed again: Microsoft signs its people in"
+                        ),
+                    ),
+                    _ => (
+                        Rank::Critical,
+                        format!(
+                            "the domain {object} was federated: another service signs its people in"
+                        ),
+                    ),
+                }
+            }
+            ("directory/federation", Kind::Removed) => {
+                (Rank::Medium, format!("trust in the sign-in service {plain}"))
+            }
+            (
+                "directory/group-settings" | "identity/device-registration",
+                Kind::Changed | Kind::Removed,
+            ) => (Rank::High, plain),
+            ("directory/domains", Kind::Added | Kind::Removed) => {
+                (Rank::High, format!("the domain {plain}"))
+            }
+            ("directory/federation", _) => {
+                (Rank::Critical, format!("trust in the sign-in service {plain}"))
+            }
             ("directory/synchronization", _) => (Rank::High, plain),
-            ("identity/conditional-access-policies", _) => policy(object, kind, &was, &is, properties, plain),
-            ("identity/named-locations", Kind::Changed) if touched("ipRanges") || touched("isTrusted") || touched("countriesAndRegions") => {
+            ("identity/conditional-access-policies", _) => {
+                policy(object, kind, &was, &is, properties, plain)
+            }
+            ("identity/named-locations", Kind::Changed)
+                if touched("ipRanges")
+                    || touched("isTrusted")
+                    || touched("countriesAndRegions") =>
+            {
                 (Rank::High, format!("the place {plain}"))
             }
             ("identity/named-locations", _) => (Rank::Medium, format!("the place {plain}")),
-            ("identity/security-defaults", _) if is["isEnabled"] == false => (Rank::Critical, "security defaults were switched off".to_owned()),
+            ("identity/security-defaults", _) if is["isEnabled"] == false => {
+                (Rank::Critical, "security defaults were switched off".to_owned())
+            }
             (
                 "identity/authorization"
                 | "identity/authentication-methods"
@@ -293,21 +409,45 @@ impl Context<'_> {
                 | "identity/admin-consent-requests",
                 _,
             ) => (Rank::High, plain),
-            ("identity/cross-tenant-access-partners", _) => (Rank::High, format!("the partner tenant {plain}")),
-            ("applications/permissions", Kind::Removed) if was["application"].as_str().is_some_and(|a| self.own.iter().any(|o| o == a)) => {
-                (Rank::Critical, format!("the backup lost its own permission {}", was["permission"].as_str().unwrap_or_default()))
+            ("identity/cross-tenant-access-partners", _) => {
+                (Rank::High, format!("the partner tenant {plain}"))
+            }
+            ("applications/permissions", Kind::Removed)
+                if was["application"].as_str().is_some_and(|a| self.own.iter().any(|o| o == a)) =>
+            {
+                (
+                    Rank::Critical,
+                    format!(
+                        "the backup lost its own permission {}",
+                        was["permission"].as_str().unwrap_or_default()
+                    ),
+                )
             }
             ("applications/permissions", Kind::Added) => {
                 let permission = is["permission"].as_str().unwrap_or_default();
                 let app = self.app(&is["application"]);
-                (if strong(permission) { Rank::Critical } else { Rank::Medium }, format!("{app} was given the application permission {permission}"))
+                (
+                    if strong(permission) { Rank::Critical } else { Rank::Medium },
+                    format!("{app} was given the application permission {permission}"),
+                )
             }
             ("applications/delegated-grants", Kind::Added | Kind::Changed) => {
-                let before: Vec<&str> = was["scope"].as_str().unwrap_or_default().split_whitespace().collect();
-                let scopes: Vec<&str> = is["scope"].as_str().unwrap_or_default().split_whitespace().filter(|s| !before.contains(s)).collect();
+                let before: Vec<&str> =
+                    was["scope"].as_str().unwrap_or_default().split_whitespace().collect();
+                let scopes: Vec<&str> = is["scope"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .split_whitespace()
+                    .filter(|s| !before.contains(s))
+                    .collect();
                 let app = self.app(&is["clientId"]);
                 let everybody = is["consentType"] == "AllPrincipals";
-                let grave = scopes.iter().any(|s| strong(s) || s.starts_with("Mail.") || s.starts_with("Files.") || s.starts_with("Sites."));
+                let grave = scopes.iter().any(|s| {
+                    strong(s)
+                        || s.starts_with("Mail.")
+                        || s.starts_with("Files.")
+                        || s.starts_with("Sites.")
+                });
                 let rank = match (grave, everybody) {
                     (true, true) => Rank::Critical,
                     (true, false) => Rank::High,
@@ -315,47 +455,88 @@ impl Context<'_> {
                 };
                 let whom = if everybody { "everybody" } else { "a person" };
                 match scopes.is_empty() {
-                    true => (Rank::Medium, format!("{app} may act for {whom} with less than before")),
-                    false => (rank, format!("{app} may now act for {whom} with {}", scopes.join(", "))),
+                    true => {
+                        (Rank::Medium, format!("{app} may act for {whom} with less than before"))
+                    }
+                    false => {
+                        (rank, format!("{app} may now act for {whom} with {}", scopes.join(", ")))
+                    }
                 }
             }
             ("applications/registrations" | "applications/service-principals", Kind::Changed)
                 if touched("passwordCredentials") || touched("keyCredentials") =>
             {
-                (Rank::High, format!("the application {object} has other credentials: {}", sentence(properties)))
+                (
+                    Rank::High,
+                    format!(
+                        "the application {object} has other credentials: {}",
+                        sentence(properties)
+                    ),
+                )
             }
             ("applications/registrations" | "applications/service-principals", Kind::Removed)
                 if self.own.iter().any(|o| o.ends_with(&format!("/{object}"))) =>
             {
                 (Rank::Critical, format!("the backup's own application {object} is gone"))
             }
-            ("applications/default-management-policy" | "applications/management-policies", _) => (Rank::High, plain),
-            ("applications/registrations" | "applications/service-principals", Kind::Added) => (Rank::Medium, format!("the application {plain}")),
-            ("directory/referenced-groups", Kind::Changed) if touched("members") => {
-                (Rank::High, format!("the group {object}, which {}: {}", self.power_of(object), sentence(properties)))
+            ("applications/default-management-policy" | "applications/management-policies", _) => {
+                (Rank::High, plain)
             }
-            ("directory/privileged-users", Kind::Changed) => (Rank::High, format!("the administrator {plain}")),
+            ("applications/registrations" | "applications/service-principals", Kind::Added) => {
+                (Rank::Medium, format!("the application {plain}"))
+            }
+            ("directory/referenced-groups", Kind::Changed) if touched("members") => (
+                Rank::High,
+                format!(
+                    "the group {object}, which {}: {}",
+                    self.power_of(object),
+                    sentence(properties)
+                ),
+            ),
+            ("directory/privileged-users", Kind::Changed) => {
+                (Rank::High, format!("the administrator {plain}"))
+            }
             ("directory/privileged-users" | "directory/referenced-groups", _) => (Rank::Low, plain),
-            ("devices/approval-policies", Kind::Removed | Kind::Changed) => (Rank::High, format!("approval by a second person: {plain}")),
-            ("devices/compliance-policies" | "devices/settings", Kind::Removed | Kind::Changed) => (Rank::High, plain),
+            ("devices/approval-policies", Kind::Removed | Kind::Changed) => {
+                (Rank::High, format!("approval by a second person: {plain}"))
+            }
+            ("devices/compliance-policies" | "devices/settings", Kind::Removed | Kind::Changed) => {
+                (Rank::High, plain)
+            }
             ("devices/configurations", Kind::Removed | Kind::Changed) => (Rank::Medium, plain),
-            ("sharepoint/settings", _) if touched("sharing") || touched("isLegacyAuth") || touched("isResharing") => {
+            ("sharepoint/settings", _)
+                if touched("sharing") || touched("isLegacyAuth") || touched("isResharing") =>
+            {
                 (Rank::High, format!("SharePoint: {}", sentence(properties)))
             }
-            ("exchange/organization", _) if is["AuditDisabled"] == true && was["AuditDisabled"] != true => {
+            ("exchange/organization", _)
+                if is["AuditDisabled"] == true && was["AuditDisabled"] != true =>
+            {
                 (Rank::Critical, "the audit of mailboxes was switched off for everybody".to_owned())
             }
-            ("exchange/journal-rules", Kind::Added | Kind::Changed) => (Rank::Critical, format!("copies of mail to a journal: {plain}")),
+            ("exchange/journal-rules", Kind::Added | Kind::Changed) => {
+                (Rank::Critical, format!("copies of mail to a journal: {plain}"))
+            }
             ("exchange/transport-rules", Kind::Added | Kind::Changed) if sends_away(&is) => {
                 (Rank::Critical, format!("a mail flow rule that sends mail elsewhere: {plain}"))
             }
             ("exchange/transport-rules", _) => (Rank::High, format!("the mail flow rule {plain}")),
-            ("exchange/inbound-connectors" | "exchange/outbound-connectors", _) => (Rank::High, format!("the mail connector {plain}")),
-            ("exchange/remote-domains", _) if touched("AutoForwardEnabled") => (Rank::High, format!("mail forwarding to {plain}")),
+            ("exchange/inbound-connectors" | "exchange/outbound-connectors", _) => {
+                (Rank::High, format!("the mail connector {plain}"))
+            }
+            ("exchange/remote-domains", _) if touched("AutoForwardEnabled") => {
+                (Rank::High, format!("mail forwarding to {plain}"))
+            }
             ("exchange/role-groups", _) => (Rank::High, format!("the Exchange role group {plain}")),
-            ("teams/federation", _) => (Rank::High, format!("Teams with outsiders: {}", sentence(properties))),
+            ("teams/federation", _) => {
+                (Rank::High, format!("Teams with outsiders: {}", sentence(properties)))
+            }
             (c, Kind::Changed | Kind::Removed) if c.starts_with("exchange/") => (Rank::High, plain),
-            (c, Kind::Changed | Kind::Removed) if c.starts_with("teams/") || c.starts_with("purview/") => (Rank::Medium, plain),
+            (c, Kind::Changed | Kind::Removed)
+                if c.starts_with("teams/") || c.starts_with("purview/") =>
+            {
+                (Rank::Medium, plain)
+            }
             (_, Kind::Replaced) => (Rank::High, plain),
             (_, Kind::Removed) => (Rank::Medium, plain),
             _ => (Rank::Low, plain),
@@ -366,7 +547,11 @@ impl Context<'_> {
     fn app(&self, symbol: &Value) -> String {
         let symbol = symbol.as_str().unwrap_or("somebody");
         let id = symbol.strip_prefix("@service-principals/");
-        let found = id.and_then(|id| [self.new, self.old].into_iter().find_map(|c| c.object("applications/service-principals", id)));
+        let found = id.and_then(|id| {
+            [self.new, self.old]
+                .into_iter()
+                .find_map(|c| c.object("applications/service-principals", id))
+        });
         match found.and_then(|o| o.body["displayName"].as_str()) {
             Some(name) => format!("the application {name}"),
             None => words::symbol(symbol),
@@ -380,7 +565,11 @@ impl Context<'_> {
             c.collections.get(collection).is_some_and(|c| c.objects.iter().any(|o| f(&o.body)))
         };
         let gives = |b: &Value| b["principalId"] == symbol.as_str();
-        let leaves = |b: &Value| b["conditions"]["users"]["excludeGroups"].as_array().is_some_and(|g| g.iter().any(|x| *x == symbol.as_str()));
+        let leaves = |b: &Value| {
+            b["conditions"]["users"]["excludeGroups"]
+                .as_array()
+                .is_some_and(|g| g.iter().any(|x| *x == symbol.as_str()))
+        };
         let both = [self.old, self.new];
         if both.iter().any(|c| look(c, "roles/assignments", &gives)) {
             "gives a role"
@@ -415,25 +604,44 @@ fn strong(permission: &str) -> bool {
 
 /// Whether a mail flow rule gives mail to others than those whom it was sent to.
 fn sends_away(rule: &Value) -> bool {
-    ["RedirectMessageTo", "BlindCopyTo", "CopyTo", "AddToRecipients"].iter().any(|k| rule[*k].as_array().is_some_and(|to| !to.is_empty()))
+    ["RedirectMessageTo", "BlindCopyTo", "CopyTo", "AddToRecipients"]
+        .iter()
+        .any(|k| rule[*k].as_array().is_some_and(|to| !to.is_empty()))
 }
 
 fn blocks(policy: &Value) -> bool {
-    policy["grantControls"]["builtInControls"].as_array().is_some_and(|c| c.iter().any(|x| x == "block"))
+    policy["grantControls"]["builtInControls"]
+        .as_array()
+        .is_some_and(|c| c.iter().any(|x| x == "block"))
 }
 
 fn nobody_is_left_out(policy: &Value) -> bool {
     let users = &policy["conditions"]["users"];
-    ["excludeUsers", "excludeGroups", "excludeRoles"].iter().all(|k| users[*k].as_array().is_none_or(Vec::is_empty))
+    ["excludeUsers", "excludeGroups", "excludeRoles"]
+        .iter()
+        .all(|k| users[*k].as_array().is_none_or(Vec::is_empty))
 }
 
-fn policy(object: &str, kind: Kind, was: &Value, is: &Value, properties: &[Property], plain: String) -> (Rank, String) {
+fn policy(
+    object: &str,
+    kind: Kind,
+    was: &Value,
+    is: &Value,
+    properties: &[Property],
+    plain: String,
+) -> (Rank, String) {
     let on = |v: &Value| v["state"] == "enabled";
     match kind {
-        Kind::Removed if on(was) => (Rank::Critical, format!("the policy {object}, which was on, is gone")),
-        Kind::Changed if on(was) && !on(is) => {
-            (Rank::Critical, format!("the policy {object} was switched off ({})", is["state"].as_str().unwrap_or("unknown")))
+        Kind::Removed if on(was) => {
+            (Rank::Critical, format!("the policy {object}, which was on, is gone"))
         }
+        Kind::Changed if on(was) && !on(is) => (
+            Rank::Critical,
+            format!(
+                "the policy {object} was switched off ({})",
+                is["state"].as_str().unwrap_or("unknown")
+            ),
+        ),
         Kind::Changed if on(was) => {
             let grave = [
                 "conditions.users.exclude",
@@ -445,13 +653,30 @@ fn policy(object: &str, kind: Kind, was: &Value, is: &Value, properties: &[Prope
                 "grantControls",
                 "conditions",
             ];
-            let rank = if properties.iter().any(|p| grave.iter().any(|g| p.path.starts_with(g))) { Rank::High } else { Rank::Medium };
+            let rank = if properties.iter().any(|p| grave.iter().any(|g| p.path.starts_with(g))) {
+                Rank::High
+            } else {
+                Rank::Medium
+            };
             (rank, format!("the policy {object}: {}", sentence(properties)))
         }
-        Kind::Added if on(is) && blocks(is) && is["conditions"]["users"]["includeUsers"] == serde_json::json!(["All"]) && nobody_is_left_out(is) => {
-            (Rank::Critical, format!("the policy {object} is new and blocks everybody, leaving nobody out"))
+        Kind::Added
+            if on(is)
+                && blocks(is)
+                && is["conditions"]["users"]["includeUsers"] == serde_json::json!(["All"])
+                && nobody_is_left_out(is) =>
+        {
+            (
+                Rank::Critical,
+                format!("the policy {object} is new and blocks everybody, leaving nobody out"),
+            )
         }
-        Kind::Added if on(is) && is["grantControls"]["builtInControls"].as_array().is_some_and(|c| c.iter().any(|x| x == "block")) => {
+        Kind::Added
+            if on(is)
+                && is["grantControls"]["builtInControls"]
+                    .as_array()
+                    .is_some_and(|c| c.iter().any(|x| x == "block")) =>
+        {
             (Rank::High, format!("the policy {object} is new and blocks"))
         }
         Kind::Replaced => (Rank::High, format!("another policy bears the name {object}")),
@@ -475,7 +700,11 @@ fn short(v: &Value) -> String {
         Value::String(s) => words::symbol(s),
         other => other.to_string(),
     };
-    if text.chars().count() > 80 { format!("{}…", text.chars().take(80).collect::<String>()) } else { text }
+    if text.chars().count() > 80 {
+        format!("{}…", text.chars().take(80).collect::<String>())
+    } else {
+        text
+    }
 }
 
 /// What rows of a list are known by.
@@ -490,7 +719,12 @@ fn differ(path: &str, old: &Value, new: &Value, out: &mut Vec<Property>) {
         (Value::Object(o), Value::Object(n)) => {
             let keys: BTreeSet<&String> = o.keys().chain(n.keys()).collect();
             for key in keys {
-                differ(&below(key), o.get(key).unwrap_or(&Value::Null), n.get(key).unwrap_or(&Value::Null), out);
+                differ(
+                    &below(key),
+                    o.get(key).unwrap_or(&Value::Null),
+                    n.get(key).unwrap_or(&Value::Null),
+                    out,
+                );
             }
         }
         (Value::Array(o), Value::Array(n)) => {
@@ -501,19 +735,33 @@ fn differ(path: &str, old: &Value, new: &Value, out: &mut Vec<Property>) {
             let key = KEYS.iter().find(|k| told_apart(o, k) && told_apart(n, k));
             match key {
                 Some(key) if !(o.is_empty() && n.is_empty()) => {
-                    let rows =
-                        |list: &[Value]| -> BTreeMap<String, Value> { list.iter().filter_map(|r| Some((r[*key].as_str()?.to_owned(), r.clone()))).collect() };
+                    let rows = |list: &[Value]| -> BTreeMap<String, Value> {
+                        list.iter()
+                            .filter_map(|r| Some((r[*key].as_str()?.to_owned(), r.clone())))
+                            .collect()
+                    };
                     let (o, n) = (rows(o), rows(n));
                     let keys: BTreeSet<&String> = o.keys().chain(n.keys()).collect();
                     for k in keys {
-                        differ(&format!("{path}[{k}]"), o.get(k).unwrap_or(&Value::Null), n.get(k).unwrap_or(&Value::Null), out);
+                        differ(
+                            &format!("{path}[{k}]"),
+                            o.get(k).unwrap_or(&Value::Null),
+                            n.get(k).unwrap_or(&Value::Null),
+                            out,
+                        );
                     }
                 }
                 _ => {
                     // A list of words is a set.
-                    let push = |old: Value, new: Value, out: &mut Vec<Property>| out.push(Property { path: path.to_owned(), old, new });
-                    o.iter().filter(|v| !n.contains(v)).for_each(|v| push(v.clone(), Value::Null, out));
-                    n.iter().filter(|v| !o.contains(v)).for_each(|v| push(Value::Null, v.clone(), out));
+                    let push = |old: Value, new: Value, out: &mut Vec<Property>| {
+                        out.push(Property { path: path.to_owned(), old, new })
+                    };
+                    o.iter()
+                        .filter(|v| !n.contains(v))
+                        .for_each(|v| push(v.clone(), Value::Null, out));
+                    n.iter()
+                        .filter(|v| !o.contains(v))
+                        .for_each(|v| push(Value::Null, v.clone(), out));
                 }
             }
         }

@@ -46,10 +46,14 @@ pub struct Acceptance {
 fn day<'de, D: serde::Deserializer<'de>>(from: D) -> Result<jiff::civil::Date, D::Error> {
     let value = toml::Value::deserialize(from)?;
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no day; a day reads like 2027-09-30")))
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format!("{text} is no day; a day reads like 2027-09-30"))
+    })
 }
 
-fn day_if_any<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<jiff::civil::Date>, D::Error> {
+fn day_if_any<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<jiff::civil::Date>, D::Error> {
     day(from).map(Some)
 }
 
@@ -98,25 +102,45 @@ impl Exceptions {
     /// A sentence that names the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let read: Self = toml::from_str(text).map_err(|e| e.to_string().trim_end().to_owned())?;
-        let names = read.exclusions.iter().map(|e| (&e.who, &e.reason)).chain(read.accepted.iter().map(|a| (&a.rule, &a.reason)));
+        let names = read
+            .exclusions
+            .iter()
+            .map(|e| (&e.who, &e.reason))
+            .chain(read.accepted.iter().map(|a| (&a.rule, &a.reason)));
         if let Some((what, _)) = names.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
-            return Err(format!("the exception for {what} has no reason; whoever reads it next year will ask"));
+            return Err(format!(
+                "the exception for {what} has no reason; whoever reads it next year will ask"
+            ));
         }
         let known = |id: &str| id.starts_with("own.") || crate::RULES.iter().any(|r| r.id == id);
-        let named = read.accepted.iter().map(|a| &a.rule).chain(read.on_failure.iter().map(|o| &o.rule));
+        let named =
+            read.accepted.iter().map(|a| &a.rule).chain(read.on_failure.iter().map(|o| &o.rule));
         if let Some(bad) = named.into_iter().find(|r| !known(r)) {
             return Err(format!("there is no rule {bad:?}; `strongroom tenant rules` lists them"));
         }
-        if let Some(own) = read.on_failure.iter().find(|o| o.answer == Answer::Remediate && o.rule.starts_with("own.")) {
-            return Err(format!("{} is a rule of your own, which says not what sets back what it finds; let it alert", own.rule));
+        if let Some(own) = read
+            .on_failure
+            .iter()
+            .find(|o| o.answer == Answer::Remediate && o.rule.starts_with("own."))
+        {
+            return Err(format!(
+                "{} is a rule of your own, which says not what sets back what it finds; let it \
+                 alert",
+                own.rule
+            ));
         }
         let mut rules: Vec<&String> = read.on_failure.iter().map(|o| &o.rule).collect();
         rules.sort();
         if let Some(twice) = rules.windows(2).find(|w| w[0] == w[1]) {
             return Err(format!("what follows when {} fails is said twice", twice[0]));
         }
-        if let Some(bad) = read.exclusions.iter().find(|e| !["break-glass", "service"].contains(&e.kind.as_str())) {
-            return Err(format!("the exclusion of {} is of kind {:?}; it must be \"break-glass\" or \"service\"", bad.who, bad.kind));
+        if let Some(bad) =
+            read.exclusions.iter().find(|e| !["break-glass", "service"].contains(&e.kind.as_str()))
+        {
+            return Err(format!(
+                "the exclusion of {} is of kind {:?}; it must be \"break-glass\" or \"service\"",
+                bad.who, bad.kind
+            ));
         }
         Ok(read)
     }
@@ -131,7 +155,12 @@ impl Exceptions {
 
 /// What settings may call somebody whom an exclusion names, in small letters.
 fn called(configuration: &Configuration, e: &Exclusion) -> Vec<String> {
-    let by_name = || vec![format!("@users/{}", e.who).to_lowercase(), format!("@groups/{}", e.who).to_lowercase()];
+    let by_name = || {
+        vec![
+            format!("@users/{}", e.who).to_lowercase(),
+            format!("@groups/{}", e.who).to_lowercase(),
+        ]
+    };
     configuration.symbol_of(&e.who).map_or_else(by_name, |symbol| vec![symbol.to_lowercase()])
 }
 
@@ -145,7 +174,11 @@ pub struct Facts<'c> {
 
 impl<'c> Facts<'c> {
     /// The facts of a configuration, on a day.
-    pub fn new(configuration: &'c Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Self {
+    pub fn new(
+        configuration: &'c Configuration,
+        exceptions: &Exceptions,
+        today: jiff::civil::Date,
+    ) -> Self {
         let valid = exceptions.exclusions.iter().filter(|e| e.until.is_none_or(|u| u >= today));
         let names = |e: &Exclusion| called(configuration, e);
         let (mut emergency, mut left_out) = (BTreeSet::new(), BTreeSet::new());
@@ -156,10 +189,19 @@ impl<'c> Facts<'c> {
             }
         }
         // Who is in a group that is named is named too; and a group is, when all who are in it are.
-        let groups = configuration.collections.get("directory/referenced-groups").filter(|c| c.state.is_collected());
+        let groups = configuration
+            .collections
+            .get("directory/referenced-groups")
+            .filter(|c| c.state.is_collected());
         for g in groups.into_iter().flat_map(|c| &c.objects) {
             let symbol = format!("@groups/{}", g.name).to_lowercase();
-            let members: Vec<String> = g.body["members"].as_array().into_iter().flatten().filter_map(|m| m.as_str()).map(str::to_lowercase).collect();
+            let members: Vec<String> = g.body["members"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|m| m.as_str())
+                .map(str::to_lowercase)
+                .collect();
             for set in [&mut emergency, &mut left_out] {
                 if set.contains(&symbol) {
                     set.extend(members.iter().cloned());
@@ -173,13 +215,23 @@ impl<'c> Facts<'c> {
 
     /// Exclusions that ended, or name nobody whom the configuration knows.
     pub(crate) fn idle(&self, exceptions: &Exceptions, today: jiff::civil::Date) -> Vec<String> {
-        let mut known: BTreeSet<String> = self.configuration.references.keys().map(|s| s.to_lowercase()).collect();
-        for (collection, kind) in [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")] {
-            let objects = self.configuration.collections.get(collection).map(|c| c.objects.as_slice()).unwrap_or_default();
+        let mut known: BTreeSet<String> =
+            self.configuration.references.keys().map(|s| s.to_lowercase()).collect();
+        for (collection, kind) in
+            [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")]
+        {
+            let objects = self
+                .configuration
+                .collections
+                .get(collection)
+                .map(|c| c.objects.as_slice())
+                .unwrap_or_default();
             known.extend(objects.iter().map(|o| format!("@{kind}/{}", o.name).to_lowercase()));
         }
         let says = |e: &Exclusion| match e.until {
-            Some(until) if until < today => Some(format!("the exclusion of {} ended on {until}", e.who)),
+            Some(until) if until < today => {
+                Some(format!("the exclusion of {} ended on {until}", e.who))
+            }
             _ if !called(self.configuration, e).iter().any(|s| known.contains(s)) => {
                 Some(format!("the exclusion of {} names nobody whom policies or roles name", e.who))
             }
@@ -193,7 +245,8 @@ impl<'c> Facts<'c> {
         self.left_out.contains(&symbol.to_lowercase())
     }
 
-    /// Symbols that policies may leave out, in small letters, as far as the configuration knows them.
+    /// Symbols that policies may leave out, in small letters, as far as the configuration knows
+    /// them.
     pub(crate) fn left_out(&self) -> Vec<&String> {
         self.known(&self.left_out)
     }
@@ -204,18 +257,38 @@ impl<'c> Facts<'c> {
     }
 
     fn known<'s>(&self, symbols: &'s BTreeSet<String>) -> Vec<&'s String> {
-        let text: BTreeSet<String> = self.configuration.references.keys().map(|k| k.to_lowercase()).collect();
+        let text: BTreeSet<String> =
+            self.configuration.references.keys().map(|k| k.to_lowercase()).collect();
         symbols.iter().filter(|s| text.contains(*s)).collect()
     }
 
-    /// Accounts for emergencies, not their groups, in small letters, as far as settings or roles know them.
+    /// Accounts for emergencies, not their groups, in small letters, as far as settings or roles
+    /// know them.
     pub(crate) fn emergency_users(&self) -> Vec<&String> {
-        let people = self.configuration.collections.get("directory/privileged-users").map(|c| c.objects.as_slice()).unwrap_or_default();
-        let mut known: BTreeSet<String> = people.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect();
+        let people = self
+            .configuration
+            .collections
+            .get("directory/privileged-users")
+            .map(|c| c.objects.as_slice())
+            .unwrap_or_default();
+        let mut known: BTreeSet<String> =
+            people.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect();
         known.extend(self.configuration.references.keys().map(|k| k.to_lowercase()));
-        let members =
-            |g: &ConfigObject| g.body["members"].as_array().into_iter().flatten().filter_map(|m| m.as_str()).map(str::to_lowercase).collect::<Vec<_>>();
-        let groups = self.configuration.collections.get("directory/referenced-groups").map(|c| c.objects.as_slice()).unwrap_or_default();
+        let members = |g: &ConfigObject| {
+            g.body["members"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|m| m.as_str())
+                .map(str::to_lowercase)
+                .collect::<Vec<_>>()
+        };
+        let groups = self
+            .configuration
+            .collections
+            .get("directory/referenced-groups")
+            .map(|c| c.objects.as_slice())
+            .unwrap_or_default();
         known.extend(groups.iter().flat_map(members));
         self.emergency.iter().filter(|s| s.starts_with("@users/") && known.contains(*s)).collect()
     }
@@ -233,7 +306,9 @@ impl<'c> Facts<'c> {
     pub(crate) fn many(&self, collection: &str) -> Result<&'c [ConfigObject], Skip> {
         match self.configuration.collections.get(collection) {
             None => Err(Skip(format!("not collected: {collection} is not in this snapshot"))),
-            Some(c) if !c.state.is_collected() => Err(Skip(format!("{collection}: {}", c.state.lack()))),
+            Some(c) if !c.state.is_collected() => {
+                Err(Skip(format!("{collection}: {}", c.state.lack())))
+            }
             Some(c) => Ok(&c.objects),
         }
     }
@@ -241,46 +316,71 @@ impl<'c> Facts<'c> {
     /// The one object of a collection.
     pub(crate) fn one(&self, collection: &str) -> Result<Setting<'c>, Skip> {
         let objects = self.many(collection)?;
-        let object = objects.first().ok_or_else(|| Skip(format!("not collected: {collection} is empty")))?;
+        let object =
+            objects.first().ok_or_else(|| Skip(format!("not collected: {collection} is empty")))?;
         Ok(Setting { object: collection.to_owned(), body: &object.body })
     }
 
     /// All objects of a collection, to ask for their properties.
     pub(crate) fn settings(&self, collection: &str) -> Result<Vec<Setting<'c>>, Skip> {
-        Ok(self.many(collection)?.iter().map(|o| Setting { object: format!("{collection}/{}", o.name), body: &o.body }).collect())
+        Ok(self
+            .many(collection)?
+            .iter()
+            .map(|o| Setting { object: format!("{collection}/{}", o.name), body: &o.body })
+            .collect())
     }
 
     /// The object of this name.
     pub(crate) fn named(&self, collection: &str, name: &str) -> Result<Setting<'c>, Skip> {
         let found = self.many(collection)?.iter().find(|o| o.name.eq_ignore_ascii_case(name));
-        let found = found.ok_or_else(|| Skip(format!("not collected: {collection} has no {name}")))?;
+        let found =
+            found.ok_or_else(|| Skip(format!("not collected: {collection} has no {name}")))?;
         Ok(Setting { object: format!("{collection}/{}", found.name), body: &found.body })
     }
 
     /// The Conditional Access policies.
     pub(crate) fn policies(&self) -> Result<Vec<Policy<'c>>, Skip> {
-        Ok(self.many("identity/conditional-access-policies")?.iter().map(|o| Policy { name: &o.name, body: &o.body }).collect())
+        Ok(self
+            .many("identity/conditional-access-policies")?
+            .iter()
+            .map(|o| Policy { name: &o.name, body: &o.body })
+            .collect())
     }
 
-    /// A value of the directory's settings by template: what is set, or what the template says where nothing is.
+    /// A value of the directory's settings by template: what is set, or what the template says
+    /// where nothing is.
     pub(crate) fn directory_setting(&self, template: &str, name: &str) -> Result<String, Skip> {
         let look = |collection: &str, key: &str| -> Result<Option<String>, Skip> {
             let found = self.many(collection)?.iter().find(|o| o.name == template);
             let rows = found.and_then(|o| o.body["values"].as_array());
-            Ok(rows.into_iter().flatten().find(|v| v["name"] == name).and_then(|v| v[key].as_str()).map(str::to_owned))
+            Ok(rows
+                .into_iter()
+                .flatten()
+                .find(|v| v["name"] == name)
+                .and_then(|v| v[key].as_str())
+                .map(str::to_owned))
         };
         if let Some(set) = look("directory/group-settings", "value")? {
             return Ok(set);
         }
-        look("directory/group-setting-templates", "defaultValue")?
-            .ok_or_else(|| Skip(format!("not collected: neither the setting {name} nor its default is in the directory settings")))
+        look("directory/group-setting-templates", "defaultValue")?.ok_or_else(|| {
+            Skip(format!(
+                "not collected: neither the setting {name} nor its default \
+                is in the directory settings"
+            ))
+        })
     }
 
     /// One authentication method's settings.
     pub(crate) fn method(&self, id: &str) -> Result<Setting<'c>, Skip> {
         let all = self.one("identity/authentication-methods")?;
-        let found = all.rows("authenticationMethodConfigurations")?.iter().find(|m| m["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
-        let body = found.ok_or_else(|| Skip(format!("not collected: the settings of the method {id} are missing")))?;
+        let found = all
+            .rows("authenticationMethodConfigurations")?
+            .iter()
+            .find(|m| m["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+        let body = found.ok_or_else(|| {
+            Skip(format!("not collected: the settings of the method {id} are missing"))
+        })?;
         Ok(Setting { object: format!("identity/authentication-methods/{id}"), body })
     }
 }
@@ -299,7 +399,11 @@ impl<'c> Setting<'c> {
         for part in path.split('.') {
             at = &at[part.replace('|', ".")];
         }
-        if at.is_null() { Err(Skip(format!("not collected: {} has no {path}", self.object))) } else { Ok(at) }
+        if at.is_null() {
+            Err(Skip(format!("not collected: {} has no {path}", self.object)))
+        } else {
+            Ok(at)
+        }
     }
 
     fn odd(&self, path: &str) -> Skip {
@@ -327,7 +431,13 @@ impl<'c> Setting<'c> {
     }
 
     /// A concern when a switch does not stand as wanted.
-    pub(crate) fn want(&self, path: &str, wanted: bool, says: &str, out: &mut Vec<Concern>) -> Result<(), Skip> {
+    pub(crate) fn want(
+        &self,
+        path: &str,
+        wanted: bool,
+        says: &str,
+        out: &mut Vec<Concern>,
+    ) -> Result<(), Skip> {
         if self.is(path)? != wanted {
             out.push(self.concern(says));
         }
@@ -335,7 +445,13 @@ impl<'c> Setting<'c> {
     }
 
     /// A concern when a text is none of those wanted.
-    pub(crate) fn want_text(&self, path: &str, wanted: &[&str], says: &str, out: &mut Vec<Concern>) -> Result<(), Skip> {
+    pub(crate) fn want_text(
+        &self,
+        path: &str,
+        wanted: &[&str],
+        says: &str,
+        out: &mut Vec<Concern>,
+    ) -> Result<(), Skip> {
         let found = self.text(path)?;
         if !wanted.iter().any(|w| w.eq_ignore_ascii_case(found)) {
             out.push(self.concern(&format!("{says} ({} is {found})", path.replace('|', "."))));

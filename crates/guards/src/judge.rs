@@ -74,7 +74,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many of each verdict.
     pub counts: BTreeMap<Verdict, usize>,
-    /// Weighted share of what could be judged that holds, in percent; `None` when nothing could be judged.
+    /// Weighted share of what could be judged that holds, in percent; `None` when nothing could be
+    /// judged.
     pub score: Option<u32>,
 }
 
@@ -124,7 +125,13 @@ fn of_their_own(about: About) -> Finding {
 
 impl Finding {
     /// Writes the answer into it. `used` collects which acceptances had something to accept.
-    fn answered(mut self, judged: Judged, exceptions: &Exceptions, today: jiff::civil::Date, used: &mut BTreeSet<usize>) -> Self {
+    fn answered(
+        mut self,
+        judged: Judged,
+        exceptions: &Exceptions,
+        today: jiff::civil::Date,
+        used: &mut BTreeSet<usize>,
+    ) -> Self {
         (self.verdict, self.concerns, self.note) = match judged {
             Ok(Outcome::Passed) => (Verdict::Passed, Vec::new(), String::new()),
             Ok(Outcome::Failed(concerns)) => (Verdict::Failed, concerns, String::new()),
@@ -134,9 +141,16 @@ impl Finding {
         if self.verdict != Verdict::Failed {
             return self;
         }
-        for (n, a) in exceptions.accepted.iter().enumerate().filter(|(_, a)| self.rule == a.rule && a.until >= today) {
-            let fits = |c: &Concern| a.object.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(&c.object));
-            let (taken, rest): (Vec<Concern>, Vec<Concern>) = self.concerns.into_iter().partition(fits);
+        for (n, a) in exceptions
+            .accepted
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| self.rule == a.rule && a.until >= today)
+        {
+            let fits =
+                |c: &Concern| a.object.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(&c.object));
+            let (taken, rest): (Vec<Concern>, Vec<Concern>) =
+                self.concerns.into_iter().partition(fits);
             self.concerns = rest;
             if !taken.is_empty() {
                 used.insert(n);
@@ -156,11 +170,22 @@ impl Finding {
 
 /// The answer of one rule of the customer's own as a finding, without exceptions.
 pub fn judge_own(own: OwnVerdict) -> Finding {
-    of_their_own(own.about).answered(own.judged, &Exceptions::default(), jiff::civil::Date::MIN, &mut BTreeSet::new())
+    of_their_own(own.about).answered(
+        own.judged,
+        &Exceptions::default(),
+        jiff::civil::Date::MIN,
+        &mut BTreeSet::new(),
+    )
 }
 
-/// Judges a configuration on a day by every built-in rule, and adds what the customer's own said of it.
-pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: Vec<OwnVerdict>, today: jiff::civil::Date) -> Report {
+/// Judges a configuration on a day by every built-in rule, and adds what the customer's own said of
+/// it.
+pub fn judge(
+    configuration: &Configuration,
+    exceptions: &Exceptions,
+    own: Vec<OwnVerdict>,
+    today: jiff::civil::Date,
+) -> Report {
     let facts = Facts::new(configuration, exceptions, today);
     let mut used: BTreeSet<usize> = BTreeSet::new();
     let mut findings: Vec<Finding> = Vec::with_capacity(RULES.len() + own.len());
@@ -173,13 +198,17 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: Vec<Ow
     for rule in own {
         findings.push(of_their_own(rule.about).answered(rule.judged, exceptions, today, &mut used));
     }
-    findings.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(b.severity.cmp(&a.severity)).then(a.rule.cmp(&b.rule)));
+    findings.sort_by(|a, b| {
+        a.verdict.cmp(&b.verdict).then(b.severity.cmp(&a.severity)).then(a.rule.cmp(&b.rule))
+    });
     let mut idle_exceptions = facts.idle(exceptions, today);
     for (n, a) in exceptions.accepted.iter().enumerate().filter(|(n, _)| !used.contains(n)) {
         let object = a.object.as_ref().map_or_else(String::new, |o| format!(" at {o}"));
         idle_exceptions.push(match a.until < today {
             true => format!("the acceptance of {}{object} ended on {}", a.rule, a.until),
-            false if !findings.iter().any(|f| f.rule == a.rule) => format!("the acceptance of {}{object} names a rule that is not there", a.rule),
+            false if !findings.iter().any(|f| f.rule == a.rule) => {
+                format!("the acceptance of {}{object} names a rule that is not there", a.rule)
+            }
             false => format!("acceptance {} of {}{object} fits no finding", n + 1, a.rule),
         });
     }
@@ -187,8 +216,17 @@ pub fn judge(configuration: &Configuration, exceptions: &Exceptions, own: Vec<Ow
     for f in &findings {
         *counts.entry(f.verdict).or_default() += 1;
     }
-    let sum = |of: &[Verdict]| findings.iter().filter(|f| of.contains(&f.verdict)).map(|f| weight(f.severity)).sum::<u32>();
+    let sum = |of: &[Verdict]| {
+        findings.iter().filter(|f| of.contains(&f.verdict)).map(|f| weight(f.severity)).sum::<u32>()
+    };
     let judged = sum(&[Verdict::Passed, Verdict::Failed, Verdict::Accepted]);
     let score = (judged > 0).then(|| sum(&[Verdict::Passed]) * 100 / judged);
-    Report { tenant: configuration.tenant.clone(), taken: configuration.taken, idle_exceptions, findings, counts, score }
+    Report {
+        tenant: configuration.tenant.clone(),
+        taken: configuration.taken,
+        idle_exceptions,
+        findings,
+        counts,
+        score,
+    }
 }

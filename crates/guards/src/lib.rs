@@ -1,7 +1,9 @@
-//! TenantGuard's judgement: built-in rules over a tenant's configuration, what changed between two of them, and how grave it is.
+//! TenantGuard's judgement: built-in rules over a tenant's configuration, what changed between two
+//! of them, and how grave it is.
 //!
-//! Functions over what was collected, nothing else. A rule that lacks its data says *skipped* and why; it never passes (law 7).
-//! Deliberately absent: network, repository, files, clock. Start at [`judge`] and [`rule::Rule`].
+//! Functions over what was collected, nothing else. A rule that lacks its data says *skipped* and
+//! why; it never passes (law 7). Deliberately absent: network, repository, files, clock. Start at
+//! [`judge`] and [`rule::Rule`].
 
 mod baseline;
 mod coverage;

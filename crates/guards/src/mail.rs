@@ -7,11 +7,18 @@ pub(crate) const DEFAULT_ANTI_PHISHING: &str = "Office365 AntiPhish Default";
 /// Applies wherever no rule applies another, where Defender for Office 365 is licensed.
 pub(crate) const BUILT_IN: &str = "Built-In Protection Policy";
 
-/// The policies of one kind that reach people: those that an enabled rule applies, and the default one, unless a rule covers all
-/// of the school's domains without exception. The rules of preset security policies are given by no interface: what presets
-/// cover is not known here.
-pub(crate) fn applied<'c>(f: &Facts<'c>, policies: &str, rules: &str, link: &str, default: &str) -> Result<Vec<Setting<'c>>, Skip> {
-    let domains: Vec<String> = f.many("exchange/accepted-domains")?.iter().map(|d| d.name.to_lowercase()).collect();
+/// The policies of one kind that reach people: those that an enabled rule applies, and the default
+/// one, unless a rule covers all of the school's domains without exception. The rules of preset
+/// security policies are given by no interface: what presets cover is not known here.
+pub(crate) fn applied<'c>(
+    f: &Facts<'c>,
+    policies: &str,
+    rules: &str,
+    link: &str,
+    default: &str,
+) -> Result<Vec<Setting<'c>>, Skip> {
+    let domains: Vec<String> =
+        f.many("exchange/accepted-domains")?.iter().map(|d| d.name.to_lowercase()).collect();
     let mut names: Vec<String> = Vec::new();
     let mut all_covered = false;
     for rule in f.settings(rules)? {
@@ -19,7 +26,12 @@ pub(crate) fn applied<'c>(f: &Facts<'c>, policies: &str, rules: &str, link: &str
             continue;
         }
         names.push(rule.text(link)?.to_owned());
-        let covered: Vec<String> = rule.texts("RecipientDomainIs").unwrap_or_default().iter().map(|d| d.to_lowercase()).collect();
+        let covered: Vec<String> = rule
+            .texts("RecipientDomainIs")
+            .unwrap_or_default()
+            .iter()
+            .map(|d| d.to_lowercase())
+            .collect();
         let narrowed = |key: &str| rule.texts(key).is_ok_and(|rows| !rows.is_empty());
         let keys = rule.body.as_object().into_iter().flat_map(|m| m.keys());
         let excepted = keys.into_iter().any(|k| k.starts_with("ExceptIf") && narrowed(k));

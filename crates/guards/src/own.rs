@@ -1,7 +1,9 @@
-//! Customers' own rules: Rego modules, each evaluated alone. `docs/rules.md` says how one is written.
+//! Customers' own rules: Rego modules, each evaluated alone. `docs/rules.md` says how one is
+//! written.
 //!
-//! A module can take all memory or call itself without end, and no interpreter stops that from within. So [`run`] is meant for a
-//! process of its own with limits of its own; whoever owns that process says what became of it.
+//! A module can take all memory or call itself without end, and no interpreter stops that from
+//! within. So [`run`] is meant for a process of its own with limits of its own; whoever owns that
+//! process says what became of it.
 
 use crate::{
     Facts,
@@ -58,7 +60,11 @@ impl About {
     /// What stands for a module that cannot judge.
     pub fn broken(file: &str) -> Self {
         let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".rego");
-        let stem: String = stem.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+        let stem: String = stem
+            .to_lowercase()
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+            .collect();
         Self {
             id: format!("own.broken.{stem}"),
             title: format!("{file} can judge"),
@@ -113,7 +119,11 @@ pub enum Answer {
 pub fn input(about: &About, facts: &Facts<'_>) -> Result<Value, Skip> {
     let mut collections = serde_json::Map::new();
     for name in &about.inputs {
-        let objects: Vec<Value> = facts.many(name)?.iter().map(|o| json!({"name": o.name, "settings": without_nulls(&o.body)})).collect();
+        let objects: Vec<Value> = facts
+            .many(name)?
+            .iter()
+            .map(|o| json!({"name": o.name, "settings": without_nulls(&o.body)}))
+            .collect();
         collections.insert(name.clone(), objects.into());
     }
     Ok(json!({
@@ -140,7 +150,9 @@ pub fn run(question: &Question) -> Answer {
         let (bare, had) = bare(input);
         if had && matches!(module.judge(&bare), Answer::Judged(Outcome::Passed)) {
             return Answer::Skipped(
-                "it passes too where every setting that it looks at is missing: let `passed` name the values that it wants (or say `names_only`)".to_owned(),
+                "it passes too where every setting that it looks at is missing: let `passed` name \
+                 the values that it wants (or say `names_only`)"
+                    .to_owned(),
             );
         }
     }
@@ -175,25 +187,52 @@ impl Module {
             return Err(wrong("it is empty".to_owned()));
         }
         let mut engine = Engine::new();
-        engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS_MAX, max_file_bytes: MODULE_BYTES_MAX, max_lines: LINES_MAX });
-        engine.set_execution_timer_config(ExecutionTimerConfig { limit: Duration::from_secs(JUDGE_S_MAX), check_interval: STEPS_BETWEEN_LOOKS });
+        engine.set_policy_length_config(PolicyLengthConfig {
+            max_col: COLUMNS_MAX,
+            max_file_bytes: MODULE_BYTES_MAX,
+            max_lines: LINES_MAX,
+        });
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: Duration::from_secs(JUDGE_S_MAX),
+            check_interval: STEPS_BETWEEN_LOOKS,
+        });
         engine.set_gather_prints(true);
-        let package = engine.add_policy(file.to_owned(), text.to_owned()).map_err(|e| wrong(sentence(&e)))?;
+        let package =
+            engine.add_policy(file.to_owned(), text.to_owned()).map_err(|e| wrong(sentence(&e)))?;
         if !has(&engine, file, "rule") {
-            let wanted = "`rule := {\"id\": …, \"title\": …, \"severity\": …, \"inputs\": […], \"remedy\": …}` is missing";
+            let wanted = "`rule := {\"id\": …, \"title\": …, \"severity\": …, \"inputs\": \
+                […], \"remedy\": …}` is missing";
             return Err(wrong(format!("it says nothing of itself: {wanted}")));
         }
         let said = engine.eval_rule(format!("{package}.rule")).map_err(|e| wrong(sentence(&e)))?;
-        let said = plain(&said).ok_or_else(|| wrong("`rule` must not depend on the input".to_owned()))?;
-        let mut about: About = serde_json::from_value(said).map_err(|e| wrong(format!("`rule`: {e}")))?;
-        if !about.id.starts_with("own.") || about.id.len() > 80 || !about.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
+        let said =
+            plain(&said).ok_or_else(|| wrong("`rule` must not depend on the input".to_owned()))?;
+        let mut about: About =
+            serde_json::from_value(said).map_err(|e| wrong(format!("`rule`: {e}")))?;
+        if !about.id.starts_with("own.")
+            || about.id.len() > 80
+            || !about
+                .id
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
         {
-            return Err(wrong(format!("the id {:?} must read like own.no-guests: own., then small letters, digits, - and .", about.id)));
+            return Err(wrong(format!(
+                "the id {:?} must read like own.no-guests: own., then small letters, digits, - and \
+                 .",
+                about.id
+            )));
         }
         if about.inputs.is_empty() {
-            return Err(wrong("`inputs` is empty, so it could look at nothing; `strongroom tenant try --inputs` lists the collections".to_owned()));
+            return Err(wrong(
+                "`inputs` is empty, so it could look at nothing; `strongroom tenant \
+                try --inputs` lists the collections"
+                    .to_owned(),
+            ));
         }
-        for text in [&mut about.title, &mut about.why, &mut about.remedy].into_iter().chain(&mut about.satisfies) {
+        for text in [&mut about.title, &mut about.why, &mut about.remedy]
+            .into_iter()
+            .chain(&mut about.satisfies)
+        {
             *text = crate::rule::one_line(text);
         }
         if about.title.is_empty() || about.remedy.is_empty() {
@@ -202,15 +241,16 @@ impl Module {
         for name in ["failed", "passed"] {
             if !has(&engine, file, name) {
                 return Err(wrong(format!(
-                    "`{name}` is missing; a rule says both when it has failed and when it has passed, and is skipped when neither is so"
+                    "`{name}` is missing; a rule says both when it has failed and when it has \
+                     passed, and is skipped when neither is so"
                 )));
             }
         }
         Ok(Self { about, file: file.to_owned(), package, engine })
     }
 
-    /// The first of these that fits: failed, skipped, manual, passed. A setting that is not there makes Rego's conditions undefined,
-    /// and what is undefined has not passed.
+    /// The first of these that fits: failed, skipped, manual, passed. A setting that is not there
+    /// makes Rego's conditions undefined, and what is undefined has not passed.
     fn judge(&self, input: &Value) -> Answer {
         self.answer(input).unwrap_or_else(|why| Answer::Broken(format!("{}: {why}", self.file)))
     }
@@ -222,17 +262,27 @@ impl Module {
             if !has(&self.engine, &self.file, name) {
                 return Ok(None);
             }
-            let value = engine.eval_rule(format!("{}.{name}", self.package)).map_err(|e| sentence(&e))?;
+            let value =
+                engine.eval_rule(format!("{}.{name}", self.package)).map_err(|e| sentence(&e))?;
             match plain(&value) {
-                None if value != Rego::Undefined => Err(format!("not understood: `{name}` is no JSON")),
+                None if value != Rego::Undefined => {
+                    Err(format!("not understood: `{name}` is no JSON"))
+                }
                 said => Ok(said),
             }
         };
         let concerns = match ask("failed")? {
             None | Some(Value::Bool(false)) => Vec::new(),
-            Some(Value::Bool(true)) => vec![Concern::new(self.about.inputs[0].clone(), format!("does not hold: {}", self.about.title))],
-            Some(Value::Array(rows)) => rows.iter().map(|r| self.concern(r)).collect::<Result<_, _>>()?,
-            Some(other) => return Err(format!("not understood: `failed` is {other}, and not a set")),
+            Some(Value::Bool(true)) => vec![Concern::new(
+                self.about.inputs[0].clone(),
+                format!("does not hold: {}", self.about.title),
+            )],
+            Some(Value::Array(rows)) => {
+                rows.iter().map(|r| self.concern(r)).collect::<Result<_, _>>()?
+            }
+            Some(other) => {
+                return Err(format!("not understood: `failed` is {other}, and not a set"));
+            }
         };
         if !concerns.is_empty() {
             return Ok(Answer::Judged(Outcome::Failed(concerns)));
@@ -240,15 +290,21 @@ impl Module {
         if let Some(why) = words("skipped", ask("skipped")?, "the module says so")? {
             return Ok(Answer::Skipped(why));
         }
-        if let Some(where_) = words("manual", ask("manual")?, "the module wants a person to look")? {
+        if let Some(where_) = words("manual", ask("manual")?, "the module wants a person to look")?
+        {
             return Ok(Answer::Judged(Outcome::Manual(where_)));
         }
         match ask("passed")? {
             Some(Value::Bool(true)) => Ok(Answer::Judged(Outcome::Passed)),
-            Some(Value::Bool(false)) | None => {
-                Ok(Answer::Skipped("it has neither failed nor passed: most often because a setting that it looks at is missing".to_owned()))
-            }
-            Some(other) => Err(format!("not understood: `passed` is {other}, and neither true nor false")),
+            Some(Value::Bool(false)) | None => Ok(Answer::Skipped(
+                "it has neither failed nor passed: most often because a setting \
+                    that it looks at is missing"
+                    .to_owned(),
+            )),
+            Some(other) => Err(format!(
+                "not understood: `passed` is {other}, and neither true nor \
+                false"
+            )),
         }
     }
 
@@ -257,8 +313,14 @@ impl Module {
         let all = &self.about.inputs[0];
         match (row.as_str(), row["says"].as_str()) {
             (Some(says), _) => Ok(Concern::new(all.clone(), says)),
-            (None, Some(says)) => Ok(Concern::new(row["object"].as_str().map_or_else(|| all.clone(), str::to_owned), says)),
-            _ => Err(format!("not understood: a member of `failed` is {row}; it must be a sentence, or {{\"object\": …, \"says\": …}}")),
+            (None, Some(says)) => Ok(Concern::new(
+                row["object"].as_str().map_or_else(|| all.clone(), str::to_owned),
+                says,
+            )),
+            _ => Err(format!(
+                "not understood: a member of `failed` is {row}; it must be a sentence, or \
+                 {{\"object\": …, \"says\": …}}"
+            )),
         }
     }
 }
@@ -270,11 +332,15 @@ fn sentence(error: &impl std::fmt::Display) -> String {
         return format!("it took longer than {JUDGE_S_MAX} seconds");
     }
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    match (lines.iter().find(|l| l.starts_with("-->")), lines.iter().find_map(|l| l.strip_prefix("error: "))) {
+    match (
+        lines.iter().find(|l| l.starts_with("-->")),
+        lines.iter().find_map(|l| l.strip_prefix("error: ")),
+    ) {
         (Some(place), Some(says)) => {
             // `--> file:line:column`
             let mut from_end = place.rsplit(':');
-            let (column, line) = (from_end.next().unwrap_or_default(), from_end.next().unwrap_or_default());
+            let (column, line) =
+                (from_end.next().unwrap_or_default(), from_end.next().unwrap_or_default());
             format!("line {line}, column {column}: {says}")
         }
         _ => lines.join(" "),
@@ -294,23 +360,33 @@ fn plain(value: &Rego) -> Option<Value> {
     }
 }
 
-/// A sentence, the sentences of a set, or plainly true; what says neither yes nor no is not passed over.
+/// A sentence, the sentences of a set, or plainly true; what says neither yes nor no is not passed
+/// over.
 fn words(name: &str, value: Option<Value>, plainly: &str) -> Result<Option<String>, String> {
     match value {
         None | Some(Value::Bool(false)) => Ok(None),
         Some(Value::Bool(true)) => Ok(Some(plainly.to_owned())),
         Some(Value::String(s)) => Ok((!s.is_empty()).then(|| crate::rule::one_line(&s))),
         Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
-            Ok((!all.is_empty()).then(|| crate::rule::one_line(&all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "))))
+            Ok((!all.is_empty()).then(|| {
+                crate::rule::one_line(
+                    &all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
+                )
+            }))
         }
         Some(other) => Err(format!("not understood: `{name}` is {other}, and no sentence")),
     }
 }
 
-/// Graph says null where nothing is set, and Rego's loops over null fail instead of finding nothing: what is null is absent.
+/// Graph says null where nothing is set, and Rego's loops over null fail instead of finding
+/// nothing: what is null is absent.
 fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(all) => all.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
+        Value::Object(all) => all
+            .iter()
+            .filter(|(_, v)| !v.is_null())
+            .map(|(k, v)| (k.clone(), without_nulls(v)))
+            .collect(),
         Value::Array(all) => all.iter().map(without_nulls).collect(),
         other => other.clone(),
     }

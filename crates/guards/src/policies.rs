@@ -1,4 +1,5 @@
-//! Conditional Access as rules ask about it: does one policy that is on cover what it should, with nothing that lets people slip by?
+//! Conditional Access as rules ask about it: does one policy that is on cover what it should, with
+//! nothing that lets people slip by?
 
 use crate::{
     Facts,
@@ -6,10 +7,16 @@ use crate::{
 };
 use serde_json::Value;
 
-/// Built-in strengths; the same ids in every tenant. Source: Microsoft Entra, built-in authentication strengths.
+/// Built-in strengths; the same ids in every tenant. Source: Microsoft Entra, built-in
+/// authentication strengths.
 pub(crate) const PHISHING_RESISTANT: &str = "00000000-0000-0000-0000-000000000004";
-const BUILT_IN_MFA: &[&str] = &["00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000003", PHISHING_RESISTANT];
-const PHISHING_RESISTANT_METHODS: &[&str] = &["windowsHelloForBusiness", "fido2", "x509CertificateMultiFactor"];
+const BUILT_IN_MFA: &[&str] = &[
+    "00000000-0000-0000-0000-000000000002",
+    "00000000-0000-0000-0000-000000000003",
+    PHISHING_RESISTANT,
+];
+const PHISHING_RESISTANT_METHODS: &[&str] =
+    &["windowsHelloForBusiness", "fido2", "x509CertificateMultiFactor"];
 
 /// A policy.
 #[derive(Clone, Copy)]
@@ -68,8 +75,12 @@ impl<'c> Policy<'c> {
 
     /// Whether it asks something of all administrators, wherever they go.
     pub(crate) fn could_lock_out(&self) -> bool {
-        let wide = self.has("conditions.users.includeUsers", "All") || self.has("conditions.users.includeRoles", crate::words::GLOBAL_ADMINISTRATOR);
-        self.is_on() && wide && self.has("conditions.applications.includeApplications", "All") && self.at("grantControls").is_object()
+        let wide = self.has("conditions.users.includeUsers", "All")
+            || self.has("conditions.users.includeRoles", crate::words::GLOBAL_ADMINISTRATOR);
+        self.is_on()
+            && wide
+            && self.has("conditions.applications.includeApplications", "All")
+            && self.at("grantControls").is_object()
     }
 
     pub(crate) fn blocks(&self) -> bool {
@@ -82,23 +93,34 @@ impl<'c> Policy<'c> {
 
     pub(crate) fn strength_is_phishing_resistant(&self) -> bool {
         let s = self.strength();
-        let methods: Vec<&str> = s["allowedCombinations"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let methods: Vec<&str> = s["allowedCombinations"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         match s["id"].as_str() {
             Some(id) if BUILT_IN_MFA.contains(&id) => id == PHISHING_RESISTANT,
-            Some(_) => !methods.is_empty() && methods.iter().all(|m| PHISHING_RESISTANT_METHODS.contains(m)),
+            Some(_) => {
+                !methods.is_empty()
+                    && methods.iter().all(|m| PHISHING_RESISTANT_METHODS.contains(m))
+            }
             None => false,
         }
     }
 
     fn strength_is_mfa(&self) -> bool {
         let s = self.strength();
-        s["id"].as_str().is_some_and(|id| BUILT_IN_MFA.contains(&id) || s["requirementsSatisfied"] == "mfa")
+        s["id"]
+            .as_str()
+            .is_some_and(|id| BUILT_IN_MFA.contains(&id) || s["requirementsSatisfied"] == "mfa")
     }
 
     /// Whether nobody gets through without one of these controls.
     pub(crate) fn demands(&self, controls: &[&str]) -> bool {
         let wanted = |c: &str| controls.iter().any(|w| w.eq_ignore_ascii_case(c));
-        let mut each: Vec<bool> = self.list("grantControls.builtInControls").into_iter().map(wanted).collect();
+        let mut each: Vec<bool> =
+            self.list("grantControls.builtInControls").into_iter().map(wanted).collect();
         if self.strength().is_object() {
             each.push(controls.contains(&"mfa") && self.strength_is_mfa());
         }
@@ -112,22 +134,32 @@ impl<'c> Policy<'c> {
     }
 
     pub(crate) fn demands_phishing_resistance(&self) -> bool {
-        let alone = self.list("grantControls.builtInControls").is_empty() || self.at("grantControls.operator") == "AND";
+        let alone = self.list("grantControls.builtInControls").is_empty()
+            || self.at("grantControls.operator") == "AND";
         self.strength_is_phishing_resistant() && alone
     }
 
     /// What lets people slip by; empty when nothing does.
-    pub(crate) fn gaps(&self, f: &Facts<'_>, whom: Whom<'_>, what: What<'_>, on: &[On]) -> Vec<String> {
+    pub(crate) fn gaps(
+        &self,
+        f: &Facts<'_>,
+        whom: Whom<'_>,
+        what: What<'_>,
+        on: &[On],
+    ) -> Vec<String> {
         let mut out = Vec::new();
         match self.at("state").as_str() {
             Some("enabled") => {}
-            Some("enabledForReportingButNotEnforced") => out.push("only reports and enforces nothing".to_owned()),
+            Some("enabledForReportingButNotEnforced") => {
+                out.push("only reports and enforces nothing".to_owned())
+            }
             _ => out.push("is off".to_owned()),
         }
         self.people(f, whom, &mut out);
         self.apps(what, &mut out);
         if !on.contains(&On::ClientApps) && !self.has("conditions.clientAppTypes", "all") {
-            let modern = self.has("conditions.clientAppTypes", "browser") && self.has("conditions.clientAppTypes", "mobileAppsAndDesktopClients");
+            let modern = self.has("conditions.clientAppTypes", "browser")
+                && self.has("conditions.clientAppTypes", "mobileAppsAndDesktopClients");
             if !modern {
                 out.push("covers only some kinds of client".to_owned());
             }
@@ -142,12 +174,18 @@ impl<'c> Policy<'c> {
         }
         let narrow = |path: &str, include: &str, exclude: &str| -> bool {
             let v = self.at(path);
-            v.is_object() && !(self.has(&format!("{path}.{include}"), "all") && self.list(&format!("{path}.{exclude}")).is_empty())
+            v.is_object()
+                && !(self.has(&format!("{path}.{include}"), "all")
+                    && self.list(&format!("{path}.{exclude}")).is_empty())
         };
-        if !on.contains(&On::Platforms) && narrow("conditions.platforms", "includePlatforms", "excludePlatforms") {
+        if !on.contains(&On::Platforms)
+            && narrow("conditions.platforms", "includePlatforms", "excludePlatforms")
+        {
             out.push("holds only on some platforms".to_owned());
         }
-        if !on.contains(&On::Locations) && narrow("conditions.locations", "includeLocations", "excludeLocations") {
+        if !on.contains(&On::Locations)
+            && narrow("conditions.locations", "includeLocations", "excludeLocations")
+        {
             out.push("holds only from some places".to_owned());
         }
         for (condition, path, says) in [
@@ -156,7 +194,8 @@ impl<'c> Policy<'c> {
             (On::InsiderRisk, "conditions.insiderRiskLevels", "holds only at insider risk"),
         ] {
             let v = self.at(path);
-            let empty = v.is_null() || v.as_object().is_some_and(|m| m.values().all(Value::is_null));
+            let empty =
+                v.is_null() || v.as_object().is_some_and(|m| m.values().all(Value::is_null));
             if !on.contains(&condition) && !empty {
                 out.push(says.to_owned());
             }
@@ -169,35 +208,70 @@ impl<'c> Policy<'c> {
         let list = |name: &str| self.list(&format!("{users}.{name}"));
         let all = list("includeUsers").iter().any(|u| u.eq_ignore_ascii_case("All"));
         match whom {
-            Whom::Everyone | Whom::EveryoneBut(_) if !all => out.push("does not cover everybody".to_owned()),
+            Whom::Everyone | Whom::EveryoneBut(_) if !all => {
+                out.push("does not cover everybody".to_owned())
+            }
             Whom::Roles(roles) if !all => {
                 let there = list("includeRoles");
-                let lacking: Vec<&str> = roles.iter().copied().filter(|r| !there.iter().any(|t| t.eq_ignore_ascii_case(r))).collect();
+                let lacking: Vec<&str> = roles
+                    .iter()
+                    .copied()
+                    .filter(|r| !there.iter().any(|t| t.eq_ignore_ascii_case(r)))
+                    .collect();
                 if !lacking.is_empty() {
                     out.push(format!("leaves out {}", crate::words::roles(&lacking)));
                 }
             }
             Whom::Guests if !all => {
-                let kinds = self.at(&format!("{users}.includeGuestsOrExternalUsers.guestOrExternalUserTypes")).as_str().unwrap_or_default();
+                let kinds = self
+                    .at(&format!("{users}.includeGuestsOrExternalUsers.guestOrExternalUserTypes"))
+                    .as_str()
+                    .unwrap_or_default();
                 let guests = list("includeUsers").contains(&"GuestsOrExternalUsers");
-                let lacking: Vec<&str> = ["b2bCollaborationGuest", "b2bCollaborationMember", "b2bDirectConnectUser", "otherExternalUser"]
-                    .into_iter()
-                    .filter(|k| !kinds.split(',').any(|t| t.trim() == *k))
-                    .collect();
+                let lacking: Vec<&str> = [
+                    "b2bCollaborationGuest",
+                    "b2bCollaborationMember",
+                    "b2bDirectConnectUser",
+                    "otherExternalUser",
+                ]
+                .into_iter()
+                .filter(|k| !kinds.split(',').any(|t| t.trim() == *k))
+                .collect();
                 if !guests && !lacking.is_empty() {
-                    out.push(format!("does not cover every kind of guest ({} is missing)", lacking.join(", ")));
+                    out.push(format!(
+                        "does not cover every kind of guest ({} is missing)",
+                        lacking.join(", ")
+                    ));
                 }
             }
             _ => {}
         }
-        let may_go = |role: &str| matches!(whom, Whom::EveryoneBut(roles) if roles.iter().any(|r| r.eq_ignore_ascii_case(role)));
-        let mut left: Vec<String> = list("excludeRoles").into_iter().filter(|r| !may_go(r)).map(|r| crate::words::roles(&[r])).collect();
-        left.extend(list("excludeUsers").into_iter().chain(list("excludeGroups")).filter(|s| !f.may_be_left_out(s)).map(crate::words::symbol));
-        if self.at(&format!("{users}.excludeGuestsOrExternalUsers")).is_object() && !matches!(whom, Whom::EveryoneBut(_)) {
+        let may_go = |role: &str| {
+            matches!(whom,
+            Whom::EveryoneBut(roles) if roles.iter().any(|r| r.eq_ignore_ascii_case(role)))
+        };
+        let mut left: Vec<String> = list("excludeRoles")
+            .into_iter()
+            .filter(|r| !may_go(r))
+            .map(|r| crate::words::roles(&[r]))
+            .collect();
+        left.extend(
+            list("excludeUsers")
+                .into_iter()
+                .chain(list("excludeGroups"))
+                .filter(|s| !f.may_be_left_out(s))
+                .map(crate::words::symbol),
+        );
+        if self.at(&format!("{users}.excludeGuestsOrExternalUsers")).is_object()
+            && !matches!(whom, Whom::EveryoneBut(_))
+        {
             left.push("guests".to_owned());
         }
         if !left.is_empty() {
-            out.push(format!("excludes {}, whom the exceptions file does not name", left.join(", ")));
+            out.push(format!(
+                "excludes {}, whom the exceptions file does not name",
+                left.join(", ")
+            ));
         }
     }
 
@@ -205,15 +279,26 @@ impl<'c> Policy<'c> {
         let apps = "conditions.applications";
         let included = self.list(&format!("{apps}.includeApplications"));
         match what {
-            What::AllApps if !included.contains(&"All") => out.push("does not cover all apps".to_owned()),
-            What::App(id) if !included.iter().any(|a| *a == "All" || a.eq_ignore_ascii_case(id)) => out.push("does not cover the app".to_owned()),
-            What::Action(action) if !self.has(&format!("{apps}.includeUserActions"), action) => out.push("does not cover the action".to_owned()),
+            What::AllApps if !included.contains(&"All") => {
+                out.push("does not cover all apps".to_owned())
+            }
+            What::App(id)
+                if !included.iter().any(|a| *a == "All" || a.eq_ignore_ascii_case(id)) =>
+            {
+                out.push("does not cover the app".to_owned())
+            }
+            What::Action(action) if !self.has(&format!("{apps}.includeUserActions"), action) => {
+                out.push("does not cover the action".to_owned())
+            }
             _ => {}
         }
         let excluded = self.list(&format!("{apps}.excludeApplications"));
         if !excluded.is_empty() {
             let some = excluded.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-            out.push(format!("excludes {} ({some})", crate::words::count(excluded.len(), "app", "apps")));
+            out.push(format!(
+                "excludes {} ({some})",
+                crate::words::count(excluded.len(), "app", "apps")
+            ));
         }
         if self.at(&format!("{apps}.applicationFilter")).is_object() {
             out.push("covers only apps that a filter lets through".to_owned());
@@ -240,12 +325,28 @@ pub(crate) fn ask(f: &Facts<'_>, ask: &Ask<'_>, means: impl Fn(&Policy<'_>) -> b
             return Ok(Outcome::Passed);
         }
         // One that was never meant for it is further away than one with a hole.
-        let miss: usize = gaps.iter().map(|g| if g.starts_with("does not cover") || g.starts_with("leaves out") { 3 } else { 1 }).sum();
-        near.push((miss, Concern::new(format!("identity/conditional-access-policies/{}", p.name), gaps.join("; "))));
+        let miss: usize =
+            gaps.iter()
+                .map(|g| {
+                    if g.starts_with("does not cover") || g.starts_with("leaves out") {
+                        3
+                    } else {
+                        1
+                    }
+                })
+                .sum();
+        near.push((
+            miss,
+            Concern::new(
+                format!("identity/conditional-access-policies/{}", p.name),
+                gaps.join("; "),
+            ),
+        ));
     }
     // Those that miss by least are what somebody would mend.
     let least = near.iter().map(|(n, _)| *n).min().unwrap_or(0);
-    let mut concerns: Vec<Concern> = near.into_iter().filter(|(n, _)| *n == least).map(|(_, c)| c).collect();
+    let mut concerns: Vec<Concern> =
+        near.into_iter().filter(|(n, _)| *n == least).map(|(_, c)| c).collect();
     if concerns.is_empty() {
         concerns.push(Concern::new("identity/conditional-access-policies", ask.nothing));
     }

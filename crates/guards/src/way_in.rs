@@ -23,12 +23,22 @@ impl Account {
     }
 }
 
-/// Methods that Microsoft takes as a second factor, without which no administrator gets into a portal.
-const SECOND_FACTORS: &[&str] = &["Fido2", "X509Certificate", "MicrosoftAuthenticator", "SoftwareOath", "HardwareOath", "Sms", "Voice"];
+/// Methods that Microsoft takes as a second factor, without which no administrator gets into a
+/// portal.
+const SECOND_FACTORS: &[&str] = &[
+    "Fido2",
+    "X509Certificate",
+    "MicrosoftAuthenticator",
+    "SoftwareOath",
+    "HardwareOath",
+    "Sms",
+    "Voice",
+];
 
 /// The accounts for emergencies that settings know.
 pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
-    let rulers: Vec<String> = holders(f, GLOBAL_ADMINISTRATOR)?.iter().map(|s| s.to_lowercase()).collect();
+    let rulers: Vec<String> =
+        holders(f, GLOBAL_ADMINISTRATOR)?.iter().map(|s| s.to_lowercase()).collect();
     let users = f.many("directory/privileged-users")?;
     let mut out = Vec::new();
     for symbol in f.emergency_users() {
@@ -41,7 +51,11 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
             return Err(Skip(format!("not collected: whether {symbol} is enabled")));
         }
         if let Some(user) = user {
-            let said = |key: &str| user.body.get(key).ok_or_else(|| Skip(format!("not collected: {key} of {}", user.name)));
+            let said = |key: &str| {
+                user.body
+                    .get(key)
+                    .ok_or_else(|| Skip(format!("not collected: {key} of {}", user.name)))
+            };
             if said("accountEnabled")? == false {
                 faults.push("is disabled".to_owned());
             }
@@ -52,7 +66,9 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
             let name = user.body["userPrincipalName"].as_str().unwrap_or(&user.name);
             let domain = name.rsplit('@').next().unwrap_or_default();
             let domains = f.many("directory/domains")?;
-            if domains.iter().any(|d| d.name.eq_ignore_ascii_case(domain) && d.body["authenticationType"] == "Federated") {
+            if domains.iter().any(|d| {
+                d.name.eq_ignore_ascii_case(domain) && d.body["authenticationType"] == "Federated"
+            }) {
                 faults.push("signs in by another service than Microsoft's".to_owned());
             }
         }
@@ -66,23 +82,38 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
 
 /// Whether the role was only activated, or ends.
 fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
-    // Where roles are not managed there are no schedules, and what is assigned stays. What was not read is not known to stay.
+    // Where roles are not managed there are no schedules, and what is assigned stays. What was not
+    // read is not known to stay.
     const SCHEDULES: &str = "roles/active-schedules";
-    if f.configuration.collections.get(SCHEDULES).is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. })) {
+    if f.configuration
+        .collections
+        .get(SCHEDULES)
+        .is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. }))
+    {
         return Ok(false);
     }
     let groups = f.many("directory/referenced-groups")?;
     let is_member = |group: &str| {
-        let members = groups.iter().filter(|g| g.name == group).filter_map(|g| g.body["members"].as_array()).flatten();
+        let members = groups
+            .iter()
+            .filter(|g| g.name == group)
+            .filter_map(|g| g.body["members"].as_array())
+            .flatten();
         members.filter_map(|m| m.as_str()).any(|m| m.eq_ignore_ascii_case(symbol))
     };
     let its = |o: &&ConfigObject| {
-        let of = |who: &str| who.eq_ignore_ascii_case(symbol) || who.strip_prefix("@groups/").is_some_and(is_member);
-        o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(GLOBAL_ADMINISTRATOR)) && o.body["principalId"].as_str().is_some_and(of)
+        let of = |who: &str| {
+            who.eq_ignore_ascii_case(symbol) || who.strip_prefix("@groups/").is_some_and(is_member)
+        };
+        o.body["roleDefinitionId"]
+            .as_str()
+            .is_some_and(|r| r.eq_ignore_ascii_case(GLOBAL_ADMINISTRATOR))
+            && o.body["principalId"].as_str().is_some_and(of)
     };
     let ends = |o: &ConfigObject| {
         let expiration = &o.body["scheduleInfo"]["expiration"]["type"];
-        o.body["assignmentType"] == "Activated" || expiration.as_str().is_some_and(|t| t != "noExpiration" && t != "notSpecified")
+        o.body["assignmentType"] == "Activated"
+            || expiration.as_str().is_some_and(|t| t != "noExpiration" && t != "notSpecified")
     };
     let its: Vec<&ConfigObject> = f.many(SCHEDULES)?.iter().filter(its).collect();
     Ok(!its.is_empty() && its.into_iter().all(ends))
@@ -99,17 +130,28 @@ fn has_second_factor(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
             Some(name) => {
                 let group = groups.iter().find(|g| g.name.eq_ignore_ascii_case(name))?;
                 let members = group.body["members"].as_array()?;
-                Some(members.iter().any(|m| m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(symbol))))
+                Some(
+                    members
+                        .iter()
+                        .any(|m| m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(symbol))),
+                )
             }
             None => Some(who.eq_ignore_ascii_case(symbol)),
         }
     };
     let mut unknown = false;
-    for method in all.rows("authenticationMethodConfigurations")?.iter().filter(|m| m["state"] == "enabled") {
-        if !method["id"].as_str().is_some_and(|id| SECOND_FACTORS.iter().any(|s| s.eq_ignore_ascii_case(id))) {
+    for method in
+        all.rows("authenticationMethodConfigurations")?.iter().filter(|m| m["state"] == "enabled")
+    {
+        if !method["id"]
+            .as_str()
+            .is_some_and(|id| SECOND_FACTORS.iter().any(|s| s.eq_ignore_ascii_case(id)))
+        {
             continue;
         }
-        let targets = |key: &str| method[key].as_array().into_iter().flatten().map(belongs).collect::<Vec<_>>();
+        let targets = |key: &str| {
+            method[key].as_array().into_iter().flatten().map(belongs).collect::<Vec<_>>()
+        };
         let (into, out) = (targets("includeTargets"), targets("excludeTargets"));
         match (into.contains(&Some(true)), out.contains(&Some(true))) {
             (_, true) => {}
@@ -117,7 +159,13 @@ fn has_second_factor(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
             (in_it, _) => unknown |= in_it || into.contains(&None),
         }
     }
-    if unknown { Err(Skip(format!("not collected: who is in the groups that may use methods, {symbol} among them or not"))) } else { Ok(false) }
+    if unknown {
+        Err(Skip(format!(
+            "not collected: who is in the groups that may use methods, {symbol} among them or not"
+        )))
+    } else {
+        Ok(false)
+    }
 }
 
 /// The rules whose findings somebody may have accepted.
@@ -126,7 +174,11 @@ const ACCOUNTS_RULE: &str = "access.emergency-accounts";
 const POLICIES: &str = "identity/conditional-access-policies";
 
 /// Accounts for emergencies as settings call them, in small letters: whose facts a guard must know.
-pub fn emergency_users(configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Vec<String> {
+pub fn emergency_users(
+    configuration: &Configuration,
+    exceptions: &Exceptions,
+    today: jiff::civil::Date,
+) -> Vec<String> {
     Facts::new(configuration, exceptions, today).emergency_users().into_iter().cloned().collect()
 }
 
@@ -134,53 +186,98 @@ pub fn emergency_users(configuration: &Configuration, exceptions: &Exceptions, t
 ///
 /// # Errors
 /// A part of a sentence that says why not, or why it cannot be told, and what to do.
-pub fn way_in(configuration: &Configuration, exceptions: &Exceptions, today: jiff::civil::Date) -> Result<(), String> {
+pub fn way_in(
+    configuration: &Configuration,
+    exceptions: &Exceptions,
+    today: jiff::civil::Date,
+) -> Result<(), String> {
     let untold = |Skip(why): Skip| format!("it cannot be told whether a way in is left: {why}");
     let facts = Facts::new(configuration, exceptions, today);
     let accepted = |rule: &str, object: Option<&str>| {
-        exceptions.accepted.iter().any(|a| a.rule == rule && a.until >= today && (a.object.is_none() || a.object.as_deref() == object))
+        exceptions.accepted.iter().any(|a| {
+            a.rule == rule
+                && a.until >= today
+                && (a.object.is_none() || a.object.as_deref() == object)
+        })
     };
-    let licensed = !configuration.collections.get(POLICIES).is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. }));
+    let licensed = !configuration
+        .collections
+        .get(POLICIES)
+        .is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. }));
     let policies = if licensed { facts.policies().map_err(untold)? } else { Vec::new() };
-    let biting: Vec<&Policy<'_>> =
-        policies.iter().filter(|p| p.could_lock_out() && !accepted(POLICIES_RULE, Some(&format!("{POLICIES}/{}", p.name)))).collect();
+    let biting: Vec<&Policy<'_>> = policies
+        .iter()
+        .filter(|p| {
+            p.could_lock_out() && !accepted(POLICIES_RULE, Some(&format!("{POLICIES}/{}", p.name)))
+        })
+        .collect();
     let leaves_nobody = |p: &&&Policy<'_>| {
         let none = |k: &&str| p.list(&format!("conditions.users.{k}")).is_empty();
         p.blocks() && ["excludeUsers", "excludeGroups", "excludeRoles"].iter().all(none)
     };
     if let Some(p) = biting.iter().find(leaves_nobody) {
         return Err(format!(
-            "{POLICIES}/{} blocks everybody from everything and leaves nobody out; leave an emergency account out, or let it only report",
+            "{POLICIES}/{} blocks everybody from everything and leaves nobody out; leave an \
+             emergency account out, or let it only report",
             p.name
         ));
     }
     if exceptions.exclusions.iter().all(|e| e.kind != "break-glass") {
-        return Err(untold(Skip("no emergency account is named; name them in the exceptions file".to_owned())));
+        return Err(untold(Skip(
+            "no emergency account is named; name them in the exceptions file".to_owned(),
+        )));
     }
     let users = facts.emergency_users();
     if users.is_empty() {
-        let who: Vec<&str> = exceptions.exclusions.iter().filter(|e| e.kind == "break-glass").map(|e| e.who.as_str()).collect();
-        return Err(untold(Skip(format!("no setting knows {}, whom the exceptions file names; is it spelled so?", who.join(", ")))));
+        let who: Vec<&str> = exceptions
+            .exclusions
+            .iter()
+            .filter(|e| e.kind == "break-glass")
+            .map(|e| e.who.as_str())
+            .collect();
+        return Err(untold(Skip(format!(
+            "no setting knows {}, whom the exceptions file names; is it spelled so?",
+            who.join(", ")
+        ))));
     }
-    let works =
-        |symbol: &str| -> Result<Vec<String>, Skip> { Ok(accounts(&facts)?.into_iter().find(|a| a.symbol == symbol).map(|a| a.faults).unwrap_or_default()) };
+    let works = |symbol: &str| -> Result<Vec<String>, Skip> {
+        Ok(accounts(&facts)?
+            .into_iter()
+            .find(|a| a.symbol == symbol)
+            .map(|a| a.faults)
+            .unwrap_or_default())
+    };
     let (mut first, mut shut) = (None, None);
     for symbol in users {
-        let faults = if accepted(ACCOUNTS_RULE, None) { Vec::new() } else { works(symbol).map_err(untold)? };
+        let faults = if accepted(ACCOUNTS_RULE, None) {
+            Vec::new()
+        } else {
+            works(symbol).map_err(untold)?
+        };
         if !faults.is_empty() {
-            first.get_or_insert(format!("{} {}", symbol.trim_start_matches("@users/"), faults.join(" and ")));
+            first.get_or_insert(format!(
+                "{} {}",
+                symbol.trim_start_matches("@users/"),
+                faults.join(" and ")
+            ));
             continue;
         }
         match biting.iter().find(|p| !leaves_out(&facts, p, symbol)) {
             None => return Ok(()),
-            Some(p) => drop(shut.get_or_insert((p.name, symbol.trim_start_matches("@users/").to_owned()))),
+            Some(p) => {
+                drop(shut.get_or_insert((p.name, symbol.trim_start_matches("@users/").to_owned())))
+            }
         }
     }
     match (shut, first) {
-        (Some((policy, who)), _) => {
-            Err(format!("{POLICIES}/{policy} would lock {who} out, the emergency account; leave it out there, or let that policy only report"))
-        }
-        (None, Some(fault)) => Err(format!("no emergency account is a way in: {fault}; mend that, or accept it as {ACCOUNTS_RULE} in the exceptions file")),
+        (Some((policy, who)), _) => Err(format!(
+            "{POLICIES}/{policy} would lock {who} out, the emergency account; leave it out there, \
+             or let that policy only report"
+        )),
+        (None, Some(fault)) => Err(format!(
+            "no emergency account is a way in: {fault}; mend that, or accept it as {ACCOUNTS_RULE} \
+             in the exceptions file"
+        )),
         (None, None) => Ok(()),
     }
 }
@@ -190,23 +287,36 @@ fn leaves_out(f: &Facts<'_>, p: &Policy<'_>, symbol: &str) -> bool {
     let groups = f.many("directory/referenced-groups").unwrap_or_default();
     let has = |name: &str| {
         let group = groups.iter().find(|g| name.strip_prefix("@groups/") == Some(&g.name));
-        group.and_then(|g| g.body["members"].as_array()).is_some_and(|m| m.iter().any(|m| m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(symbol))))
+        group.and_then(|g| g.body["members"].as_array()).is_some_and(|m| {
+            m.iter().any(|m| m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(symbol)))
+        })
     };
-    p.list("conditions.users.excludeUsers").iter().any(|u| u.eq_ignore_ascii_case(symbol)) || p.list("conditions.users.excludeGroups").iter().any(|g| has(g))
+    p.list("conditions.users.excludeUsers").iter().any(|u| u.eq_ignore_ascii_case(symbol))
+        || p.list("conditions.users.excludeGroups").iter().any(|g| has(g))
 }
 
 /// What the rule about these accounts says.
 pub(crate) fn at_least_two(f: &Facts<'_>) -> Result<Outcome, Skip> {
     if !f.knows_emergency() {
-        return Ok(Outcome::Manual("no emergency account is named in the exceptions file".to_owned()));
+        return Ok(Outcome::Manual(
+            "no emergency account is named in the exceptions file".to_owned(),
+        ));
     }
     let accounts = accounts(f)?;
     let place = "directory/privileged-users";
-    let mut concerns: Vec<Concern> =
-        accounts.iter().filter(|a| !a.faults.is_empty()).map(|a| Concern::new(format!("{place}/{}", a.name()), a.faults.join(" and "))).collect();
+    let mut concerns: Vec<Concern> = accounts
+        .iter()
+        .filter(|a| !a.faults.is_empty())
+        .map(|a| Concern::new(format!("{place}/{}", a.name()), a.faults.join(" and ")))
+        .collect();
     let good = accounts.len() - concerns.len();
     if good < 2 {
-        concerns.push(Concern::new(place, format!("{good} emergency accounts work; when the key of one is lost, another must be there")));
+        concerns.push(Concern::new(
+            place,
+            format!(
+                "{good} emergency accounts work; when the key of one is lost, another must be there"
+            ),
+        ));
     }
     verdict(concerns)
 }

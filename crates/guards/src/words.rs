@@ -1,6 +1,7 @@
 //! Names for what settings know by number.
 
-/// Built-in directory roles that rules speak of; the same ids in every tenant. Source: Microsoft Entra, built-in roles.
+/// Built-in directory roles that rules speak of; the same ids in every tenant. Source: Microsoft
+/// Entra, built-in roles.
 pub(crate) const ROLES: &[(&str, &str)] = &[
     (GLOBAL_ADMINISTRATOR, "Global Administrator"),
     (PRIVILEGED_ROLE, "Privileged Role Administrator"),
@@ -39,14 +40,21 @@ pub(crate) const HIGHLY_PRIVILEGED: &[&str] = &[
 
 /// Names of roles, by their ids.
 pub(crate) fn roles(ids: &[&str]) -> String {
-    let name = |id: &&str| ROLES.iter().find(|(i, _)| i.eq_ignore_ascii_case(id)).map_or((*id).to_owned(), |(_, n)| (*n).to_owned());
+    let name = |id: &&str| {
+        ROLES
+            .iter()
+            .find(|(i, _)| i.eq_ignore_ascii_case(id))
+            .map_or((*id).to_owned(), |(_, n)| (*n).to_owned())
+    };
     ids.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// A symbol as a person says it: `@groups/All staff` is `group All staff`.
 pub(crate) fn symbol(s: &str) -> String {
     match s.strip_prefix('@').and_then(|s| s.split_once('/')) {
-        Some((kind, name)) => format!("{} {name}", kind.strip_suffix('s').unwrap_or(kind).replace('-', " ")),
+        Some((kind, name)) => {
+            format!("{} {name}", kind.strip_suffix('s').unwrap_or(kind).replace('-', " "))
+        }
         None => s.to_owned(),
     }
 }

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use serde_json::{Value, json};
-use strongroom_guards::{Answer, Exceptions, Facts, Finding, OwnVerdict, Question, Verdict, input, judge, judge_own, rule::Skip, run};
+use strongroom_guards::{
+    Answer, Exceptions, Facts, Finding, OwnVerdict, Question, Verdict, input, judge, judge_own,
+    rule::Skip, run,
+};
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
 
 const INVITES: &str = r#"
@@ -27,8 +30,12 @@ passed if policy.allowInvitesFrom == "adminsAndGuestInviters"
 
 fn tenant(body: Value) -> Configuration {
     let mut c = Configuration::new("oakwood", jiff::Timestamp::UNIX_EPOCH);
-    let object = ConfigObject { name: "authorization".into(), id: "x".into(), body, volatile: json!({}) };
-    c.collections.insert("identity/authorization".into(), ConfigCollection { state: CollectionState::Collected, objects: vec![object] });
+    let object =
+        ConfigObject { name: "authorization".into(), id: "x".into(), body, volatile: json!({}) };
+    c.collections.insert(
+        "identity/authorization".into(),
+        ConfigCollection { state: CollectionState::Collected, objects: vec![object] },
+    );
     c
 }
 
@@ -58,9 +65,15 @@ fn verdict(text: &str, tenant: &Configuration) -> OwnVerdict {
 
 #[test]
 fn a_module_passes_fails_and_is_skipped_like_any_rule() {
-    assert_eq!(judged(INVITES, &tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}))).verdict, Verdict::Passed);
+    assert_eq!(
+        judged(INVITES, &tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}))).verdict,
+        Verdict::Passed
+    );
     let found = judged(INVITES, &tenant(json!({"allowInvitesFrom": "everyone"})));
-    assert_eq!((found.verdict, found.concerns[0].says.as_str()), (Verdict::Failed, "allowInvitesFrom is everyone"));
+    assert_eq!(
+        (found.verdict, found.concerns[0].says.as_str()),
+        (Verdict::Failed, "allowInvitesFrom is everyone")
+    );
     // Missing in each way: the setting, its value, the object, the collection, the permission.
     for body in [json!({}), json!({"allowInvitesFrom": null})] {
         let found = judged(INVITES, &tenant(body));
@@ -74,13 +87,17 @@ fn a_module_passes_fails_and_is_skipped_like_any_rule() {
     lacking.collections.clear();
     assert_eq!(judged(INVITES, &lacking).verdict, Verdict::Skipped);
     let mut denied = good;
-    denied.collections.get_mut("identity/authorization").unwrap().state = CollectionState::Failed { why: "503".into(), kept: true };
+    denied.collections.get_mut("identity/authorization").unwrap().state =
+        CollectionState::Failed { why: "503".into(), kept: true };
     assert!(judged(INVITES, &denied).note.contains("503"));
 }
 
 #[test]
 fn a_rule_that_would_pass_without_its_data_does_not_pass() {
-    let liar = INVITES.replace("passed if policy.allowInvitesFrom == \"adminsAndGuestInviters\"", "passed if count(failed) == 0");
+    let liar = INVITES.replace(
+        "passed if policy.allowInvitesFrom == \"adminsAndGuestInviters\"",
+        "passed if count(failed) == 0",
+    );
     assert_ne!(liar, INVITES);
     let good = tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}));
     let found = judged(&liar, &good);
@@ -92,15 +109,26 @@ fn a_rule_that_would_pass_without_its_data_does_not_pass() {
 
 #[test]
 fn own_rules_stand_among_the_others_and_can_be_accepted() {
-    let text = "[[accepted]]\nrule = \"own.admins-invite\"\nreason = \"a trial\"\nby = \"A. Head\"\nuntil = 2027-01-01\n";
+    let text = "[[accepted]]\nrule = \"own.admins-invite\"\nreason = \"a trial\"\nby = \"A. \
+        Head\"\nuntil = 2027-01-01\n";
     let exceptions = Exceptions::parse(text).unwrap();
     let at = tenant(json!({"allowInvitesFrom": "everyone"}));
-    let find = |e: &Exceptions| judge(&at, e, vec![verdict(INVITES, &at)], day()).findings.into_iter().find(|f| f.rule == "own.admins-invite").unwrap();
+    let find = |e: &Exceptions| {
+        judge(&at, e, vec![verdict(INVITES, &at)], day())
+            .findings
+            .into_iter()
+            .find(|f| f.rule == "own.admins-invite")
+            .unwrap()
+    };
     assert_eq!(find(&Exceptions::default()).verdict, Verdict::Failed);
     assert_eq!(find(&exceptions).verdict, Verdict::Accepted);
     // A module that is away keeps nothing else from being judged, and is told.
     let without = judge(&at, &exceptions, Vec::new(), day());
-    assert!(without.idle_exceptions[0].contains("own.admins-invite names a rule that is not there"), "{:?}", without.idle_exceptions);
+    assert!(
+        without.idle_exceptions[0].contains("own.admins-invite names a rule that is not there"),
+        "{:?}",
+        without.idle_exceptions
+    );
 }
 
 #[test]
@@ -110,14 +138,27 @@ fn what_fails_when_it_runs_is_skipped_and_says_so() {
         ("failed contains {\"object\": 7} if true", "not understood"),
         ("failed := 7", "not understood"),
         (
-            "failed := {\"x\" | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); some k in numbers.range(1, 3000); i * j * k == 0}",
+            "failed := {\"x\" | some i in numbers.range(1, 3000); some j in numbers.range(1, \
+             3000); some k in numbers.range(1, 3000); i * j * k == 0}",
             "longer than 2 seconds",
         ),
         ("failed contains \"x\" if cuont([1]) == 1", "could not find function cuont"),
-        ("failed contains \"x\" if false\nskipped if policy.allowInvitesFrom == \"everyone\"", "the module says so"),
-        ("failed contains \"x\" if false\nskipped := \"not in the holidays\"", "not in the holidays"),
+        (
+            "failed contains \"x\" if false\nskipped if policy.allowInvitesFrom == \"everyone\"",
+            "the module says so",
+        ),
+        (
+            "failed contains \"x\" if false\nskipped := \"not in the holidays\"",
+            "not in the holidays",
+        ),
     ] {
-        let text = INVITES.replace("failed contains {\"object\": \"identity/authorization\", \"says\": sprintf(\"allowInvitesFrom is %s\", [policy.allowInvitesFrom])} if {\n    policy.allowInvitesFrom != \"adminsAndGuestInviters\"\n}", failed);
+        let text = INVITES.replace(
+            "failed contains \
+            {\"object\": \"identity/authorization\", \"says\": sprintf(\"allowInvitesFrom is %s\", \
+            [policy.allowInvitesFrom])} if {\n    policy.allowInvitesFrom \
+            != \"adminsAndGuestInviters\"\n}",
+            failed,
+        );
         assert!(text.contains(failed));
         let found = judged(&text, &at);
         assert_eq!(found.verdict, Verdict::Skipped, "{failed}: {found:?}");
@@ -139,12 +180,19 @@ fn mistakes_in_a_module_are_explained() {
         ("passed if", "good if", "`passed` is missing"),
         ("passed if policy", "passed if if policy", "line 18, column"),
         ("package school.invites", "", "line"),
-        ("\"title\": \"Only administrators invite guests\"", "\"title\": input.tenant", "must not depend on the input"),
+        (
+            "\"title\": \"Only administrators invite guests\"",
+            "\"title\": input.tenant",
+            "must not depend on the input",
+        ),
     ] {
         let text = INVITES.replace(from, to);
         assert_ne!(text, INVITES, "{from}");
         let answer = run(&Question { file: "invites.rego".into(), text, input: None });
         let Answer::Broken(why) = answer else { panic!("{from}: {answer:?}") };
-        assert!(why.starts_with("invites.rego: ") && why.contains(says) && why.lines().count() == 1, "{from}: {why}");
+        assert!(
+            why.starts_with("invites.rego: ") && why.contains(says) && why.lines().count() == 1,
+            "{from}: {why}"
+        );
     }
 }

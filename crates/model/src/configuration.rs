@@ -46,7 +46,12 @@ impl CollectionState {
 
     /// Whether its objects say how things were when it was read last.
     pub fn has_objects(&self) -> bool {
-        matches!(self, CollectionState::Collected | CollectionState::NoPermission { kept: true, .. } | CollectionState::Failed { kept: true, .. })
+        matches!(
+            self,
+            CollectionState::Collected
+                | CollectionState::NoPermission { kept: true, .. }
+                | CollectionState::Failed { kept: true, .. }
+        )
     }
 
     /// Whether somebody has to do something before it can be read again.
@@ -59,7 +64,9 @@ impl CollectionState {
         match self {
             CollectionState::Collected => String::new(),
             CollectionState::NotLicensed { why } => format!("not licensed: {why}"),
-            CollectionState::NoPermission { permission, .. } => format!("no permission: {permission} is not granted"),
+            CollectionState::NoPermission { permission, .. } => {
+                format!("no permission: {permission} is not granted")
+            }
             CollectionState::NoApi { why } => format!("no API: {why}"),
             CollectionState::Failed { why, .. } => format!("not collected: {why}"),
         }
@@ -68,8 +75,9 @@ impl CollectionState {
 
 /// One object of a tenant's configuration.
 ///
-/// Invariant: two tenants that are set up alike have equal names and bodies. Ids stand apart, a reference to another object of
-/// the same tenant is its symbol (`@groups/All staff`), and what changes by itself (times, authors) is in `volatile`.
+/// Invariant: two tenants that are set up alike have equal names and bodies. Ids stand apart, a
+/// reference to another object of the same tenant is its symbol (`@groups/All staff`), and what
+/// changes by itself (times, authors) is in `volatile`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConfigObject {
     /// Unique in its collection.
@@ -124,14 +132,29 @@ pub struct Configuration {
 impl Configuration {
     /// An empty one.
     pub fn new(tenant: impl Into<String>, taken: jiff::Timestamp) -> Self {
-        Self { tenant: tenant.into(), taken, managed_at: None, collections: BTreeMap::new(), references: BTreeMap::new() }
+        Self {
+            tenant: tenant.into(),
+            taken,
+            managed_at: None,
+            collections: BTreeMap::new(),
+            references: BTreeMap::new(),
+        }
     }
 
     /// What applications with these ids are called where settings refer to them.
     pub fn application_symbols(&self, ids: &[String]) -> Vec<String> {
-        let mut out: Vec<String> = ids.iter().map(|id| format!("@service-principals/{id}")).collect();
-        for o in self.collections.get("applications/registrations").map(|c| c.objects.as_slice()).unwrap_or_default() {
-            if o.volatile["appId"].as_str().is_some_and(|id| ids.iter().any(|w| w.eq_ignore_ascii_case(id))) {
+        let mut out: Vec<String> =
+            ids.iter().map(|id| format!("@service-principals/{id}")).collect();
+        for o in self
+            .collections
+            .get("applications/registrations")
+            .map(|c| c.objects.as_slice())
+            .unwrap_or_default()
+        {
+            if o.volatile["appId"]
+                .as_str()
+                .is_some_and(|id| ids.iter().any(|w| w.eq_ignore_ascii_case(id)))
+            {
                 out.push(format!("@service-principals/{}", o.name));
             }
         }
@@ -140,32 +163,57 @@ impl Configuration {
 
     /// What settings call the person or group with this id, as far as they name it.
     pub fn symbol_of(&self, id: &str) -> Option<String> {
-        let named = self.references.iter().find(|(_, known)| known.eq_ignore_ascii_case(id)).map(|(symbol, _)| symbol.clone());
+        let named = self
+            .references
+            .iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(id))
+            .map(|(symbol, _)| symbol.clone());
         let there = |(collection, kind): (&str, &str)| {
-            let found = self.collections.get(collection)?.objects.iter().find(|o| o.id.eq_ignore_ascii_case(id))?;
+            let found = self
+                .collections
+                .get(collection)?
+                .objects
+                .iter()
+                .find(|o| o.id.eq_ignore_ascii_case(id))?;
             Some(format!("@{kind}/{}", found.name))
         };
-        named.or_else(|| [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")].into_iter().find_map(there))
+        named.or_else(|| {
+            [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")]
+                .into_iter()
+                .find_map(there)
+        })
     }
 
     /// People, groups and applications that settings name, by id: what they are called.
     fn principals(&self) -> BTreeMap<String, String> {
-        let mut out: BTreeMap<String, String> =
-            self.references.iter().filter(|(symbol, _)| is_principal(symbol)).map(|(symbol, id)| (id.to_lowercase(), symbol.clone())).collect();
+        let mut out: BTreeMap<String, String> = self
+            .references
+            .iter()
+            .filter(|(symbol, _)| is_principal(symbol))
+            .map(|(symbol, id)| (id.to_lowercase(), symbol.clone()))
+            .collect();
         for (collection, kind) in KNOWN_BY_ID {
-            for o in self.collections.get(*collection).map(|c| c.objects.as_slice()).unwrap_or_default().iter().filter(|o| !o.id.is_empty()) {
+            for o in self
+                .collections
+                .get(*collection)
+                .map(|c| c.objects.as_slice())
+                .unwrap_or_default()
+                .iter()
+                .filter(|o| !o.id.is_empty())
+            {
                 out.entry(o.id.to_lowercase()).or_insert_with(|| format!("@{kind}/{}", o.name));
             }
         }
         out
     }
 
-    /// How another configuration of the tenant calls those whom this one names. Who has the name of somebody else there is called
-    /// another: a name is easily taken, an id is not.
+    /// How another configuration of the tenant calls those whom this one names. Who has the name of
+    /// somebody else there is called another: a name is easily taken, an id is not.
     pub fn words_of(&self, other: &Configuration) -> Words {
         let theirs = other.principals();
         let mut taken: BTreeSet<String> = theirs.values().map(|s| s.to_lowercase()).collect();
-        let mut words: BTreeMap<String, String> = self.references.keys().map(|s| (s.clone(), s.clone())).collect();
+        let mut words: BTreeMap<String, String> =
+            self.references.keys().map(|s| (s.clone(), s.clone())).collect();
         for (id, symbol) in self.principals() {
             let word = match theirs.get(&id) {
                 Some(word) => word.clone(),
@@ -182,14 +230,19 @@ impl Configuration {
         Words(words)
     }
 
-    /// The same, in which people, groups and applications are called as another configuration of the tenant calls them.
+    /// The same, in which people, groups and applications are called as another configuration of
+    /// the tenant calls them.
     pub fn in_the_words_of(&self, other: &Configuration) -> Configuration {
         let words = self.words_of(other);
         if words.0.iter().all(|(symbol, word)| symbol == word) {
             return self.clone();
         }
         let mut out = self.clone();
-        out.references = self.references.iter().map(|(symbol, id)| (words.symbol(symbol).to_owned(), id.clone())).collect();
+        out.references = self
+            .references
+            .iter()
+            .map(|(symbol, id)| (words.symbol(symbol).to_owned(), id.clone()))
+            .collect();
         for (collection, c) in &mut out.collections {
             for o in &mut c.objects {
                 o.name = words.name(collection, &o.name);
@@ -207,16 +260,23 @@ impl Configuration {
 }
 
 /// Collections whose objects are people and groups, and what their symbols begin with.
-const KNOWN_BY_ID: &[(&str, &str)] = &[("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")];
+const KNOWN_BY_ID: &[(&str, &str)] =
+    &[("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")];
 
 /// Whether a text has the form of a GUID.
 pub fn is_guid(s: &str) -> bool {
-    s.len() == 36 && s.bytes().enumerate().all(|(n, b)| if [8, 13, 18, 23].contains(&n) { b == b'-' } else { b.is_ascii_hexdigit() })
+    s.len() == 36
+        && s.bytes().enumerate().all(|(n, b)| {
+            if [8, 13, 18, 23].contains(&n) { b == b'-' } else { b.is_ascii_hexdigit() }
+        })
 }
 
-/// Whether a symbol stands for somebody whose name alone is no proof. Applications of others are called by their own id.
+/// Whether a symbol stands for somebody whose name alone is no proof. Applications of others are
+/// called by their own id.
 pub fn is_principal(symbol: &str) -> bool {
-    symbol.starts_with("@users/") || symbol.starts_with("@groups/") || symbol.strip_prefix("@service-principals/").is_some_and(|name| !is_guid(name))
+    symbol.starts_with("@users/")
+        || symbol.starts_with("@groups/")
+        || symbol.strip_prefix("@service-principals/").is_some_and(|name| !is_guid(name))
 }
 
 /// What symbols of one configuration are called in another.
@@ -237,12 +297,17 @@ impl Words {
     /// The name of an object in other words.
     pub fn name(&self, collection: &str, name: &str) -> String {
         match KNOWN_BY_ID.iter().find(|(known, _)| *known == collection) {
-            Some((_, kind)) => self.symbol(&format!("@{kind}/{name}")).split_once('/').map_or(name, |(_, name)| name).to_owned(),
+            Some((_, kind)) => self
+                .symbol(&format!("@{kind}/{name}"))
+                .split_once('/')
+                .map_or(name, |(_, name)| name)
+                .to_owned(),
             None => self.retell(name),
         }
     }
 
-    /// A text in other words: where several symbols fit the longest is meant, since names may hold anything.
+    /// A text in other words: where several symbols fit the longest is meant, since names may hold
+    /// anything.
     fn retell(&self, text: &str) -> String {
         if let Some(word) = self.0.get(text) {
             return word.clone();
@@ -292,14 +357,33 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn school(references: &[(&str, &str)], excluded: &[&str], group: (&str, &str)) -> Configuration {
+    fn school(
+        references: &[(&str, &str)],
+        excluded: &[&str],
+        group: (&str, &str),
+    ) -> Configuration {
         let mut c = Configuration::new("school", jiff::Timestamp::UNIX_EPOCH);
-        c.references = references.iter().map(|(s, id)| ((*s).to_owned(), (*id).to_owned())).collect();
-        let object = |name: &str, id: &str, body: Value| ConfigObject { name: name.into(), id: id.into(), body, volatile: json!({}) };
+        c.references =
+            references.iter().map(|(s, id)| ((*s).to_owned(), (*id).to_owned())).collect();
+        let object = |name: &str, id: &str, body: Value| ConfigObject {
+            name: name.into(),
+            id: id.into(),
+            body,
+            volatile: json!({}),
+        };
         let collected = |objects| ConfigCollection { state: CollectionState::Collected, objects };
-        c.collections.insert("policies".into(), collected(vec![object("p", "1", json!({"exclude": excluded}))]));
-        c.collections.insert("roles/assignments".into(), collected(vec![object("Helper @groups/E /", "2", json!({"principalId": "@groups/E"}))]));
-        c.collections.insert("directory/referenced-groups".into(), collected(vec![object(group.0, group.1, json!({}))]));
+        c.collections.insert(
+            "policies".into(),
+            collected(vec![object("p", "1", json!({"exclude": excluded}))]),
+        );
+        c.collections.insert(
+            "roles/assignments".into(),
+            collected(vec![object("Helper @groups/E /", "2", json!({"principalId": "@groups/E"}))]),
+        );
+        c.collections.insert(
+            "directory/referenced-groups".into(),
+            collected(vec![object(group.0, group.1, json!({}))]),
+        );
         c
     }
 
@@ -307,20 +391,36 @@ mod tests {
     fn names_are_told_by_ids() {
         let then = school(&[("@groups/E", "a"), ("@users/x", "u")], &["@groups/E"], ("E", "a"));
         // A twin bears the name, and the right one has another.
-        let now = school(&[("@groups/E", "b"), ("@groups/E (2)", "a"), ("@users/y", "u")], &["@groups/E", "@groups/E (2)", "@users/y"], ("E (2)", "a"));
+        let now = school(
+            &[("@groups/E", "b"), ("@groups/E (2)", "a"), ("@users/y", "u")],
+            &["@groups/E", "@groups/E (2)", "@users/y"],
+            ("E (2)", "a"),
+        );
         let told = now.in_the_words_of(&then);
-        assert_eq!(told.collections["policies"].objects[0].body, json!({"exclude": ["@groups/E", "@groups/E (another)", "@users/x"]}));
-        assert_eq!(told.collections["roles/assignments"].objects[0].name, "Helper @groups/E (another) /");
+        assert_eq!(
+            told.collections["policies"].objects[0].body,
+            json!({"exclude": ["@groups/E", "@groups/E (another)", "@users/x"]})
+        );
+        assert_eq!(
+            told.collections["roles/assignments"].objects[0].name,
+            "Helper @groups/E (another) /"
+        );
         assert_eq!(told.collections["directory/referenced-groups"].objects[0].name, "E");
         assert_eq!(told.references["@groups/E"], "a");
         assert_eq!(told.in_the_words_of(&then), told, "a second time changes nothing");
         assert_eq!(then.in_the_words_of(&then), then);
         // And back, as an undo needs it.
         let words = now.words_of(&then);
-        assert_eq!(words.back().name("roles/assignments", "Helper @groups/E (another) /"), "Helper @groups/E /");
+        assert_eq!(
+            words.back().name("roles/assignments", "Helper @groups/E (another) /"),
+            "Helper @groups/E /"
+        );
         assert_eq!(words.back().name("directory/referenced-groups", "E"), "E (2)");
         // Another case is no other name.
         let twin = school(&[("@groups/e", "b")], &["@groups/e"], ("e", "b"));
-        assert_eq!(twin.in_the_words_of(&then).collections["policies"].objects[0].body, json!({"exclude": ["@groups/e (another)"]}));
+        assert_eq!(
+            twin.in_the_words_of(&then).collections["policies"].objects[0].body,
+            json!({"exclude": ["@groups/e (another)"]})
+        );
     }
 }

@@ -104,8 +104,9 @@ pub struct Pending {
 
 /// The small record that rides in a node's extended attribute `user.strongroom`.
 ///
-/// Stays under 4 KiB (ext4 refuses more for all attributes of a file together). Field names are short
-/// because a mailbox holds a hundred thousand of them. A reader refuses a version it does not know.
+/// Stays under 4 KiB (ext4 refuses more for all attributes of a file together). Field names are
+/// short because a mailbox holds a hundred thousand of them. A reader refuses a version it does not
+/// know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// Format version, [`FACTS_VERSION`].
@@ -163,7 +164,10 @@ pub enum FactsError {
     #[error("a stored record of an item is not readable: {0}")]
     Shape(#[from] serde_json::Error),
     /// Written by a newer program.
-    #[error("a stored record has version {0}, this program reads up to {FACTS_VERSION}; use a newer strongroom")]
+    #[error(
+        "a stored record has version {0}, this program reads up to {FACTS_VERSION}; use a newer \
+         strongroom"
+    )]
     Version(u32),
 }
 
@@ -218,7 +222,8 @@ mod tests {
     #[test]
     fn facts_survive_a_round_trip_and_stay_small() {
         let mut facts = Facts::new(ItemKind::Message, "AAMk");
-        facts.message = Some(MessageState { is_read: true, flag: None, categories: vec!["Red".into()] });
+        facts.message =
+            Some(MessageState { is_read: true, flag: None, categories: vec!["Red".into()] });
         let bytes = facts.to_bytes().unwrap();
         assert_eq!(Facts::from_bytes(&bytes).unwrap(), facts);
         assert!(bytes.len() < 80, "{}", String::from_utf8_lossy(&bytes));

@@ -1,4 +1,5 @@
-//! The vocabulary of the house: ids, facts of an item, verdicts, alarms, names, limits, `Clock` and `Progress`.
+//! The vocabulary of the house: ids, facts of an item, verdicts, alarms, names, limits, `Clock` and
+//! `Progress`.
 //!
 //! Deliberately absent: any I/O, any knowledge of Graph's wire format or of the repository's.
 //! Start at [`Facts`], the small record that travels with every stored item.
@@ -14,8 +15,13 @@ mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, Severity};
 pub use clock::{Clock, Sleep};
-pub use configuration::{AuditEntry, CollectionState, ConfigCollection, ConfigObject, Configuration, Words, is_guid, is_principal};
-pub use facts::{FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending};
+pub use configuration::{
+    AuditEntry, CollectionState, ConfigCollection, ConfigObject, Configuration, Words, is_guid,
+    is_principal,
+};
+pub use facts::{
+    FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending,
+};
 pub use names::{MAX_NAME_BYTES, day_folder, digest_id, fit_name, message_name, short_id};
 pub use progress::{Progress, Silent};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -4,13 +4,16 @@
 pub const BATCH_REQUESTS_MAX: usize = 20;
 /// Outlook: concurrent requests for one app and mailbox (Graph throttling limits).
 pub const MAILBOX_CONCURRENT_MAX: usize = 4;
-/// Attachments of this size and above need an upload session (Graph, attachment: createUploadSession).
+/// Attachments of this size and above need an upload session (Graph, attachment:
+/// createUploadSession).
 pub const ATTACHMENT_POST_BYTES_MAX: u64 = 3 * 1024 * 1024;
 /// Range of an attachment upload session, at most 4 MB; a multiple of 320 KiB below it.
 pub const ATTACHMENT_RANGE_BYTES: usize = 12 * 327_680;
-/// Fragment of a drive upload session: a multiple of 320 KiB, 5 to 10 MiB advised (driveItem: createUploadSession).
+/// Fragment of a drive upload session: a multiple of 320 KiB, 5 to 10 MiB advised (driveItem:
+/// createUploadSession).
 pub const DRIVE_FRAGMENT_BYTES: usize = 30 * 327_680;
-/// Files up to here go up in one PUT (250 MB allowed; smaller keeps a broken upload cheap to repeat).
+/// Files up to here go up in one PUT (250 MB allowed; smaller keeps a broken upload cheap to
+/// repeat).
 pub const DRIVE_PUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// MIME messages are held in memory up to this size (Exchange Online's largest message is 150 MB).
 pub const MESSAGE_BYTES_MAX: u64 = 160 * 1024 * 1024;

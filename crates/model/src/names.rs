@@ -9,12 +9,14 @@ pub fn short_id(id: &str) -> String {
     hex::encode(&Sha256::digest(id.as_bytes())[..4])
 }
 
-/// Sixteen hexadecimal digits of the SHA-256 of a text: enough that nobody makes a second text with the same.
+/// Sixteen hexadecimal digits of the SHA-256 of a text: enough that nobody makes a second text with
+/// the same.
 pub fn digest_id(text: &str) -> String {
     hex::encode(&Sha256::digest(text.as_bytes())[..8])
 }
 
-/// The folder of a message within its mail folder: its day, so that a flipped flag rewrites a day, not a mailbox.
+/// The folder of a message within its mail folder: its day, so that a flipped flag rewrites a day,
+/// not a mailbox.
 pub fn day_folder(received: Option<jiff::Timestamp>) -> String {
     match received {
         Some(t) => t.strftime("%Y-%m-%d").to_string(),
@@ -34,12 +36,14 @@ pub fn message_name(received: Option<jiff::Timestamp>, subject: &str, id: &str) 
     format!("{time} {}~{}", subject.trim_end(), short_id(id))
 }
 
-/// The name of a file or folder as the tree holds it. The second value says whether it differs from the real one.
+/// The name of a file or folder as the tree holds it. The second value says whether it differs from
+/// the real one.
 ///
-/// Only what no file system takes is replaced (`/`, NUL, control characters); a name that is too long is cut and
-/// carries the short id; `.` and `..` and the names in `reserved` carry it as well.
+/// Only what no file system takes is replaced (`/`, NUL, control characters); a name that is too
+/// long is cut and carries the short id; `.` and `..` and the names in `reserved` carry it as well.
 pub fn fit_name(name: &str, id: &str, reserved: &[&str]) -> (String, bool) {
-    let mut fitted: String = name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
+    let mut fitted: String =
+        name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
     if fitted.is_empty() || fitted == "." || fitted == ".." || reserved.contains(&fitted.as_str()) {
         fitted = format!("{fitted}~{}", short_id(id));
     }
@@ -62,7 +66,14 @@ fn readable(text: &str) -> String {
             '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
             ' ' => ' ',
             c => match get_general_category(c) {
-                C::Control | C::Format | C::LineSeparator | C::ParagraphSeparator | C::SpaceSeparator | C::PrivateUse | C::Surrogate | C::Unassigned => ' ',
+                C::Control
+                | C::Format
+                | C::LineSeparator
+                | C::ParagraphSeparator
+                | C::SpaceSeparator
+                | C::PrivateUse
+                | C::Surrogate
+                | C::Unassigned => ' ',
                 _ => c,
             },
         })
@@ -87,7 +98,8 @@ mod tests {
 
     #[test]
     fn real_names_stay_as_they_are() {
-        for name in ["Übung 3.docx", "a:b?.txt", "con", "trailing. ", "日本語.xlsx", "back\\slash"] {
+        for name in ["Übung 3.docx", "a:b?.txt", "con", "trailing. ", "日本語.xlsx", "back\\slash"]
+        {
             assert_eq!(fit_name(name, "1", &[".versions"]), (name.to_owned(), false));
         }
     }
@@ -108,7 +120,9 @@ mod tests {
     #[test]
     fn message_names_are_readable_and_bounded() {
         let t: jiff::Timestamp = "2026-03-01T09:15:00Z".parse().unwrap();
-        assert!(message_name(Some(t), "Re: trip / Friday", "id").starts_with("0915 Re_ trip _ Friday~"));
+        assert!(
+            message_name(Some(t), "Re: trip / Friday", "id").starts_with("0915 Re_ trip _ Friday~")
+        );
         assert!(message_name(None, "", "id").starts_with("0000 (no subject)~"));
         assert!(message_name(Some(t), &"漢".repeat(500), "id").len() <= MAX_NAME_BYTES - 16);
         assert_eq!(day_folder(Some(t)), "2026-03-01");

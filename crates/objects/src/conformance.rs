@@ -30,7 +30,11 @@ pub fn write_once_store(store: &dyn Store, removes: bool) {
     let listed = store.list(Kind::Index).unwrap_or_else(|e| panic!("{e}"));
     let mut names = many;
     names.sort();
-    assert_eq!(listed.iter().map(|e| e.name.clone()).collect::<Vec<_>>(), names, "whole and sorted");
+    assert_eq!(
+        listed.iter().map(|e| e.name.clone()).collect::<Vec<_>>(),
+        names,
+        "whole and sorted"
+    );
     assert!(listed.iter().all(|e| e.size_bytes == 4));
     if removes {
         assert!(store.remove(&key).is_ok());

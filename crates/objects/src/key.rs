@@ -14,7 +14,8 @@ pub enum Kind {
     Index,
     /// Snapshots.
     Snapshots,
-    /// Manifests: what a vault without a key may know of each snapshot. Stock programs pass the folder over.
+    /// Manifests: what a vault without a key may know of each snapshot. Stock programs pass the
+    /// folder over.
     Manifests,
     /// Locks: transient, never in a vault.
     Locks,
@@ -22,9 +23,11 @@ pub enum Kind {
 
 impl Kind {
     /// Kinds whose objects are replicated, in the order in which they must arrive (law 3).
-    pub const REPLICATED: [Kind; 6] = [Kind::Config, Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests];
+    pub const REPLICATED: [Kind; 6] =
+        [Kind::Config, Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests];
     /// Kinds that live in a directory of their own.
-    pub const DIRECTORIES: [Kind; 6] = [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests, Kind::Locks];
+    pub const DIRECTORIES: [Kind; 6] =
+        [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests, Kind::Locks];
 
     /// The directory's name in restic's layout.
     pub fn as_str(self) -> &'static str {
@@ -62,7 +65,10 @@ impl Key {
     pub fn new(kind: Kind, name: &str) -> Result<Self, StoreError> {
         let fits = match kind {
             Kind::Config => name == "config",
-            _ => name.len() == 64 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)),
+            _ => {
+                name.len() == 64
+                    && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            }
         };
         if !fits {
             return Err(StoreError::Refused {

@@ -1,16 +1,22 @@
-//! Write-once object stores: a local directory, an S3 bucket and the vault server's REST; and stores that lock what they hold.
+//! Write-once object stores: a local directory, an S3 bucket and the vault server's REST; and
+//! stores that lock what they hold.
 //!
 //! # The contract, in words
 //!
-//! * An object is named once and never changes. [`Store::put`] puts *if absent*; putting the same name again
-//!   answers [`Put::Present`] and changes nothing.
-//! * Every object but `config` is named by the SHA-256 of its bytes; [`Key::names_its_bytes`] says so.
-//! * [`Store::put`] may return before the bytes survive a crash; after [`Store::flush`] everything put before does.
-//!   The repository flushes before it writes anything that names what was put (law 3).
-//! * [`Store::list`] is whole or an error. A listing that stops half-way is never returned as a short one.
-//! * [`Store::remove`] and [`Store::replace`] exist for maintenance of copy 2. The vault refuses them, always.
+//! * An object is named once and never changes. [`Store::put`] puts *if absent*; putting the same
+//!   name again answers [`Put::Present`] and changes nothing.
+//! * Every object but `config` is named by the SHA-256 of its bytes; [`Key::names_its_bytes`] says
+//!   so.
+//! * [`Store::put`] may return before the bytes survive a crash; after [`Store::flush`] everything
+//!   put before does. The repository flushes before it writes anything that names what was put (law
+//!   3).
+//! * [`Store::list`] is whole or an error. A listing that stops half-way is never returned as a
+//!   short one.
+//! * [`Store::remove`] and [`Store::replace`] exist for maintenance of copy 2. The vault refuses
+//!   them, always.
 //!
-//! [`conformance`] asserts these sentences for every backend; [`testing`] has the fakes that break them on purpose.
+//! [`conformance`] asserts these sentences for every backend; [`testing`] has the fakes that break
+//! them on purpose.
 //!
 //! Deliberately absent: what an object means, keys, and any decision about what may be deleted.
 //! Start at [`Store`].
@@ -70,8 +76,8 @@ pub trait Store: Send + Sync {
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError>;
     /// All objects of a kind, sorted by name; whole or an error.
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError>;
-    /// Puts the right bytes in place of wrong ones, in one step: until it returns either the old or the new ones are there. For
-    /// the repair of copy 2; the vault refuses it, always.
+    /// Puts the right bytes in place of wrong ones, in one step: until it returns either the old or
+    /// the new ones are there. For the repair of copy 2; the vault refuses it, always.
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;
     /// Removes an object; absent is not an error.
     fn remove(&self, key: &Key) -> Result<(), StoreError>;

@@ -12,10 +12,12 @@ use std::{
     },
 };
 
-/// A directory in restic's layout: `config`, `data/ab/…`, `index/`, `keys/`, `snapshots/`, `locks/`.
+/// A directory in restic's layout: `config`, `data/ab/…`, `index/`, `keys/`, `snapshots/`,
+/// `locks/`.
 ///
-/// An object appears by a hard link from `tmp/`, so a name is either absent or whole, and an existing one is
-/// never overwritten. Directories are forced out by [`Store::flush`], for all writes since the last.
+/// An object appears by a hard link from `tmp/`, so a name is either absent or whole, and an
+/// existing one is never overwritten. Directories are forced out by [`Store::flush`], for all
+/// writes since the last.
 pub struct LocalDir {
     root: PathBuf,
     unsynced: Mutex<BTreeSet<PathBuf>>,
@@ -43,12 +45,18 @@ impl LocalDir {
     }
 
     fn failed(&self, action: impl Into<String>, why: &io::Error) -> StoreError {
-        StoreError::Failed { location: self.location(), action: action.into(), why: why.to_string() }
+        StoreError::Failed {
+            location: self.location(),
+            action: action.into(),
+            why: why.to_string(),
+        }
     }
 
     fn read_failed(&self, key: &Key, why: &io::Error) -> StoreError {
         match why.kind() {
-            ErrorKind::NotFound => StoreError::NotFound { key: key.to_string(), location: self.location() },
+            ErrorKind::NotFound => {
+                StoreError::NotFound { key: key.to_string(), location: self.location() }
+            }
             _ => self.failed(format!("read {key}"), why),
         }
     }
@@ -78,12 +86,16 @@ impl LocalDir {
 }
 
 impl LocalDir {
-    /// A file with these bytes, on disk, from which an object can appear in one step. A power cut leaves no torn object under
-    /// a right name.
+    /// A file with these bytes, on disk, from which an object can appear in one step. A power cut
+    /// leaves no torn object under a right name.
     fn prepare(&self, key: &Key, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         let n = self.counter.fetch_add(1, Ordering::Relaxed);
         let dir = self.root.join("tmp");
-        let tmp = dir.join(format!("{}-{}-{n}", &key.name()[..key.name().len().min(16)], std::process::id()));
+        let tmp = dir.join(format!(
+            "{}-{}-{n}",
+            &key.name()[..key.name().len().min(16)],
+            std::process::id()
+        ));
         let written = (|| {
             fs::create_dir_all(&dir)?;
             let mut file = File::create(&tmp)?;
@@ -140,7 +152,8 @@ impl Store for LocalDir {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        let paths = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        let paths =
+            std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
         let mut dirs = BTreeSet::new();
         let sync = |path: &Path| File::open(path).and_then(|f| f.sync_all());
         for path in &paths {
@@ -153,7 +166,12 @@ impl Store for LocalDir {
                     return Err(e);
                 }
             }
-            dirs.extend(path.ancestors().skip(1).take_while(|a| a.starts_with(&self.root)).map(Path::to_owned));
+            dirs.extend(
+                path.ancestors()
+                    .skip(1)
+                    .take_while(|a| a.starts_with(&self.root))
+                    .map(Path::to_owned),
+            );
         }
         for dir in &dirs {
             if let Err(e) = sync(dir) {
@@ -181,9 +199,11 @@ impl Store for LocalDir {
             Ok(Bytes::from(buffer))
         })();
         read.map_err(|e| match e.kind() {
-            ErrorKind::UnexpectedEof => {
-                StoreError::Damaged { key: key.to_string(), location: self.location(), why: format!("it ends before byte {}", range.end) }
-            }
+            ErrorKind::UnexpectedEof => StoreError::Damaged {
+                key: key.to_string(),
+                location: self.location(),
+                why: format!("it ends before byte {}", range.end),
+            },
             _ => self.read_failed(key, &e),
         })
     }

@@ -18,9 +18,10 @@ const VERSION: &str = "1";
 
 /// A folder whose files stay until their time.
 ///
-/// The end of a lock is the file's time of modification, as WORM file systems keep it in a time stamp; so it travels with the
-/// file and needs no second place. With `immutable` the kernel's immutable flag is set on each file, where the file system
-/// and the process' rights allow it; [`LockedStore::facts`] says whether they do.
+/// The end of a lock is the file's time of modification, as WORM file systems keep it in a time
+/// stamp; so it travels with the file and needs no second place. With `immutable` the kernel's
+/// immutable flag is set on each file, where the file system and the process' rights allow it;
+/// [`LockedStore::facts`] says whether they do.
 pub struct LocalHold {
     root: PathBuf,
     immutable: bool,
@@ -31,25 +32,46 @@ pub struct LocalHold {
 impl LocalHold {
     /// A hold in `root`; nothing is created before the first put.
     pub fn new(root: impl Into<PathBuf>, immutable: bool) -> Self {
-        Self { root: root.into(), immutable, unsynced: Mutex::default(), counter: AtomicU64::new(0) }
+        Self {
+            root: root.into(),
+            immutable,
+            unsynced: Mutex::default(),
+            counter: AtomicU64::new(0),
+        }
     }
 
     fn failed(&self, action: impl Into<String>, why: &io::Error) -> StoreError {
-        StoreError::Failed { location: self.location(), action: action.into(), why: why.to_string() }
+        StoreError::Failed {
+            location: self.location(),
+            action: action.into(),
+            why: why.to_string(),
+        }
     }
 
     fn place(&self, path: &str) -> Result<PathBuf, StoreError> {
-        let good = !path.is_empty() && path.split('/').all(|p| !p.is_empty() && p != "." && p != ".." && !p.contains('\0'));
+        let good = !path.is_empty()
+            && path.split('/').all(|p| !p.is_empty() && p != "." && p != ".." && !p.contains('\0'));
         match good && !path.starts_with("tmp/") {
             true => Ok(self.root.join(path)),
-            false => Err(StoreError::Refused { location: self.location(), action: format!("use the path {path:?}"), why: "it is no path of a vault".into() }),
+            false => Err(StoreError::Refused {
+                location: self.location(),
+                action: format!("use the path {path:?}"),
+                why: "it is no path of a vault".into(),
+            }),
         }
     }
 
     /// Sets or takes away the immutable flag; `false` where the kernel does not let us.
     fn flag(file: &File, on: bool) -> io::Result<bool> {
-        let refused =
-            |e: rustix::io::Errno| matches!(e, rustix::io::Errno::PERM | rustix::io::Errno::NOTTY | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS);
+        let refused = |e: rustix::io::Errno| {
+            matches!(
+                e,
+                rustix::io::Errno::PERM
+                    | rustix::io::Errno::NOTTY
+                    | rustix::io::Errno::OPNOTSUPP
+                    | rustix::io::Errno::NOSYS
+            )
+        };
         let flags = match rustix::fs::ioctl_getflags(file) {
             Ok(flags) => flags,
             Err(e) if refused(e) => return Ok(false),
@@ -108,8 +130,19 @@ impl LocalHold {
                 }
             } else if let Some(path) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
                 // The time of arrival is the vault's ledger's to know; the file's own is its lock.
-                let modified = meta.created().ok().and_then(|t| Timestamp::try_from(t).ok()).unwrap_or_default();
-                rows.push(VersionRow { path: path.to_owned(), version: VERSION.into(), size_bytes: meta.len(), latest: true, marker: false, modified });
+                let modified = meta
+                    .created()
+                    .ok()
+                    .and_then(|t| Timestamp::try_from(t).ok())
+                    .unwrap_or_default();
+                rows.push(VersionRow {
+                    path: path.to_owned(),
+                    version: VERSION.into(),
+                    size_bytes: meta.len(),
+                    latest: true,
+                    marker: false,
+                    modified,
+                });
             }
         }
         Ok(())
@@ -125,27 +158,44 @@ impl LockedStore for LocalHold {
         let place = self.place(path)?;
         match self.write(&place, bytes, until) {
             Ok(()) => {}
-            // Put before, perhaps by a run that was killed: the same bytes count, and their lock is made long enough.
+            // Put before, perhaps by a run that was killed: the same bytes count, and their lock is
+            // made long enough.
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                let there = fs::read(&place).map_err(|e| self.failed(format!("read {path}"), &e))?;
+                let there =
+                    fs::read(&place).map_err(|e| self.failed(format!("read {path}"), &e))?;
                 if there != *bytes {
-                    let why = "something else lies there, and a vault overwrites nothing".to_owned();
-                    return Err(StoreError::Refused { location: self.location(), action: format!("store {path}"), why });
+                    let why =
+                        "something else lies there, and a vault overwrites nothing".to_owned();
+                    return Err(StoreError::Refused {
+                        location: self.location(),
+                        action: format!("store {path}"),
+                        why,
+                    });
                 }
                 self.extend(path, VERSION, until)?;
             }
             Err(e) => return Err(self.failed(format!("store {path}"), &e)),
         }
         self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
-        let gone = || StoreError::Failed { location: self.location(), action: format!("store {path}"), why: "it is gone again".into() };
+        let gone = || StoreError::Failed {
+            location: self.location(),
+            action: format!("store {path}"),
+            why: "it is gone again".into(),
+        };
         self.look(path, VERSION)?.ok_or_else(gone)
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        let paths = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        let paths =
+            std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
         let mut dirs = std::collections::BTreeSet::new();
         for path in &paths {
-            dirs.extend(path.ancestors().skip(1).take_while(|a| a.starts_with(&self.root)).map(Path::to_owned));
+            dirs.extend(
+                path.ancestors()
+                    .skip(1)
+                    .take_while(|a| a.starts_with(&self.root))
+                    .map(Path::to_owned),
+            );
         }
         for dir in &dirs {
             if let Err(e) = File::open(dir).and_then(|f| f.sync_all()) {
@@ -157,7 +207,12 @@ impl LockedStore for LocalHold {
         Ok(())
     }
 
-    fn fetch(&self, path: &str, _version: &str, range: Option<Range<u64>>) -> Result<Bytes, StoreError> {
+    fn fetch(
+        &self,
+        path: &str,
+        _version: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StoreError> {
         let place = self.place(path)?;
         let read = (|| {
             let Some(range) = range else { return fs::read(&place).map(Bytes::from) };
@@ -166,15 +221,23 @@ impl LockedStore for LocalHold {
                 return Err(io::Error::from(ErrorKind::UnexpectedEof));
             }
             file.seek(SeekFrom::Start(range.start))?;
-            let mut buffer = vec![0; usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)];
+            let mut buffer = vec![
+                0;
+                usize::try_from(range.end.saturating_sub(range.start))
+                    .unwrap_or(usize::MAX)
+            ];
             file.read_exact(&mut buffer)?;
             Ok(Bytes::from(buffer))
         })();
         read.map_err(|e| match e.kind() {
-            ErrorKind::NotFound => StoreError::NotFound { key: path.to_owned(), location: self.location() },
-            ErrorKind::UnexpectedEof => {
-                StoreError::Damaged { key: path.to_owned(), location: self.location(), why: "it ends before the bytes that were asked for".into() }
+            ErrorKind::NotFound => {
+                StoreError::NotFound { key: path.to_owned(), location: self.location() }
             }
+            ErrorKind::UnexpectedEof => StoreError::Damaged {
+                key: path.to_owned(),
+                location: self.location(),
+                why: "it ends before the bytes that were asked for".into(),
+            },
             _ => self.failed(format!("read {path}"), &e),
         })
     }
@@ -187,12 +250,20 @@ impl LockedStore for LocalHold {
             Err(e) => return Err(self.failed(format!("look at {path}"), &e)),
         };
         let until = meta.modified().ok().and_then(|t| Timestamp::try_from(t).ok());
-        Ok(Some(Held { path: path.to_owned(), version: VERSION.into(), size_bytes: meta.len(), until }))
+        Ok(Some(Held {
+            path: path.to_owned(),
+            version: VERSION.into(),
+            size_bytes: meta.len(),
+            until,
+        }))
     }
 
     fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
         let place = self.place(path)?;
-        let held = self.look(path, version)?.ok_or_else(|| StoreError::NotFound { key: path.to_owned(), location: self.location() })?;
+        let held = self.look(path, version)?.ok_or_else(|| StoreError::NotFound {
+            key: path.to_owned(),
+            location: self.location(),
+        })?;
         if held.until.is_some_and(|u| u >= until) {
             return Ok(());
         }
@@ -215,7 +286,11 @@ impl LockedStore for LocalHold {
         let place = self.place(path)?;
         let Some(held) = self.look(path, version)? else { return Ok(()) };
         if let Some(until) = held.until.filter(|u| *u > now) {
-            return Err(StoreError::Refused { location: self.location(), action: format!("delete {path}"), why: format!("it is locked until {until}") });
+            return Err(StoreError::Refused {
+                location: self.location(),
+                action: format!("delete {path}"),
+                why: format!("it is locked until {until}"),
+            });
         }
         let done = (|| {
             if self.immutable {
@@ -257,7 +332,9 @@ impl LockedStore for LocalHold {
         let works = test.map_err(|e| self.failed("look at its flags", &e))?;
         let word = match (self.immutable, works) {
             (true, true) => "set on every file",
-            (true, false) => "not possible here: the file system or the rights of this process do not allow it",
+            (true, false) => {
+                "not possible here: the file system or the rights of this process do not allow it"
+            }
             (false, _) => "not wanted by the settings",
         };
         facts.insert("immutable flag".into(), word.into());

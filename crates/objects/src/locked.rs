@@ -13,8 +13,8 @@ pub struct Held {
     pub version: String,
     /// Its length.
     pub size_bytes: u64,
-    /// Until when nobody can delete it, as the store itself says; `None` when it is not locked, or only in a way that
-    /// somebody may lift.
+    /// Until when nobody can delete it, as the store itself says; `None` when it is not locked, or
+    /// only in a way that somebody may lift.
     pub until: Option<Timestamp>,
 }
 
@@ -52,7 +52,12 @@ pub trait LockedStore: Send + Sync {
     /// Makes all earlier puts survive a crash.
     fn flush(&self) -> Result<(), StoreError>;
     /// The bytes of one version, or of a part of it.
-    fn fetch(&self, path: &str, version: &str, range: Option<Range<u64>>) -> Result<Bytes, StoreError>;
+    fn fetch(
+        &self,
+        path: &str,
+        version: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StoreError>;
     /// What the store says of a version now; `None` when it is gone.
     fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError>;
     /// Locks a version until then, when it is not locked longer already.
@@ -105,7 +110,8 @@ mod tests {
             let key = Key::new(kind, if kind == Kind::Config { "config" } else { &name }).unwrap();
             assert_eq!(key_of(&path_of(&key)), Some(key));
         }
-        for bad in ["data/00/", "data/../x", "ledger/1", "index/../config", "", "config/x", "locks"] {
+        for bad in ["data/00/", "data/../x", "ledger/1", "index/../config", "", "config/x", "locks"]
+        {
             assert_eq!(key_of(bad), None, "{bad}");
         }
     }

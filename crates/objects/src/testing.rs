@@ -1,4 +1,5 @@
-//! Fakes for tests: a store in memory, one that forgets what was not flushed, one that fails on command.
+//! Fakes for tests: a store in memory, one that forgets what was not flushed, one that fails on
+//! command.
 
 use crate::{Entry, Key, Kind, Put, Store, StoreError};
 use bytes::Bytes;
@@ -72,7 +73,11 @@ impl Memory {
     fn spend(&self, what: String) -> Result<MutexGuard<'_, State>, StoreError> {
         let mut state = self.state();
         match &mut state.writes_left {
-            Some(0) => Err(StoreError::Failed { location: self.location(), action: what, why: "the power is off".to_owned() }),
+            Some(0) => Err(StoreError::Failed {
+                location: self.location(),
+                action: what,
+                why: "the power is off".to_owned(),
+            }),
             Some(n) => {
                 *n -= 1;
                 state.writes_done += 1;
@@ -111,7 +116,11 @@ impl Store for Memory {
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
         let mut state = self.state();
         state.reads_done += 1;
-        state.objects.get(key).cloned().ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.location() })
+        state
+            .objects
+            .get(key)
+            .cloned()
+            .ok_or_else(|| StoreError::NotFound { key: key.to_string(), location: self.location() })
     }
 
     fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
@@ -119,7 +128,11 @@ impl Store for Memory {
         if bytes.len() as u64 >= range.end && range.start <= range.end {
             return Ok(bytes.slice(range.start as usize..range.end as usize));
         }
-        Err(StoreError::Damaged { key: key.to_string(), location: self.location(), why: format!("it ends before byte {}", range.end) })
+        Err(StoreError::Damaged {
+            key: key.to_string(),
+            location: self.location(),
+            why: format!("it ends before byte {}", range.end),
+        })
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
@@ -132,13 +145,18 @@ impl Store for Memory {
             .objects
             .iter()
             .filter(|(key, _)| key.kind() == kind)
-            .map(|(key, bytes)| Entry { name: key.name().to_owned(), size_bytes: bytes.len() as u64 })
+            .map(|(key, bytes)| Entry {
+                name: key.name().to_owned(),
+                size_bytes: bytes.len() as u64,
+            })
             .collect())
     }
 
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         // In one step, so a crash leaves the old or the new one; never nothing.
-        self.spend(format!("replace {key}"))?.objects.insert(key.clone(), Bytes::copy_from_slice(bytes));
+        self.spend(format!("replace {key}"))?
+            .objects
+            .insert(key.clone(), Bytes::copy_from_slice(bytes));
         Ok(())
     }
 

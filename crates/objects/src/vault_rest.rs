@@ -8,7 +8,8 @@ use std::{ops::Range, path::PathBuf, time::Duration};
 /// How to reach a vault.
 #[derive(Debug, Clone)]
 pub struct VaultSettings {
-    /// Base URL with the repository's name as last segment, for instance `https://vault.example/school-a/`.
+    /// Base URL with the repository's name as last segment, for instance
+    /// `https://vault.example/school-a/`.
     pub url: url::Url,
     /// Name of the credential.
     pub user: String,
@@ -46,8 +47,8 @@ pub struct SessionSnapshot {
 
 /// The client of `strongroom-vault serve`: restic's REST protocol plus sessions.
 ///
-/// Calls block; use it from ordinary threads. Writes need [`VaultRest::begin`] first, since what belongs to no
-/// session is never shown to a reader.
+/// Calls block; use it from ordinary threads. Writes need [`VaultRest::begin`] first, since what
+/// belongs to no session is never shown to a reader.
 pub struct VaultRest {
     settings: VaultSettings,
     client: blocking::Client,
@@ -61,11 +62,20 @@ impl VaultRest {
             let path = format!("{}/", settings.url.path());
             settings.url.set_path(&path);
         }
-        let failed = |why: String| StoreError::Failed { location: settings.url.to_string(), action: "set up the connection".to_owned(), why };
-        let mut builder = blocking::Client::builder().connect_timeout(Duration::from_secs(20)).timeout(Duration::from_secs(600)).pool_max_idle_per_host(16);
+        let failed = |why: String| StoreError::Failed {
+            location: settings.url.to_string(),
+            action: "set up the connection".to_owned(),
+            why,
+        };
+        let mut builder = blocking::Client::builder()
+            .connect_timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(600))
+            .pool_max_idle_per_host(16);
         if let Some(path) = &settings.ca_file {
-            let pem = std::fs::read(path).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
-            let ca = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            let pem = std::fs::read(path)
+                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            let ca = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
             if ca.is_empty() {
                 return Err(failed(format!("the CA file {} holds no certificate", path.display())));
             }
@@ -75,8 +85,12 @@ impl VaultRest {
             builder = builder.tls_certs_only([]);
         }
         if let Some(path) = &settings.identity_file {
-            let pem = std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
-            builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(|e| failed(format!("{}: {e}", path.display())))?);
+            let pem =
+                std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+            builder = builder.identity(
+                reqwest::Identity::from_pem(&pem)
+                    .map_err(|e| failed(format!("{}: {e}", path.display())))?,
+            );
         }
         let client = builder.build().map_err(|e| failed(e.to_string()))?;
         Ok(Self { settings, client, session: None })
@@ -97,13 +111,15 @@ impl VaultRest {
         struct Begun {
             session: u64,
         }
-        let r = self.send("open a session", |c| c.post(self.url("sessions")?.as_str()).into_ok())?;
+        let r =
+            self.send("open a session", |c| c.post(self.url("sessions")?.as_str()).into_ok())?;
         let begun: Begun = r.json().map_err(|e| self.failed("open a session", &e))?;
         self.session = Some(begun.session);
         Ok(begun.session)
     }
 
-    /// Seals the open session: from now on readers see what its signed manifests name, and nothing can be added to it.
+    /// Seals the open session: from now on readers see what its signed manifests name, and nothing
+    /// can be added to it.
     pub fn seal(&mut self) -> Result<(), StoreError> {
         let Some(session) = self.session.take() else { return Ok(()) };
         let url = self.url(&format!("sessions/{session}/seal"))?;
@@ -117,11 +133,22 @@ impl VaultRest {
         r.json().map_err(|e| self.failed("list sessions", &e))
     }
 
-    /// Sends something that a vault must refuse, and answers its status and words: for the canary. It is sent once.
-    pub fn attempt(&self, method: &str, path: &str, body: &[u8]) -> Result<(u16, String), StoreError> {
+    /// Sends something that a vault must refuse, and answers its status and words: for the canary.
+    /// It is sent once.
+    pub fn attempt(
+        &self,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<(u16, String), StoreError> {
         let url = self.url(path)?;
-        let method = reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| self.failed(path, &e))?;
-        let mut request = self.client.request(method, url).basic_auth(&self.settings.user, Some(self.settings.token.expose_secret())).body(body.to_vec());
+        let method =
+            reqwest::Method::from_bytes(method.as_bytes()).map_err(|e| self.failed(path, &e))?;
+        let mut request = self
+            .client
+            .request(method, url)
+            .basic_auth(&self.settings.user, Some(self.settings.token.expose_secret()))
+            .body(body.to_vec());
         if let Some(session) = self.session {
             request = request.header("Strongroom-Session", session);
         }
@@ -152,11 +179,16 @@ impl VaultRest {
         StoreError::Failed { location: self.location(), action: action.to_owned(), why: text }
     }
 
-    fn send(&self, action: &str, build: impl Fn(&blocking::Client) -> Result<blocking::RequestBuilder, StoreError>) -> Result<blocking::Response, StoreError> {
+    fn send(
+        &self,
+        action: &str,
+        build: impl Fn(&blocking::Client) -> Result<blocking::RequestBuilder, StoreError>,
+    ) -> Result<blocking::Response, StoreError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let request = build(&self.client)?.basic_auth(&self.settings.user, Some(self.settings.token.expose_secret()));
+            let request = build(&self.client)?
+                .basic_auth(&self.settings.user, Some(self.settings.token.expose_secret()));
             // Every verb here may be repeated: an object is named by its bytes.
             let outcome = request.send();
             let again = match &outcome {
@@ -171,12 +203,15 @@ impl VaultRest {
             let status = response.status();
             return match status {
                 s if s.is_success() => Ok(response),
-                StatusCode::NOT_FOUND => Err(StoreError::NotFound { key: action.to_owned(), location: self.location() }),
+                StatusCode::NOT_FOUND => {
+                    Err(StoreError::NotFound { key: action.to_owned(), location: self.location() })
+                }
                 StatusCode::UNAUTHORIZED => Err(StoreError::Refused {
                     location: self.location(),
                     action: action.to_owned(),
                     why: format!(
-                        "it does not accept the token of {:?}; compare user and token_file of this vault with what its custodian handed out",
+                        "it does not accept the token of {:?}; compare user and token_file of this \
+                         vault with what its custodian handed out",
                         self.settings.user
                     ),
                 }),
@@ -190,7 +225,11 @@ impl VaultRest {
                 }
                 _ => {
                     let why = response.text().unwrap_or_default();
-                    Err(StoreError::Failed { location: self.location(), action: action.to_owned(), why: format!("{status} {why}") })
+                    Err(StoreError::Failed {
+                        location: self.location(),
+                        action: action.to_owned(),
+                        why: format!("{status} {why}"),
+                    })
                 }
             };
         }
@@ -238,13 +277,18 @@ impl Store for VaultRest {
         let url = self.key_url(key)?;
         let action = format!("read {key}");
         let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
-        let r = self.send(&action, |c| c.get(url.as_str()).header(header::RANGE, &wanted).into_ok())?;
+        let r =
+            self.send(&action, |c| c.get(url.as_str()).header(header::RANGE, &wanted).into_ok())?;
         let bytes = r.bytes().map_err(|e| self.failed(&action, &e))?;
         if bytes.len() as u64 != range.end - range.start {
             return Err(StoreError::Damaged {
                 key: key.to_string(),
                 location: self.location(),
-                why: format!("{} bytes came where {} were asked for", bytes.len(), range.end - range.start),
+                why: format!(
+                    "{} bytes came where {} were asked for",
+                    bytes.len(),
+                    range.end - range.start
+                ),
             });
         }
         Ok(bytes)
@@ -253,7 +297,11 @@ impl Store for VaultRest {
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
         let url = self.key_url(key)?;
         match self.send(&format!("look at {key}"), |c| c.head(url.as_str()).into_ok()) {
-            Ok(r) => Ok(r.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse().ok())),
+            Ok(r) => Ok(r
+                .headers()
+                .get(header::CONTENT_LENGTH)
+                .and_then(|v| v.to_str().ok())
+                .and_then(|v| v.parse().ok())),
             Err(e) if e.is_not_found() => Ok(None),
             Err(e) => Err(e),
         }
@@ -267,21 +315,31 @@ impl Store for VaultRest {
         }
         if kind == Kind::Config {
             let size = self.size(&Key::config())?;
-            return Ok(size.map(|size_bytes| Entry { name: "config".to_owned(), size_bytes }).into_iter().collect());
+            return Ok(size
+                .map(|size_bytes| Entry { name: "config".to_owned(), size_bytes })
+                .into_iter()
+                .collect());
         }
         let url = self.url(&format!("{}/", kind.as_str()))?;
         let action = format!("list {}", kind.as_str());
-        let r = self.send(&action, |c| c.get(url.as_str()).header(header::ACCEPT, "application/vnd.x.restic.rest.v2").into_ok())?;
+        let r = self.send(&action, |c| {
+            c.get(url.as_str()).header(header::ACCEPT, "application/vnd.x.restic.rest.v2").into_ok()
+        })?;
         // A body that breaks off is no JSON: the listing is whole or an error.
         let rows: Vec<Row> = r.json().map_err(|e| self.failed(&action, &e))?;
-        let mut rows: Vec<Entry> = rows.into_iter().map(|r| Entry { name: r.name, size_bytes: r.size }).collect();
+        let mut rows: Vec<Entry> =
+            rows.into_iter().map(|r| Entry { name: r.name, size_bytes: r.size }).collect();
         rows.sort();
         Ok(rows)
     }
 
     fn replace(&self, key: &Key, _: &[u8]) -> Result<(), StoreError> {
         let why = "a vault overwrites nothing".to_owned();
-        Err(StoreError::Refused { location: self.location(), action: format!("replace {key}"), why })
+        Err(StoreError::Refused {
+            location: self.location(),
+            action: format!("replace {key}"),
+            why,
+        })
     }
 
     fn remove(&self, key: &Key) -> Result<(), StoreError> {

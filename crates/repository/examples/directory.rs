@@ -2,8 +2,9 @@
 //!
 //! `directory init|backup|restore|check REPOSITORY PASSWORD_FILE CACHE [DIRECTORY] [CHANGES]`
 //!
-//! `backup` finds what changed by size and time, as other backup programs do; with `CHANGES`, a file of relative paths a
-//! line, it looks at nothing else, as a delta query of a cloud service allows.
+//! `backup` finds what changed by size and time, as other backup programs do; with `CHANGES`, a
+//! file of relative paths a line, it looks at nothing else, as a delta query of a cloud service
+//! allows.
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 use rayon::prelude::*;
@@ -41,11 +42,17 @@ enum Change {
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [verb, repository, password, cache, rest @ ..] = args.as_slice() else {
-        return Err("usage: directory init|backup|restore|check REPOSITORY PASSWORD_FILE CACHE [DIRECTORY] [CHANGES]".into());
+        return Err("usage: directory init|backup|restore|check REPOSITORY PASSWORD_FILE CACHE \
+            [DIRECTORY] [CHANGES]"
+            .into());
     };
     let password = fs::read_to_string(password)?.trim_end().to_owned().into();
     let store = Arc::new(LocalDir::new(repository));
-    let who = Writer { host: "bench".into(), user: "strongroom".into(), program: "strongroom bench".into() };
+    let who = Writer {
+        host: "bench".into(),
+        user: "strongroom".into(),
+        program: "strongroom bench".into(),
+    };
     let cache = Path::new(cache);
     if verb == "init" {
         Repository::init(store, &password, cache, who, jiff::Timestamp::now())?;
@@ -59,7 +66,11 @@ fn main() -> Outcome<()> {
         ("check", []) => {
             let report = repo.check(true, &|_, _| {})?;
             println!("{}", serde_json::to_string(&report)?);
-            if report.problems.is_empty() { Ok(()) } else { Err("the repository is damaged".into()) }
+            if report.problems.is_empty() {
+                Ok(())
+            } else {
+                Err("the repository is damaged".into())
+            }
         }
         _ => Err(format!("{verb} with these arguments is not known").into()),
     }
@@ -87,7 +98,11 @@ fn backup(repo: &Arc<Repository>, dir: &Path, changes: Option<&Path>) -> Outcome
         for change in receive {
             match change {
                 Change::Files(jobs) => {
-                    let nodes: Vec<Node> = jobs.par_iter().with_max_len(16).map(|job| store(repo, job)).collect::<Outcome<_>>()?;
+                    let nodes: Vec<Node> = jobs
+                        .par_iter()
+                        .with_max_len(16)
+                        .map(|job| store(repo, job))
+                        .collect::<Outcome<_>>()?;
                     for (job, node) in jobs.iter().zip(nodes) {
                         let path: Vec<&str> = job.path.iter().map(String::as_str).collect();
                         editor.put(&path[..path.len() - 1], node)?;
@@ -132,18 +147,29 @@ impl Batch {
     fn add(&mut self, job: Job) -> Outcome<()> {
         self.bytes += job.size_bytes;
         self.jobs.push(job);
-        if self.jobs.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+        if self.jobs.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self) -> Outcome<()> {
         self.bytes = 0;
-        self.send.send(Change::Files(std::mem::take(&mut self.jobs))).map_err(|_| "the backup ended".into())
+        self.send
+            .send(Change::Files(std::mem::take(&mut self.jobs)))
+            .map_err(|_| "the backup ended".into())
     }
 }
 
 fn job(path: &[String], file: PathBuf) -> Outcome<Job> {
     let meta = fs::metadata(&file)?;
-    Ok(Job { path: path.to_vec(), file, size_bytes: meta.len(), modified: meta.modified()?.try_into()? })
+    Ok(Job {
+        path: path.to_vec(),
+        file,
+        size_bytes: meta.len(),
+        modified: meta.modified()?.try_into()?,
+    })
 }
 
 fn listed(dir: &Path, list: &Path, batch: &mut Batch) -> Outcome<()> {
@@ -157,13 +183,23 @@ fn listed(dir: &Path, list: &Path, batch: &mut Batch) -> Outcome<()> {
     Ok(())
 }
 
-fn scan(repo: &Repository, dir: &Path, at: &mut Vec<String>, tree: Option<&Id>, batch: &mut Batch) -> Outcome<()> {
+fn scan(
+    repo: &Repository,
+    dir: &Path,
+    at: &mut Vec<String>,
+    tree: Option<&Id>,
+    batch: &mut Batch,
+) -> Outcome<()> {
     let before: Vec<Node> = tree.map(|id| repo.read_tree(id)).transpose()?.unwrap_or_default();
-    let mut before: BTreeMap<String, Node> = before.into_iter().map(|n| (n.name.clone(), n)).collect();
+    let mut before: BTreeMap<String, Node> =
+        before.into_iter().map(|n| (n.name.clone(), n)).collect();
     let mut entries: Vec<(String, fs::FileType)> = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        entries.push((entry.file_name().into_string().map_err(|_| "a name is not Unicode")?, entry.file_type()?));
+        entries.push((
+            entry.file_name().into_string().map_err(|_| "a name is not Unicode")?,
+            entry.file_type()?,
+        ));
     }
     entries.sort_by(|a, b| a.0.cmp(&b.0));
     for (name, kind) in entries {
@@ -178,7 +214,8 @@ fn scan(repo: &Repository, dir: &Path, at: &mut Vec<String>, tree: Option<&Id>, 
             scan(repo, &file, at, subtree.as_ref(), batch)?;
         } else {
             let job = job(at, file)?;
-            if !old.is_some_and(|n| n.size_bytes() == job.size_bytes && n.modified == job.modified) {
+            if !old.is_some_and(|n| n.size_bytes() == job.size_bytes && n.modified == job.modified)
+            {
                 batch.add(job)?;
             }
         }

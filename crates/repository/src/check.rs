@@ -1,5 +1,5 @@
-//! Proves that what snapshots need is there, and with `read_data` that its bytes are right. Damage is named by the items
-//! that it touches.
+//! Proves that what snapshots need is there, and with `read_data` that its bytes are right. Damage
+//! is named by the items that it touches.
 
 use crate::{
     BlobKind, Error, Id, NodeKind, PackedBlob, Repository,
@@ -75,23 +75,31 @@ impl ReadData {
     pub fn parse(text: &str, seed: u64) -> Option<Self> {
         if let Some(percent) = text.strip_suffix('%') {
             let percent: f64 = percent.trim().parse().ok()?;
-            return (percent > 0.0 && percent <= 100.0).then_some(ReadData::Percent { percent, seed });
+            return (percent > 0.0 && percent <= 100.0)
+                .then_some(ReadData::Percent { percent, seed });
         }
         let (part, of) = text.split_once('/')?;
         let (part, of) = (part.trim().parse().ok()?, of.trim().parse().ok()?);
         (1..=of).contains(&part).then_some(ReadData::Part { part, of })
     }
 
-    /// The packs that are read. Of a percentage at least one: a check that reads nothing proves nothing.
+    /// The packs that are read. Of a percentage at least one: a check that reads nothing proves
+    /// nothing.
     fn choose(self, packs: impl Iterator<Item = Id>) -> HashSet<Id> {
         match self {
             ReadData::None => HashSet::new(),
             ReadData::All => packs.collect(),
-            ReadData::Part { part, of } => packs.filter(|pack| pack.0[0] % of == part - 1).collect(),
+            ReadData::Part { part, of } => {
+                packs.filter(|pack| pack.0[0] % of == part - 1).collect()
+            }
             ReadData::Percent { percent, seed } => {
                 let mut packs: Vec<Id> = packs.collect();
                 // The upper half of the product depends on every bit.
-                let mixed = |pack: &Id| (u64::from_le_bytes(std::array::from_fn(|n| pack.0[n])) ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                let mixed = |pack: &Id| {
+                    (u64::from_le_bytes(std::array::from_fn(|n| pack.0[n])) ^ seed)
+                        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                        >> 32
+                };
                 packs.sort_by_cached_key(|pack| (mixed(pack), *pack));
                 let wanted = (packs.len() as f64 * percent / 100.0).ceil() as usize;
                 packs.truncate(wanted.max(1));
@@ -141,20 +149,29 @@ impl Findings {
 type Open = (Id, String, usize);
 
 impl Repository {
-    /// Checks structure, and the content of the packs that `read_data` says. `progress` gets packs done and packs in all.
+    /// Checks structure, and the content of the packs that `read_data` says. `progress` gets packs
+    /// done and packs in all.
     ///
-    /// Damage is reported, not returned as an error; an error means that the check itself could not go on.
-    pub fn check(&self, read_data: impl Into<ReadData>, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<CheckReport, Error> {
+    /// Damage is reported, not returned as an error; an error means that the check itself could not
+    /// go on.
+    pub fn check(
+        &self,
+        read_data: impl Into<ReadData>,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<CheckReport, Error> {
         let read_data = read_data.into();
         let mut report = CheckReport::default();
         // What counts is what lies there now.
         self.reads.forget();
         let findings = Findings::default();
         for name in self.damaged_keys()? {
-            findings.problem(format!("keys/{name} is damaged: whoever has its password cannot open the repository; `strongroom repair heal` mends it"));
+            findings.problem(format!(
+                "keys/{name} is damaged: whoever has its password cannot open \
+                the repository; `strongroom repair heal` mends it"
+            ));
         }
-        // Snapshots, then indexes, then packs: a backup beside this check writes in the other order, so that what is listed
-        // first has all that it needs among what is listed later.
+        // Snapshots, then indexes, then packs: a backup beside this check writes in the other
+        // order, so that what is listed first has all that it needs among what is listed later.
         let mut snapshots = Vec::new();
         for entry in self.store.list(Kind::Snapshots)? {
             report.snapshots += 1;
@@ -168,8 +185,11 @@ impl Repository {
         if let Err(e) = self.reload_index() {
             findings.problem(e.to_string());
         }
-        let stored: HashMap<String, u64> = self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
-        let read = read_data.choose(stored.keys().map(|name| Id::parse(name)).collect::<Result<Vec<_>, _>>()?.into_iter());
+        let stored: HashMap<String, u64> =
+            self.store.list(Kind::Data)?.into_iter().map(|e| (e.name, e.size_bytes)).collect();
+        let read = read_data.choose(
+            stored.keys().map(|name| Id::parse(name)).collect::<Result<Vec<_>, _>>()?.into_iter(),
+        );
         let mut named: HashSet<Id> = HashSet::new();
         for entry in indexes {
             let id = Id::parse(&entry.name)?;
@@ -187,15 +207,28 @@ impl Repository {
                 packs.entry(pack.id).or_default().extend(pack.blobs.iter().map(PackedBlob::from));
             }
             packs.par_iter().for_each(|(id, blobs)| {
-                self.check_stored(id, blobs, stored.get(&id.to_string()).copied(), read.contains(id), &findings);
-                progress(findings.packs_done.fetch_add(1, Ordering::Relaxed) + 1, stored.len() as u64);
+                self.check_stored(
+                    id,
+                    blobs,
+                    stored.get(&id.to_string()).copied(),
+                    read.contains(id),
+                    &findings,
+                );
+                progress(
+                    findings.packs_done.fetch_add(1, Ordering::Relaxed) + 1,
+                    stored.len() as u64,
+                );
             });
         }
         report.packs = named.len() as u64;
-        let mut unnamed: Vec<Id> = stored.keys().map(|name| Id::parse(name)).collect::<Result<_, _>>()?;
+        let mut unnamed: Vec<Id> =
+            stored.keys().map(|name| Id::parse(name)).collect::<Result<_, _>>()?;
         unnamed.retain(|id| !named.contains(id));
         report.packs_unreferenced = unnamed.len() as u64;
-        unnamed.par_iter().filter(|id| read.contains(id)).try_for_each(|id| self.check_unnamed(id, &findings))?;
+        unnamed
+            .par_iter()
+            .filter(|id| read.contains(id))
+            .try_for_each(|id| self.check_unnamed(id, &findings))?;
         let mut damaged = Vec::new();
         let mut seen = HashSet::new();
         for (n, (_, snapshot)) in snapshots.iter().enumerate() {
@@ -203,13 +236,20 @@ impl Repository {
             let mut level: Vec<Open> = vec![(snapshot.tree, String::new(), n)];
             while !level.is_empty() {
                 level.retain(|(tree, ..)| seen.insert(*tree));
-                let looked: Vec<(Vec<Open>, Vec<String>)> = level.par_iter().map(|open| self.check_tree(open, &findings)).collect::<Result<_, Error>>()?;
+                let looked: Vec<(Vec<Open>, Vec<String>)> = level
+                    .par_iter()
+                    .map(|open| self.check_tree(open, &findings))
+                    .collect::<Result<_, Error>>()?;
                 level.clear();
                 for (below, bad) in looked {
                     level.extend(below);
                     report.damaged_items += bad.len() as u64;
                     let room = ITEMS_MAX.saturating_sub(damaged.len());
-                    damaged.extend(bad.into_iter().take(room).map(|path| DamagedItem { path, snapshot: snapshots[n].0, since: snapshots[n].1.time }));
+                    damaged.extend(bad.into_iter().take(room).map(|path| DamagedItem {
+                        path,
+                        snapshot: snapshots[n].0,
+                        since: snapshots[n].1.time,
+                    }));
                 }
             }
         }
@@ -222,16 +262,32 @@ impl Repository {
         Ok(report)
     }
 
-    fn check_stored(&self, id: &Id, blobs: &[PackedBlob], size: Option<u64>, read_data: bool, findings: &Findings) {
-        let least = blobs.iter().map(|b| u64::from(b.offset) + u64::from(b.length)).max().unwrap_or(0);
+    fn check_stored(
+        &self,
+        id: &Id,
+        blobs: &[PackedBlob],
+        size: Option<u64>,
+        read_data: bool,
+        findings: &Findings,
+    ) {
+        let least =
+            blobs.iter().map(|b| u64::from(b.offset) + u64::from(b.length)).max().unwrap_or(0);
         match size {
             None => {
-                findings.problem(format!("pack {id} is missing; an index names {} blobs in it", blobs.len()));
+                findings.problem(format!(
+                    "pack {id} is missing; an index names {} blobs in it",
+                    blobs.len()
+                ));
                 findings.lose(blobs);
             }
             Some(size) if size < least => {
-                findings.problem(format!("pack {id} is cut short: {size} of at least {least} bytes"));
-                let cut: Vec<PackedBlob> = blobs.iter().filter(|b| u64::from(b.offset) + u64::from(b.length) > size).copied().collect();
+                findings
+                    .problem(format!("pack {id} is cut short: {size} of at least {least} bytes"));
+                let cut: Vec<PackedBlob> = blobs
+                    .iter()
+                    .filter(|b| u64::from(b.offset) + u64::from(b.length) > size)
+                    .copied()
+                    .collect();
                 findings.lose(&cut);
             }
             Some(size) if read_data => {
@@ -245,25 +301,36 @@ impl Repository {
         }
     }
 
-    /// A pack that no index names does no harm, but bytes under a name that is not theirs did not come from a backup.
+    /// A pack that no index names does no harm, but bytes under a name that is not theirs did not
+    /// come from a backup.
     fn check_unnamed(&self, id: &Id, findings: &Findings) -> Result<(), Error> {
         let name = id.to_string();
         match self.store.get(&Key::new(Kind::Data, &name)?) {
             Ok(bytes) if hash_name(&bytes) == name => {}
             // A prune elsewhere removed it.
             Err(e) if e.is_not_found() => {}
-            _ => findings.problem(format!("pack {id} is damaged, and no index names it; nothing is lost, `strongroom prune` removes it")),
+            _ => findings.problem(format!(
+                "pack {id} is damaged, and no index names it; nothing is \
+                lost, `strongroom prune` removes it"
+            )),
         }
         Ok(())
     }
 
     fn check_pack(&self, id: &Id, blobs: &[PackedBlob], findings: &Findings) -> Result<(), Error> {
-        let bytes = self.store.get(&Key::new(Kind::Data, &id.to_string())?).inspect_err(|_| findings.lose(blobs))?;
+        let bytes = self
+            .store
+            .get(&Key::new(Kind::Data, &id.to_string())?)
+            .inspect_err(|_| findings.lose(blobs))?;
         let right = hash_name(&bytes) == id.to_string();
         let header = read_header(&self.key, &id.to_string(), &bytes);
         for blob in blobs {
-            let sealed = bytes.get(blob.offset as usize..blob.offset as usize + blob.length as usize);
-            if let Err(e) = sealed.map_or_else(|| Err(Error::damaged(format!("pack {id}"), "it is cut short")), |s| open_blob(&self.key, blob, s)) {
+            let sealed =
+                bytes.get(blob.offset as usize..blob.offset as usize + blob.length as usize);
+            if let Err(e) = sealed.map_or_else(
+                || Err(Error::damaged(format!("pack {id}"), "it is cut short")),
+                |s| open_blob(&self.key, blob, s),
+            ) {
                 findings.lose(&[*blob]);
                 if right {
                     findings.problem(format!("pack {id}: {e}"));
@@ -271,18 +338,32 @@ impl Repository {
             }
         }
         if !right {
-            return Err(Error::damaged(format!("pack {id}"), "its bytes are not those that its name says"));
+            return Err(Error::damaged(
+                format!("pack {id}"),
+                "its bytes are not those that its name says",
+            ));
         }
         let header = header?;
         let listed: HashSet<&PackedBlob> = header.iter().collect();
         match blobs.iter().find(|b| !listed.contains(b)) {
-            Some(b) => Err(Error::damaged(format!("pack {id}"), format!("an index names {} blob {} where its header does not", b.kind.as_str(), b.id))),
+            Some(b) => Err(Error::damaged(
+                format!("pack {id}"),
+                format!(
+                    "an index names {} blob {} where its header does not",
+                    b.kind.as_str(),
+                    b.id
+                ),
+            )),
             None => Ok(()),
         }
     }
 
     /// The directories below, and the paths that cannot be restored.
-    fn check_tree(&self, (tree, path, snapshot): &Open, findings: &Findings) -> Result<(Vec<Open>, Vec<String>), Error> {
+    fn check_tree(
+        &self,
+        (tree, path, snapshot): &Open,
+        findings: &Findings,
+    ) -> Result<(Vec<Open>, Vec<String>), Error> {
         let mut below = Vec::new();
         let mut bad = Vec::new();
         let nodes = match self.read_stored(tree) {
@@ -295,13 +376,18 @@ impl Repository {
         for node in nodes {
             let at = || format!("{path}/{}", node.name);
             match &node.kind {
-                NodeKind::Dir { subtree } if node.shard => below.push((*subtree, path.clone(), *snapshot)),
+                NodeKind::Dir { subtree } if node.shard => {
+                    below.push((*subtree, path.clone(), *snapshot))
+                }
                 NodeKind::Dir { subtree } => below.push((*subtree, at(), *snapshot)),
                 NodeKind::File { content, .. } => {
                     let mut whole = true;
                     for id in content {
                         if !self.has_blob(BlobKind::Data, id)? {
-                            findings.problem(format!("{} needs data blob {id}, which is in no index", at()));
+                            findings.problem(format!(
+                                "{} needs data blob {id}, which is in no index",
+                                at()
+                            ));
                             whole = false;
                         }
                         whole &= !lock(&findings.lost).contains(&(BlobKind::Data, *id));

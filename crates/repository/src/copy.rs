@@ -16,15 +16,22 @@ pub struct CopyReport {
 }
 
 impl Repository {
-    /// Copies all finished snapshots, and holds, into `to`. Ids of content and directories stay, since they are hashes of what
-    /// is plain; objects and snapshots get new names. May be interrupted at any time: what is there is not copied again.
-    pub fn copy_to(&self, to: &Repository, progress: &(dyn Fn(u64) + Sync)) -> Result<CopyReport, Error> {
+    /// Copies all finished snapshots, and holds, into `to`. Ids of content and directories stay,
+    /// since they are hashes of what is plain; objects and snapshots get new names. May be
+    /// interrupted at any time: what is there is not copied again.
+    pub fn copy_to(
+        &self,
+        to: &Repository,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<CopyReport, Error> {
         let mut report = CopyReport::default();
         // Of a snapshot's record only its parent's name changes.
-        let have: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> = to.snapshots()?.into_iter().map(|(id, s)| ((s.time, s.tree, s.tags), id)).collect();
+        let have: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> =
+            to.snapshots()?.into_iter().map(|(id, s)| ((s.time, s.tree, s.tags), id)).collect();
         let mut names: HashMap<Id, Id> = HashMap::new();
         let mut seen: HashSet<Id> = HashSet::new();
-        let mut all: Vec<_> = self.snapshots()?.into_iter().filter(|(_, s)| !s.is_partial()).collect();
+        let mut all: Vec<_> =
+            self.snapshots()?.into_iter().filter(|(_, s)| !s.is_partial()).collect();
         // A hold bears the time of what it holds, and names it.
         all.sort_by_key(|(id, s)| (s.is_hold(), s.time, *id));
         for (id, mut snapshot) in all {
@@ -41,8 +48,16 @@ impl Repository {
         Ok(report)
     }
 
-    fn copy_trees(&self, to: &Repository, root: &Id, seen: &mut HashSet<Id>, report: &mut CopyReport, progress: &(dyn Fn(u64) + Sync)) -> Result<(), Error> {
-        // Content first, directories after it, the root last: a directory that is there has all that it names (see `copy_blob`).
+    fn copy_trees(
+        &self,
+        to: &Repository,
+        root: &Id,
+        seen: &mut HashSet<Id>,
+        report: &mut CopyReport,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), Error> {
+        // Content first, directories after it, the root last: a directory that is there has all
+        // that it names (see `copy_blob`).
         let mut levels: Vec<Vec<Id>> = vec![vec![*root]];
         while let Some(level) = levels.last().filter(|l| !l.is_empty()) {
             let below: Vec<Vec<Id>> = level
@@ -61,7 +76,8 @@ impl Repository {
                         self.copy_blob(to, BlobKind::Data, &id)?;
                     }
                     progress(1);
-                    // Indexed on the way: memory stays flat, and after an interrupt nothing is copied twice.
+                    // Indexed on the way: memory stays flat, and after an interrupt nothing is
+                    // copied twice.
                     if to.flush_is_due() {
                         to.flush()?;
                     }

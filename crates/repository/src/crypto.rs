@@ -16,7 +16,8 @@ const MAC_BYTES: usize = 16;
 /// How much longer ciphertext is than plaintext.
 pub(crate) const OVERHEAD_BYTES: usize = IV_BYTES + MAC_BYTES;
 
-/// The key that encrypts everything in a repository. Never printed, never serialised outside a key file.
+/// The key that encrypts everything in a repository. Never printed, never serialised outside a key
+/// file.
 #[derive(Clone)]
 pub struct MasterKey {
     encrypt: [u8; 32],
@@ -73,14 +74,21 @@ impl MasterKey {
         *self.to_bytes().expose_secret()
     }
 
-    /// The seed of the key that signs manifests: whoever has the master key has it, and from it nothing of the master key follows.
+    /// The seed of the key that signs manifests: whoever has the master key has it, and from it
+    /// nothing of the master key follows.
     pub fn signing_seed(&self) -> SecretBox<[u8; 32]> {
-        let hash = sha2::Sha256::new().chain_update(b"strongroom manifest signing seed v1\n").chain_update(self.to_bytes().expose_secret()).finalize();
+        let hash = sha2::Sha256::new()
+            .chain_update(b"strongroom manifest signing seed v1\n")
+            .chain_update(self.to_bytes().expose_secret())
+            .finalize();
         SecretBox::new(Box::new(hash.into()))
     }
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {
-        let json = KeyJson { mac: MacJson { k: BASE64.encode(self.mac_k), r: BASE64.encode(self.mac_r) }, encrypt: BASE64.encode(self.encrypt) };
+        let json = KeyJson {
+            mac: MacJson { k: BASE64.encode(self.mac_k), r: BASE64.encode(self.mac_r) },
+            encrypt: BASE64.encode(self.encrypt),
+        };
         serde_json::to_vec(&json).map_err(|e| Error::damaged("the master key", e))
     }
 
@@ -88,7 +96,8 @@ impl MasterKey {
         let bad = |why: String| Error::damaged("the master key", why);
         let json: KeyJson = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
         let mut all = [0; 64];
-        for (text, range) in [(&json.encrypt, 0..32), (&json.mac.k, 32..48), (&json.mac.r, 48..64)] {
+        for (text, range) in [(&json.encrypt, 0..32), (&json.mac.k, 32..48), (&json.mac.r, 48..64)]
+        {
             let part = BASE64.decode(text).map_err(|e| bad(e.to_string()))?;
             if part.len() != range.len() {
                 return Err(bad(format!("a part has {} bytes, not {}", part.len(), range.len())));
@@ -115,13 +124,18 @@ impl MasterKey {
         out.extend_from_slice(plain);
         let (iv, body) = out.split_at_mut(IV_BYTES);
         let iv: &[u8] = iv;
-        ctr::Ctr128BE::<Aes256>::new(GenericArray::from_slice(&self.encrypt), GenericArray::from_slice(iv)).apply_keystream(body);
+        ctr::Ctr128BE::<Aes256>::new(
+            GenericArray::from_slice(&self.encrypt),
+            GenericArray::from_slice(iv),
+        )
+        .apply_keystream(body);
         let mac = self.mac(iv, body);
         out.extend_from_slice(&mac);
         Ok(out)
     }
 
-    /// The plain bytes, or `None` when the MAC says that these bytes were not written with this key.
+    /// The plain bytes, or `None` when the MAC says that these bytes were not written with this
+    /// key.
     pub fn decrypt(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         if sealed.len() < OVERHEAD_BYTES {
             return None;
@@ -134,7 +148,11 @@ impl MasterKey {
             return None;
         }
         let mut plain = body.to_vec();
-        ctr::Ctr128BE::<Aes256>::new(GenericArray::from_slice(&self.encrypt), GenericArray::from_slice(iv)).apply_keystream(&mut plain);
+        ctr::Ctr128BE::<Aes256>::new(
+            GenericArray::from_slice(&self.encrypt),
+            GenericArray::from_slice(iv),
+        )
+        .apply_keystream(&mut plain);
         Some(plain)
     }
 }

@@ -19,8 +19,8 @@ const BOUNDARIES_MAX: usize = 64;
 /// How content is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// By content; archives of the zip kind (office documents) at their members first, so that a document saved again
-    /// stores the parts that changed.
+    /// By content; archives of the zip kind (office documents) at their members first, so that a
+    /// document saved again stores the parts that changed.
     Plain,
     /// At the borders of MIME parts first, so that the same attachment to many is the same blob.
     Mime,
@@ -43,18 +43,25 @@ pub fn cut(bytes: &[u8], how: Cut) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Borders around the members of a zip archive that are worth it, as its directory says. What is no whole archive has none;
-/// wrong offsets in a damaged one cost nothing but a cut.
+/// Borders around the members of a zip archive that are worth it, as its directory says. What is no
+/// whole archive has none; wrong offsets in a damaged one cost nothing but a cut.
 fn archive_borders(bytes: &[u8]) -> Vec<usize> {
     const END_BYTES: usize = 22;
     if !bytes.starts_with(b"PK\x03\x04") || bytes.len() < END_BYTES {
         return Vec::new();
     }
-    let two = |at: usize| bytes.get(at..at + 2).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])));
-    let four = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let two =
+        |at: usize| bytes.get(at..at + 2).map(|b| usize::from(u16::from_le_bytes([b[0], b[1]])));
+    let four = |at: usize| {
+        bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize)
+    };
     // The end record is last but for a comment.
     let window = bytes.len().saturating_sub(END_BYTES + 1024);
-    let Some(end) = bytes[window..].windows(4).rposition(|w| w == b"PK\x05\x06").map(|n| window + n) else { return Vec::new() };
+    let Some(end) =
+        bytes[window..].windows(4).rposition(|w| w == b"PK\x05\x06").map(|n| window + n)
+    else {
+        return Vec::new();
+    };
     let mut borders = Vec::new();
     let mut entry = four(end + 16).unwrap_or(usize::MAX);
     for _ in 0..MEMBERS_MAX {
@@ -70,7 +77,11 @@ fn archive_borders(bytes: &[u8]) -> Vec<usize> {
         {
             borders.extend([start, stop]);
         }
-        let Some(next) = skip(entry, 28).zip(two(entry + 32)).map(|(at, comment)| at + 46 + comment) else { break };
+        let Some(next) =
+            skip(entry, 28).zip(two(entry + 32)).map(|(at, comment)| at + 46 + comment)
+        else {
+            break;
+        };
         entry = next;
     }
     borders.sort_unstable();
@@ -89,13 +100,16 @@ fn cut_large(bytes: &[u8], range: Range<usize>, out: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Length of the first blob of a stream of which `buffer` is the head. `buffer` must hold [`CDC_MAX`] bytes
-/// unless the stream ends with it.
+/// Length of the first blob of a stream of which `buffer` is the head. `buffer` must hold
+/// [`CDC_MAX`] bytes unless the stream ends with it.
 pub(crate) fn first_cut(buffer: &[u8]) -> usize {
-    FastCDC::new(buffer, CDC_MIN as u32, CDC_USUAL as u32, CDC_MAX as u32).next().map_or(buffer.len(), |c| c.length)
+    FastCDC::new(buffer, CDC_MIN as u32, CDC_USUAL as u32, CDC_MAX as u32)
+        .next()
+        .map_or(buffer.len(), |c| c.length)
 }
 
-/// Borders around the bodies of MIME parts that are worth it. Wrong guesses on malformed mail cost nothing but a cut.
+/// Borders around the bodies of MIME parts that are worth it. Wrong guesses on malformed mail cost
+/// nothing but a cut.
 fn mime_borders(bytes: &[u8]) -> Vec<usize> {
     let mut boundaries: Vec<Vec<u8>> = Vec::new();
     let mut borders = Vec::new();
@@ -105,8 +119,10 @@ fn mime_borders(bytes: &[u8]) -> Vec<usize> {
     while at < bytes.len() {
         let end = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| at + n + 1);
         let line = trim_end(&bytes[at..end]);
-        let is_boundary =
-            line.starts_with(b"--") && boundaries.iter().any(|b| line[2..].strip_prefix(b.as_slice()).is_some_and(|r| r.is_empty() || r == b"--"));
+        let is_boundary = line.starts_with(b"--")
+            && boundaries.iter().any(|b| {
+                line[2..].strip_prefix(b.as_slice()).is_some_and(|r| r.is_empty() || r == b"--")
+            });
         if is_boundary {
             if !in_header && at - body_start >= PART_BYTES_MIN {
                 borders.push(body_start);
@@ -154,7 +170,9 @@ mod tests {
 
     fn message(to: &str, attachment: &str) -> Vec<u8> {
         format!(
-            "To: {to}\r\nContent-Type: multipart/mixed;\r\n boundary=\"xyz{to}\"\r\n\r\n--xyz{to}\r\nContent-Type: text/plain\r\n\r\nhello {to}\r\n--xyz{to}\r\n\
+            "To: {to}\r\nContent-Type: multipart/mixed;\r\n \
+             boundary=\"xyz{to}\"\r\n\r\n--xyz{to}\r\nContent-Type: text/plain\r\n\r\nhello \
+             {to}\r\n--xyz{to}\r\n\
              Content-Type: application/pdf\r\n\r\n{attachment}\r\n--xyz{to}--\r\n"
         )
         .into_bytes()
@@ -164,16 +182,20 @@ mod tests {
     fn the_same_attachment_is_the_same_blob_whoever_gets_it() {
         let attachment = "QUJD".repeat(4000);
         let (a, b) = (message("ann", &attachment), message("bob", &attachment));
-        let largest = |m: &[u8]| cut(m, Cut::Mime).into_iter().map(|r| m[r].to_vec()).max_by_key(Vec::len).unwrap();
+        let largest = |m: &[u8]| {
+            cut(m, Cut::Mime).into_iter().map(|r| m[r].to_vec()).max_by_key(Vec::len).unwrap()
+        };
         assert_eq!(largest(&a), largest(&b));
         assert!(largest(&a).starts_with(b"QUJD"));
     }
 
     proptest::proptest! {
         #[test]
-        fn cuts_are_all_of_the_content_in_order(bytes in proptest::collection::vec(0_u8..4, 0..5000), mime: bool) {
+        fn cuts_are_all_of_the_content_in_order(bytes in proptest::collection::vec(0_u8..4,
+            0..5000), mime: bool) {
             // A small alphabet with line feeds and dashes makes borders likely.
-            let bytes: Vec<u8> = bytes.iter().map(|b| [b'-', b'\n', b'a', b' '][*b as usize]).collect();
+            let bytes: Vec<u8> = bytes.iter().map(|b| [b'-', b'\n', b'a',
+                b' '][*b as usize]).collect();
             let how = if mime { Cut::Mime } else { Cut::Plain };
             let mut at = 0;
             for range in cut(&bytes, how) {
@@ -197,7 +219,10 @@ mod tests {
             out.extend(content);
             directory.extend(b"PK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0");
             directory.extend([length.to_le_bytes(), length.to_le_bytes()].concat());
-            directory.extend([(name.len() as u16).to_le_bytes(), [0; 2], [0; 2], [0; 2], [0; 2], [0; 2], [0; 2]].concat());
+            directory.extend(
+                [(name.len() as u16).to_le_bytes(), [0; 2], [0; 2], [0; 2], [0; 2], [0; 2], [0; 2]]
+                    .concat(),
+            );
             directory.extend(at.to_le_bytes());
             directory.extend(name.bytes());
         }
@@ -215,8 +240,16 @@ mod tests {
     fn a_document_saved_again_stores_the_part_that_changed() {
         let image: Vec<u8> = (0..50_000_u32).map(|n| ((n * n) >> 7) as u8).collect();
         let text = |n: u8| vec![b'a' + n; 9000];
-        let save = |n: u8| archive(&[("word/document.xml", text(n)), ("word/media/image1.png", image.clone()), ("[Content_Types].xml", vec![b'x'; 300])]);
-        let blobs = |bytes: &[u8]| cut(bytes, Cut::Plain).into_iter().map(|r| bytes[r].to_vec()).collect::<Vec<_>>();
+        let save = |n: u8| {
+            archive(&[
+                ("word/document.xml", text(n)),
+                ("word/media/image1.png", image.clone()),
+                ("[Content_Types].xml", vec![b'x'; 300]),
+            ])
+        };
+        let blobs = |bytes: &[u8]| {
+            cut(bytes, Cut::Plain).into_iter().map(|r| bytes[r].to_vec()).collect::<Vec<_>>()
+        };
         let (a, b) = (blobs(&save(1)), blobs(&save(2)));
         let shared: usize = a.iter().filter(|blob| b.contains(blob)).map(Vec::len).sum();
         assert!(shared >= image.len(), "{shared} bytes are shared");
@@ -226,12 +259,16 @@ mod tests {
     proptest::proptest! {
         /// Damaged archives are cut somewhere or nowhere, and never lose a byte.
         #[test]
-        fn damaged_archives_lose_nothing(at in 0_usize..60_000, value: u8, keep in 0_usize..60_000) {
-            let mut bytes = archive(&[("a", vec![7; 9000]), ("b", vec![8; 40_000]), ("c", Vec::new())]);
+        fn damaged_archives_lose_nothing(at in 0_usize..60_000, value: u8,
+            keep in 0_usize..60_000) {
+            let mut bytes = archive(&[("a", vec![7; 9000]), ("b", vec![8; 40_000]), ("c",
+                Vec::new())]);
             let n = bytes.len();
             bytes[at % n] = value;
             bytes.truncate(keep.max(30));
-            proptest::prop_assert_eq!(cut(&bytes, Cut::Plain).into_iter().flat_map(|r| bytes[r].to_vec()).collect::<Vec<u8>>(), bytes);
+            proptest::prop_assert_eq!(cut(&bytes,
+                Cut::Plain).into_iter().flat_map(|r| bytes[r].to_vec()).collect::<Vec<u8>>(),
+                bytes);
         }
     }
 

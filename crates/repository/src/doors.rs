@@ -1,5 +1,5 @@
-//! Doors for the fuzzer, built for it and for tests alone: each parser of stored bytes behind its encryption, with the law that it keeps.
-//! A broken law panics, which is what the fuzzer looks for.
+//! Doors for the fuzzer, built for it and for tests alone: each parser of stored bytes behind its
+//! encryption, with the law that it keeps. A broken law panics, which is what the fuzzer looks for.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -21,13 +21,23 @@ pub fn tree(bytes: &[u8]) {
     let id = Id([0; 32]);
     let Ok(nodes) = tree::decode(&id, bytes) else { return };
     for node in &nodes {
-        assert!(!node.name.is_empty() && !node.name.contains(['/', '\0']) && node.name != ".." && node.name != ".");
+        assert!(
+            !node.name.is_empty()
+                && !node.name.contains(['/', '\0'])
+                && node.name != ".."
+                && node.name != "."
+        );
         let _ = node.facts();
     }
     let written = tree::encode(nodes.iter());
     let again = tree::decode(&id, &written).expect("what we write, we read");
     assert_eq!(tree::encode(again.iter()), written);
-    assert!(nodes.iter().zip(&again).all(|(a, b)| a.name == b.name && a.kind == b.kind && a.facts == b.facts));
+    assert!(
+        nodes
+            .iter()
+            .zip(&again)
+            .all(|(a, b)| a.name == b.name && a.kind == b.kind && a.facts == b.facts)
+    );
 }
 
 /// The blobs of a header lie one behind another and fill the pack.
@@ -36,7 +46,11 @@ pub fn pack(bytes: &[u8]) {
     let body = length.iter().fold(0, |n, b| n << 8 | u64::from(*b));
     let Ok(blobs) = parse_header(header, body) else { return };
     assert_eq!(blobs.iter().map(|b| u64::from(b.length)).sum::<u64>(), body);
-    assert!(blobs.windows(2).all(|w| u64::from(w[0].offset) + u64::from(w[0].length) == u64::from(w[1].offset)));
+    assert!(
+        blobs
+            .windows(2)
+            .all(|w| u64::from(w[0].offset) + u64::from(w[0].length) == u64::from(w[1].offset))
+    );
     let again = parse_header(&header_bytes(&blobs), body).expect("what we write, we read");
     assert_eq!(again, blobs);
 }
@@ -46,7 +60,8 @@ pub fn unpacked(bytes: &[u8], scratch: &Path) {
     let Ok(json) = unpack(bytes.to_vec(), UNPACKED_BYTES_MAX) else { return };
     assert!(json.len() <= UNPACKED_BYTES_MAX.max(bytes.len()));
     if let Ok(snapshot) = serde_json::from_slice::<Snapshot>(&json) {
-        let again: Snapshot = serde_json::from_slice(&serde_json::to_vec(&snapshot).unwrap()).unwrap();
+        let again: Snapshot =
+            serde_json::from_slice(&serde_json::to_vec(&snapshot).unwrap()).unwrap();
         assert_eq!(again, snapshot);
     }
     let _ = serde_json::from_slice::<Config>(&json);
@@ -63,7 +78,13 @@ pub fn blob(bytes: &[u8]) {
     let sealed = key.encrypt(plain).unwrap();
     let right = Id::of(&zstd::bulk::decompress(plain, plain_length as usize).unwrap_or_default());
     for id in [right, Id([1; 32])] {
-        let blob = PackedBlob { id, kind: BlobKind::Data, offset: 0, length: sealed.len() as u32, plain_length };
+        let blob = PackedBlob {
+            id,
+            kind: BlobKind::Data,
+            offset: 0,
+            length: sealed.len() as u32,
+            plain_length,
+        };
         if let Ok(opened) = open_blob(&key, &blob, &sealed) {
             assert_eq!(Id::of(&opened), id);
         }
@@ -78,7 +99,10 @@ pub fn key_file(bytes: &[u8]) {
         assert!(log_n <= 30);
     }
     if let Ok(key) = MasterKey::from_json(bytes) {
-        assert_eq!(MasterKey::from_json(&key.to_json().unwrap()).unwrap().to_json().unwrap(), key.to_json().unwrap());
+        assert_eq!(
+            MasterKey::from_json(&key.to_json().unwrap()).unwrap().to_json().unwrap(),
+            key.to_json().unwrap()
+        );
     }
 }
 
@@ -87,8 +111,12 @@ pub fn share(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let Ok(share) = RecoveryShare::parse(&text) else { return };
     for written in [share.to_text().unwrap(), share.to_compact().unwrap()] {
-        let again = RecoveryShare::parse(secrecy::ExposeSecret::expose_secret(&written)).expect("what we write, we read");
-        assert_eq!((again.number(), again.needed(), again.made()), (share.number(), share.needed(), share.made()));
+        let again = RecoveryShare::parse(secrecy::ExposeSecret::expose_secret(&written))
+            .expect("what we write, we read");
+        assert_eq!(
+            (again.number(), again.needed(), again.made()),
+            (share.number(), share.needed(), share.made())
+        );
     }
     let _ = crate::join_shares(&[share]);
 }
@@ -145,12 +173,29 @@ mod tests {
     fn seeds_are_let_in() {
         let seeds = |name: &str| -> Vec<Vec<u8>> {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(name);
-            std::fs::read_dir(folder).unwrap().flatten().map(|e| std::fs::read(e.path()).unwrap()).collect()
+            std::fs::read_dir(folder)
+                .unwrap()
+                .flatten()
+                .map(|e| std::fs::read(e.path()).unwrap())
+                .collect()
         };
-        assert!(seeds("tree").iter().all(|s| tree::decode(&Id([0; 32]), s).is_ok_and(|nodes| !nodes.is_empty())));
-        assert!(seeds("pack").iter().all(|s| parse_header(&s[5..], s[..5].iter().fold(0, |n, b| n << 8 | u64::from(*b))).is_ok_and(|b| !b.is_empty())));
-        assert!(seeds("share").iter().all(|s| RecoveryShare::parse(&String::from_utf8_lossy(s)).is_ok()));
+        assert!(
+            seeds("tree")
+                .iter()
+                .all(|s| tree::decode(&Id([0; 32]), s).is_ok_and(|nodes| !nodes.is_empty()))
+        );
+        assert!(seeds("pack").iter().all(|s| {
+            parse_header(&s[5..], s[..5].iter().fold(0, |n, b| n << 8 | u64::from(*b)))
+                .is_ok_and(|b| !b.is_empty())
+        }));
+        assert!(
+            seeds("share")
+                .iter()
+                .all(|s| RecoveryShare::parse(&String::from_utf8_lossy(s)).is_ok())
+        );
         assert!(seeds("unpacked").iter().all(|s| unpack(s.clone(), UNPACKED_BYTES_MAX).is_ok()));
-        assert!(seeds("cuts").iter().all(|s| cut(s, Cut::Plain).len() + cut(s, Cut::Mime).len() > 2));
+        assert!(
+            seeds("cuts").iter().all(|s| cut(s, Cut::Plain).len() + cut(s, Cut::Mime).len() > 2)
+        );
     }
 }

@@ -5,10 +5,11 @@ use crate::{
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Changes a snapshot's directories in memory, loading only what it touches and writing only what changed.
+/// Changes a snapshot's directories in memory, loading only what it touches and writing only what
+/// changed.
 ///
-/// Invariant (law 4): [`TreeEditor::write`] costs the changed directories and those above them. Putting a node that
-/// is already there changes nothing, so replayed changes leave the same root.
+/// Invariant (law 4): [`TreeEditor::write`] costs the changed directories and those above them.
+/// Putting a node that is already there changes nothing, so replayed changes leave the same root.
 pub struct TreeEditor {
     repo: Arc<Repository>,
     root: Dir,
@@ -39,7 +40,15 @@ impl Child {
         match node.kind {
             NodeKind::Dir { subtree } => {
                 let tree = Some(subtree);
-                let dir = Dir { modified: node.modified, facts: node.facts, tree, children: None, in_shards: false, is_shard: node.shard, dirty: false };
+                let dir = Dir {
+                    modified: node.modified,
+                    facts: node.facts,
+                    tree,
+                    children: None,
+                    in_shards: false,
+                    is_shard: node.shard,
+                    dirty: false,
+                };
                 (node.name, Child::Dir(dir))
             }
             _ => (node.name.clone(), Child::Leaf(node)),
@@ -49,14 +58,26 @@ impl Child {
 
 impl Dir {
     fn new(modified: jiff::Timestamp) -> Self {
-        Self { modified, facts: None, tree: None, children: Some(BTreeMap::new()), in_shards: false, is_shard: false, dirty: true }
+        Self {
+            modified,
+            facts: None,
+            tree: None,
+            children: Some(BTreeMap::new()),
+            in_shards: false,
+            is_shard: false,
+            dirty: true,
+        }
     }
 
     fn shard(modified: jiff::Timestamp) -> Self {
         Self { is_shard: true, ..Self::new(modified) }
     }
 
-    fn load(&mut self, repo: &Repository, loaded: &mut usize) -> Result<&mut BTreeMap<String, Child>, Error> {
+    fn load(
+        &mut self,
+        repo: &Repository,
+        loaded: &mut usize,
+    ) -> Result<&mut BTreeMap<String, Child>, Error> {
         if self.children.is_none() {
             let nodes = match &self.tree {
                 Some(id) => repo.read_stored(id)?,
@@ -69,9 +90,15 @@ impl Dir {
         Ok(self.children.get_or_insert_default())
     }
 
-    /// The directory whose children hold `name`: this one, or one of its shards. With `change` the shard is made when it is
-    /// missing, and is written with the next write.
-    fn holder(&mut self, name: &str, repo: &Repository, loaded: &mut usize, change: bool) -> Result<Option<&mut Dir>, Error> {
+    /// The directory whose children hold `name`: this one, or one of its shards. With `change` the
+    /// shard is made when it is missing, and is written with the next write.
+    fn holder(
+        &mut self,
+        name: &str,
+        repo: &Repository,
+        loaded: &mut usize,
+        change: bool,
+    ) -> Result<Option<&mut Dir>, Error> {
         self.load(repo, loaded)?;
         if !self.in_shards {
             return Ok(Some(self));
@@ -90,16 +117,22 @@ impl Dir {
         })
     }
 
-    /// Before it is written: a directory that grew large goes into shards, and shards without entries go.
+    /// Before it is written: a directory that grew large goes into shards, and shards without
+    /// entries go.
     fn settle(&mut self) {
         let Some(children) = &mut self.children else { return };
         if self.in_shards {
-            children.retain(|_, c| !matches!(c, Child::Dir(Dir { children: Some(below), .. }) if below.is_empty()));
+            children.retain(|_, c| {
+                !matches!(c, Child::Dir(Dir { children: Some(below),
+                .. }) if below.is_empty())
+            });
             self.in_shards = !children.is_empty();
         } else if children.len() > SHARD_ABOVE && !self.is_shard {
             let mut shards: BTreeMap<String, Child> = BTreeMap::new();
             for (name, child) in std::mem::take(children) {
-                let shard = shards.entry(shard_of(&name)).or_insert_with(|| Child::Dir(Dir::shard(self.modified)));
+                let shard = shards
+                    .entry(shard_of(&name))
+                    .or_insert_with(|| Child::Dir(Dir::shard(self.modified)));
                 if let Child::Dir(Dir { children: Some(below), .. }) = shard {
                     below.insert(name, child);
                 }
@@ -115,10 +148,12 @@ impl Dir {
         }
         let id = match (self.dirty, self.tree, &mut self.children) {
             (false, Some(id), _) => id,
-            // Only its own record changed, which stands in the directory above: what it holds was not even read.
+            // Only its own record changed, which stands in the directory above: what it holds was
+            // not even read.
             (true, Some(id), None) => id,
             (_, _, children) => {
-                // The directories below first, on all cores; each is packed by the thread that wrote it.
+                // The directories below first, on all cores; each is packed by the thread that
+                // wrote it.
                 let below: Vec<&mut Dir> = children
                     .iter_mut()
                     .flatten()
@@ -166,19 +201,35 @@ impl TreeEditor {
     /// Starts from a snapshot's root, or from nothing.
     pub fn new(repo: Arc<Repository>, root: Option<Id>, now: jiff::Timestamp) -> Self {
         let root = match root {
-            Some(id) => Dir { modified: now, facts: None, tree: Some(id), children: None, in_shards: false, is_shard: false, dirty: false },
+            Some(id) => Dir {
+                modified: now,
+                facts: None,
+                tree: Some(id),
+                children: None,
+                in_shards: false,
+                is_shard: false,
+                dirty: false,
+            },
             None => Dir::new(now),
         };
         Self { repo, root, loaded_nodes: 0 }
     }
 
-    fn dir_mut(&mut self, path: &[&str], create: Option<jiff::Timestamp>) -> Result<Option<&mut Dir>, Error> {
+    fn dir_mut(
+        &mut self,
+        path: &[&str],
+        create: Option<jiff::Timestamp>,
+    ) -> Result<Option<&mut Dir>, Error> {
         let mut dir = &mut self.root;
         for part in path {
             if create.is_some() {
                 dir.dirty = true;
             }
-            let Some(holder) = dir.holder(part, &self.repo, &mut self.loaded_nodes, create.is_some())? else { return Ok(None) };
+            let Some(holder) =
+                dir.holder(part, &self.repo, &mut self.loaded_nodes, create.is_some())?
+            else {
+                return Ok(None);
+            };
             let children = holder.load(&self.repo, &mut self.loaded_nodes)?;
             let missing = !matches!(children.get(*part), Some(Child::Dir(_)));
             match (missing, create) {
@@ -228,7 +279,9 @@ impl TreeEditor {
         let mut names: Vec<String> = Vec::new();
         for (name, child) in dir.children.iter_mut().flatten() {
             match child {
-                Child::Dir(shard) if dir.in_shards => names.extend(shard.load(&repo, &mut loaded)?.keys().cloned()),
+                Child::Dir(shard) if dir.in_shards => {
+                    names.extend(shard.load(&repo, &mut loaded)?.keys().cloned())
+                }
                 _ => names.push(name.clone()),
             }
         }
@@ -262,7 +315,12 @@ impl TreeEditor {
     }
 
     /// Makes sure that a directory exists and bears this record.
-    pub fn put_dir(&mut self, path: &[&str], facts: Option<Vec<u8>>, modified: jiff::Timestamp) -> Result<(), Error> {
+    pub fn put_dir(
+        &mut self,
+        path: &[&str],
+        facts: Option<Vec<u8>>,
+        modified: jiff::Timestamp,
+    ) -> Result<(), Error> {
         if self.get(path)? == Some(Found::Dir(facts.clone())) {
             return Ok(());
         }
@@ -299,7 +357,9 @@ impl TreeEditor {
                 dir.load(&repo, &mut loaded)?;
                 let in_shards = dir.in_shards;
                 let has_some = |child: &Child| match child {
-                    Child::Dir(shard) if in_shards => shard.children.as_ref().is_none_or(|c| !c.is_empty()),
+                    Child::Dir(shard) if in_shards => {
+                        shard.children.as_ref().is_none_or(|c| !c.is_empty())
+                    }
                     _ => true,
                 };
                 !dir.children.iter().flatten().any(|(_, child)| has_some(child))
@@ -321,7 +381,12 @@ impl TreeEditor {
     }
 
     /// Moves a file or a whole directory, at the cost of the directories above both places.
-    pub fn rename(&mut self, from: &[&str], to: &[&str], modified: jiff::Timestamp) -> Result<bool, Error> {
+    pub fn rename(
+        &mut self,
+        from: &[&str],
+        to: &[&str],
+        modified: jiff::Timestamp,
+    ) -> Result<bool, Error> {
         if from == to {
             return Ok(self.get(from)?.is_some());
         }
@@ -355,7 +420,8 @@ impl TreeEditor {
         self.loaded_nodes
     }
 
-    /// Writes the changed directories; answers the root. Nothing is durable before [`Repository::flush`].
+    /// Writes the changed directories; answers the root. Nothing is durable before
+    /// [`Repository::flush`].
     pub fn write(&mut self) -> Result<Id, Error> {
         self.root.write(&self.repo, false)
     }

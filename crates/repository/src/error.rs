@@ -1,6 +1,7 @@
 use strongroom_objects::StoreError;
 
-/// Why the repository could not do something. The first three have exit codes of their own in the program.
+/// Why the repository could not do something. The first three have exit codes of their own in the
+/// program.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no repository at the place.
@@ -15,7 +16,10 @@ pub enum Error {
         keys: usize,
     },
     /// Somebody else is writing.
-    #[error("{location} is locked by {holder} since {since}; wait for it to finish, or remove a stale lock with `restic unlock`")]
+    #[error(
+        "{location} is locked by {holder} since {since}; wait for it to finish, or remove a stale \
+         lock with `restic unlock`"
+    )]
     Locked {
         /// Where.
         location: String,
@@ -36,7 +40,10 @@ pub enum Error {
         why: String,
     },
     /// A blob that something names is in no index.
-    #[error("{kind} blob {id} is in no index; `strongroom repair heal` fetches what is missing, and reads the packs for it")]
+    #[error(
+        "{kind} blob {id} is in no index; `strongroom repair heal` fetches what is missing, and \
+         reads the packs for it"
+    )]
     MissingBlob {
         /// data or tree.
         kind: &'static str,
@@ -50,7 +57,10 @@ pub enum Error {
     #[error("{0}")]
     Unsupported(String),
     /// The local cache cannot be used.
-    #[error("the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds it")]
+    #[error(
+        "the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds \
+         it"
+    )]
     Cache(String),
     /// An earlier write failed, so nothing that depends on it may be committed.
     #[error("an earlier write to the repository failed, this run commits nothing more: {0}")]
@@ -71,7 +81,10 @@ pub enum Error {
 
 fn wrong_key(location: &str, keys: usize) -> String {
     match keys {
-        0 => format!("{location} has no key file that can be read; `strongroom repair heal` fetches them from another copy"),
+        0 => format!(
+            "{location} has no key file that can be read; `strongroom repair heal` fetches them \
+             from another copy"
+        ),
         n => format!("the password opens none of the {n} key files in {location}"),
     }
 }

@@ -1,8 +1,8 @@
 //! A snapshot's files into a local folder, on all cores, with flat memory.
 //!
-//! A file gets its time of modification last, so one that bears its size and time is whole: that is what an interrupted
-//! restore goes on by. Content is verified blob by blob before it is written; a file that fails is named and does not stop the
-//! others.
+//! A file gets its time of modification last, so one that bears its size and time is whole: that is
+//! what an interrupted restore goes on by. Content is verified blob by blob before it is written; a
+//! file that fails is named and does not stop the others.
 
 use crate::{BlobCache, Error, Id, Node, NodeKind, Repository};
 use bytes::Bytes;
@@ -68,13 +68,21 @@ struct Restore<'a> {
 }
 
 impl Repository {
-    /// Writes all files below `root` into `target`, which is made when it is missing. With `resume`, files that stand there are
-    /// replaced, unless their size and time say that they are whole; otherwise they are in the way, and named. `progress` gets
-    /// files and bytes as they are done.
+    /// Writes all files below `root` into `target`, which is made when it is missing. With
+    /// `resume`, files that stand there are replaced, unless their size and time say that they are
+    /// whole; otherwise they are in the way, and named. `progress` gets files and bytes as they are
+    /// done.
     ///
     /// Errors: the target cannot be made. What fails for one file is in the report.
-    pub fn restore_files(&self, root: &Id, target: &Path, resume: bool, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<FilesReport, Error> {
-        fs::create_dir_all(target).map_err(|e| Error::Local(format!("cannot make {}: {e}", target.display())))?;
+    pub fn restore_files(
+        &self,
+        root: &Id,
+        target: &Path,
+        resume: bool,
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<FilesReport, Error> {
+        fs::create_dir_all(target)
+            .map_err(|e| Error::Local(format!("cannot make {}: {e}", target.display())))?;
         let zero = || AtomicU64::new(0);
         let restore = Restore {
             repo: self,
@@ -96,26 +104,39 @@ impl Repository {
                 restore.dir(root, "", &mut batch, &send);
                 let _ = send.send(batch);
             });
-            receive.into_iter().par_bridge().for_each(|jobs| jobs.iter().for_each(|job| restore.file(job)));
+            receive
+                .into_iter()
+                .par_bridge()
+                .for_each(|jobs| jobs.iter().for_each(|job| restore.file(job)));
         });
         let mut failed = restore.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
         failed.sort();
-        let (files, bytes, kept) = (restore.files.into_inner(), restore.bytes.into_inner(), restore.whole.into_inner());
-        Ok(FilesReport { files, bytes, kept, passed_over: restore.passed_over.into_inner(), failed })
+        let (files, bytes, kept) =
+            (restore.files.into_inner(), restore.bytes.into_inner(), restore.whole.into_inner());
+        Ok(FilesReport {
+            files,
+            bytes,
+            kept,
+            passed_over: restore.passed_over.into_inner(),
+            failed,
+        })
     }
 }
 
 impl Restore<'_> {
     fn fail(&self, path: &str, why: impl std::fmt::Display) {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).push(FailedFile { path: path.to_owned(), why: why.to_string() });
+        self.failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(FailedFile { path: path.to_owned(), why: why.to_string() });
     }
 
     fn place(&self, path: &str) -> PathBuf {
         self.target.join(path.trim_start_matches('/'))
     }
 
-    /// Makes the directories and sends their files off, those of one directory together: two threads in one directory wait for
-    /// each other.
+    /// Makes the directories and sends their files off, those of one directory together: two
+    /// threads in one directory wait for each other.
     fn dir(&self, tree: &Id, path: &str, batch: &mut Vec<Job>, send: &mpsc::SyncSender<Vec<Job>>) {
         let visited = self.repo.each_entry::<Error>(tree, &mut |node| {
             let path = format!("{path}/{}", node.name);
@@ -125,7 +146,11 @@ impl Restore<'_> {
                     // A link to a folder is none: what it points at stays as it is.
                     let is_folder = || fs::symlink_metadata(&place).is_ok_and(|m| m.is_dir());
                     match fs::create_dir(&place) {
-                        Err(e) if !(e.kind() == ErrorKind::AlreadyExists && self.resume && is_folder()) => {
+                        Err(e)
+                            if !(e.kind() == ErrorKind::AlreadyExists
+                                && self.resume
+                                && is_folder()) =>
+                        {
                             self.fail(&path, format!("its folder cannot be made: {e}"));
                         }
                         _ => self.dir(subtree, &path, batch, send),
@@ -134,7 +159,8 @@ impl Restore<'_> {
                 NodeKind::File { .. } => {
                     batch.push(Job { path, node });
                     if batch.len() >= 64 {
-                        // Nobody receives any more: the writers have panicked, and the scope says so.
+                        // Nobody receives any more: the writers have panicked, and the scope says
+                        // so.
                         let _ = send.send(std::mem::take(batch));
                     }
                 }
@@ -166,12 +192,16 @@ impl Restore<'_> {
 
     /// Whether it was written, or stood there whole.
     fn write(&self, path: &Path, node: &Node) -> Result<bool, Error> {
-        let failed = |e: std::io::Error| Error::Local(format!("cannot write {}: {e}", path.display()));
+        let failed =
+            |e: std::io::Error| Error::Local(format!("cannot write {}: {e}", path.display()));
         let modified = std::time::SystemTime::from(node.modified);
         let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists && self.resume => {
                 let there = fs::symlink_metadata(path).map_err(failed)?;
-                if there.is_file() && there.len() == node.size_bytes() && there.modified().is_ok_and(|t| t == modified) {
+                if there.is_file()
+                    && there.len() == node.size_bytes()
+                    && there.modified().is_ok_and(|t| t == modified)
+                {
                     return Ok(false);
                 }
                 // Replaced as an entry: what a link points at stays as it is.
@@ -180,7 +210,9 @@ impl Restore<'_> {
             }
             opened => opened.map_err(failed)?,
         };
-        let filled = self.fill(&mut file, node, &failed).and_then(|()| file.set_modified(modified).map_err(failed));
+        let filled = self
+            .fill(&mut file, node, &failed)
+            .and_then(|()| file.set_modified(modified).map_err(failed));
         if filled.is_err() {
             // Half a file would pass for a whole one.
             let _ = fs::remove_file(path);
@@ -188,12 +220,18 @@ impl Restore<'_> {
         filled.map(|()| true)
     }
 
-    fn fill(&self, file: &mut File, node: &Node, failed: &dyn Fn(std::io::Error) -> Error) -> Result<(), Error> {
+    fn fill(
+        &self,
+        file: &mut File,
+        node: &Node,
+        failed: &dyn Fn(std::io::Error) -> Error,
+    ) -> Result<(), Error> {
         let content = node.content();
         let mut written = 0;
         if content.len() > LARGE_BLOBS {
             for part in content.chunks(LARGE_BLOBS) {
-                let blobs: Vec<Bytes> = part.par_iter().map(|id| self.blob(id)).collect::<Result<_, _>>()?;
+                let blobs: Vec<Bytes> =
+                    part.par_iter().map(|id| self.blob(id)).collect::<Result<_, _>>()?;
                 for blob in blobs {
                     written += blob.len() as u64;
                     file.write_all(&blob).map_err(failed)?;
@@ -217,7 +255,10 @@ impl Restore<'_> {
             }
         }
         if written != node.size_bytes() {
-            return Err(Error::damaged(&node.name, format!("its blobs hold {written} bytes, its record says {}", node.size_bytes())));
+            return Err(Error::damaged(
+                &node.name,
+                format!("its blobs hold {written} bytes, its record says {}", node.size_bytes()),
+            ));
         }
         Ok(())
     }

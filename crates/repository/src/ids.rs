@@ -15,7 +15,8 @@ impl Id {
     /// Reads 64 hexadecimal digits.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut id = [0; 32];
-        hex::decode_to_slice(text, &mut id).map_err(|e| Error::damaged(format!("id {text:.80}"), e))?;
+        hex::decode_to_slice(text, &mut id)
+            .map_err(|e| Error::damaged(format!("id {text:.80}"), e))?;
         Ok(Id(id))
     }
 

@@ -33,10 +33,20 @@ pub(crate) struct KeyFile {
 }
 
 impl KeyFile {
-    /// The cost as a power of two, when it is one that this program pays: beyond a gibibyte it is an attack on memory, not a key.
+    /// The cost as a power of two, when it is one that this program pays: beyond a gibibyte it is
+    /// an attack on memory, not a key.
     pub(crate) fn log_n(&self) -> Option<u8> {
-        let fits = |n: u64| 128_u64.checked_mul(u64::from(self.r)).and_then(|bytes| bytes.checked_mul(n)).is_some_and(|bytes| bytes <= SCRYPT_BYTES_MAX);
-        let payable = self.kdf == "scrypt" && self.n.is_power_of_two() && self.p <= SCRYPT_P_MAX && fits(self.n) && fits(u64::from(self.p));
+        let fits = |n: u64| {
+            128_u64
+                .checked_mul(u64::from(self.r))
+                .and_then(|bytes| bytes.checked_mul(n))
+                .is_some_and(|bytes| bytes <= SCRYPT_BYTES_MAX)
+        };
+        let payable = self.kdf == "scrypt"
+            && self.n.is_power_of_two()
+            && self.p <= SCRYPT_P_MAX
+            && fits(self.n)
+            && fits(u64::from(self.p));
         if payable { u8::try_from(self.n.trailing_zeros()).ok() } else { None }
     }
 }
@@ -49,18 +59,34 @@ pub(crate) struct Config {
     pub(crate) chunker_polynomial: String,
 }
 
-fn derive(password: &SecretString, salt: &[u8], log_n: u8, r: u32, p: u32) -> Result<MasterKey, Error> {
+fn derive(
+    password: &SecretString,
+    salt: &[u8],
+    log_n: u8,
+    r: u32,
+    p: u32,
+) -> Result<MasterKey, Error> {
     let bad = |e: &dyn std::fmt::Display| Error::damaged("a key file", e);
     let params = scrypt::Params::new(log_n, r, p, 64).map_err(|e| bad(&e))?;
     let mut bytes = [0; 64];
-    scrypt::scrypt(password.expose_secret().as_bytes(), salt, &params, &mut bytes).map_err(|e| bad(&e))?;
+    scrypt::scrypt(password.expose_secret().as_bytes(), salt, &params, &mut bytes)
+        .map_err(|e| bad(&e))?;
     Ok(MasterKey::from_bytes(&bytes))
 }
 
 /// Writes a key file that opens `master` with `password`.
-pub(crate) fn write(store: &dyn Store, master: &MasterKey, password: &SecretString, created: jiff::Timestamp, host: &str, user: &str) -> Result<Id, Error> {
+pub(crate) fn write(
+    store: &dyn Store,
+    master: &MasterKey,
+    password: &SecretString,
+    created: jiff::Timestamp,
+    host: &str,
+    user: &str,
+) -> Result<Id, Error> {
     if password.expose_secret().is_empty() {
-        return Err(Error::Unsupported("an empty password protects nothing; no key was written".to_owned()));
+        return Err(Error::Unsupported(
+            "an empty password protects nothing; no key was written".to_owned(),
+        ));
     }
     let mut salt = [0; 64];
     random(&mut salt)?;
@@ -99,14 +125,21 @@ impl Repository {
     /// The key files; what is no key file is left out.
     pub fn keys(&self) -> Result<Vec<KeyEntry>, Error> {
         let mut keys = Vec::new();
-        for entry in self.store.list(Kind::Keys)?.into_iter().filter(|e| e.size_bytes <= KEY_FILE_BYTES_MAX) {
+        for entry in
+            self.store.list(Kind::Keys)?.into_iter().filter(|e| e.size_bytes <= KEY_FILE_BYTES_MAX)
+        {
             let bytes = self.store.get(&Key::new(Kind::Keys, &entry.name)?)?;
             // A damaged one opens nothing, so it does not count.
             if hash_name(&bytes) != entry.name {
                 continue;
             }
             if let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) {
-                keys.push(KeyEntry { id: Id::parse(&entry.name)?, created: file.created, user: file.username, host: file.hostname });
+                keys.push(KeyEntry {
+                    id: Id::parse(&entry.name)?,
+                    created: file.created,
+                    user: file.username,
+                    host: file.hostname,
+                });
             }
         }
         keys.sort_by_key(|k| (k.created, k.id));
@@ -114,7 +147,12 @@ impl Repository {
     }
 
     /// Adds a key file for one more password.
-    pub fn add_key(&self, password: &SecretString, user: &str, now: jiff::Timestamp) -> Result<Id, Error> {
+    pub fn add_key(
+        &self,
+        password: &SecretString,
+        user: &str,
+        now: jiff::Timestamp,
+    ) -> Result<Id, Error> {
         let id = write(self.store.as_ref(), &self.key, password, now, &self.who.host, user)?;
         self.store.flush()?;
         Ok(id)
@@ -123,10 +161,17 @@ impl Repository {
     /// Key files whose bytes are not those that their names say: they open nothing.
     pub(crate) fn damaged_keys(&self) -> Result<Vec<String>, Error> {
         let whole: Vec<String> = self.keys()?.iter().map(|k| k.id.to_string()).collect();
-        Ok(self.store.list(Kind::Keys)?.into_iter().map(|e| e.name).filter(|name| !whole.contains(name)).collect())
+        Ok(self
+            .store
+            .list(Kind::Keys)?
+            .into_iter()
+            .map(|e| e.name)
+            .filter(|name| !whole.contains(name))
+            .collect())
     }
 
-    /// Removes a key file. Whoever knew its password and has a copy of it can still open the repository: rotate for that.
+    /// Removes a key file. Whoever knew its password and has a copy of it can still open the
+    /// repository: rotate for that.
     pub fn remove_key(&self, id: &Id) -> Result<(), Error> {
         let keys = self.keys()?;
         if self.damaged_keys()?.contains(&id.to_string()) {
@@ -134,10 +179,18 @@ impl Repository {
             return Ok(self.store.flush()?);
         }
         if !keys.iter().any(|k| k.id == *id) {
-            return Err(Error::Unsupported(format!("{} has no key {}", self.location(), id.short())));
+            return Err(Error::Unsupported(format!(
+                "{} has no key {}",
+                self.location(),
+                id.short()
+            )));
         }
         if keys.len() == 1 {
-            return Err(Error::Unsupported(format!("{} is the only key of {}; add another first", id.short(), self.location())));
+            return Err(Error::Unsupported(format!(
+                "{} is the only key of {}; add another first",
+                id.short(),
+                self.location()
+            )));
         }
         self.store.remove(&Key::new(Kind::Keys, &id.to_string())?)?;
         Ok(self.store.flush()?)
@@ -146,12 +199,21 @@ impl Repository {
 
 /// What `config` says, opened with the master key.
 pub(crate) fn open_config(key: &MasterKey, sealed: &[u8]) -> Result<Config, Error> {
-    let json = key.decrypt(sealed).ok_or_else(|| Error::damaged("config", "it does not decrypt; `strongroom repair heal` fetches it from the other copy"))?;
+    let json = key.decrypt(sealed).ok_or_else(|| {
+        Error::damaged(
+            "config",
+            "it does not decrypt; `strongroom repair heal` fetches it from the other copy",
+        )
+    })?;
     serde_json::from_slice(&json).map_err(|e| Error::damaged("config", e))
 }
 
-/// Tries the key files in turn; answers the name of the one that opens, too. A damaged or foreign one does not stop the others.
-pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<(MasterKey, String), Error> {
+/// Tries the key files in turn; answers the name of the one that opens, too. A damaged or foreign
+/// one does not stop the others.
+pub(crate) fn open(
+    store: &dyn Store,
+    password: &SecretString,
+) -> Result<(MasterKey, String), Error> {
     let entries = store.list(Kind::Keys)?;
     let mut tried = 0;
     for entry in &entries {
@@ -161,8 +223,12 @@ pub(crate) fn open(store: &dyn Store, password: &SecretString) -> Result<(Master
         }
         let bytes = store.get(&Key::new(Kind::Keys, &entry.name)?)?;
         let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) else { continue };
-        let Some(log_n) = file.log_n().filter(|_| hash_name(&bytes) == entry.name) else { continue };
-        let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else { continue };
+        let Some(log_n) = file.log_n().filter(|_| hash_name(&bytes) == entry.name) else {
+            continue;
+        };
+        let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else {
+            continue;
+        };
         tried += 1;
         // Parameters that make no sense are no key; another one may open.
         let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else { continue };
@@ -177,7 +243,11 @@ impl Config {
     pub(crate) fn generate() -> Result<Self, Error> {
         let mut id = [0; 32];
         random(&mut id)?;
-        Ok(Self { version: 2, id: Id(id), chunker_polynomial: format!("{:x}", random_polynomial()?) })
+        Ok(Self {
+            version: 2,
+            id: Id(id),
+            chunker_polynomial: format!("{:x}", random_polynomial()?),
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! A restic repository, version 2: own writer and reader.
 //!
-//! What is written here, stock restic reads: that is the customer's way out, and it is tested on every repository
-//! that a test leaves behind. Content is cut at MIME parts and by content, deduplicated through a local index,
-//! compressed, encrypted and packed in the caller's threads; a commit costs what changed.
+//! What is written here, stock restic reads: that is the customer's way out, and it is tested on
+//! every repository that a test leaves behind. Content is cut at MIME parts and by content,
+//! deduplicated through a local index, compressed, encrypted and packed in the caller's threads; a
+//! commit costs what changed.
 //!
-//! Deliberately absent: Microsoft 365, any network, any decision about what to keep. The records that ride on nodes
-//! ([`strongroom_model::Facts`]) are stored and handed back, not understood.
+//! Deliberately absent: Microsoft 365, any network, any decision about what to keep. The records
+//! that ride on nodes ([`strongroom_model::Facts`]) are stored and handed back, not understood.
 //!
 //! Start at [`Repository`], then [`TreeEditor`].
 
@@ -52,7 +53,10 @@ pub use repair::{HealReport, IndexRepair, SnapshotRepair, heal_objects, heal_ope
 pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
 pub use shares::{RecoveryShare, join_shares, shares_fit, split_key};
-pub use snapshot::{Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED, TAG_PARTIAL, TAG_REPAIRED};
+pub use snapshot::{
+    Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED, TAG_PARTIAL,
+    TAG_REPAIRED,
+};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};
 pub use writer::{ContentStream, Stored, Written};

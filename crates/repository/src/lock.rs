@@ -1,4 +1,5 @@
-//! One writer at a time: restic's lock files for everybody who reads the repository, and a lease for our own writers.
+//! One writer at a time: restic's lock files for everybody who reads the repository, and a lease
+//! for our own writers.
 
 use crate::{Error, Id, Repository};
 use serde::{Deserialize, Serialize};
@@ -35,8 +36,9 @@ struct LockFile {
 /// How often a keeper looks whether the lock is due for renewal.
 const KEEPER_PAUSE: Duration = Duration::from_secs(60);
 
-/// Held while a repository is written to. [`WriteLock::release`] lets go and says when that fails; dropping it (an
-/// interrupt) tries as well. What a crash leaves is stale, and the next writer on the same host clears it.
+/// Held while a repository is written to. [`WriteLock::release`] lets go and says when that fails;
+/// dropping it (an interrupt) tries as well. What a crash leaves is stale, and the next writer on
+/// the same host clears it.
 pub struct WriteLock {
     held: Arc<Mutex<Held>>,
     exclusive: bool,
@@ -70,12 +72,18 @@ impl Repository {
         self.lock(cache, now, false)
     }
 
-    /// Takes the repository for this process alone: readers that took a lock, as stock restic's do, are waited for by refusing.
+    /// Takes the repository for this process alone: readers that took a lock, as stock restic's do,
+    /// are waited for by refusing.
     pub fn lock_alone(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
         self.lock(cache, now, true)
     }
 
-    fn lock(&self, cache: &Path, now: jiff::Timestamp, exclusive: bool) -> Result<WriteLock, Error> {
+    fn lock(
+        &self,
+        cache: &Path,
+        now: jiff::Timestamp,
+        exclusive: bool,
+    ) -> Result<WriteLock, Error> {
         let path = cache.join(format!("{}.lease", self.id().short()));
         let lease = File::create(&path).map_err(Error::cache)?;
         match lease.try_lock() {
@@ -101,7 +109,13 @@ impl Repository {
     }
 
     fn put_lock(&self, now: jiff::Timestamp, exclusive: bool) -> Result<Id, Error> {
-        let file = LockFile { time: now, exclusive, hostname: self.who.host.clone(), username: self.who.user.clone(), pid: std::process::id() };
+        let file = LockFile {
+            time: now,
+            exclusive,
+            hostname: self.who.host.clone(),
+            username: self.who.user.clone(),
+            pid: std::process::id(),
+        };
         let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
         let sealed = self.key.encrypt(&json)?;
         let name = hash_name(&sealed);
@@ -109,7 +123,12 @@ impl Repository {
         Id::parse(&name)
     }
 
-    fn clear_or_refuse_except(&self, now: jiff::Timestamp, own: Option<&Id>, exclusive: bool) -> Result<(), Error> {
+    fn clear_or_refuse_except(
+        &self,
+        now: jiff::Timestamp,
+        own: Option<&Id>,
+        exclusive: bool,
+    ) -> Result<(), Error> {
         for entry in self.store.list(Kind::Locks)? {
             if own.is_some_and(|o| o.to_string() == entry.name) {
                 continue;
@@ -121,7 +140,11 @@ impl Repository {
                 Err(e) => return Err(e.into()),
             };
             // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.
-            let Some(file) = self.key.decrypt(&sealed).and_then(|json| serde_json::from_slice::<LockFile>(&json).ok()) else {
+            let Some(file) = self
+                .key
+                .decrypt(&sealed)
+                .and_then(|json| serde_json::from_slice::<LockFile>(&json).ok())
+            else {
                 self.store.remove(&key)?;
                 continue;
             };
@@ -131,12 +154,16 @@ impl Repository {
                 && Path::new("/proc/self").exists()
                 && !Path::new(&format!("/proc/{}", file.pid)).exists();
             // This very process left it behind: the lease is ours, so nobody else in it is writing.
-            let ours_before = file.hostname == self.who.host && file.username == self.who.user && file.pid == std::process::id() && own.is_none();
+            let ours_before = file.hostname == self.who.host
+                && file.username == self.who.user
+                && file.pid == std::process::id()
+                && own.is_none();
             if age_s > STALE_AFTER_S || dead || ours_before {
                 self.store.remove(&key)?;
                 continue;
             }
-            // Readers of stock restic take shared locks; they do not disturb. Other writers of ours do.
+            // Readers of stock restic take shared locks; they do not disturb. Other writers of ours
+            // do.
             if exclusive || file.exclusive || file.username == self.who.user {
                 return Err(Error::Locked {
                     location: self.location(),
@@ -154,12 +181,20 @@ impl Held {
         Ok(Key::new(Kind::Locks, &self.lock.to_string())?)
     }
 
-    fn renew(&mut self, repo: &Repository, exclusive: bool, now: jiff::Timestamp) -> Result<(), Error> {
+    fn renew(
+        &mut self,
+        repo: &Repository,
+        exclusive: bool,
+        now: jiff::Timestamp,
+    ) -> Result<(), Error> {
         if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
             return Ok(());
         }
         if repo.store.size(&self.key()?)?.is_none() {
-            return Err(Error::Unsupported(format!("somebody removed the lock on {}; this run commits and deletes nothing more", repo.location())));
+            return Err(Error::Unsupported(format!(
+                "somebody removed the lock on {}; this run commits and deletes nothing more",
+                repo.location()
+            )));
         }
         let new = Held { lock: repo.put_lock(now, exclusive)?, taken: now };
         if let Err(e) = repo.store.remove(&self.key()?) {
@@ -194,8 +229,9 @@ impl WriteLock {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).renew(repo, self.exclusive, now)
     }
 
-    /// Renews the lock from a thread of its own from now on: for work whose single steps may take longer than a lock is good for.
-    /// A renewal that fails is tried again; whoever deletes asks [`WriteLock::is_held`] before.
+    /// Renews the lock from a thread of its own from now on: for work whose single steps may take
+    /// longer than a lock is good for. A renewal that fails is tried again; whoever deletes asks
+    /// [`WriteLock::is_held`] before.
     pub fn keep(&mut self, repo: Arc<Repository>, clock: Arc<dyn Clock>) {
         self.keep_every(KEEPER_PAUSE, repo, clock);
     }
@@ -205,7 +241,11 @@ impl WriteLock {
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                if let Err(e) = held.lock().unwrap_or_else(PoisonError::into_inner).renew(&repo, exclusive, clock.now()) {
+                if let Err(e) = held.lock().unwrap_or_else(PoisonError::into_inner).renew(
+                    &repo,
+                    exclusive,
+                    clock.now(),
+                ) {
                     tracing::warn!("the lock on {} was not renewed: {e}", repo.location());
                 }
             }
@@ -231,7 +271,8 @@ impl WriteLock {
 impl Drop for WriteLock {
     fn drop(&mut self) {
         self.let_be();
-        // After a release this removes nothing: absent is no error. Nobody is left to be told of a failure.
+        // After a release this removes nothing: absent is no error. Nobody is left to be told of a
+        // failure.
         let _ = self.now_held().key().map(|key| self.store.remove(&key));
     }
 }
@@ -248,7 +289,8 @@ mod tests {
 
     impl Clock for Hurried {
         fn now(&self) -> jiff::Timestamp {
-            jiff::Timestamp::from_second(self.0.fetch_add(60, Ordering::Relaxed)).unwrap_or_default()
+            jiff::Timestamp::from_second(self.0.fetch_add(60, Ordering::Relaxed))
+                .unwrap_or_default()
         }
 
         fn sleep(&self, _: Duration) -> strongroom_model::Sleep {
@@ -260,12 +302,20 @@ mod tests {
     fn a_keeper_renews_while_nobody_looks_and_leaves_nothing_behind() {
         let cache = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(Memory::new());
-        let who = || Writer { host: "here".into(), user: "strongroom".into(), program: "test".into() };
+        let who =
+            || Writer { host: "here".into(), user: "strongroom".into(), program: "test".into() };
         let now = jiff::Timestamp::from_second(1_800_000_000).unwrap();
-        let repo = Arc::new(Repository::init(store.clone(), &"x".to_owned().into(), cache.path(), who(), now).unwrap());
+        let repo = Arc::new(
+            Repository::init(store.clone(), &"x".to_owned().into(), cache.path(), who(), now)
+                .unwrap(),
+        );
         let mut lock = repo.lock_alone(cache.path(), now).unwrap();
         let first = lock.now_held().lock;
-        lock.keep_every(Duration::from_millis(1), repo.clone(), Arc::new(Hurried(AtomicI64::new(now.as_second()))));
+        lock.keep_every(
+            Duration::from_millis(1),
+            repo.clone(),
+            Arc::new(Hurried(AtomicI64::new(now.as_second()))),
+        );
         let began = std::time::Instant::now();
         while lock.now_held().lock == first {
             assert!(began.elapsed() < Duration::from_secs(20), "it was never renewed");
@@ -278,7 +328,11 @@ mod tests {
         // Somebody removes it: the keeper does not bring it back.
         let mut lock = repo.lock_alone(cache.path(), now).unwrap();
         store.remove(&lock.now_held().key().unwrap()).unwrap();
-        lock.keep_every(Duration::from_millis(1), repo.clone(), Arc::new(Hurried(AtomicI64::new(now.as_second()))));
+        lock.keep_every(
+            Duration::from_millis(1),
+            repo.clone(),
+            Arc::new(Hurried(AtomicI64::new(now.as_second()))),
+        );
         std::thread::sleep(Duration::from_millis(100));
         assert!(!lock.is_held().unwrap() && store.list(Kind::Locks).unwrap().is_empty());
     }

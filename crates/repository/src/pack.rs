@@ -1,4 +1,5 @@
-//! Packs: blobs one after another, an encrypted header at the end, its length in the last four bytes.
+//! Packs: blobs one after another, an encrypted header at the end, its length in the last four
+//! bytes.
 
 use crate::{
     BlobKind, Error, Id,
@@ -95,11 +96,16 @@ pub fn read_header(key: &MasterKey, name: &str, pack: &[u8]) -> Result<Vec<Packe
 }
 
 /// What a decrypted header says of `body_bytes` bytes of blobs, or what is wrong with it.
-pub(crate) fn parse_header(header: &[u8], body_bytes: u64) -> Result<Vec<PackedBlob>, &'static str> {
+pub(crate) fn parse_header(
+    header: &[u8],
+    body_bytes: u64,
+) -> Result<Vec<PackedBlob>, &'static str> {
     let mut blobs = Vec::new();
     let (mut at, mut offset) = (0, 0_u64);
     while at < header.len() {
-        let number = |range: std::ops::Range<usize>| header.get(range).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
+        let number = |range: std::ops::Range<usize>| {
+            header.get(range).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes)
+        };
         let (kind, compressed) = match header[at] {
             0 => (BlobKind::Data, false),
             1 => (BlobKind::Tree, false),
@@ -108,7 +114,8 @@ pub(crate) fn parse_header(header: &[u8], body_bytes: u64) -> Result<Vec<PackedB
             _ => return Err("a header entry has an unknown type"),
         };
         let id_at = at + if compressed { 9 } else { 5 };
-        let (Some(length), Some(id)) = (number(at + 1..at + 5), header.get(id_at..id_at + 32)) else {
+        let (Some(length), Some(id)) = (number(at + 1..at + 5), header.get(id_at..id_at + 32))
+        else {
             return Err("the header ends inside an entry");
         };
         let plain_length = if compressed { number(at + 5..at + 9).unwrap_or(0) } else { 0 };
@@ -130,7 +137,8 @@ pub(crate) fn parse_header(header: &[u8], body_bytes: u64) -> Result<Vec<PackedB
 
 thread_local! {
     /// Making one costs more than unpacking a message.
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const {
+        RefCell::new(None) };
 }
 
 fn decompress(bytes: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
@@ -144,10 +152,18 @@ fn decompress(bytes: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
 }
 
 /// Decrypts, unpacks and verifies one blob.
-pub(crate) fn open_blob(key: &MasterKey, blob: &PackedBlob, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn open_blob(
+    key: &MasterKey,
+    blob: &PackedBlob,
+    sealed: &[u8],
+) -> Result<Vec<u8>, Error> {
     let bad = |why: String| Error::damaged(format!("{} blob {}", blob.kind.as_str(), blob.id), why);
     let plain = key.decrypt(sealed).ok_or_else(|| bad("it does not decrypt".to_owned()))?;
-    let plain = if blob.plain_length == 0 { plain } else { decompress(&plain, blob.plain_length as usize).map_err(|e| bad(e.to_string()))? };
+    let plain = if blob.plain_length == 0 {
+        plain
+    } else {
+        decompress(&plain, blob.plain_length as usize).map_err(|e| bad(e.to_string()))?
+    };
     if Id::of(&plain) != blob.id {
         return Err(bad("its bytes are not those that its name says".to_owned()));
     }

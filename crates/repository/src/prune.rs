@@ -1,10 +1,12 @@
 //! Prune: gives back the room of what no snapshot needs.
 //!
-//! Order, and why a crash between any two steps loses nothing: (1) blobs that stay are copied out of packs that go, (2) new
-//! index files name everything that stays, (3) old index files go, (4) packs go. Until (3) the old index describes what is
-//! there; from (2) on the new one does. A reader that still holds the old index finds its packs, because packs are only
-//! marked in (2), and removed by a prune that comes a grace later. A marked pack that turns out to be needed is
-//! taken back. Ciphertext is copied as it is, but every blob is decrypted and verified first: damage is not carried along.
+//! Order, and why a crash between any two steps loses nothing: (1) blobs that stay are copied out
+//! of packs that go, (2) new index files name everything that stays, (3) old index files go, (4)
+//! packs go. Until (3) the old index describes what is there; from (2) on the new one does. A
+//! reader that still holds the old index finds its packs, because packs are only marked in (2), and
+//! removed by a prune that comes a grace later. A marked pack that turns out to be needed is taken
+//! back. Ciphertext is copied as it is, but every blob is decrypted and verified first: damage is
+//! not carried along.
 
 use crate::{
     BlobKind, Error, Id, NodeKind, PackedBlob, Repository, WriteLock,
@@ -92,7 +94,8 @@ pub struct PrunePlan {
 impl PrunePlan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.packs_repack + self.packs_remove + self.packs_unreferenced + self.packs_due == 0 && self.taken_back.is_empty()
+        self.packs_repack + self.packs_remove + self.packs_unreferenced + self.packs_due == 0
+            && self.taken_back.is_empty()
     }
 }
 
@@ -112,24 +115,45 @@ impl Repository {
         Ok(self.store.list(kind)?.into_iter().map(|e| e.name).collect())
     }
 
-    /// Finds out what a prune would do. Fails on a repository that is not whole: repair comes first.
-    pub fn plan_prune(&self, options: PruneOptions, now: jiff::Timestamp) -> Result<PrunePlan, Error> {
+    /// Finds out what a prune would do. Fails on a repository that is not whole: repair comes
+    /// first.
+    pub fn plan_prune(
+        &self,
+        options: PruneOptions,
+        now: jiff::Timestamp,
+    ) -> Result<PrunePlan, Error> {
         Ok(self.plan_and_marks(options, now)?.0)
     }
 
-    fn plan_and_marks(&self, options: PruneOptions, now: jiff::Timestamp) -> Result<(PrunePlan, Marks), Error> {
-        // From the repository's own index files: what decides over deletion is not a cache that may have rotted.
+    fn plan_and_marks(
+        &self,
+        options: PruneOptions,
+        now: jiff::Timestamp,
+    ) -> Result<(PrunePlan, Marks), Error> {
+        // From the repository's own index files: what decides over deletion is not a cache that may
+        // have rotted.
         self.index.reset()?;
         self.reload_index()?;
-        let mut plan = PrunePlan { options, at: now, indexes: self.names(Kind::Index)?, snapshots: self.names(Kind::Snapshots)?, ..PrunePlan::default() };
-        let stored: HashMap<Id, u64> =
-            self.store.list(Kind::Data)?.into_iter().map(|e| Ok((Id::parse(&e.name)?, e.size_bytes))).collect::<Result<_, Error>>()?;
+        let mut plan = PrunePlan {
+            options,
+            at: now,
+            indexes: self.names(Kind::Index)?,
+            snapshots: self.names(Kind::Snapshots)?,
+            ..PrunePlan::default()
+        };
+        let stored: HashMap<Id, u64> = self
+            .store
+            .list(Kind::Data)?
+            .into_iter()
+            .map(|e| Ok((Id::parse(&e.name)?, e.size_bytes)))
+            .collect::<Result<_, Error>>()?;
         let (marks, taken_back) = self.mark(&plan.snapshots, &self.marked(&plan.indexes)?)?;
         let mut usage: HashMap<Id, Usage> = HashMap::new();
         for name in &plan.indexes {
             let file = self.read_index(&Id::parse(name)?)?;
             for pack in file.packs {
-                // Named and marked at once, after a prune that died between its two lists: whoever names it wins.
+                // Named and marked at once, after a prune that died between its two lists: whoever
+                // names it wins.
                 if usage.get(&pack.id).is_some_and(|u| u.marked_at.is_none()) {
                     continue;
                 }
@@ -146,13 +170,20 @@ impl Repository {
                 if u.used > 0 && stored.get(&pack.id).is_none_or(|size| *size < least) {
                     return Err(Error::damaged(
                         self.location(),
-                        format!("pack {} is needed, and missing or cut short; run `strongroom repair heal` before anything is deleted", pack.id),
+                        format!(
+                            "pack {} is needed, and missing or cut short; run `strongroom repair \
+                             heal` before anything is deleted",
+                            pack.id
+                        ),
                     ));
                 }
                 usage.insert(pack.id, u);
             }
             for pack in file.packs_to_delete {
-                usage.entry(pack.id).or_insert(Usage { marked_at: Some(pack.time.unwrap_or(now)), ..Usage::default() });
+                usage.entry(pack.id).or_insert(Usage {
+                    marked_at: Some(pack.time.unwrap_or(now)),
+                    ..Usage::default()
+                });
             }
         }
         plan.taken_back = taken_back;
@@ -164,8 +195,13 @@ impl Repository {
         Ok((plan, marks))
     }
 
-    /// Marks every blob that a snapshot needs. Also answers the marked packs that are needed after all.
-    fn mark(&self, snapshots: &BTreeSet<String>, marked: &Marked) -> Result<(Marks, HashSet<Id>), Error> {
+    /// Marks every blob that a snapshot needs. Also answers the marked packs that are needed after
+    /// all.
+    fn mark(
+        &self,
+        snapshots: &BTreeSet<String>,
+        marked: &Marked,
+    ) -> Result<(Marks, HashSet<Id>), Error> {
         let marks = self.index.marks()?;
         let mut level: Vec<Id> = Vec::new();
         for name in snapshots {
@@ -174,12 +210,17 @@ impl Repository {
         let taken_back = Mutex::new(HashSet::new());
         // Directories that only marked packs hold have no bit of their own.
         let seen = Mutex::new(HashSet::new());
-        let insert = |set: &Mutex<HashSet<Id>>, id: Id| set.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        let insert = |set: &Mutex<HashSet<Id>>, id: Id| {
+            set.lock().unwrap_or_else(PoisonError::into_inner).insert(id)
+        };
         while !level.is_empty() {
             let below: Vec<Vec<Id>> = level
                 .par_iter()
                 .map(|tree| -> Result<Vec<Id>, Error> {
-                    let nodes = match (marks.mark(BlobKind::Tree, tree)?, marked.get(&(BlobKind::Tree, *tree))) {
+                    let nodes = match (
+                        marks.mark(BlobKind::Tree, tree)?,
+                        marked.get(&(BlobKind::Tree, *tree)),
+                    ) {
                         (Some(true), _) => self.read_stored(tree)?,
                         (Some(false), _) => return Ok(Vec::new()),
                         (None, Some(at)) => {
@@ -189,7 +230,9 @@ impl Repository {
                             }
                             let start = u64::from(at.blob.offset);
                             let range = start..start + u64::from(at.blob.length);
-                            let sealed = self.store.get_range(&Key::new(Kind::Data, &at.pack.to_string())?, range)?;
+                            let sealed = self
+                                .store
+                                .get_range(&Key::new(Kind::Data, &at.pack.to_string())?, range)?;
                             crate::tree::decode(tree, &open_blob(&self.key, &at.blob, &sealed)?)?
                         }
                         (None, None) => return Err(self.not_whole(BlobKind::Tree, tree)),
@@ -201,7 +244,9 @@ impl Repository {
                             NodeKind::File { content, .. } => {
                                 for id in content {
                                     if marks.mark(BlobKind::Data, id)?.is_none() {
-                                        let at = marked.get(&(BlobKind::Data, *id)).ok_or_else(|| self.not_whole(BlobKind::Data, id))?;
+                                        let at = marked
+                                            .get(&(BlobKind::Data, *id))
+                                            .ok_or_else(|| self.not_whole(BlobKind::Data, id))?;
                                         insert(&taken_back, at.pack);
                                     }
                                 }
@@ -220,24 +265,38 @@ impl Repository {
     }
 
     fn not_whole(&self, kind: BlobKind, id: &Id) -> Error {
-        let why = format!("{} blob {id} is in no index; run `strongroom check`, and heal it, before anything is deleted", kind.as_str());
+        let why = format!(
+            "{} blob {id} is in no index; run `strongroom check`, and heal it, before anything is \
+             deleted",
+            kind.as_str()
+        );
         Error::damaged(self.location(), why)
     }
 
-    /// Carries a plan out. `lock` must be the exclusive one. `progress` gets packs done and packs in all.
-    /// The lock is renewed on the way, and must still be there when removal begins.
-    pub fn prune(&self, plan: &PrunePlan, lock: &mut WriteLock, clock: &dyn Clock, progress: &dyn Fn(u64, u64)) -> Result<(), Error> {
+    /// Carries a plan out. `lock` must be the exclusive one. `progress` gets packs done and packs
+    /// in all. The lock is renewed on the way, and must still be there when removal begins.
+    pub fn prune(
+        &self,
+        plan: &PrunePlan,
+        lock: &mut WriteLock,
+        clock: &dyn Clock,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<(), Error> {
         if !lock.is_exclusive() {
             return Err(Error::Unsupported("a prune needs the repository for itself".to_owned()));
         }
         let (options, now) = (plan.options, plan.at);
-        // Made anew under the lock: fates and marks must come from one look at the index, since a blob that lies in two packs
-        // counts in one of them.
+        // Made anew under the lock: fates and marks must come from one look at the index, since a
+        // blob that lies in two packs counts in one of them.
         let (fresh, marks) = self.plan_and_marks(options, now)?;
         if fresh != *plan {
-            return Err(Error::Unsupported(format!("{} has changed since the prune was planned; plan it again", self.location())));
+            return Err(Error::Unsupported(format!(
+                "{} has changed since the prune was planned; plan it again",
+                self.location()
+            )));
         }
-        let mut writer = Rewriter { repo: self, file: IndexFile::default(), blobs: 0, written: Vec::new() };
+        let mut writer =
+            Rewriter { repo: self, file: IndexFile::default(), blobs: 0, written: Vec::new() };
         // (1)
         let mut builders = [PackBuilder::default(), PackBuilder::default()];
         let mut done = 0;
@@ -247,7 +306,10 @@ impl Repository {
             let file = self.read_index(&Id::parse(name)?)?;
             let fate = |id: &Id| plan.fates.get(id).copied().unwrap_or(Fate::Keep);
             let doubled = file.packs.iter().any(|p| seen.contains(&p.id));
-            if !doubled && file.packs_to_delete.is_empty() && file.packs.iter().all(|p| fate(&p.id) == Fate::Keep) {
+            if !doubled
+                && file.packs_to_delete.is_empty()
+                && file.packs.iter().all(|p| fate(&p.id) == Fate::Keep)
+            {
                 seen.extend(file.packs.iter().map(|p| p.id));
                 continue;
             }
@@ -270,7 +332,9 @@ impl Repository {
             }
             for pack in file.packs_to_delete {
                 match fate(&pack.id) {
-                    Fate::Keep if plan.taken_back.contains(&pack.id) => writer.keep(IndexPack { time: None, ..pack })?,
+                    Fate::Keep if plan.taken_back.contains(&pack.id) => {
+                        writer.keep(IndexPack { time: None, ..pack })?
+                    }
                     Fate::Wait => writer.wait(pack)?,
                     _ => {}
                 }
@@ -282,14 +346,21 @@ impl Repository {
             }
         }
         if options.grace_s > 0 {
-            writer.file.packs_to_delete.extend(plan.unreferenced.iter().map(|id| IndexPack { id: *id, blobs: Vec::new(), time: Some(now) }));
+            writer.file.packs_to_delete.extend(plan.unreferenced.iter().map(|id| IndexPack {
+                id: *id,
+                blobs: Vec::new(),
+                time: Some(now),
+            }));
         }
         self.store.flush()?;
         // (2)
         writer.finish()?;
         // (3)
         if !lock.is_held()? {
-            return Err(Error::Unsupported(format!("somebody removed the lock on {}; nothing was deleted, plan the prune again", self.location())));
+            return Err(Error::Unsupported(format!(
+                "somebody removed the lock on {}; nothing was deleted, plan the prune again",
+                self.location()
+            )));
         }
         lock.renew(self, clock.now())?;
         for name in replaced.iter().filter(|n| !writer.written.contains(n)) {
@@ -298,7 +369,13 @@ impl Repository {
         self.store.flush()?;
         // (4)
         let at_once = options.grace_s <= 0;
-        let due = plan.fates.iter().filter(|(_, f)| matches!(f, Fate::Delete) || at_once && matches!(f, Fate::Remove | Fate::Repack)).map(|(id, _)| id);
+        let due = plan
+            .fates
+            .iter()
+            .filter(|(_, f)| {
+                matches!(f, Fate::Delete) || at_once && matches!(f, Fate::Remove | Fate::Repack)
+            })
+            .map(|(id, _)| id);
         let unreferenced = plan.unreferenced.iter().filter(|_| at_once);
         for id in due.chain(unreferenced) {
             self.store.remove(&Key::new(Kind::Data, &id.to_string())?)?;
@@ -313,23 +390,39 @@ impl Repository {
         let mut marked = HashMap::new();
         for name in indexes {
             for pack in self.read_index(&Id::parse(name)?)?.packs_to_delete {
-                marked.extend(pack.blobs.iter().map(PackedBlob::from).map(|blob| ((blob.kind, blob.id), Location { pack: pack.id, blob })));
+                marked.extend(
+                    pack.blobs
+                        .iter()
+                        .map(PackedBlob::from)
+                        .map(|blob| ((blob.kind, blob.id), Location { pack: pack.id, blob })),
+                );
             }
         }
         Ok(marked)
     }
 
-    fn copy_used(&self, pack: &IndexPack, marks: &Marks, builders: &mut [PackBuilder; 2], writer: &mut Rewriter<'_>) -> Result<(), Error> {
+    fn copy_used(
+        &self,
+        pack: &IndexPack,
+        marks: &Marks,
+        builders: &mut [PackBuilder; 2],
+        writer: &mut Rewriter<'_>,
+    ) -> Result<(), Error> {
         let bytes = self.store.get(&Key::new(Kind::Data, &pack.id.to_string())?)?;
         if hash_name(&bytes) != pack.id.to_string() {
-            return Err(Error::damaged(format!("pack {}", pack.id), "its bytes are not those that its name says; heal it before pruning"));
+            return Err(Error::damaged(
+                format!("pack {}", pack.id),
+                "its bytes are not those that its name says; heal it before pruning",
+            ));
         }
         for blob in pack.blobs.iter().map(PackedBlob::from) {
             if !marks.is_used(&pack.id, &blob)? {
                 continue;
             }
             let range = blob.offset as usize..blob.offset as usize + blob.length as usize;
-            let sealed = bytes.get(range).ok_or_else(|| Error::damaged(format!("pack {}", pack.id), "a blob lies beyond its end"))?;
+            let sealed = bytes.get(range).ok_or_else(|| {
+                Error::damaged(format!("pack {}", pack.id), "a blob lies beyond its end")
+            })?;
             open_blob(&self.key, &blob, sealed)?;
             let builder = &mut builders[usize::from(blob.kind == BlobKind::Tree)];
             builder.add(blob.id, blob.kind, sealed, blob.plain_length);
@@ -342,7 +435,13 @@ impl Repository {
 }
 
 impl PrunePlan {
-    fn decide(&mut self, usage: &HashMap<Id, Usage>, stored: &HashMap<Id, u64>, options: PruneOptions, now: jiff::Timestamp) {
+    fn decide(
+        &mut self,
+        usage: &HashMap<Id, Usage>,
+        stored: &HashMap<Id, u64>,
+        options: PruneOptions,
+        now: jiff::Timestamp,
+    ) {
         let size = |id: &Id| stored.get(id).copied().unwrap_or(0);
         let mut partly: Vec<(Id, Usage)> = Vec::new();
         let mut small: [Vec<Id>; 2] = Default::default();
@@ -351,7 +450,11 @@ impl PrunePlan {
             self.bytes_unused += u.unused;
             let fate = match u {
                 Usage { marked_at: Some(_), .. } if self.taken_back.contains(id) => Fate::Keep,
-                Usage { marked_at: Some(at), .. } if now.as_second() - at.as_second() >= options.grace_s => Fate::Delete,
+                Usage { marked_at: Some(at), .. }
+                    if now.as_second() - at.as_second() >= options.grace_s =>
+                {
+                    Fate::Delete
+                }
                 Usage { marked_at: Some(_), .. } => Fate::Wait,
                 Usage { used: 0, .. } => Fate::Remove,
                 Usage { unused: 0, .. } => {
@@ -368,7 +471,8 @@ impl PrunePlan {
             self.fates.insert(*id, fate);
         }
         // The worst first, until what stays unused is little enough.
-        partly.sort_by_key(|(id, u)| (std::cmp::Reverse(u.unused * 1000 / (u.used + u.unused)), *id));
+        partly
+            .sort_by_key(|(id, u)| (std::cmp::Reverse(u.unused * 1000 / (u.used + u.unused)), *id));
         let allowed = self.bytes_used * u64::from(options.unused_percent_max) / 100;
         let mut left: u64 = partly.iter().map(|(_, u)| u.unused).sum();
         for (id, u) in partly {
@@ -390,7 +494,12 @@ impl PrunePlan {
         self.packs_repack = count(Fate::Repack);
         self.packs_remove = count(Fate::Remove);
         self.packs_due = count(Fate::Delete);
-        let going = self.fates.iter().filter(|(_, f)| matches!(f, Fate::Repack | Fate::Remove | Fate::Delete)).map(|(id, _)| size(id)).sum::<u64>();
+        let going = self
+            .fates
+            .iter()
+            .filter(|(_, f)| matches!(f, Fate::Repack | Fate::Remove | Fate::Delete))
+            .map(|(id, _)| size(id))
+            .sum::<u64>();
         self.bytes_freed = going.saturating_sub(self.bytes_copy);
     }
 }
@@ -410,7 +519,12 @@ impl Rewriter<'_> {
         if self.blobs >= INDEX_BLOBS_MAX { self.write() } else { Ok(()) }
     }
 
-    fn mark(&mut self, pack: IndexPack, now: jiff::Timestamp, options: PruneOptions) -> Result<(), Error> {
+    fn mark(
+        &mut self,
+        pack: IndexPack,
+        now: jiff::Timestamp,
+        options: PruneOptions,
+    ) -> Result<(), Error> {
         if options.grace_s <= 0 {
             return Ok(());
         }

@@ -1,7 +1,8 @@
 //! Reading packs: what is read one after another is fetched in larger pieces.
 //!
-//! A single blob costs its own bytes. From the second read in a row on, more is fetched than was asked for, and more each
-//! time, since what was written together is read together. Memory is bounded whatever is read.
+//! A single blob costs its own bytes. From the second read in a row on, more is fetched than was
+//! asked for, and more each time, since what was written together is read together. Memory is
+//! bounded whatever is read.
 
 use crate::{Error, Id};
 use bytes::Bytes;
@@ -16,7 +17,8 @@ const KEPT_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Largest piece that is fetched at once.
 const WINDOW_BYTES_MAX: u64 = 2 * 1024 * 1024;
 const WINDOW_BYTES_MIN: u64 = 64 * 1024;
-/// A read this far behind the last one still counts as the next: small holes are other files' blobs.
+/// A read this far behind the last one still counts as the next: small holes are other files'
+/// blobs.
 const GAP_BYTES_MAX: u64 = 256 * 1024;
 /// Readers that are followed at the same time.
 const STREAMS_MAX: usize = 32;
@@ -61,7 +63,13 @@ impl ReadAhead {
     }
 
     /// `length` bytes of a pack at `start`.
-    pub(crate) fn read(&self, store: &dyn Store, pack: &Id, start: u64, length: u64) -> Result<Bytes, Error> {
+    pub(crate) fn read(
+        &self,
+        store: &dyn Store,
+        pack: &Id,
+        start: u64,
+        length: u64,
+    ) -> Result<Bytes, Error> {
         let key = Key::new(Kind::Data, &pack.to_string())?;
         let end = start + length;
         let followed = {
@@ -108,17 +116,21 @@ impl ReadAhead {
 
 impl State {
     fn kept_range(&self, pack: &Id, start: u64, end: u64) -> Option<Bytes> {
-        let fits = |s: &&Segment| s.pack == *pack && s.start <= start && end <= s.start + s.bytes.len() as u64;
+        let fits = |s: &&Segment| {
+            s.pack == *pack && s.start <= start && end <= s.start + s.bytes.len() as u64
+        };
         let s = self.segments.iter().rev().find(fits)?;
         Some(s.bytes.slice((start - s.start) as usize..(end - s.start) as usize))
     }
 
     /// The pack's size and how much to fetch, when this read goes on where another ended.
     fn follow(&mut self, pack: &Id, start: u64, end: u64) -> Option<(u64, u64)> {
-        let goes_on = |s: &Stream| s.pack == *pack && start >= s.next && start - s.next <= GAP_BYTES_MAX;
+        let goes_on =
+            |s: &Stream| s.pack == *pack && start >= s.next && start - s.next <= GAP_BYTES_MAX;
         let at = self.streams.iter().rposition(goes_on)?;
         let mut stream = self.streams.remove(at)?;
-        // Grown when the last piece is used up, which is when a read is not answered from what is kept.
+        // Grown when the last piece is used up, which is when a read is not answered from what is
+        // kept.
         let kept = self.kept_range(pack, start, end).is_some();
         stream.next = end;
         if !kept {
@@ -155,7 +167,10 @@ mod tests {
         let mut at = 7_000_000;
         for _ in 0..10 {
             at -= 600_000;
-            assert_eq!(ahead.read(&store, &pack, at, 100).unwrap(), &bytes[at as usize..at as usize + 100]);
+            assert_eq!(
+                ahead.read(&store, &pack, at, 100).unwrap(),
+                &bytes[at as usize..at as usize + 100]
+            );
         }
         assert_eq!(ahead.state().kept, 0, "nothing was fetched ahead");
         assert!(ahead.read(&store, &pack, 7_999_999, 2).is_err(), "beyond the end");

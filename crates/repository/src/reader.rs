@@ -7,8 +7,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Bytes of content that are kept unpacked, since the next file may need them again: an attachment sent to many, a document
-/// in versions.
+/// Bytes of content that are kept unpacked, since the next file may need them again: an attachment
+/// sent to many, a document in versions.
 const KEPT_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// A smaller blob is sooner read again than looked for.
 const KEPT_BYTES_MIN: usize = 2 * 1024;
@@ -82,7 +82,9 @@ impl Repository {
         let mut starts = vec![0];
         let mut at = 0;
         for id in node.content() {
-            let found = self.locate(BlobKind::Data, id)?.ok_or_else(|| Error::MissingBlob { kind: "data", id: id.to_string() })?;
+            let found = self
+                .locate(BlobKind::Data, id)?
+                .ok_or_else(|| Error::MissingBlob { kind: "data", id: id.to_string() })?;
             at += match found.blob.plain_length {
                 0 => u64::from(found.blob.length).saturating_sub(OVERHEAD_BYTES as u64),
                 plain => u64::from(plain),
@@ -90,7 +92,10 @@ impl Repository {
             starts.push(at);
         }
         if at != node.size_bytes() {
-            return Err(Error::damaged(&node.name, format!("its blobs hold {at} bytes, its record says {}", node.size_bytes())));
+            return Err(Error::damaged(
+                &node.name,
+                format!("its blobs hold {at} bytes, its record says {}", node.size_bytes()),
+            ));
         }
         Ok(FileReader { content: node.content().to_vec(), starts })
     }
@@ -98,13 +103,21 @@ impl Repository {
 
 impl FileReader {
     /// Up to `length` bytes from `offset` on; fewer only at the end.
-    pub fn read_at(&self, repo: &Repository, kept: &BlobCache, offset: u64, length: usize) -> Result<Vec<u8>, Error> {
+    pub fn read_at(
+        &self,
+        repo: &Repository,
+        kept: &BlobCache,
+        offset: u64,
+        length: usize,
+    ) -> Result<Vec<u8>, Error> {
         let mut out = Vec::with_capacity(length.min(1024 * 1024));
         let mut n = self.starts.partition_point(|start| *start <= offset).saturating_sub(1);
         while out.len() < length && n < self.content.len() {
             let blob = kept.read(repo, &self.content[n])?;
             let from = (offset + out.len() as u64).checked_sub(self.starts[n]);
-            let part = from.and_then(|from| blob.get(from as usize..)).ok_or_else(|| Error::damaged("a file", "a blob is shorter than its index says"))?;
+            let part = from
+                .and_then(|from| blob.get(from as usize..))
+                .ok_or_else(|| Error::damaged("a file", "a blob is shorter than its index says"))?;
             out.extend_from_slice(&part[..part.len().min(length - out.len())]);
             n += 1;
         }

@@ -26,7 +26,11 @@ pub(crate) fn unpack(plain: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, String
         Some((2, packed)) => {
             let mut out = Vec::new();
             let reader = zstd::Decoder::new(packed).map_err(|e| e.to_string())?;
-            std::io::Read::read_to_end(&mut std::io::Read::take(reader, bytes_max as u64 + 1), &mut out).map_err(|e| e.to_string())?;
+            std::io::Read::read_to_end(
+                &mut std::io::Read::take(reader, bytes_max as u64 + 1),
+                &mut out,
+            )
+            .map_err(|e| e.to_string())?;
             if out.len() > bytes_max {
                 return Err(format!("it unpacks to more than {bytes_max} bytes"));
             }
@@ -47,10 +51,11 @@ pub struct Writer {
     pub program: String,
 }
 
-/// An open repository: reads blobs, trees and snapshots; writes them (see [`Repository::put_blob`] and [`Repository::commit`]).
+/// An open repository: reads blobs, trees and snapshots; writes them (see [`Repository::put_blob`]
+/// and [`Repository::commit`]).
 ///
-/// Safe to use from many threads. What was put is found again at once, and becomes durable with the next
-/// [`Repository::flush`] or [`Repository::commit`].
+/// Safe to use from many threads. What was put is found again at once, and becomes durable with the
+/// next [`Repository::flush`] or [`Repository::commit`].
 pub struct Repository {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) key: MasterKey,
@@ -64,7 +69,13 @@ pub struct Repository {
 
 impl Repository {
     /// Makes a new repository and opens it. `cache` is a directory for local databases.
-    pub fn init(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer, now: jiff::Timestamp) -> Result<Self, Error> {
+    pub fn init(
+        store: Arc<dyn Store>,
+        password: &SecretString,
+        cache: &Path,
+        who: Writer,
+        now: jiff::Timestamp,
+    ) -> Result<Self, Error> {
         if store.size(&Key::config())?.is_some() || !store.list(Kind::Keys)?.is_empty() {
             return Err(Error::Exists(store.location()));
         }
@@ -75,7 +86,8 @@ impl Repository {
         Self::with_key(store, master, cache, who)
     }
 
-    /// Makes a repository for a key that is at hand, without a key file: nobody opens it with a password.
+    /// Makes a repository for a key that is at hand, without a key file: nobody opens it with a
+    /// password.
     pub fn make(store: Arc<dyn Store>, key: &MasterKey) -> Result<(), Error> {
         let config = Config::generate()?;
         let json = serde_json::to_vec(&config).map_err(|e| Error::damaged("config", e))?;
@@ -90,7 +102,10 @@ impl Repository {
         }
         match crate::repair::is_bare(store)? {
             true => Err(Error::NoRepository(store.location())),
-            false => Err(Error::damaged(format!("config of {}", store.location()), "it is gone; `strongroom repair heal` fetches it from another copy")),
+            false => Err(Error::damaged(
+                format!("config of {}", store.location()),
+                "it is gone; `strongroom repair heal` fetches it from another copy",
+            )),
         }
     }
 
@@ -101,31 +116,54 @@ impl Repository {
     }
 
     /// Opens a repository with a password.
-    pub fn open(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer) -> Result<Self, Error> {
+    pub fn open(
+        store: Arc<dyn Store>,
+        password: &SecretString,
+        cache: &Path,
+        who: Writer,
+    ) -> Result<Self, Error> {
         Self::must_have_config(store.as_ref())?;
         let (master, _) = keyfile::open(store.as_ref(), password)?;
         Self::with_key(store, master, cache, who)
     }
 
-    /// Opens a repository of which index files may be damaged: what they name is not known then. For repair alone.
-    pub fn open_damaged(store: Arc<dyn Store>, password: &SecretString, cache: &Path, who: Writer) -> Result<Self, Error> {
+    /// Opens a repository of which index files may be damaged: what they name is not known then.
+    /// For repair alone.
+    pub fn open_damaged(
+        store: Arc<dyn Store>,
+        password: &SecretString,
+        cache: &Path,
+        who: Writer,
+    ) -> Result<Self, Error> {
         Self::must_have_config(store.as_ref())?;
         let (master, _) = keyfile::open(store.as_ref(), password)?;
         let repo = Self::unloaded(store, master, cache, who)?;
         match repo.reload_index() {
-            Ok(()) | Err(Error::Damaged { .. } | Error::Store(StoreError::NotFound { .. })) => Ok(repo),
+            Ok(()) | Err(Error::Damaged { .. } | Error::Store(StoreError::NotFound { .. })) => {
+                Ok(repo)
+            }
             Err(e) => Err(e),
         }
     }
 
     /// Opens a repository whose key is at hand, without the cost of a password.
-    pub fn with_key(store: Arc<dyn Store>, key: MasterKey, cache: &Path, who: Writer) -> Result<Self, Error> {
+    pub fn with_key(
+        store: Arc<dyn Store>,
+        key: MasterKey,
+        cache: &Path,
+        who: Writer,
+    ) -> Result<Self, Error> {
         let repo = Self::unloaded(store, key, cache, who)?;
         repo.reload_index()?;
         Ok(repo)
     }
 
-    fn unloaded(store: Arc<dyn Store>, key: MasterKey, cache: &Path, who: Writer) -> Result<Self, Error> {
+    fn unloaded(
+        store: Arc<dyn Store>,
+        key: MasterKey,
+        cache: &Path,
+        who: Writer,
+    ) -> Result<Self, Error> {
         let sealed = store.get(&Key::config()).map_err(|e| match e.is_not_found() {
             true => Error::NoRepository(store.location()),
             false => e.into(),
@@ -133,14 +171,24 @@ impl Repository {
         let config = keyfile::open_config(&key, &sealed)?;
         if config.version != 2 {
             return Err(Error::Unsupported(format!(
-                "{} is a repository of version {}; this program reads version 2, `restic migrate upgrade_repo_v2` brings it there",
+                "{} is a repository of version {}; this program reads version 2, `restic migrate \
+                 upgrade_repo_v2` brings it there",
                 store.location(),
                 config.version
             )));
         }
         std::fs::create_dir_all(cache).map_err(Error::cache)?;
         let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())))?;
-        Ok(Self { store, key, id: config.id, index, writer: WriterState::default(), reads: ReadAhead::default(), reloading: Mutex::default(), who })
+        Ok(Self {
+            store,
+            key,
+            id: config.id,
+            index,
+            writer: WriterState::default(),
+            reads: ReadAhead::default(),
+            reloading: Mutex::default(),
+            who,
+        })
     }
 
     /// The repository's id, from `config`.
@@ -163,11 +211,16 @@ impl Repository {
         &self.store
     }
 
-    /// Brings the local index up to the repository's index files. Call it again once the writer's lock is held: somebody
-    /// may have pruned in between.
+    /// Brings the local index up to the repository's index files. Call it again once the writer's
+    /// lock is held: somebody may have pruned in between.
     pub fn reload_index(&self) -> Result<(), Error> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let listed: BTreeSet<Id> = self.store.list(Kind::Index)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
+        let listed: BTreeSet<Id> = self
+            .store
+            .list(Kind::Index)?
+            .iter()
+            .map(|e| Id::parse(&e.name))
+            .collect::<Result<_, _>>()?;
         let mut loaded = self.index.loaded();
         if !loaded.is_subset(&listed) {
             self.index.reset()?;
@@ -175,7 +228,10 @@ impl Repository {
         }
         let missing: Vec<Id> = listed.difference(&loaded).copied().collect();
         for group in missing.chunks(16) {
-            let files: Vec<(Id, IndexFile)> = group.iter().map(|id| Ok((*id, self.read_index(id)?))).collect::<Result<_, Error>>()?;
+            let files: Vec<(Id, IndexFile)> = group
+                .iter()
+                .map(|id| Ok((*id, self.read_index(id)?)))
+                .collect::<Result<_, Error>>()?;
             self.index.add(&files)?;
         }
         Ok(())
@@ -199,13 +255,19 @@ impl Repository {
         let key = Key::new(kind, &id.to_string())?;
         let sealed = self.store.get(&key)?;
         if hash_name(&sealed) != key.name() {
-            return Err(Error::damaged(key.to_string(), "its bytes are not those that its name says"));
+            return Err(Error::damaged(
+                key.to_string(),
+                "its bytes are not those that its name says",
+            ));
         }
-        let plain = self.key.decrypt(&sealed).ok_or_else(|| Error::damaged(key.to_string(), "it was not written with this repository's key"))?;
+        let plain = self.key.decrypt(&sealed).ok_or_else(|| {
+            Error::damaged(key.to_string(), "it was not written with this repository's key")
+        })?;
         unpack(plain, UNPACKED_BYTES_MAX).map_err(|why| Error::damaged(key.to_string(), why))
     }
 
-    /// All snapshots, oldest first. One that cannot be read is an error: it may be the newest clean one.
+    /// All snapshots, oldest first. One that cannot be read is an error: it may be the newest clean
+    /// one.
     pub fn snapshots(&self) -> Result<Vec<(Id, Snapshot)>, Error> {
         let mut all = Vec::new();
         for entry in self.store.list(Kind::Snapshots)? {
@@ -250,7 +312,14 @@ impl Repository {
                 self.locate(kind, id)?.ok_or_else(missing)?
             }
         };
-        let read = |at: &Location| self.reads.read(self.store.as_ref(), &at.pack, u64::from(at.blob.offset), u64::from(at.blob.length));
+        let read = |at: &Location| {
+            self.reads.read(
+                self.store.as_ref(),
+                &at.pack,
+                u64::from(at.blob.offset),
+                u64::from(at.blob.length),
+            )
+        };
         let sealed = match read(&found) {
             // A prune moved it since the index was read.
             Err(Error::Store(e)) if e.is_not_found() => {
@@ -265,13 +334,15 @@ impl Repository {
             other => other?,
         };
         open_blob(&self.key, &found.blob, &sealed).or_else(|_| {
-            // What was fetched ahead may be of a time before somebody mended it: the store is asked once more.
+            // What was fetched ahead may be of a time before somebody mended it: the store is asked
+            // once more.
             self.reads.forget();
             open_blob(&self.key, &found.blob, &read(&found)?)
         })
     }
 
-    /// The entries of a directory, by name. Of a very large one use [`Repository::each_entry`], which holds less of it at a time.
+    /// The entries of a directory, by name. Of a very large one use [`Repository::each_entry`],
+    /// which holds less of it at a time.
     pub fn read_tree(&self, id: &Id) -> Result<Vec<Node>, Error> {
         let mut nodes = self.read_stored(id)?;
         if nodes.iter().any(|n| n.shard) {
@@ -286,12 +357,19 @@ impl Repository {
     }
 
     /// Hands out the entries of a directory, those of each of its shards by name.
-    pub fn each_entry<E: From<Error>>(&self, id: &Id, visit: &mut dyn FnMut(Node) -> Result<(), E>) -> Result<(), E> {
+    pub fn each_entry<E: From<Error>>(
+        &self,
+        id: &Id,
+        visit: &mut dyn FnMut(Node) -> Result<(), E>,
+    ) -> Result<(), E> {
         for node in self.read_stored(id)? {
             match node.kind {
                 // A shard has none itself; whoever claims so is not followed.
                 crate::NodeKind::Dir { subtree } if node.shard => {
-                    self.read_stored(&subtree)?.into_iter().filter(|n| !n.shard).try_for_each(&mut *visit)?;
+                    self.read_stored(&subtree)?
+                        .into_iter()
+                        .filter(|n| !n.shard)
+                        .try_for_each(&mut *visit)?;
                 }
                 _ => visit(node)?,
             }
@@ -326,7 +404,8 @@ impl Repository {
         Ok(bytes)
     }
 
-    /// The node at a path like `/mail/ann@school/Inbox`, below a root tree. The root itself has no node.
+    /// The node at a path like `/mail/ann@school/Inbox`, below a root tree. The root itself has no
+    /// node.
     pub fn node_at(&self, root: &Id, path: &str) -> Result<Node, Error> {
         let mut tree = *root;
         let mut found: Option<Node> = None;

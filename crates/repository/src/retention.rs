@@ -1,9 +1,10 @@
 //! Which snapshots may go. By time, and never by time alone.
 //!
-//! A snapshot goes only when the clock *and* the count say so: it is older than the rule's span, and the rule's number of
-//! newer periods hold snapshots. So a flood of snapshots rotates nothing out (they are all of today), a stopped backup
-//! lets nothing age away (no newer periods appear), and a wrong clock alone removes nothing. What claims to come
-//! from the future counts for nothing and is never removed.
+//! A snapshot goes only when the clock *and* the count say so: it is older than the rule's span,
+//! and the rule's number of newer periods hold snapshots. So a flood of snapshots rotates nothing
+//! out (they are all of today), a stopped backup lets nothing age away (no newer periods appear),
+//! and a wrong clock alone removes nothing. What claims to come from the future counts for nothing
+//! and is never removed.
 
 use crate::{Error, Id, Repository, Snapshot};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -11,7 +12,8 @@ use strongroom_objects::Kind;
 
 /// A snapshot this much ahead of the clock is from the future.
 const AHEAD_S_MAX: i64 = 600;
-/// Start of the tag that keeps a copy of a snapshot as long as the tag's copy is there: `hold:<reason>`.
+/// Start of the tag that keeps a copy of a snapshot as long as the tag's copy is there:
+/// `hold:<reason>`.
 pub const TAG_HOLD: &str = "hold:";
 
 /// What to keep. In each period the newest snapshot is kept, and the newest clean one.
@@ -106,11 +108,17 @@ fn period(reason: Reason, time: jiff::Timestamp) -> (i64, i64) {
 
 /// Says which snapshots may go. Pure: the same snapshots, policy and time give the same plan.
 ///
-/// Snapshots of different tenants (`hostname`) do not compete. While a tenant's newest snapshot is not clean nothing of it
-/// goes, unless `though_not_clean`.
-pub fn plan(snapshots: &[(Id, Snapshot)], policy: &Policy, now: jiff::Timestamp, though_not_clean: bool) -> ForgetPlan {
+/// Snapshots of different tenants (`hostname`) do not compete. While a tenant's newest snapshot is
+/// not clean nothing of it goes, unless `though_not_clean`.
+pub fn plan(
+    snapshots: &[(Id, Snapshot)],
+    policy: &Policy,
+    now: jiff::Timestamp,
+    though_not_clean: bool,
+) -> ForgetPlan {
     let mut reasons: BTreeMap<Id, BTreeSet<Reason>> = BTreeMap::new();
-    let held: HashSet<Id> = snapshots.iter().filter(|(_, s)| s.is_hold()).map(|(_, s)| s.tree).collect();
+    let held: HashSet<Id> =
+        snapshots.iter().filter(|(_, s)| s.is_hold()).map(|(_, s)| s.tree).collect();
     let mut tenants: BTreeMap<&str, Vec<&(Id, Snapshot)>> = BTreeMap::new();
     for entry in snapshots {
         let (id, s) = entry;
@@ -142,7 +150,9 @@ pub fn plan(snapshots: &[(Id, Snapshot)], policy: &Policy, now: jiff::Timestamp,
             if frozen {
                 keep(entry, Reason::Frozen);
             }
-            if policy.within_hours > 0 && entry.1.time.as_second() >= anchor - i64::from(policy.within_hours) * 3600 {
+            if policy.within_hours > 0
+                && entry.1.time.as_second() >= anchor - i64::from(policy.within_hours) * 3600
+            {
                 keep(entry, Reason::Within);
             }
         }
@@ -185,12 +195,15 @@ pub fn plan(snapshots: &[(Id, Snapshot)], policy: &Policy, now: jiff::Timestamp,
 }
 
 impl Repository {
-    /// Puts a snapshot under a hold: a copy of its record that says why, and that no policy removes. Holding it again for the
-    /// same reason changes nothing.
+    /// Puts a snapshot under a hold: a copy of its record that says why, and that no policy
+    /// removes. Holding it again for the same reason changes nothing.
     pub fn hold(&self, snapshot: &Id, reason: &str) -> Result<Id, Error> {
         let mut s = self.snapshot(snapshot)?;
         if s.is_partial() || s.is_hold() {
-            return Err(Error::Unsupported(format!("snapshot {} is no finished snapshot; it cannot be held", snapshot.short())));
+            return Err(Error::Unsupported(format!(
+                "snapshot {} is no finished snapshot; it cannot be held",
+                snapshot.short()
+            )));
         }
         let tag = format!("{TAG_HOLD}{reason}");
         for (id, other) in self.snapshots()? {
@@ -208,9 +221,11 @@ impl Repository {
         Ok(self.snapshots()?.into_iter().filter(|(_, s)| s.is_hold()).collect())
     }
 
-    /// Removes the snapshots that a plan says, newest record last, and nothing else. Their data stays until a prune.
+    /// Removes the snapshots that a plan says, newest record last, and nothing else. Their data
+    /// stays until a prune.
     pub fn forget_planned(&self, plan: &ForgetPlan) -> Result<u64, Error> {
-        let there: HashSet<String> = self.store.list(Kind::Snapshots)?.into_iter().map(|e| e.name).collect();
+        let there: HashSet<String> =
+            self.store.list(Kind::Snapshots)?.into_iter().map(|e| e.name).collect();
         let mut removed = 0;
         for (id, _) in &plan.remove {
             if there.contains(&id.to_string()) {
@@ -283,7 +298,8 @@ mod tests {
     fn back_dated_ones_rotate_nothing_out_either() {
         let honest: Vec<_> = (0..30).map(|d| snap(-d * DAY - 100, true)).collect();
         let before = plan(&honest, &usual(), now(), true);
-        // One for every hour of thirty days, poisoned, each newer within its day than the honest one.
+        // One for every hour of thirty days, poisoned, each newer within its day than the honest
+        // one.
         let forged: Vec<_> = (0..720).map(|h| snap(-h * 3600 + 1, false)).collect();
         let after = plan(&[honest, forged].concat(), &usual(), now(), true);
         for (id, s, _) in &before.keep {
@@ -294,7 +310,12 @@ mod tests {
     #[test]
     fn silence_lets_nothing_age_away() {
         let all: Vec<_> = (400..430).map(|d| snap(-d * DAY, true)).collect();
-        let then = plan(&all, &usual(), jiff::Timestamp::from_second(now().as_second() - 400 * DAY).unwrap(), false);
+        let then = plan(
+            &all,
+            &usual(),
+            jiff::Timestamp::from_second(now().as_second() - 400 * DAY).unwrap(),
+            false,
+        );
         let late = plan(&all, &usual(), now(), false);
         assert!(late.keep.len() >= then.keep.len(), "{} of {}", late.keep.len(), then.keep.len());
     }
@@ -329,20 +350,25 @@ mod tests {
         hold.1.tags.push(format!("{TAG_HOLD}case 7"));
         all.push(hold);
         let plan = plan(&all, &usual(), now(), false);
-        assert!(plan.keep.iter().any(|(id, _, why)| *id == victim.0 && why.contains(&Reason::Held)));
+        assert!(
+            plan.keep.iter().any(|(id, _, why)| *id == victim.0 && why.contains(&Reason::Held))
+        );
         assert!(plan.keep.iter().any(|(id, ..)| *id == Id::of(b"hold")));
     }
 
     proptest! {
-        /// Whatever is added, in whatever period: what was kept for the newest clean state and for its own period stays.
+        /// Whatever is added, in whatever period: what was kept for the newest clean state and for
+        /// its own period stays.
         #[test]
-        fn the_newest_clean_one_is_always_kept(times in prop::collection::vec((-400 * DAY..5 * DAY, any::<bool>()), 1..60), silent: bool) {
+        fn the_newest_clean_one_is_always_kept(times in prop::collection::vec((-400 * DAY..5 * DAY,
+            any::<bool>()), 1..60), silent: bool) {
             let mut all: Vec<_> = times.iter().map(|(t, clean)| snap(*t, *clean)).collect();
             all.sort_by_key(|(id, _)| *id);
             all.dedup_by_key(|(id, _)| *id);
             let plan = plan(&all, &usual(), now(), silent);
             prop_assert_eq!(plan.keep.len() + plan.remove.len(), all.len());
-            let clean = all.iter().filter(|(_, s)| s.has_tag(TAG_CLEAN) && s.time <= now()).max_by_key(|(id, s)| (s.time, *id));
+            let clean = all.iter().filter(|(_, s)| s.has_tag(TAG_CLEAN) &&
+                s.time <= now()).max_by_key(|(id, s)| (s.time, *id));
             if let Some((id, _)) = clean {
                 prop_assert!(plan.keep.iter().any(|(k, ..)| k == id));
             }

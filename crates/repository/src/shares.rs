@@ -1,9 +1,11 @@
-//! The master key in pieces on paper: some of several people together open the repository when every password is lost.
+//! The master key in pieces on paper: some of several people together open the repository when
+//! every password is lost.
 //!
-//! A share is 76 bytes: version, shares needed, shares made, eight bytes of the repository's id, and a point of Shamir's
-//! polynomials over the key's 64 bytes; four random bytes tell sets apart. On paper it is eight numbered lines of
-//! Crockford's base 32 with a check of two characters each, so that a slip of the pen is found in its line. One share
-//! alone, or any number below those needed, says nothing of the key.
+//! A share is 76 bytes: version, shares needed, shares made, eight bytes of the repository's id,
+//! and a point of Shamir's polynomials over the key's 64 bytes; four random bytes tell sets apart.
+//! On paper it is eight numbered lines of Crockford's base 32 with a check of two characters each,
+//! so that a slip of the pen is found in its line. One share alone, or any number below those
+//! needed, says nothing of the key.
 
 use crate::{Error, Id, MasterKey, crypto::random};
 use blahaj::{Share, Sharks};
@@ -46,13 +48,21 @@ fn line_check(number: usize, bytes: &[u8], alphabet: &Encoding) -> String {
 /// Whether so many shares can be made.
 pub fn shares_fit(needed: u8, made: u8) -> Result<(), Error> {
     if needed < 2 || made < needed || made > 16 {
-        return Err(Error::Share(format!("{needed} of {made} recovery shares make no sense: at least 2 are needed, and 16 can be made")));
+        return Err(Error::Share(format!(
+            "{needed} of {made} recovery shares make no sense: at least 2 are needed, and 16 can \
+             be made"
+        )));
     }
     Ok(())
 }
 
 /// Splits the master key into `made` shares, of which `needed` open the repository.
-pub fn split_key(key: &MasterKey, repository: &Id, needed: u8, made: u8) -> Result<Vec<RecoveryShare>, Error> {
+pub fn split_key(
+    key: &MasterKey,
+    repository: &Id,
+    needed: u8,
+    made: u8,
+) -> Result<Vec<RecoveryShare>, Error> {
     shares_fit(needed, made)?;
     let mut set = [0; 4];
     random(&mut set)?;
@@ -73,14 +83,17 @@ pub fn split_key(key: &MasterKey, repository: &Id, needed: u8, made: u8) -> Resu
 
 /// Puts shares together. They must be of one set; of the same share given twice one counts.
 pub fn join_shares(shares: &[RecoveryShare]) -> Result<MasterKey, Error> {
-    let Some(first) = shares.first() else { return Err(Error::Share("no share was given".to_owned())) };
+    let Some(first) = shares.first() else {
+        return Err(Error::Share("no share was given".to_owned()));
+    };
     let needed = first.needed();
     let mut points: Vec<(u8, Share)> = Vec::new();
     for share in shares {
         let (a, b) = (share.bytes.expose_secret(), first.bytes.expose_secret());
         if a[..15] != b[..15] {
             return Err(Error::Share(format!(
-                "shares {} and {} are not of one set; shares that were made anew replace all earlier ones",
+                "shares {} and {} are not of one set; shares that were made anew replace all \
+                 earlier ones",
                 first.number(),
                 share.number()
             )));
@@ -91,10 +104,16 @@ pub fn join_shares(shares: &[RecoveryShare]) -> Result<MasterKey, Error> {
         }
     }
     if points.len() < usize::from(needed) {
-        return Err(Error::Share(format!("{needed} different shares are needed, {} were given", points.len())));
+        return Err(Error::Share(format!(
+            "{needed} different shares are needed, {} were given",
+            points.len()
+        )));
     }
-    let secret = Sharks(needed).recover(points.iter().map(|(_, p)| p)).map_err(|e| Error::Share(e.to_owned()))?;
-    let secret: [u8; 64] = secret.try_into().map_err(|_| Error::Share("the shares hold no key".to_owned()))?;
+    let secret = Sharks(needed)
+        .recover(points.iter().map(|(_, p)| p))
+        .map_err(|e| Error::Share(e.to_owned()))?;
+    let secret: [u8; 64] =
+        secret.try_into().map_err(|_| Error::Share("the shares hold no key".to_owned()))?;
     Ok(MasterKey::from_bytes(&secret))
 }
 
@@ -126,7 +145,12 @@ impl RecoveryShare {
         for (n, line) in self.bytes.expose_secret().chunks(LINE_BYTES).enumerate() {
             let text = alphabet.encode(line);
             let groups: Vec<&str> = (0..4).map(|g| &text[g * 4..g * 4 + 4]).collect();
-            out.push_str(&format!("{}  {}  {}\n", n + 1, groups.join(" "), line_check(n + 1, line, &alphabet)));
+            out.push_str(&format!(
+                "{}  {}  {}\n",
+                n + 1,
+                groups.join(" "),
+                line_check(n + 1, line, &alphabet)
+            ));
         }
         Ok(out.into())
     }
@@ -134,18 +158,28 @@ impl RecoveryShare {
     /// For a QR code: one word.
     pub fn to_compact(&self) -> Result<SecretString, Error> {
         let text = self.to_text()?;
-        let joined: String = text.expose_secret().lines().flat_map(|l| l.chars().skip(1)).filter(|c| !c.is_whitespace()).collect();
+        let joined: String = text
+            .expose_secret()
+            .lines()
+            .flat_map(|l| l.chars().skip(1))
+            .filter(|c| !c.is_whitespace())
+            .collect();
         Ok(format!("{COMPACT}{joined}").into())
     }
 
-    /// Reads what [`RecoveryShare::to_text`] or [`RecoveryShare::to_compact`] wrote, among other lines, in any case, with
-    /// spaces where people put them.
+    /// Reads what [`RecoveryShare::to_text`] or [`RecoveryShare::to_compact`] wrote, among other
+    /// lines, in any case, with spaces where people put them.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let alphabet = alphabet()?;
         let mut lines: [Option<Vec<u8>>; BYTES / LINE_BYTES] = Default::default();
         let chars = LINE_BYTES * 8 / 5 + 2;
         let mut take = |number: usize, text: &str| -> Result<(), Error> {
-            let bad = || Error::Share(format!("line {number} of the share has a mistake in it; compare it with the paper, character by character"));
+            let bad = || {
+                Error::Share(format!(
+                    "line {number} of the share has a mistake in it; compare it with the paper, \
+                     character by character"
+                ))
+            };
             let (body, check) = text.split_at(chars - 2);
             let bytes = alphabet.decode(body.as_bytes()).map_err(|_| bad())?;
             let normal = |t: &str| t.to_uppercase().replace('O', "0").replace(['I', 'L'], "1");
@@ -157,28 +191,42 @@ impl RecoveryShare {
         };
         for line in text.lines() {
             let line = line.trim();
-            if let Some(all) = line.strip_prefix(COMPACT).filter(|a| a.len() == chars * BYTES / LINE_BYTES && a.is_ascii()) {
+            if let Some(all) = line
+                .strip_prefix(COMPACT)
+                .filter(|a| a.len() == chars * BYTES / LINE_BYTES && a.is_ascii())
+            {
                 for n in 0..BYTES / LINE_BYTES {
                     take(n + 1, &all[n * chars..(n + 1) * chars])?;
                 }
                 continue;
             }
             let Some((number, rest)) = line.split_once(char::is_whitespace) else { continue };
-            let Some(number) = number.parse::<usize>().ok().filter(|n| (1..=BYTES / LINE_BYTES).contains(n)) else { continue };
+            let Some(number) =
+                number.parse::<usize>().ok().filter(|n| (1..=BYTES / LINE_BYTES).contains(n))
+            else {
+                continue;
+            };
             let rest: String = rest.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
             if rest.is_ascii() && rest.len() == chars {
                 take(number, &rest)?;
             } else if rest.is_ascii() && rest.chars().all(|c| c.is_ascii_alphanumeric()) {
-                return Err(Error::Share(format!("line {number} of the share has {} characters, {chars} are needed", rest.len())));
+                return Err(Error::Share(format!(
+                    "line {number} of the share has {} characters, {chars} are needed",
+                    rest.len()
+                )));
             }
         }
         let mut bytes = Box::new([0; BYTES]);
         for (n, line) in lines.iter().enumerate() {
-            let line = line.as_ref().ok_or_else(|| Error::Share(format!("line {} of the share is missing", n + 1)))?;
+            let line = line
+                .as_ref()
+                .ok_or_else(|| Error::Share(format!("line {} of the share is missing", n + 1)))?;
             bytes[n * LINE_BYTES..(n + 1) * LINE_BYTES].copy_from_slice(line);
         }
         if bytes[0] != VERSION || bytes[15] == 0 || bytes[1] < 2 {
-            return Err(Error::Share("this is no recovery share that this program knows".to_owned()));
+            return Err(Error::Share(
+                "this is no recovery share that this program knows".to_owned(),
+            ));
         }
         Ok(Self { bytes: SecretBox::new(bytes) })
     }
@@ -195,7 +243,8 @@ mod tests {
     }
 
     fn opens(key: &MasterKey, texts: &[&String]) -> bool {
-        let shares: Vec<RecoveryShare> = texts.iter().map(|t| RecoveryShare::parse(t).unwrap()).collect();
+        let shares: Vec<RecoveryShare> =
+            texts.iter().map(|t| RecoveryShare::parse(t).unwrap()).collect();
         let sealed = key.encrypt(b"school").unwrap();
         join_shares(&shares).is_ok_and(|k| k.decrypt(&sealed).as_deref() == Some(b"school"))
     }
@@ -241,12 +290,21 @@ mod tests {
     #[test]
     fn what_people_do_to_text_does_no_harm() {
         let (key, texts) = parts(2, 2);
-        let a = format!("Recovery share\n<pre>\n{}</pre>\n", texts[0].to_lowercase().replace("  ", " "));
+        let a = format!(
+            "Recovery share\n<pre>\n{}</pre>\n",
+            texts[0].to_lowercase().replace("  ", " ")
+        );
         let b = texts[1].replace('0', "O").replace('1', "l");
         // The number at the front of a line stays a number.
-        let b: String = b.lines().enumerate().map(|(n, l)| format!("{}{}\n", n + 1, &l[1..])).collect();
+        let b: String =
+            b.lines().enumerate().map(|(n, l)| format!("{}{}\n", n + 1, &l[1..])).collect();
         assert!(opens(&key, &[&a, &b]));
-        let compact = RecoveryShare::parse(&texts[0]).unwrap().to_compact().unwrap().expose_secret().to_owned();
+        let compact = RecoveryShare::parse(&texts[0])
+            .unwrap()
+            .to_compact()
+            .unwrap()
+            .expose_secret()
+            .to_owned();
         assert!(opens(&key, &[&compact, &texts[1]]));
     }
 

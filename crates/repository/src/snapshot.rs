@@ -9,7 +9,8 @@ pub const TAG_COMPLETE: &str = "complete";
 pub const TAG_DEGRADED: &str = "degraded";
 /// Tag of a snapshot without a high alarm. Set at commit, never moved.
 pub const TAG_CLEAN: &str = "clean";
-/// Tag of a snapshot that was made for the tenant's configuration; it carries the data of the one before it along.
+/// Tag of a snapshot that was made for the tenant's configuration; it carries the data of the one
+/// before it along.
 pub const TAG_CONFIGURATION: &str = "configuration";
 /// Tag of a snapshot from which a repair left out what no copy has any more.
 pub const TAG_REPAIRED: &str = "repaired";

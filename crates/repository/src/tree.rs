@@ -1,4 +1,5 @@
-//! Directories. The JSON is byte for byte what restic writes, so that its own tools can rewrite a tree without loss.
+//! Directories. The JSON is byte for byte what restic writes, so that its own tools can rewrite a
+//! tree without loss.
 
 use crate::{Error, Id};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -9,9 +10,11 @@ use unicode_general_category::{GeneralCategory as C, get_general_category};
 
 /// The extended attribute that holds our record of an item.
 pub const FACTS_ATTRIBUTE: &str = "user.strongroom";
-/// The extended attribute that marks a shard: a directory that only holds a part of the entries of the one above it.
+/// The extended attribute that marks a shard: a directory that only holds a part of the entries of
+/// the one above it.
 pub(crate) const SHARD_ATTRIBUTE: &str = "user.strongroom.shard";
-/// Entries of a directory above which it is stored in shards: one entry more then costs a small tree, not a large one.
+/// Entries of a directory above which it is stored in shards: one entry more then costs a small
+/// tree, not a large one.
 pub(crate) const SHARD_ABOVE: usize = 5_000;
 
 /// File or directory; other kinds of a foreign repository are kept as they are named.
@@ -48,20 +51,38 @@ pub struct Node {
     pub(crate) shard: bool,
 }
 
-/// The shard that holds an entry: 256 of them, by the hash of the name, so that a name's shard never depends on others.
+/// The shard that holds an entry: 256 of them, by the hash of the name, so that a name's shard
+/// never depends on others.
 pub(crate) fn shard_of(name: &str) -> String {
     format!("~{:02x}", Id::of(name.as_bytes()).0[0])
 }
 
 impl Node {
     /// A file.
-    pub fn file(name: impl Into<String>, content: Vec<Id>, size_bytes: u64, modified: jiff::Timestamp) -> Self {
-        Self { name: name.into(), kind: NodeKind::File { content, size_bytes }, modified, facts: None, shard: false }
+    pub fn file(
+        name: impl Into<String>,
+        content: Vec<Id>,
+        size_bytes: u64,
+        modified: jiff::Timestamp,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            kind: NodeKind::File { content, size_bytes },
+            modified,
+            facts: None,
+            shard: false,
+        }
     }
 
     /// A directory.
     pub fn dir(name: impl Into<String>, subtree: Id, modified: jiff::Timestamp) -> Self {
-        Self { name: name.into(), kind: NodeKind::Dir { subtree }, modified, facts: None, shard: false }
+        Self {
+            name: name.into(),
+            kind: NodeKind::Dir { subtree },
+            modified,
+            facts: None,
+            shard: false,
+        }
     }
 
     /// A part of a directory.
@@ -71,12 +92,20 @@ impl Node {
 
     /// The record of the item, read; a foreign or newer record is an error.
     pub fn facts(&self) -> Result<Option<Facts>, Error> {
-        self.facts.as_deref().map(|b| Facts::from_bytes(b).map_err(|e| Error::damaged(format!("the record of {}", self.name), e))).transpose()
+        self.facts
+            .as_deref()
+            .map(|b| {
+                Facts::from_bytes(b)
+                    .map_err(|e| Error::damaged(format!("the record of {}", self.name), e))
+            })
+            .transpose()
     }
 
     /// Sets the record of the item.
     pub fn set_facts(&mut self, facts: &Facts) -> Result<(), Error> {
-        let bytes = facts.to_bytes().map_err(|e| Error::damaged(format!("the record of {}", self.name), e))?;
+        let bytes = facts
+            .to_bytes()
+            .map_err(|e| Error::damaged(format!("the record of {}", self.name), e))?;
         self.facts = Some(bytes);
         Ok(())
     }
@@ -128,7 +157,10 @@ fn encode_node(out: &mut String, node: &Node) {
     out.push_str(",\"type\":");
     json_string(out, kind);
     // Writing to a String cannot fail.
-    let _ = write!(out, ",\"mode\":{mode},\"mtime\":\"{time}\",\"atime\":\"{time}\",\"ctime\":\"{time}\",\"uid\":0,\"gid\":0");
+    let _ = write!(
+        out,
+        ",\"mode\":{mode},\"mtime\":\"{time}\",\"atime\":\"{time}\",\"ctime\":\"{time}\",\"uid\":0,\"gid\":0"
+    );
     if let NodeKind::File { size_bytes, .. } = &node.kind {
         if *size_bytes > 0 {
             let _ = write!(out, ",\"size\":{size_bytes}");
@@ -136,10 +168,17 @@ fn encode_node(out: &mut String, node: &Node) {
         out.push_str(",\"links\":1");
     }
     if let Some(facts) = &node.facts {
-        let _ = write!(out, ",\"extended_attributes\":[{{\"name\":\"{FACTS_ATTRIBUTE}\",\"value\":\"{}\"}}]", BASE64.encode(facts));
+        let _ = write!(
+            out,
+            ",\"extended_attributes\":[{{\"name\":\"{FACTS_ATTRIBUTE}\",\"value\":\"{}\"}}]",
+            BASE64.encode(facts)
+        );
     }
     if node.shard {
-        let _ = write!(out, ",\"extended_attributes\":[{{\"name\":\"{SHARD_ATTRIBUTE}\",\"value\":\"MQ==\"}}]");
+        let _ = write!(
+            out,
+            ",\"extended_attributes\":[{{\"name\":\"{SHARD_ATTRIBUTE}\",\"value\":\"MQ==\"}}]"
+        );
     }
     match &node.kind {
         NodeKind::File { content, .. } => {
@@ -184,7 +223,14 @@ fn go_quote(name: &str) -> String {
                 let code = c as u32;
                 let hidden = matches!(
                     get_general_category(c),
-                    C::Control | C::Format | C::LineSeparator | C::ParagraphSeparator | C::SpaceSeparator | C::PrivateUse | C::Surrogate | C::Unassigned
+                    C::Control
+                        | C::Format
+                        | C::LineSeparator
+                        | C::ParagraphSeparator
+                        | C::SpaceSeparator
+                        | C::PrivateUse
+                        | C::Surrogate
+                        | C::Unassigned
                 );
                 let _ = match (hidden, code) {
                     (false, _) => {
@@ -208,7 +254,8 @@ fn go_unquote(text: &str) -> Option<String> {
     }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.chars();
-    let push = |out: &mut Vec<u8>, c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    let push =
+        |out: &mut Vec<u8>, c: char| out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     while let Some(c) = rest.next() {
         if c != '\\' {
             push(&mut out, c);
@@ -323,9 +370,15 @@ pub(crate) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<Node>, Error> {
     let raw: RawTree = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
     let mut nodes = Vec::new();
     for r in raw.nodes.unwrap_or_default() {
-        let name = go_unquote(&r.name.0).ok_or_else(|| bad(format!("the name {:?} is not readable", r.name.0)))?;
+        let name = go_unquote(&r.name.0)
+            .ok_or_else(|| bad(format!("the name {:?} is not readable", r.name.0)))?;
         // A name that leaves its directory is an attack on whoever restores.
-        if name.is_empty() || name == "." || name == ".." || name.contains('/') || name.contains('\0') {
+        if name.is_empty()
+            || name == "."
+            || name == ".."
+            || name.contains('/')
+            || name.contains('\0')
+        {
             return Err(bad(format!("{name:?} is no name")));
         }
         let attributes = r.extended_attributes.unwrap_or_default();
@@ -337,12 +390,15 @@ pub(crate) fn decode(id: &Id, bytes: &[u8]) -> Result<Vec<Node>, Error> {
             .map(|v| BASE64.decode(v.0.as_bytes()).map_err(|e| bad(e.to_string())))
             .transpose()?;
         let kind = match (r.kind.0.as_ref(), r.subtree) {
-            ("file", _) => NodeKind::File { content: r.content.unwrap_or_default(), size_bytes: r.size },
+            ("file", _) => {
+                NodeKind::File { content: r.content.unwrap_or_default(), size_bytes: r.size }
+            }
             ("dir", Some(subtree)) => NodeKind::Dir { subtree },
             ("dir", None) => return Err(bad(format!("the directory {name:?} has no tree"))),
             (other, _) => NodeKind::Other(other.to_owned()),
         };
-        let modified = r.mtime.and_then(|t| t.0.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let modified =
+            r.mtime.and_then(|t| t.0.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let shard = marked && facts.is_none() && matches!(kind, NodeKind::Dir { .. });
         nodes.push(Node { name, kind, modified, facts, shard });
     }
@@ -371,7 +427,15 @@ mod tests {
 
     #[test]
     fn names_survive_quoting() {
-        for name in ["plain", "back\\slash", "tab\tbell\x07", "zero\u{200b}width", "emoji 🏫", "\u{e000}", "del\x7f"] {
+        for name in [
+            "plain",
+            "back\\slash",
+            "tab\tbell\x07",
+            "zero\u{200b}width",
+            "emoji 🏫",
+            "\u{e000}",
+            "del\x7f",
+        ] {
             assert_eq!(go_unquote(&go_quote(name)).as_deref(), Some(name));
         }
     }

@@ -29,9 +29,14 @@ pub enum Change {
 }
 
 impl Repository {
-    /// Visits every node below `root`, parents before children, in the order of names; those of a very large directory in the
-    /// order of its shards.
-    pub fn walk(&self, root: &Id, base: &str, visit: &mut dyn FnMut(&str, &Node) -> Result<Visit, Error>) -> Result<(), Error> {
+    /// Visits every node below `root`, parents before children, in the order of names; those of a
+    /// very large directory in the order of its shards.
+    pub fn walk(
+        &self,
+        root: &Id,
+        base: &str,
+        visit: &mut dyn FnMut(&str, &Node) -> Result<Visit, Error>,
+    ) -> Result<(), Error> {
         for node in self.read_stored(root)? {
             if let (NodeKind::Dir { subtree }, true) = (&node.kind, node.shard) {
                 self.walk(subtree, base, visit)?;
@@ -46,15 +51,23 @@ impl Repository {
         Ok(())
     }
 
-    /// Reports what differs below two roots. Equal subtrees are not even read, so the cost follows the difference.
-    pub fn diff(&self, old: Option<&Id>, new: Option<&Id>, base: &str, report: &mut dyn FnMut(&str, Change) -> Result<(), Error>) -> Result<(), Error> {
+    /// Reports what differs below two roots. Equal subtrees are not even read, so the cost follows
+    /// the difference.
+    pub fn diff(
+        &self,
+        old: Option<&Id>,
+        new: Option<&Id>,
+        base: &str,
+        report: &mut dyn FnMut(&str, Change) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         if old == new {
             return Ok(());
         }
         let read = |id: Option<&Id>| id.map_or_else(|| Ok(Vec::new()), |id| self.read_stored(id));
         let (mut left, mut right) = (read(old)?, read(new)?);
         let in_shards = |nodes: &[Node]| nodes.iter().any(|n| n.shard);
-        // Where only one side is in shards, what they hold is compared; where both are, shard with shard.
+        // Where only one side is in shards, what they hold is compared; where both are, shard with
+        // shard.
         let whole = |nodes: Vec<Node>, id: Option<&Id>| match (in_shards(&nodes), id) {
             (true, Some(id)) => self.read_tree(id),
             _ => Ok(nodes),
@@ -62,7 +75,8 @@ impl Repository {
         if in_shards(&left) != in_shards(&right) {
             (left, right) = (whole(left, old)?, whole(right, new)?);
         }
-        let mut before: BTreeMap<String, Node> = left.into_iter().map(|n| (n.name.clone(), n)).collect();
+        let mut before: BTreeMap<String, Node> =
+            left.into_iter().map(|n| (n.name.clone(), n)).collect();
         for node in right {
             if node.shard {
                 let old_tree = before.remove(&node.name).as_ref().and_then(subtree);

@@ -1,7 +1,9 @@
-//! Writing: blobs are put from any thread, packs fill up, the index follows the packs, the snapshot comes last.
+//! Writing: blobs are put from any thread, packs fill up, the index follows the packs, the snapshot
+//! comes last.
 //!
-//! Invariants (law 3): a pack is durable before an index file names it; an index file is durable before the local
-//! database believes it and before a snapshot needs it. After one failed write nothing more is committed.
+//! Invariants (law 3): a pack is durable before an index file names it; an index file is durable
+//! before the local database believes it and before a snapshot needs it. After one failed write
+//! nothing more is committed.
 
 use crate::{
     BlobKind, Cut, Error, Id, Repository, Snapshot,
@@ -48,8 +50,8 @@ pub(crate) struct WriterState {
     data: Mutex<PackBuilder>,
     trees: Mutex<PackBuilder>,
     unindexed: Mutex<Vec<IndexPack>>,
-    /// Held for reading while a blob is on its way into a pack, for writing by whoever pushes packs out: a flush waits
-    /// for every blob that anybody was told is known.
+    /// Held for reading while a blob is on its way into a pack, for writing by whoever pushes packs
+    /// out: a flush waits for every blob that anybody was told is known.
     gate: RwLock<()>,
     failure: Mutex<Option<String>>,
     counts: Counts,
@@ -95,7 +97,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 thread_local! {
-    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const {
+        RefCell::new(None) };
 }
 
 fn compress(bytes: &[u8]) -> Result<Vec<u8>, Error> {
@@ -103,7 +106,8 @@ fn compress(bytes: &[u8]) -> Result<Vec<u8>, Error> {
         let compressor = match slot {
             Some(c) => c,
             None => {
-                let new = zstd::bulk::Compressor::new(ZSTD_LEVEL).map_err(|e| Error::damaged("the compressor", e))?;
+                let new = zstd::bulk::Compressor::new(ZSTD_LEVEL)
+                    .map_err(|e| Error::damaged("the compressor", e))?;
                 slot.insert(new)
             }
         };
@@ -119,14 +123,20 @@ impl WriterState {
         }
     }
 
-    pub(crate) fn locate(&self, repo: &Repository, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
+    pub(crate) fn locate(
+        &self,
+        repo: &Repository,
+        kind: BlobKind,
+        id: &Id,
+    ) -> Result<Option<Location>, Error> {
         let state = || lock(&self.pending).get(&(kind, *id)).copied();
         match state() {
             None => return Ok(None),
             Some(Pending::Packed(at)) => return Ok(Some(at)),
             Some(Pending::Packing) => {}
         }
-        // Rare: what was just written is read again. Whoever is still packing is waited for, then its pack is pushed out.
+        // Rare: what was just written is read again. Whoever is still packing is waited for, then
+        // its pack is pushed out.
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(state(), Some(Pending::Packing)) {
             let builder = std::mem::take(&mut *lock(self.builder(kind)));
@@ -193,7 +203,8 @@ impl Repository {
     }
 
     fn pack_blob(&self, kind: BlobKind, id: Id, bytes: &[u8]) -> Result<(), Error> {
-        let plain_length = u32::try_from(bytes.len()).map_err(|_| Error::Unsupported("a blob of over 4 GiB cannot be stored".to_owned()))?;
+        let plain_length = u32::try_from(bytes.len())
+            .map_err(|_| Error::Unsupported("a blob of over 4 GiB cannot be stored".to_owned()))?;
         // An empty blob does not compress; restic stores it plain too.
         let sealed = match plain_length {
             0 => self.key.encrypt(bytes)?,
@@ -229,7 +240,8 @@ impl Repository {
             pending.insert((blob.kind, blob.id), Pending::Packed(Location { pack, blob: *blob }));
         }
         drop(pending);
-        let entry = IndexPack { id: pack, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None };
+        let entry =
+            IndexPack { id: pack, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None };
         lock(&self.writer.unindexed).push(entry);
         Ok(())
     }
@@ -289,20 +301,32 @@ impl Repository {
     pub(crate) fn put_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id, Error> {
         // What no reader unpacks is not written.
         if json.len() > UNPACKED_BYTES_MAX {
-            return Err(Error::Unsupported(format!("{} of {} bytes cannot be stored; {UNPACKED_BYTES_MAX} is the most", kind.as_str(), json.len())));
+            return Err(Error::Unsupported(format!(
+                "{} of {} bytes cannot be stored; {UNPACKED_BYTES_MAX} is the most",
+                kind.as_str(),
+                json.len()
+            )));
         }
         let mut plain = vec![2];
-        zstd::stream::copy_encode(json, &mut plain, ZSTD_LEVEL).map_err(|e| Error::damaged("a new object", e))?;
+        zstd::stream::copy_encode(json, &mut plain, ZSTD_LEVEL)
+            .map_err(|e| Error::damaged("a new object", e))?;
         self.put_object(kind, &self.key.encrypt(&plain)?)
     }
 
     /// Writes a snapshot, after everything that it needs.
     pub fn commit(&self, snapshot: &Snapshot) -> Result<Id, Error> {
         self.flush()?;
-        // What this run found known must still be there: a prune beside it, whose lock nobody saw, would have replaced the index.
-        let listed: BTreeSet<String> = self.store.list(Kind::Index)?.into_iter().map(|e| e.name).collect();
-        if let Some(gone) = self.index.loaded().iter().map(Id::to_string).find(|id| !listed.contains(id)) {
-            let why = format!("index {gone:.8}, on which this run built, is gone: somebody pruned meanwhile; nothing is committed, run again");
+        // What this run found known must still be there: a prune beside it, whose lock nobody saw,
+        // would have replaced the index.
+        let listed: BTreeSet<String> =
+            self.store.list(Kind::Index)?.into_iter().map(|e| e.name).collect();
+        if let Some(gone) =
+            self.index.loaded().iter().map(Id::to_string).find(|id| !listed.contains(id))
+        {
+            let why = format!(
+                "index {gone:.8}, on which this run built, is gone: somebody pruned meanwhile; \
+                 nothing is committed, run again"
+            );
             return self.guard(Err(Error::Poisoned(why)));
         }
         let json = serde_json::to_vec(snapshot).map_err(|e| Error::damaged("a new snapshot", e))?;
@@ -332,7 +356,13 @@ impl Repository {
 
     /// Stores content that arrives piece by piece, with flat memory.
     pub fn stream(&self) -> ContentStream<'_> {
-        ContentStream { repo: self, buffer: Vec::new(), content: Vec::new(), size_bytes: 0, hash: Sha256::new() }
+        ContentStream {
+            repo: self,
+            buffer: Vec::new(),
+            content: Vec::new(),
+            size_bytes: 0,
+            hash: Sha256::new(),
+        }
     }
 }
 

@@ -52,7 +52,8 @@ fn files(seed: u64) -> Files {
             })
             .collect::<Vec<u8>>()
     };
-    let mut out: Files = (0..4).map(|k| (format!("drives/ann/f{k}"), noise(seed / 2 * 10 + k, 20_000))).collect();
+    let mut out: Files =
+        (0..4).map(|k| (format!("drives/ann/f{k}"), noise(seed / 2 * 10 + k, 20_000))).collect();
     out.push((format!("drives/ann/own{seed}"), noise(100 + seed, 50_000)));
     out.push((format!("mail/ann/Inbox/2026-03-0{}/m.eml", seed + 1), noise(200 + seed % 3, 3000)));
     out
@@ -95,7 +96,8 @@ impl World {
 }
 
 fn key() -> strongroom_repository::MasterKey {
-    thread_local!(static KEY: std::cell::OnceCell<strongroom_repository::MasterKey> = const { std::cell::OnceCell::new() });
+    thread_local!(static KEY: std::cell::OnceCell<strongroom_repository::MasterKey> = const {
+        std::cell::OnceCell::new() });
     KEY.with(|k| {
         k.get_or_init(|| {
             let cache = tempfile::tempdir().unwrap();
@@ -153,10 +155,14 @@ fn run(steps: Vec<Step>) -> World {
             }
             Step::Prune { grace, die } => {
                 let repo = w.open(&w.cache()).unwrap();
-                let options = PruneOptions { unused_percent_max: 0, grace_s: if *grace { 86_400 } else { 0 } };
+                let options = PruneOptions {
+                    unused_percent_max: 0,
+                    grace_s: if *grace { 86_400 } else { 0 },
+                };
                 let plan = repo.plan_prune(options, w.now()).unwrap();
                 let mut lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
-                // Whoever read before an immediate prune, or before the one in which what it knows fell due, is on its own.
+                // Whoever read before an immediate prune, or before the one in which what it knows
+                // fell due, is on its own.
                 for (_, _, promised) in &mut w.readers {
                     *promised &= *grace && plan.packs_due == 0;
                 }
@@ -174,7 +180,11 @@ fn run(steps: Vec<Step>) -> World {
         assert!(problems.is_empty(), "after {step:?}: {problems:?}");
         for (reader, known, _) in w.readers.iter().filter(|r| r.2) {
             for (id, snapshot, files) in w.model.iter().filter(|(id, ..)| known.contains(id)) {
-                assert_eq!(contents(reader, snapshot).len(), files.len(), "a reader from before finds {id}");
+                assert_eq!(
+                    contents(reader, snapshot).len(),
+                    files.len(),
+                    "a reader from before finds {id}"
+                );
             }
         }
     }
@@ -202,7 +212,8 @@ fn revive(store: &Memory, seed: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200,
+        ..ProptestConfig::default() })]
     #[test]
     fn whatever_is_done_in_whatever_order_committed_snapshots_stay_whole(steps in prop::collection::vec(step(), 1..14)) {
         run(steps);
@@ -210,10 +221,12 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20,
+        ..ProptestConfig::default() })]
     #[test]
     #[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
-    fn stock_clients_accept_what_is_left_whatever_was_done(steps in prop::collection::vec(step(), 1..14)) {
+    fn stock_clients_accept_what_is_left_whatever_was_done(steps in prop::collection::vec(step(),
+        1..14)) {
         let w = run(steps);
         w.open(&w.cache()).unwrap().add_key(&password(), "stock", now()).unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -264,7 +277,8 @@ fn nothing_is_deleted_when_somebody_removed_the_lock() {
     assert!(repo.check(true, &|_, _| {}).unwrap().problems.is_empty());
 }
 
-/// A snapshot comes back whose data an earlier prune marked: by a writer whose lock nobody saw, or from another copy.
+/// A snapshot comes back whose data an earlier prune marked: by a writer whose lock nobody saw, or
+/// from another copy.
 #[test]
 fn what_is_marked_and_needed_after_all_is_taken_back() {
     for by_repair in [false, true] {
@@ -321,21 +335,41 @@ fn a_lock_of_a_living_process_holds_whatever_cache_is_used() {
     let w = world();
     let repo = w.open(&w.cache()).unwrap();
     let put = |host: &str, pid: u32| {
-        let json = format!("{{\"time\":\"{}\",\"exclusive\":false,\"hostname\":\"{host}\",\"username\":\"strongroom\",\"pid\":{pid}}}", now());
+        let json = format!(
+            "{{\"time\":\"{}\",\"exclusive\":false,\"hostname\":\"{host}\",\"username\":\"strongroom\",\"pid\":{pid}}}",
+            now()
+        );
         let sealed = repo.key().encrypt(json.as_bytes()).unwrap();
-        let key = strongroom_objects::Key::new(Kind::Locks, &strongroom_objects::hash_name(&sealed)).unwrap();
+        let key =
+            strongroom_objects::Key::new(Kind::Locks, &strongroom_objects::hash_name(&sealed))
+                .unwrap();
         w.store.put(&key, &sealed).unwrap();
         key
     };
     for (host, pid) in [("test", 1), ("elsewhere", 999_999_999)] {
         let lock = put(host, pid);
-        assert!(matches!(repo.lock_alone(&w.caches.path().join("1"), now()), Err(Error::Locked { .. } | Error::Cache(_))), "{host} {pid}");
+        assert!(
+            matches!(
+                repo.lock_alone(&w.caches.path().join("1"), now()),
+                Err(Error::Locked { .. } | Error::Cache(_))
+            ),
+            "{host} {pid}"
+        );
         std::fs::create_dir_all(w.caches.path().join("other")).unwrap();
-        assert!(matches!(repo.lock_for_writing(&w.caches.path().join("other"), now()), Err(Error::Locked { .. })), "{host} {pid}");
+        assert!(
+            matches!(
+                repo.lock_for_writing(&w.caches.path().join("other"), now()),
+                Err(Error::Locked { .. })
+            ),
+            "{host} {pid}"
+        );
         w.store.remove(&lock).unwrap();
     }
     put("test", 999_999_999);
-    assert!(repo.lock_for_writing(&w.caches.path().join("other"), now()).is_ok(), "a dead one's lock is cleared");
+    assert!(
+        repo.lock_for_writing(&w.caches.path().join("other"), now()).is_ok(),
+        "a dead one's lock is cleared"
+    );
 }
 
 #[test]
@@ -368,7 +402,13 @@ fn a_reader_from_before_a_prune_without_grace_finds_what_was_moved() {
     let (first, _) = back_up(&repo, None, &files(1)).unwrap();
     // Part of what the first one stored.
     let (second, kept) = back_up(&repo, None, &files(1)[..2]).unwrap();
-    let reader = Repository::with_key(store.clone(), repo.key().clone(), &caches.path().join("reader"), who()).unwrap();
+    let reader = Repository::with_key(
+        store.clone(),
+        repo.key().clone(),
+        &caches.path().join("reader"),
+        who(),
+    )
+    .unwrap();
     for (id, _) in repo.snapshots().unwrap().into_iter().filter(|(id, _)| *id != second) {
         repo.forget(&id).unwrap();
     }
@@ -378,7 +418,10 @@ fn a_reader_from_before_a_prune_without_grace_finds_what_was_moved() {
     let mut lock = repo.lock_alone(&caches.path().join("writer"), now()).unwrap();
     repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap();
     lock.release().unwrap();
-    assert!(store.list(Kind::Data).unwrap().iter().any(|e| !before.contains(&e.name)), "something was moved");
+    assert!(
+        store.list(Kind::Data).unwrap().iter().any(|e| !before.contains(&e.name)),
+        "something was moved"
+    );
     let mut got = contents(&reader, &kept);
     got.sort();
     let mut want = files(1)[..2].to_vec();

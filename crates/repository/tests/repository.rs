@@ -4,7 +4,9 @@ mod common;
 use common::*;
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
-use strongroom_repository::{BlobKind, Change, Cut, Error, Id, Node, NodeKind, Repository, TreeEditor, Visit, cut};
+use strongroom_repository::{
+    BlobKind, Change, Cut, Error, Id, Node, NodeKind, Repository, TreeEditor, Visit, cut,
+};
 
 #[test]
 fn what_goes_in_comes_out_and_the_same_attachment_is_stored_once() {
@@ -44,8 +46,14 @@ fn no_change_writes_one_object_and_one_new_message_five_at_most() {
     repo.commit(&snapshot).unwrap();
     assert_eq!(repo.written().objects - before, 1);
 
-    let stored = repo.put_content(b"Subject: new\r\n\r\nhello", strongroom_repository::Cut::Mime).unwrap();
-    editor.put(&["mail", "pupil1", "Inbox", "2026-03-09"], Node::file("new.eml", stored.content, stored.size_bytes, now())).unwrap();
+    let stored =
+        repo.put_content(b"Subject: new\r\n\r\nhello", strongroom_repository::Cut::Mime).unwrap();
+    editor
+        .put(
+            &["mail", "pupil1", "Inbox", "2026-03-09"],
+            Node::file("new.eml", stored.content, stored.size_bytes, now()),
+        )
+        .unwrap();
     snapshot.tree = editor.write().unwrap();
     repo.commit(&snapshot).unwrap();
     assert!(repo.written().objects - before - 1 <= 5);
@@ -74,7 +82,10 @@ fn wrong_password_missing_repository_and_second_init_have_their_own_errors() {
     assert!(matches!(open(PASSWORD), Err(Error::NoRepository(_))));
     init(store.clone(), cache.path());
     assert!(matches!(open("wrong"), Err(Error::WrongKey { keys: 1, .. })));
-    assert!(matches!(Repository::init(store.clone(), &password(), cache.path(), who(), now()), Err(Error::Exists(_))));
+    assert!(matches!(
+        Repository::init(store.clone(), &password(), cache.path(), who(), now()),
+        Err(Error::Exists(_))
+    ));
     assert!(open(PASSWORD).is_ok());
 }
 
@@ -96,8 +107,8 @@ fn a_second_writer_is_refused_and_a_dead_ones_lock_is_cleared() {
     assert!(store.list(Kind::Locks).unwrap().is_empty());
 }
 
-/// Four threads store the same new blob and flush: whoever was told that it is known may rely on it after the own flush,
-/// though another thread still packs it.
+/// Four threads store the same new blob and flush: whoever was told that it is known may rely on it
+/// after the own flush, though another thread still packs it.
 #[test]
 fn a_flush_waits_for_blobs_that_others_are_still_packing() {
     let cache = tempfile::tempdir().unwrap();
@@ -114,13 +125,24 @@ fn a_flush_waits_for_blobs_that_others_are_still_packing() {
         let start = std::sync::Barrier::new(4);
         std::thread::scope(|s| {
             for thread in 0..4 {
-                let (repo, store, blob, start, cache) = (&repo, &store, &blob, &start, cache.path());
+                let (repo, store, blob, start, cache) =
+                    (&repo, &store, &blob, &start, cache.path());
                 s.spawn(move || {
                     start.wait();
                     let id = repo.put_blob(BlobKind::Data, blob).unwrap();
                     repo.flush().unwrap();
-                    let fresh = Repository::with_key(store.clone(), repo.key().clone(), &cache.join(thread.to_string()), who()).unwrap();
-                    assert_eq!(&fresh.read_blob(BlobKind::Data, &id).unwrap(), blob, "round {round}");
+                    let fresh = Repository::with_key(
+                        store.clone(),
+                        repo.key().clone(),
+                        &cache.join(thread.to_string()),
+                        who(),
+                    )
+                    .unwrap();
+                    assert_eq!(
+                        &fresh.read_blob(BlobKind::Data, &id).unwrap(),
+                        blob,
+                        "round {round}"
+                    );
                 });
             }
         });
@@ -211,7 +233,9 @@ fn a_crash_at_any_write_loses_nothing_that_was_committed() {
                     _ => n >> 63 == 1,
                 }
             });
-            let repo = Arc::new(Repository::open(store.clone(), &password(), cache.path(), who()).unwrap());
+            let repo = Arc::new(
+                Repository::open(store.clone(), &password(), cache.path(), who()).unwrap(),
+            );
             let mut got = contents(&repo, &first.1);
             got.sort();
             let mut want = files.clone();
@@ -248,12 +272,17 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     let old = tree.write_and_shed().unwrap();
     repo.flush().unwrap();
     let all = |root: &Id| {
-        let NodeKind::Dir { subtree } = repo.node_at(root, "/drive/big").unwrap().kind else { panic!("no folder") };
+        let NodeKind::Dir { subtree } = repo.node_at(root, "/drive/big").unwrap().kind else {
+            panic!("no folder")
+        };
         repo.read_tree(&subtree).unwrap().into_iter().map(|n| n.name).collect::<Vec<_>>()
     };
     assert!(all(&old).into_iter().eq(model.iter().cloned()), "one folder, by name");
     assert_eq!(repo.node_at(&old, "/drive/big/file 777").unwrap().name, "file 777");
-    assert!(matches!(repo.node_at(&old, "/drive/big/~00"), Err(Error::NoSuchPath(_))), "shards do not show");
+    assert!(
+        matches!(repo.node_at(&old, "/drive/big/~00"), Err(Error::NoSuchPath(_))),
+        "shards do not show"
+    );
 
     // One file more, one away, one renamed, each found again before and after it is written.
     let before = repo.written();
@@ -261,10 +290,16 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     tree.put(&["drive", "big"], empty_file("new")).unwrap();
     assert!(tree.remove(&["drive", "big", "file 5"]).unwrap());
     assert!(!tree.remove(&["drive", "big", "file 5"]).unwrap());
-    assert!(tree.rename(&["drive", "big", "file 6"], &["drive", "small", "file 6"], now()).unwrap());
+    assert!(
+        tree.rename(&["drive", "big", "file 6"], &["drive", "small", "file 6"], now()).unwrap()
+    );
     assert!(tree.rename(&["drive", "small", "one"], &["drive", "big", "one"], now()).unwrap());
     assert!(tree.get(&["drive", "big", "file 6"]).unwrap().is_none());
-    assert!(tree.loaded_nodes() < 2_000, "{} nodes were read for five changes", tree.loaded_nodes());
+    assert!(
+        tree.loaded_nodes() < 2_000,
+        "{} nodes were read for five changes",
+        tree.loaded_nodes()
+    );
     let new = tree.write_and_shed().unwrap();
     let bytes = repo.written().bytes_in - before.bytes_in;
     assert!(bytes < 250_000, "{bytes} bytes of trees for five changes");
@@ -281,7 +316,17 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     })
     .unwrap();
     changes.sort();
-    assert_eq!(changes, ["/drive/big/file 5", "/drive/big/file 6", "/drive/big/new", "/drive/big/one", "/drive/small/file 6", "/drive/small/one"]);
+    assert_eq!(
+        changes,
+        [
+            "/drive/big/file 5",
+            "/drive/big/file 6",
+            "/drive/big/new",
+            "/drive/big/one",
+            "/drive/small/file 6",
+            "/drive/small/one"
+        ]
+    );
     let mut walked = BTreeSet::new();
     repo.walk(&new, "", &mut |path, _| {
         walked.insert(path.to_owned());
@@ -291,7 +336,8 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     assert!(model.iter().all(|n| walked.contains(&format!("/drive/big/{n}"))));
     assert_eq!(walked.len(), model.len() + 4, "drive, big, small, and what is in small");
 
-    // What grew from plain to shards differs by what changed alone, and what is emptied is an empty folder.
+    // What grew from plain to shards differs by what changed alone, and what is emptied is an empty
+    // folder.
     let mut tree = TreeEditor::new(repo.clone(), None, now());
     for n in 0..5_000 {
         tree.put(&["d"], empty_file(&format!("{n}"))).unwrap();
@@ -311,7 +357,9 @@ fn a_large_folder_costs_a_small_tree_for_each_change_and_reads_as_one() {
     }
     assert!(tree.names(&["d"]).unwrap().is_empty());
     let emptied = tree.write_and_shed().unwrap();
-    let NodeKind::Dir { subtree } = repo.node_at(&emptied, "/d").unwrap().kind else { panic!("no folder") };
+    let NodeKind::Dir { subtree } = repo.node_at(&emptied, "/d").unwrap().kind else {
+        panic!("no folder")
+    };
     assert!(repo.read_tree(&subtree).unwrap().is_empty());
     tree.put(&["d"], empty_file("again")).unwrap();
     let again = tree.write().unwrap();

@@ -35,10 +35,14 @@ fn stock_clients_restore_a_large_folder_with_its_shards_as_folders() {
     let dir = tempfile::tempdir().unwrap();
     let repo_dir = dir.path().join("repo");
     let repo = init(Arc::new(LocalDir::new(&repo_dir)), &dir.path().join("cache"));
-    let files: Vec<(String, Vec<u8>)> = (0..6_000).map(|n| (format!("drives/ann/big/f{n}"), format!("{}", n % 100).into_bytes())).collect();
+    let files: Vec<(String, Vec<u8>)> = (0..6_000)
+        .map(|n| (format!("drives/ann/big/f{n}"), format!("{}", n % 100).into_bytes()))
+        .collect();
     let snapshot = back_up(&repo, None, &files).unwrap().0.to_string();
     stock_clients_accept(&repo_dir);
-    for (client, out) in [("restic", dir.path().join("out")), ("rustic", dir.path().join("out-rustic"))] {
+    for (client, out) in
+        [("restic", dir.path().join("out")), ("rustic", dir.path().join("out-rustic"))]
+    {
         let target = out.to_str().unwrap();
         match client {
             "restic" => restic(&repo_dir, &["restore", &snapshot, "--target", target]),
@@ -49,7 +53,11 @@ fn stock_clients_restore_a_large_folder_with_its_shards_as_folders() {
             assert!(shard.file_name().to_str().unwrap().starts_with('~'), "{client}");
             for file in std::fs::read_dir(shard.path()).unwrap().flatten() {
                 let n: u32 = file.file_name().to_str().unwrap()[1..].parse().unwrap();
-                assert_eq!(std::fs::read(file.path()).unwrap(), format!("{}", n % 100).into_bytes(), "{client}");
+                assert_eq!(
+                    std::fs::read(file.path()).unwrap(),
+                    format!("{}", n % 100).into_bytes(),
+                    "{client}"
+                );
                 found += 1;
             }
         }
@@ -71,11 +79,19 @@ fn restic_writes_next_to_us_and_both_read_the_result() {
     restic(&repo_dir, &["backup", extra.to_str().unwrap()]);
     stock_clients_accept(&repo_dir);
     drop(repo);
-    let repo = strongroom_repository::Repository::open(Arc::new(LocalDir::new(&repo_dir)), &password(), &dir.path().join("cache"), who()).unwrap();
+    let repo = strongroom_repository::Repository::open(
+        Arc::new(LocalDir::new(&repo_dir)),
+        &password(),
+        &dir.path().join("cache"),
+        who(),
+    )
+    .unwrap();
     let snapshots = repo.snapshots().unwrap();
     assert_eq!(snapshots.len(), 3);
     let foreign = &snapshots.last().unwrap().1;
-    assert!(contents(&repo, foreign).iter().any(|(p, c)| p.ends_with("a.txt") && c == b"from restic"));
+    assert!(
+        contents(&repo, foreign).iter().any(|(p, c)| p.ends_with("a.txt") && c == b"from restic")
+    );
     assert_eq!(contents(&repo, &snapshot).len(), school(1).len());
 }
 

@@ -41,9 +41,23 @@ pub struct Changes<'c, T> {
 const PAGES_MAX: usize = 200_000;
 
 impl<'c, T> Changes<'c, T> {
-    /// `full` says that the round began without a delta link, so that what it does not name is gone.
-    pub(crate) fn new(client: &'c Client, request: Request, full: bool, read: fn(Value) -> Event<T>) -> Self {
-        Self { client, request, read, ready: VecDeque::new(), full, ended: false, pages: HashSet::new() }
+    /// `full` says that the round began without a delta link, so that what it does not name is
+    /// gone.
+    pub(crate) fn new(
+        client: &'c Client,
+        request: Request,
+        full: bool,
+        read: fn(Value) -> Event<T>,
+    ) -> Self {
+        Self {
+            client,
+            request,
+            read,
+            ready: VecDeque::new(),
+            full,
+            ended: false,
+            pages: HashSet::new(),
+        }
     }
 
     /// Whether this round lists everything.
@@ -76,7 +90,10 @@ impl<'c, T> Changes<'c, T> {
                     self.request = self.request.clone().at(next);
                 }
                 (None, None) => {
-                    return Err(Error::new(ErrorKind::BadAnswer, "a delta page has neither a next link nor a delta link"));
+                    return Err(Error::new(
+                        ErrorKind::BadAnswer,
+                        "a delta page has neither a next link nor a delta link",
+                    ));
                 }
             }
         }

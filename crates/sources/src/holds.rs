@@ -1,4 +1,5 @@
-//! Holds that keep mail from being destroyed, as far as Graph v1.0 shows them: the hold status of eDiscovery custodians.
+//! Holds that keep mail from being destroyed, as far as Graph v1.0 shows them: the hold status of
+//! eDiscovery custodians.
 //!
 //! Litigation holds, holds without custodians and retention policies are invisible to Graph v1.0.
 
@@ -13,7 +14,8 @@ pub async fn applied(client: &Client) -> Result<Vec<String>, Error> {
         let Some(id) = case["id"].as_str() else { continue };
         let target = format!("{base}/{}/custodians", crate::escape(id));
         for person in client.list(&Request::get(Scope::Directory, target)).await? {
-            let held = person["holdStatus"].as_str().is_some_and(|s| s.eq_ignore_ascii_case("applied"));
+            let held =
+                person["holdStatus"].as_str().is_some_and(|s| s.eq_ignore_ascii_case("applied"));
             if let (true, Some(name)) = (held, person["email"].as_str()) {
                 names.push(name.to_owned());
             }

@@ -1,7 +1,8 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-/// Microsoft's quickXorHash, fed piece by piece: a 160-bit register into which each byte goes 11 bits further on;
-/// at the end the length goes into the last 64 bits. (Microsoft, "Code snippet: QuickXorHash algorithm".)
+/// Microsoft's quickXorHash, fed piece by piece: a 160-bit register into which each byte goes 11
+/// bits further on; at the end the length goes into the last 64 bits. (Microsoft, "Code snippet:
+/// QuickXorHash algorithm".)
 #[derive(Debug, Clone, Default)]
 pub struct QuickXor {
     register: [u8; 20],

@@ -28,13 +28,21 @@ fn read(v: Value) -> Event<User> {
     }
     match v["userPrincipalName"].as_str() {
         Some(name) if !id.0.is_empty() => Event::Item(User { id, name: name.to_owned() }),
-        _ => Event::Skipped { id, name: String::new(), cause: "the directory gave no user principal name".into() },
+        _ => Event::Skipped {
+            id,
+            name: String::new(),
+            cause: "the directory gave no user principal name".into(),
+        },
     }
 }
 
 /// One user by id or name, `None` when there is none.
 pub async fn find(client: &Client, id_or_name: &str) -> Result<Option<User>, crate::Error> {
-    let request = Request::get(Scope::Directory, format!("users/{}?$select=id,userPrincipalName", crate::escape(id_or_name))).cost(1);
+    let request = Request::get(
+        Scope::Directory,
+        format!("users/{}?$select=id,userPrincipalName", crate::escape(id_or_name)),
+    )
+    .cost(1);
     match client.json::<Value>(&request).await {
         Ok(v) => match read(v) {
             Event::Item(user) => Ok(Some(user)),

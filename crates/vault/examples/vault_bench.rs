@@ -1,5 +1,6 @@
-//! Replication of one repository into Ceph, by this program and by its peers: a fresh server for each run, whole processes, in
-//! one go. Then the renewal of every lock, and a pull that finds nothing. `cargo xtask bench vault` runs it.
+//! Replication of one repository into Ceph, by this program and by its peers: a fresh server for
+//! each run, whole processes, in one go. Then the renewal of every lock, and a pull that finds
+//! nothing. `cargo xtask bench vault` runs it.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, missing_docs)]
 
 #[path = "../tests/common/mod.rs"]
@@ -37,12 +38,23 @@ fn random(seed: u64) -> Vec<u8> {
 fn timed(command: &mut Command) -> (f64, String) {
     let began = Instant::now();
     let out = command.stderr(Stdio::piped()).output().unwrap();
-    assert!(out.status.success(), "{command:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
     (began.elapsed().as_secs_f64(), String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
 fn vault(dir: &Path, args: &[&str]) -> Command {
-    let program = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("strongroom-vault");
+    let program = std::env::current_exe()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("strongroom-vault");
     let mut command = Command::new(program);
     command.arg("--dir").arg(dir.join("vault")).arg("--json").args(args).current_dir(dir);
     command
@@ -53,7 +65,8 @@ fn enrol(dir: &Path, school: &School, ceph: &Ceph) {
     std::fs::write(dir.join("s3.secret"), "secret").unwrap();
     let s = ceph.settings("vault", "vault");
     let hold = format!(
-        "[hold]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"vault\"\naccess_key_id = \"{}\"\nsecret_file = {:?}\n[source]\nkind = \"folder\"\npath = {:?}\n",
+        "[hold]\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"vault\"\naccess_key_id \
+         = \"{}\"\nsecret_file = {:?}\n[source]\nkind = \"folder\"\npath = {:?}\n",
         s.endpoint.unwrap(),
         s.access_key_id,
         dir.join("s3.secret"),
@@ -62,21 +75,43 @@ fn enrol(dir: &Path, school: &School, ceph: &Ceph) {
     std::fs::write(dir.join("settings.toml"), hold).unwrap();
     let key = || SigningKey::from_seed(&common::seed()).unwrap().public();
     let (a, b) = (format!("ada={}", key()), format!("bob={}", key()));
-    timed(&mut vault(dir, &["enrol", "school", "--card", "card.json", "--settings", "settings.toml", "--custodian", &a, "--custodian", &b]));
+    timed(&mut vault(
+        dir,
+        &[
+            "enrol",
+            "school",
+            "--card",
+            "card.json",
+            "--settings",
+            "settings.toml",
+            "--custodian",
+            &a,
+            "--custodian",
+            &b,
+        ],
+    ));
 }
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let objects: u64 = args.windows(2).find(|w| w[0] == "--objects").map_or(2_000, |w| w[1].parse().unwrap());
+    let objects: u64 =
+        args.windows(2).find(|w| w[0] == "--objects").map_or(2_000, |w| w[1].parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
-    println!("making a repository of {objects} packs of {} KiB, and an index for each", OBJECT_BYTES / 1024);
+    println!(
+        "making a repository of {objects} packs of {} KiB, and an index for each",
+        OBJECT_BYTES / 1024
+    );
     let mut tree = TreeEditor::new(school.repo.clone(), None, Timestamp::now());
     for n in 0..objects {
         // A pack for each: many small objects are the hard case.
         let stored = school.repo.put_content(&random(n + 1), Cut::Plain).unwrap();
         school.repo.flush().unwrap();
-        tree.put(&["drives"], Node::file(format!("{n}.bin"), stored.content, stored.size_bytes, Timestamp::now())).unwrap();
+        tree.put(
+            &["drives"],
+            Node::file(format!("{n}.bin"), stored.content, stored.size_bytes, Timestamp::now()),
+        )
+        .unwrap();
     }
     let snapshot = Snapshot {
         time: Timestamp::now(),
@@ -90,8 +125,10 @@ fn main() {
     };
     school.repo.commit(&snapshot).unwrap();
     strongroom_engine::publish::publish(&school.repo).unwrap();
-    let listed: Vec<_> =
-        [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests].into_iter().flat_map(|k| school.store.list(k).unwrap()).collect();
+    let listed: Vec<_> = [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests]
+        .into_iter()
+        .flat_map(|k| school.store.list(k).unwrap())
+        .collect();
     let (count, bytes): (usize, u64) = (listed.len(), listed.iter().map(|e| e.size_bytes).sum());
     println!("{count} objects, {:.0} MB", bytes as f64 / 1e6);
     let mut rows: Vec<Value> = Vec::new();
@@ -113,14 +150,25 @@ fn main() {
                     let (seconds, _) = timed(&mut vault(work.path(), &["pull", "school"]));
                     let (none, said) = timed(&mut vault(work.path(), &["pull", "school"]));
                     let report: Value = serde_json::from_str(&said).unwrap();
-                    extra["pull that finds nothing"] = json!({"seconds": none, "requests": report["requests"]});
+                    extra["pull that finds nothing"] =
+                        json!({"seconds": none, "requests": report["requests"]});
                     seconds
                 }
                 "rclone copy" => {
-                    let remote = format!(":s3,provider=Ceph,endpoint={:?},access_key_id={id},secret_access_key=secret:plain", endpoint.trim_end_matches('/'));
+                    let remote = format!(
+                        ":s3,provider=Ceph,endpoint={:?},access_key_id={id},secret_access_key=secret:plain",
+                        endpoint.trim_end_matches('/')
+                    );
                     let none = work.path().join("rclone.conf").display().to_string();
                     std::fs::write(&none, "").unwrap();
-                    timed(Command::new("rclone").env_remove("AWS_CA_BUNDLE").args(["--config", &none, "copy", &copy2.display().to_string(), &remote])).0
+                    timed(Command::new("rclone").env_remove("AWS_CA_BUNDLE").args([
+                        "--config",
+                        &none,
+                        "copy",
+                        &copy2.display().to_string(),
+                        &remote,
+                    ]))
+                    .0
                 }
                 _ => {
                     let to = format!("s3:{}plain", endpoint);
@@ -136,15 +184,33 @@ fn main() {
                         c
                     };
                     let from = copy2.display().to_string();
-                    timed(&mut restic(&["init", "--from-repo", &from, "--from-password-file", &pw, "--copy-chunker-params"]));
-                    timed(&mut restic(&["copy", "--from-repo", &from, "--from-password-file", &pw])).0
+                    timed(&mut restic(&[
+                        "init",
+                        "--from-repo",
+                        &from,
+                        "--from-password-file",
+                        &pw,
+                        "--copy-chunker-params",
+                    ]));
+                    timed(&mut restic(&["copy", "--from-repo", &from, "--from-password-file", &pw]))
+                        .0
                 }
             };
-            let bucket = ceph.open("vault", if tool.starts_with("strongroom") { "vault" } else { "plain" }, None);
+            let bucket = ceph.open(
+                "vault",
+                if tool.starts_with("strongroom") { "vault" } else { "plain" },
+                None,
+            );
             let stored = bucket.survey("").unwrap();
             let mb = stored.iter().map(|r| r.size_bytes).sum::<u64>() as f64 / 1e6;
-            println!("round {round}: {tool}: {seconds:.1} s, {:.0} MB/s of {mb:.0} MB in {} objects", mb / seconds, stored.len());
-            rows.push(json!({"round": round, "tool": tool, "seconds": seconds, "mb_per_s": mb / seconds, "objects": stored.len(), "bytes": stored.iter().map(|r| r.size_bytes).sum::<u64>()}));
+            println!(
+                "round {round}: {tool}: {seconds:.1} s, {:.0} MB/s of {mb:.0} MB in {} objects",
+                mb / seconds,
+                stored.len()
+            );
+            rows.push(json!({"round": round, "tool": tool, "seconds": seconds,
+                "mb_per_s": mb / seconds, "objects": stored.len(),
+                "bytes": stored.iter().map(|r| r.size_bytes).sum::<u64>()}));
         }
     }
     // Renewal: every lock, as a snapshot two months later needs it.
@@ -152,11 +218,20 @@ fn main() {
     ceph.user("vault");
     ceph.bucket("vault", "vault");
     let bucket = ceph.open("vault", "vault", None);
-    let hand = Hand::enrol(bucket.clone(), &school, &dir.path().join("state"), Policy { monthly_months: 0, ..Policy::default() }, Ahead::none());
+    let hand = Hand::enrol(
+        bucket.clone(),
+        &school,
+        &dir.path().join("state"),
+        Policy { monthly_months: 0, ..Policy::default() },
+        Ahead::none(),
+    );
     hand.pull(school.store.as_ref());
     let mut holding = hand.open();
     let needs = holding
-        .needs(&holding.chain().rows().into_iter().map(|(n, _)| n.to_owned()).collect(), Timestamp::now() + SignedDuration::from_hours(24 * 60))
+        .needs(
+            &holding.chain().rows().into_iter().map(|(n, _)| n.to_owned()).collect(),
+            Timestamp::now() + SignedDuration::from_hours(24 * 60),
+        )
         .unwrap();
     let before = bucket.requests();
     let began = Instant::now();
@@ -165,7 +240,8 @@ fn main() {
     println!("renewal: {} locks, {calls} calls, {seconds:.1} s", renewed.renewed);
     extra["renewal"] = json!({"locks": renewed.renewed, "calls": calls, "seconds": seconds});
     println!("a pull that finds nothing: {}", extra["pull that finds nothing"]);
-    let result = json!({"server": format!("Ceph RGW {}", ceph.version), "objects": count, "bytes": bytes, "rows": rows, "extra": extra});
+    let result = json!({"server": format!("Ceph RGW {}", ceph.version), "objects": count,
+        "bytes": bytes, "rows": rows, "extra": extra});
     let name = format!("benches/results/vault-{}.json", Timestamp::now().strftime("%Y-%m-%d"));
     std::fs::write(&name, serde_json::to_vec_pretty(&result).unwrap()).unwrap();
     println!("{name}");

@@ -7,18 +7,34 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_custody::{AuditOptions, CanaryReport, Card, Custodian, Decision, Finding, Meaning, Outcome, Policy, PublicKey, SignedOrder, SigningKey};
-use strongroom_vault::{Enrol, May, RepoSettings, SourceEntry, Tls, Vault, new_custodian, read_seed, serve, write_private};
+use strongroom_custody::{
+    AuditOptions, CanaryReport, Card, Custodian, Decision, Finding, Meaning, Outcome, Policy,
+    PublicKey, SignedOrder, SigningKey,
+};
+use strongroom_vault::{
+    Enrol, May, RepoSettings, SourceEntry, Tls, Vault, new_custodian, read_seed, serve,
+    write_private,
+};
 
 /// Something is wrong, though the command did its work.
 const PARTIAL: i32 = 3;
 
 /// Keeps the third copy: takes objects in, lets nothing go before its time.
 #[derive(Parser)]
-#[command(name = "strongroom-vault", version, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with alarms, 11 another process writes.")]
+#[command(
+    name = "strongroom-vault",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with alarms, 11 another \
+        process writes."
+)]
 pub(crate) struct Cli {
     /// The vault's own folder.
-    #[arg(long, global = true, env = "STRONGROOM_VAULT_DIR", default_value = "/var/lib/strongroom-vault")]
+    #[arg(
+        long,
+        global = true,
+        env = "STRONGROOM_VAULT_DIR",
+        default_value = "/var/lib/strongroom-vault"
+    )]
     dir: PathBuf,
     /// Answer in JSON.
     #[arg(long, global = true)]
@@ -76,7 +92,8 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Look whether each version is there, in sight and locked, and nothing besides; locks that are too short are set again.
+    /// Look whether each version is there, in sight and locked, and nothing besides; locks that are
+    /// too short are set again.
     Verify {
         /// The repository.
         repo: String,
@@ -252,20 +269,25 @@ enum DecisionArg {
 }
 
 fn custodian(text: &str) -> anyhow::Result<Custodian> {
-    let (name, key) = text.split_once('=').with_context(|| format!("{text:?} is no custodian; it reads NAME=PUBLIC KEY"))?;
+    let (name, key) = text
+        .split_once('=')
+        .with_context(|| format!("{text:?} is no custodian; it reads NAME=PUBLIC KEY"))?;
     Ok(Custodian { name: name.to_owned(), key: PublicKey::parse(key)? })
 }
 
 fn policy(path: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let policy: Policy = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    let policy: Policy =
+        toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     policy.check()?;
     Ok(policy)
 }
 
 /// A policy as it is, with what a file says otherwise: what the file does not name stays.
 fn policy_on(now: &Policy, path: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
     let said: toml::Table = text.parse().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     let mut all = toml::Table::try_from(now)?;
     all.extend(said);
@@ -275,7 +297,8 @@ fn policy_on(now: &Policy, path: &Path) -> anyhow::Result<Policy> {
 }
 
 fn order_file(path: &Path) -> anyhow::Result<SignedOrder> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no order", path.display()))
 }
 
@@ -284,9 +307,14 @@ fn open(cli: &Cli) -> anyhow::Result<Vault> {
     let makes = matches!(cli.command, Command::Enrol(_) | Command::Key);
     if !makes
         && !cli.dir.join("vault.key").is_file()
-        && !std::fs::read_dir(&cli.dir).is_ok_and(|mut d| d.any(|e| e.is_ok_and(|e| e.path().join("school.pub").is_file())))
+        && !std::fs::read_dir(&cli.dir)
+            .is_ok_and(|mut d| d.any(|e| e.is_ok_and(|e| e.path().join("school.pub").is_file())))
     {
-        bail!("there is no vault in {}; name its folder with --dir, or make one with `strongroom-vault enrol`", cli.dir.display());
+        bail!(
+            "there is no vault in {}; name its folder with --dir, or make one with \
+             `strongroom-vault enrol`",
+            cli.dir.display()
+        );
     }
     Vault::open(&cli.dir).with_context(|| format!("cannot open the vault in {}", cli.dir.display()))
 }
@@ -321,19 +349,30 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             }
             if report.superseded > 0 {
                 text.push_str(&format!(
-                    "{} snapshots of copy 2 were forgotten or pruned around before this vault could take them; pull more often than copy 2 is pruned\n",
+                    "{} snapshots of copy 2 were forgotten or pruned around before this vault \
+                     could take them; pull more often than copy 2 is pruned\n",
                     report.superseded
                 ));
             }
             if report.unnamed > 0 {
                 text.push_str(&format!(
-                    "{} objects of copy 2 are named by no signed manifest: unfinished, or not from the backup; they stay behind\n",
+                    "{} objects of copy 2 are named by no signed manifest: unfinished, or not from \
+                     the backup; they stay behind\n",
                     report.unnamed
                 ));
             }
             text.push_str(&match report.session {
-                Some(n) => format!("session {n}: {} snapshots, {} objects, {}", report.snapshots, report.objects, bytes_text(report.bytes)),
-                None => format!("nothing new was published; {} objects, {}", report.objects, bytes_text(report.bytes)),
+                Some(n) => format!(
+                    "session {n}: {} snapshots, {} objects, {}",
+                    report.snapshots,
+                    report.objects,
+                    bytes_text(report.bytes)
+                ),
+                None => format!(
+                    "nothing new was published; {} objects, {}",
+                    report.objects,
+                    bytes_text(report.bytes)
+                ),
             });
             text.push_str(&format!(
                 "; {} of {} locks renewed ({}); {requests} requests\n",
@@ -342,7 +381,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 cost(report.renewal.renewed)
             ));
             if let Some(least) = report.renewal.least {
-                text.push_str(&format!("everything that a snapshot reaches is locked until {least:.0} at least\n"));
+                text.push_str(&format!(
+                    "everything that a snapshot reaches is locked until {least:.0} at least\n"
+                ));
             }
             say(json!({"report": report, "requests": requests}), text);
             return Ok(if report.alarms.is_empty() && !report.paused { 0 } else { PARTIAL });
@@ -351,41 +392,91 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Run(a) => return server(&cli, a, true),
         Command::Status => {
             let vault = open(&cli)?;
-            let all = vault.names().iter().map(|n| vault.status(n)).collect::<Result<Vec<_>, _>>()?;
+            let all =
+                vault.names().iter().map(|n| vault.status(n)).collect::<Result<Vec<_>, _>>()?;
             let bad = all.iter().any(|s| !s.frozen.is_empty()) || !vault.failed().is_empty();
             let mut text = all.iter().map(status_text).collect::<Vec<_>>().join("\n");
-            vault.failed().iter().for_each(|(name, why)| text.push_str(&format!("{}\n", alarm(&format!("{name} could not be opened: {why}")))));
-            say(json!(all), if text.is_empty() { "no repository is enrolled here yet\n".into() } else { text });
+            vault.failed().iter().for_each(|(name, why)| {
+                text.push_str(&format!(
+                    "{}\n",
+                    alarm(&format!("{name} could not be opened: {why}"))
+                ))
+            });
+            say(
+                json!(all),
+                if text.is_empty() { "no repository is enrolled here yet\n".into() } else { text },
+            );
             return Ok(if bad { PARTIAL } else { 0 });
         }
         Command::Sessions { repo } => {
             let all = open(&cli)?.sessions(repo)?;
             let word = |s: &strongroom_objects::SealedSession| {
-                let names: Vec<String> = s.snapshots.iter().map(|x| format!("{:.8} {}", x.snapshot, if x.clean { "clean" } else { "NOT clean" })).collect();
+                let names: Vec<String> = s
+                    .snapshots
+                    .iter()
+                    .map(|x| {
+                        format!("{:.8} {}", x.snapshot, if x.clean { "clean" } else { "NOT clean" })
+                    })
+                    .collect();
                 names.join(", ")
             };
-            let rows: Vec<Vec<String>> = all.iter().map(|s| vec![s.session.to_string(), s.sealed_at.clone(), s.objects.to_string(), word(s)]).collect();
-            say(json!(all), table(&["session", "sealed", "objects", "snapshots, as the manifests say"], &rows));
+            let rows: Vec<Vec<String>> = all
+                .iter()
+                .map(|s| {
+                    vec![s.session.to_string(), s.sealed_at.clone(), s.objects.to_string(), word(s)]
+                })
+                .collect();
+            say(
+                json!(all),
+                table(&["session", "sealed", "objects", "snapshots, as the manifests say"], &rows),
+            );
         }
         Command::Locks { repo, below } => {
             let all = open(&cli)?.rows(repo, below)?;
             let date = |t: jiff::Timestamp| t.strftime("%Y-%m-%d").to_string();
             let row = |r: &strongroom_vault::Row| {
-                vec![date(r.until), r.needed.map_or_else(|| "-".into(), date), r.size_bytes.to_string(), r.region.clone(), r.path.clone()]
+                vec![
+                    date(r.until),
+                    r.needed.map_or_else(|| "-".into(), date),
+                    r.size_bytes.to_string(),
+                    r.region.clone(),
+                    r.path.clone(),
+                ]
             };
             let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-            say(json!(all), table(&["locked until", "needed until", "bytes", "region", "object"], &rows));
+            say(
+                json!(all),
+                table(&["locked until", "needed until", "bytes", "region", "object"], &rows),
+            );
         }
         Command::View { repo, upto, out } => {
             let n = open(&cli)?.lay_out(repo, *upto, out)?;
-            say(json!({"objects": n, "folder": out}), format!("{n} objects are laid out in {}\n", out.display()));
+            say(
+                json!({"objects": n, "folder": out}),
+                format!("{n} objects are laid out in {}\n", out.display()),
+            );
         }
         Command::Verify { repo, read_percent, no_mend } => {
-            let report = open(&cli)?.verify(repo, AuditOptions { read_percent: *read_percent, mend: !no_mend }, &line())?;
+            let report = open(&cli)?.verify(
+                repo,
+                AuditOptions { read_percent: *read_percent, mend: !no_mend },
+                &line(),
+            )?;
             let alarms = report.alarms();
-            let mut text: String = alarms.iter().map(|(kind, t)| format!("{}\n", alarm(&format!("ALARM {kind}: {t}")))).collect();
-            text.push_str(&format!("{} objects, {}; {} read; {} locks set again", report.objects, bytes_text(report.bytes), report.read, report.mended));
-            text.push_str(&report.least.map_or_else(String::new, |l| format!("; the least lock ends {l:.0}")));
+            let mut text: String = alarms
+                .iter()
+                .map(|(kind, t)| format!("{}\n", alarm(&format!("ALARM {kind}: {t}"))))
+                .collect();
+            text.push_str(&format!(
+                "{} objects, {}; {} read; {} locks set again",
+                report.objects,
+                bytes_text(report.bytes),
+                report.read,
+                report.mended
+            ));
+            text.push_str(
+                &report.least.map_or_else(String::new, |l| format!("; the least lock ends {l:.0}")),
+            );
             text.push('\n');
             say(json!(report), text);
             return Ok(if alarms.is_empty() { 0 } else { PARTIAL });
@@ -396,9 +487,17 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 true => vault.expire(repo, &line())?,
                 false => (vault.plan_expiry(repo)?, 0),
             };
-            let mut text: String = plan.frozen.iter().map(|f| format!("{}\n", alarm(&format!("FROZEN {f}")))).collect();
+            let mut text: String = plan
+                .frozen
+                .iter()
+                .map(|f| format!("{}\n", alarm(&format!("FROZEN {f}"))))
+                .collect();
             if plan.frozen.is_empty() {
-                let verb = if *apply { format!("{freed} objects freed") } else { format!("{} objects may go; --apply lets them go", plan.paths.len()) };
+                let verb = if *apply {
+                    format!("{freed} objects freed")
+                } else {
+                    format!("{} objects may go; --apply lets them go", plan.paths.len())
+                };
                 text.push_str(&format!(
                     "{verb}: {} snapshots, {}; {} more are unneeded and still locked, {}\n",
                     plan.snapshots,
@@ -413,7 +512,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Canary { repo } => {
             let (report, signed) = open(&cli)?.canary(repo)?;
             match cli.json {
-                true => println!("{}", json!({"report": report, "signed": String::from_utf8_lossy(&signed)})),
+                true => println!(
+                    "{}",
+                    json!({"report": report, "signed": String::from_utf8_lossy(&signed)})
+                ),
                 false => print!("{}", canary_text(&report)),
             }
             return Ok(if report.worked().is_empty() { 0 } else { PARTIAL });
@@ -434,8 +536,11 @@ fn cost(calls: u64) -> String {
 }
 
 fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
-    let text = std::fs::read_to_string(&a.card).with_context(|| format!("{} cannot be read", a.card.display()))?;
-    let card: Card = serde_json::from_str(&text).with_context(|| format!("{} is no card; `strongroom vault card` writes one", a.card.display()))?;
+    let text = std::fs::read_to_string(&a.card)
+        .with_context(|| format!("{} cannot be read", a.card.display()))?;
+    let card: Card = serde_json::from_str(&text).with_context(|| {
+        format!("{} is no card; `strongroom vault card` writes one", a.card.display())
+    })?;
     let mut settings = match &a.settings {
         Some(path) => RepoSettings::read(path)?,
         None => RepoSettings::default(),
@@ -449,27 +554,42 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
     };
     let mut credentials = Vec::new();
     let files: Vec<(&PathBuf, &str)> =
-        [(a.push_token_file.as_ref(), "push"), (a.read_token_file.as_ref(), "read")].into_iter().filter_map(|(f, u)| Some((f?, u))).collect();
+        [(a.push_token_file.as_ref(), "push"), (a.read_token_file.as_ref(), "read")]
+            .into_iter()
+            .filter_map(|(f, u)| Some((f?, u)))
+            .collect();
     for (file, user) in &files {
         if file.exists() {
             bail!("{} exists; a token goes into a new file", file.display());
         }
         credentials.push(((*user).to_owned(), if *user == "push" { May::Push } else { May::Read }));
     }
-    let custodians = a.custodians.iter().map(|c| custodian(c)).collect::<anyhow::Result<Vec<_>>>()?;
+    let custodians =
+        a.custodians.iter().map(|c| custodian(c)).collect::<anyhow::Result<Vec<_>>>()?;
     let vault = open(cli)?;
-    let (tokens, findings) = vault.enrol(&a.repo, Enrol { card: card.clone(), custodians, quorum: a.quorum, policy, settings, credentials })?;
+    let (tokens, findings) = vault.enrol(
+        &a.repo,
+        Enrol { card: card.clone(), custodians, quorum: a.quorum, policy, settings, credentials },
+    )?;
     for (file, user) in &files {
         if let Some(token) = tokens.get(*user) {
             write_private(file, token)?;
         }
     }
-    let files: Vec<String> = files.iter().map(|(f, u)| format!("the token of {u:?} is in {}", f.display())).collect();
+    let files: Vec<String> =
+        files.iter().map(|(f, u)| format!("the token of {u:?} is in {}", f.display())).collect();
     match cli.json {
-        true => println!("{}", json!({"repository": a.repo, "school": card.key, "vault": vault.public(), "findings": findings})),
+        true => println!(
+            "{}",
+            json!({"repository": a.repo, "school": card.key, "vault": vault.public(),
+                "findings": findings})
+        ),
         false => {
             print!("{}", probe_text(&findings));
-            println!("{} is enrolled. Read these to each other, on a channel that is not this one:", a.repo);
+            println!(
+                "{} is enrolled. Read these to each other, on a channel that is not this one:",
+                a.repo
+            );
             println!("  the school's key  {}", card.key);
             println!("  the vault's key   {}", vault.public());
             files.iter().for_each(|f| println!("{f}"));
@@ -481,9 +601,14 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
 fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
     let vault = Arc::new(open(cli)?);
     let tls = match (&a.tls_certificate, &a.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls::read(certificate, key, a.client_ca.as_deref())?),
+        (Some(certificate), Some(key)) => {
+            Some(Tls::read(certificate, key, a.client_ca.as_deref())?)
+        }
         _ if a.listen.ip().is_loopback() => None,
-        _ => bail!("without --tls-certificate and --tls-key only loopback is served: credentials would cross the network in the open"),
+        _ => bail!(
+            "without --tls-certificate and --tls-key only loopback is served: credentials would \
+             cross the network in the open"
+        ),
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -506,7 +631,9 @@ fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
 }
 
 fn status_text(s: &strongroom_vault::Status) -> String {
-    let date = |t: Option<jiff::Timestamp>| t.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string());
+    let date = |t: Option<jiff::Timestamp>| {
+        t.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
+    };
     let mut out = format!("{} in {} ({})\n", s.name, s.place, s.region);
     for f in &s.frozen {
         out.push_str(&format!("  {}\n", alarm(&format!("FROZEN {f}"))));
@@ -514,11 +641,23 @@ fn status_text(s: &strongroom_vault::Status) -> String {
     out.push_str(&format!("  newest session   {} ({} in all)\n", date(s.newest), s.sessions));
     out.push_str(&format!("  least lock ends  {}\n", date(s.least_lock)));
     out.push_str(&format!("  last lock ends   {}\n", date(s.locked_until)));
-    out.push_str(&format!("  holds            {} objects, {} ({} of it in no view)\n", s.objects, bytes_text(s.bytes), bytes_text(s.stray_bytes)));
+    out.push_str(&format!(
+        "  holds            {} objects, {} ({} of it in no view)\n",
+        s.objects,
+        bytes_text(s.bytes),
+        bytes_text(s.stray_bytes)
+    ));
     out.push_str(&format!("  last canary      {}\n", date(s.canary)));
     let p = &s.policy;
-    out.push_str(&format!("  policy           {} days, months {}, years {}\n", p.lock_days, p.monthly_months, p.yearly_years));
-    out.push_str(&format!("  custodians       {} of {}\n", s.custodians.1, s.custodians.0.join(", ")));
+    out.push_str(&format!(
+        "  policy           {} days, months {}, years {}\n",
+        p.lock_days, p.monthly_months, p.yearly_years
+    ));
+    out.push_str(&format!(
+        "  custodians       {} of {}\n",
+        s.custodians.1,
+        s.custodians.0.join(", ")
+    ));
     for (at, kind, text) in &s.alarms {
         out.push_str(&format!("  alarm {} {kind}: {text}\n", date(Some(*at))));
     }
@@ -556,8 +695,15 @@ fn probe_text(findings: &[Finding]) -> String {
         Meaning::WorkedAround => "worked around",
         Meaning::Refused => "REFUSED",
     };
-    let rows: Vec<Vec<String>> = findings.iter().map(|f| vec![word(f.meaning).to_owned(), f.probe.clone(), f.text.clone()]).collect();
-    if rows.is_empty() { String::new() } else { table(&["", "what was tried", "what happened"], &rows) }
+    let rows: Vec<Vec<String>> = findings
+        .iter()
+        .map(|f| vec![word(f.meaning).to_owned(), f.probe.clone(), f.text.clone()])
+        .collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table(&["", "what was tried", "what happened"], &rows)
+    }
 }
 
 fn order(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
@@ -568,43 +714,76 @@ fn order(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
     match command {
         OrderCommand::New { repo, reason, out, decision } => {
             let decision = match decision {
-                DecisionArg::Policy { file } => Decision::Policy { policy: policy_on(&open(cli)?.status(repo)?.policy, file)? },
-                DecisionArg::Hide { paths, session } => Decision::Hide { paths: paths.clone(), sessions: session.clone() },
-                DecisionArg::Show { paths, session } => Decision::Show { paths: paths.clone(), sessions: session.clone() },
+                DecisionArg::Policy { file } => {
+                    Decision::Policy { policy: policy_on(&open(cli)?.status(repo)?.policy, file)? }
+                }
+                DecisionArg::Hide { paths, session } => {
+                    Decision::Hide { paths: paths.clone(), sessions: session.clone() }
+                }
+                DecisionArg::Show { paths, session } => {
+                    Decision::Show { paths: paths.clone(), sessions: session.clone() }
+                }
                 DecisionArg::Thaw => Decision::Thaw,
                 DecisionArg::AdmitKey { key } => Decision::AdmitKey { key: key.clone() },
-                DecisionArg::Custodians { custodians, quorum } => {
-                    Decision::Custodians { custodians: custodians.iter().map(|c| custodian(c)).collect::<anyhow::Result<_>>()?, quorum: *quorum }
+                DecisionArg::Custodians { custodians, quorum } => Decision::Custodians {
+                    custodians: custodians
+                        .iter()
+                        .map(|c| custodian(c))
+                        .collect::<anyhow::Result<_>>()?,
+                    quorum: *quorum,
+                },
+                DecisionArg::AcceptSettings => {
+                    Decision::AcceptFacts { facts: strongroom_objects::Facts::new() }
                 }
-                DecisionArg::AcceptSettings => Decision::AcceptFacts { facts: strongroom_objects::Facts::new() },
                 DecisionArg::ClockIsRight => Decision::ClockIsRight,
             };
             let order = open(cli)?.new_order(repo, decision, reason)?;
             write_private(out, &serde_json::to_string_pretty(&order)?)?;
             say(
                 json!({"order": out, "says": order.order()?}),
-                format!("{} waits for signatures: strongroom-vault order sign {} --key FILE\n", out.display(), out.display()),
+                format!(
+                    "{} waits for signatures: strongroom-vault order sign {} --key FILE\n",
+                    out.display(),
+                    out.display()
+                ),
             );
         }
         OrderCommand::Show { file } => {
             let order = order_file(file)?;
-            let signed: Vec<String> = order.signatures.iter().map(|(key, _)| key.to_string()).collect();
+            let signed: Vec<String> =
+                order.signatures.iter().map(|(key, _)| key.to_string()).collect();
             let lines: String = signed.iter().map(|key| format!("signed by {key}\n")).collect();
             let says = order.order()?;
-            say(json!({"says": says, "signed_by": signed}), format!("{}\n{lines}", serde_json::to_string_pretty(&says)?));
+            say(
+                json!({"says": says, "signed_by": signed}),
+                format!("{}\n{lines}", serde_json::to_string_pretty(&says)?),
+            );
         }
         OrderCommand::Sign { file, key } => {
             let mut order = order_file(file)?;
             let says = order.order()?;
             let key = SigningKey::from_seed(&read_seed(key)?)?;
             order.sign(&key);
-            std::fs::write(file, serde_json::to_string_pretty(&order)?).with_context(|| format!("{} cannot be written", file.display()))?;
-            let text = format!("{}\nsigned by {}; {} signatures\n", serde_json::to_string_pretty(&says)?, key.public(), order.signatures.len());
-            say(json!({"says": says, "signed_by": order.signatures.iter().map(|(k, _)| k.to_string()).collect::<Vec<_>>()}), text);
+            std::fs::write(file, serde_json::to_string_pretty(&order)?)
+                .with_context(|| format!("{} cannot be written", file.display()))?;
+            let text = format!(
+                "{}\nsigned by {}; {} signatures\n",
+                serde_json::to_string_pretty(&says)?,
+                key.public(),
+                order.signatures.len()
+            );
+            say(
+                json!({"says": says, "signed_by": order.signatures.iter().map(|(k,
+                    _)| k.to_string()).collect::<Vec<_>>()}),
+                text,
+            );
         }
         OrderCommand::Apply { repo, file } => {
             let done = open(cli)?.carry_out(repo, &order_file(file)?)?;
-            say(json!({"carried_out": done}), format!("carried out: {}\n", serde_json::to_string(&done.decision)?));
+            say(
+                json!({"carried_out": done}),
+                format!("carried out: {}\n", serde_json::to_string(&done.decision)?),
+            );
         }
     }
     Ok(0)

@@ -1,4 +1,5 @@
-//! Doors for the fuzzer, built for it and for tests alone. A broken law panics, which is what the fuzzer looks for.
+//! Doors for the fuzzer, built for it and for tests alone. A broken law panics, which is what the
+//! fuzzer looks for.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
@@ -8,13 +9,19 @@ use std::{path::Path, sync::Arc};
 use strongroom_custody::{Chain, Ledger, Manifest, PublicKey, SignedOrder, Trust};
 use strongroom_objects::{LocalHold, LockedStore};
 
-/// A log that was cut, damaged or forged opens or is refused, and opens the same again; manifests and orders likewise.
+/// A log that was cut, damaged or forged opens or is refused, and opens the same again; manifests
+/// and orders likewise.
 pub fn journal(bytes: &[u8], scratch: &Path) {
     let _ = std::fs::remove_dir_all(scratch.join("ledger"));
     let key = PublicKey::parse(&"ab".repeat(32)).unwrap();
     let store = Arc::new(LocalHold::new(scratch, false));
     for (n, part) in bytes.split(|b| *b == 0).take(4).enumerate() {
-        let signer = String::from_utf8_lossy(part).split("\"signer\":\"").nth(1).and_then(|s| s.get(..16)).unwrap_or("0000000000000000").to_owned();
+        let signer = String::from_utf8_lossy(part)
+            .split("\"signer\":\"")
+            .nth(1)
+            .and_then(|s| s.get(..16))
+            .unwrap_or("0000000000000000")
+            .to_owned();
         let path = format!("ledger/{signer}/{:08}", n + 1);
         if store.put_locked(&path, &Bytes::copy_from_slice(part), Timestamp::UNIX_EPOCH).is_err() {
             return;

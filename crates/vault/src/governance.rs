@@ -9,8 +9,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 use strongroom_custody::{
-    Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning, Order, Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock, check_custodians,
-    probe,
+    Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning, Order, Policy, Role,
+    SignedOrder, SigningKey, Trust, TrustedClock, check_custodians, probe,
 };
 
 /// What an enrolment takes.
@@ -33,8 +33,14 @@ pub struct Enrol {
 /// A file that only its owner reads, new.
 pub fn write_private(path: &Path, text: &str) -> Result<(), Refusal> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let failed = |e: std::io::Error| Refusal::Bad(format!("{} cannot be made: {e}", path.display()));
-    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(failed)?;
+    let failed =
+        |e: std::io::Error| Refusal::Bad(format!("{} cannot be made: {e}", path.display()));
+    let mut file = std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
 
@@ -44,9 +50,11 @@ pub(crate) fn write_seed(path: &Path, seed: &SecretBox<[u8; 32]>) -> Result<(), 
 
 /// Reads a signing key's file.
 pub fn read_seed(path: &Path) -> Result<SecretBox<[u8; 32]>, Refusal> {
-    let text = std::fs::read_to_string(path).map_err(|e| Refusal::Bad(format!("{} cannot be read: {e}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Refusal::Bad(format!("{} cannot be read: {e}", path.display())))?;
     let mut seed = Box::new([0; 32]);
-    hex::decode_to_slice(text.trim(), seed.as_mut()).map_err(|_| Refusal::Bad(format!("{} is no signing key", path.display())))?;
+    hex::decode_to_slice(text.trim(), seed.as_mut())
+        .map_err(|_| Refusal::Bad(format!("{} is no signing key", path.display())))?;
     Ok(SecretBox::new(seed))
 }
 
@@ -67,19 +75,31 @@ fn token() -> Result<String, Refusal> {
 }
 
 impl Vault {
-    /// Enrols a repository. Answers the tokens of its credentials, which are stored nowhere, and what was found about the place.
-    pub fn enrol(&self, name: &str, what: Enrol) -> Result<(BTreeMap<String, String>, Vec<Finding>), Refusal> {
+    /// Enrols a repository. Answers the tokens of its credentials, which are stored nowhere, and
+    /// what was found about the place.
+    pub fn enrol(
+        &self,
+        name: &str,
+        what: Enrol,
+    ) -> Result<(BTreeMap<String, String>, Vec<Finding>), Refusal> {
         if !good_name(name) {
-            return Err(Refusal::Bad("a repository's name has lower-case letters, digits, dots and hyphens".into()));
+            return Err(Refusal::Bad(
+                "a repository's name has lower-case letters, digits, dots and hyphens".into(),
+            ));
         }
         let dir = self.dir.join(name);
         if dir.join("repo.toml").exists() {
-            return Err(Refusal::Forbidden(format!("{name} is enrolled already; nothing was changed")));
+            return Err(Refusal::Forbidden(format!(
+                "{name} is enrolled already; nothing was changed"
+            )));
         }
         what.policy.check()?;
         check_custodians(&what.custodians, what.quorum)?;
         if what.card.v != 1 {
-            return Err(Refusal::Bad(format!("the card has version {}; this program reads 1", what.card.v)));
+            return Err(Refusal::Bad(format!(
+                "the card has version {}; this program reads 1",
+                what.card.v
+            )));
         }
         what.settings.check(&dir, &what.card)?;
         std::fs::create_dir_all(&dir)?;
@@ -102,7 +122,11 @@ impl Vault {
     }
 
     #[allow(clippy::type_complexity)]
-    fn enrol_in(&self, dir: &Path, what: Enrol) -> Result<(RepoSettings, BTreeMap<String, String>, Vec<Finding>), Refusal> {
+    fn enrol_in(
+        &self,
+        dir: &Path,
+        what: Enrol,
+    ) -> Result<(RepoSettings, BTreeMap<String, String>, Vec<Finding>), Refusal> {
         let mut settings = what.settings;
         let (store, bucket) = settings.open_hold(dir)?;
         let clock = TrustedClock::open(&dir.join("clock"), settings.ntp.clone())?;
@@ -112,15 +136,27 @@ impl Vault {
             None => Vec::new(),
         };
         if let Some(bad) = findings.iter().find(|f| f.meaning == Meaning::Refused) {
-            return Err(Refusal::Forbidden(format!("{} cannot be a vault: {}: {}", store.location(), bad.probe, bad.text)));
+            return Err(Refusal::Forbidden(format!(
+                "{} cannot be a vault: {}: {}",
+                store.location(),
+                bad.probe,
+                bad.text
+            )));
         }
         let key = self.key()?;
         let trust = Trust::Keys(vec![(key.public(), Role::Vault), (what.card.key, Role::School)]);
         let mut ledger = Ledger::open(store.clone(), Some(key), &trust, Some(dir))?;
-        // The place may have been enrolled by this vault before, and its folder here lost: then the log goes on.
+        // The place may have been enrolled by this vault before, and its folder here lost: then the
+        // log goes on.
         match &ledger.state().enrolment {
-            Some(e) if e.card.repository == what.card.repository && e.card.key == what.card.key => {}
-            Some(_) => return Err(Refusal::Forbidden(format!("{} holds another repository already", store.location()))),
+            Some(e) if e.card.repository == what.card.repository && e.card.key == what.card.key => {
+            }
+            Some(_) => {
+                return Err(Refusal::Forbidden(format!(
+                    "{} holds another repository already",
+                    store.location()
+                )));
+            }
             None => {
                 let enrolment = Enrolment {
                     card: what.card.clone(),
@@ -137,26 +173,39 @@ impl Vault {
         let mut tokens = BTreeMap::new();
         for (user, may) in what.credentials {
             let token = token()?;
-            settings.credentials.push(Credential { user: user.clone(), token_sha256: hex::encode(Sha256::digest(&token)), may });
+            settings.credentials.push(Credential {
+                user: user.clone(),
+                token_sha256: hex::encode(Sha256::digest(&token)),
+                may,
+            });
             tokens.insert(user, token);
         }
         Ok((settings, tokens, findings))
     }
 
     /// Writes an order down, for custodians to sign.
-    pub fn new_order(&self, name: &str, decision: Decision, reason: &str) -> Result<SignedOrder, Refusal> {
+    pub fn new_order(
+        &self,
+        name: &str,
+        decision: Decision,
+        reason: &str,
+    ) -> Result<SignedOrder, Refusal> {
         if reason.trim().is_empty() {
             return Err(Refusal::Bad("an order needs a reason".into()));
         }
         self.read(name, |r| {
             let state = r.holding.ledger().state();
-            // Two people sign what is written here: what names nothing would only look as if it did something.
+            // Two people sign what is written here: what names nothing would only look as if it did
+            // something.
             let known = |paths: &[String], sessions: &[u64]| -> Result<(), Refusal> {
                 if paths.is_empty() && sessions.is_empty() {
                     return Err(Refusal::Bad("name paths, or sessions with --session".into()));
                 }
                 if let Some(p) = paths.iter().find(|p| !state.objects.contains_key(*p)) {
-                    return Err(Refusal::Bad(format!("the vault holds no {p:?}; `locks` lists whole paths, such as snapshots/ and 64 digits")));
+                    return Err(Refusal::Bad(format!(
+                        "the vault holds no {p:?}; `locks` lists whole \
+                        paths, such as snapshots/ and 64 digits"
+                    )));
                 }
                 match sessions.iter().find(|s| !state.sessions.contains_key(s)) {
                     Some(s) => Err(Refusal::Bad(format!("there is no sealed session {s}"))),
@@ -164,10 +213,19 @@ impl Vault {
                 }
             };
             match &decision {
-                Decision::Hide { paths, sessions } | Decision::Show { paths, sessions } => known(paths, sessions)?,
-                Decision::Custodians { custodians, quorum } => check_custodians(custodians, *quorum)?,
-                Decision::AdmitKey { key } if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) => {
-                    return Err(Refusal::Bad(format!("{key:?} is no name of a key file; it has 64 hexadecimal digits, as in copy 2's folder keys")));
+                Decision::Hide { paths, sessions } | Decision::Show { paths, sessions } => {
+                    known(paths, sessions)?
+                }
+                Decision::Custodians { custodians, quorum } => {
+                    check_custodians(custodians, *quorum)?
+                }
+                Decision::AdmitKey { key }
+                    if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) =>
+                {
+                    return Err(Refusal::Bad(format!(
+                        "{key:?} is no name of a key file; it has 64 \
+                        hexadecimal digits, as in copy 2's folder keys"
+                    )));
                 }
                 _ => {}
             }

@@ -23,19 +23,33 @@ pub struct Tls(TlsAcceptor);
 impl Tls {
     /// Reads both from PEM files; with a CA, only clients whose certificate it signed are let in.
     pub fn read(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, Refusal> {
-        let bad = |path: &Path, e: &dyn std::fmt::Display| Refusal::Failed(format!("{}: {e}", path.display()));
-        let certs = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| bad(certificate, &e))?;
+        let bad = |path: &Path, e: &dyn std::fmt::Display| {
+            Refusal::Failed(format!("{}: {e}", path.display()))
+        };
+        let certs = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|e| bad(certificate, &e))?;
         let private = PrivateKeyDer::from_pem_file(key).map_err(|e| bad(key, &e))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(|e| bad(certificate, &e))?;
+        let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| bad(certificate, &e))?;
         let builder = match client_ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
                 let mut roots = rustls::RootCertStore::empty();
-                for ca in CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| bad(path, &e))? {
+                for ca in CertificateDer::pem_file_iter(path)
+                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                    .map_err(|e| bad(path, &e))?
+                {
                     roots.add(ca).map_err(|e| bad(path, &e))?;
                 }
-                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|e| bad(path, &e))?;
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                    Arc::new(roots),
+                    provider,
+                )
+                .build()
+                .map_err(|e| bad(path, &e))?;
                 builder.with_client_cert_verifier(verifier)
             }
         };
@@ -58,8 +72,14 @@ impl Drop for Listening {
 }
 
 /// Starts to serve a vault.
-pub async fn serve(vault: Arc<Vault>, address: SocketAddr, tls: Option<Tls>) -> Result<Listening, Refusal> {
-    let listener = TcpListener::bind(address).await.map_err(|e| Refusal::Failed(format!("cannot listen on {address}: {e}")))?;
+pub async fn serve(
+    vault: Arc<Vault>,
+    address: SocketAddr,
+    tls: Option<Tls>,
+) -> Result<Listening, Refusal> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|e| Refusal::Failed(format!("cannot listen on {address}: {e}")))?;
     let address = listener.local_addr()?;
     let tls = tls.map(|t| t.0);
     let task = tokio::spawn(async move {
@@ -105,8 +125,12 @@ fn typed(kind: &'static str, body: impl Into<Bytes>) -> Reply {
 }
 
 fn stranger() -> Reply {
-    let mut reply = plain(StatusCode::UNAUTHORIZED, "the credential is not one of this repository's");
-    reply.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic realm=\"strongroom-vault\""));
+    let mut reply =
+        plain(StatusCode::UNAUTHORIZED, "the credential is not one of this repository's");
+    reply.headers_mut().insert(
+        header::WWW_AUTHENTICATE,
+        header::HeaderValue::from_static("Basic realm=\"strongroom-vault\""),
+    );
     reply
 }
 
@@ -138,7 +162,12 @@ async fn answer(vault: Arc<Vault>, req: Request<Incoming>) -> Result<Reply, Infa
     }
     let body = match Limited::new(body, OBJECT_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the object is too large, or broke off")),
+        Err(_) => {
+            return Ok(plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the object is too large, or broke off",
+            ));
+        }
     };
     // Disk work: off the threads that talk.
     let done = tokio::task::spawn_blocking(move || route(&vault, &parts, &body)).await;
@@ -160,15 +189,21 @@ async fn answer(vault: Arc<Vault>, req: Request<Incoming>) -> Result<Reply, Infa
 
 fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Reply, Refusal> {
     let path: Vec<&str> = parts.uri.path().split('/').filter(|p| !p.is_empty()).collect();
-    let Some((first, rest)) = path.split_first() else { return Err(Refusal::Missing("name a repository".into())) };
+    let Some((first, rest)) = path.split_first() else {
+        return Err(Refusal::Missing("name a repository".into()));
+    };
     let (repo, upto) = match first.split_once('@') {
-        Some((repo, n)) => (repo, Some(n.parse::<u64>().map_err(|_| Refusal::Bad(format!("{n:?} is no session")))?)),
+        Some((repo, n)) => (
+            repo,
+            Some(n.parse::<u64>().map_err(|_| Refusal::Bad(format!("{n:?} is no session")))?),
+        ),
         None => (*first, None),
     };
     let method = &parts.method;
     let wants = if matches!(*method, Method::GET | Method::HEAD) { May::Read } else { May::Push };
     let login = login(parts);
-    let admits = |may: May| login.as_ref().is_some_and(|(user, token)| vault.admits(repo, user, token, may));
+    let admits =
+        |may: May| login.as_ref().is_some_and(|(user, token)| vault.admits(repo, user, token, may));
     let admitted = admits(wants);
     if !admitted && admits(May::Read) {
         return Err(Refusal::Forbidden("this credential may read only".into()));
@@ -178,14 +213,23 @@ fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Re
     }
     match (method, rest) {
         (&Method::DELETE, _) => Err(Refusal::Forbidden("a vault deletes nothing".into())),
-        (&Method::PUT | &Method::PATCH, _) => Err(Refusal::Forbidden("a vault changes nothing".into())),
+        (&Method::PUT | &Method::PATCH, _) => {
+            Err(Refusal::Forbidden("a vault changes nothing".into()))
+        }
         (&Method::POST, []) => match parts.uri.query() {
             Some("create=true") => Ok(plain(StatusCode::OK, "")),
             _ => Err(Refusal::Bad("what shall be created?".into())),
         },
-        (&Method::POST, ["sessions"]) => Ok(typed("application/json", json!({"session": vault.begin(repo)?}).to_string())),
-        (&Method::GET, ["sessions"]) => Ok(typed("application/json", json!(vault.sessions(repo)?).to_string())),
-        (&Method::POST, ["sessions", n, "seal"]) => Ok(typed("application/json", json!({"session": vault.seal(repo, number(n)?)?}).to_string())),
+        (&Method::POST, ["sessions"]) => {
+            Ok(typed("application/json", json!({"session": vault.begin(repo)?}).to_string()))
+        }
+        (&Method::GET, ["sessions"]) => {
+            Ok(typed("application/json", json!(vault.sessions(repo)?).to_string()))
+        }
+        (&Method::POST, ["sessions", n, "seal"]) => Ok(typed(
+            "application/json",
+            json!({"session": vault.seal(repo, number(n)?)?}).to_string(),
+        )),
         (&Method::GET, ["retention", kind, name]) => {
             let key = Key::new(kind_of(kind)?, name)?;
             let path = strongroom_objects::path_of(&key);
@@ -195,13 +239,21 @@ fn route(vault: &Vault, parts: &http::request::Parts, body: &Bytes) -> Result<Re
         }
         (&Method::POST, ["canary"]) => {
             let user = login.map(|(user, _)| user).unwrap_or_default();
-            Ok(typed("application/json", json!({"path": vault.make_canary(repo, &user)?}).to_string()))
+            Ok(typed(
+                "application/json",
+                json!({"path": vault.make_canary(repo, &user)?}).to_string(),
+            ))
         }
-        (&Method::GET, ["canary", user, n]) => Ok(typed("application/octet-stream", vault.read_canary(repo, &format!("canary/{user}/{}", number(n)?))?)),
+        (&Method::GET, ["canary", user, n]) => Ok(typed(
+            "application/octet-stream",
+            vault.read_canary(repo, &format!("canary/{user}/{}", number(n)?))?,
+        )),
         (_, ["canary", ..]) => Err(Refusal::Forbidden("a vault changes nothing".into())),
         (_, ["config"]) => object(vault, parts, body, repo, upto, &Key::config()),
         (&Method::GET, [kind]) => list(vault, parts, repo, upto, kind_of(kind)?),
-        (_, [kind, name]) => object(vault, parts, body, repo, upto, &Key::new(kind_of(kind)?, name)?),
+        (_, [kind, name]) => {
+            object(vault, parts, body, repo, upto, &Key::new(kind_of(kind)?, name)?)
+        }
         _ => Err(Refusal::Missing("there is no such thing in a vault".into())),
     }
 }
@@ -214,27 +266,56 @@ fn kind_of(name: &str) -> Result<Kind, Refusal> {
     Kind::parse(name).ok_or_else(|| Refusal::Missing(format!("there is no {name:?} in a vault")))
 }
 
-fn list(vault: &Vault, parts: &http::request::Parts, repo: &str, upto: Option<u64>, kind: Kind) -> Result<Reply, Refusal> {
+fn list(
+    vault: &Vault,
+    parts: &http::request::Parts,
+    repo: &str,
+    upto: Option<u64>,
+    kind: Kind,
+) -> Result<Reply, Refusal> {
     let rows = vault.view(repo, upto)?.list(kind)?;
     let rows = rows.iter();
-    let v2 = parts.headers.get(header::ACCEPT).is_some_and(|a| a.to_str().is_ok_and(|a| a.contains(LIST_V2)));
+    let v2 = parts
+        .headers
+        .get(header::ACCEPT)
+        .is_some_and(|a| a.to_str().is_ok_and(|a| a.contains(LIST_V2)));
     Ok(match v2 {
-        true => typed(LIST_V2, json!(rows.map(|e| json!({"name": e.name, "size": e.size_bytes})).collect::<Vec<_>>()).to_string()),
-        false => typed("application/vnd.x.restic.rest.v1", json!(rows.map(|e| &e.name).collect::<Vec<_>>()).to_string()),
+        true => typed(
+            LIST_V2,
+            json!(rows.map(|e| json!({"name": e.name, "size": e.size_bytes})).collect::<Vec<_>>())
+                .to_string(),
+        ),
+        false => typed(
+            "application/vnd.x.restic.rest.v1",
+            json!(rows.map(|e| &e.name).collect::<Vec<_>>()).to_string(),
+        ),
     })
 }
 
-fn object(vault: &Vault, parts: &http::request::Parts, body: &Bytes, repo: &str, upto: Option<u64>, key: &Key) -> Result<Reply, Refusal> {
+fn object(
+    vault: &Vault,
+    parts: &http::request::Parts,
+    body: &Bytes,
+    repo: &str,
+    upto: Option<u64>,
+    key: &Key,
+) -> Result<Reply, Refusal> {
     match parts.method {
         Method::HEAD => {
-            let size = vault.view(repo, upto)?.size(key)?.ok_or_else(|| Refusal::Missing(format!("{key} is in no sealed session of this view")))?;
+            let size = vault.view(repo, upto)?.size(key)?.ok_or_else(|| {
+                Refusal::Missing(format!("{key} is in no sealed session of this view"))
+            })?;
             let mut reply = plain(StatusCode::OK, "");
             reply.headers_mut().insert(header::CONTENT_LENGTH, size.into());
             Ok(reply)
         }
         Method::GET => {
             let bytes = vault.get(repo, upto, key)?;
-            let wanted = parts.headers.get(header::RANGE).and_then(|r| r.to_str().ok()).and_then(|r| range(r, bytes.len()));
+            let wanted = parts
+                .headers
+                .get(header::RANGE)
+                .and_then(|r| r.to_str().ok())
+                .and_then(|r| range(r, bytes.len()));
             match wanted {
                 Some((start, end)) if start < end => {
                     let total = bytes.len();
@@ -268,6 +349,7 @@ fn object(vault: &Vault, parts: &http::request::Parts, body: &Bytes, repo: &str,
 fn range(text: &str, total: usize) -> Option<(usize, usize)> {
     let (a, b) = text.strip_prefix("bytes=")?.split_once('-')?;
     let start: usize = a.parse().ok()?;
-    let end = if b.is_empty() { total } else { b.parse::<usize>().ok()?.saturating_add(1).min(total) };
+    let end =
+        if b.is_empty() { total } else { b.parse::<usize>().ok()?.saturating_add(1).min(total) };
     Some((start, end))
 }

@@ -1,15 +1,18 @@
 //! Copy 3 under separate governance: the vault's own hand.
 //!
-//! It sees ciphertext only, has its own key, credentials, folder and clock, pulls from copy 2 or lets itself be pushed to, and
-//! speaks restic's REST protocol, so that stock restic reads it. There is no verb that overwrites or shortens, and none that
-//! deletes but expiry, which is the vault's own decision ([`strongroom_custody::plan_expiry`]).
+//! It sees ciphertext only, has its own key, credentials, folder and clock, pulls from copy 2 or
+//! lets itself be pushed to, and speaks restic's REST protocol, so that stock restic reads it.
+//! There is no verb that overwrites or shortens, and none that deletes but expiry, which is the
+//! vault's own decision ([`strongroom_custody::plan_expiry`]).
 //!
-//! Arrivals belong to *sessions*. A reader sees what signed manifests name in sealed sessions up to a chosen one; what was
-//! pushed besides, or later, lies there unseen until its lock is over. So an attacker with the pushing credential can add junk,
-//! but cannot put it before the eyes of who restores.
+//! Arrivals belong to *sessions*. A reader sees what signed manifests name in sealed sessions up to
+//! a chosen one; what was pushed besides, or later, lies there unseen until its lock is over. So an
+//! attacker with the pushing credential can add junk, but cannot put it before the eyes of who
+//! restores.
 //!
-//! Deliberately absent: any repository key, any knowledge of what an object means, any call back to the side that pushes.
-//! Start at [`Vault`]; what both hands of a vault share is in `strongroom-custody`.
+//! Deliberately absent: any repository key, any knowledge of what an object means, any call back to
+//! the side that pushes. Start at [`Vault`]; what both hands of a vault share is in
+//! `strongroom-custody`.
 
 #[cfg(any(fuzzing, test))]
 pub mod doors;
@@ -33,7 +36,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use strongroom_custody::{Event, PublicKey, SigningKey, VaultView, may_arrive};
-use strongroom_objects::{Key, Kind, Put, SealedSession, SessionSnapshot, Store, StoreError, hash_name, path_of};
+use strongroom_objects::{
+    Key, Kind, Put, SealedSession, SessionSnapshot, Store, StoreError, hash_name, path_of,
+};
 
 /// Why the vault does not do something. The text goes to the caller.
 #[derive(Debug, thiserror::Error)]
@@ -99,14 +104,17 @@ pub struct Vault {
     failed: BTreeMap<String, String>,
     /// What readers need, so that they wait for no writer.
     desk: Mutex<HashMap<String, Desk>>,
-    /// Session numbers that were handed out, by repository: what belongs to no open session is not taken.
+    /// Session numbers that were handed out, by repository: what belongs to no open session is not
+    /// taken.
     sessions: Mutex<HashMap<String, u64>>,
 }
 
 fn good_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
         && !name.starts_with('.')
 }
 
@@ -122,9 +130,14 @@ impl Vault {
         let seed = match path.exists() {
             true => governance::read_seed(&path)?,
             // A vault whose key is gone is another vault: it must not look like this one.
-            false if std::fs::read_dir(dir)?.flatten().any(|e| e.path().join("school.pub").is_file()) => {
+            false
+                if std::fs::read_dir(dir)?
+                    .flatten()
+                    .any(|e| e.path().join("school.pub").is_file()) =>
+            {
                 return Err(Refusal::Failed(format!(
-                    "{} is gone; put it back from its copy, or enrol what is held here anew in an empty folder",
+                    "{} is gone; put it back from its copy, or enrol what is held here anew in an \
+                     empty folder",
                     path.display()
                 )));
             }
@@ -139,7 +152,8 @@ impl Vault {
         let mut failed = BTreeMap::new();
         for entry in std::fs::read_dir(dir)? {
             let path = entry?.path();
-            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            let name =
+                path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             if path.join("school.pub").is_file() && !path.join("repo.toml").is_file() {
                 failed.insert(name, format!("{} is gone", path.join("repo.toml").display()));
             } else if path.join("repo.toml").is_file() && path.join("school.pub").is_file() {
@@ -153,7 +167,16 @@ impl Vault {
                 }
             }
         }
-        Self { dir: dir.to_owned(), seed, public, repos: Mutex::new(repos), failed, desk: Mutex::default(), sessions: Mutex::default() }.set_out()
+        Self {
+            dir: dir.to_owned(),
+            seed,
+            public,
+            repos: Mutex::new(repos),
+            failed,
+            desk: Mutex::default(),
+            sessions: Mutex::default(),
+        }
+        .set_out()
     }
 
     fn set_out(self) -> Result<Self, Refusal> {
@@ -194,11 +217,18 @@ impl Vault {
         if let Some(why) = self.failed.get(name) {
             return Err(Refusal::Failed(format!("{name} could not be opened: {why}")));
         }
-        locked(&self.repos).get(name).cloned().ok_or_else(|| Refusal::Missing(format!("this vault has no repository {name:?}")))
+        locked(&self.repos)
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Refusal::Missing(format!("this vault has no repository {name:?}")))
     }
 
     /// Does something with a repository as it is now.
-    pub(crate) fn read<T>(&self, name: &str, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        f: impl FnOnce(&mut Repo) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let repo = self.repo(name)?;
         let mut repo = locked(&repo);
         repo.refresh(&self.seed)?;
@@ -206,11 +236,20 @@ impl Vault {
     }
 
     /// Does something that may write the log, while nobody else does.
-    pub(crate) fn write<T>(&self, name: &str, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    pub(crate) fn write<T>(
+        &self,
+        name: &str,
+        f: impl FnOnce(&mut Repo) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         self.write_log(name, true, f)
     }
 
-    fn write_log<T>(&self, name: &str, anew: bool, f: impl FnOnce(&mut Repo) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn write_log<T>(
+        &self,
+        name: &str,
+        anew: bool,
+        f: impl FnOnce(&mut Repo) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let repo = self.repo(name)?;
         let mut repo = locked(&repo);
         let alone = repo.alone()?;
@@ -232,8 +271,12 @@ impl Vault {
         let given = hex::encode(Sha256::digest(token));
         let all = locked(&self.desk).get(name).map(|d| d.credentials.clone()).unwrap_or_default();
         all.iter().any(|c| {
-            let same = c.token_sha256.bytes().zip(given.bytes()).fold(0, |d, (a, b)| d | (a ^ b)) == 0;
-            c.user == user && c.token_sha256.len() == given.len() && same && (c.may == May::Push || wants == May::Read)
+            let same =
+                c.token_sha256.bytes().zip(given.bytes()).fold(0, |d, (a, b)| d | (a ^ b)) == 0;
+            c.user == user
+                && c.token_sha256.len() == given.len()
+                && same
+                && (c.may == May::Push || wants == May::Read)
         })
     }
 
@@ -253,7 +296,9 @@ impl Vault {
         match (session, open) {
             (Some(s), Some(o)) if s == o => Ok(()),
             (Some(s), _) => Err(Refusal::Forbidden(format!("session {s} is not open"))),
-            (None, _) => Err(Refusal::Forbidden("open a session first: what belongs to none is never seen".into())),
+            (None, _) => Err(Refusal::Forbidden(
+                "open a session first: what belongs to none is never seen".into(),
+            )),
         }
     }
 
@@ -277,14 +322,28 @@ impl Vault {
                 session: *n,
                 sealed_at: s.at.to_string(),
                 objects: s.objects,
-                snapshots: s.snapshots.iter().map(|x| SessionSnapshot { snapshot: x.snapshot.clone(), manifest: x.manifest.clone(), clean: x.clean }).collect(),
+                snapshots: s
+                    .snapshots
+                    .iter()
+                    .map(|x| SessionSnapshot {
+                        snapshot: x.snapshot.clone(),
+                        manifest: x.manifest.clone(),
+                        clean: x.clean,
+                    })
+                    .collect(),
             };
             Ok(state.sessions.iter().map(row).collect())
         })
     }
 
     /// Takes an object in.
-    pub fn put(&self, name: &str, key: &Key, bytes: &bytes::Bytes, session: Option<u64>) -> Result<Put, Refusal> {
+    pub fn put(
+        &self,
+        name: &str,
+        key: &Key,
+        bytes: &bytes::Bytes,
+        session: Option<u64>,
+    ) -> Result<Put, Refusal> {
         self.must_be_open(name, session)?;
         let path = path_of(key);
         let (store, now, until, there) = self.read(name, |r| {
@@ -313,7 +372,13 @@ impl Vault {
         // Outside the lock: this is what takes time.
         let held = work::put_held(store.as_ref(), &path, bytes, until)?;
         self.write_log(name, false, |r| {
-            let event = Event::Arrived { path: held.path, version: held.version, size_bytes: held.size_bytes, until: held.until.unwrap_or(now), at: now };
+            let event = Event::Arrived {
+                path: held.path,
+                version: held.version,
+                size_bytes: held.size_bytes,
+                until: held.until.unwrap_or(now),
+                at: now,
+            };
             if r.holding.ledger().state().objects.get(&path).is_some_and(|o| !o.stray) {
                 return Ok(Put::Present);
             }
@@ -328,8 +393,14 @@ impl Vault {
         let (store, now) = self.read(name, |r| Ok((r.store.clone(), r.now()?)))?;
         let user: String = user.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
         let path = format!("canary/{user}/{}", now.as_second());
-        let until = now.checked_add(jiff::SignedDuration::from_hours(26)).unwrap_or(jiff::Timestamp::MAX);
-        work::put_held(store.as_ref(), &path, &bytes::Bytes::from(format!("canary of {user} at {now:.0}\n")), until)?;
+        let until =
+            now.checked_add(jiff::SignedDuration::from_hours(26)).unwrap_or(jiff::Timestamp::MAX);
+        work::put_held(
+            store.as_ref(),
+            &path,
+            &bytes::Bytes::from(format!("canary of {user} at {now:.0}\n")),
+            until,
+        )?;
         Ok(path)
     }
 
@@ -346,8 +417,13 @@ impl Vault {
         let repo = self.repo(name)?;
         // While somebody works in it, what was laid out before is what there is to see.
         let Ok(mut repo) = repo.try_lock() else {
-            let there = locked(&self.desk).get(name).map(|d| d.view.clone()).filter(|_| upto.is_none());
-            return there.ok_or_else(|| Refusal::Busy(format!("{name} is being worked on; an older session can be read when that is done")));
+            let there =
+                locked(&self.desk).get(name).map(|d| d.view.clone()).filter(|_| upto.is_none());
+            return there.ok_or_else(|| {
+                Refusal::Busy(format!(
+                    "{name} is being worked on; an older session can be read when that is done"
+                ))
+            });
         };
         repo.refresh(&self.seed)?;
         let view = repo.view(upto)?;

@@ -10,7 +10,10 @@ use strongroom_vault::Refusal;
 fn main() {
     let cli = commands::Cli::parse();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG").unwrap_or_else(|_| "warn".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
+                .unwrap_or_else(|_| "warn".into()),
+        )
         .with_writer(std::io::stderr)
         .init();
     let json = cli.json;
@@ -20,7 +23,9 @@ fn main() {
             let busy = matches!(e.downcast_ref::<Refusal>(), Some(Refusal::Busy(_)));
             let code = if busy { 11 } else { 1 };
             match json {
-                true => println!("{}", serde_json::json!({"error": format!("{e:#}"), "exit": code})),
+                true => {
+                    println!("{}", serde_json::json!({"error": format!("{e:#}"), "exit": code}))
+                }
                 false => eprintln!("strongroom-vault: {e:#}"),
             }
             code

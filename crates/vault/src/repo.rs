@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_custody::{Holding, Ledger, PublicKey, Role, SigningKey, Trust, TrustedClock, VaultView};
+use strongroom_custody::{
+    Holding, Ledger, PublicKey, Role, SigningKey, Trust, TrustedClock, VaultView,
+};
 use strongroom_objects::{LockedStore, S3Bucket};
 
 /// One repository in the vault, with everything open that its work needs.
@@ -34,7 +36,17 @@ impl Repo {
         let tick = read_tick(dir);
         let holding = open_holding(dir, store.clone(), SigningKey::from_seed(seed)?)?;
         let clock = TrustedClock::open(&dir.join("clock"), settings.ntp.clone())?;
-        Ok(Self { dir: dir.to_owned(), settings, store, bucket, holding, clock, views: HashMap::new(), asked: std::cell::Cell::new(None), tick })
+        Ok(Self {
+            dir: dir.to_owned(),
+            settings,
+            store,
+            bucket,
+            holding,
+            clock,
+            views: HashMap::new(),
+            asked: std::cell::Cell::new(None),
+            tick,
+        })
     }
 
     /// Takes the lock. Waits a little: most holders are quick.
@@ -44,11 +56,16 @@ impl Repo {
         for _ in 0..100 {
             match file.try_lock() {
                 Ok(()) => return Ok(Alone(file)),
-                Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(100)),
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    std::thread::sleep(std::time::Duration::from_millis(100))
+                }
                 Err(std::fs::TryLockError::Error(e)) => return Err(e.into()),
             }
         }
-        Err(Refusal::Busy(format!("{} is being written by another process of this vault; try again when it is done", self.dir.display())))
+        Err(Refusal::Busy(format!(
+            "{} is being written by another process of this vault; try again when it is done",
+            self.dir.display()
+        )))
     }
 
     /// Reads the log again, when another process wrote it.
@@ -57,7 +74,8 @@ impl Repo {
         // Into a bucket others write as well: their segments are seen when work begins (`anew`).
         if tick != self.tick || self.holding.ledger().is_broken() {
             self.settings = RepoSettings::read(&self.dir.join("repo.toml"))?;
-            self.holding = open_holding(&self.dir, self.store.clone(), SigningKey::from_seed(seed)?)?;
+            self.holding =
+                open_holding(&self.dir, self.store.clone(), SigningKey::from_seed(seed)?)?;
             self.views.clear();
             self.tick = tick;
         }
@@ -85,7 +103,8 @@ impl Repo {
     #[allow(clippy::disallowed_methods)] // how long ago the server was asked is a matter of real time
     pub(crate) fn now(&self) -> Result<Timestamp, Refusal> {
         let state = self.holding.ledger().state();
-        let lately = self.asked.get().is_some_and(|t: std::time::Instant| t.elapsed().as_secs() < 60);
+        let lately =
+            self.asked.get().is_some_and(|t: std::time::Instant| t.elapsed().as_secs() < 60);
         if lately {
             return Ok(self.clock.now(&[], state.latest, state.clock_vouched)?);
         }
@@ -114,7 +133,8 @@ pub(crate) fn ask(
     latest: Timestamp,
     vouched: Option<Timestamp>,
 ) -> Result<Timestamp, strongroom_custody::Error> {
-    let others: Vec<(String, Timestamp)> = store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect();
+    let others: Vec<(String, Timestamp)> =
+        store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect();
     clock.now(&others, latest, vouched)
 }
 
@@ -122,8 +142,14 @@ fn read_tick(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("tick")).unwrap_or_default()
 }
 
-fn open_holding(dir: &Path, store: Arc<dyn LockedStore>, key: SigningKey) -> Result<Holding, Refusal> {
-    let school = std::fs::read_to_string(dir.join("school.pub")).map_err(|e| Refusal::Failed(format!("{}: {e}", dir.join("school.pub").display())))?;
-    let trust = Trust::Keys(vec![(key.public(), Role::Vault), (PublicKey::parse(&school)?, Role::School)]);
+fn open_holding(
+    dir: &Path,
+    store: Arc<dyn LockedStore>,
+    key: SigningKey,
+) -> Result<Holding, Refusal> {
+    let school = std::fs::read_to_string(dir.join("school.pub"))
+        .map_err(|e| Refusal::Failed(format!("{}: {e}", dir.join("school.pub").display())))?;
+    let trust =
+        Trust::Keys(vec![(key.public(), Role::Vault), (PublicKey::parse(&school)?, Role::School)]);
     Ok(Holding::open(Ledger::open(store, Some(key), &trust, Some(dir))?)?)
 }

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::PaceSettings;
-use strongroom_objects::{LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings};
+use strongroom_objects::{
+    LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
+};
 
 /// A bucket, as a settings file names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +105,8 @@ pub struct Credential {
     pub may: May,
 }
 
-/// `repo.toml`: how a vault reaches things. What it must keep stands in its log, and custodians change it.
+/// `repo.toml`: how a vault reaches things. What it must keep stands in its log, and custodians
+/// change it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepoSettings {
@@ -161,7 +164,8 @@ impl Default for RepoSettings {
 
 /// A secret from a file, without the line end that editors add.
 pub(crate) fn secret(path: &Path) -> Result<SecretString, Refusal> {
-    let text = std::fs::read_to_string(path).map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
 }
 
@@ -188,7 +192,8 @@ pub(crate) type Place = (Arc<dyn LockedStore>, Option<Arc<S3Bucket>>);
 impl RepoSettings {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self, Refusal> {
-        let text = std::fs::read_to_string(path).map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
         toml::from_str(&text).map_err(|e| Refusal::Bad(format!("{}: {e}", path.display())))
     }
 
@@ -200,7 +205,9 @@ impl RepoSettings {
     /// Opens the place; the bucket as well, when it is one.
     pub(crate) fn open_hold(&self, base: &Path) -> Result<Place, Refusal> {
         match &self.hold {
-            HoldEntry::Local { immutable } => Ok((Arc::new(LocalHold::new(base.join("hold"), *immutable)), None)),
+            HoldEntry::Local { immutable } => {
+                Ok((Arc::new(LocalHold::new(base.join("hold"), *immutable)), None))
+            }
             HoldEntry::S3(entry) => {
                 let bucket = Arc::new(entry.open(base, None)?);
                 Ok((bucket.clone(), Some(bucket)))
@@ -208,9 +215,13 @@ impl RepoSettings {
         }
     }
 
-    /// Opens copy 2, to read.
-    /// Whether these settings can work at all, so that a slip of the pen is seen at enrolment and not by the first pull.
-    pub(crate) fn check(&self, base: &Path, card: &strongroom_custody::Card) -> Result<(), Refusal> {
+    /// Opens copy 2, to read. Whether these settings can work at all, so that a slip of the pen is
+    /// seen at enrolment and not by the first pull.
+    pub(crate) fn check(
+        &self,
+        base: &Path,
+        card: &strongroom_custody::Card,
+    ) -> Result<(), Refusal> {
         strongroom_custody::Pace::new(&self.pace)?;
         if self.source.is_none() {
             return Ok(());
@@ -218,29 +229,39 @@ impl RepoSettings {
         let source = self.open_source(base)?;
         let config = source.get(&strongroom_objects::Key::config())?;
         if strongroom_objects::hash_name(&config) != card.config_sha256 {
-            return Err(Refusal::Bad(format!("{} holds another repository than the one of the card; nothing was enrolled", source.location())));
+            return Err(Refusal::Bad(format!(
+                "{} holds another repository than the one of the card; nothing was enrolled",
+                source.location()
+            )));
         }
         Ok(())
     }
 
     pub(crate) fn open_source(&self, base: &Path) -> Result<Box<dyn Store>, Refusal> {
-        let Some(source) = &self.source else { return Err(Refusal::Bad("the settings name no [source] to pull from".into())) };
+        let Some(source) = &self.source else {
+            return Err(Refusal::Bad("the settings name no [source] to pull from".into()));
+        };
         Ok(match source {
             SourceEntry::Folder { path } => {
                 let path = base.join(path);
                 if !path.join("config").exists() {
-                    return Err(Refusal::Failed(format!("{} holds no repository; is it mounted?", path.display())));
+                    return Err(Refusal::Failed(format!(
+                        "{} holds no repository; is it mounted?",
+                        path.display()
+                    )));
                 }
                 Box::new(LocalDir::new(path))
             }
             SourceEntry::S3(entry) => Box::new(entry.open(base, None)?),
-            SourceEntry::Rest { url, user, token_file, ca_file } => Box::new(VaultRest::new(VaultSettings {
-                url: url.clone(),
-                user: user.clone(),
-                token: secret(&base.join(token_file))?,
-                ca_file: ca_file.as_ref().map(|f| base.join(f)),
-                identity_file: None,
-            })?),
+            SourceEntry::Rest { url, user, token_file, ca_file } => {
+                Box::new(VaultRest::new(VaultSettings {
+                    url: url.clone(),
+                    user: user.clone(),
+                    token: secret(&base.join(token_file))?,
+                    ca_file: ca_file.as_ref().map(|f| base.join(f)),
+                    identity_file: None,
+                })?)
+            }
         })
     }
 }

@@ -45,7 +45,8 @@ impl Drop for Line {
 impl Progress for Line {
     #[allow(clippy::disallowed_methods)] // as above
     fn phase(&self, name: &str) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (name.to_owned(), Instant::now(), None);
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) =
+            (name.to_owned(), Instant::now(), None);
         for n in [&self.items, &self.bytes, &self.expected, &self.expected_bytes] {
             n.store(0, Ordering::Relaxed);
         }
@@ -72,9 +73,19 @@ impl Progress for Line {
         let seconds = now.duration_since(phase.1).as_secs_f64().max(0.001);
         let expected = self.expected.load(Ordering::Relaxed);
         let all = self.expected_bytes.load(Ordering::Relaxed);
-        let share = if all > 0 { sent as f64 / all as f64 } else { done as f64 / expected.max(1) as f64 };
-        let left = if share > 0.0 { format!(", {:.0} s left", seconds / share - seconds) } else { String::new() };
-        eprint!("\r\x1b[K{}: {done} of {expected}, {} at {}/s{left}", phase.0, bytes_text(sent), bytes_text((sent as f64 / seconds) as u64));
+        let share =
+            if all > 0 { sent as f64 / all as f64 } else { done as f64 / expected.max(1) as f64 };
+        let left = if share > 0.0 {
+            format!(", {:.0} s left", seconds / share - seconds)
+        } else {
+            String::new()
+        };
+        eprint!(
+            "\r\x1b[K{}: {done} of {expected}, {} at {}/s{left}",
+            phase.0,
+            bytes_text(sent),
+            bytes_text((sent as f64 / seconds) as u64)
+        );
     }
 
     fn note(&self, text: &str) {
@@ -96,10 +107,22 @@ pub(crate) fn bytes_text(n: u64) -> String {
 
 /// A table with aligned columns.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |n: usize| rows.iter().filter_map(|r| r.get(n)).map(|c| c.chars().count()).chain([head[n].len()]).max().unwrap_or(0);
+    let width = |n: usize| {
+        rows.iter()
+            .filter_map(|r| r.get(n))
+            .map(|c| c.chars().count())
+            .chain([head[n].len()])
+            .max()
+            .unwrap_or(0)
+    };
     let line = |cells: Vec<&str>| {
-        let cells: Vec<String> =
-            cells.iter().enumerate().map(|(n, c)| if n + 1 == head.len() { (*c).to_owned() } else { format!("{c:<w$}", w = width(n)) }).collect();
+        let cells: Vec<String> = cells
+            .iter()
+            .enumerate()
+            .map(|(n, c)| {
+                if n + 1 == head.len() { (*c).to_owned() } else { format!("{c:<w$}", w = width(n)) }
+            })
+            .collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     let mut out = line(head.to_vec());
@@ -109,6 +132,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Red, where colours are wanted.
 pub(crate) fn alarm(text: &str) -> String {
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour = std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     if colour { format!("\x1b[31m{text}\x1b[0m") } else { text.to_owned() }
 }

@@ -11,8 +11,8 @@ use std::{
     process::{Command, Stdio},
 };
 use strongroom_custody::{
-    AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport, Outcome, Pace, audit, expire, freeze, mirror, plan_expiry,
-    s3_canary, suspicions,
+    AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
+    Outcome, Pace, audit, expire, freeze, mirror, plan_expiry, s3_canary, suspicions,
 };
 use strongroom_model::Progress;
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
@@ -73,8 +73,14 @@ pub struct Status {
     pub alarms: Vec<(Timestamp, String, String)>,
 }
 
-/// Stores and locks; a lock that was not set is set again, and an object that stays unlocked is refused.
-pub(crate) fn put_held(store: &dyn LockedStore, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, Refusal> {
+/// Stores and locks; a lock that was not set is set again, and an object that stays unlocked is
+/// refused.
+pub(crate) fn put_held(
+    store: &dyn LockedStore,
+    path: &str,
+    bytes: &Bytes,
+    until: Timestamp,
+) -> Result<Held, Refusal> {
     let held = store.put_locked(path, bytes, until)?;
     store.flush()?;
     let enough = |h: &Held| h.until.is_some_and(|u| u.as_second() >= until.as_second());
@@ -83,22 +89,36 @@ pub(crate) fn put_held(store: &dyn LockedStore, path: &str, bytes: &Bytes, until
     }
     store.extend(path, &held.version, until)?;
     let again = store.look(path, &held.version)?.filter(enough);
-    again.ok_or_else(|| Refusal::Failed(format!("{} took {path} and does not lock it", store.location())))
+    again.ok_or_else(|| {
+        Refusal::Failed(format!("{} took {path} and does not lock it", store.location()))
+    })
 }
 
-/// Seals what was pushed: what signed manifests make whole is published, what they do not name is set aside.
-pub(crate) fn seal_pushed(r: &mut Repo, now: Timestamp) -> Result<(u64, Vec<(String, String)>), Refusal> {
+/// Seals what was pushed: what signed manifests make whole is published, what they do not name is
+/// set aside.
+pub(crate) fn seal_pushed(
+    r: &mut Repo,
+    now: Timestamp,
+) -> Result<(u64, Vec<(String, String)>), Refusal> {
     r.holding.reread()?;
     let published = r.holding.published();
     let mut ready = BTreeSet::new();
-    let waiting: Vec<String> = r.holding.chain().rows().into_iter().map(|(n, _)| n.to_owned()).filter(|n| !published.contains(n)).collect();
+    let waiting: Vec<String> = r
+        .holding
+        .chain()
+        .rows()
+        .into_iter()
+        .map(|(n, _)| n.to_owned())
+        .filter(|n| !published.contains(n))
+        .collect();
     for name in waiting {
         if r.holding.is_complete(&name)? {
             ready.insert(name);
         }
     }
     if ready.is_empty() {
-        let why = "no manifest in it, signed by the enrolled key, is whole: nothing was sealed, and nothing of it is seen";
+        let why = "no manifest in it, signed by the enrolled key, is whole: nothing was sealed, \
+            and nothing of it is seen";
         return Err(Refusal::Forbidden(why.into()));
     }
     let needs = r.holding.needs(&ready, now)?;
@@ -107,7 +127,13 @@ pub(crate) fn seal_pushed(r: &mut Repo, now: Timestamp) -> Result<(u64, Vec<(Str
     let strays = r.holding.ledger().state().objects.values().filter(|o| o.stray).count();
     let mut alarms = Vec::new();
     if strays > 0 {
-        alarms.push(("stray".to_owned(), format!("{strays} objects lie in the vault that no signed manifest names; they are in no view")));
+        alarms.push((
+            "stray".to_owned(),
+            format!(
+                "{strays} objects lie in the vault that no signed \
+            manifest names; they are in no view"
+            ),
+        ));
     }
     let found = suspicions(&r.holding, now);
     alarms.extend(freeze(&mut r.holding, &found, now)?.into_iter().map(|(c, t)| (c.to_owned(), t)));
@@ -120,14 +146,22 @@ impl Vault {
         if alarms.is_empty() {
             return Ok(());
         }
-        let (dir, command) = self.read(name, |r| Ok((r.dir.clone(), r.settings.alarm_command.clone())))?;
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("alarms.jsonl"))?;
+        let (dir, command) =
+            self.read(name, |r| Ok((r.dir.clone(), r.settings.alarm_command.clone())))?;
+        let mut file =
+            std::fs::OpenOptions::new().create(true).append(true).open(dir.join("alarms.jsonl"))?;
         for (kind, text) in alarms {
             #[allow(clippy::disallowed_methods)] // an alarm goes out whatever the clock says
-            let line = serde_json::json!({"at": Timestamp::now(), "repository": name, "kind": kind, "text": text}).to_string();
+            let line = serde_json::json!({"at": Timestamp::now(), "repository": name, "kind": kind,
+                "text": text})
+            .to_string();
             writeln!(file, "{line}")?;
             let Some((program, args)) = command.split_first() else { continue };
-            let child = Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+            let child = Command::new(program)
+                .args(args)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn();
             match child {
                 Ok(mut child) => {
                     if let Some(mut input) = child.stdin.take() {
@@ -146,23 +180,51 @@ impl Vault {
         let report = self.write(name, |r| {
             let source = r.settings.open_source(&r.dir)?;
             let pace = Pace::new(&r.settings.pace)?;
-            let (latest, vouched) = (r.holding.ledger().state().latest, r.holding.ledger().state().clock_vouched);
+            let (latest, vouched) =
+                (r.holding.ledger().state().latest, r.holding.ledger().state().clock_vouched);
             let clock = || crate::repo::ask(&r.clock, r.store.as_ref(), latest, vouched);
-            let mut report = mirror(&mut r.holding, source.as_ref(), &MirrorOptions { pace: &pace, progress, clock: &clock })?;
+            let mut report = mirror(
+                &mut r.holding,
+                source.as_ref(),
+                &MirrorOptions { pace: &pace, progress, clock: &clock },
+            )?;
             let now = r.now()?;
-            let noted: Vec<Event> = report.alarms.iter().map(|(kind, text)| Event::Alarm { at: now, kind: kind.clone(), text: text.clone() }).collect();
+            let noted: Vec<Event> = report
+                .alarms
+                .iter()
+                .map(|(kind, text)| Event::Alarm {
+                    at: now,
+                    kind: kind.clone(),
+                    text: text.clone(),
+                })
+                .collect();
             // The same alarm at every pull would fill the log.
             let known = &r.holding.ledger().state().alarms;
-            let fresh: Vec<Event> = noted.into_iter().filter(|e| !matches!(e, Event::Alarm { text, .. } if known.iter().any(|(_, _, t)| t == text))).collect();
+            let fresh: Vec<Event> = noted
+                .into_iter()
+                .filter(|e| {
+                    !matches!(e, Event::Alarm { text,
+                .. } if known.iter().any(|(_, _, t)| t == text))
+                })
+                .collect();
             if !fresh.is_empty() {
                 r.holding.ledger_mut().append(fresh, now)?;
             }
             let mut found = suspicions(&r.holding, now);
-            if let Some((_, text)) = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks") {
+            if let Some((_, text)) = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks")
+            {
                 found.push(("shrinks", text.clone()));
             }
             let new = freeze(&mut r.holding, &found, now)?;
-            report.alarms.extend(new.into_iter().map(|(c, t)| (c.to_owned(), format!("{t}; nothing is freed until custodians say so"))));
+            report.alarms.extend(new.into_iter().map(|(c, t)| {
+                (
+                    c.to_owned(),
+                    format!(
+                        "{t}; nothing \
+                is freed until custodians say so"
+                    ),
+                )
+            }));
             Ok(report)
         });
         match &report {
@@ -181,7 +243,11 @@ impl Vault {
     }
 
     /// Lets go what may go.
-    pub fn expire(&self, name: &str, progress: &dyn Progress) -> Result<(ExpiryPlan, u64), Refusal> {
+    pub fn expire(
+        &self,
+        name: &str,
+        progress: &dyn Progress,
+    ) -> Result<(ExpiryPlan, u64), Refusal> {
         self.write(name, |r| {
             let now = r.now()?;
             let plan = plan_expiry(&mut r.holding, now)?;
@@ -194,7 +260,12 @@ impl Vault {
     }
 
     /// Looks whether everything is there and locked.
-    pub fn verify(&self, name: &str, options: AuditOptions, progress: &dyn Progress) -> Result<AuditReport, Refusal> {
+    pub fn verify(
+        &self,
+        name: &str,
+        options: AuditOptions,
+        progress: &dyn Progress,
+    ) -> Result<AuditReport, Refusal> {
         let report = self.write(name, |r| {
             let now = r.now()?;
             Ok(audit(&mut r.holding, options, now, progress)?)
@@ -210,21 +281,38 @@ impl Vault {
             let now = r.now()?;
             let report = match (&r.bucket, &r.settings.hold) {
                 (Some(bucket), crate::HoldEntry::S3(entry)) => {
-                    let twin = entry.twin_bucket.as_deref().map(|t| entry.open(&r.dir, Some(t))).transpose()?;
+                    let twin = entry
+                        .twin_bucket
+                        .as_deref()
+                        .map(|t| entry.open(&r.dir, Some(t)))
+                        .transpose()?;
                     s3_canary(bucket, twin.as_ref(), now)?
                 }
                 _ => local_canary(r, now)?,
             };
             let signed = report.sign(&key)?;
-            let event = Event::Canary { at: now, refused: report.refused(), worked: report.worked(), not_tested: report.not_tested() };
+            let event = Event::Canary {
+                at: now,
+                refused: report.refused(),
+                worked: report.worked(),
+                not_tested: report.not_tested(),
+            };
             r.holding.ledger_mut().append(vec![event], now)?;
             let dir = r.dir.join("canary");
             std::fs::create_dir_all(&dir)?;
             std::fs::write(dir.join(format!("{}.jsonl", now.as_second())), &signed)?;
             Ok((report, signed))
         })?;
-        let worked: Vec<(String, String)> =
-            report.worked().into_iter().map(|w| ("canary".to_owned(), format!("with the credential {} it was possible to {w}", report.holder))).collect();
+        let worked: Vec<(String, String)> = report
+            .worked()
+            .into_iter()
+            .map(|w| {
+                (
+                    "canary".to_owned(),
+                    format!("with the credential {} it was possible to {w}", report.holder),
+                )
+            })
+            .collect();
         self.raise(name, &worked)?;
         Ok((report, signed))
     }
@@ -245,12 +333,20 @@ impl Vault {
                 stray_bytes: state.objects.values().filter(|o| o.stray).map(|o| o.size_bytes).sum(),
                 sessions: state.sessions.len() as u64,
                 newest: state.sessions.values().map(|s| s.at).max(),
-                least_lock: needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min(),
+                least_lock: needs
+                    .paths
+                    .keys()
+                    .filter_map(|p| state.objects.get(p))
+                    .map(|o| o.until)
+                    .min(),
                 locked_until,
                 frozen: state.frozen.keys().cloned().collect(),
                 canary: state.canary,
                 policy: state.policy.clone(),
-                custodians: (enrolment.custodians.iter().map(|c| c.name.clone()).collect(), enrolment.quorum),
+                custodians: (
+                    enrolment.custodians.iter().map(|c| c.name.clone()).collect(),
+                    enrolment.quorum,
+                ),
                 orders: state.orders.len() as u64,
                 alarms: state.alarms.iter().rev().take(10).rev().cloned().collect(),
             })
@@ -278,10 +374,14 @@ impl Vault {
         })
     }
 
-    /// Lays a view out as a restic repository; answers how many objects it has. Runs on the vault's host.
+    /// Lays a view out as a restic repository; answers how many objects it has. Runs on the vault's
+    /// host.
     pub fn lay_out(&self, name: &str, upto: Option<u64>, out: &Path) -> Result<u64, Refusal> {
         if out.exists() && std::fs::read_dir(out)?.next().is_some() {
-            return Err(Refusal::Bad(format!("{} is not empty; nothing was laid out", out.display())));
+            return Err(Refusal::Bad(format!(
+                "{} is not empty; nothing was laid out",
+                out.display()
+            )));
         }
         let view = self.view(name, upto)?;
         let to = LocalDir::new(out);
@@ -301,7 +401,8 @@ fn region(enrolment: &strongroom_custody::Enrolment) -> String {
     enrolment.facts.get("region").cloned().unwrap_or_else(|| "this host".into())
 }
 
-/// What the vault's own process can do to a file of its own folder, asked of the code that would do it.
+/// What the vault's own process can do to a file of its own folder, asked of the code that would do
+/// it.
 fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
     let mut report = CanaryReport::new("the vault's own process".into(), r.store.location(), now);
     let path = format!("canary/vault/{}", now.as_nanosecond());
@@ -310,37 +411,55 @@ fn local_canary(r: &Repo, now: Timestamp) -> Result<CanaryReport, Refusal> {
     let held = r.store.put_locked(&path, &body, until)?;
     let sooner = now.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now);
     let intact = || -> Result<bool, Refusal> {
-        let there = r.store.look(&path, &held.version)?.is_some_and(|h| h.until.is_some_and(|u| u.as_second() >= until.as_second()));
+        let there = r
+            .store
+            .look(&path, &held.version)?
+            .is_some_and(|h| h.until.is_some_and(|u| u.as_second() >= until.as_second()));
         Ok(there && r.store.fetch(&path, &held.version, None)? == body)
     };
-    let mut add = |name: &str, done: Result<(), strongroom_objects::StoreError>| -> Result<(), Refusal> {
-        let outcome = match (done, intact()?) {
-            (_, false) => Outcome::Worked,
-            (Err(e @ strongroom_objects::StoreError::Refused { .. }), true) => Outcome::Refused { code: e.to_string() },
-            // A full disk is no evidence.
-            (Err(e), true) => Outcome::NotTested { why: e.to_string() },
-            (Ok(()), true) => Outcome::Harmless { why: "nothing changed".into() },
+    let mut add =
+        |name: &str, done: Result<(), strongroom_objects::StoreError>| -> Result<(), Refusal> {
+            let outcome = match (done, intact()?) {
+                (_, false) => Outcome::Worked,
+                (Err(e @ strongroom_objects::StoreError::Refused { .. }), true) => {
+                    Outcome::Refused { code: e.to_string() }
+                }
+                // A full disk is no evidence.
+                (Err(e), true) => Outcome::NotTested { why: e.to_string() },
+                (Ok(()), true) => Outcome::Harmless { why: "nothing changed".into() },
+            };
+            report.add(name, outcome);
+            Ok(())
         };
-        report.add(name, outcome);
-        Ok(())
-    };
     add("delete a locked object", r.store.free(&path, &held.version, now))?;
     add("shorten a lock", r.store.extend(&path, &held.version, sooner))?;
-    add("overwrite an object", r.store.put_locked(&path, &Bytes::from_static(b"something else"), until).map(|_| ()))?;
+    add(
+        "overwrite an object",
+        r.store.put_locked(&path, &Bytes::from_static(b"something else"), until).map(|_| ()),
+    )?;
     // What the kernel says to somebody who does not ask this program.
     if let crate::HoldEntry::Local { immutable: true } = r.settings.hold {
         let file = r.dir.join("hold").join(&path);
         let removed = std::fs::remove_file(&file);
         let outcome = match &removed {
-            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => Outcome::Refused { code: e.to_string() },
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+                Outcome::Refused { code: e.to_string() }
+            }
             Err(e) => Outcome::NotTested { why: e.to_string() },
-            Ok(()) => Outcome::NotTested { why: "the kernel sets no immutable flag here: whoever is root on this host can delete".into() },
+            Ok(()) => Outcome::NotTested {
+                why: "the kernel sets no immutable flag here: whoever \
+                is root on this host can delete"
+                    .into(),
+            },
         };
         report.add("delete the file past this program", outcome);
     } else {
         report.add(
             "delete the file past this program",
-            Outcome::NotTested { why: "the settings want no immutable flag: whoever is root on this host can delete".into() },
+            Outcome::NotTested {
+                why: "the settings want no immutable flag: whoever is root on this host can delete"
+                    .into(),
+            },
         );
     }
     Ok(report)
@@ -351,13 +470,14 @@ pub fn probe_settings(path: &Path) -> Result<Vec<strongroom_custody::Finding>, R
     let settings = crate::RepoSettings::read(path)?;
     let base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
     let (_, bucket) = settings.open_hold(&base)?;
-    let bucket = bucket.ok_or_else(|| Refusal::Bad(format!("{} names no bucket", path.display())))?;
+    let bucket =
+        bucket.ok_or_else(|| Refusal::Bad(format!("{} names no bucket", path.display())))?;
     #[allow(clippy::disallowed_methods)] // nothing depends on it yet
     Ok(strongroom_custody::probe(&bucket, Timestamp::now())?)
 }
 
-/// Pulls, verifies, attacks itself and expires, each repository at its own pace, for ever. What fails is an alarm, and is tried
-/// again.
+/// Pulls, verifies, attacks itself and expires, each repository at its own pace, for ever. What
+/// fails is an alarm, and is tried again.
 #[allow(clippy::disallowed_methods)] // a schedule is a matter of real time
 pub fn keep_schedule(vault: &Vault) {
     use std::time::{Duration, Instant};
@@ -367,11 +487,17 @@ pub fn keep_schedule(vault: &Vault) {
         for name in vault.names() {
             let Ok((source, pull_every, look_every)) = vault.read(&name, |r| {
                 let s = &r.settings;
-                Ok((s.source.is_some(), Duration::from_secs(s.pull_every_minutes.max(1) * 60), Duration::from_secs(s.look_every_hours.max(1) * 3600)))
+                Ok((
+                    s.source.is_some(),
+                    Duration::from_secs(s.pull_every_minutes.max(1) * 60),
+                    Duration::from_secs(s.look_every_hours.max(1) * 3600),
+                ))
             }) else {
                 continue;
             };
-            let due = |when: &std::collections::HashMap<String, Instant>, every| when.get(&name).is_none_or(|t| t.elapsed() >= every);
+            let due = |when: &std::collections::HashMap<String, Instant>, every| {
+                when.get(&name).is_none_or(|t| t.elapsed() >= every)
+            };
             if source && due(&pulled, pull_every) {
                 if let Err(e) = vault.pull(&name, &strongroom_model::Silent) {
                     tracing::error!("{name}: {e}");
@@ -382,7 +508,9 @@ pub fn keep_schedule(vault: &Vault) {
                 // Each for itself: one that fails hides nothing of the others.
                 let quiet = &strongroom_model::Silent;
                 let done = [
-                    vault.verify(&name, AuditOptions { read_percent: 4, mend: true }, quiet).map(|_| ()),
+                    vault
+                        .verify(&name, AuditOptions { read_percent: 4, mend: true }, quiet)
+                        .map(|_| ()),
                     vault.canary(&name).map(|_| ()),
                     vault.expire(&name, quiet).map(|_| ()),
                 ];

@@ -1,5 +1,5 @@
-//! What Ceph lacks: conditional PUTs, checksums and locks on multipart uploads, against LocalStack. It has no authentication, so
-//! credentials are Ceph's to test.
+//! What Ceph lacks: conditional PUTs, checksums and locks on multipart uploads, against LocalStack.
+//! It has no authentication, so credentials are Ceph's to test.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
@@ -30,7 +30,8 @@ fn localstack_attacks() {
             let f = found.iter().find(|f| f.probe.contains(kept)).unwrap();
             assert_eq!(f.meaning, Meaning::Good, "{f:?}");
         }
-        // It lets who may bypass turn COMPLIANCE into GOVERNANCE: the probe finds that, and an enrolment there is refused.
+        // It lets who may bypass turn COMPLIANCE into GOVERNANCE: the probe finds that, and an
+        // enrolment there is refused.
         let weakened = found.iter().find(|f| f.probe == "weakening a lock").unwrap();
         assert_eq!(weakened.meaning, Meaning::Refused, "{weakened:?}");
     });
@@ -39,18 +40,34 @@ fn localstack_attacks() {
         let school = School::new(dir.path());
         let bucket = stack.open("vault");
         bucket.make(true).unwrap();
-        let hand = Hand::enrol(bucket.clone(), &school, &dir.path().join("state"), Policy::default(), Ahead::none());
+        let hand = Hand::enrol(
+            bucket.clone(),
+            &school,
+            &dir.path().join("state"),
+            Policy::default(),
+            Ahead::none(),
+        );
         school.backup(&[("a.bin", &noise(1, 80_000))], true);
         hand.pull(school.store.as_ref());
-        let report = audit(&mut hand.open(), AuditOptions { read_percent: 100, mend: false }, Timestamp::now(), &Silent).unwrap();
+        let report = audit(
+            &mut hand.open(),
+            AuditOptions { read_percent: 100, mend: false },
+            Timestamp::now(),
+            &Silent,
+        )
+        .unwrap();
         assert!(report.alarms().is_empty(), "{:?}", report.alarms());
         for row in bucket.survey("").unwrap() {
             bucket.attempt(&Attempt::Hide { path: &row.path });
-            let gone = bucket.attempt(&Attempt::DeleteVersionBypassing { path: &row.path, version: &row.version });
+            let gone = bucket.attempt(&Attempt::DeleteVersionBypassing {
+                path: &row.path,
+                version: &row.version,
+            });
             assert!(gone.is_denial(), "{}: {gone:?}", row.path);
         }
         restic_is_content(&hand, None);
-        let report = audit(&mut hand.open(), AuditOptions::default(), Timestamp::now(), &Silent).unwrap();
+        let report =
+            audit(&mut hand.open(), AuditOptions::default(), Timestamp::now(), &Silent).unwrap();
         assert!(!report.covered.is_empty() && report.lost.is_empty());
     });
 }

@@ -7,9 +7,15 @@ use bytes::Bytes;
 use common::{Ahead, Hand, School, noise, paths, restic_is_content};
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
-use strongroom_custody::{AuditOptions, Decision, Event, Order, Policy, SignedOrder, VaultView, audit, expire, freeze, plan_expiry, suspicions};
+use strongroom_custody::{
+    AuditOptions, Decision, Event, Order, Policy, SignedOrder, VaultView, audit, expire, freeze,
+    plan_expiry, suspicions,
+};
 use strongroom_model::{Clock, Silent};
-use strongroom_objects::{Facts, Held, Key, Kind, LocalHold, LockedStore, Store, StoreError, VersionRow, hash_name, path_of};
+use strongroom_objects::{
+    Facts, Held, Key, Kind, LocalHold, LockedStore, Store, StoreError, VersionRow, hash_name,
+    path_of,
+};
 
 struct Stage {
     _dir: tempfile::TempDir,
@@ -50,7 +56,10 @@ impl Stage {
     }
 
     fn carry_out(&self, order: &SignedOrder) -> Result<(), strongroom_custody::Error> {
-        self.hand.open().ledger_mut().append(vec![Event::Ordered(Box::new(order.clone()))], self.clock.now())
+        self.hand
+            .open()
+            .ledger_mut()
+            .append(vec![Event::Ordered(Box::new(order.clone()))], self.clock.now())
     }
 }
 
@@ -135,7 +144,11 @@ impl Cut {
     fn spend(&self) -> Result<(), StoreError> {
         match self.left.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) > 0 {
             true => Ok(()),
-            false => Err(StoreError::Failed { location: "test".into(), action: "write".into(), why: "cut off".into() }),
+            false => Err(StoreError::Failed {
+                location: "test".into(),
+                action: "write".into(),
+                why: "cut off".into(),
+            }),
         }
     }
 }
@@ -148,7 +161,15 @@ impl LockedStore for Cut {
         self.spend()?;
         if path.starts_with("snapshots/") {
             let rows = self.inner.survey("")?;
-            let locks = rows.iter().map(|r| (r.path.clone(), self.inner.look(&r.path, &r.version).unwrap().unwrap().until.unwrap())).collect();
+            let locks = rows
+                .iter()
+                .map(|r| {
+                    (
+                        r.path.clone(),
+                        self.inner.look(&r.path, &r.version).unwrap().unwrap().until.unwrap(),
+                    )
+                })
+                .collect();
             self.published.lock().unwrap().push((path.into(), locks));
         }
         self.inner.put_locked(path, bytes, until)
@@ -156,7 +177,12 @@ impl LockedStore for Cut {
     fn flush(&self) -> Result<(), StoreError> {
         self.inner.flush()
     }
-    fn fetch(&self, path: &str, version: &str, range: Option<std::ops::Range<u64>>) -> Result<Bytes, StoreError> {
+    fn fetch(
+        &self,
+        path: &str,
+        version: &str,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<Bytes, StoreError> {
         self.inner.fetch(path, version, range)
     }
     fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
@@ -188,18 +214,37 @@ fn a_pull_cut_off_at_any_write_goes_on_and_publishes_nothing_half() {
     school.backup(&[("a.bin", &noise(1, 60_000)), ("b.txt", b"one")], true);
     for cut in 0.. {
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(Cut { inner: LocalHold::new(dir.path().join("hold"), false), left: 1.into(), published: Default::default() });
-        let hand = Hand::enrol(store.clone(), &school, &dir.path().join("state"), Policy::default(), Ahead::none());
+        let store = Arc::new(Cut {
+            inner: LocalHold::new(dir.path().join("hold"), false),
+            left: 1.into(),
+            published: Default::default(),
+        });
+        let hand = Hand::enrol(
+            store.clone(),
+            &school,
+            &dir.path().join("state"),
+            Policy::default(),
+            Ahead::none(),
+        );
         store.left.store(cut, std::sync::atomic::Ordering::SeqCst);
         let cut_off = hand.try_pull(school.store.as_ref()).is_err();
         if cut_off {
-            assert!(hand.open().ledger().state().sessions.is_empty(), "cut {cut}: nothing half is seen");
+            assert!(
+                hand.open().ledger().state().sessions.is_empty(),
+                "cut {cut}: nothing half is seen"
+            );
             store.left.store(i64::MAX, std::sync::atomic::Ordering::SeqCst);
             assert_eq!(hand.pull(school.store.as_ref()).session, Some(1), "cut {cut}");
         }
         restic_is_content(&hand, None);
         let mut holding = hand.open();
-        let report = audit(&mut holding, AuditOptions { read_percent: 100, mend: false }, Timestamp::now(), &Silent).unwrap();
+        let report = audit(
+            &mut holding,
+            AuditOptions { read_percent: 100, mend: false },
+            Timestamp::now(),
+            &Silent,
+        )
+        .unwrap();
         assert!(report.alarms().is_empty(), "cut {cut}: {:?}", report.alarms());
         if !cut_off {
             assert!(cut > 5);
@@ -209,33 +254,58 @@ fn a_pull_cut_off_at_any_write_goes_on_and_publishes_nothing_half() {
 }
 
 #[test]
-fn every_pack_is_locked_long_enough_before_its_snapshot_is_published_and_only_short_locks_are_renewed() {
+fn every_pack_is_locked_long_enough_before_its_snapshot_is_published_and_only_short_locks_are_renewed()
+ {
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
     let clock = Ahead::none();
-    let store = Arc::new(Cut { inner: LocalHold::new(dir.path().join("hold"), false), left: i64::MAX.into(), published: Default::default() });
-    let hand = Hand::enrol(store.clone(), &school, &dir.path().join("state"), Policy { monthly_months: 0, ..Policy::default() }, clock.clone());
+    let store = Arc::new(Cut {
+        inner: LocalHold::new(dir.path().join("hold"), false),
+        left: i64::MAX.into(),
+        published: Default::default(),
+    });
+    let hand = Hand::enrol(
+        store.clone(),
+        &school,
+        &dir.path().join("state"),
+        Policy { monthly_months: 0, ..Policy::default() },
+        clock.clone(),
+    );
     let mut renewed = Vec::new();
     // The same pack is reached by each: its first lock would lapse on day 211.
     for day in [0, 1, 20, 40, 100, 200, 230] {
         clock.set_days(day);
-        school.backup(&[("same.bin", &noise(1, 60_000)), ("day.txt", day.to_string().as_bytes())], true);
+        school.backup(
+            &[("same.bin", &noise(1, 60_000)), ("day.txt", day.to_string().as_bytes())],
+            true,
+        );
         let report = hand.pull(school.store.as_ref());
         renewed.push((day, report.renewal.renewed));
         let (path, locks) = store.published.lock().unwrap().last().cloned().unwrap();
         let need = clock.now() + SignedDuration::from_hours(24 * 180 - 1);
-        for (held, until) in locks.iter().filter(|(p, _)| p.starts_with("data/") || p.starts_with("index/") || p == "config") {
-            assert!(*until > need, "day {day}: {held} is locked until {until} when {path} is published");
+        for (held, until) in locks
+            .iter()
+            .filter(|(p, _)| p.starts_with("data/") || p.starts_with("index/") || p == "config")
+        {
+            assert!(
+                *until > need,
+                "day {day}: {held} is locked until {until} when {path} is published"
+            );
         }
     }
-    assert_eq!(renewed[1].1 + renewed[2].1, 0, "what does not near its end is left alone: {renewed:?}");
+    assert_eq!(
+        renewed[1].1 + renewed[2].1,
+        0,
+        "what does not near its end is left alone: {renewed:?}"
+    );
     assert!(renewed[3].1 > 0 && renewed[4].1 > 0, "{renewed:?}");
 }
 
 #[test]
 fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_first_pack() {
     let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
-    let a = s.school.backup(&[("keep.bin", &noise(1, 60_000)), ("old.bin", &noise(2, 60_000))], true);
+    let a =
+        s.school.backup(&[("keep.bin", &noise(1, 60_000)), ("old.bin", &noise(2, 60_000))], true);
     s.hand.pull(s.school.store.as_ref());
     s.clock.set_days(10);
     let b = s.school.backup(&[("keep.bin", &noise(1, 60_000)), ("b.bin", &noise(3, 60_000))], true);
@@ -246,7 +316,14 @@ fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_
     let mut days = Vec::new();
     for day in [11, 100, 179, 185, 192, 215, 250, 300, 430] {
         s.clock.set_days(day);
-        s.school.backup(&[("keep.bin", &noise(1, 60_000)), ("b.bin", &noise(3, 60_000)), ("day.txt", day.to_string().as_bytes())], true);
+        s.school.backup(
+            &[
+                ("keep.bin", &noise(1, 60_000)),
+                ("b.bin", &noise(3, 60_000)),
+                ("day.txt", day.to_string().as_bytes()),
+            ],
+            true,
+        );
         s.hand.pull(s.school.store.as_ref());
         let mut holding = s.hand.open();
         let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
@@ -255,15 +332,31 @@ fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_
         days.push((day, freed));
         restic_is_content(&s.hand, None);
         if day <= 179 {
-            assert!(before.is_subset(&paths(s.hand.store.as_ref())), "nothing goes before its lock, day {day}");
+            assert!(
+                before.is_subset(&paths(s.hand.store.as_ref())),
+                "nothing goes before its lock, day {day}"
+            );
         }
-        let report = audit(&mut s.hand.open(), AuditOptions { read_percent: 100, mend: false }, s.clock.now(), &Silent).unwrap();
+        let report = audit(
+            &mut s.hand.open(),
+            AuditOptions { read_percent: 100, mend: false },
+            s.clock.now(),
+            &Silent,
+        )
+        .unwrap();
         assert!(report.alarms().is_empty(), "day {day}: {:?}", report.alarms());
     }
     let left = paths(s.hand.store.as_ref());
-    assert!(!left.contains(&format!("snapshots/{a}")) && !left.contains(&format!("snapshots/{b}")), "{days:?}");
+    assert!(
+        !left.contains(&format!("snapshots/{a}")) && !left.contains(&format!("snapshots/{b}")),
+        "{days:?}"
+    );
     let packs = |p: &BTreeSet<String>| p.iter().filter(|p| p.starts_with("data/")).count();
-    assert!(before.difference(&left).any(|p| p.starts_with("data/")), "the pack of old.bin alone is gone: {days:?}, {} packs", packs(&left));
+    assert!(
+        before.difference(&left).any(|p| p.starts_with("data/")),
+        "the pack of old.bin alone is gone: {days:?}, {} packs",
+        packs(&left)
+    );
     assert!(before.difference(&left).any(|p| p.starts_with("index/")), "{days:?}");
 }
 
@@ -272,8 +365,18 @@ fn an_expiry_that_was_stopped_is_finished_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
     let clock = Ahead::none();
-    let store = Arc::new(Cut { inner: LocalHold::new(dir.path().join("hold"), false), left: i64::MAX.into(), published: Default::default() });
-    let hand = Hand::enrol(store.clone(), &school, &dir.path().join("state"), Policy { monthly_months: 0, ..Policy::default() }, clock.clone());
+    let store = Arc::new(Cut {
+        inner: LocalHold::new(dir.path().join("hold"), false),
+        left: i64::MAX.into(),
+        published: Default::default(),
+    });
+    let hand = Hand::enrol(
+        store.clone(),
+        &school,
+        &dir.path().join("state"),
+        Policy { monthly_months: 0, ..Policy::default() },
+        clock.clone(),
+    );
     let a = school.backup(&[("old.bin", &noise(2, 60_000))], true);
     hand.pull(school.store.as_ref());
     school.backup(&[("new.bin", &noise(3, 60_000))], true);
@@ -296,7 +399,13 @@ fn an_expiry_that_was_stopped_is_finished_by_the_next() {
     let mut holding = hand.open();
     let plan = plan_expiry(&mut holding, clock.now()).unwrap();
     expire(&mut holding, &plan, clock.now(), &Silent).unwrap();
-    let report = audit(&mut hand.open(), AuditOptions { read_percent: 100, mend: false }, clock.now(), &Silent).unwrap();
+    let report = audit(
+        &mut hand.open(),
+        AuditOptions { read_percent: 100, mend: false },
+        clock.now(),
+        &Silent,
+    )
+    .unwrap();
     assert!(report.alarms().is_empty() && report.unknown.is_empty(), "{:?}", report.alarms());
     assert!(!paths(store.as_ref()).contains(&format!("snapshots/{a}")));
 }
@@ -318,8 +427,13 @@ fn silence_flood_shrinking_and_a_bad_verdict_freeze_expiry_and_two_custodians_th
     // What froze stays frozen when copy 2 speaks again.
     s.school.backup(&[("a", b"b")], true);
     s.hand.pull(s.school.store.as_ref());
-    assert!(frozen(&s).is_empty() && !plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap().frozen.is_empty());
-    for (signers, good) in [(&[][..], false), (&[0][..], false), (&[0, 0][..], false), (&[0, 2][..], true)] {
+    assert!(
+        frozen(&s).is_empty()
+            && !plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap().frozen.is_empty()
+    );
+    for (signers, good) in
+        [(&[][..], false), (&[0][..], false), (&[0, 0][..], false), (&[0, 2][..], true)]
+    {
         assert_eq!(s.carry_out(&s.order(Decision::Thaw, signers)).is_ok(), good, "{signers:?}");
     }
     assert!(plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap().frozen.is_empty());
@@ -359,7 +473,14 @@ fn orders_take_two_custodians_are_for_one_vault_and_are_carried_out_once() {
     s.carry_out(&order).unwrap();
     assert_eq!(s.hand.open().policy(), &longer);
     assert!(s.carry_out(&order).is_err(), "once");
-    assert!(s.carry_out(&s.order(Decision::Policy { policy: Policy { lock_days: 30, ..Policy::default() } }, &[0, 1])).is_err(), "under 90 days");
+    assert!(
+        s.carry_out(&s.order(
+            Decision::Policy { policy: Policy { lock_days: 30, ..Policy::default() } },
+            &[0, 1]
+        ))
+        .is_err(),
+        "under 90 days"
+    );
     // What was signed is what counts.
     let mut changed = s.order(Decision::Thaw, &[0, 1]);
     changed.text = changed.text.replace("a test", "another");
@@ -367,15 +488,27 @@ fn orders_take_two_custodians_are_for_one_vault_and_are_carried_out_once() {
     let other = stage();
     assert!(other.carry_out(&s.order(Decision::Thaw, &[0, 1])).is_err(), "another vault");
     // A shorter policy shortens nothing that is locked.
-    let before: Vec<Timestamp> = s.hand.open().ledger().state().objects.values().map(|o| o.until).collect();
-    s.carry_out(&s.order(Decision::Policy { policy: Policy { lock_days: 90, monthly_months: 0, ..Policy::default() } }, &[1, 2])).unwrap();
+    let before: Vec<Timestamp> =
+        s.hand.open().ledger().state().objects.values().map(|o| o.until).collect();
+    s.carry_out(&s.order(
+        Decision::Policy {
+            policy: Policy { lock_days: 90, monthly_months: 0, ..Policy::default() },
+        },
+        &[1, 2],
+    ))
+    .unwrap();
     s.clock.set_days(1);
     s.school.backup(&[("a", b"b")], true);
     s.hand.pull(s.school.store.as_ref());
     let holding = s.hand.open();
     let store = &s.hand.store;
-    for (o, until) in holding.ledger().state().objects.iter().filter(|(_, o)| o.session == 1).zip(before) {
-        assert!(store.look(o.0, &o.1.version).unwrap().unwrap().until.unwrap().as_second() >= until.as_second());
+    for (o, until) in
+        holding.ledger().state().objects.iter().filter(|(_, o)| o.session == 1).zip(before)
+    {
+        assert!(
+            store.look(o.0, &o.1.version).unwrap().unwrap().until.unwrap().as_second()
+                >= until.as_second()
+        );
     }
 }
 
@@ -390,9 +523,15 @@ fn custodians_hide_and_never_delete() {
     let view = VaultView::of(&s.hand.open(), None).unwrap();
     assert_eq!(view.list(Kind::Snapshots).unwrap().len(), 1);
     restic_is_content(&s.hand, None);
-    assert!(paths(s.hand.store.as_ref()).contains(&format!("snapshots/{poison}")), "it lies there all the same");
+    assert!(
+        paths(s.hand.store.as_ref()).contains(&format!("snapshots/{poison}")),
+        "it lies there all the same"
+    );
     s.carry_out(&s.order(Decision::Show { paths: vec![], sessions: vec![2] }, &[0, 2])).unwrap();
-    assert_eq!(VaultView::of(&s.hand.open(), None).unwrap().list(Kind::Snapshots).unwrap().len(), 2);
+    assert_eq!(
+        VaultView::of(&s.hand.open(), None).unwrap().list(Kind::Snapshots).unwrap().len(),
+        2
+    );
 }
 
 /// Later snapshots stand on packs that came in a session which was hidden since.
@@ -401,10 +540,14 @@ fn what_comes_after_a_hidden_session_is_whole() {
     let s = stage();
     s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
     s.hand.pull(s.school.store.as_ref());
-    let attacked = s.school.backup(&[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000))], false);
+    let attacked =
+        s.school.backup(&[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000))], false);
     s.hand.pull(s.school.store.as_ref());
     s.carry_out(&s.order(Decision::Hide { paths: vec![], sessions: vec![1, 2] }, &[0, 1])).unwrap();
-    s.school.backup(&[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000)), ("c.txt", b"later")], true);
+    s.school.backup(
+        &[("a.bin", &noise(1, 40_000)), ("b.bin", &noise(2, 40_000)), ("c.txt", b"later")],
+        true,
+    );
     s.hand.pull(s.school.store.as_ref());
     let view = VaultView::of(&s.hand.open(), None).unwrap();
     let seen = view.list(Kind::Snapshots).unwrap();
@@ -459,7 +602,9 @@ fn a_damaged_pack_keeps_nothing_else_from_being_recovered() {
     let (objects, flips) = (view.totals().0, Flips(view, bad.clone()));
     let out = tempfile::tempdir().unwrap();
     let to = strongroom_objects::LocalDir::new(out.path());
-    let report = strongroom_engine::replicate::from_vault(&flips, s.school.repo.key(), &to, &Silent).unwrap();
+    let report =
+        strongroom_engine::replicate::from_vault(&flips, s.school.repo.key(), &to, &Silent)
+            .unwrap();
     assert_eq!(report.lost, [format!("data/{bad}")]);
     assert_eq!(report.sent, objects - 1);
 }
@@ -491,7 +636,11 @@ fn a_lying_manifest_loses_nothing_before_its_lock_is_over() {
         let mut holding = s.hand.open();
         let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
         assert!(plan.paths.is_empty());
-        assert!(plan.frozen.iter().any(|f| f.starts_with("shrinks")), "and it is noticed: {:?}", plan.frozen);
+        assert!(
+            plan.frozen.iter().any(|f| f.starts_with("shrinks")),
+            "and it is noticed: {:?}",
+            plan.frozen
+        );
     }
     assert!(before.is_subset(&paths(s.hand.store.as_ref())));
 }
@@ -518,11 +667,23 @@ fn what_lies_unlocked_hidden_or_changed_is_found() {
     std::fs::File::options().write(true).open(&pack).unwrap().set_modified(keep).unwrap();
     std::fs::remove_file(at(Kind::Snapshots)).unwrap();
     std::fs::write(root.join("index/extra"), "x").unwrap();
-    let report = audit(&mut s.hand.open(), AuditOptions { read_percent: 100, mend: true }, Timestamp::now(), &Silent).unwrap();
+    let report = audit(
+        &mut s.hand.open(),
+        AuditOptions { read_percent: 100, mend: true },
+        Timestamp::now(),
+        &Silent,
+    )
+    .unwrap();
     let codes: BTreeSet<String> = report.alarms().into_iter().map(|(c, _)| c).collect();
     assert_eq!(codes, ["damaged", "lost", "unknown", "unlocked"].map(str::to_owned).into());
     assert_eq!(report.mended, 1);
-    let again = audit(&mut s.hand.open(), AuditOptions { read_percent: 0, mend: false }, Timestamp::now(), &Silent).unwrap();
+    let again = audit(
+        &mut s.hand.open(),
+        AuditOptions { read_percent: 0, mend: false },
+        Timestamp::now(),
+        &Silent,
+    )
+    .unwrap();
     assert!(again.short.is_empty(), "the lock is set again");
 }
 
@@ -531,7 +692,9 @@ fn a_log_that_was_changed_or_cut_is_not_believed() {
     let s = stage();
     s.school.backup(&[("a", b"a")], true);
     s.hand.pull(s.school.store.as_ref());
-    let root = std::path::PathBuf::from(s.hand.store.location()).join("ledger").join(s.hand.key().public().short());
+    let root = std::path::PathBuf::from(s.hand.store.location())
+        .join("ledger")
+        .join(s.hand.key().public().short());
     std::fs::remove_dir_all(s.hand.dir.join("copies")).unwrap();
     let first = root.join("00000001");
     let text = std::fs::read(&first).unwrap();
@@ -540,12 +703,19 @@ fn a_log_that_was_changed_or_cut_is_not_believed() {
         strongroom_custody::Ledger::open(
             s.hand.store.clone(),
             Some(s.hand.key()),
-            &strongroom_custody::Trust::Keys(vec![(s.hand.key().public(), strongroom_custody::Role::Vault)]),
+            &strongroom_custody::Trust::Keys(vec![(
+                s.hand.key().public(),
+                strongroom_custody::Role::Vault,
+            )]),
             None,
         )
     };
     assert!(open().is_err(), "a segment is missing");
-    std::fs::write(&first, String::from_utf8(text.clone()).unwrap().replace("\"quorum\":2", "\"quorum\":0")).unwrap();
+    std::fs::write(
+        &first,
+        String::from_utf8(text.clone()).unwrap().replace("\"quorum\":2", "\"quorum\":0"),
+    )
+    .unwrap();
     assert!(open().is_err(), "a segment was changed");
     std::fs::remove_file(&first).unwrap();
     std::fs::write(&first, text).unwrap();
@@ -560,13 +730,23 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
         fn location(&self) -> String {
             self.0.location()
         }
-        fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+        fn put_locked(
+            &self,
+            path: &str,
+            bytes: &Bytes,
+            until: Timestamp,
+        ) -> Result<Held, StoreError> {
             self.0.put_locked(path, bytes, until)
         }
         fn flush(&self) -> Result<(), StoreError> {
             self.0.flush()
         }
-        fn fetch(&self, path: &str, version: &str, range: Option<std::ops::Range<u64>>) -> Result<Bytes, StoreError> {
+        fn fetch(
+            &self,
+            path: &str,
+            version: &str,
+            range: Option<std::ops::Range<u64>>,
+        ) -> Result<Bytes, StoreError> {
             self.0.fetch(path, version, range)
         }
         fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
@@ -574,7 +754,11 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
         }
         fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
             match self.0.look(path, version)?.and_then(|h| h.until).is_some_and(|u| u > until) {
-                true => Err(StoreError::Refused { location: "test".into(), action: "extend".into(), why: "AccessDenied".into() }),
+                true => Err(StoreError::Refused {
+                    location: "test".into(),
+                    action: "extend".into(),
+                    why: "AccessDenied".into(),
+                }),
                 false => self.0.extend(path, version, until),
             }
         }
@@ -612,12 +796,24 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
     s.hand.pull(s.school.store.as_ref());
     let mut holding = s.hand.open();
     let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
-    assert!(plan.paths.contains(&format!("snapshots/{a}")) && plan.paths.contains(&format!("snapshots/{b}")), "{plan:?}");
+    assert!(
+        plan.paths.contains(&format!("snapshots/{a}"))
+            && plan.paths.contains(&format!("snapshots/{b}")),
+        "{plan:?}"
+    );
     expire(&mut holding, &plan, s.clock.now(), &Silent).unwrap();
     let left = paths(s.hand.store.as_ref());
-    // What the snapshot that stands reaches stands with it: it can be restored, and restic misses nothing.
+    // What the snapshot that stands reaches stands with it: it can be restored, and restic misses
+    // nothing.
     assert!(left.contains(&format!("snapshots/{a}")) && !left.contains(&format!("snapshots/{b}")));
-    assert!(s.hand.open().reach(&[format!("snapshots/{a}")].into()).unwrap().iter().all(|p| left.contains(p)));
+    assert!(
+        s.hand
+            .open()
+            .reach(&[format!("snapshots/{a}")].into())
+            .unwrap()
+            .iter()
+            .all(|p| left.contains(p))
+    );
     restic_is_content(&s.hand, None);
     let again = plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap();
     assert!(!again.paths.contains(&format!("snapshots/{a}")), "its true end is known now");
@@ -630,18 +826,30 @@ fn numbers_that_lie_starve_nobody_and_a_thief_of_the_key_takes_nothing_away() {
     s.hand.pull(s.school.store.as_ref());
     let key = strongroom_engine::publish::signing_key(s.school.repo.key()).unwrap();
     let holding = s.hand.open();
-    let honest: Vec<(String, strongroom_custody::Manifest)> = holding.chain().rows().into_iter().map(|(n, m)| (n.to_owned(), m.clone())).collect();
+    let honest: Vec<(String, strongroom_custody::Manifest)> =
+        holding.chain().rows().into_iter().map(|(n, m)| (n.to_owned(), m.clone())).collect();
     drop(holding);
     let publish = |m: strongroom_custody::Manifest| {
         let bytes = m.sign(&key).unwrap();
-        s.school.store.put(&Key::new(Kind::Manifests, &hash_name(&bytes)).unwrap(), &bytes).unwrap();
+        s.school
+            .store
+            .put(&Key::new(Kind::Manifests, &hash_name(&bytes)).unwrap(), &bytes)
+            .unwrap();
     };
     let (first, m) = honest[0].clone();
-    // The honest indexes, emptied; at the honest number, and at numbers to come; a number that is none.
-    let emptied: std::collections::BTreeMap<String, Vec<String>> = m.indexes.keys().map(|i| (i.clone(), vec![])).collect();
+    // The honest indexes, emptied; at the honest number, and at numbers to come; a number that is
+    // none.
+    let emptied: std::collections::BTreeMap<String, Vec<String>> =
+        m.indexes.keys().map(|i| (i.clone(), vec![])).collect();
     for number in [1, 2, 3, 4, 1_000_000, u64::MAX] {
         let snapshot = s.school.commit(&[("lie", number.to_string().as_bytes())], true);
-        publish(strongroom_custody::Manifest { number, previous: (number % 2 == 0).then(|| first.clone()), snapshot, indexes: emptied.clone(), ..m.clone() });
+        publish(strongroom_custody::Manifest {
+            number,
+            previous: (number % 2 == 0).then(|| first.clone()),
+            snapshot,
+            indexes: emptied.clone(),
+            ..m.clone()
+        });
     }
     s.hand.pull(s.school.store.as_ref());
     let sessions = s.hand.open().ledger().state().sessions.len();
@@ -666,17 +874,33 @@ fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
         fn location(&self) -> String {
             self.0.location()
         }
-        fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+        fn put_locked(
+            &self,
+            path: &str,
+            bytes: &Bytes,
+            until: Timestamp,
+        ) -> Result<Held, StoreError> {
             let held = self.0.put_locked(path, bytes, until)?;
-            match path.starts_with("ledger/") && self.1.swap(false, std::sync::atomic::Ordering::SeqCst) {
-                true => Err(StoreError::Failed { location: "test".into(), action: "store".into(), why: "the answer was lost".into() }),
+            match path.starts_with("ledger/")
+                && self.1.swap(false, std::sync::atomic::Ordering::SeqCst)
+            {
+                true => Err(StoreError::Failed {
+                    location: "test".into(),
+                    action: "store".into(),
+                    why: "the answer was lost".into(),
+                }),
                 false => Ok(held),
             }
         }
         fn flush(&self) -> Result<(), StoreError> {
             self.0.flush()
         }
-        fn fetch(&self, path: &str, version: &str, range: Option<std::ops::Range<u64>>) -> Result<Bytes, StoreError> {
+        fn fetch(
+            &self,
+            path: &str,
+            version: &str,
+            range: Option<std::ops::Range<u64>>,
+        ) -> Result<Bytes, StoreError> {
             self.0.fetch(path, version, range)
         }
         fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
@@ -701,16 +925,37 @@ fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
     let store = Arc::new(Lossy(LocalHold::new(dir.path().join("hold"), false), false.into()));
-    let hand = Hand::enrol(store.clone(), &school, &dir.path().join("state"), Policy::default(), Ahead::none());
+    let hand = Hand::enrol(
+        store.clone(),
+        &school,
+        &dir.path().join("state"),
+        Policy::default(),
+        Ahead::none(),
+    );
     school.backup(&[("a.bin", &noise(1, 60_000))], true);
     store.1.store(true, std::sync::atomic::Ordering::SeqCst);
     let clock = hand.clock.clone();
     let now = move || Ok(clock.now());
     let mut holding = hand.open();
-    let options = strongroom_custody::MirrorOptions { pace: &strongroom_custody::Pace::free(), progress: &Silent, clock: &now };
+    let options = strongroom_custody::MirrorOptions {
+        pace: &strongroom_custody::Pace::free(),
+        progress: &Silent,
+        clock: &now,
+    };
     assert!(strongroom_custody::mirror(&mut holding, school.store.as_ref(), &options).is_err());
     assert!(
-        holding.ledger_mut().append(vec![Event::Canary { at: Timestamp::now(), refused: 0, worked: vec![], not_tested: vec![] }], Timestamp::now()).is_err(),
+        holding
+            .ledger_mut()
+            .append(
+                vec![Event::Canary {
+                    at: Timestamp::now(),
+                    refused: 0,
+                    worked: vec![],
+                    not_tested: vec![]
+                }],
+                Timestamp::now()
+            )
+            .is_err(),
         "not before it is read anew"
     );
     drop(holding);

@@ -1,5 +1,5 @@
-//! The vault over the wire: the contract of a store, everything that an attacker with the credential tries, and the program
-//! itself as a process of its own.
+//! The vault over the wire: the contract of a store, everything that an attacker with the
+//! credential tries, and the program itself as a process of its own.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
@@ -37,7 +37,10 @@ fn enrolment(school: &School) -> Enrol {
         custodians: ["ada", "bob"].map(|n| Custodian { name: n.into(), key: key() }).to_vec(),
         quorum: 2,
         policy: Policy::default(),
-        settings: RepoSettings { hold: HoldEntry::Local { immutable: false }, ..RepoSettings::default() },
+        settings: RepoSettings {
+            hold: HoldEntry::Local { immutable: false },
+            ..RepoSettings::default()
+        },
         credentials: vec![("push".into(), May::Push), ("read".into(), May::Read)],
     }
 }
@@ -45,17 +48,26 @@ fn enrolment(school: &School) -> Enrol {
 fn stage() -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let vault = Arc::new(Vault::open(&dir.path().join("vault")).unwrap());
     let (tokens, _) = vault.enrol("school", enrolment(&school)).unwrap();
-    let listening = runtime.block_on(serve(vault.clone(), ([127, 0, 0, 1], 0).into(), None)).unwrap();
+    let listening =
+        runtime.block_on(serve(vault.clone(), ([127, 0, 0, 1], 0).into(), None)).unwrap();
     Stage { dir, school, vault, tokens, listening, _runtime: runtime }
 }
 
 impl Stage {
     fn client(&self, user: &str, token: &str) -> VaultRest {
         let url = url::Url::parse(&format!("http://{}/school/", self.listening.address)).unwrap();
-        VaultRest::new(VaultSettings { url, user: user.into(), token: token.to_owned().into(), ca_file: None, identity_file: None }).unwrap()
+        VaultRest::new(VaultSettings {
+            url,
+            user: user.into(),
+            token: token.to_owned().into(),
+            ca_file: None,
+            identity_file: None,
+        })
+        .unwrap()
     }
 
     fn push(&self) -> VaultRest {
@@ -66,64 +78,79 @@ impl Stage {
 #[test]
 fn vault_takes_what_is_signed_and_refuses_the_rest() {
     let s = stage();
-    attack("delete, overwrite, change, wrong names, late keys, second config, unsigned seal", SERVER, VERSION, || {
-        s.school.backup(&[("a.txt", b"a lesson")], true);
-        let mut v = s.push();
-        let first = copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
-        assert_eq!(first.session, Some(1));
-        assert_eq!(copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap().session, None, "nothing new");
-        let wrong = s.client("push", &"0".repeat(64));
-        assert!(wrong.list(Kind::Data).is_err());
-        let key = |kind, bytes: &[u8]| Key::new(kind, &hash_name(bytes)).unwrap();
-        assert!(v.put(&key(Kind::Data, b"a"), b"a").is_err(), "no session is open");
-        v.begin().unwrap();
-        assert!(v.put(&key(Kind::Data, b"a"), b"b").is_err(), "the name is not the hash");
-        assert!(v.put(&Key::config(), b"another").is_err());
-        assert!(v.put(&key(Kind::Keys, b"late"), b"late").is_err());
-        assert!(v.put(&key(Kind::Locks, b"lock"), b"lock").is_err());
-        for kind in [Kind::Data, Kind::Index, Kind::Snapshots] {
-            let there = Key::new(kind, &v.list(kind).unwrap()[0].name).unwrap();
-            assert!(v.remove(&there).is_err() && v.replace(&there, b"x").is_err());
-            for method in ["DELETE", "PUT", "PATCH"] {
-                let (status, _) = v.attempt(method, &format!("{}/{}", kind.as_str(), there.name()), b"x").unwrap();
-                assert_eq!(status, 403, "{method}");
+    attack(
+        "delete, overwrite, change, wrong names, late keys, second config, unsigned seal",
+        SERVER,
+        VERSION,
+        || {
+            s.school.backup(&[("a.txt", b"a lesson")], true);
+            let mut v = s.push();
+            let first = copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+            assert_eq!(first.session, Some(1));
+            assert_eq!(
+                copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap().session,
+                None,
+                "nothing new"
+            );
+            let wrong = s.client("push", &"0".repeat(64));
+            assert!(wrong.list(Kind::Data).is_err());
+            let key = |kind, bytes: &[u8]| Key::new(kind, &hash_name(bytes)).unwrap();
+            assert!(v.put(&key(Kind::Data, b"a"), b"a").is_err(), "no session is open");
+            v.begin().unwrap();
+            assert!(v.put(&key(Kind::Data, b"a"), b"b").is_err(), "the name is not the hash");
+            assert!(v.put(&Key::config(), b"another").is_err());
+            assert!(v.put(&key(Kind::Keys, b"late"), b"late").is_err());
+            assert!(v.put(&key(Kind::Locks, b"lock"), b"lock").is_err());
+            for kind in [Kind::Data, Kind::Index, Kind::Snapshots] {
+                let there = Key::new(kind, &v.list(kind).unwrap()[0].name).unwrap();
+                assert!(v.remove(&there).is_err() && v.replace(&there, b"x").is_err());
+                for method in ["DELETE", "PUT", "PATCH"] {
+                    let (status, _) = v
+                        .attempt(method, &format!("{}/{}", kind.as_str(), there.name()), b"x")
+                        .unwrap();
+                    assert_eq!(status, 403, "{method}");
+                }
             }
-        }
-        // Junk under right names comes in, and is in no view; without a signed manifest nothing is sealed.
-        for kind in [Kind::Index, Kind::Snapshots] {
-            v.put(&key(kind, b"junk"), b"junk").unwrap();
-        }
-        assert!(v.seal().is_err());
-        assert_eq!(v.list(Kind::Index).unwrap().len(), 1);
-        assert!(v.get(&key(Kind::Index, b"junk")).unwrap_err().is_not_found());
-        // The junk rides along in the next honest session, as a stray.
-        s.school.backup(&[("b.txt", b"another")], true);
-        assert_eq!(copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap().session, Some(2));
-        assert_eq!(s.vault.status("school").unwrap().stray_bytes, 8);
-        assert!(v.get(&key(Kind::Index, b"junk")).unwrap_err().is_not_found());
-        // A snapshot whose packs did not come is not shown with the one beside it.
-        let half = s.school.backup(&[("half.bin", &noise(9, 60_000))], true);
-        s.school.backup(&[("whole.txt", b"whole")], true);
-        v.begin().unwrap();
-        for kind in [Kind::Index, Kind::Snapshots, Kind::Manifests] {
-            for e in s.school.store.list(kind).unwrap() {
-                let key = Key::new(kind, &e.name).unwrap();
-                v.put(&key, &s.school.store.get(&key).unwrap()).unwrap();
+            // Junk under right names comes in, and is in no view; without a signed manifest nothing
+            // is sealed.
+            for kind in [Kind::Index, Kind::Snapshots] {
+                v.put(&key(kind, b"junk"), b"junk").unwrap();
             }
-        }
-        assert!(v.seal().is_err(), "neither is whole");
-        assert!(v.list(Kind::Snapshots).unwrap().iter().all(|e| e.name != half));
-        copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
-        assert!(v.list(Kind::Snapshots).unwrap().iter().any(|e| e.name == half), "and when its packs came, it is");
-        // Reading is all that the reading credential does.
-        let mut reader = s.client("read", &s.tokens["read"]);
-        assert_eq!(reader.list(Kind::Snapshots).unwrap().len(), 4);
-        assert!(reader.begin().is_err());
-        // Opened anew, it is the same vault.
-        let again = Vault::open(&s.dir.path().join("vault")).unwrap();
-        assert_eq!(again.sessions("school").unwrap().len(), 3);
-        assert!(again.enrol("school", enrolment(&s.school)).is_err(), "enrolled once");
-    });
+            assert!(v.seal().is_err());
+            assert_eq!(v.list(Kind::Index).unwrap().len(), 1);
+            assert!(v.get(&key(Kind::Index, b"junk")).unwrap_err().is_not_found());
+            // The junk rides along in the next honest session, as a stray.
+            s.school.backup(&[("b.txt", b"another")], true);
+            assert_eq!(copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap().session, Some(2));
+            assert_eq!(s.vault.status("school").unwrap().stray_bytes, 8);
+            assert!(v.get(&key(Kind::Index, b"junk")).unwrap_err().is_not_found());
+            // A snapshot whose packs did not come is not shown with the one beside it.
+            let half = s.school.backup(&[("half.bin", &noise(9, 60_000))], true);
+            s.school.backup(&[("whole.txt", b"whole")], true);
+            v.begin().unwrap();
+            for kind in [Kind::Index, Kind::Snapshots, Kind::Manifests] {
+                for e in s.school.store.list(kind).unwrap() {
+                    let key = Key::new(kind, &e.name).unwrap();
+                    v.put(&key, &s.school.store.get(&key).unwrap()).unwrap();
+                }
+            }
+            assert!(v.seal().is_err(), "neither is whole");
+            assert!(v.list(Kind::Snapshots).unwrap().iter().all(|e| e.name != half));
+            copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+            assert!(
+                v.list(Kind::Snapshots).unwrap().iter().any(|e| e.name == half),
+                "and when its packs came, it is"
+            );
+            // Reading is all that the reading credential does.
+            let mut reader = s.client("read", &s.tokens["read"]);
+            assert_eq!(reader.list(Kind::Snapshots).unwrap().len(), 4);
+            assert!(reader.begin().is_err());
+            // Opened anew, it is the same vault.
+            let again = Vault::open(&s.dir.path().join("vault")).unwrap();
+            assert_eq!(again.sessions("school").unwrap().len(), 3);
+            assert!(again.enrol("school", enrolment(&s.school)).is_err(), "enrolled once");
+        },
+    );
 }
 
 #[test]
@@ -141,9 +168,14 @@ fn stock_restic_reads_the_vault_at_a_session_though_junk_lies_in_it() {
         for kind in [Kind::Index, Kind::Snapshots] {
             v.put(&Key::new(kind, &hash_name(b"junk")).unwrap(), b"junk").unwrap();
         }
-        let url = format!("rest:http://read:{}@{}/school@1/", s.tokens["read"], s.listening.address);
+        let url =
+            format!("rest:http://read:{}@{}/school@1/", s.tokens["read"], s.listening.address);
         let out = dir.join("out").display().to_string();
-        for args in [&["--no-lock", "check", "--read-data"][..], &["--no-lock", "snapshots"], &["--no-lock", "restore", "latest", "--target", &out]] {
+        for args in [
+            &["--no-lock", "check", "--read-data"][..],
+            &["--no-lock", "snapshots"],
+            &["--no-lock", "restore", "latest", "--target", &out],
+        ] {
             let done = restic(dir, &url, &[], args);
             assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
         }
@@ -173,12 +205,18 @@ fn without_a_certificate_of_the_vaults_own_ca_nobody_gets_in() {
     };
     let leaf = |issuer: &Issuer<'_, KeyPair>, name: &str| {
         let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, issuer).unwrap();
+        let cert =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, issuer).unwrap();
         (cert.pem(), key.serialize_pem())
     };
-    let ((server_ca, server_cert), (client_ca, client_cert), (foreign_ca, _)) = (authority(), authority(), authority());
+    let ((server_ca, server_cert), (client_ca, client_cert), (foreign_ca, _)) =
+        (authority(), authority(), authority());
     let (cert, key) = leaf(&server_ca, "127.0.0.1");
-    let (cert, key, ca) = (write("vault.pem", cert), write("vault.key", key), write("clients.pem", client_cert.pem()));
+    let (cert, key, ca) = (
+        write("vault.pem", cert),
+        write("vault.key", key),
+        write("clients.pem", client_cert.pem()),
+    );
     let trust = write("ca.pem", server_cert.pem());
     let identity = |ca: &Issuer<'_, KeyPair>, file: &str| {
         let (cert, key) = leaf(ca, "msp");
@@ -186,11 +224,18 @@ fn without_a_certificate_of_the_vaults_own_ca_nobody_gets_in() {
     };
     let (ours, theirs) = (identity(&client_ca, "ours.pem"), identity(&foreign_ca, "theirs.pem"));
     let tls = strongroom_vault::Tls::read(&cert, &key, Some(&ca)).unwrap();
-    let listening = s._runtime.block_on(serve(s.vault.clone(), ([127, 0, 0, 1], 0).into(), Some(tls))).unwrap();
+    let listening =
+        s._runtime.block_on(serve(s.vault.clone(), ([127, 0, 0, 1], 0).into(), Some(tls))).unwrap();
     let url = url::Url::parse(&format!("https://{}/school/", listening.address)).unwrap();
     let list = |identity_file: Option<std::path::PathBuf>| {
         let token = s.tokens["push"].clone().into();
-        let settings = VaultSettings { url: url.clone(), user: "push".into(), token, ca_file: Some(trust.clone()), identity_file };
+        let settings = VaultSettings {
+            url: url.clone(),
+            user: "push".into(),
+            token,
+            ca_file: Some(trust.clone()),
+            identity_file,
+        };
         VaultRest::new(settings).unwrap().attempt("GET", "snapshots/", b"")
     };
     assert_eq!(list(Some(ours)).unwrap().0, 200);
@@ -207,23 +252,49 @@ fn program(dir: &Path, args: &[&str]) -> Command {
 
 fn ok(dir: &Path, args: &[&str]) -> String {
     let out = program(dir, args).output().unwrap();
-    assert!(out.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{args:?}: {}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
     String::from_utf8(out.stdout).unwrap()
 }
 
 /// A vault that pulls from the school's folder; answers the custodians' key files.
 fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String; 2] {
     std::fs::write(dir.join("card.json"), serde_json::to_string(&school.card()).unwrap()).unwrap();
-    let settings = format!("[hold]\nkind = \"local\"\nimmutable = {immutable}\n[source]\nkind = \"folder\"\npath = {:?}\n", school.dir.join("copy2"));
+    let settings = format!(
+        "[hold]\nkind = \"local\"\nimmutable = {immutable}\n[source]\nkind = \"folder\"\npath = \
+         {:?}\n",
+        school.dir.join("copy2")
+    );
     std::fs::write(dir.join("settings.toml"), settings).unwrap();
     let custodian = |name: &str| {
-        let made: serde_json::Value = serde_json::from_str(&ok(dir, &["custodian", "new", name, "--out", &format!("{name}.key")])).unwrap();
+        let made: serde_json::Value = serde_json::from_str(&ok(
+            dir,
+            &["custodian", "new", name, "--out", &format!("{name}.key")],
+        ))
+        .unwrap();
         format!("{name}={}", made["key"].as_str().unwrap())
     };
     let (ada, bob) = (custodian("ada"), custodian("bob"));
     ok(
         dir,
-        &["enrol", "school", "--card", "card.json", "--custodian", &ada, "--custodian", &bob, "--settings", "settings.toml", "--read-token-file", "read.token"],
+        &[
+            "enrol",
+            "school",
+            "--card",
+            "card.json",
+            "--custodian",
+            &ada,
+            "--custodian",
+            &bob,
+            "--settings",
+            "settings.toml",
+            "--read-token-file",
+            "read.token",
+        ],
     );
     ["ada.key".to_owned(), "bob.key".to_owned()]
 }
@@ -246,28 +317,59 @@ fn the_program_enrols_pulls_verifies_is_ordered_and_expires() {
     assert!(ok(d, &["expire", "school", "--apply"]).contains("\"freed\":0"));
     // A change of policy: one custodian is not enough.
     std::fs::write(d.join("policy.toml"), "lock_days = 365\nyearly_years = 3\n").unwrap();
-    ok(d, &["order", "new", "school", "--reason", "the governors want a year", "--out", "order.json", "policy", "policy.toml"]);
+    ok(
+        d,
+        &[
+            "order",
+            "new",
+            "school",
+            "--reason",
+            "the governors want a year",
+            "--out",
+            "order.json",
+            "policy",
+            "policy.toml",
+        ],
+    );
     ok(d, &["order", "sign", "order.json", "--key", &keys[0]]);
-    assert!(!program(d, &["order", "apply", "school", "order.json"]).output().unwrap().status.success());
+    assert!(
+        !program(d, &["order", "apply", "school", "order.json"]).output().unwrap().status.success()
+    );
     ok(d, &["order", "sign", "order.json", "--key", &keys[1]]);
     ok(d, &["order", "apply", "school", "order.json"]);
     assert!(ok(d, &["status"]).contains("\"lock_days\":365"));
     // Wrong inputs are sentences, and nothing is lost.
     for (args, word) in [
         (&["pull", "nobody"][..], "no repository"),
-        (&["enrol", "other", "--card", "card.json", "--custodian", "x=y", "--custodian", "a=b"], "hexadecimal"),
+        (
+            &["enrol", "other", "--card", "card.json", "--custodian", "x=y", "--custodian", "a=b"],
+            "hexadecimal",
+        ),
         (&["enrol", "other", "--card", "settings.toml", "--custodian", "x=y"], "no card"),
         (&["view", "school", "--upto", "9", "--out", "v"], "no sealed session"),
         (&["view", "school", "--out", "vault"], "not empty"),
     ] {
         let out = program(d, args).output().unwrap();
-        let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
         assert!(!out.status.success() && said.contains(word), "{args:?}: {said}");
     }
     std::fs::rename(d.join("copy2"), d.join("elsewhere")).unwrap();
     let out = program(d, &["pull", "school"]).output().unwrap();
-    assert!(String::from_utf8_lossy(&out.stdout).contains("is it mounted?"), "{}", String::from_utf8_lossy(&out.stdout));
-    assert!(std::fs::read_to_string(d.join("vault/school/alarms.jsonl")).unwrap().contains("pull-failed"), "and an alarm went out");
+    assert!(
+        String::from_utf8_lossy(&out.stdout).contains("is it mounted?"),
+        "{}",
+        String::from_utf8_lossy(&out.stdout)
+    );
+    assert!(
+        std::fs::read_to_string(d.join("vault/school/alarms.jsonl"))
+            .unwrap()
+            .contains("pull-failed"),
+        "and an alarm went out"
+    );
 }
 
 /// The program with its clock moved by libfaketime.
@@ -289,10 +391,22 @@ fn vault_refuses_a_clock_that_jumps_in_either_direction() {
     attack("clock or NTP moved: the vault's own host", SERVER, VERSION, || {
         school.backup(&[("b", b"b")], true);
         for offset in ["+400d", "+1h", "-1h", "-400d"] {
-            for args in [&["pull", "school"][..], &["expire", "school", "--apply"], &["verify", "school"], &["canary", "school"]] {
+            for args in [
+                &["pull", "school"][..],
+                &["expire", "school", "--apply"],
+                &["verify", "school"],
+                &["canary", "school"],
+            ] {
                 let out = faked(d, offset, args);
-                let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
-                assert!(!out.status.success() && said.contains("clock cannot be trusted"), "{offset} {args:?}: {said}");
+                let said = format!(
+                    "{}{}",
+                    String::from_utf8_lossy(&out.stdout),
+                    String::from_utf8_lossy(&out.stderr)
+                );
+                assert!(
+                    !out.status.success() && said.contains("clock cannot be trusted"),
+                    "{offset} {args:?}: {said}"
+                );
             }
         }
         // Set right, it goes on.
@@ -318,8 +432,11 @@ fn memory_holds(pid: u32, needles: &[(&str, &[u8])]) -> Vec<String> {
     let mut found = Vec::new();
     let mut looked = 0_usize;
     for line in maps.lines().filter(|l| l.split(' ').nth(1).is_some_and(|p| p.starts_with('r'))) {
-        let Some((from, to)) = line.split(' ').next().and_then(|r| r.split_once('-')) else { continue };
-        let (from, to) = (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
+        let Some((from, to)) = line.split(' ').next().and_then(|r| r.split_once('-')) else {
+            continue;
+        };
+        let (from, to) =
+            (u64::from_str_radix(from, 16).unwrap(), u64::from_str_radix(to, 16).unwrap());
         if memory.seek(SeekFrom::Start(from)).is_err() {
             continue;
         }
@@ -346,7 +463,10 @@ fn disk_holds(dir: &Path, needles: &[(&str, &[u8])]) -> Vec<String> {
         } else {
             let bytes = std::fs::read(entry.path()).unwrap();
             found.extend(
-                needles.iter().filter(|(_, n)| bytes.windows(n.len()).any(|w| w == *n)).map(|(name, _)| format!("{name} in {}", entry.path().display())),
+                needles
+                    .iter()
+                    .filter(|(_, n)| bytes.windows(n.len()).any(|w| w == *n))
+                    .map(|(name, _)| format!("{name} in {}", entry.path().display())),
             );
         }
     }
@@ -359,10 +479,12 @@ fn the_vaults_process_and_disk_hold_neither_key_nor_plaintext() {
     let d = dir.path();
     let school = School::new(d);
     // Too short to be compressed, and nowhere else.
-    let message = b"Dear Mrs Oduya, the minutes of Tuesday's safeguarding meeting are attached. 7f1c9e";
+    let message =
+        b"Dear Mrs Oduya, the minutes of Tuesday's safeguarding meeting are attached. 7f1c9e";
     school.backup(&[("letter.eml", message), ("a.bin", &noise(1, 70_000))], true);
     enrolled(d, &school, false);
-    let mut child = program(d, &["run", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        program(d, &["run", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut ready = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
     let running = Running(child);
@@ -370,7 +492,14 @@ fn the_vaults_process_and_disk_hold_neither_key_nor_plaintext() {
     let url: serde_json::Value = serde_json::from_str(&ready).unwrap();
     let token = std::fs::read_to_string(d.join("read.token")).unwrap();
     let url = url::Url::parse(url["url"].as_str().unwrap()).unwrap().join("school/").unwrap();
-    let client = VaultRest::new(VaultSettings { url, user: "read".into(), token: token.into(), ca_file: None, identity_file: None }).unwrap();
+    let client = VaultRest::new(VaultSettings {
+        url,
+        user: "read".into(),
+        token: token.into(),
+        ca_file: None,
+        identity_file: None,
+    })
+    .unwrap();
     for _ in 0..200 {
         if client.list(Kind::Snapshots).is_ok_and(|l| !l.is_empty()) {
             break;
@@ -385,9 +514,14 @@ fn the_vaults_process_and_disk_hold_neither_key_nor_plaintext() {
     }
     assert!(packs.len() >= 6);
     let master = school.repo.key().raw_for_tests();
-    let needles: Vec<(&str, &[u8])> =
-        vec![("the encryption key", &master[..32]), ("the MAC key", &master[32..]), ("the password", PASSWORD.as_bytes()), ("the message", &message[..40])];
-    // The test can fail: ciphertext that passed through is somewhere, and this process holds the key itself.
+    let needles: Vec<(&str, &[u8])> = vec![
+        ("the encryption key", &master[..32]),
+        ("the MAC key", &master[32..]),
+        ("the password", PASSWORD.as_bytes()),
+        ("the message", &message[..40]),
+    ];
+    // The test can fail: ciphertext that passed through is somewhere, and this process holds the
+    // key itself.
     assert!(!memory_holds(std::process::id(), &needles[..1]).is_empty());
     let pack: Bytes = packs.iter().max_by_key(|p| p.len()).unwrap().clone();
     assert!(!disk_holds(&d.join("vault"), &[("ciphertext", &pack[1000..1064])]).is_empty());
@@ -407,8 +541,17 @@ fn files_are_immutable_where_the_kernel_allows() {
     let canary = ok(d, &["canary", "school"]);
     let report: serde_json::Value = serde_json::from_str(&canary).unwrap();
     let tried = report["report"]["tried"].as_array().unwrap();
-    let works = tried.iter().any(|t| t["attempt"].as_str().unwrap().contains("delete the file past this program") && t["outcome"] == "refused");
-    let pack = std::fs::read_dir(hold.join("data")).unwrap().flatten().flat_map(|e| std::fs::read_dir(e.path()).unwrap().flatten()).next().unwrap().path();
+    let works = tried.iter().any(|t| {
+        t["attempt"].as_str().unwrap().contains("delete the file past this program")
+            && t["outcome"] == "refused"
+    });
+    let pack = std::fs::read_dir(hold.join("data"))
+        .unwrap()
+        .flatten()
+        .flat_map(|e| std::fs::read_dir(e.path()).unwrap().flatten())
+        .next()
+        .unwrap()
+        .path();
     let removed = std::fs::remove_file(&pack);
     println!("immutable flag: {}", if works { "kept by the kernel" } else { "not possible here" });
     assert_eq!(removed.is_err(), works, "{removed:?}");

@@ -1,5 +1,5 @@
-//! The attacks, each under its name. They act as an attacker with Global Admin rights does: through synced clients,
-//! through Exchange, through consent.
+//! The attacks, each under its name. They act as an attacker with Global Admin rights does: through
+//! synced clients, through Exchange, through consent.
 
 use crate::{ids::IdMaker, tenant::User, throttle::Throttle, world::World};
 use bytes::Bytes;
@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 /// Names of all attacks, with what they do.
 pub const ATTACKS: &[(&str, &str)] = &[
-    ("encrypt-fast", "every file of every drive is encrypted and gets a new extension; notes are left"),
+    (
+        "encrypt-fast",
+        "every file of every drive is encrypted and gets a new extension; notes are left",
+    ),
     ("encrypt-same-name", "every file is encrypted and keeps its name"),
     ("encrypt-slow", "a few files a day are encrypted and keep their names"),
     ("encrypt-partial", "parts of every file are encrypted in place; size and name stay"),
@@ -38,7 +41,10 @@ pub struct AttackReport {
     pub notes: u64,
 }
 
-const NOTE: &str = "ALL YOUR FILES HAVE BEEN ENCRYPTED!\r\n\r\nYour documents, photos and databases are no longer accessible.\r\nTo decrypt them you need our private key. Pay 2 bitcoin to the wallet below and contact us with your personal ID.\r\nDo not rename files. Do not contact the police. You have 72 hours, then the price doubles.\r\nPersonal ID: 7F3A-91C2\r\n";
+const NOTE: &str = "ALL YOUR FILES HAVE BEEN ENCRYPTED!\r\n\r\nYour documents, photos and \
+    databases are no longer accessible.\r\nTo decrypt them you need our private key. Pay 2 bitcoin \
+    to the wallet below and contact us with your personal ID.\r\nDo not rename files. Do not \
+    contact the police. You have 72 hours, then the price doubles.\r\nPersonal ID: 7F3A-91C2\r\n";
 
 fn cipher(content: &Bytes, key: u64) -> Vec<u8> {
     let mut out = content.to_vec();
@@ -69,7 +75,12 @@ fn cipher_partly(content: &Bytes, key: u64) -> Vec<u8> {
     out
 }
 
-fn each_file(world: &mut World, tenant: usize, report: &mut AttackReport, mut act: impl FnMut(&mut User, &mut IdMaker, &str, u64)) {
+fn each_file(
+    world: &mut World,
+    tenant: usize,
+    report: &mut AttackReport,
+    mut act: impl FnMut(&mut User, &mut IdMaker, &str, u64),
+) {
     let users: Vec<String> = world.tenants[tenant].users.keys().cloned().collect();
     let mut n = 0;
     for id in users {
@@ -87,10 +98,18 @@ fn leave_notes(world: &mut World, tenant: usize, report: &mut AttackReport) {
     let users: Vec<String> = world.tenants[tenant].users.keys().cloned().collect();
     for id in users {
         let Some((u, ids)) = world.tenants[tenant].user_mut(&id) else { continue };
-        let folders: Vec<String> = u.drive.items.values().filter(|i| i.is_folder()).map(|i| i.id.clone()).collect();
+        let folders: Vec<String> =
+            u.drive.items.values().filter(|i| i.is_folder()).map(|i| i.id.clone()).collect();
         for folder in folders {
             if u.drive.child(&folder, "README_TO_RESTORE.txt").is_none() {
-                u.drive.new_file(ids, &folder, "README_TO_RESTORE.txt", Bytes::from_static(NOTE.as_bytes()), now, (now, now));
+                u.drive.new_file(
+                    ids,
+                    &folder,
+                    "README_TO_RESTORE.txt",
+                    Bytes::from_static(NOTE.as_bytes()),
+                    now,
+                    (now, now),
+                );
                 report.notes += 1;
             }
         }
@@ -102,7 +121,9 @@ fn current(u: &User, file: &str) -> Bytes {
 }
 
 fn rename(u: &mut User, file: &str, now: jiff::Timestamp) {
-    if let Some((parent, name)) = u.drive.items.get(file).map(|i| (i.parent.clone(), i.name.clone())) {
+    if let Some((parent, name)) =
+        u.drive.items.get(file).map(|i| (i.parent.clone(), i.name.clone()))
+    {
         u.drive.move_to(file, &parent, &format!("{name}.locked"), now);
     }
 }
@@ -173,7 +194,9 @@ impl World {
                 });
                 report.files = hit;
             }
-            "rename-storm" => each_file(self, tenant, &mut report, |u, _, file, _| rename(u, file, now)),
+            "rename-storm" => {
+                each_file(self, tenant, &mut report, |u, _, file, _| rename(u, file, now))
+            }
             "consent-revoked" | "permissions-narrowed" => {
                 if let Some(app) = self.tenants[tenant].apps.iter_mut().find(|a| a.name == "read") {
                     app.roles.retain(|r| name == "permissions-narrowed" && !r.starts_with("Mail."));
@@ -190,11 +213,17 @@ impl World {
             "holds-removed" => self.tenants[tenant].holds.clear(),
             "budget-eaten" => {
                 let t = &self.tenants[tenant];
-                let app = t.apps.iter().find(|a| a.name == "read").map(|a| a.app_id.clone()).unwrap_or_default();
+                let app = t
+                    .apps
+                    .iter()
+                    .find(|a| a.name == "read")
+                    .map(|a| a.app_id.clone())
+                    .unwrap_or_default();
                 let mut scopes = Vec::new();
                 for (scope, limit) in Throttle::EATEN {
                     match scope {
-                        "mailbox" => scopes.extend(t.users.keys().map(|u| (format!("mailbox {app} {u}"), limit))),
+                        "mailbox" => scopes
+                            .extend(t.users.keys().map(|u| (format!("mailbox {app} {u}"), limit))),
                         _ => scopes.push((format!("{scope} {app} {tenant}"), limit)),
                     }
                 }
@@ -207,8 +236,8 @@ impl World {
         Some(report)
     }
 
-    /// A day in the life of a school: new mail, read flags, edited and new files. Seeded files are left alone
-    /// when `spare` says so.
+    /// A day in the life of a school: new mail, read flags, edited and new files. Seeded files are
+    /// left alone when `spare` says so.
     pub(crate) fn live_a_day(&mut self, tenant: usize, seed: u64, spare: bool) {
         let now = self.now();
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -232,7 +261,13 @@ impl World {
                 u.mailbox.add(number, m);
             }
             if !spare {
-                let mut unread: Vec<u64> = u.mailbox.messages.iter().filter(|(_, m)| !m.is_read).map(|(n, _)| *n).collect();
+                let mut unread: Vec<u64> = u
+                    .mailbox
+                    .messages
+                    .iter()
+                    .filter(|(_, m)| !m.is_read)
+                    .map(|(n, _)| *n)
+                    .collect();
                 unread.sort_unstable();
                 for number in unread.into_iter().take(2) {
                     if let Some(m) = u.mailbox.messages.get_mut(&number) {
@@ -241,7 +276,10 @@ impl World {
                     u.mailbox.touch(number, now);
                 }
                 let files = u.drive.files();
-                let docs: Vec<&String> = files.iter().filter(|f| u.drive.items.get(*f).is_some_and(|i| i.name.ends_with(".docx"))).collect();
+                let docs: Vec<&String> = files
+                    .iter()
+                    .filter(|f| u.drive.items.get(*f).is_some_and(|i| i.name.ends_with(".docx")))
+                    .collect();
                 if let Some(file) = docs.first().map(|f| (*f).clone()) {
                     let edited = crate::documents::docx(&mut rng, 12);
                     u.drive.write(&file, edited, now, now);

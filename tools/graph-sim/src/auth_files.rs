@@ -15,8 +15,10 @@ pub(crate) fn make_app(ids: &mut IdMaker, name: &str, roles: &[&str]) -> anyhow:
         roles: roles.iter().map(|r| (*r).to_owned()).collect(),
         secret: ids.secret(name),
         public_key: key.der_bytes().to_vec(),
-        x5t: URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, der)),
-        x5t_s256: URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der)),
+        x5t: URL_SAFE_NO_PAD
+            .encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, der)),
+        x5t_s256: URL_SAFE_NO_PAD
+            .encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der)),
         pem: format!("{}{}", cert.pem(), key.serialize_pem()),
         deleted: false,
     })

@@ -37,7 +37,14 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             .filter_map(Value::as_str)
             .any(|n| done.get(&n.to_ascii_lowercase()).is_none_or(|s| *s >= 400));
         let reply = if broken {
-            world.error(call.req, ApiError::new(424, "FailedDependency", "A request that this one depends on failed."))
+            world.error(
+                call.req,
+                ApiError::new(
+                    424,
+                    "FailedDependency",
+                    "A request that this one depends on failed.",
+                ),
+            )
         } else {
             one(world, call, row)
         };
@@ -71,21 +78,42 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
 
 fn one(world: &mut World, outer: &Call<'_>, row: &Value) -> Reply {
     let url = row["url"].as_str().unwrap_or_default();
-    let relative = url.find("/v1.0/").filter(|n| *n == 0 || url.starts_with("http")).map_or(url, |n| &url[n + 5..]);
+    let relative = url
+        .find("/v1.0/")
+        .filter(|n| *n == 0 || url.starts_with("http"))
+        .map_or(url, |n| &url[n + 5..]);
     let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
     let path = format!("/v1.0/{}", path.trim_start_matches('/'));
-    let mut headers: Vec<(String, String)> =
-        row["headers"].as_object().into_iter().flatten().map(|(k, v)| (k.to_ascii_lowercase(), v.as_str().unwrap_or_default().to_owned())).collect();
+    let mut headers: Vec<(String, String)> = row["headers"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(k, v)| (k.to_ascii_lowercase(), v.as_str().unwrap_or_default().to_owned()))
+        .collect();
     headers.extend(outer.req.headers.iter().filter(|(n, _)| n == "host").cloned());
     let body = match &row["body"] {
         Value::Null => bytes::Bytes::new(),
-        Value::String(text) => STANDARD.decode(text).map_or_else(|_| text.clone().into(), bytes::Bytes::from),
+        Value::String(text) => {
+            STANDARD.decode(text).map_or_else(|_| text.clone().into(), bytes::Bytes::from)
+        }
         json => json.to_string().into(),
     };
-    let req = Request { method: row["method"].as_str().unwrap_or("GET").to_ascii_uppercase(), path: path.clone(), query: query.to_owned(), headers, body };
+    let req = Request {
+        method: row["method"].as_str().unwrap_or("GET").to_ascii_uppercase(),
+        path: path.clone(),
+        query: query.to_owned(),
+        headers,
+        body,
+    };
     let decoded = percent_encoding::percent_decode_str(&path).decode_utf8_lossy().into_owned();
-    let call =
-        Call { req: &req, path: segments(&decoded)[1..].to_vec(), tenant: outer.tenant, app: outer.app.clone(), roles: outer.roles.clone(), beta: false };
+    let call = Call {
+        req: &req,
+        path: segments(&decoded)[1..].to_vec(),
+        tenant: outer.tenant,
+        app: outer.app.clone(),
+        roles: outer.roles.clone(),
+        beta: false,
+    };
     // Faults strike the calls within a batch as they strike single ones.
     let fault = world.faults.take(&req);
     if let Some(crate::faults::Fault::Status { status, retry_after_s }) = fault {

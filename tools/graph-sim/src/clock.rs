@@ -29,7 +29,9 @@ impl SimClock {
         if self.stopped.load(Ordering::SeqCst) {
             return self.stopped_at_ms.load(Ordering::SeqCst);
         }
-        self.began_ms + self.began.elapsed().as_millis() as i64 + self.offset_ms.load(Ordering::SeqCst)
+        self.began_ms
+            + self.began.elapsed().as_millis() as i64
+            + self.offset_ms.load(Ordering::SeqCst)
     }
 
     /// The same as a timestamp, whole milliseconds.

@@ -1,5 +1,5 @@
-//! The tenant's settings: policies, roles, applications, domains, device management. Kept as the JSON that Graph shows, and held
-//! against the published types by a test.
+//! The tenant's settings: policies, roles, applications, domains, device management. Kept as the
+//! JSON that Graph shows, and held against the published types by a test.
 
 use crate::{
     approval::second_administrator,
@@ -55,7 +55,11 @@ struct Route {
     beta: Option<&'static [&'static str]>,
 }
 
-const fn route(path: &'static str, read: &'static [&'static str], write: &'static [&'static str]) -> Route {
+const fn route(
+    path: &'static str,
+    read: &'static [&'static str],
+    write: &'static [&'static str],
+) -> Route {
     Route { path, read, write, expand: &[], soft: false, beta: Some(&[]) }
 }
 
@@ -64,13 +68,16 @@ const POLICY: &[&str] = &["Policy.Read.All"];
 const CA_WRITE: &[&str] = &["Policy.ReadWrite.ConditionalAccess"];
 const APPS: &[&str] = &["Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All"];
 const APPS_WRITE: &[&str] = &["Application.ReadWrite.All"];
-const ROLES: &[&str] = &["RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "Directory.Read.All"];
+const ROLES: &[&str] =
+    &["RoleManagement.Read.Directory", "RoleManagement.ReadWrite.Directory", "Directory.Read.All"];
 const SCHEDULES_WRITE: &[&str] = &["RoleAssignmentSchedule.ReadWrite.Directory"];
 const ROLES_WRITE: &[&str] = &["RoleManagement.ReadWrite.Directory"];
 const APP_POLICY: &[&str] = &["Policy.ReadWrite.ApplicationConfiguration"];
-const DEVICE: &[&str] = &["DeviceManagementConfiguration.Read.All", "DeviceManagementConfiguration.ReadWrite.All"];
+const DEVICE: &[&str] =
+    &["DeviceManagementConfiguration.Read.All", "DeviceManagementConfiguration.ReadWrite.All"];
 const DEVICE_WRITE: &[&str] = &["DeviceManagementConfiguration.ReadWrite.All"];
-const SERVICE: &[&str] = &["DeviceManagementServiceConfig.Read.All", "DeviceManagementServiceConfig.ReadWrite.All"];
+const SERVICE: &[&str] =
+    &["DeviceManagementServiceConfig.Read.All", "DeviceManagementServiceConfig.ReadWrite.All"];
 const SERVICE_WRITE: &[&str] = &["DeviceManagementServiceConfig.ReadWrite.All"];
 const RBAC: &[&str] = &["DeviceManagementRBAC.Read.All", "DeviceManagementRBAC.ReadWrite.All"];
 const RBAC_WRITE: &[&str] = &["DeviceManagementRBAC.ReadWrite.All"];
@@ -79,24 +86,56 @@ const RBAC_WRITE: &[&str] = &["DeviceManagementRBAC.ReadWrite.All"];
 const ROUTES: &[Route] = &[
     Route { soft: true, ..route("identity/conditionalAccess/policies", POLICY, CA_WRITE) },
     Route { soft: true, ..route("identity/conditionalAccess/namedLocations", POLICY, CA_WRITE) },
-    route("identity/conditionalAccess/authenticationContextClassReferences", &["AuthenticationContext.Read.All", "Policy.Read.All"], CA_WRITE),
-    route("policies/authenticationStrengthPolicies", POLICY, &["Policy.ReadWrite.AuthenticationMethod"]),
+    route(
+        "identity/conditionalAccess/authenticationContextClassReferences",
+        &["AuthenticationContext.Read.All", "Policy.Read.All"],
+        CA_WRITE,
+    ),
+    route(
+        "policies/authenticationStrengthPolicies",
+        POLICY,
+        &["Policy.ReadWrite.AuthenticationMethod"],
+    ),
     Route {
         beta: Some(&["reportSuspiciousActivitySettings"]),
-        ..route("policies/authenticationMethodsPolicy", POLICY, &["Policy.ReadWrite.AuthenticationMethod"])
+        ..route(
+            "policies/authenticationMethodsPolicy",
+            POLICY,
+            &["Policy.ReadWrite.AuthenticationMethod"],
+        )
     },
     route("policies/authorizationPolicy", POLICY, &["Policy.ReadWrite.Authorization"]),
-    route("policies/identitySecurityDefaultsEnforcementPolicy", POLICY, &["Policy.ReadWrite.SecurityDefaults"]),
+    route(
+        "policies/identitySecurityDefaultsEnforcementPolicy",
+        POLICY,
+        &["Policy.ReadWrite.SecurityDefaults"],
+    ),
     route("policies/adminConsentRequestPolicy", POLICY, &["Policy.ReadWrite.ConsentRequest"]),
-    route("policies/crossTenantAccessPolicy/default", POLICY, &["Policy.ReadWrite.CrossTenantAccess"]),
-    route("policies/crossTenantAccessPolicy/partners", POLICY, &["Policy.ReadWrite.CrossTenantAccess"]),
-    route("policies/deviceRegistrationPolicy", &["Policy.Read.DeviceConfiguration", "Policy.Read.All"], &["Policy.ReadWrite.DeviceConfiguration"]),
+    route(
+        "policies/crossTenantAccessPolicy/default",
+        POLICY,
+        &["Policy.ReadWrite.CrossTenantAccess"],
+    ),
+    route(
+        "policies/crossTenantAccessPolicy/partners",
+        POLICY,
+        &["Policy.ReadWrite.CrossTenantAccess"],
+    ),
+    route(
+        "policies/deviceRegistrationPolicy",
+        &["Policy.Read.DeviceConfiguration", "Policy.Read.All"],
+        &["Policy.ReadWrite.DeviceConfiguration"],
+    ),
     route("policies/authenticationFlowsPolicy", POLICY, &["Policy.ReadWrite.AuthenticationFlows"]),
     route("policies/activityBasedTimeoutPolicies", POLICY, APP_POLICY),
     route("policies/tokenLifetimePolicies", POLICY, APP_POLICY),
     route("policies/claimsMappingPolicies", POLICY, APP_POLICY),
     route("policies/homeRealmDiscoveryPolicies", POLICY, APP_POLICY),
-    route("policies/permissionGrantPolicies", &["Policy.Read.PermissionGrant", "Policy.Read.All"], &["Policy.ReadWrite.PermissionGrant"]),
+    route(
+        "policies/permissionGrantPolicies",
+        &["Policy.Read.PermissionGrant", "Policy.Read.All"],
+        &["Policy.ReadWrite.PermissionGrant"],
+    ),
     route("policies/defaultAppManagementPolicy", POLICY, APP_POLICY),
     route("policies/appManagementPolicies", POLICY, APP_POLICY),
     Route {
@@ -109,28 +148,84 @@ const ROUTES: &[Route] = &[
     },
     route("roleManagement/directory/roleDefinitions", ROLES, ROLES_WRITE),
     route("roleManagement/directory/roleAssignments", ROLES, ROLES_WRITE),
-    route("roleManagement/directory/roleAssignmentSchedules", &["RoleAssignmentSchedule.Read.Directory", "RoleManagement.Read.All"], ROLES_WRITE),
-    route("roleManagement/directory/roleEligibilitySchedules", &["RoleEligibilitySchedule.Read.Directory", "RoleManagement.Read.All"], ROLES_WRITE),
+    route(
+        "roleManagement/directory/roleAssignmentSchedules",
+        &["RoleAssignmentSchedule.Read.Directory", "RoleManagement.Read.All"],
+        ROLES_WRITE,
+    ),
+    route(
+        "roleManagement/directory/roleEligibilitySchedules",
+        &["RoleEligibilitySchedule.Read.Directory", "RoleManagement.Read.All"],
+        ROLES_WRITE,
+    ),
     Route { soft: true, ..route("applications", APPS, APPS_WRITE) },
     Route { soft: true, ..route("servicePrincipals", APPS, APPS_WRITE) },
-    route("oauth2PermissionGrants", &["Directory.Read.All", "DelegatedPermissionGrant.Read.All"], &["DelegatedPermissionGrant.ReadWrite.All"]),
-    route("directory/administrativeUnits", &["AdministrativeUnit.Read.All", "Directory.Read.All"], &["AdministrativeUnit.ReadWrite.All"]),
+    route(
+        "oauth2PermissionGrants",
+        &["Directory.Read.All", "DelegatedPermissionGrant.Read.All"],
+        &["DelegatedPermissionGrant.ReadWrite.All"],
+    ),
+    route(
+        "directory/administrativeUnits",
+        &["AdministrativeUnit.Read.All", "Directory.Read.All"],
+        &["AdministrativeUnit.ReadWrite.All"],
+    ),
     route("domains", &["Domain.Read.All", "Directory.Read.All"], &["Domain.ReadWrite.All"]),
-    route("groupSettings", &["GroupSettings.Read.All", "Directory.Read.All"], &["GroupSettings.ReadWrite.All", "Directory.ReadWrite.All"]),
+    route(
+        "groupSettings",
+        &["GroupSettings.Read.All", "Directory.Read.All"],
+        &["GroupSettings.ReadWrite.All", "Directory.ReadWrite.All"],
+    ),
     route("groupSettingTemplates", &["GroupSettings.Read.All", "Directory.Read.All"], &[]),
     route("groupLifecyclePolicies", DIRECTORY, &["Directory.ReadWrite.All"]),
-    Route { soft: true, ..route("groups", &["Group.Read.All", "GroupMember.Read.All", "Directory.Read.All"], &["Group.ReadWrite.All"]) },
-    route("directory/onPremisesSynchronization", &["OnPremDirectorySynchronization.Read.All"], &["OnPremDirectorySynchronization.ReadWrite.All"]),
-    route("subscribedSkus", &["Organization.Read.All", "Directory.Read.All", "LicenseAssignment.Read.All"], &[]),
+    Route {
+        soft: true,
+        ..route(
+            "groups",
+            &["Group.Read.All", "GroupMember.Read.All", "Directory.Read.All"],
+            &["Group.ReadWrite.All"],
+        )
+    },
+    route(
+        "directory/onPremisesSynchronization",
+        &["OnPremDirectorySynchronization.Read.All"],
+        &["OnPremDirectorySynchronization.ReadWrite.All"],
+    ),
+    route(
+        "subscribedSkus",
+        &["Organization.Read.All", "Directory.Read.All", "LicenseAssignment.Read.All"],
+        &[],
+    ),
     route("security/secureScores", &["SecurityEvents.Read.All"], &[]),
-    route("admin/sharepoint/settings", &["SharePointTenantSettings.Read.All"], &["SharePointTenantSettings.ReadWrite.All"]),
+    route(
+        "admin/sharepoint/settings",
+        &["SharePointTenantSettings.Read.All"],
+        &["SharePointTenantSettings.ReadWrite.All"],
+    ),
     route("deviceManagement", SERVICE, SERVICE_WRITE),
-    Route { expand: &["assignments"], ..route("deviceManagement/deviceConfigurations", DEVICE, DEVICE_WRITE) },
-    Route { expand: &["assignments"], ..route("deviceManagement/deviceCompliancePolicies", DEVICE, DEVICE_WRITE) },
-    Route { expand: &["assignments"], ..route("deviceManagement/deviceEnrollmentConfigurations", SERVICE, SERVICE_WRITE) },
-    route("deviceAppManagement/managedAppPolicies", &["DeviceManagementApps.Read.All"], &["DeviceManagementApps.ReadWrite.All"]),
+    Route {
+        expand: &["assignments"],
+        ..route("deviceManagement/deviceConfigurations", DEVICE, DEVICE_WRITE)
+    },
+    Route {
+        expand: &["assignments"],
+        ..route("deviceManagement/deviceCompliancePolicies", DEVICE, DEVICE_WRITE)
+    },
+    Route {
+        expand: &["assignments"],
+        ..route("deviceManagement/deviceEnrollmentConfigurations", SERVICE, SERVICE_WRITE)
+    },
+    route(
+        "deviceAppManagement/managedAppPolicies",
+        &["DeviceManagementApps.Read.All"],
+        &["DeviceManagementApps.ReadWrite.All"],
+    ),
     route("deviceManagement/roleDefinitions", RBAC, RBAC_WRITE),
-    Route { expand: &["assignments"], beta: None, ..route("deviceManagement/configurationPolicies", DEVICE, DEVICE_WRITE) },
+    Route {
+        expand: &["assignments"],
+        beta: None,
+        ..route("deviceManagement/configurationPolicies", DEVICE, DEVICE_WRITE)
+    },
     Route { beta: None, ..route("deviceManagement/assignmentFilters", DEVICE, DEVICE_WRITE) },
     Route { beta: None, ..route("deviceManagement/operationApprovalPolicies", RBAC, RBAC_WRITE) },
     Route {
@@ -151,12 +246,15 @@ const ROUTES: &[Route] = &[
 /// When a school's groups were made.
 const FOUNDED: &str = "2024-09-02T08:00:00Z";
 
-/// Reads what a well-kept school has, with what a careless one has instead, and gives ids to everything.
+/// Reads what a well-kept school has, with what a careless one has instead, and gives ids to
+/// everything.
 pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::Result<Settings> {
     let mut data: BTreeMap<String, Value> = serde_json::from_str(HARDENED)?;
     if care == Care::Sloppy {
         let mut careless: BTreeMap<String, Value> = serde_json::from_str(SLOPPY)?;
-        if let (Some(Value::Object(all)), Some(Value::Object(worse))) = (data.get("managed").cloned(), careless.get_mut("managed")) {
+        if let (Some(Value::Object(all)), Some(Value::Object(worse))) =
+            (data.get("managed").cloned(), careless.get_mut("managed"))
+        {
             for (kind, rows) in all {
                 worse.entry(kind).or_insert(rows);
             }
@@ -164,7 +262,8 @@ pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::
         data.extend(careless);
     }
     // Upn order, so that a number means the same person whatever the ids are.
-    let mut people: Vec<(&String, &String)> = tenant.users.values().map(|u| (&u.upn, &u.id)).collect();
+    let mut people: Vec<(&String, &String)> =
+        tenant.users.values().map(|u| (&u.upn, &u.id)).collect();
     people.sort();
     let person = |n: &str| -> String {
         let n: usize = n.parse().unwrap_or(0);
@@ -195,16 +294,22 @@ pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::
         if let Some((before, n)) = text.split_once("$user:") {
             return Some(format!("{before}{}", person(n)));
         }
-        (text.contains("$tenant") || text.contains("$domain")).then(|| text.replace("$tenant", &tenant.id).replace("$domain", &tenant.domain))
+        (text.contains("$tenant") || text.contains("$domain"))
+            .then(|| text.replace("$tenant", &tenant.id).replace("$domain", &tenant.domain))
     };
     let mut out = Settings::default();
     for (path, mut value) in data {
         walk(&mut value, &mut fill);
         match (path.as_str(), value) {
             ("managed", Value::Object(map)) => {
-                out.managed.resources = map.into_iter().map(|(kind, rows)| (kind, rows.as_array().cloned().unwrap_or_default())).collect();
+                out.managed.resources = map
+                    .into_iter()
+                    .map(|(kind, rows)| (kind, rows.as_array().cloned().unwrap_or_default()))
+                    .collect();
             }
-            ("users", Value::Object(map)) => out.people = map.into_iter().map(|(n, v)| (person(&n), v)).collect(),
+            ("users", Value::Object(map)) => {
+                out.people = map.into_iter().map(|(n, v)| (person(&n), v)).collect()
+            }
             (_, Value::Array(rows)) => {
                 out.many.insert(path.to_lowercase(), rows);
             }
@@ -235,7 +340,8 @@ fn find(path: &[String]) -> Option<(&'static Route, &[String])> {
         .iter()
         .filter(|r| {
             let parts: Vec<&str> = r.path.split('/').collect();
-            parts.len() <= path.len() && parts.iter().zip(path).all(|(a, b)| a.eq_ignore_ascii_case(b))
+            parts.len() <= path.len()
+                && parts.iter().zip(path).all(|(a, b)| a.eq_ignore_ascii_case(b))
         })
         .max_by_key(|r| r.path.len())
         .map(|r| (r, &path[r.path.split('/').count()..]))
@@ -257,7 +363,9 @@ pub(crate) fn knows(path: &[String]) -> bool {
 
 /// Whether a call counts against the limit of one request a second.
 pub(crate) fn is_slow(path: &[String]) -> bool {
-    path.len() >= 2 && path[0].eq_ignore_ascii_case("identity") && path[1].eq_ignore_ascii_case("conditionalAccess")
+    path.len() >= 2
+        && path[0].eq_ignore_ascii_case("identity")
+        && path[1].eq_ignore_ascii_case("conditionalAccess")
 }
 
 const ASSIGNMENTS: &str = "rolemanagement/directory/roleassignments";
@@ -269,8 +377,10 @@ fn show_among_schedules(many: &mut BTreeMap<String, Vec<Value>>, assigned: &Valu
     let keys = ["principalId", "roleDefinitionId", "directoryScopeId"];
     rows.retain(|r| !keys.iter().all(|k| r[*k] == assigned[*k]));
     if !gone {
-        let mut row = json!({"id": assigned["id"], "memberType": "Direct", "status": "Provisioned", "assignmentType": "Assigned",
-            "scheduleInfo": {"startDateTime": null, "recurrence": null, "expiration": {"type": "noExpiration", "endDateTime": null, "duration": null}}});
+        let mut row = json!({"id": assigned["id"], "memberType": "Direct", "status": "Provisioned",
+            "assignmentType": "Assigned",
+            "scheduleInfo": {"startDateTime": null, "recurrence": null,
+                "expiration": {"type": "noExpiration", "endDateTime": null, "duration": null}}});
         keys.iter().for_each(|k| row[*k] = assigned[*k].clone());
         rows.push(row);
     }
@@ -288,7 +398,9 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     {
         return Ok(reply);
     }
-    let Some((route, rest)) = find(&call.path) else { return Err(ApiError::bad_request(area, NOT_THERE.to_owned())) };
+    let Some((route, rest)) = find(&call.path) else {
+        return Err(ApiError::bad_request(area, NOT_THERE.to_owned()));
+    };
     if route.beta.is_none() && !call.beta {
         return Err(ApiError::bad_request(area, format!("{NOT_THERE} It is in beta only.")));
     }
@@ -296,7 +408,11 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     call.need(area, if writes { route.write } else { route.read })?;
     let path = route.path.to_lowercase();
     if world.tenants[call.tenant].settings.unlicensed.iter().any(|p| path.starts_with(p.as_str())) {
-        return Err(ApiError::new(403, "AadPremiumLicenseRequired", "The tenant needs a premium license for this feature."));
+        return Err(ApiError::new(
+            403,
+            "AadPremiumLicenseRequired",
+            "The tenant needs a premium license for this feature.",
+        ));
     }
     let query = Query::parse(&call.req.query, area)?;
     if writes {
@@ -312,7 +428,11 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             if path.ends_with("/partners") {
                 map.remove("id");
             }
-            for hidden in route.expand.iter().filter(|e| !query.expand.iter().any(|x| x.name.eq_ignore_ascii_case(e))) {
+            for hidden in route
+                .expand
+                .iter()
+                .filter(|e| !query.expand.iter().any(|x| x.name.eq_ignore_ascii_case(e)))
+            {
                 map.remove(*hidden);
             }
         }
@@ -321,7 +441,12 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         }
         query.pick(v, &[])
     };
-    let context = format!("{}/{}/$metadata#{}", call.req.origin(), if call.beta { "beta" } else { "v1.0" }, route.path);
+    let context = format!(
+        "{}/{}/$metadata#{}",
+        call.req.origin(),
+        if call.beta { "beta" } else { "v1.0" },
+        route.path
+    );
     if let Some(one) = settings.one.get(&path) {
         return match rest {
             [] => {
@@ -336,7 +461,8 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     match rest {
         [] => {
             let rows = query.apply(rows, Clone::clone);
-            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let skip =
+                query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
             let size = query.top.unwrap_or(100).clamp(1, 999);
             let page: Vec<Value> = rows.iter().skip(skip).take(size).map(&show).collect();
             let mut body = json!({"@odata.context": context, "value": page});
@@ -346,11 +472,22 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             Ok(Reply::json(200, &body))
         }
         [id, below @ ..] => {
-            let row = rows.iter().find(|r| [&r["id"], &r["tenantId"]].into_iter().any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))));
-            let row = row.or_else(|| rows.iter().find(|r| path == "serviceprincipals" && r["appId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))));
+            let row = rows.iter().find(|r| {
+                [&r["id"], &r["tenantId"]]
+                    .into_iter()
+                    .any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+            });
+            let row = row.or_else(|| {
+                rows.iter().find(|r| {
+                    path == "serviceprincipals"
+                        && r["appId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))
+                })
+            });
             let row = row.ok_or_else(|| ApiError::not_found(area))?;
             let below: Vec<String> = below.iter().map(|p| p.to_lowercase()).collect();
-            let list = |rows: Vec<Value>| Ok(Reply::json(200, &json!({"@odata.context": context, "value": rows})));
+            let list = |rows: Vec<Value>| {
+                Ok(Reply::json(200, &json!({"@odata.context": context, "value": rows})))
+            };
             match (path.as_str(), below.iter().map(String::as_str).collect::<Vec<_>>().as_slice()) {
                 (_, []) => {
                     let mut body = show(row);
@@ -358,10 +495,13 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                     Ok(Reply::json(200, &body))
                 }
                 ("domains", ["federationconfiguration"]) => {
-                    let of = settings.many.get("domains/federationconfiguration").into_iter().flatten();
+                    let of =
+                        settings.many.get("domains/federationconfiguration").into_iter().flatten();
                     list(of.filter(|f| f["domain"] == row["id"]).map(show).collect())
                 }
-                ("serviceprincipals", ["approleassignedto"]) => list(granted(tenant, row["id"].as_str().unwrap_or_default())),
+                ("serviceprincipals", ["approleassignedto"]) => {
+                    list(granted(tenant, row["id"].as_str().unwrap_or_default()))
+                }
                 ("groups", ["members"]) => list(
                     row["members"]
                         .as_array()
@@ -387,13 +527,19 @@ fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
     let apps = tenant.apps.iter().filter(|a| !a.deleted);
     match path {
         "serviceprincipals" => rows.extend(apps.map(|a| {
-            json!({"id": principal_id(a), "appId": a.app_id, "displayName": a.name, "appOwnerOrganizationId": tenant.id, "accountEnabled": true,
-                "appRoleAssignmentRequired": false, "servicePrincipalType": "Application", "keyCredentials": [], "passwordCredentials": [], "replyUrls": [], "tags": []})
+            json!({"id": principal_id(a), "appId": a.app_id, "displayName": a.name,
+                "appOwnerOrganizationId": tenant.id, "accountEnabled": true,
+                "appRoleAssignmentRequired": false, "servicePrincipalType": "Application",
+                    "keyCredentials": [], "passwordCredentials": [], "replyUrls": [], "tags": []})
         })),
         "applications" => rows.extend(apps.map(|a| {
             let id = other_id(a, 7);
-            json!({"id": id, "appId": a.app_id, "displayName": a.name, "signInAudience": "AzureADMyOrg", "passwordCredentials": [], "requiredResourceAccess": [],
-                "keyCredentials": [{"keyId": id, "displayName": a.name, "type": "AsymmetricX509Cert", "usage": "Verify"}], "tags": [], "identifierUris": []})
+            json!({"id": id, "appId": a.app_id, "displayName": a.name,
+                "signInAudience": "AzureADMyOrg", "passwordCredentials": [],
+                "requiredResourceAccess": [],
+                "keyCredentials": [{"keyId": id, "displayName": a.name,
+                    "type": "AsymmetricX509Cert", "usage": "Verify"}], "tags": [],
+                    "identifierUris": []})
         })),
         POLICIES => rows.iter_mut().for_each(|r| show_strength(tenant, r)),
         _ => {}
@@ -414,13 +560,18 @@ fn show_strength(tenant: &Tenant, policy: &mut Value) {
 /// A policy that was made shows all that a policy has, whatever was given of it.
 fn whole_policy() -> Value {
     json!({
-        "templateId": null, "modifiedDateTime": null, "sessionControls": null, "grantControls": null,
+        "templateId": null, "modifiedDateTime": null, "sessionControls": null,
+            "grantControls": null,
         "conditions": {
-            "clientAppTypes": ["all"], "signInRiskLevels": [], "userRiskLevels": [], "servicePrincipalRiskLevels": [], "insiderRiskLevels": null,
-            "platforms": null, "locations": null, "devices": null, "clientApplications": null, "authenticationFlows": null,
-            "applications": {"includeApplications": [], "excludeApplications": [], "includeUserActions": [],
+            "clientAppTypes": ["all"], "signInRiskLevels": [], "userRiskLevels": [],
+                "servicePrincipalRiskLevels": [], "insiderRiskLevels": null,
+            "platforms": null, "locations": null, "devices": null, "clientApplications": null,
+                "authenticationFlows": null,
+            "applications": {"includeApplications": [], "excludeApplications": [],
+                "includeUserActions": [],
                 "includeAuthenticationContextClassReferences": [], "applicationFilter": null},
-            "users": {"includeUsers": [], "excludeUsers": [], "includeGroups": [], "excludeGroups": [], "includeRoles": [], "excludeRoles": [],
+            "users": {"includeUsers": [], "excludeUsers": [], "includeGroups": [],
+                "excludeGroups": [], "includeRoles": [], "excludeRoles": [],
                 "includeGuestsOrExternalUsers": null, "excludeGuestsOrExternalUsers": null},
         },
     })
@@ -438,7 +589,11 @@ fn fill(given: &mut Value, whole: &Value) {
 
 fn strength<'t>(tenant: &'t Tenant, named: &Value) -> Option<&'t Value> {
     let all = tenant.settings.many.get("policies/authenticationstrengthpolicies")?;
-    all.iter().find(|s| named["id"].as_str().is_some_and(|id| s["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))))
+    all.iter().find(|s| {
+        named["id"]
+            .as_str()
+            .is_some_and(|id| s["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+    })
 }
 
 /// An id that is never the application's own.
@@ -452,23 +607,47 @@ fn principal_id(app: &crate::tenant::App) -> String {
     other_id(app, 3)
 }
 
-/// Application permissions of one resource: those of the data, and those of the simulator's own applications.
+/// Application permissions of one resource: those of the data, and those of the simulator's own
+/// applications.
 fn granted(tenant: &Tenant, resource: &str) -> Vec<Value> {
-    let mut all: Vec<Value> =
-        tenant.settings.many.get("serviceprincipals/approleassignedto").into_iter().flatten().filter(|g| g["resourceId"] == resource).cloned().collect();
+    let mut all: Vec<Value> = tenant
+        .settings
+        .many
+        .get("serviceprincipals/approleassignedto")
+        .into_iter()
+        .flatten()
+        .filter(|g| g["resourceId"] == resource)
+        .cloned()
+        .collect();
     for g in &mut all {
         if let Value::Object(map) = g {
             map.remove("name");
         }
     }
-    let graph = tenant.settings.many.get("serviceprincipals").into_iter().flatten().find(|s| s["id"] == resource && s["displayName"] == "Microsoft Graph");
+    let graph = tenant
+        .settings
+        .many
+        .get("serviceprincipals")
+        .into_iter()
+        .flatten()
+        .find(|s| s["id"] == resource && s["displayName"] == "Microsoft Graph");
     let Some(graph) = graph else { return all };
-    let known = |role: &str| graph["appRoles"].as_array().into_iter().flatten().find(|r| r["value"] == role).map(|r| r["id"].clone());
+    let known = |role: &str| {
+        graph["appRoles"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|r| r["value"] == role)
+            .map(|r| r["id"].clone())
+    };
     for app in tenant.apps.iter().filter(|a| !a.deleted) {
         for role in &app.roles {
             if let Some(id) = known(role) {
-                all.push(json!({"id": format!("{}-{role}", app.app_id), "principalId": principal_id(app), "principalDisplayName": app.name,
-                    "principalType": "ServicePrincipal", "resourceId": resource, "resourceDisplayName": "Microsoft Graph", "appRoleId": id}));
+                all.push(json!({"id": format!("{}-{role}", app.app_id),
+                    "principalId": principal_id(app), "principalDisplayName": app.name,
+                    "principalType": "ServicePrincipal", "resourceId": resource,
+                        "resourceDisplayName": "Microsoft \
+                        Graph", "appRoleId": id}));
             }
         }
     }
@@ -477,12 +656,20 @@ fn granted(tenant: &Tenant, resource: &str) -> Vec<Value> {
 
 /// The permissions of the simulator's own applications must be roles of Graph's service principal.
 pub(crate) fn publish_roles(tenant: &mut Tenant, ids: &mut IdMaker) {
-    let wanted: BTreeSet<String> = tenant.apps.iter().flat_map(|a| a.roles.iter().cloned()).collect();
-    let graph = tenant.settings.many.get_mut("serviceprincipals").into_iter().flatten().find(|s| s["displayName"] == "Microsoft Graph");
+    let wanted: BTreeSet<String> =
+        tenant.apps.iter().flat_map(|a| a.roles.iter().cloned()).collect();
+    let graph = tenant
+        .settings
+        .many
+        .get_mut("serviceprincipals")
+        .into_iter()
+        .flatten()
+        .find(|s| s["displayName"] == "Microsoft Graph");
     let Some(roles) = graph.and_then(|g| g["appRoles"].as_array_mut()) else { return };
     for role in wanted {
         if !roles.iter().any(|r| r["value"] == role.as_str()) {
-            roles.push(json!({"id": ids.guid(&role), "value": role, "displayName": role, "description": role, "isEnabled": true, "allowedMemberTypes": ["Application"]}));
+            roles.push(json!({"id": ids.guid(&role), "value": role, "displayName": role,
+                "description": role, "isEnabled": true, "allowedMemberTypes": ["Application"]}));
         }
     }
 }
@@ -500,12 +687,18 @@ fn only_v1(v: &mut Value, hidden: &[&str]) {
 fn by_ids(world: &World, call: &Call<'_>) -> Result<Reply, ApiError> {
     let area = Area::Directory;
     call.need(area, DIRECTORY)?;
-    if call.method() != "POST" || call.path.len() != 2 || !call.path[1].eq_ignore_ascii_case("getByIds") {
+    if call.method() != "POST"
+        || call.path.len() != 2
+        || !call.path[1].eq_ignore_ascii_case("getByIds")
+    {
         return Err(ApiError::bad_request(area, NOT_THERE.to_owned()));
     }
     let body = call.req.json(area)?;
     let Some(ids) = body["ids"].as_array().filter(|i| i.len() <= 1_000) else {
-        return Err(ApiError::bad_request(area, "Property ids is required and takes at most 1000 values.".to_owned()));
+        return Err(ApiError::bad_request(
+            area,
+            "Property ids is required and takes at most 1000 values.".to_owned(),
+        ));
     };
     let tenant = &world.tenants[call.tenant];
     let mut found = Vec::new();
@@ -516,7 +709,10 @@ fn by_ids(world: &World, call: &Call<'_>) -> Result<Reply, ApiError> {
             found.push(v);
         }
         for (path, kind) in [("groups", "group"), ("serviceprincipals", "servicePrincipal")] {
-            for row in rows(tenant, path).into_iter().filter(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))) {
+            for row in rows(tenant, path)
+                .into_iter()
+                .filter(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+            {
                 let mut v = row;
                 if let Value::Object(map) = &mut v {
                     map.remove("members");
@@ -526,33 +722,66 @@ fn by_ids(world: &World, call: &Call<'_>) -> Result<Reply, ApiError> {
             }
         }
     }
-    Ok(Reply::json(200, &json!({"@odata.context": format!("{}/v1.0/$metadata#directoryObjects", call.req.origin()), "value": found})))
+    Ok(Reply::json(
+        200,
+        &json!({"@odata.context": format!("{}/v1.0/$metadata#directoryObjects", call.req.origin()),
+            "value": found}),
+    ))
 }
 
-fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &[String]) -> Result<Reply, ApiError> {
+fn change(
+    world: &mut World,
+    call: &Call<'_>,
+    route: &Route,
+    path: &str,
+    rest: &[String],
+) -> Result<Reply, ApiError> {
     let area = Area::Directory;
     let now = world.now();
     let body = call.req.json(area)?;
-    let Value::Object(new) = body else { return Err(ApiError::bad_request(area, "The request body must be an object.".to_owned())) };
+    let Value::Object(new) = body else {
+        return Err(ApiError::bad_request(area, "The request body must be an object.".to_owned()));
+    };
     if path == POLICIES
         && new.get("state").is_some_and(|s| s == "enabled")
-        && world.tenants[call.tenant].settings.one.get("policies/identitysecuritydefaultsenforcementpolicy").is_some_and(|d| d["isEnabled"] == true)
+        && world.tenants[call.tenant]
+            .settings
+            .one
+            .get("policies/identitysecuritydefaultsenforcementpolicy")
+            .is_some_and(|d| d["isEnabled"] == true)
     {
-        let says = "Security Defaults is enabled in the tenant. You must disable Security defaults before enabling a Conditional Access policy.";
+        let says = "Security Defaults is enabled in the tenant. You must disable Security defaults \
+            before enabling a Conditional Access policy.";
         return Err(ApiError::new(400, "BadRequest", says));
     }
     if path == POLICIES
-        && let Some(named) = new.get("grantControls").map(|g| &g["authenticationStrength"]).filter(|s| s.is_object())
+        && let Some(named) =
+            new.get("grantControls").map(|g| &g["authenticationStrength"]).filter(|s| s.is_object())
         && strength(&world.tenants[call.tenant], named).is_none()
     {
-        return Err(ApiError::new(400, "BadRequest", "1081: The authentication strength that the policy names does not exist."));
+        return Err(ApiError::new(
+            400,
+            "BadRequest",
+            "1081: The authentication strength that the policy names does not exist.",
+        ));
     }
     if let Some(reply) = second_administrator(world, call, path, rest, &new)? {
         return Ok(reply);
     }
-    let actor = world.tenants[call.tenant].apps.iter().find(|a| a.app_id == call.app).map(|a| a.name.clone()).unwrap_or_default();
+    let actor = world.tenants[call.tenant]
+        .apps
+        .iter()
+        .find(|a| a.app_id == call.app)
+        .map(|a| a.name.clone())
+        .unwrap_or_default();
     let tenant = &mut world.tenants[call.tenant];
-    let wrong = || Err(ApiError::new(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."));
+    let wrong = || {
+        Err(ApiError::new(
+            405,
+            "Request_BadRequest",
+            "Specified HTTP method is not allowed for the request target.",
+        ))
+    };
     let (reply, what, name) = match (call.method(), rest) {
         ("PATCH", []) => {
             let Some(one) = tenant.settings.one.get_mut(path) else { return wrong() };
@@ -587,7 +816,11 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
             let at = rows
                 .iter()
-                .position(|r| [&r["id"], &r["tenantId"]].into_iter().any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))))
+                .position(|r| {
+                    [&r["id"], &r["tenantId"]]
+                        .into_iter()
+                        .any(|i| i.as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+                })
                 .ok_or_else(|| ApiError::not_found(area))?;
             let name = rows[at]["displayName"].as_str().unwrap_or_default().to_owned();
             if method == "PATCH" {
@@ -612,14 +845,17 @@ fn change(world: &mut World, call: &Call<'_>, route: &Route, path: &str, rest: &
     };
     let id = tenant.ids.guid("audit");
     tenant.settings.audits.push(json!({
-        "id": id, "activityDateTime": now.to_string(), "activityDisplayName": format!("{what} {}", route.path), "category": "Policy", "result": "success",
-        "initiatedBy": {"app": {"displayName": actor, "appId": call.app}}, "loggedByService": "Core Directory",
+        "id": id, "activityDateTime": now.to_string(), "activityDisplayName": format!("{what} {}",
+            route.path), "category": "Policy", "result": "success",
+        "initiatedBy": {"app": {"displayName": actor, "appId": call.app}},
+            "loggedByService": "Core Directory",
         "targetResources": [{"displayName": name, "type": "Policy"}],
     }));
     Ok(reply)
 }
 
-/// What is given replaces what was there; the insides of complex values too, as far as they are given.
+/// What is given replaces what was there; the insides of complex values too, as far as they are
+/// given.
 fn merge(old: &mut Value, new: Map<String, Value>) {
     for (key, value) in new {
         if key == "id" || key.contains("@odata.") && key != "@odata.type" {
@@ -641,8 +877,9 @@ fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError>
     let gone = || ApiError::not_found(area);
     let done = || Ok(Some(Reply::new(204)));
     let settings = &mut world.tenants[call.tenant].settings;
-    let by_id =
-        |rows: Option<&mut Vec<Value>>, id: &str| -> Option<usize> { rows?.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))) };
+    let by_id = |rows: Option<&mut Vec<Value>>, id: &str| -> Option<usize> {
+        rows?.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+    };
     match (call.method(), parts.as_slice()) {
         ("POST", ["identity", "conditionalaccess", "deleteditems", what, id, "restore"]) => {
             call.need(area, CA_WRITE)?;
@@ -650,15 +887,34 @@ fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError>
             Ok(Some(undelete(settings, &[path.as_str()], id).ok_or_else(gone)?))
         }
         ("POST", ["directory", "deleteditems", id, "restore"]) => {
-            call.need(area, &["Application.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"])?;
-            Ok(Some(undelete(settings, &["groups", "applications", "serviceprincipals"], id).ok_or_else(gone)?))
+            call.need(
+                area,
+                &["Application.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"],
+            )?;
+            Ok(Some(
+                undelete(settings, &["groups", "applications", "serviceprincipals"], id)
+                    .ok_or_else(gone)?,
+            ))
         }
-        ("PATCH", ["policies", "authenticationmethodspolicy", "authenticationmethodconfigurations", id]) => {
+        (
+            "PATCH",
+            ["policies", "authenticationmethodspolicy", "authenticationmethodconfigurations", id],
+        ) => {
             call.need(area, &["Policy.ReadWrite.AuthenticationMethod"])?;
-            let methods = settings.one.get_mut("policies/authenticationmethodspolicy").and_then(|p| p["authenticationMethodConfigurations"].as_array_mut());
-            let found = methods.into_iter().flatten().find(|m| m["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))).ok_or_else(gone)?;
+            let methods = settings
+                .one
+                .get_mut("policies/authenticationmethodspolicy")
+                .and_then(|p| p["authenticationMethodConfigurations"].as_array_mut());
+            let found = methods
+                .into_iter()
+                .flatten()
+                .find(|m| m["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+                .ok_or_else(gone)?;
             if body.get("@odata.type") != found.get("@odata.type") {
-                return Err(ApiError::bad_request(area, "The @odata.type of the method is needed.".to_owned()));
+                return Err(ApiError::bad_request(
+                    area,
+                    "The @odata.type of the method is needed.".to_owned(),
+                ));
             }
             if let Value::Object(new) = body {
                 merge(found, new);
@@ -666,65 +922,119 @@ fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError>
             done()
         }
         ("POST", ["groups", id, "members", "$ref"]) => {
-            call.need(area, &["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"])?;
-            let who = body["@odata.id"].as_str().and_then(|u| u.rsplit('/').next()).unwrap_or_default().to_owned();
+            call.need(
+                area,
+                &["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"],
+            )?;
+            let who = body["@odata.id"]
+                .as_str()
+                .and_then(|u| u.rsplit('/').next())
+                .unwrap_or_default()
+                .to_owned();
             let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
-            if let Some(members) = settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut()) {
+            if let Some(members) =
+                settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
+            {
                 members.push(who.into());
             }
             done()
         }
         ("DELETE", ["groups", id, "members", who, "$ref"]) => {
-            call.need(area, &["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"])?;
+            call.need(
+                area,
+                &["GroupMember.ReadWrite.All", "Group.ReadWrite.All", "Directory.ReadWrite.All"],
+            )?;
             let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
-            if let Some(members) = settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut()) {
+            if let Some(members) =
+                settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
+            {
                 members.retain(|m| !m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(who)));
             }
             done()
         }
         ("DELETE", ["domains", domain, "federationconfiguration", id]) => {
             call.need(area, &["Domain.ReadWrite.All", "Directory.ReadWrite.All"])?;
-            let rows = settings.many.entry("domains/federationconfiguration".to_owned()).or_default();
+            let rows =
+                settings.many.entry("domains/federationconfiguration".to_owned()).or_default();
             let before = rows.len();
             rows.retain(|r| !r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
             if rows.len() == before {
                 return Err(gone());
             }
             // Without a service to sign in at, the domain is Microsoft's to sign in again.
-            for d in settings.many.get_mut("domains").into_iter().flatten().filter(|d| d["id"] == *domain) {
+            for d in settings
+                .many
+                .get_mut("domains")
+                .into_iter()
+                .flatten()
+                .filter(|d| d["id"] == *domain)
+            {
                 d["authenticationType"] = "Managed".into();
             }
             done()
         }
         ("DELETE", ["serviceprincipals", _, "approleassignments", id]) => {
             call.need(area, &["AppRoleAssignment.ReadWrite.All", "Application.ReadWrite.All"])?;
-            let rows = settings.many.entry("serviceprincipals/approleassignedto".to_owned()).or_default();
+            let rows =
+                settings.many.entry("serviceprincipals/approleassignedto".to_owned()).or_default();
             let before = rows.len();
             rows.retain(|r| !r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
             if rows.len() == before { Err(gone()) } else { done() }
         }
         ("PATCH", ["policies", "rolemanagementpolicies", policy, "rules", rule]) => {
             call.need(area, &["RoleManagementPolicy.ReadWrite.Directory"])?;
-            let rows = settings.many.get_mut("policies/rolemanagementpolicyassignments").into_iter().flatten();
+            let rows = settings
+                .many
+                .get_mut("policies/rolemanagementpolicyassignments")
+                .into_iter()
+                .flatten();
             let found = rows
                 .filter(|r| r["policyId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(policy)))
-                .find_map(|r| r["policy"]["rules"].as_array_mut()?.iter_mut().find(|x| x["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(rule))));
+                .find_map(|r| {
+                    r["policy"]["rules"]
+                        .as_array_mut()?
+                        .iter_mut()
+                        .find(|x| x["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(rule)))
+                });
             if let Value::Object(new) = body {
                 merge(found.ok_or_else(gone)?, new);
             }
             done()
         }
-        ("POST", ["rolemanagement", "directory", requests @ ("roleeligibilityschedulerequests" | "roleassignmentschedulerequests")]) => {
+        (
+            "POST",
+            [
+                "rolemanagement",
+                "directory",
+                requests @ ("roleeligibilityschedulerequests" | "roleassignmentschedulerequests"),
+            ],
+        ) => {
             let assigns = requests.starts_with("roleassignment");
             call.need(area, if assigns { SCHEDULES_WRITE } else { ROLES_WRITE })?;
-            if settings.unlicensed.iter().any(|p| p.starts_with("rolemanagement/directory/role") && p.ends_with("schedules")) {
-                return Err(ApiError::new(403, "AadPremiumLicenseRequired", "The tenant needs a premium license for this feature."));
+            if settings
+                .unlicensed
+                .iter()
+                .any(|p| p.starts_with("rolemanagement/directory/role") && p.ends_with("schedules"))
+            {
+                return Err(ApiError::new(
+                    403,
+                    "AadPremiumLicenseRequired",
+                    "The tenant needs a premium license for this feature.",
+                ));
             }
-            let same = |r: &Value| ["principalId", "roleDefinitionId", "directoryScopeId"].iter().all(|k| r[*k] == body[*k]);
+            let same = |r: &Value| {
+                ["principalId", "roleDefinitionId", "directoryScopeId"]
+                    .iter()
+                    .all(|k| r[*k] == body[*k])
+            };
             let id = world.tenants[call.tenant].ids.guid("schedule");
             let now = world.now();
             let many = &mut world.tenants[call.tenant].settings.many;
-            let lists: &[&str] = if assigns { &[SCHEDULES, ASSIGNMENTS] } else { &["rolemanagement/directory/roleeligibilityschedules"] };
+            let lists: &[&str] = if assigns {
+                &[SCHEDULES, ASSIGNMENTS]
+            } else {
+                &["rolemanagement/directory/roleeligibilityschedules"]
+            };
             for list in lists {
                 let rows = many.entry((*list).to_owned()).or_default();
                 match body["action"].as_str() {
@@ -747,25 +1057,48 @@ fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError>
                         }
                         rows.push(row);
                     }
-                    _ => return Err(ApiError::bad_request(area, "The action is not supported.".to_owned())),
+                    _ => {
+                        return Err(ApiError::bad_request(
+                            area,
+                            "The action is not supported.".to_owned(),
+                        ));
+                    }
                 }
             }
-            Ok(Some(Reply::json(201, &json!({"id": id, "status": "Provisioned", "action": body["action"]}))))
+            Ok(Some(Reply::json(
+                201,
+                &json!({"id": id, "status": "Provisioned", "action": body["action"]}),
+            )))
         }
         // An application that owns itself may remove itself, and nothing else.
         ("DELETE", ["serviceprincipals", id]) => {
-            let Some(n) = world.tenants[call.tenant].apps.iter().position(|a| !a.deleted && principal_id(a).eq_ignore_ascii_case(id)) else {
+            let Some(n) = world.tenants[call.tenant]
+                .apps
+                .iter()
+                .position(|a| !a.deleted && principal_id(a).eq_ignore_ascii_case(id))
+            else {
                 return Ok(None);
             };
             let own = world.tenants[call.tenant].apps[n].app_id == call.app;
-            call.need(area, if own { &["Application.ReadWrite.All", "Application.ReadWrite.OwnedBy"] } else { APPS_WRITE })?;
+            call.need(
+                area,
+                if own {
+                    &["Application.ReadWrite.All", "Application.ReadWrite.OwnedBy"]
+                } else {
+                    APPS_WRITE
+                },
+            )?;
             world.tenants[call.tenant].apps[n].deleted = true;
             done()
         }
         ("POST", ["applications", id, "removepassword"]) => {
             call.need(area, APPS_WRITE)?;
             let n = by_id(settings.many.get_mut("applications"), id).ok_or_else(gone)?;
-            if let Some(keys) = settings.many.get_mut("applications").and_then(|a| a[n]["passwordCredentials"].as_array_mut()) {
+            if let Some(keys) = settings
+                .many
+                .get_mut("applications")
+                .and_then(|a| a[n]["passwordCredentials"].as_array_mut())
+            {
                 keys.retain(|k| k["keyId"] != body["keyId"]);
             }
             done()
@@ -777,7 +1110,9 @@ fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError>
 fn undelete(settings: &mut Settings, paths: &[&str], id: &str) -> Option<Reply> {
     for path in paths {
         let Some(rows) = settings.deleted.get_mut(*path) else { continue };
-        if let Some(n) = rows.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))) {
+        if let Some(n) =
+            rows.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+        {
             let mut row = rows.remove(n);
             if let Value::Object(map) = &mut row {
                 map.remove("deletedDateTime");

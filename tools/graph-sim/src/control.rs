@@ -1,4 +1,5 @@
-//! The control plane under `/sim/`: seed, faults, clock, attacks, log, counters, digest. Bound to loopback.
+//! The control plane under `/sim/`: seed, faults, clock, attacks, log, counters, digest. Bound to
+//! loopback.
 
 use crate::{Rule, SeedPlan, Sim, odata::pairs, reply::Reply, throttle::ThrottleSettings};
 use serde_json::{Value, json};
@@ -17,10 +18,13 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
         },
     };
     let query: std::collections::BTreeMap<String, String> = pairs(query).into_iter().collect();
-    let tenant = json["tenant"].as_u64().or_else(|| query.get("tenant")?.parse().ok()).unwrap_or(0) as usize;
+    let tenant =
+        json["tenant"].as_u64().or_else(|| query.get("tenant")?.parse().ok()).unwrap_or(0) as usize;
     let ok = || Reply::json(200, &json!({"ok": true}));
     let what = path.trim_start_matches("/sim/").trim_end_matches('/');
-    if tenant >= sim.world().tenants.len() && !["status", "seed", "clock", "faults", "log", "settings"].contains(&what) {
+    if tenant >= sim.world().tenants.len()
+        && !["status", "seed", "clock", "faults", "log", "settings"].contains(&what)
+    {
         return bad("there is no such tenant");
     }
     match (method, what) {
@@ -86,15 +90,19 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             }
         }
         ("GET", "attacks") => {
-            let all: Vec<Value> = crate::ATTACKS.iter().map(|(n, d)| json!({"name": n, "does": d})).collect();
+            let all: Vec<Value> =
+                crate::ATTACKS.iter().map(|(n, d)| json!({"name": n, "does": d})).collect();
             Reply::json(200, &all.into())
         }
-        ("POST", "config-attack") => match sim.config_attack(tenant, json["name"].as_str().unwrap_or_default()) {
-            true => ok(),
-            false => bad("there is no such change; GET /sim/config-attacks lists them"),
-        },
+        ("POST", "config-attack") => {
+            match sim.config_attack(tenant, json["name"].as_str().unwrap_or_default()) {
+                true => ok(),
+                false => bad("there is no such change; GET /sim/config-attacks lists them"),
+            }
+        }
         ("GET", "config-attacks") => {
-            let all: Vec<Value> = crate::CONFIG_ATTACKS.iter().map(|(n, d)| json!({"name": n, "does": d})).collect();
+            let all: Vec<Value> =
+                crate::CONFIG_ATTACKS.iter().map(|(n, d)| json!({"name": n, "does": d})).collect();
             Reply::json(200, &all.into())
         }
         ("POST", "live") => {
@@ -132,7 +140,9 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             let mut hit = 0;
             let part = json["name"].as_str().unwrap_or_default().to_owned();
             for u in sim.world().tenants[tenant].users.values_mut() {
-                for i in u.drive.items.values_mut().filter(|i| !i.is_folder() && i.name.contains(&part)) {
+                for i in
+                    u.drive.items.values_mut().filter(|i| !i.is_folder() && i.name.contains(&part))
+                {
                     i.malware = true;
                     hit += 1;
                 }
@@ -144,7 +154,11 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             let mut world = sim.world();
             let t = &mut world.tenants[tenant];
             for app in t.apps.iter_mut().filter(|a| a.name == "configure") {
-                app.roles = if json["revoke"] == true { Default::default() } else { crate::seed::CONFIGURE.iter().map(|r| (*r).to_owned()).collect() };
+                app.roles = if json["revoke"] == true {
+                    Default::default()
+                } else {
+                    crate::seed::CONFIGURE.iter().map(|r| (*r).to_owned()).collect()
+                };
             }
             let mut ids = std::mem::take(&mut t.ids);
             crate::configuration::publish_roles(t, &mut ids);
@@ -153,15 +167,27 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
         }
         // Paths that the tenant has no licence for.
         ("POST", "unlicensed") => {
-            let paths = json["paths"].as_array().into_iter().flatten().filter_map(|p| Some(p.as_str()?.to_lowercase())).collect();
+            let paths = json["paths"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|p| Some(p.as_str()?.to_lowercase()))
+                .collect();
             sim.world().tenants[tenant].settings.unlicensed = paths;
             ok()
         }
         // A second administrator approves everything that waits.
         ("POST", "approve") => {
             let mut world = sim.world();
-            let requests = world.tenants[tenant].settings.many.entry("devicemanagement/operationapprovalrequests".to_owned()).or_default();
-            requests.iter_mut().filter(|r| r["status"] == "needsApproval").for_each(|r| r["status"] = "approved".into());
+            let requests = world.tenants[tenant]
+                .settings
+                .many
+                .entry("devicemanagement/operationapprovalrequests".to_owned())
+                .or_default();
+            requests
+                .iter_mut()
+                .filter(|r| r["status"] == "needsApproval")
+                .for_each(|r| r["status"] = "approved".into());
             ok()
         }
         // Other settings at a path: a list, or one object.
@@ -169,7 +195,11 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             let mut world = sim.world();
             let t = &mut world.tenants[tenant];
             let path = json["path"].as_str().unwrap_or_default().to_lowercase();
-            match (t.settings.many.contains_key(&path), t.settings.one.contains_key(&path), &json["value"]) {
+            match (
+                t.settings.many.contains_key(&path),
+                t.settings.one.contains_key(&path),
+                &json["value"],
+            ) {
                 (true, _, serde_json::Value::Array(rows)) => {
                     let mut rows = rows.clone();
                     for row in &mut rows {
@@ -189,7 +219,12 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
         }
         // Types of resources that Tenant Configuration Management has no rights for.
         ("POST", "managed-forbidden") => {
-            let types = json["types"].as_array().into_iter().flatten().filter_map(|p| Some(p.as_str()?.to_lowercase())).collect();
+            let types = json["types"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|p| Some(p.as_str()?.to_lowercase()))
+                .collect();
             sim.world().tenants[tenant].settings.managed.forbidden = types;
             ok()
         }
@@ -197,9 +232,14 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
         ("POST", "message") => {
             let mut world = sim.world();
             let now = world.now();
-            let Some(id) = world.tenants[tenant].user_id(json["user"].as_str().unwrap_or_default()) else { return bad("there is no such user") };
+            let Some(id) = world.tenants[tenant].user_id(json["user"].as_str().unwrap_or_default())
+            else {
+                return bad("there is no such user");
+            };
             let domain = world.tenants[tenant].domain.clone();
-            let Some((u, ids)) = world.tenants[tenant].user_mut(&id) else { return bad("there is no such user") };
+            let Some((u, ids)) = world.tenants[tenant].user_mut(&id) else {
+                return bad("there is no such user");
+            };
             let inbox = u.mailbox.well_known("inbox");
             let mut m = crate::mail_write::blank(ids, &inbox, now, &domain);
             m.subject = json["message"]["subject"].as_str().map(str::to_owned);

@@ -1,4 +1,5 @@
-//! What is in a tenant, item by item, for comparison from outside: paths, and digests of what must be identical.
+//! What is in a tenant, item by item, for comparison from outside: paths, and digests of what must
+//! be identical.
 
 use crate::{
     mailbox::{AttachmentKind, Message},
@@ -28,13 +29,19 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 fn message(m: &Message) -> String {
-    let people = |l: &[crate::mailbox::Address]| l.iter().map(|a| format!("{}<{}>", a.name, a.address)).collect::<Vec<_>>();
+    let people = |l: &[crate::mailbox::Address]| {
+        l.iter().map(|a| format!("{}<{}>", a.name, a.address)).collect::<Vec<_>>()
+    };
     let attachments: Vec<_> = m
         .attachments
         .iter()
         .map(|a| match &a.kind {
-            AttachmentKind::File { content, content_id, .. } => json!(["file", a.name, a.content_type, a.inline, content_id, hash(content)]),
-            AttachmentKind::Item { item, .. } => json!(["item", a.name, item["subject"], item["body"]["content"]]),
+            AttachmentKind::File { content, content_id, .. } => {
+                json!(["file", a.name, a.content_type, a.inline, content_id, hash(content)])
+            }
+            AttachmentKind::Item { item, .. } => {
+                json!(["item", a.name, item["subject"], item["body"]["content"]])
+            }
             AttachmentKind::Reference => json!(["reference", a.name]),
         })
         .collect();
@@ -82,7 +89,10 @@ impl World {
                         user: u.upn.clone(),
                         path: u.drive.path(&id),
                         subject: String::new(),
-                        digest: hash(format!("{} {} {}", hash(&content), i.fs_created, i.fs_modified).as_bytes()),
+                        digest: hash(
+                            format!("{} {} {}", hash(&content), i.fs_created, i.fs_modified)
+                                .as_bytes(),
+                        ),
                     });
                 }
             }

@@ -8,7 +8,13 @@ use crate::{
 };
 use serde_json::json;
 
-const USERS: &[&str] = &["User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+const USERS: &[&str] = &[
+    "User.ReadBasic.All",
+    "User.Read.All",
+    "User.ReadWrite.All",
+    "Directory.Read.All",
+    "Directory.ReadWrite.All",
+];
 const ORGANIZATION: &[&str] = &[
     "Organization.Read.All",
     "Organization.ReadWrite.All",
@@ -27,17 +33,24 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     let tenant = &world.tenants[call.tenant];
     let origin = call.req.origin();
     if call.method() != "GET" {
-        return Err(ApiError::new(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."));
+        return Err(ApiError::new(
+            405,
+            "Request_BadRequest",
+            "Specified HTTP method is not allowed for the request target.",
+        ));
     }
     match parts.as_slice() {
         ["users"] => {
             call.need(area, USERS)?;
             let rows: Vec<_> = tenant.users.values().collect();
             let rows = query.apply(rows, |u| show::user(u, &Query::default()));
-            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let skip =
+                query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
             let size = query.top.unwrap_or(100).clamp(1, 999);
-            let page: Vec<_> = rows.iter().skip(skip).take(size).map(|u| show::user(u, &query)).collect();
-            let mut body = json!({"@odata.context": format!("{origin}/v1.0/$metadata#users"), "value": page});
+            let page: Vec<_> =
+                rows.iter().skip(skip).take(size).map(|u| show::user(u, &query)).collect();
+            let mut body =
+                json!({"@odata.context": format!("{origin}/v1.0/$metadata#users"), "value": page});
             if query.count {
                 body["@odata.count"] = rows.len().into();
             }
@@ -58,14 +71,21 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                         None => json!({"id": id, "@removed": {"reason": "changed"}}),
                     })
                     .collect(),
-                _ => return Err(ApiError::new(410, "syncStateNotFound", "The sync state is not found.")),
+                _ => {
+                    return Err(ApiError::new(
+                        410,
+                        "syncStateNotFound",
+                        "The sync state is not found.",
+                    ));
+                }
             };
             Ok(Reply::json(
                 200,
                 &json!({
                     "@odata.context": format!("{origin}/v1.0/$metadata#users"),
                     "value": rows,
-                    "@odata.deltaLink": format!("{origin}/v1.0/users/delta?$deltatoken={}", tenant.user_log.len()),
+                    "@odata.deltaLink": format!("{origin}/v1.0/users/delta?$deltatoken={}",
+                        tenant.user_log.len()),
                 }),
             ))
         }
@@ -75,13 +95,22 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             let user = tenant.users.get(&id).ok_or_else(|| ApiError::not_found(area))?;
             let mut body = show::user(user, &Query::default());
             // Facts that are shown on request.
-            for (name, value) in json!({"accountEnabled": true, "userType": "Member", "onPremisesSyncEnabled": null, "assignedLicenses": [{"skuId": "e97c048c-37a4-45fb-ab50-922fbf07a370", "disabledPlans": []}]})
-                .as_object_mut()
-                .into_iter()
-                .flatten()
+            for (name, value) in json!({"accountEnabled": true, "userType": "Member",
+                "onPremisesSyncEnabled": null,
+                "assignedLicenses": [{"skuId": "e97c048c-37a4-45fb-ab50-922fbf07a370",
+                    "disabledPlans": []}]})
+            .as_object_mut()
+            .into_iter()
+            .flatten()
             {
                 if query.select.iter().any(|s| s == name) {
-                    body[name] = tenant.settings.people.get(&id).and_then(|p| p.get(name)).unwrap_or(value).clone();
+                    body[name] = tenant
+                        .settings
+                        .people
+                        .get(&id)
+                        .and_then(|p| p.get(name))
+                        .unwrap_or(value)
+                        .clone();
                 }
             }
             let mut body = query.pick(body, &[]);
@@ -92,9 +121,12 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             call.need(area, ORGANIZATION)?;
             Ok(Reply::json(
                 200,
-                &json!({"@odata.context": format!("{origin}/v1.0/$metadata#organization"), "value": [{
-                    "id": tenant.id, "displayName": tenant.name, "onPremisesSyncEnabled": true, "tenantType": "AAD",
-                    "verifiedDomains": [{"name": tenant.domain, "isDefault": true, "isInitial": true, "type": "Managed", "capabilities": "Email"}],
+                &json!({"@odata.context": format!("{origin}/v1.0/$metadata#organization"),
+                    "value": [{
+                    "id": tenant.id, "displayName": tenant.name, "onPremisesSyncEnabled": true,
+                        "tenantType": "AAD",
+                    "verifiedDomains": [{"name": tenant.domain, "isDefault": true,
+                        "isInitial": true, "type": "Managed", "capabilities": "Email"}],
                 }]}),
             ))
         }
@@ -103,7 +135,8 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             // Newest first, as the service gives them.
             let rows: Vec<_> = tenant.settings.audits.iter().rev().collect();
             let rows = query.apply(rows, |r| (*r).clone());
-            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let skip =
+                query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
             let size = query.top.unwrap_or(100).clamp(1, 1000);
             let mut body = json!({"@odata.context": format!("{origin}/v1.0/$metadata#auditLogs/directoryAudits"), "value": rows.iter().skip(skip).take(size).collect::<Vec<_>>()});
             if skip + size < rows.len() {
@@ -113,21 +146,31 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         }
         ["security", "cases", "ediscoverycases"] => {
             call.need(area, CASES)?;
-            Ok(Reply::json(200, &json!({"value": [{"id": tenant.case_id, "displayName": "Safeguarding holds", "status": "active"}]})))
+            Ok(Reply::json(
+                200,
+                &json!({"value": [{"id": tenant.case_id, "displayName": "Safeguarding holds",
+                    "status": "active"}]}),
+            ))
         }
         ["security", "cases", "ediscoverycases", case, "custodians"] if *case == tenant.case_id => {
             call.need(area, CASES)?;
             let rows: Vec<_> = tenant
                 .holds
                 .iter()
-                .map(|h| json!({"id": h.id, "email": h.email, "status": "active", "holdStatus": if h.applied { "applied" } else { "notApplied" }}))
+                .map(|h| {
+                    json!({"id": h.id, "email": h.email, "status": "active",
+                    "holdStatus": if h.applied { "applied" } else { "notApplied" }})
+                })
                 .collect();
             Ok(Reply::json(200, &json!({"value": rows})))
         }
         _ => Err(ApiError::new(
             400,
             "BadRequest",
-            format!("Resource not found for the segment '{}'.", call.path.first().map(String::as_str).unwrap_or_default()),
+            format!(
+                "Resource not found for the segment '{}'.",
+                call.path.first().map(String::as_str).unwrap_or_default()
+            ),
         )),
     }
 }
@@ -138,7 +181,12 @@ pub(crate) fn next_link(call: &Call<'_>, skip: usize) -> String {
         .req
         .query
         .split('&')
-        .filter(|p| !p.is_empty() && !["$skip=", "$skiptoken=", "%24skip", "%24skiptoken"].iter().any(|n| p.to_ascii_lowercase().starts_with(n)))
+        .filter(|p| {
+            !p.is_empty()
+                && !["$skip=", "$skiptoken=", "%24skip", "%24skiptoken"]
+                    .iter()
+                    .any(|n| p.to_ascii_lowercase().starts_with(n))
+        })
         .collect();
     let mut query = kept.join("&");
     if !query.is_empty() {

@@ -1,4 +1,5 @@
-//! Documents that open: zip-based Office files, PDF, PNG, text. The same for the same random numbers.
+//! Documents that open: zip-based Office files, PDF, PNG, text. The same for the same random
+//! numbers.
 
 use bytes::Bytes;
 use flate2::{Compression, write::ZlibEncoder};
@@ -96,32 +97,53 @@ fn zip(members: &[(&str, Vec<u8>)]) -> Bytes {
 }
 
 pub(crate) fn docx(rng: &mut impl RngCore, length: usize) -> Bytes {
-    let body: String = paragraphs(rng, length).lines().map(|l| format!("<w:p><w:r><w:t>{l}</w:t></w:r></w:p>")).collect();
+    let body: String = paragraphs(rng, length)
+        .lines()
+        .map(|l| format!("<w:p><w:r><w:t>{l}</w:t></w:r></w:p>"))
+        .collect();
     zip(&[
-        ("[Content_Types].xml", b"<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"><Override PartName=\"/word/document.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml\"/></Types>".to_vec()),
-        ("_rels/.rels", b"<?xml version=\"1.0\"?><Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"/>".to_vec()),
-        ("word/document.xml", format!("<?xml version=\"1.0\"?><w:document xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>{body}</w:body></w:document>").into_bytes()),
+        ("[Content_Types].xml",
+            b"<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"><Override PartName=\"/word/document.xml\" ContentType=\"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml\"/></Types>".to_vec()),
+        ("_rels/.rels",
+            b"<?xml version=\"1.0\"?><Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"/>".to_vec()),
+        ("word/document.xml", format!("<?xml version=\"1.0\"?><w:document \
+            xmlns:w=\"http://schemas.openxmlformats.org/wordprocessingml/2006/main\"><w:body>{body}</w:body></w:document>").into_bytes()),
         ("word/media/image1.png", png(rng, 40)),
     ])
 }
 
 pub(crate) fn xlsx(rng: &mut impl RngCore, rows: usize) -> Bytes {
-    let rows: String =
-        (0..rows).map(|r| format!("<row r=\"{}\"><c><v>{}</v></c><c><v>{}</v></c></row>", r + 1, rng.random_range(0..100), rng.random_range(0..100))).collect();
+    let rows: String = (0..rows)
+        .map(|r| {
+            format!(
+                "<row r=\"{}\"><c><v>{}</v></c><c><v>{}</v></c></row>",
+                r + 1,
+                rng.random_range(0..100),
+                rng.random_range(0..100)
+            )
+        })
+        .collect();
     zip(&[
-        ("[Content_Types].xml", b"<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>".to_vec()),
-        ("xl/worksheets/sheet1.xml", format!("<?xml version=\"1.0\"?><worksheet><sheetData>{rows}</sheetData></worksheet>").into_bytes()),
+        ("[Content_Types].xml",
+            b"<?xml version=\"1.0\"?><Types xmlns=\"http://schemas.openxmlformats.org/package/2006/content-types\"/>".to_vec()),
+        ("xl/worksheets/sheet1.xml",
+            format!("<?xml version=\"1.0\"?><worksheet><sheetData>{rows}</sheetData></worksheet>").into_bytes()),
     ])
 }
 
 pub(crate) fn pptx(rng: &mut impl RngCore, slides: usize) -> Bytes {
-    let mut members = vec![("[Content_Types].xml".to_owned(), b"<?xml version=\"1.0\"?><Types/>".to_vec())];
+    let mut members =
+        vec![("[Content_Types].xml".to_owned(), b"<?xml version=\"1.0\"?><Types/>".to_vec())];
     for n in 0..slides {
         let text = sentence(rng, 12);
-        members.push((format!("ppt/slides/slide{}.xml", n + 1), format!("<p:sld><a:t>{text}</a:t></p:sld>").into_bytes()));
+        members.push((
+            format!("ppt/slides/slide{}.xml", n + 1),
+            format!("<p:sld><a:t>{text}</a:t></p:sld>").into_bytes(),
+        ));
         members.push((format!("ppt/media/image{}.png", n + 1), png(rng, 64)));
     }
-    let members: Vec<(&str, Vec<u8>)> = members.iter().map(|(n, b)| (n.as_str(), b.clone())).collect();
+    let members: Vec<(&str, Vec<u8>)> =
+        members.iter().map(|(n, b)| (n.as_str(), b.clone())).collect();
     zip(&members)
 }
 
@@ -141,16 +163,25 @@ pub(crate) fn pdf(rng: &mut impl RngCore, length: usize) -> Bytes {
     object(&mut out, b"<< /Type /Catalog /Pages 2 0 R >>");
     object(&mut out, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
     object(&mut out, b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R >>");
-    let mut content = format!("<< /Length {} /Filter /FlateDecode >>\nstream\n", stream.len()).into_bytes();
+    let mut content =
+        format!("<< /Length {} /Filter /FlateDecode >>\nstream\n", stream.len()).into_bytes();
     content.extend_from_slice(&stream);
     content.extend_from_slice(b"\nendstream");
     object(&mut out, &content);
     let xref = out.len();
-    out.extend_from_slice(format!("xref\n0 {}\n0000000000 65535 f \n", offsets.len() + 1).as_bytes());
+    out.extend_from_slice(
+        format!("xref\n0 {}\n0000000000 65535 f \n", offsets.len() + 1).as_bytes(),
+    );
     for offset in &offsets {
         out.extend_from_slice(format!("{offset:010} 00000 n \n").as_bytes());
     }
-    out.extend_from_slice(format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{xref}\n%%EOF\n", offsets.len() + 1).as_bytes());
+    out.extend_from_slice(
+        format!(
+            "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{xref}\n%%EOF\n",
+            offsets.len() + 1
+        )
+        .as_bytes(),
+    );
     out.into()
 }
 
@@ -193,7 +224,12 @@ pub(crate) fn text(rng: &mut impl RngCore, length: usize) -> Bytes {
 pub(crate) fn csv(rng: &mut impl RngCore, rows: usize) -> Bytes {
     let mut out = String::from("name,class,mark\n");
     for _ in 0..rows {
-        out.push_str(&format!("{},{},{}\n", sentence(rng, 2), rng.random_range(1..7), rng.random_range(0..100)));
+        out.push_str(&format!(
+            "{},{},{}\n",
+            sentence(rng, 2),
+            rng.random_range(1..7),
+            rng.random_range(0..100)
+        ));
     }
     out.into()
 }

@@ -68,7 +68,8 @@ pub(crate) fn name_is_refused(name: &str) -> bool {
         || name.ends_with('.')
         || name.starts_with("~$")
         || name.contains("_vti_")
-        || [".lock", "con", "prn", "aux", "nul", "desktop.ini"].contains(&name.to_lowercase().as_str())
+        || [".lock", "con", "prn", "aux", "nul", "desktop.ini"]
+            .contains(&name.to_lowercase().as_str())
 }
 
 impl Item {
@@ -141,7 +142,12 @@ impl Drive {
     }
 
     pub(crate) fn children(&self, parent: &str) -> Vec<&Item> {
-        self.children.get(parent).into_iter().flat_map(|c| c.values()).filter_map(|id| self.items.get(id)).collect()
+        self.children
+            .get(parent)
+            .into_iter()
+            .flat_map(|c| c.values())
+            .filter_map(|id| self.items.get(id))
+            .collect()
     }
 
     /// Follows a path of names below an item.
@@ -191,7 +197,13 @@ impl Drive {
         }
     }
 
-    pub(crate) fn new_folder(&mut self, ids: &mut IdMaker, parent: &str, name: &str, now: jiff::Timestamp) -> String {
+    pub(crate) fn new_folder(
+        &mut self,
+        ids: &mut IdMaker,
+        parent: &str,
+        name: &str,
+        now: jiff::Timestamp,
+    ) -> String {
         let id = ids.drive_item();
         self.insert(Item::folder(id.clone(), name, parent, now));
         self.touch(parent, now, false);
@@ -229,7 +241,13 @@ impl Drive {
     }
 
     /// A new version on top.
-    pub(crate) fn write(&mut self, id: &str, content: Bytes, now: jiff::Timestamp, fs_modified: jiff::Timestamp) {
+    pub(crate) fn write(
+        &mut self,
+        id: &str,
+        content: Bytes,
+        now: jiff::Timestamp,
+        fs_modified: jiff::Timestamp,
+    ) {
         let limit = self.version_limit;
         if let Some(item) = self.items.get_mut(id) {
             if let Some(versions) = &mut item.versions {

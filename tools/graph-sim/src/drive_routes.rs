@@ -16,7 +16,13 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 const AREA: Area = Area::Drive;
-const READ: &[&str] = &["Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All"];
+const READ: &[&str] = &[
+    "Files.Read.All",
+    "Files.ReadWrite.All",
+    "Sites.Read.All",
+    "Sites.ReadWrite.All",
+    "Sites.FullControl.All",
+];
 const WRITE: &[&str] = &["Files.ReadWrite.All", "Sites.ReadWrite.All", "Sites.FullControl.All"];
 const PAGE_DEFAULT: usize = 200;
 const PAGE_MAX: usize = 1000;
@@ -25,8 +31,8 @@ const LINK_LIFETIME_MS: i64 = 10 * 60_000;
 /// One PUT takes up to 250 MB.
 const PUT_BYTES_MAX: usize = 250_000_000;
 
-/// What a call costs (published table): 1 = single get, delta with token, download; 2 = list, create, upload,
-/// delta without token; 5 = any permission operation.
+/// What a call costs (published table): 1 = single get, delta with token, download; 2 = list,
+/// create, upload, delta without token; 5 = any permission operation.
 pub(crate) fn resource_units(method: &str, path: &[String], query: &str) -> u64 {
     let has = |name: &str| path.iter().any(|p| p == name);
     if has("permissions") || has("invite") || has("createlink") {
@@ -38,7 +44,12 @@ pub(crate) fn resource_units(method: &str, path: &[String], query: &str) -> u64 
         return if token { 1 } else { 2 };
     }
     match method {
-        "GET" if has("children") || has("versions") && path.last().is_some_and(|p| p == "versions") => 2,
+        "GET"
+            if has("children")
+                || has("versions") && path.last().is_some_and(|p| p == "versions") =>
+        {
+            2
+        }
         "GET" => 1,
         _ => 2,
     }
@@ -106,7 +117,13 @@ fn owner<'w>(world: &'w World, call: &Call<'_>, user: &str) -> Result<&'w User, 
     world.tenants[call.tenant].users.get(user).ok_or_else(|| ApiError::not_found(AREA))
 }
 
-fn item_json(world: &World, call: &Call<'_>, user: &str, id: &str, query: &Query) -> Result<Value, ApiError> {
+fn item_json(
+    world: &World,
+    call: &Call<'_>,
+    user: &str,
+    id: &str,
+    query: &Query,
+) -> Result<Value, ApiError> {
     let u = owner(world, call, user)?;
     let i = u.drive.items.get(id).ok_or_else(|| ApiError::not_found(AREA))?;
     let link = (!i.is_folder()).then(|| download_url(world, call, user, id, 0));
@@ -119,14 +136,21 @@ fn download_url(world: &World, call: &Call<'_>, user: &str, item: &str, version:
     format!("{}/_download/{token}", call.req.origin())
 }
 
-pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+pub(crate) fn run(
+    world: &mut World,
+    call: &Call<'_>,
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
     let origin = call.req.origin();
     if call.path[0].eq_ignore_ascii_case("users") && call.path[2].eq_ignore_ascii_case("drives") {
         call.need(AREA, READ)?;
         let tenant = &world.tenants[call.tenant];
         let user = tenant.user_id(&call.path[1]).ok_or_else(|| ApiError::not_found(AREA))?;
         let u = owner(world, call, &user)?;
-        return Ok(Reply::json(200, &json!({"value": [show::drive(u, &tenant.domain, &Query::default())]})));
+        return Ok(Reply::json(
+            200,
+            &json!({"value": [show::drive(u, &tenant.domain, &Query::default())]}),
+        ));
     }
     let Some(target) = target(world, call)? else {
         call.need(AREA, READ)?;
@@ -148,7 +172,8 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
             call.need(AREA, READ)?;
             let query = Query::parse(&call.req.query, AREA)?;
             let mut body = item_json(world, call, &user, &existing()?, &query)?;
-            body["@odata.context"] = format!("{origin}/v1.0/$metadata#drives('drive')/items/$entity").into();
+            body["@odata.context"] =
+                format!("{origin}/v1.0/$metadata#drives('drive')/items/$entity").into();
             wrong_hash(&mut body, fault);
             Ok(Reply::json(200, &body))
         }
@@ -157,9 +182,12 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
             let query = Query::parse(&call.req.query, AREA)?;
             let folder = existing()?;
             let u = owner(world, call, &user)?;
-            let rows = query.apply(u.drive.children(&folder), |i| show::item(&u.drive, i, u, Shown::Get, None, &Query::default()));
+            let rows = query.apply(u.drive.children(&folder), |i| {
+                show::item(&u.drive, i, u, Shown::Get, None, &Query::default())
+            });
             let size = query.top.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let skip =
+                query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
             let mut page = Vec::new();
             for i in rows.iter().skip(skip).take(size) {
                 page.push(item_json(world, call, &user, &i.id, &query)?);
@@ -180,7 +208,11 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
                 return Err(ApiError::bad_request(AREA, "You cannot get content for a folder"));
             }
             if i.malware {
-                return Err(ApiError::new(403, "malwareDetected", "Malware was detected in the requested resource."));
+                return Err(ApiError::new(
+                    403,
+                    "malwareDetected",
+                    "Malware was detected in the requested resource.",
+                ));
             }
             Ok(Reply::new(302).with("location", download_url(world, call, &user, &id, 0)))
         }
@@ -189,19 +221,35 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
             let id = existing()?;
             let u = owner(world, call, &user)?;
             let i = u.drive.items.get(&id).ok_or_else(|| ApiError::not_found(AREA))?;
-            let rows: Vec<Value> = i.versions.iter().flatten().rev().map(|v| show::version(v, u)).collect();
-            Ok(Reply::json(200, &json!({"@odata.context": format!("{origin}/v1.0/$metadata#Collection(driveItemVersion)"), "value": rows})))
+            let rows: Vec<Value> =
+                i.versions.iter().flatten().rev().map(|v| show::version(v, u)).collect();
+            Ok(Reply::json(
+                200,
+                &json!({"@odata.context": format!("{origin}/v1.0/$metadata#Collection(driveItemVersion)"), "value": rows}),
+            ))
         }
         ("GET", ["versions", version, tail @ ..]) => {
             call.need(AREA, READ)?;
             let id = existing()?;
             let u = owner(world, call, &user)?;
-            let versions = u.drive.items.get(&id).and_then(|i| i.versions.as_ref()).ok_or_else(|| ApiError::not_found(AREA))?;
-            let n = versions.iter().position(|v| format!("{}.0", v.number) == *version).ok_or_else(|| ApiError::not_found(AREA))?;
+            let versions = u
+                .drive
+                .items
+                .get(&id)
+                .and_then(|i| i.versions.as_ref())
+                .ok_or_else(|| ApiError::not_found(AREA))?;
+            let n = versions
+                .iter()
+                .position(|v| format!("{}.0", v.number) == *version)
+                .ok_or_else(|| ApiError::not_found(AREA))?;
             match tail {
                 [] => Ok(Reply::json(200, &show::version(&versions[n], u))),
-                ["content"] if n + 1 == versions.len() => Err(ApiError::bad_request(AREA, "You cannot get the content of the current version.")),
-                ["content"] => Ok(Reply::new(302).with("location", download_url(world, call, &user, &id, versions[n].number))),
+                ["content"] if n + 1 == versions.len() => Err(ApiError::bad_request(
+                    AREA,
+                    "You cannot get the content of the current version.",
+                )),
+                ["content"] => Ok(Reply::new(302)
+                    .with("location", download_url(world, call, &user, &id, versions[n].number))),
                 _ => Err(ApiError::bad_request(AREA, "Resource not found for the segment.")),
             }
         }
@@ -209,7 +257,9 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
             call.need(AREA, WRITE)?;
             let id = existing()?;
             let now = world.now();
-            let (u, _) = world.tenants[call.tenant].user_mut(&user).ok_or_else(|| ApiError::not_found(AREA))?;
+            let (u, _) = world.tenants[call.tenant]
+                .user_mut(&user)
+                .ok_or_else(|| ApiError::not_found(AREA))?;
             let old = u
                 .drive
                 .items
@@ -231,7 +281,9 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
             call.need(AREA, WRITE)?;
             let id = existing()?;
             let now = world.now();
-            let (u, _) = world.tenants[call.tenant].user_mut(&user).ok_or_else(|| ApiError::not_found(AREA))?;
+            let (u, _) = world.tenants[call.tenant]
+                .user_mut(&user)
+                .ok_or_else(|| ApiError::not_found(AREA))?;
             if id == u.drive.root {
                 return Err(ApiError::bad_request(AREA, "The root of a drive cannot be deleted."));
             }
@@ -249,39 +301,78 @@ fn wrong_hash(item: &mut Value, fault: Option<&Fault>) {
     }
 }
 
-fn delta(world: &mut World, call: &Call<'_>, user: &str, action: &[String], fault: Option<&Fault>) -> Result<Reply, ApiError> {
+fn delta(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    action: &[String],
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
     call.need(AREA, READ)?;
     let options = pairs(&call.req.query);
-    let in_query = options.iter().find(|(k, _)| ["token", "$skiptoken", "$deltatoken"].contains(&k.to_ascii_lowercase().as_str())).map(|(_, v)| v.clone());
+    let in_query = options
+        .iter()
+        .find(|(k, _)| {
+            ["token", "$skiptoken", "$deltatoken"].contains(&k.to_ascii_lowercase().as_str())
+        })
+        .map(|(_, v)| v.clone());
     let token = in_query.or_else(|| action.get(1).cloned());
     let u = owner(world, call, user)?;
     let origin = call.req.origin();
     let base = format!("{origin}/v1.0/drives/{}/root/delta", u.drive.id);
-    let link = |live: u64, gone: u64, query: &str| format!("{base}?token={}", URL_SAFE_NO_PAD.encode(format!("{live}|{gone}|{query}")));
+    let link = |live: u64, gone: u64, query: &str| {
+        format!("{base}?token={}", URL_SAFE_NO_PAD.encode(format!("{live}|{gone}|{query}")))
+    };
     let seq = u.drive.seq;
     let context = format!("{origin}/v1.0/$metadata#Collection(driveItem)");
     let fresh = |query: &str| (0, seq, query.to_owned());
     let (live0, gone0, query_text) = match token.as_deref() {
         Some("latest") => {
-            return Ok(Reply::json(200, &json!({"@odata.context": context, "value": [], "@odata.deltaLink": link(seq, seq, "")})));
+            return Ok(Reply::json(
+                200,
+                &json!({"@odata.context": context, "value": [], "@odata.deltaLink": link(seq, seq,
+                    "")}),
+            ));
         }
         Some(t) => {
-            let text = URL_SAFE_NO_PAD.decode(t).ok().and_then(|b| String::from_utf8(b).ok()).unwrap_or_default();
+            let text = URL_SAFE_NO_PAD
+                .decode(t)
+                .ok()
+                .and_then(|b| String::from_utf8(b).ok())
+                .unwrap_or_default();
             let mut parts = text.splitn(3, '|');
-            match (parts.next().and_then(|p| p.parse::<u64>().ok()), parts.next().and_then(|p| p.parse::<u64>().ok())) {
-                (Some(live), Some(gone)) => (live, gone, parts.next().unwrap_or_default().to_owned()),
+            match (
+                parts.next().and_then(|p| p.parse::<u64>().ok()),
+                parts.next().and_then(|p| p.parse::<u64>().ok()),
+            ) {
+                (Some(live), Some(gone)) => {
+                    (live, gone, parts.next().unwrap_or_default().to_owned())
+                }
                 _ => return Err(ApiError::bad_request(AREA, "The provided token is malformed.")),
             }
         }
         None => fresh(&call.req.query),
     };
     if token.is_some() && live0 < u.drive.oldest_token {
-        return Err(ApiError::new(410, "resyncRequired", "Resync required. Replace any local items with the server's version (including deletes) if you're sure that the service was up to date with your local changes when you last sync'd. Upload any local changes that the server doesn't know about.")
-            .inner("resyncChangesApplyDifferences")
-            .with("location", link(0, seq, &query_text)));
+        return Err(ApiError::new(
+            410,
+            "resyncRequired",
+            "Resync required. Replace any local items \
+            with the server's version (including deletes) if you're sure that the service was up \
+            to date with your local changes when you last sync'd. Upload any local changes that \
+            the server doesn't know about.",
+        )
+        .inner("resyncChangesApplyDifferences")
+        .with("location", link(0, seq, &query_text)));
     }
     let query = Query::parse(&query_text, AREA)?;
-    let size = call.req.prefer_value("odata.maxpagesize").and_then(|v| v.parse().ok()).or(query.top).unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+    let size = call
+        .req
+        .prefer_value("odata.maxpagesize")
+        .and_then(|v| v.parse().ok())
+        .or(query.top)
+        .unwrap_or(PAGE_DEFAULT)
+        .clamp(1, PAGE_MAX);
     let mut rows = Vec::new();
     let (mut live, mut gone, mut more) = (live0, gone0, false);
     for (seq, id) in u.drive.live.range(live0 + 1..) {
@@ -302,7 +393,9 @@ fn delta(world: &mut World, call: &Call<'_>, user: &str, action: &[String], faul
                 more = true;
                 break;
             }
-            rows.push(json!({"id": id, "deleted": {"state": "deleted"}, "size": 0, "parentReference": {"driveId": u.drive.id, "driveType": "business", "id": parent}}));
+            rows.push(json!({"id": id, "deleted": {"state": "deleted"}, "size": 0,
+                "parentReference": {"driveId": u.drive.id, "driveType": "business",
+                    "id": parent}}));
             gone = *seq;
         }
     }
@@ -311,7 +404,9 @@ fn delta(world: &mut World, call: &Call<'_>, user: &str, action: &[String], faul
     }
     let mut body = json!({"@odata.context": context, "value": rows});
     match (more, fault) {
-        (_, Some(Fault::RepeatPage)) => body["@odata.nextLink"] = link(live0, gone0, &query_text).into(),
+        (_, Some(Fault::RepeatPage)) => {
+            body["@odata.nextLink"] = link(live0, gone0, &query_text).into()
+        }
         (true, _) => body["@odata.nextLink"] = link(live, gone, &query_text).into(),
         (false, _) => body["@odata.deltaLink"] = link(seq, seq, &query_text).into(),
     }
@@ -319,35 +414,57 @@ fn delta(world: &mut World, call: &Call<'_>, user: &str, action: &[String], faul
 }
 
 /// A pre-authenticated URL: no sign-in, Range honoured.
-pub(crate) fn download(world: &mut World, req: &Request, path: &[String], fault: Option<&Fault>) -> Result<Reply, ApiError> {
+pub(crate) fn download(
+    world: &mut World,
+    req: &Request,
+    path: &[String],
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
     let gone = || ApiError::new(404, "itemNotFound", "The link is not valid.");
     let text = path.get(1).and_then(|t| world.open_link(t)).ok_or_else(gone)?;
     let parts: Vec<&str> = text.split('|').collect();
     let [tenant, user, item, version, expires] = parts.as_slice() else { return Err(gone()) };
     if expires.parse::<i64>().unwrap_or(0) < world.clock.now_ms() {
-        return Err(ApiError::new(401, "unauthenticated", "The pre-authenticated URL has expired."));
+        return Err(ApiError::new(
+            401,
+            "unauthenticated",
+            "The pre-authenticated URL has expired.",
+        ));
     }
     let version: u32 = version.parse().unwrap_or(0);
     let tenant: usize = tenant.parse().unwrap_or(usize::MAX);
-    let i = world.tenants.get(tenant).and_then(|t| t.users.get(*user)).and_then(|u| u.drive.items.get(*item)).ok_or_else(gone)?;
+    let i = world
+        .tenants
+        .get(tenant)
+        .and_then(|t| t.users.get(*user))
+        .and_then(|u| u.drive.items.get(*item))
+        .ok_or_else(gone)?;
     let versions = i.versions.as_ref().ok_or_else(gone)?;
-    let v = if version == 0 { versions.last() } else { versions.iter().find(|v| v.number == version) };
+    let v =
+        if version == 0 { versions.last() } else { versions.iter().find(|v| v.number == version) };
     let mut content = v.ok_or_else(gone)?.content.clone();
     if fault == Some(&Fault::WrongBytes) {
         content = crate::mail_routes::damage(&content);
     }
-    let mut reply = Reply::new(200).with("content-type", show::mime_type(&i.name)).with("accept-ranges", "bytes");
+    let mut reply = Reply::new(200)
+        .with("content-type", show::mime_type(&i.name))
+        .with("accept-ranges", "bytes");
     let total = content.len();
     match req.header("range").and_then(|r| range(r, total)) {
         Some((start, end)) if start < end => {
             reply.status = 206;
-            reply.headers.push(("content-range".into(), format!("bytes {start}-{}/{total}", end - 1)));
+            reply
+                .headers
+                .push(("content-range".into(), format!("bytes {start}-{}/{total}", end - 1)));
             reply.body = content.slice(start..end);
         }
         Some(_) => {
-            return Err(
-                ApiError::new(416, "invalidRange", "The specified byte range is invalid or unavailable.").with("content-range", format!("bytes */{total}"))
-            );
+            return Err(ApiError::new(
+                416,
+                "invalidRange",
+                "The specified byte range is invalid or unavailable.",
+            )
+            .with("content-range", format!("bytes */{total}")));
         }
         None => reply.body = content,
     }
@@ -361,7 +478,11 @@ fn range(header: &str, total: usize) -> Option<(usize, usize)> {
         return Some((total.saturating_sub(n), total));
     }
     let start = start.parse().ok()?;
-    let end = if end.is_empty() { total } else { end.parse::<usize>().ok()?.saturating_add(1).min(total) };
+    let end = if end.is_empty() {
+        total
+    } else {
+        end.parse::<usize>().ok()?.saturating_add(1).min(total)
+    };
     Some((start, end))
 }
 
@@ -372,7 +493,10 @@ pub(crate) fn fs_times(v: &Value, now: jiff::Timestamp) -> (jiff::Timestamp, jif
 }
 
 pub(crate) fn conflict(v: &Value, query: &str) -> String {
-    let in_query = pairs(query).into_iter().find(|(k, _)| k.to_ascii_lowercase().contains("conflictbehavior")).map(|(_, v)| v);
+    let in_query = pairs(query)
+        .into_iter()
+        .find(|(k, _)| k.to_ascii_lowercase().contains("conflictbehavior"))
+        .map(|(_, v)| v);
     let in_body = v
         .as_object()
         .and_then(|m| m.iter().find(|(k, _)| k.to_ascii_lowercase().ends_with("conflictbehavior")))
@@ -388,17 +512,26 @@ pub(crate) fn bad_name() -> ApiError {
     ApiError::new(
         400,
         "invalidRequest",
-        "The provided name cannot contain any of the characters \" * : < > ? / \\ | and cannot start or end with a space or end with a dot.",
+        "The provided name cannot contain any of the characters \" * : < > ? / \\ | and cannot \
+         start or end with a space or end with a dot.",
     )
 }
 
 /// `name 1.ext`, `name 2.ext`, … until one is free.
 pub(crate) fn free_name(drive: &crate::drive::Drive, parent: &str, name: &str) -> String {
     let (stem, ext) = name.rfind('.').map_or((name, ""), |n| name.split_at(n));
-    (1..).map(|n| format!("{stem} {n}{ext}")).find(|n| drive.child(parent, n).is_none()).unwrap_or_default()
+    (1..)
+        .map(|n| format!("{stem} {n}{ext}"))
+        .find(|n| drive.child(parent, n).is_none())
+        .unwrap_or_default()
 }
 
-fn create_folder(world: &mut World, call: &Call<'_>, user: &str, parent: &str) -> Result<Reply, ApiError> {
+fn create_folder(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    parent: &str,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let body = call.req.json(AREA)?;
     let mut name = body["name"].as_str().unwrap_or_default().to_owned();
@@ -406,7 +539,8 @@ fn create_folder(world: &mut World, call: &Call<'_>, user: &str, parent: &str) -
         return Err(bad_name());
     }
     let now = world.now();
-    let (u, ids) = world.tenants[call.tenant].user_mut(user).ok_or_else(|| ApiError::not_found(AREA))?;
+    let (u, ids) =
+        world.tenants[call.tenant].user_mut(user).ok_or_else(|| ApiError::not_found(AREA))?;
     if let Some(there) = u.drive.child(parent, &name).map(|i| (i.id.clone(), i.is_folder())) {
         match (conflict(&body, "").as_str(), there) {
             ("rename", _) => name = free_name(&u.drive, parent, &name),
@@ -473,10 +607,22 @@ pub(crate) fn store(
 fn put_content(world: &mut World, call: &Call<'_>, target: &Target) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     if call.req.body.len() > PUT_BYTES_MAX {
-        return Err(ApiError::new(413, "maxContentLengthExceeded", "The content is too large; create an upload session."));
+        return Err(ApiError::new(
+            413,
+            "maxContentLengthExceeded",
+            "The content is too large; create an upload session.",
+        ));
     }
     let behaviour = conflict(&Value::Null, &call.req.query);
-    let (id, new) = store(world, call.tenant, &target.user, &target.found, call.req.body.clone(), &Value::Null, &behaviour)?;
+    let (id, new) = store(
+        world,
+        call.tenant,
+        &target.user,
+        &target.found,
+        call.req.body.clone(),
+        &Value::Null,
+        &behaviour,
+    )?;
     let body = item_json(world, call, &target.user, &id, &Query::default())?;
     Ok(Reply::json(if new { 201 } else { 200 }, &body))
 }
@@ -486,9 +632,11 @@ fn update(world: &mut World, call: &Call<'_>, user: &str, id: &str) -> Result<Re
     let body = call.req.json(AREA)?;
     let now = world.now();
     let behaviour = conflict(&body, &call.req.query);
-    let (u, _) = world.tenants[call.tenant].user_mut(user).ok_or_else(|| ApiError::not_found(AREA))?;
+    let (u, _) =
+        world.tenants[call.tenant].user_mut(user).ok_or_else(|| ApiError::not_found(AREA))?;
     let item = u.drive.items.get(id).ok_or_else(|| ApiError::not_found(AREA))?;
-    let (old_name, old_parent, times) = (item.name.clone(), item.parent.clone(), (item.fs_created, item.fs_modified));
+    let (old_name, old_parent, times) =
+        (item.name.clone(), item.parent.clone(), (item.fs_created, item.fs_modified));
     let mut name = body["name"].as_str().unwrap_or(&old_name).to_owned();
     let parent = match body["parentReference"]["id"].as_str() {
         Some("root") => u.drive.root.clone(),
@@ -530,20 +678,36 @@ fn copy(world: &mut World, call: &Call<'_>, user: &str, id: &str) -> Result<Repl
     call.need(AREA, WRITE)?;
     let body = call.req.json(AREA)?;
     let now = world.now();
-    let (u, ids) = world.tenants[call.tenant].user_mut(user).ok_or_else(|| ApiError::not_found(AREA))?;
+    let (u, ids) =
+        world.tenants[call.tenant].user_mut(user).ok_or_else(|| ApiError::not_found(AREA))?;
     let item = u.drive.items.get(id).cloned().ok_or_else(|| ApiError::not_found(AREA))?;
     let parent = body["parentReference"]["id"].as_str().unwrap_or(&item.parent).to_owned();
     let name = body["name"].as_str().unwrap_or(&item.name).to_owned();
     if u.drive.child(&parent, &name).is_some() {
         return Err(name_exists());
     }
-    fn tree(drive: &mut crate::drive::Drive, ids: &mut crate::ids::IdMaker, from: &str, parent: &str, name: &str, now: jiff::Timestamp) -> String {
+    fn tree(
+        drive: &mut crate::drive::Drive,
+        ids: &mut crate::ids::IdMaker,
+        from: &str,
+        parent: &str,
+        name: &str,
+        now: jiff::Timestamp,
+    ) -> String {
         let Some(item) = drive.items.get(from).cloned() else { return String::new() };
         match item.current() {
-            Some(v) => drive.new_file(ids, parent, name, v.content.clone(), now, (item.fs_created, item.fs_modified)),
+            Some(v) => drive.new_file(
+                ids,
+                parent,
+                name,
+                v.content.clone(),
+                now,
+                (item.fs_created, item.fs_modified),
+            ),
             None => {
                 let folder = drive.new_folder(ids, parent, name, now);
-                let below: Vec<(String, String)> = drive.children(from).iter().map(|c| (c.id.clone(), c.name.clone())).collect();
+                let below: Vec<(String, String)> =
+                    drive.children(from).iter().map(|c| (c.id.clone(), c.name.clone())).collect();
                 for (child, name) in below {
                     tree(drive, ids, &child, &folder, &name, now);
                 }
@@ -558,8 +722,15 @@ fn copy(world: &mut World, call: &Call<'_>, user: &str, id: &str) -> Result<Repl
 
 /// The state of a copy; needs no sign-in.
 pub(crate) fn monitor(world: &World, path: &[String]) -> Reply {
-    match path.get(1).and_then(|t| world.open_link(t)).and_then(|t| t.strip_prefix("copy|").map(str::to_owned)) {
-        Some(id) => Reply::json(200, &json!({"percentageComplete": 100.0, "resourceId": id, "status": "completed"})),
+    match path
+        .get(1)
+        .and_then(|t| world.open_link(t))
+        .and_then(|t| t.strip_prefix("copy|").map(str::to_owned))
+    {
+        Some(id) => Reply::json(
+            200,
+            &json!({"percentageComplete": 100.0, "resourceId": id, "status": "completed"}),
+        ),
         None => Reply::new(404),
     }
 }

@@ -77,7 +77,15 @@ pub struct Rule {
 impl Rule {
     /// A rule that strikes every request whose path contains `path`.
     pub fn new(fault: Fault, path: &str) -> Self {
-        Self { fault, path: path.to_owned(), method: String::new(), count: None, every: 0, after: 0, seen: 0 }
+        Self {
+            fault,
+            path: path.to_owned(),
+            method: String::new(),
+            count: None,
+            every: 0,
+            after: 0,
+            seen: 0,
+        }
     }
 
     /// Strikes only so often.
@@ -107,13 +115,17 @@ impl Faults {
         let decoded = percent_encoding::percent_decode_str(&req.path).decode_utf8_lossy();
         for rule in &mut self.rules {
             let full = format!("{decoded}?{}", req.query);
-            let hits = (rule.path.is_empty() || full.contains(&rule.path) || req.path.contains(&rule.path))
+            let hits = (rule.path.is_empty()
+                || full.contains(&rule.path)
+                || req.path.contains(&rule.path))
                 && (rule.method.is_empty() || rule.method.eq_ignore_ascii_case(&req.method));
             if !hits {
                 continue;
             }
             rule.seen += 1;
-            if rule.seen <= rule.after || (rule.every > 1 && (rule.seen - rule.after) % rule.every != 0) {
+            if rule.seen <= rule.after
+                || (rule.every > 1 && (rule.seen - rule.after) % rule.every != 0)
+            {
                 continue;
             }
             match &mut rule.count {

@@ -22,7 +22,12 @@ impl IdMaker {
 
     fn hash(&mut self, kind: &str) -> [u8; 32] {
         let n = self.number();
-        Sha256::new().chain_update(kind).chain_update(self.seed.to_le_bytes()).chain_update(n.to_le_bytes()).finalize().into()
+        Sha256::new()
+            .chain_update(kind)
+            .chain_update(self.seed.to_le_bytes())
+            .chain_update(n.to_le_bytes())
+            .finalize()
+            .into()
     }
 
     /// An Exchange-like id: long, case-sensitive, URL-safe base64.

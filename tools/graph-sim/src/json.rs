@@ -73,10 +73,22 @@ pub(crate) fn message(m: &Message, immutable: bool, query: &Query) -> Value {
     put("isReadReceiptRequested", &|| m.read_receipt.into());
     put("isRead", &|| m.is_read.into());
     put("isDraft", &|| m.is_draft.into());
-    put("webLink", &|| format!("https://outlook.office365.com/owa/?ItemID={}&exvsurl=1&viewmodel=ReadMessageItem", m.id).into());
+    put("webLink", &|| {
+        format!(
+            "https://outlook.office365.com/owa/?ItemID={}&exvsurl=1&viewmodel=ReadMessageItem",
+            m.id
+        )
+        .into()
+    });
     put("inferenceClassification", &|| m.inference.as_str().into());
-    put("body", &|| json!({"contentType": if m.html { "html" } else { "text" }, "content": &*m.body}));
-    put("uniqueBody", &|| json!({"contentType": if m.html { "html" } else { "text" }, "content": &*m.body}));
+    put(
+        "body",
+        &|| json!({"contentType": if m.html { "html" } else { "text" }, "content": &*m.body}),
+    );
+    put(
+        "uniqueBody",
+        &|| json!({"contentType": if m.html { "html" } else { "text" }, "content": &*m.body}),
+    );
     put("sender", &|| json!(m.sender.as_ref().map(recipient)));
     put("from", &|| json!(m.from.as_ref().map(recipient)));
     put("toRecipients", &|| addresses(&m.to));
@@ -84,11 +96,14 @@ pub(crate) fn message(m: &Message, immutable: bool, query: &Query) -> Value {
     put("bccRecipients", &|| addresses(&m.bcc));
     put("replyTo", &|| addresses(&m.reply_to));
     put("flag", &|| m.flag.clone());
-    put("internetMessageHeaders", &|| m.headers.iter().map(|(n, v)| json!({"name": n, "value": v})).collect());
+    put("internetMessageHeaders", &|| {
+        m.headers.iter().map(|(n, v)| json!({"name": n, "value": v})).collect()
+    });
     for expand in &query.expand {
         match expand.name.to_ascii_lowercase().as_str() {
             "attachments" => {
-                let all: Vec<Value> = m.attachments.iter().map(|a| attachment(a, &expand.query())).collect();
+                let all: Vec<Value> =
+                    m.attachments.iter().map(|a| attachment(a, &expand.query())).collect();
                 out.insert("attachments".into(), all.into());
             }
             "singlevalueextendedproperties" => {
@@ -96,7 +111,9 @@ pub(crate) fn message(m: &Message, immutable: bool, query: &Query) -> Value {
                 let all: Vec<Value> = m
                     .extended
                     .iter()
-                    .filter(|(id, _)| wanted.to_ascii_lowercase().contains(&id.to_ascii_lowercase()))
+                    .filter(|(id, _)| {
+                        wanted.to_ascii_lowercase().contains(&id.to_ascii_lowercase())
+                    })
                     .map(|(id, value)| json!({"id": id, "value": value}))
                     .collect();
                 if !all.is_empty() {
@@ -113,7 +130,9 @@ pub(crate) fn attachment_size(a: &Attachment) -> usize {
     // Exchange counts its own properties too; the raw length is always less.
     match &a.kind {
         AttachmentKind::File { content, .. } => content.len() + content.len() / 22 + 180,
-        AttachmentKind::Item { item, mime } => mime.as_ref().map_or_else(|| item.to_string().len(), bytes::Bytes::len) + 900,
+        AttachmentKind::Item { item, mime } => {
+            mime.as_ref().map_or_else(|| item.to_string().len(), bytes::Bytes::len) + 900
+        }
         AttachmentKind::Reference => 1060,
     }
 }
@@ -146,7 +165,11 @@ pub(crate) fn attachment(a: &Attachment, query: &Query) -> Value {
             }
         }
         AttachmentKind::Item { item, .. } => {
-            if query.expand.iter().any(|e| e.name.eq_ignore_ascii_case("microsoft.graph.itemattachment/item")) {
+            if query
+                .expand
+                .iter()
+                .any(|e| e.name.eq_ignore_ascii_case("microsoft.graph.itemattachment/item"))
+            {
                 out.insert("item".into(), item.clone());
             }
         }
@@ -156,7 +179,8 @@ pub(crate) fn attachment(a: &Attachment, query: &Query) -> Value {
 }
 
 pub(crate) fn folder(mailbox: &Mailbox, f: &Folder, query: &Query) -> Value {
-    let unread = f.live.values().filter(|n| mailbox.messages.get(n).is_some_and(|m| !m.is_read)).count();
+    let unread =
+        f.live.values().filter(|n| mailbox.messages.get(n).is_some_and(|m| !m.is_read)).count();
     let all = json!({
         "id": f.id,
         "displayName": f.name,
@@ -194,9 +218,11 @@ pub(crate) fn drive(u: &User, domain: &str, query: &Query) -> Value {
         "id": u.drive.id,
         "driveType": "business",
         "name": u.drive.name,
-        "webUrl": format!("https://{}-my.sharepoint.com/personal/{}/Documents", domain.replace('.', "-"), u.id),
+        "webUrl": format!("https://{}-my.sharepoint.com/personal/{}/Documents", domain.replace('.',
+            "-"), u.id),
         "owner": {"user": {"id": u.id, "displayName": u.name}},
-        "quota": {"deleted": 0, "remaining": 1_099_511_627_776_u64 - used, "state": "normal", "total": 1_099_511_627_776_u64, "used": used},
+        "quota": {"deleted": 0, "remaining": 1_099_511_627_776_u64 - used, "state": "normal",
+            "total": 1_099_511_627_776_u64, "used": used},
     });
     query.pick(all, &[])
 }
@@ -208,7 +234,14 @@ pub(crate) enum Shown {
     Delta,
 }
 
-pub(crate) fn item(drive: &Drive, i: &Item, owner: &User, shown: Shown, download: Option<String>, query: &Query) -> Value {
+pub(crate) fn item(
+    drive: &Drive,
+    i: &Item,
+    owner: &User,
+    shown: Shown,
+    download: Option<String>,
+    query: &Query,
+) -> Value {
     let who = json!({"user": {"id": owner.id, "displayName": owner.name}});
     let mut parent = Map::new();
     parent.insert("driveType".into(), "business".into());
@@ -232,11 +265,13 @@ pub(crate) fn item(drive: &Drive, i: &Item, owner: &User, shown: Shown, download
         "size": drive.size(&i.id),
         "createdDateTime": time(i.created),
         "lastModifiedDateTime": time(i.modified),
-        "webUrl": format!("https://example-my.sharepoint.com/personal/{}/Documents/{}", owner.id, drive.path(&i.id)),
+        "webUrl": format!("https://example-my.sharepoint.com/personal/{}/Documents/{}", owner.id,
+            drive.path(&i.id)),
         "createdBy": who,
         "lastModifiedBy": who,
         "parentReference": parent,
-        "fileSystemInfo": {"createdDateTime": time(i.fs_created), "lastModifiedDateTime": time(i.fs_modified)},
+        "fileSystemInfo": {"createdDateTime": time(i.fs_created),
+            "lastModifiedDateTime": time(i.fs_modified)},
     });
     // OneDrive for Business leaves cTag out of delta.
     if shown == Shown::Get {
@@ -250,7 +285,8 @@ pub(crate) fn item(drive: &Drive, i: &Item, owner: &User, shown: Shown, download
     }
     match i.current() {
         Some(v) => {
-            all["file"] = json!({"mimeType": mime_type(&i.name), "hashes": {"quickXorHash": v.quick_xor}});
+            all["file"] =
+                json!({"mimeType": mime_type(&i.name), "hashes": {"quickXorHash": v.quick_xor}});
             if let Some(url) = download {
                 all["@microsoft.graph.downloadUrl"] = url.into();
             }

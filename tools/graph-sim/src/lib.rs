@@ -1,8 +1,8 @@
 //! A Microsoft 365 that runs on a laptop: stateful, throttling, faulty on demand.
 //!
-//! It answers what Microsoft documents, not what this project's client happens to ask, and **sees no product crate**,
-//! so that one misreading cannot hide on both sides. Independent clients (Microsoft's SDKs, rclone) run against it
-//! unchanged.
+//! It answers what Microsoft documents, not what this project's client happens to ask, and **sees
+//! no product crate**, so that one misreading cannot hide on both sides. Independent clients
+//! (Microsoft's SDKs, rclone) run against it unchanged.
 //!
 //! Deliberately absent: anything that knows how the answers are used.
 //! Start at [`Sim`]; the routes begin in `world.rs`.
@@ -93,7 +93,8 @@ impl Sim {
         self.world().attack(tenant, name, seed)
     }
 
-    /// Changes a tenant's configuration as an attacker does; `false` when there is no change of that name.
+    /// Changes a tenant's configuration as an attacker does; `false` when there is no change of
+    /// that name.
     pub fn config_attack(&self, tenant: usize, name: &str) -> bool {
         self.world().config_attack(tenant, name)
     }

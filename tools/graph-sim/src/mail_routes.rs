@@ -21,11 +21,23 @@ pub(crate) const WRITE: &[&str] = &["Mail.ReadWrite"];
 const PAGE_DEFAULT: usize = 10;
 const PAGE_MAX: usize = 1000;
 
-pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+pub(crate) fn run(
+    world: &mut World,
+    call: &Call<'_>,
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
     let tenant = &world.tenants[call.tenant];
-    let user =
-        tenant.user_id(&call.path[1]).ok_or_else(|| ApiError::new(404, "ErrorInvalidUser", format!("The requested user '{}' is invalid.", call.path[1])))?;
-    let names: Vec<String> = call.path[2..].iter().map(|p| if p.len() < 30 { p.to_ascii_lowercase() } else { p.clone() }).collect();
+    let user = tenant.user_id(&call.path[1]).ok_or_else(|| {
+        ApiError::new(
+            404,
+            "ErrorInvalidUser",
+            format!("The requested user '{}' is invalid.", call.path[1]),
+        )
+    })?;
+    let names: Vec<String> = call.path[2..]
+        .iter()
+        .map(|p| if p.len() < 30 { p.to_ascii_lowercase() } else { p.clone() })
+        .collect();
     let parts: Vec<&str> = names.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["mailfolders", "delta"] => folder_delta(world, call, &user),
@@ -35,26 +47,42 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>, fault: Option<&Fault>) -> 
     }
 }
 
-pub(crate) fn mailbox<'w>(world: &'w World, call: &Call<'_>, user: &str) -> Result<&'w Mailbox, ApiError> {
-    world.tenants[call.tenant].users.get(user).map(|u| &u.mailbox).ok_or_else(|| ApiError::not_found(AREA))
+pub(crate) fn mailbox<'w>(
+    world: &'w World,
+    call: &Call<'_>,
+    user: &str,
+) -> Result<&'w Mailbox, ApiError> {
+    world.tenants[call.tenant]
+        .users
+        .get(user)
+        .map(|u| &u.mailbox)
+        .ok_or_else(|| ApiError::not_found(AREA))
 }
 
 fn folder_missing() -> ApiError {
     ApiError::new(404, "ErrorItemNotFound", "The specified folder could not be found in the store.")
 }
 
-fn in_folders(world: &mut World, call: &Call<'_>, user: &str, rest: &[&str], fault: Option<&Fault>) -> Result<Reply, ApiError> {
+fn in_folders(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    rest: &[&str],
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
     let origin = call.req.origin();
     let list = |world: &World, parent: &str| -> Result<Reply, ApiError> {
         call.need(AREA, READ_BASIC)?;
         let query = Query::parse(&call.req.query, AREA)?;
-        let hidden = query.other.get("includehiddenfolders").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+        let hidden =
+            query.other.get("includehiddenfolders").is_some_and(|v| v.eq_ignore_ascii_case("true"));
         let mailbox = mailbox(world, call, user)?;
         let rows: Vec<&Folder> = mailbox.children(parent).filter(|f| hidden || !f.hidden).collect();
         let rows = query.apply(rows, |f| show::folder(mailbox, f, &Query::default()));
         let size = query.top.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
         let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
-        let page: Vec<Value> = rows.iter().skip(skip).take(size).map(|f| show::folder(mailbox, f, &query)).collect();
+        let page: Vec<Value> =
+            rows.iter().skip(skip).take(size).map(|f| show::folder(mailbox, f, &query)).collect();
         let mut body = json!({"@odata.context": format!("{origin}/v1.0/$metadata#users('{user}')/mailFolders"), "value": page});
         if skip + size < rows.len() {
             body["@odata.nextLink"] = next_link(call, skip + size).into();
@@ -79,8 +107,12 @@ fn in_folders(world: &mut World, call: &Call<'_>, user: &str, rest: &[&str], fau
                     let mailbox = mailbox(world, call, user)?;
                     let body = match mailbox.folders.get(&folder) {
                         Some(f) => show::folder(mailbox, f, &query),
-                        None => json!({"id": mailbox.root, "displayName": "Top of Information Store", "parentFolderId": null,
-                            "childFolderCount": mailbox.children(&mailbox.root).count(), "unreadItemCount": 0, "totalItemCount": 0, "isHidden": false}),
+                        None => {
+                            json!({"id": mailbox.root, "displayName": "Top of Information Store",
+                                "parentFolderId": null,
+                            "childFolderCount": mailbox.children(&mailbox.root).count(),
+                                "unreadItemCount": 0, "totalItemCount": 0, "isHidden": false})
+                        }
                     };
                     Ok(Reply::json(200, &body))
                 }
@@ -91,7 +123,9 @@ fn in_folders(world: &mut World, call: &Call<'_>, user: &str, rest: &[&str], fau
                 ("POST", ["move"]) => mail_write::move_folder(world, call, user, &folder),
                 (_, ["childfolders", deeper @ ..]) => in_folders(world, call, user, deeper, fault),
                 ("GET", ["messages", "delta"]) => message_delta(world, call, user, &folder, fault),
-                (_, ["messages", deeper @ ..]) => messages(world, call, user, Some(&folder), deeper, fault),
+                (_, ["messages", deeper @ ..]) => {
+                    messages(world, call, user, Some(&folder), deeper, fault)
+                }
                 _ => Err(ApiError::bad_request(AREA, "Resource not found for the segment.")),
             }
         }
@@ -99,7 +133,14 @@ fn in_folders(world: &mut World, call: &Call<'_>, user: &str, rest: &[&str], fau
     }
 }
 
-fn messages(world: &mut World, call: &Call<'_>, user: &str, folder: Option<&str>, rest: &[&str], fault: Option<&Fault>) -> Result<Reply, ApiError> {
+fn messages(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    folder: Option<&str>,
+    rest: &[&str],
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
     let origin = call.req.origin();
     match (call.method(), rest) {
         ("GET", []) => {
@@ -108,15 +149,25 @@ fn messages(world: &mut World, call: &Call<'_>, user: &str, folder: Option<&str>
             let mailbox = mailbox(world, call, user)?;
             let mut rows: Vec<&Message> = match folder.and_then(|f| mailbox.folders.get(f)) {
                 Some(f) => f.live.values().filter_map(|n| mailbox.messages.get(n)).collect(),
-                None => mailbox.messages.values().filter(|m| mailbox.folders.get(&m.folder).is_some_and(|f| !f.unlisted)).collect(),
+                None => mailbox
+                    .messages
+                    .values()
+                    .filter(|m| mailbox.folders.get(&m.folder).is_some_and(|f| !f.unlisted))
+                    .collect(),
             };
             rows.sort_by(|a, b| b.received.cmp(&a.received).then_with(|| a.id.cmp(&b.id)));
             if query.filters() {
                 rows = query.apply(rows, |m| show::message(m, true, &Query::default()));
             }
             let size = query.top.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-            let skip = query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
-            let page: Vec<Value> = rows.iter().skip(skip).take(size).map(|m| show::message(m, call.immutable(), &query)).collect();
+            let skip =
+                query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
+            let page: Vec<Value> = rows
+                .iter()
+                .skip(skip)
+                .take(size)
+                .map(|m| show::message(m, call.immutable(), &query))
+                .collect();
             let mut body = json!({"@odata.context": format!("{origin}/v1.0/$metadata#users('{user}')/messages"), "value": page});
             if query.count {
                 body["@odata.count"] = rows.len().into();
@@ -139,7 +190,8 @@ fn messages(world: &mut World, call: &Call<'_>, user: &str, folder: Option<&str>
                     let query = Query::parse(&call.req.query, AREA)?;
                     let m = message(world, call, user, number)?;
                     let mut body = show::message(m, call.immutable(), &query);
-                    body["@odata.context"] = format!("{origin}/v1.0/$metadata#users('{user}')/messages/$entity").into();
+                    body["@odata.context"] =
+                        format!("{origin}/v1.0/$metadata#users('{user}')/messages/$entity").into();
                     Ok(Reply::json(200, &body))
                 }
                 ("GET", ["$value"]) => {
@@ -157,16 +209,21 @@ fn messages(world: &mut World, call: &Call<'_>, user: &str, folder: Option<&str>
                 }
                 ("PATCH", []) => mail_write::update(world, call, user, number),
                 ("DELETE", []) => mail_write::delete(world, call, user, number),
-                ("POST", ["permanentdelete"]) => mail_write::delete_for_good(world, call, user, number),
+                ("POST", ["permanentdelete"]) => {
+                    mail_write::delete_for_good(world, call, user, number)
+                }
                 ("POST", ["move"]) => mail_write::move_or_copy(world, call, user, number, true),
                 ("POST", ["copy"]) => mail_write::move_or_copy(world, call, user, number, false),
                 ("POST", ["attachments"]) => mail_write::attach(world, call, user, number),
-                ("POST", ["attachments", "createuploadsession"]) => crate::upload::attachment_session(world, call, user, number),
+                ("POST", ["attachments", "createuploadsession"]) => {
+                    crate::upload::attachment_session(world, call, user, number)
+                }
                 ("GET", ["attachments"]) => {
                     call.need(AREA, READ)?;
                     let query = Query::parse(&call.req.query, AREA)?;
                     let m = message(world, call, user, number)?;
-                    let rows: Vec<Value> = m.attachments.iter().map(|a| show::attachment(a, &query)).collect();
+                    let rows: Vec<Value> =
+                        m.attachments.iter().map(|a| show::attachment(a, &query)).collect();
                     let rows = query.apply(rows, Clone::clone);
                     Ok(Reply::json(
                         200,
@@ -174,7 +231,11 @@ fn messages(world: &mut World, call: &Call<'_>, user: &str, folder: Option<&str>
                     ))
                 }
                 (_, ["attachments", att, tail @ ..]) => {
-                    let found = message(world, call, user, number)?.attachments.iter().find(|a| a.id == *att).cloned();
+                    let found = message(world, call, user, number)?
+                        .attachments
+                        .iter()
+                        .find(|a| a.id == *att)
+                        .cloned();
                     let a = found.ok_or_else(|| ApiError::not_found(AREA))?;
                     match (method, tail) {
                         ("GET", []) => {
@@ -187,7 +248,9 @@ fn messages(world: &mut World, call: &Call<'_>, user: &str, folder: Option<&str>
                             attachment_value(&a)
                         }
                         ("DELETE", []) => mail_write::detach(world, call, user, number, &a.id),
-                        _ => Err(ApiError::bad_request(AREA, "Resource not found for the segment.")),
+                        _ => {
+                            Err(ApiError::bad_request(AREA, "Resource not found for the segment."))
+                        }
                     }
                 }
                 _ => Err(ApiError::bad_request(AREA, "Resource not found for the segment.")),
@@ -209,13 +272,27 @@ pub(crate) fn damage(bytes: &bytes::Bytes) -> bytes::Bytes {
 
 fn attachment_value(a: &Attachment) -> Result<Reply, ApiError> {
     let (kind, body) = match &a.kind {
-        AttachmentKind::File { content, .. } => (a.content_type.clone().unwrap_or_else(|| "application/octet-stream".into()), content.clone()),
+        AttachmentKind::File { content, .. } => (
+            a.content_type.clone().unwrap_or_else(|| "application/octet-stream".into()),
+            content.clone(),
+        ),
         AttachmentKind::Item { mime: Some(raw), .. } => ("text/plain".to_owned(), raw.clone()),
         AttachmentKind::Item { item, .. } => (
             "text/plain".to_owned(),
-            format!("Subject: {}\r\n\r\n{}", item["subject"].as_str().unwrap_or_default(), item["body"]["content"].as_str().unwrap_or_default()).into(),
+            format!(
+                "Subject: {}\r\n\r\n{}",
+                item["subject"].as_str().unwrap_or_default(),
+                item["body"]["content"].as_str().unwrap_or_default()
+            )
+            .into(),
         ),
-        AttachmentKind::Reference => return Err(ApiError::new(405, "ErrorInvalidRequest", "The attachment is a link and has no content.")),
+        AttachmentKind::Reference => {
+            return Err(ApiError::new(
+                405,
+                "ErrorInvalidRequest",
+                "The attachment is a link and has no content.",
+            ));
+        }
     };
     let mut reply = Reply::new(200).with("content-type", kind);
     reply.body = body;
@@ -229,7 +306,12 @@ fn find(world: &World, call: &Call<'_>, user: &str, id: &str) -> Result<u64, Api
     mailbox(world, call, user)?.key(id).ok_or_else(|| ApiError::not_found(AREA))
 }
 
-pub(crate) fn message<'w>(world: &'w World, call: &Call<'_>, user: &str, number: u64) -> Result<&'w Message, ApiError> {
+pub(crate) fn message<'w>(
+    world: &'w World,
+    call: &Call<'_>,
+    user: &str,
+    number: u64,
+) -> Result<&'w Message, ApiError> {
     mailbox(world, call, user)?.messages.get(&number).ok_or_else(|| ApiError::not_found(AREA))
 }
 
@@ -244,7 +326,11 @@ impl Cursor {
     fn read(token: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
         let mut parts = text.splitn(3, '|');
-        Some(Self { live: parts.next()?.parse().ok()?, gone: parts.next()?.parse().ok()?, options: parts.next()?.to_owned() })
+        Some(Self {
+            live: parts.next()?.parse().ok()?,
+            gone: parts.next()?.parse().ok()?,
+            options: parts.next()?.to_owned(),
+        })
     }
 
     fn token(&self) -> String {
@@ -257,13 +343,20 @@ fn bad_token() -> ApiError {
 }
 
 fn state_gone() -> ApiError {
-    ApiError::new(410, "SyncStateNotFound", "The sync state generation is not found; generation=149;[highest=157][157][155][156].")
+    ApiError::new(
+        410,
+        "SyncStateNotFound",
+        "The sync state generation is not found; generation=149;[highest=157][157][155][156].",
+    )
 }
 
 /// The cursor of a call: from its token, or a fresh one with the call's own options.
 fn cursor(call: &Call<'_>, seq: u64) -> Result<(Cursor, bool), ApiError> {
     let options = pairs(&call.req.query);
-    let token = options.iter().find(|(k, _)| ["skiptoken", "deltatoken"].contains(&k.trim_start_matches('$').to_ascii_lowercase().as_str()));
+    let token = options.iter().find(|(k, _)| {
+        ["skiptoken", "deltatoken"]
+            .contains(&k.trim_start_matches('$').to_ascii_lowercase().as_str())
+    });
     match token {
         Some((_, t)) => Ok((Cursor::read(t).ok_or_else(bad_token)?, false)),
         None => Ok((Cursor { live: 0, gone: seq, options: call.req.query.clone() }, true)),
@@ -275,7 +368,13 @@ fn page_size(call: &Call<'_>, query: &Query) -> usize {
     preferred.or(query.top).unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
 }
 
-fn message_delta(world: &mut World, call: &Call<'_>, user: &str, folder: &str, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+fn message_delta(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    folder: &str,
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
     call.need(AREA, READ_BASIC)?;
     let mailbox = mailbox(world, call, user)?;
     let (cursor, _) = cursor(call, mailbox.seq)?;
@@ -307,12 +406,15 @@ fn message_delta(world: &mut World, call: &Call<'_>, user: &str, folder: &str, f
                 more = true;
                 break;
             }
-            rows.push(json!({"@odata.type": "#microsoft.graph.message", "id": id, "@removed": {"reason": "deleted"}}));
+            rows.push(json!({"@odata.type": "#microsoft.graph.message", "id": id,
+                "@removed": {"reason": "deleted"}}));
             gone = *seq;
         }
     }
     let next = match (more, fault) {
-        (_, Some(Fault::RepeatPage)) if !rows.is_empty() => Cursor { live: cursor.live, gone: cursor.gone, options: cursor.options },
+        (_, Some(Fault::RepeatPage)) if !rows.is_empty() => {
+            Cursor { live: cursor.live, gone: cursor.gone, options: cursor.options }
+        }
         (false, _) => Cursor { live: mailbox.seq, gone: mailbox.seq, options: cursor.options },
         (true, _) => Cursor { live, gone, options: cursor.options },
     };
@@ -325,7 +427,8 @@ fn message_delta(world: &mut World, call: &Call<'_>, user: &str, folder: &str, f
 
 fn delta_page(call: &Call<'_>, rows: Vec<Value>, more: bool, token: &str, context: &str) -> Reply {
     let origin = call.req.origin();
-    let mut body = json!({"@odata.context": format!("{origin}/v1.0/$metadata#{context}"), "value": rows});
+    let mut body =
+        json!({"@odata.context": format!("{origin}/v1.0/$metadata#{context}"), "value": rows});
     let path = &call.req.path;
     if more {
         body["@odata.nextLink"] = format!("{origin}{path}?$skiptoken={token}").into();
@@ -344,10 +447,20 @@ fn folder_delta(world: &mut World, call: &Call<'_>, user: &str) -> Result<Reply,
     let mailbox = mailbox(world, call, user)?;
     let (cursor, _) = cursor(call, mailbox.seq)?;
     let query = Query::parse(&cursor.options, AREA)?;
-    let hidden = query.other.get("includehiddenfolders").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let mut rows: Vec<Value> =
-        mailbox.folders.values().filter(|f| !f.unlisted && (hidden || !f.hidden) && f.seq > cursor.live).map(|f| show::folder(mailbox, f, &query)).collect();
-    rows.extend(mailbox.folders_gone.range(cursor.gone + 1..).map(|(_, id)| json!({"id": id, "@removed": {"reason": "deleted"}})));
+    let hidden =
+        query.other.get("includehiddenfolders").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+    let mut rows: Vec<Value> = mailbox
+        .folders
+        .values()
+        .filter(|f| !f.unlisted && (hidden || !f.hidden) && f.seq > cursor.live)
+        .map(|f| show::folder(mailbox, f, &query))
+        .collect();
+    rows.extend(
+        mailbox
+            .folders_gone
+            .range(cursor.gone + 1..)
+            .map(|(_, id)| json!({"id": id, "@removed": {"reason": "deleted"}})),
+    );
     let next = Cursor { live: mailbox.seq, gone: mailbox.seq, options: cursor.options };
     Ok(delta_page(call, rows, false, &next.token(), "Collection(mailFolder)"))
 }

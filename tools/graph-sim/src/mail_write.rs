@@ -23,18 +23,34 @@ const MESSAGE_FLAGS: &str = "integer 0x0e07";
 const SUBMIT_TIME: &str = "systemtime 0x0039";
 const DELIVERY_TIME: &str = "systemtime 0x0e06";
 
-fn user<'w>(world: &'w mut World, call: &Call<'_>, id: &str) -> Result<(&'w mut User, &'w mut IdMaker), ApiError> {
+fn user<'w>(
+    world: &'w mut World,
+    call: &Call<'_>,
+    id: &str,
+) -> Result<(&'w mut User, &'w mut IdMaker), ApiError> {
     world.tenants[call.tenant].user_mut(id).ok_or_else(|| ApiError::not_found(AREA))
 }
 
-fn shown(world: &World, call: &Call<'_>, id: &str, number: u64, status: u16) -> Result<Reply, ApiError> {
+fn shown(
+    world: &World,
+    call: &Call<'_>,
+    id: &str,
+    number: u64,
+    status: u16,
+) -> Result<Reply, ApiError> {
     let query = Query::parse(&call.req.query, AREA)?;
     let mut body = show::message(message(world, call, id, number)?, call.immutable(), &query);
-    body["@odata.context"] = format!("{}/v1.0/$metadata#users('{id}')/messages/$entity", call.req.origin()).into();
+    body["@odata.context"] =
+        format!("{}/v1.0/$metadata#users('{id}')/messages/$entity", call.req.origin()).into();
     Ok(Reply::json(status, &body))
 }
 
-pub(crate) fn blank(ids: &mut IdMaker, folder: &str, now: jiff::Timestamp, domain: &str) -> Message {
+pub(crate) fn blank(
+    ids: &mut IdMaker,
+    folder: &str,
+    now: jiff::Timestamp,
+    domain: &str,
+) -> Message {
     let immutable_id = ids.exchange("AAkA");
     Message {
         id: ids.exchange("AAMk"),
@@ -73,7 +89,13 @@ pub(crate) fn blank(ids: &mut IdMaker, folder: &str, now: jiff::Timestamp, domai
 }
 
 /// A message that arrived as MIME.
-pub(crate) fn from_mime(ids: &mut IdMaker, folder: &str, raw: Bytes, now: jiff::Timestamp, domain: &str) -> Message {
+pub(crate) fn from_mime(
+    ids: &mut IdMaker,
+    folder: &str,
+    raw: Bytes,
+    now: jiff::Timestamp,
+    domain: &str,
+) -> Message {
     let parsed = mime::parse(&raw, &mut || ids.exchange("AAMkAtt"), now);
     let mut m = blank(ids, folder, now, domain);
     m.subject = parsed.subject;
@@ -98,7 +120,12 @@ pub(crate) fn from_mime(ids: &mut IdMaker, folder: &str, raw: Bytes, now: jiff::
     m
 }
 
-pub(crate) fn create(world: &mut World, call: &Call<'_>, id: &str, folder: &str) -> Result<Reply, ApiError> {
+pub(crate) fn create(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    folder: &str,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let now = world.now();
     let domain = world.tenants[call.tenant].domain.clone();
@@ -107,8 +134,15 @@ pub(crate) fn create(world: &mut World, call: &Call<'_>, id: &str, folder: &str)
     let (u, ids) = user(world, call, id)?;
     let me = Address { name: u.name.clone(), address: u.upn.clone() };
     let m = if is_mime {
-        let text: Vec<u8> = call.req.body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-        let raw = STANDARD.decode(text).map_err(|_| ApiError::new(400, "ErrorMimeContentInvalidBase64String", "Invalid base64 string for MIME content."))?;
+        let text: Vec<u8> =
+            call.req.body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+        let raw = STANDARD.decode(text).map_err(|_| {
+            ApiError::new(
+                400,
+                "ErrorMimeContentInvalidBase64String",
+                "Invalid base64 string for MIME content.",
+            )
+        })?;
         let mut m = from_mime(ids, folder, raw.into(), now, &domain);
         // A MIME POST is always a draft, and the service generates its MIME anew.
         m.is_draft = true;
@@ -142,7 +176,12 @@ fn address(v: &Value) -> Option<Address> {
 }
 
 fn when(v: &Value, name: &str) -> Result<jiff::Timestamp, ApiError> {
-    v.as_str().and_then(|s| s.parse().ok()).ok_or_else(|| ApiError::bad_request(AREA, format!("Cannot convert the value of '{name}' to a DateTimeOffset.")))
+    v.as_str().and_then(|s| s.parse().ok()).ok_or_else(|| {
+        ApiError::bad_request(
+            AREA,
+            format!("Cannot convert the value of '{name}' to a DateTimeOffset."),
+        )
+    })
 }
 
 /// Sets what the JSON names. `new` allows what only a new message takes.
@@ -150,12 +189,20 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
     let Some(map) = json.as_object() else {
         return Err(ApiError::bad_request(AREA, "The request body must be a JSON object."));
     };
-    let read_only = |name: &str| ApiError::new(400, "ErrorInvalidPropertySet", format!("Set action is invalid for property '{name}'."));
+    let read_only = |name: &str| {
+        ApiError::new(
+            400,
+            "ErrorInvalidPropertySet",
+            format!("Set action is invalid for property '{name}'."),
+        )
+    };
     let content_locked = !new && !m.is_draft;
     for (name, v) in map {
         let list = || v.as_array().into_iter().flatten().filter_map(address).collect::<Vec<_>>();
         match name.as_str() {
-            "subject" if content_locked && v.as_str() != m.subject.as_deref() => m.subject = v.as_str().map(str::to_owned),
+            "subject" if content_locked && v.as_str() != m.subject.as_deref() => {
+                m.subject = v.as_str().map(str::to_owned)
+            }
             "subject" => m.subject = v.as_str().map(str::to_owned),
             "body" => {
                 if content_locked {
@@ -174,18 +221,33 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
             "importance" => m.importance = v.as_str().unwrap_or("normal").to_ascii_lowercase(),
             "isDeliveryReceiptRequested" => m.delivery_receipt = v.as_bool().unwrap_or_default(),
             "isReadReceiptRequested" => m.read_receipt = v.as_bool().unwrap_or_default(),
-            "categories" => m.categories = v.as_array().into_iter().flatten().filter_map(|c| c.as_str().map(str::to_owned)).collect(),
+            "categories" => {
+                m.categories = v
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|c| c.as_str().map(str::to_owned))
+                    .collect()
+            }
             "flag" => m.flag = v.clone(),
             "inferenceClassification" => m.inference = v.as_str().unwrap_or("focused").to_owned(),
-            "internetMessageId" if new => m.internet_message_id = v.as_str().unwrap_or_default().to_owned(),
+            "internetMessageId" if new => {
+                m.internet_message_id = v.as_str().unwrap_or_default().to_owned()
+            }
             "internetMessageHeaders" if new => {
                 for h in v.as_array().into_iter().flatten() {
-                    let (n, value) = (h["name"].as_str().unwrap_or_default(), h["value"].as_str().unwrap_or_default());
+                    let (n, value) = (
+                        h["name"].as_str().unwrap_or_default(),
+                        h["value"].as_str().unwrap_or_default(),
+                    );
                     if !n.to_ascii_lowercase().starts_with("x-") {
                         return Err(ApiError::new(
                             400,
                             "InvalidInternetMessageHeader",
-                            format!("The internet message header name '{n}' should start with 'x-' or 'X-'."),
+                            format!(
+                                "The internet message header name '{n}' should start with 'x-' or \
+                                 'X-'."
+                            ),
                         ));
                     }
                     m.headers.push((n.to_owned(), value.to_owned()));
@@ -193,13 +255,23 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
             }
             "singleValueExtendedProperties" => {
                 for p in v.as_array().into_iter().flatten() {
-                    let (id, value) = (p["id"].as_str().unwrap_or_default(), p["value"].as_str().unwrap_or_default());
+                    let (id, value) = (
+                        p["id"].as_str().unwrap_or_default(),
+                        p["value"].as_str().unwrap_or_default(),
+                    );
                     match id.to_ascii_lowercase().as_str() {
-                        // Bit 4 (unsent) makes a draft, bit 1 says read. Only a new message takes it.
+                        // Bit 4 (unsent) makes a draft, bit 1 says read. Only a new message takes
+                        // it.
                         MESSAGE_FLAGS if new => {
-                            let flags: u32 = value.parse().map_err(|_| ApiError::bad_request(AREA, "The property's value is not an integer."))?;
+                            let flags: u32 = value.parse().map_err(|_| {
+                                ApiError::bad_request(
+                                    AREA,
+                                    "The property's value is not an integer.",
+                                )
+                            })?;
                             m.is_draft = flags & 8 != 0;
-                            m.is_read = flags & 1 != 0 || json["isRead"].as_bool().unwrap_or(m.is_read);
+                            m.is_read =
+                                flags & 1 != 0 || json["isRead"].as_bool().unwrap_or(m.is_read);
                         }
                         MESSAGE_FLAGS => {}
                         SUBMIT_TIME => m.sent = Some(when(&p["value"], id)?),
@@ -234,7 +306,12 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
     Ok(())
 }
 
-pub(crate) fn update(world: &mut World, call: &Call<'_>, id: &str, number: u64) -> Result<Reply, ApiError> {
+pub(crate) fn update(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    number: u64,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let now = world.now();
     let json = call.req.json(AREA)?;
@@ -251,7 +328,12 @@ pub(crate) fn update(world: &mut World, call: &Call<'_>, id: &str, number: u64) 
     shown(world, call, id, number, 200)
 }
 
-pub(crate) fn delete(world: &mut World, call: &Call<'_>, id: &str, number: u64) -> Result<Reply, ApiError> {
+pub(crate) fn delete(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    number: u64,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let now = world.now();
     let (u, ids) = user(world, call, id)?;
@@ -266,7 +348,12 @@ pub(crate) fn delete(world: &mut World, call: &Call<'_>, id: &str, number: u64) 
     Ok(Reply::new(204))
 }
 
-pub(crate) fn delete_for_good(world: &mut World, call: &Call<'_>, id: &str, number: u64) -> Result<Reply, ApiError> {
+pub(crate) fn delete_for_good(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    number: u64,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let (u, _) = user(world, call, id)?;
     u.mailbox.destroy(number);
@@ -275,12 +362,28 @@ pub(crate) fn delete_for_good(world: &mut World, call: &Call<'_>, id: &str, numb
 
 fn destination(world: &World, call: &Call<'_>, id: &str) -> Result<String, ApiError> {
     let json = call.req.json(AREA)?;
-    let name = json["destinationId"].as_str().or_else(|| json["DestinationId"].as_str()).unwrap_or_default().to_owned();
+    let name = json["destinationId"]
+        .as_str()
+        .or_else(|| json["DestinationId"].as_str())
+        .unwrap_or_default()
+        .to_owned();
     let mailbox = crate::mail_routes::mailbox(world, call, id)?;
-    mailbox.folder_id(&name).ok_or_else(|| ApiError::new(404, "ErrorItemNotFound", "The specified folder could not be found in the store."))
+    mailbox.folder_id(&name).ok_or_else(|| {
+        ApiError::new(
+            404,
+            "ErrorItemNotFound",
+            "The specified folder could not be found in the store.",
+        )
+    })
 }
 
-pub(crate) fn move_or_copy(world: &mut World, call: &Call<'_>, id: &str, number: u64, moves: bool) -> Result<Reply, ApiError> {
+pub(crate) fn move_or_copy(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    number: u64,
+    moves: bool,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let to = destination(world, call, id)?;
     let now = world.now();
@@ -289,7 +392,8 @@ pub(crate) fn move_or_copy(world: &mut World, call: &Call<'_>, id: &str, number:
         u.mailbox.move_to(ids, number, &to, now);
         number
     } else {
-        let mut copy = u.mailbox.messages.get(&number).cloned().ok_or_else(|| ApiError::not_found(AREA))?;
+        let mut copy =
+            u.mailbox.messages.get(&number).cloned().ok_or_else(|| ApiError::not_found(AREA))?;
         copy.immutable_id = ids.exchange("AAkA");
         copy.id = ids.exchange("AAMk");
         copy.folder = to;
@@ -305,14 +409,32 @@ pub(crate) fn move_or_copy(world: &mut World, call: &Call<'_>, id: &str, number:
     shown(world, call, id, result, 201)
 }
 
-pub(crate) fn attachment_from(ids: &mut IdMaker, v: &Value, now: jiff::Timestamp) -> Result<Attachment, ApiError> {
-    let kind = match v["@odata.type"].as_str().unwrap_or_default().trim_start_matches('#').to_ascii_lowercase().as_str() {
+pub(crate) fn attachment_from(
+    ids: &mut IdMaker,
+    v: &Value,
+    now: jiff::Timestamp,
+) -> Result<Attachment, ApiError> {
+    let kind = match v["@odata.type"]
+        .as_str()
+        .unwrap_or_default()
+        .trim_start_matches('#')
+        .to_ascii_lowercase()
+        .as_str()
+    {
         "microsoft.graph.fileattachment" => {
-            let content = STANDARD
-                .decode(v["contentBytes"].as_str().unwrap_or_default())
-                .map_err(|_| ApiError::bad_request(AREA, "Cannot convert the value of 'contentBytes' to binary."))?;
+            let content =
+                STANDARD.decode(v["contentBytes"].as_str().unwrap_or_default()).map_err(|_| {
+                    ApiError::bad_request(
+                        AREA,
+                        "Cannot convert the value of 'contentBytes' to binary.",
+                    )
+                })?;
             if content.len() > ATTACHMENT_POST_BYTES_MAX {
-                return Err(ApiError::new(413, "ErrorMessageSizeExceeded", "The attachment is too large; create an upload session."));
+                return Err(ApiError::new(
+                    413,
+                    "ErrorMessageSizeExceeded",
+                    "The attachment is too large; create an upload session.",
+                ));
             }
             AttachmentKind::File {
                 content: content.into(),
@@ -330,11 +452,19 @@ pub(crate) fn attachment_from(ids: &mut IdMaker, v: &Value, now: jiff::Timestamp
             AttachmentKind::Item { item, mime: None }
         }
         "microsoft.graph.referenceattachment" => AttachmentKind::Reference,
-        other => return Err(ApiError::bad_request(AREA, format!("The type '{other}' is not an attachment."))),
+        other => {
+            return Err(ApiError::bad_request(
+                AREA,
+                format!("The type '{other}' is not an attachment."),
+            ));
+        }
     };
     Ok(Attachment {
         id: ids.exchange("AAMkAtt"),
-        name: v["name"].as_str().ok_or_else(|| ApiError::bad_request(AREA, "An attachment needs a name."))?.to_owned(),
+        name: v["name"]
+            .as_str()
+            .ok_or_else(|| ApiError::bad_request(AREA, "An attachment needs a name."))?
+            .to_owned(),
         content_type: v["contentType"].as_str().map(str::to_owned).or_else(|| match kind {
             AttachmentKind::File { .. } => Some("application/octet-stream".to_owned()),
             _ => None,
@@ -345,7 +475,12 @@ pub(crate) fn attachment_from(ids: &mut IdMaker, v: &Value, now: jiff::Timestamp
     })
 }
 
-pub(crate) fn attach(world: &mut World, call: &Call<'_>, id: &str, number: u64) -> Result<Reply, ApiError> {
+pub(crate) fn attach(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    number: u64,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let now = world.now();
     let json = call.req.json(AREA)?;
@@ -356,7 +491,12 @@ pub(crate) fn attach(world: &mut World, call: &Call<'_>, id: &str, number: u64) 
     Ok(Reply::json(201, &body))
 }
 
-pub(crate) fn put_attachment(u: &mut User, number: u64, a: Attachment, now: jiff::Timestamp) -> Result<(), ApiError> {
+pub(crate) fn put_attachment(
+    u: &mut User,
+    number: u64,
+    a: Attachment,
+    now: jiff::Timestamp,
+) -> Result<(), ApiError> {
     let m = u.mailbox.messages.get_mut(&number).ok_or_else(|| ApiError::not_found(AREA))?;
     m.attachments.push(a);
     m.mime = None;
@@ -364,7 +504,13 @@ pub(crate) fn put_attachment(u: &mut User, number: u64, a: Attachment, now: jiff
     Ok(())
 }
 
-pub(crate) fn detach(world: &mut World, call: &Call<'_>, id: &str, number: u64, attachment: &str) -> Result<Reply, ApiError> {
+pub(crate) fn detach(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    number: u64,
+    attachment: &str,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let now = world.now();
     let (u, _) = user(world, call, id)?;
@@ -376,7 +522,12 @@ pub(crate) fn detach(world: &mut World, call: &Call<'_>, id: &str, number: u64, 
     Ok(Reply::new(204))
 }
 
-pub(crate) fn create_folder(world: &mut World, call: &Call<'_>, id: &str, parent: &str) -> Result<Reply, ApiError> {
+pub(crate) fn create_folder(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    parent: &str,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let json = call.req.json(AREA)?;
     let name = json["displayName"].as_str().unwrap_or_default().to_owned();
@@ -385,27 +536,44 @@ pub(crate) fn create_folder(world: &mut World, call: &Call<'_>, id: &str, parent
     }
     let (u, ids) = user(world, call, id)?;
     if u.mailbox.children(parent).any(|f| f.name.eq_ignore_ascii_case(&name)) {
-        return Err(ApiError::new(409, "ErrorFolderExists", "A folder with the specified name already exists."));
+        return Err(ApiError::new(
+            409,
+            "ErrorFolderExists",
+            "A folder with the specified name already exists.",
+        ));
     }
-    let new = u.mailbox.new_folder(ids, parent, &name, json["isHidden"].as_bool().unwrap_or_default());
+    let new =
+        u.mailbox.new_folder(ids, parent, &name, json["isHidden"].as_bool().unwrap_or_default());
     u.mailbox.touch_folder(parent);
     let body = u.mailbox.folders.get(&new).map(|f| show::folder(&u.mailbox, f, &Query::default()));
     Ok(Reply::json(201, &json!(body)))
 }
 
-pub(crate) fn update_folder(world: &mut World, call: &Call<'_>, id: &str, folder: &str) -> Result<Reply, ApiError> {
+pub(crate) fn update_folder(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    folder: &str,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let json = call.req.json(AREA)?;
     let (u, _) = user(world, call, id)?;
-    if let (Some(name), Some(f)) = (json["displayName"].as_str(), u.mailbox.folders.get_mut(folder)) {
+    if let (Some(name), Some(f)) = (json["displayName"].as_str(), u.mailbox.folders.get_mut(folder))
+    {
         name.clone_into(&mut f.name);
     }
     u.mailbox.touch_folder(folder);
-    let body = u.mailbox.folders.get(folder).map(|f| show::folder(&u.mailbox, f, &Query::default()));
+    let body =
+        u.mailbox.folders.get(folder).map(|f| show::folder(&u.mailbox, f, &Query::default()));
     Ok(Reply::json(200, &json!(body)))
 }
 
-pub(crate) fn move_folder(world: &mut World, call: &Call<'_>, id: &str, folder: &str) -> Result<Reply, ApiError> {
+pub(crate) fn move_folder(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    folder: &str,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let to = destination(world, call, id)?;
     let (u, _) = user(world, call, id)?;
@@ -413,15 +581,25 @@ pub(crate) fn move_folder(world: &mut World, call: &Call<'_>, id: &str, folder: 
         f.parent = to;
     }
     u.mailbox.touch_folder(folder);
-    let body = u.mailbox.folders.get(folder).map(|f| show::folder(&u.mailbox, f, &Query::default()));
+    let body =
+        u.mailbox.folders.get(folder).map(|f| show::folder(&u.mailbox, f, &Query::default()));
     Ok(Reply::json(201, &json!(body)))
 }
 
-pub(crate) fn delete_folder(world: &mut World, call: &Call<'_>, id: &str, folder: &str) -> Result<Reply, ApiError> {
+pub(crate) fn delete_folder(
+    world: &mut World,
+    call: &Call<'_>,
+    id: &str,
+    folder: &str,
+) -> Result<Reply, ApiError> {
     call.need(AREA, WRITE)?;
     let (u, _) = user(world, call, id)?;
     if u.mailbox.folders.get(folder).is_none_or(|f| f.well_known.is_some()) {
-        return Err(ApiError::new(403, "ErrorDeleteDistinguishedFolder", "Distinguished folders cannot be deleted."));
+        return Err(ApiError::new(
+            403,
+            "ErrorDeleteDistinguishedFolder",
+            "Distinguished folders cannot be deleted.",
+        ));
     }
     u.mailbox.destroy_folder(folder);
     Ok(Reply::new(204))

@@ -151,7 +151,13 @@ impl Mailbox {
         self.folders.insert(folder.id.clone(), folder);
     }
 
-    pub(crate) fn new_folder(&mut self, ids: &mut IdMaker, parent: &str, name: &str, hidden: bool) -> String {
+    pub(crate) fn new_folder(
+        &mut self,
+        ids: &mut IdMaker,
+        parent: &str,
+        name: &str,
+        hidden: bool,
+    ) -> String {
         let id = ids.exchange("AQMk");
         self.put_folder(Folder {
             id: id.clone(),
@@ -231,7 +237,13 @@ impl Mailbox {
     }
 
     /// Moves a message; only its immutable id stays.
-    pub(crate) fn move_to(&mut self, ids: &mut IdMaker, number: u64, folder: &str, now: jiff::Timestamp) {
+    pub(crate) fn move_to(
+        &mut self,
+        ids: &mut IdMaker,
+        number: u64,
+        folder: &str,
+        now: jiff::Timestamp,
+    ) {
         let (gone, arrived) = (self.next_seq(), self.next_seq());
         let Some(m) = self.messages.get_mut(&number) else { return };
         if let Some(old) = self.folders.get_mut(&m.folder) {
@@ -257,7 +269,8 @@ impl Mailbox {
         for child in children {
             self.destroy_folder(&child);
         }
-        let numbers: Vec<u64> = self.folders.get(id).map(|f| f.live.values().copied().collect()).unwrap_or_default();
+        let numbers: Vec<u64> =
+            self.folders.get(id).map(|f| f.live.values().copied().collect()).unwrap_or_default();
         for number in numbers {
             self.destroy(number);
         }

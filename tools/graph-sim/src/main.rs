@@ -16,7 +16,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve Graph over HTTPS, a CONNECT proxy and a control plane; prints one JSON line when ready.
+    /// Serve Graph over HTTPS, a CONNECT proxy and a control plane; prints one JSON line when
+    /// ready.
     Serve(Serve),
 }
 
@@ -73,7 +74,9 @@ async fn main() {
 }
 
 async fn serve(args: Serve) -> anyhow::Result<()> {
-    let dir = args.dir.unwrap_or_else(|| std::env::temp_dir().join(format!("graph-sim-{}", std::process::id())));
+    let dir = args
+        .dir
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("graph-sim-{}", std::process::id())));
     let settings = Settings {
         throttle: if args.throttle { ThrottleSettings::Published } else { ThrottleSettings::Off },
         office_rewrite: args.office_rewrite,
@@ -81,7 +84,13 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
     };
     let sim = Sim::new(settings, args.seed, args.start.unwrap_or_else(jiff::Timestamp::now));
     for n in 0..args.tenants {
-        let mut plan = SeedPlan { seed: args.seed, scale: args.scale, people: args.people, messages_per_mailbox: args.messages, ..SeedPlan::default() };
+        let mut plan = SeedPlan {
+            seed: args.seed,
+            scale: args.scale,
+            people: args.people,
+            messages_per_mailbox: args.messages,
+            ..SeedPlan::default()
+        };
         if n == 0 {
             plan.dir.clone_from(&args.seed_dir);
         } else {
@@ -89,7 +98,9 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
         }
         sim.seed(&plan).context("cannot fill the tenant")?;
     }
-    let server = sim.serve(Addresses { https: args.https, proxy: args.proxy, control: args.control }, &dir).await?;
+    let server = sim
+        .serve(Addresses { https: args.https, proxy: args.proxy, control: args.control }, &dir)
+        .await?;
     println!("{}", serde_json::to_string(&server.ready)?);
     tokio::signal::ctrl_c().await?;
     Ok(())

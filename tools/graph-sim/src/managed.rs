@@ -1,4 +1,5 @@
-//! Tenant Configuration Management: a job reads settings of Exchange, Teams and Purview into a snapshot.
+//! Tenant Configuration Management: a job reads settings of Exchange, Teams and Purview into a
+//! snapshot.
 
 use crate::{
     odata::Query,
@@ -28,7 +29,8 @@ struct Job {
     done: Value,
 }
 
-const READ: &[&str] = &["ConfigurationMonitoring.Read.All", "ConfigurationMonitoring.ReadWrite.All"];
+const READ: &[&str] =
+    &["ConfigurationMonitoring.Read.All", "ConfigurationMonitoring.ReadWrite.All"];
 const WRITE: &[&str] = &["ConfigurationMonitoring.ReadWrite.All"];
 /// Shown when selected, and only then.
 const ON_REQUEST: &[&str] = &["errorDetails", "createdBy", "resourceLocation", "resources"];
@@ -36,11 +38,14 @@ const JOBS_MAX: usize = 12;
 const EXTRACTED_MAX: usize = 20_000;
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// Every type of these workloads that the service documents; asking for another refuses the whole call.
+/// Every type of these workloads that the service documents; asking for another refuses the whole
+/// call.
 const KNOWN: &str = include_str!("../data/managed-types.txt");
 
 pub(crate) fn knows(path: &[String]) -> bool {
-    path.len() >= 2 && path[0].eq_ignore_ascii_case("admin") && path[1].eq_ignore_ascii_case("configurationManagement")
+    path.len() >= 2
+        && path[0].eq_ignore_ascii_case("admin")
+        && path[1].eq_ignore_ascii_case("configurationManagement")
 }
 
 pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError> {
@@ -52,7 +57,8 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     let known_members = call.req.prefers("include-unknown-enum-members");
     let show = |job: &Value| -> Value {
         let mut job = job.clone();
-        // An enumeration that grew later: who does not say that new members are understood gets none.
+        // An enumeration that grew later: who does not say that new members are understood gets
+        // none.
         if !known_members && job["status"] == "partiallySuccessful" {
             job["status"] = "unknownFutureValue".into();
         }
@@ -67,7 +73,13 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         }
         ("GET", ["configurationsnapshotjobs"]) => {
             call.need(area, READ)?;
-            let rows: Vec<Value> = world.tenants[call.tenant].settings.managed.jobs.iter().map(|j| show(&j.shown)).collect();
+            let rows: Vec<Value> = world.tenants[call.tenant]
+                .settings
+                .managed
+                .jobs
+                .iter()
+                .map(|j| show(&j.shown))
+                .collect();
             Ok(Reply::json(
                 200,
                 &json!({"@odata.context": format!("{origin}/v1.0/$metadata#admin/configurationManagement/configurationSnapshotJobs"), "value": rows}),
@@ -76,7 +88,10 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         ("GET", ["configurationsnapshotjobs", id]) => {
             call.need(area, READ)?;
             let jobs = &mut world.tenants[call.tenant].settings.managed.jobs;
-            let job = jobs.iter_mut().find(|j| j.shown["id"] == *id).ok_or_else(|| ApiError::not_found(area))?;
+            let job = jobs
+                .iter_mut()
+                .find(|j| j.shown["id"] == *id)
+                .ok_or_else(|| ApiError::not_found(area))?;
             job.looks += 1;
             match job.looks {
                 1 => job.shown["status"] = "running".into(),
@@ -97,31 +112,63 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         }
         ("GET", ["configurationsnapshots", id]) => {
             call.need(area, READ)?;
-            let found = world.tenants[call.tenant].settings.managed.snapshots.get(*id).ok_or_else(|| ApiError::not_found(area))?;
+            let found = world.tenants[call.tenant]
+                .settings
+                .managed
+                .snapshots
+                .get(*id)
+                .ok_or_else(|| ApiError::not_found(area))?;
             Ok(Reply::json(200, &query.pick(found.clone(), &[])))
         }
         _ => Err(ApiError::bad_request(area, "Resource not found for the segment.".to_owned())),
     }
 }
 
-fn create(world: &mut World, call: &Call<'_>, body: &Value, now: jiff::Timestamp) -> Result<Reply, ApiError> {
+fn create(
+    world: &mut World,
+    call: &Call<'_>,
+    body: &Value,
+    now: jiff::Timestamp,
+) -> Result<Reply, ApiError> {
     let area = Area::Directory;
     let tenant = &mut world.tenants[call.tenant];
     let name = body["displayName"].as_str().unwrap_or_default();
-    if !(8..=32).contains(&name.chars().count()) || !name.chars().all(|c| c.is_alphanumeric() || c == ' ') {
-        return Err(ApiError::bad_request(area, "DisplayName must be a string with a minimum length of 8 and a maximum length of 32".to_owned()));
+    if !(8..=32).contains(&name.chars().count())
+        || !name.chars().all(|c| c.is_alphanumeric() || c == ' ')
+    {
+        return Err(ApiError::bad_request(
+            area,
+            "DisplayName must be a string with a minimum length of 8 and a maximum length of 32"
+                .to_owned(),
+        ));
     }
     if tenant.settings.managed.jobs.iter().any(|j| j.shown["displayName"] == name) {
-        return Err(ApiError::new(409, "Conflict", "A snapshot job with this display name exists."));
+        return Err(ApiError::new(
+            409,
+            "Conflict",
+            "A snapshot job with this display name exists.",
+        ));
     }
     if tenant.settings.managed.jobs.len() >= JOBS_MAX {
-        return Err(ApiError::bad_request(area, format!("The tenant has {JOBS_MAX} snapshot jobs; delete one first.")));
+        return Err(ApiError::bad_request(
+            area,
+            format!("The tenant has {JOBS_MAX} snapshot jobs; delete one first."),
+        ));
     }
-    let asked: Vec<String> = body["resources"].as_array().into_iter().flatten().filter_map(|r| Some(r.as_str()?.to_lowercase())).collect();
+    let asked: Vec<String> = body["resources"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|r| Some(r.as_str()?.to_lowercase()))
+        .collect();
     if asked.is_empty() {
         return Err(ApiError::bad_request(area, "Resources must not be empty.".to_owned()));
     }
-    let unknown: Vec<String> = asked.iter().filter(|a| !KNOWN.lines().any(|k| k == *a)).map(|a| format!("ResourceType '{a}' is not supported")).collect();
+    let unknown: Vec<String> = asked
+        .iter()
+        .filter(|a| !KNOWN.lines().any(|k| k == *a))
+        .map(|a| format!("ResourceType '{a}' is not supported"))
+        .collect();
     if !unknown.is_empty() {
         return Err(ApiError::bad_request(area, unknown.join(". ")));
     }
@@ -130,29 +177,47 @@ fn create(world: &mut World, call: &Call<'_>, body: &Value, now: jiff::Timestamp
     for kind in &asked {
         if tenant.settings.managed.forbidden.contains(kind) {
             errors.push(format!(
-                "{kind}: Error exporting resource [{kind}]. exceptionMessage(s):Error during Export: {{\"code\":\"Forbidden\",\"message\":\"Access Denied.\"}}"
+                "{kind}: Error exporting resource [{kind}]. exceptionMessage(s):Error during \
+                 Export: {{\"code\":\"Forbidden\",\"message\":\"Access Denied.\"}}"
             ));
         } else if !tenant.settings.unlicensed.contains(kind) {
             rows.extend(tenant.settings.managed.resources.get(kind).into_iter().flatten().cloned());
         }
     }
     if tenant.settings.managed.extracted + rows.len() > EXTRACTED_MAX {
-        return Err(ApiError::bad_request(area, format!("The tenant's monthly quota of {EXTRACTED_MAX} resources is used up.")));
+        return Err(ApiError::bad_request(
+            area,
+            format!("The tenant's monthly quota of {EXTRACTED_MAX} resources is used up."),
+        ));
     }
     tenant.settings.managed.extracted += rows.len();
-    let (id, snapshot) = (tenant.ids.guid("job").to_lowercase(), tenant.ids.guid("snapshot").to_lowercase());
-    let app = tenant.apps.iter().find(|a| a.app_id == call.app).map(|a| a.name.clone()).unwrap_or_default();
+    let (id, snapshot) =
+        (tenant.ids.guid("job").to_lowercase(), tenant.ids.guid("snapshot").to_lowercase());
+    let app = tenant
+        .apps
+        .iter()
+        .find(|a| a.app_id == call.app)
+        .map(|a| a.name.clone())
+        .unwrap_or_default();
     let status = if errors.is_empty() { "succeeded" } else { "partiallySuccessful" };
     let new = json!({
-        "id": id, "displayName": name, "description": body["description"].as_str().unwrap_or_default(), "tenantId": tenant.id, "status": "notStarted", "resources": asked,
-        "resourceLocation": "", "errorDetails": [], "createdDateTime": now.to_string(), "completedDateTime": NEVER,
+        "id": id, "displayName": name,
+            "description": body["description"].as_str().unwrap_or_default(), "tenantId": tenant.id,
+            "status": "notStarted", "resources": asked,
+        "resourceLocation": "", "errorDetails": [], "createdDateTime": now.to_string(),
+            "completedDateTime": NEVER,
         "createdBy": {"application": {"id": call.app, "displayName": app}},
     });
     let mut done = new.clone();
     done["status"] = status.into();
     done["errorDetails"] = errors.into();
-    done["resourceLocation"] = format!("{}/v1.0/admin/configurationManagement/configurationSnapshots('{snapshot}')", call.req.origin()).into();
-    let shown = json!({"id": snapshot, "displayName": name, "description": new["description"], "parameters": [], "resources": rows});
+    done["resourceLocation"] = format!(
+        "{}/v1.0/admin/configurationManagement/configurationSnapshots('{snapshot}')",
+        call.req.origin()
+    )
+    .into();
+    let shown = json!({"id": snapshot, "displayName": name, "description": new["description"],
+        "parameters": [], "resources": rows});
     tenant.settings.managed.snapshots.insert(snapshot, shown);
     tenant.settings.managed.jobs.push(Job { shown: new.clone(), looks: 0, done });
     Ok(Reply::json(200, &new))

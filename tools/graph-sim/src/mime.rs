@@ -1,4 +1,5 @@
-//! MIME in and out: what Exchange reads from a message that arrives, and what it generates for one that a client made.
+//! MIME in and out: what Exchange reads from a message that arrives, and what it generates for one
+//! that a client made.
 
 use crate::mailbox::{Address, Attachment, AttachmentKind, Message};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -36,7 +37,11 @@ fn addresses(list: Option<&mail_parser::Address<'_>>) -> Vec<Address> {
         .collect()
 }
 
-pub(crate) fn parse(bytes: &[u8], attachment_id: &mut dyn FnMut() -> String, now: jiff::Timestamp) -> Parsed {
+pub(crate) fn parse(
+    bytes: &[u8],
+    attachment_id: &mut dyn FnMut() -> String,
+    now: jiff::Timestamp,
+) -> Parsed {
     let Some(mail) = MessageParser::default().parse(bytes) else {
         return Parsed { body: String::from_utf8_lossy(bytes).into_owned(), ..Parsed::default() };
     };
@@ -50,7 +55,12 @@ pub(crate) fn parse(bytes: &[u8], attachment_id: &mut dyn FnMut() -> String, now
         reply_to: addresses(mail.reply_to()),
         sent: mail.date().and_then(|d| jiff::Timestamp::from_second(d.to_timestamp()).ok()),
         message_id: mail.message_id().map(|id| format!("<{id}>")),
-        headers: mail.headers_raw().map(|(name, value)| (name.to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" "))).collect(),
+        headers: mail
+            .headers_raw()
+            .map(|(name, value)| {
+                (name.to_owned(), value.split_whitespace().collect::<Vec<_>>().join(" "))
+            })
+            .collect(),
         ..Parsed::default()
     };
     let html = mail.html_body.iter().find_map(|id| match &mail.parts.get(*id as usize)?.body {
@@ -70,7 +80,8 @@ pub(crate) fn parse(bytes: &[u8], attachment_id: &mut dyn FnMut() -> String, now
             None => t.ctype().to_owned(),
         });
         let content_id = part.content_id().map(str::to_owned);
-        let inline = part.content_disposition().is_some_and(|d| d.is_inline()) || content_id.is_some();
+        let inline =
+            part.content_disposition().is_some_and(|d| d.is_inline()) || content_id.is_some();
         let kind = match &part.body {
             PartType::Message(nested) => {
                 let raw = Bytes::copy_from_slice(nested.raw_message());
@@ -85,7 +96,9 @@ pub(crate) fn parse(bytes: &[u8], attachment_id: &mut dyn FnMut() -> String, now
         };
         let name = match (&kind, part.attachment_name()) {
             (_, Some(name)) => name.to_owned(),
-            (AttachmentKind::Item { item, .. }, None) => item["subject"].as_str().unwrap_or("message").to_owned(),
+            (AttachmentKind::Item { item, .. }, None) => {
+                item["subject"].as_str().unwrap_or("message").to_owned()
+            }
             _ => "attachment".to_owned(),
         };
         parsed.attachments.push(Attachment {
@@ -197,7 +210,13 @@ pub(crate) fn generate(m: &Message) -> Vec<u8> {
     let mut out = head.into_bytes();
     let kind = if m.html { "text/html" } else { "text/plain" };
     let text = |out: &mut Vec<u8>| {
-        out.extend_from_slice(format!("Content-Type: {kind}; charset=\"utf-8\"\r\nContent-Transfer-Encoding: base64\r\n\r\n").as_bytes());
+        out.extend_from_slice(
+            format!(
+                "Content-Type: {kind}; \
+            charset=\"utf-8\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            )
+            .as_bytes(),
+        );
         base64_lines(out, m.body.as_bytes());
     };
     if m.attachments.is_empty() {
@@ -205,14 +224,20 @@ pub(crate) fn generate(m: &Message) -> Vec<u8> {
         return out;
     }
     let boundary = format!("_{}_", &hex::encode(Sha256::digest(&m.immutable_id))[..24]);
-    out.extend_from_slice(format!("Content-Type: multipart/mixed;\r\n\tboundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n").as_bytes());
+    out.extend_from_slice(
+        format!(
+            "Content-Type: multipart/mixed;\r\n\tboundary=\"{boundary}\"\r\n\r\n--{boundary}\r\n"
+        )
+        .as_bytes(),
+    );
     text(&mut out);
     for a in &m.attachments {
         let name = encoded_word(&a.name.replace(['"', '\r', '\n', '\\'], "_"));
         match &a.kind {
             AttachmentKind::File { content, content_id, .. } => {
                 let mut head = format!(
-                    "--{boundary}\r\nContent-Type: {}; name=\"{name}\"\r\nContent-Disposition: {}; filename=\"{name}\"\r\n",
+                    "--{boundary}\r\nContent-Type: {}; name=\"{name}\"\r\nContent-Disposition: {}; \
+                     filename=\"{name}\"\r\n",
                     a.content_type.as_deref().unwrap_or("application/octet-stream"),
                     if a.inline { "inline" } else { "attachment" }
                 );
@@ -224,13 +249,17 @@ pub(crate) fn generate(m: &Message) -> Vec<u8> {
                 base64_lines(&mut out, content);
             }
             AttachmentKind::Item { item, mime } => {
-                out.extend_from_slice(format!("--{boundary}\r\nContent-Type: message/rfc822\r\n\r\n").as_bytes());
+                out.extend_from_slice(
+                    format!("--{boundary}\r\nContent-Type: message/rfc822\r\n\r\n").as_bytes(),
+                );
                 match mime {
                     Some(raw) => out.extend_from_slice(raw),
                     None => {
                         let subject = encoded_word(item["subject"].as_str().unwrap_or_default());
                         out.extend_from_slice(format!("Subject: {subject}\r\n\r\n").as_bytes());
-                        out.extend_from_slice(item["body"]["content"].as_str().unwrap_or_default().as_bytes());
+                        out.extend_from_slice(
+                            item["body"]["content"].as_str().unwrap_or_default().as_bytes(),
+                        );
                     }
                 }
                 out.extend_from_slice(b"\r\n");

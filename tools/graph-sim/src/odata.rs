@@ -1,4 +1,5 @@
-//! Query options: as far as the documentation's examples use them; anything else is a documented 400.
+//! Query options: as far as the documentation's examples use them; anything else is a documented
+//! 400.
 
 use crate::reply::{ApiError, Area};
 use percent_encoding::percent_decode_str;
@@ -37,7 +38,8 @@ pub(crate) struct Query {
     pub(crate) other: BTreeMap<String, String>,
 }
 
-const KNOWN: [&str; 9] = ["select", "expand", "top", "skip", "count", "filter", "orderby", "search", "format"];
+const KNOWN: [&str; 9] =
+    ["select", "expand", "top", "skip", "count", "filter", "orderby", "search", "format"];
 
 fn names(list: &str) -> Vec<String> {
     list.split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
@@ -82,7 +84,8 @@ pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
         .filter(|p| !p.is_empty())
         .map(|p| {
             let (k, v) = p.split_once('=').unwrap_or((p, ""));
-            let decode = |s: &str| percent_decode_str(&s.replace('+', " ")).decode_utf8_lossy().into_owned();
+            let decode =
+                |s: &str| percent_decode_str(&s.replace('+', " ")).decode_utf8_lossy().into_owned();
             (decode(k), decode(v))
         })
         .collect()
@@ -99,25 +102,46 @@ impl Query {
                 "expand" => q.expand = split_expand(&value),
                 "top" => {
                     let top = value.parse().map_err(|_| {
-                        bad(format!("Invalid value '{value}' for $top query option found. The $top query option requires a non-negative integer value."))
+                        bad(format!(
+                            "Invalid value '{value}' for $top query option found. The $top \
+                            query option requires a non-negative integer value."
+                        ))
                     })?;
                     q.top = Some(top);
                 }
-                "skip" => q.skip = value.parse().map_err(|_| bad(format!("Invalid value '{value}' for $skip query option found.")))?,
+                "skip" => {
+                    q.skip = value.parse().map_err(|_| {
+                        bad(format!("Invalid value '{value}' for $skip query option found."))
+                    })?
+                }
                 "count" => q.count = value.eq_ignore_ascii_case("true"),
-                "filter" => q.filter = Some(Filter::parse(&value).ok_or_else(|| bad(format!("Invalid filter clause: {value}")))?),
+                "filter" => {
+                    q.filter = Some(
+                        Filter::parse(&value)
+                            .ok_or_else(|| bad(format!("Invalid filter clause: {value}")))?,
+                    )
+                }
                 "orderby" => {
                     q.orderby = names(&value)
                         .iter()
                         .map(|o| match o.split_once(' ') {
-                            Some((path, way)) => (path.to_owned(), way.trim().eq_ignore_ascii_case("desc")),
+                            Some((path, way)) => {
+                                (path.to_owned(), way.trim().eq_ignore_ascii_case("desc"))
+                            }
                             None => (o.clone(), false),
                         })
                         .collect();
                 }
-                "search" => return Err(bad("The query option '$search' is not supported here.".to_owned())),
+                "search" => {
+                    return Err(
+                        bad("The query option '$search' is not supported here.".to_owned()),
+                    );
+                }
                 "format" => {}
-                _ if key.starts_with('$') && !["skiptoken", "deltatoken"].contains(&name.as_str()) && !KNOWN.contains(&name.as_str()) => {
+                _ if key.starts_with('$')
+                    && !["skiptoken", "deltatoken"].contains(&name.as_str())
+                    && !KNOWN.contains(&name.as_str()) =>
+                {
                     return Err(bad(format!("The query parameter '{key}' is not supported.")));
                 }
                 _ => {
@@ -133,15 +157,21 @@ impl Query {
             return !on_request.contains(&name);
         }
         // `$select` of a path (`microsoft.graph.fileAttachment/contentId`) selects its last part.
-        self.select.iter().any(|s| s.rsplit('/').next().unwrap_or(s).eq_ignore_ascii_case(name) || s == "*")
+        self.select
+            .iter()
+            .any(|s| s.rsplit('/').next().unwrap_or(s).eq_ignore_ascii_case(name) || s == "*")
     }
 
     /// Keeps what is selected, and always `id` and annotations.
     pub(crate) fn pick(&self, value: Value, on_request: &[&str]) -> Value {
         match value {
-            Value::Object(map) => {
-                map.into_iter().filter(|(k, _)| k == "id" || (k.starts_with("@odata")) || self.selects(k, on_request)).collect::<serde_json::Map<_, _>>().into()
-            }
+            Value::Object(map) => map
+                .into_iter()
+                .filter(|(k, _)| {
+                    k == "id" || (k.starts_with("@odata")) || self.selects(k, on_request)
+                })
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
             other => other,
         }
     }
@@ -183,7 +213,9 @@ impl Query {
 fn at(value: &Value, path: &str) -> Value {
     let mut v = value;
     for part in path.split('/') {
-        let Some(next) = v.as_object().and_then(|m| m.iter().find(|(k, _)| k.eq_ignore_ascii_case(part))) else {
+        let Some(next) =
+            v.as_object().and_then(|m| m.iter().find(|(k, _)| k.eq_ignore_ascii_case(part)))
+        else {
             return Value::Null;
         };
         v = next.1;
@@ -193,10 +225,12 @@ fn at(value: &Value, path: &str) -> Value {
 
 fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
-        (Value::String(a), Value::String(b)) => match (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) {
-            (Ok(a), Ok(b)) => Some(a.cmp(&b)),
-            _ => Some(a.to_lowercase().cmp(&b.to_lowercase())),
-        },
+        (Value::String(a), Value::String(b)) => {
+            match (a.parse::<jiff::Timestamp>(), b.parse::<jiff::Timestamp>()) {
+                (Ok(a), Ok(b)) => Some(a.cmp(&b)),
+                _ => Some(a.to_lowercase().cmp(&b.to_lowercase())),
+            }
+        }
         (Value::Number(a), Value::Number(b)) => a.as_f64()?.partial_cmp(&b.as_f64()?),
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
         (Value::Null, Value::Null) => Some(Ordering::Equal),
@@ -355,7 +389,8 @@ mod tests {
 
     #[test]
     fn filters_of_the_documentation_work_and_others_are_refused() {
-        let v = json!({"isRead": false, "from": {"emailAddress": {"address": "Ann@school"}}, "receivedDateTime": "2026-03-01T08:00:00Z", "subject": "It's"});
+        let v = json!({"isRead": false, "from": {"emailAddress": {"address": "Ann@school"}},
+            "receivedDateTime": "2026-03-01T08:00:00Z", "subject": "It's"});
         for (text, want) in [
             ("isRead eq false", true),
             ("from/emailAddress/address eq 'ann@school'", true),

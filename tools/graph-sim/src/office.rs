@@ -11,7 +11,8 @@ pub(crate) fn rewritten(on: bool, name: &str, content: Bytes) -> Bytes {
     if !on || !office {
         return content;
     }
-    // A file that is no zip, or that has the mark already, stays as it is: a second upload is stable.
+    // A file that is no zip, or that has the mark already, stays as it is: a second upload is
+    // stable.
     rewrite(&content).map_or(content, Bytes::from)
 }
 
@@ -31,6 +32,7 @@ fn rewrite(content: &[u8]) -> Option<Vec<u8>> {
         out.write_all(&bytes).ok()?;
     }
     out.start_file(MARK, options).ok()?;
-    out.write_all(b"<Properties><property name=\"ContentTypeId\">0x0101</property></Properties>").ok()?;
+    out.write_all(b"<Properties><property name=\"ContentTypeId\">0x0101</property></Properties>")
+        .ok()?;
     Some(out.finish().ok()?.into_inner())
 }

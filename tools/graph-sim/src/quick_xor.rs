@@ -1,4 +1,5 @@
-//! Microsoft's quickXorHash: each byte is XORed into a 160-bit ring, 11 bits further on; the length goes into the end.
+//! Microsoft's quickXorHash: each byte is XORed into a 160-bit ring, 11 bits further on; the length
+//! goes into the end.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -7,7 +8,8 @@ const SHIFT_BITS: usize = 11;
 
 pub(crate) fn hash_base64(bytes: &[u8]) -> String {
     let mut ring = [0_u8; WIDTH_BITS / 8];
-    // Byte i lands at bit 11*i mod 160. The positions repeat every 160 bytes, so bytes 160 apart are folded first.
+    // Byte i lands at bit 11*i mod 160. The positions repeat every 160 bytes, so bytes 160 apart
+    // are folded first.
     let mut folded = [0_u8; WIDTH_BITS];
     for chunk in bytes.chunks(WIDTH_BITS) {
         for (f, b) in folded.iter_mut().zip(chunk) {

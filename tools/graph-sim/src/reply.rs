@@ -32,7 +32,11 @@ impl Request {
     /// Whether any `Prefer` header holds this preference, ignoring case and spaces.
     pub(crate) fn prefers(&self, preference: &str) -> bool {
         let fold = |s: &str| s.to_ascii_lowercase().replace([' ', '"'], "");
-        self.headers.iter().filter(|(n, _)| n == "prefer").flat_map(|(_, v)| v.split(',')).any(|p| fold(p) == fold(preference))
+        self.headers
+            .iter()
+            .filter(|(n, _)| n == "prefer")
+            .flat_map(|(_, v)| v.split(','))
+            .any(|p| fold(p) == fold(preference))
     }
 
     pub(crate) fn prefer_value(&self, name: &str) -> Option<String> {
@@ -50,7 +54,11 @@ impl Request {
             return Ok(json!({}));
         }
         serde_json::from_slice(&self.body).map_err(|_| {
-            ApiError::bad_request(area, "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON format.")
+            ApiError::bad_request(
+                area,
+                "Unable to read JSON request payload. Please ensure \
+                Content-Type header is set and payload is of valid JSON format.",
+            )
         })
     }
 }
@@ -93,7 +101,8 @@ impl Reply {
         let mut reply = Self::new(status);
         reply
             .headers
-            .push(("content-type".into(), "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8".into()));
+            .push(("content-type".into(),
+                "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8".into()));
         reply.body = body.to_string().into();
         reply
     }
@@ -148,20 +157,34 @@ impl ApiError {
 
     pub(crate) fn not_found(area: Area) -> Self {
         match area {
-            Area::Directory => {
-                Self::new(404, "Request_ResourceNotFound", "Resource does not exist or one of its queried reference-property objects are not present.")
-            }
-            Area::Mail => {
-                Self::new(404, "ErrorItemNotFound", "The specified object was not found in the store., The process failed to get the correct properties.")
-            }
+            Area::Directory => Self::new(
+                404,
+                "Request_ResourceNotFound",
+                "Resource does not exist or one of its queried reference-property objects are not \
+                 present.",
+            ),
+            Area::Mail => Self::new(
+                404,
+                "ErrorItemNotFound",
+                "The specified object was not found in the store., The process failed to get the \
+                 correct properties.",
+            ),
             Area::Drive => Self::new(404, "itemNotFound", "The resource could not be found."),
         }
     }
 
     pub(crate) fn denied(area: Area) -> Self {
         match area {
-            Area::Directory => Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation."),
-            Area::Mail => Self::new(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again."),
+            Area::Directory => Self::new(
+                403,
+                "Authorization_RequestDenied",
+                "Insufficient privileges to complete the operation.",
+            ),
+            Area::Mail => Self::new(
+                403,
+                "ErrorAccessDenied",
+                "Access is denied. Check credentials and try again.",
+            ),
             Area::Drive => Self::new(403, "accessDenied", "Access denied"),
         }
     }

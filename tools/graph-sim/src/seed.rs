@@ -30,7 +30,8 @@ pub struct SeedPlan {
     pub people: Option<usize>,
     /// Fixed number of messages in each mailbox instead of what the scale says.
     pub messages_per_mailbox: Option<usize>,
-    /// Files to fill the first user's mailbox and drive with, instead of generated people and content.
+    /// Files to fill the first user's mailbox and drive with, instead of generated people and
+    /// content.
     pub dir: Option<PathBuf>,
     /// The tenant's domain.
     pub domain: String,
@@ -40,7 +41,15 @@ pub struct SeedPlan {
 
 impl Default for SeedPlan {
     fn default() -> Self {
-        Self { seed: 1, scale: 1.0, people: None, messages_per_mailbox: None, dir: None, domain: "riverside.example".into(), care: crate::Care::Hardened }
+        Self {
+            seed: 1,
+            scale: 1.0,
+            people: None,
+            messages_per_mailbox: None,
+            dir: None,
+            domain: "riverside.example".into(),
+            care: crate::Care::Hardened,
+        }
     }
 }
 
@@ -110,12 +119,24 @@ pub(crate) const CONFIGURE: &[&str] = &[
     "DeviceManagementRBAC.ReadWrite.All",
 ];
 
-const FIRST: &[&str] = &["Ann", "Ben", "Chloë", "Dev", "Ela", "Finn", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Łucja", "Maya", "Noah", "Olga", "Priya"];
-const LAST: &[&str] =
-    &["Adams", "Brown", "Çelik", "Dean", "Evans", "Fischer", "Green", "Hughes", "Ito", "Jones", "Khan", "Lewis", "Müller", "Novak", "Owen", "Patel"];
+const FIRST: &[&str] = &[
+    "Ann", "Ben", "Chloë", "Dev", "Ela", "Finn", "Grace", "Hugo", "Ines", "Jonas", "Kofi", "Łucja",
+    "Maya", "Noah", "Olga", "Priya",
+];
+const LAST: &[&str] = &[
+    "Adams", "Brown", "Çelik", "Dean", "Evans", "Fischer", "Green", "Hughes", "Ito", "Jones",
+    "Khan", "Lewis", "Müller", "Novak", "Owen", "Patel",
+];
 
 fn user(ids: &mut IdMaker, name: &str, upn: String, job: &str, now: jiff::Timestamp) -> User {
-    User { id: ids.guid("user"), upn, name: name.to_owned(), job: job.to_owned(), mailbox: Mailbox::new(ids), drive: Drive::new(ids, now) }
+    User {
+        id: ids.guid("user"),
+        upn,
+        name: name.to_owned(),
+        job: job.to_owned(),
+        mailbox: Mailbox::new(ids),
+        drive: Drive::new(ids, now),
+    }
 }
 
 impl World {
@@ -138,7 +159,8 @@ impl World {
             settings: crate::configuration::Settings::default(),
         };
         // Looks at a school once, and then removes itself.
-        let assess: Vec<&str> = READ.iter().copied().chain(["Application.ReadWrite.OwnedBy"]).collect();
+        let assess: Vec<&str> =
+            READ.iter().copied().chain(["Application.ReadWrite.OwnedBy"]).collect();
         for (name, roles) in [
             ("read", READ),
             ("write", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
@@ -155,7 +177,10 @@ impl World {
         }
         tenant.user_log = tenant.users.keys().map(|id| (id.clone(), true)).collect();
         let first: Vec<String> = tenant.users.values().take(2).map(|u| u.upn.clone()).collect();
-        tenant.holds = first.into_iter().map(|email| Hold { id: ids.guid("hold"), email, applied: true }).collect();
+        tenant.holds = first
+            .into_iter()
+            .map(|email| Hold { id: ids.guid("hold"), email, applied: true })
+            .collect();
         tenant.settings = crate::configuration::seeded(plan.care, &tenant, &mut ids)?;
         crate::configuration::publish_roles(&mut tenant, &mut ids);
         tenant.ids = ids;
@@ -164,7 +189,13 @@ impl World {
     }
 }
 
-fn school(tenant: &mut Tenant, ids: &mut IdMaker, rng: &mut ChaCha8Rng, plan: &SeedPlan, now: jiff::Timestamp) {
+fn school(
+    tenant: &mut Tenant,
+    ids: &mut IdMaker,
+    rng: &mut ChaCha8Rng,
+    plan: &SeedPlan,
+    now: jiff::Timestamp,
+) {
     let staff = plan.people.map_or(((3.0 * plan.scale) as usize).max(2), |n| n.div_ceil(4));
     let pupils = plan.people.map_or(((9.0 * plan.scale) as usize).max(3), |n| n - n.div_ceil(4));
     let mut people = Vec::new();
@@ -172,34 +203,58 @@ fn school(tenant: &mut Tenant, ids: &mut IdMaker, rng: &mut ChaCha8Rng, plan: &S
         let first = FIRST[n % FIRST.len()];
         let last = LAST[(n / FIRST.len() + n * 7) % LAST.len()];
         let job = if n < staff { "Teacher" } else { "Pupil" };
-        let plain: String = first.to_lowercase().chars().filter(char::is_ascii_alphabetic).collect();
-        let upn = format!("{plain}.{}{n}@{}", if n < staff { "staff" } else { "pupil" }, plan.domain);
+        let plain: String =
+            first.to_lowercase().chars().filter(char::is_ascii_alphabetic).collect();
+        let upn =
+            format!("{plain}.{}{n}@{}", if n < staff { "staff" } else { "pupil" }, plan.domain);
         people.push(user(ids, &format!("{first} {last}"), upn, job, now));
     }
-    let addresses: Vec<Address> = people.iter().map(|u| Address { name: u.name.clone(), address: u.upn.clone() }).collect();
+    let addresses: Vec<Address> =
+        people.iter().map(|u| Address { name: u.name.clone(), address: u.upn.clone() }).collect();
     let day_s = 86_400;
     let mut letters = Vec::new();
     // Letters to everybody with the same attachment.
     for n in 0..((6.0 * plan.scale.min(4.0)) as usize).max(3) {
         let content = documents::pdf(rng, 30 + n * 10);
-        let sent = now - jiff::SignedDuration::from_secs(rng.random_range(1..700) * day_s + rng.random_range(28_800..57_600));
-        letters.push((format!("Letter to parents {}", n + 1), documents::sentence(rng, 30), content, sent));
+        let sent = now
+            - jiff::SignedDuration::from_secs(
+                rng.random_range(1..700) * day_s + rng.random_range(28_800..57_600),
+            );
+        letters.push((
+            format!("Letter to parents {}", n + 1),
+            documents::sentence(rng, 30),
+            content,
+            sent,
+        ));
     }
     for (n, u) in people.iter_mut().enumerate() {
         let is_staff = n < staff;
         let root = u.mailbox.root.clone();
-        let mut folders = vec![u.mailbox.well_known("inbox"), u.mailbox.well_known("sentitems"), u.mailbox.well_known("archive")];
+        let mut folders = vec![
+            u.mailbox.well_known("inbox"),
+            u.mailbox.well_known("sentitems"),
+            u.mailbox.well_known("archive"),
+        ];
         for name in ["Classes", "Projects / 2025"].iter().take(if is_staff { 2 } else { 1 }) {
             let parent = u.mailbox.new_folder(ids, &root, name, false);
             folders.push(u.mailbox.new_folder(ids, &parent, "Year 5", false));
             folders.push(parent);
         }
         u.mailbox.new_folder(ids, &root, "Hidden rules", true);
-        let count = plan.messages_per_mailbox.unwrap_or(((if is_staff { 60.0 } else { 25.0 }) * plan.scale.clamp(0.3, 3.0)) as usize);
+        let count = plan.messages_per_mailbox.unwrap_or(
+            ((if is_staff { 60.0 } else { 25.0 }) * plan.scale.clamp(0.3, 3.0)) as usize,
+        );
         for k in 0..count {
-            let folder = if k % 3 == 0 { folders[rng.random_range(0..folders.len())].clone() } else { folders[0].clone() };
+            let folder = if k % 3 == 0 {
+                folders[rng.random_range(0..folders.len())].clone()
+            } else {
+                folders[0].clone()
+            };
             // Years of mail, in whole seconds as Exchange keeps times.
-            let at = now - jiff::SignedDuration::from_secs(rng.random_range(1..900) * day_s + rng.random_range(0..day_s));
+            let at = now
+                - jiff::SignedDuration::from_secs(
+                    rng.random_range(1..900) * day_s + rng.random_range(0..day_s),
+                );
             let at = jiff::Timestamp::from_second(at.as_second()).unwrap_or(now);
             let other = addresses.choose(rng).cloned().unwrap_or_default();
             let m = ordinary(ids, rng, &folder, &other, &addresses[n], at, &plan.domain, k);
@@ -223,14 +278,27 @@ fn school(tenant: &mut Tenant, ids: &mut IdMaker, rng: &mut ChaCha8Rng, plan: &S
             u.mailbox.add(number, m);
         }
         special(u, ids, rng, &addresses, now, &plan.domain);
-        fill_drive(&mut u.drive, ids, rng, if is_staff { 3 } else { 2 }, ((10.0 * plan.scale.clamp(0.3, 3.0)) as usize).max(4), now);
+        fill_drive(
+            &mut u.drive,
+            ids,
+            rng,
+            if is_staff { 3 } else { 2 },
+            ((10.0 * plan.scale.clamp(0.3, 3.0)) as usize).max(4),
+            now,
+        );
     }
     for u in people {
         tenant.users.insert(u.id.clone(), u);
     }
 }
 
-fn file(ids: &mut IdMaker, name: &str, kind: &str, content: Bytes, at: jiff::Timestamp) -> Attachment {
+fn file(
+    ids: &mut IdMaker,
+    name: &str,
+    kind: &str,
+    content: Bytes,
+    at: jiff::Timestamp,
+) -> Attachment {
     Attachment {
         id: ids.exchange("AAMkAtt"),
         name: name.to_owned(),
@@ -242,13 +310,27 @@ fn file(ids: &mut IdMaker, name: &str, kind: &str, content: Bytes, at: jiff::Tim
 }
 
 #[allow(clippy::too_many_arguments)]
-fn ordinary(ids: &mut IdMaker, rng: &mut ChaCha8Rng, folder: &str, from: &Address, to: &Address, at: jiff::Timestamp, domain: &str, k: usize) -> Message {
+fn ordinary(
+    ids: &mut IdMaker,
+    rng: &mut ChaCha8Rng,
+    folder: &str,
+    from: &Address,
+    to: &Address,
+    at: jiff::Timestamp,
+    domain: &str,
+    k: usize,
+) -> Message {
     let mut m = blank(ids, folder, at, domain);
-    m.subject = Some(format!("{}{}", if k % 5 == 0 { "Re: " } else { "" }, documents::sentence(rng, 5)));
+    m.subject =
+        Some(format!("{}{}", if k % 5 == 0 { "Re: " } else { "" }, documents::sentence(rng, 5)));
     m.html = k % 2 == 0;
     let words = rng.random_range(20..160);
     let text = documents::sentence(rng, words);
-    m.body = if m.html { format!("<html><body><p>{text}</p></body></html>").into() } else { text.into() };
+    m.body = if m.html {
+        format!("<html><body><p>{text}</p></body></html>").into()
+    } else {
+        text.into()
+    };
     m.from = Some(from.clone());
     m.sender = Some(from.clone());
     m.to = vec![to.clone()];
@@ -273,8 +355,16 @@ fn ordinary(ids: &mut IdMaker, rng: &mut ChaCha8Rng, folder: &str, from: &Addres
     m
 }
 
-/// One of each awkward kind: nested messages, links, inline pictures, no subject, a draft, an emoji.
-fn special(u: &mut User, ids: &mut IdMaker, rng: &mut ChaCha8Rng, all: &[Address], now: jiff::Timestamp, domain: &str) {
+/// One of each awkward kind: nested messages, links, inline pictures, no subject, a draft, an
+/// emoji.
+fn special(
+    u: &mut User,
+    ids: &mut IdMaker,
+    rng: &mut ChaCha8Rng,
+    all: &[Address],
+    now: jiff::Timestamp,
+    domain: &str,
+) {
     let inbox = u.mailbox.well_known("inbox");
     let at = jiff::Timestamp::from_second(now.as_second() - 86_400 * 3).unwrap_or(now);
     let me = Address { name: u.name.clone(), address: u.upn.clone() };
@@ -298,8 +388,10 @@ fn special(u: &mut User, ids: &mut IdMaker, rng: &mut ChaCha8Rng, all: &[Address
         inline: false,
         modified: at,
         kind: AttachmentKind::Item {
-            item: json!({"@odata.type": "#microsoft.graph.message", "id": "", "subject": "Inner message",
-                "body": {"contentType": "text", "content": "I am inside."}, "isRead": true, "isDraft": false,
+            item: json!({"@odata.type": "#microsoft.graph.message", "id": "",
+                "subject": "Inner message",
+                "body": {"contentType": "text", "content": "I am inside."}, "isRead": true,
+                    "isDraft": false,
                 "toRecipients": [{"emailAddress": {"name": me.name, "address": me.address}}]}),
             mime: None,
         },
@@ -331,18 +423,32 @@ fn special(u: &mut User, ids: &mut IdMaker, rng: &mut ChaCha8Rng, all: &[Address
     let mut recoverable = base(ids, Some("Deleted last week"));
     recoverable.folder = u.mailbox.well_known("recoverableitemsdeletions");
     let mut hidden = base(ids, Some("Rule data"));
-    hidden.folder = u.mailbox.folders.values().find(|f| f.hidden && f.well_known.is_none()).map(|f| f.id.clone()).unwrap_or_else(|| inbox.clone());
+    hidden.folder = u
+        .mailbox
+        .folders
+        .values()
+        .find(|f| f.hidden && f.well_known.is_none())
+        .map(|f| f.id.clone())
+        .unwrap_or_else(|| inbox.clone());
     for m in [nested, link, picture, draft, silent, junk, recoverable, hidden] {
         let number = ids.number();
         u.mailbox.add(number, m);
     }
 }
 
-fn fill_drive(drive: &mut Drive, ids: &mut IdMaker, rng: &mut ChaCha8Rng, folders: usize, files: usize, now: jiff::Timestamp) {
+fn fill_drive(
+    drive: &mut Drive,
+    ids: &mut IdMaker,
+    rng: &mut ChaCha8Rng,
+    folders: usize,
+    files: usize,
+    now: jiff::Timestamp,
+) {
     let root = drive.root.clone();
     let mut places = vec![root.clone()];
     for n in 0..folders {
-        let top = drive.new_folder(ids, &root, ["Documents", "Classes", "Photos & art"][n % 3], now);
+        let top =
+            drive.new_folder(ids, &root, ["Documents", "Classes", "Photos & art"][n % 3], now);
         places.push(drive.new_folder(ids, &top, &format!("Year {}", 5 + n), now));
         places.push(top);
     }
@@ -356,21 +462,39 @@ fn fill_drive(drive: &mut Drive, ids: &mut IdMaker, rng: &mut ChaCha8Rng, folder
         if k % 4 == 0 {
             for v in 1..3 {
                 let at = made + jiff::SignedDuration::from_secs(86_400 * v);
-                let edited = if name.ends_with(".docx") { documents::docx(rng, 10 + v as usize) } else { documents::any(rng, k).1 };
+                let edited = if name.ends_with(".docx") {
+                    documents::docx(rng, 10 + v as usize)
+                } else {
+                    documents::any(rng, k).1
+                };
                 drive.write(&id, edited, at, at);
             }
         }
     }
 }
 
-/// Each `.eml` becomes a message whose `$value` is that file's bytes; every other file a drive file; folders folders.
-fn from_dir(tenant: &mut Tenant, ids: &mut IdMaker, dir: &Path, now: jiff::Timestamp) -> anyhow::Result<()> {
+/// Each `.eml` becomes a message whose `$value` is that file's bytes; every other file a drive
+/// file; folders folders.
+fn from_dir(
+    tenant: &mut Tenant,
+    ids: &mut IdMaker,
+    dir: &Path,
+    now: jiff::Timestamp,
+) -> anyhow::Result<()> {
     let domain = tenant.domain.clone();
     let mut u = user(ids, "Seed Folder", format!("seed@{domain}"), "Teacher", now);
     let root = u.mailbox.root.clone();
     let inbox = u.mailbox.well_known("inbox");
     let top = u.drive.root.clone();
-    fn fill(u: &mut User, ids: &mut IdMaker, dir: &Path, mail: (&str, &str), place: &str, domain: &str, now: jiff::Timestamp) -> anyhow::Result<()> {
+    fn fill(
+        u: &mut User,
+        ids: &mut IdMaker,
+        dir: &Path,
+        mail: (&str, &str),
+        place: &str,
+        domain: &str,
+        now: jiff::Timestamp,
+    ) -> anyhow::Result<()> {
         let mut entries: Vec<_> = std::fs::read_dir(dir)?.collect::<Result<_, _>>()?;
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
@@ -380,7 +504,8 @@ fn from_dir(tenant: &mut Tenant, ids: &mut IdMaker, dir: &Path, now: jiff::Times
                 let folder = u.mailbox.new_folder(ids, mail.1, &name, false);
                 let below = u.drive.new_folder(ids, place, &name, now);
                 fill(u, ids, &entry.path(), (&folder, &folder), &below, domain, now)?;
-                // A folder that holds no mail (or no file) anywhere below appears on the other side only.
+                // A folder that holds no mail (or no file) anywhere below appears on the other side
+                // only.
                 if !has(&entry.path(), true)? {
                     u.mailbox.destroy_folder(&folder);
                 }
@@ -397,7 +522,11 @@ fn from_dir(tenant: &mut Tenant, ids: &mut IdMaker, dir: &Path, now: jiff::Times
                 let number = ids.number();
                 u.mailbox.add(number, m);
             } else {
-                let modified = kind.modified().ok().and_then(|t| jiff::Timestamp::try_from(t).ok()).unwrap_or(now);
+                let modified = kind
+                    .modified()
+                    .ok()
+                    .and_then(|t| jiff::Timestamp::try_from(t).ok())
+                    .unwrap_or(now);
                 let modified = jiff::Timestamp::from_second(modified.as_second()).unwrap_or(now);
                 u.drive.new_file(ids, place, &name, bytes, now, (modified, modified));
             }

@@ -1,4 +1,5 @@
-//! Sockets: HTTPS with a certificate of its own, a CONNECT proxy that leads every host here, the control plane.
+//! Sockets: HTTPS with a certificate of its own, a CONNECT proxy that leads every host here, the
+//! control plane.
 
 use crate::{
     Sim,
@@ -111,7 +112,10 @@ const BODY_BYTES_MAX: usize = 300_000_000;
 impl Sim {
     /// Starts to listen. CA and credential files are written into `dir`.
     pub async fn serve(&self, addresses: Addresses, dir: &Path) -> anyhow::Result<Server> {
-        anyhow::ensure!(addresses.control.ip().is_loopback(), "the control plane listens on loopback only");
+        anyhow::ensure!(
+            addresses.control.ip().is_loopback(),
+            "the control plane listens on loopback only"
+        );
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let (acceptor, ca_pem) = tls()?;
         let ca_file = dir.join("ca.pem");
@@ -142,7 +146,9 @@ impl Sim {
             let sim = sim.clone();
             async move {
                 let service = service_fn(move |req| control_request(sim.clone(), req));
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), service)
+                    .await;
             }
         })));
         Ok(Server { ready, tasks })
@@ -180,7 +186,13 @@ impl Sim {
 /// A file that only its owner reads.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+    std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(text.as_bytes())
 }
 
 fn tls() -> anyhow::Result<(TlsAcceptor, String)> {
@@ -237,7 +249,9 @@ where
 async fn graph_connection(sim: Sim, tls: TlsAcceptor, socket: TcpStream) {
     let Ok(stream) = tls.accept(socket).await else { return };
     let service = service_fn(move |req| graph_request(sim.clone(), req));
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 /// Whatever host is asked for, the tunnel leads here.
@@ -252,7 +266,9 @@ async fn proxy_connection(sim: Sim, tls: TlsAcceptor, mut socket: TcpStream) {
     }
     let answer: &[u8] = match head.starts_with(b"CONNECT ") {
         true => b"HTTP/1.1 200 Connection established\r\n\r\n",
-        false => b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        false => {
+            b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        }
     };
     if socket.write_all(answer).await.is_err() || !head.starts_with(b"CONNECT ") {
         return;
@@ -262,10 +278,20 @@ async fn proxy_connection(sim: Sim, tls: TlsAcceptor, mut socket: TcpStream) {
 
 async fn read(req: hyper::Request<Incoming>) -> Result<Request, Reply> {
     let (parts, body) = req.into_parts();
-    let headers = parts.headers.iter().map(|(n, v)| (n.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
+    let headers = parts
+        .headers
+        .iter()
+        .map(|(n, v)| (n.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
+        .collect();
     let body = match http_body_util::Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(_) => return Err(Reply::json(413, &serde_json::json!({"error": {"code": "tooLarge", "message": "The request is too large."}}))),
+        Err(_) => {
+            return Err(Reply::json(
+                413,
+                &serde_json::json!({"error": {"code": "tooLarge", "message": "The request is too \
+                    large."}}),
+            ));
+        }
     };
     Ok(Request {
         method: parts.method.as_str().to_owned(),
@@ -288,7 +314,10 @@ impl Drop for Place {
     }
 }
 
-async fn graph_request(sim: Sim, req: hyper::Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn graph_request(
+    sim: Sim,
+    req: hyper::Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let request = match read(req).await {
         Ok(request) => request,
         Err(reply) => return Ok(send(reply, None)),
@@ -335,7 +364,12 @@ fn send(reply: Reply, place: Option<Place>) -> Response<Body> {
         }
         Delivery::Slow { pause_ms, piece_bytes } => (0..length)
             .step_by(piece_bytes.max(1))
-            .map(|n| (Duration::from_millis(pause_ms), Ok(reply.body.slice(n..(n + piece_bytes.max(1)).min(length)))))
+            .map(|n| {
+                (
+                    Duration::from_millis(pause_ms),
+                    Ok(reply.body.slice(n..(n + piece_bytes.max(1)).min(length))),
+                )
+            })
             .collect(),
     };
     let frames = stream::iter(pieces).then(move |(pause, piece)| {
@@ -349,7 +383,9 @@ fn send(reply: Reply, place: Option<Place>) -> Response<Body> {
         }
     });
     let body = BodyExt::boxed(StreamBody::new(SyncStream(Box::pin(frames))));
-    builder.body(body).unwrap_or_else(|_| Response::new(BodyExt::boxed(http_body_util::Empty::new().map_err(|e| match e {}))))
+    builder.body(body).unwrap_or_else(|_| {
+        Response::new(BodyExt::boxed(http_body_util::Empty::new().map_err(|e| match e {})))
+    })
 }
 
 /// Bodies are polled by one task at a time; the mutex says so to the compiler.
@@ -357,18 +393,26 @@ struct SyncStream<S>(std::pin::Pin<Box<S>>);
 
 impl<S: futures::Stream> futures::Stream for SyncStream<S> {
     type Item = S::Item;
-    fn poll_next(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<S::Item>> {
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<S::Item>> {
         self.0.as_mut().poll_next(cx)
     }
 }
 
-async fn control_request(sim: Sim, req: hyper::Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn control_request(
+    sim: Sim,
+    req: hyper::Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     let reply = match read(req).await {
         Ok(r) => {
             let sim = sim.clone();
             tokio::task::spawn_blocking(move || sim.control(&r.method, &r.path, &r.query, &r.body))
                 .await
-                .unwrap_or_else(|_| Reply::json(500, &serde_json::json!({"error": "the command failed"})))
+                .unwrap_or_else(|_| {
+                    Reply::json(500, &serde_json::json!({"error": "the command failed"}))
+                })
         }
         Err(reply) => reply,
     };
@@ -380,7 +424,8 @@ impl crate::world::World {
     fn mailbox_scope(&self, req: &Request) -> Option<String> {
         let path = crate::world::segments(&req.path);
         let [_, users, user, what, ..] = path.as_slice() else { return None };
-        let mail = what.eq_ignore_ascii_case("mailFolders") || what.eq_ignore_ascii_case("messages");
+        let mail =
+            what.eq_ignore_ascii_case("mailFolders") || what.eq_ignore_ascii_case("messages");
         if !users.eq_ignore_ascii_case("users") || !mail {
             return None;
         }

@@ -10,7 +10,8 @@ pub(crate) struct App {
     pub(crate) name: String,
     pub(crate) roles: BTreeSet<String>,
     pub(crate) secret: String,
-    /// PKCS#1 public key of the certificate, and its SHA-1 and SHA-256 thumbprints in URL-safe base64.
+    /// PKCS#1 public key of the certificate, and its SHA-1 and SHA-256 thumbprints in URL-safe
+    /// base64.
     pub(crate) public_key: Vec<u8>,
     pub(crate) x5t: String,
     pub(crate) x5t_s256: String,
@@ -58,7 +59,10 @@ impl Tenant {
         if self.users.contains_key(id) {
             return Some(id.to_owned());
         }
-        self.users.values().find(|u| u.upn.eq_ignore_ascii_case(id) || u.id.eq_ignore_ascii_case(id)).map(|u| u.id.clone())
+        self.users
+            .values()
+            .find(|u| u.upn.eq_ignore_ascii_case(id) || u.id.eq_ignore_ascii_case(id))
+            .map(|u| u.id.clone())
     }
 
     pub(crate) fn drive_owner(&self, drive: &str) -> Option<String> {

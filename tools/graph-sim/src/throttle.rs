@@ -1,4 +1,5 @@
-//! The published budgets. Windows start with the first request in them; what is over is answered with 429.
+//! The published budgets. Windows start with the first request in them; what is over is answered
+//! with 429.
 
 use crate::reply::ApiError;
 use serde::Serialize;
@@ -50,8 +51,16 @@ impl Throttle {
         self.settings = settings;
     }
 
-    /// Adds `cost`; answers (used, milliseconds left of the window) or the wait when it is over the limit.
-    fn take(&mut self, now: i64, scope: String, limit: u64, window_ms: i64, cost: u64) -> Result<(u64, i64), i64> {
+    /// Adds `cost`; answers (used, milliseconds left of the window) or the wait when it is over the
+    /// limit.
+    fn take(
+        &mut self,
+        now: i64,
+        scope: String,
+        limit: u64,
+        window_ms: i64,
+        cost: u64,
+    ) -> Result<(u64, i64), i64> {
         let w = self.windows.entry(scope).or_default();
         if now - w.start_ms >= window_ms {
             w.start_ms = now;
@@ -74,27 +83,78 @@ impl Throttle {
             .map_err(|wait| refused(429, "TooManyRequests", "Too many requests.", wait))
     }
 
-    pub(crate) fn mail(&mut self, now: i64, app: &str, mailbox: &str, bytes: usize) -> Result<Vec<(String, String)>, ApiError> {
+    pub(crate) fn mail(
+        &mut self,
+        now: i64,
+        app: &str,
+        mailbox: &str,
+        bytes: usize,
+    ) -> Result<Vec<(String, String)>, ApiError> {
         if self.settings == ThrottleSettings::Off {
             return Ok(Vec::new());
         }
         self.all_tenants(now, app)?;
-        let over = |wait| refused(429, "ApplicationThrottled", "Application is over its MailboxRequests limit.", wait);
-        self.take(now, format!("mailbox {app} {mailbox}"), OUTLOOK_REQUESTS, OUTLOOK_WINDOW_MS, 1).map_err(over)?;
-        let over = |wait| refused(429, "ApplicationThrottled", "Application is over its MailboxUpload limit.", wait);
-        self.take(now, format!("mailbox-upload {app} {mailbox}"), OUTLOOK_UPLOAD_BYTES, OUTLOOK_UPLOAD_WINDOW_MS, bytes as u64).map_err(over)?;
+        let over = |wait| {
+            refused(
+                429,
+                "ApplicationThrottled",
+                "Application is over its MailboxRequests limit.",
+                wait,
+            )
+        };
+        self.take(now, format!("mailbox {app} {mailbox}"), OUTLOOK_REQUESTS, OUTLOOK_WINDOW_MS, 1)
+            .map_err(over)?;
+        let over = |wait| {
+            refused(
+                429,
+                "ApplicationThrottled",
+                "Application is over its MailboxUpload limit.",
+                wait,
+            )
+        };
+        self.take(
+            now,
+            format!("mailbox-upload {app} {mailbox}"),
+            OUTLOOK_UPLOAD_BYTES,
+            OUTLOOK_UPLOAD_WINDOW_MS,
+            bytes as u64,
+        )
+        .map_err(over)?;
         Ok(Vec::new())
     }
 
-    pub(crate) fn drive(&mut self, now: i64, app: &str, tenant: usize, cost: u64) -> Result<Vec<(String, String)>, ApiError> {
+    pub(crate) fn drive(
+        &mut self,
+        now: i64,
+        app: &str,
+        tenant: usize,
+        cost: u64,
+    ) -> Result<Vec<(String, String)>, ApiError> {
         if self.settings == ThrottleSettings::Off {
             return Ok(Vec::new());
         }
         self.all_tenants(now, app)?;
-        let over = |wait| refused(429, "activityLimitReached", "The request has been throttled", wait);
-        let (used, left) = self.take(now, format!("sharepoint-minute {app} {tenant}"), SHAREPOINT_MINUTE_RU, 60_000, cost).map_err(over)?;
-        self.take(now, format!("sharepoint-day {app} {tenant}"), SHAREPOINT_DAY_RU, 86_400_000, cost).map_err(over)?;
-        self.take(now, format!("sharepoint-tenant {tenant}"), SHAREPOINT_TENANT_RU, 300_000, cost).map_err(over)?;
+        let over =
+            |wait| refused(429, "activityLimitReached", "The request has been throttled", wait);
+        let (used, left) = self
+            .take(
+                now,
+                format!("sharepoint-minute {app} {tenant}"),
+                SHAREPOINT_MINUTE_RU,
+                60_000,
+                cost,
+            )
+            .map_err(over)?;
+        self.take(
+            now,
+            format!("sharepoint-day {app} {tenant}"),
+            SHAREPOINT_DAY_RU,
+            86_400_000,
+            cost,
+        )
+        .map_err(over)?;
+        self.take(now, format!("sharepoint-tenant {tenant}"), SHAREPOINT_TENANT_RU, 300_000, cost)
+            .map_err(over)?;
         if used * 10 < SHAREPOINT_MINUTE_RU * 8 {
             return Ok(Vec::new());
         }
@@ -105,7 +165,14 @@ impl Throttle {
         ])
     }
 
-    pub(crate) fn directory(&mut self, now: i64, app: &str, tenant: usize, users: usize, method: &str) -> Result<Vec<(String, String)>, ApiError> {
+    pub(crate) fn directory(
+        &mut self,
+        now: i64,
+        app: &str,
+        tenant: usize,
+        users: usize,
+        method: &str,
+    ) -> Result<Vec<(String, String)>, ApiError> {
         if self.settings == ThrottleSettings::Off {
             return Ok(Vec::new());
         }
@@ -117,16 +184,26 @@ impl Throttle {
         };
         let cost = if method == "GET" { 2 } else { 1 };
         let over = |wait| refused(429, "TooManyRequests", "Too many requests.", wait);
-        let (used, _) = self.take(now, format!("identity {app} {tenant}"), limit, 10_000, cost).map_err(over)?;
+        let (used, _) = self
+            .take(now, format!("identity {app} {tenant}"), limit, 10_000, cost)
+            .map_err(over)?;
         let mut headers = vec![("x-ms-resource-unit".to_owned(), cost.to_string())];
         if used * 10 >= limit * 8 {
-            headers.push(("x-ms-throttle-limit-percentage".into(), format!("{:.2}", used as f64 / limit as f64)));
+            headers.push((
+                "x-ms-throttle-limit-percentage".into(),
+                format!("{:.2}", used as f64 / limit as f64),
+            ));
         }
         Ok(headers)
     }
 
-    /// Conditional Access: one request a second for a tenant, whoever asks; the answer does not say how long to wait.
-    pub(crate) fn policies(&mut self, now: i64, tenant: usize) -> Result<Vec<(String, String)>, ApiError> {
+    /// Conditional Access: one request a second for a tenant, whoever asks; the answer does not say
+    /// how long to wait.
+    pub(crate) fn policies(
+        &mut self,
+        now: i64,
+        tenant: usize,
+    ) -> Result<Vec<(String, String)>, ApiError> {
         if self.settings == ThrottleSettings::Off {
             return Ok(Vec::new());
         }
@@ -141,7 +218,12 @@ impl Throttle {
         if *n >= OUTLOOK_CONCURRENT && self.settings == ThrottleSettings::Published {
             let w = self.windows.entry(format!("concurrency {scope}")).or_default();
             w.refused += 1;
-            return Err(refused(429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.", 1000));
+            return Err(refused(
+                429,
+                "ApplicationThrottled",
+                "Application is over its MailboxConcurrency limit.",
+                1000,
+            ));
         }
         *n += 1;
         self.in_flight_max = self.in_flight_max.max(*n);
@@ -167,13 +249,18 @@ impl Throttle {
 
     pub(crate) fn report(&self) -> Value {
         let refused: u64 = self.windows.values().map(|w| w.refused).sum();
-        json!({"windows": self.windows, "refused": refused, "mailbox_concurrency_max": self.in_flight_max})
+        json!({"windows": self.windows, "refused": refused,
+            "mailbox_concurrency_max": self.in_flight_max})
     }
 
-    pub(crate) const EATEN: [(&'static str, u64); 3] =
-        [("sharepoint-minute", SHAREPOINT_MINUTE_RU), ("sharepoint-day", SHAREPOINT_DAY_RU), ("mailbox", OUTLOOK_REQUESTS)];
+    pub(crate) const EATEN: [(&'static str, u64); 3] = [
+        ("sharepoint-minute", SHAREPOINT_MINUTE_RU),
+        ("sharepoint-day", SHAREPOINT_DAY_RU),
+        ("mailbox", OUTLOOK_REQUESTS),
+    ];
 }
 
 fn refused(status: u16, code: &'static str, text: &str, wait_ms: i64) -> ApiError {
-    ApiError::new(status, code, text).with("retry-after", ((wait_ms + 999) / 1000).max(1).to_string())
+    ApiError::new(status, code, text)
+        .with("retry-after", ((wait_ms + 999) / 1000).max(1).to_string())
 }

@@ -39,7 +39,12 @@ fn expiry(world: &World) -> (i64, String) {
     (ms, jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_string())
 }
 
-pub(crate) fn drive_session(world: &mut World, call: &Call<'_>, user: &str, target: Result<String, Option<(String, String)>>) -> Result<Reply, ApiError> {
+pub(crate) fn drive_session(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    target: Result<String, Option<(String, String)>>,
+) -> Result<Reply, ApiError> {
     let body = call.req.json(Area::Drive)?;
     let meta = body["item"].clone();
     let mut behaviour = conflict(&meta, &call.req.query);
@@ -56,12 +61,20 @@ pub(crate) fn drive_session(world: &mut World, call: &Call<'_>, user: &str, targ
     let (expires_ms, text) = expiry(world);
     world.uploads.insert(
         id.clone(),
-        Upload { tenant: call.tenant, user: user.to_owned(), received: Vec::new(), total: None, expires_ms, goal: Goal::Drive { target, meta, behaviour } },
+        Upload {
+            tenant: call.tenant,
+            user: user.to_owned(),
+            received: Vec::new(),
+            total: None,
+            expires_ms,
+            goal: Goal::Drive { target, meta, behaviour },
+        },
     );
     Ok(Reply::json(
         200,
         &json!({
-            "@odata.context": format!("{}/v1.0/$metadata#microsoft.graph.uploadSession", call.req.origin()),
+            "@odata.context": format!("{}/v1.0/$metadata#microsoft.graph.uploadSession",
+                call.req.origin()),
             "uploadUrl": format!("{}/_upload/{id}", call.req.origin()),
             "expirationDateTime": text,
             "nextExpectedRanges": ["0-"],
@@ -69,13 +82,26 @@ pub(crate) fn drive_session(world: &mut World, call: &Call<'_>, user: &str, targ
     ))
 }
 
-pub(crate) fn attachment_session(world: &mut World, call: &Call<'_>, user: &str, message: u64) -> Result<Reply, ApiError> {
+pub(crate) fn attachment_session(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    message: u64,
+) -> Result<Reply, ApiError> {
     call.need(Area::Mail, crate::mail_routes::WRITE)?;
     let body = call.req.json(Area::Mail)?;
-    let item = body.get("AttachmentItem").or_else(|| body.get("attachmentItem")).cloned().unwrap_or_default();
+    let item = body
+        .get("AttachmentItem")
+        .or_else(|| body.get("attachmentItem"))
+        .cloned()
+        .unwrap_or_default();
     let size = item["size"].as_u64().unwrap_or(0);
     if size < ATTACHMENT_SESSION_BYTES_MIN {
-        return Err(ApiError::new(400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", "Attachment size must be greater than the minimum size."));
+        return Err(ApiError::new(
+            400,
+            "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize",
+            "Attachment size must be greater than the minimum size.",
+        ));
     }
     let id = world.ids.secret("attach");
     let (expires_ms, text) = expiry(world);
@@ -116,9 +142,12 @@ fn take(world: &mut World, req: &Request, id: &str) -> Result<bool, ApiError> {
     let now = world.clock.now_ms();
     let upload = world.uploads.get_mut(id).filter(|u| u.expires_ms > now).ok_or_else(missing)?;
     let invalid = |text: &str| ApiError::new(400, "invalidRequest", text);
-    let (start, end, total) = content_range(req).ok_or_else(|| invalid("Invalid Content-Range header value"))?;
+    let (start, end, total) =
+        content_range(req).ok_or_else(|| invalid("Invalid Content-Range header value"))?;
     if end < start || end >= total || end - start + 1 != req.body.len() {
-        return Err(invalid("Content-Range header length does not match the number of bytes sent."));
+        return Err(invalid(
+            "Content-Range header length does not match the number of bytes sent.",
+        ));
     }
     if *upload.total.get_or_insert(total) != total {
         return Err(invalid("The total size of the file changed between fragments."));
@@ -128,12 +157,16 @@ fn take(world: &mut World, req: &Request, id: &str) -> Result<bool, ApiError> {
         Goal::Attachment { .. } => ATTACHMENT_RANGE_BYTES_MAX,
     };
     let drive = matches!(upload.goal, Goal::Drive { .. });
-    if req.body.len() > limit || (drive && end + 1 != total && req.body.len() % FRAGMENT_UNIT != 0) {
+    if req.body.len() > limit || (drive && end + 1 != total && req.body.len() % FRAGMENT_UNIT != 0)
+    {
         return Err(invalid("The fragment's size is not allowed."));
     }
     if start != upload.received.len() {
-        let text =
-            if start < upload.received.len() { "The uploaded fragment has already been received." } else { "The uploaded fragment overlaps or leaves a gap." };
+        let text = if start < upload.received.len() {
+            "The uploaded fragment has already been received."
+        } else {
+            "The uploaded fragment overlaps or leaves a gap."
+        };
         return Err(ApiError::new(416, "invalidRange", text).inner("fragmentOverlap"));
     }
     upload.received.extend_from_slice(&req.body);
@@ -141,7 +174,10 @@ fn take(world: &mut World, req: &Request, id: &str) -> Result<bool, ApiError> {
 }
 
 fn progress(world: &World, id: &str, names: (&str, bool)) -> Value {
-    let (have, total, expires) = world.uploads.get(id).map_or((0, 0, 0), |u| (u.received.len(), u.total.unwrap_or(0), u.expires_ms));
+    let (have, total, expires) = world
+        .uploads
+        .get(id)
+        .map_or((0, 0, 0), |u| (u.received.len(), u.total.unwrap_or(0), u.expires_ms));
     let expires = jiff::Timestamp::from_millisecond(expires).unwrap_or_default().to_string();
     let next = match names.1 {
         true if total > have => format!("{have}-{}", total - 1),
@@ -153,19 +189,35 @@ fn progress(world: &World, id: &str, names: (&str, bool)) -> Value {
     v
 }
 
-pub(crate) fn drive_part(world: &mut World, req: &Request, path: &[String]) -> Result<Reply, ApiError> {
+pub(crate) fn drive_part(
+    world: &mut World,
+    req: &Request,
+    path: &[String],
+) -> Result<Reply, ApiError> {
     let id = path.get(1).cloned().unwrap_or_default();
     let names = ("expirationDateTime", true);
     match req.method.as_str() {
-        "GET" if world.uploads.contains_key(&id) => Ok(Reply::json(200, &progress(world, &id, names))),
+        "GET" if world.uploads.contains_key(&id) => {
+            Ok(Reply::json(200, &progress(world, &id, names)))
+        }
         "DELETE" if world.uploads.remove(&id).is_some() => Ok(Reply::new(204)),
         "PUT" => {
             if !take(world, req, &id)? {
                 return Ok(Reply::json(202, &progress(world, &id, names)));
             }
             let upload = world.uploads.remove(&id).ok_or_else(missing)?;
-            let Goal::Drive { target, meta, behaviour } = upload.goal else { return Err(missing()) };
-            let (item, new) = store(world, upload.tenant, &upload.user, &target, upload.received.into(), &meta, &behaviour)?;
+            let Goal::Drive { target, meta, behaviour } = upload.goal else {
+                return Err(missing());
+            };
+            let (item, new) = store(
+                world,
+                upload.tenant,
+                &upload.user,
+                &target,
+                upload.received.into(),
+                &meta,
+                &behaviour,
+            )?;
             let u = world.tenants[upload.tenant].users.get(&upload.user).ok_or_else(missing)?;
             let i = u.drive.items.get(&item).ok_or_else(missing)?;
             let body = show::item(&u.drive, i, u, Shown::Get, None, &Query::default());
@@ -175,7 +227,11 @@ pub(crate) fn drive_part(world: &mut World, req: &Request, path: &[String]) -> R
     }
 }
 
-pub(crate) fn attachment_part(world: &mut World, req: &Request, path: &[String]) -> Result<Reply, ApiError> {
+pub(crate) fn attachment_part(
+    world: &mut World,
+    req: &Request,
+    path: &[String],
+) -> Result<Reply, ApiError> {
     let id = path.get(1).cloned().unwrap_or_default();
     let names = ("ExpirationDateTime", false);
     match req.method.as_str() {
@@ -188,11 +244,14 @@ pub(crate) fn attachment_part(world: &mut World, req: &Request, path: &[String])
             let Goal::Attachment { message, item } = upload.goal else { return Err(missing()) };
             let now = world.now();
             let origin = req.origin();
-            let (u, ids) = world.tenants[upload.tenant].user_mut(&upload.user).ok_or_else(missing)?;
+            let (u, ids) =
+                world.tenants[upload.tenant].user_mut(&upload.user).ok_or_else(missing)?;
             let attachment = Attachment {
                 id: ids.exchange("AAMkAtt"),
                 name: item["name"].as_str().unwrap_or("attachment").to_owned(),
-                content_type: Some(item["contentType"].as_str().unwrap_or("application/octet-stream").to_owned()),
+                content_type: Some(
+                    item["contentType"].as_str().unwrap_or("application/octet-stream").to_owned(),
+                ),
                 inline: item["isInline"].as_bool().unwrap_or_default(),
                 modified: now,
                 kind: AttachmentKind::File {
@@ -201,7 +260,10 @@ pub(crate) fn attachment_part(world: &mut World, req: &Request, path: &[String])
                     content_location: None,
                 },
             };
-            let location = format!("{origin}/api/v2.0/Users('{}')/Messages('{message}')/Attachments('{}')", u.id, attachment.id);
+            let location = format!(
+                "{origin}/api/v2.0/Users('{}')/Messages('{message}')/Attachments('{}')",
+                u.id, attachment.id
+            );
             mail_write::put_attachment(u, message, attachment, now)?;
             Ok(Reply::new(201).with("location", location))
         }

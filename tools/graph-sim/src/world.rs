@@ -1,4 +1,5 @@
-//! The whole simulated service: tenants, tokens, uploads, faults, log. One request at a time changes it.
+//! The whole simulated service: tenants, tokens, uploads, faults, log. One request at a time
+//! changes it.
 
 use crate::{
     auth, batch,
@@ -34,7 +35,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { throttle: ThrottleSettings::Off, office_rewrite: false, token_lifetime_s: 3900, log_rows_max: 200_000 }
+        Self {
+            throttle: ThrottleSettings::Off,
+            office_rewrite: false,
+            token_lifetime_s: 3900,
+            log_rows_max: 200_000,
+        }
     }
 }
 
@@ -94,7 +100,11 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// Whether the token holds one of these permissions.
     pub(crate) fn need(&self, area: Area, any: &[&str]) -> Result<(), ApiError> {
-        if any.iter().any(|r| self.roles.contains(*r)) { Ok(()) } else { Err(ApiError::denied(area)) }
+        if any.iter().any(|r| self.roles.contains(*r)) {
+            Ok(())
+        } else {
+            Err(ApiError::denied(area))
+        }
     }
 
     pub(crate) fn immutable(&self) -> bool {
@@ -106,7 +116,8 @@ impl Call<'_> {
     }
 }
 
-/// Splits and normalises a path: `//` collapses, `name('x')` is `name/x`, `f()` is `f`, names of segments keep case.
+/// Splits and normalises a path: `//` collapses, `name('x')` is `name/x`, `f()` is `f`, names of
+/// segments keep case.
 pub(crate) fn segments(path: &str) -> Vec<String> {
     let mut out = Vec::new();
     for part in path.split('/').filter(|p| !p.is_empty()) {
@@ -191,7 +202,10 @@ impl World {
                     503 => ("serviceNotAvailable", "The service is temporarily unavailable."),
                     504 => ("UnknownError", "Gateway timeout."),
                     404 => ("itemNotFound", "The resource could not be found."),
-                    410 => ("SyncStateNotFound", "The sync state generation is not found; generation=149;[highest=157]."),
+                    410 => (
+                        "SyncStateNotFound",
+                        "The sync state generation is not found; generation=149;[highest=157].",
+                    ),
                     _ => ("generalException", "An unspecified error has occurred."),
                 };
                 let mut error = ApiError::new(*status, code, text);
@@ -223,7 +237,9 @@ impl World {
                 body.resize(body.len() + by_bytes, b' ');
                 reply.body = body.into();
             }
-            Some(Fault::Slow { pause_ms, piece_bytes }) => reply.delivery = Delivery::Slow { pause_ms, piece_bytes },
+            Some(Fault::Slow { pause_ms, piece_bytes }) => {
+                reply.delivery = Delivery::Slow { pause_ms, piece_bytes }
+            }
             _ => {}
         }
         reply
@@ -238,7 +254,8 @@ impl World {
     }
 
     fn route(&mut self, req: &Request, fault: Option<&Fault>) -> Result<Reply, ApiError> {
-        let decoded = percent_encoding::percent_decode_str(&req.path).decode_utf8_lossy().into_owned();
+        let decoded =
+            percent_encoding::percent_decode_str(&req.path).decode_utf8_lossy().into_owned();
         let path = segments(&decoded);
         let first = path.first().map(|s| s.to_ascii_lowercase()).unwrap_or_default();
         match first.as_str() {
@@ -247,15 +264,27 @@ impl World {
             "_upload" => crate::upload::drive_part(self, req, &path),
             "_attach" => crate::upload::attachment_part(self, req, &path),
             "_monitor" => Ok(drive_routes::monitor(self, &path)),
-            "beta" if crate::configuration::knows(&path[1..]) => self.graph(req, path[1..].to_vec(), true, fault),
-            "beta" => Err(ApiError::bad_request(Area::Directory, "Of beta only the settings are simulated.")),
+            "beta" if crate::configuration::knows(&path[1..]) => {
+                self.graph(req, path[1..].to_vec(), true, fault)
+            }
+            "beta" => Err(ApiError::bad_request(
+                Area::Directory,
+                "Of beta only the settings are simulated.",
+            )),
             _ => auth::route(self, req, &path),
         }
     }
 
-    fn graph(&mut self, req: &Request, path: Vec<String>, beta: bool, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+    fn graph(
+        &mut self,
+        req: &Request,
+        path: Vec<String>,
+        beta: bool,
+        fault: Option<&Fault>,
+    ) -> Result<Reply, ApiError> {
         let token = self.authorise(req)?;
-        let call = Call { req, path, tenant: token.tenant, app: token.app, roles: token.roles, beta };
+        let call =
+            Call { req, path, tenant: token.tenant, app: token.app, roles: token.roles, beta };
         if call.path.first().is_some_and(|p| p.eq_ignore_ascii_case("$batch")) {
             return batch::run(self, &call);
         }
@@ -263,7 +292,11 @@ impl World {
     }
 
     /// One call, alone or from a batch: the budget first, then the work.
-    pub(crate) fn graph_call(&mut self, call: &Call<'_>, fault: Option<&Fault>) -> Result<Reply, ApiError> {
+    pub(crate) fn graph_call(
+        &mut self,
+        call: &Call<'_>,
+        fault: Option<&Fault>,
+    ) -> Result<Reply, ApiError> {
         let spent = self.spend(call)?;
         let name = |n: usize| call.path.get(n).map(|s| s.to_ascii_lowercase()).unwrap_or_default();
         let result = match (name(0).as_str(), name(2).as_str()) {
@@ -288,7 +321,10 @@ impl World {
 
     fn authorise(&mut self, req: &Request) -> Result<Token, ApiError> {
         let denied = |text: &str| Err(ApiError::new(401, "InvalidAuthenticationToken", text));
-        let Some(bearer) = req.header("authorization").and_then(|h| h.strip_prefix("Bearer ").or_else(|| h.strip_prefix("bearer "))) else {
+        let Some(bearer) = req
+            .header("authorization")
+            .and_then(|h| h.strip_prefix("Bearer ").or_else(|| h.strip_prefix("bearer ")))
+        else {
             return denied("Access token is empty.");
         };
         let Some(token) = self.tokens.get(bearer) else {
@@ -307,8 +343,10 @@ impl World {
         let users = tenant.users.len();
         let lower: Vec<String> = call.path.iter().map(|p| p.to_ascii_lowercase()).collect();
         let second = lower.get(2).map(String::as_str).unwrap_or_default();
-        let is_mail = lower.first().is_some_and(|p| p == "users") && ["mailfolders", "messages"].contains(&second);
-        let is_drive = lower.first().is_some_and(|p| p == "drives") || ["drive", "drives"].contains(&second);
+        let is_mail = lower.first().is_some_and(|p| p == "users")
+            && ["mailfolders", "messages"].contains(&second);
+        let is_drive =
+            lower.first().is_some_and(|p| p == "drives") || ["drive", "drives"].contains(&second);
         if is_mail {
             let user = tenant.user_id(&call.path[1]).unwrap_or_else(|| call.path[1].clone());
             self.throttle.mail(now, &call.app, &user, call.req.body.len())
@@ -330,7 +368,9 @@ impl World {
 
     fn link_mac(&self, content: &str) -> String {
         use sha2::{Digest, Sha256};
-        hex::encode(&Sha256::new().chain_update(&self.link_secret).chain_update(content).finalize()[..12])
+        hex::encode(
+            &Sha256::new().chain_update(&self.link_secret).chain_update(content).finalize()[..12],
+        )
     }
 
     pub(crate) fn open_link(&self, token: &str) -> Option<String> {
@@ -355,7 +395,8 @@ fn route_shape(path: &str) -> String {
     let mut out = String::new();
     for part in segments(&decoded) {
         out.push('/');
-        let word = part.len() < 26 && part.chars().all(|c| c.is_ascii_alphabetic() || c == '$' || c == '.' || c == '_');
+        let word = part.len() < 26
+            && part.chars().all(|c| c.is_ascii_alphabetic() || c == '$' || c == '.' || c == '_');
         let known = word || part == "v1.0" || part == "alerts_v2";
         out.push_str(if known { &part } else { "{id}" });
     }

@@ -34,7 +34,10 @@ fn sim() -> Sim {
 }
 
 fn clients() -> PathBuf {
-    PathBuf::from(std::env::var("STRONGROOM_CLIENTS").expect("cargo xtask test installs the clients and sets STRONGROOM_CLIENTS"))
+    PathBuf::from(
+        std::env::var("STRONGROOM_CLIENTS")
+            .expect("cargo xtask test installs the clients and sets STRONGROOM_CLIENTS"),
+    )
 }
 
 fn script(name: &str) -> PathBuf {
@@ -61,7 +64,8 @@ fn run(sim: &Sim, command: &mut Command) {
         .env("USER_ID", &tenant.users[0])
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let text =
+        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && text.contains("ok ALL"), "{text}");
 }
 
@@ -88,17 +92,33 @@ fn rclone_copies_up_lists_copies_back_and_checks() {
     let app = tenant.applications.iter().find(|a| a.name == "other").unwrap();
     // The id of a drive, asked for as a person would: with curl.
     let curl = |args: &[&str]| {
-        let out = Command::new("curl").args(["-s", "--cacert", &sim.ready.ca_file]).args(args).output().unwrap();
+        let out = Command::new("curl")
+            .args(["-s", "--cacert", &sim.ready.ca_file])
+            .args(args)
+            .output()
+            .unwrap();
         serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap()
     };
     let token = curl(&[
         &format!("{}/{}/oauth2/v2.0/token", sim.ready.https, tenant.tenant_id),
         "-d",
-        &format!("client_id={}&grant_type=client_credentials&scope=https://graph.microsoft.com/.default", app.application_id),
+        &format!(
+            "client_id={}&grant_type=client_credentials&scope=https://graph.microsoft.com/.default",
+            app.application_id
+        ),
         "--data-urlencode",
         &format!("client_secret@{}", app.secret_file),
     ]);
     let bearer = format!("Authorization: Bearer {}", token["access_token"].as_str().unwrap());
-    let drive = curl(&["-H", &bearer, &format!("{}/v1.0/users/{}/drive", sim.ready.https, tenant.users[0])]);
-    run(&sim, Command::new("bash").arg(script("rclone.sh")).env("DRIVE_ID", drive["id"].as_str().unwrap()));
+    let drive = curl(&[
+        "-H",
+        &bearer,
+        &format!("{}/v1.0/users/{}/drive", sim.ready.https, tenant.users[0]),
+    ]);
+    run(
+        &sim,
+        Command::new("bash")
+            .arg(script("rclone.sh"))
+            .env("DRIVE_ID", drive["id"].as_str().unwrap()),
+    );
 }

@@ -1,4 +1,5 @@
-//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench repository|vault|fleet`, `cargo xtask fuzz`.
+//! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench
+//! repository|vault|fleet`, `cargo xtask fuzz`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bench;
@@ -19,7 +20,10 @@ fn main() {
         ["bench", "fleet", rest @ ..] => bench::example("strongroom-cli", "fleet_bench", rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         _ => {
-            eprintln!("usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | bench fleet | fuzz [--seconds 900] [TARGET]…");
+            eprintln!(
+                "usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | \
+                 bench fleet | fuzz [--seconds 900] [TARGET]…"
+            );
             std::process::exit(2);
         }
     };

@@ -16,8 +16,22 @@ pub(crate) fn rustic(root: &Path) -> anyhow::Result<PathBuf> {
     if !program.exists() {
         println!("==> cargo install rustic-rs {RUSTIC}");
         let mut cargo = Command::new("cargo");
-        cargo.args(["install", "rustic-rs", "--version", RUSTIC, "--locked", "--no-default-features", "--quiet", "--root"]).arg(&dir);
-        let status = cargo.env("CARGO_TARGET_DIR", root.join("target/peers/build")).status().context("cargo does not start")?;
+        cargo
+            .args([
+                "install",
+                "rustic-rs",
+                "--version",
+                RUSTIC,
+                "--locked",
+                "--no-default-features",
+                "--quiet",
+                "--root",
+            ])
+            .arg(&dir);
+        let status = cargo
+            .env("CARGO_TARGET_DIR", root.join("target/peers/build"))
+            .status()
+            .context("cargo does not start")?;
         if !status.success() {
             bail!("cargo install rustic-rs ended with {status}");
         }

@@ -1,4 +1,5 @@
-//! All tests. With servers: installs or finds what they need, says what it does, and leaves nothing out silently.
+//! All tests. With servers: installs or finds what they need, says what it does, and leaves nothing
+//! out silently.
 
 use crate::{peers, tidy};
 use anyhow::{Context, bail};
@@ -21,7 +22,13 @@ const PACKAGES: &[(&str, &str)] = &[
     ("faketime", "faketime"),
 ];
 /// LocalStack's S3 alone; its own requirements name newer versions than it runs with.
-const LOCALSTACK: &[&str] = &["localstack-core[base-runtime]==4.4.0", "cbor2<5.9", "pyopenssl<25.2", "cryptography<46", "service_identity"];
+const LOCALSTACK: &[&str] = &[
+    "localstack-core[base-runtime]==4.4.0",
+    "cbor2<5.9",
+    "pyopenssl<25.2",
+    "cryptography<46",
+    "service_identity",
+];
 const NODE_CLIENTS: &[&str] = &["@microsoft/microsoft-graph-client@3", "@azure/identity@4"];
 // `deprecated` is missing among msgraph-core's own requirements.
 const PYTHON_CLIENTS: &[&str] = &["msgraph-sdk", "azure-identity", "deprecated"];
@@ -44,15 +51,20 @@ fn run_in(dir: &Path, program: &str, args: &[&str], env: &[(&str, &Path)]) -> an
 }
 
 pub(crate) fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok() || Command::new(program).arg("version").output().is_ok()
+    Command::new(program).arg("--version").output().is_ok()
+        || Command::new(program).arg("version").output().is_ok()
 }
 
 /// Whether file systems can be mounted here: a container may show the device and refuse the call.
 fn can_mount() -> bool {
     let dir = std::env::temp_dir().join(format!("strongroom-mount-{}", std::process::id()));
-    let quiet = |program: &str, args: &[&str]| Command::new(program).args(args).arg(&dir).output().is_ok_and(|o| o.status.success());
+    let quiet = |program: &str, args: &[&str]| {
+        Command::new(program).args(args).arg(&dir).output().is_ok_and(|o| o.status.success())
+    };
     let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").is_ok();
-    let mounts = std::fs::create_dir_all(&dir).is_ok() && quiet("mount", &["-t", "tmpfs", "none"]) && quiet("umount", &[]);
+    let mounts = std::fs::create_dir_all(&dir).is_ok()
+        && quiet("mount", &["-t", "tmpfs", "none"])
+        && quiet("umount", &[]);
     let _ = std::fs::remove_dir(&dir);
     device && mounts
 }
@@ -63,18 +75,32 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
     if servers {
         install(&root, &clients)?;
     } else {
-        println!("--no-servers: tests that need restic, rustic, rclone or Microsoft's SDKs are listed as ignored");
+        println!(
+            "--no-servers: tests that need restic, rustic, rclone or Microsoft's SDKs are listed \
+             as ignored"
+        );
     }
     step("tests");
-    let nextest = Command::new("cargo").args(["nextest", "--version"]).output().is_ok_and(|o| o.status.success());
+    let nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output()
+        .is_ok_and(|o| o.status.success());
     let rustic = if servers { peers::rustic(&root)? } else { PathBuf::new() };
     let mut env = vec![("STRONGROOM_CLIENTS", clients.as_path())];
-    let (localstack, rows) = (root.join("target/localstack/bin/python"), root.join("target/server-tests"));
+    let (localstack, rows) =
+        (root.join("target/localstack/bin/python"), root.join("target/server-tests"));
     let _ = std::fs::remove_dir_all(&rows);
     if servers {
-        env.extend([("STRONGROOM_LOCALSTACK", localstack.as_path()), ("STRONGROOM_SERVER_TESTS", rows.as_path())]);
-        // Every repository that a test of the program leaves behind is then checked by stock restic.
-        env.extend([("STRONGROOM_RUSTIC", rustic.as_path()), ("STRONGROOM_RESTIC", Path::new("restic"))]);
+        env.extend([
+            ("STRONGROOM_LOCALSTACK", localstack.as_path()),
+            ("STRONGROOM_SERVER_TESTS", rows.as_path()),
+        ]);
+        // Every repository that a test of the program leaves behind is then checked by stock
+        // restic.
+        env.extend([
+            ("STRONGROOM_RUSTIC", rustic.as_path()),
+            ("STRONGROOM_RESTIC", Path::new("restic")),
+        ]);
     }
     let mut args = vec![];
     let done = if nextest {
@@ -83,13 +109,25 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
             args.extend(["--run-ignored", "all"]);
         }
         if servers && !can_mount() {
-            println!("NOT RUN: tests named fuse_…, since nothing can be mounted here; they are counted as skipped");
+            println!(
+                "NOT RUN: tests named fuse_…, since nothing can be mounted here; they are counted \
+                 as skipped"
+            );
             args.extend(["-E", "not test(/^fuse_/)"]);
         }
         run_in(&root, "cargo", &args, &env)
     } else {
         println!("cargo-nextest is not here: cargo test instead");
-        args.extend(["test", "--workspace", "--release", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"]);
+        args.extend([
+            "test",
+            "--workspace",
+            "--release",
+            "--locked",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+        ]);
         if servers {
             args.extend(["--", "--include-ignored"]);
             if !can_mount() {
@@ -131,7 +169,8 @@ fn gather(root: &Path, dir: &Path) -> anyhow::Result<()> {
 }
 
 fn install(root: &Path, clients: &Path) -> anyhow::Result<()> {
-    let missing: Vec<&str> = PACKAGES.iter().filter(|(p, _)| !has(p)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(p, _)| !has(p)).map(|(_, package)| *package).collect();
     for (program, _) in PACKAGES.iter().filter(|(p, _)| has(p)) {
         println!("found {program}");
     }

@@ -1,4 +1,5 @@
-//! The house rules that no compiler checks: edges between rooms, length of files, forbidden calls and words.
+//! The house rules that no compiler checks: edges between rooms, length of files, forbidden calls
+//! and words.
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -18,7 +19,12 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("danger_accept_invalid", "certificates are checked, always"),
 ];
 /// Files that may exit: the edges of binaries.
-const EXITS: &[&str] = &["crates/cli/src/main.rs", "crates/vault/src/main.rs", "tools/graph-sim/src/main.rs", "tools/xtask/src/main.rs"];
+const EXITS: &[&str] = &[
+    "crates/cli/src/main.rs",
+    "crates/vault/src/main.rs",
+    "tools/graph-sim/src/main.rs",
+    "tools/xtask/src/main.rs",
+];
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let root = root()?;
@@ -30,9 +36,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
             problems.push(format!("{}: {lines} lines, {LINES_MAX} at most", file.display()));
         }
         let shown = file.display().to_string();
-        let is_test = shown.contains("/tests/") || shown.contains("tests.rs") || shown.starts_with("tools/xtask");
+        let is_test = shown.contains("/tests/")
+            || shown.contains("tests.rs")
+            || shown.starts_with("tools/xtask");
         for (word, reason) in FORBIDDEN.iter().filter(|_| !is_test) {
-            if text.contains(word) && !(*word == "std::process::exit" && EXITS.contains(&shown.as_str())) {
+            if text.contains(word)
+                && !(*word == "std::process::exit" && EXITS.contains(&shown.as_str()))
+            {
                 problems.push(format!("{shown}: {word} ({reason})"));
             }
         }
@@ -43,17 +53,28 @@ pub(crate) fn run() -> anyhow::Result<()> {
     if !problems.is_empty() {
         bail!("tidy found {} problems", problems.len());
     }
-    println!("tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is called");
+    println!(
+        "tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is \
+         called"
+    );
     Ok(())
 }
 
 pub(crate) fn root() -> anyhow::Result<PathBuf> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_owned).context("no workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .map(Path::to_owned)
+        .context("no workspace")
 }
 
 fn rust_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let out = Command::new("git").args(["ls-files", "*.rs"]).current_dir(root).output()?;
-    Ok(String::from_utf8_lossy(&out.stdout).lines().map(PathBuf::from).filter(|f| root.join(f).exists()).collect())
+    Ok(String::from_utf8_lossy(&out.stdout)
+        .lines()
+        .map(PathBuf::from)
+        .filter(|f| root.join(f).exists())
+        .collect())
 }
 
 /// The table of rooms in ARCHITECTURE.md: `| floor | room | what | may see |`.
@@ -64,19 +85,28 @@ fn allowed(root: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [_, room, _, sees] = cells.as_slice() else { continue };
         let Some(room) = room.strip_prefix('`').and_then(|r| r.strip_suffix('`')) else { continue };
-        let sees = sees.split(',').map(|s| s.trim().trim_matches('`').to_owned()).filter(|s| s != "nothing").collect();
+        let sees = sees
+            .split(',')
+            .map(|s| s.trim().trim_matches('`').to_owned())
+            .filter(|s| s != "nothing")
+            .collect();
         rooms.insert(room.to_owned(), sees);
     }
     Ok(rooms)
 }
 
 fn edges(root: &Path) -> anyhow::Result<Vec<String>> {
-    let out = Command::new("cargo").args(["metadata", "--format-version", "1", "--no-deps", "--locked"]).current_dir(root).output()?;
-    let metadata: Value = serde_json::from_slice(&out.stdout).context("cargo metadata gave no JSON")?;
+    let out = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .current_dir(root)
+        .output()?;
+    let metadata: Value =
+        serde_json::from_slice(&out.stdout).context("cargo metadata gave no JSON")?;
     let rooms = allowed(root)?;
     let short = |name: &str| name.strip_prefix("strongroom-").unwrap_or(name).to_owned();
     let packages: Vec<&Value> = metadata["packages"].as_array().into_iter().flatten().collect();
-    let names: BTreeSet<String> = packages.iter().filter_map(|p| p["name"].as_str()).map(short).collect();
+    let names: BTreeSet<String> =
+        packages.iter().filter_map(|p| p["name"].as_str()).map(short).collect();
     let mut problems = Vec::new();
     for p in packages {
         let room = short(p["name"].as_str().unwrap_or_default());
@@ -84,10 +114,13 @@ fn edges(root: &Path) -> anyhow::Result<Vec<String>> {
             problems.push(format!("{room} is not in the table of ARCHITECTURE.md"));
             continue;
         };
-        for d in p["dependencies"].as_array().into_iter().flatten().filter(|d| d["kind"].is_null()) {
+        for d in p["dependencies"].as_array().into_iter().flatten().filter(|d| d["kind"].is_null())
+        {
             let to = short(d["name"].as_str().unwrap_or_default());
             if names.contains(&to) && !sees.contains(&to) {
-                problems.push(format!("{room} sees {to}, which the table of ARCHITECTURE.md does not allow"));
+                problems.push(format!(
+                    "{room} sees {to}, which the table of ARCHITECTURE.md does not allow"
+                ));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The attacker who has the MSP's storage credentials: deletes copy 2, and tries everything on copy 3.
+//! The attacker who has the MSP's storage credentials: deletes copy 2, and tries everything on copy
+//! 3.
 
 use super::stage::Stage;
 use reqwest::Method;
@@ -23,8 +24,11 @@ type Attempt = (String, Method, String, Vec<u8>, Option<u64>);
 pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     let settings = stage.vault_settings()?;
     let call = |method: Method, path: String, body: Vec<u8>, session: Option<u64>| {
-        let mut request =
-            stage.http().request(method, format!("{}{path}", settings.url)).basic_auth(&settings.user, Some(settings.token.expose_secret())).body(body);
+        let mut request = stage
+            .http()
+            .request(method, format!("{}{path}", settings.url))
+            .basic_auth(&settings.user, Some(settings.token.expose_secret()))
+            .body(body);
         if let Some(n) = session {
             request = request.header("Strongroom-Session", n);
         }
@@ -32,42 +36,106 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
     };
     let mut a = Assault { junk: 0, tried: 0, refused: 0, gave_way: Vec::new() };
     // Names worth attacking: what the sealed sessions list.
-    let sealed: Vec<strongroom_objects::SealedSession> = call(Method::GET, "sessions".into(), Vec::new(), None).await?.json().await?;
+    let sealed: Vec<strongroom_objects::SealedSession> =
+        call(Method::GET, "sessions".into(), Vec::new(), None).await?.json().await?;
     let first = sealed.first().map_or(1, |s| s.session);
     let mut listed: Vec<String> = Vec::new();
     for kind in [Kind::Keys, Kind::Index, Kind::Snapshots, Kind::Manifests, Kind::Data] {
-        let names: Vec<String> = call(Method::GET, format!("{}/", kind.as_str()), Vec::new(), None).await?.json().await?;
+        let names: Vec<String> = call(Method::GET, format!("{}/", kind.as_str()), Vec::new(), None)
+            .await?
+            .json()
+            .await?;
         listed.extend(names.iter().take(4).map(|n| format!("{}/{n}", kind.as_str())));
     }
 
     // Junk with right names: in a session of its own, which it seals, and outside of any.
-    let begun: serde_json::Value = call(Method::POST, "sessions".into(), Vec::new(), None).await?.json().await?;
+    let begun: serde_json::Value =
+        call(Method::POST, "sessions".into(), Vec::new(), None).await?.json().await?;
     let own = begun["session"].as_u64();
-    for (n, kind) in [Kind::Index, Kind::Snapshots, Kind::Data, Kind::Index, Kind::Snapshots].into_iter().enumerate() {
+    for (n, kind) in [Kind::Index, Kind::Snapshots, Kind::Data, Kind::Index, Kind::Snapshots]
+        .into_iter()
+        .enumerate()
+    {
         let junk = format!("junk {n} that no key ever wrote").into_bytes();
         let session = own.filter(|_| n < 4);
-        let answer = call(Method::POST, format!("{}/{}", kind.as_str(), hash_name(&junk)), junk, session).await?;
+        let answer =
+            call(Method::POST, format!("{}/{}", kind.as_str(), hash_name(&junk)), junk, session)
+                .await?;
         a.junk += u32::from(answer.status().is_success());
     }
     let mut attempts: Vec<Attempt> = Vec::new();
     if let Some(n) = own {
-        attempts.push(("seal junk".into(), Method::POST, format!("sessions/{n}/seal"), b"trust me".to_vec(), None));
+        attempts.push((
+            "seal junk".into(),
+            Method::POST,
+            format!("sessions/{n}/seal"),
+            b"trust me".to_vec(),
+            None,
+        ));
     }
     let key = b"a key of the attacker".to_vec();
-    attempts.push(("add a key file".into(), Method::POST, format!("keys/{}", hash_name(&key)), key, own));
-    attempts.push(("overwrite config".into(), Method::POST, "config".into(), b"another".to_vec(), None));
+    attempts.push((
+        "add a key file".into(),
+        Method::POST,
+        format!("keys/{}", hash_name(&key)),
+        key,
+        own,
+    ));
+    attempts.push((
+        "overwrite config".into(),
+        Method::POST,
+        "config".into(),
+        b"another".to_vec(),
+        None,
+    ));
     attempts.push(("delete config".into(), Method::DELETE, "config".into(), Vec::new(), None));
     for path in listed {
         attempts.push((format!("delete {path}"), Method::DELETE, path.clone(), Vec::new(), None));
-        attempts.push((format!("overwrite {path}"), Method::POST, path.clone(), b"ciphertext".to_vec(), None));
+        attempts.push((
+            format!("overwrite {path}"),
+            Method::POST,
+            path.clone(),
+            b"ciphertext".to_vec(),
+            None,
+        ));
         attempts.push((format!("change {path}"), Method::PUT, path, b"ciphertext".to_vec(), None));
     }
     let late = b"late junk".to_vec();
-    attempts.push(("add to a sealed session".into(), Method::POST, format!("index/{}", hash_name(&late)), late, Some(first)));
-    attempts.push(("seal a session again".into(), Method::POST, format!("sessions/{first}/seal"), b"again".to_vec(), None));
-    attempts.push(("delete a session".into(), Method::DELETE, format!("sessions/{first}"), Vec::new(), None));
-    attempts.push(("delete the repository".into(), Method::DELETE, String::new(), Vec::new(), None));
-    attempts.push(("lock readers out".into(), Method::POST, format!("locks/{}", hash_name(b"lock")), b"lock".to_vec(), None));
+    attempts.push((
+        "add to a sealed session".into(),
+        Method::POST,
+        format!("index/{}", hash_name(&late)),
+        late,
+        Some(first),
+    ));
+    attempts.push((
+        "seal a session again".into(),
+        Method::POST,
+        format!("sessions/{first}/seal"),
+        b"again".to_vec(),
+        None,
+    ));
+    attempts.push((
+        "delete a session".into(),
+        Method::DELETE,
+        format!("sessions/{first}"),
+        Vec::new(),
+        None,
+    ));
+    attempts.push((
+        "delete the repository".into(),
+        Method::DELETE,
+        String::new(),
+        Vec::new(),
+        None,
+    ));
+    attempts.push((
+        "lock readers out".into(),
+        Method::POST,
+        format!("locks/{}", hash_name(b"lock")),
+        b"lock".to_vec(),
+        None,
+    ));
     for (name, method, path, body, session) in attempts {
         a.tried += 1;
         let status = call(method, path, body, session).await?.status();

@@ -1,8 +1,8 @@
 //! `strongroom demo`: a school is backed up, attacked, and brought back clean.
 //!
-//! Nothing here is staged: backup, replication, check and restore are the ordinary commands' code, over real sockets, with
-//! real processes for Microsoft 365 and for the vault. What came back is compared by the simulator's own digest, not by
-//! ours.
+//! Nothing here is staged: backup, replication, check and restore are the ordinary commands' code,
+//! over real sockets, with real processes for Microsoft 365 and for the vault. What came back is
+//! compared by the simulator's own digest, not by ours.
 
 mod attacker;
 mod report;
@@ -80,13 +80,24 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let mut stage = Stage::set(&dir, &args, DAYS + 1).await?;
     let before = stage.digest().await?;
     let (messages, files) = counts(&before);
-    say(format!("a school with {messages} messages and {files} files is served at {}", stage.graph()));
-    say(format!("a vault with its own process, folder and credential listens at {}", stage.vault_url()));
+    say(format!(
+        "a school with {messages} messages and {files} files is served at {}",
+        stage.graph()
+    ));
+    say(format!(
+        "a vault with its own process, folder and credential listens at {}",
+        stage.vault_url()
+    ));
     let r = stage.back_up().await?;
     say(format!("first backup: {}", told(&r)));
     day.push(point("day 0", &r));
     let copied = stage.replicate().await?;
-    say(format!("copy 3: {} objects, {} sealed in session {}", copied.sent, output::bytes(copied.bytes), copied.session.unwrap_or(0)));
+    say(format!(
+        "copy 3: {} objects, {} sealed in session {}",
+        copied.sent,
+        output::bytes(copied.bytes),
+        copied.session.unwrap_or(0)
+    ));
     if stopped("backup", &args, &mut stage).await? {
         return Ok(0);
     }
@@ -115,7 +126,8 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let bad = stage.digest().await?;
     let attacked = missing(&good, &bad);
     say(format!(
-        "ATTACK with Global Admin rights: {} files encrypted and renamed, {} ransom notes, {} messages purged; {} items are not what they were",
+        "ATTACK with Global Admin rights: {} files encrypted and renamed, {} ransom notes, {} \
+         messages purged; {} items are not what they were",
         encrypted.files.len(),
         encrypted.notes,
         purged.messages,
@@ -138,7 +150,8 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let assault = attacker::assault(&stage).await?;
     say("ATTACK with the MSP's storage credentials: copy 2 is deleted".to_owned());
     say(format!(
-        "  the vault took {} junk objects with right names, and refused {} of {} attempts to delete, overwrite, re-key or add to what is sealed",
+        "  the vault took {} junk objects with right names, and refused {} of {} attempts to \
+         delete, overwrite, re-key or add to what is sealed",
         assault.junk, assault.refused, assault.tried
     ));
     if assault.refused != assault.tried {
@@ -150,12 +163,25 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
 
     // 4. The clean point, from the vault alone.
     let sessions = stage.sessions().await?;
-    let clean = copies::last_clean_session(&sessions).context("the vault holds no clean session")?;
+    let clean =
+        copies::last_clean_session(&sessions).context("the vault holds no clean session")?;
     let foreign = sessions.iter().filter(|s| !s.vouched).count();
     let view = dir.join("vault-view");
-    let laid = servers::once(&["view", "--dir", arg(&dir.join("vault"))?, "--name", stage::SCHOOL, "--upto", &clean.to_string(), "--out", arg(&view)?]).await?;
+    let laid = servers::once(&[
+        "view",
+        "--dir",
+        arg(&dir.join("vault"))?,
+        "--name",
+        stage::SCHOOL,
+        "--upto",
+        &clean.to_string(),
+        "--out",
+        arg(&view)?,
+    ])
+    .await?;
     say(format!(
-        "the key vouches for {} of {} sessions ({foreign} are foreign); the last clean one is {clean}, its view of {laid} objects is laid out",
+        "the key vouches for {} of {} sessions ({foreign} are foreign); the last clean one is \
+         {clean}, its view of {laid} objects is laid out",
         sessions.len() - foreign,
         sessions.len()
     ));
@@ -185,10 +211,19 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let (plan, apply) = restore::prepare(&stage.global, &options, stage.clock.clone()).await?;
     say("the newest clean version of every item goes back, over what is there:".to_owned());
     if !global.json {
-        print!("{}", restore::describe(&plan).lines().filter(|l| !l.starts_with("plan")).take(4).map(|l| format!("            {l}\n")).collect::<String>());
+        print!(
+            "{}",
+            restore::describe(&plan)
+                .lines()
+                .filter(|l| !l.starts_with("plan"))
+                .take(4)
+                .map(|l| format!("            {l}\n"))
+                .collect::<String>()
+        );
         println!("            ({} lines in all)", plan.rows.len());
     }
-    let notes = plan.rows.iter().filter(|r| r.action == strongroom_engine::restore::Action::Remove).count();
+    let notes =
+        plan.rows.iter().filter(|r| r.action == strongroom_engine::restore::Action::Remove).count();
     let restored = apply.run(plan, true).await?;
     let back = restored.items.len() - notes;
     let after = stage.digest().await?;
@@ -196,7 +231,8 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     let identical = attacked.len() - attacked.iter().filter(|a| still.contains(a)).count();
     let extra = missing(&after, &good);
     say(format!(
-        "restored {back} items and took {notes} of the attacker's away: {} as wanted after reading back, {} altered by the service, {} failed",
+        "restored {back} items and took {notes} of the attacker's away: {} as wanted after reading \
+         back, {} altered by the service, {} failed",
         restored.identical, restored.altered, restored.failed
     ));
     let verdict = restored.failed == 0 && still.len() as u64 <= restored.altered;
@@ -207,13 +243,18 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         vec!["identical to their state before the attack".to_owned(), identical.to_string()],
         vec!["back, but altered by the service".to_owned(), restored.altered.to_string()],
         vec!["lost".to_owned(), restored.failed.to_string()],
-        vec!["left over from the attack".to_owned(), extra.len().saturating_sub(still.len()).to_string()],
+        vec![
+            "left over from the attack".to_owned(),
+            extra.len().saturating_sub(still.len()).to_string(),
+        ],
     ];
     let altered: Vec<String> = restored
         .items
         .iter()
         .filter_map(|i| match &i.outcome {
-            strongroom_engine::restore::Outcome::Altered { differences } => Some(format!("{}: {}", i.path, differences.join("; "))),
+            strongroom_engine::restore::Outcome::Altered { differences } => {
+                Some(format!("{}: {}", i.path, differences.join("; ")))
+            }
             _ => None,
         })
         .collect();
@@ -221,7 +262,9 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         .items
         .iter()
         .filter_map(|i| match &i.outcome {
-            strongroom_engine::restore::Outcome::Failed { why } => Some(format!("{}: {why}", i.path)),
+            strongroom_engine::restore::Outcome::Failed { why } => {
+                Some(format!("{}: {why}", i.path))
+            }
             _ => None,
         })
         .collect();
@@ -251,7 +294,9 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     if global.json {
         println!(
             "{}",
-            serde_json::json!({"attacked": attacked.len(), "restored": back, "identical": identical, "altered": altered, "failed": failed, "dir": dir, "seconds": began.elapsed().as_secs_f64()})
+            serde_json::json!({"attacked": attacked.len(), "restored": back, "identical": identical,
+                "altered": altered, "failed": failed, "dir": dir,
+                "seconds": began.elapsed().as_secs_f64()})
         );
     } else {
         println!("\n{}", output::table(&["what", "items"], &rows));
@@ -262,7 +307,11 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
             println!("{}", output::alarm(&format!("LOST: {f}")));
         }
         println!("report: {}", dir.join("report.html").display());
-        println!("look yourself: restic -r {} --password-file {} check --read-data", dir.join("copy2").display(), dir.join("password").display());
+        println!(
+            "look yourself: restic -r {} --password-file {} check --read-data",
+            dir.join("copy2").display(),
+            dir.join("password").display()
+        );
     }
     Ok(i32::from(!verdict))
 }
@@ -275,10 +324,15 @@ async fn stopped(step: &str, args: &Demo, stage: &mut Stage) -> anyhow::Result<b
     stage.leave().await?;
     println!("stopped after {step}; everything is in {}, the servers go on", stage.dir.display());
     println!("look around:  strongroom --config {} snapshots", stage.global.config.display());
-    println!("end them:     kill -INT {} {}", stage.sim.pid().unwrap_or(0), stage.vault.pid().unwrap_or(0));
+    println!(
+        "end them:     kill -INT {} {}",
+        stage.sim.pid().unwrap_or(0),
+        stage.vault.pid().unwrap_or(0)
+    );
     println!(
         "{}",
-        serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready, "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config})
+        serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready,
+            "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config})
     );
     Ok(true)
 }
@@ -314,7 +368,12 @@ fn told(r: &BackupReport) -> String {
         output::bytes(r.written.bytes_stored),
         r.traffic.requests,
         output::seconds(r.seconds),
-        r.tags.iter().map(String::as_str).filter(|t| !t.starts_with("alarm:")).collect::<Vec<_>>().join(", "),
+        r.tags
+            .iter()
+            .map(String::as_str)
+            .filter(|t| !t.starts_with("alarm:"))
+            .collect::<Vec<_>>()
+            .join(", "),
     )
 }
 
@@ -339,7 +398,9 @@ pub(crate) struct DemoClock {
 impl Clock for DemoClock {
     fn now(&self) -> jiff::Timestamp {
         let behind = self.behind_s.load(std::sync::atomic::Ordering::SeqCst);
-        jiff::Timestamp::now().saturating_sub(jiff::SignedDuration::from_secs(behind)).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        jiff::Timestamp::now()
+            .saturating_sub(jiff::SignedDuration::from_secs(behind))
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn sleep(&self, duration: std::time::Duration) -> strongroom_model::Sleep {

@@ -1,4 +1,5 @@
-//! `strongroom demo --attack NAME`: one attack after ordinary days; what was caught, missed, falsely alarmed.
+//! `strongroom demo --attack NAME`: one attack after ordinary days; what was caught, missed,
+//! falsely alarmed.
 
 use super::{Demo, stage::Stage};
 use crate::{Global, commands, open, output};
@@ -21,36 +22,62 @@ struct Outcome {
     alarms: Vec<String>,
 }
 
-pub(super) async fn run(global: &Global, args: &Demo, dir: &Path, name: &str) -> anyhow::Result<i32> {
-    let names: Vec<&str> =
-        match name {
-            "all" => ATTACKS.iter().map(|(n, _)| *n).collect(),
-            one => {
-                vec![ATTACKS.iter().map(|(n, _)| *n).find(|n| *n == one).with_context(|| {
-                    format!("there is no attack {one:?}; there are: all, {}", ATTACKS.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", "))
-                })?]
-            }
-        };
+pub(super) async fn run(
+    global: &Global,
+    args: &Demo,
+    dir: &Path,
+    name: &str,
+) -> anyhow::Result<i32> {
+    let names: Vec<&str> = match name {
+        "all" => ATTACKS.iter().map(|(n, _)| *n).collect(),
+        one => {
+            vec![ATTACKS.iter().map(|(n, _)| *n).find(|n| *n == one).with_context(|| {
+                format!(
+                    "there is no attack {one:?}; there are: all, {}",
+                    ATTACKS.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ")
+                )
+            })?]
+        }
+    };
     let mut rows = Vec::new();
     let mut outcomes = Vec::new();
     for name in names {
         let o = one(args, &dir.join(name), name).await.with_context(|| format!("attack {name}"))?;
         if !global.json {
-            let text = format!("{name}: {} attacked, {} caught, {} missed, {} false alarms", o.attacked, o.caught, o.missed, o.falsely);
+            let text = format!(
+                "{name}: {} attacked, {} caught, {} missed, {} false alarms",
+                o.attacked, o.caught, o.missed, o.falsely
+            );
             println!("{}", if o.missed > 0 { output::alarm(&text) } else { text });
         }
-        rows.push(vec![o.name.clone(), o.attacked.to_string(), o.caught.to_string(), o.missed.to_string(), o.falsely.to_string(), o.alarms.join(" ")]);
+        rows.push(vec![
+            o.name.clone(),
+            o.attacked.to_string(),
+            o.caught.to_string(),
+            o.missed.to_string(),
+            o.falsely.to_string(),
+            o.alarms.join(" "),
+        ]);
         outcomes.push(o);
     }
     let bad = outcomes.iter().any(|o| o.missed > 0 || o.falsely > 0 || o.alarms.is_empty());
     if global.json {
         let all: Vec<Value> = outcomes
             .iter()
-            .map(|o| json!({"attack": o.name, "attacked": o.attacked, "caught": o.caught, "missed": o.missed, "false_alarms": o.falsely, "alarms": o.alarms}))
+            .map(|o| {
+                json!({"attack": o.name, "attacked": o.attacked, "caught": o.caught,
+                "missed": o.missed, "false_alarms": o.falsely, "alarms": o.alarms})
+            })
             .collect();
         println!("{}", json!(all));
     } else {
-        println!("\n{}", output::table(&["attack", "attacked", "caught", "missed", "false alarms", "alarms raised"], &rows));
+        println!(
+            "\n{}",
+            output::table(
+                &["attack", "attacked", "caught", "missed", "false alarms", "alarms raised"],
+                &rows
+            )
+        );
     }
     Ok(i32::from(bad))
 }
@@ -81,7 +108,14 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
         stage.next_day().await?;
         stage.live(args.seed + 10 + n, true).await?;
         let report = stage.control("attack", &json!({"name": name, "seed": 7 + n})).await?;
-        attacked_files.extend(report["files"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+        attacked_files.extend(
+            report["files"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned),
+        );
         messages += report["messages"].as_u64().unwrap_or(0) as usize;
         let r = stage.back_up().await?;
         whole &= r.is_whole();
@@ -96,7 +130,8 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     let mut verdicts: HashMap<String, Verdict> = HashMap::new();
     for c in now.iter().filter(|c| c.facts.kind == ItemKind::File) {
         let mut parts = c.path.splitn(5, '/').skip(2);
-        let (user, _drive, rest) = (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
+        let (user, _drive, rest) =
+            (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
         // The tree's name is cut when the real one is too long.
         let rest = match (&c.facts.name, rest.rsplit_once('/')) {
             (Some(real), Some((dir, _))) => format!("{dir}/{real}"),
@@ -104,7 +139,8 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
             (None, _) => rest.to_owned(),
         };
         let verdict = c.facts.judgement.as_ref().map_or(Verdict::Clean, |j| j.verdict);
-        verdicts.insert(format!("{user}/{}", rest.strip_suffix(".locked").unwrap_or(&rest)), verdict);
+        verdicts
+            .insert(format!("{user}/{}", rest.strip_suffix(".locked").unwrap_or(&rest)), verdict);
     }
     let is_bad = |path: &String| match verdicts.get(path) {
         Some(v) => *v != Verdict::Clean,
@@ -114,11 +150,22 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
     let (mut caught, mut missed) = (attacked_files.iter().filter(|p| is_bad(p)).count(), 0);
     missed += attacked_files.len() - caught;
     let notes = now.iter().filter(|c| c.node.name.starts_with("README_TO_RESTORE")).count();
-    falsely += verdicts.iter().filter(|(p, v)| **v != Verdict::Clean && !attacked_files.contains(*p) && !p.contains("README_TO_RESTORE")).count();
+    falsely += verdicts
+        .iter()
+        .filter(|(p, v)| {
+            **v != Verdict::Clean
+                && !attacked_files.contains(*p)
+                && !p.contains("README_TO_RESTORE")
+        })
+        .count();
     let mut attacked = attacked_files.len();
     if messages > 0 {
         attacked += messages;
-        if alarms.iter().any(|a| a == "mailbox-purge") { caught += messages } else { missed += messages }
+        if alarms.iter().any(|a| a == "mailbox-purge") {
+            caught += messages
+        } else {
+            missed += messages
+        }
     }
     if attacked == 0 {
         // Notes alone, or an attack on the backup itself: one thing to notice.

@@ -1,4 +1,5 @@
-//! The demonstration's servers, as processes of their own: the simulated Microsoft 365, and the vault.
+//! The demonstration's servers, as processes of their own: the simulated Microsoft 365, and the
+//! vault.
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -78,7 +79,8 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
         }
         Server::Vault { dir } => {
             let vault = Vault::open(&dir)?;
-            let listening = strongroom_vault::serve(Arc::new(vault), ([127, 0, 0, 1], 0).into(), None).await?;
+            let listening =
+                strongroom_vault::serve(Arc::new(vault), ([127, 0, 0, 1], 0).into(), None).await?;
             println!("{}", serde_json::json!({"url": format!("http://{}/", listening.address)}));
             wait_for_parent().await;
         }
@@ -88,9 +90,13 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
         }
         Server::Enrol { dir, name, card, token_file } => {
             // A demonstration is deleted by who ran it: no immutable flags.
-            let settings = RepoSettings { hold: HoldEntry::Local { immutable: false }, ..RepoSettings::default() };
+            let settings = RepoSettings {
+                hold: HoldEntry::Local { immutable: false },
+                ..RepoSettings::default()
+            };
             let vault = Vault::open(&dir)?;
-            let custodians = ["head", "governor"].map(|name| new_custodian(name, &dir.join(format!("{name}.key"))));
+            let custodians = ["head", "governor"]
+                .map(|name| new_custodian(name, &dir.join(format!("{name}.key"))));
             let enrol = Enrol {
                 card: serde_json::from_slice(&std::fs::read(&card)?)?,
                 custodians: custodians.into_iter().collect::<Result<_, _>>()?,
@@ -156,13 +162,18 @@ impl Drop for Running {
 /// A file that only its owner reads.
 pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let mut file =
-        std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).with_context(|| format!("cannot make {}", path.display()))?;
+    let mut file = std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot make {}", path.display()))?;
     Ok(file.write_all(text.as_bytes())?)
 }
 
 fn program() -> anyhow::Result<Command> {
-    let mut command = Command::new(std::env::current_exe().context("the program cannot find itself")?);
+    let mut command =
+        Command::new(std::env::current_exe().context("the program cannot find itself")?);
     command.arg("internal");
     Ok(command)
 }
@@ -174,10 +185,14 @@ pub(crate) async fn start(arguments: &[&str]) -> anyhow::Result<Running> {
     let mut child = command.spawn().context("a server of the demonstration does not start")?;
     let out = child.stdout.take().context("a server has no output")?;
     let mut line = String::new();
-    tokio::time::timeout(std::time::Duration::from_secs(120), BufReader::new(out).read_line(&mut line))
-        .await
-        .context("a server of the demonstration did not get ready")??;
-    let ready = serde_json::from_str(&line).with_context(|| format!("the server {:?} did not start", arguments.first()))?;
+    tokio::time::timeout(
+        std::time::Duration::from_secs(120),
+        BufReader::new(out).read_line(&mut line),
+    )
+    .await
+    .context("a server of the demonstration did not get ready")??;
+    let ready = serde_json::from_str(&line)
+        .with_context(|| format!("the server {:?} did not start", arguments.first()))?;
     Ok(Running { ready, child, stays: false })
 }
 

@@ -31,9 +31,20 @@ impl Stage {
     pub(crate) async fn set(dir: &Path, args: &Demo, days: i64) -> anyhow::Result<Self> {
         let clock = Arc::new(DemoClock { behind_s: (days * DAY_S).into() });
         let start = strongroom_model::Clock::now(clock.as_ref()).to_string();
-        let (sim_dir, vault_dir, token) = (dir.join("tenant"), dir.join("vault"), dir.join("vault.token"));
+        let (sim_dir, vault_dir, token) =
+            (dir.join("tenant"), dir.join("vault"), dir.join("vault.token"));
         let (seed, scale) = (args.seed.to_string(), args.scale.to_string());
-        let mut sim = vec!["sim", "--dir", servers::arg(&sim_dir)?, "--seed", &seed, "--scale", &scale, "--start", &start];
+        let mut sim = vec![
+            "sim",
+            "--dir",
+            servers::arg(&sim_dir)?,
+            "--seed",
+            &seed,
+            "--scale",
+            &scale,
+            "--start",
+            &start,
+        ];
         if let Some(dir) = &args.seed_dir {
             sim.extend(["--seed-dir", servers::arg(dir)?]);
         }
@@ -43,23 +54,51 @@ impl Stage {
         let mut password = [0; 24];
         getrandom::fill(&mut password).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
         servers::write_private(&dir.join("password"), &hex::encode(password))?;
-        let (place, cache, now) = (dir.join("copy2"), dir.join("cache"), strongroom_model::Clock::now(clock.as_ref()));
+        let (place, cache, now) =
+            (dir.join("copy2"), dir.join("cache"), strongroom_model::Clock::now(clock.as_ref()));
         let password = open::secret(&dir.join("password"))?;
         let card = open::blocking(move || {
-            let repo = Repository::init(Arc::new(LocalDir::new(place)), &password, &cache, open::who(), now)?;
+            let repo = Repository::init(
+                Arc::new(LocalDir::new(place)),
+                &password,
+                &cache,
+                open::who(),
+                now,
+            )?;
             Ok(strongroom_engine::publish::card(&repo)?)
         })
         .await?;
         let card_file = dir.join("school.card");
         std::fs::write(&card_file, serde_json::to_vec(&card)?)?;
-        let enrol = ["enrol", "--dir", servers::arg(&vault_dir)?, "--name", SCHOOL, "--card", servers::arg(&card_file)?, "--token-file", servers::arg(&token)?];
+        let enrol = [
+            "enrol",
+            "--dir",
+            servers::arg(&vault_dir)?,
+            "--name",
+            SCHOOL,
+            "--card",
+            servers::arg(&card_file)?,
+            "--token-file",
+            servers::arg(&token)?,
+        ];
         servers::once(&enrol).await?;
         let sim = servers::start(&sim).await?;
         let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?]).await?;
         let ready: Ready = serde_json::from_value(sim.ready.clone())?;
         let config = dir.join("strongroom.toml");
-        std::fs::write(&config, config_text(&ready, vault.ready["url"].as_str().unwrap_or_default())?)?;
-        let global = Global { config, tenant: None, repo: None, password_file: None, cache_dir: Some(dir.join("cache")), json: false, quiet: true };
+        std::fs::write(
+            &config,
+            config_text(&ready, vault.ready["url"].as_str().unwrap_or_default())?,
+        )?;
+        let global = Global {
+            config,
+            tenant: None,
+            repo: None,
+            password_file: None,
+            cache_dir: Some(dir.join("cache")),
+            json: false,
+            quiet: true,
+        };
         let http = reqwest::Client::builder().tls_certs_only([]).build()?;
         Ok(Self { dir: dir.to_owned(), global, sim, vault, clock, http })
     }
@@ -121,13 +160,25 @@ impl Stage {
     }
 
     pub(crate) async fn back_up(&self) -> anyhow::Result<BackupReport> {
-        commands::back_up(&self.global, commands::Backup { user: Vec::new(), acknowledge: false }, self.clock.clone()).await
+        commands::back_up(
+            &self.global,
+            commands::Backup { user: Vec::new(), acknowledge: false },
+            self.clock.clone(),
+        )
+        .await
     }
 
     pub(crate) async fn replicate(&self) -> anyhow::Result<copies::ReplicateReport> {
         let repo = open::repository(&self.global).await?;
         let settings = self.vault_settings()?;
-        open::blocking(move || Ok(copies::to_vault(&repo, &mut open::vault_client(settings)?, Bar::new(true).as_ref())?)).await
+        open::blocking(move || {
+            Ok(copies::to_vault(
+                &repo,
+                &mut open::vault_client(settings)?,
+                Bar::new(true).as_ref(),
+            )?)
+        })
+        .await
     }
 
     pub(crate) fn vault_settings(&self) -> anyhow::Result<strongroom_objects::VaultSettings> {
@@ -184,7 +235,13 @@ impl Stage {
 
 fn config_text(ready: &Ready, vault: &str) -> anyhow::Result<String> {
     let tenant = ready.tenants.first().context("the simulator has no tenant")?;
-    let app = |name: &str| tenant.applications.iter().find(|a| a.name == name).with_context(|| format!("the simulator has no application {name}"));
+    let app = |name: &str| {
+        tenant
+            .applications
+            .iter()
+            .find(|a| a.name == name)
+            .with_context(|| format!("the simulator has no application {name}"))
+    };
     let (read, write) = (app("read")?, app("write")?);
     let s = |text: &str| toml::Value::String(text.to_owned()).to_string();
     Ok(format!(

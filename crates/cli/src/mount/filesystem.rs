@@ -1,13 +1,14 @@
 //! A file system over snapshots, to read only.
 //!
-//! At the top stands a folder for each finished backup, named by its time and the first digits of its id, and the links
-//! `latest` and `latest-clean`. Directories are read when somebody looks into them; their entries and unpacked content are
-//! kept within bounds, and an inode lives as long as the kernel knows it.
+//! At the top stands a folder for each finished backup, named by its time and the first digits of
+//! its id, and the links `latest` and `latest-clean`. Directories are read when somebody looks into
+//! them; their entries and unpacked content are kept within bounds, and an inode lives as long as
+//! the kernel knows it.
 
 use anyhow::Context;
 use fuser::{
-    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty,
-    ReplyEntry, ReplyOpen, Request,
+    Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, LockOwner,
+    OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyOpen, Request,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -15,7 +16,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
-use strongroom_repository::{BlobCache, Error, FileReader, Id, Node, NodeKind, Repository, TAG_CLEAN};
+use strongroom_repository::{
+    BlobCache, Error, FileReader, Id, Node, NodeKind, Repository, TAG_CLEAN,
+};
 
 /// What is in a snapshot never changes; the kernel may keep it.
 const KEPT: Duration = Duration::from_secs(3600);
@@ -110,7 +113,11 @@ fn list(repo: &Repository) -> Result<Entries, Error> {
         entries.push((name, Entry { what: What::Dir(snapshot.tree), modified }));
     }
     for (link, to) in [("latest", latest), ("latest-clean", clean)] {
-        entries.extend(to.map(|(name, modified)| (link.to_owned(), Entry { what: What::Link(name), modified })));
+        entries.extend(
+            to.map(|(name, modified)| {
+                (link.to_owned(), Entry { what: What::Link(name), modified })
+            }),
+        );
     }
     Ok(Arc::new(entries))
 }
@@ -150,7 +157,9 @@ impl Snapshots {
             return self.top();
         }
         let (tree, name) = match lock(&self.inodes).by_number.get(&inode) {
-            Some(Inode { entry: Entry { what: What::Dir(tree), .. }, name, .. }) => (*tree, name.clone()),
+            Some(Inode { entry: Entry { what: What::Dir(tree), .. }, name, .. }) => {
+                (*tree, name.clone())
+            }
             Some(_) => return Err(Errno::ENOTDIR),
             None => return Err(Errno::ENOENT),
         };
@@ -158,7 +167,10 @@ impl Snapshots {
             return Ok(found.clone());
         }
         let nodes = self.repo.read_tree(&tree).map_err(|e| self.failed(&name, &e))?;
-        let mut entries: Vec<(String, Entry)> = nodes.into_iter().filter_map(|node| Some((node.name.clone(), Entry::of(node)?))).collect();
+        let mut entries: Vec<(String, Entry)> = nodes
+            .into_iter()
+            .filter_map(|node| Some((node.name.clone(), Entry::of(node)?)))
+            .collect();
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         let entries: Entries = Arc::new(entries);
         let mut guard = lock(&self.directories);
@@ -220,7 +232,12 @@ impl Snapshots {
                 inodes.last
             }
         };
-        let inode = inodes.by_number.entry(number).or_insert_with(|| Inode { parent, name: name.to_owned(), entry: entry.clone(), known: 0 });
+        let inode = inodes.by_number.entry(number).or_insert_with(|| Inode {
+            parent,
+            name: name.to_owned(),
+            entry: entry.clone(),
+            known: 0,
+        });
         inode.known += 1;
         inode.entry = entry.clone();
         Ok((number, entry))
@@ -275,13 +292,22 @@ impl Filesystem for Snapshots {
         }
     }
 
-    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+    fn readdir(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
         let entries = match self.entries(ino.into()) {
             Ok(entries) => entries,
             Err(e) => return reply.error(e),
         };
         let dots = [".", ".."].map(|name| (name, FileType::Directory));
-        let all = dots.into_iter().chain(entries.iter().map(|(name, entry)| (name.as_str(), entry.kind())));
+        let all = dots
+            .into_iter()
+            .chain(entries.iter().map(|(name, entry)| (name.as_str(), entry.kind())));
         for (n, (name, kind)) in all.enumerate().skip(offset as usize) {
             // The number here is for show; a lookup gives the one that counts.
             if reply.add(INodeNo(ROOT + 1), n as u64 + 1, kind, name) {
@@ -308,18 +334,43 @@ impl Filesystem for Snapshots {
         }
     }
 
-    fn read(&self, _: &Request, ino: INodeNo, fh: FileHandle, offset: u64, size: u32, _: OpenFlags, _: Option<LockOwner>, reply: ReplyData) {
-        let Some(file) = lock(&self.open).1.get(&u64::from(fh)).cloned() else { return reply.error(Errno::EBADF) };
+    fn read(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let Some(file) = lock(&self.open).1.get(&u64::from(fh)).cloned() else {
+            return reply.error(Errno::EBADF);
+        };
         match file.read_at(&self.repo, &self.content, offset, size as usize) {
             Ok(bytes) => reply.data(&bytes),
             Err(e) => {
-                let name = lock(&self.inodes).by_number.get(&u64::from(ino)).map(|i| i.name.clone()).unwrap_or_default();
+                let name = lock(&self.inodes)
+                    .by_number
+                    .get(&u64::from(ino))
+                    .map(|i| i.name.clone())
+                    .unwrap_or_default();
                 reply.error(self.failed(&name, &e));
             }
         }
     }
 
-    fn release(&self, _: &Request, _: INodeNo, fh: FileHandle, _: OpenFlags, _: Option<LockOwner>, _: bool, reply: ReplyEmpty) {
+    fn release(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        fh: FileHandle,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        _: bool,
+        reply: ReplyEmpty,
+    ) {
         lock(&self.open).1.remove(&u64::from(fh));
         reply.ok();
     }

@@ -24,7 +24,10 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
                 let twin = place.twin.map(S3Bucket::new).transpose()?;
                 s3_canary(&S3Bucket::new(place.settings)?, twin.as_ref(), now)?
             }
-            VaultPlace::Folder(_) => bail!("this side has no credential for a folder; `strongroom-vault canary` runs on the vault's own host"),
+            VaultPlace::Folder(_) => bail!(
+                "this side has no credential for a folder; \
+                `strongroom-vault canary` runs on the vault's own host"
+            ),
         };
         let signed = report.sign(&strongroom_engine::publish::signing_key(repo.key())?)?;
         Ok((report, signed))
@@ -40,14 +43,24 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
     } else {
         for t in &report.tried {
             match &t.outcome {
-                Outcome::Worked => println!("{}", alarm(&format!("with the credential {} it was possible to {}", report.holder, t.attempt))),
+                Outcome::Worked => println!(
+                    "{}",
+                    alarm(&format!(
+                        "with the credential {} it was possible to {}",
+                        report.holder, t.attempt
+                    ))
+                ),
                 Outcome::Refused { code } => println!("refused     {} ({code})", t.attempt),
                 Outcome::Harmless { why } => println!("harmless    {}: {why}", t.attempt),
                 Outcome::NotTested { why } => println!("not tested  {}: {why}", t.attempt),
             }
         }
         let (worked, rest) = (report.worked().len(), report.not_tested().len());
-        println!("{} refused, {worked} worked, {rest} not tested; signed evidence in {}", report.refused(), file.display());
+        println!(
+            "{} refused, {worked} worked, {rest} not tested; signed evidence in {}",
+            report.refused(),
+            file.display()
+        );
     }
     Ok(if report.worked().is_empty() { 0 } else { PARTIAL })
 }

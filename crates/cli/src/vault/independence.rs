@@ -1,4 +1,5 @@
-//! What the three copies share: each fact with its evidence, and every single point that would take more than one of them.
+//! What the three copies share: each fact with its evidence, and every single point that would take
+//! more than one of them.
 
 use super::canary::evidence_dir;
 use crate::{
@@ -41,7 +42,9 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
         if evidence.shared.is_empty() {
             println!("nothing is shared, as far as it can be seen from here");
         }
-        let rows = |r: &[(String, String)]| r.iter().map(|(a, b)| vec![a.clone(), b.clone()]).collect::<Vec<_>>();
+        let rows = |r: &[(String, String)]| {
+            r.iter().map(|(a, b)| vec![a.clone(), b.clone()]).collect::<Vec<_>>()
+        };
         println!("\n{}", output::table(&["looked at", "seen"], &rows(&evidence.facts)));
         println!("{}", output::table(&["who", "could delete"], &rows(&evidence.could_delete)));
         evidence.not_seen.iter().for_each(|n| println!("not seen: {n}"));
@@ -73,13 +76,17 @@ fn own_address(to: &IpAddr) -> Option<IpAddr> {
 fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<Evidence> {
     let mut e = Evidence::default();
     let copy2 = open::repo_path(global)?;
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let host =
+        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     e.facts.push(("copy 1".into(), format!("tenant {} at {}", tenant.tenant_id, tenant.graph)));
     e.facts.push(("copy 2".into(), format!("{} on host {host}", copy2.display())));
     e.could_delete.push(("a Global Admin of the tenant".into(), "copy 1".into()));
-    e.could_delete.push((format!("whoever may write {} on {host}", copy2.display()), "copy 2".into()));
+    e.could_delete
+        .push((format!("whoever may write {} on {host}", copy2.display()), "copy 2".into()));
     let Some(name) = &tenant.vault else {
-        e.shared.push("there is no vault: whoever takes this host and the tenant has everything".into());
+        e.shared.push(
+            "there is no vault: whoever takes this host and the tenant has everything".into(),
+        );
         return Ok(e);
     };
     let entry = config.vault(name)?;
@@ -90,64 +97,128 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
     secrets(config, tenant, entry, &mut e)?;
     match &place {
         None => {
-            e.facts.push(("copy 3".into(), format!("vault {name} pulls; nothing on this side reaches it")));
-            e.not_seen.push("where the vault is, who runs it, and what it shares with this side: `strongroom-vault status` on its own host tells".into());
+            e.facts.push((
+                "copy 3".into(),
+                format!("vault {name} pulls; nothing on this side reaches it"),
+            ));
+            e.not_seen.push(
+                "where the vault is, who runs it, and what it shares with this side: \
+                `strongroom-vault status` on its own host tells"
+                    .into(),
+            );
         }
         Some(VaultPlace::Server(settings)) => {
-            e.facts.push(("copy 3".into(), format!("vault server {}, credential {:?}", settings.url, settings.user)));
-            reach(settings.url.host_str().unwrap_or_default(), settings.url.port_or_known_default().unwrap_or(443), tenant, &mut e);
+            e.facts.push((
+                "copy 3".into(),
+                format!("vault server {}, credential {:?}", settings.url, settings.user),
+            ));
+            reach(
+                settings.url.host_str().unwrap_or_default(),
+                settings.url.port_or_known_default().unwrap_or(443),
+                tenant,
+                &mut e,
+            );
             if settings.url.scheme() == "http" {
-                e.shared.push("the way to the vault is not encrypted: whoever listens has its credential".into());
+                e.shared.push(
+                    "the way to the vault is not encrypted: whoever listens has its credential"
+                        .into(),
+                );
             }
             same_ca(config, tenant.ca_file.as_deref(), entry.ca_file.as_deref(), &mut e);
-            e.could_delete.push(("root on the vault's host".into(), "copy 3, past the program; the immutable flag slows it down only".into()));
+            e.could_delete.push((
+                "root on the vault's host".into(),
+                "copy 3, past the program; the immutable flag slows it down only".into(),
+            ));
         }
         Some(VaultPlace::Bucket(b)) => {
             let bucket = S3Bucket::new(b.settings.clone())?;
-            e.facts.push(("copy 3".into(), format!("bucket {} at {}, credential {}", bucket.bucket(), bucket.endpoint(), bucket.access_key_id())));
+            e.facts.push((
+                "copy 3".into(),
+                format!(
+                    "bucket {} at {}, credential {}",
+                    bucket.bucket(),
+                    bucket.endpoint(),
+                    bucket.access_key_id()
+                ),
+            ));
             if let Some(url) = &b.settings.endpoint {
-                reach(url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443), tenant, &mut e);
+                reach(
+                    url.host_str().unwrap_or_default(),
+                    url.port_or_known_default().unwrap_or(443),
+                    tenant,
+                    &mut e,
+                );
             }
             let facts = bucket.facts()?;
-            let owner = facts.get("access list").and_then(|a| a.strip_prefix("owner ")?.split(';').next().map(str::to_owned));
+            let owner = facts
+                .get("access list")
+                .and_then(|a| a.strip_prefix("owner ")?.split(';').next().map(str::to_owned));
             match (bucket.account(), &owner) {
                 (Ok(account), Some(owner)) if account == *owner => {
-                    e.shared.push(format!("the pushing credential belongs to the account {account}, which owns the bucket: that account's root can close it"));
+                    e.shared.push(format!(
+                        "the pushing credential belongs to the account \
+                        {account}, which owns the bucket: that account's root can close it"
+                    ));
                 }
-                (Ok(account), Some(owner)) => e.facts.push(("accounts".into(), format!("pushing {account}, owning {owner}"))),
+                (Ok(account), Some(owner)) => {
+                    e.facts.push(("accounts".into(), format!("pushing {account}, owning {owner}")))
+                }
                 (account, _) => e.not_seen.push(format!(
                     "who owns the bucket: {}, {}",
                     account.err().unwrap_or_default(),
                     facts.get("access list").map_or("", String::as_str)
                 )),
             }
-            for (name, value) in facts.iter().filter(|(n, _)| *n != "access list" && *n != "policy") {
+            for (name, value) in facts.iter().filter(|(n, _)| *n != "access list" && *n != "policy")
+            {
                 e.facts.push((format!("bucket: {name}"), value.clone()));
             }
-            e.could_delete.push(("root of the bucket's account, or its billing".into(), "copy 3, by closing the account".into()));
-            e.could_delete.push(("an administrator of the storage below S3".into(), "copy 3".into()));
+            e.could_delete.push((
+                "root of the bucket's account, or its billing".into(),
+                "copy 3, by closing the account".into(),
+            ));
+            e.could_delete
+                .push(("an administrator of the storage below S3".into(), "copy 3".into()));
         }
         Some(VaultPlace::Folder(path)) => {
             e.facts.push(("copy 3".into(), format!("folder {}", path.display())));
             if let (Ok(a), Ok(b)) = (std::fs::metadata(path), std::fs::metadata(&copy2))
                 && a.dev() == b.dev()
             {
-                e.shared.push(format!("{} and {} lie on the same file system", path.display(), copy2.display()));
+                e.shared.push(format!(
+                    "{} and {} lie on the same file system",
+                    path.display(),
+                    copy2.display()
+                ));
             }
-            e.shared.push(format!("the vault's folder can be reached from this host: root here could be root there ({})", path.display()));
+            e.shared.push(format!(
+                "the vault's folder can be reached from this host: root here \
+                could be root there ({})",
+                path.display()
+            ));
         }
     }
     match last_canary(global) {
-        Some((at, worked)) if worked.is_empty() => {
-            e.facts.push(("this side's credential at the vault".into(), format!("nothing worked in the canary of {at}")))
-        }
+        Some((at, worked)) if worked.is_empty() => e.facts.push((
+            "this side's credential at the vault".into(),
+            format!("nothing worked in the canary of {at}"),
+        )),
         Some((at, worked)) => {
-            e.shared.push(format!("with this side's credential it was possible to {} (canary of {at})", worked.join(", ")));
+            e.shared.push(format!(
+                "with this side's credential it was possible to {} (canary of {at})",
+                worked.join(", ")
+            ));
             e.could_delete.push(("whoever has this side's credential".into(), "copy 3".into()));
         }
-        None => e.not_seen.push("what this side's credential can do at the vault: `strongroom vault canary` tries it".into()),
+        None => e.not_seen.push(
+            "what this side's credential can do at the vault: `strongroom vault canary` tries it"
+                .into(),
+        ),
     }
-    e.could_delete.push(("custodians, two together".into(), "nothing before its time: they decide what comes, and what readers see".into()));
+    e.could_delete.push((
+        "custodians, two together".into(),
+        "nothing before its time: they decide what comes, and what readers see".into(),
+    ));
     Ok(e)
 }
 
@@ -159,16 +230,30 @@ fn reach(host: &str, port: u16, tenant: &Tenant, e: &mut Evidence) {
     }
     for ip in &there {
         let own = own_address(ip);
-        e.facts.push(("network".into(), format!("{host} is {ip}; the way there starts at {}", own.map_or_else(|| "?".into(), |o| o.to_string()))));
+        e.facts.push((
+            "network".into(),
+            format!(
+                "{host} is {ip}; the way there starts at {}",
+                own.map_or_else(|| "?".into(), |o| o.to_string())
+            ),
+        ));
         if ip.is_loopback() || own.as_ref() == Some(ip) {
-            e.shared.push(format!("the vault is on this very host ({ip}): whoever has it has copies 2 and 3"));
+            e.shared.push(format!(
+                "the vault is on this very host ({ip}): whoever has it has copies 2 and 3"
+            ));
         } else if own.is_some_and(|o| network(&o) == network(ip)) {
-            e.shared.push(format!("the vault is in this host's network ({ip}): one break-in may reach both"));
+            e.shared.push(format!(
+                "the vault is in this host's network ({ip}): one break-in may reach both"
+            ));
         }
     }
-    let domain = |h: &str| h.rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(".");
+    let domain = |h: &str| {
+        h.rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(".")
+    };
     if tenant.name.contains('.') && domain(host) == domain(&tenant.name) {
-        e.shared.push(format!("{host} is a name in the school's own domain: whoever changes its DNS moves the vault"));
+        e.shared.push(format!(
+            "{host} is a name in the school's own domain: whoever changes its DNS moves the vault"
+        ));
     }
 }
 
@@ -178,28 +263,51 @@ fn same_ca(config: &Config, a: Option<&Path>, b: Option<&Path>, e: &mut Evidence
     if let (Some(a), Some(b)) = (read(a), read(b))
         && a == b
     {
-        e.shared.push("one private CA speaks for the tenant's side and for the vault: whoever has its key can pose as both".into());
+        e.shared.push(
+            "one private CA speaks for the tenant's side and for the vault: whoever has \
+            its key can pose as both"
+                .into(),
+        );
     }
 }
 
 /// Secrets that are the same, or that others on this host can read.
-fn secrets(config: &Config, tenant: &Tenant, entry: &crate::config::VaultEntry, e: &mut Evidence) -> anyhow::Result<()> {
+fn secrets(
+    config: &Config,
+    tenant: &Tenant,
+    entry: &crate::config::VaultEntry,
+    e: &mut Evidence,
+) -> anyhow::Result<()> {
     let mut files = Vec::new();
     if let Ok(r) = config.repository(&tenant.repository) {
         files.push(("copy 2's password".to_owned(), config.path(&r.password_file)));
     }
     for (name, i) in &tenant.identities {
-        files.extend(i.certificate_file.iter().chain(&i.secret_file).map(|f| (format!("the tenant's identity {name}"), config.path(f))));
+        files.extend(
+            i.certificate_file
+                .iter()
+                .chain(&i.secret_file)
+                .map(|f| (format!("the tenant's identity {name}"), config.path(f))),
+        );
     }
     files.extend(entry.token_file.iter().map(|f| ("the vault's token".to_owned(), config.path(f))));
-    files.extend(entry.s3.iter().map(|s3| ("the bucket's secret".to_owned(), config.path(&s3.secret_file))));
+    files.extend(
+        entry.s3.iter().map(|s3| ("the bucket's secret".to_owned(), config.path(&s3.secret_file))),
+    );
     let mut seen: Vec<(String, String)> = Vec::new();
     for (what, path) in files {
         let secret = open::secret(&path)?;
         let meta = std::fs::metadata(&path)?;
-        e.facts.push((format!("credential: {what}"), format!("{}, owner {}, mode {:o}", path.display(), meta.uid(), meta.mode() & 0o777)));
+        e.facts.push((
+            format!("credential: {what}"),
+            format!("{}, owner {}, mode {:o}", path.display(), meta.uid(), meta.mode() & 0o777),
+        ));
         if meta.mode() & 0o077 != 0 {
-            e.shared.push(format!("{what} in {} can be read by others on this host (mode {:o})", path.display(), meta.mode() & 0o777));
+            e.shared.push(format!(
+                "{what} in {} can be read by others on this host (mode {:o})",
+                path.display(),
+                meta.mode() & 0o777
+            ));
         }
         let hash = strongroom_objects::hash_name(secret.expose_secret().as_bytes());
         if let Some((other, _)) = seen.iter().find(|(_, h)| *h == hash) {
@@ -208,7 +316,10 @@ fn secrets(config: &Config, tenant: &Tenant, entry: &crate::config::VaultEntry, 
         seen.push((what, hash));
     }
     if tenant.identities.len() > 1 {
-        e.shared.push(format!("this host holds {} of the tenant's identities; a backup host needs `read` alone", tenant.identities.len()));
+        e.shared.push(format!(
+            "this host holds {} of the tenant's identities; a backup host needs `read` alone",
+            tenant.identities.len()
+        ));
     }
     Ok(())
 }
@@ -217,6 +328,7 @@ fn secrets(config: &Config, tenant: &Tenant, entry: &crate::config::VaultEntry, 
 fn last_canary(global: &Global) -> Option<(String, Vec<String>)> {
     let newest = std::fs::read_dir(evidence_dir(global)).ok()?.flatten().map(|e| e.path()).max()?;
     let text = std::fs::read_to_string(newest).ok()?;
-    let report: strongroom_custody::CanaryReport = serde_json::from_str(text.lines().next()?).ok()?;
+    let report: strongroom_custody::CanaryReport =
+        serde_json::from_str(text.lines().next()?).ok()?;
     Some((report.at.strftime("%Y-%m-%d").to_string(), report.worked()))
 }

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(crate) enum VaultCommand {
-    /// Write the school's card: what the custodians of a vault need to enrol it. It holds nothing secret.
+    /// Write the school's card: what the custodians of a vault need to enrol it. It holds nothing
+    /// secret.
     Card {
         /// New file for it.
         #[arg(long)]
@@ -21,7 +22,8 @@ pub(crate) enum VaultCommand {
     Canary,
     /// Gather who shares what with whom, and name every single point of failure.
     Independence,
-    /// Everything is gone but the vault: with recovery shares, rebuild copy 2 on this machine and give its data back.
+    /// Everything is gone but the vault: with recovery shares, rebuild copy 2 on this machine and
+    /// give its data back.
     Recover(recover::Recover),
 }
 
@@ -37,12 +39,20 @@ pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Res
 async fn card(global: &Global, out: PathBuf) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     let card = open::blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
-    let mut file = std::fs::OpenOptions::new().create_new(true).write(true).open(&out).with_context(|| format!("{} cannot be made", out.display()))?;
+    let mut file = std::fs::OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .open(&out)
+        .with_context(|| format!("{} cannot be made", out.display()))?;
     std::io::Write::write_all(&mut file, serde_json::to_string_pretty(&card)?.as_bytes())?;
     if global.json {
         println!("{}", serde_json::to_string(&card)?);
     } else {
-        println!("{} goes to the custodians of the vault. Read them this key on another channel:\n  {}", out.display(), card.key);
+        println!(
+            "{} goes to the custodians of the vault. Read them this key on another channel:\n  {}",
+            out.display(),
+            card.key
+        );
     }
     Ok(0)
 }

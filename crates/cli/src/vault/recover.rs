@@ -12,7 +12,8 @@ pub(crate) struct Recover {
     /// File that says where the vault is: what a `[[vault]]` of a configuration says, alone.
     #[arg(long)]
     place: PathBuf,
-    /// File with a recovery share: the sheet, its text, or what the QR code says. Once for each share.
+    /// File with a recovery share: the sheet, its text, or what the QR code says. Once for each
+    /// share.
     #[arg(long = "share", value_name = "FILE", required = true)]
     shares: Vec<PathBuf>,
     /// New folder for copy 2.
@@ -21,8 +22,8 @@ pub(crate) struct Recover {
     /// File with the new password of copy 2.
     #[arg(long)]
     new_password_file: PathBuf,
-    /// The vault as it was at this session; the newest by default. Only what the last session holds that was still clean can be
-    /// trusted after an attack.
+    /// The vault as it was at this session; the newest by default. Only what the last session holds
+    /// that was still clean can be trusted after an attack.
     #[arg(long)]
     upto: Option<u64>,
     /// Also write the data of the newest snapshot into this new folder, as files.
@@ -53,51 +54,94 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
     let json = global.json;
     open::blocking(move || {
         if secrecy::ExposeSecret::expose_secret(&password).is_empty() {
-            bail!("{} is empty, and an empty password protects nothing", args.new_password_file.display());
+            bail!(
+                "{} is empty, and an empty password protects nothing",
+                args.new_password_file.display()
+            );
         }
         // Two at once would both say that they did it.
         let beside = args.to.with_extension("recovering");
         if let Some(parent) = args.to.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("{} cannot be made", parent.display()))?;
         }
-        let alone = std::fs::File::create(&beside).with_context(|| format!("{} cannot be made", beside.display()))?;
+        let alone = std::fs::File::create(&beside)
+            .with_context(|| format!("{} cannot be made", beside.display()))?;
         if alone.try_lock().is_err() {
             bail!("another recovery into {} is under way", args.to.display());
         }
         let _gone_after = RemovedAtEnd(beside);
         let to = Arc::new(LocalDir::new(&args.to));
-        if to.size(&Key::config())?.is_some() || std::fs::read_dir(&args.to).is_ok_and(|mut d| d.next().is_some()) {
+        if to.size(&Key::config())?.is_some()
+            || std::fs::read_dir(&args.to).is_ok_and(|mut d| d.next().is_some())
+        {
             bail!("{} holds something already; name a new folder for copy 2", args.to.display());
         }
-        if let Some(folder) = args.restore_to.as_ref().filter(|f| std::fs::read_dir(f).is_ok_and(|mut d| d.next().is_some())) {
+        if let Some(folder) = args
+            .restore_to
+            .as_ref()
+            .filter(|f| std::fs::read_dir(f).is_ok_and(|mut d| d.next().is_some()))
+        {
             bail!("{} holds something already; name a new folder for the data", folder.display());
         }
         let vault = place.reader(args.upto)?;
-        let rebuilt = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref()).context("the vault does not give copy 2 back")?;
-        let repo = Arc::new(Repository::with_key(to, key, &cache, open::who()).context("the shares do not open what the vault gave")?);
+        let rebuilt = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
+            .context("the vault does not give copy 2 back")?;
+        let repo = Arc::new(Repository::with_key(to, key, &cache, open::who()).context(
+            "the shares \
+            do not open what the vault gave",
+        )?);
         repo.add_key(&password, "recovered", open::real_clock().now())?;
         let rebuilt_s = began.elapsed().as_secs_f64();
         let snapshots = repo.snapshots()?;
-        let newest = snapshots.iter().rfind(|(_, s)| s.is_finished() && (!args.clean || s.has_tag(strongroom_repository::TAG_CLEAN)));
-        let Some((id, snapshot)) = newest else { bail!("copy 2 is back in {}, and holds no such snapshot", args.to.display()) };
+        let newest = snapshots.iter().rfind(|(_, s)| {
+            s.is_finished() && (!args.clean || s.has_tag(strongroom_repository::TAG_CLEAN))
+        });
+        let Some((id, snapshot)) = newest else {
+            bail!(
+                "copy 2 is back in {}, and holds no such \
+            snapshot",
+                args.to.display()
+            )
+        };
         let mut files = None;
         if let Some(folder) = &args.restore_to {
             bar.phase("restore");
-            let report = repo.restore_files(&snapshot.tree, folder, false, &|n, bytes| bar.advance(n, bytes))?;
-            report.failed.iter().for_each(|f| eprintln!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why))));
+            let report = repo
+                .restore_files(&snapshot.tree, folder, false, &|n, bytes| bar.advance(n, bytes))?;
+            report.failed.iter().for_each(|f| {
+                eprintln!(
+                    "{}",
+                    output::alarm(&format!(
+                        "FAILED   {}: \
+                {}",
+                        f.path, f.why
+                    ))
+                )
+            });
             files = Some(report);
         }
         bar.finish();
         let seconds = began.elapsed().as_secs_f64();
-        let failed = files.as_ref().is_some_and(|f| !f.failed.is_empty()) || !rebuilt.lost.is_empty();
+        let failed =
+            files.as_ref().is_some_and(|f| !f.failed.is_empty()) || !rebuilt.lost.is_empty();
         if json {
             println!(
                 "{}",
-                json!({"copy_2": args.to, "objects": rebuilt.sent, "bytes": rebuilt.bytes, "lost": rebuilt.lost, "snapshots": snapshots.len(), "snapshot": id, "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files, "rebuilt_s": rebuilt_s, "seconds": seconds})
+                json!({"copy_2": args.to, "objects": rebuilt.sent, "bytes": rebuilt.bytes,
+                    "lost": rebuilt.lost, "snapshots": snapshots.len(), "snapshot": id,
+                    "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files,
+                    "rebuilt_s": rebuilt_s, "seconds": seconds})
             );
         } else {
             for key in &rebuilt.lost {
-                println!("{}", output::alarm(&format!("LOST     {key}: damaged in the vault, or gone from it")));
+                println!(
+                    "{}",
+                    output::alarm(&format!(
+                        "LOST     {key}: damaged in the vault, or \
+                    gone from it"
+                    ))
+                );
             }
             println!(
                 "copy 2 is back in {}: {} objects, {}, {} snapshots, in {}",
@@ -107,10 +151,27 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
                 snapshots.len(),
                 output::seconds(rebuilt_s)
             );
-            let word = if snapshot.has_tag(strongroom_repository::TAG_CLEAN) { "clean" } else { "NOT clean: --clean takes the newest that is" };
-            println!("snapshot {} of {} ({word})", id.short(), snapshot.time.strftime("%Y-%m-%d %H:%M"));
+            let word = if snapshot.has_tag(strongroom_repository::TAG_CLEAN) {
+                "clean"
+            } else {
+                "NOT clean: --clean takes the newest that is"
+            };
+            println!(
+                "snapshot {} of {} ({word})",
+                id.short(),
+                snapshot.time.strftime(
+                    "%Y-%m-%d \
+                %H:%M"
+                )
+            );
             if let (Some(f), Some(folder)) = (&files, &args.restore_to) {
-                println!("{} files, {}, are in {}, after {} in all", f.files, output::bytes(f.bytes), folder.display(), output::seconds(seconds));
+                println!(
+                    "{} files, {}, are in {}, after {} in all",
+                    f.files,
+                    output::bytes(f.bytes),
+                    folder.display(),
+                    output::seconds(seconds)
+                );
             }
         }
         Ok(if failed { crate::failure::PARTIAL } else { 0 })

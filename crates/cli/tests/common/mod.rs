@@ -22,19 +22,23 @@ pub fn school(plan: &SeedPlan) -> School {
 }
 
 pub fn school_with(plans: &[SeedPlan], backup: &str) -> School {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
     for plan in plans {
         sim.seed(plan).unwrap();
     }
-    let server = runtime.block_on(sim.serve(Addresses::default(), &dir.path().join("tenant"))).unwrap();
+    let server =
+        runtime.block_on(sim.serve(Addresses::default(), &dir.path().join("tenant"))).unwrap();
     let mut config = String::from("cache_dir = \"cache\"\n");
     for (n, t) in server.ready.tenants.iter().enumerate() {
         let app = |name: &str| t.applications.iter().find(|a| a.name == name).unwrap();
         config.push_str(&format!(
-            "[[tenant]]\nname = \"school{n}\"\ntenant_id = \"{}\"\nauthority = \"{https}\"\ngraph = \"{https}\"\nca_file = \"{}\"\nrepository = \"r{n}\"\n\
-             [tenant.backup]\n{backup}[tenant.identities.read]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
+            "[[tenant]]\nname = \"school{n}\"\ntenant_id = \"{}\"\nauthority = \"{https}\"\ngraph \
+             = \"{https}\"\nca_file = \"{}\"\nrepository = \"r{n}\"\n\
+             [tenant.backup]\n{backup}[tenant.identities.read]\napplication_id \
+             = \"{}\"\ncertificate_file = \"{}\"\n\
              [tenant.identities.write]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
              [tenant.identities.configure]\napplication_id = \"{}\"\ncertificate_file = \"{}\"\n\
              [[repository]]\nname = \"r{n}\"\npath = \"copy2-{n}\"\npassword_file = \"password\"\n",
@@ -76,15 +80,25 @@ impl School {
     /// Runs a command that must end with 0; answers what it printed.
     pub fn ok(&self, args: &[&str]) -> String {
         let out = self.run(args);
-        assert!(out.status.success(), "{args:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(
+            out.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
         String::from_utf8(out.stdout).unwrap()
     }
 
     /// Runs a backup; answers its exit code and report.
     pub fn backup(&self) -> (i32, Value) {
         let out = self.run(&["--tenant", "school0", "--json", "backup"]);
-        let report =
-            serde_json::from_slice(&out.stdout).unwrap_or_else(|_| panic!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)));
+        let report = serde_json::from_slice(&out.stdout).unwrap_or_else(|_| {
+            panic!(
+                "{}{}",
+                String::from_utf8_lossy(&out.stdout),
+                String::from_utf8_lossy(&out.stderr)
+            )
+        });
         (out.status.code().unwrap(), report)
     }
 
@@ -116,7 +130,12 @@ impl School {
 
     pub fn objects(&self) -> usize {
         fn walk(dir: &Path) -> usize {
-            std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| if e.path().is_dir() { walk(&e.path()) } else { 1 }).sum()
+            std::fs::read_dir(dir)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|e| if e.path().is_dir() { walk(&e.path()) } else { 1 })
+                .sum()
         }
         walk(&self.path("copy2-0"))
     }
@@ -126,19 +145,26 @@ impl School {
     }
 }
 
-/// Every repository that a test leaves behind is one that stock restic accepts; `cargo xtask test` names restic.
+/// Every repository that a test leaves behind is one that stock restic accepts; `cargo xtask test`
+/// names restic.
 impl Drop for School {
     fn drop(&mut self) {
-        let Some(restic) = std::env::var_os("STRONGROOM_RESTIC").filter(|_| !std::thread::panicking()) else { return };
+        let Some(restic) =
+            std::env::var_os("STRONGROOM_RESTIC").filter(|_| !std::thread::panicking())
+        else {
+            return;
+        };
         for n in (0..).take_while(|n| self.path(&format!("copy2-{n}")).exists()) {
             let mut check = Command::new(&restic);
-            check.arg("-r").arg(self.path(&format!("copy2-{n}"))).arg("--password-file").arg(self.path("password")).args([
-                "--no-cache",
-                "check",
-                "--read-data",
-            ]);
+            check
+                .arg("-r")
+                .arg(self.path(&format!("copy2-{n}")))
+                .arg("--password-file")
+                .arg(self.path("password"))
+                .args(["--no-cache", "check", "--read-data"]);
             let out = check.output().expect("restic starts");
-            let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+            let text = String::from_utf8_lossy(&out.stdout).into_owned()
+                + &String::from_utf8_lossy(&out.stderr);
             assert!(out.status.success(), "restic check of copy2-{n}: {text}");
         }
     }
@@ -164,7 +190,13 @@ pub fn missing(a: &[DigestRow], b: &[DigestRow]) -> Vec<DigestRow> {
 }
 
 pub fn tiny(care: Care) -> SeedPlan {
-    SeedPlan { people: Some(12), messages_per_mailbox: Some(1), scale: 0.3, care, ..SeedPlan::default() }
+    SeedPlan {
+        people: Some(12),
+        messages_per_mailbox: Some(1),
+        scale: 0.3,
+        care,
+        ..SeedPlan::default()
+    }
 }
 
 /// Runs a command of `tenant` and answers its JSON.
@@ -181,19 +213,40 @@ pub fn hardened() -> School {
 }
 
 pub fn allow_emergency(school: &School, name: &str) {
-    let mut people: Vec<String> = school.sim.digest(0).iter().map(|r| r.user.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut people: Vec<String> = school
+        .sim
+        .digest(0)
+        .iter()
+        .map(|r| r.user.clone())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     people.sort();
     let text: String = ["Emergency access", &people[10], &people[11]]
         .iter()
-        .map(|w| format!("[[exclusion]]\nwho = \"{w}\"\nkind = \"break-glass\"\nreason = \"the last way in\"\n"))
+        .map(|w| {
+            format!(
+                "[[exclusion]]\nwho = \"{w}\"\nkind = \"break-glass\"\nreason = \"the \
+            last way in\"\n"
+            )
+        })
         .collect();
     std::fs::write(school.path("exceptions.toml"), text).unwrap();
     let path = school.path("strongroom.toml");
-    let config =
-        std::fs::read_to_string(&path).unwrap().replace(&format!("name = \"{name}\"\n"), &format!("name = \"{name}\"\nexceptions = \"exceptions.toml\"\n"));
+    let config = std::fs::read_to_string(&path).unwrap().replace(
+        &format!("name = \"{name}\"\n"),
+        &format!("name = \"{name}\"\nexceptions = \"exceptions.toml\"\n"),
+    );
     std::fs::write(path, config).unwrap();
 }
 
 pub fn verdicts(report: &Value) -> BTreeMap<String, String> {
-    report["findings"].as_array().unwrap().iter().map(|f| (f["rule"].as_str().unwrap().to_owned(), f["verdict"].as_str().unwrap().to_owned())).collect()
+    report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| {
+            (f["rule"].as_str().unwrap().to_owned(), f["verdict"].as_str().unwrap().to_owned())
+        })
+        .collect()
 }

@@ -34,8 +34,11 @@ impl From<strongroom_sources::Error> for Failure {
         match e.kind {
             ErrorKind::NotFound => Failure::Gone,
             ErrorKind::BadAnswer => Failure::Again(e.text),
-            // One item may be denied (a label, malware): that is its own affair, so `Denied` is not among these.
-            ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Throttled => Failure::Collection(e),
+            // One item may be denied (a label, malware): that is its own affair, so `Denied` is not
+            // among these.
+            ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Throttled => {
+                Failure::Collection(e)
+            }
             _ => Failure::Item(e.text),
         }
     }
@@ -45,10 +48,14 @@ impl From<strongroom_sources::Error> for Failure {
 pub(super) type Done<H> = Result<(), (H, Failure)>;
 
 /// The item that failed and why, when it is the item's own affair; an error when it is everybody's.
-pub(super) fn settle<H>(done: Option<Result<Done<H>, JoinError>>) -> Result<Option<(H, String)>, Error> {
+pub(super) fn settle<H>(
+    done: Option<Result<Done<H>, JoinError>>,
+) -> Result<Option<(H, String)>, Error> {
     match done {
         None | Some(Ok(Ok(()))) | Some(Ok(Err((_, Failure::Gone)))) => Ok(None),
-        Some(Ok(Err((head, Failure::Item(cause) | Failure::Again(cause))))) => Ok(Some((head, cause))),
+        Some(Ok(Err((head, Failure::Item(cause) | Failure::Again(cause))))) => {
+            Ok(Some((head, cause)))
+        }
         Some(Ok(Err((_, Failure::Collection(e))))) => Err(Error::Graph(e)),
         Some(Ok(Err((_, Failure::Fatal(e))))) => Err(e),
         Some(Err(e)) => Err(Error::Task(e.to_string())),

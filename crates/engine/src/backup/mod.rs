@@ -1,8 +1,9 @@
 //! Backup: what changed in Microsoft 365 since the last snapshot goes into the repository.
 //!
-//! A run commits one snapshot at its end, and on the way partial ones from which an interrupted run goes on. Delta links
-//! are stored nowhere but in the snapshot whose data they describe (law 2). An item that cannot be read keeps its
-//! previous version, is named in the report, and is asked for again by the next run (law 1).
+//! A run commits one snapshot at its end, and on the way partial ones from which an interrupted run
+//! goes on. Delta links are stored nowhere but in the snapshot whose data they describe (law 2). An
+//! item that cannot be read keeps its previous version, is named in the report, and is asked for
+//! again by the next run (law 1).
 
 mod alarms;
 mod drive;
@@ -16,7 +17,10 @@ use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, ItemKind, Severity};
-use strongroom_repository::{Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_PARTIAL};
+use strongroom_repository::{
+    Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
+    TAG_PARTIAL,
+};
 use strongroom_sources::{Client, ErrorKind, Event, users, users::User};
 
 /// What to back up and how.
@@ -42,7 +46,8 @@ pub struct BackupOptions {
     pub checkpoint_bytes: u64,
     /// Seconds after which a partial snapshot is written.
     pub checkpoint_s: i64,
-    /// A technician has looked at the alarms of earlier runs: they no longer keep snapshots from being clean.
+    /// A technician has looked at the alarms of earlier runs: they no longer keep snapshots from
+    /// being clean.
     pub acknowledge: bool,
 }
 
@@ -67,7 +72,8 @@ impl BackupOptions {
 
 /// Holds are asked for this often; a round without changes costs deltas only.
 const HOLDS_EVERY_S: i64 = 20 * 3600;
-/// A delta link of a round without changes is replaced when it is this old, so that it does not expire.
+/// A delta link of a round without changes is replaced when it is this old, so that it does not
+/// expire.
 pub(crate) const LINK_AGE_MAX_S: i64 = 3 * 86_400;
 
 /// The newest snapshot of a tenant, partial ones included: what a run builds on.
@@ -75,8 +81,9 @@ pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snap
     Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant && !s.is_hold()))
 }
 
-/// Takes back what says that all was seen, since something below or beside it was lost: the delta link of a directory, so that
-/// the next run asks for all of it (law 2), and the keys of a message, so that it is fetched with all that belongs to it.
+/// Takes back what says that all was seen, since something below or beside it was lost: the delta
+/// link of a directory, so that the next run asks for all of it (law 2), and the keys of a message,
+/// so that it is fetched with all that belongs to it.
 pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Error> {
     let Some(mut facts) = node.facts()? else { return Ok(()) };
     if facts.kind == ItemKind::Message {
@@ -91,8 +98,14 @@ pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Err
     node.set_facts(&facts)
 }
 
-/// Runs a backup. Refused access ends in a report with an alarm, not in an error: see [`BackupReport::alarms`].
-pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupOptions, progress: Arc<dyn Progress>) -> Result<BackupReport, Error> {
+/// Runs a backup. Refused access ends in a report with an alarm, not in an error: see
+/// [`BackupReport::alarms`].
+pub async fn backup(
+    repo: Arc<Repository>,
+    client: Arc<Client>,
+    options: BackupOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<BackupReport, Error> {
     let began = client.clock().now();
     let mut lock = repo.lock_for_writing(&options.cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
@@ -109,7 +122,10 @@ pub async fn backup(repo: Arc<Repository>, client: Arc<Client>, options: BackupO
     Ok(report)
 }
 
-async fn go(run: &Arc<Run>, lock: &mut strongroom_repository::WriteLock) -> Result<BackupReport, Error> {
+async fn go(
+    run: &Arc<Run>,
+    lock: &mut strongroom_repository::WriteLock,
+) -> Result<BackupReport, Error> {
     run.progress.phase("users");
     match read_users(run).await {
         Ok(people) => {
@@ -118,8 +134,13 @@ async fn go(run: &Arc<Run>, lock: &mut strongroom_repository::WriteLock) -> Resu
                 read_holds(run).await?;
             }
         }
-        // Access that is lost is an alarm, when there was some before. Anything else is a run that did not take place.
-        Err(Error::Graph(e)) if run.has_base() && (e.is_access() || e.kind == ErrorKind::Throttled) => run.access_lost("tenant", &e),
+        // Access that is lost is an alarm, when there was some before. Anything else is a run that
+        // did not take place.
+        Err(Error::Graph(e))
+            if run.has_base() && (e.is_access() || e.kind == ErrorKind::Throttled) =>
+        {
+            run.access_lost("tenant", &e)
+        }
         Err(e) => return Err(e),
     }
     for alarm in run.judge_patterns() {
@@ -174,7 +195,9 @@ async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
     // A full list names everybody: whoever is in the last snapshot and not in it is gone.
     if changes.is_full() {
         for name in run.names(&[layout::MAIL])? {
-            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.gone && !seen.contains(&f.id)) {
+            if let Some(facts) =
+                run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.gone && !seen.contains(&f.id))
+            {
                 gone.push(facts.id);
             }
         }
@@ -186,15 +209,20 @@ async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
             run.user_gone(&User { id, name })?;
         }
     }
-    // Everybody stands in the tree before the link does: who is not read in this run is known to the next one.
+    // Everybody stands in the tree before the link does: who is not read in this run is known to
+    // the next one.
     for person in &people {
         run.make_room(person)?;
     }
     let mut facts = Facts::new(ItemKind::Users, ItemId::default());
     run.keep_link(&mut facts, known.as_ref(), end, changed);
     run.put_dir(&[layout::MAIL], &facts)?;
-    if let Some(unknown) = run.options.users.iter().find(|u| !people.iter().any(|p| u.eq_ignore_ascii_case(&p.name))) {
-        return Err(Error::Request(format!("the tenant has no user {unknown:?}; nothing was backed up")));
+    if let Some(unknown) =
+        run.options.users.iter().find(|u| !people.iter().any(|p| u.eq_ignore_ascii_case(&p.name)))
+    {
+        return Err(Error::Request(format!(
+            "the tenant has no user {unknown:?}; nothing was backed up"
+        )));
     }
     if !run.options.users.is_empty() {
         people.retain(|p| run.options.users.iter().any(|u| u.eq_ignore_ascii_case(&p.name)));
@@ -204,7 +232,11 @@ async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
     Ok(people)
 }
 
-async fn read_people(run: &Arc<Run>, people: Vec<User>, lock: &mut strongroom_repository::WriteLock) -> Result<(), Error> {
+async fn read_people(
+    run: &Arc<Run>,
+    people: Vec<User>,
+    lock: &mut strongroom_repository::WriteLock,
+) -> Result<(), Error> {
     run.progress.phase("mail and drives");
     let mut waiting = people.into_iter();
     let mut tasks = tokio::task::JoinSet::new();
@@ -244,12 +276,16 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
         Some(Found::File(node)) => Some(node),
         _ => None,
     };
-    if before.as_ref().is_some_and(|n| run.began.as_second() - n.modified.as_second() < HOLDS_EVERY_S) {
+    if before
+        .as_ref()
+        .is_some_and(|n| run.began.as_second() - n.modified.as_second() < HOLDS_EVERY_S)
+    {
         return Ok(());
     }
     let names = match strongroom_sources::holds::applied(&run.client).await {
         Ok(names) => names,
-        // Most schools lack the licence or grant no such permission: a state of its own, never "nothing is on hold".
+        // Most schools lack the licence or grant no such permission: a state of its own, never
+        // "nothing is on hold".
         Err(e) if e.kind == ErrorKind::Denied && before.is_none() => {
             run.coverage("tenant", "holds", None, Some("not permitted or not licensed"));
             return Ok(());
@@ -261,21 +297,35 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
     };
     run.coverage("tenant", "holds", Some(names.len() as u64), None);
     if let Some(node) = &before {
-        let old: serde_json::Value = serde_json::from_slice(&run.repo.read_file(node)?).unwrap_or_default();
-        let lost: Vec<&str> = old["holds"].as_array().into_iter().flatten().filter_map(|v| v.as_str()).filter(|n| !names.iter().any(|m| m == n)).collect();
+        let old: serde_json::Value =
+            serde_json::from_slice(&run.repo.read_file(node)?).unwrap_or_default();
+        let lost: Vec<&str> = old["holds"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v.as_str())
+            .filter(|n| !names.iter().any(|m| m == n))
+            .collect();
         if !lost.is_empty() {
             run.alarm(Alarm {
                 kind: AlarmKind::HoldsRemoved,
                 severity: Severity::High,
                 scope: "tenant".into(),
-                text: format!("holds were removed from {}: {}", count(lost.len(), "mailbox", "mailboxes"), lost.join(", ")),
+                text: format!(
+                    "holds were removed from {}: {}",
+                    count(lost.len(), "mailbox", "mailboxes"),
+                    lost.join(", ")
+                ),
                 items: lost.len() as u64,
             });
         }
     }
     let json = strongroom_sources::holds::to_json(&names).to_string();
     let stored = run.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
-    run.put(&[layout::TENANT], Node::file(layout::HOLDS, stored.content, stored.size_bytes, run.began))
+    run.put(
+        &[layout::TENANT],
+        Node::file(layout::HOLDS, stored.content, stored.size_bytes, run.began),
+    )
 }
 
 pub(crate) fn count(n: usize, one: &str, many: &str) -> String {

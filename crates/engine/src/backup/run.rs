@@ -6,7 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, Judgement, Pending, Severity, Verdict};
-use strongroom_repository::{Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written};
+use strongroom_repository::{
+    Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
+};
 use strongroom_sources::{BudgetReport, Client, ErrorKind, Stats, users::User};
 
 /// An item that was skipped; its previous version is kept.
@@ -131,7 +133,12 @@ struct State {
 fn of_data(kind: AlarmKind) -> bool {
     matches!(
         kind,
-        AlarmKind::Encryption | AlarmKind::RansomNotes | AlarmKind::RenameStorm | AlarmKind::MassDelete | AlarmKind::MailboxPurge | AlarmKind::VersionFlush
+        AlarmKind::Encryption
+            | AlarmKind::RansomNotes
+            | AlarmKind::RenameStorm
+            | AlarmKind::MassDelete
+            | AlarmKind::MailboxPurge
+            | AlarmKind::VersionFlush
     )
 }
 
@@ -139,7 +146,8 @@ fn of_data(kind: AlarmKind) -> bool {
 fn open_alarms(repo: &Repository, root: &Id) -> Result<Vec<Alarm>, Error> {
     match repo.node_at(root, &format!("/{}/{}", layout::TENANT, layout::ALARMS)) {
         Ok(node) => {
-            let json: serde_json::Value = serde_json::from_slice(&repo.read_file(&node)?).unwrap_or_default();
+            let json: serde_json::Value =
+                serde_json::from_slice(&repo.read_file(&node)?).unwrap_or_default();
             Ok(serde_json::from_value(json["open"].clone()).unwrap_or_default())
         }
         Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(Vec::new()),
@@ -183,11 +191,23 @@ impl Run {
             None => Vec::new(),
         };
         let state = State { parent: base.map(|(id, _)| id), inherited, ..State::default() };
-        Ok(Self { repo, client, options, progress, began, catalog, tree: Mutex::new(tree), state: Mutex::new(state) })
+        Ok(Self {
+            repo,
+            client,
+            options,
+            progress,
+            began,
+            catalog,
+            tree: Mutex::new(tree),
+            state: Mutex::new(state),
+        })
     }
 
     /// Runs several edits that belong together.
-    pub(crate) fn edit<T>(&self, f: impl FnOnce(&mut TreeEditor) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn edit<T>(
+        &self,
+        f: impl FnOnce(&mut TreeEditor) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         f(&mut lock(&self.tree))
     }
 
@@ -218,11 +238,20 @@ impl Run {
         Ok(lock(&self.tree).put_dir(path, Some(facts.to_bytes()?), self.began)?)
     }
 
-    /// The delta link to keep: the old one while nothing changed and it is young, so that no change writes nothing.
-    pub(crate) fn keep_link(&self, facts: &mut Facts, known: Option<&Facts>, link: String, changed: bool) {
+    /// The delta link to keep: the old one while nothing changed and it is young, so that no change
+    /// writes nothing.
+    pub(crate) fn keep_link(
+        &self,
+        facts: &mut Facts,
+        known: Option<&Facts>,
+        link: String,
+        changed: bool,
+    ) {
         let old = known.and_then(|k| k.delta.clone().zip(k.delta_at));
         match old {
-            Some((old, at)) if !changed && self.began.as_second() - at.as_second() < super::LINK_AGE_MAX_S => {
+            Some((old, at))
+                if !changed && self.began.as_second() - at.as_second() < super::LINK_AGE_MAX_S =>
+            {
                 facts.delta = Some(old);
                 facts.delta_at = Some(at);
             }
@@ -233,11 +262,13 @@ impl Run {
         }
     }
 
-    /// Moves a user's directories to another name. What stands there already belongs to somebody else and steps aside.
+    /// Moves a user's directories to another name. What stands there already belongs to somebody
+    /// else and steps aside.
     pub(super) fn rename_user(&self, from: &str, to: &str) -> Result<(), Error> {
         for top in [layout::MAIL, layout::DRIVES] {
             if self.found(&[top, to])?.is_some() {
-                let other = self.dir_facts(&[layout::MAIL, to])?.map(|f| f.id.0).unwrap_or_default();
+                let other =
+                    self.dir_facts(&[layout::MAIL, to])?.map(|f| f.id.0).unwrap_or_default();
                 let aside = format!("{to}~{}", strongroom_model::short_id(&other));
                 self.edit(|tree| Ok(tree.rename(&[top, to], &[top, &aside], self.began)?))?;
             }
@@ -246,7 +277,8 @@ impl Run {
         Ok(())
     }
 
-    /// Makes sure that a user's mailbox directory is there and is this user's: a name may have been used before.
+    /// Makes sure that a user's mailbox directory is there and is this user's: a name may have been
+    /// used before.
     pub(super) fn make_room(&self, user: &User) -> Result<(), Error> {
         let name = strongroom_model::fit_name(&user.name, &user.id.0, &[]).0;
         match self.dir_facts(&[layout::MAIL, &name])? {
@@ -288,7 +320,10 @@ impl Run {
             kind: AlarmKind::UserGone,
             severity: Severity::Notice,
             scope: user.name.clone(),
-            text: format!("{} is gone from the directory; mail and files stay in the backup", user.name),
+            text: format!(
+                "{} is gone from the directory; mail and files stay in the backup",
+                user.name
+            ),
             items: 1,
         });
         Ok(())
@@ -299,8 +334,8 @@ impl Run {
         lock(&self.state).parent.is_some()
     }
 
-    /// High alarms of earlier runs that speak of the data and that nobody has acknowledged. A quiet run after an attack is
-    /// not clean: what the attack destroyed is still destroyed.
+    /// High alarms of earlier runs that speak of the data and that nobody has acknowledged. A quiet
+    /// run after an attack is not clean: what the attack destroyed is still destroyed.
     pub(super) fn inherited(&self) -> Result<Vec<Alarm>, Error> {
         if self.options.acknowledge {
             return Ok(Vec::new());
@@ -316,12 +351,22 @@ impl Run {
         }
         let mut open: Vec<&Alarm> = inherited.iter().collect();
         // The same alarm day after day is one.
-        open.extend(
-            now.iter().filter(|a| a.severity == Severity::High && of_data(a.kind) && !inherited.iter().any(|i| (i.kind, &i.scope) == (a.kind, &a.scope))),
-        );
+        open.extend(now.iter().filter(|a| {
+            a.severity == Severity::High
+                && of_data(a.kind)
+                && !inherited.iter().any(|i| (i.kind, &i.scope) == (a.kind, &a.scope))
+        }));
         let json = serde_json::json!({"v": 1, "alarms": now, "open": open}).to_string();
         let stored = self.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
-        self.put(&[layout::TENANT], Node::file(layout::ALARMS, stored.content, stored.size_bytes, jiff::Timestamp::UNIX_EPOCH))
+        self.put(
+            &[layout::TENANT],
+            Node::file(
+                layout::ALARMS,
+                stored.content,
+                stored.size_bytes,
+                jiff::Timestamp::UNIX_EPOCH,
+            ),
+        )
     }
 
     pub(super) fn is_gone(&self, id: &ItemId) -> bool {
@@ -348,7 +393,12 @@ impl Run {
             _ => None,
         };
         let mut state = lock(&self.state);
-        state.failed.push(Skip { scope: scope.to_owned(), id: ItemId::default(), name: String::new(), cause: e.to_string() });
+        state.failed.push(Skip {
+            scope: scope.to_owned(),
+            id: ItemId::default(),
+            name: String::new(),
+            cause: e.to_string(),
+        });
         // Whatever needs the sign-in or the budget fails for everybody alike: say it once.
         let known = kind.is_some_and(|k| state.alarms.iter().any(|a| a.kind == k));
         drop(state);
@@ -367,11 +417,27 @@ impl Run {
         let mut state = lock(&self.state);
         // Asked for again within a run, and skipped again: one item, its last cause.
         state.skipped.retain(|s| s.id != *id);
-        state.skipped.push(Skip { scope: scope.to_owned(), id: id.clone(), name: name.to_owned(), cause: cause.to_owned() });
+        state.skipped.push(Skip {
+            scope: scope.to_owned(),
+            id: id.clone(),
+            name: name.to_owned(),
+            cause: cause.to_owned(),
+        });
     }
 
-    pub(crate) fn coverage(&self, scope: &str, collection: &str, items: Option<u64>, skipped: Option<&str>) {
-        lock(&self.state).coverage.push(Coverage { scope: scope.to_owned(), collection: collection.to_owned(), items, skipped: skipped.map(str::to_owned) });
+    pub(crate) fn coverage(
+        &self,
+        scope: &str,
+        collection: &str,
+        items: Option<u64>,
+        skipped: Option<&str>,
+    ) {
+        lock(&self.state).coverage.push(Coverage {
+            scope: scope.to_owned(),
+            collection: collection.to_owned(),
+            items,
+            skipped: skipped.map(str::to_owned),
+        });
     }
 
     pub(crate) fn pattern(&self, user: &str, change: impl FnOnce(&mut Pattern)) {
@@ -420,12 +486,18 @@ impl Run {
     pub(crate) fn pending(&self, dir: &[String]) -> Result<Vec<Pending>, Error> {
         let path = layout::join(dir, layout::PENDING);
         match self.found(&layout::refs(&path))? {
-            Some(Found::File(node)) => Ok(serde_json::from_slice(&self.repo.read_file(&node)?).unwrap_or_default()),
+            Some(Found::File(node)) => {
+                Ok(serde_json::from_slice(&self.repo.read_file(&node)?).unwrap_or_default())
+            }
             _ => Ok(Vec::new()),
         }
     }
 
-    pub(crate) fn set_pending(&self, dir: &[String], mut pending: Vec<Pending>) -> Result<(), Error> {
+    pub(crate) fn set_pending(
+        &self,
+        dir: &[String],
+        mut pending: Vec<Pending>,
+    ) -> Result<(), Error> {
         let path = layout::join(dir, layout::PENDING);
         pending.sort_by(|a, b| a.id.cmp(&b.id));
         pending.dedup_by(|a, b| a.id == b.id);
@@ -438,10 +510,14 @@ impl Run {
         }
         let json = serde_json::to_vec(&pending).map_err(|e| Error::Task(e.to_string()))?;
         let stored = self.repo.put_content(&json, strongroom_repository::Cut::Plain)?;
-        self.put(&layout::refs(dir), Node::file(layout::PENDING, stored.content, stored.size_bytes, self.began))
+        self.put(
+            &layout::refs(dir),
+            Node::file(layout::PENDING, stored.content, stored.size_bytes, self.began),
+        )
     }
 
-    /// Lets directories go when many are in memory, and indexes what was written when much waits for it.
+    /// Lets directories go when many are in memory, and indexes what was written when much waits
+    /// for it.
     pub(crate) fn relieve(&self) -> Result<(), Error> {
         let mut tree = lock(&self.tree);
         if tree.loaded_nodes() > LOADED_NODES_MAX {
@@ -459,7 +535,8 @@ impl Run {
         let mut state = lock(&self.state);
         let stored = self.repo.written().bytes_stored;
         let (at, bytes) = *state.checkpoint.get_or_insert((now, stored));
-        now.as_second() - at.as_second() >= self.options.checkpoint_s || stored - bytes >= self.options.checkpoint_bytes
+        now.as_second() - at.as_second() >= self.options.checkpoint_s
+            || stored - bytes >= self.options.checkpoint_bytes
     }
 
     /// Commits the tree as it is.
@@ -493,7 +570,9 @@ impl Run {
 
     pub(super) fn report(&self, id: Id, tags: Vec<String>) -> BackupReport {
         let state = lock(&self.state);
-        let seconds = (self.client.clock().now().as_millisecond() - self.began.as_millisecond()) as f64 / 1000.0;
+        let seconds = (self.client.clock().now().as_millisecond() - self.began.as_millisecond())
+            as f64
+            / 1000.0;
         BackupReport {
             snapshot: id.to_string(),
             tags,

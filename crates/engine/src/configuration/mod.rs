@@ -1,24 +1,32 @@
 //! The tenant's configuration as a part of snapshots.
 //!
-//! `/tenant/configuration/<area>/<kind>/<name>.json` holds the settings, one readable file an object. Invariant: equal settings
-//! give equal trees, whenever and wherever they were read. So these files bear no times, and ids and whatever changes by itself
-//! stand in `/tenant/identity.json`.
+//! `/tenant/configuration/<area>/<kind>/<name>.json` holds the settings, one readable file an
+//! object. Invariant: equal settings give equal trees, whenever and wherever they were read. So
+//! these files bear no times, and ids and whatever changes by itself stand in
+//! `/tenant/identity.json`.
 //!
-//! A snapshot of the configuration carries the data of the one before it along, with its tags: there is one history. It has no
-//! manifest of its own, so a vault learns of it with the next backup, and a tenant whose data is no longer backed up looks as
-//! silent as it is.
+//! A snapshot of the configuration carries the data of the one before it along, with its tags:
+//! there is one history. It has no manifest of its own, so a vault learns of it with the next
+//! backup, and a tenant whose data is no longer backed up looks as silent as it is.
 
 mod restore;
 
-pub use restore::{Act, Outcome, RestoreOptions, RestorePlan, Verb, plan, restore, unknown_principals};
+pub use restore::{
+    Act, Outcome, RestoreOptions, RestorePlan, Verb, plan, restore, unknown_principals,
+};
 
 use crate::{Error, Progress, backup::newest, catalog::Catalog, clean, layout};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
-use strongroom_model::{Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, fit_name, short_id};
-use strongroom_repository::{Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor, Visit, Written};
+use strongroom_model::{
+    Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, fit_name, short_id,
+};
+use strongroom_repository::{
+    Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor,
+    Visit, Written,
+};
 use strongroom_sources::{
     BudgetReport, Client, Stats,
     configuration::{With, is_managed, managed_every_h},
@@ -48,7 +56,8 @@ pub struct ConfigurationReport {
 }
 
 impl ConfigurationReport {
-    /// Whether nothing failed. What the tenant has no licence for is no failure, nor is what no interface gives.
+    /// Whether nothing failed. What the tenant has no licence for is no failure, nor is what no
+    /// interface gives.
     pub fn is_whole(&self) -> bool {
         !self.collections.values().any(CollectionState::is_blind)
     }
@@ -78,15 +87,20 @@ struct Stored {
     settings: Value,
 }
 
-/// Whether Tenant Configuration Management is to be asked again: its objects are rationed by the month.
+/// Whether Tenant Configuration Management is to be asked again: its objects are rationed by the
+/// month.
 fn is_due(before: Option<&Configuration>, now: Timestamp) -> bool {
     let Some((before, at)) = before.and_then(|b| Some((b, b.managed_at?))) else { return true };
-    let managed: Vec<&ConfigCollection> = before.collections.iter().filter(|(n, _)| is_managed(n)).map(|(_, c)| c).collect();
-    // Who saw nothing at all has spent nothing of the allowance: it asks again, but does not wait in every round for a job that fails.
-    // Who saw a part has, and waits: rights that somebody gave since do not hurry it.
+    let managed: Vec<&ConfigCollection> =
+        before.collections.iter().filter(|(n, _)| is_managed(n)).map(|(_, c)| c).collect();
+    // Who saw nothing at all has spent nothing of the allowance: it asks again, but does not wait
+    // in every round for a job that fails. Who saw a part has, and waits: rights that somebody gave
+    // since do not hurry it.
     let every_h = match managed.iter().any(|c| c.state.is_collected() && !c.objects.is_empty()) {
         true => managed_every_h(managed.iter().map(|c| c.objects.len()).sum()),
-        false if managed.iter().any(|c| matches!(c.state, CollectionState::Failed { .. })) => FAILED_EVERY_H,
+        false if managed.iter().any(|c| matches!(c.state, CollectionState::Failed { .. })) => {
+            FAILED_EVERY_H
+        }
         false => 0,
     };
     now.duration_since(at).as_hours() >= i64::try_from(every_h).unwrap_or(i64::MAX)
@@ -95,7 +109,8 @@ fn is_due(before: Option<&Configuration>, now: Timestamp) -> bool {
 /// How long a job that failed rests: each takes minutes.
 const FAILED_EVERY_H: u64 = 6;
 
-/// Lets a configuration that was read without Tenant Configuration Management have what was read of it last.
+/// Lets a configuration that was read without Tenant Configuration Management have what was read of
+/// it last.
 pub fn keep_managed(configuration: &mut Configuration, before: Option<&Configuration>) {
     let Some(before) = before else { return };
     for (name, c) in before.collections.iter().filter(|(n, _)| is_managed(n)) {
@@ -113,8 +128,8 @@ pub fn keep_managed(configuration: &mut Configuration, before: Option<&Configura
     }
 }
 
-/// Reads the configuration of a tenant and commits it. What Tenant Configuration Management gives is asked for as often as its
-/// allowance lets it last, or when `everything` is wanted.
+/// Reads the configuration of a tenant and commits it. What Tenant Configuration Management gives
+/// is asked for as often as its allowance lets it last, or when `everything` is wanted.
 pub async fn snapshot(
     repo: Arc<Repository>,
     client: Arc<Client>,
@@ -128,23 +143,31 @@ pub async fn snapshot(
     lock.keep(repo.clone(), client.clock().clone());
     repo.reload_index()?;
     let before = tokio::task::block_in_place(|| latest(&repo, tenant))?.map(|(_, c)| c);
-    let with = if everything || is_due(before.as_ref(), began) { With::Managed } else { With::Direct };
-    let outcome = match strongroom_sources::configuration::read(&client, tenant, with, progress.as_ref()).await {
-        Ok(mut configuration) => tokio::task::block_in_place(|| {
-            if with == With::Direct {
-                keep_managed(&mut configuration, before.as_ref());
-            }
-            commit(&repo, configuration, &cache, client.clock().now())
-        }),
-        Err(e) => Err(e.into()),
-    };
+    let with =
+        if everything || is_due(before.as_ref(), began) { With::Managed } else { With::Direct };
+    let outcome =
+        match strongroom_sources::configuration::read(&client, tenant, with, progress.as_ref())
+            .await
+        {
+            Ok(mut configuration) => tokio::task::block_in_place(|| {
+                if with == With::Direct {
+                    keep_managed(&mut configuration, before.as_ref());
+                }
+                commit(&repo, configuration, &cache, client.clock().now())
+            }),
+            Err(e) => Err(e.into()),
+        };
     let released = lock.release();
     let (id, configuration, files_changed) = outcome?;
     released?;
     Ok(ConfigurationReport {
         snapshot: id.to_string(),
         objects: configuration.collections.values().map(|c| c.objects.len()).sum(),
-        collections: configuration.collections.into_iter().map(|(name, c)| (name, c.state)).collect(),
+        collections: configuration
+            .collections
+            .into_iter()
+            .map(|(name, c)| (name, c.state))
+            .collect(),
         files_changed,
         written: repo.written(),
         traffic: client.stats(),
@@ -154,7 +177,12 @@ pub async fn snapshot(
 }
 
 /// Keeps settings that were just read, such as those that are about to be changed: the way back.
-pub fn keep(repo: &Arc<Repository>, configuration: Configuration, cache: &std::path::Path, clock: &Arc<dyn Clock>) -> Result<Id, Error> {
+pub fn keep(
+    repo: &Arc<Repository>,
+    configuration: Configuration,
+    cache: &std::path::Path,
+    clock: &Arc<dyn Clock>,
+) -> Result<Id, Error> {
     let mut lock = repo.lock_for_writing(cache, clock.now())?;
     lock.keep(repo.clone(), clock.clone());
     repo.reload_index()?;
@@ -165,9 +193,14 @@ pub fn keep(repo: &Arc<Repository>, configuration: Configuration, cache: &std::p
     Ok(id)
 }
 
-/// Commits a configuration on top of the newest snapshot of its tenant; answers how many files differ from the one before.
-/// Call it with the writer's lock held.
-pub fn commit(repo: &Arc<Repository>, mut configuration: Configuration, cache: &std::path::Path, now: Timestamp) -> Result<(Id, Configuration, u64), Error> {
+/// Commits a configuration on top of the newest snapshot of its tenant; answers how many files
+/// differ from the one before. Call it with the writer's lock held.
+pub fn commit(
+    repo: &Arc<Repository>,
+    mut configuration: Configuration,
+    cache: &std::path::Path,
+    now: Timestamp,
+) -> Result<(Id, Configuration, u64), Error> {
     let base = clean::latest(repo, Some(&configuration.tenant))?;
     let before = match &base {
         Some((_, s)) => load(repo, s)?,
@@ -175,29 +208,45 @@ pub fn commit(repo: &Arc<Repository>, mut configuration: Configuration, cache: &
     };
     // What could not be read keeps what was there (law 1), and what that referred to.
     for (name, c) in &mut configuration.collections {
-        if let CollectionState::Failed { kept, .. } | CollectionState::NoPermission { kept, .. } = &mut c.state
-            && let Some(old) = before.as_ref().and_then(|b| b.collections.get(name)).filter(|o| o.state.has_objects())
+        if let CollectionState::Failed { kept, .. } | CollectionState::NoPermission { kept, .. } =
+            &mut c.state
+            && let Some(old) = before
+                .as_ref()
+                .and_then(|b| b.collections.get(name))
+                .filter(|o| o.state.has_objects())
         {
             *kept = true;
             c.objects.clone_from(&old.objects);
         }
     }
-    if let Some(before) = before.as_ref().filter(|_| configuration.collections.values().any(|c| c.state.is_blind())) {
+    if let Some(before) =
+        before.as_ref().filter(|_| configuration.collections.values().any(|c| c.state.is_blind()))
+    {
         for (symbol, id) in &before.references {
             configuration.references.entry(symbol.clone()).or_insert_with(|| id.clone());
         }
     }
     let tree = settings_tree(repo, &configuration)?;
-    let identity = serde_json::to_vec(&identity_of(&configuration)).map_err(|e| Error::Request(e.to_string()))?;
+    let identity = serde_json::to_vec(&identity_of(&configuration))
+        .map_err(|e| Error::Request(e.to_string()))?;
     let identity = repo.put_content(&identity, Cut::Plain)?;
     let place = |root: Option<Id>| -> Result<Id, Error> {
         let mut editor = TreeEditor::new(repo.clone(), root, now);
         editor.remove(&[layout::TENANT, layout::CONFIGURATION])?;
-        editor.put(&[layout::TENANT], Node::dir(layout::CONFIGURATION, tree, Timestamp::UNIX_EPOCH))?;
-        editor.put(&[layout::TENANT], Node::file(layout::IDENTITY, identity.content.clone(), identity.size_bytes, now))?;
+        editor.put(
+            &[layout::TENANT],
+            Node::dir(layout::CONFIGURATION, tree, Timestamp::UNIX_EPOCH),
+        )?;
+        editor.put(
+            &[layout::TENANT],
+            Node::file(layout::IDENTITY, identity.content.clone(), identity.size_bytes, now),
+        )?;
         Ok(editor.write()?)
     };
-    let commit = |base: Option<&(Id, Snapshot)>, time: Timestamp, mut tags: Vec<String>| -> Result<Id, Error> {
+    let commit = |base: Option<&(Id, Snapshot)>,
+                  time: Timestamp,
+                  mut tags: Vec<String>|
+     -> Result<Id, Error> {
         if !tags.iter().any(|t| t == TAG_CONFIGURATION) {
             tags.push(TAG_CONFIGURATION.to_owned());
         }
@@ -215,9 +264,17 @@ pub fn commit(repo: &Arc<Repository>, mut configuration: Configuration, cache: &
     };
     // What a backup left unfinished stays the newest, so that its successor goes on from there.
     let unfinished = newest(repo, &configuration.tenant)?.filter(|(_, s)| s.is_partial());
-    let id = commit(base.as_ref(), now, base.as_ref().map(|(_, s)| s.tags.clone()).unwrap_or_default())?;
+    let id =
+        commit(base.as_ref(), now, base.as_ref().map(|(_, s)| s.tags.clone()).unwrap_or_default())?;
     let newest = match &unfinished {
-        Some(partial) => (partial.0, commit(Some(partial), now + SignedDuration::from_millis(1), vec![TAG_PARTIAL.to_owned()])?),
+        Some(partial) => (
+            partial.0,
+            commit(
+                Some(partial),
+                now + SignedDuration::from_millis(1),
+                vec![TAG_PARTIAL.to_owned()],
+            )?,
+        ),
         None => (base.as_ref().map(|(id, _)| *id).unwrap_or(id), id),
     };
     Catalog::moves_on(&catalog_path(cache, repo, &configuration.tenant), &newest.0, &newest.1)?;
@@ -227,8 +284,9 @@ pub fn commit(repo: &Arc<Repository>, mut configuration: Configuration, cache: &
         None => None,
     };
     repo.diff(old.as_ref(), Some(&tree), "", &mut |_, change| {
-        let (strongroom_repository::Change::Added(n) | strongroom_repository::Change::Removed(n) | strongroom_repository::Change::Modified { new: n, .. }) =
-            &change;
+        let (strongroom_repository::Change::Added(n)
+        | strongroom_repository::Change::Removed(n)
+        | strongroom_repository::Change::Modified { new: n, .. }) = &change;
         changed += u64::from(!n.is_dir());
         Ok(())
     })?;
@@ -263,11 +321,21 @@ fn settings_tree(repo: &Arc<Repository>, configuration: &Configuration) -> Resul
                 file = format!("{}~{}.json", file.trim_end_matches(".json"), short_id(&o.name));
                 taken.insert(file.clone());
             }
-            let stored = repo.put_content(&pretty(&Stored { name: o.name.clone(), settings: o.body.clone() })?, Cut::Plain)?;
+            let stored = repo.put_content(
+                &pretty(&Stored { name: o.name.clone(), settings: o.body.clone() })?,
+                Cut::Plain,
+            )?;
             editor.put(&parts, Node::file(file, stored.content, stored.size_bytes, still))?;
         }
     }
-    let states = Collected { v: VERSION, collections: configuration.collections.iter().map(|(n, c)| (n.clone(), c.state.clone())).collect() };
+    let states = Collected {
+        v: VERSION,
+        collections: configuration
+            .collections
+            .iter()
+            .map(|(n, c)| (n.clone(), c.state.clone()))
+            .collect(),
+    };
     let stored = repo.put_content(&pretty(&states)?, Cut::Plain)?;
     editor.put(&[], Node::file(layout::COLLECTED, stored.content, stored.size_bytes, still))?;
     Ok(editor.write()?)
@@ -275,40 +343,77 @@ fn settings_tree(repo: &Arc<Repository>, configuration: &Configuration) -> Resul
 
 /// JSON for people: indented, with a line end.
 fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    let mut bytes = serde_json::to_vec_pretty(value).map_err(|e| Error::Request(format!("a record cannot be written: {e}")))?;
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|e| Error::Request(format!("a record cannot be written: {e}")))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
 
 fn identity_of(configuration: &Configuration) -> Identity {
-    let each = |f: &dyn Fn(&ConfigObject) -> Option<Value>| -> BTreeMap<String, BTreeMap<String, Value>> {
-        let of = |c: &ConfigCollection| c.objects.iter().filter_map(|o| Some((o.name.clone(), f(o)?))).collect::<BTreeMap<_, _>>();
-        configuration.collections.iter().map(|(n, c)| (n.clone(), of(c))).filter(|(_, m)| !m.is_empty()).collect()
-    };
+    let each =
+        |f: &dyn Fn(&ConfigObject) -> Option<Value>| -> BTreeMap<String, BTreeMap<String, Value>> {
+            let of = |c: &ConfigCollection| {
+                c.objects
+                    .iter()
+                    .filter_map(|o| Some((o.name.clone(), f(o)?)))
+                    .collect::<BTreeMap<_, _>>()
+            };
+            configuration
+                .collections
+                .iter()
+                .map(|(n, c)| (n.clone(), of(c)))
+                .filter(|(_, m)| !m.is_empty())
+                .collect()
+        };
     let ids = configuration
         .collections
         .iter()
-        .map(|(n, c)| (n.clone(), c.objects.iter().filter(|o| !o.id.is_empty()).map(|o| (o.name.clone(), o.id.clone())).collect::<BTreeMap<_, _>>()))
+        .map(|(n, c)| {
+            (
+                n.clone(),
+                c.objects
+                    .iter()
+                    .filter(|o| !o.id.is_empty())
+                    .map(|o| (o.name.clone(), o.id.clone()))
+                    .collect::<BTreeMap<_, _>>(),
+            )
+        })
         .filter(|(_, m)| !m.is_empty())
         .collect();
     let volatile = each(&|o| (o.volatile != json!({})).then(|| o.volatile.clone()));
-    Identity { v: VERSION, taken: configuration.taken, managed_at: configuration.managed_at, ids, volatile, references: configuration.references.clone() }
+    Identity {
+        v: VERSION,
+        taken: configuration.taken,
+        managed_at: configuration.managed_at,
+        ids,
+        volatile,
+        references: configuration.references.clone(),
+    }
 }
 
 /// Which objects the names of a snapshot's settings stood for.
 fn identity(repo: &Repository, snapshot: &Snapshot) -> Result<Identity, Error> {
-    let bytes = repo.read_file(&repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::IDENTITY))?)?;
+    let bytes = repo.read_file(
+        &repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::IDENTITY))?,
+    )?;
     serde_json::from_slice(&bytes).map_err(unreadable)
 }
 
 fn unreadable(e: serde_json::Error) -> Error {
-    Error::Request(format!("a record of the configuration cannot be read: {e}; `strongroom check --read-data` says more"))
+    Error::Request(format!(
+        "a record of the configuration cannot be read: {e}; `strongroom check --read-data` says \
+         more"
+    ))
 }
 
 /// The configuration that a snapshot holds, if any.
 pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configuration>, Error> {
     let Some(tree) = subtree(repo, &snapshot.tree)? else { return Ok(None) };
-    let newer = |what: &str, v: u32| Error::Request(format!("{what} is of version {v}, which a newer Strongroom wrote; use that one"));
+    let newer = |what: &str, v: u32| {
+        Error::Request(format!(
+            "{what} is of version {v}, which a newer Strongroom wrote; use that one"
+        ))
+    };
     let parse = unreadable;
     let identity = identity(repo, snapshot)?;
     if identity.v > VERSION {
@@ -316,7 +421,10 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
     }
     let mut out = Configuration::new(&snapshot.hostname, identity.taken);
     out.managed_at = identity.managed_at;
-    let collected: Collected = serde_json::from_slice(&repo.read_file(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?).map_err(parse)?;
+    let collected: Collected = serde_json::from_slice(
+        &repo.read_file(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?,
+    )
+    .map_err(parse)?;
     if collected.v > VERSION {
         return Err(newer(layout::COLLECTED, collected.v));
     }
@@ -332,15 +440,33 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
     })?;
     for (path, node) in files {
         let stored: Stored = serde_json::from_slice(&repo.read_file(&node)?).map_err(parse)?;
-        let collection = path.trim_start_matches('/').rsplit_once('/').map(|(dir, _)| dir.to_owned()).unwrap_or_default();
-        let look = |of: Option<&BTreeMap<String, Value>>| of.and_then(|m| m.get(&stored.name)).cloned().unwrap_or_else(|| json!({}));
+        let collection = path
+            .trim_start_matches('/')
+            .rsplit_once('/')
+            .map(|(dir, _)| dir.to_owned())
+            .unwrap_or_default();
+        let look = |of: Option<&BTreeMap<String, Value>>| {
+            of.and_then(|m| m.get(&stored.name)).cloned().unwrap_or_else(|| json!({}))
+        };
         let object = ConfigObject {
-            id: identity.ids.get(&collection).and_then(|m| m.get(&stored.name)).cloned().unwrap_or_default(),
+            id: identity
+                .ids
+                .get(&collection)
+                .and_then(|m| m.get(&stored.name))
+                .cloned()
+                .unwrap_or_default(),
             volatile: look(identity.volatile.get(&collection)),
             name: stored.name,
             body: stored.settings,
         };
-        out.collections.entry(collection).or_insert_with(|| ConfigCollection { state: CollectionState::Collected, objects: Vec::new() }).objects.push(object);
+        out.collections
+            .entry(collection)
+            .or_insert_with(|| ConfigCollection {
+                state: CollectionState::Collected,
+                objects: Vec::new(),
+            })
+            .objects
+            .push(object);
     }
     for c in out.collections.values_mut() {
         c.objects.sort_by(|a, b| a.name.cmp(&b.name));
@@ -349,9 +475,13 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
     Ok(Some(out))
 }
 
-/// Configurations of a tenant since a time, oldest first: each that differs from the one before it, and as the first the last one
-/// before that time.
-pub fn history(repo: &Repository, tenant: &str, since: Timestamp) -> Result<Vec<(Id, Configuration)>, Error> {
+/// Configurations of a tenant since a time, oldest first: each that differs from the one before it,
+/// and as the first the last one before that time.
+pub fn history(
+    repo: &Repository,
+    tenant: &str,
+    since: Timestamp,
+) -> Result<Vec<(Id, Configuration)>, Error> {
     let mut steps: Vec<(Id, Snapshot, Id)> = Vec::new();
     for (id, snapshot) in repo.snapshots()? {
         if snapshot.hostname != tenant || !snapshot.is_finished() {
@@ -368,7 +498,13 @@ pub fn history(repo: &Repository, tenant: &str, since: Timestamp) -> Result<Vec<
     for (id, snapshot, tree) in steps.drain(first..) {
         // Settings that look the same may be others': ids and credentials stand apart from them.
         let identity = identity(repo, &snapshot)?;
-        let keys: Vec<Value> = identity.volatile.values().flat_map(BTreeMap::values).map(|v| v["keyIds"].clone()).filter(|k| !k.is_null()).collect();
+        let keys: Vec<Value> = identity
+            .volatile
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(|v| v["keyIds"].clone())
+            .filter(|k| !k.is_null())
+            .collect();
         let this = Some((tree, identity.ids, identity.references, keys));
         if last != this {
             out.extend(load(repo, &snapshot)?.map(|c| (id, c)));
@@ -388,7 +524,8 @@ pub fn latest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Configurati
 mod tests {
     use super::*;
 
-    /// What was seen in part waits for its turn; a job that failed rests; who may not ask at all asks in every round.
+    /// What was seen in part waits for its turn; a job that failed rests; who may not ask at all
+    /// asks in every round.
     #[test]
     fn what_is_rationed_is_asked_for_in_its_turn() {
         let at = Timestamp::UNIX_EPOCH;
@@ -396,13 +533,30 @@ mod tests {
         let configuration = |state: CollectionState, objects: usize| {
             let mut c = Configuration::new("school", at);
             c.managed_at = Some(at);
-            let o = ConfigObject { name: "x".into(), id: String::new(), body: json!({}), volatile: json!({}) };
-            c.collections.insert("exchange/organization".into(), ConfigCollection { state, objects: vec![o; objects] });
+            let o = ConfigObject {
+                name: "x".into(),
+                id: String::new(),
+                body: json!({}),
+                volatile: json!({}),
+            };
+            c.collections.insert(
+                "exchange/organization".into(),
+                ConfigCollection { state, objects: vec![o; objects] },
+            );
             c
         };
-        let failed = configuration(CollectionState::Failed { why: "the service was away".into(), kept: false }, 0);
-        assert!(!is_due(Some(&failed), hours(FAILED_EVERY_H - 1)) && is_due(Some(&failed), hours(FAILED_EVERY_H)));
-        let denied = configuration(CollectionState::NoPermission { permission: "x".into(), why: "x".into(), kept: false }, 0);
+        let failed = configuration(
+            CollectionState::Failed { why: "the service was away".into(), kept: false },
+            0,
+        );
+        assert!(
+            !is_due(Some(&failed), hours(FAILED_EVERY_H - 1))
+                && is_due(Some(&failed), hours(FAILED_EVERY_H))
+        );
+        let denied = configuration(
+            CollectionState::NoPermission { permission: "x".into(), why: "x".into(), kept: false },
+            0,
+        );
         assert!(is_due(Some(&denied), at) && is_due(None, at));
         let seen = configuration(CollectionState::Collected, 60);
         assert!(!is_due(Some(&seen), hours(2)) && is_due(Some(&seen), hours(3)));

@@ -1,5 +1,5 @@
-//! Putting settings back: a plan first, that changes nothing and says what it would do; then call after call, what others stand
-//! on first, and what was added since last of all.
+//! Putting settings back: a plan first, that changes nothing and says what it would do; then call
+//! after call, what others stand on first, and what was added since last of all.
 
 use super::Error;
 use serde::Serialize;
@@ -30,11 +30,13 @@ pub struct RestoreOptions {
     pub chosen: Vec<String>,
     /// Remove what was added since.
     pub remove_added: bool,
-    /// Ids of our own applications: what they may do is left alone, or the writer would cut off the branch on which it sits.
+    /// Ids of our own applications: what they may do is left alone, or the writer would cut off the
+    /// branch on which it sits.
     pub own: Vec<String>,
     /// Conditional Access policies that are made or switched on only report at first.
     pub report_only: bool,
-    /// Ids of people and groups of the snapshot that the tenant still has, although its settings do not name them now.
+    /// Ids of people and groups of the snapshot that the tenant still has, although its settings do
+    /// not name them now.
     pub alive: BTreeSet<String>,
 }
 
@@ -99,22 +101,38 @@ pub struct Outcome {
     pub waits_for_approval: bool,
 }
 
-/// People, groups and applications that a snapshot names and of whom it is not known whether the tenant has them still.
+/// People, groups and applications that a snapshot names and of whom it is not known whether the
+/// tenant has them still.
 pub fn unknown_principals(wanted: &Configuration, now: &Configuration) -> Vec<String> {
     let known: BTreeSet<String> = now.references.values().map(|id| id.to_lowercase()).collect();
-    let named = wanted.references.iter().filter(|(symbol, id)| is_principal(symbol) && !known.contains(&id.to_lowercase()));
+    let named = wanted
+        .references
+        .iter()
+        .filter(|(symbol, id)| is_principal(symbol) && !known.contains(&id.to_lowercase()));
     named.map(|(_, id)| id.clone()).collect()
 }
 
-/// What is wanted without the people whom the tenant does not have any more in lists of whom policies leave out: nobody is less
-/// protected by that. Groups may be had back. Answers too whom each policy left out.
-fn without_the_dead(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>) -> (Configuration, Vec<(String, String)>) {
+/// What is wanted without the people whom the tenant does not have any more in lists of whom
+/// policies leave out: nobody is less protected by that. Groups may be had back. Answers too whom
+/// each policy left out.
+fn without_the_dead(
+    wanted: &Configuration,
+    now: &Configuration,
+    alive: &BTreeSet<String>,
+) -> (Configuration, Vec<(String, String)>) {
     let map = symbols(wanted, now, alive);
-    let dead = |s: &str| s.starts_with("@users/") && wanted.references.contains_key(s) && !map.contains_key(s);
+    let dead = |s: &str| {
+        s.starts_with("@users/") && wanted.references.contains_key(s) && !map.contains_key(s)
+    };
     let (mut out, mut said) = (wanted.clone(), Vec::new());
     for o in out.collections.get_mut(POLICIES).into_iter().flat_map(|c| &mut c.objects) {
         let users = o.body.pointer_mut("/conditions/users").and_then(Value::as_object_mut);
-        for list in users.into_iter().flatten().filter(|(k, _)| k.starts_with("exclude")).filter_map(|(_, v)| v.as_array_mut()) {
+        for list in users
+            .into_iter()
+            .flatten()
+            .filter(|(k, _)| k.starts_with("exclude"))
+            .filter_map(|(_, v)| v.as_array_mut())
+        {
             for gone in list.iter().filter_map(Value::as_str).filter(|s| dead(s)) {
                 said.push((o.name.clone(), gone.to_owned()));
             }
@@ -125,18 +143,25 @@ fn without_the_dead(wanted: &Configuration, now: &Configuration, alive: &BTreeSe
 }
 
 impl RestoreOptions {
-    /// The same, in which what is chosen may be called as the tenant calls it now or as the snapshot does.
+    /// The same, in which what is chosen may be called as the tenant calls it now or as the
+    /// snapshot does.
     #[must_use]
     pub fn told(&self, now: &Configuration, wanted: &Configuration) -> Self {
         let words = now.words_of(wanted);
-        let retold = |c: &String| c.match_indices('/').nth(1).map(|(at, _)| format!("{}/{}", &c[..at], words.name(&c[..at], &c[at + 1..])));
-        let more: Vec<String> = self.chosen.iter().filter_map(retold).filter(|c| !self.chosen.contains(c)).collect();
+        let retold = |c: &String| {
+            c.match_indices('/')
+                .nth(1)
+                .map(|(at, _)| format!("{}/{}", &c[..at], words.name(&c[..at], &c[at + 1..])))
+        };
+        let more: Vec<String> =
+            self.chosen.iter().filter_map(retold).filter(|c| !self.chosen.contains(c)).collect();
         Self { chosen: self.chosen.iter().cloned().chain(more).collect(), ..self.clone() }
     }
 
     /// Whether an object is among those that were chosen.
     pub fn takes(&self, collection: &str, object: &str) -> bool {
-        self.chosen.is_empty() || self.chosen.iter().any(|c| c == collection || *c == format!("{collection}/{object}"))
+        self.chosen.is_empty()
+            || self.chosen.iter().any(|c| c == collection || *c == format!("{collection}/{object}"))
     }
 }
 
@@ -144,50 +169,94 @@ impl RestoreOptions {
 ///
 /// # Errors
 /// When something is chosen that neither holds.
-pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> Result<RestorePlan, Error> {
+pub fn plan(
+    wanted: &Configuration,
+    now: &Configuration,
+    options: &RestoreOptions,
+) -> Result<RestorePlan, Error> {
     for c in &options.chosen {
-        let known = |conf: &Configuration| conf.collections.iter().any(|(n, col)| n == c || col.objects.iter().any(|o| format!("{n}/{}", o.name) == *c));
+        let known = |conf: &Configuration| {
+            conf.collections.iter().any(|(n, col)| {
+                n == c || col.objects.iter().any(|o| format!("{n}/{}", o.name) == *c)
+            })
+        };
         if !known(wanted) && !known(now) {
-            return Err(Error::Request(format!("neither the snapshot nor the tenant has {c:?}; `strongroom tenant diff` names objects as collection/name")));
+            return Err(Error::Request(format!(
+                "neither the snapshot nor the tenant has {c:?}; `strongroom tenant diff` names \
+                 objects as collection/name"
+            )));
         }
     }
     let options = &options.told(now, wanted);
     let words = now.words_of(wanted);
     let there = now.application_symbols(&options.own);
-    let ours: Vec<String> = there.iter().map(|s| words.symbol(s).to_owned()).chain(wanted.application_symbols(&options.own)).collect();
-    let is_ours = |o: &ConfigObject| o.body["application"].as_str().is_some_and(|a| ours.iter().any(|s| s == a));
+    let ours: Vec<String> = there
+        .iter()
+        .map(|s| words.symbol(s).to_owned())
+        .chain(wanted.application_symbols(&options.own))
+        .collect();
+    let is_ours = |o: &ConfigObject| {
+        o.body["application"].as_str().is_some_and(|a| ours.iter().any(|s| s == a))
+    };
     let now = &now.in_the_words_of(wanted);
     let (wanted, dead) = without_the_dead(wanted, now, &options.alive);
     let wanted = &wanted;
     let mut plan = RestorePlan { alive: options.alive.clone(), ..RestorePlan::default() };
     let mut removals = Vec::new();
     for setter in SETTERS {
-        let (Some(w), Some(n)) = (wanted.collections.get(setter.collection), now.collections.get(setter.collection)) else { continue };
+        let (Some(w), Some(n)) =
+            (wanted.collections.get(setter.collection), now.collections.get(setter.collection))
+        else {
+            continue;
+        };
         if !w.state.has_objects() || !n.state.is_collected() {
             let why = if n.state.is_collected() { w.state.lack() } else { n.state.lack() };
             plan.cannot.push((setter.collection.to_owned(), why));
             continue;
         }
-        let by_name = |objects: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> { objects.iter().map(|o| (o.name.clone(), o.clone())).collect() };
+        let by_name = |objects: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> {
+            objects.iter().map(|o| (o.name.clone(), o.clone())).collect()
+        };
         let before = by_name(&w.objects);
-        let after =
-            if matches!(setter.how, How::Given | How::DeleteOnly | How::Requests) { by_what_is_given(&w.objects, &n.objects) } else { by_name(&n.objects) };
+        let after = if matches!(setter.how, How::Given | How::DeleteOnly | How::Requests) {
+            by_what_is_given(&w.objects, &n.objects)
+        } else {
+            by_name(&n.objects)
+        };
         for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
             let there = after.get(name);
-            if setter.how == How::Members && there.is_none() && options.alive.contains(&o.id.to_lowercase()) {
+            if setter.how == How::Members
+                && there.is_none()
+                && options.alive.contains(&o.id.to_lowercase())
+            {
                 // Its members are seen, and set, once settings name it again.
-                plan.acts.push(act(setter, o, Verb::Update, vec![], vec!["who is in it, once settings name it again".to_owned()]));
+                plan.acts.push(act(
+                    setter,
+                    o,
+                    Verb::Update,
+                    vec![],
+                    vec!["who is in it, once settings name it again".to_owned()],
+                ));
                 continue;
             }
             match there {
-                None if setter.collection == ASSIGNMENTS => assign(setter, o, wanted, now, &mut plan),
+                None if setter.collection == ASSIGNMENTS => {
+                    assign(setter, o, wanted, now, &mut plan)
+                }
                 None => create(setter, o, options, &mut plan),
-                Some(there) if there.body != o.body || there.volatile["keyIds"] != o.volatile["keyIds"] => update(setter, o, there, options, &mut plan),
+                Some(there)
+                    if there.body != o.body || there.volatile["keyIds"] != o.volatile["keyIds"] =>
+                {
+                    update(setter, o, there, options, &mut plan)
+                }
                 Some(_) => {}
             }
         }
-        for (name, o) in after.iter().filter(|(name, _)| !before.contains_key(*name) && options.takes(setter.collection, name)) {
-            // Groups and people come into sight because a setting names them: they were not made by that.
+        for (name, o) in after.iter().filter(|(name, _)| {
+            !before.contains_key(*name) && options.takes(setter.collection, name)
+        }) {
+            // Groups and people come into sight because a setting names them: they were not made by
+            // that.
             if setter.how == How::Members || is_ours(o) {
                 continue;
             }
@@ -198,15 +267,32 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
             removals.extend(remove(setter, o));
         }
     }
-    for (policy, gone) in dead.into_iter().filter(|(policy, _)| plan.acts.iter().any(|a| a.collection == POLICIES && a.object == *policy)) {
-        plan.cannot.push((format!("{POLICIES}/{policy}: exclusions"), format!("it left out {gone}, whom the tenant does not have any more")));
+    for (policy, gone) in dead.into_iter().filter(|(policy, _)| {
+        plan.acts.iter().any(|a| a.collection == POLICIES && a.object == *policy)
+    }) {
+        plan.cannot.push((
+            format!("{POLICIES}/{policy}: exclusions"),
+            format!("it left out {gone}, whom the tenant does not have any more"),
+        ));
     }
-    for (collection, w) in wanted.collections.iter().filter(|(c, _)| !SETTERS.iter().any(|s| s.collection == *c)) {
-        let Some(n) = now.collections.get(collection).filter(|n| n.state.is_collected() && w.state.has_objects()) else { continue };
-        let names: BTreeSet<&String> = w.objects.iter().chain(&n.objects).map(|o| &o.name).collect();
+    for (collection, w) in
+        wanted.collections.iter().filter(|(c, _)| !SETTERS.iter().any(|s| s.collection == *c))
+    {
+        let Some(n) = now
+            .collections
+            .get(collection)
+            .filter(|n| n.state.is_collected() && w.state.has_objects())
+        else {
+            continue;
+        };
+        let names: BTreeSet<&String> =
+            w.objects.iter().chain(&n.objects).map(|o| &o.name).collect();
         for name in names.into_iter().filter(|name| options.takes(collection, name)) {
-            if wanted.object(collection, name).map(|o| &o.body) != now.object(collection, name).map(|o| &o.body) {
-                plan.cannot.push((format!("{collection}/{name}"), unsettable(collection).to_owned()));
+            if wanted.object(collection, name).map(|o| &o.body)
+                != now.object(collection, name).map(|o| &o.body)
+            {
+                plan.cannot
+                    .push((format!("{collection}/{name}"), unsettable(collection).to_owned()));
             }
         }
     }
@@ -217,10 +303,14 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
         let off = plan.acts.remove(at);
         plan.acts.insert(0, off);
         let after = plan.outcome(wanted, now, options);
-        let policies = after.collections.get(POLICIES).map(|c| c.objects.as_slice()).unwrap_or_default();
+        let policies =
+            after.collections.get(POLICIES).map(|c| c.objects.as_slice()).unwrap_or_default();
         if !policies.iter().any(|p| p.body["state"] == "enabled") {
             plan.acts.remove(0);
-            plan.cannot.push((format!("{DEFAULTS}/security-defaults"), "they stay on: no policy that is on would take their place".to_owned()));
+            plan.cannot.push((
+                format!("{DEFAULTS}/security-defaults"),
+                "they stay on: no policy that is on would take their place".to_owned(),
+            ));
         }
     }
     removals.reverse();
@@ -230,10 +320,17 @@ pub fn plan(wanted: &Configuration, now: &Configuration, options: &RestoreOption
     Ok(plan)
 }
 
-/// What is given is known by what it is, whatever it is called: names of two applications may be the same.
-fn by_what_is_given(wanted: &[ConfigObject], now: &[ConfigObject]) -> BTreeMap<String, ConfigObject> {
+/// What is given is known by what it is, whatever it is called: names of two applications may be
+/// the same.
+fn by_what_is_given(
+    wanted: &[ConfigObject],
+    now: &[ConfigObject],
+) -> BTreeMap<String, ConfigObject> {
     let mut out: BTreeMap<String, ConfigObject> = BTreeMap::new();
-    let (same, others): (Vec<_>, Vec<_>) = now.iter().map(|o| (o, wanted.iter().find(|w| w.body == o.body))).partition(|(_, w)| w.is_some());
+    let (same, others): (Vec<_>, Vec<_>) = now
+        .iter()
+        .map(|o| (o, wanted.iter().find(|w| w.body == o.body)))
+        .partition(|(_, w)| w.is_some());
     out.extend(same.into_iter().filter_map(|(o, w)| Some((w?.name.clone(), o.clone()))));
     for (o, _) in others {
         let mut name = o.name.clone();
@@ -256,19 +353,45 @@ fn permission(a: &Act) -> Option<&'static str> {
 /// Why a kind of object is not set.
 fn unsettable(collection: &str) -> &'static str {
     match collection {
-        "identity/device-registration" => "Graph v1.0 only shows it; set it in the Entra admin center, Device settings",
+        "identity/device-registration" => {
+            "Graph v1.0 only shows it; set it in the Entra admin center, Device settings"
+        }
         "roles/active-schedules" => "it follows the assignments",
-        "directory/privileged-users" | "directory/licences" | "directory/organization" => "people and licences are not put back as settings",
-        c if c.starts_with("exchange/") => "Graph only shows it; set it in the Exchange or Defender portal as the snapshot's file says",
-        c if c.starts_with("teams/") => "Graph only shows it; set it in the Teams admin center as the snapshot's file says",
-        c if c.starts_with("purview/") => "Graph only shows it; set it in the Purview portal as the snapshot's file says",
+        "directory/privileged-users" | "directory/licences" | "directory/organization" => {
+            "people and licences are not put back as settings"
+        }
+        c if c.starts_with("exchange/") => {
+            "Graph only shows it; set it in the Exchange or Defender portal as the snapshot's file \
+             says"
+        }
+        c if c.starts_with("teams/") => {
+            "Graph only shows it; set it in the Teams admin center as the snapshot's file says"
+        }
+        c if c.starts_with("purview/") => {
+            "Graph only shows it; set it in the Purview portal as the snapshot's file says"
+        }
         _ => "this program does not set it; set it by hand as the snapshot's file says",
     }
 }
 
-fn act(setter: &Setter, o: &ConfigObject, verb: Verb, calls: Vec<Call>, properties: Vec<String>) -> Act {
+fn act(
+    setter: &Setter,
+    o: &ConfigObject,
+    verb: Verb,
+    calls: Vec<Call>,
+    properties: Vec<String>,
+) -> Act {
     let symbol = format!("@{}/{}", symbol_kind(setter.collection), o.name);
-    Act { collection: setter.collection.to_owned(), object: o.name.clone(), verb, properties, undelete: None, then: None, calls, symbol }
+    Act {
+        collection: setter.collection.to_owned(),
+        object: o.name.clone(),
+        verb,
+        properties,
+        undelete: None,
+        then: None,
+        calls,
+        symbol,
+    }
 }
 
 fn call(setter: &Setter, method: &'static str, target: String, body: Option<Value>) -> Call {
@@ -285,7 +408,10 @@ fn without_fixed(setter: &Setter, body: &Value) -> Value {
 
 /// A policy that is to report at first.
 fn reporting(setter: &Setter, options: &RestoreOptions, mut body: Value) -> Value {
-    if options.report_only && setter.collection == "identity/conditional-access-policies" && body["state"] == "enabled" {
+    if options.report_only
+        && setter.collection == "identity/conditional-access-policies"
+        && body["state"] == "enabled"
+    {
         body["state"] = "enabledForReportingButNotEnforced".into();
     }
     body
@@ -312,48 +438,110 @@ fn create(setter: &Setter, o: &ConfigObject, options: &RestoreOptions, plan: &mu
                 body["id"] = o.id.clone().into();
             }
             // It will sign in with another id, so that it cannot be called by the old one.
-            if let Some(uris) = body["identifierUris"].as_array_mut().filter(|_| setter.collection == REGISTRATIONS) {
+            if let Some(uris) =
+                body["identifierUris"].as_array_mut().filter(|_| setter.collection == REGISTRATIONS)
+            {
                 uris.retain(|u| !u.as_str().is_some_and(|u| u.contains(APPLICATIONS)));
             }
-            act(setter, o, Verb::Create, vec![call(setter, "POST", setter.target.to_owned(), Some(body))], vec![])
+            act(
+                setter,
+                o,
+                Verb::Create,
+                vec![call(setter, "POST", setter.target.to_owned(), Some(body))],
+                vec![],
+            )
         }
-        How::Requests => act(setter, o, Verb::Create, vec![request(setter, setter.target, o, "adminAssign")], vec![]),
+        How::Requests => act(
+            setter,
+            o,
+            Verb::Create,
+            vec![request(setter, setter.target, o, "adminAssign")],
+            vec![],
+        ),
         How::Members if setter.undelete.is_some() => act(setter, o, Verb::Create, vec![], vec![]),
-        _ => return plan.cannot.push((at, "what is gone is not made anew by Graph; an administrator gives it in person".to_owned())),
+        _ => {
+            return plan.cannot.push((
+                at,
+                "what is gone is not made anew by Graph; an administrator gives it in person"
+                    .to_owned(),
+            ));
+        }
     };
     if setter.collection == "directory/domains" {
         return plan.cannot.push((at, "a domain is added by proving that it is yours".to_owned()));
     }
-    // What is had back comes as it was, and at work: a policy that is to report first is made anew instead.
-    let at_work = options.report_only && setter.collection == "identity/conditional-access-policies";
+    // What is had back comes as it was, and at work: a policy that is to report first is made anew
+    // instead.
+    let at_work =
+        options.report_only && setter.collection == "identity/conditional-access-policies";
     if let Some(template) = setter.undelete.filter(|_| !o.id.is_empty() && !at_work) {
         new.undelete = Some(call(setter, "POST", template.replace("{id}", &o.id), None));
         // It may have been changed before it was deleted.
-        new.then = (setter.how == How::Many).then(|| call(setter, "PATCH", format!("{}/{}", setter.target, o.id), Some(sent(without_fixed(setter, &o.body)))));
+        new.then = (setter.how == How::Many).then(|| {
+            call(
+                setter,
+                "PATCH",
+                format!("{}/{}", setter.target, o.id),
+                Some(sent(without_fixed(setter, &o.body))),
+            )
+        });
     }
-    for (property, why) in setter.fixed.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty())) {
+    for (property, why) in
+        setter.fixed.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty()))
+    {
         plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
     }
     plan.acts.push(new);
 }
 
-/// Gives a role as it was given: through Privileged Identity Management where that knew it, directly otherwise, and not at all where
-/// it was for some hours.
-fn assign(setter: &Setter, o: &ConfigObject, wanted: &Configuration, now: &Configuration, plan: &mut RestorePlan) {
+/// Gives a role as it was given: through Privileged Identity Management where that knew it,
+/// directly otherwise, and not at all where it was for some hours.
+fn assign(
+    setter: &Setter,
+    o: &ConfigObject,
+    wanted: &Configuration,
+    now: &Configuration,
+    plan: &mut RestorePlan,
+) {
     let at = format!("{}/{}", setter.collection, o.name);
-    let same = |s: &&ConfigObject| ["principalId", "roleDefinitionId", "directoryScopeId"].iter().all(|k| s.body[*k] == o.body[*k]);
+    let same = |s: &&ConfigObject| {
+        ["principalId", "roleDefinitionId", "directoryScopeId"]
+            .iter()
+            .all(|k| s.body[*k] == o.body[*k])
+    };
     let direct = || call(setter, "POST", setter.target.to_owned(), Some(o.body.clone()));
     let calls = match wanted.collections.get("roles/active-schedules") {
         Some(c) if matches!(c.state, CollectionState::NotLicensed { .. }) => vec![direct()],
         Some(c) if c.state.has_objects() => match c.objects.iter().find(same) {
             Some(s) if s.body["assignmentType"] == "Activated" => {
-                return plan.cannot.push((at, "it was active for some hours; who may have it activates it again".to_owned()));
+                return plan.cannot.push((
+                    at,
+                    "it was active for some hours; who may have it \
+                    activates it again"
+                        .to_owned(),
+                ));
             }
-            Some(s) if ended(s, now.taken) => return plan.cannot.push((at, "it was given for a time that is over".to_owned())),
-            Some(s) if s.body["scheduleInfo"]["startDateTime"].is_string() => vec![request(setter, SCHEDULE_REQUESTS, s, "adminAssign")],
+            Some(s) if ended(s, now.taken) => {
+                return plan.cannot.push((
+                    at,
+                    "it was given for a \
+                time that is over"
+                        .to_owned(),
+                ));
+            }
+            Some(s) if s.body["scheduleInfo"]["startDateTime"].is_string() => {
+                vec![request(setter, SCHEDULE_REQUESTS, s, "adminAssign")]
+            }
             _ => vec![direct()],
         },
-        _ => return plan.cannot.push((at, "it is not known whether it was given for good: the snapshot has not seen the schedules of roles".to_owned())),
+        _ => {
+            return plan.cannot.push((
+                at,
+                "it is not known whether it was given for good: the \
+            snapshot has not seen the schedules of roles"
+                    .to_owned(),
+            ));
+        }
     };
     plan.acts.push(act(setter, o, Verb::Create, calls, vec![]));
 }
@@ -382,14 +570,23 @@ fn difference(wanted: &Value, now: &Value) -> Map<String, Value> {
     let empty = Map::new();
     let (w, n) = (wanted.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
     let keys: BTreeSet<&String> = w.keys().chain(n.keys()).collect();
-    keys.into_iter().filter(|k| w.get(*k) != n.get(*k)).map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null))).collect()
+    keys.into_iter()
+        .filter(|k| w.get(*k) != n.get(*k))
+        .map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null)))
+        .collect()
 }
 
 fn rows<'v>(v: &'v Value, path: &str) -> Vec<&'v Value> {
     path.split('.').fold(v, |v, p| &v[p]).as_array().into_iter().flatten().collect()
 }
 
-fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &RestoreOptions, plan: &mut RestorePlan) {
+fn update(
+    setter: &Setter,
+    o: &ConfigObject,
+    there: &ConfigObject,
+    options: &RestoreOptions,
+    plan: &mut RestorePlan,
+) {
     let at = format!("{}/{}", setter.collection, o.name);
     let mut differs = difference(&o.body, &there.body);
     let id = if there.id.is_empty() { there.name.clone() } else { there.id.clone() };
@@ -403,7 +600,12 @@ fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &Res
                 if let (false, Some(id)) = (same, row["id"].as_str()) {
                     let mut body = row.clone();
                     body.as_object_mut().map(|m| m.remove("id"));
-                    calls.push(call(setter, "PATCH", format!("{}/authenticationMethodConfigurations/{id}", setter.target), Some(body)));
+                    calls.push(call(
+                        setter,
+                        "PATCH",
+                        format!("{}/authenticationMethodConfigurations/{id}", setter.target),
+                        Some(body),
+                    ));
                     properties.push(format!("method {id}"));
                 }
             }
@@ -413,14 +615,27 @@ fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &Res
             differs.clear();
             let policy = there.volatile["policyId"].as_str().unwrap_or_default();
             for row in rows(&o.body, "policy.rules") {
-                if let (false, Some(id)) = (rows(&there.body, "policy.rules").contains(&row), row["id"].as_str()) {
-                    calls.push(call(setter, "PATCH", format!("{}/{policy}/rules/{id}", setter.target), Some(row.clone())));
+                if let (false, Some(id)) =
+                    (rows(&there.body, "policy.rules").contains(&row), row["id"].as_str())
+                {
+                    calls.push(call(
+                        setter,
+                        "PATCH",
+                        format!("{}/{policy}/rules/{id}", setter.target),
+                        Some(row.clone()),
+                    ));
                 }
             }
         }
         How::Members => {
             differs.remove("members");
-            let names = |v: &ConfigObject| -> BTreeSet<String> { rows(&v.body, "members").iter().filter_map(|m| m.as_str()).map(str::to_owned).collect() };
+            let names = |v: &ConfigObject| -> BTreeSet<String> {
+                rows(&v.body, "members")
+                    .iter()
+                    .filter_map(|m| m.as_str())
+                    .map(str::to_owned)
+                    .collect()
+            };
             let (w, n) = (names(o), names(there));
             for gone in w.difference(&n) {
                 calls.push(call(
@@ -431,7 +646,12 @@ fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &Res
                 ));
             }
             for added in n.difference(&w) {
-                calls.push(call(setter, "DELETE", format!("groups/{id}/members/{added}/$ref"), None));
+                calls.push(call(
+                    setter,
+                    "DELETE",
+                    format!("groups/{id}/members/{added}/$ref"),
+                    None,
+                ));
             }
         }
         _ => {}
@@ -442,19 +662,28 @@ fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &Res
             plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
         }
     }
-    // A secret that was added can be taken away again; a certificate's key cannot be told from a secret's where there are both.
+    // A secret that was added can be taken away again; a certificate's key cannot be told from a
+    // secret's where there are both.
     let (w, n) = (keys_of(o), keys_of(there));
     let added: Vec<&String> = n.difference(&w).collect();
     if !added.is_empty() {
         if rows(&there.body, "keyCredentials").is_empty()
-            || there.body["keyCredentials"] == o.body["keyCredentials"] && !rows(&there.body, "passwordCredentials").is_empty()
+            || there.body["keyCredentials"] == o.body["keyCredentials"]
+                && !rows(&there.body, "passwordCredentials").is_empty()
         {
             let body = |key: &String| Some(json!({"keyId": key}));
-            calls.extend(added.into_iter().map(|key| call(setter, "POST", format!("{}/{id}/removePassword", setter.target), body(key))));
+            calls.extend(added.into_iter().map(|key| {
+                call(setter, "POST", format!("{}/{id}/removePassword", setter.target), body(key))
+            }));
             properties.push("passwordCredentials (what was added goes)".to_owned());
-            plan.cannot.retain(|(what, _)| *what != format!("{at}: passwordCredentials") || w.difference(&n).next().is_some());
+            plan.cannot.retain(|(what, _)| {
+                *what != format!("{at}: passwordCredentials") || w.difference(&n).next().is_some()
+            });
         } else {
-            plan.cannot.push((format!("{at}: credentials"), "one took another's place; look at them and remove what nobody knows".to_owned()));
+            plan.cannot.push((
+                format!("{at}: credentials"),
+                "one took another's place; look at them and remove what nobody knows".to_owned(),
+            ));
         }
     }
     if !differs.is_empty() {
@@ -468,7 +697,10 @@ fn update(setter: &Setter, o: &ConfigObject, there: &ConfigObject, options: &Res
         };
         match setter.how {
             How::Given | How::DeleteOnly | How::Requests => {
-                return plan.cannot.push((at, "what is given is not changed; remove it and give it anew".to_owned()));
+                return plan.cannot.push((
+                    at,
+                    "what is given is not changed; remove it and give it anew".to_owned(),
+                ));
             }
             _ => calls.push(call(setter, "PATCH", target, Some(body))),
         }
@@ -485,8 +717,14 @@ fn keys_of(o: &ConfigObject) -> BTreeSet<String> {
 fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
     let id = if o.id.is_empty() { o.name.clone() } else { o.id.clone() };
     let target = match setter.collection {
-        "directory/federation" => format!("domains/{}/federationConfiguration/{id}", o.body["domain"].as_str().unwrap_or_default()),
-        "applications/permissions" => format!("servicePrincipals/{}/appRoleAssignments/{id}", o.body["application"].as_str().unwrap_or_default()),
+        "directory/federation" => format!(
+            "domains/{}/federationConfiguration/{id}",
+            o.body["domain"].as_str().unwrap_or_default()
+        ),
+        "applications/permissions" => format!(
+            "servicePrincipals/{}/appRoleAssignments/{id}",
+            o.body["application"].as_str().unwrap_or_default()
+        ),
         _ => format!("{}/{id}", setter.target),
     };
     let calls = match setter.how {
@@ -501,11 +739,15 @@ impl RestorePlan {
     /// Objects that are looked at again when the rest is done: they come into sight by it.
     pub fn looked_at_again(&self) -> Vec<String> {
         // A group that is had back may have another in it than when the snapshot was made.
-        let again = |a: &&Act| a.verb == Verb::Update && a.calls.is_empty() || a.verb == Verb::Create && a.collection == GROUPS;
+        let again = |a: &&Act| {
+            a.verb == Verb::Update && a.calls.is_empty()
+                || a.verb == Verb::Create && a.collection == GROUPS
+        };
         self.acts.iter().filter(again).map(|a| format!("{}/{}", a.collection, a.object)).collect()
     }
 
-    /// What names something that the tenant has not, and that no act before it makes, cannot be done: better said now than half-way.
+    /// What names something that the tenant has not, and that no act before it makes, cannot be
+    /// done: better said now than half-way.
     fn drop_what_names_nobody(&mut self, wanted: &Configuration, now: &Configuration) {
         let mut map = symbols(wanted, now, &self.alive);
         let acts = std::mem::take(&mut self.acts);
@@ -520,11 +762,16 @@ impl RestorePlan {
                 body.or_else(|| resolve_text(&c.target, &map).err())
             };
             let bad: Vec<String> = a.calls.iter().chain(&a.then).filter_map(unknown).collect();
-            // Members, methods and rules are set one by one: one that names nobody keeps the others from nothing.
-            let apart = SETTERS.iter().any(|s| s.collection == a.collection && matches!(s.how, How::Members | How::Methods | How::Rules));
+            // Members, methods and rules are set one by one: one that names nobody keeps the others
+            // from nothing.
+            let apart = SETTERS.iter().any(|s| {
+                s.collection == a.collection
+                    && matches!(s.how, How::Members | How::Methods | How::Rules)
+            });
             let had = !a.calls.is_empty();
             a.calls.retain(|c| unknown(c).is_none());
-            self.cannot.extend(bad.iter().map(|who| (at.clone(), format!("it names {who}, {NOBODY}"))));
+            self.cannot
+                .extend(bad.iter().map(|who| (at.clone(), format!("it names {who}, {NOBODY}"))));
             if !bad.is_empty() && (!apart || had && a.calls.is_empty()) {
                 continue;
             }
@@ -535,8 +782,14 @@ impl RestorePlan {
         }
     }
 
-    /// How the tenant would be, as far as the plan reaches: what a guard against lock-out looks at before anything is done.
-    pub fn outcome(&self, wanted: &Configuration, now: &Configuration, options: &RestoreOptions) -> Configuration {
+    /// How the tenant would be, as far as the plan reaches: what a guard against lock-out looks at
+    /// before anything is done.
+    pub fn outcome(
+        &self,
+        wanted: &Configuration,
+        now: &Configuration,
+        options: &RestoreOptions,
+    ) -> Configuration {
         let now = &now.in_the_words_of(wanted);
         let (wanted, _) = without_the_dead(wanted, now, &self.alive);
         let mut after = now.clone();
@@ -545,10 +798,14 @@ impl RestorePlan {
             after.references.entry(symbol.clone()).or_insert_with(|| id.clone());
         }
         // What goes makes room for what bears its name.
-        let (gone, made): (Vec<&Act>, Vec<&Act>) = self.acts.iter().partition(|a| a.verb == Verb::Delete);
+        let (gone, made): (Vec<&Act>, Vec<&Act>) =
+            self.acts.iter().partition(|a| a.verb == Verb::Delete);
         for a in gone.into_iter().chain(made) {
             // Without its federation a domain is Microsoft's to sign in again.
-            let domain = now.object(&a.collection, &a.object).filter(|_| a.collection == FEDERATION).map(|o| o.body["domain"].clone());
+            let domain = now
+                .object(&a.collection, &a.object)
+                .filter(|_| a.collection == FEDERATION)
+                .map(|o| o.body["domain"].clone());
             for d in after.collections.get_mut(DOMAINS).into_iter().flat_map(|c| &mut c.objects) {
                 if domain.as_ref().is_some_and(|domain| *domain == d.name.as_str()) {
                     d.body["authenticationType"] = "Managed".into();
@@ -556,7 +813,9 @@ impl RestorePlan {
             }
             let Some(c) = after.collections.get_mut(&a.collection) else { continue };
             c.objects.retain(|o| o.name != a.object);
-            if let (Verb::Create | Verb::Update, Some(o)) = (a.verb, wanted.object(&a.collection, &a.object)) {
+            if let (Verb::Create | Verb::Update, Some(o)) =
+                (a.verb, wanted.object(&a.collection, &a.object))
+            {
                 let mut o = o.clone();
                 let there = now.object(&a.collection, &a.object).filter(|_| a.verb == Verb::Update);
                 if let Some(setter) = SETTERS.iter().find(|s| s.collection == a.collection) {
@@ -576,9 +835,19 @@ impl RestorePlan {
 }
 
 /// Symbols and the ids that they stand for.
-fn symbols(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>) -> HashMap<String, String> {
-    // What the tenant says now counts; what is not named any more had its id at the time of the snapshot.
-    let mut map: HashMap<String, String> = wanted.references.iter().chain(&now.references).map(|(s, id)| (s.clone(), id.clone())).collect();
+fn symbols(
+    wanted: &Configuration,
+    now: &Configuration,
+    alive: &BTreeSet<String>,
+) -> HashMap<String, String> {
+    // What the tenant says now counts; what is not named any more had its id at the time of the
+    // snapshot.
+    let mut map: HashMap<String, String> = wanted
+        .references
+        .iter()
+        .chain(&now.references)
+        .map(|(s, id)| (s.clone(), id.clone()))
+        .collect();
     for collection in [
         "directory/referenced-groups",
         "directory/privileged-users",
@@ -594,9 +863,16 @@ fn symbols(wanted: &Configuration, now: &Configuration, alive: &BTreeSet<String>
     }
     // Settings name an application by the id that it signs in with.
     map.retain(|symbol, _| !symbol.starts_with(APPLICATIONS));
-    map.extend(now.collections.get(REGISTRATIONS).into_iter().flat_map(|c| &c.objects).filter_map(|o| Some((format!("{APPLICATIONS}{}", o.name), app_id(o)?))));
+    map.extend(
+        now.collections
+            .get(REGISTRATIONS)
+            .into_iter()
+            .flat_map(|c| &c.objects)
+            .filter_map(|o| Some((format!("{APPLICATIONS}{}", o.name), app_id(o)?))),
+    );
     // People and groups are meant themselves, or nobody is.
-    let known: BTreeSet<String> = now.references.values().map(|id| id.to_lowercase()).chain(alive.iter().cloned()).collect();
+    let known: BTreeSet<String> =
+        now.references.values().map(|id| id.to_lowercase()).chain(alive.iter().cloned()).collect();
     for (symbol, id) in wanted.references.iter().filter(|(symbol, _)| is_principal(symbol)) {
         match known.contains(&id.to_lowercase()) {
             true => map.insert(symbol.clone(), id.clone()),
@@ -612,7 +888,12 @@ fn app_id(o: &ConfigObject) -> Option<String> {
 
 /// A text with ids in the place of symbols; the symbol that nobody knows, otherwise.
 fn resolve_text(text: &str, map: &HashMap<String, String>) -> Result<String, String> {
-    let Some(at) = text.find('@').filter(|at| text[*at..].contains('/') && (*at == 0 || text.as_bytes()[at - 1] == b'/')) else { return Ok(text.to_owned()) };
+    let Some(at) = text
+        .find('@')
+        .filter(|at| text[*at..].contains('/') && (*at == 0 || text.as_bytes()[at - 1] == b'/'))
+    else {
+        return Ok(text.to_owned());
+    };
     let (before, rest) = text.split_at(at);
     // A text that is a symbol and nothing else means just that one.
     if before.is_empty() && is_principal(rest) {
@@ -629,34 +910,54 @@ fn resolve_text(text: &str, map: &HashMap<String, String>) -> Result<String, Str
 fn resolve(v: &Value, map: &HashMap<String, String>) -> Result<Value, String> {
     Ok(match v {
         Value::String(s) => resolve_text(s, map)?.into(),
-        Value::Array(rows) => rows.iter().map(|r| resolve(r, map)).collect::<Result<Vec<_>, _>>()?.into(),
-        Value::Object(m) => {
-            m.iter().map(|(k, r)| Ok((k.clone(), if k == "@odata.type" { r.clone() } else { resolve(r, map)? }))).collect::<Result<Map<_, _>, String>>()?.into()
+        Value::Array(rows) => {
+            rows.iter().map(|r| resolve(r, map)).collect::<Result<Vec<_>, _>>()?.into()
         }
+        Value::Object(m) => m
+            .iter()
+            .map(|(k, r)| {
+                Ok((k.clone(), if k == "@odata.type" { r.clone() } else { resolve(r, map)? }))
+            })
+            .collect::<Result<Map<_, _>, String>>()?
+            .into(),
         other => other.clone(),
     })
 }
 
 /// Carries a plan out. What fails keeps nothing else back, and is named.
-pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &Configuration, now: &Configuration, progress: &dyn Progress) -> Vec<Outcome> {
+pub async fn restore(
+    client: &Client,
+    graph: &str,
+    plan: &RestorePlan,
+    wanted: &Configuration,
+    now: &Configuration,
+    progress: &dyn Progress,
+) -> Vec<Outcome> {
     let now = &now.in_the_words_of(wanted);
     let mut map = symbols(wanted, now, &plan.alive);
     progress.phase("restore settings");
     progress.expect(plan.acts.len() as u64, 0);
     let mut out = Vec::new();
     for a in &plan.acts {
-        let mut outcome = Outcome { object: format!("{}/{}", a.collection, a.object), failed: String::new(), waits_for_approval: false };
+        let mut outcome = Outcome {
+            object: format!("{}/{}", a.collection, a.object),
+            failed: String::new(),
+            waits_for_approval: false,
+        };
         let had_back = match &a.undelete {
             Some(undelete) => matches!(carry_out(client, undelete).await, Ok(Done::Done(_))),
             None => false,
         };
         if had_back {
             let known = wanted.object(&a.collection, &a.object);
-            if let Some(id) = known.and_then(|o| if a.collection == REGISTRATIONS { app_id(o) } else { Some(o.id.clone()) }) {
+            if let Some(id) = known.and_then(|o| {
+                if a.collection == REGISTRATIONS { app_id(o) } else { Some(o.id.clone()) }
+            }) {
                 map.insert(a.symbol.clone(), id);
             }
         } else if a.calls.is_empty() && a.verb == Verb::Create {
-            outcome.failed = "it cannot be had back: the service keeps what is deleted for 30 days".to_owned();
+            outcome.failed =
+                "it cannot be had back: the service keeps what is deleted for 30 days".to_owned();
         } else if a.calls.is_empty() {
             // Until somebody looks again.
             outcome.failed = "no setting names it yet, so it was not looked at".to_owned();
@@ -672,12 +973,18 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
             };
             let body = body.map(|b| with_graph(b, graph));
             match carry_out(client, &Call { target, body, ..call.clone() }).await {
-                Ok(Done::Done(Some(id))) if a.verb == Verb::Create && a.collection != REGISTRATIONS => drop(map.insert(a.symbol.clone(), id)),
+                Ok(Done::Done(Some(id)))
+                    if a.verb == Verb::Create && a.collection != REGISTRATIONS =>
+                {
+                    drop(map.insert(a.symbol.clone(), id))
+                }
                 Ok(Done::Done(_)) => {}
                 Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
                 Err(e) => {
                     let needs = permission(a).filter(|_| e.kind == ErrorKind::Denied);
-                    outcome.failed = needs.map_or(e.text.clone(), |n| format!("it needs the permission {n}: {}", e.text));
+                    outcome.failed = needs.map_or(e.text.clone(), |n| {
+                        format!("it needs the permission {n}: {}", e.text)
+                    });
                     break;
                 }
             }
@@ -689,16 +996,38 @@ pub async fn restore(client: &Client, graph: &str, plan: &RestorePlan, wanted: &
     out
 }
 
-/// Where security defaults went off and not one policy came on, they go on again: half of this is worse than nothing.
+/// Where security defaults went off and not one policy came on, they go on again: half of this is
+/// worse than nothing.
 async fn defaults_back(client: &Client, plan: &RestorePlan, out: &mut [Outcome]) {
-    let went_off = plan.acts.iter().zip(out.iter()).position(|(a, o)| a.collection == DEFAULTS && o.failed.is_empty());
-    let policies: Vec<bool> = plan.acts.iter().zip(out.iter()).filter(|(a, _)| a.collection == POLICIES).map(|(_, o)| o.failed.is_empty()).collect();
-    let Some(at) = went_off.filter(|_| !policies.is_empty() && !policies.contains(&true)) else { return };
-    let Some(call) = plan.acts[at].calls.first().filter(|c| c.body.as_ref().is_some_and(|b| b["isEnabled"] == false)) else { return };
+    let went_off = plan
+        .acts
+        .iter()
+        .zip(out.iter())
+        .position(|(a, o)| a.collection == DEFAULTS && o.failed.is_empty());
+    let policies: Vec<bool> = plan
+        .acts
+        .iter()
+        .zip(out.iter())
+        .filter(|(a, _)| a.collection == POLICIES)
+        .map(|(_, o)| o.failed.is_empty())
+        .collect();
+    let Some(at) = went_off.filter(|_| !policies.is_empty() && !policies.contains(&true)) else {
+        return;
+    };
+    let Some(call) = plan.acts[at]
+        .calls
+        .first()
+        .filter(|c| c.body.as_ref().is_some_and(|b| b["isEnabled"] == false))
+    else {
+        return;
+    };
     let on = Call { body: Some(json!({"isEnabled": true})), ..call.clone() };
     out[at].failed = match carry_out(client, &on).await {
         Ok(_) => "they were switched on again, since no policy could be set".to_owned(),
-        Err(e) => format!("no policy could be set, and security defaults could not be switched on again: {}", e.text),
+        Err(e) => format!(
+            "no policy could be set, and security defaults could not be switched on again: {}",
+            e.text
+        ),
     };
 }
 

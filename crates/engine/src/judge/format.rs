@@ -1,4 +1,5 @@
-//! What kind of file some bytes are, what a name promises, and whether a file's own structure holds.
+//! What kind of file some bytes are, what a name promises, and whether a file's own structure
+//! holds.
 
 use flate2::{Crc, read::DeflateDecoder};
 use std::io::Read;
@@ -58,7 +59,8 @@ const SIGNATURES: &[(usize, &[u8], Format)] = &[
 pub(super) fn format_of(bytes: &[u8]) -> Option<Format> {
     let found = SIGNATURES.iter().find(|(at, sig, _)| bytes.get(*at..at + sig.len()) == Some(*sig));
     if let Some((_, sig, format)) = found {
-        // Two bytes match once in 65,536 random files: they count only on bytes that are not all random.
+        // Two bytes match once in 65,536 random files: they count only on bytes that are not all
+        // random.
         if sig.len() > 2 || !super::is_random(bytes) {
             return Some(*format);
         }
@@ -75,7 +77,8 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
         return true;
     }
     let head = &bytes[..bytes.len().min(1 << 20)];
-    let odd = head.iter().filter(|b| **b < 32 && !matches!(b, b'\t' | b'\n' | b'\r' | 12 | 27)).count();
+    let odd =
+        head.iter().filter(|b| **b < 32 && !matches!(b, b'\t' | b'\n' | b'\r' | 12 | 27)).count();
     let nul_odd = head.iter().skip(1).step_by(2).filter(|b| **b == 0).count();
     let nul_even = head.iter().step_by(2).filter(|b| **b == 0).count();
     // UTF-16 without mark: nearly every second byte is zero, and nothing else is odd.
@@ -98,15 +101,18 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
 pub(super) fn expected(name: &str) -> Option<Format> {
     let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
     Some(match extension.as_str() {
-        "docx" | "xlsx" | "pptx" | "docm" | "xlsm" | "pptm" | "odt" | "ods" | "odp" | "epub" | "zip" | "key" | "numbers" | "pages" | "jar" => Format::Zip,
+        "docx" | "xlsx" | "pptx" | "docm" | "xlsm" | "pptm" | "odt" | "ods" | "odp" | "epub"
+        | "zip" | "key" | "numbers" | "pages" | "jar" => Format::Zip,
         "doc" | "xls" | "ppt" | "msg" | "pub" => Format::Ole,
         "pdf" => Format::Pdf,
         "png" => Format::Png,
         "jpg" | "jpeg" => Format::Jpeg,
-        "txt" | "csv" | "tsv" | "html" | "htm" | "xml" | "json" | "md" | "rtf" | "eml" | "mbox" | "ics" | "vcf" | "log" | "css" | "js" | "py" | "svg"
-        | "tex" | "sql" | "yml" | "yaml" | "ini" => Format::Text,
-        "gif" | "mp3" | "mp4" | "mov" | "m4a" | "avi" | "wav" | "webp" | "gz" | "7z" | "rar" | "bz2" | "tif" | "tiff" | "bmp" | "one" | "psd" | "mkv"
-        | "ogg" | "flac" | "tar" | "heic" => Format::Signed,
+        "txt" | "csv" | "tsv" | "html" | "htm" | "xml" | "json" | "md" | "rtf" | "eml" | "mbox"
+        | "ics" | "vcf" | "log" | "css" | "js" | "py" | "svg" | "tex" | "sql" | "yml" | "yaml"
+        | "ini" => Format::Text,
+        "gif" | "mp3" | "mp4" | "mov" | "m4a" | "avi" | "wav" | "webp" | "gz" | "7z" | "rar"
+        | "bz2" | "tif" | "tiff" | "bmp" | "one" | "psd" | "mkv" | "ogg" | "flac" | "tar"
+        | "heic" => Format::Signed,
         _ => return None,
     })
 }
@@ -144,8 +150,13 @@ fn zip_holds(bytes: &[u8]) -> bool {
                 return Some(false);
             }
             let (flags, method) = (u16_at(bytes, at + 8)?, u16_at(bytes, at + 10)?);
-            let (crc, packed, plain) = (u32_at(bytes, at + 16)?, u32_at(bytes, at + 20)? as usize, u32_at(bytes, at + 24)?);
-            let (name, extra, comment) = (u16_at(bytes, at + 28)?, u16_at(bytes, at + 30)?, u16_at(bytes, at + 32)?);
+            let (crc, packed, plain) = (
+                u32_at(bytes, at + 16)?,
+                u32_at(bytes, at + 20)? as usize,
+                u32_at(bytes, at + 24)?,
+            );
+            let (name, extra, comment) =
+                (u16_at(bytes, at + 28)?, u16_at(bytes, at + 30)?, u16_at(bytes, at + 32)?);
             let local = u32_at(bytes, at + 42)? as usize;
             at += 46 + name + extra + comment;
             if bytes.get(local..local + 4)? != b"PK\x03\x04" {
@@ -167,7 +178,9 @@ fn zip_holds(bytes: &[u8]) -> bool {
                 loop {
                     match reader.read(&mut out) {
                         Ok(0) => break,
-                        Ok(n) if u64::from(sum.amount()) + n as u64 <= u64::from(plain) => sum.update(&out[..n]),
+                        Ok(n) if u64::from(sum.amount()) + n as u64 <= u64::from(plain) => {
+                            sum.update(&out[..n])
+                        }
                         _ => return Some(false),
                     }
                 }
@@ -186,7 +199,9 @@ fn png_holds(bytes: &[u8]) -> bool {
     let mut at = 8;
     while let Some(head) = bytes.get(at..at + 8) {
         let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let (Some(body), Some(sum)) = (bytes.get(at + 4..at + 8 + length), bytes.get(at + 8 + length..at + 12 + length)) else {
+        let (Some(body), Some(sum)) =
+            (bytes.get(at + 4..at + 8 + length), bytes.get(at + 8 + length..at + 12 + length))
+        else {
             return false;
         };
         let mut crc = Crc::new();
@@ -213,12 +228,19 @@ fn jpeg_holds(bytes: &[u8]) -> bool {
             at += 1;
             continue;
         }
-        let Some(length) = bytes.get(at + 2..at + 4).map(|b| usize::from(b[0]) << 8 | usize::from(b[1])) else { return false };
+        let Some(length) =
+            bytes.get(at + 2..at + 4).map(|b| usize::from(b[0]) << 8 | usize::from(b[1]))
+        else {
+            return false;
+        };
         at += 2 + length;
         if marker == 0xda {
             // Entropy-coded data up to the next real marker.
             loop {
-                let Some(n) = bytes.get(at..).and_then(|b| b.iter().position(|x| *x == 0xff)) else { return false };
+                let Some(n) = bytes.get(at..).and_then(|b| b.iter().position(|x| *x == 0xff))
+                else {
+                    return false;
+                };
                 at += n;
                 match bytes.get(at + 1) {
                     Some(0 | 0xd0..=0xd7) => at += 2,

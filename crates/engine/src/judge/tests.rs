@@ -18,11 +18,19 @@ fn verdict(name: &str, new: &[u8], old: Option<(&str, &[u8])>) -> Verdict {
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let mut files = vec![
-        ("note.txt".to_owned(), b"The trip to the museum is on Friday. Please bring a coat and lunch.\n".repeat(20)),
+        (
+            "note.txt".to_owned(),
+            b"The trip to the museum is on Friday. Please bring a coat and lunch.\n".repeat(20),
+        ),
         ("short.txt".to_owned(), b"Hello pupils".to_vec()),
     ];
     for dir in ["documents", "mail"] {
-        let Ok(entries) = std::fs::read_dir(format!("{}/../../../shared/corpus/{dir}", env!("CARGO_MANIFEST_DIR"))) else { continue };
+        let Ok(entries) = std::fs::read_dir(format!(
+            "{}/../../../shared/corpus/{dir}",
+            env!("CARGO_MANIFEST_DIR")
+        )) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             files.push((name, std::fs::read(entry.path()).unwrap()));
@@ -33,7 +41,11 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn real_files_are_clean_the_first_time() {
-    let wrong: Vec<String> = corpus().into_iter().filter(|(n, b)| verdict(n, b, None) != Verdict::Clean).map(|(n, _)| n).collect();
+    let wrong: Vec<String> = corpus()
+        .into_iter()
+        .filter(|(n, b)| verdict(n, b, None) != Verdict::Clean)
+        .map(|(n, _)| n)
+        .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
@@ -41,7 +53,8 @@ fn real_files_are_clean_the_first_time() {
 fn whole_encryption_is_found_whatever_the_file() {
     let mut missed = Vec::new();
     for (n, (name, bytes)) in corpus().iter().enumerate().filter(|(_, (_, b))| !b.is_empty()) {
-        let mut cipher: Vec<u8> = bytes.iter().zip(noise(bytes.len(), n as u64 + 1)).map(|(a, b)| a ^ b).collect();
+        let mut cipher: Vec<u8> =
+            bytes.iter().zip(noise(bytes.len(), n as u64 + 1)).map(|(a, b)| a ^ b).collect();
         cipher.extend(noise(256, n as u64 + 1000));
         if verdict(name, &cipher, Some((name, bytes))) != Verdict::Encrypted {
             missed.push(name.clone());
@@ -73,9 +86,17 @@ fn honest_changes_are_clean() {
     // Another document in place of this one, a longer one, a shorter one, an emptied one.
     for pair in files.windows(2) {
         let ((an, a), (_, b)) = (&pair[0], &pair[1]);
-        for new in [b.clone(), a[..a.len() / 2].to_vec(), Vec::new(), [a.as_slice(), b"\nmore"].concat()] {
+        for new in
+            [b.clone(), a[..a.len() / 2].to_vec(), Vec::new(), [a.as_slice(), b"\nmore"].concat()]
+        {
             let j = judge(Content { name: an, bytes: &new }, Some(Content { name: an, bytes: a }));
-            assert_ne!(j.verdict, Verdict::Encrypted, "{an}: {j:?} with {} bytes after {}", new.len(), a.len());
+            assert_ne!(
+                j.verdict,
+                Verdict::Encrypted,
+                "{an}: {j:?} with {} bytes after {}",
+                new.len(),
+                a.len()
+            );
         }
     }
 }
@@ -85,7 +106,8 @@ fn notes_and_names() {
     let note = b"All your files have been encrypted! To decrypt them you need our private key. Send bitcoin to the wallet. Personal ID: 12";
     assert_eq!(verdict("README_RESTORE.txt", note, None), Verdict::Suspicious);
     assert_eq!(
-        verdict("lesson on encryption.txt", b"Today we learn how a message is encrypted and how Alice can decrypt it with her key. Homework: page 12.", None),
+        verdict("lesson on encryption.txt",
+            b"Today we learn how a message is encrypted and how Alice can decrypt it with her key. Homework: page 12.", None),
         Verdict::Clean
     );
     let doc = b"just text, unchanged".repeat(10);

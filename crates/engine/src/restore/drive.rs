@@ -71,7 +71,8 @@ fn acceptable(name: &str) -> String {
         out.pop();
         out.push(last);
     }
-    let reserved = [".lock", "con", "prn", "aux", "nul", "desktop.ini"].contains(&out.to_lowercase().as_str());
+    let reserved =
+        [".lock", "con", "prn", "aux", "nul", "desktop.ini"].contains(&out.to_lowercase().as_str());
     if reserved || out.starts_with("~$") || out.contains("_vti_") {
         out = format!("_{}", out.replace("_vti_", "_vti-"));
     }
@@ -113,7 +114,11 @@ async fn present(ctx: &Context, user: &User, list: bool) -> Result<Option<Presen
     Ok(Some(p))
 }
 
-pub(super) async fn plan(ctx: &Context, user: &User, files: Vec<Chosen>) -> Result<Vec<DriveWork>, Error> {
+pub(super) async fn plan(
+    ctx: &Context,
+    user: &User,
+    files: Vec<Chosen>,
+) -> Result<Vec<DriveWork>, Error> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
@@ -139,7 +144,16 @@ pub(super) async fn plan(ctx: &Context, user: &User, files: Vec<Chosen>) -> Resu
         let name = acceptable(&real);
         let renamed = name != real || folder.iter().any(|f| acceptable(f) != *f);
         let folder: Vec<String> = folder.iter().map(|f| acceptable(f)).collect();
-        let mut w = DriveWork { action: Action::Create, drive: now.drive.clone(), root: now.root.clone(), over: None, folder, renamed, name, item };
+        let mut w = DriveWork {
+            action: Action::Create,
+            drive: now.drive.clone(),
+            root: now.root.clone(),
+            over: None,
+            folder,
+            renamed,
+            name,
+            item,
+        };
         if in_place {
             let place = folder_id(&now, &w.folder);
             let by_id = now.items.get(&w.item.facts.id);
@@ -148,18 +162,25 @@ pub(super) async fn plan(ctx: &Context, user: &User, files: Vec<Chosen>) -> Resu
                 .and_then(|p| now.by_place.get(&(p.clone(), w.name.to_lowercase())))
                 .and_then(|id| now.items.get(id))
                 .filter(|t| !own.contains(&t.id));
-            if let Some((there, file)) = by_id.or(by_place).and_then(|t| t.file.as_ref().map(|f| (t, f))) {
+            if let Some((there, file)) =
+                by_id.or(by_place).and_then(|t| t.file.as_ref().map(|f| (t, f)))
+            {
                 let state = w.item.facts.file.clone().unwrap_or_default();
-                let same = file.size_bytes == w.item.node.size_bytes() && file.quick_xor.is_some() && file.quick_xor == state.quick_xor;
-                let right_place = there.parent == place && (there.name == w.name || there.name == real);
-                let right_times = (there.created, there.modified) == (state.created, state.modified);
+                let same = file.size_bytes == w.item.node.size_bytes()
+                    && file.quick_xor.is_some()
+                    && file.quick_xor == state.quick_xor;
+                let right_place =
+                    there.parent == place && (there.name == w.name || there.name == real);
+                let right_times =
+                    (there.created, there.modified) == (state.created, state.modified);
                 w.over = Some(there.id.clone());
                 w.action = match (same, right_place && right_times) {
                     (true, true) => Action::Keep,
                     (true, false) => Action::Move,
                     (false, _) => Action::Replace,
                 };
-                // An item that stands where it stood keeps even a name that the service would refuse today.
+                // An item that stands where it stood keeps even a name that the service would
+                // refuse today.
                 if there.name == real {
                     w.name = real;
                     w.renamed = false;
@@ -203,7 +224,8 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     for w in todo {
         match ensure(ctx, w, &mut folders).await {
             Ok(parent) => {
-                // Two names that differ only by case are one to the service: the second gets its id behind it.
+                // Two names that differ only by case are one to the service: the second gets its id
+                // behind it.
                 let first = names.insert((parent.clone(), w.name.to_lowercase()));
                 let name = if first { w.name.clone() } else { apart(&w.name, w) };
                 jobs.push((w, parent, name));
@@ -211,11 +233,15 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
             Err(e) => rows.push((failed(w, e.to_string()), 0)),
         }
     }
-    let jobs: Vec<_> = jobs.into_iter().map(|(w, parent, name)| job(ctx, w, parent, name)).collect();
+    let jobs: Vec<_> =
+        jobs.into_iter().map(|(w, parent, name)| job(ctx, w, parent, name)).collect();
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
         match done {
-            Ok(outcome) => rows.push((Restored { path: w.item.path.clone(), action: w.action, outcome }, w.bytes())),
+            Ok(outcome) => rows.push((
+                Restored { path: w.item.path.clone(), action: w.action, outcome },
+                w.bytes(),
+            )),
             Err(e) => rows.push((failed(w, e.to_string()), 0)),
         }
     }
@@ -233,7 +259,12 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     Ok(rows)
 }
 
-fn job<'a>(ctx: &'a Context, w: &'a DriveWork, parent: ItemId, name: String) -> BoxFuture<'a, (&'a DriveWork, Result<Outcome, Error>)> {
+fn job<'a>(
+    ctx: &'a Context,
+    w: &'a DriveWork,
+    parent: ItemId,
+    name: String,
+) -> BoxFuture<'a, (&'a DriveWork, Result<Outcome, Error>)> {
     Box::pin(async move {
         let done = one(ctx, w, &parent, name).await;
         ctx.progress.advance(1, w.bytes());
@@ -245,7 +276,11 @@ fn failed(w: &DriveWork, why: String) -> Restored {
     Restored { path: w.item.path.clone(), action: w.action, outcome: Outcome::Failed { why } }
 }
 
-async fn ensure(ctx: &Context, w: &DriveWork, known: &mut HashMap<Vec<String>, ItemId>) -> Result<ItemId, Error> {
+async fn ensure(
+    ctx: &Context,
+    w: &DriveWork,
+    known: &mut HashMap<Vec<String>, ItemId>,
+) -> Result<ItemId, Error> {
     let mut path = Vec::new();
     let mut at = w.root.clone();
     let top = match &ctx.options.into {
@@ -263,7 +298,12 @@ async fn ensure(ctx: &Context, w: &DriveWork, known: &mut HashMap<Vec<String>, I
     Ok(at)
 }
 
-async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId, mut name: String) -> Result<Outcome, Error> {
+async fn one(
+    ctx: &Context,
+    w: &DriveWork,
+    parent: &ItemId,
+    mut name: String,
+) -> Result<Outcome, Error> {
     let state = w.item.facts.file.clone().unwrap_or_default();
     let times = (state.created, state.modified);
     let client = &ctx.client;
@@ -282,20 +322,40 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId, mut name: String) ->
     if ctx.options.versions {
         for (node, modified) in older(ctx, w)? {
             if over.is_some() && w.action == Action::Replace {
-                let (there, _) = source::versions(client, &w.drive, over.as_ref().unwrap_or(&w.root)).await?;
+                let (there, _) =
+                    source::versions(client, &w.drive, over.as_ref().unwrap_or(&w.root)).await?;
                 // The tenant still has its own history.
                 if !there.is_empty() {
                     break;
                 }
             }
             let reader = Reader::new(ctx.repo.clone(), &node);
-            let up = source::upload(client, &w.drive, over.as_ref(), parent, &name, node.size_bytes(), (state.created, modified), |at, n| reader.read(at, n))
-                .await?;
+            let up = source::upload(
+                client,
+                &w.drive,
+                over.as_ref(),
+                parent,
+                &name,
+                node.size_bytes(),
+                (state.created, modified),
+                |at, n| reader.read(at, n),
+            )
+            .await?;
             over = Some(up.item.id);
         }
     }
     let reader = Reader::new(ctx.repo.clone(), &w.item.node);
-    let up = source::upload(client, &w.drive, over.as_ref(), parent, &name, w.item.node.size_bytes(), times, |at, n| reader.read(at, n)).await?;
+    let up = source::upload(
+        client,
+        &w.drive,
+        over.as_ref(),
+        parent,
+        &name,
+        w.item.node.size_bytes(),
+        times,
+        |at, n| reader.read(at, n),
+    )
+    .await?;
     let mut item = up.item;
     if item.name != name || item.parent.as_ref() != Some(parent) {
         (item, name) = put_in_place(ctx, w, &item.id, parent, &name, times).await?;
@@ -305,18 +365,27 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId, mut name: String) ->
         differences.push(taken(&name));
     }
     let (size, hash) = (w.item.node.size_bytes(), reader.hash());
-    let file = item.file.clone().unwrap_or(source::FileHead { size_bytes: 0, quick_xor: None, malware: false });
-    let same = file.size_bytes == size && (file.quick_xor == hash || (hash.is_none() && file.quick_xor == state.quick_xor));
+    let file = item.file.clone().unwrap_or(source::FileHead {
+        size_bytes: 0,
+        quick_xor: None,
+        malware: false,
+    });
+    let same = file.size_bytes == size
+        && (file.quick_xor == hash || (hash.is_none() && file.quick_xor == state.quick_xor));
     if !same {
-        // The service may keep it in another form. Two downloads that agree say so; anything else is damage.
+        // The service may keep it in another form. Two downloads that agree say so; anything else
+        // is damage.
         let (a, b) = (download(ctx, w, &item.id).await?, download(ctx, w, &item.id).await?);
         if a != b {
-            return Ok(Outcome::Failed { why: "what the service hands out differs from one download to the next".into() });
+            return Ok(Outcome::Failed {
+                why: "what the service hands out differs from one download to the next".into(),
+            });
         }
         if a.1 == size && state.sha256.as_deref() == Some(&a.0) {
             // The announced hash was wrong, the bytes are right.
         } else {
-            differences.push(format!("the service rewrote it on upload: {} bytes became {}", size, a.1));
+            differences
+                .push(format!("the service rewrote it on upload: {} bytes became {}", size, a.1));
         }
     }
     if (item.created, item.modified) != times && times.1.is_some() {
@@ -333,7 +402,11 @@ async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId, mut name: String) ->
 /// A name that no other item has: the id stands behind it.
 fn apart(name: &str, w: &DriveWork) -> String {
     let ext = layout::extension(name);
-    format!("{}~{}{ext}", &name[..name.len() - ext.len()], strongroom_model::short_id(&w.item.facts.id.0))
+    format!(
+        "{}~{}{ext}",
+        &name[..name.len() - ext.len()],
+        strongroom_model::short_id(&w.item.facts.id.0)
+    )
 }
 
 fn taken(name: &str) -> String {
@@ -343,12 +416,22 @@ fn taken(name: &str) -> String {
 type Times = (Option<jiff::Timestamp>, Option<jiff::Timestamp>);
 
 /// Moves an item to its place; when the name is taken there, to a name of its own.
-async fn put_in_place(ctx: &Context, w: &DriveWork, id: &ItemId, parent: &ItemId, name: &str, times: Times) -> Result<(DriveItem, String), Error> {
+async fn put_in_place(
+    ctx: &Context,
+    w: &DriveWork,
+    id: &ItemId,
+    parent: &ItemId,
+    name: &str,
+    times: Times,
+) -> Result<(DriveItem, String), Error> {
     match source::set_place(&ctx.client, &w.drive, id, Some((parent, name)), times).await {
         Ok(item) => Ok((item, name.to_owned())),
         Err(e) if e.kind == ErrorKind::NameTaken => {
             let name = apart(name, w);
-            Ok((source::set_place(&ctx.client, &w.drive, id, Some((parent, &name)), times).await?, name))
+            Ok((
+                source::set_place(&ctx.client, &w.drive, id, Some((parent, &name)), times).await?,
+                name,
+            ))
         }
         Err(e) => Err(e.into()),
     }
@@ -356,7 +439,12 @@ async fn put_in_place(ctx: &Context, w: &DriveWork, id: &ItemId, parent: &ItemId
 
 fn named(w: &DriveWork) -> Outcome {
     match w.renamed {
-        true => Outcome::Altered { differences: vec![format!("the service does not take its name, it is {:?} now", w.name)] },
+        true => Outcome::Altered {
+            differences: vec![format!(
+                "the service does not take its name, it is {:?} now",
+                w.name
+            )],
+        },
         false => Outcome::Identical,
     }
 }
@@ -376,7 +464,10 @@ async fn download(ctx: &Context, w: &DriveWork, id: &ItemId) -> Result<(String, 
 fn older(ctx: &Context, w: &DriveWork) -> Result<Vec<(Node, Option<jiff::Timestamp>)>, Error> {
     let base = w.item.path.split('/').take(4).collect::<Vec<_>>().join("/");
     let id = &w.item.facts.id.0;
-    let Ok(dir) = ctx.repo.node_at(&ctx.tree, &format!("{base}/{}/{}", layout::VERSIONS, fit_name(id, id, &[]).0)) else {
+    let Ok(dir) = ctx
+        .repo
+        .node_at(&ctx.tree, &format!("{base}/{}/{}", layout::VERSIONS, fit_name(id, id, &[]).0))
+    else {
         return Ok(Vec::new());
     };
     let NodeKind::Dir { subtree } = dir.kind else { return Ok(Vec::new()) };
@@ -392,7 +483,8 @@ fn older(ctx: &Context, w: &DriveWork) -> Result<Vec<(Node, Option<jiff::Timesta
     Ok(all)
 }
 
-/// Hands out the bytes of a file from front to back, or again from the front, with one blob in memory.
+/// Hands out the bytes of a file from front to back, or again from the front, with one blob in
+/// memory.
 struct Reader {
     state: Arc<Mutex<ReaderState>>,
 }
@@ -408,11 +500,22 @@ struct ReaderState {
 
 impl Reader {
     fn new(repo: Arc<Repository>, node: &Node) -> Self {
-        let state = ReaderState { repo, content: node.content().to_vec(), next: 0, position: 0, buffer: Vec::new(), hash: QuickXor::default() };
+        let state = ReaderState {
+            repo,
+            content: node.content().to_vec(),
+            next: 0,
+            position: 0,
+            buffer: Vec::new(),
+            hash: QuickXor::default(),
+        };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    fn read(&self, at: u64, length: usize) -> impl Future<Output = Result<Bytes, GraphError>> + Send + 'static {
+    fn read(
+        &self,
+        at: u64,
+        length: usize,
+    ) -> impl Future<Output = Result<Bytes, GraphError>> + Send + 'static {
         let state = self.state.clone();
         async move {
             let mut s = state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,7 +35,11 @@ fn folder_of(path: &str) -> Vec<String> {
     parts[..parts.len().saturating_sub(2)].iter().map(|p| (*p).to_owned()).collect()
 }
 
-pub(super) async fn plan(ctx: &Context, user: &User, messages: Vec<Chosen>) -> Result<Vec<MailWork>, Error> {
+pub(super) async fn plan(
+    ctx: &Context,
+    user: &User,
+    messages: Vec<Chosen>,
+) -> Result<Vec<MailWork>, Error> {
     let mut there: HashMap<ItemId, ItemId> = HashMap::new();
     let mut folder_ids: HashMap<Vec<String>, ItemId> = HashMap::new();
     if ctx.options.into == Into::InPlace && !messages.is_empty() {
@@ -52,13 +56,17 @@ pub(super) async fn plan(ctx: &Context, user: &User, messages: Vec<Chosen>) -> R
             }
         }
         // Ids of the folders as they were.
-        let base = messages.first().map(|m| m.path.split('/').take(3).collect::<Vec<_>>().join("/")).unwrap_or_default();
+        let base = messages
+            .first()
+            .map(|m| m.path.split('/').take(3).collect::<Vec<_>>().join("/"))
+            .unwrap_or_default();
         if let NodeKind::Dir { subtree } = ctx.repo.node_at(&ctx.tree, &base)?.kind {
             ctx.repo.walk(&subtree, "", &mut |path, node| {
                 let facts: Option<Facts> = node.facts()?;
                 match facts.filter(|f| f.kind == ItemKind::MailFolder) {
                     Some(f) => {
-                        folder_ids.insert(path.split('/').skip(1).map(str::to_owned).collect(), f.id);
+                        folder_ids
+                            .insert(path.split('/').skip(1).map(str::to_owned).collect(), f.id);
                         Ok(Visit::Enter)
                     }
                     None => Ok(Visit::Skip),
@@ -129,10 +137,14 @@ impl Folders<'_> {
             None => {
                 let parent = match (above.is_empty(), &self.ctx.options.into) {
                     (true, Into::InPlace) => None,
-                    (true, Into::Folder(top)) => Some(mail::create_folder(&self.ctx.client, &self.user.id, None, top).await?.id),
+                    (true, Into::Folder(top)) => Some(
+                        mail::create_folder(&self.ctx.client, &self.user.id, None, top).await?.id,
+                    ),
                     (false, _) => Some(Box::pin(self.id(above)).await?),
                 };
-                mail::create_folder(&self.ctx.client, &self.user.id, parent.as_ref(), &real).await?.id
+                mail::create_folder(&self.ctx.client, &self.user.id, parent.as_ref(), &real)
+                    .await?
+                    .id
             }
         };
         self.known.insert(path.to_vec(), id.clone());
@@ -159,20 +171,31 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
             Err(e) => return Err(e),
         }
     }
-    let jobs: Vec<_> = jobs.into_iter().map(|(w, folder)| job(ctx, &work.user, w, folder)).collect();
+    let jobs: Vec<_> =
+        jobs.into_iter().map(|(w, folder)| job(ctx, &work.user, w, folder)).collect();
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
         match done {
-            Ok(outcome) => rows.push((Restored { path: w.item.path.clone(), action: w.action, outcome }, w.bytes())),
+            Ok(outcome) => rows.push((
+                Restored { path: w.item.path.clone(), action: w.action, outcome },
+                w.bytes(),
+            )),
             Err(Error::Graph(e)) => rows.push((failed(w, e.to_string()), 0)),
-            Err(e @ (Error::Repository(_) | Error::Request(_))) => rows.push((failed(w, e.to_string()), 0)),
+            Err(e @ (Error::Repository(_) | Error::Request(_))) => {
+                rows.push((failed(w, e.to_string()), 0))
+            }
             Err(e) => return Err(e),
         }
     }
     Ok(rows)
 }
 
-fn job<'a>(ctx: &'a Context, user: &'a User, w: &'a MailWork, folder: ItemId) -> BoxFuture<'a, (&'a MailWork, Result<Outcome, Error>)> {
+fn job<'a>(
+    ctx: &'a Context,
+    user: &'a User,
+    w: &'a MailWork,
+    folder: ItemId,
+) -> BoxFuture<'a, (&'a MailWork, Result<Outcome, Error>)> {
     Box::pin(async move {
         let done = one(ctx, user, w, &folder).await;
         ctx.progress.advance(1, w.bytes());
@@ -191,7 +214,13 @@ async fn one(ctx: &Context, user: &User, w: &MailWork, folder: &ItemId) -> Resul
     }
     let (mime, record, beside) = tokio::task::block_in_place(|| load(ctx, w))?;
     let state = w.item.facts.message.clone().unwrap_or_default();
-    let out = Outgoing { record: &record, state: &state, mime: &mime, beside: &beside, addresses: &ctx.options.addresses };
+    let out = Outgoing {
+        record: &record,
+        state: &state,
+        mime: &mime,
+        beside: &beside,
+        addresses: &ctx.options.addresses,
+    };
     let done = mail::create_message(&ctx.client, &user.id, folder, &out).await?;
     Ok(match done.differences.is_empty() {
         true => Outcome::Identical,
@@ -209,16 +238,25 @@ fn load(ctx: &Context, w: &MailWork) -> Result<Loaded, Error> {
     let mut record = None;
     let mut beside = HashMap::new();
     if let NodeKind::Dir { subtree } = ctx.repo.node_at(&w.item.tree, dir)?.kind {
-        for node in ctx.repo.read_tree(&subtree)?.into_iter().filter(|n| n.name.strip_prefix(base).is_some_and(|r| r.starts_with('.'))) {
+        for node in ctx
+            .repo
+            .read_tree(&subtree)?
+            .into_iter()
+            .filter(|n| n.name.strip_prefix(base).is_some_and(|r| r.starts_with('.')))
+        {
             if node.name.ends_with(".json") && record.is_none() {
                 let bytes = ctx.repo.read_file(&node)?;
-                record = serde_json::from_slice::<Record>(&bytes).ok().filter(|r| r.v <= mail::RECORD_VERSION);
+                record = serde_json::from_slice::<Record>(&bytes)
+                    .ok()
+                    .filter(|r| r.v <= mail::RECORD_VERSION);
             } else if node.name.ends_with(".attachment") {
                 let bytes = Bytes::from(ctx.repo.read_file(&node)?);
                 beside.insert(strongroom_objects::hash_name(&bytes), bytes);
             }
         }
     }
-    let record = record.ok_or_else(|| Error::Request(format!("{} has no readable record beside it", w.item.path)))?;
+    let record = record.ok_or_else(|| {
+        Error::Request(format!("{} has no readable record beside it", w.item.path))
+    })?;
     Ok((mime, record, beside))
 }

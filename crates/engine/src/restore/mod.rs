@@ -1,8 +1,8 @@
 //! Restore: items of a snapshot go back into Microsoft 365: plan, show, apply.
 //!
-//! The plan asks the tenant what is there and changes nothing. Into a new folder by default; over what is there only when
-//! told. What was written is read back and compared; *identical* means the same content and the fields that Graph
-//! can bring back.
+//! The plan asks the tenant what is there and changes nothing. Into a new folder by default; over
+//! what is there only when told. What was written is read back and compared; *identical* means the
+//! same content and the fields that Graph can bring back.
 
 mod drive;
 mod mail;
@@ -171,12 +171,21 @@ pub(crate) struct Context {
 }
 
 /// The items to restore with the snapshot they start from.
-fn choose(repo: &Repository, options: &RestoreOptions) -> Result<(Id, Snapshot, Vec<Chosen>), Error> {
+fn choose(
+    repo: &Repository,
+    options: &RestoreOptions,
+) -> Result<(Id, Snapshot, Vec<Chosen>), Error> {
     let tenant = options.tenant.as_deref();
-    let nothing = || Error::Request("there is no snapshot to restore from; `strongroom snapshots` lists them".to_owned());
+    let nothing = || {
+        Error::Request(
+            "there is no snapshot to restore from; `strongroom snapshots` lists them".to_owned(),
+        )
+    };
     if options.clean && options.snapshot.is_none() {
         let (point, chosen) = clean::clean_items(repo, tenant, &options.under)?;
-        let (id, snapshot) = point.ok_or_else(|| Error::Request("no snapshot is clean; restore a chosen one with --snapshot".to_owned()))?;
+        let (id, snapshot) = point.ok_or_else(|| {
+            Error::Request("no snapshot is clean; restore a chosen one with --snapshot".to_owned())
+        })?;
         return Ok((id, snapshot, chosen));
     }
     let (id, snapshot) = match &options.snapshot {
@@ -188,19 +197,39 @@ fn choose(repo: &Repository, options: &RestoreOptions) -> Result<(Id, Snapshot, 
 }
 
 /// Finds out what a restore would do. Reads the tenant, writes nothing.
-pub async fn plan(repo: Arc<Repository>, client: Arc<Client>, options: RestoreOptions, progress: Arc<dyn Progress>) -> Result<Plan, Error> {
+pub async fn plan(
+    repo: Arc<Repository>,
+    client: Arc<Client>,
+    options: RestoreOptions,
+    progress: Arc<dyn Progress>,
+) -> Result<Plan, Error> {
     progress.phase("plan");
     let (id, snapshot, chosen) = tokio::task::block_in_place(|| choose(&repo, &options))?;
     if chosen.is_empty() {
-        return Err(Error::Request(format!("snapshot {} holds nothing below {:?}", id.short(), options.under)));
+        return Err(Error::Request(format!(
+            "snapshot {} holds nothing below {:?}",
+            id.short(),
+            options.under
+        )));
     }
     let mut by_user: BTreeMap<String, Vec<Chosen>> = BTreeMap::new();
     for c in chosen {
         let name = c.path.split('/').nth(2).unwrap_or_default().to_owned();
         by_user.entry(name).or_default().push(c);
     }
-    let mut plan = Plan { snapshot: id.to_string(), time: snapshot.time, rows: Vec::new(), users_missing: Vec::new(), seconds_min: 0, work: Vec::new() };
-    let notes = if options.clean && options.into == Into::InPlace { ransom_notes(&repo, &options)? } else { Vec::new() };
+    let mut plan = Plan {
+        snapshot: id.to_string(),
+        time: snapshot.time,
+        rows: Vec::new(),
+        users_missing: Vec::new(),
+        seconds_min: 0,
+        work: Vec::new(),
+    };
+    let notes = if options.clean && options.into == Into::InPlace {
+        ransom_notes(&repo, &options)?
+    } else {
+        Vec::new()
+    };
     let (mut drive_units, mut mail_bytes_max) = (0_u64, 0_u64);
     let ctx = Context { repo, client, tree: snapshot.tree, options, progress };
     for (name, chosen) in by_user {
@@ -209,25 +238,45 @@ pub async fn plan(repo: Arc<Repository>, client: Arc<Client>, options: RestoreOp
             plan.users_missing.push(target);
             continue;
         };
-        let (messages, files): (Vec<Chosen>, Vec<Chosen>) = chosen.into_iter().partition(|c| c.facts.kind == ItemKind::Message);
+        let (messages, files): (Vec<Chosen>, Vec<Chosen>) =
+            chosen.into_iter().partition(|c| c.facts.kind == ItemKind::Message);
         let mail = mail::plan(&ctx, &user, messages).await?;
         let drive = drive::plan(&ctx, &user, files).await?;
         let mut mail_bytes = 0;
         for w in &mail {
-            plan.rows.push(PlanRow { action: w.action, path: w.item.path.clone(), user: user.name.clone(), bytes: w.bytes() });
+            plan.rows.push(PlanRow {
+                action: w.action,
+                path: w.item.path.clone(),
+                user: user.name.clone(),
+                bytes: w.bytes(),
+            });
             mail_bytes += w.bytes();
         }
         for w in &drive {
-            plan.rows.push(PlanRow { action: w.action, path: w.item.path.clone(), user: user.name.clone(), bytes: w.bytes() });
+            plan.rows.push(PlanRow {
+                action: w.action,
+                path: w.item.path.clone(),
+                user: user.name.clone(),
+                bytes: w.bytes(),
+            });
             drive_units += match w.action {
                 Action::Create | Action::Replace => 6,
                 Action::Move => 2,
                 _ => 0,
             };
         }
-        let notes: Vec<_> = notes.iter().filter(|(path, _)| path.split('/').nth(2) == Some(&name)).cloned().collect();
+        let notes: Vec<_> = notes
+            .iter()
+            .filter(|(path, _)| path.split('/').nth(2) == Some(&name))
+            .cloned()
+            .collect();
         for (path, _) in &notes {
-            plan.rows.push(PlanRow { action: Action::Remove, path: path.clone(), user: user.name.clone(), bytes: 0 });
+            plan.rows.push(PlanRow {
+                action: Action::Remove,
+                path: path.clone(),
+                user: user.name.clone(),
+                bytes: 0,
+            });
         }
         mail_bytes_max = mail_bytes_max.max(mail_bytes);
         plan.work.push(UserWork { user, mail, drive, notes });
@@ -238,11 +287,18 @@ pub async fn plan(repo: Arc<Repository>, client: Arc<Client>, options: RestoreOp
 }
 
 /// Ransom notes that the latest snapshot saw.
-fn ransom_notes(repo: &Repository, options: &RestoreOptions) -> Result<Vec<(String, strongroom_model::ItemId)>, Error> {
-    let Some((_, latest)) = clean::latest(repo, options.tenant.as_deref())? else { return Ok(Vec::new()) };
+fn ransom_notes(
+    repo: &Repository,
+    options: &RestoreOptions,
+) -> Result<Vec<(String, strongroom_model::ItemId)>, Error> {
+    let Some((_, latest)) = clean::latest(repo, options.tenant.as_deref())? else {
+        return Ok(Vec::new());
+    };
     Ok(clean::items(repo, &latest, &options.under)?
         .into_iter()
-        .filter(|c| c.facts.judgement.as_ref().is_some_and(|j| j.reasons.contains(&Reason::RansomNote)))
+        .filter(|c| {
+            c.facts.judgement.as_ref().is_some_and(|j| j.reasons.contains(&Reason::RansomNote))
+        })
         .map(|c| (c.path, c.facts.id))
         .collect())
 }
@@ -260,7 +316,10 @@ pub async fn apply(
     let todo = plan.rows.iter().filter(|r| r.action != Action::Keep);
     progress.expect(todo.clone().count() as u64, todo.map(|r| r.bytes).sum());
     let ctx = Arc::new(Context { repo, client, tree: snapshot.tree, options, progress });
-    let mut report = RestoreReport { kept: plan.rows.iter().filter(|r| r.action == Action::Keep).count() as u64, ..RestoreReport::default() };
+    let mut report = RestoreReport {
+        kept: plan.rows.iter().filter(|r| r.action == Action::Keep).count() as u64,
+        ..RestoreReport::default()
+    };
     let mut tasks = tokio::task::JoinSet::new();
     let mut waiting = plan.work.into_iter();
     loop {

@@ -16,13 +16,20 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_admin_portals_access_restriction"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users but directory roles, app Microsoft Admin Portals, Block.",
+    remedy: "Conditional Access: all users but directory roles, app Microsoft Admin Portals, \
+        Block.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let roles: Vec<&str> = crate::words::ROLES.iter().map(|(id, _)| *id).collect();
-    let ask =
-        Ask { whom: Whom::EveryoneBut(&roles), what: What::App("MicrosoftAdminPortals"), on: &[], nothing: "no policy keeps others out of the admin portals" };
-    policies::ask(f, &ask, |p| p.blocks() && p.has("conditions.applications.includeApplications", "MicrosoftAdminPortals"))
+    let ask = Ask {
+        whom: Whom::EveryoneBut(&roles),
+        what: What::App("MicrosoftAdminPortals"),
+        on: &[],
+        nothing: "no policy keeps others out of the admin portals",
+    };
+    policies::ask(f, &ask, |p| {
+        p.blocks() && p.has("conditions.applications.includeApplications", "MicrosoftAdminPortals")
+    })
 }

@@ -13,9 +13,13 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Roles,
     severity: Severity::Medium,
     confidence: Confidence::Likely,
-    satisfies: &["admincenter_users_admins_reduced_license_footprint", "Cyber Essentials: separate admin accounts"],
+    satisfies: &[
+        "admincenter_users_admins_reduced_license_footprint",
+        "Cyber Essentials: separate admin accounts",
+    ],
     inputs: INPUTS,
-    remedy: "Take licences with a mailbox off accounts with roles; Entra ID P1 or P2 alone is enough for them.",
+    remedy: "Take licences with a mailbox off accounts with roles; Entra ID P1 or P2 alone is \
+        enough for them.",
     judge,
 };
 
@@ -25,8 +29,13 @@ fn judge(f: &Facts<'_>) -> Judged {
         match o.body["licences"].as_u64() {
             None => return Err(Skip(format!("not collected: the licences of {}", o.name))),
             Some(0) => {}
-            Some(n) => concerns
-                .push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("has a role and {}", crate::words::count(n as usize, "licence", "licences")))),
+            Some(n) => concerns.push(Concern::new(
+                format!("{}/{}", INPUTS[0], o.name),
+                format!(
+                    "has a role and {}",
+                    crate::words::count(n as usize, "licence", "licences")
+                ),
+            )),
         }
     }
     verdict(concerns)

@@ -15,13 +15,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["teams_meeting_anonymous_user_join_disabled"],
     inputs: INPUTS,
-    remedy: "Teams admin center, Meeting policies, Global: anonymous users can join a meeting: off; give parents' evenings a policy of their own.",
+    remedy: "Teams admin center, Meeting policies, Global: anonymous users can join a meeting: \
+        off; give parents' evenings a policy of their own.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     let s = f.named(INPUTS[0], "Global")?;
-    s.want("AllowAnonymousUsersToJoinMeeting", false, "people without an account may join", &mut concerns)?;
+    s.want(
+        "AllowAnonymousUsersToJoinMeeting",
+        false,
+        "people without an account may join",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -4,19 +4,25 @@ use crate::{
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["exchange/anti-phishing-policies", "exchange/anti-phishing-rules", "exchange/accepted-domains"];
+const INPUTS: &[&str] = &[
+    "exchange/anti-phishing-policies",
+    "exchange/anti-phishing-rules",
+    "exchange/accepted-domains",
+];
 
 /// Forged and unusual senders are caught and shown.
 pub(super) const RULE: Rule = Rule {
     id: "mail.anti-phishing",
     title: "Forged and unusual senders are caught and shown",
-    why: "People judge a mail by its sender; these tips and actions are what tells them when the sender lies.",
+    why: "People judge a mail by its sender; these tips and actions are what tells them when the \
+        sender lies.",
     area: Area::Mail,
     severity: Severity::High,
     confidence: Confidence::Likely,
     satisfies: &["MS.SECURITYSUITE.2.4v1"],
     inputs: INPUTS,
-    remedy: "Defender portal, Anti-phishing: spoof intelligence on, honour DMARC, quarantine what fails, and show all safety tips.",
+    remedy: "Defender portal, Anti-phishing: spoof intelligence on, honour DMARC, quarantine what \
+        fails, and show all safety tips.",
     judge,
 };
 
@@ -36,7 +42,12 @@ fn judge(f: &Facts<'_>) -> Judged {
         for key in ON {
             p.want(key, true, &format!("{key} is off"), &mut concerns)?;
         }
-        p.want_text("AuthenticationFailAction", &["Quarantine", "MoveToJmf"], "forged mail is delivered", &mut concerns)?;
+        p.want_text(
+            "AuthenticationFailAction",
+            &["Quarantine", "MoveToJmf"],
+            "forged mail is delivered",
+            &mut concerns,
+        )?;
     }
     verdict(concerns)
 }

@@ -15,18 +15,24 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_app_registration_client_secret_unused"],
     inputs: INPUTS,
-    remedy: "Entra admin center, App registrations, Certificates and secrets: replace client secrets by a certificate or a managed identity.",
+    remedy: "Entra admin center, App registrations, Certificates and secrets: replace client \
+        secrets by a certificate or a managed identity.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for o in f.many(INPUTS[0])? {
-        let secrets = o.body["passwordCredentials"].as_array().ok_or_else(|| Skip(format!("not collected: the credentials of {}", o.name)))?;
+        let secrets = o.body["passwordCredentials"]
+            .as_array()
+            .ok_or_else(|| Skip(format!("not collected: the credentials of {}", o.name)))?;
         if !secrets.is_empty() {
             concerns.push(Concern::new(
                 format!("{}/{}", INPUTS[0], o.name),
-                format!("has {}", crate::words::count(secrets.len(), "client secret", "client secrets")),
+                format!(
+                    "has {}",
+                    crate::words::count(secrets.len(), "client secret", "client secrets")
+                ),
             ));
         }
     }

@@ -4,7 +4,8 @@ use crate::{
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["exchange/malware-policies", "exchange/malware-rules", "exchange/accepted-domains"];
+const INPUTS: &[&str] =
+    &["exchange/malware-policies", "exchange/malware-rules", "exchange/accepted-domains"];
 
 /// Programs do not come by mail.
 pub(super) const RULE: Rule = Rule {
@@ -14,9 +15,14 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Mail,
     severity: Severity::High,
     confidence: Confidence::Likely,
-    satisfies: &["MS.SECURITYSUITE.1.1v1", "MS.SECURITYSUITE.1.2v1", "defender_malware_policy_common_attachments_filter_enabled"],
+    satisfies: &[
+        "MS.SECURITYSUITE.1.1v1",
+        "MS.SECURITYSUITE.1.2v1",
+        "defender_malware_policy_common_attachments_filter_enabled",
+    ],
     inputs: INPUTS,
-    remedy: "Defender portal, Anti-malware: common attachments filter with at least exe, cmd and vbe, and zero-hour auto purge, in every policy.",
+    remedy: "Defender portal, Anti-malware: common attachments filter with at least exe, cmd and \
+        vbe, and zero-hour auto purge, in every policy.",
     judge,
 };
 
@@ -26,7 +32,10 @@ fn judge(f: &Facts<'_>) -> Judged {
         p.want("EnableFileFilter", true, "any kind of file is let in", &mut concerns)?;
         p.want("ZapEnabled", true, "malware that was delivered stays", &mut concerns)?;
         let types = p.texts("FileTypes")?;
-        let lacking: Vec<&str> = ["exe", "cmd", "vbe"].into_iter().filter(|t| !types.iter().any(|x| x.eq_ignore_ascii_case(t))).collect();
+        let lacking: Vec<&str> = ["exe", "cmd", "vbe"]
+            .into_iter()
+            .filter(|t| !types.iter().any(|x| x.eq_ignore_ascii_case(t)))
+            .collect();
         if !lacking.is_empty() {
             concerns.push(p.concern(&format!("lets in files of type {}", lacking.join(", "))));
         }

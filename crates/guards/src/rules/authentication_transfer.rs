@@ -16,13 +16,22 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_conditional_access_policy_authentication_transfer_blocked"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, authentication flows Authentication transfer, Block.",
+    remedy: "Conditional Access: all users, all apps, authentication flows Authentication \
+        transfer, Block.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::Flows], nothing: "no policy blocks authentication transfer" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::Flows],
+        nothing: "no policy blocks authentication transfer",
+    };
     policies::ask(f, &ask, |p| {
-        p.blocks() && p.at("conditions.authenticationFlows.transferMethods").as_str().is_some_and(|m| m.contains("authenticationTransfer"))
+        p.blocks()
+            && p.at("conditions.authenticationFlows.transferMethods")
+                .as_str()
+                .is_some_and(|m| m.contains("authenticationTransfer"))
     })
 }

@@ -15,14 +15,25 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AM01", "EIDSCA.AM02"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Microsoft Authenticator: enabled, allow use of OTP = no.",
+    remedy: "Entra admin center, Authentication methods, Microsoft Authenticator: enabled, allow \
+        use of OTP = no.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let method = f.method("MicrosoftAuthenticator")?;
     let mut concerns = Vec::new();
-    method.want_text("state", &["enabled"], "Microsoft Authenticator is not enabled", &mut concerns)?;
-    method.want("isSoftwareOathEnabled", false, "Microsoft Authenticator gives one-time codes", &mut concerns)?;
+    method.want_text(
+        "state",
+        &["enabled"],
+        "Microsoft Authenticator is not enabled",
+        &mut concerns,
+    )?;
+    method.want(
+        "isSoftwareOathEnabled",
+        false,
+        "Microsoft Authenticator gives one-time codes",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

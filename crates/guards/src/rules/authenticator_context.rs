@@ -24,7 +24,8 @@ pub(super) const RULE: Rule = Rule {
         "entra_authentication_method_authenticator_show_context",
     ],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Microsoft Authenticator, Configure: number matching, application name and geographic location enabled for all users.",
+    remedy: "Entra admin center, Authentication methods, Microsoft Authenticator, Configure: \
+        number matching, application name and geographic location enabled for all users.",
     judge,
 };
 
@@ -36,9 +37,16 @@ fn judge(f: &Facts<'_>) -> Judged {
         ("displayAppInformationRequiredState", "the app"),
         ("displayLocationInformationRequiredState", "the place"),
     ] {
-        // Number matching is on for everybody since 2023, whatever this says; a tenant that says so too is not called wrong.
-        let wanted: &[&str] = if feature.starts_with("number") { &["enabled", "default"] } else { &["enabled"] };
-        method.want_text(&format!("featureSettings.{feature}.state"), wanted, &format!("a prompt does not show {what}"), &mut concerns)?;
+        // Number matching is on for everybody since 2023, whatever this says; a tenant that says so
+        // too is not called wrong.
+        let wanted: &[&str] =
+            if feature.starts_with("number") { &["enabled", "default"] } else { &["enabled"] };
+        method.want_text(
+            &format!("featureSettings.{feature}.state"),
+            wanted,
+            &format!("a prompt does not show {what}"),
+            &mut concerns,
+        )?;
         method.want_text(
             &format!("featureSettings.{feature}.includeTarget.id"),
             &["all_users"],

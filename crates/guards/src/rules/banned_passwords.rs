@@ -15,17 +15,31 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.PR03", "entra_password_protection_custom_banned_list_enforced"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Password protection: enforce custom list = yes, with the school's name, town and mascot in it.",
+    remedy: "Entra admin center, Authentication methods, Password protection: enforce custom list \
+        = yes, with the school's name, town and mascot in it.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    if !f.directory_setting("Password Rule Settings", "EnableBannedPasswordCheck")?.eq_ignore_ascii_case("true") {
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "the school's own list of weak passwords is not used"));
+    if !f
+        .directory_setting("Password Rule Settings", "EnableBannedPasswordCheck")?
+        .eq_ignore_ascii_case("true")
+    {
+        concerns.push(Concern::new(
+            "directory/group-settings/Password Rule Settings",
+            "the school's own list of weak passwords is not used",
+        ));
     }
-    if f.directory_setting("Password Rule Settings", "BannedPasswordList")?.split_whitespace().next().is_none() {
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "the school's own list of weak passwords is empty"));
+    if f.directory_setting("Password Rule Settings", "BannedPasswordList")?
+        .split_whitespace()
+        .next()
+        .is_none()
+    {
+        concerns.push(Concern::new(
+            "directory/group-settings/Password Rule Settings",
+            "the school's own list of weak passwords is empty",
+        ));
     }
     verdict(concerns)
 }

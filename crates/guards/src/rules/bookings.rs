@@ -9,13 +9,15 @@ const INPUTS: &[&str] = &["exchange/organization", "exchange/outlook-web-policie
 pub(super) const RULE: Rule = Rule {
     id: "mail.bookings",
     title: "Nobody opens a public booking page",
-    why: "A booking page is a public address with the school's name that its maker, or a thief in his account, can use for deceit.",
+    why: "A booking page is a public address with the school's name that its maker, or a thief in \
+        his account, can use for deceit.",
     area: Area::Mail,
     severity: Severity::Low,
     confidence: Confidence::Certain,
     satisfies: &["admincenter_shared_bookings_disabled"],
     inputs: INPUTS,
-    remedy: "Microsoft 365 admin center, Settings, Bookings: off; or keep it and take creation out of the default Outlook on the web policy.",
+    remedy: "Microsoft 365 admin center, Settings, Bookings: off; or keep it and take creation out \
+        of the default Outlook on the web policy.",
     judge,
 };
 
@@ -26,7 +28,12 @@ fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in f.settings(INPUTS[1])? {
         if p.is("IsDefault")? {
-            p.want("BookingsMailboxCreationEnabled", false, "people may make booking pages", &mut concerns)?;
+            p.want(
+                "BookingsMailboxCreationEnabled",
+                false,
+                "people may make booking pages",
+                &mut concerns,
+            )?;
         }
     }
     verdict(concerns)

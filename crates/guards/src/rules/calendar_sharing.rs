@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.EXO.6.1v1", "MS.EXO.6.2v1", "admincenter_external_calendar_sharing_disabled"],
     inputs: INPUTS,
-    remedy: "Exchange admin center, Organization, Sharing: take all domains and Anonymous out of each individual sharing policy; name the domains of partners instead.",
+    remedy: "Exchange admin center, Organization, Sharing: take all domains and Anonymous out of \
+        each individual sharing policy; name the domains of partners instead.",
     judge,
 };
 

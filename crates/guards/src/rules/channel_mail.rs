@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.TEAMS.4.1v1", "teams_email_sending_to_channel_disabled"],
     inputs: INPUTS,
-    remedy: "Teams admin center, Teams settings: users can send emails to a channel email address: off.",
+    remedy: "Teams admin center, Teams settings: users can send emails to a channel email address: \
+        off.",
     judge,
 };
 

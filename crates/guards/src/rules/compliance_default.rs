@@ -15,13 +15,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["intune_device_compliance_policy_unassigned_devices_not_compliant_by_default"],
     inputs: INPUTS,
-    remedy: "Intune admin center, Devices, Compliance settings: mark devices with no compliance policy assigned as Not compliant.",
+    remedy: "Intune admin center, Devices, Compliance settings: mark devices with no compliance \
+        policy assigned as Not compliant.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("settings.secureByDefault", true, "devices without a compliance policy count as compliant", &mut concerns)?;
+    setting.want(
+        "settings.secureByDefault",
+        true,
+        "devices without a compliance policy count as compliant",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

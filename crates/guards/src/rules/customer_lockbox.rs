@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["admincenter_organization_customer_lockbox_enabled"],
     inputs: INPUTS,
-    remedy: "Microsoft 365 admin center, Security & privacy, Customer lockbox: require approval (needs A5).",
+    remedy: "Microsoft 365 admin center, Security & privacy, Customer lockbox: require approval \
+        (needs A5).",
     judge,
 };
 

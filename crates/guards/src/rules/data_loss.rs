@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Likely,
     satisfies: &["MS.SECURITYSUITE.3.2v1"],
     inputs: INPUTS,
-    remedy: "Purview portal, Data loss prevention: policies that are on and cover all of Exchange, SharePoint, OneDrive, Teams and devices. What a policy looks for is given by no interface.",
+    remedy: "Purview portal, Data loss prevention: policies that are on and cover all of Exchange, \
+        SharePoint, OneDrive, Teams and devices. What a policy looks for is given by no interface.",
     judge,
 };
 
@@ -30,10 +31,14 @@ fn judge(f: &Facts<'_>) -> Judged {
     ] {
         let mut watched = false;
         for p in f.settings(INPUTS[0])? {
-            watched |= p.text("Mode")?.eq_ignore_ascii_case("Enable") && p.texts(key).is_ok_and(|all| all.iter().any(|l| l.eq_ignore_ascii_case("All")));
+            watched |= p.text("Mode")?.eq_ignore_ascii_case("Enable")
+                && p.texts(key).is_ok_and(|all| all.iter().any(|l| l.eq_ignore_ascii_case("All")));
         }
         if !watched {
-            concerns.push(Concern::new(INPUTS[0], format!("no policy that is on watches all of {place}")));
+            concerns.push(Concern::new(
+                INPUTS[0],
+                format!("no policy that is on watches all of {place}"),
+            ));
         }
     }
     verdict(concerns)

@@ -16,11 +16,22 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.3.9v1", "entra_conditional_access_policy_device_code_flow_blocked"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, authentication flows Device code flow, Block.",
+    remedy: "Conditional Access: all users, all apps, authentication flows Device code flow, \
+        Block.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::Flows], nothing: "no policy blocks device codes" };
-    policies::ask(f, &ask, |p| p.blocks() && p.at("conditions.authenticationFlows.transferMethods").as_str().is_some_and(|m| m.contains("deviceCodeFlow")))
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::Flows],
+        nothing: "no policy blocks device codes",
+    };
+    policies::ask(f, &ask, |p| {
+        p.blocks()
+            && p.at("conditions.authenticationFlows.transferMethods")
+                .as_str()
+                .is_some_and(|m| m.contains("deviceCodeFlow"))
+    })
 }

@@ -20,17 +20,37 @@ pub(super) const RULE: Rule = Rule {
         "entra_device_registration_max_devices_per_user_limited",
     ],
     inputs: INPUTS,
-    remedy: "Entra admin center, Devices, Device settings: users may join = selected; Global Administrator and registering user are not local administrators; at most 20 devices a user.",
+    remedy: "Entra admin center, Devices, Device settings: users may join = selected; Global \
+        Administrator and registering user are not local administrators; at most 20 devices a \
+        user.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    const SOME: &[&str] = &["#microsoft.graph.enumeratedDeviceRegistrationMembership", "#microsoft.graph.noDeviceRegistrationMembership"];
+    const SOME: &[&str] = &[
+        "#microsoft.graph.enumeratedDeviceRegistrationMembership",
+        "#microsoft.graph.noDeviceRegistrationMembership",
+    ];
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want_text("azureADJoin.allowedToJoin.@odata|type", SOME, "everybody may join devices", &mut concerns)?;
-    setting.want("azureADJoin.localAdmins.enableGlobalAdmins", false, "Global Administrators become local administrators of joined devices", &mut concerns)?;
-    setting.want_text("azureADJoin.localAdmins.registeringUsers.@odata|type", SOME, "whoever joins a device becomes its local administrator", &mut concerns)?;
+    setting.want_text(
+        "azureADJoin.allowedToJoin.@odata|type",
+        SOME,
+        "everybody may join devices",
+        &mut concerns,
+    )?;
+    setting.want(
+        "azureADJoin.localAdmins.enableGlobalAdmins",
+        false,
+        "Global Administrators become local administrators of joined devices",
+        &mut concerns,
+    )?;
+    setting.want_text(
+        "azureADJoin.localAdmins.registeringUsers.@odata|type",
+        SOME,
+        "whoever joins a device becomes its local administrator",
+        &mut concerns,
+    )?;
     if setting.number("userDeviceQuota")? > 20 {
         concerns.push(setting.concern("people may register more than 20 devices"));
     }

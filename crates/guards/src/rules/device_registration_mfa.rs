@@ -16,7 +16,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_conditional_access_policy_device_registration_mfa_required"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, user action Register or join devices, require MFA; and device settings: require MFA to register = no, so that the policy decides.",
+    remedy: "Conditional Access: all users, user action Register or join devices, require MFA; and \
+        device settings: require MFA to register = no, so that the policy decides.",
     judge,
 };
 
@@ -27,5 +28,8 @@ fn judge(f: &Facts<'_>) -> Judged {
         on: &[],
         nothing: "no policy asks for a second proof when a device is registered",
     };
-    policies::ask(f, &ask, |p| p.has("conditions.applications.includeUserActions", "urn:user:registerdevice") && p.demands(&["mfa"]))
+    policies::ask(f, &ask, |p| {
+        p.has("conditions.applications.includeUserActions", "urn:user:registerdevice")
+            && p.demands(&["mfa"])
+    })
 }

@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.EXO.3.1v1", "defender_domain_dkim_enabled"],
     inputs: INPUTS,
-    remedy: "Defender portal, Email authentication settings, DKIM: turn it on for each domain and publish its two records.",
+    remedy: "Defender portal, Email authentication settings, DKIM: turn it on for each domain and \
+        publish its two records.",
     judge,
 };
 
@@ -27,7 +28,10 @@ fn judge(f: &Facts<'_>) -> Judged {
     }
     for d in f.many(INPUTS[1])? {
         if !f.many(INPUTS[0])?.iter().any(|s| s.name.eq_ignore_ascii_case(&d.name)) {
-            concerns.push(Concern::new(format!("{}/{}", INPUTS[1], d.name), "mail of this domain is not signed"));
+            concerns.push(Concern::new(
+                format!("{}/{}", INPUTS[1], d.name),
+                "mail of this domain is not signed",
+            ));
         }
     }
     verdict(concerns)

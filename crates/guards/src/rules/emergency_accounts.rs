@@ -4,20 +4,28 @@ use crate::{
     way_in,
 };
 
-const INPUTS: &[&str] =
-    &["roles/assignments", "directory/privileged-users", "directory/referenced-groups", "directory/domains", "identity/authentication-methods"];
+const INPUTS: &[&str] = &[
+    "roles/assignments",
+    "directory/privileged-users",
+    "directory/referenced-groups",
+    "directory/domains",
+    "identity/authentication-methods",
+];
 
 /// Two emergency accounts work.
 pub(super) const RULE: Rule = Rule {
     id: "access.emergency-accounts",
     title: "Two emergency accounts work",
-    why: "On the day when nobody else gets in, an account that was disabled or lost its role is found out too late.",
+    why: "On the day when nobody else gets in, an account that was disabled or lost its role is \
+        found out too late.",
     area: Area::ConditionalAccess,
     severity: Severity::High,
     confidence: Confidence::Certain,
     satisfies: &["NCSC P2: a way in when the tenant is hostile"],
     inputs: INPUTS,
-    remedy: "Keep two accounts on the onmicrosoft.com domain: enabled, not synchronized, Global Administrator at all times, each with a passkey in a safe; name them in the exceptions file as break-glass.",
+    remedy: "Keep two accounts on the onmicrosoft.com domain: enabled, not synchronized, Global \
+        Administrator at all times, each with a passkey in a safe; name them in the exceptions \
+        file as break-glass.",
     judge,
 };
 

@@ -9,13 +9,19 @@ const INPUTS: &[&str] = &["teams/federation"];
 pub(super) const RULE: Rule = Rule {
     id: "teams.external-domains",
     title: "Teams talks with named partners only",
-    why: "Attackers write to staff in Teams from a tenant of their own and call themselves IT support.",
+    why: "Attackers write to staff in Teams from a tenant of their own and call themselves IT \
+        support.",
     area: Area::Teams,
     severity: Severity::High,
     confidence: Confidence::Certain,
-    satisfies: &["MS.TEAMS.2.1v2", "teams_external_access_trial_tenants_blocked", "teams_external_domains_restricted"],
+    satisfies: &[
+        "MS.TEAMS.2.1v2",
+        "teams_external_access_trial_tenants_blocked",
+        "teams_external_domains_restricted",
+    ],
     inputs: INPUTS,
-    remedy: "Teams admin center, External access: only specific external domains, or none; and no trial tenants.",
+    remedy: "Teams admin center, External access: only specific external domains, or none; and no \
+        trial tenants.",
     judge,
 };
 
@@ -26,7 +32,12 @@ fn judge(f: &Facts<'_>) -> Judged {
         if s.texts("AllowedDomains")?.is_empty() {
             concerns.push(s.concern("people of every other tenant may write to the school's"));
         }
-        s.want_text("ExternalAccessWithTrialTenants", &["Blocked"], "trial tenants, which anybody makes in minutes, may write too", &mut concerns)?;
+        s.want_text(
+            "ExternalAccessWithTrialTenants",
+            &["Blocked"],
+            "trial tenants, which anybody makes in minutes, may write too",
+            &mut concerns,
+        )?;
     }
     verdict(concerns)
 }

@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.SHAREPOINT.1.1v1", "sharepoint_external_sharing_restricted"],
     inputs: INPUTS,
-    remedy: "SharePoint admin center, Sharing: existing guests, or only people in your organization.",
+    remedy: "SharePoint admin center, Sharing: existing guests, or only people in your \
+        organization.",
     judge,
 };
 

@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Likely,
     satisfies: &["DfE: account security"],
     inputs: INPUTS,
-    remedy: "Convert the domain to managed. When the school does use the service, accept the finding with a reason.",
+    remedy: "Convert the domain to managed. When the school does use the service, accept the \
+        finding with a reason.",
     judge,
 };
 
@@ -26,11 +27,23 @@ fn judge(f: &Facts<'_>) -> Judged {
         match o.body["authenticationType"].as_str() {
             Some("Managed") => {}
             Some("Federated") => {
-                let to =
-                    federation.iter().find(|r| r.body["domain"] == o.name.as_str()).and_then(|r| r.body["issuerUri"].as_str()).unwrap_or("an unknown service");
-                concerns.push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("trusts {to} to sign people in")));
+                let to = federation
+                    .iter()
+                    .find(|r| r.body["domain"] == o.name.as_str())
+                    .and_then(|r| r.body["issuerUri"].as_str())
+                    .unwrap_or("an unknown service");
+                concerns.push(Concern::new(
+                    format!("{}/{}", INPUTS[0], o.name),
+                    format!("trusts {to} to sign people in"),
+                ));
             }
-            other => return Err(Skip(format!("not understood: {} signs in by {}", o.name, other.unwrap_or("nothing that was collected")))),
+            other => {
+                return Err(Skip(format!(
+                    "not understood: {} signs in by {}",
+                    o.name,
+                    other.unwrap_or("nothing that was collected")
+                )));
+            }
         }
     }
     verdict(concerns)

@@ -3,13 +3,15 @@ use crate::{
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["exchange/spam-policies", "exchange/connection-filters", "exchange/transport-rules"];
+const INPUTS: &[&str] =
+    &["exchange/spam-policies", "exchange/connection-filters", "exchange/transport-rules"];
 
 /// No sender passes unchecked.
 pub(super) const RULE: Rule = Rule {
     id: "mail.free-passes",
     title: "No sender passes unchecked",
-    why: "A domain or address that is let past the filters is let past them when somebody forges it.",
+    why: "A domain or address that is let past the filters is let past them when somebody forges \
+        it.",
     area: Area::Mail,
     severity: Severity::High,
     confidence: Confidence::Certain,
@@ -23,7 +25,9 @@ pub(super) const RULE: Rule = Rule {
         "exchange_transport_rules_whitelist_disabled",
     ],
     inputs: INPUTS,
-    remedy: "Defender portal, Anti-spam: empty the allowed domains and the IP allow list, turn the safe list off; Exchange admin center: remove mail flow rules that set the spam confidence to -1. Use allows of the Tenant Allow/Block List, which end by themselves.",
+    remedy: "Defender portal, Anti-spam: empty the allowed domains and the IP allow list, turn the \
+        safe list off; Exchange admin center: remove mail flow rules that set the spam confidence \
+        to -1. Use allows of the Tenant Allow/Block List, which end by themselves.",
     judge,
 };
 
@@ -40,7 +44,12 @@ fn judge(f: &Facts<'_>) -> Judged {
         if !allowed.is_empty() {
             concerns.push(p.concern(&format!("lets {} in unchecked", allowed.join(", "))));
         }
-        p.want("EnableSafeList", false, "lets in whom Microsoft's list of others trusts", &mut concerns)?;
+        p.want(
+            "EnableSafeList",
+            false,
+            "lets in whom Microsoft's list of others trusts",
+            &mut concerns,
+        )?;
     }
     for r in f.settings(INPUTS[2])? {
         // A text, left out where the rule sets none.

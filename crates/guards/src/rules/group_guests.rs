@@ -15,19 +15,28 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.ST08", "EIDSCA.ST09"],
     inputs: INPUTS,
-    remedy: "Directory setting Group.Unified: AllowGuestsToBeGroupOwner = false, AllowGuestsToAccessGroups = True.",
+    remedy: "Directory setting Group.Unified: AllowGuestsToBeGroupOwner = false, \
+        AllowGuestsToAccessGroups = True.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    if !f.directory_setting("Group.Unified", "AllowGuestsToBeGroupOwner")?.eq_ignore_ascii_case("false") {
-        concerns.push(Concern::new("directory/group-settings/Group.Unified", "guests may own groups"));
+    if !f
+        .directory_setting("Group.Unified", "AllowGuestsToBeGroupOwner")?
+        .eq_ignore_ascii_case("false")
+    {
+        concerns
+            .push(Concern::new("directory/group-settings/Group.Unified", "guests may own groups"));
     }
-    if !f.directory_setting("Group.Unified", "AllowGuestsToAccessGroups")?.eq_ignore_ascii_case("true") {
+    if !f
+        .directory_setting("Group.Unified", "AllowGuestsToAccessGroups")?
+        .eq_ignore_ascii_case("true")
+    {
         concerns.push(Concern::new(
             "directory/group-settings/Group.Unified",
-            "guests have no access to the groups that they were invited to, so people share by other ways",
+            "guests have no access to the groups that they were invited to, so people share by \
+             other ways",
         ));
     }
     verdict(concerns)

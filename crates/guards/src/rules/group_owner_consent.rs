@@ -21,8 +21,14 @@ pub(super) const RULE: Rule = Rule {
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    if !f.directory_setting("Consent Policy Settings", "EnableGroupSpecificConsent")?.eq_ignore_ascii_case("false") {
-        concerns.push(Concern::new("directory/group-settings/Consent Policy Settings", "owners of groups may consent to apps that read them"));
+    if !f
+        .directory_setting("Consent Policy Settings", "EnableGroupSpecificConsent")?
+        .eq_ignore_ascii_case("false")
+    {
+        concerns.push(Concern::new(
+            "directory/group-settings/Consent Policy Settings",
+            "owners of groups may consent to apps that read them",
+        ));
     }
     verdict(concerns)
 }

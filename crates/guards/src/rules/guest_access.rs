@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AP07", "MS.AAD.8.1v1", "entra_policy_guest_users_access_restrictions"],
     inputs: INPUTS,
-    remedy: "Entra admin center, External collaboration settings: guest user access is restricted to properties and memberships of their own directory objects.",
+    remedy: "Entra admin center, External collaboration settings: guest user access is restricted \
+        to properties and memberships of their own directory objects.",
     judge,
 };
 
@@ -25,8 +26,12 @@ fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     match setting.text("guestUserRoleId")?.to_lowercase().as_str() {
         "2af84b1e-32c8-42b7-82bc-daa82404023b" => {}
-        "10dae51f-b6af-4016-8d66-8c2a99b929b3" => concerns.push(setting.concern("guests have limited access: they still see memberships of others")),
-        "a0b1b346-4d3e-4e8b-98f8-753987be4970" => concerns.push(setting.concern("guests see as much as members")),
+        "10dae51f-b6af-4016-8d66-8c2a99b929b3" => concerns.push(
+            setting.concern("guests have limited access: they still see memberships of others"),
+        ),
+        "a0b1b346-4d3e-4e8b-98f8-753987be4970" => {
+            concerns.push(setting.concern("guests see as much as members"))
+        }
         other => concerns.push(setting.concern(&format!("guests have the unknown role {other}"))),
     }
     verdict(concerns)

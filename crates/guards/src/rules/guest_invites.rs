@@ -15,12 +15,18 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AP04", "MS.AAD.8.2v1", "entra_policy_guest_invite_only_for_admin_roles"],
     inputs: INPUTS,
-    remedy: "Entra admin center, External collaboration settings: guest invite restrictions, allowInvitesFrom = adminsAndGuestInviters or none.",
+    remedy: "Entra admin center, External collaboration settings: guest invite restrictions, \
+        allowInvitesFrom = adminsAndGuestInviters or none.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    f.one(INPUTS[0])?.want_text("allowInvitesFrom", &["adminsAndGuestInviters", "none"], "more people than guest inviters may invite guests", &mut concerns)?;
+    f.one(INPUTS[0])?.want_text(
+        "allowInvitesFrom",
+        &["adminsAndGuestInviters", "none"],
+        "more people than guest inviters may invite guests",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

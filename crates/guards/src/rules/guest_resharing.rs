@@ -15,13 +15,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["sharepoint_guest_sharing_restricted"],
     inputs: INPUTS,
-    remedy: "SharePoint admin center, Sharing, More external sharing settings: guests can share items they don't own = off.",
+    remedy: "SharePoint admin center, Sharing, More external sharing settings: guests can share \
+        items they don't own = off.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("isResharingByExternalUsersEnabled", false, "guests may share what they do not own", &mut concerns)?;
+    setting.want(
+        "isResharingByExternalUsersEnabled",
+        false,
+        "guests may share what they do not own",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

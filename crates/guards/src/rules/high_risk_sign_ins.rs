@@ -14,13 +14,27 @@ pub(super) const RULE: Rule = Rule {
     area: Area::ConditionalAccess,
     severity: Severity::High,
     confidence: Confidence::Certain,
-    satisfies: &["MS.AAD.2.3v1", "entra_conditional_access_policy_block_high_medium_sign_in_risk", "entra_identity_protection_sign_in_risk_enabled"],
+    satisfies: &[
+        "MS.AAD.2.3v1",
+        "entra_conditional_access_policy_block_high_medium_sign_in_risk",
+        "entra_identity_protection_sign_in_risk_enabled",
+    ],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, sign-in risk high and medium: Block. Needs Entra ID P2.",
+    remedy: "Conditional Access: all users, all apps, sign-in risk high and medium: Block. Needs \
+        Entra ID P2.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::SignInRisk], nothing: "no policy blocks sign-ins at high and medium risk" };
-    policies::ask(f, &ask, |p| p.has("conditions.signInRiskLevels", "high") && p.has("conditions.signInRiskLevels", "medium") && p.blocks())
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::SignInRisk],
+        nothing: "no policy blocks sign-ins at high and medium risk",
+    };
+    policies::ask(f, &ask, |p| {
+        p.has("conditions.signInRiskLevels", "high")
+            && p.has("conditions.signInRiskLevels", "medium")
+            && p.blocks()
+    })
 }

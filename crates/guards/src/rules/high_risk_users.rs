@@ -16,11 +16,20 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.2.1v1", "entra_identity_protection_user_risk_enabled"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, user risk high: Block, or MFA with password change. Needs Entra ID P2.",
+    remedy: "Conditional Access: all users, all apps, user risk high: Block, or MFA with password \
+        change. Needs Entra ID P2.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::UserRisk], nothing: "no policy stops people at high risk" };
-    policies::ask(f, &ask, |p| p.has("conditions.userRiskLevels", "high") && (p.blocks() || p.demands(&["passwordChange"]) || p.demands(&["riskRemediation"])))
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::UserRisk],
+        nothing: "no policy stops people at high risk",
+    };
+    policies::ask(f, &ask, |p| {
+        p.has("conditions.userRiskLevels", "high")
+            && (p.blocks() || p.demands(&["passwordChange"]) || p.demands(&["riskRemediation"]))
+    })
 }

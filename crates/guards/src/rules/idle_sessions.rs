@@ -22,10 +22,19 @@ pub(super) const RULE: Rule = Rule {
 fn judge(f: &Facts<'_>) -> Judged {
     let mut shortest: Option<i64> = None;
     for o in f.many(INPUTS[0])?.iter().filter(|o| o.body["isOrganizationDefault"] == true) {
-        for text in o.body["definition"].as_array().into_iter().flatten().filter_map(|d| d.as_str()) {
-            let Ok(v) = serde_json::from_str::<serde_json::Value>(text) else { return Err(Skip(format!("not understood: the definition of {}", o.name))) };
-            for app in v["ActivityBasedTimeoutPolicy"]["ApplicationPolicies"].as_array().into_iter().flatten() {
-                let parts: Option<Vec<i64>> = app["WebSessionIdleTimeout"].as_str().map(|t| t.split(':').filter_map(|n| n.parse().ok()).collect());
+        for text in o.body["definition"].as_array().into_iter().flatten().filter_map(|d| d.as_str())
+        {
+            let Ok(v) = serde_json::from_str::<serde_json::Value>(text) else {
+                return Err(Skip(format!("not understood: the definition of {}", o.name)));
+            };
+            for app in v["ActivityBasedTimeoutPolicy"]["ApplicationPolicies"]
+                .as_array()
+                .into_iter()
+                .flatten()
+            {
+                let parts: Option<Vec<i64>> = app["WebSessionIdleTimeout"]
+                    .as_str()
+                    .map(|t| t.split(':').filter_map(|n| n.parse().ok()).collect());
                 if let Some([h, m, s]) = parts.as_deref() {
                     let all = h * 3600 + m * 60 + s;
                     shortest = Some(shortest.map_or(all, |n| n.min(all)));
@@ -35,7 +44,9 @@ fn judge(f: &Facts<'_>) -> Judged {
     }
     verdict(match shortest {
         Some(s) if s <= 3 * 3600 => Vec::new(),
-        Some(s) => vec![Concern::new(INPUTS[0], format!("idle sessions last for {} minutes", s / 60))],
+        Some(s) => {
+            vec![Concern::new(INPUTS[0], format!("idle sessions last for {} minutes", s / 60))]
+        }
         None => vec![Concern::new(INPUTS[0], "idle sessions never end")],
     })
 }

@@ -16,13 +16,18 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_intune_enrollment_sign_in_frequency_every_time"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, app Microsoft Intune Enrollment, require MFA, sign-in frequency every time.",
+    remedy: "Conditional Access: all users, app Microsoft Intune Enrollment, require MFA, sign-in \
+        frequency every time.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask =
-        Ask { whom: Whom::Everyone, what: What::App("d4ebce55-015a-49b5-a083-c84d1797ae8c"), on: &[], nothing: "no policy asks for proof at every enrolment" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::App("d4ebce55-015a-49b5-a083-c84d1797ae8c"),
+        on: &[],
+        nothing: "no policy asks for proof at every enrolment",
+    };
     policies::ask(f, &ask, |p| {
         p.has("conditions.applications.includeApplications", "d4ebce55-015a-49b5-a083-c84d1797ae8c")
             && p.demands(&["mfa"])

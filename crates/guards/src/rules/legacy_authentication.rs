@@ -16,7 +16,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.1.1v1", "entra_legacy_authentication_blocked"],
     inputs: INPUTS,
-    remedy: "Conditional Access: a policy for all users and all apps, client apps Exchange ActiveSync and Other, Block; or security defaults.",
+    remedy: "Conditional Access: a policy for all users and all apps, client apps Exchange \
+        ActiveSync and Other, Block; or security defaults.",
     judge,
 };
 
@@ -24,7 +25,15 @@ fn judge(f: &Facts<'_>) -> Judged {
     if f.one(INPUTS[1])?.is("isEnabled")? {
         return Ok(Outcome::Passed);
     }
-    let ask =
-        Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::ClientApps], nothing: "no policy blocks old protocols, and security defaults are off" };
-    policies::ask(f, &ask, |p| p.blocks() && p.has("conditions.clientAppTypes", "other") && p.has("conditions.clientAppTypes", "exchangeActiveSync"))
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::ClientApps],
+        nothing: "no policy blocks old protocols, and security defaults are off",
+    };
+    policies::ask(f, &ask, |p| {
+        p.blocks()
+            && p.has("conditions.clientAppTypes", "other")
+            && p.has("conditions.clientAppTypes", "exchangeActiveSync")
+    })
 }

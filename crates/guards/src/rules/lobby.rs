@@ -22,14 +22,20 @@ pub(super) const RULE: Rule = Rule {
         "teams_meeting_external_lobby_bypass_disabled",
     ],
     inputs: INPUTS,
-    remedy: "Teams admin center, Meeting policies: anonymous people cannot start meetings, callers do not bypass the lobby, people in my org bypass it.",
+    remedy: "Teams admin center, Meeting policies: anonymous people cannot start meetings, callers \
+        do not bypass the lobby, people in my org bypass it.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for s in f.settings(INPUTS[0])? {
-        s.want("AllowAnonymousUsersToStartMeeting", false, "strangers may start meetings", &mut concerns)?;
+        s.want(
+            "AllowAnonymousUsersToStartMeeting",
+            false,
+            "strangers may start meetings",
+            &mut concerns,
+        )?;
         s.want("AllowPSTNUsersToBypassLobby", false, "callers pass the lobby", &mut concerns)?;
         s.want_text(
             "AutoAdmittedUsers",

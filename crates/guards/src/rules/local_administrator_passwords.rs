@@ -15,13 +15,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_device_registration_laps_enabled"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Devices, Device settings: enable Microsoft Entra Local Administrator Password Solution.",
+    remedy: "Entra admin center, Devices, Device settings: enable Microsoft Entra Local \
+        Administrator Password Solution.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("localAdminPassword.isEnabled", true, "Local Administrator Password Solution is off", &mut concerns)?;
+    setting.want(
+        "localAdminPassword.isEnabled",
+        true,
+        "Local Administrator Password Solution is off",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -15,19 +15,26 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["exchange_organization_mailtips_enabled"],
     inputs: INPUTS,
-    remedy: "Exchange Online PowerShell: Set-OrganizationConfig with MailTipsAllTipsEnabled, MailTipsExternalRecipientsTipsEnabled, MailTipsGroupMetricsEnabled and a MailTipsLargeAudienceThreshold of 25.",
+    remedy: "Exchange Online PowerShell: Set-OrganizationConfig with MailTipsAllTipsEnabled, \
+        MailTipsExternalRecipientsTipsEnabled, MailTipsGroupMetricsEnabled and a \
+        MailTipsLargeAudienceThreshold of 25.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     let s = f.one(INPUTS[0])?;
-    for key in ["MailTipsAllTipsEnabled", "MailTipsExternalRecipientsTipsEnabled", "MailTipsGroupMetricsEnabled"] {
+    for key in [
+        "MailTipsAllTipsEnabled",
+        "MailTipsExternalRecipientsTipsEnabled",
+        "MailTipsGroupMetricsEnabled",
+    ] {
         s.want(key, true, &format!("{key} is off"), &mut concerns)?;
     }
     let many = s.number("MailTipsLargeAudienceThreshold")?;
     if many > 25 {
-        concerns.push(s.concern(&format!("Outlook warns from {many} recipients on, and not from 25")));
+        concerns
+            .push(s.concern(&format!("Outlook warns from {many} recipients on, and not from 25")));
     }
     verdict(concerns)
 }

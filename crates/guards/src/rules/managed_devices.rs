@@ -26,6 +26,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[], nothing: "no policy asks everybody for a managed device" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[],
+        nothing: "no policy asks everybody for a managed device",
+    };
     policies::ask(f, &ask, |p| p.demands(&["compliantDevice", "domainJoinedDevice"]))
 }

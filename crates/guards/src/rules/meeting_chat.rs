@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["teams_meeting_chat_anonymous_users_disabled"],
     inputs: INPUTS,
-    remedy: "Teams admin center, Meeting policies, Global: meeting chat on for everyone but anonymous users.",
+    remedy: "Teams admin center, Meeting policies, Global: meeting chat on for everyone but \
+        anonymous users.",
     judge,
 };
 

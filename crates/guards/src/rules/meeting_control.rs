@@ -13,16 +13,26 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Teams,
     severity: Severity::Medium,
     confidence: Confidence::Certain,
-    satisfies: &["MS.TEAMS.1.1v1", "teams_meeting_external_control_disabled", "teams_meeting_presenters_restricted"],
+    satisfies: &[
+        "MS.TEAMS.1.1v1",
+        "teams_meeting_external_control_disabled",
+        "teams_meeting_presenters_restricted",
+    ],
     inputs: INPUTS,
-    remedy: "Teams admin center, Meeting policies: external participants cannot give or request control; who can present: only organizers and co-organizers.",
+    remedy: "Teams admin center, Meeting policies: external participants cannot give or request \
+        control; who can present: only organizers and co-organizers.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in f.settings(INPUTS[0])? {
-        p.want("AllowExternalParticipantGiveRequestControl", false, "outsiders may take control of a screen", &mut concerns)?;
+        p.want(
+            "AllowExternalParticipantGiveRequestControl",
+            false,
+            "outsiders may take control of a screen",
+            &mut concerns,
+        )?;
     }
     f.named(INPUTS[0], "Global")?.want_text(
         "DesignatedPresenterRoleMode",

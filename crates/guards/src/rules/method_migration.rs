@@ -15,12 +15,18 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AG01", "MS.AAD.3.4v1"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Policies: manage migration = Migration complete.",
+    remedy: "Entra admin center, Authentication methods, Policies: manage migration = Migration \
+        complete.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    f.one(INPUTS[0])?.want_text("policyMigrationState", &["migrationComplete"], "the old pages for MFA and password reset still count", &mut concerns)?;
+    f.one(INPUTS[0])?.want_text(
+        "policyMigrationState",
+        &["migrationComplete"],
+        "the old pages for MFA and password reset still count",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -24,7 +24,8 @@ pub(super) const RULE: Rule = Rule {
         "DfE: MFA",
     ],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, require multifactor authentication; or security defaults.",
+    remedy: "Conditional Access: all users, all apps, require multifactor authentication; or \
+        security defaults.",
     judge,
 };
 
@@ -32,6 +33,11 @@ fn judge(f: &Facts<'_>) -> Judged {
     if f.one(INPUTS[1])?.is("isEnabled")? {
         return Ok(Outcome::Passed);
     }
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[], nothing: "no policy asks everybody for a second proof, and security defaults are off" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[],
+        nothing: "no policy asks everybody for a second proof, and security defaults are off",
+    };
     policies::ask(f, &ask, |p| p.demands(&["mfa"]))
 }

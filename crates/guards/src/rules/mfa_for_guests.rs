@@ -21,6 +21,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Guests, what: What::AllApps, on: &[], nothing: "no policy asks guests for a second proof" };
+    let ask = Ask {
+        whom: Whom::Guests,
+        what: What::AllApps,
+        on: &[],
+        nothing: "no policy asks guests for a second proof",
+    };
     policies::ask(f, &ask, |p| p.demands(&["mfa"]))
 }

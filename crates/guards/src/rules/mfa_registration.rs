@@ -16,7 +16,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.3.8v1", "entra_managed_device_required_for_mfa_registration"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, user action Register security information, require a compliant or hybrid joined device.",
+    remedy: "Conditional Access: all users, user action Register security information, require a \
+        compliant or hybrid joined device.",
     judge,
 };
 
@@ -28,6 +29,7 @@ fn judge(f: &Facts<'_>) -> Judged {
         nothing: "no policy guards the registration of second proofs",
     };
     policies::ask(f, &ask, |p| {
-        p.has("conditions.applications.includeUserActions", "urn:user:registersecurityinfo") && p.demands(&["compliantDevice", "domainJoinedDevice"])
+        p.has("conditions.applications.includeUserActions", "urn:user:registersecurityinfo")
+            && p.demands(&["compliantDevice", "domainJoinedDevice"])
     })
 }

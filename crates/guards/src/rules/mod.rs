@@ -228,16 +228,23 @@ pub const RULES: &[Rule] = &[
     report_messages::RULE,
 ];
 
-/// Who holds a role at the root of the directory: symbols of people and applications, members of groups among them.
+/// Who holds a role at the root of the directory: symbols of people and applications, members of
+/// groups among them.
 pub(crate) fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Skip> {
     let mut out = BTreeSet::new();
     let given = f.many("roles/assignments")?.iter();
-    for o in given.filter(|o| o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))) {
-        let who = o.body["principalId"].as_str().ok_or_else(|| Skip(format!("not collected: who holds a role by {}", o.name)))?;
+    for o in given.filter(|o| {
+        o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))
+    }) {
+        let who = o.body["principalId"]
+            .as_str()
+            .ok_or_else(|| Skip(format!("not collected: who holds a role by {}", o.name)))?;
         match who.strip_prefix("@groups/") {
             Some(group) => {
                 let found = f.many("directory/referenced-groups")?.iter().find(|g| g.name == group);
-                let members = found.and_then(|g| g.body["members"].as_array()).ok_or_else(|| Skip(format!("not collected: who is in the group {group}")))?;
+                let members = found
+                    .and_then(|g| g.body["members"].as_array())
+                    .ok_or_else(|| Skip(format!("not collected: who is in the group {group}")))?;
                 out.extend(members.iter().filter_map(|m| m.as_str()).map(str::to_owned));
             }
             None => {
@@ -250,14 +257,23 @@ pub(crate) fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Ski
 
 /// Some names, and how many more.
 fn names(symbols: Vec<&String>) -> String {
-    let shown = symbols.iter().take(6).map(|s| s.split_once('/').map_or(s.as_str(), |(_, n)| n)).collect::<Vec<_>>().join(", ");
+    let shown = symbols
+        .iter()
+        .take(6)
+        .map(|s| s.split_once('/').map_or(s.as_str(), |(_, n)| n))
+        .collect::<Vec<_>>()
+        .join(", ");
     if symbols.len() > 6 { format!("{shown} and {} more", symbols.len() - 6) } else { shown }
 }
 
 /// One rule of a role's activation policy.
 fn activation_rule<'c>(f: &Facts<'c>, role: &str, id: &str) -> Result<&'c Value, Skip> {
-    let policy = f.many("roles/activation-policies")?.iter().find(|o| o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role)));
+    let policy = f.many("roles/activation-policies")?.iter().find(|o| {
+        o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))
+    });
     let rules = policy.and_then(|o| o.body["policy"]["rules"].as_array());
     let found = rules.into_iter().flatten().find(|r| r["id"] == id);
-    found.ok_or_else(|| Skip(format!("not collected: {id} of the role {}", crate::words::roles(&[role]))))
+    found.ok_or_else(|| {
+        Skip(format!("not collected: {id} of the role {}", crate::words::roles(&[role])))
+    })
 }

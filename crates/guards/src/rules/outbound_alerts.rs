@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["defender_antispam_outbound_policy_configured"],
     inputs: INPUTS,
-    remedy: "Defender portal, Anti-spam outbound policy: notify these people when a sender is blocked, and send them copies of suspicious messages.",
+    remedy: "Defender portal, Anti-spam outbound policy: notify these people when a sender is \
+        blocked, and send them copies of suspicious messages.",
     judge,
 };
 
@@ -23,8 +24,16 @@ fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in f.settings(INPUTS[0])? {
         for (on, list, says) in [
-            ("NotifyOutboundSpam", "NotifyOutboundSpamRecipients", "nobody is told of blocked senders"),
-            ("BccSuspiciousOutboundMail", "BccSuspiciousOutboundAdditionalRecipients", "nobody sees suspicious mail that leaves"),
+            (
+                "NotifyOutboundSpam",
+                "NotifyOutboundSpamRecipients",
+                "nobody is told of blocked senders",
+            ),
+            (
+                "BccSuspiciousOutboundMail",
+                "BccSuspiciousOutboundAdditionalRecipients",
+                "nobody sees suspicious mail that leaves",
+            ),
         ] {
             if !p.is(on)? || p.texts(list)?.is_empty() {
                 concerns.push(p.concern(says));

@@ -13,19 +13,39 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Mail,
     severity: Severity::Medium,
     confidence: Confidence::Certain,
-    satisfies: &["exchange_mailbox_policy_additional_storage_restricted", "exchange_owa_mailbox_policy_personal_accounts_disabled"],
+    satisfies: &[
+        "exchange_mailbox_policy_additional_storage_restricted",
+        "exchange_owa_mailbox_policy_personal_accounts_disabled",
+    ],
     inputs: INPUTS,
-    remedy: "Exchange Online PowerShell: Set-OwaMailboxPolicy with AdditionalStorageProvidersAvailable, PersonalAccountsEnabled and PersonalAccountCalendarsEnabled $false.",
+    remedy: "Exchange Online PowerShell: Set-OwaMailboxPolicy with \
+        AdditionalStorageProvidersAvailable, PersonalAccountsEnabled and \
+        PersonalAccountCalendarsEnabled $false.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in f.settings(INPUTS[0])? {
-        p.want("AdditionalStorageProvidersAvailable", false, "other cloud drives can be used", &mut concerns)?;
+        p.want(
+            "AdditionalStorageProvidersAvailable",
+            false,
+            "other cloud drives can be used",
+            &mut concerns,
+        )?;
         if p.is("IsDefault")? {
-            p.want("PersonalAccountsEnabled", false, "private accounts can be added", &mut concerns)?;
-            p.want("PersonalAccountCalendarsEnabled", false, "private calendars can be added", &mut concerns)?;
+            p.want(
+                "PersonalAccountsEnabled",
+                false,
+                "private accounts can be added",
+                &mut concerns,
+            )?;
+            p.want(
+                "PersonalAccountCalendarsEnabled",
+                false,
+                "private calendars can be added",
+                &mut concerns,
+            )?;
         }
     }
     verdict(concerns)

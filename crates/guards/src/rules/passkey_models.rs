@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AF03", "EIDSCA.AF04", "EIDSCA.AF05", "EIDSCA.AF06"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Passkey (FIDO2), Configure: enforce attestation, enforce key restrictions with a list of allowed models.",
+    remedy: "Entra admin center, Authentication methods, Passkey (FIDO2), Configure: enforce \
+        attestation, enforce key restrictions with a list of allowed models.",
     judge,
 };
 
@@ -23,10 +24,20 @@ fn judge(f: &Facts<'_>) -> Judged {
     let method = f.method("Fido2")?;
     let mut concerns = Vec::new();
     method.want("isAttestationEnforced", true, "keys need not prove their model", &mut concerns)?;
-    method.want("keyRestrictions.isEnforced", true, "every model of key is taken", &mut concerns)?;
+    method.want(
+        "keyRestrictions.isEnforced",
+        true,
+        "every model of key is taken",
+        &mut concerns,
+    )?;
     if method.texts("keyRestrictions.aaGuids")?.is_empty() {
         concerns.push(method.concern("no model of key is named"));
     }
-    method.want_text("keyRestrictions.enforcementType", &["allow", "block"], "named models are neither allowed nor blocked", &mut concerns)?;
+    method.want_text(
+        "keyRestrictions.enforcementType",
+        &["allow", "block"],
+        "named models are neither allowed nor blocked",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

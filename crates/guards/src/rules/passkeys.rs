@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AF01", "EIDSCA.AF02"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Passkey (FIDO2): enabled, allow self-service set up = yes.",
+    remedy: "Entra admin center, Authentication methods, Passkey (FIDO2): enabled, allow \
+        self-service set up = yes.",
     judge,
 };
 
@@ -23,6 +24,11 @@ fn judge(f: &Facts<'_>) -> Judged {
     let method = f.method("Fido2")?;
     let mut concerns = Vec::new();
     method.want_text("state", &["enabled"], "passkeys cannot be used", &mut concerns)?;
-    method.want("isSelfServiceRegistrationAllowed", true, "people cannot set up passkeys themselves", &mut concerns)?;
+    method.want(
+        "isSelfServiceRegistrationAllowed",
+        true,
+        "people cannot set up passkeys themselves",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -9,7 +9,8 @@ const INPUTS: &[&str] = &["directory/organization", "directory/synchronization"]
 pub(super) const RULE: Rule = Rule {
     id: "directory.password-hash-synchronization",
     title: "Sign-in goes on when Active Directory is gone",
-    why: "After ransomware Active Directory is down for weeks; with hashes in the cloud people still sign in.",
+    why: "After ransomware Active Directory is down for weeks; with hashes in the cloud people \
+        still sign in.",
     area: Area::Directory,
     severity: Severity::Medium,
     confidence: Confidence::Certain,
@@ -27,6 +28,11 @@ fn judge(f: &Facts<'_>) -> Judged {
     f.one(INPUTS[0])?.is("onPremisesSyncEnabled")?;
     let setting = f.one(INPUTS[1])?;
     let mut concerns = Vec::new();
-    setting.want("features.passwordSyncEnabled", true, "without Active Directory nobody signs in", &mut concerns)?;
+    setting.want(
+        "features.passwordSyncEnabled",
+        true,
+        "without Active Directory nobody signs in",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -15,17 +15,30 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.PR01", "EIDSCA.PR02", "entra_password_protection_on_premises_enforced"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Password protection: on Windows Server Active Directory = yes, mode = Enforced. Needs the agent on domain controllers.",
+    remedy: "Entra admin center, Authentication methods, Password protection: on Windows Server \
+        Active Directory = yes, mode = Enforced. Needs the agent on domain controllers.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    if !f.directory_setting("Password Rule Settings", "BannedPasswordCheckOnPremisesMode")?.eq_ignore_ascii_case("Enforce") {
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "weak passwords are only noted in Active Directory, not refused"));
+    if !f
+        .directory_setting("Password Rule Settings", "BannedPasswordCheckOnPremisesMode")?
+        .eq_ignore_ascii_case("Enforce")
+    {
+        concerns.push(Concern::new(
+            "directory/group-settings/Password Rule Settings",
+            "weak passwords are only noted in Active Directory, not refused",
+        ));
     }
-    if !f.directory_setting("Password Rule Settings", "EnableBannedPasswordCheckOnPremises")?.eq_ignore_ascii_case("true") {
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", "Active Directory does not ask for the list of weak passwords"));
+    if !f
+        .directory_setting("Password Rule Settings", "EnableBannedPasswordCheckOnPremises")?
+        .eq_ignore_ascii_case("true")
+    {
+        concerns.push(Concern::new(
+            "directory/group-settings/Password Rule Settings",
+            "Active Directory does not ask for the list of weak passwords",
+        ));
     }
     verdict(concerns)
 }

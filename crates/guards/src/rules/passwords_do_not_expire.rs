@@ -21,10 +21,17 @@ pub(super) const RULE: Rule = Rule {
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    for o in f.many(INPUTS[0])?.iter().filter(|o| o.body["isVerified"] == true && o.body["authenticationType"] != "Federated") {
+    for o in f
+        .many(INPUTS[0])?
+        .iter()
+        .filter(|o| o.body["isVerified"] == true && o.body["authenticationType"] != "Federated")
+    {
         match o.body["passwordValidityPeriodInDays"].as_i64() {
             Some(i64::MIN..=0 | 2_147_483_647) => {}
-            Some(n) => concerns.push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("passwords end after {n} days"))),
+            Some(n) => concerns.push(Concern::new(
+                format!("{}/{}", INPUTS[0], o.name),
+                format!("passwords end after {n} days"),
+            )),
             None => return Err(Skip(format!("not collected: when passwords of {} end", o.name))),
         }
     }

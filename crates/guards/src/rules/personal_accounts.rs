@@ -13,16 +13,27 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Teams,
     severity: Severity::Medium,
     confidence: Confidence::Certain,
-    satisfies: &["MS.TEAMS.2.2v2", "MS.TEAMS.2.3v2", "teams_external_users_cannot_start_conversations", "teams_unmanaged_communication_disabled"],
+    satisfies: &[
+        "MS.TEAMS.2.2v2",
+        "MS.TEAMS.2.3v2",
+        "teams_external_users_cannot_start_conversations",
+        "teams_unmanaged_communication_disabled",
+    ],
     inputs: INPUTS,
-    remedy: "Teams admin center, External access: people in my organization cannot communicate with unmanaged Teams accounts.",
+    remedy: "Teams admin center, External access: people in my organization cannot communicate \
+        with unmanaged Teams accounts.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     let s = f.one(INPUTS[0])?;
-    s.want("AllowTeamsConsumer", false, "private accounts and the school's may talk", &mut concerns)?;
+    s.want(
+        "AllowTeamsConsumer",
+        false,
+        "private accounts and the school's may talk",
+        &mut concerns,
+    )?;
     s.want("AllowTeamsConsumerInbound", false, "private accounts may begin", &mut concerns)?;
     verdict(concerns)
 }

@@ -16,7 +16,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.3.6v1", "entra_admin_users_phishing_resistant_mfa_enabled"],
     inputs: INPUTS,
-    remedy: "Conditional Access: the highly privileged directory roles, all apps, authentication strength Phishing-resistant MFA.",
+    remedy: "Conditional Access: the highly privileged directory roles, all apps, authentication \
+        strength Phishing-resistant MFA.",
     judge,
 };
 

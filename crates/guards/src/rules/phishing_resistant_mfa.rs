@@ -10,17 +10,24 @@ const INPUTS: &[&str] = &["identity/conditional-access-policies"];
 pub(super) const RULE: Rule = Rule {
     id: "access.phishing-resistant-mfa",
     title: "Everybody's proof withstands phishing",
-    why: "Pages that pass on codes and prompts are sold as a service; keys and Windows Hello do not work there.",
+    why: "Pages that pass on codes and prompts are sold as a service; keys and Windows Hello do \
+        not work there.",
     area: Area::ConditionalAccess,
     severity: Severity::Medium,
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.3.1v1"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, authentication strength Phishing-resistant MFA.",
+    remedy: "Conditional Access: all users, all apps, authentication strength Phishing-resistant \
+        MFA.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[], nothing: "no policy asks everybody for phishing-resistant proof" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[],
+        nothing: "no policy asks everybody for phishing-resistant proof",
+    };
     policies::ask(f, &ask, |p| p.demands_phishing_resistance())
 }

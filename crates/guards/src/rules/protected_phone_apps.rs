@@ -16,12 +16,18 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_conditional_access_policy_approved_client_app_required_for_mobile"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, platforms Android and iOS, require an app protection policy.",
+    remedy: "Conditional Access: all users, all apps, platforms Android and iOS, require an app \
+        protection policy.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::Platforms], nothing: "no policy asks phones for protected apps" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::Platforms],
+        nothing: "no policy asks phones for protected apps",
+    };
     policies::ask(f, &ask, |p| {
         p.demands(&["compliantApplication", "approvedApplication"])
             && p.has("conditions.platforms.includePlatforms", "android")

@@ -15,13 +15,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.TEAMS.1.6v1", "MS.TEAMS.1.7v2", "teams_meeting_recording_disabled"],
     inputs: INPUTS,
-    remedy: "Teams admin center, Meeting policies, Global: meeting recording off; Live events policies, Global: not always recorded. Give those who may record a policy of their own.",
+    remedy: "Teams admin center, Meeting policies, Global: meeting recording off; Live events \
+        policies, Global: not always recorded. Give those who may record a policy of their own.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    f.named(INPUTS[0], "Global")?.want("AllowCloudRecording", false, "everybody may record meetings", &mut concerns)?;
+    f.named(INPUTS[0], "Global")?.want(
+        "AllowCloudRecording",
+        false,
+        "everybody may record meetings",
+        &mut concerns,
+    )?;
     let events = f.named(INPUTS[1], "Global")?;
     if events.text("BroadcastRecordingMode")? == "AlwaysEnabled" {
         concerns.push(events.concern("every event is recorded"));

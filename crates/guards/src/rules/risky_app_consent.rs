@@ -3,7 +3,8 @@ use crate::{
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["identity/authorization", "directory/group-settings", "directory/group-setting-templates"];
+const INPUTS: &[&str] =
+    &["identity/authorization", "directory/group-settings", "directory/group-setting-templates"];
 
 /// Consent to risky apps is blocked.
 pub(super) const RULE: Rule = Rule {
@@ -15,15 +16,27 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AP09", "EIDSCA.CP03"],
     inputs: INPUTS,
-    remedy: "Authorization policy: allowUserConsentForRiskyApps = false; directory setting Consent Policy Settings: BlockUserConsentForRiskyApps = true.",
+    remedy: "Authorization policy: allowUserConsentForRiskyApps = false; directory setting Consent \
+        Policy Settings: BlockUserConsentForRiskyApps = true.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    f.one(INPUTS[0])?.want("allowUserConsentForRiskyApps", false, "people may consent to risky apps", &mut concerns)?;
-    if !f.directory_setting("Consent Policy Settings", "BlockUserConsentForRiskyApps")?.eq_ignore_ascii_case("true") {
-        concerns.push(Concern::new("directory/group-settings/Consent Policy Settings", "does not block consent to risky apps"));
+    f.one(INPUTS[0])?.want(
+        "allowUserConsentForRiskyApps",
+        false,
+        "people may consent to risky apps",
+        &mut concerns,
+    )?;
+    if !f
+        .directory_setting("Consent Policy Settings", "BlockUserConsentForRiskyApps")?
+        .eq_ignore_ascii_case("true")
+    {
+        concerns.push(Concern::new(
+            "directory/group-settings/Consent Policy Settings",
+            "does not block consent to risky apps",
+        ));
     }
     verdict(concerns)
 }

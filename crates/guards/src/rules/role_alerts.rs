@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.7.7v1", "MS.AAD.7.8v1", "MS.AAD.7.9v1"],
     inputs: INPUTS,
-    remedy: "Privileged Identity Management, role settings, Notifications: to administrators, on assignment, eligibility and activation, for every highly privileged role.",
+    remedy: "Privileged Identity Management, role settings, Notifications: to administrators, on \
+        assignment, eligibility and activation, for every highly privileged role.",
     judge,
 };
 
@@ -30,9 +31,14 @@ fn judge(f: &Facts<'_>) -> Judged {
         ] {
             let rule = crate::rules::activation_rule(f, role, id)?;
             let named = rule["notificationRecipients"].as_array().is_some_and(|r| !r.is_empty());
-            let usual = rule["isDefaultRecipientsEnabled"].as_bool().ok_or_else(|| Skip(format!("not collected: who is told when {name} {what}")))?;
+            let usual = rule["isDefaultRecipientsEnabled"]
+                .as_bool()
+                .ok_or_else(|| Skip(format!("not collected: who is told when {name} {what}")))?;
             if !named && !usual {
-                concerns.push(Concern::new(format!("{}/{name}", INPUTS[0]), format!("nobody is told when {name} {what}")));
+                concerns.push(Concern::new(
+                    format!("{}/{name}", INPUTS[0]),
+                    format!("nobody is told when {name} {what}"),
+                ));
             }
         }
     }

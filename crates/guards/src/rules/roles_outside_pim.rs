@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.AAD.7.5v1"],
     inputs: INPUTS,
-    remedy: "Remove the direct assignment and make the person eligible in Privileged Identity Management.",
+    remedy: "Remove the direct assignment and make the person eligible in Privileged Identity \
+        Management.",
     judge,
 };
 
@@ -30,7 +31,9 @@ fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for o in f.many(INPUTS[0])? {
         let (role, who) = (o.body["roleDefinitionId"].as_str(), o.body["principalId"].as_str());
-        let high = role.is_some_and(|r| crate::words::HIGHLY_PRIVILEGED.iter().any(|h| h.eq_ignore_ascii_case(r)));
+        let high = role.is_some_and(|r| {
+            crate::words::HIGHLY_PRIVILEGED.iter().any(|h| h.eq_ignore_ascii_case(r))
+        });
         // Applications cannot be managed there; another rule speaks of them.
         let person = who.is_none_or(|w| !w.starts_with("@service-principals/"));
         if high && person && !managed.contains(&(role, who)) {

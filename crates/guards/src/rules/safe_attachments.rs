@@ -4,7 +4,11 @@ use crate::{
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["exchange/safe-attachment-policies", "exchange/safe-attachment-rules", "exchange/accepted-domains"];
+const INPUTS: &[&str] = &[
+    "exchange/safe-attachment-policies",
+    "exchange/safe-attachment-rules",
+    "exchange/accepted-domains",
+];
 
 /// Attachments are opened where they do no harm first.
 pub(super) const RULE: Rule = Rule {
@@ -16,7 +20,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Likely,
     satisfies: &["MS.SECURITYSUITE.1.3v1", "defender_safe_attachments_policy_enabled"],
     inputs: INPUTS,
-    remedy: "Defender portal, Safe Attachments: policies on, Block or Dynamic Delivery, quarantine policy AdminOnlyAccessPolicy.",
+    remedy: "Defender portal, Safe Attachments: policies on, Block or Dynamic Delivery, quarantine \
+        policy AdminOnlyAccessPolicy.",
     judge,
 };
 
@@ -24,8 +29,18 @@ fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in applied(f, INPUTS[0], INPUTS[1], "SafeAttachmentPolicy", BUILT_IN)? {
         p.want("Enable", true, "attachments are not tried", &mut concerns)?;
-        p.want_text("Action", &["Block", "DynamicDelivery"], "malware is let through", &mut concerns)?;
-        p.want_text("QuarantineTag", &["AdminOnlyAccessPolicy"], "people can take malware out of quarantine", &mut concerns)?;
+        p.want_text(
+            "Action",
+            &["Block", "DynamicDelivery"],
+            "malware is let through",
+            &mut concerns,
+        )?;
+        p.want_text(
+            "QuarantineTag",
+            &["AdminOnlyAccessPolicy"],
+            "people can take malware out of quarantine",
+            &mut concerns,
+        )?;
     }
     verdict(concerns)
 }

@@ -4,7 +4,8 @@ use crate::{
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["exchange/safe-link-policies", "exchange/safe-link-rules", "exchange/accepted-domains"];
+const INPUTS: &[&str] =
+    &["exchange/safe-link-policies", "exchange/safe-link-rules", "exchange/accepted-domains"];
 
 /// Links are checked when they are clicked.
 pub(super) const RULE: Rule = Rule {
@@ -14,9 +15,16 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Mail,
     severity: Severity::High,
     confidence: Confidence::Likely,
-    satisfies: &["MS.SECURITYSUITE.7.1v1", "MS.SECURITYSUITE.7.2v1", "MS.SECURITYSUITE.7.3v1", "defender_safelinks_policy_enabled"],
+    satisfies: &[
+        "MS.SECURITYSUITE.7.1v1",
+        "MS.SECURITYSUITE.7.2v1",
+        "MS.SECURITYSUITE.7.3v1",
+        "defender_safelinks_policy_enabled",
+    ],
     inputs: INPUTS,
-    remedy: "Defender portal, Safe Links: one policy for all domains of the school: email (also between people of the school), Teams and Office; real-time scan, wait for it, track clicks, no clicking through, rewrite links.",
+    remedy: "Defender portal, Safe Links: one policy for all domains of the school: email (also \
+        between people of the school), Teams and Office; real-time scan, wait for it, track \
+        clicks, no clicking through, rewrite links.",
     judge,
 };
 
@@ -35,7 +43,12 @@ fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in applied(f, INPUTS[0], INPUTS[1], "SafeLinksPolicy", BUILT_IN)? {
         for (key, wanted) in SWITCHES {
-            p.want(key, *wanted, &format!("{key} is {}", if *wanted { "off" } else { "on" }), &mut concerns)?;
+            p.want(
+                key,
+                *wanted,
+                &format!("{key} is {}", if *wanted { "off" } else { "on" }),
+                &mut concerns,
+            )?;
         }
     }
     verdict(concerns)

@@ -15,14 +15,25 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AP05", "EIDSCA.AP06"],
     inputs: INPUTS,
-    remedy: "Authorization policy: allowedToSignUpEmailBasedSubscriptions and allowEmailVerifiedUsersToJoinOrganization = false.",
+    remedy: "Authorization policy: allowedToSignUpEmailBasedSubscriptions and \
+        allowEmailVerifiedUsersToJoinOrganization = false.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("allowedToSignUpEmailBasedSubscriptions", false, "people may sign up for subscriptions by e-mail", &mut concerns)?;
-    setting.want("allowEmailVerifiedUsersToJoinOrganization", false, "whoever has a mail address of the school may join the tenant", &mut concerns)?;
+    setting.want(
+        "allowedToSignUpEmailBasedSubscriptions",
+        false,
+        "people may sign up for subscriptions by e-mail",
+        &mut concerns,
+    )?;
+    setting.want(
+        "allowEmailVerifiedUsersToJoinOrganization",
+        false,
+        "whoever has a mail address of the school may join the tenant",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

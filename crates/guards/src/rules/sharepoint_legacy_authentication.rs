@@ -15,13 +15,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["sharepoint_modern_authentication_required"],
     inputs: INPUTS,
-    remedy: "SharePoint admin center, Access control: apps that don't use modern authentication = block.",
+    remedy: "SharePoint admin center, Access control: apps that don't use modern authentication = \
+        block.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("isLegacyAuthProtocolsEnabled", false, "apps that do not use modern authentication get in", &mut concerns)?;
+    setting.want(
+        "isLegacyAuthProtocolsEnabled",
+        false,
+        "apps that do not use modern authentication get in",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

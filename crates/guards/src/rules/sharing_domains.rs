@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.SHAREPOINT.1.3v1", "sharepoint_external_sharing_managed"],
     inputs: INPUTS,
-    remedy: "SharePoint admin center, Sharing: limit external sharing by domain, with a list of those allowed.",
+    remedy: "SharePoint admin center, Sharing: limit external sharing by domain, with a list of \
+        those allowed.",
     judge,
 };
 
@@ -27,7 +28,9 @@ fn judge(f: &Facts<'_>) -> Judged {
         "allowList" if !setting.texts("sharingAllowedDomainList")?.is_empty() => {}
         "blockList" if !setting.texts("sharingBlockedDomainList")?.is_empty() => {}
         _ if closed => {}
-        mode => concerns.push(setting.concern(&format!("sharing goes to every domain (restriction is {mode})"))),
+        mode => concerns.push(
+            setting.concern(&format!("sharing goes to every domain (restriction is {mode})")),
+        ),
     }
     verdict(concerns)
 }

@@ -13,9 +13,15 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Authentication,
     severity: Severity::Medium,
     confidence: Confidence::Certain,
-    satisfies: &["EIDSCA.PR05", "EIDSCA.PR06", "entra_password_protection_lockout_duration_configured", "entra_password_protection_lockout_threshold_limited"],
+    satisfies: &[
+        "EIDSCA.PR05",
+        "EIDSCA.PR06",
+        "entra_password_protection_lockout_duration_configured",
+        "entra_password_protection_lockout_threshold_limited",
+    ],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Password protection: lockout threshold at most 10, duration at least 60 seconds.",
+    remedy: "Entra admin center, Authentication methods, Password protection: lockout threshold at \
+        most 10, duration at least 60 seconds.",
     judge,
 };
 
@@ -23,12 +29,15 @@ fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     let duration = f.directory_setting("Password Rule Settings", "LockoutDurationInSeconds")?;
     if !duration.trim().parse::<u32>().is_ok_and(|n| n >= 60) {
-        let says = format!("accounts are locked for less than 60 seconds (the setting is {duration})");
+        let says =
+            format!("accounts are locked for less than 60 seconds (the setting is {duration})");
         concerns.push(Concern::new("directory/group-settings/Password Rule Settings", says));
     }
     let threshold = f.directory_setting("Password Rule Settings", "LockoutThreshold")?;
     if !threshold.trim().parse::<u32>().is_ok_and(|n| (1..=10).contains(&n)) {
-        let says = format!("accounts are locked only after more than 10 guesses (the setting is {threshold})");
+        let says = format!(
+            "accounts are locked only after more than 10 guesses (the setting is {threshold})"
+        );
         concerns.push(Concern::new("directory/group-settings/Password Rule Settings", says));
     }
     verdict(concerns)

@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AS04"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, SMS: use for sign-in = no, for every target.",
+    remedy: "Entra admin center, Authentication methods, SMS: use for sign-in = no, for every \
+        target.",
     judge,
 };
 
@@ -26,10 +27,15 @@ fn judge(f: &Facts<'_>) -> Judged {
     for t in targets {
         match t["isUsableForSignIn"].as_bool() {
             Some(false) => {}
-            Some(true) => {
-                concerns.push(method.concern(&format!("{} may sign in with a text message", crate::words::symbol(t["id"].as_str().unwrap_or("some")))))
+            Some(true) => concerns.push(method.concern(&format!(
+                "{} may sign in with a text message",
+                crate::words::symbol(t["id"].as_str().unwrap_or("some"))
+            ))),
+            None => {
+                return Err(Skip(
+                    "not collected: a target of SMS does not say whether it may sign in".to_owned(),
+                ));
             }
-            None => return Err(Skip("not collected: a target of SMS does not say whether it may sign in".to_owned())),
         }
     }
     verdict(concerns)

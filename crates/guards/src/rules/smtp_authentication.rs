@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["MS.EXO.5.1v1", "exchange_transport_config_smtp_auth_disabled"],
     inputs: INPUTS,
-    remedy: "Exchange admin center, Mail flow settings: turn off SMTP AUTH for the organization, and leave it on for single mailboxes that need it.",
+    remedy: "Exchange admin center, Mail flow settings: turn off SMTP AUTH for the organization, \
+        and leave it on for single mailboxes that need it.",
     judge,
 };
 

@@ -4,7 +4,8 @@ use crate::{
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["exchange/spam-policies", "exchange/spam-rules", "exchange/accepted-domains"];
+const INPUTS: &[&str] =
+    &["exchange/spam-policies", "exchange/spam-rules", "exchange/accepted-domains"];
 
 /// Spam and phishing do not reach the inbox.
 pub(super) const RULE: Rule = Rule {
@@ -16,15 +17,26 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Likely,
     satisfies: &["MS.SECURITYSUITE.6.1v1"],
     inputs: INPUTS,
-    remedy: "Defender portal, Anti-spam: junk folder or quarantine for spam, high confidence spam, phishing and high confidence phishing.",
+    remedy: "Defender portal, Anti-spam: junk folder or quarantine for spam, high confidence spam, \
+        phishing and high confidence phishing.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in applied(f, INPUTS[0], INPUTS[1], "HostedContentFilterPolicy", "Default")? {
-        for key in ["SpamAction", "HighConfidenceSpamAction", "PhishSpamAction", "HighConfidencePhishAction"] {
-            p.want_text(key, &["MoveToJmf", "Quarantine"], "is delivered to the inbox", &mut concerns)?;
+        for key in [
+            "SpamAction",
+            "HighConfidenceSpamAction",
+            "PhishSpamAction",
+            "HighConfidencePhishAction",
+        ] {
+            p.want_text(
+                key,
+                &["MoveToJmf", "Quarantine"],
+                "is delivered to the inbox",
+                &mut concerns,
+            )?;
         }
     }
     verdict(concerns)

@@ -24,14 +24,23 @@ fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for p in f.policies()? {
         let users = ["includeUsers", "excludeUsers", "includeGroups", "excludeGroups"];
-        let gone: Vec<&str> = users.iter().flat_map(|k| p.list(&format!("conditions.users.{k}"))).filter(|s| guid(s)).collect();
+        let gone: Vec<&str> = users
+            .iter()
+            .flat_map(|k| p.list(&format!("conditions.users.{k}")))
+            .filter(|s| guid(s))
+            .collect();
         let places = ["includeLocations", "excludeLocations"];
         // The service's own mark for places that policies call multifactor-trusted.
-        let places =
-            places.iter().flat_map(|k| p.list(&format!("conditions.locations.{k}"))).filter(|s| guid(s) && *s != "00000000-0000-0000-0000-000000000000");
+        let places = places
+            .iter()
+            .flat_map(|k| p.list(&format!("conditions.locations.{k}")))
+            .filter(|s| guid(s) && *s != "00000000-0000-0000-0000-000000000000");
         let gone: Vec<&str> = gone.into_iter().chain(places).collect();
         if !gone.is_empty() {
-            concerns.push(Concern::new(format!("{}/{}", INPUTS[0], p.name), format!("refers to what does not exist: {}", gone.join(", "))));
+            concerns.push(Concern::new(
+                format!("{}/{}", INPUTS[0], p.name),
+                format!("refers to what does not exist: {}", gone.join(", ")),
+            ));
         }
     }
     verdict(concerns)

@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Likely,
     satisfies: &["DfE: account security"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Enterprise applications, Permissions: remove the permission, or accept the finding with a reason when the application is the school's own and guarded.",
+    remedy: "Entra admin center, Enterprise applications, Permissions: remove the permission, or \
+        accept the finding with a reason when the application is the school's own and guarded.",
     judge,
 };
 
@@ -35,16 +36,25 @@ fn judge(f: &Facts<'_>) -> Judged {
     ];
     let mut concerns = Vec::new();
     for o in f.many(INPUTS[0])? {
-        let permission = o.body["permission"].as_str().ok_or_else(|| Skip(format!("not collected: what {} may", o.name)))?;
+        let permission = o.body["permission"]
+            .as_str()
+            .ok_or_else(|| Skip(format!("not collected: what {} may", o.name)))?;
         if POWER.contains(&permission) {
-            concerns.push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("holds the application permission {permission}")));
+            concerns.push(Concern::new(
+                format!("{}/{}", INPUTS[0], o.name),
+                format!("holds the application permission {permission}"),
+            ));
         }
     }
     for o in f.many(INPUTS[1])? {
-        let (Some(role), Some(who)) = (o.body["roleDefinitionId"].as_str(), o.body["principalId"].as_str()) else {
+        let (Some(role), Some(who)) =
+            (o.body["roleDefinitionId"].as_str(), o.body["principalId"].as_str())
+        else {
             return Err(Skip(format!("not collected: who holds what by {}", o.name)));
         };
-        if who.starts_with("@service-principals/") && crate::words::HIGHLY_PRIVILEGED.iter().any(|r| r.eq_ignore_ascii_case(role)) {
+        if who.starts_with("@service-principals/")
+            && crate::words::HIGHLY_PRIVILEGED.iter().any(|r| r.eq_ignore_ascii_case(role))
+        {
             let says = format!("{} is {}", crate::words::symbol(who), crate::words::roles(&[role]));
             concerns.push(Concern::new(format!("{}/{}", INPUTS[1], o.name), says));
         }

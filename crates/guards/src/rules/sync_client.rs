@@ -15,16 +15,23 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["sharepoint_onedrive_sync_restricted_unmanaged_devices"],
     inputs: INPUTS,
-    remedy: "SharePoint admin center, Settings, OneDrive sync: allow syncing only on computers joined to specific domains.",
+    remedy: "SharePoint admin center, Settings, OneDrive sync: allow syncing only on computers \
+        joined to specific domains.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("isUnmanagedSyncAppForTenantRestricted", true, "any computer may synchronize files", &mut concerns)?;
+    setting.want(
+        "isUnmanagedSyncAppForTenantRestricted",
+        true,
+        "any computer may synchronize files",
+        &mut concerns,
+    )?;
     if concerns.is_empty() && setting.texts("allowedDomainGuidsForSyncApp")?.is_empty() {
-        concerns.push(setting.concern("synchronization is restricted to domains and none is named"));
+        concerns
+            .push(setting.concern("synchronization is restricted to domains and none is named"));
     }
     verdict(concerns)
 }

@@ -9,13 +9,15 @@ const INPUTS: &[&str] = &["directory/organization", "directory/synchronization"]
 pub(super) const RULE: Rule = Rule {
     id: "directory.synchronization-takeover",
     title: "Active Directory cannot take over cloud accounts",
-    why: "Whoever owns Active Directory makes an account that matches an administrator's, and is it.",
+    why: "Whoever owns Active Directory makes an account that matches an administrator's, and is \
+        it.",
     area: Area::Directory,
     severity: Severity::High,
     confidence: Confidence::Certain,
     satisfies: &["entra_directory_sync_object_takeover_blocked"],
     inputs: INPUTS,
-    remedy: "Set BlockCloudObjectTakeoverThroughHardMatch and BlockSoftMatch on the directory synchronization features.",
+    remedy: "Set BlockCloudObjectTakeoverThroughHardMatch and BlockSoftMatch on the directory \
+        synchronization features.",
     judge,
 };
 
@@ -33,6 +35,11 @@ fn judge(f: &Facts<'_>) -> Judged {
         "a synchronized account can take over a cloud account by hard match",
         &mut concerns,
     )?;
-    setting.want("features.blockSoftMatchEnabled", true, "a synchronized account can take over a cloud account by soft match", &mut concerns)?;
+    setting.want(
+        "features.blockSoftMatchEnabled",
+        true,
+        "a synchronized account can take over a cloud account by soft match",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -15,14 +15,25 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AT01", "EIDSCA.AT02"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Temporary Access Pass: enabled, one-time use = yes.",
+    remedy: "Entra admin center, Authentication methods, Temporary Access Pass: enabled, one-time \
+        use = yes.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let method = f.method("TemporaryAccessPass")?;
     let mut concerns = Vec::new();
-    method.want_text("state", &["enabled"], "the helpdesk has no temporary access passes", &mut concerns)?;
-    method.want("isUsableOnce", true, "a temporary access pass can be used again and again", &mut concerns)?;
+    method.want_text(
+        "state",
+        &["enabled"],
+        "the helpdesk has no temporary access passes",
+        &mut concerns,
+    )?;
+    method.want(
+        "isUsableOnce",
+        true,
+        "a temporary access pass can be used again and again",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

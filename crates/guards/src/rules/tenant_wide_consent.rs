@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Likely,
     satisfies: &["DfE: data protection"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Enterprise applications, Permissions: revoke the admin consent, or accept the finding with a reason.",
+    remedy: "Entra admin center, Enterprise applications, Permissions: revoke the admin consent, \
+        or accept the finding with a reason.",
     judge,
 };
 
@@ -34,10 +35,16 @@ fn judge(f: &Facts<'_>) -> Judged {
     ];
     let mut concerns = Vec::new();
     for o in f.many(INPUTS[0])?.iter().filter(|o| o.body["consentType"] == "AllPrincipals") {
-        let scope = o.body["scope"].as_str().ok_or_else(|| Skip(format!("not collected: what {} may", o.name)))?;
-        let strong: Vec<&str> = scope.split_whitespace().filter(|s| STRONG.iter().any(|p| s.starts_with(p))).collect();
+        let scope = o.body["scope"]
+            .as_str()
+            .ok_or_else(|| Skip(format!("not collected: what {} may", o.name)))?;
+        let strong: Vec<&str> =
+            scope.split_whitespace().filter(|s| STRONG.iter().any(|p| s.starts_with(p))).collect();
         if !strong.is_empty() {
-            concerns.push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("acts for everybody with {}", strong.join(", "))));
+            concerns.push(Concern::new(
+                format!("{}/{}", INPUTS[0], o.name),
+                format!("acts for everybody with {}", strong.join(", ")),
+            ));
         }
     }
     verdict(concerns)

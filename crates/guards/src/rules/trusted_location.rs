@@ -9,13 +9,15 @@ const INPUTS: &[&str] = &["identity/named-locations"];
 pub(super) const RULE: Rule = Rule {
     id: "access.trusted-location",
     title: "A trusted place is named, and it is small",
-    why: "Policies that trust half the internet trust attackers; ones without any place cannot tell the school from abroad.",
+    why: "Policies that trust half the internet trust attackers; ones without any place cannot \
+        tell the school from abroad.",
     area: Area::ConditionalAccess,
     severity: Severity::Low,
     confidence: Confidence::Certain,
     satisfies: &["entra_conditional_access_trusted_named_location_exists"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Named locations: the school's own addresses as a trusted IP range.",
+    remedy: "Entra admin center, Named locations: the school's own addresses as a trusted IP \
+        range.",
     judge,
 };
 
@@ -29,10 +31,16 @@ fn judge(f: &Facts<'_>) -> Judged {
         }
         trusted += usize::from(!ranges.is_empty());
         // A school's own network is a /16 at the very most; IPv6 sites get a /48.
-        let wide =
-            |r: &str| r.rsplit_once('/').and_then(|(a, n)| Some((a.contains(':'), n.parse::<u8>().ok()?))).is_none_or(|(six, n)| n < if six { 32 } else { 16 });
+        let wide = |r: &str| {
+            r.rsplit_once('/')
+                .and_then(|(a, n)| Some((a.contains(':'), n.parse::<u8>().ok()?)))
+                .is_none_or(|(six, n)| n < if six { 32 } else { 16 })
+        };
         for range in ranges.iter().filter_map(|r| r["cidrAddress"].as_str()).filter(|r| wide(r)) {
-            concerns.push(Concern::new(format!("{}/{}", INPUTS[0], o.name), format!("trusts the whole of {range}")));
+            concerns.push(Concern::new(
+                format!("{}/{}", INPUTS[0], o.name),
+                format!("trusts the whole of {range}"),
+            ));
         }
     }
     if trusted == 0 {

@@ -21,8 +21,15 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::Platforms], nothing: "no policy blocks unknown platforms" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::Platforms],
+        nothing: "no policy blocks unknown platforms",
+    };
     policies::ask(f, &ask, |p| {
-        p.blocks() && p.has("conditions.platforms.includePlatforms", "all") && !p.list("conditions.platforms.excludePlatforms").is_empty()
+        p.blocks()
+            && p.has("conditions.platforms.includePlatforms", "all")
+            && !p.list("conditions.platforms.excludePlatforms").is_empty()
     })
 }

@@ -16,11 +16,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_conditional_access_policy_app_enforced_restrictions"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, Office 365, session: use app enforced restrictions; and limited access in SharePoint.",
+    remedy: "Conditional Access: all users, Office 365, session: use app enforced restrictions; \
+        and limited access in SharePoint.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::App("Office365"), on: &[], nothing: "no policy limits what unmanaged devices keep" };
-    policies::ask(f, &ask, |p| p.at("sessionControls.applicationEnforcedRestrictions.isEnabled") == true)
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::App("Office365"),
+        on: &[],
+        nothing: "no policy limits what unmanaged devices keep",
+    };
+    policies::ask(f, &ask, |p| {
+        p.at("sessionControls.applicationEnforcedRestrictions.isEnabled") == true
+    })
 }

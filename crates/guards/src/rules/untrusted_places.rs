@@ -16,13 +16,21 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_conditional_access_policy_untrusted_locations_blocked"],
     inputs: INPUTS,
-    remedy: "Conditional Access: all users, all apps, any location but the school's and its countries, Block.",
+    remedy: "Conditional Access: all users, all apps, any location but the school's and its \
+        countries, Block.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
-    let ask = Ask { whom: Whom::Everyone, what: What::AllApps, on: &[On::Locations], nothing: "no policy blocks foreign places" };
+    let ask = Ask {
+        whom: Whom::Everyone,
+        what: What::AllApps,
+        on: &[On::Locations],
+        nothing: "no policy blocks foreign places",
+    };
     policies::ask(f, &ask, |p| {
-        p.blocks() && p.has("conditions.locations.includeLocations", "All") && !p.list("conditions.locations.excludeLocations").is_empty()
+        p.blocks()
+            && p.has("conditions.locations.includeLocations", "All")
+            && !p.list("conditions.locations.excludeLocations").is_empty()
     })
 }

@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["EIDSCA.AP08", "MS.AAD.5.2v1", "entra_policy_restricts_user_consent_for_apps"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Enterprise applications, Consent and permissions: no user consent, or only for low-impact permissions of verified publishers.",
+    remedy: "Entra admin center, Enterprise applications, Consent and permissions: no user \
+        consent, or only for low-impact permissions of verified publishers.",
     judge,
 };
 
@@ -25,7 +26,10 @@ fn judge(f: &Facts<'_>) -> Judged {
     let concerns = setting
         .texts("defaultUserRolePermissions.permissionGrantPoliciesAssigned")?
         .into_iter()
-        .filter(|p| p.to_lowercase().starts_with("managepermissiongrantsforself.") && !ALLOWED.contains(&p.to_lowercase().as_str()))
+        .filter(|p| {
+            p.to_lowercase().starts_with("managepermissiongrantsforself.")
+                && !ALLOWED.contains(&p.to_lowercase().as_str())
+        })
         .map(|p| setting.concern(&format!("people may consent under the policy {p}")))
         .collect();
     verdict(concerns)

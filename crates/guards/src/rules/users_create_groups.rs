@@ -3,27 +3,41 @@ use crate::{
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
 
-const INPUTS: &[&str] = &["identity/authorization", "directory/group-settings", "directory/group-setting-templates"];
+const INPUTS: &[&str] =
+    &["identity/authorization", "directory/group-settings", "directory/group-setting-templates"];
 
 /// Only chosen people create groups.
 pub(super) const RULE: Rule = Rule {
     id: "users.create-groups",
     title: "Only chosen people create groups",
-    why: "Every group is a team, a site and a mailbox that somebody must look after; pupils make hundreds.",
+    why: "Every group is a team, a site and a mailbox that somebody must look after; pupils make \
+        hundreds.",
     area: Area::Users,
     severity: Severity::Medium,
     confidence: Confidence::Certain,
-    satisfies: &["entra_policy_default_user_cannot_create_m365_groups", "entra_policy_default_user_cannot_create_security_groups"],
+    satisfies: &[
+        "entra_policy_default_user_cannot_create_m365_groups",
+        "entra_policy_default_user_cannot_create_security_groups",
+    ],
     inputs: INPUTS,
-    remedy: "Directory setting Group.Unified: EnableGroupCreation = false, with a group that may; authorization policy: allowedToCreateSecurityGroups = false.",
+    remedy: "Directory setting Group.Unified: EnableGroupCreation = false, with a group that may; \
+        authorization policy: allowedToCreateSecurityGroups = false.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
-    f.one(INPUTS[0])?.want("defaultUserRolePermissions.allowedToCreateSecurityGroups", false, "every user may create security groups", &mut concerns)?;
+    f.one(INPUTS[0])?.want(
+        "defaultUserRolePermissions.allowedToCreateSecurityGroups",
+        false,
+        "every user may create security groups",
+        &mut concerns,
+    )?;
     if !f.directory_setting("Group.Unified", "EnableGroupCreation")?.eq_ignore_ascii_case("false") {
-        concerns.push(Concern::new("directory/group-settings/Group.Unified", "every user may create Microsoft 365 groups"));
+        concerns.push(Concern::new(
+            "directory/group-settings/Group.Unified",
+            "every user may create Microsoft 365 groups",
+        ));
     }
     verdict(concerns)
 }

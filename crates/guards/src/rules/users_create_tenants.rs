@@ -15,13 +15,19 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_policy_ensure_default_user_cannot_create_tenants"],
     inputs: INPUTS,
-    remedy: "Entra admin center, User settings: restrict non-admin users from creating tenants = yes.",
+    remedy: "Entra admin center, User settings: restrict non-admin users from creating tenants = \
+        yes.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("defaultUserRolePermissions.allowedToCreateTenants", false, "every user may create tenants", &mut concerns)?;
+    setting.want(
+        "defaultUserRolePermissions.allowedToCreateTenants",
+        false,
+        "every user may create tenants",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

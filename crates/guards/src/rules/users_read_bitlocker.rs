@@ -15,7 +15,8 @@ pub(super) const RULE: Rule = Rule {
     confidence: Confidence::Certain,
     satisfies: &["entra_policy_default_user_cannot_read_bitlocker_keys"],
     inputs: INPUTS,
-    remedy: "Entra admin center, Device settings: restrict users from recovering the BitLocker keys of their devices = yes.",
+    remedy: "Entra admin center, Device settings: restrict users from recovering the BitLocker \
+        keys of their devices = yes.",
     judge,
 };
 

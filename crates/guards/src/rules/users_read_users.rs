@@ -9,7 +9,8 @@ const INPUTS: &[&str] = &["identity/authorization"];
 pub(super) const RULE: Rule = Rule {
     id: "users.read-others",
     title: "People can find each other",
-    why: "Without it Teams, Planner and address lists break, and nothing is safer: the address list shows the same.",
+    why: "Without it Teams, Planner and address lists break, and nothing is safer: the address \
+        list shows the same.",
     area: Area::Users,
     severity: Severity::Low,
     confidence: Confidence::Certain,
@@ -22,6 +23,11 @@ pub(super) const RULE: Rule = Rule {
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("defaultUserRolePermissions.allowedToReadOtherUsers", true, "people cannot read other users", &mut concerns)?;
+    setting.want(
+        "defaultUserRolePermissions.allowedToReadOtherUsers",
+        true,
+        "people cannot read other users",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -22,6 +22,11 @@ pub(super) const RULE: Rule = Rule {
 fn judge(f: &Facts<'_>) -> Judged {
     let setting = f.one(INPUTS[0])?;
     let mut concerns = Vec::new();
-    setting.want("defaultUserRolePermissions.allowedToCreateApps", false, "every user may register applications", &mut concerns)?;
+    setting.want(
+        "defaultUserRolePermissions.allowedToCreateApps",
+        false,
+        "every user may register applications",
+        &mut concerns,
+    )?;
     verdict(concerns)
 }

@@ -13,16 +13,27 @@ pub(super) const RULE: Rule = Rule {
     area: Area::Authentication,
     severity: Severity::High,
     confidence: Confidence::Certain,
-    satisfies: &["EIDSCA.AV01", "MS.AAD.3.5v2", "entra_authentication_method_email_otp_disabled", "entra_authentication_method_sms_voice_disabled"],
+    satisfies: &[
+        "EIDSCA.AV01",
+        "MS.AAD.3.5v2",
+        "entra_authentication_method_email_otp_disabled",
+        "entra_authentication_method_sms_voice_disabled",
+    ],
     inputs: INPUTS,
-    remedy: "Entra admin center, Authentication methods, Policies: SMS, Voice call and Email OTP disabled.",
+    remedy: "Entra admin center, Authentication methods, Policies: SMS, Voice call and Email OTP \
+        disabled.",
     judge,
 };
 
 fn judge(f: &Facts<'_>) -> Judged {
     let mut concerns = Vec::new();
     for (id, what) in [("Sms", "text messages"), ("Voice", "calls"), ("Email", "mailed codes")] {
-        f.method(id)?.want_text("state", &["disabled"], &format!("{what} count as proof"), &mut concerns)?;
+        f.method(id)?.want_text(
+            "state",
+            &["disabled"],
+            &format!("{what} count as proof"),
+            &mut concerns,
+        )?;
     }
     verdict(concerns)
 }

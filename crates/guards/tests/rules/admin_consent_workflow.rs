@@ -8,7 +8,8 @@ fn passes() {
         ID,
         settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")]).one(
             "identity/admin-consent-requests",
-            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true, "requestDurationInDays": 30, "reviewers": [{"query": "/users/a"}]}),
+            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true,
+                "requestDurationInDays": 30, "reviewers": [{"query": "/users/a"}]}),
         ),
     );
 }
@@ -19,7 +20,8 @@ fn fails() {
         ID,
         settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "false")]).one(
             "identity/admin-consent-requests",
-            json!({"isEnabled": false, "notifyReviewers": true, "remindersEnabled": true, "requestDurationInDays": 30, "reviewers": [1]}),
+            json!({"isEnabled": false, "notifyReviewers": true, "remindersEnabled": true,
+                "requestDurationInDays": 30, "reviewers": [1]}),
         ),
         "cannot ask",
     );
@@ -27,7 +29,8 @@ fn fails() {
         ID,
         settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")]).one(
             "identity/admin-consent-requests",
-            json!({"isEnabled": true, "notifyReviewers": false, "remindersEnabled": true, "requestDurationInDays": 30, "reviewers": [1]}),
+            json!({"isEnabled": true, "notifyReviewers": false, "remindersEnabled": true,
+                "requestDurationInDays": 30, "reviewers": [1]}),
         ),
         "not told",
     );
@@ -35,7 +38,8 @@ fn fails() {
         ID,
         settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")]).one(
             "identity/admin-consent-requests",
-            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": false, "requestDurationInDays": 30, "reviewers": [1]}),
+            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": false,
+                "requestDurationInDays": 30, "reviewers": [1]}),
         ),
         "not reminded",
     );
@@ -43,7 +47,8 @@ fn fails() {
         ID,
         settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")]).one(
             "identity/admin-consent-requests",
-            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true, "requestDurationInDays": 60, "reviewers": [1]}),
+            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true,
+                "requestDurationInDays": 60, "reviewers": [1]}),
         ),
         "60 days",
     );
@@ -51,7 +56,8 @@ fn fails() {
         ID,
         settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")]).one(
             "identity/admin-consent-requests",
-            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true, "requestDurationInDays": 30, "reviewers": []}),
+            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true,
+                "requestDurationInDays": 30, "reviewers": []}),
         ),
         "nobody",
     );
@@ -64,11 +70,13 @@ fn never_passes_without_its_data() {
         ID,
         settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")]).one(
             "identity/admin-consent-requests",
-            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true, "requestDurationInDays": 30, "reviewers": [{"query": "/users/a"}]}),
+            json!({"isEnabled": true, "notifyReviewers": true, "remindersEnabled": true,
+                "requestDurationInDays": 30, "reviewers": [{"query": "/users/a"}]}),
         ),
     );
     skips(
         ID,
-        settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")]).one("identity/admin-consent-requests", json!({"isEnabled": true})),
+        settings("Consent Policy Settings", &[("EnableAdminConsentRequests", "true")])
+            .one("identity/admin-consent-requests", json!({"isEnabled": true})),
     );
 }

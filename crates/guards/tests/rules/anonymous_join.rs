@@ -9,7 +9,16 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/meeting-policies", "Global", "AllowAnonymousUsersToJoinMeeting", json!(true)), "without an account");
+    super::fails(
+        ID,
+        school().set(
+            "teams/meeting-policies",
+            "Global",
+            "AllowAnonymousUsersToJoinMeeting",
+            json!(true),
+        ),
+        "without an account",
+    );
 }
 
 #[test]

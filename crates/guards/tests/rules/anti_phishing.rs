@@ -11,12 +11,22 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        school().set("exchange/anti-phishing-policies", "Office365 AntiPhish Default", "EnableSpoofIntelligence", json!(false)),
+        school().set(
+            "exchange/anti-phishing-policies",
+            "Office365 AntiPhish Default",
+            "EnableSpoofIntelligence",
+            json!(false),
+        ),
         "EnableSpoofIntelligence",
     );
     super::fails(
         ID,
-        school().set("exchange/anti-phishing-policies", "Office365 AntiPhish Default", "AuthenticationFailAction", json!("NoAction")),
+        school().set(
+            "exchange/anti-phishing-policies",
+            "Office365 AntiPhish Default",
+            "AuthenticationFailAction",
+            json!("NoAction"),
+        ),
         "forged mail is delivered",
     );
 }

@@ -4,14 +4,23 @@ const ID: &str = "applications.secrets";
 
 #[test]
 fn passes() {
-    super::passes(ID, Tenant::new().many("applications/registrations", vec![("Sync tool", json!({"passwordCredentials": []}))]));
+    super::passes(
+        ID,
+        Tenant::new().many(
+            "applications/registrations",
+            vec![("Sync tool", json!({"passwordCredentials": []}))],
+        ),
+    );
 }
 
 #[test]
 fn fails() {
     super::fails(
         ID,
-        Tenant::new().many("applications/registrations", vec![("Sync tool", json!({"passwordCredentials": [{"displayName": "old"}]}))]),
+        Tenant::new().many(
+            "applications/registrations",
+            vec![("Sync tool", json!({"passwordCredentials": [{"displayName": "old"}]}))],
+        ),
         "1 client secret",
     );
 }
@@ -19,6 +28,12 @@ fn fails() {
 #[test]
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
-    each_input_is_needed(ID, Tenant::new().many("applications/registrations", vec![("Sync tool", json!({"passwordCredentials": []}))]));
+    each_input_is_needed(
+        ID,
+        Tenant::new().many(
+            "applications/registrations",
+            vec![("Sync tool", json!({"passwordCredentials": []}))],
+        ),
+    );
     skips(ID, Tenant::new().many("applications/registrations", vec![("Sync tool", json!({}))]));
 }

@@ -9,8 +9,16 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/malware-policies", "Default", "EnableFileFilter", json!(false)), "any kind of file");
-    super::fails(ID, school().set("exchange/malware-policies", "Default", "FileTypes", json!(["cmd"])), "exe, vbe");
+    super::fails(
+        ID,
+        school().set("exchange/malware-policies", "Default", "EnableFileFilter", json!(false)),
+        "any kind of file",
+    );
+    super::fails(
+        ID,
+        school().set("exchange/malware-policies", "Default", "FileTypes", json!(["cmd"])),
+        "exe, vbe",
+    );
 }
 
 #[test]

@@ -8,7 +8,8 @@ fn passes() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator", "state": "enabled", "isSoftwareOathEnabled": false}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator",
+                "state": "enabled", "isSoftwareOathEnabled": false}]}),
         ),
     );
 }
@@ -19,7 +20,8 @@ fn fails() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator", "state": "disabled", "isSoftwareOathEnabled": false}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator",
+                "state": "disabled", "isSoftwareOathEnabled": false}]}),
         ),
         "not enabled",
     );
@@ -27,7 +29,8 @@ fn fails() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator", "state": "enabled", "isSoftwareOathEnabled": true}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator",
+                "state": "enabled", "isSoftwareOathEnabled": true}]}),
         ),
         "one-time codes",
     );
@@ -40,13 +43,23 @@ fn never_passes_without_its_data() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator", "state": "enabled", "isSoftwareOathEnabled": false}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator",
+                "state": "enabled", "isSoftwareOathEnabled": false}]}),
         ),
     );
     skips(
         ID,
-        Tenant::new()
-            .one("identity/authentication-methods", json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator", "state": "enabled"}]})),
+        Tenant::new().one(
+            "identity/authentication-methods",
+            json!({"authenticationMethodConfigurations": [{"id": "MicrosoftAuthenticator",
+                    "state": "enabled"}]}),
+        ),
     );
-    skips(ID, Tenant::new().one("identity/authentication-methods", json!({"authenticationMethodConfigurations": []})));
+    skips(
+        ID,
+        Tenant::new().one(
+            "identity/authentication-methods",
+            json!({"authenticationMethodConfigurations": []}),
+        ),
+    );
 }

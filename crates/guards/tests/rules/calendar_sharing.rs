@@ -7,12 +7,14 @@ fn passes() {
     super::passes(ID, school());
     super::passes(
         ID,
-        school().set("exchange/sharing-policies", "Default Sharing Policy", "Enabled", json!(false)).set(
-            "exchange/sharing-policies",
-            "Default Sharing Policy",
-            "Domains",
-            json!(["*:ContactsSharing"]),
-        ),
+        school()
+            .set("exchange/sharing-policies", "Default Sharing Policy", "Enabled", json!(false))
+            .set(
+                "exchange/sharing-policies",
+                "Default Sharing Policy",
+                "Domains",
+                json!(["*:ContactsSharing"]),
+            ),
     );
 }
 

@@ -9,7 +9,11 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/client", "", "AllowEmailIntoChannel", json!(true)), "into a channel");
+    super::fails(
+        ID,
+        school().set("teams/client", "", "AllowEmailIntoChannel", json!(true)),
+        "into a channel",
+    );
 }
 
 #[test]

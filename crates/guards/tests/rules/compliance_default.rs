@@ -4,7 +4,10 @@ const ID: &str = "devices.compliance-default";
 
 #[test]
 fn passes() {
-    super::passes(ID, Tenant::new().one("devices/settings", json!({"settings": {"secureByDefault": true}})));
+    super::passes(
+        ID,
+        Tenant::new().one("devices/settings", json!({"settings": {"secureByDefault": true}})),
+    );
 }
 
 #[test]
@@ -19,6 +22,9 @@ fn fails() {
 #[test]
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
-    each_input_is_needed(ID, Tenant::new().one("devices/settings", json!({"settings": {"secureByDefault": true}})));
+    each_input_is_needed(
+        ID,
+        Tenant::new().one("devices/settings", json!({"settings": {"secureByDefault": true}})),
+    );
     skips(ID, Tenant::new().one("devices/settings", json!({"other": 1})));
 }

@@ -9,7 +9,11 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/organization", "", "CustomerLockboxEnabled", json!(false)), "Customer Lockbox is off");
+    super::fails(
+        ID,
+        school().set("exchange/organization", "", "CustomerLockboxEnabled", json!(false)),
+        "Customer Lockbox is off",
+    );
 }
 
 #[test]

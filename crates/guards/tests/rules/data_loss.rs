@@ -9,8 +9,21 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("purview/data-loss-policies", "Pupils and staff", "Mode", json!("TestWithNotifications")), "watches all of mail");
-    super::fails(ID, school().set("purview/data-loss-policies", "Pupils and staff", "TeamsLocation", json!([])), "watches all of Teams");
+    super::fails(
+        ID,
+        school().set(
+            "purview/data-loss-policies",
+            "Pupils and staff",
+            "Mode",
+            json!("TestWithNotifications"),
+        ),
+        "watches all of mail",
+    );
+    super::fails(
+        ID,
+        school().set("purview/data-loss-policies", "Pupils and staff", "TeamsLocation", json!([])),
+        "watches all of Teams",
+    );
 }
 
 #[test]

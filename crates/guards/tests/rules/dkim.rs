@@ -9,8 +9,21 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/dkim", "riverside.example", "Enabled", json!(false)), "not signed");
-    super::fails(ID, school().set("exchange/accepted-domains", "+other.example", "DomainType", json!("Authoritative")), "not signed");
+    super::fails(
+        ID,
+        school().set("exchange/dkim", "riverside.example", "Enabled", json!(false)),
+        "not signed",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "exchange/accepted-domains",
+            "+other.example",
+            "DomainType",
+            json!("Authoritative"),
+        ),
+        "not signed",
+    );
 }
 
 #[test]

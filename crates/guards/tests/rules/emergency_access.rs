@@ -3,8 +3,10 @@ use super::*;
 /// A policy that nobody gets past is named although nobody said who the emergency accounts are.
 #[test]
 fn fails_for_a_policy_that_locks_everybody_out() {
-    let block = json!({"state": "enabled", "grantControls": {"operator": "OR", "builtInControls": ["block"]},
-        "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}}});
+    let block = json!({"state": "enabled", "grantControls": {"operator": "OR",
+        "builtInControls": ["block"]},
+        "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]},
+            "applications": {"includeApplications": ["All"]}}});
     super::fails(ID, policies(&[block]).without_exceptions(), "blocks everybody");
 }
 
@@ -14,9 +16,10 @@ const ID: &str = "access.emergency-access";
 fn passes() {
     super::passes(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"], "excludeGroups": ["@groups/Emergency access"]}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"], "excludeGroups": ["@groups/Emergency access"]},
+                "applications": {"includeApplications": ["All"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
     );
 }
 
@@ -24,9 +27,10 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["All"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
         "lock the emergency",
     );
 }
@@ -36,13 +40,20 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"], "excludeGroups": ["@groups/Emergency access"]}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"], "excludeGroups": ["@groups/Emergency access"]},
+                "applications": {"includeApplications": ["All"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
     );
 }
 
 #[test]
 fn asks_a_person() {
-    manual(ID, policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]).without_exceptions());
+    manual(
+        ID,
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+        "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}},
+        "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})])
+        .without_exceptions(),
+    );
 }

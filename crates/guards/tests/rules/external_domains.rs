@@ -5,13 +5,29 @@ const ID: &str = "teams.external-domains";
 #[test]
 fn passes() {
     super::passes(ID, school());
-    super::passes(ID, school().set("teams/federation", "", "AllowFederatedUsers", json!(false)).set("teams/federation", "", "AllowedDomains", json!([])));
+    super::passes(
+        ID,
+        school().set("teams/federation", "", "AllowFederatedUsers", json!(false)).set(
+            "teams/federation",
+            "",
+            "AllowedDomains",
+            json!([]),
+        ),
+    );
 }
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/federation", "", "AllowedDomains", json!([])), "every other tenant");
-    super::fails(ID, school().set("teams/federation", "", "ExternalAccessWithTrialTenants", json!("Allowed")), "trial tenants");
+    super::fails(
+        ID,
+        school().set("teams/federation", "", "AllowedDomains", json!([])),
+        "every other tenant",
+    );
+    super::fails(
+        ID,
+        school().set("teams/federation", "", "ExternalAccessWithTrialTenants", json!("Allowed")),
+        "trial tenants",
+    );
 }
 
 #[test]

@@ -7,20 +7,34 @@ fn passes() {
     super::passes(ID, school());
     super::passes(
         ID,
-        school().set("exchange/transport-rules", "Mark outside mail", "PrependSubject", json!("")).set(
-            "exchange/transport-rules",
-            "Mark outside mail",
-            "ApplyHtmlDisclaimerText",
-            json!("<b>From outside</b>"),
-        ),
+        school()
+            .set("exchange/transport-rules", "Mark outside mail", "PrependSubject", json!(""))
+            .set(
+                "exchange/transport-rules",
+                "Mark outside mail",
+                "ApplyHtmlDisclaimerText",
+                json!("<b>From outside</b>"),
+            ),
     );
 }
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/transport-rules", "Mark outside mail", "PrependSubject", json!("")), "no mail flow rule");
-    super::fails(ID, school().set("exchange/transport-rules", "Mark outside mail", "Mode", json!("Audit")), "no mail flow rule");
-    super::fails(ID, school().set("exchange/transport-rules", "Mark outside mail", "Enabled", json!(false)), "no mail flow rule");
+    super::fails(
+        ID,
+        school().set("exchange/transport-rules", "Mark outside mail", "PrependSubject", json!("")),
+        "no mail flow rule",
+    );
+    super::fails(
+        ID,
+        school().set("exchange/transport-rules", "Mark outside mail", "Mode", json!("Audit")),
+        "no mail flow rule",
+    );
+    super::fails(
+        ID,
+        school().set("exchange/transport-rules", "Mark outside mail", "Enabled", json!(false)),
+        "no mail flow rule",
+    );
 }
 
 #[test]

@@ -9,7 +9,11 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/client", "", "AllowDropBox", json!(true)), "DropBox can be used");
+    super::fails(
+        ID,
+        school().set("teams/client", "", "AllowDropBox", json!(true)),
+        "DropBox can be used",
+    );
 }
 
 #[test]

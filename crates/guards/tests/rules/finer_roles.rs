@@ -10,8 +10,16 @@ fn passes() {
             .many(
                 "roles/assignments",
                 vec![
-                    ("g", json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a"})),
-                    ("u", json!({"roleDefinitionId": "fe930be7-5e62-47db-91af-98c3a49a38b1", "principalId": "@users/b"})),
+                    (
+                        "g",
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a"}),
+                    ),
+                    (
+                        "u",
+                        json!({"roleDefinitionId": "fe930be7-5e62-47db-91af-98c3a49a38b1",
+                        "principalId": "@users/b"}),
+                    ),
                 ],
             )
             .many("directory/referenced-groups", vec![]),
@@ -28,11 +36,13 @@ fn fails() {
                 vec![
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/a", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/b", "directoryScopeId": "/"}),
                     ),
                 ],
             )
@@ -50,8 +60,16 @@ fn never_passes_without_its_data() {
             .many(
                 "roles/assignments",
                 vec![
-                    ("g", json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a"})),
-                    ("u", json!({"roleDefinitionId": "fe930be7-5e62-47db-91af-98c3a49a38b1", "principalId": "@users/b"})),
+                    (
+                        "g",
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a"}),
+                    ),
+                    (
+                        "u",
+                        json!({"roleDefinitionId": "fe930be7-5e62-47db-91af-98c3a49a38b1",
+                        "principalId": "@users/b"}),
+                    ),
                 ],
             )
             .many("directory/referenced-groups", vec![]),
@@ -62,7 +80,8 @@ fn never_passes_without_its_data() {
             "roles/assignments",
             vec![(
                 "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                    "principalId": "@users/a", "directoryScopeId": "/"}),
             )],
         ),
     );

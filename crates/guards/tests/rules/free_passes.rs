@@ -9,10 +9,36 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/spam-policies", "Default", "AllowedSenderDomains", json!(["gmail.com"])), "gmail.com in unchecked");
-    super::fails(ID, school().set("exchange/connection-filters", "Default", "EnableSafeList", json!(true)), "list of others");
-    super::fails(ID, school().set("exchange/connection-filters", "Default", "IPAllowList", json!(["203.0.113.7"])), "203.0.113.7");
-    super::fails(ID, school().set("exchange/transport-rules", "Mark outside mail", "SetSCL", json!("-1")), "past the spam filter");
+    super::fails(
+        ID,
+        school().set(
+            "exchange/spam-policies",
+            "Default",
+            "AllowedSenderDomains",
+            json!(["gmail.com"]),
+        ),
+        "gmail.com in unchecked",
+    );
+    super::fails(
+        ID,
+        school().set("exchange/connection-filters", "Default", "EnableSafeList", json!(true)),
+        "list of others",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "exchange/connection-filters",
+            "Default",
+            "IPAllowList",
+            json!(["203.0.113.7"]),
+        ),
+        "203.0.113.7",
+    );
+    super::fails(
+        ID,
+        school().set("exchange/transport-rules", "Mark outside mail", "SetSCL", json!("-1")),
+        "past the spam filter",
+    );
 }
 
 #[test]

@@ -12,11 +12,13 @@ fn passes() {
                 vec![
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/a", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/b", "directoryScopeId": "/"}),
                     ),
                 ],
             )
@@ -33,7 +35,8 @@ fn fails() {
                 "roles/assignments",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a", "directoryScopeId": "/"}),
                 )],
             )
             .many("directory/referenced-groups", vec![]),
@@ -47,27 +50,33 @@ fn fails() {
                 vec![
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/a", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/b", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/c",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/c", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/c", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/d",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/d", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/d", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/e",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/e", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/e", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/f",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/f", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/f", "directoryScopeId": "/"}),
                     ),
                 ],
             )
@@ -82,15 +91,18 @@ fn fails() {
                 vec![
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/a", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/b", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @service-principals/Tool",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@service-principals/Tool", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@service-principals/Tool", "directoryScopeId": "/"}),
                     ),
                 ],
             )
@@ -110,11 +122,13 @@ fn never_passes_without_its_data() {
                 vec![
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/a", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/b", "directoryScopeId": "/"}),
                     ),
                 ],
             )
@@ -127,11 +141,13 @@ fn never_passes_without_its_data() {
             vec![
                 (
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a", "directoryScopeId": "/"}),
                 ),
                 (
                     "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/b", "directoryScopeId": "/"}),
                 ),
             ],
         ),
@@ -144,14 +160,19 @@ fn never_passes_without_its_data() {
                 vec![
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @groups/Admins",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@groups/Admins", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@groups/Admins", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/b", "directoryScopeId": "/"}),
                     ),
                 ],
             )
-            .many("directory/referenced-groups", vec![("Admins", json!({"displayName": "Admins"}))]),
+            .many(
+                "directory/referenced-groups",
+                vec![("Admins", json!({"displayName": "Admins"}))],
+            ),
     );
 }

@@ -6,9 +6,11 @@ const ID: &str = "access.high-risk-sign-ins";
 fn passes() {
     super::passes(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high", "medium"]}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high",
+                    "medium"]}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
     );
 }
 
@@ -17,30 +19,37 @@ fn fails() {
     super::fails(ID, policies(&[]), "no policy blocks sign-ins at high and medium risk");
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabledForReportingButNotEnforced", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high", "medium"]}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}}),
-        ]),
+        policies(&[json!({"state": "enabledForReportingButNotEnforced",
+                "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]},
+                    "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high",
+                        "medium"]}, "grantControls": {"operator": "OR",
+                            "builtInControls": ["block"]}})]),
         "only reports",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]}, "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high", "medium"]}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]},
+                "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high",
+                    "medium"]}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
         "excludes user eve@school",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeGroups": ["@groups/Staff"]}, "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high", "medium"]}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeGroups": ["@groups/Staff"]},
+                "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high",
+                    "medium"]}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
         "does not cover everybody",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high"]}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high"]},
+                "grantControls": {"operator": "OR", "builtInControls": ["block"]}})]),
         "no policy blocks",
     );
 }
@@ -50,8 +59,10 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high", "medium"]}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["All"]}, "signInRiskLevels": ["high",
+                    "medium"]}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
     );
 }

@@ -9,8 +9,21 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/meeting-policies", "Global", "AutoAdmittedUsers", json!("Everyone")), "AutoAdmittedUsers is Everyone");
-    super::fails(ID, school().set("teams/meeting-policies", "Global", "AllowPSTNUsersToBypassLobby", json!(true)), "callers pass");
+    super::fails(
+        ID,
+        school().set("teams/meeting-policies", "Global", "AutoAdmittedUsers", json!("Everyone")),
+        "AutoAdmittedUsers is Everyone",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "teams/meeting-policies",
+            "Global",
+            "AllowPSTNUsersToBypassLobby",
+            json!(true),
+        ),
+        "callers pass",
+    );
 }
 
 #[test]

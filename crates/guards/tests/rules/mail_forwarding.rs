@@ -5,7 +5,15 @@ const ID: &str = "mail.forwarding";
 #[test]
 fn passes() {
     super::passes(ID, school());
-    super::passes(ID, school().set("exchange/transport-rules", "Mark outside mail", "RedirectMessageTo", json!(["head@riverside.example"])));
+    super::passes(
+        ID,
+        school().set(
+            "exchange/transport-rules",
+            "Mark outside mail",
+            "RedirectMessageTo",
+            json!(["head@riverside.example"]),
+        ),
+    );
     super::passes(
         ID,
         school().set("exchange/transport-rules", "Mark outside mail", "Enabled", json!(false)).set(
@@ -19,9 +27,31 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/remote-domains", "Default", "AutoForwardEnabled", json!(true)), "may be forwarded");
-    super::fails(ID, school().set("exchange/outbound-spam-policies", "Default", "AutoForwardingMode", json!("On")), "AutoForwardingMode is On");
-    super::fails(ID, school().set("exchange/transport-rules", "Mark outside mail", "BlindCopyTo", json!(["thief@evil.example"])), "thief@evil.example");
+    super::fails(
+        ID,
+        school().set("exchange/remote-domains", "Default", "AutoForwardEnabled", json!(true)),
+        "may be forwarded",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "exchange/outbound-spam-policies",
+            "Default",
+            "AutoForwardingMode",
+            json!("On"),
+        ),
+        "AutoForwardingMode is On",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "exchange/transport-rules",
+            "Mark outside mail",
+            "BlindCopyTo",
+            json!(["thief@evil.example"]),
+        ),
+        "thief@evil.example",
+    );
 }
 
 #[test]

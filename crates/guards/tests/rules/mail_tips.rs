@@ -9,8 +9,21 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/organization", "", "MailTipsExternalRecipientsTipsEnabled", json!(false)), "MailTipsExternalRecipientsTipsEnabled");
-    super::fails(ID, school().set("exchange/organization", "", "MailTipsLargeAudienceThreshold", json!(500)), "500");
+    super::fails(
+        ID,
+        school().set(
+            "exchange/organization",
+            "",
+            "MailTipsExternalRecipientsTipsEnabled",
+            json!(false),
+        ),
+        "MailTipsExternalRecipientsTipsEnabled",
+    );
+    super::fails(
+        ID,
+        school().set("exchange/organization", "", "MailTipsLargeAudienceThreshold", json!(500)),
+        "500",
+    );
 }
 
 #[test]

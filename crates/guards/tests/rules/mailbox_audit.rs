@@ -9,7 +9,11 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/organization", "", "AuditDisabled", json!(true)), "off for everybody");
+    super::fails(
+        ID,
+        school().set("exchange/organization", "", "AuditDisabled", json!(true)),
+        "off for everybody",
+    );
 }
 
 #[test]

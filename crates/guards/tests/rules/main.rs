@@ -1,4 +1,5 @@
-//! Each rule, one file: what passes, what fails and is named, and that it never passes without its data.
+//! Each rule, one file: what passes, what fails and is named, and that it never passes without its
+//! data.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod activation_approval;
@@ -126,7 +127,10 @@ struct Tenant {
 
 impl Tenant {
     fn new() -> Self {
-        Self { configuration: Configuration::new("school", jiff::Timestamp::UNIX_EPOCH), exceptions: true }
+        Self {
+            configuration: Configuration::new("school", jiff::Timestamp::UNIX_EPOCH),
+            exceptions: true,
+        }
     }
 
     fn without_exceptions(mut self) -> Self {
@@ -142,7 +146,12 @@ impl Tenant {
     fn set(mut self, collection: &str, name: &str, property: &str, value: Value) -> Self {
         let objects = &mut self.configuration.collections.get_mut(collection).unwrap().objects;
         if let Some(new) = name.strip_prefix('+') {
-            objects.push(ConfigObject { name: new.to_owned(), id: String::new(), body: json!({property: value}), volatile: json!({}) });
+            objects.push(ConfigObject {
+                name: new.to_owned(),
+                id: String::new(),
+                body: json!({property: value}),
+                volatile: json!({}),
+            });
         } else {
             objects.iter_mut().find(|o| o.name == name).unwrap().body[property] = value;
         }
@@ -158,9 +167,17 @@ impl Tenant {
     }
 
     fn many(mut self, collection: &str, objects: Vec<(&str, Value)>) -> Self {
-        let object = |(name, body): (&str, Value)| ConfigObject { name: name.to_owned(), id: String::new(), body, volatile: json!({}) };
+        let object = |(name, body): (&str, Value)| ConfigObject {
+            name: name.to_owned(),
+            id: String::new(),
+            body,
+            volatile: json!({}),
+        };
         let objects = objects.into_iter().map(object).collect();
-        self.configuration.collections.insert(collection.to_owned(), ConfigCollection { state: CollectionState::Collected, objects });
+        self.configuration.collections.insert(
+            collection.to_owned(),
+            ConfigCollection { state: CollectionState::Collected, objects },
+        );
         self
     }
 }
@@ -168,19 +185,26 @@ impl Tenant {
 /// A tenant with these policies, and security defaults off.
 fn policies(all: &[Value]) -> Tenant {
     let named = all.iter().map(|p| ("a policy", p.clone())).collect();
-    Tenant::new().one("identity/security-defaults", json!({"isEnabled": false})).many("identity/conditional-access-policies", named)
+    Tenant::new()
+        .one("identity/security-defaults", json!({"isEnabled": false}))
+        .many("identity/conditional-access-policies", named)
 }
 
 /// A tenant with one directory setting, and no templates.
 fn settings(template: &str, values: &[(&str, &str)]) -> Tenant {
     let values: Vec<Value> = values.iter().map(|(n, v)| json!({"name": n, "value": v})).collect();
-    Tenant::new().many("directory/group-settings", vec![(template, json!({"values": values}))]).many("directory/group-setting-templates", vec![])
+    Tenant::new()
+        .many("directory/group-settings", vec![(template, json!({"values": values}))])
+        .many("directory/group-setting-templates", vec![])
 }
 
 fn judged(id: &str, tenant: &Tenant) -> strongroom_guards::Finding {
-    let text = "[[exclusion]]\nwho = \"Emergency access\"\nkind = \"break-glass\"\nreason = \"last way in\"\n";
-    let exceptions = if tenant.exceptions { Exceptions::parse(text).unwrap() } else { Exceptions::default() };
-    let report = judge(&tenant.configuration, &exceptions, Vec::new(), jiff::civil::date(2026, 11, 1));
+    let text = "[[exclusion]]\nwho = \"Emergency access\"\nkind = \"break-glass\"\nreason = \"last \
+        way in\"\n";
+    let exceptions =
+        if tenant.exceptions { Exceptions::parse(text).unwrap() } else { Exceptions::default() };
+    let report =
+        judge(&tenant.configuration, &exceptions, Vec::new(), jiff::civil::date(2026, 11, 1));
     report.findings.into_iter().find(|f| f.rule == id).unwrap_or_else(|| panic!("no rule {id}"))
 }
 
@@ -192,7 +216,10 @@ fn passes(id: &str, tenant: Tenant) {
 fn fails(id: &str, tenant: Tenant, says: &str) {
     let found = judged(id, &tenant);
     assert_eq!(found.verdict, Verdict::Failed, "{found:?}");
-    assert!(found.concerns.iter().any(|c| c.says.contains(says)), "{says:?} is not said: {found:?}");
+    assert!(
+        found.concerns.iter().any(|c| c.says.contains(says)),
+        "{says:?} is not said: {found:?}"
+    );
 }
 
 fn skips(id: &str, tenant: Tenant) {
@@ -207,7 +234,8 @@ fn manual(id: &str, tenant: Tenant) {
     assert!(!found.note.is_empty());
 }
 
-/// A tenant that passes does not, once any collection that the rule names is missing, denied or not licensed.
+/// A tenant that passes does not, once any collection that the rule names is missing, denied or not
+/// licensed.
 fn each_input_is_needed(id: &str, tenant: Tenant) {
     let rule = RULES.iter().find(|r| r.id == id).unwrap();
     assert!(!rule.inputs.is_empty());
@@ -217,7 +245,11 @@ fn each_input_is_needed(id: &str, tenant: Tenant) {
         skips(id, without);
         for state in [
             CollectionState::NotLicensed { why: "Entra ID P2".into() },
-            CollectionState::NoPermission { permission: "Policy.Read.All".into(), why: "403".into(), kept: true },
+            CollectionState::NoPermission {
+                permission: "Policy.Read.All".into(),
+                why: "403".into(),
+                kept: true,
+            },
             CollectionState::NoApi { why: "none".into() },
             CollectionState::Failed { why: "503".into(), kept: true },
         ] {
@@ -231,13 +263,26 @@ fn each_input_is_needed(id: &str, tenant: Tenant) {
 #[test]
 fn every_rule_has_a_test_file_and_rules_are_told_apart() {
     let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let count = |dir: &str, but: &str| std::fs::read_dir(here.join(dir)).unwrap().flatten().filter(|e| e.file_name() != but).count();
+    let count = |dir: &str, but: &str| {
+        std::fs::read_dir(here.join(dir))
+            .unwrap()
+            .flatten()
+            .filter(|e| e.file_name() != but)
+            .count()
+    };
     assert_eq!(count("src/rules", "mod.rs"), RULES.len());
     let tests = std::fs::read_dir(here.join("tests/rules")).unwrap().flatten();
-    assert_eq!(tests.filter(|e| e.path().is_file() && e.file_name() != "main.rs").count(), RULES.len());
+    assert_eq!(
+        tests.filter(|e| e.path().is_file() && e.file_name() != "main.rs").count(),
+        RULES.len()
+    );
     let ids: std::collections::BTreeSet<&str> = RULES.iter().map(|r| r.id).collect();
     assert_eq!(ids.len(), RULES.len());
     for r in RULES {
-        assert!(!r.title.ends_with('.') && r.why.ends_with('.') && r.remedy.ends_with('.'), "{}", r.id);
+        assert!(
+            !r.title.ends_with('.') && r.why.ends_with('.') && r.remedy.ends_with('.'),
+            "{}",
+            r.id
+        );
     }
 }

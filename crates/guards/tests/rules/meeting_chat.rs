@@ -9,7 +9,16 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/meeting-policies", "Global", "MeetingChatEnabledType", json!("Enabled")), "MeetingChatEnabledType is Enabled");
+    super::fails(
+        ID,
+        school().set(
+            "teams/meeting-policies",
+            "Global",
+            "MeetingChatEnabledType",
+            json!("Enabled"),
+        ),
+        "MeetingChatEnabledType is Enabled",
+    );
 }
 
 #[test]

@@ -9,10 +9,24 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/meeting-policies", "Global", "AllowExternalParticipantGiveRequestControl", json!(true)), "take control");
     super::fails(
         ID,
-        school().set("teams/meeting-policies", "Global", "DesignatedPresenterRoleMode", json!("EveryoneUserOverride")),
+        school().set(
+            "teams/meeting-policies",
+            "Global",
+            "AllowExternalParticipantGiveRequestControl",
+            json!(true),
+        ),
+        "take control",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "teams/meeting-policies",
+            "Global",
+            "DesignatedPresenterRoleMode",
+            json!("EveryoneUserOverride"),
+        ),
         "others than the organizer",
     );
 }
@@ -21,6 +35,9 @@ fn fails() {
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(ID, school());
-    skips(ID, school().without("teams/meeting-policies", "AllowExternalParticipantGiveRequestControl"));
+    skips(
+        ID,
+        school().without("teams/meeting-policies", "AllowExternalParticipantGiveRequestControl"),
+    );
     skips(ID, school().without("teams/meeting-policies", "DesignatedPresenterRoleMode"));
 }

@@ -6,9 +6,11 @@ const ID: &str = "access.register-on-managed-devices";
 fn passes() {
     super::passes(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice", "domainJoinedDevice"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice",
+                    "domainJoinedDevice"]}})]),
     );
 }
 
@@ -17,23 +19,29 @@ fn fails() {
     super::fails(ID, policies(&[]), "no policy guards the registration of second proofs");
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabledForReportingButNotEnforced", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice", "domainJoinedDevice"]}}),
-        ]),
+        policies(&[json!({"state": "enabledForReportingButNotEnforced",
+                "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]},
+                    "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice",
+                    "domainJoinedDevice"]}})]),
         "only reports",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]}, "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice", "domainJoinedDevice"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]},
+                "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice",
+                    "domainJoinedDevice"]}})]),
         "excludes user eve@school",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeGroups": ["@groups/Staff"]}, "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice", "domainJoinedDevice"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeGroups": ["@groups/Staff"]},
+                "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice",
+                    "domainJoinedDevice"]}})]),
         "does not cover everybody",
     );
 }
@@ -43,8 +51,10 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice", "domainJoinedDevice"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeUserActions": ["urn:user:registersecurityinfo"]}},
+                "grantControls": {"operator": "OR", "builtInControls": ["compliantDevice",
+                    "domainJoinedDevice"]}})]),
     );
 }

@@ -9,7 +9,11 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/organization", "", "OAuth2ClientProfileEnabled", json!(false)), "modern authentication is off");
+    super::fails(
+        ID,
+        school().set("exchange/organization", "", "OAuth2ClientProfileEnabled", json!(false)),
+        "modern authentication is off",
+    );
 }
 
 #[test]

@@ -9,10 +9,26 @@ fn passes() {
         Tenant::new().many(
             "devices/approval-policies",
             vec![
-                ("deviceWipe", json!({"policyType": "deviceWipe", "approverGroupIds": ["@groups/Approvers"]})),
-                ("deviceRetire", json!({"policyType": "deviceRetire", "approverGroupIds": ["@groups/Approvers"]})),
-                ("deviceDelete", json!({"policyType": "deviceDelete", "approverGroupIds": ["@groups/Approvers"]})),
-                ("script", json!({"policyType": "script", "approverGroupIds": ["@groups/Approvers"]})),
+                (
+                    "deviceWipe",
+                    json!({"policyType": "deviceWipe",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "deviceRetire",
+                    json!({"policyType": "deviceRetire",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "deviceDelete",
+                    json!({"policyType": "deviceDelete",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "script",
+                    json!({"policyType": "script",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
                 ("role", json!({"policyType": "role", "approverGroupIds": ["@groups/Approvers"]})),
             ],
         ),
@@ -26,9 +42,21 @@ fn fails() {
         Tenant::new().many(
             "devices/approval-policies",
             vec![
-                ("deviceWipe", json!({"policyType": "deviceWipe", "approverGroupIds": ["@groups/Approvers"]})),
-                ("deviceRetire", json!({"policyType": "deviceRetire", "approverGroupIds": ["@groups/Approvers"]})),
-                ("script", json!({"policyType": "script", "approverGroupIds": ["@groups/Approvers"]})),
+                (
+                    "deviceWipe",
+                    json!({"policyType": "deviceWipe",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "deviceRetire",
+                    json!({"policyType": "deviceRetire",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "script",
+                    json!({"policyType": "script",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
                 ("role", json!({"policyType": "role", "approverGroupIds": ["@groups/Approvers"]})),
             ],
         ),
@@ -45,10 +73,26 @@ fn never_passes_without_its_data() {
         Tenant::new().many(
             "devices/approval-policies",
             vec![
-                ("deviceWipe", json!({"policyType": "deviceWipe", "approverGroupIds": ["@groups/Approvers"]})),
-                ("deviceRetire", json!({"policyType": "deviceRetire", "approverGroupIds": ["@groups/Approvers"]})),
-                ("deviceDelete", json!({"policyType": "deviceDelete", "approverGroupIds": ["@groups/Approvers"]})),
-                ("script", json!({"policyType": "script", "approverGroupIds": ["@groups/Approvers"]})),
+                (
+                    "deviceWipe",
+                    json!({"policyType": "deviceWipe",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "deviceRetire",
+                    json!({"policyType": "deviceRetire",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "deviceDelete",
+                    json!({"policyType": "deviceDelete",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
+                (
+                    "script",
+                    json!({"policyType": "script",
+                    "approverGroupIds": ["@groups/Approvers"]}),
+                ),
                 ("role", json!({"policyType": "role", "approverGroupIds": ["@groups/Approvers"]})),
             ],
         ),

@@ -5,12 +5,19 @@ const ID: &str = "mail.office-files";
 #[test]
 fn passes() {
     super::passes(ID, school());
-    super::passes(ID, school().set("exchange/office-protection", "", "EnableSafeDocs", json!(false)));
+    super::passes(
+        ID,
+        school().set("exchange/office-protection", "", "EnableSafeDocs", json!(false)),
+    );
 }
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/office-protection", "", "EnableATPForSPOTeamsODB", json!(false)), "are not tried");
+    super::fails(
+        ID,
+        school().set("exchange/office-protection", "", "EnableATPForSPOTeamsODB", json!(false)),
+        "are not tried",
+    );
 }
 
 #[test]

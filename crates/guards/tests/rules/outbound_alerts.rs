@@ -9,7 +9,16 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/outbound-spam-policies", "Default", "NotifyOutboundSpamRecipients", json!([])), "blocked senders");
+    super::fails(
+        ID,
+        school().set(
+            "exchange/outbound-spam-policies",
+            "Default",
+            "NotifyOutboundSpamRecipients",
+            json!([]),
+        ),
+        "blocked senders",
+    );
 }
 
 #[test]

@@ -11,7 +11,12 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        school().set("exchange/role-assignment-policies", "Default Role Assignment Policy", "Roles", json!(["MyBaseOptions", "My Marketplace Apps"])),
+        school().set(
+            "exchange/role-assignment-policies",
+            "Default Role Assignment Policy",
+            "Roles",
+            json!(["MyBaseOptions", "My Marketplace Apps"]),
+        ),
         "My Marketplace Apps",
     );
 }

@@ -11,17 +11,34 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        school().set("exchange/outlook-web-policies", "OwaMailboxPolicy-Default", "AdditionalStorageProvidersAvailable", json!(true)),
+        school().set(
+            "exchange/outlook-web-policies",
+            "OwaMailboxPolicy-Default",
+            "AdditionalStorageProvidersAvailable",
+            json!(true),
+        ),
         "cloud drives",
     );
-    super::fails(ID, school().set("exchange/outlook-web-policies", "OwaMailboxPolicy-Default", "PersonalAccountsEnabled", json!(true)), "private accounts");
+    super::fails(
+        ID,
+        school().set(
+            "exchange/outlook-web-policies",
+            "OwaMailboxPolicy-Default",
+            "PersonalAccountsEnabled",
+            json!(true),
+        ),
+        "private accounts",
+    );
 }
 
 #[test]
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(ID, school());
-    skips(ID, school().without("exchange/outlook-web-policies", "AdditionalStorageProvidersAvailable"));
+    skips(
+        ID,
+        school().without("exchange/outlook-web-policies", "AdditionalStorageProvidersAvailable"),
+    );
     skips(ID, school().without("exchange/outlook-web-policies", "PersonalAccountsEnabled"));
     skips(ID, school().without("exchange/outlook-web-policies", "IsDefault"));
 }

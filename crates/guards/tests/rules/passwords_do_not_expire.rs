@@ -8,14 +8,22 @@ fn passes() {
         ID,
         Tenant::new().many(
             "directory/domains",
-            vec![("school.example", json!({"isVerified": true, "authenticationType": "Managed", "passwordValidityPeriodInDays": 2147483647}))],
+            vec![(
+                "school.example",
+                json!({"isVerified": true, "authenticationType": "Managed",
+                "passwordValidityPeriodInDays": 2147483647}),
+            )],
         ),
     );
     super::passes(
         ID,
         Tenant::new().many(
             "directory/domains",
-            vec![("school.example", json!({"isVerified": true, "authenticationType": "Federated", "passwordValidityPeriodInDays": 90}))],
+            vec![(
+                "school.example",
+                json!({"isVerified": true, "authenticationType": "Federated",
+                "passwordValidityPeriodInDays": 90}),
+            )],
         ),
     );
 }
@@ -26,7 +34,11 @@ fn fails() {
         ID,
         Tenant::new().many(
             "directory/domains",
-            vec![("school.example", json!({"isVerified": true, "authenticationType": "Managed", "passwordValidityPeriodInDays": 90}))],
+            vec![(
+                "school.example",
+                json!({"isVerified": true, "authenticationType": "Managed",
+                "passwordValidityPeriodInDays": 90}),
+            )],
         ),
         "90 days",
     );
@@ -39,8 +51,18 @@ fn never_passes_without_its_data() {
         ID,
         Tenant::new().many(
             "directory/domains",
-            vec![("school.example", json!({"isVerified": true, "authenticationType": "Managed", "passwordValidityPeriodInDays": 2147483647}))],
+            vec![(
+                "school.example",
+                json!({"isVerified": true, "authenticationType": "Managed",
+                "passwordValidityPeriodInDays": 2147483647}),
+            )],
         ),
     );
-    skips(ID, Tenant::new().many("directory/domains", vec![("school.example", json!({"isVerified": true, "authenticationType": "Managed"}))]));
+    skips(
+        ID,
+        Tenant::new().many(
+            "directory/domains",
+            vec![("school.example", json!({"isVerified": true, "authenticationType": "Managed"}))],
+        ),
+    );
 }

@@ -9,8 +9,16 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/federation", "", "AllowTeamsConsumer", json!(true)), "may talk");
-    super::fails(ID, school().set("teams/federation", "", "AllowTeamsConsumerInbound", json!(true)), "may begin");
+    super::fails(
+        ID,
+        school().set("teams/federation", "", "AllowTeamsConsumer", json!(true)),
+        "may talk",
+    );
+    super::fails(
+        ID,
+        school().set("teams/federation", "", "AllowTeamsConsumerInbound", json!(true)),
+        "may begin",
+    );
 }
 
 #[test]

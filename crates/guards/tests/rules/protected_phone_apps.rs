@@ -6,9 +6,12 @@ const ID: &str = "access.protected-phone-apps";
 fn passes() {
     super::passes(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantApplication"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["All"]},
+                "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}},
+                "grantControls": {"operator": "OR",
+                    "builtInControls": ["compliantApplication"]}})]),
     );
 }
 
@@ -17,23 +20,32 @@ fn fails() {
     super::fails(ID, policies(&[]), "no policy asks phones for protected apps");
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabledForReportingButNotEnforced", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantApplication"]}}),
-        ]),
+        policies(&[json!({"state": "enabledForReportingButNotEnforced",
+                "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]},
+                    "applications": {"includeApplications": ["All"]},
+                    "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}},
+                "grantControls": {"operator": "OR",
+                    "builtInControls": ["compliantApplication"]}})]),
         "only reports",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]}, "applications": {"includeApplications": ["All"]}, "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantApplication"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]},
+                "applications": {"includeApplications": ["All"]},
+                "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}},
+                "grantControls": {"operator": "OR",
+                    "builtInControls": ["compliantApplication"]}})]),
         "excludes user eve@school",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeGroups": ["@groups/Staff"]}, "applications": {"includeApplications": ["All"]}, "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantApplication"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeGroups": ["@groups/Staff"]},
+                "applications": {"includeApplications": ["All"]},
+                "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}},
+                "grantControls": {"operator": "OR",
+                    "builtInControls": ["compliantApplication"]}})]),
         "does not cover everybody",
     );
 }
@@ -43,8 +55,11 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["All"]}, "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}}, "grantControls": {"operator": "OR", "builtInControls": ["compliantApplication"]}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["All"]},
+                "platforms": {"includePlatforms": ["android", "iOS"], "excludePlatforms": []}},
+                "grantControls": {"operator": "OR",
+                    "builtInControls": ["compliantApplication"]}})]),
     );
 }

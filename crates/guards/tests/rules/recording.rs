@@ -9,8 +9,21 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/meeting-policies", "Global", "AllowCloudRecording", json!(true)), "may record");
-    super::fails(ID, school().set("teams/event-policies", "Global", "BroadcastRecordingMode", json!("AlwaysEnabled")), "every event");
+    super::fails(
+        ID,
+        school().set("teams/meeting-policies", "Global", "AllowCloudRecording", json!(true)),
+        "may record",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "teams/event-policies",
+            "Global",
+            "BroadcastRecordingMode",
+            json!("AlwaysEnabled"),
+        ),
+        "every event",
+    );
 }
 
 #[test]

@@ -9,7 +9,16 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("teams/messaging-policies", "Global", "AllowSecurityEndUserReporting", json!(false)), "cannot report");
+    super::fails(
+        ID,
+        school().set(
+            "teams/messaging-policies",
+            "Global",
+            "AllowSecurityEndUserReporting",
+            json!(false),
+        ),
+        "cannot report",
+    );
 }
 
 #[test]

@@ -6,8 +6,11 @@ const ID: &str = "authentication.report-suspicious";
 fn passes() {
     super::passes(
         ID,
-        Tenant::new()
-            .one("identity/authentication-methods", json!({"reportSuspiciousActivitySettings": {"state": "enabled", "includeTarget": {"id": "all_users"}}})),
+        Tenant::new().one(
+            "identity/authentication-methods",
+            json!({"reportSuspiciousActivitySettings": {"state": "enabled",
+                    "includeTarget": {"id": "all_users"}}}),
+        ),
     );
 }
 
@@ -15,15 +18,19 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        Tenant::new()
-            .one("identity/authentication-methods", json!({"reportSuspiciousActivitySettings": {"state": "default", "includeTarget": {"id": "all_users"}}})),
+        Tenant::new().one(
+            "identity/authentication-methods",
+            json!({"reportSuspiciousActivitySettings": {"state": "default",
+                    "includeTarget": {"id": "all_users"}}}),
+        ),
         "cannot report",
     );
     super::fails(
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"reportSuspiciousActivitySettings": {"state": "enabled", "includeTarget": {"id": "@groups/Staff"}}}),
+            json!({"reportSuspiciousActivitySettings": {"state": "enabled",
+                "includeTarget": {"id": "@groups/Staff"}}}),
         ),
         "only some",
     );
@@ -34,8 +41,11 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        Tenant::new()
-            .one("identity/authentication-methods", json!({"reportSuspiciousActivitySettings": {"state": "enabled", "includeTarget": {"id": "all_users"}}})),
+        Tenant::new().one(
+            "identity/authentication-methods",
+            json!({"reportSuspiciousActivitySettings": {"state": "enabled",
+                    "includeTarget": {"id": "all_users"}}}),
+        ),
     );
     skips(ID, Tenant::new().one("identity/authentication-methods", json!({})));
 }

@@ -11,14 +11,17 @@ fn passes() {
                 "roles/assignments",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a", "directoryScopeId": "/"}),
                 )],
             )
             .many(
                 "roles/active-schedules",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/", "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a", "directoryScopeId": "/",
+                        "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
                 )],
             ),
     );
@@ -34,11 +37,13 @@ fn fails() {
                 vec![
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/a", "directoryScopeId": "/"}),
                     ),
                     (
                         "62e90394-69f5-4237-9190-012177145e10 @users/b",
-                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/b", "directoryScopeId": "/"}),
+                        json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                            "principalId": "@users/b", "directoryScopeId": "/"}),
                     ),
                 ],
             )
@@ -46,14 +51,19 @@ fn fails() {
                 "roles/active-schedules",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/", "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a", "directoryScopeId": "/",
+                        "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
                 )],
             ),
         "user b",
     );
     let given = |start: serde_json::Value| {
-        let row = json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "scheduleInfo": {"startDateTime": start}});
-        Tenant::new().many("roles/assignments", vec![("one", row.clone())]).many("roles/active-schedules", vec![("one", row)])
+        let row = json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+            "principalId": "@users/a", "scheduleInfo": {"startDateTime": start}});
+        Tenant::new()
+            .many("roles/assignments", vec![("one", row.clone())])
+            .many("roles/active-schedules", vec![("one", row)])
     };
     super::passes(ID, given(json!("2026-01-01T00:00:00Z")));
     super::fails(ID, given(json!(null)), "user a");
@@ -69,14 +79,17 @@ fn never_passes_without_its_data() {
                 "roles/assignments",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a", "directoryScopeId": "/"}),
                 )],
             )
             .many(
                 "roles/active-schedules",
                 vec![(
                     "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/", "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                        "principalId": "@users/a", "directoryScopeId": "/",
+                        "scheduleInfo": {"startDateTime": "2026-01-01T00:00:00Z"}}),
                 )],
             ),
     );
@@ -86,7 +99,8 @@ fn never_passes_without_its_data() {
             "roles/assignments",
             vec![(
                 "62e90394-69f5-4237-9190-012177145e10 @users/a",
-                json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10", "principalId": "@users/a", "directoryScopeId": "/"}),
+                json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                    "principalId": "@users/a", "directoryScopeId": "/"}),
             )],
         ),
     );

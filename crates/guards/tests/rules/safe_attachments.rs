@@ -9,8 +9,26 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/safe-attachment-policies", "Built-In Protection Policy", "Action", json!("Allow")), "malware is let through");
-    super::fails(ID, school().set("exchange/safe-attachment-policies", "Built-In Protection Policy", "Enable", json!(false)), "not tried");
+    super::fails(
+        ID,
+        school().set(
+            "exchange/safe-attachment-policies",
+            "Built-In Protection Policy",
+            "Action",
+            json!("Allow"),
+        ),
+        "malware is let through",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "exchange/safe-attachment-policies",
+            "Built-In Protection Policy",
+            "Enable",
+            json!(false),
+        ),
+        "not tried",
+    );
 }
 
 #[test]

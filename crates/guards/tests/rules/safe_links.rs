@@ -9,9 +9,31 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/safe-link-policies", "Links for all", "EnableForInternalSenders", json!(false)), "EnableForInternalSenders is off");
-    super::fails(ID, school().set("exchange/safe-link-rules", "Links for all", "Enabled", json!(false)), "AllowClickThrough is on");
-    super::fails(ID, school().set("exchange/safe-link-rules", "Links for all", "ExceptIfSentTo", json!(["head@riverside.example"])), "AllowClickThrough is on");
+    super::fails(
+        ID,
+        school().set(
+            "exchange/safe-link-policies",
+            "Links for all",
+            "EnableForInternalSenders",
+            json!(false),
+        ),
+        "EnableForInternalSenders is off",
+    );
+    super::fails(
+        ID,
+        school().set("exchange/safe-link-rules", "Links for all", "Enabled", json!(false)),
+        "AllowClickThrough is on",
+    );
+    super::fails(
+        ID,
+        school().set(
+            "exchange/safe-link-rules",
+            "Links for all",
+            "ExceptIfSentTo",
+            json!(["head@riverside.example"]),
+        ),
+        "AllowClickThrough is on",
+    );
 }
 
 #[test]

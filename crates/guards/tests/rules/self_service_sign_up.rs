@@ -6,8 +6,11 @@ const ID: &str = "users.self-service-sign-up";
 fn passes() {
     super::passes(
         ID,
-        Tenant::new()
-            .one("identity/authorization", json!({"allowedToSignUpEmailBasedSubscriptions": false, "allowEmailVerifiedUsersToJoinOrganization": false})),
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"allowedToSignUpEmailBasedSubscriptions": false,
+                "allowEmailVerifiedUsersToJoinOrganization": false}),
+        ),
     );
 }
 
@@ -15,14 +18,20 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        Tenant::new()
-            .one("identity/authorization", json!({"allowedToSignUpEmailBasedSubscriptions": true, "allowEmailVerifiedUsersToJoinOrganization": false})),
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"allowedToSignUpEmailBasedSubscriptions": true,
+                "allowEmailVerifiedUsersToJoinOrganization": false}),
+        ),
         "subscriptions",
     );
     super::fails(
         ID,
-        Tenant::new()
-            .one("identity/authorization", json!({"allowedToSignUpEmailBasedSubscriptions": false, "allowEmailVerifiedUsersToJoinOrganization": true})),
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"allowedToSignUpEmailBasedSubscriptions": false,
+                "allowEmailVerifiedUsersToJoinOrganization": true}),
+        ),
         "join the tenant",
     );
 }
@@ -32,8 +41,17 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        Tenant::new()
-            .one("identity/authorization", json!({"allowedToSignUpEmailBasedSubscriptions": false, "allowEmailVerifiedUsersToJoinOrganization": false})),
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"allowedToSignUpEmailBasedSubscriptions": false,
+                "allowEmailVerifiedUsersToJoinOrganization": false}),
+        ),
     );
-    skips(ID, Tenant::new().one("identity/authorization", json!({"allowedToSignUpEmailBasedSubscriptions": false})));
+    skips(
+        ID,
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"allowedToSignUpEmailBasedSubscriptions": false}),
+        ),
+    );
 }

@@ -4,7 +4,10 @@ const ID: &str = "sharepoint.legacy-authentication";
 
 #[test]
 fn passes() {
-    super::passes(ID, Tenant::new().one("sharepoint/settings", json!({"isLegacyAuthProtocolsEnabled": false})));
+    super::passes(
+        ID,
+        Tenant::new().one("sharepoint/settings", json!({"isLegacyAuthProtocolsEnabled": false})),
+    );
 }
 
 #[test]
@@ -19,6 +22,9 @@ fn fails() {
 #[test]
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
-    each_input_is_needed(ID, Tenant::new().one("sharepoint/settings", json!({"isLegacyAuthProtocolsEnabled": false})));
+    each_input_is_needed(
+        ID,
+        Tenant::new().one("sharepoint/settings", json!({"isLegacyAuthProtocolsEnabled": false})),
+    );
     skips(ID, Tenant::new().one("sharepoint/settings", json!({"other": 1})));
 }

@@ -4,22 +4,41 @@ const ID: &str = "sharepoint.sharing-domains";
 
 #[test]
 fn passes() {
-    super::passes(ID, Tenant::new().one("sharepoint/settings", json!({"sharingCapability": "externalUserSharingOnly", "sharingDomainRestrictionMode": "allowList", "sharingAllowedDomainList": ["council.example"]})));
-    super::passes(ID, Tenant::new().one("sharepoint/settings", json!({"sharingCapability": "disabled", "sharingDomainRestrictionMode": "none"})));
+    super::passes(
+        ID,
+        Tenant::new().one(
+            "sharepoint/settings",
+            json!({"sharingCapability": "externalUserSharingOnly",
+            "sharingDomainRestrictionMode": "allowList",
+            "sharingAllowedDomainList": ["council.example"]}),
+        ),
+    );
+    super::passes(
+        ID,
+        Tenant::new().one(
+            "sharepoint/settings",
+            json!({"sharingCapability": "disabled", "sharingDomainRestrictionMode": "none"}),
+        ),
+    );
 }
 
 #[test]
 fn fails() {
     super::fails(
         ID,
-        Tenant::new().one("sharepoint/settings", json!({"sharingCapability": "externalUserSharingOnly", "sharingDomainRestrictionMode": "none"})),
+        Tenant::new().one(
+            "sharepoint/settings",
+            json!({"sharingCapability": "externalUserSharingOnly",
+                "sharingDomainRestrictionMode": "none"}),
+        ),
         "every domain",
     );
     super::fails(
         ID,
         Tenant::new().one(
             "sharepoint/settings",
-            json!({"sharingCapability": "externalUserSharingOnly", "sharingDomainRestrictionMode": "allowList", "sharingAllowedDomainList": []}),
+            json!({"sharingCapability": "externalUserSharingOnly",
+                "sharingDomainRestrictionMode": "allowList", "sharingAllowedDomainList": []}),
         ),
         "every domain",
     );
@@ -28,6 +47,14 @@ fn fails() {
 #[test]
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
-    each_input_is_needed(ID, Tenant::new().one("sharepoint/settings", json!({"sharingCapability": "externalUserSharingOnly", "sharingDomainRestrictionMode": "allowList", "sharingAllowedDomainList": ["council.example"]})));
+    each_input_is_needed(
+        ID,
+        Tenant::new().one(
+            "sharepoint/settings",
+            json!({"sharingCapability": "externalUserSharingOnly",
+            "sharingDomainRestrictionMode": "allowList",
+            "sharingAllowedDomainList": ["council.example"]}),
+        ),
+    );
     skips(ID, Tenant::new().one("sharepoint/settings", json!({"sharingCapability": "disabled"})));
 }

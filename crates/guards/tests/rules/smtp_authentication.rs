@@ -9,7 +9,11 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/transport", "", "SmtpClientAuthenticationDisabled", json!(false)), "SMTP takes passwords");
+    super::fails(
+        ID,
+        school().set("exchange/transport", "", "SmtpClientAuthenticationDisabled", json!(false)),
+        "SMTP takes passwords",
+    );
 }
 
 #[test]

@@ -9,7 +9,11 @@ fn passes() {
 
 #[test]
 fn fails() {
-    super::fails(ID, school().set("exchange/spam-policies", "Default", "PhishSpamAction", json!("AddXHeader")), "PhishSpamAction is AddXHeader");
+    super::fails(
+        ID,
+        school().set("exchange/spam-policies", "Default", "PhishSpamAction", json!("AddXHeader")),
+        "PhishSpamAction is AddXHeader",
+    );
 }
 
 #[test]

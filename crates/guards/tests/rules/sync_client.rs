@@ -8,7 +8,8 @@ fn passes() {
         ID,
         Tenant::new().one(
             "sharepoint/settings",
-            json!({"isUnmanagedSyncAppForTenantRestricted": true, "allowedDomainGuidsForSyncApp": ["3f2504e0-4f89-11d3-9a0c-0305e82c3301"]}),
+            json!({"isUnmanagedSyncAppForTenantRestricted": true,
+                "allowedDomainGuidsForSyncApp": ["3f2504e0-4f89-11d3-9a0c-0305e82c3301"]}),
         ),
     );
 }
@@ -17,12 +18,20 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        Tenant::new().one("sharepoint/settings", json!({"isUnmanagedSyncAppForTenantRestricted": false, "allowedDomainGuidsForSyncApp": []})),
+        Tenant::new().one(
+            "sharepoint/settings",
+            json!({"isUnmanagedSyncAppForTenantRestricted": false,
+                "allowedDomainGuidsForSyncApp": []}),
+        ),
         "any computer",
     );
     super::fails(
         ID,
-        Tenant::new().one("sharepoint/settings", json!({"isUnmanagedSyncAppForTenantRestricted": true, "allowedDomainGuidsForSyncApp": []})),
+        Tenant::new().one(
+            "sharepoint/settings",
+            json!({"isUnmanagedSyncAppForTenantRestricted": true,
+                "allowedDomainGuidsForSyncApp": []}),
+        ),
         "none is named",
     );
 }
@@ -34,7 +43,8 @@ fn never_passes_without_its_data() {
         ID,
         Tenant::new().one(
             "sharepoint/settings",
-            json!({"isUnmanagedSyncAppForTenantRestricted": true, "allowedDomainGuidsForSyncApp": ["3f2504e0-4f89-11d3-9a0c-0305e82c3301"]}),
+            json!({"isUnmanagedSyncAppForTenantRestricted": true,
+                "allowedDomainGuidsForSyncApp": ["3f2504e0-4f89-11d3-9a0c-0305e82c3301"]}),
         ),
     );
     skips(ID, Tenant::new().one("sharepoint/settings", json!({"x": 1})));

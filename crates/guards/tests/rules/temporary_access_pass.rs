@@ -8,7 +8,8 @@ fn passes() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass", "state": "enabled", "isUsableOnce": true}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass",
+                "state": "enabled", "isUsableOnce": true}]}),
         ),
     );
 }
@@ -19,7 +20,8 @@ fn fails() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass", "state": "disabled", "isUsableOnce": true}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass",
+                "state": "disabled", "isUsableOnce": true}]}),
         ),
         "helpdesk",
     );
@@ -27,7 +29,8 @@ fn fails() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass", "state": "enabled", "isUsableOnce": false}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass",
+                "state": "enabled", "isUsableOnce": false}]}),
         ),
         "again",
     );
@@ -40,13 +43,23 @@ fn never_passes_without_its_data() {
         ID,
         Tenant::new().one(
             "identity/authentication-methods",
-            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass", "state": "enabled", "isUsableOnce": true}]}),
+            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass",
+                "state": "enabled", "isUsableOnce": true}]}),
         ),
     );
     skips(
         ID,
-        Tenant::new()
-            .one("identity/authentication-methods", json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass", "state": "enabled"}]})),
+        Tenant::new().one(
+            "identity/authentication-methods",
+            json!({"authenticationMethodConfigurations": [{"id": "TemporaryAccessPass",
+                    "state": "enabled"}]}),
+        ),
     );
-    skips(ID, Tenant::new().one("identity/authentication-methods", json!({"authenticationMethodConfigurations": []})));
+    skips(
+        ID,
+        Tenant::new().one(
+            "identity/authentication-methods",
+            json!({"authenticationMethodConfigurations": []}),
+        ),
+    );
 }

@@ -6,7 +6,10 @@ const ID: &str = "applications.tenant-wide-consent";
 fn passes() {
     super::passes(
         ID,
-        Tenant::new().many("applications/delegated-grants", vec![("Books", json!({"consentType": "AllPrincipals", "scope": "openid User.Read"}))]),
+        Tenant::new().many(
+            "applications/delegated-grants",
+            vec![("Books", json!({"consentType": "AllPrincipals", "scope": "openid User.Read"}))],
+        ),
     );
 }
 
@@ -14,7 +17,13 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        Tenant::new().many("applications/delegated-grants", vec![("PDF", json!({"consentType": "AllPrincipals", "scope": "Mail.ReadWrite offline_access"}))]),
+        Tenant::new().many(
+            "applications/delegated-grants",
+            vec![(
+                "PDF",
+                json!({"consentType": "AllPrincipals", "scope": "Mail.ReadWrite offline_access"}),
+            )],
+        ),
         "Mail.ReadWrite",
     );
 }
@@ -24,7 +33,16 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        Tenant::new().many("applications/delegated-grants", vec![("Books", json!({"consentType": "AllPrincipals", "scope": "openid User.Read"}))]),
+        Tenant::new().many(
+            "applications/delegated-grants",
+            vec![("Books", json!({"consentType": "AllPrincipals", "scope": "openid User.Read"}))],
+        ),
     );
-    skips(ID, Tenant::new().many("applications/delegated-grants", vec![("PDF", json!({"consentType": "AllPrincipals"}))]));
+    skips(
+        ID,
+        Tenant::new().many(
+            "applications/delegated-grants",
+            vec![("PDF", json!({"consentType": "AllPrincipals"}))],
+        ),
+    );
 }

@@ -6,7 +6,13 @@ const ID: &str = "access.trusted-location";
 fn passes() {
     super::passes(
         ID,
-        Tenant::new().many("identity/named-locations", vec![("School", json!({"isTrusted": true, "ipRanges": [{"cidrAddress": "198.51.100.0/24"}]}))]),
+        Tenant::new().many(
+            "identity/named-locations",
+            vec![(
+                "School",
+                json!({"isTrusted": true, "ipRanges": [{"cidrAddress": "198.51.100.0/24"}]}),
+            )],
+        ),
     );
 }
 
@@ -15,7 +21,10 @@ fn fails() {
     super::fails(ID, Tenant::new().many("identity/named-locations", vec![]), "no trusted");
     super::fails(
         ID,
-        Tenant::new().many("identity/named-locations", vec![("All", json!({"isTrusted": true, "ipRanges": [{"cidrAddress": "0.0.0.0/1"}]}))]),
+        Tenant::new().many(
+            "identity/named-locations",
+            vec![("All", json!({"isTrusted": true, "ipRanges": [{"cidrAddress": "0.0.0.0/1"}]}))],
+        ),
         "whole of 0.0.0.0/1",
     );
 }
@@ -25,6 +34,12 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        Tenant::new().many("identity/named-locations", vec![("School", json!({"isTrusted": true, "ipRanges": [{"cidrAddress": "198.51.100.0/24"}]}))]),
+        Tenant::new().many(
+            "identity/named-locations",
+            vec![(
+                "School",
+                json!({"isTrusted": true, "ipRanges": [{"cidrAddress": "198.51.100.0/24"}]}),
+            )],
+        ),
     );
 }

@@ -6,9 +6,10 @@ const ID: &str = "access.unmanaged-downloads";
 fn passes() {
     super::passes(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["Office365"]}}, "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["Office365"]}},
+                "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}})]),
     );
 }
 
@@ -17,23 +18,26 @@ fn fails() {
     super::fails(ID, policies(&[]), "no policy limits what unmanaged devices keep");
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabledForReportingButNotEnforced", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["Office365"]}}, "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}}),
-        ]),
+        policies(&[json!({"state": "enabledForReportingButNotEnforced",
+                "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]},
+                    "applications": {"includeApplications": ["Office365"]}},
+                "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}})]),
         "only reports",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]}, "applications": {"includeApplications": ["Office365"]}}, "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]},
+                "applications": {"includeApplications": ["Office365"]}},
+                "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}})]),
         "excludes user eve@school",
     );
     super::fails(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeGroups": ["@groups/Staff"]}, "applications": {"includeApplications": ["Office365"]}}, "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeGroups": ["@groups/Staff"]},
+                "applications": {"includeApplications": ["Office365"]}},
+                "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}})]),
         "does not cover everybody",
     );
 }
@@ -43,8 +47,9 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        policies(&[
-            json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]}, "applications": {"includeApplications": ["Office365"]}}, "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}}),
-        ]),
+        policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
+                "users": {"includeUsers": ["All"]},
+                "applications": {"includeApplications": ["Office365"]}},
+                "sessionControls": {"applicationEnforcedRestrictions": {"isEnabled": true}}})]),
     );
 }

@@ -6,8 +6,10 @@ const ID: &str = "users.create-groups";
 fn passes() {
     super::passes(
         ID,
-        settings("Group.Unified", &[("EnableGroupCreation", "false")])
-            .one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}})),
+        settings("Group.Unified", &[("EnableGroupCreation", "false")]).one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}}),
+        ),
     );
 }
 
@@ -15,14 +17,18 @@ fn passes() {
 fn fails() {
     super::fails(
         ID,
-        settings("Group.Unified", &[("EnableGroupCreation", "true")])
-            .one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}})),
+        settings("Group.Unified", &[("EnableGroupCreation", "true")]).one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}}),
+        ),
         "Microsoft 365 groups",
     );
     super::fails(
         ID,
-        settings("Group.Unified", &[("EnableGroupCreation", "false")])
-            .one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": true}})),
+        settings("Group.Unified", &[("EnableGroupCreation", "false")]).one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": true}}),
+        ),
         "security groups",
     );
 }
@@ -32,15 +38,24 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        settings("Group.Unified", &[("EnableGroupCreation", "false")])
-            .one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}})),
+        settings("Group.Unified", &[("EnableGroupCreation", "false")]).one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}}),
+        ),
     );
     skips(
         ID,
         Tenant::new()
             .many("directory/group-settings", vec![])
             .many("directory/group-setting-templates", vec![])
-            .one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}})),
+            .one(
+                "identity/authorization",
+                json!({"defaultUserRolePermissions": {"allowedToCreateSecurityGroups": false}}),
+            ),
     );
-    skips(ID, settings("Group.Unified", &[("EnableGroupCreation", "false")]).one("identity/authorization", json!({})));
+    skips(
+        ID,
+        settings("Group.Unified", &[("EnableGroupCreation", "false")])
+            .one("identity/authorization", json!({})),
+    );
 }

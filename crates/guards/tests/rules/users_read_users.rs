@@ -4,14 +4,23 @@ const ID: &str = "users.read-others";
 
 #[test]
 fn passes() {
-    super::passes(ID, Tenant::new().one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToReadOtherUsers": true}})));
+    super::passes(
+        ID,
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions": {"allowedToReadOtherUsers": true}}),
+        ),
+    );
 }
 
 #[test]
 fn fails() {
     super::fails(
         ID,
-        Tenant::new().one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToReadOtherUsers": false}})),
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions": {"allowedToReadOtherUsers": false}}),
+        ),
         "people cannot read other users",
     );
 }
@@ -19,6 +28,12 @@ fn fails() {
 #[test]
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
-    each_input_is_needed(ID, Tenant::new().one("identity/authorization", json!({"defaultUserRolePermissions": {"allowedToReadOtherUsers": true}})));
+    each_input_is_needed(
+        ID,
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions": {"allowedToReadOtherUsers": true}}),
+        ),
+    );
     skips(ID, Tenant::new().one("identity/authorization", json!({"other": 1})));
 }

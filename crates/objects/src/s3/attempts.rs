@@ -1,15 +1,18 @@
-//! What an attacker with a credential would try, for the canary and for the probe of a provider; and what a bucket says of
-//! itself.
+//! What an attacker with a credential would try, for the canary and for the probe of a provider;
+//! and what a bucket says of itself.
 
 use super::client::{Denial, S3Bucket, md5_of, with_md5};
 use crate::{Facts, StoreError};
 use aws_sdk_s3::{
     primitives::{ByteStream, DateTime},
     types::{
-        BucketLifecycleConfiguration, BucketVersioningStatus, CompletedMultipartUpload, CompletedPart, DefaultRetention, DeleteMarkerReplication,
-        DeleteMarkerReplicationStatus, Destination, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
-        ObjectCannedAcl, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention,
-        ObjectLockRetentionMode, ObjectLockRule, ReplicationConfiguration, ReplicationRule, ReplicationRuleStatus, VersioningConfiguration,
+        BucketLifecycleConfiguration, BucketVersioningStatus, CompletedMultipartUpload,
+        CompletedPart, DefaultRetention, DeleteMarkerReplication, DeleteMarkerReplicationStatus,
+        Destination, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
+        NoncurrentVersionExpiration, ObjectCannedAcl, ObjectLockConfiguration, ObjectLockEnabled,
+        ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockMode, ObjectLockRetention,
+        ObjectLockRetentionMode, ObjectLockRule, ReplicationConfiguration, ReplicationRule,
+        ReplicationRuleStatus, VersioningConfiguration,
     },
 };
 use bytes::Bytes;
@@ -110,8 +113,10 @@ pub enum Answer {
 impl Answer {
     /// Whether it is a denial by lock or by authorisation; nothing else is evidence.
     pub fn is_denial(&self) -> bool {
-        // Other 403s (a wrong signature, a clock that is off) and what a server does not know are no denials.
-        let by_lock_or_right = ["AccessDenied", "ObjectLocked", "InvalidBucketState", "AllAccessDisabled"];
+        // Other 403s (a wrong signature, a clock that is off) and what a server does not know are
+        // no denials.
+        let by_lock_or_right =
+            ["AccessDenied", "ObjectLocked", "InvalidBucketState", "AllAccessDisabled"];
         matches!(self, Answer::Denied { code, .. } if by_lock_or_right.contains(&code.as_str()))
     }
 }
@@ -119,8 +124,19 @@ impl Answer {
 fn answer<T>(r: Result<T, Denial>, version: impl FnOnce(T) -> Option<String>) -> Answer {
     match r {
         Ok(t) => Answer::Done(version(t)),
-        Err(Denial { status: Some(status), code, .. }) if (400..500).contains(&status) => Answer::Denied { status, code },
-        Err(d) => Answer::Unclear(format!("{} {} {}", d.status.map(|s| s.to_string()).unwrap_or_default(), d.code, d.message).trim().to_owned()),
+        Err(Denial { status: Some(status), code, .. }) if (400..500).contains(&status) => {
+            Answer::Denied { status, code }
+        }
+        Err(d) => Answer::Unclear(
+            format!(
+                "{} {} {}",
+                d.status.map(|s| s.to_string()).unwrap_or_default(),
+                d.code,
+                d.message
+            )
+            .trim()
+            .to_owned(),
+        ),
     }
 }
 
@@ -130,33 +146,103 @@ impl S3Bucket {
         let bucket = self.bucket().to_owned();
         let c = &self.once;
         let retention = |mode: ObjectLockRetentionMode, until: &Timestamp| {
-            ObjectLockRetention::builder().mode(mode).retain_until_date(DateTime::from_secs(until.as_second())).build()
+            ObjectLockRetention::builder()
+                .mode(mode)
+                .retain_until_date(DateTime::from_secs(until.as_second()))
+                .build()
         };
-        let put = |path: &str, bytes: &[u8]| c.put_object().bucket(&bucket).key(self.path(path)).body(ByteStream::from(bytes.to_vec()));
+        let put = |path: &str, bytes: &[u8]| {
+            c.put_object()
+                .bucket(&bucket)
+                .key(self.path(path))
+                .body(ByteStream::from(bytes.to_vec()))
+        };
         match what {
-            Attempt::DeleteVersion { path, version } => {
-                answer(self.wait(c.delete_object().bucket(bucket).key(self.path(path)).version_id(*version).send()), |_| None)
-            }
-            Attempt::DeleteVersionBypassing { path, version } => {
-                answer(self.wait(c.delete_object().bucket(bucket).key(self.path(path)).version_id(*version).bypass_governance_retention(true).send()), |_| None)
-            }
-            Attempt::Hide { path } => answer(self.wait(c.delete_object().bucket(bucket).key(self.path(path)).send()), |o| o.version_id),
-            Attempt::Shorten { path, version, until } => self.retain(path, version, Some(retention(ObjectLockRetentionMode::Compliance, until)), false),
-            Attempt::ShortenBypassing { path, version, until } => self.retain(path, version, Some(retention(ObjectLockRetentionMode::Compliance, until)), true),
-            Attempt::ToGovernance { path, version, until } => self.retain(path, version, Some(retention(ObjectLockRetentionMode::Governance, until)), true),
+            Attempt::DeleteVersion { path, version } => answer(
+                self.wait(
+                    c.delete_object()
+                        .bucket(bucket)
+                        .key(self.path(path))
+                        .version_id(*version)
+                        .send(),
+                ),
+                |_| None,
+            ),
+            Attempt::DeleteVersionBypassing { path, version } => answer(
+                self.wait(
+                    c.delete_object()
+                        .bucket(bucket)
+                        .key(self.path(path))
+                        .version_id(*version)
+                        .bypass_governance_retention(true)
+                        .send(),
+                ),
+                |_| None,
+            ),
+            Attempt::Hide { path } => answer(
+                self.wait(c.delete_object().bucket(bucket).key(self.path(path)).send()),
+                |o| o.version_id,
+            ),
+            Attempt::Shorten { path, version, until } => self.retain(
+                path,
+                version,
+                Some(retention(ObjectLockRetentionMode::Compliance, until)),
+                false,
+            ),
+            Attempt::ShortenBypassing { path, version, until } => self.retain(
+                path,
+                version,
+                Some(retention(ObjectLockRetentionMode::Compliance, until)),
+                true,
+            ),
+            Attempt::ToGovernance { path, version, until } => self.retain(
+                path,
+                version,
+                Some(retention(ObjectLockRetentionMode::Governance, until)),
+                true,
+            ),
             Attempt::ClearLock { path, version } => self.retain(path, version, None, true),
             Attempt::LegalHoldOff { path, version } => {
-                let hold = ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::Off).build();
-                let call = c.put_object_legal_hold().bucket(bucket).key(self.path(path)).version_id(*version).legal_hold(hold);
+                let hold =
+                    ObjectLockLegalHold::builder().status(ObjectLockLegalHoldStatus::Off).build();
+                let call = c
+                    .put_object_legal_hold()
+                    .bucket(bucket)
+                    .key(self.path(path))
+                    .version_id(*version)
+                    .legal_hold(hold);
                 answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
             }
-            Attempt::Overwrite { path, bytes } => answer(self.wait(put(path, bytes).content_md5(md5_of(bytes)).send()), |o| o.version_id),
-            Attempt::OpenToAll { path } => {
-                answer(self.wait(c.put_object_acl().bucket(bucket).key(self.path(path)).acl(ObjectCannedAcl::PublicReadWrite).send()), |_| None)
+            Attempt::Overwrite { path, bytes } => {
+                answer(self.wait(put(path, bytes).content_md5(md5_of(bytes)).send()), |o| {
+                    o.version_id
+                })
             }
+            Attempt::OpenToAll { path } => answer(
+                self.wait(
+                    c.put_object_acl()
+                        .bucket(bucket)
+                        .key(self.path(path))
+                        .acl(ObjectCannedAcl::PublicReadWrite)
+                        .send(),
+                ),
+                |_| None,
+            ),
             Attempt::SuspendVersioning => {
-                let v = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
-                answer(self.wait(c.put_bucket_versioning().bucket(bucket).versioning_configuration(v).customize().mutate_request(with_md5).send()), |_| None)
+                let v = VersioningConfiguration::builder()
+                    .status(BucketVersioningStatus::Suspended)
+                    .build();
+                answer(
+                    self.wait(
+                        c.put_bucket_versioning()
+                            .bucket(bucket)
+                            .versioning_configuration(v)
+                            .customize()
+                            .mutate_request(with_md5)
+                            .send(),
+                    ),
+                    |_| None,
+                )
             }
             Attempt::LifecycleExpiresAll => {
                 let Ok(rule) = LifecycleRule::builder()
@@ -164,7 +250,9 @@ impl S3Bucket {
                     .status(ExpirationStatus::Enabled)
                     .filter(LifecycleRuleFilter::builder().prefix("").build())
                     .expiration(LifecycleExpiration::builder().days(1).build())
-                    .noncurrent_version_expiration(NoncurrentVersionExpiration::builder().noncurrent_days(1).build())
+                    .noncurrent_version_expiration(
+                        NoncurrentVersionExpiration::builder().noncurrent_days(1).build(),
+                    )
                     .build()
                 else {
                     return Answer::Unclear("the rule cannot be written".into());
@@ -172,75 +260,146 @@ impl S3Bucket {
                 let Ok(rules) = BucketLifecycleConfiguration::builder().rules(rule).build() else {
                     return Answer::Unclear("the rule cannot be written".into());
                 };
-                let call = c.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(rules);
+                let call = c
+                    .put_bucket_lifecycle_configuration()
+                    .bucket(bucket)
+                    .lifecycle_configuration(rules);
                 answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
             }
             Attempt::PolicyAllowsAll => {
                 let policy = format!(
                     r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::{bucket}","arn:aws:s3:::{bucket}/*"]}}]}}"#
                 );
-                answer(self.wait(c.put_bucket_policy().bucket(&bucket).policy(policy).customize().mutate_request(with_md5).send()), |_| None)
+                answer(
+                    self.wait(
+                        c.put_bucket_policy()
+                            .bucket(&bucket)
+                            .policy(policy)
+                            .customize()
+                            .mutate_request(with_md5)
+                            .send(),
+                    ),
+                    |_| None,
+                )
             }
-            Attempt::DeletePolicy => answer(self.wait(c.delete_bucket_policy().bucket(bucket).send()), |_| None),
+            Attempt::DeletePolicy => {
+                answer(self.wait(c.delete_bucket_policy().bucket(bucket).send()), |_| None)
+            }
             Attempt::DropDefaultLock => {
-                let day = DefaultRetention::builder().mode(ObjectLockRetentionMode::Governance).days(1).build();
+                let day = DefaultRetention::builder()
+                    .mode(ObjectLockRetentionMode::Governance)
+                    .days(1)
+                    .build();
                 let rule = ObjectLockRule::builder().default_retention(day).build();
-                let lock = ObjectLockConfiguration::builder().object_lock_enabled(ObjectLockEnabled::Enabled).rule(rule).build();
-                let call = c.put_object_lock_configuration().bucket(bucket).object_lock_configuration(lock);
+                let lock = ObjectLockConfiguration::builder()
+                    .object_lock_enabled(ObjectLockEnabled::Enabled)
+                    .rule(rule)
+                    .build();
+                let call = c
+                    .put_object_lock_configuration()
+                    .bucket(bucket)
+                    .object_lock_configuration(lock);
                 answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
             }
             Attempt::Replicate => {
-                let to = Destination::builder().bucket(format!("arn:aws:s3:::{bucket}-elsewhere")).build();
+                let to = Destination::builder()
+                    .bucket(format!("arn:aws:s3:::{bucket}-elsewhere"))
+                    .build();
                 let rule = to.ok().and_then(|to| {
                     ReplicationRule::builder()
                         .status(ReplicationRuleStatus::Enabled)
                         .priority(1)
-                        .delete_marker_replication(DeleteMarkerReplication::builder().status(DeleteMarkerReplicationStatus::Enabled).build())
-                        .filter(aws_sdk_s3::types::ReplicationRuleFilter::builder().prefix("").build())
+                        .delete_marker_replication(
+                            DeleteMarkerReplication::builder()
+                                .status(DeleteMarkerReplicationStatus::Enabled)
+                                .build(),
+                        )
+                        .filter(
+                            aws_sdk_s3::types::ReplicationRuleFilter::builder().prefix("").build(),
+                        )
                         .destination(to)
                         .build()
                         .ok()
                 });
-                let Some(rules) = rule.and_then(|r| ReplicationConfiguration::builder().role("arn:aws:iam::000000000000:role/canary").rules(r).build().ok())
-                else {
+                let Some(rules) = rule.and_then(|r| {
+                    ReplicationConfiguration::builder()
+                        .role("arn:aws:iam::000000000000:role/canary")
+                        .rules(r)
+                        .build()
+                        .ok()
+                }) else {
                     return Answer::Unclear("the rule cannot be written".into());
                 };
-                let call = c.put_bucket_replication().bucket(bucket).replication_configuration(rules);
+                let call =
+                    c.put_bucket_replication().bucket(bucket).replication_configuration(rules);
                 answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
             }
-            Attempt::DeleteBucket => answer(self.wait(c.delete_bucket().bucket(bucket).send()), |_| None),
-            Attempt::WrongMd5 { path, bytes } => answer(self.wait(put(path, bytes).content_md5(md5_of(b"something else")).send()), |o| o.version_id),
+            Attempt::DeleteBucket => {
+                answer(self.wait(c.delete_bucket().bucket(bucket).send()), |_| None)
+            }
+            Attempt::WrongMd5 { path, bytes } => answer(
+                self.wait(put(path, bytes).content_md5(md5_of(b"something else")).send()),
+                |o| o.version_id,
+            ),
             Attempt::WrongSha256 { path, bytes } => {
-                let wrong = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7_u8; 32]);
+                let wrong =
+                    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7_u8; 32]);
                 answer(self.wait(put(path, bytes).checksum_sha256(wrong).send()), |o| o.version_id)
             }
-            Attempt::Conditional { path, bytes } => answer(self.wait(put(path, bytes).if_none_match("*").send()), |o| o.version_id),
+            Attempt::Conditional { path, bytes } => {
+                answer(self.wait(put(path, bytes).if_none_match("*").send()), |o| o.version_id)
+            }
             Attempt::MultipartLocked { path, bytes, until } => self.multipart(path, bytes, *until),
         }
     }
 
     /// Makes the bucket, with Object Lock or without.
     pub fn make(&self, lock: bool) -> Result<(), StoreError> {
-        let call = self.client.create_bucket().bucket(self.bucket()).object_lock_enabled_for_bucket(lock);
-        self.wait(call.send()).map(|_| ()).map_err(|d| self.error("make the bucket", self.bucket(), &d))
+        let call =
+            self.client.create_bucket().bucket(self.bucket()).object_lock_enabled_for_bucket(lock);
+        self.wait(call.send())
+            .map(|_| ())
+            .map_err(|d| self.error("make the bucket", self.bucket(), &d))
     }
 
     /// Sets the bucket's policy.
     pub fn set_policy(&self, policy: &str) -> Result<(), StoreError> {
-        let call = self.client.put_bucket_policy().bucket(self.bucket()).policy(policy).customize().mutate_request(with_md5);
-        self.wait(call.send()).map(|_| ()).map_err(|d| self.error("set the bucket's policy", self.bucket(), &d))
+        let call = self
+            .client
+            .put_bucket_policy()
+            .bucket(self.bucket())
+            .policy(policy)
+            .customize()
+            .mutate_request(with_md5);
+        self.wait(call.send())
+            .map(|_| ())
+            .map_err(|d| self.error("set the bucket's policy", self.bucket(), &d))
     }
 
     /// The account that this credential belongs to, as the server names it.
     pub fn account(&self) -> Result<String, String> {
         let answer = self.wait(self.client.list_buckets().send());
-        let owner = answer.map(|o| o.owner.and_then(|w| w.id)).map_err(|d| format!("{} {}", d.status.unwrap_or_default(), d.code))?;
+        let owner = answer
+            .map(|o| o.owner.and_then(|w| w.id))
+            .map_err(|d| format!("{} {}", d.status.unwrap_or_default(), d.code))?;
         owner.filter(|o| !o.is_empty()).ok_or_else(|| "the server does not say".to_owned())
     }
 
-    fn retain(&self, path: &str, version: &str, to: Option<ObjectLockRetention>, bypass: bool) -> Answer {
+    fn retain(
+        &self,
+        path: &str,
+        version: &str,
+        to: Option<ObjectLockRetention>,
+        bypass: bool,
+    ) -> Answer {
         let to = to.unwrap_or_else(|| ObjectLockRetention::builder().build());
-        let call = self.once.put_object_retention().bucket(self.bucket()).key(self.path(path)).version_id(version).retention(to);
+        let call = self
+            .once
+            .put_object_retention()
+            .bucket(self.bucket())
+            .key(self.path(path))
+            .version_id(version)
+            .retention(to);
         let call = if bypass { call.bypass_governance_retention(true) } else { call };
         answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
     }
@@ -248,20 +407,43 @@ impl S3Bucket {
     fn multipart(&self, path: &str, bytes: &[u8], until: Timestamp) -> Answer {
         let key = self.path(path);
         let create = self.once.create_multipart_upload().bucket(self.bucket()).key(&key);
-        let create = create.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(DateTime::from_secs(until.as_second()));
+        let create = create
+            .object_lock_mode(ObjectLockMode::Compliance)
+            .object_lock_retain_until_date(DateTime::from_secs(until.as_second()));
         let upload = match self.wait(create.send()) {
             Ok(o) => o.upload_id.unwrap_or_default(),
             Err(d) => return answer(Err::<(), _>(d), |()| None),
         };
-        let part = self.once.upload_part().bucket(self.bucket()).key(&key).upload_id(&upload).part_number(1);
-        let etag = match self.wait(part.content_md5(md5_of(bytes)).body(ByteStream::from(Bytes::copy_from_slice(bytes))).send()) {
+        let part = self
+            .once
+            .upload_part()
+            .bucket(self.bucket())
+            .key(&key)
+            .upload_id(&upload)
+            .part_number(1);
+        let etag = match self.wait(
+            part.content_md5(md5_of(bytes))
+                .body(ByteStream::from(Bytes::copy_from_slice(bytes)))
+                .send(),
+        ) {
             Ok(o) => o.e_tag.unwrap_or_default(),
             Err(d) => return answer(Err::<(), _>(d), |()| None),
         };
-        let parts = CompletedMultipartUpload::builder().parts(CompletedPart::builder().e_tag(etag).part_number(1).build()).build();
-        answer(self.wait(self.once.complete_multipart_upload().bucket(self.bucket()).key(&key).upload_id(upload).multipart_upload(parts).send()), |o| {
-            o.version_id
-        })
+        let parts = CompletedMultipartUpload::builder()
+            .parts(CompletedPart::builder().e_tag(etag).part_number(1).build())
+            .build();
+        answer(
+            self.wait(
+                self.once
+                    .complete_multipart_upload()
+                    .bucket(self.bucket())
+                    .key(&key)
+                    .upload_id(upload)
+                    .multipart_upload(parts)
+                    .send(),
+            ),
+            |o| o.version_id,
+        )
     }
 
     /// What the bucket says of itself, setting by setting.
@@ -280,7 +462,8 @@ impl S3Bucket {
         };
         note(
             "versioning",
-            self.wait(c.get_bucket_versioning().bucket(bucket).send()).map(|o| o.status().map_or_else(|| "off".to_owned(), |s| s.as_str().to_owned())),
+            self.wait(c.get_bucket_versioning().bucket(bucket).send())
+                .map(|o| o.status().map_or_else(|| "off".to_owned(), |s| s.as_str().to_owned())),
         );
         note(
             "object lock",
@@ -288,9 +471,17 @@ impl S3Bucket {
                 let Some(lock) = o.object_lock_configuration() else { return "off".to_owned() };
                 let default = lock.rule().and_then(|r| r.default_retention()).map(|d| {
                     let mode = d.mode().map(|m| m.as_str().to_owned()).unwrap_or_default();
-                    format!(", default {mode} {} days {} years", d.days().unwrap_or(0), d.years().unwrap_or(0))
+                    format!(
+                        ", default {mode} {} days {} years",
+                        d.days().unwrap_or(0),
+                        d.years().unwrap_or(0)
+                    )
                 });
-                format!("{}{}", lock.object_lock_enabled().map_or("off", |e| e.as_str()), default.unwrap_or_default())
+                format!(
+                    "{}{}",
+                    lock.object_lock_enabled().map_or("off", |e| e.as_str()),
+                    default.unwrap_or_default()
+                )
             }),
         );
         note(
@@ -300,19 +491,41 @@ impl S3Bucket {
                     .rules()
                     .iter()
                     .map(|r| {
-                        let days = r.expiration().and_then(LifecycleExpiration::days).map(|d| format!(", expires after {d} days"));
-                        let old = r.noncurrent_version_expiration().and_then(|n| n.noncurrent_days()).map(|d| format!(", old versions go after {d} days"));
-                        format!("{} {}{}{}", r.id().unwrap_or("?"), r.status().as_str(), days.unwrap_or_default(), old.unwrap_or_default())
+                        let days = r
+                            .expiration()
+                            .and_then(LifecycleExpiration::days)
+                            .map(|d| format!(", expires after {d} days"));
+                        let old = r
+                            .noncurrent_version_expiration()
+                            .and_then(|n| n.noncurrent_days())
+                            .map(|d| format!(", old versions go after {d} days"));
+                        format!(
+                            "{} {}{}{}",
+                            r.id().unwrap_or("?"),
+                            r.status().as_str(),
+                            days.unwrap_or_default(),
+                            old.unwrap_or_default()
+                        )
                     })
                     .collect();
                 if rules.is_empty() { "none".to_owned() } else { rules.join("; ") }
             }),
         );
-        note("policy", self.wait(c.get_bucket_policy().bucket(bucket).send()).map(|o| o.policy.unwrap_or_else(|| "none".to_owned())));
+        note(
+            "policy",
+            self.wait(c.get_bucket_policy().bucket(bucket).send())
+                .map(|o| o.policy.unwrap_or_else(|| "none".to_owned())),
+        );
         note(
             "replication",
             self.wait(c.get_bucket_replication().bucket(bucket).send()).map(|o| {
-                let rules = o.replication_configuration().map(|r| r.rules().iter().map(|r| r.id().unwrap_or("?").to_owned()).collect::<Vec<_>>().join("; "));
+                let rules = o.replication_configuration().map(|r| {
+                    r.rules()
+                        .iter()
+                        .map(|r| r.id().unwrap_or("?").to_owned())
+                        .collect::<Vec<_>>()
+                        .join("; ")
+                });
                 rules.filter(|r| !r.is_empty()).unwrap_or_else(|| "none".to_owned())
             }),
         );
@@ -324,7 +537,10 @@ impl S3Bucket {
                     .grants()
                     .iter()
                     .map(|g| {
-                        let who = g.grantee().map(|w| w.id().or(w.uri()).unwrap_or("?").to_owned()).unwrap_or_default();
+                        let who = g
+                            .grantee()
+                            .map(|w| w.id().or(w.uri()).unwrap_or("?").to_owned())
+                            .unwrap_or_default();
                         format!("{who} {}", g.permission().map_or("?", |p| p.as_str()))
                     })
                     .collect();
@@ -334,7 +550,10 @@ impl S3Bucket {
         note(
             "region",
             self.wait(c.get_bucket_location().bucket(bucket).send())
-                .map(|o| o.location_constraint().map_or_else(|| "default".to_owned(), |l| l.as_str().to_owned()))
+                .map(|o| {
+                    o.location_constraint()
+                        .map_or_else(|| "default".to_owned(), |l| l.as_str().to_owned())
+                })
                 .map(|l| if l.is_empty() { "default".to_owned() } else { l }),
         );
         facts

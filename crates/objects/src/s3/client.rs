@@ -1,7 +1,12 @@
-use crate::{Entry, Facts, Held, Key, Kind, LockedStore, Put, Store, StoreError, VersionRow, key_of, path_of};
+use crate::{
+    Entry, Facts, Held, Key, Kind, LockedStore, Put, Store, StoreError, VersionRow, key_of, path_of,
+};
 use aws_sdk_s3::{
     Client,
-    config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{
+        BehaviorVersion, Credentials, Region, RequestChecksumCalculation,
+        ResponseChecksumValidation, retry::RetryConfig, timeout::TimeoutConfig,
+    },
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectOutput,
     primitives::{ByteStream, DateTime},
@@ -42,7 +47,8 @@ pub struct S3Settings {
     pub secret_access_key: SecretString,
     /// CA that signed the server's certificate, when it is not a public one.
     pub ca_file: Option<PathBuf>,
-    /// Gives the bucket's owner control of what this credential puts: needed where objects belong to who put them.
+    /// Gives the bucket's owner control of what this credential puts: needed where objects belong
+    /// to who put them.
     pub owner_control: bool,
     /// The time that signs requests; the system's when absent.
     pub clock: Option<Arc<dyn Clock>>,
@@ -50,7 +56,14 @@ pub struct S3Settings {
 
 impl std::fmt::Debug for S3Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "S3Settings({:?}, {}/{}, as {})", self.endpoint.as_ref().map(url::Url::as_str), self.bucket, self.prefix, self.access_key_id)
+        write!(
+            f,
+            "S3Settings({:?}, {}/{}, as {})",
+            self.endpoint.as_ref().map(url::Url::as_str),
+            self.bucket,
+            self.prefix,
+            self.access_key_id
+        )
     }
 }
 
@@ -103,7 +116,9 @@ pub(super) fn denial<E: ProvideErrorMetadata + std::fmt::Debug>(e: &SdkError<E>)
     if status.is_none() {
         // Not a word of the server: what lies under it says why.
         message = match e {
-            SdkError::DispatchFailure(d) => d.as_connector_error().map_or_else(|| "the connection failed".to_owned(), |c| chain(c)),
+            SdkError::DispatchFailure(d) => d
+                .as_connector_error()
+                .map_or_else(|| "the connection failed".to_owned(), |c| chain(c)),
             SdkError::TimeoutError(_) => "no answer in time".to_owned(),
             other => format!("{other}"),
         };
@@ -135,28 +150,41 @@ fn time(t: &DateTime) -> Option<Timestamp> {
 
 fn locked_until(h: &HeadObjectOutput) -> Option<Timestamp> {
     // GOVERNANCE can be bypassed by whoever may: it counts as no lock.
-    (h.object_lock_mode() == Some(&ObjectLockMode::Compliance)).then(|| h.object_lock_retain_until_date().and_then(time)).flatten()
+    (h.object_lock_mode() == Some(&ObjectLockMode::Compliance))
+        .then(|| h.object_lock_retain_until_date().and_then(time))
+        .flatten()
 }
 
 impl S3Bucket {
     /// Connects lazily; only bad settings fail here.
     pub fn new(settings: S3Settings) -> Result<Self, StoreError> {
         let location = format!("s3:{}/{}", settings.bucket, settings.prefix);
-        let failed = |why: String| StoreError::Failed { location: location.clone(), action: "set up the connection".to_owned(), why };
+        let failed = |why: String| StoreError::Failed {
+            location: location.clone(),
+            action: "set up the connection".to_owned(),
+            why,
+        };
         let pem = match &settings.ca_file {
-            Some(path) => Some(std::fs::read(path).map_err(|e| failed(format!("CA file {}: {e}", path.display())))?),
+            Some(path) => Some(
+                std::fs::read(path)
+                    .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?,
+            ),
             None => None,
         };
         let mut trust = tls::TrustStore::default();
         let mut plain = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20));
         if let Some(pem) = &pem {
             trust = trust.with_native_roots(false).with_pem_certificate(pem.as_slice());
-            let certs = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| failed(e.to_string()))?;
+            let certs =
+                reqwest::Certificate::from_pem_bundle(pem).map_err(|e| failed(e.to_string()))?;
             plain = plain.tls_certs_only(certs);
         } else if settings.endpoint.as_ref().is_some_and(|e| e.scheme() == "http") {
             plain = plain.tls_certs_only([]);
         }
-        let context = tls::TlsContext::builder().with_trust_store(trust).build().map_err(|e| failed(e.to_string()))?;
+        let context = tls::TlsContext::builder()
+            .with_trust_store(trust)
+            .build()
+            .map_err(|e| failed(e.to_string()))?;
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
             .tls_context(context)
@@ -188,11 +216,22 @@ impl S3Bucket {
         if let Some(clock) = &settings.clock {
             config = config.time_source(ClockSource(clock.clone()));
         }
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("s3").enable_all().build().map_err(|e| failed(e.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("s3")
+            .enable_all()
+            .build()
+            .map_err(|e| failed(e.to_string()))?;
         let plain = plain.build().map_err(|e| failed(e.to_string()))?;
         let once = Client::from_conf(config.clone().retry_config(RetryConfig::disabled()).build());
-        Ok(Self { client: Client::from_conf(config.build()), once, runtime: Some(runtime), settings, sent: Arc::default(), plain })
+        Ok(Self {
+            client: Client::from_conf(config.build()),
+            once,
+            runtime: Some(runtime),
+            settings,
+            sent: Arc::default(),
+            plain,
+        })
     }
 
     /// The bucket's name.
@@ -207,7 +246,10 @@ impl S3Bucket {
 
     /// The server, or AWS.
     pub fn endpoint(&self) -> String {
-        self.settings.endpoint.as_ref().map_or_else(|| format!("AWS, {}", self.settings.region), |e| e.origin().ascii_serialization())
+        self.settings.endpoint.as_ref().map_or_else(
+            || format!("AWS, {}", self.settings.region),
+            |e| e.origin().ascii_serialization(),
+        )
     }
 
     pub(super) fn path(&self, path: &str) -> String {
@@ -215,7 +257,10 @@ impl S3Bucket {
     }
 
     /// Runs a call, and waits.
-    pub(super) fn wait<T, E: ProvideErrorMetadata + std::fmt::Debug>(&self, call: impl Future<Output = Result<T, SdkError<E>>>) -> Result<T, Denial> {
+    pub(super) fn wait<T, E: ProvideErrorMetadata + std::fmt::Debug>(
+        &self,
+        call: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Result<T, Denial> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         self.block(async { call.await.map_err(|e| denial(&e)) })
     }
@@ -223,7 +268,11 @@ impl S3Bucket {
     fn block<T>(&self, work: impl Future<Output = Result<T, Denial>>) -> Result<T, Denial> {
         match &self.runtime {
             Some(runtime) => runtime.block_on(work),
-            None => Err(Denial { status: None, code: String::new(), message: "the connection was closed".into() }),
+            None => Err(Denial {
+                status: None,
+                code: String::new(),
+                message: "the connection was closed".into(),
+            }),
         }
     }
 
@@ -241,15 +290,28 @@ impl S3Bucket {
         };
         match d.status {
             // A bucket that is not there is no empty bucket.
-            Some(404) if d.code != "NoSuchBucket" => StoreError::NotFound { key: path.to_owned(), location },
+            Some(404) if d.code != "NoSuchBucket" => {
+                StoreError::NotFound { key: path.to_owned(), location }
+            }
             // A definite no to this one thing: an object under somebody else's key is no outage.
-            Some(s) if (400..500).contains(&s) && !matches!(s, 404 | 408 | 429) => StoreError::Refused { location, action: action.to_owned(), why },
+            Some(s) if (400..500).contains(&s) && !matches!(s, 404 | 408 | 429) => {
+                StoreError::Refused { location, action: action.to_owned(), why }
+            }
             _ => StoreError::Failed { location, action: action.to_owned(), why },
         }
     }
 
-    fn head(&self, path: &str, version: Option<&str>) -> Result<Option<HeadObjectOutput>, StoreError> {
-        let call = self.client.head_object().bucket(&self.settings.bucket).key(self.path(path)).set_version_id(version.map(str::to_owned));
+    fn head(
+        &self,
+        path: &str,
+        version: Option<&str>,
+    ) -> Result<Option<HeadObjectOutput>, StoreError> {
+        let call = self
+            .client
+            .head_object()
+            .bucket(&self.settings.bucket)
+            .key(self.path(path))
+            .set_version_id(version.map(str::to_owned));
         match self.wait(call.send()) {
             Ok(h) => Ok(Some(h)),
             // 405 is the answer for a version that is a delete marker.
@@ -258,14 +320,31 @@ impl S3Bucket {
         }
     }
 
-    fn read(&self, path: &str, version: Option<&str>, range: Option<Range<u64>>) -> Result<Bytes, StoreError> {
-        let wanted = range.clone().map(|r| format!("bytes={}-{}", r.start, r.end.saturating_sub(1)));
-        let call = self.client.get_object().bucket(&self.settings.bucket).key(self.path(path)).set_version_id(version.map(str::to_owned)).set_range(wanted);
+    fn read(
+        &self,
+        path: &str,
+        version: Option<&str>,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StoreError> {
+        let wanted =
+            range.clone().map(|r| format!("bytes={}-{}", r.start, r.end.saturating_sub(1)));
+        let call = self
+            .client
+            .get_object()
+            .bucket(&self.settings.bucket)
+            .key(self.path(path))
+            .set_version_id(version.map(str::to_owned))
+            .set_range(wanted);
         self.sent.fetch_add(1, Ordering::Relaxed);
         let got = self.block(async {
             let out = call.send().await.map_err(|e| denial(&e))?;
             let expected = out.content_length();
-            let body = out.body.collect().await.map_err(|e| Denial { status: None, code: String::new(), message: e.to_string() })?.into_bytes();
+            let body = out
+                .body
+                .collect()
+                .await
+                .map_err(|e| Denial { status: None, code: String::new(), message: e.to_string() })?
+                .into_bytes();
             Ok((body, expected))
         });
         let (bytes, expected) = got.map_err(|d| self.error(&format!("read {path}"), path, &d))?;
@@ -277,13 +356,23 @@ impl S3Bucket {
             return Err(StoreError::Damaged {
                 key: path.to_owned(),
                 location: self.where_(),
-                why: format!("{} bytes came where {} were announced", bytes.len(), expected.unwrap_or_default()),
+                why: format!(
+                    "{} bytes came where {} were announced",
+                    bytes.len(),
+                    expected.unwrap_or_default()
+                ),
             });
         }
         Ok(bytes)
     }
 
-    fn write(&self, path: &str, bytes: &Bytes, until: Option<Timestamp>, only_if_absent: bool) -> Result<Result<Option<String>, Denial>, StoreError> {
+    fn write(
+        &self,
+        path: &str,
+        bytes: &Bytes,
+        until: Option<Timestamp>,
+        only_if_absent: bool,
+    ) -> Result<Result<Option<String>, Denial>, StoreError> {
         let mut call = self
             .client
             .put_object()
@@ -293,7 +382,9 @@ impl S3Bucket {
             .content_type("application/octet-stream")
             .body(ByteStream::from(bytes.clone()));
         if let Some(until) = until {
-            call = call.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(stamp(until));
+            call = call
+                .object_lock_mode(ObjectLockMode::Compliance)
+                .object_lock_retain_until_date(stamp(until));
         }
         if self.settings.owner_control {
             call = call.acl(ObjectCannedAcl::BucketOwnerFullControl);
@@ -311,8 +402,15 @@ impl S3Bucket {
         let full = self.path(prefix);
         let mut token = None;
         loop {
-            let call = self.client.list_objects_v2().bucket(&self.settings.bucket).prefix(&full).set_continuation_token(token.take());
-            let page = self.wait(call.send()).map_err(|d| self.error(&format!("list {prefix}"), prefix, &d))?;
+            let call = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.settings.bucket)
+                .prefix(&full)
+                .set_continuation_token(token.take());
+            let page = self
+                .wait(call.send())
+                .map_err(|d| self.error(&format!("list {prefix}"), prefix, &d))?;
             for o in page.contents() {
                 if let Some(path) = o.key().and_then(|k| k.strip_prefix(&self.settings.prefix)) {
                     row(path, o.size().and_then(|n| u64::try_from(n).ok()).unwrap_or(0));
@@ -323,7 +421,11 @@ impl S3Bucket {
                 (true, Some(next)) => token = Some(next.to_owned()),
                 (true, None) => {
                     let why = "the server says that there is more, and not where".to_owned();
-                    return Err(StoreError::Failed { location: self.where_(), action: format!("list {prefix}"), why });
+                    return Err(StoreError::Failed {
+                        location: self.where_(),
+                        action: format!("list {prefix}"),
+                        why,
+                    });
                 }
             }
         }
@@ -361,18 +463,26 @@ impl Store for S3Bucket {
         self.read(&path, None, Some(range.clone())).map_err(|e| match e {
             // A range behind the end is a short read.
             StoreError::Refused { why, .. } if why.starts_with("InvalidRange") => {
-                StoreError::Damaged { key: key.to_string(), location: self.where_(), why: format!("it ends before byte {}", range.end) }
+                StoreError::Damaged {
+                    key: key.to_string(),
+                    location: self.where_(),
+                    why: format!("it ends before byte {}", range.end),
+                }
             }
             e => e,
         })
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        Ok(self.head(&path_of(key), None)?.and_then(|h| h.content_length()).and_then(|n| u64::try_from(n).ok()))
+        Ok(self
+            .head(&path_of(key), None)?
+            .and_then(|h| h.content_length())
+            .and_then(|n| u64::try_from(n).ok()))
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
-        let prefix = if kind == Kind::Config { "config".to_owned() } else { format!("{}/", kind.as_str()) };
+        let prefix =
+            if kind == Kind::Config { "config".to_owned() } else { format!("{}/", kind.as_str()) };
         let mut rows = Vec::new();
         self.pages(&prefix, |path, size_bytes| {
             if let Some(key) = key_of(path).filter(|k| k.kind() == kind) {
@@ -386,7 +496,9 @@ impl Store for S3Bucket {
 
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let path = path_of(key);
-        self.write(&path, &Bytes::copy_from_slice(bytes), None, false)?.map(|_| ()).map_err(|d| self.error(&format!("replace {key}"), &path, &d))
+        self.write(&path, &Bytes::copy_from_slice(bytes), None, false)?
+            .map(|_| ())
+            .map_err(|d| self.error(&format!("replace {key}"), &path, &d))
     }
 
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
@@ -407,12 +519,20 @@ impl LockedStore for S3Bucket {
 
     fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
         let action = format!("store {path}");
-        let version = self.write(path, bytes, Some(until), false)?.map_err(|d| self.error(&action, path, &d))?;
+        let version = self
+            .write(path, bytes, Some(until), false)?
+            .map_err(|d| self.error(&action, path, &d))?;
         let Some(version) = version.filter(|v| v != "null") else {
-            let why = "the server gave it no version: versioning is off, and what has no version can be overwritten".to_owned();
+            let why = "the server gave it no version: versioning is off, and what has no version \
+                can be overwritten"
+                .to_owned();
             return Err(StoreError::Refused { location: self.where_(), action, why });
         };
-        let gone = || StoreError::Failed { location: self.where_(), action: action.clone(), why: "it is gone again".into() };
+        let gone = || StoreError::Failed {
+            location: self.where_(),
+            action: action.clone(),
+            why: "it is gone again".into(),
+        };
         LockedStore::look(self, path, &version)?.ok_or_else(gone)
     }
 
@@ -420,24 +540,50 @@ impl LockedStore for S3Bucket {
         Ok(())
     }
 
-    fn fetch(&self, path: &str, version: &str, range: Option<Range<u64>>) -> Result<Bytes, StoreError> {
+    fn fetch(
+        &self,
+        path: &str,
+        version: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StoreError> {
         self.read(path, Some(version), range)
     }
 
     fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
         let Some(h) = self.head(path, Some(version))? else { return Ok(None) };
         let size_bytes = h.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        Ok(Some(Held { path: path.to_owned(), version: version.to_owned(), size_bytes, until: locked_until(&h) }))
+        Ok(Some(Held {
+            path: path.to_owned(),
+            version: version.to_owned(),
+            size_bytes,
+            until: locked_until(&h),
+        }))
     }
 
     fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
-        let retention = ObjectLockRetention::builder().mode(ObjectLockRetentionMode::Compliance).retain_until_date(stamp(until)).build();
-        let call = self.client.put_object_retention().bucket(&self.settings.bucket).key(self.path(path)).version_id(version).retention(retention);
-        self.wait(call.customize().mutate_request(with_md5).send()).map(|_| ()).map_err(|d| self.error(&format!("lock {path} until {until}"), path, &d))
+        let retention = ObjectLockRetention::builder()
+            .mode(ObjectLockRetentionMode::Compliance)
+            .retain_until_date(stamp(until))
+            .build();
+        let call = self
+            .client
+            .put_object_retention()
+            .bucket(&self.settings.bucket)
+            .key(self.path(path))
+            .version_id(version)
+            .retention(retention);
+        self.wait(call.customize().mutate_request(with_md5).send())
+            .map(|_| ())
+            .map_err(|d| self.error(&format!("lock {path} until {until}"), path, &d))
     }
 
     fn free(&self, path: &str, version: &str, _now: Timestamp) -> Result<(), StoreError> {
-        let call = self.client.delete_object().bucket(&self.settings.bucket).key(self.path(path)).version_id(version);
+        let call = self
+            .client
+            .delete_object()
+            .bucket(&self.settings.bucket)
+            .key(self.path(path))
+            .version_id(version);
         match self.wait(call.send()) {
             Ok(_) => Ok(()),
             Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => Ok(()),
@@ -450,10 +596,18 @@ impl LockedStore for S3Bucket {
         let (mut key, mut version) = (None, None);
         let mut rows = Vec::new();
         loop {
-            let call = self.client.list_object_versions().bucket(&self.settings.bucket).prefix(&full);
+            let call =
+                self.client.list_object_versions().bucket(&self.settings.bucket).prefix(&full);
             let call = call.set_key_marker(key.take()).set_version_id_marker(version.take());
-            let page = self.wait(call.send()).map_err(|d| self.error(&format!("list the versions of {prefix}"), prefix, &d))?;
-            let mut add = |path: Option<&str>, version: Option<&str>, size: Option<i64>, latest: Option<bool>, marker, modified: Option<&DateTime>| {
+            let page = self
+                .wait(call.send())
+                .map_err(|d| self.error(&format!("list the versions of {prefix}"), prefix, &d))?;
+            let mut add = |path: Option<&str>,
+                           version: Option<&str>,
+                           size: Option<i64>,
+                           latest: Option<bool>,
+                           marker,
+                           modified: Option<&DateTime>| {
                 if let Some(path) = path.and_then(|k| k.strip_prefix(&self.settings.prefix)) {
                     rows.push(VersionRow {
                         path: path.to_owned(),
@@ -465,8 +619,12 @@ impl LockedStore for S3Bucket {
                     });
                 }
             };
-            page.versions().iter().for_each(|v| add(v.key(), v.version_id(), v.size(), v.is_latest(), false, v.last_modified()));
-            page.delete_markers().iter().for_each(|m| add(m.key(), m.version_id(), None, m.is_latest(), true, m.last_modified()));
+            page.versions().iter().for_each(|v| {
+                add(v.key(), v.version_id(), v.size(), v.is_latest(), false, v.last_modified())
+            });
+            page.delete_markers().iter().for_each(|m| {
+                add(m.key(), m.version_id(), None, m.is_latest(), true, m.last_modified())
+            });
             if page.is_truncated() != Some(true) {
                 break;
             }
@@ -477,16 +635,24 @@ impl LockedStore for S3Bucket {
                 }
                 None => {
                     let why = "the server says that there is more, and not where".to_owned();
-                    return Err(StoreError::Failed { location: self.where_(), action: format!("list the versions of {prefix}"), why });
+                    return Err(StoreError::Failed {
+                        location: self.where_(),
+                        action: format!("list the versions of {prefix}"),
+                        why,
+                    });
                 }
             }
         }
-        rows.sort_by(|a, b| a.path.cmp(&b.path).then(b.latest.cmp(&a.latest)).then(b.modified.cmp(&a.modified)));
+        rows.sort_by(|a, b| {
+            a.path.cmp(&b.path).then(b.latest.cmp(&a.latest)).then(b.modified.cmp(&a.modified))
+        });
         Ok(rows)
     }
 
     fn date(&self) -> Result<Option<Timestamp>, StoreError> {
-        let Some(endpoint) = &self.settings.endpoint else { return self.date_of(&format!("https://s3.{}.amazonaws.com/", self.settings.region)) };
+        let Some(endpoint) = &self.settings.endpoint else {
+            return self.date_of(&format!("https://s3.{}.amazonaws.com/", self.settings.region));
+        };
         self.date_of(endpoint.as_str())
     }
 
@@ -503,7 +669,11 @@ impl S3Bucket {
     /// The server's clock, from the header of any answer: it needs no credential.
     fn date_of(&self, url: &str) -> Result<Option<Timestamp>, StoreError> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let failed = |why: String| StoreError::Failed { location: self.where_(), action: "ask for the time".to_owned(), why };
+        let failed = |why: String| StoreError::Failed {
+            location: self.where_(),
+            action: "ask for the time".to_owned(),
+            why,
+        };
         let mut tries = 0;
         let answer = loop {
             tries += 1;
@@ -519,7 +689,8 @@ impl S3Bucket {
     }
 }
 
-/// Adds `Content-MD5` to a request with a short body: older servers ask for it where newer ones take other checksums.
+/// Adds `Content-MD5` to a request with a short body: older servers ask for it where newer ones
+/// take other checksums.
 pub(super) fn with_md5(request: &mut aws_sdk_s3::config::http::HttpRequest) {
     if let Some(bytes) = request.body().bytes() {
         let value = md5_of(bytes);

@@ -1,9 +1,11 @@
-//! The index: which pack holds which blob. On disk as sorted runs, loaded from the repository's index files.
+//! The index: which pack holds which blob. On disk as sorted runs, loaded from the repository's
+//! index files.
 //!
-//! Invariants: the runs name only blobs whose index file is durable in the repository. When an index file that they
-//! were built from is gone (a prune elsewhere, damage), all of them are thrown away and built anew (the epoch ends), since
-//! a stale row would name a deleted pack: data loss. Files are written once; what counts is what `manifest.json`
-//! names, and that is replaced in one step, so a crash leaves the index of before or of after.
+//! Invariants: the runs name only blobs whose index file is durable in the repository. When an
+//! index file that they were built from is gone (a prune elsewhere, damage), all of them are thrown
+//! away and built anew (the epoch ends), since a stale row would name a deleted pack: data loss.
+//! Files are written once; what counts is what `manifest.json` names, and that is replaced in one
+//! step, so a crash leaves the index of before or of after.
 
 mod run;
 
@@ -21,7 +23,8 @@ use std::{
     },
 };
 
-/// Runs of like size that are merged into one; lookups look at about this many for each step of size.
+/// Runs of like size that are merged into one; lookups look at about this many for each step of
+/// size.
 const MERGE_AT: usize = 8;
 /// Runs are of like size when the larger has at most so many times the rows of the smaller.
 const LIKE: u64 = 8;
@@ -58,21 +61,33 @@ pub(crate) struct IndexFile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) supersedes: Vec<Id>,
     pub(crate) packs: Vec<IndexPack>,
-    /// Packs that a prune found unneeded and that go when readers had time to notice. restic passes over the field, rustic knows
-    /// it.
+    /// Packs that a prune found unneeded and that go when readers had time to notice. restic passes
+    /// over the field, rustic knows it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) packs_to_delete: Vec<IndexPack>,
 }
 
 impl From<&PackedBlob> for IndexBlob {
     fn from(b: &PackedBlob) -> Self {
-        Self { id: b.id, kind: b.kind, offset: b.offset, length: b.length, uncompressed_length: b.plain_length }
+        Self {
+            id: b.id,
+            kind: b.kind,
+            offset: b.offset,
+            length: b.length,
+            uncompressed_length: b.plain_length,
+        }
     }
 }
 
 impl From<&IndexBlob> for PackedBlob {
     fn from(b: &IndexBlob) -> Self {
-        Self { id: b.id, kind: b.kind, offset: b.offset, length: b.length, plain_length: b.uncompressed_length }
+        Self {
+            id: b.id,
+            kind: b.kind,
+            offset: b.offset,
+            length: b.length,
+            plain_length: b.uncompressed_length,
+        }
     }
 }
 
@@ -126,8 +141,8 @@ impl Drop for BlobIndex {
 }
 
 impl BlobIndex {
-    /// Opens the index in `dir`. An unreadable one is emptied, since everything in it can be rebuilt. While another
-    /// process has it, this one works on a copy of its own.
+    /// Opens the index in `dir`. An unreadable one is emptied, since everything in it can be
+    /// rebuilt. While another process has it, this one works on a copy of its own.
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
         if dir.is_file() {
             // What earlier versions kept here.
@@ -148,7 +163,13 @@ impl BlobIndex {
                 State::default()
             }
         };
-        let index = Self { dir, state: RwLock::new(Arc::new(state)), writing: Mutex::default(), _lock: lock, private };
+        let index = Self {
+            dir,
+            state: RwLock::new(Arc::new(state)),
+            writing: Mutex::default(),
+            _lock: lock,
+            private,
+        };
         index.sweep()?;
         Ok(index)
     }
@@ -171,7 +192,8 @@ impl BlobIndex {
     pub(crate) fn reset(&self) -> Result<(), Error> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.state();
-        tracing::debug!(dir = %self.dir.display(), epoch = old.epoch + 1, "the local index starts a new epoch");
+        tracing::debug!(dir = %self.dir.display(), epoch = old.epoch + 1, "the local index starts \
+            a new epoch");
         self.keep(State { epoch: old.epoch + 1, next: old.next, ..State::default() })?;
         self.sweep()
     }
@@ -243,7 +265,9 @@ impl BlobIndex {
             let mut file = fs::OpenOptions::new().write(true).open(&path).map_err(Error::cache)?;
             file.set_len(old.packs.len() as u64 * 32).map_err(Error::cache)?;
             std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).map_err(Error::cache)?;
-            file.write_all(&packs[old.packs.len() * 32..]).and_then(|()| file.sync_data()).map_err(Error::cache)?;
+            file.write_all(&packs[old.packs.len() * 32..])
+                .and_then(|()| file.sync_data())
+                .map_err(Error::cache)?;
         } else {
             replace(&path, &packs)?;
         }
@@ -261,13 +285,16 @@ impl BlobIndex {
         Ok(())
     }
 
-    /// Deletes runs that nothing names: merged ones, and those of a crash. Whoever still reads one has it open.
+    /// Deletes runs that nothing names: merged ones, and those of a crash. Whoever still reads one
+    /// has it open.
     fn sweep(&self) -> Result<(), Error> {
         let state = self.state();
         for entry in fs::read_dir(&self.dir).map_err(Error::cache)?.flatten() {
             let path = entry.path();
-            let old_run = path.extension().is_some_and(|e| e == "run") && !state.runs.iter().any(|r| r.path() == path);
-            let old_packs = entry.file_name().to_string_lossy().starts_with("packs") && path != Self::packs_path(&self.dir, state.epoch);
+            let old_run = path.extension().is_some_and(|e| e == "run")
+                && !state.runs.iter().any(|r| r.path() == path);
+            let old_packs = entry.file_name().to_string_lossy().starts_with("packs")
+                && path != Self::packs_path(&self.dir, state.epoch);
             if old_run || old_packs {
                 fs::remove_file(&path).map_err(Error::cache)?;
             }
@@ -275,7 +302,8 @@ impl BlobIndex {
         Ok(())
     }
 
-    /// A bit for every blob, none of them set. Merges all runs into one, so that a row's number is the blob's number.
+    /// A bit for every blob, none of them set. Merges all runs into one, so that a row's number is
+    /// the blob's number.
     pub(crate) fn marks(&self) -> Result<Marks, Error> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.state().runs.len() > 1 {
@@ -287,7 +315,9 @@ impl BlobIndex {
         }
         let state = self.state();
         let run = state.runs.first().cloned();
-        let bits = (0..run.as_ref().map_or(0, |r| r.rows()).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let bits = (0..run.as_ref().map_or(0, |r| r.rows()).div_ceil(64))
+            .map(|_| AtomicU64::new(0))
+            .collect();
         Ok(Marks { state, run, bits })
     }
 
@@ -296,7 +326,10 @@ impl BlobIndex {
         let state = self.state();
         for run in state.runs.iter().rev() {
             if let Some((_, row)) = run.find(kind, id)? {
-                let pack = state.packs.get(row.pack() as usize).ok_or_else(|| Error::cache("a row names a pack that is not listed"))?;
+                let pack = state
+                    .packs
+                    .get(row.pack() as usize)
+                    .ok_or_else(|| Error::cache("a row names a pack that is not listed"))?;
                 return Ok(Some(row.location(*pack, kind, *id)));
             }
         }
@@ -322,7 +355,8 @@ impl Marks {
     /// Whether a blob is marked and this is the copy of it that counts.
     pub(crate) fn is_used(&self, pack: &Id, blob: &PackedBlob) -> Result<bool, Error> {
         let Some((at, row)) = self.row(blob.kind, &blob.id)? else { return Ok(false) };
-        let here = self.state.packs.get(row.pack() as usize) == Some(pack) && row.offset() == blob.offset;
+        let here =
+            self.state.packs.get(row.pack() as usize) == Some(pack) && row.offset() == blob.offset;
         Ok(here && self.bits[at as usize / 64].load(Ordering::Relaxed) & (1 << (at % 64)) != 0)
     }
 
@@ -331,19 +365,24 @@ impl Marks {
     }
 }
 
-/// A directory of this process's own, with the runs that are there now; they never change, so links will do.
+/// A directory of this process's own, with the runs that are there now; they never change, so links
+/// will do.
 fn copy(dir: &Path) -> Result<PathBuf, Error> {
     let own = dir.with_extension(format!("index-{}", std::process::id()));
     let _ = fs::remove_dir_all(&own);
     fs::create_dir_all(&own).map_err(Error::cache)?;
-    // The owner may merge meanwhile: without a whole copy this process loads the repository's index files itself.
+    // The owner may merge meanwhile: without a whole copy this process loads the repository's index
+    // files itself.
     let linked = || -> std::io::Result<()> {
         let manifest = fs::read(dir.join(MANIFEST))?;
         let parsed: Manifest = serde_json::from_slice(&manifest)?;
         for run in &parsed.runs {
             fs::hard_link(dir.join(run), own.join(run))?;
         }
-        fs::copy(BlobIndex::packs_path(dir, parsed.epoch), BlobIndex::packs_path(&own, parsed.epoch))?;
+        fs::copy(
+            BlobIndex::packs_path(dir, parsed.epoch),
+            BlobIndex::packs_path(&own, parsed.epoch),
+        )?;
         fs::write(own.join(MANIFEST), manifest)
     };
     if linked().is_err() {
@@ -362,17 +401,32 @@ fn load(dir: &Path) -> Result<State, Error> {
         return Err(Error::cache("its version is another"));
     }
     let bytes = fs::read(BlobIndex::packs_path(dir, manifest.epoch)).map_err(Error::cache)?;
-    let packs: Vec<Id> = bytes.chunks_exact(32).take(manifest.packs).map(|c| Id(std::array::from_fn(|n| c[n]))).collect();
+    let packs: Vec<Id> = bytes
+        .chunks_exact(32)
+        .take(manifest.packs)
+        .map(|c| Id(std::array::from_fn(|n| c[n])))
+        .collect();
     if packs.len() != manifest.packs {
         return Err(Error::cache("the list of packs is cut short"));
     }
-    let runs = manifest.runs.iter().map(|name| Run::open(&dir.join(name)).map(Arc::new)).collect::<Result<_, _>>()?;
-    Ok(State { epoch: manifest.epoch, next: manifest.next, runs, packs: Arc::new(packs), indexes: Arc::new(manifest.indexes) })
+    let runs = manifest
+        .runs
+        .iter()
+        .map(|name| Run::open(&dir.join(name)).map(Arc::new))
+        .collect::<Result<_, _>>()?;
+    Ok(State {
+        epoch: manifest.epoch,
+        next: manifest.next,
+        runs,
+        packs: Arc::new(packs),
+        indexes: Arc::new(manifest.indexes),
+    })
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let new = path.with_extension("new");
-    let written = File::create(&new).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_data()));
+    let written =
+        File::create(&new).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_data()));
     written.and_then(|()| fs::rename(&new, path)).map_err(Error::cache)
 }
 
@@ -382,12 +436,19 @@ mod tests;
 /// For the fuzzer: every blob that an index file names is found in the run that is made of it.
 #[cfg(any(fuzzing, test))]
 pub(crate) fn check_runs(file: &IndexFile, path: &Path) {
-    let rows: Vec<Row> = file.packs.iter().enumerate().flat_map(|(n, p)| p.blobs.iter().map(move |b| Row::new(&PackedBlob::from(b), n as u32))).collect();
+    let rows: Vec<Row> = file
+        .packs
+        .iter()
+        .enumerate()
+        .flat_map(|(n, p)| p.blobs.iter().map(move |b| Row::new(&PackedBlob::from(b), n as u32)))
+        .collect();
     if rows.is_empty() {
         return;
     }
     let run = run::write(path, rows).expect("a run is written");
-    for (pack, blob) in file.packs.iter().flat_map(|p| p.blobs.iter().map(move |b| (p.id, PackedBlob::from(b)))) {
+    for (pack, blob) in
+        file.packs.iter().flat_map(|p| p.blobs.iter().map(move |b| (p.id, PackedBlob::from(b))))
+    {
         let (_, row) = run.find(blob.kind, &blob.id).expect("readable").expect("named");
         let at = row.location(pack, blob.kind, blob.id).blob;
         let same = |p: &IndexPack| p.blobs.iter().map(PackedBlob::from).any(|b| b == at);

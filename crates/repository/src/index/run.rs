@@ -1,8 +1,9 @@
 //! One sorted run of the local index: a file that is written once and read in place.
 //!
-//! Rows come first, sorted by blob; then fences (the first id of every block of rows) and a Bloom filter, which alone are
-//! kept in memory: some 1.4 bytes a blob. Ids are hashes, so they are their own hash functions. A blob that is not in
-//! the run costs a look at the filter, one that is costs one read of a block.
+//! Rows come first, sorted by blob; then fences (the first id of every block of rows) and a Bloom
+//! filter, which alone are kept in memory: some 1.4 bytes a blob. Ids are hashes, so they are their
+//! own hash functions. A blob that is not in the run costs a look at the filter, one that is costs
+//! one read of a block.
 
 use crate::{BlobKind, Error, Id, index::Location, pack::PackedBlob};
 use std::{
@@ -35,7 +36,9 @@ impl Row {
         let mut row = [0; ROW_BYTES];
         row[..32].copy_from_slice(&blob.id.0);
         row[32] = kind_byte(blob.kind);
-        for (n, value) in [pack, blob.offset, blob.length, blob.plain_length].into_iter().enumerate() {
+        for (n, value) in
+            [pack, blob.offset, blob.length, blob.plain_length].into_iter().enumerate()
+        {
             row[KEY_BYTES + n * 4..KEY_BYTES + n * 4 + 4].copy_from_slice(&value.to_le_bytes());
         }
         Self(row)
@@ -59,7 +62,13 @@ impl Row {
     }
 
     pub(super) fn location(&self, pack: Id, kind: BlobKind, id: Id) -> Location {
-        let blob = PackedBlob { id, kind, offset: self.number(1), length: self.number(2), plain_length: self.number(3) };
+        let blob = PackedBlob {
+            id,
+            kind,
+            offset: self.number(1),
+            length: self.number(2),
+            plain_length: self.number(3),
+        };
         Location { pack, blob }
     }
 }
@@ -91,7 +100,12 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 fn filter_bits(key: &[u8], lines: usize) -> (usize, impl Iterator<Item = (usize, u64)>) {
     let line = (u128::from(word(key, 8)) * lines as u128) >> 64;
     let bits = word(key, 16);
-    (line as usize * LINE_WORDS, (0..7).map(move |n| (bits >> (n * 9)) as usize & 511).map(|bit| (bit / 64, 1 << (bit % 64))))
+    (
+        line as usize * LINE_WORDS,
+        (0..7)
+            .map(move |n| (bits >> (n * 9)) as usize & 511)
+            .map(|bit| (bit / 64, 1 << (bit % 64))),
+    )
 }
 
 #[cfg(unix)]
@@ -132,15 +146,27 @@ impl Run {
         let field = |n: usize| u64::from_le_bytes(std::array::from_fn(|k| footer[n * 8 + k]));
         let (rows, fences, words) = (field(0), field(1), field(2));
         let tail = fences.checked_add(words).and_then(|n| n.checked_mul(8));
-        let expected = rows.checked_mul(ROW_BYTES as u64).zip(tail).and_then(|(a, b)| a.checked_add(b)).and_then(|n| n.checked_add(FOOTER_BYTES as u64));
-        if field(3) != MAGIC || expected != Some(length) || fences != rows.div_ceil(BLOCK_ROWS as u64) || words == 0 || words % LINE_WORDS as u64 != 0 {
+        let expected = rows
+            .checked_mul(ROW_BYTES as u64)
+            .zip(tail)
+            .and_then(|(a, b)| a.checked_add(b))
+            .and_then(|n| n.checked_add(FOOTER_BYTES as u64));
+        if field(3) != MAGIC
+            || expected != Some(length)
+            || fences != rows.div_ceil(BLOCK_ROWS as u64)
+            || words == 0
+            || words % LINE_WORDS as u64 != 0
+        {
             return Err(bad("no run of an index"));
         }
         file.seek(SeekFrom::Start(rows * ROW_BYTES as u64)).map_err(Error::cache)?;
         let mut words_of = |n: u64| -> Result<Vec<u64>, Error> {
             let mut bytes = vec![0; n as usize * 8];
             file.read_exact(&mut bytes).map_err(Error::cache)?;
-            Ok(bytes.chunks_exact(8).map(|c| u64::from_le_bytes(std::array::from_fn(|k| c[k]))).collect())
+            Ok(bytes
+                .chunks_exact(8)
+                .map(|c| u64::from_le_bytes(std::array::from_fn(|k| c[k])))
+                .collect())
         };
         let (fences, filter) = (words_of(fences)?, words_of(words)?);
         Ok(Self { path: path.to_owned(), file, rows, fences, filter })
@@ -173,7 +199,8 @@ impl Run {
             let rows = (self.rows - start).min(BLOCK_ROWS as u64) as usize;
             let bytes = &mut buffer[..rows * ROW_BYTES];
             read_at(&self.file, bytes, start * ROW_BYTES as u64).map_err(Error::cache)?;
-            let found = bytes.chunks_exact(ROW_BYTES).enumerate().find(|(_, r)| r[..KEY_BYTES] == key);
+            let found =
+                bytes.chunks_exact(ROW_BYTES).enumerate().find(|(_, r)| r[..KEY_BYTES] == key);
             if let Some((n, row)) = found {
                 return Ok(Some((start + n as u64, Row(std::array::from_fn(|n| row[n])))));
             }
@@ -194,7 +221,12 @@ impl RunWriter {
     fn create(path: &Path, rows_max: u64) -> Result<Self, Error> {
         let lines = (rows_max * FILTER_BITS).div_ceil(512).max(1) as usize;
         let file = File::create(path).map_err(Error::cache)?;
-        Ok(Self { out: BufWriter::with_capacity(256 * 1024, file), rows: 0, fences: Vec::new(), filter: vec![0; lines * LINE_WORDS] })
+        Ok(Self {
+            out: BufWriter::with_capacity(256 * 1024, file),
+            rows: 0,
+            fences: Vec::new(),
+            filter: vec![0; lines * LINE_WORDS],
+        })
     }
 
     fn push(&mut self, row: &Row) -> Result<(), Error> {
@@ -244,7 +276,8 @@ impl Cursor {
         if self.at == self.buffer.len() {
             let rows = (self.run.rows - self.read).min((READ_AHEAD_BYTES / ROW_BYTES) as u64);
             self.buffer.resize(rows as usize * ROW_BYTES, 0);
-            read_at(&self.run.file, &mut self.buffer, self.read * ROW_BYTES as u64).map_err(Error::cache)?;
+            read_at(&self.run.file, &mut self.buffer, self.read * ROW_BYTES as u64)
+                .map_err(Error::cache)?;
             self.read += rows;
             self.at = 0;
             if rows == 0 {
@@ -260,7 +293,10 @@ impl Cursor {
 /// Merges runs into one, reading and writing each row once.
 pub(super) fn merge(path: &Path, runs: &[Arc<Run>]) -> Result<Run, Error> {
     let mut writer = RunWriter::create(path, runs.iter().map(|r| r.rows).sum())?;
-    let mut cursors: Vec<Cursor> = runs.iter().map(|run| Cursor { run: run.clone(), buffer: Vec::new(), at: 0, read: 0 }).collect();
+    let mut cursors: Vec<Cursor> = runs
+        .iter()
+        .map(|run| Cursor { run: run.clone(), buffer: Vec::new(), at: 0, read: 0 })
+        .collect();
     let mut heap = std::collections::BinaryHeap::new();
     for (n, cursor) in cursors.iter_mut().enumerate() {
         heap.extend(cursor.next()?.map(|row| std::cmp::Reverse((row, n))));

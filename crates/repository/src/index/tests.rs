@@ -3,10 +3,23 @@ use super::*;
 fn file(from: u32, n: u32) -> (Id, IndexFile) {
     let blobs = (from..from + n).map(|k| {
         let kind = if k % 7 == 0 { BlobKind::Tree } else { BlobKind::Data };
-        IndexBlob::from(&PackedBlob { id: Id::of(&k.to_le_bytes()), kind, offset: k, length: k + 1, plain_length: k + 2 })
+        IndexBlob::from(&PackedBlob {
+            id: Id::of(&k.to_le_bytes()),
+            kind,
+            offset: k,
+            length: k + 1,
+            plain_length: k + 2,
+        })
     });
-    let pack = IndexPack { id: Id::of(format!("pack {from}").as_bytes()), blobs: blobs.collect(), time: None };
-    (Id::of(format!("index {from}").as_bytes()), IndexFile { packs: vec![pack], ..IndexFile::default() })
+    let pack = IndexPack {
+        id: Id::of(format!("pack {from}").as_bytes()),
+        blobs: blobs.collect(),
+        time: None,
+    };
+    (
+        Id::of(format!("index {from}").as_bytes()),
+        IndexFile { packs: vec![pack], ..IndexFile::default() },
+    )
 }
 
 fn assert_holds(index: &BlobIndex, from: u32, n: u32) {
@@ -15,7 +28,10 @@ fn assert_holds(index: &BlobIndex, from: u32, n: u32) {
         let other = if k % 7 == 0 { BlobKind::Data } else { BlobKind::Tree };
         let id = Id::of(&k.to_le_bytes());
         let found = index.find(kind, &id).unwrap().unwrap();
-        assert_eq!((found.blob.offset, found.blob.length, found.blob.plain_length), (k, k + 1, k + 2));
+        assert_eq!(
+            (found.blob.offset, found.blob.length, found.blob.plain_length),
+            (k, k + 1, k + 2)
+        );
         assert_eq!(found.pack, Id::of(format!("pack {from}").as_bytes()));
         assert!(index.find(other, &id).unwrap().is_none(), "a tree is no data");
     }
@@ -25,7 +41,10 @@ fn assert_holds(index: &BlobIndex, from: u32, n: u32) {
 fn what_is_added_is_found_through_merges_and_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.index");
-    let sizes = [1, 100, 63, 64, 65, 500, 3, 1, 1, 1, 1, 1, 1, 1, 1, 900, 128, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20];
+    let sizes = [
+        1, 100, 63, 64, 65, 500, 3, 1, 1, 1, 1, 1, 1, 1, 1, 900, 128, 20, 20, 20, 20, 20, 20, 20,
+        20, 20, 20,
+    ];
     let mut starts = Vec::new();
     {
         let index = BlobIndex::open(&path).unwrap();
@@ -84,7 +103,12 @@ fn damage_empties_the_index_and_never_misleads() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.index");
     BlobIndex::open(&path).unwrap().add(&[file(0, 100)]).unwrap();
-    let run = fs::read_dir(&path).unwrap().flatten().map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "run")).unwrap();
+    let run = fs::read_dir(&path)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .find(|p| p.extension().is_some_and(|e| e == "run"))
+        .unwrap();
     let good = fs::read(&run).unwrap();
     for cut in [0, 1, 31, 32, good.len() / 2, good.len() - 1] {
         fs::write(&run, &good[..cut]).unwrap();
@@ -94,7 +118,12 @@ fn damage_empties_the_index_and_never_misleads() {
         index.add(&[file(0, 100)]).unwrap();
         assert_holds(&index, 0, 100);
         drop(index);
-        let now = fs::read_dir(&path).unwrap().flatten().map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "run")).unwrap();
+        let now = fs::read_dir(&path)
+            .unwrap()
+            .flatten()
+            .map(|e| e.path())
+            .find(|p| p.extension().is_some_and(|e| e == "run"))
+            .unwrap();
         if now != run {
             fs::rename(&now, &run).unwrap();
             let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
@@ -102,7 +131,13 @@ fn damage_empties_the_index_and_never_misleads() {
             fs::write(path.join(MANIFEST), text.replace(&name(&now), &name(&run))).unwrap();
         }
     }
-    for text in ["", "{}", "[]", "{\"v\":1}", "{\"v\":9,\"epoch\":0,\"next\":0,\"runs\":[],\"packs\":0,\"indexes\":[]}"] {
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "{\"v\":1}",
+        "{\"v\":9,\"epoch\":0,\"next\":0,\"runs\":[],\"packs\":0,\"indexes\":[]}",
+    ] {
         fs::write(path.join(MANIFEST), text).unwrap();
         assert!(BlobIndex::open(&path).unwrap().loaded().is_empty());
     }

@@ -15,15 +15,22 @@ pub struct HealReport {
     pub healed: Vec<String>,
     /// Objects that the other copy does not have either.
     pub lost: Vec<String>,
-    /// Snapshots that the other copy has and this one has not: forgotten, or deleted by somebody. They are not brought back.
+    /// Snapshots that the other copy has and this one has not: forgotten, or deleted by somebody.
+    /// They are not brought back.
     pub absent: Vec<String>,
 }
 
-/// Replaces objects of `store` whose bytes are not those that their names say by good ones of `other`. Needs no key.
+/// Replaces objects of `store` whose bytes are not those that their names say by good ones of
+/// `other`. Needs no key.
 ///
-/// The caller holds the repository for itself, but for `keys`, without which it cannot be opened at all. An object is replaced
-/// in one step, and only when the good bytes are in hand.
-pub fn heal_objects(store: &dyn Store, other: &dyn Store, kinds: &[Kind], progress: &(dyn Fn(u64) + Sync)) -> Result<HealReport, Error> {
+/// The caller holds the repository for itself, but for `keys`, without which it cannot be opened at
+/// all. An object is replaced in one step, and only when the good bytes are in hand.
+pub fn heal_objects(
+    store: &dyn Store,
+    other: &dyn Store,
+    kinds: &[Kind],
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<HealReport, Error> {
     let mut report = HealReport::default();
     for kind in kinds.iter().copied() {
         let entries = store.list(kind)?;
@@ -60,7 +67,12 @@ pub fn heal_objects(store: &dyn Store, other: &dyn Store, kinds: &[Kind], progre
     Ok(report)
 }
 
-fn replace(store: &dyn Store, other: &dyn Store, key: &Key, report: &mut HealReport) -> Result<(), Error> {
+fn replace(
+    store: &dyn Store,
+    other: &dyn Store,
+    key: &Key,
+    report: &mut HealReport,
+) -> Result<(), Error> {
     match other.get(key) {
         Ok(bytes) if key.names_its_bytes(&bytes) => {
             store.replace(key, &bytes)?;
@@ -73,17 +85,26 @@ fn replace(store: &dyn Store, other: &dyn Store, key: &Key, report: &mut HealRep
     Ok(())
 }
 
-/// Makes sure that `store` can be opened with `password`: key files and `config`, from `other` where need be.
+/// Makes sure that `store` can be opened with `password`: key files and `config`, from `other`
+/// where need be.
 ///
-/// The one key file that opens is fetched when it is gone here; others that are gone may have been removed on purpose. A key
-/// of `other` counts only when it opens what lies in `store`: a copy of another repository changes nothing.
+/// The one key file that opens is fetched when it is gone here; others that are gone may have been
+/// removed on purpose. A key of `other` counts only when it opens what lies in `store`: a copy of
+/// another repository changes nothing.
 ///
-/// Errors: nothing at all in `store`, or no `config` in `other`; `other` is of another repository; the password opens neither.
-pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretString) -> Result<HealReport, Error> {
+/// Errors: nothing at all in `store`, or no `config` in `other`; `other` is of another repository;
+/// the password opens neither.
+pub fn heal_opening(
+    store: &dyn Store,
+    other: &dyn Store,
+    password: &SecretString,
+) -> Result<HealReport, Error> {
     if store.size(&Key::config())?.is_none() && is_bare(store)? {
         return Err(Error::NoRepository(store.location()));
     }
-    let theirs = other.get(&Key::config()).map_err(|e| if e.is_not_found() { Error::NoRepository(other.location()) } else { e.into() })?;
+    let theirs = other.get(&Key::config()).map_err(|e| {
+        if e.is_not_found() { Error::NoRepository(other.location()) } else { e.into() }
+    })?;
     let mut report = heal_objects(store, other, &[Kind::Keys], &|_| {})?;
     let master = match keyfile::open(store, password) {
         Ok((master, _)) => master,
@@ -98,8 +119,18 @@ pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretStrin
     };
     report.objects += 1;
     let config = Key::config();
-    let foreign = || Error::Unsupported(format!("{} holds another repository than {}; nothing was healed from it", other.location(), store.location()));
-    if let Ok(ours) = store.get(&config).map_err(Error::from).and_then(|sealed| keyfile::open_config(&master, &sealed)) {
+    let foreign = || {
+        Error::Unsupported(format!(
+            "{} holds another repository than {}; nothing was healed from it",
+            other.location(),
+            store.location()
+        ))
+    };
+    if let Ok(ours) = store
+        .get(&config)
+        .map_err(Error::from)
+        .and_then(|sealed| keyfile::open_config(&master, &sealed))
+    {
         return match keyfile::open_config(&master, &theirs) {
             Ok(theirs) if theirs.id == ours.id => Ok(report),
             _ => Err(foreign()),
@@ -108,7 +139,10 @@ pub fn heal_opening(store: &dyn Store, other: &dyn Store, password: &SecretStrin
     if !opens_what_is_there(store, &master)? {
         return Err(Error::damaged(
             config.to_string(),
-            format!("and the key that opens with this password is not that of {}; nothing was changed", store.location()),
+            format!(
+                "and the key that opens with this password is not that of {}; nothing was changed",
+                store.location()
+            ),
         ));
     }
     keyfile::open_config(&master, &theirs).map_err(|_| foreign())?;
@@ -128,14 +162,17 @@ pub(crate) fn is_bare(store: &dyn Store) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Whether a master key is that of the repository: it opens an index file or a snapshot whose bytes are those of its name, or
-/// there is none.
+/// Whether a master key is that of the repository: it opens an index file or a snapshot whose bytes
+/// are those of its name, or there is none.
 fn opens_what_is_there(store: &dyn Store, master: &MasterKey) -> Result<bool, Error> {
     let mut looked = false;
     for kind in [Kind::Snapshots, Kind::Index] {
         for entry in store.list(kind)? {
             let key = Key::new(kind, &entry.name)?;
-            let Some(sealed) = store.get(&key).ok().filter(|bytes| key.names_its_bytes(bytes)) else { continue };
+            let Some(sealed) = store.get(&key).ok().filter(|bytes| key.names_its_bytes(bytes))
+            else {
+                continue;
+            };
             if master.decrypt(&sealed).is_some() {
                 return Ok(true);
             }
@@ -149,12 +186,18 @@ impl Repository {
     /// Fetches packs that an index names and that are not here from `other`.
     pub fn heal_missing(&self, other: &dyn Store) -> Result<HealReport, Error> {
         let mut report = HealReport::default();
-        let stored: HashSet<String> = self.store.list(Kind::Data)?.into_iter().map(|e| e.name).collect();
+        let stored: HashSet<String> =
+            self.store.list(Kind::Data)?.into_iter().map(|e| e.name).collect();
         let mut missing = BTreeSet::new();
         for entry in self.store.list(Kind::Index)? {
             report.objects += 1;
             if let Ok(file) = self.read_index(&Id::parse(&entry.name)?) {
-                missing.extend(file.packs.iter().map(|p| p.id.to_string()).filter(|name| !stored.contains(name)));
+                missing.extend(
+                    file.packs
+                        .iter()
+                        .map(|p| p.id.to_string())
+                        .filter(|name| !stored.contains(name)),
+                );
             }
         }
         for name in missing {

@@ -27,9 +27,10 @@ impl IndexRepair {
 }
 
 impl Repository {
-    /// Writes the index anew where it does not say what is there: packs that no index names, or that only a prune's mark names
-    /// though a blob lies nowhere else, are read and named. Packs that are gone stay named, so that healing can fetch them,
-    /// unless `give_up` says that they are given up: then every pack is read, and of a damaged one the blobs that still open are
+    /// Writes the index anew where it does not say what is there: packs that no index names, or
+    /// that only a prune's mark names though a blob lies nowhere else, are read and named. Packs
+    /// that are gone stay named, so that healing can fetch them, unless `give_up` says that they
+    /// are given up: then every pack is read, and of a damaged one the blobs that still open are
     /// packed anew.
     pub fn repair_index(&self, lock: &WriteLock, give_up: bool) -> Result<IndexRepair, Error> {
         if !lock.is_exclusive() {
@@ -42,8 +43,12 @@ impl Repository {
         }
         let mut done = Vec::new();
         let mut packs_missing = 0;
-        let stored: BTreeMap<Id, u64> =
-            self.store.list(Kind::Data)?.into_iter().map(|e| Ok((Id::parse(&e.name)?, e.size_bytes))).collect::<Result<_, Error>>()?;
+        let stored: BTreeMap<Id, u64> = self
+            .store
+            .list(Kind::Data)?
+            .into_iter()
+            .map(|e| Ok((Id::parse(&e.name)?, e.size_bytes)))
+            .collect::<Result<_, Error>>()?;
         let mut files = Vec::new();
         let mut replaced = Vec::new();
         for entry in self.store.list(Kind::Index)? {
@@ -61,10 +66,15 @@ impl Repository {
         if stored.is_empty() && !named.is_empty() {
             return Err(Error::damaged(
                 self.location(),
-                format!("its folder of packs is empty, and its index names {}; is it mounted? Nothing was changed", named.len()),
+                format!(
+                    "its folder of packs is empty, and its index names {}; is it mounted? Nothing \
+                     was changed",
+                    named.len()
+                ),
             ));
         }
-        let bad: HashSet<Id> = if give_up { self.bad_packs(&stored, &mut done) } else { HashSet::new() };
+        let bad: HashSet<Id> =
+            if give_up { self.bad_packs(&stored, &mut done) } else { HashSet::new() };
         let mut given_up: Vec<Id> = Vec::new();
         let mut marked: HashSet<Id> = HashSet::new();
         let mut kept: Vec<IndexPack> = Vec::new();
@@ -80,10 +90,17 @@ impl Repository {
                 } else if stored.contains_key(&pack.id) {
                     packs.push(pack);
                 } else if give_up {
-                    done.push(format!("pack {} is gone and given up; {} blobs are no longer named", pack.id, pack.blobs.len()));
+                    done.push(format!(
+                        "pack {} is gone and given up; {} blobs are no longer named",
+                        pack.id,
+                        pack.blobs.len()
+                    ));
                     rewrite = true;
                 } else {
-                    done.push(format!("pack {} is gone; `strongroom repair heal` fetches it from the other copy", pack.id));
+                    done.push(format!(
+                        "pack {} is gone; `strongroom repair heal` fetches it from the other copy",
+                        pack.id
+                    ));
                     packs_missing += 1;
                     packs.push(pack);
                 }
@@ -91,13 +108,24 @@ impl Repository {
             let mut marks = Vec::new();
             for pack in file.packs_to_delete {
                 let needed = || {
-                    pack.blobs.iter().map(PackedBlob::from).map(|b| self.index.find(b.kind, &b.id)).find_map(|found| match found {
-                        // What is given up counts for nothing.
-                        Ok(Some(at)) if !give_up || stored.contains_key(&at.pack) && !bad.contains(&at.pack) => None,
-                        other => Some(other.map(|_| ())),
-                    })
+                    pack.blobs
+                        .iter()
+                        .map(PackedBlob::from)
+                        .map(|b| self.index.find(b.kind, &b.id))
+                        .find_map(|found| match found {
+                            // What is given up counts for nothing.
+                            Ok(Some(at))
+                                if !give_up
+                                    || stored.contains_key(&at.pack) && !bad.contains(&at.pack) =>
+                            {
+                                None
+                            }
+                            other => Some(other.map(|_| ())),
+                        })
                 };
-                let only_here = !named.contains(&pack.id) && stored.contains_key(&pack.id) && needed().transpose()?.is_some();
+                let only_here = !named.contains(&pack.id)
+                    && stored.contains_key(&pack.id)
+                    && needed().transpose()?.is_some();
                 match only_here {
                     true if bad.contains(&pack.id) => {
                         packs.extend(self.salvage(&pack, &mut done)?);
@@ -105,7 +133,11 @@ impl Repository {
                         rewrite = true;
                     }
                     true => {
-                        done.push(format!("pack {} was marked for deletion and holds what lies nowhere else; it is named again", pack.id));
+                        done.push(format!(
+                            "pack {} was marked for deletion and holds what lies \
+                            nowhere else; it is named again",
+                            pack.id
+                        ));
                         packs.push(IndexPack { time: None, ..pack });
                         rewrite = true;
                     }
@@ -122,13 +154,24 @@ impl Repository {
             }
         }
         let again: HashSet<Id> = kept.iter().map(|p| p.id).collect();
-        let unnamed: Vec<&Id> = stored.keys().filter(|id| !named.contains(id) && !marked.contains(id) && !again.contains(id)).collect();
-        let read: Vec<(Id, Result<Vec<PackedBlob>, Error>)> = unnamed.par_iter().map(|id| (**id, self.read_pack(id))).collect();
+        let unnamed: Vec<&Id> = stored
+            .keys()
+            .filter(|id| !named.contains(id) && !marked.contains(id) && !again.contains(id))
+            .collect();
+        let read: Vec<(Id, Result<Vec<PackedBlob>, Error>)> =
+            unnamed.par_iter().map(|id| (**id, self.read_pack(id))).collect();
         for (id, blobs) in read {
             match blobs {
                 Ok(blobs) => {
-                    done.push(format!("pack {id} was in no index; {} blobs are named again", blobs.len()));
-                    kept.push(IndexPack { id, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None });
+                    done.push(format!(
+                        "pack {id} was in no index; {} blobs are named again",
+                        blobs.len()
+                    ));
+                    kept.push(IndexPack {
+                        id,
+                        blobs: blobs.iter().map(IndexBlob::from).collect(),
+                        time: None,
+                    });
                 }
                 Err(e) => done.push(format!("{e}; it stays out of the index")),
             }
@@ -139,7 +182,9 @@ impl Repository {
         self.store.flush()?;
         let mut file = IndexFile::default();
         let mut blobs = 0;
-        for (pack, is_mark) in kept.into_iter().map(|p| (p, false)).chain(waiting.into_iter().map(|p| (p, true))) {
+        for (pack, is_mark) in
+            kept.into_iter().map(|p| (p, false)).chain(waiting.into_iter().map(|p| (p, true)))
+        {
             blobs += pack.blobs.len();
             match is_mark {
                 true => file.packs_to_delete.push(pack),
@@ -168,20 +213,24 @@ impl Repository {
         Ok(IndexRepair { done, packs_missing })
     }
 
-    /// Packs whose bytes are not those that their names say. One that cannot be read now may be read another day: it is told of
-    /// and stays as it is.
+    /// Packs whose bytes are not those that their names say. One that cannot be read now may be
+    /// read another day: it is told of and stays as it is.
     fn bad_packs(&self, stored: &BTreeMap<Id, u64>, done: &mut Vec<String>) -> HashSet<Id> {
         let look = |id: &Id| -> Result<bool, Error> {
             let name = id.to_string();
             Ok(hash_name(&self.store.get(&Key::new(Kind::Data, &name)?)?) != name)
         };
-        let looked: Vec<(Id, Result<bool, Error>)> = stored.par_iter().map(|(id, _)| (*id, look(id))).collect();
+        let looked: Vec<(Id, Result<bool, Error>)> =
+            stored.par_iter().map(|(id, _)| (*id, look(id))).collect();
         let mut bad = HashSet::new();
         for (id, outcome) in looked {
             match outcome {
                 Ok(true) => drop(bad.insert(id)),
                 Ok(false) => {}
-                Err(e) => done.push(format!("pack {id} cannot be read and stays as it is: {e}; delete the file by hand when it never will be")),
+                Err(e) => done.push(format!(
+                    "pack {id} cannot be read and stays as it is: {e}; \
+                    delete the file by hand when it never will be"
+                )),
             }
         }
         bad
@@ -190,23 +239,37 @@ impl Repository {
     /// New packs with the blobs of a damaged one that still open.
     fn salvage(&self, pack: &IndexPack, done: &mut Vec<String>) -> Result<Vec<IndexPack>, Error> {
         let bytes = self.store.get(&Key::new(Kind::Data, &pack.id.to_string())?)?;
-        let (mut builders, mut open, mut lost) = ([PackBuilder::default(), PackBuilder::default()], 0, 0);
+        let (mut builders, mut open, mut lost) =
+            ([PackBuilder::default(), PackBuilder::default()], 0, 0);
         for blob in pack.blobs.iter().map(PackedBlob::from) {
-            let sealed = bytes.get(blob.offset as usize..blob.offset as usize + blob.length as usize);
+            let sealed =
+                bytes.get(blob.offset as usize..blob.offset as usize + blob.length as usize);
             match sealed.filter(|s| open_blob(&self.key, &blob, s).is_ok()) {
                 Some(sealed) => {
-                    builders[usize::from(blob.kind == BlobKind::Tree)].add(blob.id, blob.kind, sealed, blob.plain_length);
+                    builders[usize::from(blob.kind == BlobKind::Tree)].add(
+                        blob.id,
+                        blob.kind,
+                        sealed,
+                        blob.plain_length,
+                    );
                     open += 1;
                 }
                 None => lost += 1,
             }
         }
-        done.push(format!("pack {} is damaged and given up; {open} of its blobs still open, {lost} are lost", pack.id));
+        done.push(format!(
+            "pack {} is damaged and given up; {open} of its blobs still open, {lost} are lost",
+            pack.id
+        ));
         let mut saved = Vec::new();
         for builder in builders.into_iter().filter(|b| !b.is_empty()) {
             let (bytes, blobs) = builder.finish(&self.key)?;
             let id = self.put_object(Kind::Data, &bytes)?;
-            saved.push(IndexPack { id, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None });
+            saved.push(IndexPack {
+                id,
+                blobs: blobs.iter().map(IndexBlob::from).collect(),
+                time: None,
+            });
         }
         Ok(saved)
     }
@@ -221,12 +284,17 @@ impl Repository {
         let name = id.to_string();
         let bytes = self.store.get(&Key::new(Kind::Data, &name)?)?;
         if hash_name(&bytes) != name {
-            return Err(Error::damaged(format!("pack {name}"), "its bytes are not those that its name says"));
+            return Err(Error::damaged(
+                format!("pack {name}"),
+                "its bytes are not those that its name says",
+            ));
         }
         let blobs = read_header(&self.key, &name, &bytes)?;
         for blob in &blobs {
             let range = blob.offset as usize..blob.offset as usize + blob.length as usize;
-            let sealed = bytes.get(range).ok_or_else(|| Error::damaged(format!("pack {name}"), "a blob lies beyond its end"))?;
+            let sealed = bytes.get(range).ok_or_else(|| {
+                Error::damaged(format!("pack {name}"), "a blob lies beyond its end")
+            })?;
             open_blob(&self.key, blob, sealed)?;
         }
         Ok(blobs)

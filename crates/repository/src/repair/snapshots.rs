@@ -1,6 +1,9 @@
 //! Snapshots of what is left, when no copy has the rest.
 
-use crate::{BlobKind, Error, Id, Node, NodeKind, Repository, Snapshot, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree};
+use crate::{
+    BlobKind, Error, Id, Node, NodeKind, Repository, Snapshot, TAG_CLEAN, TAG_COMPLETE,
+    TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree,
+};
 use std::collections::{HashMap, HashSet};
 use strongroom_objects::{Key, Kind};
 
@@ -19,7 +22,8 @@ pub struct SnapshotRepair {
     pub is_hold: bool,
 }
 
-/// Called with each directory above something that is left out, and with the files beside it, before they are written.
+/// Called with each directory above something that is left out, and with the files beside it,
+/// before they are written.
 type Above<'a> = &'a dyn Fn(&mut Node) -> Result<(), Error>;
 
 struct Mending<'a> {
@@ -30,34 +34,49 @@ struct Mending<'a> {
 }
 
 impl Repository {
-    /// Finds the snapshots that need what is in no index any more, and those whose objects cannot be read. Nothing is written.
+    /// Finds the snapshots that need what is in no index any more, and those whose objects cannot
+    /// be read. Nothing is written.
     ///
-    /// What an index names counts as there: run [`Repository::repair_index`] first, which gives up what is gone or damaged.
-    /// `above` gets each directory above something lost, and the files beside it: it takes back what says that everything was
-    /// seen. Of directories that another program wrote, modes and links beside a lost file are not kept.
+    /// What an index names counts as there: run [`Repository::repair_index`] first, which gives up
+    /// what is gone or damaged. `above` gets each directory above something lost, and the files
+    /// beside it: it takes back what says that everything was seen. Of directories that another
+    /// program wrote, modes and links beside a lost file are not kept.
     pub fn plan_snapshot_repair(&self, above: Above<'_>) -> Result<Vec<SnapshotRepair>, Error> {
         self.mend_snapshots(above, false)
     }
 
-    /// Carries out what the plan says: writes the mended directories and snapshots, then removes those that they replace.
-    pub fn repair_snapshots(&self, plan: &[SnapshotRepair], above: Above<'_>, lock: &WriteLock) -> Result<(), Error> {
+    /// Carries out what the plan says: writes the mended directories and snapshots, then removes
+    /// those that they replace.
+    pub fn repair_snapshots(
+        &self,
+        plan: &[SnapshotRepair],
+        above: Above<'_>,
+        lock: &WriteLock,
+    ) -> Result<(), Error> {
         if !lock.is_exclusive() {
             return Err(Error::Unsupported("a repair needs the repository for itself".to_owned()));
         }
         if self.mend_snapshots(above, true)? != plan {
-            return Err(Error::Unsupported(format!("{} has changed since the repair was planned; plan it again", self.location())));
+            return Err(Error::Unsupported(format!(
+                "{} has changed since the repair was planned; plan it again",
+                self.location()
+            )));
         }
         let mut names: HashMap<Id, Id> = HashMap::new();
         // An earlier repair may have died between writing and removing.
-        let written: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> = self.readable_snapshots()?.map(|(id, s)| ((s.time, s.tree, s.tags), id)).collect();
+        let written: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> =
+            self.readable_snapshots()?.map(|(id, s)| ((s.time, s.tree, s.tags), id)).collect();
         for repair in plan {
             if let Some(tree) = repair.tree {
                 let mut snapshot = Snapshot { tree, ..self.snapshot(&repair.id)? };
                 // It is no clean point any more either: an older one may have what it lost.
-                snapshot.tags.retain(|t| ![TAG_COMPLETE, TAG_DEGRADED, TAG_CLEAN, TAG_REPAIRED].contains(&t.as_str()));
+                snapshot.tags.retain(|t| {
+                    ![TAG_COMPLETE, TAG_DEGRADED, TAG_CLEAN, TAG_REPAIRED].contains(&t.as_str())
+                });
                 snapshot.tags.extend([TAG_DEGRADED.to_owned(), TAG_REPAIRED.to_owned()]);
                 snapshot.parent = snapshot.parent.map(|p| names.get(&p).copied().unwrap_or(p));
-                let there = written.get(&(snapshot.time, snapshot.tree, snapshot.tags.clone())).copied();
+                let there =
+                    written.get(&(snapshot.time, snapshot.tree, snapshot.tags.clone())).copied();
                 names.insert(repair.id, there.map_or_else(|| self.commit(&snapshot), Ok)?);
             }
         }
@@ -68,22 +87,52 @@ impl Repository {
     }
 
     fn readable_snapshots(&self) -> Result<impl Iterator<Item = (Id, Snapshot)>, Error> {
-        let ids: Vec<Id> = self.store.list(Kind::Snapshots)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
+        let ids: Vec<Id> = self
+            .store
+            .list(Kind::Snapshots)?
+            .iter()
+            .map(|e| Id::parse(&e.name))
+            .collect::<Result<_, _>>()?;
         Ok(ids.into_iter().filter_map(|id| Some((id, self.snapshot(&id).ok()?))))
     }
 
     fn mend_snapshots(&self, above: Above<'_>, write: bool) -> Result<Vec<SnapshotRepair>, Error> {
-        // Lost is what the whole index does not name, as it stands now: half of one would empty every snapshot.
+        // Lost is what the whole index does not name, as it stands now: half of one would empty
+        // every snapshot.
         self.index.reset()?;
         self.reload_index().map_err(|e| match e.is_loss() {
-            true => Error::damaged("the index", format!("{e}; run `strongroom repair heal`, or `strongroom repair index`, before snapshots are repaired")),
+            true => Error::damaged(
+                "the index",
+                format!(
+                    "{e}; run `strongroom repair heal`, or \
+                `strongroom repair index`, before snapshots are repaired"
+                ),
+            ),
             false => e,
         })?;
-        let stored: HashSet<Id> = self.store.list(Kind::Data)?.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
+        let stored: HashSet<Id> = self
+            .store
+            .list(Kind::Data)?
+            .iter()
+            .map(|e| Id::parse(&e.name))
+            .collect::<Result<_, _>>()?;
         for entry in self.store.list(Kind::Index)? {
-            if let Some(pack) = self.read_index(&Id::parse(&entry.name)?)?.packs.iter().find(|p| !stored.contains(&p.id)) {
-                let what = if stored.is_empty() { "every pack is gone; is the folder mounted? If so," } else { "its index names a pack that is gone;" };
-                let why = format!("{what} run `strongroom repair heal`, or give pack {:.8} up with `strongroom repair index --give-up`", pack.id.to_string());
+            if let Some(pack) = self
+                .read_index(&Id::parse(&entry.name)?)?
+                .packs
+                .iter()
+                .find(|p| !stored.contains(&p.id))
+            {
+                let what = if stored.is_empty() {
+                    "every pack is gone; is the folder mounted? If so,"
+                } else {
+                    "its index names a pack that is gone;"
+                };
+                let why = format!(
+                    "{what} run `strongroom repair heal`, or give pack {:.8} up with `strongroom \
+                     repair index --give-up`",
+                    pack.id.to_string()
+                );
                 return Err(Error::damaged(self.location(), why));
             }
         }
@@ -95,10 +144,22 @@ impl Repository {
                 Ok(snapshot) => {
                     let (tree, lost) = self.mend(&snapshot.tree, &mut mending)?;
                     if !lost.is_empty() {
-                        plan.push(SnapshotRepair { id, time: Some(snapshot.time), tree: Some(tree), lost, is_hold: snapshot.is_hold() });
+                        plan.push(SnapshotRepair {
+                            id,
+                            time: Some(snapshot.time),
+                            tree: Some(tree),
+                            lost,
+                            is_hold: snapshot.is_hold(),
+                        });
                     }
                 }
-                Err(e) if e.is_loss() => plan.push(SnapshotRepair { id, time: None, tree: None, lost: Vec::new(), is_hold: false }),
+                Err(e) if e.is_loss() => plan.push(SnapshotRepair {
+                    id,
+                    time: None,
+                    tree: None,
+                    lost: Vec::new(),
+                    is_hold: false,
+                }),
                 Err(e) => return Err(e),
             }
         }
@@ -124,7 +185,8 @@ impl Repository {
                     let (mended, below) = self.mend(subtree, mending)?;
                     if !below.is_empty() {
                         *subtree = mended;
-                        let name = if node.shard { String::new() } else { format!("/{}", node.name) };
+                        let name =
+                            if node.shard { String::new() } else { format!("/{}", node.name) };
                         lost.extend(below.into_iter().map(|path| format!("{name}{path}")));
                         (mending.above)(&mut node)?;
                     }
@@ -154,7 +216,11 @@ impl Repository {
             true => (*id, lost),
             false => {
                 let bytes = tree::encode(nodes.iter());
-                let mended = if mending.write { self.put_blob(BlobKind::Tree, &bytes)? } else { Id::of(&bytes) };
+                let mended = if mending.write {
+                    self.put_blob(BlobKind::Tree, &bytes)?
+                } else {
+                    Id::of(&bytes)
+                };
                 (mended, lost)
             }
         };

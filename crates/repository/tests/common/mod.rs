@@ -38,8 +38,13 @@ pub fn init(store: Arc<dyn Store>, cache: &Path) -> Arc<Repository> {
     Arc::new(Repository::init(store, &password(), cache, who(), now()).unwrap())
 }
 
-/// Backs up `files` (path, content) on top of `parent` the way the engine does, in two rounds with a partial between.
-pub fn back_up(repo: &Arc<Repository>, parent: Option<&(Id, Snapshot)>, files: &[(String, Vec<u8>)]) -> Result<(Id, Snapshot), Error> {
+/// Backs up `files` (path, content) on top of `parent` the way the engine does, in two rounds with
+/// a partial between.
+pub fn back_up(
+    repo: &Arc<Repository>,
+    parent: Option<&(Id, Snapshot)>,
+    files: &[(String, Vec<u8>)],
+) -> Result<(Id, Snapshot), Error> {
     let mut editor = TreeEditor::new(repo.clone(), parent.map(|p| p.1.tree), now());
     let half = files.len() / 2;
     let mut done = None;
@@ -106,14 +111,16 @@ pub fn restic(dir: &Path, args: &[&str]) -> String {
         .env("RESTIC_CACHE_DIR", dir.join("../restic-cache"))
         .output()
         .expect("restic is installed");
-    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let text =
+        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "restic {args:?}: {text}");
     text
 }
 
 /// Runs rustic and answers what it printed; panics when it fails.
 pub fn rustic(dir: &Path, args: &[&str]) -> String {
-    let program = std::env::var_os("STRONGROOM_RUSTIC").expect("cargo xtask test builds rustic and names it");
+    let program =
+        std::env::var_os("STRONGROOM_RUSTIC").expect("cargo xtask test builds rustic and names it");
     let out = Command::new(program)
         .arg("-r")
         .arg(dir)
@@ -123,7 +130,8 @@ pub fn rustic(dir: &Path, args: &[&str]) -> String {
         .env("RUSTIC_CACHE_DIR", dir.join("../rustic-cache"))
         .output()
         .expect("rustic starts");
-    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let text =
+        String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && !text.contains("[ERROR]"), "rustic {args:?}: {text}");
     text
 }
@@ -134,7 +142,8 @@ pub fn stock_clients_accept(dir: &Path) {
     rustic(dir, &["check", "--read-data"]);
 }
 
-/// Files of a small school: repeated attachments, empty files, awkward names, one that is cut into many blobs.
+/// Files of a small school: repeated attachments, empty files, awkward names, one that is cut into
+/// many blobs.
 pub fn school(seed: u64) -> Vec<(String, Vec<u8>)> {
     let mut x = seed;
     let mut noise = |n: usize| {
@@ -147,15 +156,22 @@ pub fn school(seed: u64) -> Vec<(String, Vec<u8>)> {
     };
     let mut files = vec![
         ("drives/ann/empty".to_owned(), Vec::new()),
-        ("drives/ann/naïve <&> \"quoted\" \\ back\u{a0}space\u{200b}.txt".to_owned(), b"x".to_vec()),
+        (
+            "drives/ann/naïve <&> \"quoted\" \\ back\u{a0}space\u{200b}.txt".to_owned(),
+            b"x".to_vec(),
+        ),
         ("drives/ann/large.bin".to_owned(), noise(3_000_000)),
     ];
     let attachment = noise(30_000).iter().map(|b| char::from(b'A' + b % 26)).collect::<String>();
     for n in 0..40 {
         let mail = format!(
-            "To: pupil{n}\r\nContent-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n\r\nhi {seed}\r\n--b{n}\r\nX: y\r\n\r\n{attachment}\r\n--b{n}--\r\n"
+            "To: pupil{n}\r\nContent-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n\r\nhi \
+             {seed}\r\n--b{n}\r\nX: y\r\n\r\n{attachment}\r\n--b{n}--\r\n"
         );
-        files.push((format!("mail/pupil{}/Inbox/2026-03-0{}/m{n}.eml", n % 7, n % 9 + 1), mail.into_bytes()));
+        files.push((
+            format!("mail/pupil{}/Inbox/2026-03-0{}/m{n}.eml", n % 7, n % 9 + 1),
+            mail.into_bytes(),
+        ));
     }
     files
 }

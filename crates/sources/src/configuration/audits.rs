@@ -18,12 +18,21 @@ pub async fn audits(client: &Client, since: jiff::Timestamp) -> Result<Vec<Audit
 
 fn entry(v: &Value) -> Option<AuditEntry> {
     let by = &v["initiatedBy"];
-    let who = [&by["user"]["userPrincipalName"], &by["app"]["displayName"], &by["user"]["id"], &by["app"]["servicePrincipalId"]];
+    let who = [
+        &by["user"]["userPrincipalName"],
+        &by["app"]["displayName"],
+        &by["user"]["id"],
+        &by["app"]["servicePrincipalId"],
+    ];
     let targets = v["targetResources"].as_array().into_iter().flatten();
     Some(AuditEntry {
         at: v["activityDateTime"].as_str()?.parse().ok()?,
         who: who.into_iter().find_map(Value::as_str).unwrap_or("the service itself").to_owned(),
         activity: v["activityDisplayName"].as_str().unwrap_or_default().to_owned(),
-        targets: targets.flat_map(|t| [&t["id"], &t["userPrincipalName"], &t["displayName"]]).filter_map(Value::as_str).map(str::to_lowercase).collect(),
+        targets: targets
+            .flat_map(|t| [&t["id"], &t["userPrincipalName"], &t["displayName"]])
+            .filter_map(Value::as_str)
+            .map(str::to_lowercase)
+            .collect(),
     })
 }

@@ -1,4 +1,5 @@
-//! What is collected: one row a kind of object. A row that is missing here is missing in every snapshot.
+//! What is collected: one row a kind of object. A row that is missing here is missing in every
+//! snapshot.
 
 use strongroom_graph::Scope;
 
@@ -35,7 +36,8 @@ pub struct Collector {
     pub naming: Naming,
     /// The least permission of an application that reads it.
     pub permission: &'static str,
-    /// Properties that change without anybody changing a setting, beside those that are the same everywhere.
+    /// Properties that change without anybody changing a setting, beside those that are the same
+    /// everywhere.
     pub volatile: &'static [&'static str],
     /// What its absence means when the service denies it although the permission is there.
     pub licence: Option<&'static str>,
@@ -86,7 +88,12 @@ const fn one(name: &'static str, target: &'static str, permission: &'static str)
 }
 
 const fn intune(name: &'static str, target: &'static str, permission: &'static str) -> Collector {
-    Collector { limit: Limit::Intune, licence: Some("Intune"), volatile: &["version"], ..many(name, target, permission) }
+    Collector {
+        limit: Limit::Intune,
+        licence: Some("Intune"),
+        volatile: &["version"],
+        ..many(name, target, permission)
+    }
 }
 
 const fn premium(collector: Collector, licence: &'static str) -> Collector {
@@ -117,23 +124,58 @@ const WHO_MAY_WHAT: &[&str] = &["roleDefinitionId", "principalId", "directorySco
 
 /// Everything that is collected, in the order of reading.
 pub const CATALOG: &[Collector] = &[
-    slow(premium(many("identity/conditional-access-policies", "identity/conditionalAccess/policies", POLICY), P1)),
-    slow(premium(many("identity/named-locations", "identity/conditionalAccess/namedLocations", POLICY), P1)),
-    premium(many("identity/authentication-strengths", "policies/authenticationStrengthPolicies", POLICY), P1),
-    premium(many("identity/authentication-contexts", "identity/conditionalAccess/authenticationContextClassReferences", "AuthenticationContext.Read.All"), P1),
+    slow(premium(
+        many("identity/conditional-access-policies", "identity/conditionalAccess/policies", POLICY),
+        P1,
+    )),
+    slow(premium(
+        many("identity/named-locations", "identity/conditionalAccess/namedLocations", POLICY),
+        P1,
+    )),
+    premium(
+        many(
+            "identity/authentication-strengths",
+            "policies/authenticationStrengthPolicies",
+            POLICY,
+        ),
+        P1,
+    ),
+    premium(
+        many(
+            "identity/authentication-contexts",
+            "identity/conditionalAccess/authenticationContextClassReferences",
+            "AuthenticationContext.Read.All",
+        ),
+        P1,
+    ),
     beta(one("identity/authentication-methods", "policies/authenticationMethodsPolicy", POLICY)),
     one("identity/authorization", "policies/authorizationPolicy", POLICY),
     one("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", POLICY),
     one("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", POLICY),
     one("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", POLICY),
-    named(many("identity/cross-tenant-access-partners", "policies/crossTenantAccessPolicy/partners", POLICY), &["tenantId"]),
-    one("identity/device-registration", "policies/deviceRegistrationPolicy", "Policy.Read.DeviceConfiguration"),
+    named(
+        many(
+            "identity/cross-tenant-access-partners",
+            "policies/crossTenantAccessPolicy/partners",
+            POLICY,
+        ),
+        &["tenantId"],
+    ),
+    one(
+        "identity/device-registration",
+        "policies/deviceRegistrationPolicy",
+        "Policy.Read.DeviceConfiguration",
+    ),
     one("identity/authentication-flows", "policies/authenticationFlowsPolicy", POLICY),
     many("identity/activity-timeouts", "policies/activityBasedTimeoutPolicies", POLICY),
     many("identity/token-lifetimes", "policies/tokenLifetimePolicies", POLICY),
     many("identity/claims-mappings", "policies/claimsMappingPolicies", POLICY),
     many("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", POLICY),
-    many("identity/permission-grant-policies", "policies/permissionGrantPolicies", "Policy.Read.PermissionGrant"),
+    many(
+        "identity/permission-grant-policies",
+        "policies/permissionGrantPolicies",
+        "Policy.Read.PermissionGrant",
+    ),
     one("applications/default-management-policy", "policies/defaultAppManagementPolicy", POLICY),
     many("applications/management-policies", "policies/appManagementPolicies", POLICY),
     Collector {
@@ -153,17 +195,38 @@ pub const CATALOG: &[Collector] = &[
         &["appId"],
     ),
     joined(
-        many("applications/delegated-grants", "oauth2PermissionGrants?$top=999", "Directory.Read.All"),
+        many(
+            "applications/delegated-grants",
+            "oauth2PermissionGrants?$top=999",
+            "Directory.Read.All",
+        ),
         &["clientId", "resourceId", "consentType", "principalId"],
     ),
     many("roles/definitions", "roleManagement/directory/roleDefinitions", ROLES),
-    joined(many("roles/assignments", "roleManagement/directory/roleAssignments", ROLES), WHO_MAY_WHAT),
     joined(
-        premium(many("roles/active-schedules", "roleManagement/directory/roleAssignmentSchedules", "RoleAssignmentSchedule.Read.Directory"), P2),
+        many("roles/assignments", "roleManagement/directory/roleAssignments", ROLES),
         WHO_MAY_WHAT,
     ),
     joined(
-        premium(many("roles/eligible-schedules", "roleManagement/directory/roleEligibilitySchedules", "RoleEligibilitySchedule.Read.Directory"), P2),
+        premium(
+            many(
+                "roles/active-schedules",
+                "roleManagement/directory/roleAssignmentSchedules",
+                "RoleAssignmentSchedule.Read.Directory",
+            ),
+            P2,
+        ),
+        WHO_MAY_WHAT,
+    ),
+    joined(
+        premium(
+            many(
+                "roles/eligible-schedules",
+                "roleManagement/directory/roleEligibilitySchedules",
+                "RoleEligibilitySchedule.Read.Directory",
+            ),
+            P2,
+        ),
         WHO_MAY_WHAT,
     ),
     Collector {
@@ -172,7 +235,8 @@ pub const CATALOG: &[Collector] = &[
             premium(
                 many(
                     "roles/activation-policies",
-                    "policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType eq 'DirectoryRole'&$expand=policy($expand=rules)",
+                    "policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType \
+                     eq 'DirectoryRole'&$expand=policy($expand=rules)",
                     "RoleManagement.Read.Directory",
                 ),
                 P2,
@@ -180,17 +244,32 @@ pub const CATALOG: &[Collector] = &[
             &["roleDefinitionId"],
         )
     },
-    many("directory/administrative-units", "directory/administrativeUnits", "AdministrativeUnit.Read.All"),
+    many(
+        "directory/administrative-units",
+        "directory/administrativeUnits",
+        "AdministrativeUnit.Read.All",
+    ),
     named(many("directory/domains", "domains", "Domain.Read.All"), &["id"]),
     one("directory/organization", "organization", "Organization.Read.All"),
     many("directory/group-settings", "groupSettings", "GroupSettings.Read.All"),
     many("directory/group-setting-templates", "groupSettingTemplates", "GroupSettings.Read.All"),
-    named(many("directory/group-lifecycle", "groupLifecyclePolicies", "Directory.Read.All"), &["managedGroupTypes", "id"]),
-    // The published list of permissions names it for people alone; applications hold it too, and other tools read it so.
-    one("directory/synchronization", "directory/onPremisesSynchronization", "OnPremDirectorySynchronization.Read.All"),
+    named(
+        many("directory/group-lifecycle", "groupLifecyclePolicies", "Directory.Read.All"),
+        &["managedGroupTypes", "id"],
+    ),
+    // The published list of permissions names it for people alone; applications hold it too, and
+    // other tools read it so.
+    one(
+        "directory/synchronization",
+        "directory/onPremisesSynchronization",
+        "OnPremDirectorySynchronization.Read.All",
+    ),
     Collector {
         volatile: &["consumedUnits", "prepaidUnits", "subscriptionIds", "accountId", "accountName"],
-        ..named(many("directory/licences", "subscribedSkus", "Organization.Read.All"), &["skuPartNumber"])
+        ..named(
+            many("directory/licences", "subscribedSkus", "Organization.Read.All"),
+            &["skuPartNumber"],
+        )
     },
     Collector {
         limit: Limit::Security,
@@ -209,30 +288,71 @@ pub const CATALOG: &[Collector] = &[
         ..one("security/secure-score", "security/secureScores?$top=1", "SecurityEvents.Read.All")
     },
     one("sharepoint/settings", "admin/sharepoint/settings", "SharePointTenantSettings.Read.All"),
-    Collector { shape: Shape::One, ..intune("devices/settings", "deviceManagement?$select=settings", "DeviceManagementServiceConfig.Read.All") },
-    intune("devices/configurations", "deviceManagement/deviceConfigurations?$expand=assignments", "DeviceManagementConfiguration.Read.All"),
-    intune("devices/compliance-policies", "deviceManagement/deviceCompliancePolicies?$expand=assignments", "DeviceManagementConfiguration.Read.All"),
-    intune("devices/enrolment", "deviceManagement/deviceEnrollmentConfigurations?$expand=assignments", "DeviceManagementServiceConfig.Read.All"),
-    intune("devices/app-protection", "deviceAppManagement/managedAppPolicies", "DeviceManagementApps.Read.All"),
+    Collector {
+        shape: Shape::One,
+        ..intune(
+            "devices/settings",
+            "deviceManagement?$select=settings",
+            "DeviceManagementServiceConfig.Read.All",
+        )
+    },
+    intune(
+        "devices/configurations",
+        "deviceManagement/deviceConfigurations?$expand=assignments",
+        "DeviceManagementConfiguration.Read.All",
+    ),
+    intune(
+        "devices/compliance-policies",
+        "deviceManagement/deviceCompliancePolicies?$expand=assignments",
+        "DeviceManagementConfiguration.Read.All",
+    ),
+    intune(
+        "devices/enrolment",
+        "deviceManagement/deviceEnrollmentConfigurations?$expand=assignments",
+        "DeviceManagementServiceConfig.Read.All",
+    ),
+    intune(
+        "devices/app-protection",
+        "deviceAppManagement/managedAppPolicies",
+        "DeviceManagementApps.Read.All",
+    ),
     intune("devices/roles", "deviceManagement/roleDefinitions", "DeviceManagementRBAC.Read.All"),
     beta(named(
-        intune("devices/settings-catalog", "deviceManagement/configurationPolicies?$expand=assignments", "DeviceManagementConfiguration.Read.All"),
+        intune(
+            "devices/settings-catalog",
+            "deviceManagement/configurationPolicies?$expand=assignments",
+            "DeviceManagementConfiguration.Read.All",
+        ),
         &["name", "id"],
     )),
-    beta(intune("devices/filters", "deviceManagement/assignmentFilters", "DeviceManagementConfiguration.Read.All")),
-    beta(intune("devices/approval-policies", "deviceManagement/operationApprovalPolicies", "DeviceManagementRBAC.Read.All")),
+    beta(intune(
+        "devices/filters",
+        "deviceManagement/assignmentFilters",
+        "DeviceManagementConfiguration.Read.All",
+    )),
+    beta(intune(
+        "devices/approval-policies",
+        "deviceManagement/operationApprovalPolicies",
+        "DeviceManagementRBAC.Read.All",
+    )),
 ];
 
 /// What no interface that is known for certain gives, and where a person finds it.
 pub const NO_API: &[(&str, &str)] = &[
     (
         "powerplatform/settings",
-        "Power Platform settings are read through an interface of their own whose shapes are not published; see the Power Platform admin center",
+        "Power Platform settings are read through an interface of their own whose shapes are not \
+         published; see the Power Platform admin center",
     ),
-    ("powerbi/settings", "Power BI tenant settings are read through an interface of their own; see the Fabric admin portal"),
+    (
+        "powerbi/settings",
+        "Power BI tenant settings are read through an interface of their own; see the Fabric admin \
+         portal",
+    ),
     ("exchange/public-folders", "public folders have no Graph API; see Exchange Online PowerShell"),
     (
         "sharepoint/sharing-links",
-        "the default kind, permission and expiry of sharing links are not in Graph's SharePoint settings; see the SharePoint admin center",
+        "the default kind, permission and expiry of sharing links are not in Graph's SharePoint \
+         settings; see the SharePoint admin center",
     ),
 ];

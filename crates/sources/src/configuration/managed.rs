@@ -1,7 +1,9 @@
-//! What Graph gives of Exchange, Teams and Purview: Tenant Configuration Management takes a snapshot of its own, in a job.
+//! What Graph gives of Exchange, Teams and Purview: Tenant Configuration Management takes a
+//! snapshot of its own, in a job.
 //!
-//! The published types leave each resource's properties open, so all of them are untyped here: kept as they come. An answer
-//! without an object of a type says nothing by itself; [`Empty`] says what it means.
+//! The published types leave each resource's properties open, so all of them are untyped here: kept
+//! as they come. An answer without an object of a type says nothing by itself; [`Empty`] says what
+//! it means.
 
 use super::{
     Collected,
@@ -35,20 +37,28 @@ pub struct Managed {
     pub empty: Empty,
 }
 
-/// The permission that starts a job. It writes nothing but jobs, snapshots and monitors of this service.
+/// The permission that starts a job. It writes nothing but jobs, snapshots and monitors of this
+/// service.
 const START: &str = "ConfigurationMonitoring.ReadWrite.All";
 /// What the service's own application must hold for a job to see anything.
-const RIGHTS: &str = "Exchange.ManageAsApp and Global Reader for the service principal Tenant Configuration Management";
+const RIGHTS: &str = "Exchange.ManageAsApp and Global Reader for the service principal Tenant \
+    Configuration Management";
 /// A job may take so long, in seconds. Four types took one minute in a published example.
 const JOB_S_MAX: u64 = 900;
 /// The longest wait between two looks at a job, in seconds.
 const LOOK_S_MAX: u64 = 10;
 /// Types that the service refuses are left out and asked about no more than so often.
 const TRIES: usize = 3;
-/// What our jobs are called. Names have 8 to 32 letters, digits and spaces, and no two jobs share one.
+/// What our jobs are called. Names have 8 to 32 letters, digits and spaces, and no two jobs share
+/// one.
 const NAME: &str = "Strongroom";
 
-const fn resource(resource: &'static str, name: &'static str, key: &'static [&'static str], empty: Empty) -> Managed {
+const fn resource(
+    resource: &'static str,
+    name: &'static str,
+    key: &'static [&'static str],
+    empty: Empty,
+) -> Managed {
     let collector = Collector {
         name,
         target: "",
@@ -78,48 +88,175 @@ pub const MANAGED: &[Managed] = &[
     single("microsoft.exchange.transportconfig", "exchange/transport", Empty::Wrong),
     single("microsoft.exchange.atppolicyforo365", "exchange/office-protection", DEFENDER),
     single("microsoft.exchange.reportsubmissionpolicy", "exchange/report-submission", Empty::None),
-    resource("microsoft.exchange.accepteddomain", "exchange/accepted-domains", IDENTITY, Empty::Wrong),
+    resource(
+        "microsoft.exchange.accepteddomain",
+        "exchange/accepted-domains",
+        IDENTITY,
+        Empty::Wrong,
+    ),
     resource("microsoft.exchange.remotedomain", "exchange/remote-domains", IDENTITY, Empty::Wrong),
     resource("microsoft.exchange.dkimsigningconfig", "exchange/dkim", IDENTITY, Empty::None),
     resource("microsoft.exchange.sharingpolicy", "exchange/sharing-policies", NAMED, Empty::Wrong),
     resource("microsoft.exchange.transportrule", "exchange/transport-rules", NAMED, Empty::None),
     resource("microsoft.exchange.journalrule", "exchange/journal-rules", NAMED, Empty::None),
-    resource("microsoft.exchange.inboundconnector", "exchange/inbound-connectors", IDENTITY, Empty::None),
-    resource("microsoft.exchange.outboundconnector", "exchange/outbound-connectors", IDENTITY, Empty::None),
-    resource("microsoft.exchange.malwarefilterpolicy", "exchange/malware-policies", IDENTITY, Empty::Wrong),
-    resource("microsoft.exchange.malwarefilterrule", "exchange/malware-rules", IDENTITY, Empty::None),
-    resource("microsoft.exchange.safeattachmentpolicy", "exchange/safe-attachment-policies", IDENTITY, DEFENDER),
-    resource("microsoft.exchange.safeattachmentrule", "exchange/safe-attachment-rules", IDENTITY, Empty::None),
-    resource("microsoft.exchange.safelinkspolicy", "exchange/safe-link-policies", IDENTITY, DEFENDER),
+    resource(
+        "microsoft.exchange.inboundconnector",
+        "exchange/inbound-connectors",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.outboundconnector",
+        "exchange/outbound-connectors",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.malwarefilterpolicy",
+        "exchange/malware-policies",
+        IDENTITY,
+        Empty::Wrong,
+    ),
+    resource(
+        "microsoft.exchange.malwarefilterrule",
+        "exchange/malware-rules",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.safeattachmentpolicy",
+        "exchange/safe-attachment-policies",
+        IDENTITY,
+        DEFENDER,
+    ),
+    resource(
+        "microsoft.exchange.safeattachmentrule",
+        "exchange/safe-attachment-rules",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.safelinkspolicy",
+        "exchange/safe-link-policies",
+        IDENTITY,
+        DEFENDER,
+    ),
     resource("microsoft.exchange.safelinksrule", "exchange/safe-link-rules", IDENTITY, Empty::None),
-    resource("microsoft.exchange.antiphishpolicy", "exchange/anti-phishing-policies", IDENTITY, Empty::Wrong),
-    resource("microsoft.exchange.antiphishrule", "exchange/anti-phishing-rules", IDENTITY, Empty::None),
-    resource("microsoft.exchange.hostedcontentfilterpolicy", "exchange/spam-policies", IDENTITY, Empty::Wrong),
-    resource("microsoft.exchange.hostedcontentfilterrule", "exchange/spam-rules", IDENTITY, Empty::None),
-    resource("microsoft.exchange.hostedconnectionfilterpolicy", "exchange/connection-filters", IDENTITY, Empty::Wrong),
-    resource("microsoft.exchange.hostedoutboundspamfilterpolicy", "exchange/outbound-spam-policies", IDENTITY, Empty::Wrong),
-    resource("microsoft.exchange.hostedoutboundspamfilterrule", "exchange/outbound-spam-rules", IDENTITY, Empty::None),
-    resource("microsoft.exchange.owamailboxpolicy", "exchange/outlook-web-policies", NAMED, Empty::Wrong),
-    resource("microsoft.exchange.roleassignmentpolicy", "exchange/role-assignment-policies", NAMED, Empty::Wrong),
+    resource(
+        "microsoft.exchange.antiphishpolicy",
+        "exchange/anti-phishing-policies",
+        IDENTITY,
+        Empty::Wrong,
+    ),
+    resource(
+        "microsoft.exchange.antiphishrule",
+        "exchange/anti-phishing-rules",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.hostedcontentfilterpolicy",
+        "exchange/spam-policies",
+        IDENTITY,
+        Empty::Wrong,
+    ),
+    resource(
+        "microsoft.exchange.hostedcontentfilterrule",
+        "exchange/spam-rules",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.hostedconnectionfilterpolicy",
+        "exchange/connection-filters",
+        IDENTITY,
+        Empty::Wrong,
+    ),
+    resource(
+        "microsoft.exchange.hostedoutboundspamfilterpolicy",
+        "exchange/outbound-spam-policies",
+        IDENTITY,
+        Empty::Wrong,
+    ),
+    resource(
+        "microsoft.exchange.hostedoutboundspamfilterrule",
+        "exchange/outbound-spam-rules",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.owamailboxpolicy",
+        "exchange/outlook-web-policies",
+        NAMED,
+        Empty::Wrong,
+    ),
+    resource(
+        "microsoft.exchange.roleassignmentpolicy",
+        "exchange/role-assignment-policies",
+        NAMED,
+        Empty::Wrong,
+    ),
     resource("microsoft.exchange.rolegroup", "exchange/role-groups", NAMED, Empty::Wrong),
-    resource("microsoft.exchange.applicationaccesspolicy", "exchange/application-access-policies", IDENTITY, Empty::None),
-    resource("microsoft.exchange.authenticationpolicy", "exchange/authentication-policies", IDENTITY, Empty::None),
-    resource("microsoft.securityandcompliance.dlpcompliancepolicy", "purview/data-loss-policies", NAMED, Empty::None),
-    resource("microsoft.securityandcompliance.retentioncompliancepolicy", "purview/retention-policies", NAMED, Empty::None),
-    resource("microsoft.securityandcompliance.retentioncompliancerule", "purview/retention-rules", NAMED, Empty::None),
-    resource("microsoft.securityandcompliance.protectionalert", "purview/alerts", NAMED, Empty::None),
+    resource(
+        "microsoft.exchange.applicationaccesspolicy",
+        "exchange/application-access-policies",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.exchange.authenticationpolicy",
+        "exchange/authentication-policies",
+        IDENTITY,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.securityandcompliance.dlpcompliancepolicy",
+        "purview/data-loss-policies",
+        NAMED,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.securityandcompliance.retentioncompliancepolicy",
+        "purview/retention-policies",
+        NAMED,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.securityandcompliance.retentioncompliancerule",
+        "purview/retention-rules",
+        NAMED,
+        Empty::None,
+    ),
+    resource(
+        "microsoft.securityandcompliance.protectionalert",
+        "purview/alerts",
+        NAMED,
+        Empty::None,
+    ),
     single("microsoft.teams.federationconfiguration", "teams/federation", Empty::Wrong),
     single("microsoft.teams.clientconfiguration", "teams/client", Empty::Wrong),
     resource("microsoft.teams.meetingpolicy", "teams/meeting-policies", IDENTITY, Empty::Wrong),
-    resource("microsoft.teams.meetingbroadcastpolicy", "teams/event-policies", IDENTITY, Empty::Wrong),
+    resource(
+        "microsoft.teams.meetingbroadcastpolicy",
+        "teams/event-policies",
+        IDENTITY,
+        Empty::Wrong,
+    ),
     resource("microsoft.teams.messagingpolicy", "teams/messaging-policies", IDENTITY, Empty::Wrong),
-    resource("microsoft.teams.apppermissionpolicy", "teams/app-permission-policies", IDENTITY, Empty::Wrong),
+    resource(
+        "microsoft.teams.apppermissionpolicy",
+        "teams/app-permission-policies",
+        IDENTITY,
+        Empty::Wrong,
+    ),
 ];
 
-/// Objects that this service may give in a month and tenant, over all its snapshots. Source: Graph v1.0, 2026.
+/// Objects that this service may give in a month and tenant, over all its snapshots. Source: Graph
+/// v1.0, 2026.
 const OBJECTS_A_MONTH: u64 = 20_000;
 
-/// How long after one job the next may start, in hours, so that a month's allowance lasts with a fifth to spare for others.
+/// How long after one job the next may start, in hours, so that a month's allowance lasts with a
+/// fifth to spare for others.
 pub fn managed_every_h(objects: usize) -> u64 {
     const HOURS_A_MONTH: u64 = 31 * 24;
     (objects as u64 * HOURS_A_MONTH).div_ceil(OBJECTS_A_MONTH * 4 / 5).max(1)
@@ -141,7 +278,11 @@ pub(super) async fn read(client: &Client) -> Result<BTreeMap<String, Collected>,
         Ok(job) => job,
         Err(e) => {
             let state = refused(e)?;
-            out.extend(wanted.iter().map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))));
+            out.extend(
+                wanted
+                    .iter()
+                    .map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))),
+            );
             return Ok(out);
         }
     };
@@ -153,7 +294,11 @@ pub(super) async fn read(client: &Client) -> Result<BTreeMap<String, Collected>,
         Ok((snapshot, errors)) => sort(&wanted, &snapshot, &errors, &mut out),
         Err(e) => {
             let state = refused(e)?;
-            out.extend(wanted.iter().map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))));
+            out.extend(
+                wanted
+                    .iter()
+                    .map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))),
+            );
         }
     }
     Ok(out)
@@ -166,19 +311,31 @@ const JOB: &str = "$select=id,displayName,status,resourceLocation,errorDetails,c
 
 fn refused(e: Error) -> Result<CollectionState, Error> {
     Ok(match e.kind {
-        ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => return Err(e),
-        ErrorKind::Denied => CollectionState::NoPermission { permission: START.to_owned(), why: e.text, kept: false },
-        ErrorKind::NotFound => CollectionState::NoApi { why: "the tenant has no Tenant Configuration Management".to_owned() },
+        ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => {
+            return Err(e);
+        }
+        ErrorKind::Denied => {
+            CollectionState::NoPermission { permission: START.to_owned(), why: e.text, kept: false }
+        }
+        ErrorKind::NotFound => CollectionState::NoApi {
+            why: "the tenant has no Tenant Configuration Management".to_owned(),
+        },
         _ => CollectionState::Failed { why: e.text, kept: false },
     })
 }
 
 /// Starts a job for what is wanted; takes what the service does not know out of it.
-async fn start(client: &Client, wanted: &mut Vec<&Managed>, out: &mut BTreeMap<String, Collected>) -> Result<String, Error> {
-    // What an interrupted run left is in the way of the next; what is young may be another's that runs.
+async fn start(
+    client: &Client,
+    wanted: &mut Vec<&Managed>,
+    out: &mut BTreeMap<String, Collected>,
+) -> Result<String, Error> {
+    // What an interrupted run left is in the way of the next; what is young may be another's that
+    // runs.
     let now = client.clock().now();
     let is_old = |job: &Value| {
-        let made: Option<jiff::Timestamp> = job["createdDateTime"].as_str().and_then(|t| t.parse().ok());
+        let made: Option<jiff::Timestamp> =
+            job["createdDateTime"].as_str().and_then(|t| t.parse().ok());
         made.is_some_and(|made| now.duration_since(made).as_secs() > 2 * JOB_S_MAX as i64)
     };
     for job in client.list(&Request::get(Scope::Directory, format!("{JOBS}?{JOB}"))).await? {
@@ -186,7 +343,9 @@ async fn start(client: &Client, wanted: &mut Vec<&Managed>, out: &mut BTreeMap<S
             && is_old(&job)
             && let Some(id) = job["id"].as_str()
         {
-            let _ = client.send(&Request::delete(Scope::Directory, format!("{JOBS}/{}", escape(id)))).await;
+            let _ = client
+                .send(&Request::delete(Scope::Directory, format!("{JOBS}/{}", escape(id))))
+                .await;
         }
     }
     let name = format!("{NAME} {}", client.clock().now().strftime("%Y%m%d %H%M%S"));
@@ -194,14 +353,17 @@ async fn start(client: &Client, wanted: &mut Vec<&Managed>, out: &mut BTreeMap<S
     loop {
         tries += 1;
         let resources: Vec<&str> = wanted.iter().map(|m| m.resource).collect();
-        let body = json!({"displayName": name, "description": "Read by the backup and deleted when read", "resources": resources});
+        let body = json!({"displayName": name, "description": "Read by the backup and deleted when \
+            read", "resources": resources});
         let request = Request::post(Scope::Directory, format!("{SNAPSHOTS}/createSnapshot"), &body);
         match client.json::<Value>(&request).await {
             Ok(job) => {
-                return job["id"]
-                    .as_str()
-                    .map(str::to_owned)
-                    .ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a job of Tenant Configuration Management has no id"));
+                return job["id"].as_str().map(str::to_owned).ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::BadAnswer,
+                        "a job of Tenant Configuration Management has no id",
+                    )
+                });
             }
             Err(e) if e.kind == ErrorKind::BadRequest && tries <= TRIES => {
                 let before = wanted.len();
@@ -211,8 +373,12 @@ async fn start(client: &Client, wanted: &mut Vec<&Managed>, out: &mut BTreeMap<S
                     return Err(e);
                 }
                 let lost = MANAGED.iter().filter(|m| text.contains(&format!("'{}'", m.resource)));
-                let state = CollectionState::NoApi { why: "Tenant Configuration Management no longer knows it".to_owned() };
-                out.extend(lost.map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))));
+                let state = CollectionState::NoApi {
+                    why: "Tenant Configuration Management no longer knows it".to_owned(),
+                };
+                out.extend(
+                    lost.map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))),
+                );
             }
             Err(e) => return Err(e),
         }
@@ -221,7 +387,8 @@ async fn start(client: &Client, wanted: &mut Vec<&Managed>, out: &mut BTreeMap<S
 
 /// Waits for a job; answers what it found, and what it says went wrong.
 async fn follow(client: &Client, job: &str) -> Result<(Vec<Value>, Vec<String>), Error> {
-    let ask = Request::get(Scope::Directory, format!("{JOBS}/{}?{JOB}", escape(job))).header("prefer", "include-unknown-enum-members");
+    let ask = Request::get(Scope::Directory, format!("{JOBS}/{}?{JOB}", escape(job)))
+        .header("prefer", "include-unknown-enum-members");
     let began = client.clock().now();
     let mut wait = Duration::from_millis(500);
     let done = loop {
@@ -233,11 +400,21 @@ async fn follow(client: &Client, job: &str) -> Result<(Vec<Value>, Vec<String>),
             "succeeded" | "partiallySuccessful" => break look,
             other => {
                 let details = words(&look["errorDetails"]).join("; ");
-                return Err(Error::new(ErrorKind::BadAnswer, format!("the job of Tenant Configuration Management ended as {other}: {details}")));
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!(
+                        "the job of Tenant Configuration Management ended as {other}: {details}"
+                    ),
+                ));
             }
         }
         if client.clock().now().duration_since(began).as_secs() > JOB_S_MAX as i64 {
-            return Err(Error::new(ErrorKind::BadAnswer, format!("the job of Tenant Configuration Management was not done after {JOB_S_MAX} s")));
+            return Err(Error::new(
+                ErrorKind::BadAnswer,
+                format!(
+                    "the job of Tenant Configuration Management was not done after {JOB_S_MAX} s"
+                ),
+            ));
         }
     };
     // A full address, whose last part is the snapshot's own id: `…/configurationSnapshots('id')`.
@@ -245,14 +422,25 @@ async fn follow(client: &Client, job: &str) -> Result<(Vec<Value>, Vec<String>),
     let last = place.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let id = last.rsplit("('").next().unwrap_or(last).trim_end_matches("')");
     if id.is_empty() {
-        return Err(Error::new(ErrorKind::BadAnswer, "a job of Tenant Configuration Management is done and says not where its snapshot is"));
+        return Err(Error::new(
+            ErrorKind::BadAnswer,
+            "a job of Tenant Configuration Management is done and says not where its snapshot is",
+        ));
     }
-    let snapshot: Value = client.json(&Request::get(Scope::Directory, format!("{SNAPSHOTS}/{}", escape(id)))).await?;
+    let snapshot: Value =
+        client.json(&Request::get(Scope::Directory, format!("{SNAPSHOTS}/{}", escape(id)))).await?;
     let rows = snapshot["resources"].as_array().cloned();
-    let rows = rows.ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a snapshot of Tenant Configuration Management has no list of resources"))?;
+    let rows = rows.ok_or_else(|| {
+        Error::new(
+            ErrorKind::BadAnswer,
+            "a snapshot of Tenant Configuration Management has no list of resources",
+        )
+    })?;
     let mut errors = words(&done["errorDetails"]);
     if errors.is_empty() && done["status"] == "partiallySuccessful" {
-        errors.push("Tenant Configuration Management gave a part, and says not what it lacks".to_owned());
+        errors.push(
+            "Tenant Configuration Management gave a part, and says not what it lacks".to_owned(),
+        );
     }
     Ok((rows, errors))
 }
@@ -262,31 +450,49 @@ fn words(v: &Value) -> Vec<String> {
 }
 
 /// Sorts what came into collections, and says of each how it ended.
-fn sort(wanted: &[&Managed], rows: &[Value], errors: &[String], out: &mut BTreeMap<String, Collected>) {
+fn sort(
+    wanted: &[&Managed],
+    rows: &[Value],
+    errors: &[String],
+    out: &mut BTreeMap<String, Collected>,
+) {
     let is_of = |error: &str, m: &Managed| error.to_lowercase().starts_with(m.resource);
-    // A complaint that names no type could be about any list, which may be short; what exists once and came is whole.
+    // A complaint that names no type could be about any list, which may be short; what exists once
+    // and came is whole.
     let nameless = errors.iter().find(|e| !MANAGED.iter().any(|m| is_of(e, m)));
     for m in wanted {
         let objects: Vec<Value> = rows
             .iter()
-            .filter(|r| r["resourceType"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(m.resource)))
+            .filter(|r| {
+                r["resourceType"].as_str().is_some_and(|t| t.eq_ignore_ascii_case(m.resource))
+            })
             .map(|r| {
                 let mut settings = r["properties"].clone();
                 if let Value::Object(map) = &mut settings {
-                    map.retain(|k, v| !v.is_null() && !k.contains("@odata.") && k != "Ensure" && k != "IsSingleInstance");
+                    map.retain(|k, v| {
+                        !v.is_null()
+                            && !k.contains("@odata.")
+                            && k != "Ensure"
+                            && k != "IsSingleInstance"
+                    });
                 }
                 settings
             })
             .collect();
-        let wrong = errors.iter().find(|e| is_of(e, m)).or(if objects.is_empty() || m.collector.shape == Shape::Many { nameless } else { None });
+        let wrong = errors.iter().find(|e| is_of(e, m)).or(
+            if objects.is_empty() || m.collector.shape == Shape::Many { nameless } else { None },
+        );
         let state = match (wrong, objects.is_empty(), m.empty) {
             (Some(why), ..) => Some(denied(why)),
             (None, true, Empty::Wrong) => Some(CollectionState::NoPermission {
                 permission: RIGHTS.to_owned(),
-                why: "Tenant Configuration Management gave none, although every tenant has one".to_owned(),
+                why: "Tenant Configuration Management gave none, although every tenant has one"
+                    .to_owned(),
                 kept: false,
             }),
-            (None, true, Empty::Unlicensed(what)) => Some(CollectionState::NotLicensed { why: what.to_owned() }),
+            (None, true, Empty::Unlicensed(what)) => {
+                Some(CollectionState::NotLicensed { why: what.to_owned() })
+            }
             _ => None,
         };
         // Half a list is no list.
@@ -298,7 +504,10 @@ fn sort(wanted: &[&Managed], rows: &[Value], errors: &[String], out: &mut BTreeM
 fn denied(why: &str) -> CollectionState {
     let text = why.to_lowercase();
     let why = why.to_owned();
-    match ["forbidden", "access denied", "unauthorized", "credentials"].iter().any(|w| text.contains(w)) {
+    match ["forbidden", "access denied", "unauthorized", "credentials"]
+        .iter()
+        .any(|w| text.contains(w))
+    {
         true => CollectionState::NoPermission { permission: RIGHTS.to_owned(), why, kept: false },
         false => CollectionState::Failed { why, kept: false },
     }
@@ -320,24 +529,45 @@ mod tests {
     #[test]
     fn what_did_not_come_is_told_apart() {
         let wanted: Vec<&Managed> = MANAGED.iter().collect();
-        let row = |kind: &str, properties: Value| json!({"displayName": "x", "resourceType": kind, "properties": properties});
+        let row = |kind: &str, properties: Value| {
+            json!({"displayName": "x", "resourceType": kind,
+            "properties": properties})
+        };
         let rows = [
-            row("microsoft.exchange.organizationconfig", json!({"AuditDisabled": false, "IsSingleInstance": "Yes", "X@odata.type": "#Int64"})),
+            row(
+                "microsoft.exchange.organizationconfig",
+                json!({"AuditDisabled": false, "IsSingleInstance": "Yes",
+                    "X@odata.type": "#Int64"}),
+            ),
             row("microsoft.teams.meetingpolicy", json!({"Identity": "Global"})),
         ];
-        let errors = ["microsoft.teams.meetingpolicy: Error exporting resource. {\"code\":\"Forbidden\"}".to_owned()];
+        let errors =
+            ["microsoft.teams.meetingpolicy: Error exporting resource. {\"code\":\"Forbidden\"}"
+                .to_owned()];
         let mut out = BTreeMap::new();
         sort(&wanted, &rows, &errors, &mut out);
         assert_eq!(out.len(), MANAGED.len());
         assert_eq!(out["exchange/organization"], (None, vec![json!({"AuditDisabled": false})]));
-        assert!(matches!(&out["teams/meeting-policies"], (Some(CollectionState::NoPermission { .. }), rows) if rows.is_empty()));
-        assert!(matches!(&out["exchange/safe-link-policies"].0, Some(CollectionState::NotLicensed { .. })));
-        assert!(matches!(&out["exchange/spam-policies"].0, Some(CollectionState::NoPermission { .. })));
+        assert!(
+            matches!(&out["teams/meeting-policies"], (Some(CollectionState::NoPermission { .. }),
+                rows) if rows.is_empty())
+        );
+        assert!(matches!(
+            &out["exchange/safe-link-policies"].0,
+            Some(CollectionState::NotLicensed { .. })
+        ));
+        assert!(matches!(
+            &out["exchange/spam-policies"].0,
+            Some(CollectionState::NoPermission { .. })
+        ));
         assert_eq!(out["exchange/transport-rules"], (None, vec![]));
         let mut out = BTreeMap::new();
         sort(&wanted, &rows, &["the service was away".to_owned()], &mut out);
         assert!(matches!(&out["exchange/transport-rules"].0, Some(CollectionState::Failed { .. })));
-        assert!(matches!(&out["teams/meeting-policies"].0, Some(CollectionState::Failed { .. })), "a list may be short");
+        assert!(
+            matches!(&out["teams/meeting-policies"].0, Some(CollectionState::Failed { .. })),
+            "a list may be short"
+        );
         assert!(out["exchange/organization"].0.is_none());
     }
 }

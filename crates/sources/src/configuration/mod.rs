@@ -1,5 +1,5 @@
-//! The configuration of a tenant: every collection that [`CATALOG`] names, read, and settled so that two tenants that are set
-//! up alike look alike.
+//! The configuration of a tenant: every collection that [`CATALOG`] names, read, and settled so
+//! that two tenants that are set up alike look alike.
 //!
 //! Deliberately absent: any thought about whether a setting is good. Start at [`read`].
 
@@ -26,7 +26,12 @@ pub use write::{Call, Done, How, SETTERS, Setter, carry_out};
 
 /// Every collection that a snapshot can have.
 pub fn collections() -> BTreeSet<&'static str> {
-    let made = ["directory/federation", "applications/permissions", "directory/referenced-groups", "directory/privileged-users"];
+    let made = [
+        "directory/federation",
+        "applications/permissions",
+        "directory/referenced-groups",
+        "directory/privileged-users",
+    ];
     let read = CATALOG.iter().chain(MANAGED.iter().map(|m| &m.collector)).map(|c| c.name);
     read.chain(NO_API.iter().map(|(name, _)| *name)).chain(made).collect()
 }

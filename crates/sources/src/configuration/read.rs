@@ -25,7 +25,8 @@ const USER: &str = "$select=id,userPrincipalName,displayName,accountEnabled,user
 /// What is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum With {
-    /// All of it: a job of Tenant Configuration Management takes minutes and counts against a month's allowance.
+    /// All of it: a job of Tenant Configuration Management takes minutes and counts against a
+    /// month's allowance.
     Managed,
     /// What Graph answers itself. The others are not among the collections then.
     Direct,
@@ -35,17 +36,23 @@ pub enum With {
 ///
 /// # Errors
 /// Only when the tenant as a whole is out of reach; what one collection lacks is said by its state.
-pub async fn read(client: &Client, tenant: &str, with: With, progress: &dyn Progress) -> Result<Configuration, Error> {
+pub async fn read(
+    client: &Client,
+    tenant: &str,
+    with: With,
+    progress: &dyn Progress,
+) -> Result<Configuration, Error> {
     progress.phase("configuration");
     progress.expect(CATALOG.len() as u64 + 4 + u64::from(with == With::Managed), 0);
     let taken = client.clock().now();
     let mut raw = Raw::default();
     // Who cannot sign in, or reaches nobody, learns so once and not from fifty collections.
-    let organization: Value = match client.json(&Request::get(Scope::Directory, "organization?$select=id")).await {
-        Ok(v) => v,
-        Err(e) if matches!(e.kind, ErrorKind::Denied | ErrorKind::BadRequest) => Value::Null,
-        Err(e) => return Err(e),
-    };
+    let organization: Value =
+        match client.json(&Request::get(Scope::Directory, "organization?$select=id")).await {
+            Ok(v) => v,
+            Err(e) if matches!(e.kind, ErrorKind::Denied | ErrorKind::BadRequest) => Value::Null,
+            Err(e) => return Err(e),
+        };
     if let Some(id) = organization["value"][0]["id"].as_str() {
         raw.tenant_id = id.to_owned();
     }
@@ -73,14 +80,19 @@ pub async fn read(client: &Client, tenant: &str, with: With, progress: &dyn Prog
 
 /// What Graph answers itself.
 async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Result<(), Error> {
-    let mut answers = stream::iter(CATALOG).map(|c| async move { (c, collect(client, c).await) }).buffer_unordered(AT_ONCE);
+    let mut answers = stream::iter(CATALOG)
+        .map(|c| async move { (c, collect(client, c).await) })
+        .buffer_unordered(AT_ONCE);
     while let Some((c, answer)) = answers.next().await {
         raw.collections.insert(c.name.to_owned(), state_of(c.permission, c.licence, answer)?);
         progress.advance(1, 0);
     }
     drop(answers);
     for (name, why) in NO_API {
-        raw.collections.insert((*name).to_owned(), (Some(CollectionState::NoApi { why: (*why).to_owned() }), Vec::new()));
+        raw.collections.insert(
+            (*name).to_owned(),
+            (Some(CollectionState::NoApi { why: (*why).to_owned() }), Vec::new()),
+        );
     }
     let found = match lack(raw, "directory/domains") {
         Some(state) => (Some(state), Vec::new()),
@@ -115,18 +127,34 @@ async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
     })
 }
 
-/// What an answer says of a collection. The tenant as a whole being out of reach is an error of the whole run.
-fn state_of(permission: &str, licence: Option<&str>, answer: Result<Vec<Value>, Error>) -> Result<Collected, Error> {
+/// What an answer says of a collection. The tenant as a whole being out of reach is an error of the
+/// whole run.
+fn state_of(
+    permission: &str,
+    licence: Option<&str>,
+    answer: Result<Vec<Value>, Error>,
+) -> Result<Collected, Error> {
     let e = match answer {
         Ok(values) => return Ok((None, values)),
         Err(e) => e,
     };
     let says = e.text.to_lowercase();
-    let unlicensed = ["licens", "premium", "not applicable to target tenant", "does not have a spo"].iter().any(|w| says.contains(w));
+    let unlicensed =
+        ["licens", "premium", "not applicable to target tenant", "does not have a spo"]
+            .iter()
+            .any(|w| says.contains(w));
     let state = match e.kind {
-        ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => return Err(e),
-        ErrorKind::Denied | ErrorKind::BadRequest if unlicensed => CollectionState::NotLicensed { why: licence.unwrap_or("the service says so").to_owned() },
-        ErrorKind::Denied => CollectionState::NoPermission { permission: permission.to_owned(), why: e.text, kept: false },
+        ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => {
+            return Err(e);
+        }
+        ErrorKind::Denied | ErrorKind::BadRequest if unlicensed => CollectionState::NotLicensed {
+            why: licence.unwrap_or("the service says so").to_owned(),
+        },
+        ErrorKind::Denied => CollectionState::NoPermission {
+            permission: permission.to_owned(),
+            why: e.text,
+            kept: false,
+        },
         _ => CollectionState::Failed { why: e.text, kept: false },
     };
     Ok((Some(state), Vec::new()))
@@ -144,10 +172,23 @@ fn rows<'r>(raw: &'r Raw, collection: &str) -> &'r [Value] {
 /// How federated domains sign people in.
 async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
-    for domain in rows(raw, "directory/domains").iter().filter(|d| d["authenticationType"] == "Federated").filter_map(|d| d["id"].as_str()) {
-        for mut row in client.list(&Request::get(Scope::Directory, format!("domains/{}/federationConfiguration", escape(domain)))).await? {
+    for domain in rows(raw, "directory/domains")
+        .iter()
+        .filter(|d| d["authenticationType"] == "Federated")
+        .filter_map(|d| d["id"].as_str())
+    {
+        for mut row in client
+            .list(&Request::get(
+                Scope::Directory,
+                format!("domains/{}/federationConfiguration", escape(domain)),
+            ))
+            .await?
+        {
             row["domain"] = domain.into();
-            row["displayName"] = format!("{domain} {}", row["displayName"].as_str().unwrap_or_default()).trim().into();
+            row["displayName"] =
+                format!("{domain} {}", row["displayName"].as_str().unwrap_or_default())
+                    .trim()
+                    .into();
             all.push(row);
         }
     }
@@ -157,15 +198,37 @@ async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
 /// Which applications may do what in Microsoft Graph by themselves, without a user.
 async fn permissions(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
     let apps = rows(raw, "applications/service-principals");
-    let Some(graph) = apps.iter().find(|a| a["appId"] == GRAPH_APP).and_then(|a| a["id"].as_str()) else {
-        return Err(Error::new(ErrorKind::BadAnswer, "the tenant lists no service principal of Microsoft Graph"));
+    let Some(graph) = apps.iter().find(|a| a["appId"] == GRAPH_APP).and_then(|a| a["id"].as_str())
+    else {
+        return Err(Error::new(
+            ErrorKind::BadAnswer,
+            "the tenant lists no service principal of Microsoft Graph",
+        ));
     };
     let graph = escape(graph);
-    let roles: Value = client.json(&Request::get(Scope::Directory, format!("servicePrincipals/{graph}?$select=id,appRoles"))).await?;
-    let names: BTreeMap<&str, &str> =
-        roles["appRoles"].as_array().into_iter().flatten().filter_map(|r| Some((r["id"].as_str()?, r["value"].as_str()?))).collect();
-    let granted = client.list(&Request::get(Scope::Directory, format!("servicePrincipals/{graph}/appRoleAssignedTo?$top=999"))).await?;
-    let microsofts: BTreeSet<&str> = apps.iter().filter(|a| a["appOwnerOrganizationId"] == MICROSOFT_TENANT).filter_map(|a| a["id"].as_str()).collect();
+    let roles: Value = client
+        .json(&Request::get(
+            Scope::Directory,
+            format!("servicePrincipals/{graph}?$select=id,appRoles"),
+        ))
+        .await?;
+    let names: BTreeMap<&str, &str> = roles["appRoles"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|r| Some((r["id"].as_str()?, r["value"].as_str()?)))
+        .collect();
+    let granted = client
+        .list(&Request::get(
+            Scope::Directory,
+            format!("servicePrincipals/{graph}/appRoleAssignedTo?$top=999"),
+        ))
+        .await?;
+    let microsofts: BTreeSet<&str> = apps
+        .iter()
+        .filter(|a| a["appOwnerOrganizationId"] == MICROSOFT_TENANT)
+        .filter_map(|a| a["id"].as_str())
+        .collect();
     Ok(granted
         .iter()
         .filter(|g| g["principalId"].as_str().is_none_or(|p| !microsofts.contains(p)))
@@ -173,7 +236,9 @@ async fn permissions(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
             let permission = g["appRoleId"].as_str().map(|id| names.get(id).copied().unwrap_or(id));
             json!({
                 "id": g["id"],
-                "displayName": format!("{} {}", g["principalDisplayName"].as_str().unwrap_or_default(), permission.unwrap_or_default()),
+                "displayName": format!("{} {}",
+                    g["principalDisplayName"].as_str().unwrap_or_default(),
+                    permission.unwrap_or_default()),
                 "application": g["principalId"],
                 "permission": permission,
                 "resource": "Microsoft Graph",
@@ -183,21 +248,30 @@ async fn permissions(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
         .collect())
 }
 
-/// Who is meant by the ids that settings mention: names for all of them, members for groups that give power or take people out
-/// of a policy, and the facts of people with roles.
+/// Who is meant by the ids that settings mention: names for all of them, members for groups that
+/// give power or take people out of a policy, and the facts of people with roles.
 async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut meant: BTreeSet<String> = BTreeSet::new();
     let mut powerful: BTreeSet<String> = BTreeSet::new();
     for (name, (_, values)) in &raw.collections {
         for v in values {
-            known.extend([&v["id"], &v["appId"]].into_iter().filter_map(|i| i.as_str()).map(str::to_lowercase));
+            known.extend(
+                [&v["id"], &v["appId"]]
+                    .into_iter()
+                    .filter_map(|i| i.as_str())
+                    .map(str::to_lowercase),
+            );
             match name.as_str() {
                 "roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules" => {
                     powerful.extend(v["principalId"].as_str().map(str::to_lowercase))
                 }
-                "applications/delegated-grants" => meant.extend(v["principalId"].as_str().map(str::to_lowercase)),
-                "identity/conditional-access-policies" => ids_in(&v["conditions"]["users"], &mut meant),
+                "applications/delegated-grants" => {
+                    meant.extend(v["principalId"].as_str().map(str::to_lowercase))
+                }
+                "identity/conditional-access-policies" => {
+                    ids_in(&v["conditions"]["users"], &mut meant)
+                }
                 "identity/authentication-methods"
                 | "identity/device-registration"
                 | "devices/approval-policies"
@@ -210,12 +284,15 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
             }
         }
     }
-    // Whoever could not be read may hold power too: a list that is short for that reason is no list.
+    // Whoever could not be read may hold power too: a list that is short for that reason is no
+    // list.
     let gap = |collections: &[&str]| -> Option<CollectionState> {
-        let states = collections.iter().filter_map(|c| raw.collections.get(*c).and_then(|(s, _)| s.clone()));
+        let states =
+            collections.iter().filter_map(|c| raw.collections.get(*c).and_then(|(s, _)| s.clone()));
         states.into_iter().find(|s| !matches!(s, CollectionState::NotLicensed { .. }))
     };
-    let no_people = gap(&["roles/assignments", "roles/active-schedules", "roles/eligible-schedules"]);
+    let no_people =
+        gap(&["roles/assignments", "roles/active-schedules", "roles/eligible-schedules"]);
     let no_groups = no_people.clone().or_else(|| gap(&["identity/conditional-access-policies"]));
     meant.extend(powerful.iter().cloned());
     meant.retain(|id| is_guid(id) && !known.contains(id));
@@ -225,7 +302,8 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
     let all: Vec<String> = meant.into_iter().collect();
     for ids in all.chunks(IDS_MAX) {
         let body = json!({"ids": ids, "types": ["user", "group", "device", "servicePrincipal"]});
-        let request = Request::post(Scope::Directory, "directoryObjects/getByIds", &body).repeatable();
+        let request =
+            Request::post(Scope::Directory, "directoryObjects/getByIds", &body).repeatable();
         let rows = match client.list(&request).await {
             Ok(rows) => rows,
             Err(e) => {
@@ -234,28 +312,43 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
             }
         };
         for row in rows {
-            let (Some(id), Some(kind)) = (row["id"].as_str().map(str::to_lowercase), row["@odata.type"].as_str()) else { continue };
-            let label = |keys: &[&str]| keys.iter().find_map(|k| row[*k].as_str()).unwrap_or(&id).to_owned();
+            let (Some(id), Some(kind)) =
+                (row["id"].as_str().map(str::to_lowercase), row["@odata.type"].as_str())
+            else {
+                continue;
+            };
+            let label = |keys: &[&str]| {
+                keys.iter().find_map(|k| row[*k].as_str()).unwrap_or(&id).to_owned()
+            };
             match kind {
                 "#microsoft.graph.user" => {
                     if powerful.contains(&id) {
                         people.insert(id.clone());
                     }
-                    raw.principals.insert(id.clone(), principal("users", label(&["userPrincipalName", "displayName"]), &row));
+                    raw.principals.insert(
+                        id.clone(),
+                        principal("users", label(&["userPrincipalName", "displayName"]), &row),
+                    );
                 }
                 "#microsoft.graph.group" => {
-                    raw.principals.insert(id.clone(), principal("groups", label(&["displayName"]), &row));
+                    raw.principals
+                        .insert(id.clone(), principal("groups", label(&["displayName"]), &row));
                     groups.push(row);
                 }
                 _ => {
-                    raw.principals.insert(id.clone(), principal("service-principals", label(&["appId", "displayName"]), &row));
+                    raw.principals.insert(
+                        id.clone(),
+                        principal("service-principals", label(&["appId", "displayName"]), &row),
+                    );
                 }
             }
         }
     }
-    // A setting in which ids stay ids looks changed, and a rule about names passes it by: better not seen than seen wrong.
+    // A setting in which ids stay ids looks changed, and a rule about names passes it by: better
+    // not seen than seen wrong.
     if let Some(lack) = &state {
-        let unresolved: BTreeSet<&String> = all.iter().filter(|id| !raw.principals.contains_key(*id)).collect();
+        let unresolved: BTreeSet<&String> =
+            all.iter().filter(|id| !raw.principals.contains_key(*id)).collect();
         for (found, values) in raw.collections.values_mut() {
             let mut ids = BTreeSet::new();
             values.iter().for_each(|v| ids_in(v, &mut ids));
@@ -292,10 +385,15 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
 /// # Errors
 /// When they cannot be read.
 pub async fn people(client: &Client, ids: &[String]) -> Result<Vec<ConfigObject>, Error> {
-    let targets: Vec<String> = ids.iter().map(|id| format!("users/{}?{USER}", escape(id))).collect();
+    let targets: Vec<String> =
+        ids.iter().map(|id| format!("users/{}?{USER}", escape(id))).collect();
     let mut raw = Raw::default();
     raw.collections.insert(PEOPLE.to_owned(), (None, facts(client, &targets).await?));
-    Ok(settle("", client.clock().now(), raw).collections.remove(PEOPLE).map(|c| c.objects).unwrap_or_default())
+    Ok(settle("", client.clock().now(), raw)
+        .collections
+        .remove(PEOPLE)
+        .map(|c| c.objects)
+        .unwrap_or_default())
 }
 
 const PEOPLE: &str = "directory/privileged-users";
@@ -326,7 +424,11 @@ async fn facts(client: &Client, targets: &[String]) -> Result<Vec<Value>, Error>
 }
 
 fn principal(kind: &'static str, name: String, row: &Value) -> Principal {
-    Principal { kind, name, created: row["createdDateTime"].as_str().unwrap_or_default().to_owned() }
+    Principal {
+        kind,
+        name,
+        created: row["createdDateTime"].as_str().unwrap_or_default().to_owned(),
+    }
 }
 
 /// Who is in a group: what settings call them, and their ids.
@@ -335,11 +437,22 @@ fn principal(kind: &'static str, name: String, row: &Value) -> Principal {
 /// When it cannot be told.
 pub async fn members_of(client: &Client, group: &str) -> Result<Vec<(String, String)>, Error> {
     let rows = client.list(&members_request(group)).await?;
-    Ok(rows.iter().filter_map(member).map(|(id, p)| (format!("@{}/{}", p.kind, p.name), id)).collect())
+    Ok(rows
+        .iter()
+        .filter_map(member)
+        .map(|(id, p)| (format!("@{}/{}", p.kind, p.name), id))
+        .collect())
 }
 
 fn members_request(group: &str) -> Request {
-    Request::get(Scope::Directory, format!("groups/{}/members?$select=id,displayName,userPrincipalName,createdDateTime&$top=999", escape(group))).cost(3)
+    Request::get(
+        Scope::Directory,
+        format!(
+            "groups/{}/members?$select=id,displayName,userPrincipalName,createdDateTime&$top=999",
+            escape(group)
+        ),
+    )
+    .cost(3)
 }
 
 fn member(row: &Value) -> Option<(String, Principal)> {
@@ -350,14 +463,29 @@ fn member(row: &Value) -> Option<(String, Principal)> {
         Some("#microsoft.graph.servicePrincipal") => "service-principals",
         _ => "users",
     };
-    let label = row["userPrincipalName"].as_str().or_else(|| row["displayName"].as_str()).unwrap_or(&id).to_owned();
+    let label = row["userPrincipalName"]
+        .as_str()
+        .or_else(|| row["displayName"].as_str())
+        .unwrap_or(&id)
+        .to_owned();
     Some((id, principal(kind, label, row)))
 }
 
 /// Members matter where a group gives a role or takes people out of a policy.
-async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &BTreeSet<String>, people: &mut BTreeSet<String>) -> Result<Vec<Value>, Error> {
+async fn members(
+    client: &Client,
+    raw: &mut Raw,
+    groups: Vec<Value>,
+    powerful: &BTreeSet<String>,
+    people: &mut BTreeSet<String>,
+) -> Result<Vec<Value>, Error> {
     let mut excluded = BTreeSet::new();
-    for v in raw.collections.get("identity/conditional-access-policies").map(|(_, v)| v.as_slice()).unwrap_or_default() {
+    for v in raw
+        .collections
+        .get("identity/conditional-access-policies")
+        .map(|(_, v)| v.as_slice())
+        .unwrap_or_default()
+    {
         ids_in(&v["conditions"]["users"]["excludeGroups"], &mut excluded);
     }
     let mut out = Vec::new();
@@ -381,7 +509,9 @@ async fn members(client: &Client, raw: &mut Raw, groups: Vec<Value>, powerful: &
         }
         if powerful.contains(&id) || excluded.contains(&id) {
             let mut ids = Vec::new();
-            for (member, known) in client.list(&members_request(&id)).await?.iter().filter_map(member) {
+            for (member, known) in
+                client.list(&members_request(&id)).await?.iter().filter_map(member)
+            {
                 if powerful.contains(&id) && known.kind == "users" {
                     people.insert(member.clone());
                 }
@@ -406,18 +536,34 @@ fn ids_in(v: &Value, out: &mut BTreeSet<String>) {
     }
 }
 
-/// The symbol and the id of the account for emergencies that an exceptions file names: by sign-in name, by a group's name, or by
-/// the id of either.
+/// The symbol and the id of the account for emergencies that an exceptions file names: by sign-in
+/// name, by a group's name, or by the id of either.
 ///
 /// # Errors
-/// When the tenant has none, or several of that name, or it is a group that its own members may open to others.
+/// When the tenant has none, or several of that name, or it is a group that its own members may
+/// open to others.
 pub async fn find(client: &Client, who: &str) -> Result<(String, String), Error> {
-    let none = || Error::new(ErrorKind::NotFound, format!("the tenant has no {who}, whom the exceptions file names"));
+    let none = || {
+        Error::new(
+            ErrorKind::NotFound,
+            format!("the tenant has no {who}, whom the exceptions file names"),
+        )
+    };
     let id_of = |v: &Value| v["id"].as_str().map(str::to_owned).ok_or_else(none);
     if who.contains('@') || is_guid(who) {
-        let user: Result<Value, Error> = client.json(&Request::get(Scope::Directory, format!("users/{}?$select=id,userPrincipalName", escape(who)))).await;
+        let user: Result<Value, Error> = client
+            .json(&Request::get(
+                Scope::Directory,
+                format!("users/{}?$select=id,userPrincipalName", escape(who)),
+            ))
+            .await;
         match user {
-            Ok(user) => return Ok((format!("@users/{}", user["userPrincipalName"].as_str().unwrap_or(who)), id_of(&user)?)),
+            Ok(user) => {
+                return Ok((
+                    format!("@users/{}", user["userPrincipalName"].as_str().unwrap_or(who)),
+                    id_of(&user)?,
+                ));
+            }
             Err(e) if e.kind == ErrorKind::NotFound && is_guid(who) => {}
             Err(e) if e.kind == ErrorKind::NotFound => return Err(none()),
             Err(e) => return Err(e),
@@ -425,14 +571,22 @@ pub async fn find(client: &Client, who: &str) -> Result<(String, String), Error>
     }
     const GROUP: &str = "$select=id,displayName,securityEnabled,groupTypes";
     let found = if is_guid(who) {
-        match client.json::<Value>(&Request::get(Scope::Directory, format!("groups/{}?{GROUP}", escape(who)))).await {
+        match client
+            .json::<Value>(&Request::get(
+                Scope::Directory,
+                format!("groups/{}?{GROUP}", escape(who)),
+            ))
+            .await
+        {
             Ok(group) => vec![group],
             Err(e) if e.kind == ErrorKind::NotFound => Vec::new(),
             Err(e) => return Err(e),
         }
     } else {
         let filter = escape(&format!("displayName eq '{}'", who.replace('\'', "''")));
-        client.list(&Request::get(Scope::Directory, format!("groups?$filter={filter}&{GROUP}"))).await?
+        client
+            .list(&Request::get(Scope::Directory, format!("groups?$filter={filter}&{GROUP}")))
+            .await?
     };
     let group = match found.as_slice() {
         [one] => one,
@@ -441,16 +595,22 @@ pub async fn find(client: &Client, who: &str) -> Result<(String, String), Error>
             return Err(Error::new(
                 ErrorKind::BadRequest,
                 format!(
-                    "the tenant has several groups named {who}, of which one may be an attacker's; let the exceptions file name the right one by its object id"
+                    "the tenant has several groups named {who}, of which one may be an attacker's; \
+                     let the exceptions file name the right one by its object id"
                 ),
             ));
         }
     };
-    let unified = group["groupTypes"].as_array().is_some_and(|t| t.iter().any(|t| t == "Unified" || t == "DynamicMembership"));
+    let unified = group["groupTypes"]
+        .as_array()
+        .is_some_and(|t| t.iter().any(|t| t == "Unified" || t == "DynamicMembership"));
     if unified || group["securityEnabled"] == false {
         return Err(Error::new(
             ErrorKind::BadRequest,
-            format!("{who} is no security group with chosen members, so that others than administrators may join it; emergency accounts want one of their own"),
+            format!(
+                "{who} is no security group with chosen members, so that others than \
+                 administrators may join it; emergency accounts want one of their own"
+            ),
         ));
     }
     Ok((format!("@groups/{}", group["displayName"].as_str().unwrap_or(who)), id_of(group)?))
@@ -464,21 +624,36 @@ pub async fn alive(client: &Client, ids: &[String]) -> Result<BTreeSet<String>, 
     let mut out = BTreeSet::new();
     for some in ids.chunks(IDS_MAX) {
         let body = json!({"ids": some, "types": ["user", "group", "servicePrincipal", "device"]});
-        let rows = client.list(&Request::post(Scope::Directory, "directoryObjects/getByIds", &body).repeatable()).await?;
+        let rows = client
+            .list(&Request::post(Scope::Directory, "directoryObjects/getByIds", &body).repeatable())
+            .await?;
         out.extend(rows.iter().filter_map(|r| r["id"].as_str()).map(str::to_lowercase));
     }
     Ok(out)
 }
 
-/// Removes the application that asks from the tenant: its own service principal, with every consent that it was given. It needs
-/// `Application.ReadWrite.OwnedBy`, and to be its own owner.
+/// Removes the application that asks from the tenant: its own service principal, with every consent
+/// that it was given. It needs `Application.ReadWrite.OwnedBy`, and to be its own owner.
 ///
 /// # Errors
 /// When it may not, or is not there.
 pub async fn remove_itself(client: &Client, application_id: &str) -> Result<(), Error> {
     let filter = escape(&format!("appId eq '{application_id}'"));
-    let found = client.list(&Request::get(Scope::Directory, format!("servicePrincipals?$filter={filter}&$select=id,appId"))).await?;
-    let own = found.iter().find(|s| s["appId"].as_str().is_some_and(|a| a.eq_ignore_ascii_case(application_id))).and_then(|s| s["id"].as_str());
-    let id = own.ok_or_else(|| Error::new(ErrorKind::NotFound, "the tenant lists no service principal of this application"))?;
-    client.send(&Request::delete(Scope::Directory, format!("servicePrincipals/{}", escape(id)))).await.map(drop)
+    let found = client
+        .list(&Request::get(
+            Scope::Directory,
+            format!("servicePrincipals?$filter={filter}&$select=id,appId"),
+        ))
+        .await?;
+    let own = found
+        .iter()
+        .find(|s| s["appId"].as_str().is_some_and(|a| a.eq_ignore_ascii_case(application_id)))
+        .and_then(|s| s["id"].as_str());
+    let id = own.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, "the tenant lists no service principal of this application")
+    })?;
+    client
+        .send(&Request::delete(Scope::Directory, format!("servicePrincipals/{}", escape(id))))
+        .await
+        .map(drop)
 }

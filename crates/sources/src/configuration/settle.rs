@@ -1,4 +1,5 @@
-//! From what Graph gives to what is kept: ids become symbols, what changes by itself goes aside, names become unique.
+//! From what Graph gives to what is kept: ids become symbols, what changes by itself goes aside,
+//! names become unique.
 
 use super::{
     catalog::{CATALOG, Collector, Naming, Shape},
@@ -63,24 +64,40 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
         symbols.add(id, p.kind.to_owned(), &p.name);
     }
     for (collection, (_, values)) in &raw.collections {
-        let mut own: Vec<&Value> = values.iter().filter(|v| is_own(collection, v, &raw.tenant_id)).collect();
-        own.sort_by_key(|v| [&v["createdDateTime"], &v["id"]].map(|t| t.as_str().unwrap_or_default()));
+        let mut own: Vec<&Value> =
+            values.iter().filter(|v| is_own(collection, v, &raw.tenant_id)).collect();
+        own.sort_by_key(|v| {
+            [&v["createdDateTime"], &v["id"]].map(|t| t.as_str().unwrap_or_default())
+        });
         for v in own {
-            let label = v["displayName"].as_str().or_else(|| v["name"].as_str()).unwrap_or_default();
+            let label =
+                v["displayName"].as_str().or_else(|| v["name"].as_str()).unwrap_or_default();
             let id = v["id"].as_str().unwrap_or_default();
             if is_guid(id) && !label.is_empty() {
                 symbols.add(id, symbol_kind(collection).to_owned(), label);
                 // An application has two ids and one name.
-                if let (Some(app), Some(symbol)) = (v["appId"].as_str(), symbols.by_id.get(&id.to_lowercase()).cloned()) {
+                if let (Some(app), Some(symbol)) =
+                    (v["appId"].as_str(), symbols.by_id.get(&id.to_lowercase()).cloned())
+                {
                     symbols.by_id.entry(app.to_lowercase()).or_insert(symbol);
                 }
             }
         }
     }
-    // A service principal is known by its application, whose id is the same in every tenant that trusts it.
-    for v in raw.collections.get("applications/service-principals").map(|(_, v)| v.as_slice()).unwrap_or_default() {
+    // A service principal is known by its application, whose id is the same in every tenant that
+    // trusts it.
+    for v in raw
+        .collections
+        .get("applications/service-principals")
+        .map(|(_, v)| v.as_slice())
+        .unwrap_or_default()
+    {
         if let (Some(id), Some(app)) = (v["id"].as_str(), v["appId"].as_str()) {
-            let known = symbols.by_id.get(&app.to_lowercase()).map_or(app, |s| s.split_once('/').map_or(app, |(_, n)| n)).to_owned();
+            let known = symbols
+                .by_id
+                .get(&app.to_lowercase())
+                .map_or(app, |s| s.split_once('/').map_or(app, |(_, n)| n))
+                .to_owned();
             symbols.by_id.remove(&id.to_lowercase());
             symbols.add(id, "service-principals".into(), &known);
         }
@@ -90,37 +107,67 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
         .get("roles/definitions")
         .into_iter()
         .flat_map(|(_, v)| v)
-        .filter_map(|v| Some((v["id"].as_str()?.to_lowercase(), v["displayName"].as_str()?.to_owned())))
+        .filter_map(|v| {
+            Some((v["id"].as_str()?.to_lowercase(), v["displayName"].as_str()?.to_owned()))
+        })
         .collect();
     let mut out = Configuration::new(tenant, taken);
     out.managed_at = raw.managed_at;
     for (name, (state, values)) in raw.collections {
-        let collector = CATALOG.iter().chain(MANAGED.iter().map(|m| &m.collector)).find(|c| c.name == name);
-        let objects = values.into_iter().filter(|v| is_kept(&name, v)).map(|v| object(&name, collector, v, &mut symbols, &roles)).collect();
-        out.collections.insert(name, ConfigCollection { state: state.unwrap_or(CollectionState::Collected), objects: unique(objects) });
+        let collector =
+            CATALOG.iter().chain(MANAGED.iter().map(|m| &m.collector)).find(|c| c.name == name);
+        let objects = values
+            .into_iter()
+            .filter(|v| is_kept(&name, v))
+            .map(|v| object(&name, collector, v, &mut symbols, &roles))
+            .collect();
+        out.collections.insert(
+            name,
+            ConfigCollection {
+                state: state.unwrap_or(CollectionState::Collected),
+                objects: unique(objects),
+            },
+        );
     }
-    out.references = symbols.used.iter().filter_map(|s| Some((s.clone(), symbols.by_symbol.get(s)?.clone()))).collect();
+    out.references = symbols
+        .used
+        .iter()
+        .filter_map(|s| Some((s.clone(), symbols.by_symbol.get(s)?.clone())))
+        .collect();
     out
 }
 
-/// Whether an object's id belongs to this tenant alone. What Microsoft ships has the same id everywhere and keeps it, so that
-/// nobody can take its place by taking its name.
+/// Whether an object's id belongs to this tenant alone. What Microsoft ships has the same id
+/// everywhere and keeps it, so that nobody can take its place by taking its name.
 fn is_own(collection: &str, v: &Value, tenant: &str) -> bool {
     match collection {
         "roles/definitions" => v["isBuiltIn"] == false,
         "identity/authentication-strengths" => v["policyType"] != "builtIn",
-        "applications/service-principals" => v["appOwnerOrganizationId"].as_str().is_some_and(|o| o.eq_ignore_ascii_case(tenant)),
-        "applications/registrations" | "identity/named-locations" | "directory/administrative-units" | "devices/filters" | "devices/roles" => true,
+        "applications/service-principals" => {
+            v["appOwnerOrganizationId"].as_str().is_some_and(|o| o.eq_ignore_ascii_case(tenant))
+        }
+        "applications/registrations"
+        | "identity/named-locations"
+        | "directory/administrative-units"
+        | "devices/filters"
+        | "devices/roles" => true,
         _ => false,
     }
 }
 
 /// Microsoft's own service principals come and go by themselves; the rules need none of them.
 fn is_kept(collection: &str, v: &Value) -> bool {
-    collection != "applications/service-principals" || v["appOwnerOrganizationId"].as_str() != Some(MICROSOFT_TENANT)
+    collection != "applications/service-principals"
+        || v["appOwnerOrganizationId"].as_str() != Some(MICROSOFT_TENANT)
 }
 
-fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols: &mut Symbols, roles: &HashMap<String, String>) -> ConfigObject {
+fn object(
+    collection: &str,
+    collector: Option<&Collector>,
+    value: Value,
+    symbols: &mut Symbols,
+    roles: &HashMap<String, String>,
+) -> ConfigObject {
     let id = value["id"].as_str().unwrap_or_default().to_owned();
     let mut volatile = Map::new();
     let mut map = match value {
@@ -135,9 +182,13 @@ fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols
             volatile.insert((*key).to_owned(), v);
         }
     }
-    // That a role was given with a start says by which way it was given; when that was is no setting.
+    // That a role was given with a start says by which way it was given; when that was is no
+    // setting.
     if collection.starts_with("roles/")
-        && let Some(start) = map.get_mut("scheduleInfo").and_then(|i| i.get_mut("startDateTime")).filter(|s| s.is_string())
+        && let Some(start) = map
+            .get_mut("scheduleInfo")
+            .and_then(|i| i.get_mut("startDateTime"))
+            .filter(|s| s.is_string())
     {
         volatile.insert("startDateTime".to_owned(), std::mem::replace(start, STARTED.into()));
     }
@@ -149,15 +200,28 @@ fn object(collection: &str, collector: Option<&Collector>, value: Value, symbols
     clean(&mut body);
     symbols.replace(&mut body);
     let name = match collector.map_or(Naming::First(&["displayName", "name"]), |c| c.naming) {
-        _ if collector.is_some_and(|c| c.shape == Shape::One) => collection.rsplit('/').next().unwrap_or(collection).to_owned(),
-        Naming::First(keys) => keys.iter().find_map(|k| if *k == "id" { Some(id.clone()) } else { text(&body[*k]) }).unwrap_or_else(|| id.clone()),
-        Naming::Join(keys) => {
-            keys.iter().filter_map(|k| text(&body[*k])).map(|t| roles.get(&t.to_lowercase()).cloned().unwrap_or(t)).collect::<Vec<_>>().join(" ")
+        _ if collector.is_some_and(|c| c.shape == Shape::One) => {
+            collection.rsplit('/').next().unwrap_or(collection).to_owned()
         }
+        Naming::First(keys) => keys
+            .iter()
+            .find_map(|k| if *k == "id" { Some(id.clone()) } else { text(&body[*k]) })
+            .unwrap_or_else(|| id.clone()),
+        Naming::Join(keys) => keys
+            .iter()
+            .filter_map(|k| text(&body[*k]))
+            .map(|t| roles.get(&t.to_lowercase()).cloned().unwrap_or(t))
+            .collect::<Vec<_>>()
+            .join(" "),
     };
     // What others refer to is called as they call it, also where several have one name.
-    let called = symbols.by_id.get(&id.to_lowercase()).and_then(|s| s.strip_prefix(&format!("@{}/", symbol_kind(collection)))).map(str::to_owned);
-    let name = called.unwrap_or_else(|| name.strip_prefix("@applications/").unwrap_or(&name).to_owned());
+    let called = symbols
+        .by_id
+        .get(&id.to_lowercase())
+        .and_then(|s| s.strip_prefix(&format!("@{}/", symbol_kind(collection))))
+        .map(str::to_owned);
+    let name =
+        called.unwrap_or_else(|| name.strip_prefix("@applications/").unwrap_or(&name).to_owned());
     ConfigObject { name, id, body, volatile: Value::Object(volatile) }
 }
 
@@ -171,11 +235,18 @@ pub fn symbol_kind(collection: &str) -> &str {
     }
 }
 
-/// Takes what is random out of an application's credentials; answers their ids. A credential that took another's place shows there.
+/// Takes what is random out of an application's credentials; answers their ids. A credential that
+/// took another's place shows there.
 fn credentials(map: &mut Map<String, Value>) -> Vec<String> {
     let mut ids = Vec::new();
     for list in ["keyCredentials", "passwordCredentials"] {
-        for row in map.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+        for row in map
+            .get_mut(list)
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
             ids.extend(row.remove("keyId").and_then(|id| id.as_str().map(str::to_owned)));
             for key in ["key", "secretText", "hint", "customKeyIdentifier"] {
                 row.remove(key);
@@ -221,7 +292,8 @@ fn clean(v: &mut Value) {
     }
 }
 
-/// Two objects of one name are told apart by a number, in the order of what they say, so that equal tenants number alike.
+/// Two objects of one name are told apart by a number, in the order of what they say, so that equal
+/// tenants number alike.
 fn unique(mut objects: Vec<ConfigObject>) -> Vec<ConfigObject> {
     objects.sort_by_cached_key(|o| (o.name.clone(), o.body.to_string(), o.id.clone()));
     let mut seen: HashMap<String, u32> = HashMap::new();
@@ -278,7 +350,8 @@ impl Symbols {
             }
             Value::Array(rows) => {
                 rows.iter_mut().for_each(|r| self.replace(r));
-                // Lists of references are sets: the order in which the service gives them means nothing.
+                // Lists of references are sets: the order in which the service gives them means
+                // nothing.
                 if rows.iter().all(Value::is_string) {
                     rows.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
                 }
@@ -289,7 +362,9 @@ impl Symbols {
     }
 
     fn in_text(&mut self, s: &str) -> Option<String> {
-        let mut found = s.char_indices().filter_map(|(n, _)| s.get(n..n + 36).filter(|g| is_guid(g)).map(|g| (n, g)));
+        let mut found = s
+            .char_indices()
+            .filter_map(|(n, _)| s.get(n..n + 36).filter(|g| is_guid(g)).map(|g| (n, g)));
         let (at, guid) = found.find(|(_, g)| self.by_id.contains_key(&g.to_lowercase()))?;
         let symbol = self.by_id.get(&guid.to_lowercase())?.clone();
         self.used.insert(symbol.clone());

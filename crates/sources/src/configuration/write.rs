@@ -1,4 +1,5 @@
-//! How settings are put back: which call sets which kind of object, in the order in which they depend on each other.
+//! How settings are put back: which call sets which kind of object, in the order in which they
+//! depend on each other.
 
 use crate::{Client, Error, ErrorKind};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -52,7 +53,12 @@ const CROSS_TENANT: &str = "Policy.ReadWrite.CrossTenantAccess";
 const APPLICATION_POLICIES: &str = "Policy.ReadWrite.ApplicationConfiguration";
 const INTUNE: &str = "DeviceManagementConfiguration.ReadWrite.All";
 
-const fn set(collection: &'static str, target: &'static str, how: How, permission: &'static str) -> Setter {
+const fn set(
+    collection: &'static str,
+    target: &'static str,
+    how: How,
+    permission: &'static str,
+) -> Setter {
     Setter { collection, target, how, permission, beta: false, undelete: None, fixed: &[] }
 }
 
@@ -64,64 +70,241 @@ const DELETED: &str = "directory/deletedItems/{id}/restore";
 
 /// What can be put back: what others stand on comes first.
 pub const SETTERS: &[Setter] = &[
-    soft(set("directory/referenced-groups", "groups", How::Members, "Group.ReadWrite.All"), DELETED),
     soft(
-        set("identity/named-locations", "identity/conditionalAccess/namedLocations", How::Many, CONDITIONAL_ACCESS),
+        set("directory/referenced-groups", "groups", How::Members, "Group.ReadWrite.All"),
+        DELETED,
+    ),
+    soft(
+        set(
+            "identity/named-locations",
+            "identity/conditionalAccess/namedLocations",
+            How::Many,
+            CONDITIONAL_ACCESS,
+        ),
         "identity/conditionalAccess/deletedItems/namedLocations/{id}/restore",
     ),
     Setter {
         fixed: &[("allowedCombinations", "combinations are changed by an action of their own")],
-        ..set("identity/authentication-strengths", "policies/authenticationStrengthPolicies", How::Many, CONDITIONAL_ACCESS)
+        ..set(
+            "identity/authentication-strengths",
+            "policies/authenticationStrengthPolicies",
+            How::Many,
+            CONDITIONAL_ACCESS,
+        )
     },
-    set("identity/authentication-contexts", "identity/conditionalAccess/authenticationContextClassReferences", How::Many, CONDITIONAL_ACCESS),
+    set(
+        "identity/authentication-contexts",
+        "identity/conditionalAccess/authenticationContextClassReferences",
+        How::Many,
+        CONDITIONAL_ACCESS,
+    ),
     Setter {
         fixed: &[
             ("keyCredentials", "a credential that was lost can only be made anew by its owner"),
             ("passwordCredentials", "a secret that was lost can only be made anew by its owner"),
         ],
-        ..soft(set("applications/registrations", "applications", How::Many, "Application.ReadWrite.All"), DELETED)
+        ..soft(
+            set(
+                "applications/registrations",
+                "applications",
+                How::Many,
+                "Application.ReadWrite.All",
+            ),
+            DELETED,
+        )
     },
     soft(
-        set("identity/conditional-access-policies", "identity/conditionalAccess/policies", How::Many, CONDITIONAL_ACCESS),
+        set(
+            "identity/conditional-access-policies",
+            "identity/conditionalAccess/policies",
+            How::Many,
+            CONDITIONAL_ACCESS,
+        ),
         "identity/conditionalAccess/deletedItems/policies/{id}/restore",
     ),
-    set("directory/federation", "domains/{domain}/federationConfiguration", How::DeleteOnly, "Domain.ReadWrite.All"),
-    Setter { fixed: &[("authenticationType", "it follows the domain's federation")], ..set("directory/domains", "domains", How::Many, "Domain.ReadWrite.All") },
+    set(
+        "directory/federation",
+        "domains/{domain}/federationConfiguration",
+        How::DeleteOnly,
+        "Domain.ReadWrite.All",
+    ),
+    Setter {
+        fixed: &[("authenticationType", "it follows the domain's federation")],
+        ..set("directory/domains", "domains", How::Many, "Domain.ReadWrite.All")
+    },
     Setter {
         beta: true,
-        ..set("identity/authentication-methods", "policies/authenticationMethodsPolicy", How::Methods, "Policy.ReadWrite.AuthenticationMethod")
+        ..set(
+            "identity/authentication-methods",
+            "policies/authenticationMethodsPolicy",
+            How::Methods,
+            "Policy.ReadWrite.AuthenticationMethod",
+        )
     },
-    set("identity/authorization", "policies/authorizationPolicy", How::One, "Policy.ReadWrite.Authorization"),
-    set("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", How::One, "Policy.ReadWrite.SecurityDefaults"),
-    set("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", How::One, "Policy.ReadWrite.ConsentRequest"),
-    set("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", How::One, CROSS_TENANT),
-    set("identity/cross-tenant-access-partners", "policies/crossTenantAccessPolicy/partners", How::Many, CROSS_TENANT),
-    set("identity/authentication-flows", "policies/authenticationFlowsPolicy", How::One, "Policy.ReadWrite.AuthenticationFlows"),
-    set("identity/activity-timeouts", "policies/activityBasedTimeoutPolicies", How::Many, APPLICATION_POLICIES),
-    set("identity/token-lifetimes", "policies/tokenLifetimePolicies", How::Many, APPLICATION_POLICIES),
-    set("identity/claims-mappings", "policies/claimsMappingPolicies", How::Many, APPLICATION_POLICIES),
-    set("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", How::Many, APPLICATION_POLICIES),
-    set("applications/default-management-policy", "policies/defaultAppManagementPolicy", How::One, APPLICATION_POLICIES),
-    set("applications/management-policies", "policies/appManagementPolicies", How::Many, APPLICATION_POLICIES),
-    set("applications/delegated-grants", "oauth2PermissionGrants", How::Many, "DelegatedPermissionGrant.ReadWrite.All"),
-    set("applications/permissions", "servicePrincipals/{application}/appRoleAssignments", How::DeleteOnly, "AppRoleAssignment.ReadWrite.All"),
-    set("roles/assignments", "roleManagement/directory/roleAssignments", How::Given, "RoleManagement.ReadWrite.Directory"),
-    set("roles/eligible-schedules", "roleManagement/directory/roleEligibilityScheduleRequests", How::Requests, "RoleManagement.ReadWrite.Directory"),
-    set("roles/activation-policies", "policies/roleManagementPolicies", How::Rules, "RoleManagementPolicy.ReadWrite.Directory"),
-    set("directory/administrative-units", "directory/administrativeUnits", How::Many, "AdministrativeUnit.ReadWrite.All"),
+    set(
+        "identity/authorization",
+        "policies/authorizationPolicy",
+        How::One,
+        "Policy.ReadWrite.Authorization",
+    ),
+    set(
+        "identity/security-defaults",
+        "policies/identitySecurityDefaultsEnforcementPolicy",
+        How::One,
+        "Policy.ReadWrite.SecurityDefaults",
+    ),
+    set(
+        "identity/admin-consent-requests",
+        "policies/adminConsentRequestPolicy",
+        How::One,
+        "Policy.ReadWrite.ConsentRequest",
+    ),
+    set(
+        "identity/cross-tenant-access-default",
+        "policies/crossTenantAccessPolicy/default",
+        How::One,
+        CROSS_TENANT,
+    ),
+    set(
+        "identity/cross-tenant-access-partners",
+        "policies/crossTenantAccessPolicy/partners",
+        How::Many,
+        CROSS_TENANT,
+    ),
+    set(
+        "identity/authentication-flows",
+        "policies/authenticationFlowsPolicy",
+        How::One,
+        "Policy.ReadWrite.AuthenticationFlows",
+    ),
+    set(
+        "identity/activity-timeouts",
+        "policies/activityBasedTimeoutPolicies",
+        How::Many,
+        APPLICATION_POLICIES,
+    ),
+    set(
+        "identity/token-lifetimes",
+        "policies/tokenLifetimePolicies",
+        How::Many,
+        APPLICATION_POLICIES,
+    ),
+    set(
+        "identity/claims-mappings",
+        "policies/claimsMappingPolicies",
+        How::Many,
+        APPLICATION_POLICIES,
+    ),
+    set(
+        "identity/home-realm-discovery",
+        "policies/homeRealmDiscoveryPolicies",
+        How::Many,
+        APPLICATION_POLICIES,
+    ),
+    set(
+        "applications/default-management-policy",
+        "policies/defaultAppManagementPolicy",
+        How::One,
+        APPLICATION_POLICIES,
+    ),
+    set(
+        "applications/management-policies",
+        "policies/appManagementPolicies",
+        How::Many,
+        APPLICATION_POLICIES,
+    ),
+    set(
+        "applications/delegated-grants",
+        "oauth2PermissionGrants",
+        How::Many,
+        "DelegatedPermissionGrant.ReadWrite.All",
+    ),
+    set(
+        "applications/permissions",
+        "servicePrincipals/{application}/appRoleAssignments",
+        How::DeleteOnly,
+        "AppRoleAssignment.ReadWrite.All",
+    ),
+    set(
+        "roles/assignments",
+        "roleManagement/directory/roleAssignments",
+        How::Given,
+        "RoleManagement.ReadWrite.Directory",
+    ),
+    set(
+        "roles/eligible-schedules",
+        "roleManagement/directory/roleEligibilityScheduleRequests",
+        How::Requests,
+        "RoleManagement.ReadWrite.Directory",
+    ),
+    set(
+        "roles/activation-policies",
+        "policies/roleManagementPolicies",
+        How::Rules,
+        "RoleManagementPolicy.ReadWrite.Directory",
+    ),
+    set(
+        "directory/administrative-units",
+        "directory/administrativeUnits",
+        How::Many,
+        "AdministrativeUnit.ReadWrite.All",
+    ),
     set("directory/group-settings", "groupSettings", How::Many, "GroupSettings.ReadWrite.All"),
-    set("directory/group-lifecycle", "groupLifecyclePolicies", How::Many, "Directory.ReadWrite.All"),
-    set("directory/synchronization", "directory/onPremisesSynchronization", How::OneById, "OnPremDirectorySynchronization.ReadWrite.All"),
-    set("sharepoint/settings", "admin/sharepoint/settings", How::One, "SharePointTenantSettings.ReadWrite.All"),
+    set(
+        "directory/group-lifecycle",
+        "groupLifecyclePolicies",
+        How::Many,
+        "Directory.ReadWrite.All",
+    ),
+    set(
+        "directory/synchronization",
+        "directory/onPremisesSynchronization",
+        How::OneById,
+        "OnPremDirectorySynchronization.ReadWrite.All",
+    ),
+    set(
+        "sharepoint/settings",
+        "admin/sharepoint/settings",
+        How::One,
+        "SharePointTenantSettings.ReadWrite.All",
+    ),
     set("devices/settings", "deviceManagement", How::One, INTUNE),
-    Setter { fixed: ASSIGNED, ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many, INTUNE) },
-    Setter { fixed: ASSIGNED, ..set("devices/compliance-policies", "deviceManagement/deviceCompliancePolicies", How::Many, INTUNE) },
-    set("devices/roles", "deviceManagement/roleDefinitions", How::Many, "DeviceManagementRBAC.ReadWrite.All"),
-    Setter { beta: true, ..set("devices/filters", "deviceManagement/assignmentFilters", How::Many, INTUNE) },
-    Setter { beta: true, ..set("devices/approval-policies", "deviceManagement/operationApprovalPolicies", How::Many, "DeviceManagementRBAC.ReadWrite.All") },
+    Setter {
+        fixed: ASSIGNED,
+        ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many, INTUNE)
+    },
+    Setter {
+        fixed: ASSIGNED,
+        ..set(
+            "devices/compliance-policies",
+            "deviceManagement/deviceCompliancePolicies",
+            How::Many,
+            INTUNE,
+        )
+    },
+    set(
+        "devices/roles",
+        "deviceManagement/roleDefinitions",
+        How::Many,
+        "DeviceManagementRBAC.ReadWrite.All",
+    ),
+    Setter {
+        beta: true,
+        ..set("devices/filters", "deviceManagement/assignmentFilters", How::Many, INTUNE)
+    },
+    Setter {
+        beta: true,
+        ..set(
+            "devices/approval-policies",
+            "deviceManagement/operationApprovalPolicies",
+            How::Many,
+            "DeviceManagementRBAC.ReadWrite.All",
+        )
+    },
 ];
 
-const ASSIGNED: &[(&str, &str)] = &[("assignments", "to whom it goes is set by an action of its own; assign it in Intune")];
+const ASSIGNED: &[(&str, &str)] =
+    &[("assignments", "to whom it goes is set by an action of its own; assign it in Intune")];
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
@@ -166,7 +349,8 @@ pub async fn carry_out(client: &Client, call: &Call) -> Result<Done, Error> {
     if call.beta {
         request = request.beta();
     }
-    // Where Intune asks for a second administrator it wants to know why, in base64; elsewhere nobody looks at it.
+    // Where Intune asks for a second administrator it wants to know why, in base64; elsewhere
+    // nobody looks at it.
     if scope_is_intune(&call.target) {
         request = request.header("x-msft-approval-justification", BASE64.encode(JUSTIFICATION));
     }
@@ -189,14 +373,26 @@ fn scope_is_intune(target: &str) -> bool {
 }
 
 /// A call that waits for approval is carried out when somebody has approved it since.
-async fn approved(client: &Client, call: &Call, request: &Request, refusal: Error) -> Result<Done, Error> {
+async fn approved(
+    client: &Client,
+    call: &Call,
+    request: &Request,
+    refusal: Error,
+) -> Result<Done, Error> {
     let waits = Ok(Done::WaitsForApproval(refusal.text));
-    let list = Request::get(Scope::Intune, "deviceManagement/operationApprovalRequests?$filter=status eq 'approved'").beta();
+    let list = Request::get(
+        Scope::Intune,
+        "deviceManagement/operationApprovalRequests?$filter=status eq 'approved'",
+    )
+    .beta();
     // Who may not see the requests waits like anybody else.
     let Ok(all) = client.list(&list).await else { return waits };
     let name = call.body.as_ref().and_then(|b| b["displayName"].as_str());
     let id = call.target.rsplit('/').next().unwrap_or_default();
-    let same = |r: &&Value| r["payloadId"].as_str().is_some_and(|p| p == id) || r["payloadName"].as_str().is_some_and(|p| Some(p) == name);
+    let same = |r: &&Value| {
+        r["payloadId"].as_str().is_some_and(|p| p == id)
+            || r["payloadName"].as_str().is_some_and(|p| Some(p) == name)
+    };
     for code in all.iter().filter(same).filter_map(|r| r["id"].as_str()).take(APPROVALS_MAX) {
         match client.json::<Value>(&request.clone().header("x-msft-approval-code", code)).await {
             Ok(answer) => return Ok(Done::Done(answer["id"].as_str().map(str::to_owned))),
@@ -208,9 +404,12 @@ async fn approved(client: &Client, call: &Call, request: &Request, refusal: Erro
     waits
 }
 
-/// Whether a refusal asks for a second administrator: for the reason why (400 or 403), since the request was just made (412), or
-/// since it waits already (409). The path may speak of approval too, and says nothing.
+/// Whether a refusal asks for a second administrator: for the reason why (400 or 403), since the
+/// request was just made (412), or since it waits already (409). The path may speak of approval
+/// too, and says nothing.
 fn asks_for_approval(e: &Error) -> bool {
     matches!(e.status, Some(400 | 403 | 409 | 412))
-        && e.text.split_once("was answered with").is_some_and(|(_, answer)| answer.to_lowercase().contains("approval"))
+        && e.text
+            .split_once("was answered with")
+            .is_some_and(|(_, answer)| answer.to_lowercase().contains("approval"))
 }

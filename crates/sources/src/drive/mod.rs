@@ -3,5 +3,8 @@
 mod read;
 mod write;
 
-pub use read::{DriveHead, DriveItem, FileHead, Version, changes, download, download_version, drive_of, item, versions};
+pub use read::{
+    DriveHead, DriveItem, FileHead, Version, changes, download, download_version, drive_of, item,
+    versions,
+};
 pub use write::{Uploaded, child, create_folder, delete, root, set_place, upload};

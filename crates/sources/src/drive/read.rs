@@ -57,19 +57,26 @@ pub struct Version {
 
 /// A user's drive; `None` when the user has none.
 pub async fn drive_of(client: &Client, user: &ItemId) -> Result<Option<DriveHead>, Error> {
-    let request = Request::get(Scope::Drives, format!("users/{}/drive?$select=id,name", escape(&user.0)));
+    let request =
+        Request::get(Scope::Drives, format!("users/{}/drive?$select=id,name", escape(&user.0)));
     match client.json::<Value>(&request).await {
-        Ok(v) => {
-            Ok(v["id"].as_str().map(|id| DriveHead { id: id.into(), name: v["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("OneDrive").to_owned() }))
-        }
+        Ok(v) => Ok(v["id"].as_str().map(|id| DriveHead {
+            id: id.into(),
+            name: v["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("OneDrive").to_owned(),
+        })),
         Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
 }
 
 /// New, changed and deleted items since `link`; all of them without one.
-pub fn changes<'c>(client: &'c Client, drive: &ItemId, link: Option<&str>) -> Changes<'c, DriveItem> {
-    let target = link.map_or_else(|| format!("drives/{}/root/delta", escape(&drive.0)), str::to_owned);
+pub fn changes<'c>(
+    client: &'c Client,
+    drive: &ItemId,
+    link: Option<&str>,
+) -> Changes<'c, DriveItem> {
+    let target =
+        link.map_or_else(|| format!("drives/{}/root/delta", escape(&drive.0)), str::to_owned);
     // Published cost: 1 with a token, 2 without.
     let request = Request::get(Scope::Drives, target).cost(if link.is_some() { 1 } else { 2 });
     Changes::new(client, request, link.is_none(), read_item)
@@ -87,7 +94,11 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
         return Event::Deleted(id);
     }
     let name = v["name"].as_str().unwrap_or_default().to_owned();
-    let skipped = |cause: &str| Event::Skipped { id: id.clone(), name: name.clone(), cause: cause.to_owned() };
+    let skipped = |cause: &str| Event::Skipped {
+        id: id.clone(),
+        name: name.clone(),
+        cause: cause.to_owned(),
+    };
     if id.0.is_empty() || name.is_empty() {
         return skipped("the drive gave an item without id or name");
     }
@@ -122,7 +133,11 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
 }
 
 /// The older versions of a file, oldest first, and the id of the current one.
-pub async fn versions(client: &Client, drive: &ItemId, id: &ItemId) -> Result<(Vec<Version>, Option<String>), Error> {
+pub async fn versions(
+    client: &Client,
+    drive: &ItemId,
+    id: &ItemId,
+) -> Result<(Vec<Version>, Option<String>), Error> {
     let target = format!("drives/{}/items/{}/versions", escape(&drive.0), escape(&id.0));
     let rows = client.list(&Request::get(Scope::Drives, target).cost(2)).await?;
     let mut all: Vec<Version> = rows
@@ -148,7 +163,17 @@ pub fn download<'c>(client: &'c Client, drive: &ItemId, id: &ItemId) -> Download
 }
 
 /// The content of an older version.
-pub fn download_version<'c>(client: &'c Client, drive: &ItemId, id: &ItemId, version: &str) -> Download<'c> {
-    let target = format!("drives/{}/items/{}/versions/{}/content", escape(&drive.0), escape(&id.0), escape(version));
+pub fn download_version<'c>(
+    client: &'c Client,
+    drive: &ItemId,
+    id: &ItemId,
+    version: &str,
+) -> Download<'c> {
+    let target = format!(
+        "drives/{}/items/{}/versions/{}/content",
+        escape(&drive.0),
+        escape(&id.0),
+        escape(version)
+    );
     client.download(Request::get(Scope::Drives, target))
 }

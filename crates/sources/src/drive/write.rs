@@ -21,13 +21,21 @@ fn expect(v: Value, what: &str) -> Result<DriveItem, Error> {
 
 /// The root folder of a drive.
 pub async fn root(client: &Client, drive: &ItemId) -> Result<DriveItem, Error> {
-    let v = client.json(&Request::get(Scope::Drives, format!("drives/{}/root", escape(&drive.0)))).await?;
+    let v = client
+        .json(&Request::get(Scope::Drives, format!("drives/{}/root", escape(&drive.0))))
+        .await?;
     expect(v, "the root of a drive")
 }
 
 /// A child by name, `None` when there is none.
-pub async fn child(client: &Client, drive: &ItemId, parent: &ItemId, name: &str) -> Result<Option<DriveItem>, Error> {
-    let target = format!("drives/{}/items/{}:/{}:", escape(&drive.0), escape(&parent.0), escape(name));
+pub async fn child(
+    client: &Client,
+    drive: &ItemId,
+    parent: &ItemId,
+    name: &str,
+) -> Result<Option<DriveItem>, Error> {
+    let target =
+        format!("drives/{}/items/{}:/{}:", escape(&drive.0), escape(&parent.0), escape(name));
     match client.json::<Value>(&Request::get(Scope::Drives, target)).await {
         Ok(v) => expect(v, name).map(Some),
         Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
@@ -36,12 +44,18 @@ pub async fn child(client: &Client, drive: &ItemId, parent: &ItemId, name: &str)
 }
 
 /// The child folder of that name, made when it is not there.
-pub async fn create_folder(client: &Client, drive: &ItemId, parent: &ItemId, name: &str) -> Result<DriveItem, Error> {
+pub async fn create_folder(
+    client: &Client,
+    drive: &ItemId,
+    parent: &ItemId,
+    name: &str,
+) -> Result<DriveItem, Error> {
     let target = format!("drives/{}/items/{}/children", escape(&drive.0), escape(&parent.0));
     let body = json!({"name": name, "folder": {}, "@microsoft.graph.conflictBehavior": "fail"});
     match client.json(&Request::post(Scope::Drives, target, &body).cost(2).repeatable()).await {
         Ok(v) => expect(v, name),
-        Err(e) if e.kind == ErrorKind::NameTaken => match child(client, drive, parent, name).await? {
+        Err(e) if e.kind == ErrorKind::NameTaken => match child(client, drive, parent, name).await?
+        {
             Some(folder) if folder.file.is_none() => Ok(folder),
             _ => Err(e),
         },
@@ -74,7 +88,10 @@ pub async fn set_place(
     }
     body["fileSystemInfo"] = info(times);
     let target = format!("drives/{}/items/{}", escape(&drive.0), escape(&id.0));
-    expect(client.json(&Request::patch(Scope::Drives, target, &body).cost(2)).await?, "a change of name")
+    expect(
+        client.json(&Request::patch(Scope::Drives, target, &body).cost(2)).await?,
+        "a change of name",
+    )
 }
 
 fn info(times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>)) -> Value {
@@ -88,7 +105,8 @@ fn info(times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>)) -> Value {
     v
 }
 
-/// Uploads content: over item `over`, or as a new file `name` in `parent`. `read` hands out the bytes.
+/// Uploads content: over item `over`, or as a new file `name` in `parent`. `read` hands out the
+/// bytes.
 #[allow(clippy::too_many_arguments)]
 pub async fn upload<R, F>(
     client: &Client,
@@ -106,18 +124,24 @@ where
 {
     let base = match over {
         Some(id) => format!("drives/{}/items/{}", escape(&drive.0), escape(&id.0)),
-        None => format!("drives/{}/items/{}:/{}:", escape(&drive.0), escape(&parent.0), escape(name)),
+        None => {
+            format!("drives/{}/items/{}:/{}:", escape(&drive.0), escape(&parent.0), escape(name))
+        }
     };
     if total <= limits::DRIVE_PUT_BYTES_MAX {
         let bytes = read(0, total as usize).await?;
-        let v: Value = client.json(&Request::put(Scope::Drives, format!("{base}/content"), bytes).cost(2)).await?;
+        let v: Value = client
+            .json(&Request::put(Scope::Drives, format!("{base}/content"), bytes).cost(2))
+            .await?;
         let item = expect(v, name)?;
         // A plain PUT sets no times.
         let item = set_place(client, drive, &item.id, None, times).await?;
         return Ok(Uploaded { item });
     }
-    let body = json!({"item": {"@microsoft.graph.conflictBehavior": "replace", "fileSystemInfo": info(times)}});
-    let session = Request::post(Scope::Drives, format!("{base}/createUploadSession"), &body).cost(2);
+    let body = json!({"item": {"@microsoft.graph.conflictBehavior": "replace",
+        "fileSystemInfo": info(times)}});
+    let session =
+        Request::post(Scope::Drives, format!("{base}/createUploadSession"), &body).cost(2);
     let done = client.upload_file(&session, total, read).await?;
     let item = expect(done, name)?;
     let item = set_place(client, drive, &item.id, None, times).await?;

@@ -4,9 +4,15 @@ mod read;
 mod record;
 mod write;
 
-pub use read::{Head, MailFolder, WELL_KNOWN, fetch, folder_changes, folder_total, ids, message, message_changes, well_known_folders};
+pub use read::{
+    Head, MailFolder, WELL_KNOWN, fetch, folder_changes, folder_total, ids, message,
+    message_changes, well_known_folders,
+};
 pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
-pub use write::{Outgoing, Restored, compare, create_folder, create_message, delete_message, find_folder, move_message};
+pub use write::{
+    Outgoing, Restored, compare, create_folder, create_message, delete_message, find_folder,
+    move_message,
+};
 
 /// What the delta of messages selects: everything that a restore needs and a listing can give.
 const SELECT: &str = "changeKey,createdDateTime,receivedDateTime,sentDateTime,hasAttachments,internetMessageId,subject,\

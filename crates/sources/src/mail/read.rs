@@ -77,9 +77,21 @@ impl Head {
 }
 
 /// New, changed and deleted folders since `link`; all of them without one, hidden ones too.
-pub fn folder_changes<'c>(client: &'c Client, user: &ItemId, link: Option<&str>) -> Changes<'c, MailFolder> {
-    let target = link.map_or_else(|| format!("users/{}/mailFolders/delta?includeHiddenFolders=true", escape(&user.0)), str::to_owned);
-    Changes::new(client, Request::get(Scope::Mailbox(user.0.clone()), target), link.is_none(), read_folder)
+pub fn folder_changes<'c>(
+    client: &'c Client,
+    user: &ItemId,
+    link: Option<&str>,
+) -> Changes<'c, MailFolder> {
+    let target = link.map_or_else(
+        || format!("users/{}/mailFolders/delta?includeHiddenFolders=true", escape(&user.0)),
+        str::to_owned,
+    );
+    Changes::new(
+        client,
+        Request::get(Scope::Mailbox(user.0.clone()), target),
+        link.is_none(),
+        read_folder,
+    )
 }
 
 fn read_folder(v: Value) -> Event<MailFolder> {
@@ -94,13 +106,22 @@ fn read_folder(v: Value) -> Event<MailFolder> {
             parent: ItemId(v["parentFolderId"].as_str().unwrap_or_default().to_owned()),
             total: v["totalItemCount"].as_u64().unwrap_or(0),
         }),
-        _ => Event::Skipped { id, name: String::new(), cause: "the mailbox gave a folder without id or name".into() },
+        _ => Event::Skipped {
+            id,
+            name: String::new(),
+            cause: "the mailbox gave a folder without id or name".into(),
+        },
     }
 }
 
-/// The folders with names of their own: (name, folder, whether only this way shows it). Absent ones are left out.
-pub async fn well_known_folders(client: &Client, user: &ItemId) -> Result<Vec<(&'static str, MailFolder, bool)>, Error> {
-    let targets: Vec<String> = WELL_KNOWN.iter().map(|n| format!("users/{}/mailFolders/{n}", escape(&user.0))).collect();
+/// The folders with names of their own: (name, folder, whether only this way shows it). Absent ones
+/// are left out.
+pub async fn well_known_folders(
+    client: &Client,
+    user: &ItemId,
+) -> Result<Vec<(&'static str, MailFolder, bool)>, Error> {
+    let targets: Vec<String> =
+        WELL_KNOWN.iter().map(|n| format!("users/{}/mailFolders/{n}", escape(&user.0))).collect();
     let answers = client.batch_get(&Scope::Mailbox(user.0.clone()), &targets).await?;
     let mut found = Vec::new();
     for (n, answer) in answers.into_iter().enumerate() {
@@ -116,9 +137,24 @@ pub async fn well_known_folders(client: &Client, user: &ItemId) -> Result<Vec<(&
 }
 
 /// New, changed and deleted messages of a folder since `link`; all of them without one.
-pub fn message_changes<'c>(client: &'c Client, user: &ItemId, folder: &ItemId, link: Option<&str>) -> Changes<'c, Head> {
-    let target = link.map_or_else(|| format!("users/{}/mailFolders/{}/messages/delta?$select={SELECT}", escape(&user.0), escape(&folder.0)), str::to_owned);
-    let request = Request::get(Scope::Mailbox(user.0.clone()), target).header("prefer", format!("odata.maxpagesize={PAGE_SIZE}"));
+pub fn message_changes<'c>(
+    client: &'c Client,
+    user: &ItemId,
+    folder: &ItemId,
+    link: Option<&str>,
+) -> Changes<'c, Head> {
+    let target = link.map_or_else(
+        || {
+            format!(
+                "users/{}/mailFolders/{}/messages/delta?$select={SELECT}",
+                escape(&user.0),
+                escape(&folder.0)
+            )
+        },
+        str::to_owned,
+    );
+    let request = Request::get(Scope::Mailbox(user.0.clone()), target)
+        .header("prefer", format!("odata.maxpagesize={PAGE_SIZE}"));
     Changes::new(client, request, link.is_none(), read_head)
 }
 
@@ -134,7 +170,11 @@ fn read_head(mut v: Value) -> Event<Head> {
         return Event::Deleted(id);
     }
     let Some(map) = v.as_object_mut().filter(|_| !id.0.is_empty()) else {
-        return Event::Skipped { id, name: String::new(), cause: "the mailbox gave a message without id".into() };
+        return Event::Skipped {
+            id,
+            name: String::new(),
+            cause: "the mailbox gave a message without id".into(),
+        };
     };
     map.retain(|k, _| !k.starts_with('@'));
     map.remove("id");
@@ -148,11 +188,18 @@ fn read_head(mut v: Value) -> Event<Head> {
     let state = MessageState {
         is_read,
         flag: (flag["flagStatus"].as_str().unwrap_or("notFlagged") != "notFlagged").then_some(flag),
-        categories: categories.as_array().into_iter().flatten().filter_map(|c| c.as_str().map(str::to_owned)).collect(),
+        categories: categories
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|c| c.as_str().map(str::to_owned))
+            .collect(),
     };
     let when = |name: &str| v[name].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
     Event::Item(Head {
-        at: when("receivedDateTime").or_else(|| when("sentDateTime")).or_else(|| when("createdDateTime")),
+        at: when("receivedDateTime")
+            .or_else(|| when("sentDateTime"))
+            .or_else(|| when("createdDateTime")),
         subject: v["subject"].as_str().unwrap_or_default().to_owned(),
         is_draft: v["isDraft"].as_bool().unwrap_or_default(),
         id,
@@ -163,11 +210,16 @@ fn read_head(mut v: Value) -> Event<Head> {
 }
 
 /// The content of a message: MIME, record, and attachments that the MIME does not hold.
-pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<(Bytes, Record, Vec<Bytes>), Error> {
+pub async fn fetch(
+    client: &Client,
+    user: &ItemId,
+    head: &Head,
+) -> Result<(Bytes, Record, Vec<Bytes>), Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&head.id.0));
     let mime = client.bytes(&Request::get(scope.clone(), format!("{base}/$value"))).await?;
-    let mut record = Record { v: RECORD_VERSION, message: head.fixed.clone(), attachments: Vec::new() };
+    let mut record =
+        Record { v: RECORD_VERSION, message: head.fixed.clone(), attachments: Vec::new() };
     let mut beside = Vec::new();
     if !may_have_attachments(head, &mime) {
         return Ok((mime, record, beside));
@@ -176,20 +228,31 @@ pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<(Bytes
     let query = match small {
         true => "$expand=microsoft.graph.itemattachment/item",
         // Without the bytes; those follow one by one.
-        false => "$select=id,name,contentType,size,isInline&$expand=microsoft.graph.itemattachment/item",
+        false => {
+            "$select=id,name,contentType,size,isInline&$expand=microsoft.graph.itemattachment/item"
+        }
     };
-    let rows = client.list(&Request::get(scope.clone(), format!("{base}/attachments?{query}"))).await?;
+    let rows =
+        client.list(&Request::get(scope.clone(), format!("{base}/attachments?{query}"))).await?;
     let parts = decoded_parts(&mime);
     for row in rows {
         let kind = row["@odata.type"].as_str().unwrap_or_default();
         let content = if kind.ends_with("fileAttachment") {
             let bytes = match row["contentBytes"].as_str() {
-                Some(text) => {
-                    Bytes::from(STANDARD.decode(text).map_err(|_| Error::new(ErrorKind::BadAnswer, format!("the attachment {} is not base64", row["name"])))?)
-                }
+                Some(text) => Bytes::from(STANDARD.decode(text).map_err(|_| {
+                    Error::new(
+                        ErrorKind::BadAnswer,
+                        format!("the attachment {} is not base64", row["name"]),
+                    )
+                })?),
                 None => {
                     let id = row["id"].as_str().unwrap_or_default();
-                    client.bytes(&Request::get(scope.clone(), format!("{base}/attachments/{}/$value", escape(id)))).await?
+                    client
+                        .bytes(&Request::get(
+                            scope.clone(),
+                            format!("{base}/attachments/{}/$value", escape(id)),
+                        ))
+                        .await?
                 }
             };
             let sha256 = hex::encode(Sha256::digest(&bytes));
@@ -218,20 +281,36 @@ pub async fn fetch(client: &Client, user: &ItemId, head: &Head) -> Result<(Bytes
         });
     }
     if beside.iter().map(|b| b.len() as u64).sum::<u64>() > limits::MESSAGE_BYTES_MAX {
-        return Err(Error::new(ErrorKind::BadAnswer, format!("the attachments of {} are larger than any message may be", head.subject)));
+        return Err(Error::new(
+            ErrorKind::BadAnswer,
+            format!("the attachments of {} are larger than any message may be", head.subject),
+        ));
     }
     Ok((mime, record, beside))
 }
 
-/// `hasAttachments` is false for inline ones, so the body and the MIME's own type are looked at too.
+/// `hasAttachments` is false for inline ones, so the body and the MIME's own type are looked at
+/// too.
 fn may_have_attachments(head: &Head, mime: &[u8]) -> bool {
-    let headers_end = mime.windows(4).position(|w| w == b"\r\n\r\n").or_else(|| mime.windows(2).position(|w| w == b"\n\n")).unwrap_or(mime.len());
+    let headers_end = mime
+        .windows(4)
+        .position(|w| w == b"\r\n\r\n")
+        .or_else(|| mime.windows(2).position(|w| w == b"\n\n"))
+        .unwrap_or(mime.len());
     let headers = String::from_utf8_lossy(&mime[..headers_end]).to_ascii_lowercase();
     head.fixed["hasAttachments"] == json!(true)
         || head.fixed["body"]["content"].as_str().is_some_and(|b| b.contains("cid:"))
-        || ["multipart/mixed", "multipart/related", "multipart/report", "multipart/digest", "message/", "application/", "image/"]
-            .iter()
-            .any(|t| headers.contains(t))
+        || [
+            "multipart/mixed",
+            "multipart/related",
+            "multipart/report",
+            "multipart/digest",
+            "message/",
+            "application/",
+            "image/",
+        ]
+        .iter()
+        .any(|t| headers.contains(t))
 }
 
 /// Hashes of the parts of a MIME message, decoded.
@@ -247,15 +326,26 @@ fn decoded_parts(mime: &[u8]) -> std::collections::HashSet<String> {
 
 /// How many messages the service counts in a folder now.
 pub async fn folder_total(client: &Client, user: &ItemId, folder: &ItemId) -> Result<u64, Error> {
-    let target = format!("users/{}/mailFolders/{}?$select=totalItemCount", escape(&user.0), escape(&folder.0));
+    let target = format!(
+        "users/{}/mailFolders/{}?$select=totalItemCount",
+        escape(&user.0),
+        escape(&folder.0)
+    );
     let v: Value = client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
-    v["totalItemCount"].as_u64().ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a folder came without its count"))
+    v["totalItemCount"]
+        .as_u64()
+        .ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a folder came without its count"))
 }
 
 /// Ids of the messages in a folder, by way of its delta.
 pub fn ids<'c>(client: &'c Client, user: &ItemId, folder: &ItemId) -> Changes<'c, ItemId> {
-    let target = format!("users/{}/mailFolders/{}/messages/delta?$select=id", escape(&user.0), escape(&folder.0));
-    let request = Request::get(Scope::Mailbox(user.0.clone()), target).header("prefer", "odata.maxpagesize=1000");
+    let target = format!(
+        "users/{}/mailFolders/{}/messages/delta?$select=id",
+        escape(&user.0),
+        escape(&folder.0)
+    );
+    let request = Request::get(Scope::Mailbox(user.0.clone()), target)
+        .header("prefer", "odata.maxpagesize=1000");
     Changes::new(client, request, true, |v| match (v["id"].as_str(), v.get("@removed")) {
         (Some(id), None) => Event::Item(id.into()),
         (id, _) => Event::Deleted(id.unwrap_or_default().into()),

@@ -4,10 +4,11 @@ use serde_json::Value;
 /// The version of [`Record`] that this code writes.
 pub const RECORD_VERSION: u32 = 1;
 
-/// What is stored beside a message's MIME: what MIME does not say, or says in another way than Graph.
+/// What is stored beside a message's MIME: what MIME does not say, or says in another way than
+/// Graph.
 ///
-/// What changes while the content stays (read, flag, categories) is *not* here: it rides on the node, so that a flipped
-/// flag rewrites no record.
+/// What changes while the content stays (read, flag, categories) is *not* here: it rides on the
+/// node, so that a flipped flag rewrites no record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Format version, [`RECORD_VERSION`].

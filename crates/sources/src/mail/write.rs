@@ -52,22 +52,39 @@ fn folders_url(user: &ItemId, parent: Option<&ItemId>) -> String {
 }
 
 /// A child folder by name, hidden or not. `parent` may be a well-known name; `None` is the top.
-pub async fn find_folder(client: &Client, user: &ItemId, parent: Option<&ItemId>, name: &str) -> Result<Option<MailFolder>, Error> {
+pub async fn find_folder(
+    client: &Client,
+    user: &ItemId,
+    parent: Option<&ItemId>,
+    name: &str,
+) -> Result<Option<MailFolder>, Error> {
     let url = format!("{}?$top=100&includeHiddenFolders=true", folders_url(user, parent));
     let all = client.list(&Request::get(Scope::Mailbox(user.0.clone()), url)).await?;
     Ok(all.iter().map(folder_from).find(|f| f.name.eq_ignore_ascii_case(name)))
 }
 
 /// The child folder of that name, made when it is not there.
-pub async fn create_folder(client: &Client, user: &ItemId, parent: Option<&ItemId>, name: &str) -> Result<MailFolder, Error> {
+pub async fn create_folder(
+    client: &Client,
+    user: &ItemId,
+    parent: Option<&ItemId>,
+    name: &str,
+) -> Result<MailFolder, Error> {
     if let Some(there) = find_folder(client, user, parent, name).await? {
         return Ok(there);
     }
-    let request = Request::post(Scope::Mailbox(user.0.clone()), folders_url(user, parent), &json!({"displayName": name})).repeatable();
+    let request = Request::post(
+        Scope::Mailbox(user.0.clone()),
+        folders_url(user, parent),
+        &json!({"displayName": name}),
+    )
+    .repeatable();
     match client.json::<Value>(&request).await {
         Ok(v) => Ok(folder_from(&v)),
         // A first try may have got through.
-        Err(e) if e.kind == ErrorKind::NameTaken => find_folder(client, user, parent, name).await?.ok_or(e),
+        Err(e) if e.kind == ErrorKind::NameTaken => {
+            find_folder(client, user, parent, name).await?.ok_or(e)
+        }
         Err(e) => Err(e),
     }
 }
@@ -75,7 +92,10 @@ pub async fn create_folder(client: &Client, user: &ItemId, parent: Option<&ItemI
 /// Takes a message away for good.
 pub async fn delete_message(client: &Client, user: &ItemId, id: &ItemId) -> Result<(), Error> {
     let target = format!("users/{}/messages/{}/permanentDelete", escape(&user.0), escape(&id.0));
-    match client.send(&Request::post(Scope::Mailbox(user.0.clone()), target, &json!({})).repeatable()).await {
+    match client
+        .send(&Request::post(Scope::Mailbox(user.0.clone()), target, &json!({})).repeatable())
+        .await
+    {
         Ok(_) => Ok(()),
         Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
@@ -113,7 +133,15 @@ fn parts(mime: &[u8]) -> HashMap<String, Bytes> {
 fn body(out: &Outgoing<'_>) -> Value {
     let m = &out.record.message;
     let mut body = json!({});
-    for name in ["subject", "body", "importance", "isDeliveryReceiptRequested", "isReadReceiptRequested", "inferenceClassification", "internetMessageId"] {
+    for name in [
+        "subject",
+        "body",
+        "importance",
+        "isDeliveryReceiptRequested",
+        "isReadReceiptRequested",
+        "inferenceClassification",
+        "internetMessageId",
+    ] {
         if !m[name].is_null() {
             body[name] = m[name].clone();
         }
@@ -134,7 +162,9 @@ fn body(out: &Outgoing<'_>) -> Value {
         let flags = 4 | u32::from(out.state.is_read);
         extended.push(json!({"id": "Integer 0x0E07", "value": flags.to_string()}));
     }
-    for (id, name) in [("SystemTime 0x0039", "sentDateTime"), ("SystemTime 0x0E06", "receivedDateTime")] {
+    for (id, name) in
+        [("SystemTime 0x0039", "sentDateTime"), ("SystemTime 0x0E06", "receivedDateTime")]
+    {
         if let Some(time) = m[name].as_str() {
             extended.push(json!({"id": id, "value": time}));
         }
@@ -150,7 +180,9 @@ fn attachment_body(a: &Attachment, content: Option<&Bytes>) -> Option<Value> {
             v["@odata.type"] = "#microsoft.graph.itemAttachment".into();
             v["item"] = item.clone();
             if let Some(map) = v["item"].as_object_mut() {
-                for read_only in ["id", "hasAttachments", "createdDateTime", "lastModifiedDateTime", "changeKey"] {
+                for read_only in
+                    ["id", "hasAttachments", "createdDateTime", "lastModifiedDateTime", "changeKey"]
+                {
                     map.remove(read_only);
                 }
             }
@@ -169,7 +201,12 @@ fn attachment_body(a: &Attachment, content: Option<&Bytes>) -> Option<Value> {
 }
 
 /// Creates the message in `folder` and reads it back.
-pub async fn create_message(client: &Client, user: &ItemId, folder: &ItemId, out: &Outgoing<'_>) -> Result<Restored, Error> {
+pub async fn create_message(
+    client: &Client,
+    user: &ItemId,
+    folder: &ItemId,
+    out: &Outgoing<'_>,
+) -> Result<Restored, Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let in_mime = parts(out.mime);
     let content = |a: &Attachment| match &a.content {
@@ -188,28 +225,43 @@ pub async fn create_message(client: &Client, user: &ItemId, folder: &ItemId, out
             // One request for all while they are small together.
             Some(v) if later.is_empty() && size < room => {
                 if v["item"]["@odata.type"].is_string() && nested_attachments(a) {
-                    differences.push(format!("attachments inside the nested item {:?} cannot return: Graph does not list them", a.name));
+                    differences.push(format!(
+                        "attachments inside the nested item {:?} cannot \
+                        return: Graph does not list them",
+                        a.name
+                    ));
                 }
                 room -= size;
                 with.push(v);
             }
             Some(v) => later.push((a, v, bytes)),
             None if a.content == AttachmentForm::Reference => {
-                differences.push(format!("the link attachment {:?} cannot return: Graph v1.0 does not give its address", a.name));
+                differences.push(format!(
+                    "the link attachment {:?} cannot return: Graph v1.0 does not give its address",
+                    a.name
+                ));
             }
-            None => return Err(Error::new(ErrorKind::BadAnswer, format!("the stored message lacks its attachment {:?}", a.name))),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!("the stored message lacks its attachment {:?}", a.name),
+                ));
+            }
         }
     }
     post["attachments"] = with.into();
-    let folder_url = format!("users/{}/mailFolders/{}/messages", escape(&user.0), escape(&folder.0));
+    let folder_url =
+        format!("users/{}/mailFolders/{}/messages", escape(&user.0), escape(&folder.0));
     let request = Request::post(scope.clone(), &folder_url, &post);
     let made: Value = match client.json(&request).await {
         Ok(v) => v,
         // The connection broke after the request was sent: it may have got through.
-        Err(e) if e.kind == ErrorKind::Unavailable && e.status.is_none() => match find_message(client, &scope, &folder_url, &post).await? {
-            Some(v) => v,
-            None => client.json(&request).await?,
-        },
+        Err(e) if e.kind == ErrorKind::Unavailable && e.status.is_none() => {
+            match find_message(client, &scope, &folder_url, &post).await? {
+                Some(v) => v,
+                None => client.json(&request).await?,
+            }
+        }
         Err(e) => return Err(e),
     };
     let id = ItemId(made["id"].as_str().unwrap_or_default().to_owned());
@@ -217,12 +269,24 @@ pub async fn create_message(client: &Client, user: &ItemId, folder: &ItemId, out
     for (a, v, bytes) in later {
         match bytes {
             Some(bytes) if bytes.len() as u64 >= limits::ATTACHMENT_POST_BYTES_MAX => {
-                let item = json!({"AttachmentItem": {"attachmentType": "file", "name": a.name, "size": bytes.len(), "isInline": a.inline,
+                let item = json!({"AttachmentItem": {"attachmentType": "file", "name": a.name,
+                    "size": bytes.len(), "isInline": a.inline,
                     "contentId": a.content_id, "contentType": a.content_type}});
-                client.upload_attachment(&Request::post(scope.clone(), format!("{base}/attachments/createUploadSession"), &item), &bytes).await?;
+                client
+                    .upload_attachment(
+                        &Request::post(
+                            scope.clone(),
+                            format!("{base}/attachments/createUploadSession"),
+                            &item,
+                        ),
+                        &bytes,
+                    )
+                    .await?;
             }
             _ => {
-                client.send(&Request::post(scope.clone(), format!("{base}/attachments"), &v)).await?;
+                client
+                    .send(&Request::post(scope.clone(), format!("{base}/attachments"), &v))
+                    .await?;
             }
         }
     }
@@ -234,27 +298,52 @@ fn nested_attachments(a: &Attachment) -> bool {
     matches!(&a.content, AttachmentForm::Item { item } if item["hasAttachments"] == json!(true))
 }
 
-async fn find_message(client: &Client, scope: &Scope, folder_url: &str, post: &Value) -> Result<Option<Value>, Error> {
+async fn find_message(
+    client: &Client,
+    scope: &Scope,
+    folder_url: &str,
+    post: &Value,
+) -> Result<Option<Value>, Error> {
     let Some(mid) = post["internetMessageId"].as_str() else { return Ok(None) };
     let filter = format!("internetMessageId eq '{}'", mid.replace('\'', "''"));
-    let found = client.list(&Request::get(scope.clone(), format!("{folder_url}?$filter={}&$select=id", escape(&filter)))).await?;
+    let found = client
+        .list(&Request::get(
+            scope.clone(),
+            format!("{folder_url}?$filter={}&$select=id", escape(&filter)),
+        ))
+        .await?;
     Ok(found.into_iter().next())
 }
 
 /// Reads a message back and says in what it differs from what was stored.
-pub async fn compare(client: &Client, user: &ItemId, id: &ItemId, out: &Outgoing<'_>) -> Result<Vec<String>, Error> {
+pub async fn compare(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+    out: &Outgoing<'_>,
+) -> Result<Vec<String>, Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
-    let now: Value = client.json(&Request::get(scope.clone(), format!("{base}?$select={}", super::SELECT))).await?;
+    let now: Value = client
+        .json(&Request::get(scope.clone(), format!("{base}?$select={}", super::SELECT)))
+        .await?;
     let want = &out.record.message;
     let mut differences = Vec::new();
-    for name in
-        ["subject", "importance", "isDraft", "internetMessageId", "sentDateTime", "receivedDateTime", "isDeliveryReceiptRequested", "isReadReceiptRequested"]
-    {
+    for name in [
+        "subject",
+        "importance",
+        "isDraft",
+        "internetMessageId",
+        "sentDateTime",
+        "receivedDateTime",
+        "isDeliveryReceiptRequested",
+        "isReadReceiptRequested",
+    ] {
         let (a, b) = (&want[name], &now[name]);
         // Times may be written in two ways.
         let time = |v: &Value| v.as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
-        let same = a == b || (name.ends_with("DateTime") && time(a).is_some() && time(a) == time(b));
+        let same =
+            a == b || (name.ends_with("DateTime") && time(a).is_some() && time(a) == time(b));
         if !same {
             differences.push(format!("{name} is {b}, was {a}"));
         }
@@ -264,7 +353,9 @@ pub async fn compare(client: &Client, user: &ItemId, id: &ItemId, out: &Outgoing
             differences.push(format!("{name} differs"));
         }
     }
-    if want["body"]["content"] != now["body"]["content"] || want["body"]["contentType"] != now["body"]["contentType"] {
+    if want["body"]["content"] != now["body"]["content"]
+        || want["body"]["contentType"] != now["body"]["contentType"]
+    {
         differences.push("the body differs".into());
     }
     if now["isRead"] != json!(out.state.is_read) {
@@ -273,13 +364,28 @@ pub async fn compare(client: &Client, user: &ItemId, id: &ItemId, out: &Outgoing
     if now["categories"] != json!(out.state.categories) {
         differences.push("the categories differ".into());
     }
-    let flag = out.state.flag.as_ref().map_or("notFlagged", |f| f["flagStatus"].as_str().unwrap_or("notFlagged"));
+    let flag = out
+        .state
+        .flag
+        .as_ref()
+        .map_or("notFlagged", |f| f["flagStatus"].as_str().unwrap_or("notFlagged"));
     if now["flag"]["flagStatus"] != flag {
         differences.push("the flag differs".into());
     }
-    let want: Vec<String> = out.record.attachments.iter().filter(|a| a.content != AttachmentForm::Reference).map(fingerprint).collect();
+    let want: Vec<String> = out
+        .record
+        .attachments
+        .iter()
+        .filter(|a| a.content != AttachmentForm::Reference)
+        .map(fingerprint)
+        .collect();
     if !want.is_empty() {
-        let rows = client.list(&Request::get(scope, format!("{base}/attachments?$expand=microsoft.graph.itemattachment/item"))).await?;
+        let rows = client
+            .list(&Request::get(
+                scope,
+                format!("{base}/attachments?$expand=microsoft.graph.itemattachment/item"),
+            ))
+            .await?;
         let have: Vec<String> = rows.iter().map(row_fingerprint).collect();
         if want != have {
             differences.push(format!("attachments differ: {want:?} became {have:?}"));
@@ -290,7 +396,9 @@ pub async fn compare(client: &Client, user: &ItemId, id: &ItemId, out: &Outgoing
 
 fn fingerprint(a: &Attachment) -> String {
     match &a.content {
-        AttachmentForm::InMime { sha256 } | AttachmentForm::Beside { sha256 } => format!("{} {sha256:.16}", a.name),
+        AttachmentForm::InMime { sha256 } | AttachmentForm::Beside { sha256 } => {
+            format!("{} {sha256:.16}", a.name)
+        }
         AttachmentForm::Item { item } => item_fingerprint(&a.name, item),
         AttachmentForm::Reference => String::new(),
     }
@@ -310,8 +418,22 @@ fn row_fingerprint(row: &Value) -> String {
 }
 
 /// Moves a message to a folder.
-pub async fn move_message(client: &Client, user: &ItemId, id: &ItemId, folder: &ItemId) -> Result<(), Error> {
+pub async fn move_message(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+    folder: &ItemId,
+) -> Result<(), Error> {
     let target = format!("users/{}/messages/{}/move", escape(&user.0), escape(&id.0));
-    client.send(&Request::post(Scope::Mailbox(user.0.clone()), target, &json!({"destinationId": folder.0})).repeatable()).await?;
+    client
+        .send(
+            &Request::post(
+                Scope::Mailbox(user.0.clone()),
+                target,
+                &json!({"destinationId": folder.0}),
+            )
+            .repeatable(),
+        )
+        .await?;
     Ok(())
 }

@@ -1,5 +1,12 @@
 //! Real servers and a real repository, for tests of a vault.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -14,12 +21,15 @@ use std::{
     time::Duration,
 };
 use strongroom_custody::{
-    Card, Custodian, Enrolment, Event, Holding, Ledger, MirrorOptions, MirrorReport, Pace, Policy, PublicKey, Role, SigningKey, Trust, mirror,
+    Card, Custodian, Enrolment, Event, Holding, Ledger, MirrorOptions, MirrorReport, Pace, Policy,
+    PublicKey, Role, SigningKey, Trust, mirror,
 };
 use strongroom_engine::publish;
 use strongroom_model::{Clock, Silent, Sleep};
 use strongroom_objects::{Key, Kind, LocalDir, LockedStore, S3Bucket, S3Settings, Store};
-use strongroom_repository::{Cut, Id, Node, PruneOptions, Repository, Snapshot, TreeEditor, Writer};
+use strongroom_repository::{
+    Cut, Id, Node, PruneOptions, Repository, Snapshot, TreeEditor, Writer,
+};
 
 pub const PASSWORD: &str = "correct horse";
 
@@ -27,8 +37,13 @@ pub const PASSWORD: &str = "correct horse";
 pub fn record(test: &str, server: &str, version: &str, passed: bool) {
     let Some(dir) = std::env::var_os("STRONGROOM_SERVER_TESTS") else { return };
     fs::create_dir_all(&dir).unwrap();
-    let row = serde_json::json!({"test": test, "server": server, "version": version, "passed": passed});
-    fs::write(Path::new(&dir).join(format!("{server} {test}.json").replace('/', "-")), row.to_string()).unwrap();
+    let row =
+        serde_json::json!({"test": test, "server": server, "version": version, "passed": passed});
+    fs::write(
+        Path::new(&dir).join(format!("{server} {test}.json").replace('/', "-")),
+        row.to_string(),
+    )
+    .unwrap();
 }
 
 /// Runs a named attack; writes down how it ended.
@@ -36,7 +51,11 @@ pub fn attack(test: &str, server: &str, version: &str, work: impl FnOnce()) {
     let began = std::time::Instant::now();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     record(test, server, version, done.is_ok());
-    println!("{server}: {test}: {} ({:.1} s)", if done.is_ok() { "held" } else { "FAILED" }, began.elapsed().as_secs_f64());
+    println!(
+        "{server}: {test}: {} ({:.1} s)",
+        if done.is_ok() { "held" } else { "FAILED" },
+        began.elapsed().as_secs_f64()
+    );
     if let Err(panic) = done {
         std::panic::resume_unwind(panic);
     }
@@ -77,7 +96,9 @@ impl School {
         let who = Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() };
         let password: secrecy::SecretString = PASSWORD.to_owned().into();
         let cache = dir.join("cache");
-        let repo = Arc::new(Repository::init(store.clone(), &password, &cache, who, Timestamp::now()).unwrap());
+        let repo = Arc::new(
+            Repository::init(store.clone(), &password, &cache, who, Timestamp::now()).unwrap(),
+        );
         Self { dir: dir.to_owned(), store, repo, cache }
     }
 
@@ -93,7 +114,8 @@ impl School {
         let mut tree = TreeEditor::new(self.repo.clone(), None, now);
         for (name, content) in files {
             let stored = self.repo.put_content(content, Cut::Plain).unwrap();
-            tree.put(&["drives"], Node::file(*name, stored.content, stored.size_bytes, now)).unwrap();
+            tree.put(&["drives"], Node::file(*name, stored.content, stored.size_bytes, now))
+                .unwrap();
         }
         let mut tags = vec!["complete".to_owned()];
         if clean {
@@ -141,7 +163,9 @@ pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes);
     let mut n = 0_u64;
     while out.len() < bytes {
-        out.extend_from_slice(&hex::decode(strongroom_objects::hash_name(format!("{seed} {n}").as_bytes())).unwrap());
+        out.extend_from_slice(
+            &hex::decode(strongroom_objects::hash_name(format!("{seed} {n}").as_bytes())).unwrap(),
+        );
         n += 1;
     }
     out.truncate(bytes);
@@ -163,15 +187,35 @@ pub struct Hand {
 }
 
 impl Hand {
-    pub fn enrol(store: Arc<dyn LockedStore>, school: &School, dir: &Path, policy: Policy, clock: Arc<Ahead>) -> Self {
+    pub fn enrol(
+        store: Arc<dyn LockedStore>,
+        school: &School,
+        dir: &Path,
+        policy: Policy,
+        clock: Arc<Ahead>,
+    ) -> Self {
         let seed = seed();
-        let custodians: Vec<SigningKey> = (0..3).map(|_| SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap()).collect();
-        let hand = Self { store: store.clone(), seed, school: school.public(), dir: dir.to_owned(), custodians, clock };
+        let custodians: Vec<SigningKey> = (0..3)
+            .map(|_| SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap())
+            .collect();
+        let hand = Self {
+            store: store.clone(),
+            seed,
+            school: school.public(),
+            dir: dir.to_owned(),
+            custodians,
+            clock,
+        };
         let names = ["ada", "bob", "cy"];
         let enrolment = Enrolment {
             card: school.card(),
             vault: hand.key().public(),
-            custodians: hand.custodians.iter().zip(names).map(|(k, n)| Custodian { name: n.into(), key: k.public() }).collect(),
+            custodians: hand
+                .custodians
+                .iter()
+                .zip(names)
+                .map(|(k, n)| Custodian { name: n.into(), key: k.public() })
+                .collect(),
             quorum: 2,
             policy,
             facts: store.facts().unwrap(),
@@ -190,7 +234,11 @@ impl Hand {
     }
 
     pub fn open(&self) -> Holding {
-        Holding::open(Ledger::open(self.store.clone(), Some(self.key()), &self.trust(), Some(&self.dir)).unwrap()).unwrap()
+        Holding::open(
+            Ledger::open(self.store.clone(), Some(self.key()), &self.trust(), Some(&self.dir))
+                .unwrap(),
+        )
+        .unwrap()
     }
 
     pub fn pull(&self, from: &dyn Store) -> MirrorReport {
@@ -200,7 +248,11 @@ impl Hand {
     pub fn try_pull(&self, from: &dyn Store) -> Result<MirrorReport, strongroom_custody::Error> {
         let clock = self.clock.clone();
         let now = move || Ok(clock.now());
-        mirror(&mut self.open(), from, &MirrorOptions { pace: &Pace::free(), progress: &Silent, clock: &now })
+        mirror(
+            &mut self.open(),
+            from,
+            &MirrorOptions { pace: &Pace::free(), progress: &Silent, clock: &now },
+        )
     }
 }
 
@@ -212,8 +264,14 @@ pub struct Ceph {
 }
 
 fn run(program: &str, args: &[&str]) -> Output {
-    let out = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
-    assert!(out.status.success(), "{program} {args:?}: {}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    let out =
+        Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+    assert!(
+        out.status.success(),
+        "{program} {args:?}: {}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
     out
 }
 
@@ -237,26 +295,39 @@ impl Ceph {
             fs::create_dir(d.join(sub)).unwrap();
         }
         let text = format!(
-            "[global]\nfsid = {fsid}\nmon host = v2:127.0.0.1:{mon}/0\nauth cluster required = none\nauth service required = none\nauth client required = none\n\
-             ms mon client mode = crc\nms cluster mode = crc\nms service mode = crc\nms client mode = crc\nosd pool default size = 1\nosd pool default min size = 1\n\
-             osd pool default pg num = 4\nmon allow pool size one = true\nmon warn on pool no redundancy = false\npaxos propose interval = 0.02\npaxos min wait = 0.01\n\
-             osd crush chooseleaf type = 0\nrun dir = {d}\nadmin socket = {d}/$name.$pid.asok\nlog file = {d}/$name.log\npid file = {d}/$name.pid\n\
+            "[global]\nfsid = {fsid}\nmon host = v2:127.0.0.1:{mon}/0\nauth cluster required = \
+             none\nauth service required = none\nauth client required = none\n\
+             ms mon client mode = crc\nms cluster mode = crc\nms service mode = crc\nms client \
+             mode = crc\nosd pool default size = 1\nosd pool default min size = 1\n\
+             osd pool default pg num = 4\nmon allow pool size one = true\nmon warn on pool no \
+             redundancy = false\npaxos propose interval = 0.02\npaxos min wait = 0.01\n\
+             osd crush chooseleaf type = 0\nrun dir = {d}\nadmin socket = {d}/$name.$pid.asok\nlog \
+             file = {d}/$name.log\npid file = {d}/$name.pid\n\
              public addr = 127.0.0.1\ncluster addr = 127.0.0.1\n\
-             [mon.a]\nmon data = {d}/mon\n[osd.0]\nosd data = {d}/osd\nosd objectstore = memstore\nmemstore device bytes = 8589934592\n\
-             [client.rgw]\nrgw frontends = beast endpoint=127.0.0.1:{port}\nrgw lc debug interval = 10\nrgw thread pool size = 32\n",
+             [mon.a]\nmon data = {d}/mon\n[osd.0]\nosd data = {d}/osd\nosd objectstore = \
+             memstore\nmemstore device bytes = 8589934592\n\
+             [client.rgw]\nrgw frontends = beast endpoint=127.0.0.1:{port}\nrgw lc debug interval \
+             = 10\nrgw thread pool size = 32\n",
             d = d.display()
         );
         fs::write(d.join("ceph.conf"), text).unwrap();
         let conf = d.join("ceph.conf").display().to_string();
         let map = d.join("monmap").display().to_string();
-        run("monmaptool", &["--create", "--fsid", &fsid, "--addv", "a", &format!("[v2:127.0.0.1:{mon}]"), &map]);
+        run(
+            "monmaptool",
+            &["--create", "--fsid", &fsid, "--addv", "a", &format!("[v2:127.0.0.1:{mon}]"), &map],
+        );
         run("ceph-mon", &["-c", &conf, "--mkfs", "-i", "a", "--monmap", &map]);
         run("ceph-mon", &["-c", &conf, "-i", "a"]);
         let osd = uuid();
         run("ceph", &["-c", &conf, "osd", "new", &osd]);
         run("ceph-osd", &["-c", &conf, "-i", "0", "--mkfs", "--osd-uuid", &osd]);
         run("ceph-osd", &["-c", &conf, "-i", "0"]);
-        let version = String::from_utf8_lossy(&run("radosgw", &["--version"]).stdout).split(' ').nth(2).unwrap_or("?").to_owned();
+        let version = String::from_utf8_lossy(&run("radosgw", &["--version"]).stdout)
+            .split(' ')
+            .nth(2)
+            .unwrap_or("?")
+            .to_owned();
         let ceph = Self { dir, port, version };
         ceph.gateway(faketime);
         ceph
@@ -270,12 +341,19 @@ impl Ceph {
     pub fn gateway(&self, faketime: Option<&str>) {
         self.kill("client.rgw.pid");
         let mut command = Command::new("radosgw");
-        command.args(["-c", &self.conf(), "-n", "client.rgw"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-c", &self.conf(), "-n", "client.rgw"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         if let Some(offset) = faketime {
             let lib = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
             assert!(Path::new(lib).exists(), "libfaketime is not here");
             // The time since start stays true: what waits and what signs with it goes on.
-            command.env("LD_PRELOAD", lib).env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
+            command
+                .env("LD_PRELOAD", lib)
+                .env("FAKETIME", offset)
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+                .env("FAKETIME_NO_CACHE", "1");
         }
         assert!(command.status().unwrap().success());
         for _ in 0..200 {
@@ -344,7 +422,10 @@ impl Ceph {
 
     /// As a user whose objects belong to the bucket's owner as well.
     pub fn open_sharing(&self, user: &str, bucket: &str) -> Arc<S3Bucket> {
-        Arc::new(S3Bucket::new(S3Settings { owner_control: true, ..self.settings(user, bucket) }).unwrap())
+        Arc::new(
+            S3Bucket::new(S3Settings { owner_control: true, ..self.settings(user, bucket) })
+                .unwrap(),
+        )
     }
 
     /// A bucket with Object Lock, made by a user.
@@ -362,8 +443,8 @@ impl Ceph {
     }
 }
 
-/// What a pushing credential gets: to add, to extend, to read; and to see the bucket's settings, so that its canary can prove
-/// that a twin is one.
+/// What a pushing credential gets: to add, to extend, to read; and to see the bucket's settings, so
+/// that its canary can prove that a twin is one.
 pub const PUSH: [&str; 14] = [
     "PutObject",
     "PutObjectRetention",
@@ -403,7 +484,8 @@ pub struct LocalStack {
 
 impl LocalStack {
     pub fn start() -> Self {
-        let python = std::env::var("STRONGROOM_LOCALSTACK").expect("STRONGROOM_LOCALSTACK names the Python that LocalStack is installed for");
+        let python = std::env::var("STRONGROOM_LOCALSTACK")
+            .expect("STRONGROOM_LOCALSTACK names the Python that LocalStack is installed for");
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
         let child = Command::new(python)
@@ -434,7 +516,11 @@ impl LocalStack {
         use std::io::{Read, Write};
         let mut socket = std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        socket.write_all(b"GET /_localstack/health HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        socket
+            .write_all(
+                b"GET /_localstack/health HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            )
+            .ok()?;
         let mut text = String::new();
         socket.read_to_string(&mut text).ok()?;
         let json: serde_json::Value = serde_json::from_str(text.split("\r\n\r\n").nth(1)?).ok()?;
@@ -477,7 +563,13 @@ pub fn restic(dir: &Path, repository: &str, env: &[(&str, &str)], args: &[&str])
 }
 
 /// Stock restic, which tries again for long when it meets junk: stopped after some seconds.
-pub fn restic_for(seconds: u32, dir: &Path, repository: &str, env: &[(&str, &str)], args: &[&str]) -> Output {
+pub fn restic_for(
+    seconds: u32,
+    dir: &Path,
+    repository: &str,
+    env: &[(&str, &str)],
+    args: &[&str],
+) -> Output {
     Command::new("timeout")
         .arg(seconds.to_string())
         .arg("restic")
@@ -502,8 +594,17 @@ pub fn restic_is_content(hand: &Hand, upto: Option<u64>) {
     for key in view.keys().unwrap() {
         to.put(&key, &view.get(&key).unwrap()).unwrap();
     }
-    let checked = restic(out.path(), out.path().join("view").to_str().unwrap(), &[], &["--no-lock", "check", "--read-data"]);
-    let said = format!("{}{}", String::from_utf8_lossy(&checked.stdout), String::from_utf8_lossy(&checked.stderr));
+    let checked = restic(
+        out.path(),
+        out.path().join("view").to_str().unwrap(),
+        &[],
+        &["--no-lock", "check", "--read-data"],
+    );
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&checked.stdout),
+        String::from_utf8_lossy(&checked.stderr)
+    );
     assert!(checked.status.success() && said.contains("no errors were found"), "{said}");
 }
 

@@ -14,7 +14,9 @@ const SEED: u64 = 0x5712_0467_0033;
 const ATTACHMENTS: usize = 300;
 
 fn files(dir: &Path, out: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let mut entries: Vec<_> = fs::read_dir(dir).with_context(|| format!("{} cannot be read", dir.display()))?.collect::<Result<_, _>>()?;
+    let mut entries: Vec<_> = fs::read_dir(dir)
+        .with_context(|| format!("{} cannot be read", dir.display()))?
+        .collect::<Result<_, _>>()?;
     entries.sort_by_key(|e| e.file_name());
     for entry in entries {
         match entry.file_type()?.is_dir() {
@@ -44,7 +46,11 @@ fn words(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut words = Vec::new();
     for path in all.iter().filter(|p| ["txt", "html", "eml"].contains(&extension(p).as_str())) {
         let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
-        words.extend(text.split_whitespace().filter(|w| w.len() < 14 && w.chars().all(char::is_alphabetic)).map(str::to_owned));
+        words.extend(
+            text.split_whitespace()
+                .filter(|w| w.len() < 14 && w.chars().all(char::is_alphabetic))
+                .map(str::to_owned),
+        );
     }
     Ok(words)
 }
@@ -69,16 +75,22 @@ pub(super) fn mail(root: &Path, dir: &Path, n: u64) -> anyhow::Result<()> {
     let words = words(root)?;
     let mut documents = Vec::new();
     for path in corpus(root)?.iter().cycle().take(ATTACHMENTS) {
-        documents.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), base64(&fs::read(path)?)));
+        documents.push((
+            path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            base64(&fs::read(path)?),
+        ));
     }
     for k in 0..n {
         let (user, day) = (k % 200, k / 200 % 50);
-        let folder = dir.join(format!("user{user:03}/2026-{:02}-{:02}", day / 28 + 1, day % 28 + 1));
+        let folder =
+            dir.join(format!("user{user:03}/2026-{:02}-{:02}", day / 28 + 1, day % 28 + 1));
         if k / 200 < 50 {
             fs::create_dir_all(&folder)?;
         }
         let mut out = format!(
-            "Received: from mail{}.school.example by mx.school.example; {k}\r\nMessage-ID: <{:016x}{k}@school.example>\r\nFrom: sender{}@school.example\r\nTo: user{user}@school.example\r\nSubject: {}\r\nMIME-Version: 1.0\r\n",
+            "Received: from mail{}.school.example by mx.school.example; {k}\r\nMessage-ID: \
+             <{:016x}{k}@school.example>\r\nFrom: sender{}@school.example\r\nTo: \
+             user{user}@school.example\r\nSubject: {}\r\nMIME-Version: 1.0\r\n",
             k % 7,
             rng.random::<u64>(),
             rng.random_range(0..200),
@@ -90,7 +102,12 @@ pub(super) fn mail(root: &Path, dir: &Path, n: u64) -> anyhow::Result<()> {
             let (name, content) = &documents[rng.random_range(0..documents.len())];
             let boundary = format!("=_{:016x}", rng.random::<u64>());
             out.push_str(&format!(
-                "Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n--{boundary}\r\nContent-Type: application/octet-stream; name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"{name}\"\r\n\r\n{content}\r\n--{boundary}--\r\n"
+                "Content-Type: multipart/mixed; \
+                 boundary=\"{boundary}\"\r\n\r\n--{boundary}\r\nContent-Type: text/plain; \
+                 charset=utf-8\r\n\r\n{body}\r\n--{boundary}\r\nContent-Type: \
+                 application/octet-stream; name=\"{name}\"\r\nContent-Transfer-Encoding: \
+                 base64\r\nContent-Disposition: attachment; \
+                 filename=\"{name}\"\r\n\r\n{content}\r\n--{boundary}--\r\n"
             ));
         } else {
             out.push_str(&format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{body}"));
@@ -111,7 +128,8 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// The corpus' documents, each edited again and again, until there are `bytes`; answers how many files that is.
+/// The corpus' documents, each edited again and again, until there are `bytes`; answers how many
+/// files that is.
 pub(super) fn documents(root: &Path, dir: &Path, bytes: u64) -> anyhow::Result<u64> {
     super::fresh(dir)?;
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
@@ -137,7 +155,8 @@ pub(super) fn documents(root: &Path, dir: &Path, bytes: u64) -> anyhow::Result<u
     }
 }
 
-/// A document after some more work on it: in archives of the office kind one part is longer, elsewhere bytes come and go.
+/// A document after some more work on it: in archives of the office kind one part is longer,
+/// elsewhere bytes come and go.
 fn edited(rng: &mut ChaCha8Rng, words: &[String], content: &[u8]) -> anyhow::Result<Vec<u8>> {
     let length = rng.random_range(20..400);
     let more = text(rng, words, length);
@@ -158,7 +177,9 @@ fn edited(rng: &mut ChaCha8Rng, words: &[String], content: &[u8]) -> anyhow::Res
 
 fn edited_archive(rng: &mut ChaCha8Rng, more: &str, content: &[u8]) -> Option<Vec<u8>> {
     let mut old = zip::ZipArchive::new(Cursor::new(content)).ok()?;
-    let texts: Vec<usize> = (0..old.len()).filter(|n| old.by_index(*n).is_ok_and(|f| f.name().ends_with(".xml") && f.size() > 500)).collect();
+    let texts: Vec<usize> = (0..old.len())
+        .filter(|n| old.by_index(*n).is_ok_and(|f| f.name().ends_with(".xml") && f.size() > 500))
+        .collect();
     let chosen = *texts.choose(rng)?;
     let mut new = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for n in 0..old.len() {
@@ -168,9 +189,15 @@ fn edited_archive(rng: &mut ChaCha8Rng, more: &str, content: &[u8]) -> Option<Ve
             let mut bytes = Vec::new();
             part.read_to_end(&mut bytes).ok()?;
             // Behind some tag, as a word processor would.
-            let at = bytes.len() / 2 + bytes[bytes.len() / 2..].iter().position(|b| *b == b'>')? + 1;
+            let at =
+                bytes.len() / 2 + bytes[bytes.len() / 2..].iter().position(|b| *b == b'>')? + 1;
             bytes.splice(at..at, more.bytes());
-            new.start_file(name, zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated)).ok()?;
+            new.start_file(
+                name,
+                zip::write::SimpleFileOptions::default()
+                    .compression_method(zip::CompressionMethod::Deflated),
+            )
+            .ok()?;
             new.write_all(&bytes).ok()?;
         } else {
             new.raw_copy_file(old.by_index_raw(n).ok()?).ok()?;
@@ -190,7 +217,11 @@ pub(super) fn small(root: &Path, dir: &Path, n: u64) -> anyhow::Result<()> {
             fs::create_dir_all(&folder)?;
         }
         let length = rng.random_range(400..4096_usize);
-        let mut out = format!("{{\"id\":\"{:016x}\",\"from\":\"user{}\",\"body\":\"", rng.random::<u64>(), rng.random_range(0..900));
+        let mut out = format!(
+            "{{\"id\":\"{:016x}\",\"from\":\"user{}\",\"body\":\"",
+            rng.random::<u64>(),
+            rng.random_range(0..900)
+        );
         let rest = length.saturating_sub(out.len() + 2);
         out.push_str(&text(&mut rng, &words, rest));
         out.push_str("\"}");

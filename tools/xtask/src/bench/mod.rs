@@ -1,7 +1,9 @@
-//! `cargo xtask bench repository`: this repository writer against its peers, on the same data, in one go.
+//! `cargo xtask bench repository`: this repository writer against its peers, on the same data, in
+//! one go.
 //!
-//! Every tool reads the same directory. `strongroom+list` is given the list of what changed, as a delta query of Microsoft
-//! 365 gives it, instead of looking for changes. Times are of whole processes; peers run with their own defaults.
+//! Every tool reads the same directory. `strongroom+list` is given the list of what changed, as a
+//! delta query of Microsoft 365 gives it, instead of looking for changes. Times are of whole
+//! processes; peers run with their own defaults.
 
 mod data;
 mod tools;
@@ -42,14 +44,17 @@ fn options(args: &[&str]) -> anyhow::Result<Options> {
             ["--scale", s] => o.scale = s.parse().context("--scale wants a number")?,
             ["--workload", w] => o.workloads.push((*w).to_owned()),
             ["--tool", t] => o.tools.push((*t).to_owned()),
-            _ => bail!("usage: cargo xtask bench repository [--scale 0.1] [--workload mail|documents|small] [--tool NAME]…"),
+            _ => bail!(
+                "usage: cargo xtask bench repository [--scale 0.1] [--workload \
+                 mail|documents|small] [--tool NAME]…"
+            ),
         }
     }
     Ok(o)
 }
 
-/// `cargo xtask bench vault [--objects 2000]`: replication into a fresh Ceph for each tool, in one go.
-/// `cargo xtask bench fleet [--tenants 500]`: all rules over stored configurations.
+/// `cargo xtask bench vault [--objects 2000]`: replication into a fresh Ceph for each tool, in one
+/// go. `cargo xtask bench fleet [--tenants 500]`: all rules over stored configurations.
 pub(crate) fn example(package: &str, name: &str, args: &[&str]) -> anyhow::Result<()> {
     let root = tidy::root()?;
     let plain = |args: &[&str]| -> anyhow::Result<()> {
@@ -60,7 +65,10 @@ pub(crate) fn example(package: &str, name: &str, args: &[&str]) -> anyhow::Resul
         Ok(())
     };
     plain(&["build", "--release", "--locked", "-p", package, "--bins", "--example", name])?;
-    let status = Command::new(root.join("target/release/examples").join(name)).args(args).current_dir(&root).status()?;
+    let status = Command::new(root.join("target/release/examples").join(name))
+        .args(args)
+        .current_dir(&root)
+        .status()?;
     if !status.success() {
         bail!("the bench ended with {status}");
     }
@@ -74,7 +82,8 @@ pub(crate) fn repository(args: &[&str]) -> anyhow::Result<()> {
     let work = all.join(std::process::id().to_string());
     fs::create_dir_all(&work)?;
     let tools = tools::prepare(&root, &options.tools)?;
-    let wanted = |name: &str| options.workloads.is_empty() || options.workloads.iter().any(|w| w == name);
+    let wanted =
+        |name: &str| options.workloads.is_empty() || options.workloads.iter().any(|w| w == name);
     let many = |n: f64| (n * options.scale) as u64;
     let mut rows = Vec::new();
     if wanted("mail") {
@@ -103,10 +112,16 @@ pub(crate) fn repository(args: &[&str]) -> anyhow::Result<()> {
     let day = String::from_utf8(Command::new("date").args(["-u", "+%F"]).output()?.stdout)?;
     let out = root.join("benches/results");
     fs::create_dir_all(&out)?;
-    let path = out.join(format!("repository-{}{}.json", day.trim(), if options.scale < 1.0 { "-scaled" } else { "" }));
+    let path = out.join(format!(
+        "repository-{}{}.json",
+        day.trim(),
+        if options.scale < 1.0 { "-scaled" } else { "" }
+    ));
     // Workloads that were not run again keep their rows of that day.
-    let before: Vec<serde_json::Value> = fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
-    let mut all: Vec<serde_json::Value> = before.into_iter().filter(|b| !rows.iter().any(|r| b["workload"] == r.workload)).collect();
+    let before: Vec<serde_json::Value> =
+        fs::read(&path).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+    let mut all: Vec<serde_json::Value> =
+        before.into_iter().filter(|b| !rows.iter().any(|r| b["workload"] == r.workload)).collect();
     for row in &rows {
         all.push(serde_json::to_value(row)?);
     }
@@ -115,15 +130,35 @@ pub(crate) fn repository(args: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(workload: &'static str, work: &Path, data: &Path, n: u64, tools: &[Tool], rows: &mut Vec<Row>) -> anyhow::Result<()> {
+fn run(
+    workload: &'static str,
+    work: &Path,
+    data: &Path,
+    n: u64,
+    tools: &[Tool],
+    rows: &mut Vec<Row>,
+) -> anyhow::Result<()> {
     let mut repos: Vec<(Tool, PathBuf)> = Vec::new();
     for tool in tools {
         let dir = work.join(format!("repo-{workload}-{n}-{}", tool.name()));
         fresh(&dir)?;
         repos.push((*tool, dir));
     }
-    let mut add = |tool: Tool, phase: &'static str, dir: &Path, m: tools::Measured| -> anyhow::Result<()> {
-        let row = Row { workload, phase, tool: tool.name(), wall_s: m.wall_s, cpu_s: m.cpu_s, peak_mib: m.peak_mib, stored_bytes: size(&tool.repo(dir))?, n };
+    let mut add = |tool: Tool,
+                   phase: &'static str,
+                   dir: &Path,
+                   m: tools::Measured|
+     -> anyhow::Result<()> {
+        let row = Row {
+            workload,
+            phase,
+            tool: tool.name(),
+            wall_s: m.wall_s,
+            cpu_s: m.cpu_s,
+            peak_mib: m.peak_mib,
+            stored_bytes: size(&tool.repo(dir))?,
+            n,
+        };
         println!(
             "{workload:9} n={n:<8} {phase:9} {:16} {:8.2} s {:8.2} CPU s {:7.0} MiB {:12} bytes",
             row.tool, row.wall_s, row.cpu_s, row.peak_mib, row.stored_bytes
@@ -135,7 +170,10 @@ fn run(workload: &'static str, work: &Path, data: &Path, n: u64, tools: &[Tool],
         tool.init(dir)?;
         add(*tool, "first", dir, tool.backup(dir, data, None)?)?;
     }
-    if let (Some((_, from)), Some((_, to))) = (repos.iter().find(|(t, _)| t.is_own() && !t.is_listed()), repos.iter().find(|(t, _)| t.is_listed())) {
+    if let (Some((_, from)), Some((_, to))) = (
+        repos.iter().find(|(t, _)| t.is_own() && !t.is_listed()),
+        repos.iter().find(|(t, _)| t.is_listed()),
+    ) {
         // The same first backup; from here on the two go their own ways.
         for part in ["repo", "cache", "password"] {
             tools::plain(Command::new("cp").arg("-a").arg(from.join(part)).arg(to.join(part)))?;
@@ -144,15 +182,26 @@ fn run(workload: &'static str, work: &Path, data: &Path, n: u64, tools: &[Tool],
     let empty = work.join("changes-none");
     fs::write(&empty, "")?;
     for (tool, dir) in &repos {
-        add(*tool, "no change", dir, tool.backup(dir, data, tool.is_listed().then_some(empty.as_path()))?)?;
+        add(
+            *tool,
+            "no change",
+            dir,
+            tool.backup(dir, data, tool.is_listed().then_some(empty.as_path()))?,
+        )?;
     }
     let list = work.join("changes");
     data::change(data, &list)?;
     for (tool, dir) in &repos {
-        add(*tool, "changed", dir, tool.backup(dir, data, tool.is_listed().then_some(list.as_path()))?)?;
+        add(
+            *tool,
+            "changed",
+            dir,
+            tool.backup(dir, data, tool.is_listed().then_some(list.as_path()))?,
+        )?;
     }
-    // Each restores into a place of its own, and nothing is deleted before the end of all workloads: ext4 spends seconds on
-    // avoiding inodes that were deleted within the last minutes, at the cost of whoever restores first.
+    // Each restores into a place of its own, and nothing is deleted before the end of all
+    // workloads: ext4 spends seconds on avoiding inodes that were deleted within the last minutes,
+    // at the cost of whoever restores first.
     let mut targets = Vec::new();
     for (tool, dir) in &repos {
         let target = work.join(format!("restored-{workload}-{n}-{}", tool.name()));
@@ -171,7 +220,11 @@ fn run(workload: &'static str, work: &Path, data: &Path, n: u64, tools: &[Tool],
     }
     // The room is given back, the inodes are not: see above.
     for dir in repos.iter().map(|(_, dir)| dir).chain(&targets).chain([&data.to_owned()]) {
-        tools::plain(Command::new("find").arg(dir).args(["-type", "f", "-size", "+0", "-exec", "truncate", "-s", "0", "{}", "+"]))?;
+        tools::plain(
+            Command::new("find")
+                .arg(dir)
+                .args(["-type", "f", "-size", "+0", "-exec", "truncate", "-s", "0", "{}", "+"]),
+        )?;
     }
     tools::plain(&mut Command::new("sync"))
 }
@@ -187,7 +240,11 @@ fn size(dir: &Path) -> anyhow::Result<u64> {
     let mut sum = 0;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        sum += if entry.file_type()?.is_dir() { size(&entry.path())? } else { entry.metadata()?.len() };
+        sum += if entry.file_type()?.is_dir() {
+            size(&entry.path())?
+        } else {
+            entry.metadata()?.len()
+        };
     }
     Ok(sum)
 }
@@ -195,13 +252,25 @@ fn size(dir: &Path) -> anyhow::Result<u64> {
 /// Ratios to the best peer of each phase: above 1 is better than it.
 fn report(rows: &[Row]) {
     println!("\nratio of the best peer to strongroom (above 1: strongroom is better)");
-    println!("{:10} {:10} {:>8} {:18} {:>9} {:>9} {:>9} {:>9}", "workload", "phase", "n", "tool", "wall", "CPU", "memory", "stored");
+    println!(
+        "{:10} {:10} {:>8} {:18} {:>9} {:>9} {:>9} {:>9}",
+        "workload", "phase", "n", "tool", "wall", "CPU", "memory", "stored"
+    );
     for own in rows.iter().filter(|r| r.tool.starts_with("strongroom")) {
-        let peers = || rows.iter().filter(|r| !r.tool.starts_with("strongroom") && r.workload == own.workload && r.phase == own.phase);
+        let peers = || {
+            rows.iter().filter(|r| {
+                !r.tool.starts_with("strongroom")
+                    && r.workload == own.workload
+                    && r.phase == own.phase
+            })
+        };
         let best = |f: fn(&Row) -> f64| peers().map(f).reduce(f64::min);
         // Peers that were given fewer items are scaled; the numbers of both stand in the rows.
         let scale = peers().map(|p| own.n as f64 / p.n as f64).next().unwrap_or(1.0);
-        let ratio = |f: fn(&Row) -> f64, scale: f64| best(f).map_or_else(|| "-".to_owned(), |b| format!("{:.2}", b * scale / f(own).max(1e-9)));
+        let ratio = |f: fn(&Row) -> f64, scale: f64| {
+            best(f)
+                .map_or_else(|| "-".to_owned(), |b| format!("{:.2}", b * scale / f(own).max(1e-9)))
+        };
         println!(
             "{:10} {:10} {:>8} {:18} {:>9} {:>9} {:>9} {:>9}",
             own.workload,

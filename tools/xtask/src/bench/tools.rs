@@ -10,7 +10,8 @@ use std::{
 };
 
 /// (program, Debian package)
-const PACKAGES: &[(&str, &str)] = &[("restic", "restic"), ("borg", "borgbackup"), ("/usr/bin/time", "time")];
+const PACKAGES: &[(&str, &str)] =
+    &[("restic", "restic"), ("borg", "borgbackup"), ("/usr/bin/time", "time")];
 const PASSWORD: &str = "benchmark";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,8 @@ pub(super) enum Tool {
     Borg,
 }
 
-const ALL: [Tool; 5] = [Tool::Strongroom, Tool::StrongroomListed, Tool::Restic, Tool::Rustic, Tool::Borg];
+const ALL: [Tool; 5] =
+    [Tool::Strongroom, Tool::StrongroomListed, Tool::Restic, Tool::Rustic, Tool::Borg];
 
 static ROOT: OnceLock<PathBuf> = OnceLock::new();
 
@@ -35,9 +37,13 @@ pub(super) struct Measured {
 
 /// Runs something that is not measured.
 pub(super) fn plain(command: &mut Command) -> anyhow::Result<()> {
-    let out = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?} does not start"))?;
+    let out = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("{command:?} does not start"))?;
     if !out.status.success() {
-        let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        let text = String::from_utf8_lossy(&out.stdout).into_owned()
+            + &String::from_utf8_lossy(&out.stderr);
         bail!("{command:?} ended with {}: {:.2000}", out.status, text);
     }
     Ok(())
@@ -46,18 +52,30 @@ pub(super) fn plain(command: &mut Command) -> anyhow::Result<()> {
 /// Installs or builds what is missing, and says so. Without names: all tools.
 pub(super) fn prepare(root: &Path, names: &[String]) -> anyhow::Result<Vec<Tool>> {
     let root = ROOT.get_or_init(|| root.to_owned());
-    let tools: Vec<Tool> = ALL.into_iter().filter(|t| names.is_empty() || names.iter().any(|n| n == t.name())).collect();
-    let missing: Vec<&str> = PACKAGES.iter().filter(|(p, _)| !has(p)).map(|(_, package)| *package).collect();
+    let tools: Vec<Tool> = ALL
+        .into_iter()
+        .filter(|t| names.is_empty() || names.iter().any(|n| n == t.name()))
+        .collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(p, _)| !has(p)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
         println!("==> apt-get install {}", missing.join(" "));
         plain(Command::new("apt-get").args(["update", "-qq"]))?;
-        plain(Command::new("apt-get").args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing))?;
+        plain(
+            Command::new("apt-get")
+                .args(["install", "-y", "-qq", "--no-install-recommends"])
+                .args(&missing),
+        )?;
     }
     if tools.contains(&Tool::Rustic) {
         peers::rustic(root)?;
     }
     println!("==> cargo build --release --example directory");
-    plain(Command::new("cargo").args(["build", "--release", "-p", "strongroom-repository", "--example", "directory"]).current_dir(root))?;
+    plain(
+        Command::new("cargo")
+            .args(["build", "--release", "-p", "strongroom-repository", "--example", "directory"])
+            .current_dir(root),
+    )?;
     for (program, arg) in [("restic", "version"), ("borg", "--version")] {
         let out = Command::new(program).arg(arg).output()?;
         println!("{}", String::from_utf8_lossy(&out.stdout).trim());
@@ -91,7 +109,9 @@ impl Tool {
     /// Where the files of `data` stand below a restore's target.
     pub(super) fn restored(self, target: &Path, data: &Path) -> PathBuf {
         match self {
-            Tool::Restic | Tool::Rustic | Tool::Borg => target.join(data.strip_prefix("/").unwrap_or(data)),
+            Tool::Restic | Tool::Rustic | Tool::Borg => {
+                target.join(data.strip_prefix("/").unwrap_or(data))
+            }
             _ => target.to_owned(),
         }
     }
@@ -99,16 +119,24 @@ impl Tool {
     fn command(self, dir: &Path) -> Command {
         let root = ROOT.get().map(PathBuf::as_path).unwrap_or(Path::new("."));
         let program = match self {
-            Tool::Strongroom | Tool::StrongroomListed => root.join("target/release/examples/directory"),
+            Tool::Strongroom | Tool::StrongroomListed => {
+                root.join("target/release/examples/directory")
+            }
             Tool::Restic => "restic".into(),
             Tool::Rustic => root.join("target/peers/bin/rustic"),
             Tool::Borg => "borg".into(),
         };
         let mut c = Command::new("/usr/bin/time");
         c.args(["-f", "%e %U %S %M", "-o"]).arg(dir.join("time")).arg(program).stdin(Stdio::null());
-        c.env("RESTIC_PASSWORD", PASSWORD).env("RESTIC_REPOSITORY", self.repo(dir)).env("RESTIC_CACHE_DIR", dir.join("cache"));
-        c.env("RUSTIC_PASSWORD", PASSWORD).env("RUSTIC_REPOSITORY", self.repo(dir)).env("RUSTIC_CACHE_DIR", dir.join("cache"));
-        c.env("BORG_PASSPHRASE", PASSWORD).env("BORG_REPO", self.repo(dir)).env("BORG_BASE_DIR", dir.join("cache"));
+        c.env("RESTIC_PASSWORD", PASSWORD)
+            .env("RESTIC_REPOSITORY", self.repo(dir))
+            .env("RESTIC_CACHE_DIR", dir.join("cache"));
+        c.env("RUSTIC_PASSWORD", PASSWORD)
+            .env("RUSTIC_REPOSITORY", self.repo(dir))
+            .env("RUSTIC_CACHE_DIR", dir.join("cache"));
+        c.env("BORG_PASSPHRASE", PASSWORD)
+            .env("BORG_REPO", self.repo(dir))
+            .env("BORG_BASE_DIR", dir.join("cache"));
         c
     }
 
@@ -122,8 +150,16 @@ impl Tool {
         plain(&mut Command::new("sync"))?;
         plain(&mut command)?;
         let text = fs::read_to_string(dir.join("time"))?;
-        let numbers: Vec<f64> = text.lines().last().unwrap_or_default().split(' ').filter_map(|n| n.parse().ok()).collect();
-        let [wall_s, user, system, peak_kib] = numbers[..] else { bail!("{} was not measured: {text}", self.name()) };
+        let numbers: Vec<f64> = text
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .split(' ')
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        let [wall_s, user, system, peak_kib] = numbers[..] else {
+            bail!("{} was not measured: {text}", self.name())
+        };
         Ok(Measured { wall_s, cpu_s: user + system, peak_mib: peak_kib / 1024.0 })
     }
 
@@ -141,7 +177,12 @@ impl Tool {
         plain(&mut c)
     }
 
-    pub(super) fn backup(self, dir: &Path, data: &Path, changes: Option<&Path>) -> anyhow::Result<Measured> {
+    pub(super) fn backup(
+        self,
+        dir: &Path,
+        data: &Path,
+        changes: Option<&Path>,
+    ) -> anyhow::Result<Measured> {
         let mut c = if self.is_own() { self.own(dir, "backup") } else { self.command(dir) };
         match self {
             Tool::Strongroom | Tool::StrongroomListed => c.arg(data).args(changes),

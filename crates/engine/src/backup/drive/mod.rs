@@ -1,4 +1,5 @@
-//! One drive: folders and files where they stand, content and older versions of what changed, verdicts.
+//! One drive: folders and files where they stand, content and older versions of what changed,
+//! verdicts.
 
 mod content;
 mod place;
@@ -32,7 +33,8 @@ struct Drive {
 /// What came of one file.
 type Done = failure::Done<DriveItem>;
 
-/// Backs up a user's drive. Only the repository's errors come back; everything else is in the run's report.
+/// Backs up a user's drive. Only the repository's errors come back; everything else is in the run's
+/// report.
 pub(super) async fn drive(run: &Arc<Run>, user: &User) -> Result<(), Error> {
     match back_up(run, user).await {
         Ok(()) => Ok(()),
@@ -50,7 +52,9 @@ async fn back_up(run: &Arc<Run>, user: &User) -> Result<(), Error> {
     let mut found = None;
     for name in run.names(&layout::refs(&home))? {
         let path = layout::join(&home, &name);
-        if let Some(facts) = run.dir_facts(&layout::refs(&path))?.filter(|f| f.kind == ItemKind::Drive) {
+        if let Some(facts) =
+            run.dir_facts(&layout::refs(&path))?.filter(|f| f.kind == ItemKind::Drive)
+        {
             found = Some((facts, path));
         }
     }
@@ -71,17 +75,29 @@ async fn back_up(run: &Arc<Run>, user: &User) -> Result<(), Error> {
         },
     };
     let Some(known) = known else { return Ok(()) };
-    let drive = Arc::new(Drive { run: run.clone(), user: user.clone(), id: known.id.clone(), root: known.root.clone().unwrap_or_default(), base });
+    let drive = Arc::new(Drive {
+        run: run.clone(),
+        user: user.clone(),
+        id: known.id.clone(),
+        root: known.root.clone().unwrap_or_default(),
+        base,
+    });
     let mut link = known.delta.clone();
     let mut again = false;
     loop {
         match drive.round(link.as_deref()).await {
             Ok((_, _, false)) if again => {
-                run.skip(&user.name, &known.id, "drive", "folders hold more than the service lists, twice");
+                run.skip(
+                    &user.name,
+                    &known.id,
+                    "drive",
+                    "folders hold more than the service lists, twice",
+                );
                 return Ok(());
             }
             Ok((_, _, false)) => {
-                // A page left items out: a folder holds more than was listed. Everything is listed once more.
+                // A page left items out: a folder holds more than was listed. Everything is listed
+                // once more.
                 again = true;
                 link = None;
             }
@@ -94,7 +110,9 @@ async fn back_up(run: &Arc<Run>, user: &User) -> Result<(), Error> {
                 run.coverage(&user.name, "drive", Some(drive.files(&drive.base)?), None);
                 return Ok(());
             }
-            Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => link = None,
+            Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
+                link = None
+            }
             Err(e) => return Err(e),
         }
     }
@@ -109,7 +127,8 @@ impl Drive {
         [self.base.as_slice(), below].concat()
     }
 
-    /// One delta round: the new link, whether anything changed, and whether what folders say they hold is there.
+    /// One delta round: the new link, whether anything changed, and whether what folders say they
+    /// hold is there.
     async fn round(self: &Arc<Self>, link: Option<&str>) -> Result<(String, bool, bool), Error> {
         let run = &self.run;
         let mut changes = source::changes(&run.client, &self.id, link);
@@ -127,7 +146,9 @@ impl Drive {
         for p in run.pending(&self.base)? {
             changed = true;
             match source::item(&run.client, &self.id, &p.id).await {
-                Ok(Event::Item(item)) => self.accept(item, &mut tasks, &mut waiting, &mut crowded)?,
+                Ok(Event::Item(item)) => {
+                    self.accept(item, &mut tasks, &mut waiting, &mut crowded)?
+                }
                 Ok(Event::Deleted(id)) => deleted.push(id),
                 Ok(_) => pending.push(p),
                 Err(e) if e.kind == ErrorKind::NotFound => deleted.push(p.id),
@@ -143,7 +164,9 @@ impl Drive {
                 Event::Item(item) => {
                     if before.is_none() && item.parent.is_some() {
                         let files = self.files(&self.base)?;
-                        run.pattern(&self.user.name, |p| p.files_before = p.files_before.max(files));
+                        run.pattern(&self.user.name, |p| {
+                            p.files_before = p.files_before.max(files)
+                        });
                         before = Some(files);
                     }
                     if full {
@@ -167,7 +190,12 @@ impl Drive {
                     deleted.push(id);
                 }
                 Event::Skipped { id, name, cause } => {
-                    run.coverage(&self.user.name, &format!("drive item {name}"), None, Some(&cause));
+                    run.coverage(
+                        &self.user.name,
+                        &format!("drive item {name}"),
+                        None,
+                        Some(&cause),
+                    );
                     seen.insert(id);
                     odd = true;
                 }
@@ -190,7 +218,11 @@ impl Drive {
         }
         for item in waiting {
             run.skip(&self.user.name, &item.id, &item.name, "its folder was not listed");
-            pending.push(Pending { id: item.id, name: item.name, cause: "its folder was not listed".into() });
+            pending.push(Pending {
+                id: item.id,
+                name: item.name,
+                cause: "its folder was not listed".into(),
+            });
         }
         while let Some(done) = tasks.join_next().await {
             self.settle(Some(done), &mut pending)?;
@@ -218,7 +250,11 @@ impl Drive {
         Ok((end, changed, whole))
     }
 
-    fn settle(&self, done: Option<Result<Done, tokio::task::JoinError>>, pending: &mut Vec<Pending>) -> Result<(), Error> {
+    fn settle(
+        &self,
+        done: Option<Result<Done, tokio::task::JoinError>>,
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), Error> {
         if let Some((item, cause)) = failure::settle(done)? {
             self.run.skip(&self.user.name, &item.id, &item.name, &cause);
             pending.push(Pending { id: item.id, name: item.name, cause });

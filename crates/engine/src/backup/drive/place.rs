@@ -6,7 +6,9 @@ use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
-use strongroom_model::{Facts, FileState, ItemId, ItemKind, Judgement, Pending, Verdict, fit_name, short_id};
+use strongroom_model::{
+    Facts, FileState, ItemId, ItemKind, Judgement, Pending, Verdict, fit_name, short_id,
+};
 use strongroom_repository::{Found, Node};
 use strongroom_sources::{
     ErrorKind,
@@ -37,7 +39,9 @@ impl Drive {
             let facts = node.facts()?;
             let state = facts.as_ref().and_then(|f| f.file.clone()).unwrap_or_default();
             let same = match &file.quick_xor {
-                Some(q) => state.quick_xor.as_ref() == Some(q) && node.size_bytes() == file.size_bytes,
+                Some(q) => {
+                    state.quick_xor.as_ref() == Some(q) && node.size_bytes() == file.size_bytes
+                }
                 None => facts.as_ref().and_then(|f| f.change_key.as_deref()) == Some(&item.e_tag),
             };
             if same {
@@ -49,11 +53,19 @@ impl Drive {
             tasks.spawn(async move {
                 match drive.fetch(&item, before.map(|(node, _)| node)).await {
                     Ok(()) => Ok(()),
-                    // Some part of it was not found. Gone is only what is not there when asked for itself.
-                    Err(Failure::Gone) => match source::item(&drive.run.client, &drive.id, &item.id).await {
-                        Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
-                        _ => Err((item, Failure::Item("the service lists it, and does not find its content".into()))),
-                    },
+                    // Some part of it was not found. Gone is only what is not there when asked for
+                    // itself.
+                    Err(Failure::Gone) => {
+                        match source::item(&drive.run.client, &drive.id, &item.id).await {
+                            Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
+                            _ => Err((
+                                item,
+                                Failure::Item(
+                                    "the service lists it, and does not find its content".into(),
+                                ),
+                            )),
+                        }
+                    }
                     Err(failure) => Err((item, failure)),
                 }
             });
@@ -74,7 +86,8 @@ impl Drive {
         })
     }
 
-    /// Creates a folder, or moves what is there already to where it stands now. Answers whether its name was taken.
+    /// Creates a folder, or moves what is there already to where it stands now. Answers whether its
+    /// name was taken.
     pub(super) fn place(&self, item: &DriveItem) -> Result<bool, Error> {
         let run = &self.run;
         let owner = self.owner();
@@ -98,7 +111,8 @@ impl Drive {
             taken = true;
             let ext = layout::extension(&name).to_owned();
             let stem = name[..name.len() - ext.len()].to_owned();
-            name = fit_name(&format!("{stem}~{}{ext}", short_id(&item.id.0)), &item.id.0, reserved).0;
+            name =
+                fit_name(&format!("{stem}~{}{ext}", short_id(&item.id.0)), &item.id.0, reserved).0;
         }
         let path = layout::join(&parent_path, &name);
         match old {
@@ -112,7 +126,11 @@ impl Drive {
         if item.file.is_none() {
             let mut facts = Facts::new(ItemKind::Folder, item.id.clone());
             facts.name = (name != item.name).then(|| item.name.clone());
-            facts.file = Some(FileState { created: item.created, modified: item.modified, ..FileState::default() });
+            facts.file = Some(FileState {
+                created: item.created,
+                modified: item.modified,
+                ..FileState::default()
+            });
             run.put_dir(&layout::refs(&self.path(&path)), &facts)?;
         }
         Ok(taken)
@@ -127,10 +145,17 @@ impl Drive {
     }
 
     /// Name, place or times changed, the bytes did not.
-    pub(super) fn same_content(&self, item: &DriveItem, mut node: Node, old: &[String]) -> Result<(), Error> {
+    pub(super) fn same_content(
+        &self,
+        item: &DriveItem,
+        mut node: Node,
+        old: &[String],
+    ) -> Result<(), Error> {
         let Some(mut facts) = node.facts()? else { return Ok(()) };
         let Some(path) = self.run.catalog.path(self.owner(), &item.id.0)? else { return Ok(()) };
-        let (Some((name, dir)), Some(old_name)) = (path.split_last(), old.last()) else { return Ok(()) };
+        let (Some((name, dir)), Some(old_name)) = (path.split_last(), old.last()) else {
+            return Ok(());
+        };
         let mut state = facts.file.clone().unwrap_or_default();
         let times = (state.created, state.modified) != (item.created, item.modified);
         if name == old_name && !times && old == path.as_slice() {
@@ -139,7 +164,10 @@ impl Drive {
         if name != old_name {
             // An extension behind the real one is judged by the name alone; the bytes are known.
             let bytes = [];
-            let by_name = judge(Content { name, bytes: &bytes }, Some(Content { name: old_name, bytes: &bytes }));
+            let by_name = judge(
+                Content { name, bytes: &bytes },
+                Some(Content { name: old_name, bytes: &bytes }),
+            );
             let mut j = facts.judgement.clone().unwrap_or_else(Judgement::clean);
             if j.verdict == Verdict::Clean && by_name.verdict != Verdict::Clean {
                 // Its last clean state is kept now: what comes next is held against it.
@@ -147,7 +175,10 @@ impl Drive {
                 let mut f = facts.clone();
                 f.kind = ItemKind::LastClean;
                 clean.set_facts(&f)?;
-                let dir = self.path(&[layout::LAST_CLEAN.to_owned(), fit_name(&item.id.0, &item.id.0, &[]).0]);
+                let dir = self.path(&[
+                    layout::LAST_CLEAN.to_owned(),
+                    fit_name(&item.id.0, &item.id.0, &[]).0,
+                ]);
                 self.run.put(&layout::refs(&dir), clean)?;
             }
             for reason in by_name.reasons {
@@ -179,7 +210,12 @@ impl Drive {
     }
 
     /// Ids in the tree that a full listing did not name.
-    pub(super) fn unseen(&self, dir: &[String], seen: &HashSet<ItemId>, out: &mut Vec<ItemId>) -> Result<(), Error> {
+    pub(super) fn unseen(
+        &self,
+        dir: &[String],
+        seen: &HashSet<ItemId>,
+        out: &mut Vec<ItemId>,
+    ) -> Result<(), Error> {
         for name in self.run.names(&layout::refs(dir))? {
             if dir.len() == self.base.len() && layout::RESERVED.contains(&name.as_str()) {
                 continue;
@@ -218,7 +254,9 @@ impl Drive {
             for dir in [layout::VERSIONS, layout::LAST_CLEAN] {
                 let path = self.path(&[dir.to_owned(), fit_name(&id.0, &id.0, &[]).0]);
                 run.remove(&layout::refs(&path))?;
-                run.edit(|t| Ok(t.prune_empty(&layout::refs(&path[..path.len() - 1]), self.base.len())?))?;
+                run.edit(|t| {
+                    Ok(t.prune_empty(&layout::refs(&path[..path.len() - 1]), self.base.len())?)
+                })?;
             }
         }
         Ok(files)
@@ -251,8 +289,13 @@ impl Drive {
         Ok(n)
     }
 
-    /// Whether each folder that came with its number of children holds as many, but for those that were skipped.
-    pub(super) fn is_whole(&self, counts: &HashMap<ItemId, u64>, pending: &[Pending]) -> Result<bool, Error> {
+    /// Whether each folder that came with its number of children holds as many, but for those that
+    /// were skipped.
+    pub(super) fn is_whole(
+        &self,
+        counts: &HashMap<ItemId, u64>,
+        pending: &[Pending],
+    ) -> Result<bool, Error> {
         if !pending.is_empty() {
             return Ok(true);
         }
@@ -263,7 +306,10 @@ impl Drive {
             };
             let Some(path) = path else { continue };
             let names = self.run.names(&layout::refs(&self.path(&path)))?;
-            let have = names.iter().filter(|n| !(path.is_empty() && layout::RESERVED.contains(&n.as_str()))).count() as u64;
+            let have = names
+                .iter()
+                .filter(|n| !(path.is_empty() && layout::RESERVED.contains(&n.as_str())))
+                .count() as u64;
             if have < *expected {
                 return Ok(false);
             }

@@ -16,8 +16,16 @@ impl Mailbox<'_> {
         for name in self.run.names(&layout::refs(&path))? {
             let below = layout::join(at, &name);
             let full = self.path(&below);
-            if let Some(facts) = self.run.dir_facts(&layout::refs(&full))?.filter(|f| f.kind == ItemKind::MailFolder) {
-                out.push(Folder { id: facts.id, path: below.clone(), link: facts.delta, total: None, label: facts.label });
+            if let Some(facts) =
+                self.run.dir_facts(&layout::refs(&full))?.filter(|f| f.kind == ItemKind::MailFolder)
+            {
+                out.push(Folder {
+                    id: facts.id,
+                    path: below.clone(),
+                    link: facts.delta,
+                    total: None,
+                    label: facts.label,
+                });
                 self.stored_folders(&below, out)?;
             }
         }
@@ -25,7 +33,11 @@ impl Mailbox<'_> {
     }
 
     /// Folders as they are now, those that are gone, and the mailbox's own record.
-    pub(super) async fn read_folders(&self, known: Option<Facts>, mut folders: Vec<Folder>) -> Result<(Vec<Folder>, Vec<Folder>, Facts), Error> {
+    pub(super) async fn read_folders(
+        &self,
+        known: Option<Facts>,
+        mut folders: Vec<Folder>,
+    ) -> Result<(Vec<Folder>, Vec<Folder>, Facts), Error> {
         let run = self.run;
         let owner = &self.user.id.0;
         let mut listed: HashMap<ItemId, MailFolder> = HashMap::new();
@@ -44,7 +56,9 @@ impl Mailbox<'_> {
                         listed.remove(&id);
                         gone.insert(id);
                     }
-                    Ok(Event::Skipped { id, name, cause }) => run.skip(&self.user.name, &id, &name, &cause),
+                    Ok(Event::Skipped { id, name, cause }) => {
+                        run.skip(&self.user.name, &id, &name, &cause)
+                    }
                     Ok(Event::End { link }) => break 'round (link, full),
                     Err(e) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
                         link = None;
@@ -59,7 +73,9 @@ impl Mailbox<'_> {
         let mut labels: HashMap<ItemId, &str> = HashMap::new();
         let mut unlisted = HashSet::new();
         if full {
-            for (name, folder, hidden) in mail::well_known_folders(&run.client, &self.user.id).await? {
+            for (name, folder, hidden) in
+                mail::well_known_folders(&run.client, &self.user.id).await?
+            {
                 labels.insert(folder.id.clone(), name);
                 if hidden {
                     unlisted.insert(folder.id.clone());
@@ -78,19 +94,29 @@ impl Mailbox<'_> {
         while !open.is_empty() {
             let before = open.len();
             let ids: HashSet<ItemId> = open.iter().map(|f| f.id.clone()).collect();
-            let (ready, wait): (Vec<_>, Vec<_>) = open.into_iter().partition(|f| !ids.contains(&f.parent));
+            let (ready, wait): (Vec<_>, Vec<_>) =
+                open.into_iter().partition(|f| !ids.contains(&f.parent));
             open = wait;
             for f in &ready {
-                let label = labels.get(&f.id).map(|l| (*l).to_owned()).or_else(|| folders.iter().find(|k| k.id == f.id)?.label.clone());
+                let label = labels
+                    .get(&f.id)
+                    .map(|l| (*l).to_owned())
+                    .or_else(|| folders.iter().find(|k| k.id == f.id)?.label.clone());
                 let parent = folders.iter().find(|k| k.id == f.parent).map(|k| k.path.clone());
                 let old = folders.iter().position(|k| k.id == f.id);
-                let wanted = match unlisted.contains(&f.id) || label.as_deref().is_some_and(|l| l.starts_with("recoverable")) {
+                let wanted = match unlisted.contains(&f.id)
+                    || label.as_deref().is_some_and(|l| l.starts_with("recoverable"))
+                {
                     true => format!("Recoverable Items ({})", f.name),
                     false => f.name.clone(),
                 };
                 let parent_path = parent.clone().unwrap_or_default();
                 let mut name = fit_name(&wanted, &f.id.0, &[layout::PENDING]).0;
-                let taken = |name: &str, folders: &[Folder]| folders.iter().any(|k| k.id != f.id && k.path == layout::join(&parent_path, name));
+                let taken = |name: &str, folders: &[Folder]| {
+                    folders
+                        .iter()
+                        .any(|k| k.id != f.id && k.path == layout::join(&parent_path, name))
+                };
                 if taken(&name, &folders) || looks_like_a_day(&name) {
                     name = format!("{name}~{}", short_id(&f.id.0));
                 }
@@ -100,7 +126,9 @@ impl Mailbox<'_> {
                         let from = folders[n].path.clone();
                         if from != path {
                             let (a, b) = (self.path(&from), self.path(&path));
-                            run.edit(|t| Ok(t.rename(&layout::refs(&a), &layout::refs(&b), run.began)?))?;
+                            run.edit(|t| {
+                                Ok(t.rename(&layout::refs(&a), &layout::refs(&b), run.began)?)
+                            })?;
                             for k in &mut folders {
                                 if k.path.starts_with(&from) {
                                     k.path = [path.as_slice(), &k.path[from.len()..]].concat();
@@ -115,7 +143,13 @@ impl Mailbox<'_> {
                         facts.name = (name != f.name).then(|| f.name.clone());
                         facts.count = Some(0);
                         run.put_dir(&layout::refs(&self.path(&path)), &facts)?;
-                        folders.push(Folder { id: f.id.clone(), path: path.clone(), link: None, total: Some(f.total), label });
+                        folders.push(Folder {
+                            id: f.id.clone(),
+                            path: path.clone(),
+                            link: None,
+                            total: Some(f.total),
+                            label,
+                        });
                     }
                 }
                 let above = parent.map(|_| f.parent.0.clone()).unwrap_or_default();
@@ -123,7 +157,12 @@ impl Mailbox<'_> {
             }
             if open.len() == before {
                 for f in open.drain(..) {
-                    run.skip(&self.user.name, &f.id, &f.name, "the folder lies in a circle of folders");
+                    run.skip(
+                        &self.user.name,
+                        &f.id,
+                        &f.name,
+                        "the folder lies in a circle of folders",
+                    );
                 }
             }
         }
@@ -149,5 +188,10 @@ impl Mailbox<'_> {
 
 /// Days of messages stand beside folders: a folder of such a name must not be taken for one.
 fn looks_like_a_day(name: &str) -> bool {
-    name == day_folder(None) || (name.len() == 10 && name.bytes().enumerate().all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() }))
+    name == day_folder(None)
+        || (name.len() == 10
+            && name
+                .bytes()
+                .enumerate()
+                .all(|(n, b)| if n == 4 || n == 7 { b == b'-' } else { b.is_ascii_digit() }))
 }

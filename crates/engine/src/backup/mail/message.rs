@@ -28,7 +28,9 @@ impl Mailbox<'_> {
             None => None,
         };
         let same_folder = old.as_ref().is_some_and(|p| p.parent == folder.id.0);
-        if same_folder && old_facts.as_ref().is_some_and(|f| f.change_key.as_deref() == Some(&head.change_key)) {
+        if same_folder
+            && old_facts.as_ref().is_some_and(|f| f.change_key.as_deref() == Some(&head.change_key))
+        {
             return Ok(());
         }
         let day = day_folder(head.at);
@@ -40,11 +42,12 @@ impl Mailbox<'_> {
         // A record must stay small, and an address has at most 320 bytes.
         facts.from = head.from().filter(|a| a.len() <= 320).map(str::to_owned);
         // What the file's name shows of the subject is shortened and has characters replaced.
-        facts.name =
-            (!head.subject.is_empty() && !base.contains(&format!(" {}~", head.subject))).then(|| head.subject.chars().take(SUBJECT_CHARS_MAX).collect());
+        facts.name = (!head.subject.is_empty() && !base.contains(&format!(" {}~", head.subject)))
+            .then(|| head.subject.chars().take(SUBJECT_CHARS_MAX).collect());
         let modified = head.at.unwrap_or(run.began);
         let new_dir = self.path(&layout::join(&folder.path, &day));
-        let unchanged = !head.is_draft && old_facts.as_ref().is_some_and(|f| f.content_key == facts.content_key);
+        let unchanged = !head.is_draft
+            && old_facts.as_ref().is_some_and(|f| f.content_key == facts.content_key);
         let mut nodes = Vec::new();
         let mut bytes = 0;
         if let (true, Some(node), Some(path)) = (unchanged, &old_node, &old_path) {
@@ -58,27 +61,39 @@ impl Mailbox<'_> {
             let (mime, record, extra) = match mail::fetch(&run.client, &self.user.id, head).await {
                 Ok(content) => content,
                 // Listed, and gone before it was read: its deletion comes with the next delta.
-                Err(e) if e.kind == ErrorKind::NotFound => match mail::message(&run.client, &self.user.id, &head.id).await {
-                    Err(again) if again.kind == ErrorKind::NotFound => return Ok(()),
-                    _ => return Err(Failure::Item(e.text)),
-                },
+                Err(e) if e.kind == ErrorKind::NotFound => {
+                    match mail::message(&run.client, &self.user.id, &head.id).await {
+                        Err(again) if again.kind == ErrorKind::NotFound => return Ok(()),
+                        _ => return Err(Failure::Item(e.text)),
+                    }
+                }
                 Err(e) => return Err(e.into()),
             };
             bytes = mime.len() as u64;
             let repo = run.repo.clone();
             let json = serde_json::to_vec(&record).map_err(|e| Failure::Item(e.to_string()))?;
-            let stored = tokio::task::block_in_place(|| -> Result<_, strongroom_repository::Error> {
-                let mut stored = vec![repo.put_content(&mime, Cut::Mime)?, repo.put_content(&json, Cut::Plain)?];
-                for e in &extra {
-                    stored.push(repo.put_content(e, Cut::Plain)?);
-                }
-                Ok(stored)
-            })?;
+            let stored =
+                tokio::task::block_in_place(|| -> Result<_, strongroom_repository::Error> {
+                    let mut stored = vec![
+                        repo.put_content(&mime, Cut::Mime)?,
+                        repo.put_content(&json, Cut::Plain)?,
+                    ];
+                    for e in &extra {
+                        stored.push(repo.put_content(e, Cut::Plain)?);
+                    }
+                    Ok(stored)
+                })?;
             for (n, s) in stored.into_iter().enumerate() {
                 let (name, mut f) = match n {
                     0 => (format!("{base}.eml"), facts.clone()),
-                    1 => (format!("{base}.json"), Facts::new(ItemKind::MessageRecord, head.id.clone())),
-                    _ => (format!("{base}.{:.16}.attachment", s.sha256.to_string()), Facts::new(ItemKind::Attachment, head.id.clone())),
+                    1 => (
+                        format!("{base}.json"),
+                        Facts::new(ItemKind::MessageRecord, head.id.clone()),
+                    ),
+                    _ => (
+                        format!("{base}.{:.16}.attachment", s.sha256.to_string()),
+                        Facts::new(ItemKind::Attachment, head.id.clone()),
+                    ),
                 };
                 if n > 1 {
                     f.content_key = Some(s.sha256.to_string());
@@ -101,7 +116,11 @@ impl Mailbox<'_> {
             }
             run.put(&layout::refs(&new_dir), node)?;
         }
-        run.catalog.set(owner, &head.id.0, Place { parent: folder.id.0.clone(), name: format!("{day}/{base}") });
+        run.catalog.set(
+            owner,
+            &head.id.0,
+            Place { parent: folder.id.0.clone(), name: format!("{day}/{base}") },
+        );
         if !stays || old_node.is_none() {
             self.count_folder(&folder.id.0, 1)?;
         }
@@ -136,7 +155,12 @@ impl Mailbox<'_> {
         let Some((base, dir)) = path.split_last() else { return Ok(Vec::new()) };
         let dir = self.path(dir);
         let mut nodes = Vec::new();
-        for name in self.run.names(&layout::refs(&dir))?.iter().filter(|n| n.strip_prefix(base.as_str()).is_some_and(|r| r.starts_with('.'))) {
+        for name in self
+            .run
+            .names(&layout::refs(&dir))?
+            .iter()
+            .filter(|n| n.strip_prefix(base.as_str()).is_some_and(|r| r.starts_with('.')))
+        {
             let file = layout::join(&dir, name);
             if let Some(Found::File(node)) = self.run.found(&layout::refs(&file))?
                 && matches!(node.kind, NodeKind::File { .. })
@@ -178,7 +202,8 @@ impl Mailbox<'_> {
     }
 }
 
-/// The state, cut so that the record stays small: a mailbox may put any number of categories on a message.
+/// The state, cut so that the record stays small: a mailbox may put any number of categories on a
+/// message.
 fn fitting(state: &MessageState) -> MessageState {
     let mut state = state.clone();
     let mut room = 1500_usize;

@@ -34,7 +34,8 @@ struct Mailbox<'r> {
     base: Vec<String>,
 }
 
-/// Backs up a mailbox. Only the repository's errors come back; everything else is in the run's report.
+/// Backs up a mailbox. Only the repository's errors come back; everything else is in the run's
+/// report.
 pub(super) async fn mailbox(run: &Arc<Run>, user: &User) -> Result<(), Error> {
     let base = vec![layout::MAIL.to_owned(), fit_name(&user.name, &user.id.0, &[]).0];
     let mailbox = Mailbox { run, user, base };
@@ -42,14 +43,19 @@ pub(super) async fn mailbox(run: &Arc<Run>, user: &User) -> Result<(), Error> {
         Ok(()) => Ok(()),
         // A user without a mailbox is no failure.
         Err(Error::Graph(e)) if e.kind == ErrorKind::NotFound => {
-            let had_one = run.dir_facts(&layout::refs(&mailbox.base))?.is_some_and(|f| f.delta.is_some());
+            let had_one =
+                run.dir_facts(&layout::refs(&mailbox.base))?.is_some_and(|f| f.delta.is_some());
             if had_one {
                 run.access_lost(&format!("the mailbox of {}", user.name), &e);
                 run.alarm(Alarm {
                     kind: AlarmKind::UserGone,
                     severity: Severity::High,
                     scope: user.name.clone(),
-                    text: format!("the mailbox of {} is gone, though the user is not; its mail stays in the backup", user.name),
+                    text: format!(
+                        "the mailbox of {} is gone, though the user is not; its mail \
+                        stays in the backup",
+                        user.name
+                    ),
                     items: 1,
                 });
             }
@@ -83,8 +89,8 @@ impl Mailbox<'_> {
         for folder in &mut folders {
             links.push(self.messages(folder, &mut left).await?);
         }
-        // A folder that could not be read whole may be where a message went: nothing is taken away, and no link is kept, so
-        // that the next run hears of everything again.
+        // A folder that could not be read whole may be where a message went: nothing is taken away,
+        // and no link is kept, so that the next run hears of everything again.
         if links.iter().any(Option::is_none) {
             return Ok(());
         }
@@ -101,7 +107,8 @@ impl Mailbox<'_> {
         }
         run.count_deleted(deleted);
         run.pattern(&self.user.name, |p| p.messages_deleted += deleted);
-        // Links last: until here a partial snapshot leads the next run over everything again, which is harmless.
+        // Links last: until here a partial snapshot leads the next run over everything again, which
+        // is harmless.
         for (folder, link) in folders.iter().zip(links) {
             let path = self.path(&folder.path);
             let path = layout::refs(&path);
@@ -110,7 +117,12 @@ impl Mailbox<'_> {
                 run.keep_link(&mut facts, Some(&old), link, changed);
                 run.put_dir(&path, &facts)?;
             }
-            run.coverage(&self.user.name, folder.label.as_deref().unwrap_or(&folder.path.join("/")), self.count(folder)?, None);
+            run.coverage(
+                &self.user.name,
+                folder.label.as_deref().unwrap_or(&folder.path.join("/")),
+                self.count(folder)?,
+                None,
+            );
         }
         run.put_dir(&layout::refs(&self.base), &facts)
     }

@@ -11,23 +11,31 @@ use strongroom_sources::{
 };
 use tokio::task::JoinSet;
 
-/// Messages of one mailbox that are fetched at the same time; the client's gate lets four through at once.
+/// Messages of one mailbox that are fetched at the same time; the client's gate lets four through
+/// at once.
 const AT_ONCE: usize = 8;
 
 /// How often a folder is listed whose count does not fit its list.
 const ROUNDS_MAX: u32 = 4;
 
-/// What a round found: the new link, whether anything changed, whether it listed everything, and what it did not name.
+/// What a round found: the new link, whether anything changed, whether it listed everything, and
+/// what it did not name.
 type Round = (String, bool, bool, Vec<Left>);
 
 impl Mailbox<'_> {
-    /// The messages of a folder. Answers its new link and whether anything changed; `None` when it could not be read whole.
-    pub(super) async fn messages(&self, folder: &mut Folder, left: &mut Vec<Left>) -> Result<Option<(String, bool)>, Error> {
+    /// The messages of a folder. Answers its new link and whether anything changed; `None` when it
+    /// could not be read whole.
+    pub(super) async fn messages(
+        &self,
+        folder: &mut Folder,
+        left: &mut Vec<Left>,
+    ) -> Result<Option<(String, bool)>, Error> {
         let run = self.run;
         let mut link = folder.link.clone();
         let mut rounds = 0;
         loop {
-            let (end, changed, full, unseen) = match self.round(folder, link.as_deref(), left).await {
+            let (end, changed, full, unseen) = match self.round(folder, link.as_deref(), left).await
+            {
                 Ok(done) => done,
                 Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
                     link = None;
@@ -35,14 +43,20 @@ impl Mailbox<'_> {
                 }
                 // The folder vanished meanwhile; its own delta will say so.
                 Err(Error::Graph(e)) if e.kind == ErrorKind::NotFound => return Ok(None),
-                Err(Error::Graph(e)) if e.is_access() || e.kind == ErrorKind::Throttled => return Err(e.into()),
+                Err(Error::Graph(e)) if e.is_access() || e.kind == ErrorKind::Throttled => {
+                    return Err(e.into());
+                }
                 Err(Error::Graph(e)) => {
-                    run.access_lost(&format!("{}, folder {}", self.user.name, folder.path.join("/")), &e);
+                    run.access_lost(
+                        &format!("{}, folder {}", self.user.name, folder.path.join("/")),
+                        &e,
+                    );
                     return Ok(None);
                 }
                 Err(e) => return Err(e),
             };
-            // A page may have left messages out. The service's own count shows it; then everything is listed once more.
+            // A page may have left messages out. The service's own count shows it; then everything
+            // is listed once more.
             let expected = match (changed, folder.total.take()) {
                 (_, Some(total)) if full => Some(total),
                 (true, _) => self.total(folder).await,
@@ -53,7 +67,11 @@ impl Mailbox<'_> {
             // Those that could not be read are counted by the service and not by the tree.
             let mut unread = 0;
             for p in run.pending(&self.path(&folder.path))? {
-                unread += u64::from(run.catalog.get(&self.user.id.0, &p.id.0)?.is_none_or(|place| place.parent != folder.id.0));
+                unread += u64::from(
+                    run.catalog
+                        .get(&self.user.id.0, &p.id.0)?
+                        .is_none_or(|place| place.parent != folder.id.0),
+                );
             }
             let listed = have.saturating_sub(leaving as u64) + unread;
             let fits = expected.is_none_or(|e| e == listed);
@@ -64,7 +82,11 @@ impl Mailbox<'_> {
                 continue;
             }
             if !fits {
-                let cause = format!("the service counts {} messages and lists {}", expected.unwrap_or(0), listed);
+                let cause = format!(
+                    "the service counts {} messages and lists {}",
+                    expected.unwrap_or(0),
+                    listed
+                );
                 run.skip(&self.user.name, &folder.id, &folder.path.join("/"), &cause);
                 return Ok(None);
             }
@@ -77,14 +99,24 @@ impl Mailbox<'_> {
         mail::folder_total(&self.run.client, &self.user.id, &folder.id).await.ok()
     }
 
-    pub(super) async fn round(&self, folder: &Folder, link: Option<&str>, left: &mut Vec<Left>) -> Result<Round, Error> {
+    pub(super) async fn round(
+        &self,
+        folder: &Folder,
+        link: Option<&str>,
+        left: &mut Vec<Left>,
+    ) -> Result<Round, Error> {
         let run = self.run;
         let dir = self.path(&folder.path);
         let mut pending = Vec::new();
         let mut tasks: JoinSet<failure::Done<Head>> = JoinSet::new();
         let settle = |done, pending: &mut Vec<Pending>| -> Result<(), Error> {
             if let Some((head, cause)) = failure::settle::<Head>(done)? {
-                run.skip(&format!("{}/{}", self.user.name, folder.path.join("/")), &head.id, &head.subject, &cause);
+                run.skip(
+                    &format!("{}/{}", self.user.name, folder.path.join("/")),
+                    &head.id,
+                    &head.subject,
+                    &cause,
+                );
                 pending.push(Pending { id: head.id, name: head.subject, cause });
             }
             Ok(())
@@ -148,8 +180,14 @@ impl Mailbox<'_> {
         Ok((end, changed, full, unseen))
     }
 
-    pub(super) fn spawn(&self, tasks: &mut JoinSet<failure::Done<Head>>, folder: &Folder, head: Head) {
-        let (run, user, base, folder) = (self.run.clone(), self.user.clone(), self.base.clone(), folder.clone());
+    pub(super) fn spawn(
+        &self,
+        tasks: &mut JoinSet<failure::Done<Head>>,
+        folder: &Folder,
+        head: Head,
+    ) {
+        let (run, user, base, folder) =
+            (self.run.clone(), self.user.clone(), self.base.clone(), folder.clone());
         tasks.spawn(async move {
             let mailbox = Mailbox { run: &run, user: &user, base };
             match mailbox.message(&folder, &head).await {
@@ -167,7 +205,8 @@ impl Mailbox<'_> {
             if self.run.dir_facts(&layout::refs(&path))?.is_some() {
                 continue;
             }
-            for name in self.run.names(&layout::refs(&path))?.iter().filter(|n| n.ends_with(".eml")) {
+            for name in self.run.names(&layout::refs(&path))?.iter().filter(|n| n.ends_with(".eml"))
+            {
                 let file = layout::join(&path, name);
                 if let Some(Found::File(node)) = self.run.found(&layout::refs(&file))? {
                     ids.extend(node.facts()?.map(|f| f.id));
@@ -193,7 +232,8 @@ impl Mailbox<'_> {
 
     /// The count as the tree has it, after everything was listed.
     pub(super) fn set_count(&self, path: &[String], to: u64) -> Result<(), Error> {
-        let have = self.run.dir_facts(&layout::refs(&self.path(path)))?.and_then(|f| f.count).unwrap_or(0);
+        let have =
+            self.run.dir_facts(&layout::refs(&self.path(path)))?.and_then(|f| f.count).unwrap_or(0);
         self.add_count(path, to as i64 - have as i64)
     }
 
