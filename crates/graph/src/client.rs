@@ -1,10 +1,11 @@
 use crate::{
-    Budget, Error, ErrorKind, Scope, Settings,
+    Budget, Error, ErrorKind, Https, Scope, Settings,
     signin::{SignInError, Token, sign_in},
+    transport::{HttpRequest, Transport, TransportError},
 };
 use bytes::Bytes;
 use futures::StreamExt;
-use reqwest::Method;
+use http::{HeaderMap, Method};
 use secrecy::ExposeSecret;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -192,7 +193,7 @@ pub(crate) struct Counters {
 
 /// A signed-in application in one tenant.
 pub struct Client {
-    pub(crate) http: reqwest::Client,
+    pub(crate) transport: Arc<dyn Transport>,
     settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: Arc<Budget>,
@@ -200,24 +201,6 @@ pub struct Client {
     token: tokio::sync::Mutex<Option<Token>>,
     gates: Mutex<HashMap<Scope, Arc<Semaphore>>>,
     pub(crate) counters: Counters,
-}
-
-/// The chain of causes in one line; reqwest's own text hides them. URLs are left out: some are
-/// credentials.
-pub(crate) fn explain(e: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut source: Option<&dyn std::error::Error> = std::error::Error::source(e);
-    while let Some(s) = source {
-        text = s.to_string();
-        source = s.source();
-    }
-    match (e.is_timeout(), e.is_connect(), text.is_empty()) {
-        (true, _, _) => "no answer in time".to_owned(),
-        (_, true, false) => format!("no connection: {text}"),
-        (_, true, true) => "no connection".to_owned(),
-        (_, _, false) => format!("the connection failed: {text}"),
-        _ => "the connection failed".to_owned(),
-    }
 }
 
 enum Attempt {
@@ -233,15 +216,28 @@ enum Attempt {
 }
 
 impl Client {
-    /// Makes a client; signs in with the first call.
+    /// Makes a client over HTTPS; signs in with the first call.
     pub fn new(
         settings: Settings,
         clock: Arc<dyn Clock>,
         budget: Arc<Budget>,
         patience: Patience,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            http: settings.http()?,
+        let https = Arc::new(Https::new(&settings)?);
+        Ok(Self::with_transport(settings, https, clock, budget, patience))
+    }
+
+    /// Makes a client that sends through `transport`; the settings' CA file and User-Agent are the
+    /// transport's to follow.
+    pub fn with_transport(
+        settings: Settings,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        budget: Arc<Budget>,
+        patience: Patience,
+    ) -> Self {
+        Self {
+            transport,
             settings,
             clock,
             budget,
@@ -249,7 +245,7 @@ impl Client {
             token: tokio::sync::Mutex::new(None),
             gates: Mutex::default(),
             counters: Counters::default(),
-        })
+        }
     }
 
     /// The budgets.
@@ -321,7 +317,7 @@ impl Client {
         }
         let mut tries = 0;
         loop {
-            match sign_in(&self.http, &self.settings, self.clock.as_ref()).await {
+            match sign_in(self.transport.as_ref(), &self.settings, self.clock.as_ref()).await {
                 Ok(token) => {
                     *held = Some(token.clone());
                     return Ok(token);
@@ -418,17 +414,6 @@ impl Client {
 
     async fn attempt(&self, request: &Request, url: &Url, token: &Token) -> Attempt {
         let what = request.what();
-        let mut builder = self
-            .http
-            .request(request.method.clone(), url.clone())
-            .bearer_auth(token.text.expose_secret());
-        builder = builder.header("prefer", "IdType=\"ImmutableId\"");
-        for (name, value) in &request.headers {
-            builder = builder.header(*name, value);
-        }
-        if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
-        }
         self.count_request(request.body.as_ref().map_or(0, Bytes::len));
         let again = |why: String, sent: bool| {
             let error = Error::new(ErrorKind::Unavailable, format!("{what} failed: {why}"));
@@ -437,16 +422,19 @@ impl Client {
                 false => Attempt::Again { wait: Duration::ZERO, throttled: false, why: error },
             }
         };
-        let answer = match builder.send().await {
-            Ok(answer) => answer,
-            Err(e) => return again(explain(&e), !e.is_connect()),
+        let sent = match signed(request, url, token) {
+            Ok(http) => self.transport.send(http).await,
+            Err(e) => Err(e),
         };
-        let status = answer.status().as_u16();
-        let wait = wait_header(answer.headers());
-        let location =
-            answer.headers().get("location").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(e) => return again(e.text, e.sent),
+        };
+        let status = answer.status;
+        let wait = wait_header(&answer.headers);
+        let location = answer.header("location").map(str::to_owned);
         let mut body = Vec::new();
-        let mut stream = answer.bytes_stream();
+        let mut stream = answer.body;
         while let Some(piece) = stream.next().await {
             match piece {
                 Ok(bytes) if body.len() + bytes.len() > limits::PAGE_BYTES_MAX => {
@@ -456,7 +444,7 @@ impl Client {
                     ));
                 }
                 Ok(bytes) => body.extend_from_slice(&bytes),
-                Err(e) => return again(explain(&e), true),
+                Err(e) => return again(e.text, true),
             }
         }
         self.count_in(body.len());
@@ -641,8 +629,19 @@ impl Client {
     }
 }
 
+/// The call as it goes out, with the token.
+fn signed(request: &Request, url: &Url, token: &Token) -> Result<HttpRequest, TransportError> {
+    let mut http = HttpRequest::new(request.method.clone(), url.clone())
+        .bearer(token.text.expose_secret())?
+        .header("prefer", "IdType=\"ImmutableId\"")?;
+    for (name, value) in &request.headers {
+        http = http.header(name, value)?;
+    }
+    Ok(http.body(request.body.clone()))
+}
+
 /// The larger of Retry-After and RateLimit-Reset, in seconds.
-fn wait_header(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+fn wait_header(headers: &HeaderMap) -> Option<Duration> {
     let read = |name: &str| {
         headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<f64>().ok())
     };

@@ -6,17 +6,22 @@
 //! ([`Patience`]) is used up.
 //!
 //! Deliberately absent: what the answers are used for, constants of any cloud (authority and base
-//! URL are settings), and any knowledge of the simulator. Start at [`Client`].
+//! URL are settings), and any knowledge of the simulator. Start at [`Client`]; all that it sends goes
+//! through a [`Transport`].
 
 mod budget;
 mod client;
 mod error;
+mod https;
 mod settings;
 mod signin;
 mod transfer;
+mod transport;
 
 pub use budget::{Budget, BudgetReport, Scope};
 pub use client::{Client, Page, Patience, Request, Stats};
 pub use error::{Error, ErrorKind};
+pub use https::Https;
 pub use settings::{Credential, Settings, TokioClock};
 pub use transfer::Download;
+pub use transport::{Answering, BodyStream, HttpAnswer, HttpRequest, Transport, TransportError};

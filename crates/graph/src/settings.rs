@@ -1,4 +1,3 @@
-use crate::{Error, ErrorKind};
 use secrecy::SecretString;
 use std::{path::PathBuf, time::Duration};
 use strongroom_model::{Clock, Sleep};
@@ -33,31 +32,6 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// `NONISV|Company|App/Version`, so that Microsoft can tell the traffic apart.
     pub user_agent: String,
-}
-
-impl Settings {
-    pub(crate) fn http(&self) -> Result<reqwest::Client, Error> {
-        let bad = |text: String| Error::new(ErrorKind::Settings, text);
-        let mut builder = reqwest::Client::builder()
-            .user_agent(&self.user_agent)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(20))
-            .read_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(32)
-            .http1_only();
-        if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path)
-                .map_err(|e| bad(format!("the CA file {} cannot be read: {e}", path.display())))?;
-            let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| {
-                bad(format!("the CA file {} holds no certificate: {e}", path.display()))
-            })?;
-            if certs.is_empty() {
-                return Err(bad(format!("the CA file {} holds no certificate", path.display())));
-            }
-            builder = builder.tls_certs_only(certs);
-        }
-        builder.build().map_err(|e| bad(format!("the HTTPS client cannot be set up: {e}")))
-    }
 }
 
 /// Real time and real sleep.

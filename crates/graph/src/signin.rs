@@ -1,12 +1,16 @@
 //! OAuth 2.0 client credentials.
 
-use crate::{Credential, Error, ErrorKind, Settings};
+use crate::{
+    Credential, Error, ErrorKind, Settings,
+    transport::{HttpRequest, Transport},
+};
 use aws_lc_rs::{
     digest,
     rand::SystemRandom,
     signature::{RSA_PSS_SHA256, RsaKeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -44,7 +48,7 @@ pub(crate) enum SignInError {
 }
 
 pub(crate) async fn sign_in(
-    http: &reqwest::Client,
+    transport: &dyn Transport,
     settings: &Settings,
     clock: &dyn Clock,
 ) -> Result<Token, SignInError> {
@@ -85,16 +89,13 @@ pub(crate) async fn sign_in(
         }
     }
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
-    let answer = http
-        .post(url)
+    let request = HttpRequest::new(http::Method::POST, url)
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(body)
-        .send()
-        .await
-        .map_err(|e| SignInError::Temporary(crate::client::explain(&e)))?;
-    let status = answer.status().as_u16();
-    let bytes =
-        answer.bytes().await.map_err(|e| SignInError::Temporary(crate::client::explain(&e)))?;
+        .map_err(|e| SignInError::Temporary(e.text))?
+        .body(Bytes::from(body));
+    let answer = transport.send(request).await.map_err(|e| SignInError::Temporary(e.text))?;
+    let status = answer.status;
+    let bytes = answer.bytes().await.map_err(|e| SignInError::Temporary(e.text))?;
     if status == 429 || status >= 500 {
         return Err(SignInError::Temporary(format!("the sign-in service answered {status}")));
     }

@@ -1,17 +1,22 @@
 //! Large bodies: downloads that resume, upload sessions.
 
-use crate::{Client, Error, ErrorKind, Request, Scope, client::explain};
+use crate::{
+    Client, Error, ErrorKind, Request, Scope,
+    transport::{BodyStream, HttpRequest, TransportError},
+};
 use bytes::Bytes;
-use reqwest::Method;
+use futures::StreamExt;
+use http::Method;
 use serde_json::Value;
 use strongroom_model::limits;
+use url::Url;
 
 /// A download that is under way: through the 302 to a pre-authenticated URL (no token goes there),
 /// resumed with Range.
 pub struct Download<'c> {
     client: &'c Client,
     request: Request,
-    response: Option<reqwest::Response>,
+    body: Option<BodyStream>,
     position: u64,
     /// Bytes to throw away, when a resumed body starts from the beginning.
     skip: u64,
@@ -22,15 +27,7 @@ pub struct Download<'c> {
 impl Client {
     /// Begins a download of `…/content`. Nothing is sent before the first [`Download::next`].
     pub fn download(&self, request: Request) -> Download<'_> {
-        Download {
-            client: self,
-            request,
-            response: None,
-            position: 0,
-            skip: 0,
-            tries: 0,
-            total: None,
-        }
+        Download { client: self, request, body: None, position: 0, skip: 0, tries: 0, total: None }
     }
 
     /// Uploads through a session of a drive. `read(offset, length)` hands out the bytes.
@@ -95,14 +92,13 @@ impl Client {
     }
 
     async fn expected(&self, url: &str) -> Result<u64, Error> {
-        let answer = self
-            .http
-            .get(url)
-            .send()
-            .await
-            .map_err(|e| Error::new(ErrorKind::Unavailable, explain(&e)))?;
-        let body: Value =
-            answer.json().await.map_err(|e| Error::new(ErrorKind::BadAnswer, explain(&e)))?;
+        let failed = |e: TransportError| Error::new(ErrorKind::Unavailable, e.text);
+        let request = HttpRequest::new(Method::GET, unsigned(url)?);
+        let answer = self.transport.send(request).await.map_err(failed)?;
+        let body = answer.bytes().await.map_err(failed)?;
+        let body: Value = serde_json::from_slice(&body).map_err(|e| {
+            Error::new(ErrorKind::BadAnswer, format!("the state of an upload is no JSON: {e}"))
+        })?;
         let first = body["nextExpectedRanges"][0].as_str().unwrap_or_default();
         first.split('-').next().and_then(|n| n.parse().ok()).ok_or_else(|| {
             Error::new(ErrorKind::BadAnswer, "an upload session does not say where to go on")
@@ -123,22 +119,19 @@ impl Client {
         loop {
             self.await_budget(scope, 2, length).await;
             self.count_request(bytes.len());
-            let sent = self
-                .http
-                .put(url)
+            let range = format!("bytes {at}-{}/{total}", at + length - 1);
+            let request = HttpRequest::new(Method::PUT, unsigned(url)?)
                 .header("content-type", "application/octet-stream")
-                .header("content-range", format!("bytes {at}-{}/{total}", at + length - 1))
-                .body(bytes.clone())
-                .send()
-                .await;
+                .and_then(|r| r.header("content-range", &range))
+                .map(|r| r.body(bytes.clone()));
+            let sent = match request {
+                Ok(request) => self.transport.send(request).await,
+                Err(e) => Err(e),
+            };
             let why = match sent {
                 Ok(answer) => {
-                    let status = answer.status().as_u16();
-                    let wait = answer
-                        .headers()
-                        .get("retry-after")
-                        .and_then(|v| v.to_str().ok())
-                        .and_then(|v| v.parse::<u64>().ok());
+                    let status = answer.status;
+                    let wait = answer.header("retry-after").and_then(|v| v.parse::<u64>().ok());
                     let body = answer.bytes().await.unwrap_or_default();
                     match status {
                         202 => return Ok(None),
@@ -162,9 +155,7 @@ impl Client {
                         _ => return Err(Error::from_answer("an upload", status, &body)),
                     }
                 }
-                Err(e) => {
-                    Error::new(ErrorKind::Unavailable, format!("an upload failed: {}", explain(&e)))
-                }
+                Err(e) => Error::new(ErrorKind::Unavailable, format!("an upload failed: {e}")),
             };
             tries += 1;
             if tries >= self.patience.tries {
@@ -184,12 +175,12 @@ impl Download<'_> {
     /// The next piece, `None` at the end. The end counts only when it comes where the length says.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            if self.response.is_none() {
+            if self.body.is_none() {
                 self.open().await?;
             }
-            let Some(response) = &mut self.response else { continue };
-            match response.chunk().await {
-                Ok(Some(mut bytes)) => {
+            let Some(body) = &mut self.body else { continue };
+            match body.next().await {
+                Some(Ok(mut bytes)) => {
                     self.client.count_in(bytes.len());
                     if self.skip > 0 {
                         let n = self.skip.min(bytes.len() as u64);
@@ -202,8 +193,8 @@ impl Download<'_> {
                     self.position += bytes.len() as u64;
                     return Ok(Some(bytes));
                 }
-                Ok(None) if self.total.is_none_or(|t| t == self.position) => return Ok(None),
-                Ok(None) => {
+                None if self.total.is_none_or(|t| t == self.position) => return Ok(None),
+                None => {
                     self.failed(format!(
                         "{} of {} bytes came",
                         self.position,
@@ -211,13 +202,13 @@ impl Download<'_> {
                     ))
                     .await?
                 }
-                Err(e) => self.failed(explain(&e)).await?,
+                Some(Err(e)) => self.failed(e.text).await?,
             }
         }
     }
 
     async fn failed(&mut self, why: String) -> Result<(), Error> {
-        self.response = None;
+        self.body = None;
         self.tries += 1;
         if self.tries >= self.client.patience.tries {
             return Err(Error::new(
@@ -252,22 +243,24 @@ impl Download<'_> {
         // still waited for.
         self.client.await_budget(&self.request.scope, 0, 0).await;
         self.client.count_request(0);
-        let mut builder = self.client.http.request(Method::GET, &url);
-        if self.position > 0 {
-            builder = builder.header("range", format!("bytes={}-", self.position));
-        }
-        let response = match builder.send().await {
-            Ok(r) => r,
-            Err(e) => return self.failed(explain(&e)).await,
+        let range = (self.position > 0).then(|| format!("bytes={}-", self.position));
+        let request = HttpRequest::new(Method::GET, unsigned(&url)?);
+        let request = match &range {
+            Some(range) => request.header("range", range),
+            None => Ok(request),
         };
-        let status = response.status().as_u16();
+        let sent = match request {
+            Ok(request) => self.client.transport.send(request).await,
+            Err(e) => Err(e),
+        };
+        let response = match sent {
+            Ok(r) => r,
+            Err(e) => return self.failed(e.text).await,
+        };
+        let status = response.status;
         match status {
             206 => {
-                let range = response
-                    .headers()
-                    .get("content-range")
-                    .and_then(|v| v.to_str().ok())
-                    .and_then(|v| v.strip_prefix("bytes "));
+                let range = response.header("content-range").and_then(|v| v.strip_prefix("bytes "));
                 let start = range.and_then(|r| r.split('-').next()?.parse::<u64>().ok());
                 let total = range.and_then(|r| r.rsplit('/').next()?.parse::<u64>().ok());
                 if start != Some(self.position) {
@@ -277,7 +270,8 @@ impl Download<'_> {
                 self.skip = 0;
             }
             200 => {
-                self.total = response.content_length().or(self.total);
+                let length = response.header("content-length").and_then(|v| v.parse().ok());
+                self.total = length.or(self.total);
                 self.skip = self.position;
             }
             // Asked for bytes beyond the end: all is there already.
@@ -290,12 +284,8 @@ impl Download<'_> {
                 ));
             }
             429 | 503 => {
-                let wait = response
-                    .headers()
-                    .get("retry-after")
-                    .and_then(|v| v.to_str().ok())
-                    .and_then(|v| v.parse::<i64>().ok())
-                    .unwrap_or(5);
+                let wait =
+                    response.header("retry-after").and_then(|v| v.parse::<i64>().ok()).unwrap_or(5);
                 self.client.budget.block(
                     &self.request.scope,
                     self.client.clock.now().as_millisecond() + wait * 1000,
@@ -309,7 +299,14 @@ impl Download<'_> {
             }
             _ => return self.failed(format!("the service answered {status}")).await,
         }
-        self.response = Some(response);
+        self.body = Some(response.body);
         Ok(())
     }
+}
+
+/// A pre-authenticated URL: no token goes there, and no error names it.
+fn unsigned(url: &str) -> Result<Url, Error> {
+    Url::parse(url).map_err(|e| {
+        Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that is no URL: {e}"))
+    })
 }

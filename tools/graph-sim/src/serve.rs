@@ -2,7 +2,7 @@
 //! control plane.
 
 use crate::{
-    Sim,
+    Place, Sim,
     reply::{Delivery, Reply, Request},
 };
 use anyhow::Context;
@@ -302,18 +302,6 @@ async fn read(req: hyper::Request<Incoming>) -> Result<Request, Reply> {
     })
 }
 
-/// Ends the use of a mailbox's place when the answer is sent, or the connection dies.
-struct Place {
-    sim: Sim,
-    scope: String,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.sim.world().throttle.end(&self.scope);
-    }
-}
-
 async fn graph_request(
     sim: Sim,
     req: hyper::Request<Incoming>,
@@ -322,24 +310,7 @@ async fn graph_request(
         Ok(request) => request,
         Err(reply) => return Ok(send(reply, None)),
     };
-    let mut place = None;
-    let reply = {
-        let mut world = sim.world();
-        let scope = world.mailbox_scope(&request);
-        let began = scope.as_ref().map(|s| world.throttle.begin(s));
-        match (scope, began) {
-            (Some(scope), Some(Ok(()))) => {
-                place = Some(Place { sim: sim.clone(), scope });
-                world.handle(&request)
-            }
-            (_, Some(Err(error))) => {
-                world.count("requests", 1);
-                world.count("status_429", 1);
-                world.error(&request, error)
-            }
-            _ => world.handle(&request),
-        }
-    };
+    let (reply, place) = sim.answer(&request);
     Ok(send(reply, place))
 }
 
@@ -421,7 +392,7 @@ async fn control_request(
 
 impl crate::world::World {
     /// The mailbox whose concurrency a request counts against.
-    fn mailbox_scope(&self, req: &Request) -> Option<String> {
+    pub(crate) fn mailbox_scope(&self, req: &Request) -> Option<String> {
         let path = crate::world::segments(&req.path);
         let [_, users, user, what, ..] = path.as_slice() else { return None };
         let mail =
