@@ -5,57 +5,32 @@
 //! (Microsoft's SDKs, rclone) run against it unchanged.
 //!
 //! Deliberately absent: anything that knows how the answers are used.
-//! Start at [`Sim`]; the routes begin in `world.rs`.
+//! Start at [`Sim`]; a call is classified in `core/catalog.rs` and answered in the folder of its
+//! service.
 
-mod approval;
-mod attack;
-mod auth;
-mod auth_files;
-mod batch;
-mod clock;
-mod config_attack;
-mod configuration;
-mod control;
-mod digest;
+mod core;
 mod directory;
-mod documents;
-mod drive;
-mod drive_routes;
-mod faults;
-mod ids;
-mod in_process;
-mod json;
-mod mail_routes;
-mod mail_write;
-mod mailbox;
-mod managed;
-mod mime;
-mod odata;
-mod office;
-mod quick_xor;
-mod reply;
-mod seed;
-mod serve;
-mod tenant;
-mod throttle;
-mod upload;
-mod world;
+mod drives;
+mod life;
+mod mail;
+mod settings;
 
-pub use attack::{ATTACKS, AttackReport};
-pub use clock::SimClock;
-pub use config_attack::CONFIG_ATTACKS;
-pub use configuration::Care;
-pub use digest::DigestRow;
-pub use faults::{Fault, Rule};
-pub use in_process::{Credentials, Place};
-pub use reply::{Delivery, Reply, Request};
-pub use seed::SeedPlan;
-pub use serve::{Addresses, AppInfo, Ready, Server, TenantInfo};
-pub use throttle::ThrottleSettings;
-pub use world::{LogRow, Settings};
+pub use core::budgets::ThrottleSettings;
+pub use core::clock::SimClock;
+pub use core::faults::{Fault, Rule};
+pub use core::http::{Delivery, Reply, Request};
+pub use core::in_process::{Credentials, Place};
+pub use core::serve::{Addresses, AppInfo, Ready, Server, TenantInfo};
+pub use core::truth::{NOT_YET, Truth};
+pub use core::world::{LogRow, Settings};
+pub use life::attack::{ATTACKS, AttackReport};
+pub use life::digest::DigestRow;
+pub use life::seed::SeedPlan;
+pub use settings::attack::CONFIG_ATTACKS;
+pub use settings::state::Care;
 
+use core::world::World;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use world::World;
 
 /// The simulated service. Clones share one state.
 #[derive(Clone)]
@@ -135,6 +110,6 @@ impl Sim {
 
     /// Runs a control-plane command, as `/sim/…` does.
     pub fn control(&self, method: &str, path: &str, query: &str, body: &[u8]) -> Reply {
-        control::run(self, method, path, query, body)
+        core::control::run(self, method, path, query, body)
     }
 }

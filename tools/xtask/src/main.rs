@@ -1,10 +1,11 @@
 //! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench
-//! repository|vault|fleet`, `cargo xtask fuzz`.
+//! repository|vault|fleet`, `cargo xtask fuzz`, `cargo xtask published`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bench;
 mod fuzz;
 mod peers;
+mod published;
 mod test;
 mod tidy;
 
@@ -19,10 +20,11 @@ fn main() {
         ["bench", "vault", rest @ ..] => bench::example("strongroom-vault", "vault_bench", rest),
         ["bench", "fleet", rest @ ..] => bench::example("strongroom-cli", "fleet_bench", rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["published"] => published::run(),
         _ => {
             eprintln!(
                 "usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | \
-                 bench fleet | fuzz [--seconds 900] [TARGET]…"
+                 bench fleet | fuzz [--seconds 900] [TARGET]… | published"
             );
             std::process::exit(2);
         }

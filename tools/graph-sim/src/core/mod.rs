@@ -1,0 +1,20 @@
+//! What every service stands on: clock, ids, sign-in, budgets, faults, OData, HTTP, the log.
+
+pub(crate) mod batch;
+pub(crate) mod budgets;
+pub(crate) mod catalog;
+pub(crate) mod clock;
+pub(crate) mod control;
+pub(crate) mod faults;
+pub(crate) mod http;
+pub(crate) mod ids;
+pub(crate) mod in_process;
+pub(crate) mod odata;
+pub(crate) mod serve;
+pub(crate) mod show;
+pub(crate) mod signin;
+pub(crate) mod signin_files;
+pub(crate) mod tenant;
+pub(crate) mod truth;
+pub(crate) mod upload;
+pub(crate) mod world;

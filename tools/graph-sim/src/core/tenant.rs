@@ -1,0 +1,79 @@
+//! Tenants, their people and the applications that they trust.
+
+use crate::{
+    core::ids::IdMaker, drives::state::Drive, mail::state::Mailbox, settings::state::Settings,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An application registration with its consent.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) app_id: String,
+    pub(crate) name: String,
+    pub(crate) roles: BTreeSet<String>,
+    pub(crate) secret: String,
+    /// PKCS#1 public key of the certificate, and its SHA-1 and SHA-256 thumbprints in URL-safe
+    /// base64.
+    pub(crate) public_key: Vec<u8>,
+    pub(crate) x5t: String,
+    pub(crate) x5t_s256: String,
+    /// Certificate and private key, handed out as files.
+    pub(crate) pem: String,
+    pub(crate) deleted: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) upn: String,
+    pub(crate) name: String,
+    pub(crate) job: String,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) drive: Drive,
+}
+
+/// A hold on somebody's mailbox.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) applied: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) domain: String,
+    pub(crate) apps: Vec<App>,
+    pub(crate) users: BTreeMap<String, User>,
+    /// Users added (true) and removed, in order; a delta token is a place in it.
+    pub(crate) user_log: Vec<(String, bool)>,
+    pub(crate) case_id: String,
+    pub(crate) holds: Vec<Hold>,
+    pub(crate) ids: IdMaker,
+    pub(crate) settings: Settings,
+}
+
+impl Tenant {
+    /// By id or user principal name, without case.
+    pub(crate) fn user_id(&self, id: &str) -> Option<String> {
+        if self.users.contains_key(id) {
+            return Some(id.to_owned());
+        }
+        self.users
+            .values()
+            .find(|u| u.upn.eq_ignore_ascii_case(id) || u.id.eq_ignore_ascii_case(id))
+            .map(|u| u.id.clone())
+    }
+
+    pub(crate) fn drive_owner(&self, drive: &str) -> Option<String> {
+        self.users.values().find(|u| u.drive.id == drive).map(|u| u.id.clone())
+    }
+
+    /// A user and the id maker, borrowed together.
+    pub(crate) fn user_mut(&mut self, id: &str) -> Option<(&mut User, &mut IdMaker)> {
+        let ids = &mut self.ids;
+        self.users.get_mut(id).map(|u| (u, ids))
+    }
+}

@@ -1,0 +1,273 @@
+//! Upload sessions: of drive files and of attachments.
+
+use crate::{
+    core::http::{ApiError, Area, Reply, Request},
+    core::odata::Query,
+    core::world::{Call, World},
+    drives::routes::{bad_name, conflict, name_exists, store},
+    drives::show::{self, Shown},
+    mail::state::{Attachment, AttachmentKind},
+    mail::write as mail_write,
+};
+use serde_json::{Value, json};
+
+const FRAGMENT_UNIT: usize = 327_680;
+const FRAGMENT_BYTES_MAX: usize = 60 * 1024 * 1024;
+const ATTACHMENT_RANGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+const ATTACHMENT_SESSION_BYTES_MIN: u64 = 3 * 1024 * 1024;
+const LIFETIME_MS: i64 = 24 * 3_600_000;
+
+/// An upload that is under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Upload {
+    tenant: usize,
+    user: String,
+    received: Vec<u8>,
+    total: Option<usize>,
+    expires_ms: i64,
+    goal: Goal,
+}
+
+#[derive(Debug, Clone)]
+enum Goal {
+    Drive { target: Result<String, Option<(String, String)>>, meta: Value, behaviour: String },
+    Attachment { message: u64, item: Value },
+}
+
+fn expiry(world: &World) -> (i64, String) {
+    let ms = world.clock.now_ms() + LIFETIME_MS;
+    (ms, jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_string())
+}
+
+pub(crate) fn drive_session(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    target: Result<String, Option<(String, String)>>,
+) -> Result<Reply, ApiError> {
+    let body = call.req.json(Area::Drive)?;
+    let meta = body["item"].clone();
+    let mut behaviour = conflict(&meta, &call.req.query);
+    if behaviour.is_empty() {
+        behaviour = "replace".to_owned();
+    }
+    match &target {
+        Err(None) => return Err(ApiError::not_found(Area::Drive)),
+        Err(Some((_, name))) if crate::drives::state::name_is_refused(name) => {
+            return Err(bad_name());
+        }
+        Ok(_) if behaviour == "fail" => return Err(name_exists()),
+        _ => {}
+    }
+    let id = world.ids.secret("upload");
+    let (expires_ms, text) = expiry(world);
+    world.uploads.insert(
+        id.clone(),
+        Upload {
+            tenant: call.tenant,
+            user: user.to_owned(),
+            received: Vec::new(),
+            total: None,
+            expires_ms,
+            goal: Goal::Drive { target, meta, behaviour },
+        },
+    );
+    Ok(Reply::json(
+        200,
+        &json!({
+            "@odata.context": format!("{}/v1.0/$metadata#microsoft.graph.uploadSession",
+                call.req.origin()),
+            "uploadUrl": format!("{}/_upload/{id}", call.req.origin()),
+            "expirationDateTime": text,
+            "nextExpectedRanges": ["0-"],
+        }),
+    ))
+}
+
+pub(crate) fn attachment_session(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    message: u64,
+) -> Result<Reply, ApiError> {
+    let body = call.req.json(Area::Mail)?;
+    let item = body
+        .get("AttachmentItem")
+        .or_else(|| body.get("attachmentItem"))
+        .cloned()
+        .unwrap_or_default();
+    let size = item["size"].as_u64().unwrap_or(0);
+    if size < ATTACHMENT_SESSION_BYTES_MIN {
+        return Err(ApiError::new(
+            400,
+            "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize",
+            "Attachment size must be greater than the minimum size.",
+        ));
+    }
+    let id = world.ids.secret("attach");
+    let (expires_ms, text) = expiry(world);
+    world.uploads.insert(
+        id.clone(),
+        Upload {
+            tenant: call.tenant,
+            user: user.to_owned(),
+            received: Vec::new(),
+            total: Some(size as usize),
+            expires_ms,
+            goal: Goal::Attachment { message, item },
+        },
+    );
+    Ok(Reply::json(
+        201,
+        &json!({
+            "uploadUrl": format!("{}/_attach/{id}", call.req.origin()),
+            "expirationDateTime": text,
+            "nextExpectedRanges": ["0-"],
+        }),
+    ))
+}
+
+/// `bytes 0-99/1000`
+fn content_range(req: &Request) -> Option<(usize, usize, usize)> {
+    let (range, total) = req.header("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
+    let (start, end) = range.split_once('-')?;
+    Some((start.parse().ok()?, end.parse().ok()?, total.parse().ok()?))
+}
+
+fn missing() -> ApiError {
+    ApiError::new(404, "itemNotFound", "The upload session was not found")
+}
+
+/// Takes a part in; answers whether all is there.
+fn take(world: &mut World, req: &Request, id: &str) -> Result<bool, ApiError> {
+    let now = world.clock.now_ms();
+    let upload = world.uploads.get_mut(id).filter(|u| u.expires_ms > now).ok_or_else(missing)?;
+    let invalid = |text: &str| ApiError::new(400, "invalidRequest", text);
+    let (start, end, total) =
+        content_range(req).ok_or_else(|| invalid("Invalid Content-Range header value"))?;
+    if end < start || end >= total || end - start + 1 != req.body.len() {
+        return Err(invalid(
+            "Content-Range header length does not match the number of bytes sent.",
+        ));
+    }
+    if *upload.total.get_or_insert(total) != total {
+        return Err(invalid("The total size of the file changed between fragments."));
+    }
+    let limit = match upload.goal {
+        Goal::Drive { .. } => FRAGMENT_BYTES_MAX,
+        Goal::Attachment { .. } => ATTACHMENT_RANGE_BYTES_MAX,
+    };
+    let drive = matches!(upload.goal, Goal::Drive { .. });
+    if req.body.len() > limit || (drive && end + 1 != total && req.body.len() % FRAGMENT_UNIT != 0)
+    {
+        return Err(invalid("The fragment's size is not allowed."));
+    }
+    if start != upload.received.len() {
+        let text = if start < upload.received.len() {
+            "The uploaded fragment has already been received."
+        } else {
+            "The uploaded fragment overlaps or leaves a gap."
+        };
+        return Err(ApiError::new(416, "invalidRange", text).inner("fragmentOverlap"));
+    }
+    upload.received.extend_from_slice(&req.body);
+    Ok(upload.received.len() == total)
+}
+
+fn progress(world: &World, id: &str, names: (&str, bool)) -> Value {
+    let (have, total, expires) = world
+        .uploads
+        .get(id)
+        .map_or((0, 0, 0), |u| (u.received.len(), u.total.unwrap_or(0), u.expires_ms));
+    let expires = jiff::Timestamp::from_millisecond(expires).unwrap_or_default().to_string();
+    let next = match names.1 {
+        true if total > have => format!("{have}-{}", total - 1),
+        true => format!("{have}-"),
+        false => have.to_string(),
+    };
+    let mut v = json!({"nextExpectedRanges": [next]});
+    v[names.0] = expires.into();
+    v
+}
+
+pub(crate) fn drive_part(
+    world: &mut World,
+    req: &Request,
+    path: &[String],
+) -> Result<Reply, ApiError> {
+    let id = path.get(1).cloned().unwrap_or_default();
+    let names = ("expirationDateTime", true);
+    match req.method.as_str() {
+        "GET" if world.uploads.contains_key(&id) => {
+            Ok(Reply::json(200, &progress(world, &id, names)))
+        }
+        "DELETE" if world.uploads.remove(&id).is_some() => Ok(Reply::new(204)),
+        "PUT" => {
+            if !take(world, req, &id)? {
+                return Ok(Reply::json(202, &progress(world, &id, names)));
+            }
+            let upload = world.uploads.remove(&id).ok_or_else(missing)?;
+            let Goal::Drive { target, meta, behaviour } = upload.goal else {
+                return Err(missing());
+            };
+            let (item, new) = store(
+                world,
+                upload.tenant,
+                &upload.user,
+                &target,
+                upload.received.into(),
+                &meta,
+                &behaviour,
+            )?;
+            let u = world.tenants[upload.tenant].users.get(&upload.user).ok_or_else(missing)?;
+            let i = u.drive.items.get(&item).ok_or_else(missing)?;
+            let body = show::item(&u.drive, i, u, Shown::Get, None, &Query::default());
+            Ok(Reply::json(if new { 201 } else { 200 }, &body))
+        }
+        _ => Err(missing()),
+    }
+}
+
+pub(crate) fn attachment_part(
+    world: &mut World,
+    req: &Request,
+    path: &[String],
+) -> Result<Reply, ApiError> {
+    let id = path.get(1).cloned().unwrap_or_default();
+    let names = ("ExpirationDateTime", false);
+    match req.method.as_str() {
+        "DELETE" if world.uploads.remove(&id).is_some() => Ok(Reply::new(204)),
+        "PUT" => {
+            if !take(world, req, &id)? {
+                return Ok(Reply::json(200, &progress(world, &id, names)));
+            }
+            let upload = world.uploads.remove(&id).ok_or_else(missing)?;
+            let Goal::Attachment { message, item } = upload.goal else { return Err(missing()) };
+            let now = world.now();
+            let origin = req.origin();
+            let (u, ids) =
+                world.tenants[upload.tenant].user_mut(&upload.user).ok_or_else(missing)?;
+            let attachment = Attachment {
+                id: ids.exchange("AAMkAtt"),
+                name: item["name"].as_str().unwrap_or("attachment").to_owned(),
+                content_type: Some(
+                    item["contentType"].as_str().unwrap_or("application/octet-stream").to_owned(),
+                ),
+                inline: item["isInline"].as_bool().unwrap_or_default(),
+                modified: now,
+                kind: AttachmentKind::File {
+                    content: upload.received.into(),
+                    content_id: item["contentId"].as_str().map(str::to_owned),
+                    content_location: None,
+                },
+            };
+            let location = format!(
+                "{origin}/api/v2.0/Users('{}')/Messages('{message}')/Attachments('{}')",
+                u.id, attachment.id
+            );
+            mail_write::put_attachment(u, message, attachment, now)?;
+            Ok(Reply::new(201).with("location", location))
+        }
+        _ => Err(missing()),
+    }
+}

@@ -1,0 +1,4 @@
+//! Entra: people.
+
+pub(crate) mod routes;
+pub(crate) mod show;

@@ -1,0 +1,5 @@
+//! How a school comes to be, lives and is attacked; what it holds.
+
+pub(crate) mod attack;
+pub(crate) mod digest;
+pub(crate) mod seed;

@@ -1,0 +1,246 @@
+//! Calls that are more than a change of one object.
+
+use crate::{
+    core::http::{ApiError, Area, Reply},
+    core::world::{Call, World},
+    settings::{
+        change::merge,
+        routes::{ASSIGNMENTS, SCHEDULES, principal_id},
+        state::Settings,
+    },
+};
+use serde_json::{Value, json};
+
+/// These let an application change others than its own.
+const WRITES: &[&str] = &["Application.ReadWrite.All", "Directory.ReadWrite.All"];
+
+/// Calls that are more than a change of one object.
+pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError> {
+    let area = Area::Directory;
+    let lower: Vec<String> = call.path.iter().map(|p| p.to_lowercase()).collect();
+    let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
+    let body = call.req.json(area)?;
+    let gone = || ApiError::not_found(area);
+    let done = || Ok(Some(Reply::new(204)));
+    let settings = &mut world.tenants[call.tenant].settings;
+    let by_id = |rows: Option<&mut Vec<Value>>, id: &str| -> Option<usize> {
+        rows?.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+    };
+    match (call.method(), parts.as_slice()) {
+        ("POST", ["identity", "conditionalaccess", "deleteditems", what, id, "restore"]) => {
+            let path = format!("identity/conditionalaccess/{what}");
+            Ok(Some(undelete(settings, &[path.as_str()], id).ok_or_else(gone)?))
+        }
+        ("POST", ["directory", "deleteditems", id, "restore"]) => Ok(Some(
+            undelete(settings, &["groups", "applications", "serviceprincipals"], id)
+                .ok_or_else(gone)?,
+        )),
+        (
+            "PATCH",
+            ["policies", "authenticationmethodspolicy", "authenticationmethodconfigurations", id],
+        ) => {
+            let methods = settings
+                .one
+                .get_mut("policies/authenticationmethodspolicy")
+                .and_then(|p| p["authenticationMethodConfigurations"].as_array_mut());
+            let found = methods
+                .into_iter()
+                .flatten()
+                .find(|m| m["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+                .ok_or_else(gone)?;
+            if body.get("@odata.type") != found.get("@odata.type") {
+                return Err(ApiError::bad_request(
+                    area,
+                    "The @odata.type of the method is needed.".to_owned(),
+                ));
+            }
+            if let Value::Object(new) = body {
+                merge(found, new);
+            }
+            done()
+        }
+        ("POST", ["groups", id, "members", "$ref"]) => {
+            let who = body["@odata.id"]
+                .as_str()
+                .and_then(|u| u.rsplit('/').next())
+                .unwrap_or_default()
+                .to_owned();
+            let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
+            if let Some(members) =
+                settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
+            {
+                members.push(who.into());
+            }
+            done()
+        }
+        ("DELETE", ["groups", id, "members", who, "$ref"]) => {
+            let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
+            if let Some(members) =
+                settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
+            {
+                members.retain(|m| !m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(who)));
+            }
+            done()
+        }
+        ("DELETE", ["domains", domain, "federationconfiguration", id]) => {
+            let rows =
+                settings.many.entry("domains/federationconfiguration".to_owned()).or_default();
+            let before = rows.len();
+            rows.retain(|r| !r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+            if rows.len() == before {
+                return Err(gone());
+            }
+            // Without a service to sign in at, the domain is Microsoft's to sign in again.
+            for d in settings
+                .many
+                .get_mut("domains")
+                .into_iter()
+                .flatten()
+                .filter(|d| d["id"] == *domain)
+            {
+                d["authenticationType"] = "Managed".into();
+            }
+            done()
+        }
+        ("DELETE", ["serviceprincipals", _, "approleassignments", id]) => {
+            let rows =
+                settings.many.entry("serviceprincipals/approleassignedto".to_owned()).or_default();
+            let before = rows.len();
+            rows.retain(|r| !r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)));
+            if rows.len() == before { Err(gone()) } else { done() }
+        }
+        ("PATCH", ["policies", "rolemanagementpolicies", policy, "rules", rule]) => {
+            let rows = settings
+                .many
+                .get_mut("policies/rolemanagementpolicyassignments")
+                .into_iter()
+                .flatten();
+            let found = rows
+                .filter(|r| r["policyId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(policy)))
+                .find_map(|r| {
+                    r["policy"]["rules"]
+                        .as_array_mut()?
+                        .iter_mut()
+                        .find(|x| x["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(rule)))
+                });
+            if let Value::Object(new) = body {
+                merge(found.ok_or_else(gone)?, new);
+            }
+            done()
+        }
+        (
+            "POST",
+            [
+                "rolemanagement",
+                "directory",
+                requests @ ("roleeligibilityschedulerequests" | "roleassignmentschedulerequests"),
+            ],
+        ) => {
+            let assigns = requests.starts_with("roleassignment");
+            if settings
+                .unlicensed
+                .iter()
+                .any(|p| p.starts_with("rolemanagement/directory/role") && p.ends_with("schedules"))
+            {
+                return Err(ApiError::new(
+                    403,
+                    "AadPremiumLicenseRequired",
+                    "The tenant needs a premium license for this feature.",
+                ));
+            }
+            let same = |r: &Value| {
+                ["principalId", "roleDefinitionId", "directoryScopeId"]
+                    .iter()
+                    .all(|k| r[*k] == body[*k])
+            };
+            let id = world.tenants[call.tenant].ids.guid("schedule");
+            let now = world.now();
+            let many = &mut world.tenants[call.tenant].settings.many;
+            let lists: &[&str] = if assigns {
+                &[SCHEDULES, ASSIGNMENTS]
+            } else {
+                &["rolemanagement/directory/roleeligibilityschedules"]
+            };
+            for list in lists {
+                let rows = many.entry((*list).to_owned()).or_default();
+                match body["action"].as_str() {
+                    Some("adminRemove") => rows.retain(|r| !same(r)),
+                    Some("adminAssign") => {
+                        let mut row = json!({"id": id});
+                        for key in ["principalId", "roleDefinitionId", "directoryScopeId"] {
+                            row[key] = body[key].clone();
+                        }
+                        if *list != ASSIGNMENTS {
+                            row["scheduleInfo"] = body["scheduleInfo"].clone();
+                            if row["scheduleInfo"]["startDateTime"].is_null() {
+                                row["scheduleInfo"]["startDateTime"] = now.to_string().into();
+                            }
+                            row["memberType"] = "Direct".into();
+                            row["status"] = "Provisioned".into();
+                        }
+                        if *list == SCHEDULES {
+                            row["assignmentType"] = "Assigned".into();
+                        }
+                        rows.push(row);
+                    }
+                    _ => {
+                        return Err(ApiError::bad_request(
+                            area,
+                            "The action is not supported.".to_owned(),
+                        ));
+                    }
+                }
+            }
+            Ok(Some(Reply::json(
+                201,
+                &json!({"id": id, "status": "Provisioned", "action": body["action"]}),
+            )))
+        }
+        // An application that owns itself may remove itself, and nothing else.
+        ("DELETE", ["serviceprincipals", id]) => {
+            let Some(n) = world.tenants[call.tenant]
+                .apps
+                .iter()
+                .position(|a| !a.deleted && principal_id(a).eq_ignore_ascii_case(id))
+            else {
+                return Ok(None);
+            };
+            let own = world.tenants[call.tenant].apps[n].app_id == call.app;
+            // `…OwnedBy` is good for what the application owns, and nothing else.
+            if !own && call.roles.iter().all(|r| !WRITES.contains(&r.as_str())) {
+                return Err(ApiError::denied(area));
+            }
+            world.tenants[call.tenant].apps[n].deleted = true;
+            done()
+        }
+        ("POST", ["applications", id, "removepassword"]) => {
+            let n = by_id(settings.many.get_mut("applications"), id).ok_or_else(gone)?;
+            if let Some(keys) = settings
+                .many
+                .get_mut("applications")
+                .and_then(|a| a[n]["passwordCredentials"].as_array_mut())
+            {
+                keys.retain(|k| k["keyId"] != body["keyId"]);
+            }
+            done()
+        }
+        _ => Ok(None),
+    }
+}
+
+fn undelete(settings: &mut Settings, paths: &[&str], id: &str) -> Option<Reply> {
+    for path in paths {
+        let Some(rows) = settings.deleted.get_mut(*path) else { continue };
+        if let Some(n) =
+            rows.iter().position(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+        {
+            let mut row = rows.remove(n);
+            if let Value::Object(map) = &mut row {
+                map.remove("deletedDateTime");
+            }
+            settings.many.entry((*path).to_owned()).or_default().push(row.clone());
+            return Some(Reply::json(200, &row));
+        }
+    }
+    None
+}
