@@ -23,7 +23,7 @@ struct Window {
     refused: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Throttle {
     settings: ThrottleSettings,
     windows: BTreeMap<String, Window>,

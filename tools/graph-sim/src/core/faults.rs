@@ -104,7 +104,7 @@ impl Rule {
 }
 
 /// The plan.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     pub(crate) rules: Vec<Rule>,
     pub(crate) struck: u64,

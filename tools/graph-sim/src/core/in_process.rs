@@ -1,6 +1,10 @@
 //! The service without sockets: a request in, a reply out, the mailbox's place held meanwhile.
 
-use crate::{Reply, Request, Sim};
+use crate::{
+    Reply, Request, Sim,
+    core::{clock::SimClock, world::Token},
+};
+use std::sync::{Arc, Mutex};
 
 /// What an application signs in with.
 #[derive(Debug, Clone)]
@@ -50,5 +54,32 @@ impl Sim {
             secret: app.secret.clone(),
             certificate_pem: app.pem.clone(),
         })
+    }
+
+    /// A second service in the same state, whose clock is stopped at the same time. Neither sees
+    /// what the other does from then on.
+    #[must_use]
+    pub fn fork(&self) -> Sim {
+        let mut world = self.world().clone();
+        let clock = Arc::new(SimClock::new(self.clock().now()));
+        clock.stop();
+        world.clock = clock.clone();
+        Sim { world: Arc::new(Mutex::new(world)), clock }
+    }
+
+    /// An access token of a tenant (its number in the order of seeding) that holds these
+    /// application permissions and no other; `None` when there is no such tenant.
+    pub fn token(&self, tenant: usize, permissions: &[&str]) -> Option<String> {
+        let mut world = self.world();
+        world.tenants.get(tenant)?;
+        let access = world.ids.secret("token");
+        let token = Token {
+            tenant,
+            app: world.ids.guid("app"),
+            roles: permissions.iter().map(|p| (*p).to_owned()).collect(),
+            expires_ms: world.clock.now_ms() + world.settings.token_lifetime_s * 1000,
+        };
+        world.tokens.insert(access.clone(), token);
+        Some(access)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) deleted: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct User {
     pub(crate) id: String,
     pub(crate) upn: String,
@@ -40,7 +40,7 @@ pub(crate) struct Hold {
     pub(crate) applied: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tenant {
     pub(crate) id: String,
     pub(crate) name: String,

@@ -99,6 +99,7 @@ pub struct LogRow {
 }
 
 /// The simulated service.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) clock: Arc<SimClock>,
     pub(crate) settings: Settings,

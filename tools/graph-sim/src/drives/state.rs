@@ -43,7 +43,7 @@ impl Item {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Drive {
     pub(crate) id: String,
     pub(crate) name: String,

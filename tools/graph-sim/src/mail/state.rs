@@ -92,7 +92,7 @@ pub(crate) struct Folder {
     pub(crate) oldest_token: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Mailbox {
     pub(crate) folders: BTreeMap<String, Folder>,
     pub(crate) folders_gone: BTreeMap<u64, String>,
