@@ -31,7 +31,7 @@ fn who() -> Writer {
 
 /// Both kinds of school, as the real client reads them within the published limits.
 fn read(runtime: &tokio::runtime::Runtime, dir: &Path) -> (Vec<Configuration>, Value) {
-    let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
+    let sim = Sim::new(Settings::default().for_the_product(), 1, jiff::Timestamp::now());
     for care in [Care::Hardened, Care::Sloppy] {
         sim.seed(&SeedPlan {
             people: Some(12),

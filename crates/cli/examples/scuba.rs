@@ -261,7 +261,7 @@ fn main() {
     let (mut same, mut differ) = (0, BTreeMap::<(String, String, String), Vec<String>>::new());
     let mut unmatched = BTreeSet::new();
     for (n, (name, care, attack)) in cases.iter().enumerate() {
-        let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
+        let sim = Sim::new(Settings::default().for_the_product(), 1, jiff::Timestamp::now());
         sim.seed(&SeedPlan {
             people: Some(12),
             messages_per_mailbox: Some(1),

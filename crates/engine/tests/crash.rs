@@ -25,7 +25,7 @@ async fn run(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
+    let sim = Sim::new(Settings::default().for_the_product(), 1, jiff::Timestamp::now());
     sim.seed(&SeedPlan {
         people: Some(2),
         messages_per_mailbox: Some(4),

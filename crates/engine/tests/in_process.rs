@@ -20,7 +20,7 @@ fn repository(cache: &Path) -> Arc<Repository> {
 }
 
 fn school(throttle: ThrottleSettings) -> Sim {
-    let settings = Settings { throttle, ..Settings::default() };
+    let settings = Settings { throttle, ..Settings::default() }.for_the_product();
     let sim = Sim::new(settings, 1, jiff::Timestamp::now());
     sim.seed(&SeedPlan::default()).unwrap();
     sim

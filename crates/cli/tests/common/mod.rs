@@ -25,7 +25,7 @@ pub fn school_with(plans: &[SeedPlan], backup: &str) -> School {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let sim = Sim::new(Settings::default(), 1, jiff::Timestamp::now());
+    let sim = Sim::new(Settings::default().for_the_product(), 1, jiff::Timestamp::now());
     for plan in plans {
         sim.seed(plan).unwrap();
     }
