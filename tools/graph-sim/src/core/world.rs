@@ -374,6 +374,9 @@ impl World {
         if self.tells(Truth::QueryOptions) {
             options_are_published(&call.req.query, operation)?;
         }
+        let (directory, delta) =
+            (operation.scope == Scope::Identity, operation.path.ends_with("/delta"));
+        crate::core::odata::may_search(call.req, directory, delta)?;
         let result = self.work(call, operation, fault);
         let decorate = |headers: &mut Vec<(String, String)>| headers.extend(spent);
         match result {
