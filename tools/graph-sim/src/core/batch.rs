@@ -1,6 +1,7 @@
 //! `$batch`: up to twenty calls in one, each counted and answered singly.
 
 use crate::{
+    core::faults::Fault,
     core::http::{ApiError, Area, Reply, Request},
     core::world::{Call, World, segments},
 };
@@ -115,12 +116,11 @@ fn one(world: &mut World, outer: &Call<'_>, row: &Value) -> Reply {
     };
     // Faults strike the calls within a batch as they strike single ones.
     let fault = world.faults.take(&req);
-    if let Some(crate::core::faults::Fault::Status { status, retry_after_s }) = fault {
-        let mut error = ApiError::new(status, "TooManyRequests", "The request has been throttled.");
-        if let Some(s) = retry_after_s {
-            error = error.with("retry-after", s.to_string());
-        }
-        let reply = world.error(&req, error);
+    // Pages, redirects and broken connections are of the batch as a whole.
+    let within = |f: &&Fault| {
+        !matches!(f, Fault::HtmlPage | Fault::LoginRedirect | Fault::ResetBeforeAnswer)
+    };
+    if let Some(reply) = fault.as_ref().filter(within).and_then(|f| world.front_door(&req, f)) {
         world.record(&req, &reply, true);
         return reply;
     }

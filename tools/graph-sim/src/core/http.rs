@@ -173,6 +173,16 @@ impl ApiError {
         }
     }
 
+    /// The person is there, and no mailbox in Exchange Online. Source: troubleshooting article
+    /// *REST API is not yet supported for this mailbox* and msgraph-sdk-javascript #1756.
+    pub(crate) fn mailbox_not_enabled() -> Self {
+        Self::new(
+            404,
+            "MailboxNotEnabledForRESTAPI",
+            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+        )
+    }
+
     pub(crate) fn denied(area: Area) -> Self {
         match area {
             Area::Directory => Self::new(

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod faults;
 pub(crate) mod filter;
+pub(crate) mod front_door;
 pub(crate) mod http;
 pub(crate) mod ids;
 pub(crate) mod in_process;

@@ -265,39 +265,15 @@ impl World {
 
     fn answer(&mut self, req: &Request) -> Reply {
         let fault = self.faults.take(req);
-        match &fault {
-            Some(Fault::Status { status, retry_after_s }) => {
-                let (code, text) = match status {
-                    429 => ("TooManyRequests", "The request has been throttled."),
-                    503 => ("serviceNotAvailable", "The service is temporarily unavailable."),
-                    504 => ("UnknownError", "Gateway timeout."),
-                    404 => ("itemNotFound", "The resource could not be found."),
-                    410 => (
-                        "SyncStateNotFound",
-                        "The sync state generation is not found; generation=149;[highest=157].",
-                    ),
-                    _ => ("generalException", "An unspecified error has occurred."),
-                };
-                let mut error = ApiError::new(*status, code, text);
-                if let Some(s) = retry_after_s {
-                    error = error.with("retry-after", s.to_string());
-                }
-                return self.error(req, error);
-            }
-            Some(Fault::ResetBeforeAnswer) => {
-                let mut reply = Reply::new(200);
-                // Announced, and never sent.
-                reply.body = bytes::Bytes::from_static(b"{\"value\": [");
-                reply.delivery = Delivery::Reset(0);
-                return reply;
-            }
-            _ => {}
+        if let Some(reply) = fault.as_ref().and_then(|f| self.front_door(req, f)) {
+            return reply;
         }
         let mut reply = match self.route(req, fault.as_ref()) {
             Ok(reply) => reply,
             Err(error) => self.error(req, error),
         };
         match fault {
+            Some(Fault::EmptyBody) if reply.status < 300 => reply.body = bytes::Bytes::new(),
             Some(Fault::Reset { after_bytes }) => reply.delivery = Delivery::Reset(after_bytes),
             Some(Fault::Truncate { by_bytes }) if reply.status < 300 => {
                 reply.body.truncate(reply.body.len().saturating_sub(by_bytes));

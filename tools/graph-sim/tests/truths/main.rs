@@ -1,0 +1,5 @@
+//! What Microsoft documents, asked of the simulator in process: each test names its source.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod ask;
+mod front_doors;
