@@ -124,6 +124,28 @@ fn closure(all: &Map<String, Value>, roots: BTreeSet<String>) -> Map<String, Val
     out
 }
 
+/// What is given within a body, one level deep: the types of what an entity contains, and of what
+/// stands on it.
+fn given_within(all: &Map<String, Value>, requests: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for (name, _) in all {
+        let lineage: Vec<&str> =
+            std::iter::successors(Some(name.as_str()), |n| all.get(*n)?["b"].as_str()).collect();
+        if !lineage.iter().any(|n| requests.contains(*n)) {
+            continue;
+        }
+        let inner = lineage.iter().filter_map(|n| all.get(*n)?["n"].as_object()).flatten();
+        // `&` stands behind what is only referred to.
+        out.extend(
+            inner.filter_map(|(_, t)| t.as_str()).filter(|t| !t.ends_with('&')).map(|t| {
+                t.trim_start_matches("Collection(").trim_end_matches([')', '!']).to_owned()
+            }),
+        );
+    }
+    out.retain(|name| !name.ends_with('&'));
+    out
+}
+
 pub(crate) fn run() -> anyhow::Result<()> {
     let root = tidy::root()?;
     let from = root.join("../shared/graph");
@@ -143,6 +165,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let may = permissions(&read(&from, "permissions.tsv")?);
     let mut rows = BTreeMap::new();
     let mut roots = BTreeSet::new();
+    let mut requests = BTreeSet::new();
     for line in read(&from, "operations.tsv")?.lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
         let [_, method, path, options, request, response] = cells.as_slice() else { continue };
@@ -155,6 +178,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             set.map(|s| s.iter().cloned().collect::<Vec<_>>().join(",")).unwrap_or_default()
         };
         roots.extend([*request, *response].map(str::to_owned));
+        requests.insert((*request).to_owned());
         rows.insert(
             (path.clone(), "v1.0", (*method).to_owned()),
             format!(
@@ -191,6 +215,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let file: Value = serde_json::from_str(&read(&from, "types.json")?)?;
     let all = file["types"].as_object().context("types.json holds no types")?;
     // The bodies of what Microsoft's file calls enums ride along whole.
+    roots.extend(given_within(all, &requests));
     let mut types = closure(all, roots);
     types.extend(enums(&file, &types));
     let head = "version\tmethod\tpath\toptions\trequest\tresponse\tapplication\tdelegated\n";

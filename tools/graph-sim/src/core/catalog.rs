@@ -48,10 +48,8 @@ pub(crate) struct Operation {
     pub(crate) path: &'static str,
     /// Query options that it takes, with `$` where they have it.
     pub(crate) options: Vec<&'static str>,
-    #[allow(dead_code, reason = "bodies are held against it next")]
     /// Type of the body; empty when it takes none or it is published inline.
     pub(crate) request: &'static str,
-    #[allow(dead_code, reason = "answers are held against it next")]
     /// Type of the answer.
     pub(crate) response: &'static str,
     /// Any of these lets an application in.

@@ -155,6 +155,13 @@ impl ApiError {
         Self::new(400, code, message)
     }
 
+    /// Intune wraps what it says into JSON within the message.
+    pub(crate) fn intune(text: &str) -> Self {
+        let message = json!({"_version": 3, "Message": text, "CustomApiErrorPhrase": "",
+            "RetryAfter": null, "ErrorSourceService": "", "HttpHeaders": "{}"});
+        Self::new(400, "BadRequest", message.to_string())
+    }
+
     pub(crate) fn not_found(area: Area) -> Self {
         match area {
             Area::Directory => Self::new(

