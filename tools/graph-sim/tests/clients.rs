@@ -1,4 +1,5 @@
-//! Unmodified clients against the simulator: Microsoft's SDKs and rclone.
+//! Unmodified clients against the simulator: Microsoft's SDKs, rclone, Debian's onedrive, the CLI for
+//! Microsoft 365, O365. The simulator shows them everything that it can.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use graph_sim::Ready;
@@ -33,6 +34,48 @@ fn sim() -> Sim {
     Sim { child, ready: serde_json::from_str(&line).unwrap(), _dir: dir }
 }
 
+/// What curl answers, which trusts the simulator alone.
+fn curl(sim: &Sim, args: &[&str]) -> String {
+    let out = Command::new("curl")
+        .args(["-s", "--cacert", &sim.ready.ca_file])
+        .args(args)
+        .output()
+        .unwrap();
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// Signs the first person in with a browser's requests; the refresh token.
+fn refresh_token(sim: &Sim) -> String {
+    let tenant = &sim.ready.tenants[0];
+    let app = tenant.applications.iter().find(|a| a.name == "other").unwrap();
+    let (id, redirect) = (&app.application_id, "http://localhost:53682/");
+    let page = format!(
+        "{}/common/oauth2/v2.0/authorize?client_id={id}&response_type=code&redirect_uri={redirect}\
+         &scope=Files.Read%20Files.ReadWrite%20Files.Read.All%20Files.ReadWrite.All%20\
+         Sites.Read.All%20offline_access",
+        sim.ready.https
+    );
+    let login = format!("login={}", tenant.users[0]);
+    let to =
+        curl(sim, &[&page, "--data-urlencode", &login, "-o", "/dev/null", "-w", "%{redirect_url}"]);
+    let code = to.split("code=").nth(1).unwrap_or_else(|| panic!("{to}"));
+    let code = code.split('&').next().unwrap();
+    let token = curl(
+        sim,
+        &[
+            &format!("{}/common/oauth2/v2.0/token", sim.ready.https),
+            "-d",
+            &format!(
+                "grant_type=authorization_code&client_id={id}&code={code}&redirect_uri={redirect}"
+            ),
+            "--data-urlencode",
+            &format!("client_secret@{}", app.secret_file),
+        ],
+    );
+    let token: serde_json::Value = serde_json::from_str(&token).unwrap();
+    token["refresh_token"].as_str().unwrap_or_else(|| panic!("{token}")).to_owned()
+}
+
 fn clients() -> PathBuf {
     PathBuf::from(
         std::env::var("STRONGROOM_CLIENTS")
@@ -55,7 +98,6 @@ fn run(sim: &Sim, command: &mut Command) {
         .env("TENANT", &tenant.tenant_id)
         .env("CLIENT_ID", &app.application_id)
         .env("CLIENT_SECRET", &secret)
-        .env("REFRESH_TOKEN", format!("refresh-{secret}"))
         .env("CA_FILE", &sim.ready.ca_file)
         .env("SSL_CERT_FILE", &sim.ready.ca_file)
         .env("REQUESTS_CA_BUNDLE", &sim.ready.ca_file)
@@ -90,35 +132,30 @@ fn rclone_copies_up_lists_copies_back_and_checks() {
     let sim = sim();
     let tenant = &sim.ready.tenants[0];
     let app = tenant.applications.iter().find(|a| a.name == "other").unwrap();
-    // The id of a drive, asked for as a person would: with curl.
-    let curl = |args: &[&str]| {
-        let out = Command::new("curl")
-            .args(["-s", "--cacert", &sim.ready.ca_file])
-            .args(args)
-            .output()
-            .unwrap();
-        serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap()
-    };
-    let token = curl(&[
-        &format!("{}/{}/oauth2/v2.0/token", sim.ready.https, tenant.tenant_id),
-        "-d",
-        &format!(
-            "client_id={}&grant_type=client_credentials&scope=https://graph.microsoft.com/.default",
-            app.application_id
-        ),
-        "--data-urlencode",
-        &format!("client_secret@{}", app.secret_file),
-    ]);
+    let token = curl(
+        &sim,
+        &[
+            &format!("{}/{}/oauth2/v2.0/token", sim.ready.https, tenant.tenant_id),
+            "-d",
+            &format!(
+                "client_id={}&grant_type=client_credentials&\
+                 scope=https://graph.microsoft.com/.default",
+                app.application_id
+            ),
+            "--data-urlencode",
+            &format!("client_secret@{}", app.secret_file),
+        ],
+    );
+    let token: serde_json::Value = serde_json::from_str(&token).unwrap();
     let bearer = format!("Authorization: Bearer {}", token["access_token"].as_str().unwrap());
-    let drive = curl(&[
-        "-H",
-        &bearer,
-        &format!("{}/v1.0/users/{}/drive", sim.ready.https, tenant.users[0]),
-    ]);
+    let drive = format!("{}/v1.0/users/{}/drive", sim.ready.https, tenant.users[0]);
+    let drive: serde_json::Value =
+        serde_json::from_str(&curl(&sim, &["-H", &bearer, &drive])).unwrap();
     run(
         &sim,
         Command::new("bash")
             .arg(script("rclone.sh"))
+            .env("REFRESH_TOKEN", refresh_token(&sim))
             .env("DRIVE_ID", drive["id"].as_str().unwrap()),
     );
 }

@@ -3,6 +3,7 @@
 use crate::{
     core::faults::Fault,
     core::http::{ApiError, Area, Reply, Request},
+    core::rights::as_the_person,
     core::world::{Call, World, segments},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -108,10 +109,14 @@ fn one(world: &mut World, outer: &Call<'_>, row: &Value) -> Reply {
     };
     let call = Call {
         req: &req,
-        path: segments(&path)[1..].to_vec(),
+        path: as_the_person(
+            segments(&path)[1..].to_vec(),
+            outer.person.as_ref().map(|(p, _)| p.as_str()),
+        ),
         tenant: outer.tenant,
         app: outer.app.clone(),
         roles: outer.roles.clone(),
+        person: outer.person.clone(),
         beta: false,
     };
     // Faults strike the calls within a batch as they strike single ones.

@@ -54,7 +54,6 @@ pub(crate) struct Operation {
     pub(crate) response: &'static str,
     /// Any of these lets an application in.
     pub(crate) application: BTreeSet<&'static str>,
-    #[allow(dead_code, reason = "tokens of people are next")]
     /// Any of these lets a person in.
     pub(crate) delegated: BTreeSet<&'static str>,
     pub(crate) service: Service,

@@ -22,7 +22,8 @@ fn ask(method: &str, target: &str, body: Option<Value>, beta: bool) -> Option<(u
 
 fn asked(req: &Request, beta: bool) -> Option<(u16, String)> {
     let path = crate::core::world::segments(&req.path);
-    let call = Call { req, path, tenant: 0, app: String::new(), roles: BTreeSet::new(), beta };
+    let (app, roles) = (String::new(), BTreeSet::new());
+    let call = Call { req, path, tenant: 0, app, roles, person: None, beta };
     let Found::Operation(operation) = catalog::classify(&req.method, &call.path, beta) else {
         panic!("{} {} is not published", req.method, req.path);
     };

@@ -77,6 +77,7 @@ impl Sim {
             tenant,
             app: world.ids.guid("app"),
             roles: permissions.iter().map(|p| (*p).to_owned()).collect(),
+            person: None,
             expires_ms: world.clock.now_ms() + world.settings.token_lifetime_s * 1000,
         };
         world.tokens.insert(access.clone(), token);

@@ -60,6 +60,9 @@ pub struct AppInfo {
     pub certificate_file: String,
     /// Permissions granted.
     pub permissions: Vec<String>,
+    /// Scopes that people have consented to.
+    #[serde(default)]
+    pub delegated: Vec<String>,
 }
 
 /// A tenant, as a script needs it.
@@ -170,6 +173,7 @@ impl Sim {
                     secret_file: secret.display().to_string(),
                     certificate_file: certificate.display().to_string(),
                     permissions: app.roles.iter().cloned().collect(),
+                    delegated: app.delegated.iter().cloned().collect(),
                 });
             }
             tenants.push(TenantInfo {
@@ -208,6 +212,7 @@ fn tls() -> anyhow::Result<(TlsAcceptor, String)> {
         "127.0.0.1",
         "graph.microsoft.com",
         "login.microsoftonline.com",
+        "login.windows.net",
         "*.sharepoint.com",
         "*.microsoft.com",
         "*.microsoftonline.com",

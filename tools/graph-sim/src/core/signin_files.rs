@@ -3,6 +3,7 @@
 use crate::{core::ids::IdMaker, core::tenant::App};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize};
+use std::collections::BTreeSet;
 
 /// The key is fresh at every start; only its owner sees it.
 pub(crate) fn make_app(ids: &mut IdMaker, name: &str, roles: &[&str]) -> anyhow::Result<App> {
@@ -13,6 +14,9 @@ pub(crate) fn make_app(ids: &mut IdMaker, name: &str, roles: &[&str]) -> anyhow:
         app_id: ids.guid(name),
         name: name.to_owned(),
         roles: roles.iter().map(|r| (*r).to_owned()).collect(),
+        delegated: BTreeSet::new(),
+        web: Vec::new(),
+        native: Vec::new(),
         secret: ids.secret(name),
         public_key: key.der_bytes().to_vec(),
         x5t: URL_SAFE_NO_PAD
@@ -22,4 +26,34 @@ pub(crate) fn make_app(ids: &mut IdMaker, name: &str, roles: &[&str]) -> anyhow:
         pem: format!("{}{}", cert.pem(), key.serialize_pem()),
         deleted: false,
     })
+}
+
+/// What people may let the application `other` do: what the clients of others ask for.
+const DELEGATED: &[&str] = &[
+    "User.Read",
+    "User.Read.All",
+    "User.ReadBasic.All",
+    "Directory.Read.All",
+    "Group.Read.All",
+    "Application.Read.All",
+    "Policy.Read.All",
+    "Organization.Read.All",
+    "RoleManagement.Read.Directory",
+    "Mail.ReadWrite",
+    "Mail.Read",
+    "MailboxSettings.ReadWrite",
+    "Files.Read",
+    "Files.Read.All",
+    "Files.ReadWrite",
+    "Files.ReadWrite.All",
+    "Sites.Read.All",
+    "Sites.ReadWrite.All",
+];
+
+/// Lets people sign in through an application.
+pub(crate) fn for_people(app: &mut App) {
+    let words = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+    app.delegated = DELEGATED.iter().map(|s| (*s).to_owned()).collect();
+    app.web = words(&["http://localhost:53682/", "https://school.example/signed-in"]);
+    app.native = words(&["https://login.microsoftonline.com/common/oauth2/nativeclient"]);
 }

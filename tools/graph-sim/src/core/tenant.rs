@@ -11,6 +11,12 @@ pub(crate) struct App {
     pub(crate) app_id: String,
     pub(crate) name: String,
     pub(crate) roles: BTreeSet<String>,
+    /// What people may let it do in their name.
+    pub(crate) delegated: BTreeSet<String>,
+    /// Addresses to which people come back, where it proves itself with its secret.
+    pub(crate) web: Vec<String>,
+    /// The same, where it has no secret: programs on people's machines.
+    pub(crate) native: Vec<String>,
     pub(crate) secret: String,
     /// PKCS#1 public key of the certificate, and its SHA-1 and SHA-256 thumbprints in URL-safe
     /// base64.

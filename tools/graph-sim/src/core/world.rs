@@ -11,7 +11,9 @@ use crate::{
         faults::{Fault, Faults},
         http::{ApiError, Delivery, Reply, Request},
         ids::IdMaker,
+        rights::as_the_person,
         signin,
+        signin_people::SignIns,
         tenant::Tenant,
         truth::{NOT_YET, Truth},
         upload::Upload,
@@ -73,6 +75,8 @@ pub(crate) struct Token {
     pub(crate) tenant: usize,
     pub(crate) app: String,
     pub(crate) roles: BTreeSet<String>,
+    /// Id and scopes of the person in whose name it is; none for an application's own.
+    pub(crate) person: Option<(String, BTreeSet<String>)>,
     pub(crate) expires_ms: i64,
 }
 
@@ -106,6 +110,7 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) tenants: Vec<Tenant>,
     pub(crate) tokens: HashMap<String, Token>,
+    pub(crate) sign_ins: SignIns,
     pub(crate) uploads: HashMap<String, Upload>,
     pub(crate) throttle: Throttle,
     pub(crate) faults: Faults,
@@ -123,6 +128,8 @@ pub(crate) struct Call<'a> {
     pub(crate) tenant: usize,
     pub(crate) app: String,
     pub(crate) roles: BTreeSet<String>,
+    /// Id and scopes of the person who signed in.
+    pub(crate) person: Option<(String, BTreeSet<String>)>,
     /// Asked of `beta`.
     pub(crate) beta: bool,
 }
@@ -172,6 +179,7 @@ impl World {
             settings,
             tenants: Vec::new(),
             tokens: HashMap::new(),
+            sign_ins: SignIns::default(),
             uploads: HashMap::new(),
             faults: Faults::default(),
             log: VecDeque::new(),
@@ -259,6 +267,8 @@ impl World {
         let bearer = bearer.strip_prefix("Bearer ").or_else(|| bearer.strip_prefix("bearer "))?;
         let token = self.tokens.get(bearer)?;
         let beta = version.eq_ignore_ascii_case("beta");
+        let person = token.person.as_ref().map(|(p, _)| p.as_str());
+        let rest = &as_the_person(rest.to_vec(), person);
         let Found::Operation(o) = catalog::classify(&req.method, rest, beta) else { return None };
         let user = self.tenants[token.tenant].user_id(rest.get(1)?)?;
         (o.scope == Scope::Mailbox).then(|| format!("{} {user}", token.app))
@@ -321,9 +331,9 @@ impl World {
         beta: bool,
         fault: Option<&Fault>,
     ) -> Result<Reply, ApiError> {
-        let token = self.authorise(req)?;
-        let call =
-            Call { req, path, tenant: token.tenant, app: token.app, roles: token.roles, beta };
+        let Token { tenant, app, roles, person, .. } = self.authorise(req)?;
+        let path = as_the_person(path, person.as_ref().map(|(p, _)| p.as_str()));
+        let call = Call { req, path, tenant, app, roles, person, beta };
         if call.path.first().is_some_and(|p| p.eq_ignore_ascii_case("$batch")) {
             return batch::run(self, &call);
         }
@@ -336,6 +346,11 @@ impl World {
         call: &Call<'_>,
         fault: Option<&Fault>,
     ) -> Result<Reply, ApiError> {
+        if call.path.first().is_some_and(|p| p.eq_ignore_ascii_case("me")) {
+            // Source: Graph's error to tokens of applications.
+            let text = "/me request is only valid with delegated authentication flow.";
+            return Err(ApiError::new(400, "BadRequest", text));
+        }
         let operation = match catalog::classify(call.method(), &call.path, call.beta) {
             Found::Operation(operation) => operation,
             Found::OtherMethod(area) => return Err(ApiError::other_method(area)),
@@ -374,10 +389,7 @@ impl World {
         operation: &Operation,
         fault: Option<&Fault>,
     ) -> Result<Reply, ApiError> {
-        let area = operation.service.area();
-        if !call.roles.iter().any(|r| operation.application.contains(r.as_str())) {
-            return Err(ApiError::denied(area));
-        }
+        self.permits(call, operation)?;
         if self.tells(Truth::QueryNames) {
             check::query(call, operation)?;
         }

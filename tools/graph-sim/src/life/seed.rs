@@ -2,7 +2,7 @@
 
 use crate::{
     core::ids::IdMaker,
-    core::signin_files::make_app,
+    core::signin_files::{for_people, make_app},
     core::tenant::{Hold, Tenant, User},
     core::world::World,
     drives::documents,
@@ -169,7 +169,11 @@ impl World {
             ("other", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
             ("assess", &assess),
         ] {
-            tenant.apps.push(make_app(&mut ids, name, roles)?);
+            let mut app = make_app(&mut ids, name, roles)?;
+            if name == "other" {
+                for_people(&mut app);
+            }
+            tenant.apps.push(app);
         }
         match &plan.dir {
             Some(dir) => from_dir(&mut tenant, &mut ids, dir, now)?,
