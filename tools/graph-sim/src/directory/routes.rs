@@ -28,7 +28,7 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             let rows = query.apply(rows, |u| show::user(u, &Query::default()));
             let skip =
                 query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
-            let size = query.top.unwrap_or(100).clamp(1, 999);
+            let size = page_size(&query)?;
             let page: Vec<_> =
                 rows.iter().skip(skip).take(size).map(|u| show::user(u, &query)).collect();
             let mut body =
@@ -100,12 +100,7 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         ["organization"] => Ok(Reply::json(
             200,
             &json!({"@odata.context": format!("{origin}/v1.0/$metadata#organization"),
-                "value": [{
-                "id": tenant.id, "displayName": tenant.name, "onPremisesSyncEnabled": true,
-                    "tenantType": "AAD",
-                "verifiedDomains": [{"name": tenant.domain, "isDefault": true,
-                    "isInitial": true, "type": "Managed", "capabilities": "Email"}],
-            }]}),
+                "value": [query.pick(show::organization(tenant), &[])]}),
         )),
         ["auditlogs", "directoryaudits"] => {
             // Newest first, as the service gives them.
@@ -137,6 +132,18 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             Ok(Reply::json(200, &json!({"value": rows})))
         }
         _ => Err(ApiError::not_simulated()),
+    }
+}
+
+/// List users, groups, …: "$top … maximum 999", 100 when it is not said.
+pub(crate) fn page_size(query: &Query) -> Result<usize, ApiError> {
+    match query.top {
+        None => Ok(100),
+        Some(n @ 1..=999) => Ok(n),
+        Some(n) => Err(ApiError::bad_request(
+            Area::Directory,
+            format!("Invalid page size specified: '{n}'. Must be between 1 and 999 inclusive."),
+        )),
     }
 }
 

@@ -1,6 +1,9 @@
 //! People as Graph shows them.
 
-use crate::core::{odata::Query, tenant::User};
+use crate::core::{
+    odata::Query,
+    tenant::{Tenant, User},
+};
 use serde_json::{Value, json};
 
 pub(crate) fn user(u: &User, query: &Query) -> Value {
@@ -20,4 +23,34 @@ pub(crate) fn user(u: &User, query: &Query) -> Value {
         "userType": "Member",
     });
     query.pick(all, &["accountEnabled", "userType"])
+}
+
+/// The tenant itself (organization resource type, "Get organization").
+pub(crate) fn organization(tenant: &Tenant) -> Value {
+    json!({
+        "id": tenant.id, "displayName": tenant.name, "deletedDateTime": null,
+        "businessPhones": [], "city": null, "country": null, "countryLetterCode": "GB",
+        "createdDateTime": "2018-09-03T08:00:00Z", "defaultUsageLocation": null,
+        "marketingNotificationEmails": [], "onPremisesLastSyncDateTime": null,
+        "onPremisesSyncEnabled": true, "partnerTenantType": null, "postalCode": null,
+        "preferredLanguage": "en", "privacyProfile": null,
+        "securityComplianceNotificationMails": [], "securityComplianceNotificationPhones": [],
+        "state": null, "street": null, "technicalNotificationMails": [], "tenantType": "AAD",
+        "assignedPlans": [plan("exchange", EXCHANGE_PLAN), plan("SharePoint", SHAREPOINT_PLAN)],
+        "provisionedPlans": [{"capabilityStatus": "Enabled", "provisioningStatus": "Success",
+            "service": "exchange"}],
+        "verifiedDomains": [{"name": tenant.domain, "isDefault": true, "isInitial": true,
+            "type": "Managed", "capabilities": "Email"}],
+    })
+}
+
+/// Service plans of Exchange Online and SharePoint Online, as Microsoft's list of products names
+/// them.
+pub(crate) const EXCHANGE_PLAN: &str = "efb87545-963c-4e0d-99df-69c6916d9eb0";
+pub(crate) const SHAREPOINT_PLAN: &str = "5dbe027f-2339-4123-9542-606e4d348a72";
+
+/// An assigned plan of a person or a tenant.
+pub(crate) fn plan(service: &str, id: &str) -> Value {
+    json!({"assignedDateTime": "2024-09-02T08:00:00Z", "capabilityStatus": "Enabled",
+        "service": service, "servicePlanId": id})
 }

@@ -2,10 +2,12 @@
 
 use crate::{
     core::http::{ApiError, Area, Reply},
+    core::truth::Truth,
     core::world::{Call, World},
     settings::{
         change::merge,
         routes::{ASSIGNMENTS, SCHEDULES, principal_id},
+        rules,
         state::Settings,
     },
 };
@@ -66,6 +68,11 @@ pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>
                 .unwrap_or_default()
                 .to_owned();
             let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
+            if world.tells(Truth::References) {
+                let tenant = &world.tenants[call.tenant];
+                rules::member(tenant, &tenant.settings.many["groups"][n]["members"], &who, true)?;
+            }
+            let settings = &mut world.tenants[call.tenant].settings;
             if let Some(members) =
                 settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
             {
@@ -75,6 +82,11 @@ pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>
         }
         ("DELETE", ["groups", id, "members", who, "$ref"]) => {
             let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
+            if world.tells(Truth::References) {
+                let tenant = &world.tenants[call.tenant];
+                rules::member(tenant, &tenant.settings.many["groups"][n]["members"], who, false)?;
+            }
+            let settings = &mut world.tenants[call.tenant].settings;
             if let Some(members) =
                 settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
             {

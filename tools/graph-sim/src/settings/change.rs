@@ -2,13 +2,15 @@
 
 use crate::{
     core::http::{ApiError, Area, Reply},
+    core::odata::Query,
     core::world::{Call, World},
     settings::{
         approval::second_administrator,
         routes::{
-            ASSIGNMENTS, POLICIES, Route, fill, show_among_schedules, show_strength, strength,
-            whole_policy,
+            ASSIGNMENTS, POLICIES, Route, context, fill, show, show_among_schedules, show_strength,
+            strength, whole_policy,
         },
+        rules::allowed,
     },
 };
 use serde_json::{Map, Value, json};
@@ -26,6 +28,7 @@ pub(crate) fn change(
     let Value::Object(new) = body else {
         return Err(ApiError::bad_request(area, "The request body must be an object.".to_owned()));
     };
+    allowed(world, call, path, rest, &new)?;
     if path == POLICIES
         && new.get("state").is_some_and(|s| s == "enabled")
         && world.tenants[call.tenant]
@@ -52,6 +55,15 @@ pub(crate) fn change(
     if let Some(reply) = second_administrator(world, call, path, rest, &new)? {
         return Ok(reply);
     }
+    let metadata = context(call, route);
+    let answer = |status: u16, object: &Value, of: &str| {
+        let mut body = show(object, route, path, &Query::default(), call.beta);
+        body["@odata.context"] = format!("{metadata}{of}").into();
+        Reply::json(status, &body)
+    };
+    // "If successful, this method returns a 200 OK response code and an updated object": every
+    // update of Intune, and of SharePoint's settings. Entra's answer 204.
+    let shows = path.starts_with("device") || path == "admin/sharepoint/settings";
     let actor = world.tenants[call.tenant]
         .apps
         .iter()
@@ -70,17 +82,20 @@ pub(crate) fn change(
         ("PATCH", []) => {
             let Some(one) = tenant.settings.one.get_mut(path) else { return wrong() };
             merge(one, new);
-            (Reply::new(204), "Update", path.to_owned())
+            let reply = if shows { answer(200, one, "") } else { Reply::new(204) };
+            (reply, "Update", path.to_owned())
         }
         ("POST", []) => {
             let id = tenant.ids.guid(path);
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
             let mut row = Value::Object(new);
-            // Settings of a domain or a code have names of their own.
-            if row.get("id").is_none() {
+            // A domain and a code have names of their own; else the service gives ids.
+            let own =
+                ["domains", "identity/conditionalaccess/authenticationcontextclassreferences"];
+            if row.get("id").is_none() || !own.contains(&path) {
                 row["id"] = id.into();
             }
-            if route.soft || row.get("createdDateTime").is_some() {
+            if route.soft || path.starts_with("device") || row.get("createdDateTime").is_some() {
                 row["createdDateTime"] = now.to_string().into();
             }
             if path == POLICIES {
@@ -94,7 +109,7 @@ pub(crate) fn change(
             if path == POLICIES {
                 show_strength(tenant, &mut row);
             }
-            (Reply::json(201, &row), "Add", name)
+            (answer(201, &row, "/$entity"), "Add", name)
         }
         (method @ ("PATCH" | "DELETE"), [id]) => {
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
@@ -112,7 +127,9 @@ pub(crate) fn change(
                 if rows[at].get("modifiedDateTime").is_some() {
                     rows[at]["modifiedDateTime"] = now.to_string().into();
                 }
-                (Reply::new(204), "Update", name)
+                let reply =
+                    if shows { answer(200, &rows[at], "/$entity") } else { Reply::new(204) };
+                (reply, "Update", name)
             } else {
                 let mut row = rows.remove(at);
                 if path == ASSIGNMENTS {

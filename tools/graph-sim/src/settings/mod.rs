@@ -6,4 +6,5 @@ pub(crate) mod attack;
 pub(crate) mod change;
 pub(crate) mod managed;
 pub(crate) mod routes;
+pub(crate) mod rules;
 pub(crate) mod state;

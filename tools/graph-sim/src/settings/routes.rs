@@ -70,12 +70,17 @@ const ROUTES: &[Route] = &[
     route("admin/sharepoint/settings"),
     route("deviceManagement"),
     Route { expand: &["assignments"], ..route("deviceManagement/deviceConfigurations") },
-    Route { expand: &["assignments"], ..route("deviceManagement/deviceCompliancePolicies") },
+    // Documentation's issue 4103: a policy is shown without its scheduled actions.
+    Route {
+        expand: &["assignments", "scheduledActionsForRule"],
+        ..route("deviceManagement/deviceCompliancePolicies")
+    },
     Route { expand: &["assignments"], ..route("deviceManagement/deviceEnrollmentConfigurations") },
     route("deviceAppManagement/managedAppPolicies"),
     route("deviceManagement/roleDefinitions"),
     Route {
-        expand: &["assignments"],
+        // The settings of a policy are a list of their own (deviceManagementConfigurationPolicy).
+        expand: &["assignments", "settings"],
         beta: None,
         ..route("deviceManagement/configurationPolicies")
     },
@@ -118,6 +123,32 @@ pub(crate) fn show_among_schedules(
     }
 }
 
+/// Where the type of an answer is described.
+pub(crate) fn context(call: &Call<'_>, route: &Route) -> String {
+    let version = if call.beta { "beta" } else { "v1.0" };
+    format!("{}/{version}/$metadata#{}", call.req.origin(), route.path)
+}
+
+/// An object as the service shows it: what is shown when asked for only, is so.
+pub(crate) fn show(v: &Value, route: &Route, path: &str, query: &Query, beta: bool) -> Value {
+    let mut v = v.clone();
+    if let Value::Object(map) = &mut v {
+        map.retain(|k, _| !["members", "domain"].contains(&k.as_str()));
+        // Partners are known by their tenant.
+        if path.ends_with("/partners") {
+            map.remove("id");
+        }
+        let asked = |e: &str| query.expand.iter().any(|x| x.name.eq_ignore_ascii_case(e));
+        for hidden in route.expand.iter().filter(|e| !asked(e)) {
+            map.remove(*hidden);
+        }
+    }
+    if !beta {
+        only_v1(&mut v, route.beta.unwrap_or_default());
+    }
+    query.pick(v, &[])
+}
+
 pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError> {
     let area = Area::Directory;
     if call.path[0].eq_ignore_ascii_case("directoryObjects") {
@@ -149,33 +180,8 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     }
     let tenant = &world.tenants[call.tenant];
     let settings = &tenant.settings;
-    let show = |v: &Value| -> Value {
-        let mut v = v.clone();
-        if let Value::Object(map) = &mut v {
-            map.retain(|k, _| !["members", "domain"].contains(&k.as_str()));
-            // Partners are known by their tenant.
-            if path.ends_with("/partners") {
-                map.remove("id");
-            }
-            for hidden in route
-                .expand
-                .iter()
-                .filter(|e| !query.expand.iter().any(|x| x.name.eq_ignore_ascii_case(e)))
-            {
-                map.remove(*hidden);
-            }
-        }
-        if !call.beta {
-            only_v1(&mut v, route.beta.unwrap_or_default());
-        }
-        query.pick(v, &[])
-    };
-    let context = format!(
-        "{}/{}/$metadata#{}",
-        call.req.origin(),
-        if call.beta { "beta" } else { "v1.0" },
-        route.path
-    );
+    let show = |v: &Value| show(v, route, &path, &query, call.beta);
+    let context = context(call, route);
     if let Some(one) = settings.one.get(&path) {
         return match rest {
             [] => {
@@ -192,7 +198,7 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             let rows = query.apply(rows, Clone::clone);
             let skip =
                 query.other.get("skiptoken").and_then(|t| t.parse().ok()).unwrap_or(query.skip);
-            let size = query.top.unwrap_or(100).clamp(1, 999);
+            let size = page_size(&query, &path)?;
             let page: Vec<Value> = rows.iter().skip(skip).take(size).map(&show).collect();
             let mut body = json!({"@odata.context": context, "value": page});
             if skip + size < rows.len() {
@@ -228,6 +234,10 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                         settings.many.get("domains/federationconfiguration").into_iter().flatten();
                     list(of.filter(|f| f["domain"] == row["id"]).map(show).collect())
                 }
+                (
+                    "devicemanagement/configurationpolicies",
+                    [part @ ("settings" | "assignments")],
+                ) => list(row[*part].as_array().cloned().unwrap_or_default()),
                 ("serviceprincipals", ["approleassignedto"]) => {
                     list(granted(tenant, row["id"].as_str().unwrap_or_default()))
                 }
@@ -248,6 +258,14 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             }
         }
     }
+}
+
+/// What the directory's lists take as `$top`: 1 to 999 ("Invalid page size specified").
+fn page_size(query: &Query, path: &str) -> Result<usize, ApiError> {
+    if ["groups", "applications", "serviceprincipals"].contains(&path) {
+        return crate::directory::routes::page_size(query);
+    }
+    Ok(query.top.unwrap_or(100).clamp(1, 999))
 }
 
 /// The objects of a list, with those that the simulator keeps elsewhere.

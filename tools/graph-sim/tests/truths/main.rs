@@ -3,3 +3,4 @@
 
 mod ask;
 mod front_doors;
+mod writes;
