@@ -23,6 +23,7 @@ pub use core::in_process::{Credentials, Place};
 pub use core::serve::{Addresses, AppInfo, Ready, Server, TenantInfo};
 pub use core::truth::{NOT_YET, Truth};
 pub use core::world::{LogRow, Settings};
+pub use drives::life::{DriveAct, ORDINARY as ORDINARY_DRIVE_ACTS};
 pub use life::attack::{ATTACKS, AttackReport};
 pub use life::digest::DigestRow;
 pub use life::seed::SeedPlan;
@@ -79,6 +80,23 @@ impl Sim {
     /// Lets a tenant live a day.
     pub fn live_a_day(&self, tenant: usize, seed: u64, spare: bool) {
         self.world().live_a_day(tenant, seed, spare);
+    }
+
+    /// Does something in somebody's default drive (by id or name), chosen by `seed`; answers the
+    /// path that it was about, `None` when there is nothing to do it to.
+    pub fn drive_act(
+        &self,
+        tenant: usize,
+        user: &str,
+        what: DriveAct,
+        seed: u64,
+    ) -> Option<String> {
+        self.world().drive_act(tenant, user, what, seed)
+    }
+
+    /// A day of ordinary life in all drives of a tenant; answers who did what, and to which path.
+    pub fn drive_day(&self, tenant: usize, seed: u64) -> Vec<(String, DriveAct, String)> {
+        self.world().drive_day(tenant, seed)
     }
 
     /// All items of a tenant with digests of what must be identical.

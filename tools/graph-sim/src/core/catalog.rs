@@ -199,8 +199,10 @@ fn published_form(path: &[String]) -> Vec<String> {
             |name| if out.len() < 2 { name.into() } else { format!("graph.{name}") },
         );
         let part = if part == "graph.delta" { "delta".to_owned() } else { part };
-        // A token within brackets became a part of its own.
-        skip = part == "delta";
+        let search = part == "search" && out.first().is_some_and(|p| p == "drives");
+        let part = if search { "search(q='{q}')".to_owned() } else { part };
+        // A token or a text within brackets became a part of its own.
+        skip = part == "delta" || search;
         out.push(part);
     }
     out
@@ -293,6 +295,9 @@ mod tests {
             ("GET", "/drives/x/root", "/drives/{}/root"),
             ("GET", "/drives/x/root/delta(token='latest')", "/drives/{}/items/{}/delta"),
             ("GET", "/users/a/drives/x/items/y", "/drives/{}/items/{}"),
+            ("GET", "/drives/x/root/search(q='a b')", "/drives/{}/items/{}/search(q='{q}')"),
+            ("GET", "/users/a/drive/search(q='a')", "/drives/{}/search(q='{q}')"),
+            ("PUT", "/drives/x/root:/a(b)/c%25d:/content", "/drives/{}/items/{}/content"),
             ("GET", "/users/delta()", "/users/delta"),
             ("DELETE", "/organization", "405"),
             ("GET", "/nonsense/x", "nothing at nonsense"),

@@ -130,11 +130,18 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
         }
         ("POST", "expire-delta") => {
             for u in sim.world().tenants[tenant].users.values_mut() {
-                u.drive.oldest_token = u.drive.seq + 1;
+                u.drive.expire_tokens();
                 let seq = u.mailbox.seq + 1;
                 for f in u.mailbox.folders.values_mut() {
                     f.oldest_token = seq;
                 }
+            }
+            ok()
+        }
+        // The service itself went back in time: what clients hold may be newer.
+        ("POST", "set-back-drives") => {
+            for u in sim.world().tenants[tenant].users.values_mut() {
+                u.drive.epoch += 1;
             }
             ok()
         }

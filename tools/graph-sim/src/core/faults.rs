@@ -66,6 +66,10 @@ pub enum Fault {
     Missing,
     /// 403 (404 for mailboxes) in the words of a licence that is not there.
     Unlicensed,
+    /// A download answers 200 with everything where a part was asked for.
+    RangeIgnored,
+    /// A download answers 206 with another part than the one that was asked for.
+    WrongRange,
 }
 
 impl Fault {

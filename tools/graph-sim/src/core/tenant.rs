@@ -35,7 +35,27 @@ pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) job: String,
     pub(crate) mailbox: Mailbox,
+    /// The default drive; one that is not there when the site was never made.
     pub(crate) drive: Drive,
+    /// Further drives of the same site.
+    pub(crate) more_drives: Vec<Drive>,
+}
+
+impl User {
+    /// All drives, the default one first.
+    pub(crate) fn drives(&self) -> impl Iterator<Item = &Drive> {
+        std::iter::once(&self.drive).filter(|d| d.is_there()).chain(&self.more_drives)
+    }
+
+    /// A drive by its id.
+    pub(crate) fn drive_of(&self, id: &str) -> Option<&Drive> {
+        self.drives().find(|d| d.id == id)
+    }
+
+    pub(crate) fn drive_of_mut(&mut self, id: &str) -> Option<&mut Drive> {
+        let all = std::iter::once(&mut self.drive).filter(|d| d.is_there());
+        all.chain(&mut self.more_drives).find(|d| d.id == id)
+    }
 }
 
 /// A hold on somebody's mailbox.
@@ -74,7 +94,7 @@ impl Tenant {
     }
 
     pub(crate) fn drive_owner(&self, drive: &str) -> Option<String> {
-        self.users.values().find(|u| u.drive.id == drive).map(|u| u.id.clone())
+        self.users.values().find(|u| u.drive_of(drive).is_some()).map(|u| u.id.clone())
     }
 
     /// A user and the id maker, borrowed together.

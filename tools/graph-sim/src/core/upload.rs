@@ -4,8 +4,11 @@ use crate::{
     core::http::{ApiError, Area, Reply, Request},
     core::odata::Query,
     core::world::{Call, World},
-    drives::routes::{bad_name, conflict, name_exists, store},
-    drives::show::{self, Shown},
+    drives::check::{self, Conflict},
+    drives::kinds::name_is_refused,
+    drives::routes::{Aim, Place, Target, the_drive},
+    drives::show::{self, Shown, View},
+    drives::write::{Incoming, bad_name, name_exists, store},
     mail::state::{Attachment, AttachmentKind},
     mail::write as mail_write,
 };
@@ -15,6 +18,8 @@ const FRAGMENT_UNIT: usize = 327_680;
 const FRAGMENT_BYTES_MAX: usize = 60 * 1024 * 1024;
 const ATTACHMENT_RANGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const ATTACHMENT_SESSION_BYTES_MIN: u64 = 3 * 1024 * 1024;
+/// What a drive holds at most.
+const QUOTA_BYTES: u64 = 1_099_511_627_776;
 const LIFETIME_MS: i64 = 24 * 3_600_000;
 
 /// An upload that is under way.
@@ -30,8 +35,18 @@ pub(crate) struct Upload {
 
 #[derive(Debug, Clone)]
 enum Goal {
-    Drive { target: Result<String, Option<(String, String)>>, meta: Value, behaviour: String },
-    Attachment { message: u64, item: Value },
+    Drive {
+        place: Place,
+        target: Aim,
+        meta: Value,
+        behaviour: Option<Conflict>,
+        /// The file is made by a request of its own.
+        deferred: bool,
+    },
+    Attachment {
+        message: u64,
+        item: Value,
+    },
 }
 
 fn expiry(world: &World) -> (i64, String) {
@@ -39,25 +54,33 @@ fn expiry(world: &World) -> (i64, String) {
     (ms, jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_string())
 }
 
+/// driveItem: createUploadSession.
 pub(crate) fn drive_session(
     world: &mut World,
     call: &Call<'_>,
-    user: &str,
-    target: Result<String, Option<(String, String)>>,
+    target: &Target,
 ) -> Result<Reply, ApiError> {
     let body = call.req.json(Area::Drive)?;
     let meta = body["item"].clone();
-    let mut behaviour = conflict(&meta, &call.req.query);
-    if behaviour.is_empty() {
-        behaviour = "replace".to_owned();
-    }
-    match &target {
+    check::uploadable(&meta)?;
+    let behaviour = check::conflict(&meta, &call.req.query)?;
+    match &target.found {
         Err(None) => return Err(ApiError::not_found(Area::Drive)),
-        Err(Some((_, name))) if crate::drives::state::name_is_refused(name) => {
-            return Err(bad_name());
+        Err(Some((_, name))) if name_is_refused(name) => return Err(bad_name()),
+        Err(Some(_)) => {}
+        Ok(id) => {
+            let drive = the_drive(world, call, &target.place)?;
+            let item = drive.items.get(id).ok_or_else(|| ApiError::not_found(Area::Drive))?;
+            check::precondition(call, item)?;
+            if behaviour == Some(Conflict::Fail) || item.versions.is_none() {
+                return Err(name_exists());
+            }
         }
-        Ok(_) if behaviour == "fail" => return Err(name_exists()),
-        _ => {}
+    }
+    // "If the fileSize parameter is specified and exceeds the available quota, a 507 … response is
+    // returned."
+    if meta["fileSize"].as_u64().is_some_and(|n| n > QUOTA_BYTES) {
+        return Err(ApiError::new(507, "quotaLimitReached", "Insufficient Space Available"));
     }
     let id = world.ids.secret("upload");
     let (expires_ms, text) = expiry(world);
@@ -65,11 +88,17 @@ pub(crate) fn drive_session(
         id.clone(),
         Upload {
             tenant: call.tenant,
-            user: user.to_owned(),
+            user: target.place.user.clone(),
             received: Vec::new(),
             total: None,
             expires_ms,
-            goal: Goal::Drive { target, meta, behaviour },
+            goal: Goal::Drive {
+                place: target.place.clone(),
+                target: target.found.clone(),
+                meta,
+                behaviour,
+                deferred: body["deferCommit"] == true,
+            },
         },
     );
     Ok(Reply::json(
@@ -203,29 +232,70 @@ pub(crate) fn drive_part(
         }
         "DELETE" if world.uploads.remove(&id).is_some() => Ok(Reply::new(204)),
         "PUT" => {
-            if !take(world, req, &id)? {
+            let whole = take(world, req, &id)?;
+            let deferred = world
+                .uploads
+                .get(&id)
+                .is_some_and(|u| matches!(u.goal, Goal::Drive { deferred: true, .. }));
+            if !whole || deferred {
                 return Ok(Reply::json(202, &progress(world, &id, names)));
             }
-            let upload = world.uploads.remove(&id).ok_or_else(missing)?;
-            let Goal::Drive { target, meta, behaviour } = upload.goal else {
+            commit(world, req, &id)
+        }
+        // "send a final POST request to the upload URL with zero-length content"
+        "POST" if req.body.is_empty() => {
+            let whole = world.uploads.get(&id).is_some_and(|u| u.total == Some(u.received.len()));
+            if !whole {
                 return Err(missing());
-            };
-            let (item, new) = store(
-                world,
-                upload.tenant,
-                &upload.user,
-                &target,
-                upload.received.into(),
-                &meta,
-                &behaviour,
-            )?;
-            let u = world.tenants[upload.tenant].users.get(&upload.user).ok_or_else(missing)?;
-            let i = u.drive.items.get(&item).ok_or_else(missing)?;
-            let body = show::item(&u.drive, i, u, Shown::Get, None, &Query::default());
-            Ok(Reply::json(if new { 201 } else { 200 }, &body))
+            }
+            commit(world, req, &id)
         }
         _ => Err(missing()),
     }
+}
+
+/// Makes the file. A session whose name was taken meanwhile is kept (createUploadSession,
+/// *Handling upload conflicts*).
+fn commit(world: &mut World, req: &Request, id: &str) -> Result<Reply, ApiError> {
+    let upload = world.uploads.get(id).ok_or_else(missing)?;
+    let Goal::Drive { place, target, meta, behaviour, .. } = &upload.goal else {
+        return Err(missing());
+    };
+    let (tenant, place, meta) = (upload.tenant, place.clone(), meta.clone());
+    let (content, behaviour) = (upload.received.clone(), *behaviour);
+    // Somebody may have made a file of that name while this one was on its way.
+    let made = |parent: &str, name: &str| {
+        let u = world.tenants[tenant].users.get(&place.user)?;
+        Some(u.drive_of(&place.drive)?.child(parent, name)?.id.clone())
+    };
+    let target: Aim = match target {
+        Err(Some((parent, name))) => match made(parent, name) {
+            // "fail (default)"
+            Some(_) if behaviour.is_none() => return Err(name_exists()),
+            Some(there) => Ok(there),
+            None => target.clone(),
+        },
+        other => other.clone(),
+    };
+    let incoming = Incoming { content: content.into(), meta: &meta, behaviour };
+    let (item, new) = store(world, tenant, &place, &target, incoming)?;
+    world.uploads.remove(id);
+    let u = world.tenants[tenant].users.get(&place.user).ok_or_else(missing)?;
+    let drive = u.drive_of(&place.drive).ok_or_else(missing)?;
+    let i = drive.items.get(&item).ok_or_else(missing)?;
+    let query = Query::default();
+    let view = View {
+        drive,
+        owner: u,
+        shown: Shown::Get,
+        download: None,
+        query: &query,
+        hierarchical: false,
+    };
+    let mut body = show::item(&view, i);
+    body["@odata.context"] =
+        format!("{}/v1.0/$metadata#drives('drive')/items/$entity", req.origin()).into();
+    Ok(Reply::json(if new { 201 } else { 200 }, &body))
 }
 
 pub(crate) fn attachment_part(

@@ -315,10 +315,10 @@ impl World {
         let first = path.first().map(|s| s.to_ascii_lowercase()).unwrap_or_default();
         match first.as_str() {
             "v1.0" => self.graph(req, path[1..].to_vec(), false, fault),
-            "_download" => drive_routes::download(self, req, &path, fault),
+            "_download" => crate::drives::content::download(self, req, &path, fault),
             "_upload" => crate::core::upload::drive_part(self, req, &path),
             "_attach" => crate::core::upload::attachment_part(self, req, &path),
-            "_monitor" => Ok(drive_routes::monitor(self, &path)),
+            "_monitor" => Ok(crate::drives::content::monitor(self, &path)),
             "beta" => self.graph(req, path[1..].to_vec(), true, fault),
             _ => signin::route(self, req, &path),
         }

@@ -2,21 +2,30 @@
 
 use crate::{
     core::{odata::Query, show::time, tenant::User},
-    drives::state::{Drive, Item, Version},
+    drives::{
+        kinds::{Announced, Package},
+        quick_xor, sharing,
+        state::{Drive, Item, Version},
+    },
 };
+use aws_lc_rs::digest;
 use serde_json::{Map, Value, json};
 
-pub(crate) fn drive(u: &User, domain: &str, query: &Query) -> Value {
-    let used = u.drive.size(&u.drive.root);
+const QUOTA_BYTES: u64 = 1_099_511_627_776;
+
+pub(crate) fn drive(d: &Drive, u: &User, domain: &str, query: &Query) -> Value {
+    let used = d.size(&d.root);
     let all = json!({
-        "id": u.drive.id,
-        "driveType": "business",
-        "name": u.drive.name,
-        "webUrl": format!("https://{}-my.sharepoint.com/personal/{}/Documents", domain.replace('.',
-            "-"), u.id),
+        "id": d.id,
+        "driveType": d.kind.name(),
+        "name": d.name,
+        "description": "",
+        "createdDateTime": d.items.get(&d.root).map(|r| time(r.created)),
+        "webUrl": format!("https://{}-my.sharepoint.com/personal/{}/{}", domain.replace('.', "-"),
+            u.id, d.name),
         "owner": {"user": {"id": u.id, "displayName": u.name}},
-        "quota": {"deleted": 0, "remaining": 1_099_511_627_776_u64 - used, "state": "normal",
-            "total": 1_099_511_627_776_u64, "used": used},
+        "quota": {"deleted": 0, "remaining": QUOTA_BYTES.saturating_sub(used), "state": "normal",
+            "total": QUOTA_BYTES, "used": used},
     });
     query.pick(all, &[])
 }
@@ -26,50 +35,50 @@ pub(crate) fn drive(u: &User, domain: &str, query: &Query) -> Value {
 pub(crate) enum Shown {
     Get,
     Delta,
+    /// As it was before its last change of name or place, in a delta.
+    Before,
 }
 
-pub(crate) fn item(
-    drive: &Drive,
-    i: &Item,
-    owner: &User,
-    shown: Shown,
-    download: Option<String>,
-    query: &Query,
-) -> Value {
+/// Where an item stands, and for whom it is shown.
+pub(crate) struct View<'a> {
+    pub(crate) drive: &'a Drive,
+    pub(crate) owner: &'a User,
+    pub(crate) shown: Shown,
+    pub(crate) download: Option<String>,
+    pub(crate) query: &'a Query,
+    /// `shared` on the root of a hierarchy alone, not on what inherits.
+    pub(crate) hierarchical: bool,
+}
+
+pub(crate) fn item(view: &View<'_>, i: &Item) -> Value {
+    let (drive, owner) = (view.drive, view.owner);
     let who = json!({"user": {"id": owner.id, "displayName": owner.name}});
-    let mut parent = Map::new();
-    parent.insert("driveType".into(), "business".into());
-    parent.insert("driveId".into(), drive.id.as_str().into());
-    if !i.parent.is_empty() {
-        parent.insert("id".into(), i.parent.as_str().into());
-        if shown == Shown::Get {
-            let path = drive.path(&i.parent);
-            let tail = if path.is_empty() { String::new() } else { format!("/{path}") };
-            parent.insert("path".into(), format!("/drives/{}/root:{tail}", drive.id).into());
-            if let Some(p) = drive.items.get(&i.parent) {
-                parent.insert("name".into(), p.name.as_str().into());
-            }
-        }
+    let (mut name, mut above) = (&i.name, &i.parent);
+    if let (Shown::Before, Some((_, old_name, old_parent))) = (view.shown, &i.was) {
+        (name, above) = (old_name, old_parent);
     }
-    let guid = &i.id[2..];
     let mut all = json!({
         "id": i.id,
-        "name": i.name,
-        "eTag": format!("\"{{{guid}}},{}\"", i.e_tag),
-        "size": drive.size(&i.id),
+        "name": name,
+        "eTag": e_tag(i),
         "createdDateTime": time(i.created),
         "lastModifiedDateTime": time(i.modified),
         "webUrl": format!("https://example-my.sharepoint.com/personal/{}/Documents/{}", owner.id,
             drive.path(&i.id)),
         "createdBy": who,
         "lastModifiedBy": who,
-        "parentReference": parent,
+        "parentReference": parent(view, above),
         "fileSystemInfo": {"createdDateTime": time(i.fs_created),
             "lastModifiedDateTime": time(i.fs_modified)},
     });
-    // OneDrive for Business leaves cTag out of delta.
-    if shown == Shown::Get {
-        all["cTag"] = format!("\"c:{{{guid}}},{}\"", i.c_tag).into();
+    match (i.announced, i.current()) {
+        (Announced::NoSize, _) => {}
+        (Announced::WrongSize, Some(v)) => all["size"] = (v.content.len() + 1117).into(),
+        _ => all["size"] = drive.size(&i.id).into(),
+    }
+    // OneDrive for Business leaves cTag out of delta (driveItem: delta, remarks).
+    if view.shown == Shown::Get {
+        all["cTag"] = c_tag(i).into();
     }
     if let Some(text) = &i.description {
         all["description"] = text.as_str().into();
@@ -77,20 +86,82 @@ pub(crate) fn item(
     if i.parent.is_empty() {
         all["root"] = json!({});
     }
-    match i.current() {
-        Some(v) => {
-            all["file"] =
-                json!({"mimeType": mime_type(&i.name), "hashes": {"quickXorHash": v.quick_xor}});
-            if let Some(url) = download {
-                all["@microsoft.graph.downloadUrl"] = url.into();
-            }
-            if i.malware {
-                all["malware"] = json!({"description": "Virus:Win32/Example"});
-            }
-        }
-        None => all["folder"] = json!({"childCount": drive.children(&i.id).len()}),
+    if let Some(shared) = sharing::facet(view, i) {
+        all["shared"] = shared;
     }
-    query.pick(all, &[])
+    if let Some(remote) = &i.remote {
+        all["remoteItem"] = json!({
+            "id": remote.item,
+            "name": name,
+            "folder": {"childCount": 0},
+            "parentReference": {"driveId": remote.drive, "driveType": "business"},
+            "webUrl": format!("https://example-my.sharepoint.com/{}", remote.item),
+        });
+    } else if let Some(v) = i.current() {
+        all["file"] = json!({"mimeType": mime_type(&i.name)});
+        if let Some(hashes) = hashes(i, v, view.shown) {
+            all["file"]["hashes"] = hashes;
+        }
+        if let Some(url) = &view.download {
+            all["@microsoft.graph.downloadUrl"] = url.as_str().into();
+        }
+        if i.malware {
+            all["malware"] = json!({"description": "Virus:Win32/Example"});
+        }
+    } else {
+        if i.package.is_some() {
+            all["package"] = json!({"type": "oneNote"});
+        }
+        if i.package != Some(Package::Alone) {
+            all["folder"] = json!({"childCount": drive.children(&i.id).len()});
+        }
+    }
+    view.query.pick(all, &[])
+}
+
+fn parent(view: &View<'_>, above: &str) -> Map<String, Value> {
+    let drive = view.drive;
+    let mut parent = Map::new();
+    parent.insert("driveType".into(), drive.kind.name().into());
+    parent.insert("driveId".into(), drive.id.as_str().into());
+    if above.is_empty() {
+        return parent;
+    }
+    parent.insert("id".into(), above.into());
+    // Delta gives no path (driveItem: delta, remarks).
+    if view.shown == Shown::Get {
+        let path = drive.path(above);
+        let tail = if path.is_empty() { String::new() } else { format!("/{path}") };
+        parent.insert("path".into(), format!("/drives/{}/root:{tail}", drive.id).into());
+        if let Some(p) = drive.items.get(above) {
+            parent.insert("name".into(), p.name.as_str().into());
+        }
+    }
+    parent
+}
+
+fn hashes(i: &Item, v: &Version, shown: Shown) -> Option<Value> {
+    let hex = |algorithm| hex::encode_upper(digest::digest(algorithm, &v.content));
+    // What stands for the bytes before the service rewrote them.
+    let other = || json!({"quickXorHash": quick_xor::hash_base64(v.quick_xor.as_bytes())});
+    match i.announced {
+        Announced::NoHash => None,
+        Announced::Sha256 => Some(json!({"sha256Hash": hex(&digest::SHA256)})),
+        Announced::Sha1 => Some(json!({"sha1Hash": hex(&digest::SHA1_FOR_LEGACY_USE_ONLY)})),
+        Announced::WrongHash => Some(other()),
+        Announced::OldInDelta if shown != Shown::Get => Some(other()),
+        _ => Some(json!({"quickXorHash": v.quick_xor})),
+    }
+}
+
+/// `"{…},3"`: changes with anything.
+pub(crate) fn e_tag(i: &Item) -> String {
+    format!("\"{{{}}},{}\"", &i.id[2..], i.e_tag)
+}
+
+/// `"c:{…},3"`: changes with the content.
+pub(crate) fn c_tag(i: &Item) -> String {
+    format!("\"c:{{{}}},{}\"", &i.id[2..], i.c_tag)
 }
 
 pub(crate) fn version(v: &Version, owner: &User) -> Value {

@@ -1,6 +1,13 @@
 //! A drive: folders, files, versions, and the changes that delta queries tell of.
 
-use crate::core::ids::IdMaker;
+use crate::{
+    core::ids::IdMaker,
+    drives::{
+        delta::Round,
+        kinds::{Announced, DriveKind, Package, Remote},
+        sharing::Grant,
+    },
+};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,6 +18,15 @@ pub(crate) struct Version {
     pub(crate) content: Bytes,
     pub(crate) modified: jiff::Timestamp,
     pub(crate) quick_xor: String,
+    /// Listed, and its content cannot be had.
+    pub(crate) lost: bool,
+}
+
+impl Version {
+    fn new(number: u32, content: Bytes, modified: jiff::Timestamp) -> Self {
+        let quick_xor = crate::drives::quick_xor::hash_base64(&content);
+        Self { number, content, modified, quick_xor, lost: false }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -19,7 +35,7 @@ pub(crate) struct Item {
     pub(crate) name: String,
     /// Empty for the root.
     pub(crate) parent: String,
-    /// `None` for a folder.
+    /// `None` for what has no content of its own: folders, packages, shortcuts.
     pub(crate) versions: Option<Vec<Version>>,
     pub(crate) created: jiff::Timestamp,
     pub(crate) modified: jiff::Timestamp,
@@ -28,14 +44,29 @@ pub(crate) struct Item {
     pub(crate) e_tag: u32,
     pub(crate) c_tag: u32,
     pub(crate) seq: u64,
+    /// The change that brought it.
+    pub(crate) born: u64,
     pub(crate) description: Option<String>,
     /// The service refuses to hand it out.
     pub(crate) malware: bool,
+    /// A folder that a program treats as one thing, as OneNote does.
+    pub(crate) package: Option<Package>,
+    /// A shortcut to an item of another drive.
+    pub(crate) remote: Option<Remote>,
+    /// What is said of size and hash.
+    pub(crate) announced: Announced,
+    /// Who may use it besides its owner.
+    pub(crate) grants: Vec<Grant>,
+    /// The change at which its sharing changed last.
+    pub(crate) shared_seq: u64,
+    /// Name and folder before the last change of either, and that change.
+    pub(crate) was: Option<(u64, String, String)>,
 }
 
 impl Item {
+    /// Whether it has children: packages have, shortcuts have not.
     pub(crate) fn is_folder(&self) -> bool {
-        self.versions.is_none()
+        self.versions.is_none() && self.remote.is_none()
     }
 
     pub(crate) fn current(&self) -> Option<&Version> {
@@ -43,42 +74,46 @@ impl Item {
     }
 }
 
+/// Deletions that the recycle bin keeps (own limit; the real one keeps 93 days).
+const RECYCLED_MAX: usize = 1000;
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Drive {
     pub(crate) id: String,
     pub(crate) name: String,
+    pub(crate) kind: DriveKind,
     pub(crate) root: String,
     pub(crate) items: HashMap<String, Item>,
     children: HashMap<String, BTreeMap<String, String>>,
     pub(crate) live: BTreeMap<u64, String>,
     pub(crate) gone: BTreeMap<u64, (String, String)>,
     pub(crate) seq: u64,
+    /// Items that left a folder: for deltas of a folder.
+    pub(crate) left: BTreeMap<u64, (String, String)>,
     pub(crate) oldest_token: u64,
+    /// Which life of the change log this is: tokens of another are refused.
+    pub(crate) epoch: u64,
+    /// Delta rounds of more than one page, by number, oldest first.
+    pub(crate) rounds: BTreeMap<u64, Round>,
+    /// The recycle bin: each with all that was below it.
+    pub(crate) recycled: Vec<Vec<Item>>,
     /// Versions kept of each file; the service's default is 500.
     pub(crate) version_limit: usize,
 }
 
-/// What SharePoint does not take in a name.
-pub(crate) fn name_is_refused(name: &str) -> bool {
-    name.is_empty()
-        || name.len() > 400
-        || name.chars().any(|c| "\"*:<>?/\\|".contains(c) || c.is_control())
-        || name.starts_with(' ')
-        || name.ends_with(' ')
-        || name.ends_with('.')
-        || name.starts_with("~$")
-        || name.contains("_vti_")
-        || [".lock", "con", "prn", "aux", "nul", "desktop.ini"]
-            .contains(&name.to_lowercase().as_str())
-}
-
 impl Item {
-    fn folder(id: String, name: &str, parent: &str, now: jiff::Timestamp) -> Self {
+    fn new(
+        id: String,
+        name: &str,
+        parent: &str,
+        now: jiff::Timestamp,
+        versions: Option<Vec<Version>>,
+    ) -> Self {
         Self {
             id,
             name: name.to_owned(),
             parent: parent.to_owned(),
-            versions: None,
+            versions,
             created: now,
             modified: now,
             fs_created: now,
@@ -86,8 +121,15 @@ impl Item {
             e_tag: 1,
             c_tag: 1,
             seq: 0,
+            born: 0,
             description: None,
             malware: false,
+            package: None,
+            remote: None,
+            announced: Announced::Right,
+            grants: Vec::new(),
+            shared_seq: 0,
+            was: None,
         }
     }
 }
@@ -102,8 +144,18 @@ impl Drive {
             ..Self::default()
         };
         let root = drive.root.clone();
-        drive.insert(Item::folder(root, "root", "", now));
+        drive.insert(Item::new(root, "root", "", now, None));
         drive
+    }
+
+    /// Somebody's site that was never made: there is no drive.
+    pub(crate) fn missing() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is a drive.
+    pub(crate) fn is_there(&self) -> bool {
+        !self.id.is_empty()
     }
 
     /// How a name is found again: without case, as SharePoint compares.
@@ -116,8 +168,17 @@ impl Drive {
         self.seq
     }
 
+    /// Delta tokens given out so far are too old from now on.
+    pub(crate) fn expire_tokens(&mut self) {
+        self.oldest_token = self.next_seq();
+    }
+
     fn insert(&mut self, mut item: Item) {
+        if !self.is_there() {
+            return;
+        }
         item.seq = self.next_seq();
+        item.born = item.seq;
         self.live.insert(item.seq, item.id.clone());
         if !item.parent.is_empty() {
             let names = self.children.entry(item.parent.clone()).or_default();
@@ -171,29 +232,27 @@ impl Drive {
         parts.join("/")
     }
 
-    /// Delta tells of an item and, as the service does, of the folders above it.
+    /// Delta tells of an item and, as the service does, of the folders above it first.
     fn touch(&mut self, id: &str, now: jiff::Timestamp, content: bool) {
-        let mut at = id.to_owned();
-        let mut first = true;
-        while let Some(item) = self.items.get(&at) {
-            let (old, parent) = (item.seq, item.parent.clone());
+        let mut chain = Vec::new();
+        let mut at = self.items.get(id);
+        while let Some(item) = at {
+            chain.push(item.id.clone());
+            at = self.items.get(&item.parent);
+        }
+        while let Some(at) = chain.pop() {
             let seq = self.next_seq();
-            self.live.remove(&old);
-            self.live.insert(seq, at.clone());
-            if let Some(item) = self.items.get_mut(&at) {
-                item.seq = seq;
-                if first {
-                    item.modified = now;
-                    item.e_tag += 1;
-                    if content {
-                        item.c_tag += 1;
-                    }
-                } else {
-                    item.c_tag += 1;
-                }
+            let Some(item) = self.items.get_mut(&at) else { continue };
+            self.live.remove(&item.seq);
+            self.live.insert(seq, at);
+            item.seq = seq;
+            if !chain.is_empty() {
+                item.c_tag += 1;
+                continue;
             }
-            first = false;
-            at = parent;
+            item.modified = now;
+            item.e_tag += 1;
+            item.c_tag += u32::from(content);
         }
     }
 
@@ -205,7 +264,7 @@ impl Drive {
         now: jiff::Timestamp,
     ) -> String {
         let id = ids.drive_item();
-        self.insert(Item::folder(id.clone(), name, parent, now));
+        self.insert(Item::new(id.clone(), name, parent, now, None));
         self.touch(parent, now, false);
         id
     }
@@ -220,22 +279,10 @@ impl Drive {
         fs: (jiff::Timestamp, jiff::Timestamp),
     ) -> String {
         let id = ids.drive_item();
-        let quick_xor = crate::drives::quick_xor::hash_base64(&content);
-        self.insert(Item {
-            id: id.clone(),
-            name: name.to_owned(),
-            parent: parent.to_owned(),
-            versions: Some(vec![Version { number: 1, content, modified: now, quick_xor }]),
-            created: now,
-            modified: now,
-            fs_created: fs.0,
-            fs_modified: fs.1,
-            e_tag: 1,
-            c_tag: 1,
-            seq: 0,
-            description: None,
-            malware: false,
-        });
+        let versions = vec![Version::new(1, content, now)];
+        let mut item = Item::new(id.clone(), name, parent, now, Some(versions));
+        (item.fs_created, item.fs_modified) = fs;
+        self.insert(item);
         self.touch(parent, now, false);
         id
     }
@@ -252,8 +299,7 @@ impl Drive {
         if let Some(item) = self.items.get_mut(id) {
             if let Some(versions) = &mut item.versions {
                 let number = versions.last().map_or(1, |v| v.number + 1);
-                let quick_xor = crate::drives::quick_xor::hash_base64(&content);
-                versions.push(Version { number, content, modified: now, quick_xor });
+                versions.push(Version::new(number, content, now));
                 // The limit counts older versions; the current one is always there.
                 let over = versions.len().saturating_sub(limit.max(1));
                 versions.drain(..over);
@@ -265,9 +311,17 @@ impl Drive {
 
     /// A new name or place.
     pub(crate) fn move_to(&mut self, id: &str, parent: &str, name: &str, now: jiff::Timestamp) {
-        let Some(old) = self.items.get(id).map(|i| i.parent.clone()) else { return };
+        let Some((old, old_name)) = self.items.get(id).map(|i| (i.parent.clone(), i.name.clone()))
+        else {
+            return;
+        };
         self.unlink(&old, id);
+        let seq = self.next_seq();
+        if old != parent {
+            self.left.insert(seq, (id.to_owned(), old.clone()));
+        }
         if let Some(item) = self.items.get_mut(id) {
+            item.was = Some((seq, old_name, old.clone()));
             item.parent = parent.to_owned();
             item.name = name.to_owned();
         }
@@ -280,11 +334,23 @@ impl Drive {
         self.touch(id, now, false);
     }
 
-    /// Takes an item and everything below away.
+    /// Puts an item and everything below into the recycle bin.
     pub(crate) fn destroy(&mut self, id: &str, now: jiff::Timestamp) {
+        let mut all = Vec::new();
+        self.take_out(id, now, &mut all);
+        // What stands above comes first.
+        all.reverse();
+        if !all.is_empty() {
+            self.recycled.push(all);
+            let over = self.recycled.len().saturating_sub(RECYCLED_MAX);
+            self.recycled.drain(..over);
+        }
+    }
+
+    fn take_out(&mut self, id: &str, now: jiff::Timestamp, out: &mut Vec<Item>) {
         let below: Vec<String> = self.children(id).iter().map(|i| i.id.clone()).collect();
         for child in below {
-            self.destroy(&child, now);
+            self.take_out(&child, now, out);
         }
         if let Some(item) = self.items.remove(id) {
             self.live.remove(&item.seq);
@@ -293,7 +359,70 @@ impl Drive {
             self.unlink(&item.parent, id);
             self.children.remove(id);
             self.touch(&item.parent, now, false);
+            out.push(item);
         }
+    }
+
+    /// Takes an item with all below out of the recycle bin, under its old id, into `parent` or to
+    /// where it was; `None` when it is not there, or its folder is gone or its name taken.
+    pub(crate) fn bring_back(
+        &mut self,
+        id: &str,
+        parent: Option<&str>,
+        name: Option<&str>,
+        now: jiff::Timestamp,
+    ) -> Option<()> {
+        let at = self.recycled.iter().position(|l| l.first().is_some_and(|i| i.id == id))?;
+        let top = self.recycled[at].first()?;
+        let parent = parent.unwrap_or(&top.parent).to_owned();
+        let name = name.unwrap_or(&top.name).to_owned();
+        if !self.items.get(&parent)?.is_folder() || self.child(&parent, &name).is_some() {
+            return None;
+        }
+        let mut items = self.recycled.remove(at);
+        items[0].parent = parent;
+        items[0].name = name;
+        for item in items {
+            self.gone.retain(|_, (gone, _)| *gone != item.id);
+            self.insert(item);
+        }
+        self.touch(id, now, false);
+        Some(())
+    }
+
+    /// Changes who may use an item.
+    pub(crate) fn share(&mut self, id: &str, change: impl FnOnce(&mut Vec<Grant>)) {
+        if let Some(item) = self.items.get_mut(id) {
+            change(&mut item.grants);
+            let modified = item.modified;
+            self.touch(id, modified, false);
+        }
+        if let Some(item) = self.items.get_mut(id) {
+            item.shared_seq = item.seq;
+        }
+    }
+
+    /// Whether an item is `above` or stands anywhere below it.
+    pub(crate) fn is_within(&self, id: &str, above: &str) -> bool {
+        let mut at = self.items.get(id);
+        while let Some(item) = at {
+            if item.id == above {
+                return true;
+            }
+            at = self.items.get(&item.parent);
+        }
+        false
+    }
+
+    /// How many folders stand above an item.
+    pub(crate) fn depth(&self, id: &str) -> usize {
+        let mut n = 0;
+        let mut at = self.items.get(id);
+        while let Some(item) = at {
+            n += 1;
+            at = self.items.get(&item.parent);
+        }
+        n
     }
 
     pub(crate) fn size(&self, id: &str) -> u64 {
@@ -308,7 +437,7 @@ impl Drive {
 
     /// All files below the root.
     pub(crate) fn files(&self) -> Vec<String> {
-        let mut ids: Vec<&Item> = self.items.values().filter(|i| !i.is_folder()).collect();
+        let mut ids: Vec<&Item> = self.items.values().filter(|i| i.versions.is_some()).collect();
         ids.sort_by_key(|i| (self.path(&i.id), i.id.clone()));
         ids.into_iter().map(|i| i.id.clone()).collect()
     }

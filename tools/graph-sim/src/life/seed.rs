@@ -85,6 +85,11 @@ pub(crate) const READ: &[&str] = &[
     "ConfigurationMonitoring.ReadWrite.All",
 ];
 
+/// What a client that works with mail and files has. Upload sessions ask an application for
+/// Sites.ReadWrite.All (permissions table, driveItem: createUploadSession).
+const OTHER: &[&str] =
+    &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"];
+
 /// What putting settings back needs.
 pub(crate) const CONFIGURE: &[&str] = &[
     "User.Read.All",
@@ -136,6 +141,7 @@ fn user(ids: &mut IdMaker, name: &str, upn: String, job: &str, now: jiff::Timest
         job: job.to_owned(),
         mailbox: Mailbox::new(ids),
         drive: Drive::new(ids, now),
+        more_drives: Vec::new(),
     }
 }
 
@@ -166,7 +172,7 @@ impl World {
             ("write", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
             // Its consent is given when settings are to be written, and taken back after.
             ("configure", &[][..]),
-            ("other", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
+            ("other", OTHER),
             ("assess", &assess),
         ] {
             let mut app = make_app(&mut ids, name, roles)?;
@@ -177,7 +183,11 @@ impl World {
         }
         match &plan.dir {
             Some(dir) => from_dir(&mut tenant, &mut ids, dir, now)?,
-            None => school(&mut tenant, &mut ids, &mut rng, plan, now),
+            None => {
+                school(&mut tenant, &mut ids, &mut rng, plan, now);
+                let withheld = &self.settings.withheld;
+                crate::drives::seed::odd_things(&mut tenant, &mut ids, withheld, now);
+            }
         }
         tenant.user_log = tenant.users.keys().map(|id| (id.clone(), true)).collect();
         let first: Vec<String> = tenant.users.values().take(2).map(|u| u.upn.clone()).collect();

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod ask;
+mod drives;
 mod front_doors;
 mod writes;
