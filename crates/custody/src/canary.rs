@@ -5,6 +5,7 @@ use crate::{Error, SigningKey, audit, sign::seal_lines};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use strongroom_model::Stored;
 use strongroom_objects::{Answer, Attempt, Facts, LockedStore, S3Bucket};
 
 /// How long a canary is locked, in hours: long enough to be attacked, short enough to cost nothing.
@@ -18,8 +19,7 @@ pub const NOT_TRIED: [&str; 4] = [
 ];
 
 /// What came of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Refused by lock or by authorisation: dated evidence.
     Refused {
@@ -42,12 +42,50 @@ pub enum Outcome {
 
 /// One attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredAttempt", into = "StoredAttempt")]
 pub struct Tried {
     /// What was tried.
     pub attempt: String,
     /// What came of it.
-    #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+/// The form in which an attempt is stored.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+enum StoredAttempt {
+    Refused { attempt: String, code: String },
+    Harmless { attempt: String, why: String },
+    Worked { attempt: String },
+    NotTested { attempt: String, why: String },
+}
+
+impl From<StoredAttempt> for Tried {
+    fn from(stored: StoredAttempt) -> Self {
+        let (attempt, outcome) = match stored {
+            StoredAttempt::Refused { attempt, code } => (attempt, Outcome::Refused { code }),
+            StoredAttempt::Harmless { attempt, why } => (attempt, Outcome::Harmless { why }),
+            StoredAttempt::Worked { attempt } => (attempt, Outcome::Worked),
+            StoredAttempt::NotTested { attempt, why } => (attempt, Outcome::NotTested { why }),
+        };
+        Self { attempt, outcome }
+    }
+}
+
+impl From<Tried> for StoredAttempt {
+    fn from(tried: Tried) -> Self {
+        let attempt = tried.attempt;
+        match tried.outcome {
+            Outcome::Refused { code } => StoredAttempt::Refused { attempt, code },
+            Outcome::Harmless { why } => StoredAttempt::Harmless { attempt, why },
+            Outcome::Worked => StoredAttempt::Worked { attempt },
+            Outcome::NotTested { why } => StoredAttempt::NotTested { attempt, why },
+        }
+    }
+}
+
+impl Stored for CanaryReport {
+    const NAME: &'static str = "the report of a canary";
 }
 
 /// What one holder of a credential found.

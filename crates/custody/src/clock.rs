@@ -10,6 +10,7 @@ use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+use strongroom_model::{Record, Stored};
 
 /// How far two clocks may be apart.
 pub(crate) const APART_MAX_S: i64 = 300;
@@ -28,15 +29,20 @@ struct Mark {
     uptime_s: i64,
     /// Which boot.
     boot: String,
-    /// The last moment for which custodians vouched, and that was used: none counts twice.
-    #[serde(default)]
-    vouched: i64,
+    /// The last moment for which custodians vouched, and that was used: none counts twice. Absent
+    /// when they never did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vouched: Option<i64>,
+}
+
+impl Stored for Mark {
+    const NAME: &'static str = "the clock's mark";
 }
 
 /// A clock that is believed only where several agree.
 pub struct TrustedClock {
     path: PathBuf,
-    mark: Mutex<(Mark, i64)>,
+    mark: Mutex<(Record<Mark>, i64)>,
     ntp: Vec<String>,
     /// When the NTP servers were asked last.
     asked: Mutex<Option<std::time::Instant>>,
@@ -62,10 +68,9 @@ fn ask_ntp(server: &str) -> Result<i64, String> {
 impl TrustedClock {
     /// Opens the mark. `ntp` are servers that are asked as well.
     pub fn open(path: &Path, ntp: Vec<String>) -> Result<Self, Error> {
-        let mark = match std::fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|e| Error::file(path, format!("it is no clock mark: {e}")))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Mark::default(),
+        let mark = match std::fs::read(path) {
+            Ok(bytes) => Record::from_bytes(&bytes).map_err(|e| Error::file(path, e))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Record::new(Mark::default()),
             Err(e) => return Err(Error::file(path, e)),
         };
         Ok(Self {
@@ -129,9 +134,10 @@ impl TrustedClock {
         // Custodians said once that it was right at that moment; it goes on from there.
         let fresh = vouched
             .map(Timestamp::as_second)
-            .filter(|v| *v > mark.vouched && (0..GAP_MAX_S).contains(&(second - v + APART_MAX_S)));
+            .filter(|v| mark.vouched.is_none_or(|used| *v > used))
+            .filter(|v| (0..GAP_MAX_S).contains(&(second - v + APART_MAX_S)));
         if let Some(v) = fresh {
-            *mark = Mark { vouched: v, ..Mark::default() };
+            mark.value = Mark { vouched: Some(v), ..Mark::default() };
         }
         let known = mark.seen.max(latest.as_second());
         if second + APART_MAX_S < known {
@@ -173,9 +179,9 @@ impl TrustedClock {
         Ok(now)
     }
 
-    fn write(&self, mark: &Mark) -> Result<(), Error> {
+    fn write(&self, mark: &Record<Mark>) -> Result<(), Error> {
         let tmp = self.path.with_extension("new");
-        let json = serde_json::to_vec(mark).map_err(|e| Error::Request(e.to_string()))?;
+        let json = mark.to_bytes().map_err(|e| Error::Request(e.to_string()))?;
         let written = (|| {
             let mut file = std::fs::File::create(&tmp)?;
             file.write_all(&json)?;
@@ -198,7 +204,7 @@ mod tests {
         let path = dir.join("clock");
         std::fs::write(
             &path,
-            serde_json::to_vec(&Mark { seen, uptime_s, boot: boot.into(), vouched: 0 }).unwrap(),
+            serde_json::to_vec(&Mark { seen, uptime_s, boot: boot.into(), vouched: None }).unwrap(),
         )
         .unwrap();
         path

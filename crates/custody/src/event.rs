@@ -1,6 +1,7 @@
 use crate::{Policy, PublicKey, SignedOrder};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use strongroom_model::Stored;
 use strongroom_objects::Facts;
 
 /// A custodian: one of those of whom two together change what a vault does.
@@ -92,8 +93,8 @@ pub enum Event {
         /// The snapshots that it made whole.
         snapshots: Vec<Sealed>,
         /// Objects that stay in the open session: a manifest names them that is not whole yet.
-        #[serde(default)]
-        left: Vec<String>,
+        /// Absent in the first logs: none did.
+        left: Option<Vec<String>>,
     },
     /// An object came in that no signed manifest names: it is in no view.
     Stray {
@@ -146,4 +147,18 @@ pub enum Event {
         /// Attempts that say nothing, by name.
         not_tested: Vec<String>,
     },
+}
+
+impl Stored for Event {
+    const NAME: &'static str = "an event of a vault's log";
+}
+
+/// An event that this program does not know: a newer one wrote it. What it says is not known; that
+/// it was said is kept, and nothing is freed until custodians looked at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownEvent {
+    /// When the log took it in.
+    pub at: Timestamp,
+    /// What it calls itself.
+    pub kind: String,
 }

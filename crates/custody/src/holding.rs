@@ -343,7 +343,7 @@ impl Holding {
             .map(|(p, _)| Event::Stray { path: p.clone() })
             .collect();
         let session = state.next_session();
-        events.push(Event::Sealed { session, at: now, snapshots, left });
+        events.push(Event::Sealed { session, at: now, snapshots, left: Some(left) });
         self.ledger.append(events, now)?;
         Ok(session)
     }

@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use strongroom_model::Row;
 use strongroom_objects::{LockedStore, StoreError, hash_name};
 
 const PURPOSE: &str = "segment";
@@ -26,8 +27,20 @@ const EVENTS_MAX: usize = 200_000;
 /// Nothing larger is read as a segment.
 const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// The version of segments that this program writes and reads.
+const VERSION: u32 = 1;
+
+/// Enough of a segment to know whose it is, whatever its version.
+#[derive(Deserialize)]
+struct SegmentHead {
+    v: u32,
+    signer: PublicKey,
+    number: u64,
+}
+
+/// `E` is [`Event`] where all of them are known, else a [`Row`] of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Segment {
+struct Segment<E = Row<Event>> {
     v: u32,
     signer: PublicKey,
     number: u64,
@@ -36,7 +49,16 @@ struct Segment {
     at: Timestamp,
     /// Until when the segment itself is locked, when it is written.
     until: Timestamp,
-    events: Vec<Event>,
+    events: Vec<E>,
+}
+
+/// What an object in the log's folder is.
+enum Found {
+    Segment(Segment),
+    /// Signed by this key, and yet not to be understood.
+    Closed(PublicKey, String),
+    /// Signed by nobody.
+    Junk,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -101,8 +123,8 @@ impl Ledger {
         let read = ledger.read_segments(trust)?;
         for (segment, role, modified) in read {
             let at = if role == Role::Vault { segment.at } else { modified };
-            for event in &segment.events {
-                if let Err(why) = ledger.state.apply(event, role, at) {
+            for row in &segment.events {
+                if let Err(why) = ledger.state.take(row, role, at) {
                     ledger.oddities.push(format!(
                         "segment {} of {}: {why}",
                         segment.number,
@@ -177,7 +199,22 @@ impl Ledger {
                     )) => continue,
                     Err(e) => return Err(e),
                 };
-                let Some(segment) = read_segment(&bytes, &path) else { continue };
+                let segment = match read_segment(&bytes, &path) {
+                    Found::Segment(segment) => segment,
+                    Found::Junk => continue,
+                    Found::Closed(signer, why) => {
+                        let why = format!("segment {path} {why}");
+                        match (trust, role(&signer)) {
+                            // Nothing may be written behind what was not read.
+                            (Trust::Keys(_), Some(Role::Vault | Role::Own)) => {
+                                return Err(self.bad(why));
+                            }
+                            (_, Some(_)) => self.oddities.push(why),
+                            (_, None) => {}
+                        }
+                        continue;
+                    }
+                };
                 let Some(role) = role(&segment.signer) else { continue };
                 found.push((segment, role, version, hash_name(&bytes), modified));
             }
@@ -317,11 +354,8 @@ impl Ledger {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(Error::file(&path, e)),
         };
-        // A line that a crash cut off is no event: what it spoke of is done again.
-        for event in
-            bytes.split(|b| *b == b'\n').filter_map(|l| serde_json::from_slice::<Event>(l).ok())
-        {
-            let _ = self.state.apply(&event, Role::Vault, Timestamp::UNIX_EPOCH);
+        for row in journal_rows(&bytes, &path)? {
+            let _ = self.state.take(&row, Role::Vault, Timestamp::UNIX_EPOCH);
         }
         if bytes.last().is_some_and(|b| *b != b'\n') {
             OpenOptions::new()
@@ -369,13 +403,10 @@ impl Ledger {
     }
 
     /// The events noted since the last append.
-    fn noted(&self) -> Result<Vec<Event>, Error> {
+    fn noted(&self) -> Result<Vec<Row<Event>>, Error> {
         let Some(path) = self.journal_path() else { return Ok(Vec::new()) };
         match std::fs::read(&path) {
-            Ok(bytes) => Ok(bytes
-                .split(|b| *b == b'\n')
-                .filter_map(|l| serde_json::from_slice(l).ok())
-                .collect()),
+            Ok(bytes) => journal_rows(&bytes, &path),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(e) => Err(Error::file(&path, e)),
         }
@@ -385,7 +416,7 @@ impl Ledger {
     pub fn append(&mut self, events: Vec<Event>, now: Timestamp) -> Result<(), Error> {
         let mut all = self.noted()?;
         let fresh = all.len();
-        all.extend(events);
+        all.extend(events.into_iter().map(Row::new));
         if all.is_empty() {
             return Ok(());
         }
@@ -397,7 +428,11 @@ impl Ledger {
             ));
         }
         let mut after = self.state.clone();
-        for event in &all[fresh..] {
+        for event in all[fresh..].iter().filter_map(Row::known) {
+            // An order that is not understood is read from a log, and never carried out.
+            if let Event::Ordered(order) = event {
+                after.may(order, now)?;
+            }
             after.apply(event, Role::Vault, now).map_err(|why| self.bad(why))?;
         }
         // Until it is known what the store took, nothing more is written.
@@ -414,7 +449,7 @@ impl Ledger {
                 .with_surplus(self.state.policy.least(now))
                 .max(held.unwrap_or(now));
             let segment = Segment {
-                v: 1,
+                v: VERSION,
                 signer: key.public(),
                 number: tip.number + 1,
                 previous: tip.hash,
@@ -446,11 +481,49 @@ impl Ledger {
     }
 }
 
-fn read_segment(bytes: &[u8], path: &str) -> Option<Segment> {
+fn read_segment(bytes: &[u8], path: &str) -> Found {
     // The signer stands in the segment; that it may write is decided by who it is.
-    let line = bytes.split(|b| *b == b'\n').next()?;
-    let segment: Segment = serde_json::from_slice(line).ok()?;
-    open_lines(&segment.signer, PURPOSE, bytes).ok()?;
-    let expected = format!("{FOLDER}{}/{:08}", chain_of(&segment.signer), segment.number);
-    (segment.v == 1 && path == expected).then_some(segment)
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let Ok(head) = serde_json::from_slice::<SegmentHead>(line) else { return Found::Junk };
+    let expected = format!("{FOLDER}{}/{:08}", chain_of(&head.signer), head.number);
+    if open_lines(&head.signer, PURPOSE, bytes).is_err() || path != expected {
+        return Found::Junk;
+    }
+    if head.v != VERSION {
+        let why = format!(
+            "has version {}, this program reads {VERSION}; use the strongroom that wrote it",
+            head.v
+        );
+        return Found::Closed(head.signer, why);
+    }
+    // All are known, but for a log that a newer program wrote.
+    if let Ok(s) = serde_json::from_slice::<Segment<Event>>(line) {
+        let Segment { v, signer, number, previous, at, until, events } = s;
+        let events = events.into_iter().map(Row::new).collect();
+        return Found::Segment(Segment { v, signer, number, previous, at, until, events });
+    }
+    match serde_json::from_slice::<Segment>(line) {
+        Ok(segment) => Found::Segment(segment),
+        Err(e) => Found::Closed(head.signer, format!("cannot be read: {e}")),
+    }
+}
+
+/// The events of the journal. A line that a crash cut off is no event: what it spoke of is done
+/// again.
+fn journal_rows(bytes: &[u8], path: &Path) -> Result<Vec<Row<Event>>, Error> {
+    let mut rows = Vec::new();
+    for (n, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        // A disk that lost power leaves zeros where a line was to come.
+        if line.iter().all(|b| *b == 0) {
+            continue;
+        }
+        match serde_json::from_slice(line) {
+            Ok(found) => rows.push(Row::from_json(found)),
+            Err(e) if e.is_eof() && line.starts_with(b"{") => {}
+            Err(e) => {
+                return Err(Error::file(path, format!("line {} is no event: {e}", n + 1)));
+            }
+        }
+    }
+    Ok(rows)
 }

@@ -41,7 +41,7 @@ pub use audit::{AuditOptions, AuditReport, audit, drift};
 pub use canary::{CanaryReport, NOT_TRIED, Outcome, Tried, s3_canary};
 pub use clock::TrustedClock;
 pub use error::Error;
-pub use event::{Card, Custodian, Enrolment, Event, Sealed};
+pub use event::{Card, Custodian, Enrolment, Event, Sealed, UnknownEvent};
 pub use expire::{ExpiryPlan, expire, plan_expiry};
 pub use holding::{Holding, Needs, Renewal};
 pub use ledger::{Ledger, Trust};

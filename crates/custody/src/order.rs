@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 const PURPOSE: &str = "order";
+/// The version of orders that this program carries out.
+pub(crate) const ORDER_VERSION: u32 = 1;
 /// An order that nobody carried out in this time is void.
 pub const ORDER_DAYS_MAX: i64 = 14;
 
@@ -19,19 +21,15 @@ pub enum Decision {
     /// Objects or whole sessions that readers shall not see.
     Hide {
         /// Paths, for instance `index/ab…`.
-        #[serde(default)]
         paths: Vec<String>,
         /// Sessions.
-        #[serde(default)]
         sessions: Vec<u64>,
     },
     /// The reverse.
     Show {
         /// Paths.
-        #[serde(default)]
         paths: Vec<String>,
         /// Sessions.
-        #[serde(default)]
         sessions: Vec<u64>,
     },
     /// Expiry goes on: what froze it was looked at.
@@ -76,6 +74,24 @@ pub struct Order {
     pub decision: Decision,
 }
 
+/// What every order says, besides what it decides.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct OrderHead {
+    pub(crate) v: u32,
+    pub(crate) repository: String,
+    pub(crate) vault: PublicKey,
+    pub(crate) after: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) decision: serde_json::Value,
+}
+
+impl OrderHead {
+    /// What its decision calls itself.
+    pub(crate) fn kind(&self) -> &str {
+        self.decision["do"].as_str().unwrap_or("nothing with a name")
+    }
+}
+
 /// An order and who signed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedOrder {
@@ -96,6 +112,12 @@ impl SignedOrder {
 
     /// What it says.
     pub fn order(&self) -> Result<Order, Error> {
+        serde_json::from_str(&self.text)
+            .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
+    }
+
+    /// What it says of itself, whatever it decides: for reading a log that a newer program wrote.
+    pub(crate) fn head(&self) -> Result<OrderHead, Error> {
         serde_json::from_str(&self.text)
             .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
     }

@@ -10,7 +10,7 @@ pub const LOCK_DAYS_MAX: u32 = 3_650;
 /// How long a vault keeps what. Changed by two custodians, never from copy 2's side; a change never
 /// shortens what is locked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// Days for which everything is locked from its arrival.
     pub lock_days: u32,

@@ -40,6 +40,22 @@ impl SigningKey {
         Ok(Self { pair, public })
     }
 
+    /// The key of a file, as custodians and other people have one: the seed, 64 hexadecimal
+    /// digits.
+    ///
+    /// # Errors
+    /// [`Error::File`] that names the file.
+    pub fn from_file(path: &std::path::Path) -> Result<Self, Error> {
+        let text = secrecy::SecretString::from(
+            std::fs::read_to_string(path)
+                .map_err(|e| Error::file(path, format!("it cannot be read: {e}")))?,
+        );
+        let mut seed = Box::new([0; 32]);
+        hex::decode_to_slice(text.expose_secret().trim(), seed.as_mut())
+            .map_err(|_| Error::file(path, "it is no signing key"))?;
+        Self::from_seed(&SecretBox::new(seed))
+    }
+
     /// The public part.
     pub fn public(&self) -> PublicKey {
         self.public

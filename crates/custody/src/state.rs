@@ -1,9 +1,10 @@
 use crate::{
-    Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder,
-    order::check_custodians,
+    Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder, UnknownEvent,
+    order::{ORDER_VERSION, OrderHead, check_custodians},
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use strongroom_model::Row;
 
 /// What the vault knows of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub struct State {
     pub renewed_segments: BTreeMap<String, Timestamp>,
     /// Moment up to which custodians vouched for the clock.
     pub clock_vouched: Option<Timestamp>,
+    /// Events that this program does not know, oldest first.
+    pub unknown: Vec<UnknownEvent>,
 }
 
 /// Alarms that the state remembers.
@@ -90,7 +93,15 @@ pub enum Role {
 impl State {
     /// How it began, or a sentence about that.
     pub fn enrolled(&self) -> Result<&Enrolment, Error> {
-        self.enrolment.as_ref().ok_or_else(|| Error::Request("nothing is enrolled here yet".into()))
+        let missing = || match self.unknown.first() {
+            None => "nothing is enrolled here yet".into(),
+            Some(e) => format!(
+                "the log holds {}, which this program does not know, and no enrolment that it \
+                 knows; use a newer strongroom-vault",
+                e.kind
+            ),
+        };
+        self.enrolment.as_ref().ok_or_else(|| Error::Request(missing()))
     }
 
     /// Number of the next session.
@@ -128,10 +139,23 @@ impl State {
 
     /// Whether an order may be carried out now; says why not.
     pub fn may(&self, order: &SignedOrder, now: Timestamp) -> Result<crate::Order, Error> {
+        let o = order.order()?;
+        self.may_be(&order.head()?, order, now)?;
+        match &o.decision {
+            Decision::Policy { policy } => policy.check()?,
+            Decision::Custodians { custodians, quorum } => check_custodians(custodians, *quorum)?,
+            _ => {}
+        }
+        Ok(o)
+    }
+
+    fn may_be(&self, o: &OrderHead, order: &SignedOrder, now: Timestamp) -> Result<(), Error> {
         let enrolment = self.enrolled()?;
         let refused = |why: String| Error::Signature { what: "the order".into(), why };
-        let o = order.order()?;
-        if o.v != 1 || o.repository != enrolment.card.repository || o.vault != enrolment.vault {
+        if o.v != ORDER_VERSION
+            || o.repository != enrolment.card.repository
+            || o.vault != enrolment.vault
+        {
             return Err(refused("it is for another vault or repository".into()));
         }
         if o.after != self.orders.len() as u64 {
@@ -158,12 +182,35 @@ impl State {
                 enrolment.quorum
             )));
         }
-        match &o.decision {
-            Decision::Policy { policy } => policy.check()?,
-            Decision::Custodians { custodians, quorum } => check_custodians(custodians, *quorum)?,
-            _ => {}
-        }
-        Ok(o)
+        Ok(())
+    }
+
+    /// Takes a row of the log in. An event that this program does not know freezes: what it asked
+    /// for may be to keep.
+    pub(crate) fn take(
+        &mut self,
+        row: &Row<Event>,
+        role: Role,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        let Some(event) = row.known() else {
+            let kind = row.unknown_text("event").unwrap_or("nothing with a name");
+            if role != Role::Vault {
+                return Err(format!(
+                    "this program knows no event {kind:?}; who pushes may only add and extend"
+                ));
+            }
+            self.latest = self.latest.max(at);
+            self.not_known(format!("the event {kind:?}"), at);
+            return Ok(());
+        };
+        self.apply(event, role, at)
+    }
+
+    fn not_known(&mut self, kind: String, at: Timestamp) {
+        let why = format!("unknown: the log holds {kind}, which this program does not know");
+        self.frozen.entry(why).or_insert(at);
+        self.unknown.push(UnknownEvent { at, kind });
     }
 
     /// Takes an event in. What a signer may not say is passed over, and answered as text. `at` is
@@ -222,7 +269,7 @@ impl State {
             Event::Sealed { at, snapshots, left, .. } => {
                 // Two hands may seal at once: numbers are counted here.
                 let session = self.next_session();
-                let left: BTreeSet<&String> = left.iter().collect();
+                let left: BTreeSet<&String> = left.iter().flatten().collect();
                 let (mut objects, mut bytes) = (0, 0);
                 for (_, o) in self
                     .objects
@@ -296,6 +343,14 @@ impl State {
     }
 
     fn carry_out(&mut self, order: &SignedOrder, at: Timestamp) -> Result<(), Error> {
+        if !order.order().is_ok_and(|o| o.v == ORDER_VERSION) {
+            // Custodians decided it with a newer program; the orders after it count on it.
+            let head = OrderHead { v: ORDER_VERSION, ..order.head()? };
+            self.may_be(&head, order, at)?;
+            self.not_known(format!("the order {:?}", head.kind()), at);
+            self.orders.push((at, order.clone()));
+            return Ok(());
+        }
         let o = self.may(order, at)?;
         match o.decision {
             Decision::Policy { policy } => self.policy = policy,

@@ -13,6 +13,9 @@ use strongroom_repository::{Id, NodeKind, Repository};
 
 const PLACES: TableDefinition<&str, &str> = TableDefinition::new("places");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
+/// The form of [`PLACES`]; a catalog without it is of this first one. One of another form describes
+/// no snapshot, and is rebuilt.
+const FORM: &str = "1";
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Changes in memory before they are written out.
 const FRESH_MAX: usize = 20_000;
@@ -98,6 +101,9 @@ impl Catalog {
         write.commit().map_err(cache)?;
         let read = self.db.begin_read().map_err(cache)?;
         let meta = read.open_table(META).map_err(cache)?;
+        if meta.get("form").map_err(cache)?.is_some_and(|form| form.value() != FORM) {
+            return Ok(None);
+        }
         let found = meta.get("snapshot").map_err(cache)?;
         Ok(found.map(|v| v.value().to_owned()))
     }
@@ -198,11 +204,11 @@ impl Catalog {
         let read = self.db.begin_read().map_err(cache)?;
         let table = read.open_table(PLACES).map_err(cache)?;
         let row = table.get(key.as_str()).map_err(cache)?;
-        Ok(row.and_then(|v| {
-            v.value()
-                .split_once('\u{0}')
-                .map(|(p, n)| Place { parent: p.to_owned(), name: n.to_owned() })
-        }))
+        let Some(row) = row else { return Ok(None) };
+        match row.value().split_once('\u{0}') {
+            Some((p, n)) => Ok(Some(Place { parent: p.to_owned(), name: n.to_owned() })),
+            None => Err(cache(format!("it does not say where {id} stands"))),
+        }
     }
 
     pub(crate) fn set(&self, owner: &str, id: &str, place: Place) {
@@ -261,6 +267,7 @@ impl Catalog {
                 .map_err(cache)?;
             }
             let mut meta = write.open_table(META).map_err(cache)?;
+            meta.insert("form", FORM).map(|_| ()).map_err(cache)?;
             match snapshot {
                 Some(id) => meta.insert("snapshot", id).map(|_| ()),
                 None => meta.remove("snapshot").map(|_| ()),

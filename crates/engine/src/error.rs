@@ -21,7 +21,7 @@ pub enum Error {
     Cache(String),
     /// A stored record cannot be read.
     #[error(transparent)]
-    Facts(#[from] strongroom_model::FactsError),
+    Record(#[from] strongroom_model::RecordError),
     /// What was asked for does not exist or makes no sense; says what to do.
     #[error("{0}")]
     Request(String),

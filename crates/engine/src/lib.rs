@@ -12,6 +12,7 @@ pub mod browse;
 mod catalog;
 pub mod clean;
 pub mod configuration;
+pub mod decisions;
 mod error;
 mod judge;
 mod layout;
@@ -19,7 +20,7 @@ pub mod publish;
 pub mod replicate;
 pub mod restore;
 
-pub use backup::{BackupOptions, BackupReport, backup, take_back_links};
+pub use backup::{BackupOptions, BackupReport, backup, standing_alarms, take_back_links};
 pub use error::Error;
 pub use judge::{Content, judge};
 pub use strongroom_model::{Progress, Silent};

@@ -1,4 +1,6 @@
+use crate::{Row, Stored};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How bad an alarm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +60,20 @@ impl AlarmKind {
             AlarmKind::BudgetEaten => "budget-eaten",
         }
     }
+
+    /// Whether it speaks of what became of the data, as opposed to access and budget: such an
+    /// alarm stands until somebody looks at it.
+    pub fn is_of_data(self) -> bool {
+        matches!(
+            self,
+            AlarmKind::Encryption
+                | AlarmKind::RansomNotes
+                | AlarmKind::RenameStorm
+                | AlarmKind::MassDelete
+                | AlarmKind::MailboxPurge
+                | AlarmKind::VersionFlush
+        )
+    }
 }
 
 /// Something that a technician must hear of, whatever else the run did.
@@ -73,4 +89,95 @@ pub struct Alarm {
     pub text: String,
     /// How many items it speaks of.
     pub items: u64,
+}
+
+impl Stored for Alarm {
+    const NAME: &'static str = "an alarm";
+}
+
+/// The alarms of a run, and those of earlier ones that still stand: `tenant/alarms.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmList {
+    /// Format version.
+    pub v: u32,
+    /// What the run raised.
+    pub alarms: Vec<Row<Alarm>>,
+    /// What nobody has acknowledged yet. The first programs wrote no such list: then what was high
+    /// in their run is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<Vec<Row<Alarm>>>,
+}
+
+impl Stored for AlarmList {
+    const NAME: &'static str = "the list of alarms (tenant/alarms.json)";
+}
+
+impl Default for AlarmList {
+    fn default() -> Self {
+        Self { v: Self::VERSION, alarms: Vec::new(), open: Some(Vec::new()) }
+    }
+}
+
+impl AlarmList {
+    /// The alarms that still stand. One that this program does not understand always does.
+    pub fn standing(&self) -> Vec<Row<Alarm>> {
+        match &self.open {
+            Some(open) => open.clone(),
+            None => self
+                .alarms
+                .iter()
+                .filter(|row| {
+                    row.known().is_none_or(|a| a.severity == Severity::High && a.kind.is_of_data())
+                })
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+/// The code of a list of alarms that cannot be read.
+const UNREADABLE: &str = "unreadable";
+
+impl Row<Alarm> {
+    /// What stands for a list of alarms that cannot be read: nobody knows what it said.
+    pub fn unreadable(why: &str) -> Self {
+        Row::Unknown(serde_json::json!({
+            "kind": UNREADABLE,
+            "scope": "tenant",
+            "text": format!("the alarms of earlier runs cannot be read: {why}"),
+        }))
+    }
+
+    /// The code for a snapshot's tag. A kind that this program does not know keeps its own, when
+    /// that has the form of one.
+    pub fn code(&self) -> &str {
+        let plain = |c: &&str| {
+            !c.is_empty()
+                && c.len() <= 40
+                && c.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        match self {
+            Row::Known(alarm) => alarm.kind.as_str(),
+            Row::Unknown(_) => self.unknown_text("kind").filter(plain).unwrap_or("unknown"),
+        }
+    }
+
+    /// Where: a user, a drive, or the tenant.
+    pub fn scope(&self) -> &str {
+        match self {
+            Row::Known(alarm) => &alarm.scope,
+            Row::Unknown(_) => self.unknown_text("scope").unwrap_or("an unknown place"),
+        }
+    }
+
+    /// One sentence for people.
+    pub fn sentence(&self) -> String {
+        match self {
+            Row::Known(alarm) => alarm.text.clone(),
+            Row::Unknown(value) => format!(
+                "an alarm of a kind that this program does not know stands: {}",
+                value.get("text").and_then(Value::as_str).unwrap_or(self.code())
+            ),
+        }
+    }
 }

@@ -1,77 +1,7 @@
+use crate::CollectionState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// How the reading of a collection of settings ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum CollectionState {
-    /// All of it was read.
-    Collected,
-    /// The tenant has no licence for it.
-    NotLicensed {
-        /// What the service said.
-        why: String,
-    },
-    /// The application lacks a permission.
-    NoPermission {
-        /// The permission that would do.
-        permission: String,
-        /// What the service said.
-        why: String,
-        /// Whether the objects are those of the last time that it could be read.
-        #[serde(default)]
-        kept: bool,
-    },
-    /// No interface gives it.
-    NoApi {
-        /// Where it can be seen instead.
-        why: String,
-    },
-    /// The service failed.
-    Failed {
-        /// How.
-        why: String,
-        /// Whether the objects are those of the last time that it could be read.
-        #[serde(default)]
-        kept: bool,
-    },
-}
-
-impl CollectionState {
-    /// Whether all of it was read.
-    pub fn is_collected(&self) -> bool {
-        *self == CollectionState::Collected
-    }
-
-    /// Whether its objects say how things were when it was read last.
-    pub fn has_objects(&self) -> bool {
-        matches!(
-            self,
-            CollectionState::Collected
-                | CollectionState::NoPermission { kept: true, .. }
-                | CollectionState::Failed { kept: true, .. }
-        )
-    }
-
-    /// Whether somebody has to do something before it can be read again.
-    pub fn is_blind(&self) -> bool {
-        matches!(self, CollectionState::NoPermission { .. } | CollectionState::Failed { .. })
-    }
-
-    /// Why a rule that needs it cannot judge; empty when it can.
-    pub fn lack(&self) -> String {
-        match self {
-            CollectionState::Collected => String::new(),
-            CollectionState::NotLicensed { why } => format!("not licensed: {why}"),
-            CollectionState::NoPermission { permission, .. } => {
-                format!("no permission: {permission} is not granted")
-            }
-            CollectionState::NoApi { why } => format!("no API: {why}"),
-            CollectionState::Failed { why, .. } => format!("not collected: {why}"),
-        }
-    }
-}
 
 /// One object of a tenant's configuration.
 ///

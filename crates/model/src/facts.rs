@@ -1,4 +1,7 @@
-use crate::Judgement;
+use crate::{
+    Judgement, Record, RecordError, Stored,
+    record::{self, Rest},
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of [`Facts`] that this code writes.
@@ -52,43 +55,63 @@ pub enum ItemKind {
 
 /// The parts of a message that change while its content does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(from = "StoredState", into = "StoredState")]
 pub struct MessageState {
     /// Whether it was read.
-    #[serde(rename = "r")]
     pub is_read: bool,
     /// The follow-up flag as Graph gives it, when it is set.
-    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub flag: Option<serde_json::Value>,
     /// The categories.
-    #[serde(rename = "c", default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
+}
+
+/// The form in which the state of a message is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredState {
+    #[serde(rename = "r")]
+    is_read: bool,
+    /// Absent when it is not set.
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    flag: Option<serde_json::Value>,
+    /// Absent when there are none.
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
+    categories: Option<Vec<String>>,
+}
+
+impl From<StoredState> for MessageState {
+    fn from(s: StoredState) -> Self {
+        Self { is_read: s.is_read, flag: s.flag, categories: s.categories.unwrap_or_default() }
+    }
+}
+
+impl From<MessageState> for StoredState {
+    fn from(s: MessageState) -> Self {
+        let categories = (!s.categories.is_empty()).then_some(s.categories);
+        Self { is_read: s.is_read, flag: s.flag, categories }
+    }
 }
 
 /// What Graph says of a file besides its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub struct FileState {
     /// `fileSystemInfo.createdDateTime`.
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "c", skip_serializing_if = "Option::is_none")]
     pub created: Option<jiff::Timestamp>,
     /// `fileSystemInfo.lastModifiedDateTime`.
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
     pub modified: Option<jiff::Timestamp>,
     /// The provider's `quickXorHash`, base64.
-    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "q", skip_serializing_if = "Option::is_none")]
     pub quick_xor: Option<String>,
     /// SHA-256 of the bytes, hexadecimal, as computed while they were stored.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// The version's id, for older versions.
-    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
-    /// How many older versions the tenant held when this was read.
-    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
-    pub versions: u32,
-}
-
-fn is_zero(n: &u32) -> bool {
-    *n == 0
+    /// How many older versions the tenant held when this was read; absent when it held none.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
+    pub versions: Option<u32>,
 }
 
 /// An item that could not be read; it is asked for again, by id, in the next run.
@@ -117,58 +140,53 @@ pub struct Facts {
     /// The Graph id.
     pub id: ItemId,
     /// What changes when the content changes: `changeKey` of a message, `cTag` of a file.
-    #[serde(rename = "ck", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "ck", skip_serializing_if = "Option::is_none")]
     pub change_key: Option<String>,
     /// What stays the same while a message only changes its state.
-    #[serde(rename = "cc", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "cc", skip_serializing_if = "Option::is_none")]
     pub content_key: Option<String>,
     /// The real name, when the tree's name had to differ.
-    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Address that a message is from.
-    #[serde(rename = "fr", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "fr", skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// State of a message.
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
     pub message: Option<MessageState>,
     /// State of a file.
-    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     pub file: Option<FileState>,
     /// Verdict on the content; absent means that it was never judged.
-    #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "j", skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
     /// Delta link of the collection whose directory this is (law 2: nowhere else).
-    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
     pub delta: Option<String>,
     /// When that delta link was received.
-    #[serde(rename = "dt", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "dt", skip_serializing_if = "Option::is_none")]
     pub delta_at: Option<jiff::Timestamp>,
     /// Id of a drive's root folder.
-    #[serde(rename = "rt", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "rt", skip_serializing_if = "Option::is_none")]
     pub root: Option<ItemId>,
-    /// The user of this mailbox is gone from the directory; what was backed up stays.
-    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
-    pub gone: bool,
+    /// The user of this mailbox is gone from the directory; what was backed up stays. Absent of
+    /// those who are there.
+    #[serde(rename = "g", skip_serializing_if = "Option::is_none")]
+    pub gone: Option<bool>,
     /// How many messages a mail folder holds.
-    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// Well-known name of a mail folder, or the user principal name of a mailbox or drive.
-    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// What a newer program added.
+    #[serde(skip)]
+    rest: Rest,
 }
 
-/// A record that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum FactsError {
-    /// Not JSON of the expected shape.
-    #[error("a stored record of an item is not readable: {0}")]
-    Shape(#[from] serde_json::Error),
-    /// Written by a newer program.
-    #[error(
-        "a stored record has version {0}, this program reads up to {FACTS_VERSION}; use a newer \
-         strongroom"
-    )]
-    Version(u32),
+impl Stored for Facts {
+    const NAME: &'static str = "the record of an item";
+    const VERSION: u32 = FACTS_VERSION;
 }
 
 impl Facts {
@@ -188,24 +206,65 @@ impl Facts {
             delta: None,
             delta_at: None,
             root: None,
-            gone: false,
+            gone: None,
             count: None,
             label: None,
+            rest: Rest::default(),
         }
     }
 
-    /// The stored bytes.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, FactsError> {
-        Ok(serde_json::to_vec(self)?)
+    /// Takes over what a newer program had added to the record that this one replaces.
+    pub fn carry_rest_of(&mut self, before: &Facts) {
+        self.rest.clone_from(&before.rest);
+    }
+
+    /// Whether the user of this mailbox is gone from the directory.
+    pub fn is_gone(&self) -> bool {
+        self.gone == Some(true)
+    }
+
+    /// The stored bytes, with what a newer program had added when they were read.
+    ///
+    /// # Errors
+    /// [`RecordError::Shape`]; no record of ours has it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
+        self.rest
+            .bytes_with(self)
+            .map_err(|e| RecordError::Shape { what: Self::NAME, why: e.to_string() })
     }
 
     /// Reads what [`Facts::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FactsError> {
-        let facts: Facts = serde_json::from_slice(bytes)?;
-        if facts.v > FACTS_VERSION {
-            return Err(FactsError::Version(facts.v));
-        }
+    ///
+    /// # Errors
+    /// [`RecordError`]: damaged, or newer.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (mut facts, rest): (Facts, Rest) = record::read(bytes)?;
+        facts.rest = rest;
         Ok(facts)
+    }
+}
+
+impl Stored for Pending {
+    const NAME: &'static str = "an item to ask for again";
+}
+
+impl Pending {
+    /// A record of a form that this program does not know: it is asked for by its id, when it has
+    /// one, and keeps what it has besides.
+    pub fn by_id(found: serde_json::Value) -> Option<Record<Self>> {
+        let serde_json::Value::Object(mut found) = found else { return None };
+        found.get("id")?.as_str().filter(|id| !id.is_empty())?;
+        let cause = found.get("cause").map(ToString::to_string);
+        for property in ["name", "cause"] {
+            let text = found.get(property).is_some_and(serde_json::Value::is_string);
+            if !text {
+                let why = cause.clone().unwrap_or_else(|| "its record is not known here".into());
+                let stands = if property == "name" { String::new() } else { why };
+                found.insert(property.to_owned(), stands.into());
+            }
+        }
+        found.remove("v");
+        Record::from_json(&found.into()).ok()
     }
 }
 
@@ -232,6 +291,6 @@ mod tests {
     #[test]
     fn a_newer_record_is_refused_not_misread() {
         let e = Facts::from_bytes(br#"{"v":2,"k":"file","id":"x"}"#).unwrap_err();
-        assert!(matches!(e, FactsError::Version(2)));
+        assert!(matches!(e, RecordError::Version { found: 2, known: 1, .. }));
     }
 }

@@ -2,26 +2,29 @@
 //! `Progress`.
 //!
 //! Deliberately absent: any I/O, any knowledge of Graph's wire format or of the repository's.
-//! Start at [`Facts`], the small record that travels with every stored item.
+//! Start at [`Facts`], the small record that travels with every stored item, and [`record`], which
+//! says how anything stored is read.
 
 mod alarm;
 mod clock;
+mod collection_state;
 mod configuration;
+pub mod decision;
 mod facts;
 pub mod limits;
 mod names;
 mod progress;
+pub mod record;
 mod verdict;
 
-pub use alarm::{Alarm, AlarmKind, Severity};
+pub use alarm::{Alarm, AlarmKind, AlarmList, Severity};
 pub use clock::{Clock, Sleep};
+pub use collection_state::CollectionState;
 pub use configuration::{
-    AuditEntry, CollectionState, ConfigCollection, ConfigObject, Configuration, Words, is_guid,
-    is_principal,
+    AuditEntry, ConfigCollection, ConfigObject, Configuration, Words, is_guid, is_principal,
 };
-pub use facts::{
-    FACTS_VERSION, Facts, FactsError, FileState, ItemId, ItemKind, MessageState, Pending,
-};
+pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending};
 pub use names::{MAX_NAME_BYTES, day_folder, digest_id, fit_name, message_name, short_id};
 pub use progress::{Progress, Silent};
+pub use record::{Record, RecordError, Row, Stored};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -55,13 +55,34 @@ pub enum Reason {
 
 /// A verdict with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredJudgement", into = "StoredJudgement")]
 pub struct Judgement {
     /// The verdict.
-    #[serde(rename = "is")]
     pub verdict: Verdict,
     /// What speaks for it, strongest first.
-    #[serde(rename = "why", default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+}
+
+/// The form in which a judgement is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredJudgement {
+    is: Verdict,
+    /// Absent when nothing speaks against the item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<Vec<Reason>>,
+}
+
+impl From<StoredJudgement> for Judgement {
+    fn from(stored: StoredJudgement) -> Self {
+        Self { verdict: stored.is, reasons: stored.why.unwrap_or_default() }
+    }
+}
+
+impl From<Judgement> for StoredJudgement {
+    fn from(judgement: Judgement) -> Self {
+        let why = (!judgement.reasons.is_empty()).then_some(judgement.reasons);
+        Self { is: judgement.verdict, why }
+    }
 }
 
 impl Judgement {

@@ -140,14 +140,20 @@ impl Repository {
                 Err(e) => return Err(e.into()),
             };
             // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.
-            let Some(file) = self
-                .key
-                .decrypt(&sealed)
-                .and_then(|json| serde_json::from_slice::<LockFile>(&json).ok())
-            else {
+            let Some(json) = self.key.decrypt(&sealed) else {
                 self.store.remove(&key)?;
                 continue;
             };
+            // Who holds the key wrote it. That this program cannot read it does not make it void.
+            let file: LockFile = serde_json::from_slice(&json).map_err(|e| {
+                Error::Unsupported(format!(
+                    "the lock {:.8} on {} is of a form that this program does not know ({e}); \
+                     wait until whoever holds it is done, or remove it with `restic unlock \
+                     --remove-all`",
+                    entry.name,
+                    self.location()
+                ))
+            })?;
             let age_s = now.as_second() - file.time.as_second();
             let dead = file.hostname == self.who.host
                 && file.pid != std::process::id()
@@ -335,5 +341,30 @@ mod tests {
         );
         std::thread::sleep(Duration::from_millis(100));
         assert!(!lock.is_held().unwrap() && store.list(Kind::Locks).unwrap().is_empty());
+    }
+
+    /// Whoever wrote it has the key, and perhaps a newer program: it is not void.
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn a_lock_of_an_unknown_form_holds_off_and_stays() {
+        let (store, dir) = (Arc::new(Memory::new()), tempfile::tempdir().unwrap());
+        let who = Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() };
+        let now = jiff::Timestamp::now();
+        let password = "x".to_owned().into();
+        let repo = Repository::init(store.clone(), &password, dir.path(), who, now).unwrap();
+        let put = |bytes: &[u8]| {
+            let key = Key::new(Kind::Locks, &hash_name(bytes)).unwrap();
+            store.put(&key, bytes).unwrap();
+            key
+        };
+        let sealed = repo.key.encrypt(br#"{"v":3,"since":"2026-01-01T00:00:00Z"}"#).unwrap();
+        let key = put(&sealed);
+        let error = repo.lock_for_writing(dir.path(), now).unwrap_err().to_string();
+        assert!(error.contains("form") && error.contains("restic unlock"), "{error}");
+        assert!(store.size(&key).unwrap().is_some(), "it was not removed");
+        store.remove(&key).unwrap();
+        // Junk holds nobody off.
+        put(b"no lock at all");
+        repo.lock_for_writing(dir.path(), now).unwrap().release().unwrap();
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Litigation holds, holds without custodians and retention policies are invisible to Graph v1.0.
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use strongroom_graph::{Client, Error, Request, Scope};
+use strongroom_model::Stored;
 
 /// Names of the people whose mailboxes are on hold, sorted.
 pub async fn applied(client: &Client) -> Result<Vec<String>, Error> {
@@ -26,7 +27,22 @@ pub async fn applied(client: &Client) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// The form in which the list is stored.
-pub fn to_json(names: &[String]) -> Value {
-    serde_json::json!({"v": 1, "holds": names})
+/// The list as it is stored: `tenant/holds.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds {
+    /// Names of the people whose mailboxes are on hold, sorted.
+    pub holds: Vec<String>,
+    /// Format version.
+    pub v: u32,
+}
+
+impl Stored for Holds {
+    const NAME: &'static str = "the list of holds (tenant/holds.json)";
+}
+
+impl Holds {
+    /// A list of this program's version.
+    pub fn new(holds: Vec<String>) -> Self {
+        Self { holds, v: Self::VERSION }
+    }
 }

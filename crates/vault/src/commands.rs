@@ -276,12 +276,7 @@ fn custodian(text: &str) -> anyhow::Result<Custodian> {
 }
 
 fn policy(path: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    let policy: Policy =
-        toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-    policy.check()?;
-    Ok(policy)
+    policy_on(&Policy::default(), path)
 }
 
 /// A policy as it is, with what a file says otherwise: what the file does not name stays.
@@ -637,6 +632,9 @@ fn status_text(s: &strongroom_vault::Status) -> String {
     let mut out = format!("{} in {} ({})\n", s.name, s.place, s.region);
     for f in &s.frozen {
         out.push_str(&format!("  {}\n", alarm(&format!("FROZEN {f}"))));
+    }
+    for e in &s.unknown {
+        out.push_str(&format!("  {}\n", alarm(&format!("NOT KNOWN to this program: {e}"))));
     }
     out.push_str(&format!("  newest session   {} ({} in all)\n", date(s.newest), s.sessions));
     out.push_str(&format!("  least lock ends  {}\n", date(s.least_lock)));

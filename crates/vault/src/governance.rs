@@ -157,6 +157,10 @@ impl Vault {
                     store.location()
                 )));
             }
+            // What cannot be understood may be an enrolment.
+            None if !ledger.state().unknown.is_empty() => {
+                ledger.state().enrolled()?;
+            }
             None => {
                 let enrolment = Enrolment {
                     card: what.card.clone(),

@@ -61,6 +61,8 @@ pub struct Status {
     pub locked_until: Option<Timestamp>,
     /// Why nothing is freed.
     pub frozen: Vec<String>,
+    /// Events of the log that this program does not know, with the day; a newer one wrote them.
+    pub unknown: Vec<String>,
     /// When the last canary ran.
     pub canary: Option<Timestamp>,
     /// The policy in force.
@@ -341,6 +343,11 @@ impl Vault {
                     .min(),
                 locked_until,
                 frozen: state.frozen.keys().cloned().collect(),
+                unknown: state
+                    .unknown
+                    .iter()
+                    .map(|e| format!("{} of {}", e.kind, e.at.strftime("%Y-%m-%d")))
+                    .collect(),
                 canary: state.canary,
                 policy: state.policy.clone(),
                 custodians: (

@@ -16,12 +16,14 @@ pub use run::{BackupReport, Coverage, Skip, Verdicts};
 use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
-use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, ItemKind, Severity};
+use strongroom_model::{
+    Alarm, AlarmKind, Facts, ItemId, ItemKind, Record, RecordError, Row, Severity,
+};
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
     TAG_PARTIAL,
 };
-use strongroom_sources::{Client, ErrorKind, Event, users, users::User};
+use strongroom_sources::{Client, ErrorKind, Event, holds::Holds, users, users::User};
 
 /// What to back up and how.
 #[derive(Debug, Clone)]
@@ -79,6 +81,18 @@ pub(crate) const LINK_AGE_MAX_S: i64 = 3 * 86_400;
 /// The newest snapshot of a tenant, partial ones included: what a run builds on.
 pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snapshot)>, Error> {
     Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant && !s.is_hold()))
+}
+
+/// Alarms of earlier runs that still stand, as the next run would find them: what a person
+/// acknowledges.
+///
+/// # Errors
+/// The repository's, and a list of alarms that a newer program wrote.
+pub fn standing_alarms(repo: &Repository, tenant: &str) -> Result<Vec<Row<Alarm>>, Error> {
+    match newest(repo, tenant)? {
+        Some((_, snapshot)) => Ok(run::alarms_of(repo, &snapshot.tree)?.standing()),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Takes back what says that all was seen, since something below or beside it was lost: the delta
@@ -156,7 +170,7 @@ async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
     let link = known.as_ref().and_then(|f| f.delta.clone());
     if link.is_some() {
         for name in run.names(&[layout::MAIL])? {
-            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.gone) {
+            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.is_gone()) {
                 people.push(User { id: facts.id, name: facts.label.unwrap_or(name) });
             }
         }
@@ -195,8 +209,9 @@ async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
     // A full list names everybody: whoever is in the last snapshot and not in it is gone.
     if changes.is_full() {
         for name in run.names(&[layout::MAIL])? {
-            if let Some(facts) =
-                run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.gone && !seen.contains(&f.id))
+            if let Some(facts) = run
+                .dir_facts(&[layout::MAIL, &name])?
+                .filter(|f| !f.is_gone() && !seen.contains(&f.id))
             {
                 gone.push(facts.id);
             }
@@ -270,6 +285,20 @@ async fn read_people(
     }
 }
 
+/// What to say of holds that were there before.
+fn removed(before: &Holds, now: &[String]) -> Option<(u64, String)> {
+    let lost: Vec<&str> =
+        before.holds.iter().filter(|n| !now.contains(n)).map(String::as_str).collect();
+    let text = || {
+        format!(
+            "holds were removed from {}: {}",
+            count(lost.len(), "mailbox", "mailboxes"),
+            lost.join(", ")
+        )
+    };
+    (!lost.is_empty()).then(|| (lost.len() as u64, text()))
+}
+
 async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
     let path = [layout::TENANT, layout::HOLDS];
     let before = match run.found(&path)? {
@@ -296,32 +325,30 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
         }
     };
     run.coverage("tenant", "holds", Some(names.len() as u64), None);
+    let mut list = Record::new(Holds::new(Vec::new()));
+    let mut told = None;
     if let Some(node) = &before {
-        let old: serde_json::Value =
-            serde_json::from_slice(&run.repo.read_file(node)?).unwrap_or_default();
-        let lost: Vec<&str> = old["holds"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|v| v.as_str())
-            .filter(|n| !names.iter().any(|m| m == n))
-            .collect();
-        if !lost.is_empty() {
-            run.alarm(Alarm {
-                kind: AlarmKind::HoldsRemoved,
-                severity: Severity::High,
-                scope: "tenant".into(),
-                text: format!(
-                    "holds were removed from {}: {}",
-                    count(lost.len(), "mailbox", "mailboxes"),
-                    lost.join(", ")
-                ),
-                items: lost.len() as u64,
-            });
+        match Record::<Holds>::from_bytes(&run.repo.read_file(node)?) {
+            Ok(old) => {
+                told = removed(&old, &names);
+                list = old;
+            }
+            Err(e @ RecordError::Version { .. }) => return Err(e.into()),
+            // What was on hold is not known any more: that nothing was is the last thing to assume.
+            Err(e) => told = Some((1, format!("whether holds were removed is not known: {e}"))),
         }
     }
-    let json = strongroom_sources::holds::to_json(&names).to_string();
-    let stored = run.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
+    if let Some((items, text)) = told {
+        run.alarm(Alarm {
+            kind: AlarmKind::HoldsRemoved,
+            severity: Severity::High,
+            scope: "tenant".into(),
+            text,
+            items,
+        });
+    }
+    list.holds = names;
+    let stored = run.repo.put_content(&list.to_bytes()?, strongroom_repository::Cut::Plain)?;
     run.put(
         &[layout::TENANT],
         Node::file(layout::HOLDS, stored.content, stored.size_bytes, run.began),
@@ -335,13 +362,17 @@ pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
 /// Commits the snapshot of the whole run and forgets the partial ones that it replaces.
 fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     let alarms = run.alarms();
-    let inherited = run.inherited()?;
+    let inherited = run.inherited();
+    for row in inherited.iter().filter(|r| r.known().is_none()) {
+        run.progress.note(&row.sentence());
+    }
     let whole = run.is_whole() && run.options.users.is_empty();
     let mut tags = vec![if whole { TAG_COMPLETE } else { TAG_DEGRADED }.to_owned()];
     if inherited.is_empty() && !alarms.iter().any(|a| a.severity == Severity::High) {
         tags.push(TAG_CLEAN.to_owned());
     }
-    let mut kinds: Vec<&str> = alarms.iter().chain(&inherited).map(|a| a.kind.as_str()).collect();
+    let mut kinds: Vec<&str> = alarms.iter().map(|a| a.kind.as_str()).collect();
+    kinds.extend(inherited.iter().map(Row::code));
     kinds.sort_unstable();
     kinds.dedup();
     tags.extend(kinds.iter().map(|k| format!("{TAG_ALARM}{k}")));
@@ -352,5 +383,5 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
             run.repo.forget(&old)?;
         }
     }
-    Ok(run.report(id, tags))
+    Ok(run.report(id, tags, inherited))
 }

@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, Judgement, Pending, Severity, Verdict};
+use strongroom_model::{
+    Alarm, AlarmKind, AlarmList, Facts, ItemId, Judgement, Pending, Record, RecordError, Row,
+    Severity, Verdict,
+};
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
 };
@@ -68,6 +71,8 @@ pub struct BackupReport {
     pub failed: Vec<Skip>,
     /// Alarms.
     pub alarms: Vec<Alarm>,
+    /// Alarms of earlier runs that still stand.
+    pub standing: Vec<Row<Alarm>>,
     /// Verdicts on versions that were read in this run.
     pub verdicts: Verdicts,
     /// What was read, and what was not.
@@ -90,9 +95,10 @@ impl BackupReport {
         self.skipped.is_empty() && self.failed.is_empty()
     }
 
-    /// Whether the snapshot counts as clean.
+    /// Whether the snapshot counts as clean: its run raised no high alarm, and none of earlier runs
+    /// stands.
     pub fn is_clean(&self) -> bool {
-        !self.alarms.iter().any(|a| a.severity == Severity::High)
+        self.tags.iter().any(|t| t == strongroom_repository::TAG_CLEAN)
     }
 }
 
@@ -111,7 +117,6 @@ pub(crate) struct Pattern {
     pub(crate) messages_deleted: u64,
 }
 
-#[derive(Default)]
 struct State {
     items_new: u64,
     items_changed: u64,
@@ -126,32 +131,76 @@ struct State {
     gone: HashSet<ItemId>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
     parent: Option<Id>,
-    inherited: Vec<Alarm>,
+    /// The base's list of alarms.
+    earlier: Record<AlarmList>,
 }
 
-/// Alarms about what became of the data, as opposed to access and budget.
-fn of_data(kind: AlarmKind) -> bool {
-    matches!(
-        kind,
-        AlarmKind::Encryption
-            | AlarmKind::RansomNotes
-            | AlarmKind::RenameStorm
-            | AlarmKind::MassDelete
-            | AlarmKind::MailboxPurge
-            | AlarmKind::VersionFlush
-    )
-}
-
-/// Alarms of the base that still stand.
-fn open_alarms(repo: &Repository, root: &Id) -> Result<Vec<Alarm>, Error> {
-    match repo.node_at(root, &format!("/{}/{}", layout::TENANT, layout::ALARMS)) {
-        Ok(node) => {
-            let json: serde_json::Value =
-                serde_json::from_slice(&repo.read_file(&node)?).unwrap_or_default();
-            Ok(serde_json::from_value(json["open"].clone()).unwrap_or_default())
+impl State {
+    fn new(parent: Option<Id>, earlier: Record<AlarmList>) -> Self {
+        Self {
+            items_new: 0,
+            items_changed: 0,
+            items_deleted: 0,
+            bytes_read: 0,
+            skipped: Vec::new(),
+            failed: Vec::new(),
+            alarms: Vec::new(),
+            verdicts: Verdicts::default(),
+            coverage: Vec::new(),
+            patterns: BTreeMap::new(),
+            gone: HashSet::new(),
+            checkpoint: None,
+            parent,
+            earlier,
         }
-        Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(Vec::new()),
-        Err(e) => Err(e.into()),
+    }
+}
+
+/// The list of alarms of the base. One that cannot be read counts as an alarm; one of a newer form
+/// stops the run, before anything is committed on top of it.
+pub(super) fn alarms_of(repo: &Repository, root: &Id) -> Result<Record<AlarmList>, Error> {
+    let bytes = match repo.node_at(root, &format!("/{}/{}", layout::TENANT, layout::ALARMS)) {
+        Ok(node) => repo.read_file(&node)?,
+        Err(strongroom_repository::Error::NoSuchPath(_)) => {
+            return Ok(Record::new(AlarmList::default()));
+        }
+        Err(e) => return Err(e.into()),
+    };
+    match Record::<AlarmList>::from_bytes(&bytes) {
+        Err(e @ RecordError::Shape { .. }) => Ok(Record::new(AlarmList {
+            open: Some(vec![Row::unreadable(&e.to_string())]),
+            ..AlarmList::default()
+        })),
+        read => Ok(read?),
+    }
+}
+
+/// Items to ask for again.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    /// By id.
+    pub(crate) items: Vec<Record<Pending>>,
+    /// The list, or a part of it, cannot be understood: everything is to be listed, so that what
+    /// it named is asked for as well.
+    pub(crate) everything: bool,
+}
+
+impl Waiting {
+    fn read(bytes: &[u8]) -> Self {
+        let Ok(rows) = serde_json::from_slice::<Vec<Row<Pending>>>(bytes) else {
+            return Self { items: Vec::new(), everything: true };
+        };
+        let mut out = Self::default();
+        for row in rows {
+            match row {
+                Row::Known(record) => out.items.push(record),
+                Row::Unknown(found) => match Pending::by_id(found) {
+                    Some(record) => out.items.push(record),
+                    None => out.everything = true,
+                },
+            }
+        }
+        out
     }
 }
 
@@ -186,11 +235,11 @@ impl Run {
         let path = crate::configuration::catalog_path(&options.cache, &repo, &options.tenant);
         let catalog = Catalog::open(&path, &repo, base.as_ref().map(|(id, s)| (id, &s.tree)))?;
         let tree = TreeEditor::new(repo.clone(), base.as_ref().map(|(_, s)| s.tree), began);
-        let inherited = match &base {
-            Some((_, s)) => open_alarms(&repo, &s.tree)?,
-            None => Vec::new(),
+        let earlier = match &base {
+            Some((_, s)) => alarms_of(&repo, &s.tree)?,
+            None => Record::new(AlarmList::default()),
         };
-        let state = State { parent: base.map(|(id, _)| id), inherited, ..State::default() };
+        let state = State::new(base.map(|(id, _)| id), earlier);
         Ok(Self {
             repo,
             client,
@@ -247,6 +296,9 @@ impl Run {
         link: String,
         changed: bool,
     ) {
+        if let Some(known) = known {
+            facts.carry_rest_of(known);
+        }
         let old = known.and_then(|k| k.delta.clone().zip(k.delta_at));
         match old {
             Some((old, at))
@@ -282,9 +334,9 @@ impl Run {
     pub(super) fn make_room(&self, user: &User) -> Result<(), Error> {
         let name = strongroom_model::fit_name(&user.name, &user.id.0, &[]).0;
         match self.dir_facts(&[layout::MAIL, &name])? {
-            Some(facts) if facts.id == user.id && !facts.gone => return Ok(()),
+            Some(facts) if facts.id == user.id && !facts.is_gone() => return Ok(()),
             Some(mut facts) if facts.id == user.id => {
-                facts.gone = false;
+                facts.gone = None;
                 return self.put_dir(&[layout::MAIL, &name], &facts);
             }
             Some(facts) => {
@@ -313,7 +365,7 @@ impl Run {
         }
         let name = strongroom_model::fit_name(&user.name, &user.id.0, &[]).0;
         if let Some(mut facts) = self.dir_facts(&[layout::MAIL, &name])? {
-            facts.gone = true;
+            facts.gone = Some(true);
             self.put_dir(&[layout::MAIL, &name], &facts)?;
         }
         self.alarm(Alarm {
@@ -336,28 +388,31 @@ impl Run {
 
     /// High alarms of earlier runs that speak of the data and that nobody has acknowledged. A quiet
     /// run after an attack is not clean: what the attack destroyed is still destroyed.
-    pub(super) fn inherited(&self) -> Result<Vec<Alarm>, Error> {
+    pub(super) fn inherited(&self) -> Vec<Row<Alarm>> {
         if self.options.acknowledge {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        Ok(lock(&self.state).inherited.clone())
+        lock(&self.state).earlier.standing()
     }
 
-    pub(super) fn put_alarms(&self, now: &[Alarm], inherited: &[Alarm]) -> Result<(), Error> {
+    pub(super) fn put_alarms(&self, now: &[Alarm], inherited: &[Row<Alarm>]) -> Result<(), Error> {
         let path = [layout::TENANT, layout::ALARMS];
-        if now.is_empty() && inherited.is_empty() {
+        let mut list = lock(&self.state).earlier.clone();
+        if now.is_empty() && inherited.is_empty() && list.rest().is_empty() {
             self.remove(&path)?;
             return self.edit(|t| Ok(t.prune_empty(&[layout::TENANT], 0)?));
         }
-        let mut open: Vec<&Alarm> = inherited.iter().collect();
+        let mut open = inherited.to_vec();
         // The same alarm day after day is one.
-        open.extend(now.iter().filter(|a| {
-            a.severity == Severity::High
-                && of_data(a.kind)
-                && !inherited.iter().any(|i| (i.kind, &i.scope) == (a.kind, &a.scope))
-        }));
-        let json = serde_json::json!({"v": 1, "alarms": now, "open": open}).to_string();
-        let stored = self.repo.put_content(json.as_bytes(), strongroom_repository::Cut::Plain)?;
+        let stands = |a: &Alarm| {
+            let known = inherited.iter().filter_map(Row::known);
+            known.into_iter().any(|i| (i.kind, &i.scope) == (a.kind, &a.scope))
+        };
+        let fresh = |a: &&Alarm| a.severity == Severity::High && a.kind.is_of_data() && !stands(a);
+        open.extend(now.iter().filter(fresh).cloned().map(Row::new));
+        list.alarms = now.iter().cloned().map(Row::new).collect();
+        list.open = Some(open);
+        let stored = self.repo.put_content(&list.to_bytes()?, strongroom_repository::Cut::Plain)?;
         self.put(
             &[layout::TENANT],
             Node::file(
@@ -483,20 +538,18 @@ impl Run {
     }
 
     /// The list of items to ask for again, kept as a file in the collection's directory.
-    pub(crate) fn pending(&self, dir: &[String]) -> Result<Vec<Pending>, Error> {
+    pub(crate) fn pending(&self, dir: &[String]) -> Result<Waiting, Error> {
         let path = layout::join(dir, layout::PENDING);
         match self.found(&layout::refs(&path))? {
-            Some(Found::File(node)) => {
-                Ok(serde_json::from_slice(&self.repo.read_file(&node)?).unwrap_or_default())
-            }
-            _ => Ok(Vec::new()),
+            Some(Found::File(node)) => Ok(Waiting::read(&self.repo.read_file(&node)?)),
+            _ => Ok(Waiting::default()),
         }
     }
 
     pub(crate) fn set_pending(
         &self,
         dir: &[String],
-        mut pending: Vec<Pending>,
+        mut pending: Vec<Record<Pending>>,
     ) -> Result<(), Error> {
         let path = layout::join(dir, layout::PENDING);
         pending.sort_by(|a, b| a.id.cmp(&b.id));
@@ -505,7 +558,8 @@ impl Run {
             self.remove(&layout::refs(&path))?;
             return Ok(());
         }
-        if self.pending(dir)? == pending {
+        let before = self.pending(dir)?;
+        if !before.everything && before.items == pending {
             return Ok(());
         }
         let json = serde_json::to_vec(&pending).map_err(|e| Error::Task(e.to_string()))?;
@@ -545,7 +599,7 @@ impl Run {
         if partial {
             // Should this run die, its successor must not take a half-seen attack for a quiet day.
             let so_far = [self.alarms(), self.judge_patterns()].concat();
-            self.put_alarms(&so_far, &self.inherited()?)?;
+            self.put_alarms(&so_far, &self.inherited())?;
         }
         let mut tree = lock(&self.tree);
         let root = if partial { tree.write_and_shed()? } else { tree.write()? };
@@ -568,7 +622,12 @@ impl Run {
         Ok((id, snapshot))
     }
 
-    pub(super) fn report(&self, id: Id, tags: Vec<String>) -> BackupReport {
+    pub(super) fn report(
+        &self,
+        id: Id,
+        tags: Vec<String>,
+        standing: Vec<Row<Alarm>>,
+    ) -> BackupReport {
         let state = lock(&self.state);
         let seconds = (self.client.clock().now().as_millisecond() - self.began.as_millisecond())
             as f64
@@ -582,6 +641,7 @@ impl Run {
             skipped: state.skipped.clone(),
             failed: state.failed.clone(),
             alarms: state.alarms.clone(),
+            standing,
             verdicts: state.verdicts,
             coverage: state.coverage.clone(),
             bytes_read: state.bytes_read,

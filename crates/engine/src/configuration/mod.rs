@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use strongroom_model::{
-    Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, fit_name, short_id,
+    Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, Record, Stored,
+    fit_name, short_id,
 };
 use strongroom_repository::{
     Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor,
@@ -63,17 +64,34 @@ impl ConfigurationReport {
     }
 }
 
+/// How each collection was read: `collected.json`.
 #[derive(Serialize, Deserialize)]
 struct Collected {
     v: u32,
     collections: BTreeMap<String, CollectionState>,
 }
 
+impl Stored for Collected {
+    const NAME: &'static str = "the record of what was collected (collected.json)";
+    const VERSION: u32 = VERSION;
+}
+
+impl Stored for Identity {
+    const NAME: &'static str = "the record of ids (tenant/identity.json)";
+    const VERSION: u32 = VERSION;
+}
+
+impl Stored for StoredObject {
+    const NAME: &'static str = "a stored setting";
+    const VERSION: u32 = VERSION;
+}
+
 #[derive(Serialize, Deserialize)]
 struct Identity {
     v: u32,
     taken: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Absent while Tenant Configuration Management was never asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
     managed_at: Option<Timestamp>,
     /// Collection, name, id.
     ids: BTreeMap<String, BTreeMap<String, String>>,
@@ -82,7 +100,7 @@ struct Identity {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredObject {
     name: String,
     settings: Value,
 }
@@ -227,9 +245,13 @@ pub fn commit(
         }
     }
     let tree = settings_tree(repo, &configuration)?;
-    let identity = serde_json::to_vec(&identity_of(&configuration))
-        .map_err(|e| Error::Request(e.to_string()))?;
-    let identity = repo.put_content(&identity, Cut::Plain)?;
+    // What a newer program noted of the tenant goes on.
+    let mut identity = match &base {
+        Some((_, s)) if before.is_some() => identity(repo, s)?,
+        _ => Record::new(identity_of(&configuration)),
+    };
+    identity.value = identity_of(&configuration);
+    let identity = repo.put_content(&identity.to_bytes()?, Cut::Plain)?;
     let place = |root: Option<Id>| -> Result<Id, Error> {
         let mut editor = TreeEditor::new(repo.clone(), root, now);
         editor.remove(&[layout::TENANT, layout::CONFIGURATION])?;
@@ -322,7 +344,7 @@ fn settings_tree(repo: &Arc<Repository>, configuration: &Configuration) -> Resul
                 taken.insert(file.clone());
             }
             let stored = repo.put_content(
-                &pretty(&Stored { name: o.name.clone(), settings: o.body.clone() })?,
+                &pretty(&StoredObject { name: o.name.clone(), settings: o.body.clone() })?,
                 Cut::Plain,
             )?;
             editor.put(&parts, Node::file(file, stored.content, stored.size_bytes, still))?;
@@ -392,43 +414,23 @@ fn identity_of(configuration: &Configuration) -> Identity {
 }
 
 /// Which objects the names of a snapshot's settings stood for.
-fn identity(repo: &Repository, snapshot: &Snapshot) -> Result<Identity, Error> {
+fn identity(repo: &Repository, snapshot: &Snapshot) -> Result<Record<Identity>, Error> {
     let bytes = repo.read_file(
         &repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::IDENTITY))?,
     )?;
-    serde_json::from_slice(&bytes).map_err(unreadable)
-}
-
-fn unreadable(e: serde_json::Error) -> Error {
-    Error::Request(format!(
-        "a record of the configuration cannot be read: {e}; `strongroom check --read-data` says \
-         more"
-    ))
+    Ok(Record::from_bytes(&bytes)?)
 }
 
 /// The configuration that a snapshot holds, if any.
 pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configuration>, Error> {
     let Some(tree) = subtree(repo, &snapshot.tree)? else { return Ok(None) };
-    let newer = |what: &str, v: u32| {
-        Error::Request(format!(
-            "{what} is of version {v}, which a newer Strongroom wrote; use that one"
-        ))
-    };
-    let parse = unreadable;
-    let identity = identity(repo, snapshot)?;
-    if identity.v > VERSION {
-        return Err(newer(layout::IDENTITY, identity.v));
-    }
+    let identity = identity(repo, snapshot)?.value;
     let mut out = Configuration::new(&snapshot.hostname, identity.taken);
     out.managed_at = identity.managed_at;
-    let collected: Collected = serde_json::from_slice(
+    let collected = Record::<Collected>::from_bytes(
         &repo.read_file(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?,
-    )
-    .map_err(parse)?;
-    if collected.v > VERSION {
-        return Err(newer(layout::COLLECTED, collected.v));
-    }
-    for (name, state) in collected.collections {
+    )?;
+    for (name, state) in collected.value.collections {
         out.collections.insert(name, ConfigCollection { state, objects: Vec::new() });
     }
     let mut files = Vec::new();
@@ -439,7 +441,7 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
         Ok(Visit::Enter)
     })?;
     for (path, node) in files {
-        let stored: Stored = serde_json::from_slice(&repo.read_file(&node)?).map_err(parse)?;
+        let stored = Record::<StoredObject>::from_bytes(&repo.read_file(&node)?)?.value;
         let collection = path
             .trim_start_matches('/')
             .rsplit_once('/')
@@ -497,7 +499,7 @@ pub fn history(
     let mut last = None;
     for (id, snapshot, tree) in steps.drain(first..) {
         // Settings that look the same may be others': ids and credentials stand apart from them.
-        let identity = identity(repo, &snapshot)?;
+        let identity = identity(repo, &snapshot)?.value;
         let keys: Vec<Value> = identity
             .volatile
             .values()

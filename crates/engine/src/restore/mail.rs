@@ -246,17 +246,16 @@ fn load(ctx: &Context, w: &MailWork) -> Result<Loaded, Error> {
         {
             if node.name.ends_with(".json") && record.is_none() {
                 let bytes = ctx.repo.read_file(&node)?;
-                record = serde_json::from_slice::<Record>(&bytes)
-                    .ok()
-                    .filter(|r| r.v <= mail::RECORD_VERSION);
+                let read = strongroom_model::Record::<Record>::from_bytes(&bytes)
+                    .map_err(|e| Error::Request(format!("{}: {e}", w.item.path)))?;
+                record = Some(read.value);
             } else if node.name.ends_with(".attachment") {
                 let bytes = Bytes::from(ctx.repo.read_file(&node)?);
                 beside.insert(strongroom_objects::hash_name(&bytes), bytes);
             }
         }
     }
-    let record = record.ok_or_else(|| {
-        Error::Request(format!("{} has no readable record beside it", w.item.path))
-    })?;
+    let record =
+        record.ok_or_else(|| Error::Request(format!("{} has no record beside it", w.item.path)))?;
     Ok((mime, record, beside))
 }

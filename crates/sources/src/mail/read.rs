@@ -218,8 +218,7 @@ pub async fn fetch(
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&head.id.0));
     let mime = client.bytes(&Request::get(scope.clone(), format!("{base}/$value"))).await?;
-    let mut record =
-        Record { v: RECORD_VERSION, message: head.fixed.clone(), attachments: Vec::new() };
+    let mut record = Record { v: RECORD_VERSION, message: head.fixed.clone(), attachments: None };
     let mut beside = Vec::new();
     if !may_have_attachments(head, &mime) {
         return Ok((mime, record, beside));
@@ -272,7 +271,7 @@ pub async fn fetch(
         } else {
             AttachmentForm::Reference
         };
-        record.attachments.push(Attachment {
+        record.attachments.get_or_insert_default().push(Attachment {
             name: row["name"].as_str().unwrap_or_default().to_owned(),
             content_type: row["contentType"].as_str().map(str::to_owned),
             inline: row["isInline"].as_bool().unwrap_or_default(),

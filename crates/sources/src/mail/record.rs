@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use strongroom_model::Stored;
 
 /// The version of [`Record`] that this code writes.
 pub const RECORD_VERSION: u32 = 1;
@@ -15,9 +16,21 @@ pub struct Record {
     pub v: u32,
     /// The message's properties as Graph gave them.
     pub message: Value,
+    /// Its attachments in order; absent when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Vec<Attachment>>,
+}
+
+impl Stored for Record {
+    const NAME: &'static str = "the record beside a message";
+    const VERSION: u32 = RECORD_VERSION;
+}
+
+impl Record {
     /// Its attachments in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attachments: Vec<Attachment>,
+    pub fn attachments(&self) -> &[Attachment] {
+        self.attachments.as_deref().unwrap_or_default()
+    }
 }
 
 /// What kind of attachment it is, and where its content lies.
@@ -48,14 +61,13 @@ pub enum AttachmentForm {
 pub struct Attachment {
     /// Its name.
     pub name: String,
-    /// MIME type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// MIME type; absent when Graph names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// Shown within the body.
-    #[serde(default)]
     pub inline: bool,
-    /// Content id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Content id; absent when Graph names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_id: Option<String>,
     /// Kind and place.
     pub content: AttachmentForm,

@@ -218,7 +218,7 @@ pub async fn create_message(
     let mut post = body(out);
     let (mut with, mut later) = (Vec::new(), Vec::new());
     let mut room = limits::ATTACHMENT_POST_BYTES_MAX;
-    for a in &out.record.attachments {
+    for a in out.record.attachments() {
         let bytes = content(a);
         let size = bytes.as_ref().map_or(0, |b| b.len() as u64);
         match attachment_body(a, bytes.as_ref()) {
@@ -374,7 +374,7 @@ pub async fn compare(
     }
     let want: Vec<String> = out
         .record
-        .attachments
+        .attachments()
         .iter()
         .filter(|a| a.content != AttachmentForm::Reference)
         .map(fingerprint)

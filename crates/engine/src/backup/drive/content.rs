@@ -37,16 +37,13 @@ impl Drive {
         if old.is_none() {
             // Written and overwritten since the last run: its own older version is what to hold it
             // against.
-            base = versions
-                .first()
-                .filter(|v| {
-                    v.facts()
-                        .ok()
-                        .flatten()
-                        .and_then(|f| f.judgement)
-                        .is_none_or(|j| j.verdict == Verdict::Clean)
-                })
-                .cloned();
+            base = match versions.first() {
+                Some(v) => {
+                    let judged = v.facts()?.and_then(|f| f.judgement);
+                    judged.is_none_or(|j| j.verdict == Verdict::Clean).then(|| v.clone())
+                }
+                None => None,
+            };
         }
         let judgement = tokio::task::block_in_place(|| -> Result<Judgement, Error> {
             let before = base.as_ref().map(|node| self.head(node)).transpose()?;
@@ -74,7 +71,7 @@ impl Drive {
             quick_xor: file.quick_xor,
             sha256: Some(stored.sha256.to_string()),
             version_id,
-            versions: total,
+            versions: (total > 0).then_some(total),
         });
         facts.judgement = Some(judgement.clone());
         let Some(path) = run.catalog.path(self.owner(), &item.id.0)? else { return Ok(()) };
@@ -116,8 +113,8 @@ impl Drive {
             }
             Ok(())
         })?;
-        let flushed =
-            old_facts.as_ref().and_then(|f| f.file.as_ref()).is_some_and(|f| f.versions > total);
+        let had = old_facts.as_ref().and_then(|f| f.file.as_ref()).and_then(|f| f.versions);
+        let flushed = had.is_some_and(|had| had > total);
         let reasons = judgement.reasons.clone();
         run.pattern(&self.user.name, |p| {
             use strongroom_model::Reason as R;

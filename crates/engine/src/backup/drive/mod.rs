@@ -10,7 +10,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
-use strongroom_model::{Facts, ItemId, ItemKind, Pending, fit_name};
+use strongroom_model::{Facts, ItemId, ItemKind, Pending, Record, fit_name};
 use strongroom_sources::{
     ErrorKind, Event,
     drive::{self as source, DriveItem},
@@ -131,6 +131,9 @@ impl Drive {
     /// hold is there.
     async fn round(self: &Arc<Self>, link: Option<&str>) -> Result<(String, bool, bool), Error> {
         let run = &self.run;
+        let asked = run.pending(&self.base)?;
+        // What cannot be understood of the list may name any item.
+        let link = link.filter(|_| !asked.everything);
         let mut changes = source::changes(&run.client, &self.id, link);
         let full = changes.is_full();
         let mut changed = false;
@@ -143,7 +146,7 @@ impl Drive {
         let mut counts: HashMap<ItemId, u64> = HashMap::new();
         let mut crowded = Vec::new();
         let mut odd = false;
-        for p in run.pending(&self.base)? {
+        for mut p in asked.items {
             changed = true;
             match source::item(&run.client, &self.id, &p.id).await {
                 Ok(Event::Item(item)) => {
@@ -151,11 +154,12 @@ impl Drive {
                 }
                 Ok(Event::Deleted(id)) => deleted.push(id),
                 Ok(_) => pending.push(p),
-                Err(e) if e.kind == ErrorKind::NotFound => deleted.push(p.id),
+                Err(e) if e.kind == ErrorKind::NotFound => deleted.push(p.value.id),
                 Err(e) if e.is_access() => return Err(e.into()),
                 Err(e) => {
                     run.skip(&self.user.name, &p.id, &p.name, &e.text);
-                    pending.push(Pending { cause: e.text, ..p });
+                    p.cause = e.text;
+                    pending.push(p);
                 }
             }
         }
@@ -218,11 +222,11 @@ impl Drive {
         }
         for item in waiting {
             run.skip(&self.user.name, &item.id, &item.name, "its folder was not listed");
-            pending.push(Pending {
+            pending.push(Record::new(Pending {
                 id: item.id,
                 name: item.name,
                 cause: "its folder was not listed".into(),
-            });
+            }));
         }
         while let Some(done) = tasks.join_next().await {
             self.settle(Some(done), &mut pending)?;
@@ -253,11 +257,11 @@ impl Drive {
     fn settle(
         &self,
         done: Option<Result<Done, tokio::task::JoinError>>,
-        pending: &mut Vec<Pending>,
+        pending: &mut Vec<Record<Pending>>,
     ) -> Result<(), Error> {
         if let Some((item, cause)) = failure::settle(done)? {
             self.run.skip(&self.user.name, &item.id, &item.name, &cause);
-            pending.push(Pending { id: item.id, name: item.name, cause });
+            pending.push(Record::new(Pending { id: item.id, name: item.name, cause }));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_model::{
-    Facts, FileState, ItemId, ItemKind, Judgement, Pending, Verdict, fit_name, short_id,
+    Facts, FileState, ItemId, ItemKind, Judgement, Pending, Record, Verdict, fit_name, short_id,
 };
 use strongroom_repository::{Found, Node};
 use strongroom_sources::{
@@ -294,7 +294,7 @@ impl Drive {
     pub(super) fn is_whole(
         &self,
         counts: &HashMap<ItemId, u64>,
-        pending: &[Pending],
+        pending: &[Record<Pending>],
     ) -> Result<bool, Error> {
         if !pending.is_empty() {
             return Ok(true);

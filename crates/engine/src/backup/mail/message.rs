@@ -54,6 +54,9 @@ impl Mailbox<'_> {
             // Only its state or its place changed: the content is not fetched again.
             nodes = self.beside(path)?;
             let mut node = node.clone();
+            if let Some(old) = &old_facts {
+                facts.carry_rest_of(old);
+            }
             node.set_facts(&facts)?;
             nodes.retain(|n| n.name != node.name);
             nodes.push(node);

@@ -83,7 +83,10 @@ impl Mailbox<'_> {
         self.stored_folders(&[], &mut folders)?;
         let mut left = Vec::new();
         let (mut folders, gone, facts) = self.read_folders(known, folders).await?;
-        let before: u64 = folders.iter().filter_map(|f| self.count(f).ok().flatten()).sum();
+        let mut before = 0;
+        for folder in &folders {
+            before += self.count(folder)?.unwrap_or(0);
+        }
         run.pattern(&self.user.name, |p| p.messages_before += before);
         let mut links = Vec::new();
         for folder in &mut folders {
@@ -96,7 +99,8 @@ impl Mailbox<'_> {
         }
         let mut waiting = HashSet::new();
         for folder in &folders {
-            waiting.extend(run.pending(&self.path(&folder.path))?.into_iter().map(|p| p.id));
+            let asked = run.pending(&self.path(&folder.path))?;
+            waiting.extend(asked.items.into_iter().map(|p| p.value.id));
         }
         let mut deleted = 0;
         for l in left.iter().filter(|l| !waiting.contains(&l.id)) {

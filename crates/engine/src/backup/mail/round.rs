@@ -3,7 +3,7 @@
 use super::{super::failure, Folder, Left, Mailbox};
 use crate::{Error, layout};
 use std::collections::HashSet;
-use strongroom_model::{Facts, ItemId, Pending};
+use strongroom_model::{Facts, ItemId, Pending, Record};
 use strongroom_repository::Found;
 use strongroom_sources::{
     ErrorKind, Event,
@@ -66,7 +66,7 @@ impl Mailbox<'_> {
             let leaving = left.iter().filter(|l| l.folder == folder.id).count() + unseen.len();
             // Those that could not be read are counted by the service and not by the tree.
             let mut unread = 0;
-            for p in run.pending(&self.path(&folder.path))? {
+            for p in run.pending(&self.path(&folder.path))?.items {
                 unread += u64::from(
                     run.catalog
                         .get(&self.user.id.0, &p.id.0)?
@@ -109,7 +109,7 @@ impl Mailbox<'_> {
         let dir = self.path(&folder.path);
         let mut pending = Vec::new();
         let mut tasks: JoinSet<failure::Done<Head>> = JoinSet::new();
-        let settle = |done, pending: &mut Vec<Pending>| -> Result<(), Error> {
+        let settle = |done, pending: &mut Vec<Record<Pending>>| -> Result<(), Error> {
             if let Some((head, cause)) = failure::settle::<Head>(done)? {
                 run.skip(
                     &format!("{}/{}", self.user.name, folder.path.join("/")),
@@ -117,13 +117,16 @@ impl Mailbox<'_> {
                     &head.subject,
                     &cause,
                 );
-                pending.push(Pending { id: head.id, name: head.subject, cause });
+                pending.push(Record::new(Pending { id: head.id, name: head.subject, cause }));
             }
             Ok(())
         };
         // What could not be read last time first.
         let mut changed = false;
-        for p in run.pending(&dir)? {
+        let asked = run.pending(&dir)?;
+        // What cannot be understood of the list may name any message.
+        let link = link.filter(|_| !asked.everything);
+        for mut p in asked.items {
             changed = true;
             match mail::message(&run.client, &self.user.id, &p.id).await {
                 Ok(Event::Item(head)) => self.spawn(&mut tasks, folder, head),
@@ -132,7 +135,8 @@ impl Mailbox<'_> {
                 Err(e) if e.is_access() => return Err(e.into()),
                 Err(e) => {
                     run.skip(&self.user.name, &p.id, &p.name, &e.text);
-                    pending.push(Pending { cause: e.text, ..p });
+                    p.cause = e.text;
+                    pending.push(p);
                 }
             }
         }
