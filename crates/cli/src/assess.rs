@@ -121,7 +121,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
         .with_context(|| format!("{} cannot be written", args.out.display()))?;
     // A school of the configuration stays, and its backup with it.
     let known = args.tenant_id.is_none() || backs_up(global, args.application_id.as_deref());
-    let exceptions = exceptions(&who.base, who.tenant.exceptions.as_ref())?;
+    let exceptions = exceptions(&who.base, &who.tenant)?;
     let client = open::client(&who.base, &who.tenant, "read", open::real_clock())?;
     let began = open::real_clock().now();
     let bar = Bar::new(global.quiet || global.json);

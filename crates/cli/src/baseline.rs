@@ -7,7 +7,7 @@ use crate::{
     failure::PARTIAL,
     open, output,
     progress::Bar,
-    review::{Record, append, undo_command},
+    review::{keep_applied, undo_command},
     tenant_restore::{Applied, Hand, describe, report, touched, unasked, way_back},
 };
 use anyhow::{Context, bail};
@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use strongroom_engine::configuration::{RestoreOptions, RestorePlan, keep, latest, plan};
 use strongroom_guards::Baseline;
-use strongroom_model::Configuration;
+use strongroom_model::{Configuration, decision::AppliedPlan};
 
 #[derive(Subcommand)]
 pub(crate) enum BaselineCommand {
@@ -389,7 +389,7 @@ async fn one(
     })?
     .to_string();
     // The way back is written down before anything is changed.
-    let mut record = Record::Applied {
+    let mut record = AppliedPlan {
         what: format!("baseline {}", baseline.name),
         to: None,
         plan: serde_json::to_value(&p.plan)?,
@@ -397,7 +397,7 @@ async fn one(
         undo: undo.clone(),
         at: open::real_clock().now(),
     };
-    append(config, tenant, std::slice::from_ref(&record))?;
+    keep_applied(config, tenant, &record)?;
     if !global.json {
         println!("{}", undo_command(&tenant.name, &undo, &touched(&p.plan, &p.as_read, &p.wanted)));
     }
@@ -407,10 +407,8 @@ async fn one(
     let applied = p.hand.apply(&p.plan, &p.wanted, &goal, &p.now, &p.options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
-    if let Record::Applied { outcomes, .. } = &mut record {
-        *outcomes = serde_json::to_value(&applied.outcomes)?;
-    }
-    append(config, tenant, &[record])?;
+    record.outcomes = serde_json::to_value(&applied.outcomes)?;
+    keep_applied(config, tenant, &record)?;
     if !global.json {
         report(&applied, &baseline.name);
     }

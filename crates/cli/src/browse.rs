@@ -94,7 +94,10 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
         let node = repo.node_at(&s.tree, &base)?;
         let show = |path: &str, node: &Node| {
             if json {
-                let facts = node.facts().ok().flatten();
+                let facts = match node.facts() {
+                    Ok(facts) => json!(facts),
+                    Err(e) => json!({"unreadable": e.to_string()}),
+                };
                 println!(
                     "{}",
                     json!({"path": path, "dir": node.is_dir(),

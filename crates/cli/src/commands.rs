@@ -1,6 +1,6 @@
 //! The ordinary commands.
 
-use crate::{Global, config::Config, failure::PARTIAL, keys, open, output, progress::Bar};
+use crate::{Global, config::Config, failure::PARTIAL, keys, open, output, progress::Bar, review};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -39,6 +39,16 @@ pub(crate) struct Backup {
     /// being clean.
     #[arg(long)]
     pub(crate) acknowledge: bool,
+    /// Who looked at them; the account that runs the command by default.
+    #[arg(long, requires = "acknowledge")]
+    pub(crate) by: Option<String>,
+    /// What came of it.
+    #[arg(long, requires = "acknowledge")]
+    pub(crate) reason: Option<String>,
+    /// The key file of who looked: signs the decision. Needed where the configuration names that
+    /// person's public key.
+    #[arg(long, requires = "acknowledge")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -146,6 +156,15 @@ pub(crate) async fn back_up(
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);
     options.users = args.user;
     options.acknowledge = args.acknowledge;
+    if args.acknowledge {
+        let (by_repo, name) = (repo.clone(), tenant.name.clone());
+        let standing =
+            open::blocking(move || Ok(strongroom_engine::standing_alarms(&by_repo, &name)?))
+                .await?;
+        let by = args.by.unwrap_or_else(open::account);
+        let reason = args.reason.unwrap_or_else(|| "acknowledged with the backup".to_owned());
+        review::acknowledge(&config, tenant, &standing, (&by, &reason), args.key.as_deref())?;
+    }
     let bar = Bar::new(global.quiet || global.json);
     let report = strongroom_engine::backup(repo, client, options, bar.clone()).await;
     bar.finish();
@@ -156,6 +175,10 @@ fn describe(r: &BackupReport) -> String {
     let mut out = String::new();
     for a in &r.alarms {
         out.push_str(&output::alarm(&format!("ALARM {}: {}", a.kind.as_str(), a.text)));
+        out.push('\n');
+    }
+    for row in r.standing.iter().filter(|row| row.known().is_none()) {
+        out.push_str(&output::alarm(&format!("ALARM {}: {}", row.code(), row.sentence())));
         out.push('\n');
     }
     for s in r.failed.iter().chain(&r.skipped) {

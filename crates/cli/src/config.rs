@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
+use strongroom_engine::decisions::{People, Person};
 use url::Url;
 
 /// The whole file.
@@ -28,9 +29,22 @@ pub(crate) struct Config {
     pub(crate) repositories: Vec<RepositoryEntry>,
     #[serde(default, rename = "vault")]
     pub(crate) vaults: Vec<VaultEntry>,
+    /// Those whose decisions are signed.
+    #[serde(default, rename = "person")]
+    pub(crate) persons: Vec<PersonEntry>,
     /// Folder of the file: relative paths start there.
     #[serde(skip)]
     pub(crate) base: PathBuf,
+}
+
+/// A person whose decisions are signed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PersonEntry {
+    /// As `--by` gives it.
+    pub(crate) name: String,
+    /// Of the person's key file: 64 hexadecimal digits.
+    pub(crate) public_key: String,
 }
 
 /// One tenant.
@@ -161,6 +175,24 @@ fn region() -> String {
     "us-east-1".to_owned()
 }
 
+impl Config {
+    /// Those whose decisions are signed.
+    pub(crate) fn people(&self) -> anyhow::Result<People> {
+        let mut people = Vec::new();
+        for p in &self.persons {
+            anyhow::ensure!(
+                self.persons.iter().filter(|q| q.name == p.name).count() == 1,
+                "the person {:?} is configured twice",
+                p.name
+            );
+            let key = strongroom_custody::PublicKey::parse(&p.public_key)
+                .with_context(|| format!("the public key of {:?} is wrong", p.name))?;
+            people.push(Person { name: p.name.clone(), key });
+        }
+        Ok(People::new(people))
+    }
+}
+
 impl VaultEntry {
     /// Reads a file that describes one vault and nothing else, for a machine without a
     /// configuration.
@@ -223,6 +255,7 @@ impl Config {
             tenants: Vec::new(),
             repositories: Vec::new(),
             vaults: Vec::new(),
+            persons: Vec::new(),
             base: std::env::current_dir().unwrap_or_default(),
         }
     }
@@ -374,7 +407,7 @@ pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
     problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
     for t in &config.tenants {
         problems.extend(
-            crate::tenant::exceptions(&config, t.exceptions.as_ref())
+            crate::tenant::exceptions(&config, t)
                 .err()
                 .map(|e| format!("tenant {}: {e:#}", t.name)),
         );

@@ -64,7 +64,7 @@ pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<i32> {
 async fn school(global: &Global, config: &Config, own: &OwnRules, name: String) -> School {
     let judged = async {
         let tenant = config.tenant(Some(&name))?;
-        let exceptions = exceptions(config, tenant.exceptions.as_ref())?;
+        let exceptions = exceptions(config, tenant)?;
         let repo =
             open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?;
         let (wanted, rules) = (name.clone(), own.clone());

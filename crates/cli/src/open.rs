@@ -244,6 +244,16 @@ pub(crate) fn vault_client(settings: VaultSettings) -> anyhow::Result<VaultRest>
     Ok(VaultRest::new(settings)?)
 }
 
+/// Who runs the command, as the system calls them.
+pub(crate) fn account() -> String {
+    ["USER", "LOGNAME"]
+        .iter()
+        .find_map(std::env::var_os)
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| !name.trim().is_empty())
+        .unwrap_or_else(|| "an account without a name".to_owned())
+}
+
 pub(crate) fn real_clock() -> Arc<dyn Clock> {
     Arc::new(TokioClock)
 }

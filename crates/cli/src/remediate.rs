@@ -7,7 +7,7 @@ use crate::{
     failure::PARTIAL,
     open, output,
     progress::Bar,
-    review::{Record, accepted_in, append, undo_command},
+    review::{accepted_in, keep_applied, undo_command},
     tenant::today,
     tenant_restore::{Hand, describe, report, unasked},
 };
@@ -18,7 +18,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use strongroom_engine::configuration::{self, RestoreOptions, history, plan};
 use strongroom_guards::{Finding, OnFailureAnswer, RULES, Verdict, judge};
-use strongroom_model::Configuration;
+use strongroom_model::{Configuration, decision::AppliedPlan};
 use strongroom_repository::Id;
 
 #[derive(Args)]
@@ -154,7 +154,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
                 whole &= good;
                 rows.push(row);
                 if let Some(record) = record {
-                    append(&config, tenant, &[record])?;
+                    keep_applied(&config, tenant, &record)?;
                 }
             }
             Err(e) => {
@@ -197,7 +197,7 @@ async fn one(
     to: &Id,
     good: &Configuration,
     place: &Place<'_>,
-) -> anyhow::Result<(serde_json::Value, Option<Record>, bool)> {
+) -> anyhow::Result<(serde_json::Value, Option<AppliedPlan>, bool)> {
     let now = hand.read(&strongroom_model::Silent).await?;
     let chosen = objects_of(f, &now, good);
     anyhow::ensure!(
@@ -246,7 +246,7 @@ async fn one(
         return Ok((shown, None, true));
     }
     // The way back is written down before anything is changed.
-    let mut record = Record::Applied {
+    let mut record = AppliedPlan {
         what: f.rule.to_string(),
         to: Some(to.to_string()),
         plan: serde_json::to_value(&plan)?,
@@ -254,7 +254,7 @@ async fn one(
         undo: place.undo.clone(),
         at: open::real_clock().now(),
     };
-    append(place.config, place.tenant, std::slice::from_ref(&record))?;
+    keep_applied(place.config, place.tenant, &record)?;
     let applied = hand
         .apply(&plan, good, &|_| good.clone(), &now, &options, &strongroom_model::Silent)
         .await?;
@@ -262,9 +262,7 @@ async fn one(
         report(&applied, &format!("snapshot {}", to.short()));
         println!("{}", undo_command(&place.tenant.name, &place.undo, &options.chosen));
     }
-    if let Record::Applied { outcomes, .. } = &mut record {
-        *outcomes = serde_json::to_value(&applied.outcomes)?;
-    }
+    record.outcomes = serde_json::to_value(&applied.outcomes)?;
     // What counts is what the rule says now.
     let passes = |c: &Configuration| {
         judge(c, &hand.exceptions, Vec::new(), today())

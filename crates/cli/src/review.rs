@@ -14,12 +14,19 @@ use crate::{
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
-use std::{collections::HashMap, io::Write, path::PathBuf};
-use strongroom_engine::configuration::history;
+use std::{collections::HashMap, path::PathBuf};
+use strongroom_engine::{
+    configuration::history,
+    decisions::{DecisionFile, Decisions, Kept, People, Standing, read_key},
+};
 use strongroom_guards::{Change, Kind, Rank, compare};
-use strongroom_model::{Configuration, digest_id};
+use strongroom_model::{
+    Alarm, Configuration, Record, Row,
+    decision::{AppliedPlan, Decided, Decision, DecisionKind, Entry},
+    digest_id,
+};
 use strongroom_repository::Id;
 
 #[derive(Subcommand)]
@@ -30,6 +37,31 @@ pub(crate) enum ReviewCommand {
     Accept(Decide),
     /// A change is not as it should be: shows the command that sets it back.
     Reject(Decide),
+    /// Make a key file with which a person signs decisions.
+    Key {
+        /// The new file; only its owner can read it.
+        out: PathBuf,
+        /// The person's name, as `--by` gives it.
+        #[arg(long)]
+        by: String,
+    },
+}
+
+/// Makes a key file and says what the configuration needs of it.
+fn new_key(global: &Global, out: &std::path::Path, by: &str) -> anyhow::Result<i32> {
+    let custodian = strongroom_vault::new_custodian(by, out)?;
+    if global.json {
+        println!("{}", json!({"name": by, "public_key": custodian.key}));
+        return Ok(0);
+    }
+    println!(
+        "{} signs for {by} from now on; keep it where {by} alone can read it, and add to the \
+         configuration of who checks decisions:\n\n[[person]]\nname = {}\npublic_key = \"{}\"",
+        out.display(),
+        toml::Value::from(by),
+        custodian.key
+    );
+    Ok(0)
 }
 
 #[derive(Args)]
@@ -60,6 +92,10 @@ pub(crate) struct Decide {
     /// Look back so many days.
     #[arg(long, default_value_t = DAYS)]
     days: u32,
+    /// The key file of who decides: signs the decision. Needed where the configuration names that
+    /// person's public key.
+    #[arg(long)]
+    key: Option<PathBuf>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -81,105 +117,83 @@ fn days_to_decide(rank: Rank) -> i64 {
     }
 }
 
-/// A line of the file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "record", rename_all = "kebab-case")]
-pub(crate) enum Record {
-    /// Somebody looked at a change.
-    Decision {
-        change: String,
-        says: String,
-        decision: Decision,
-        by: String,
-        reason: String,
-        until: Option<Date>,
-        /// When a snapshot showed the change: the same change at another time waits again.
-        seen: Timestamp,
-        at: Timestamp,
-    },
-    /// Settings were set since a rule failed or a baseline wants them: what was done, and what
-    /// would undo it.
-    Applied {
-        what: String,
-        to: Option<String>,
-        plan: serde_json::Value,
-        outcomes: serde_json::Value,
-        undo: String,
-        at: Timestamp,
-    },
+/// Where a tenant's decisions are kept.
+pub(crate) fn decisions(config: &Config, tenant: &Tenant) -> impl Decisions {
+    DecisionFile::new(
+        config
+            .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new("reviews")))
+            .join(format!("{}.jsonl", tenant.name)),
+    )
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Decision {
-    Accepted,
-    Rejected,
+/// Keeps what was applied, before or after.
+pub(crate) fn keep_applied(
+    config: &Config,
+    tenant: &Tenant,
+    applied: &AppliedPlan,
+) -> anyhow::Result<()> {
+    let entry = Entry::Applied(Record::new(applied.clone()));
+    Ok(decisions(config, tenant).add(&[entry])?)
 }
 
-/// The file of a tenant's records.
-pub(crate) fn file(config: &Config, tenant: &Tenant) -> PathBuf {
-    config
-        .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new("reviews")))
-        .join(format!("{}.jsonl", tenant.name))
-}
-
-/// Adds records: whole lines, on disk before anything else happens.
-pub(crate) fn append(config: &Config, tenant: &Tenant, records: &[Record]) -> anyhow::Result<()> {
-    let path = file(config, tenant);
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)
-            .with_context(|| format!("{} cannot be made", dir.display()))?;
+/// Keeps that somebody looked at alarms, before they cease to stand.
+pub(crate) fn acknowledge(
+    config: &Config,
+    tenant: &Tenant,
+    standing: &[Row<Alarm>],
+    (by, reason): (&str, &str),
+    key: Option<&std::path::Path>,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !by.trim().is_empty() && !reason.trim().is_empty(),
+        "--by and --reason must say something; whoever reads it next year will ask"
+    );
+    let (people, key) = (config.people()?, key.map(read_key).transpose()?);
+    let mut lines = Vec::new();
+    for row in standing {
+        let made = Decision {
+            says: Some(row.sentence()),
+            person: Some(by.to_owned()),
+            from: Some(open::real_clock().now()),
+            ..Decision::new(
+                DecisionKind::Acknowledgement,
+                format!("{} at {}", row.code(), row.scope()),
+                reason,
+            )
+        };
+        lines.push(Entry::Decision(people.record(made, key.as_ref())?));
     }
-    let mut text = records
-        .iter()
-        .map(|r| serde_json::to_string(r).map(|l| l + "\n"))
-        .collect::<Result<String, _>>()?;
-    let mut out = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .with_context(|| format!("{} cannot be written", path.display()))?;
-    // Two who decide at once write one after the other.
-    out.lock().with_context(|| format!("{} cannot be locked", path.display()))?;
-    // A line that a crash cut off stays alone.
-    if std::fs::read(&path).is_ok_and(|b| b.last().is_some_and(|b| *b != b'\n')) {
-        text.insert(0, '\n');
-    }
-    out.write_all(text.as_bytes())?;
-    out.sync_all().with_context(|| format!("{} cannot be written", path.display()))
+    if lines.is_empty() { Ok(()) } else { Ok(decisions(config, tenant).add(&lines)?) }
 }
 
-fn records(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Record>> {
-    let path = file(config, tenant);
-    let text = match std::fs::read(&path) {
-        // A crash may cut a letter in two.
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
-    };
-    let wrong = |n: usize, e: serde_json::Error| {
-        anyhow::anyhow!("line {} of {} is no record: {e}", n + 1, path.display())
-    };
-    let lines: Vec<&str> = text.lines().collect();
-    let mut out = Vec::with_capacity(lines.len());
-    for (n, line) in lines.iter().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(record) => out.push(record),
-            // What a crash cut off was never decided.
-            Err(e) if e.is_eof() && line.starts_with('{') => {
-                eprintln!(
-                    "{}",
-                    output::alarm(&format!(
-                        "line {} of {} was cut off and is passed over",
-                        n + 1,
-                        path.display()
-                    ))
-                )
-            }
-            Err(e) => return Err(wrong(n, e)),
+/// What is kept; what a crash cut off and what is not known is told.
+fn kept(config: &Config, tenant: &Tenant) -> anyhow::Result<Kept> {
+    let kept = decisions(config, tenant).entries()?;
+    kept.cut.iter().chain(&kept.unknown).for_each(|s| eprintln!("{}", output::alarm(s)));
+    Ok(kept)
+}
+
+/// Decisions that count, of all kinds; what is unproven does not.
+pub(crate) fn that_count(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Decision>> {
+    let people = config.people()?;
+    let mut out = Vec::new();
+    for d in kept(config, tenant)?.decisions() {
+        if people.standing(d)? != Standing::Unproven {
+            out.push(d.value.clone());
         }
     }
     Ok(out)
+}
+
+/// A decision about a change, and how it stands.
+type Looked = (Record<Decision>, Standing);
+
+/// Reviews, oldest first; a wrong signature stops.
+fn reviews(kept: &Kept, people: &People) -> anyhow::Result<Vec<Looked>> {
+    kept.decisions()
+        .filter(|d| d.kind == DecisionKind::Review)
+        .map(|d| Ok((d.clone(), people.standing(d)?)))
+        .collect()
 }
 
 /// A name for a shell to take as it is: people of the tenant choose names, and somebody pastes the
@@ -205,15 +219,20 @@ pub(crate) fn accepted_in(
     steps: &[(Id, Configuration)],
     chosen: &[String],
 ) -> anyhow::Result<Vec<String>> {
+    let kept = kept(config, tenant)?;
+    // It may be somebody's decision against what is about to be done.
+    if let Some(unknown) = kept.unknown.first() {
+        bail!("{unknown}; until then nothing is set back that somebody may have accepted");
+    }
     let all = queue(
         steps,
-        &records(config, tenant)?,
+        &reviews(&kept, &config.people()?)?,
         tenant,
         &crate::tenant::backup_ids(tenant),
         open::real_clock().now(),
         crate::tenant::today(),
     );
-    let touched = |e: &Entry| {
+    let touched = |e: &Waiting| {
         chosen.iter().any(|c| {
             *c == e.change.collection
                 || *c == format!("{}/{}", e.change.collection, e.change.object)
@@ -228,7 +247,7 @@ pub(crate) fn accepted_in(
 
 /// A change in the queue.
 #[derive(Debug, Serialize)]
-struct Entry {
+struct Waiting {
     tenant: String,
     id: String,
     #[serde(flatten)]
@@ -244,7 +263,18 @@ struct Entry {
     /// `open`, `overdue`, `accepted`, `rejected`; an acceptance that ended is open again.
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    decision: Option<Record>,
+    decision: Option<Record<Decision>>,
+    /// How the decision stands: `signed`, `unsigned`, `unproven`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'static str>,
+}
+
+fn standing(s: Standing) -> &'static str {
+    match s {
+        Standing::Signed => "signed",
+        Standing::Unsigned => "unsigned",
+        Standing::Unproven => "unproven",
+    }
 }
 
 /// Whether the tenant is as before a change again, or the change itself was the way back to what
@@ -326,16 +356,17 @@ const THE_BACKUP: &str = "the backup";
 /// Every change that snapshots show, with what was decided.
 fn queue(
     steps: &[(Id, Configuration)],
-    records: &[Record],
+    reviews: &[Looked],
     tenant: &Tenant,
     own: &[String],
     now: Timestamp,
     today: Date,
-) -> Vec<Entry> {
-    let mut decided: HashMap<&str, Vec<(Timestamp, &Record)>> = HashMap::new();
-    for r in records {
-        if let Record::Decision { change, seen, .. } = r {
-            decided.entry(change).or_default().push((*seen, r));
+) -> Vec<Waiting> {
+    let mut decided: HashMap<&str, Vec<(Timestamp, &Looked)>> = HashMap::new();
+    for looked in reviews {
+        // A review without a time says nothing of any.
+        if let Some(seen) = looked.0.seen {
+            decided.entry(&looked.0.subject).or_default().push((seen, looked));
         }
     }
     let mut out = Vec::new();
@@ -347,21 +378,28 @@ fn queue(
             let undone = is_undone(steps, n, &change);
             // What was decided about another time says nothing of this one. Snapshots on either
             // side may have been let go.
-            let decision = decided
+            let looked = decided
                 .get(id.as_str())
                 .and_then(|all| {
-                    all.iter().rfind(|(seen, _)| old.taken < *seen && *seen <= new.taken)
+                    let counts = |(seen, l): &&(Timestamp, &Looked)| {
+                        old.taken < *seen && *seen <= new.taken && l.1 != Standing::Unproven
+                    };
+                    let at =
+                        |(seen, _): &&(Timestamp, &Looked)| old.taken < *seen && *seen <= new.taken;
+                    // What does not count is shown where nothing else is there.
+                    all.iter().rfind(counts).or_else(|| all.iter().rfind(at))
                 })
-                .map(|(_, r)| (*r).clone());
-            let state = match &decision {
-                Some(Record::Decision { until: Some(until), .. }) if *until < today => "open",
-                Some(Record::Decision { decision: Decision::Accepted, .. }) => "accepted",
-                Some(Record::Decision { decision: Decision::Rejected, .. }) => "rejected",
+                .map(|(_, l)| (*l).clone());
+            let counts = looked.as_ref().filter(|(_, s)| *s != Standing::Unproven);
+            let state = match counts.map(|(d, _)| d) {
+                Some(d) if !d.holds_on(today) => "open",
+                Some(d) if d.decided == Decided::Accepted => "accepted",
+                Some(_) => "rejected",
                 _ if undone => "undone",
                 _ if deadline < now => "overdue",
                 _ => "open",
             };
-            out.push(Entry {
+            out.push(Waiting {
                 tenant: tenant.name.clone(),
                 id,
                 change,
@@ -371,7 +409,8 @@ fn queue(
                 before: before.to_string(),
                 undone,
                 state,
-                decision,
+                signature: looked.as_ref().map(|(_, s)| standing(*s)),
+                decision: looked.map(|(d, _)| d),
             });
         }
     }
@@ -392,7 +431,7 @@ async fn load(
     config: &Config,
     tenant: &Tenant,
     days: u32,
-) -> anyhow::Result<Vec<Entry>> {
+) -> anyhow::Result<(Vec<Waiting>, Vec<String>)> {
     let repo = open::repository(global).await?;
     let now = open::real_clock().now();
     let (name, since) =
@@ -405,28 +444,31 @@ async fn load(
             tenant.name
         );
     }
-    Ok(queue(
+    let kept = kept(config, tenant)?;
+    let all = queue(
         &steps,
-        &records(config, tenant)?,
+        &reviews(&kept, &config.people()?)?,
         tenant,
         &crate::tenant::backup_ids(tenant),
         now,
         crate::tenant::today(),
-    ))
+    );
+    Ok((all, kept.unknown))
 }
 
 pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let (args, decision) = match command {
         ReviewCommand::List(a) => return list(global, &config, &a).await,
-        ReviewCommand::Accept(a) => (a, Decision::Accepted),
-        ReviewCommand::Reject(a) => (a, Decision::Rejected),
+        ReviewCommand::Accept(a) => (a, Decided::Accepted),
+        ReviewCommand::Reject(a) => (a, Decided::Rejected),
+        ReviewCommand::Key { out, by } => return new_key(global, &out, &by),
     };
     decide(global, &config, config.tenant(global.tenant.as_deref())?, args, decision).await
 }
 
 /// What was rejected and stands still is somebody's work.
-fn waits(e: &Entry) -> bool {
+fn waits(e: &Waiting) -> bool {
     ["open", "overdue"].contains(&e.state) || e.state == "rejected" && !e.undone
 }
 
@@ -440,7 +482,10 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<i
     for tenant in &tenants {
         let global = Global { tenant: Some(tenant.name.clone()), ..global.clone() };
         match load(&global, config, tenant, args.days).await {
-            Ok(mut all) => {
+            Ok((mut all, unknown)) => {
+                if !unknown.is_empty() {
+                    code = PARTIAL;
+                }
                 all.retain(|e| args.all || waits(e));
                 if all.iter().any(|e| e.state == "overdue") {
                     code = PARTIAL;
@@ -466,7 +511,7 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<i
     Ok(code)
 }
 
-fn show(tenant: &Tenant, all: &[Entry], several: bool) {
+fn show(tenant: &Tenant, all: &[Waiting], several: bool) {
     let who = tenant.reviewer.as_ref().map_or_else(String::new, |r| format!(", for {r}"));
     let of = if several { format!("{}: ", tenant.name) } else { String::new() };
     if all.is_empty() {
@@ -489,10 +534,19 @@ fn show(tenant: &Tenant, all: &[Entry], several: bool) {
             e.change.says
         );
         println!("{}", if e.state == "overdue" { output::alarm(&line) } else { line });
-        if let Some(Record::Decision { by, reason, until, .. }) = &e.decision {
+        if let Some(d) = &e.decision {
             println!(
-                "          {by}: {reason}{}",
-                until.map_or_else(String::new, |u| format!(" (until {u})"))
+                "          {}: {}{}{}",
+                d.by(),
+                d.reason,
+                d.until.map_or_else(String::new, |u| format!(" (until {u})")),
+                match e.signature {
+                    Some("signed") => String::new(),
+                    Some("unproven") => output::alarm(
+                        " (unsigned, and does not count: the decisions of this person are signed)"
+                    ),
+                    _ => " (unsigned)".to_owned(),
+                }
             );
         }
     }
@@ -502,18 +556,18 @@ fn show(tenant: &Tenant, all: &[Entry], several: bool) {
 const DIGITS_MIN: usize = 6;
 
 /// The changes that somebody means.
-fn meant<'e>(all: &'e [Entry], what: &str, days: u32) -> anyhow::Result<Vec<&'e Entry>> {
+fn meant<'e>(all: &'e [Waiting], what: &str, days: u32) -> anyhow::Result<Vec<&'e Waiting>> {
     let none = || {
         format!(
             "no change {what:?} in the last {days} days; `strongroom review list --all` shows them"
         )
     };
     if what.contains('/') {
-        let fits = |e: &Entry| {
+        let fits = |e: &Waiting| {
             e.change.collection == what
                 || format!("{}/{}", e.change.collection, e.change.object) == what
         };
-        let there: Vec<&Entry> = all.iter().filter(|e| waits(e) && fits(e)).collect();
+        let there: Vec<&Waiting> = all.iter().filter(|e| waits(e) && fits(e)).collect();
         anyhow::ensure!(
             !there.is_empty(),
             "nothing waits for a decision at {what:?}, which must be a collection or \
@@ -527,13 +581,13 @@ fn meant<'e>(all: &'e [Entry], what: &str, days: u32) -> anyhow::Result<Vec<&'e 
         "{what:?} is too short to name a change; give at least {DIGITS_MIN} digits"
     );
     // Of the same change at several times those that wait are meant, or the last.
-    let found: Vec<&Entry> = all.iter().filter(|e| e.id.starts_with(&what)).collect();
+    let found: Vec<&Waiting> = all.iter().filter(|e| e.id.starts_with(&what)).collect();
     let first = found.first().with_context(none)?;
     anyhow::ensure!(
         found.iter().all(|e| e.id == first.id),
         "{what:?} is the beginning of several changes; give more digits"
     );
-    let waiting: Vec<&Entry> = found.iter().copied().filter(|e| waits(e)).collect();
+    let waiting: Vec<&Waiting> = found.iter().copied().filter(|e| waits(e)).collect();
     Ok(if waiting.is_empty() {
         found.into_iter().max_by_key(|e| e.seen).into_iter().collect()
     } else {
@@ -546,7 +600,7 @@ async fn decide(
     config: &Config,
     tenant: &Tenant,
     args: Decide,
-    decision: Decision,
+    decision: Decided,
 ) -> anyhow::Result<i32> {
     if args.reason.trim().is_empty() || args.by.trim().is_empty() {
         bail!("--by and --reason must say something; whoever reads it next year will ask");
@@ -554,8 +608,10 @@ async fn decide(
     if args.until.is_some_and(|u| u < crate::tenant::today()) {
         bail!("--until is in the past");
     }
-    let all = load(global, config, tenant, args.days).await?;
-    let mut chosen: Vec<&Entry> = Vec::new();
+    let people = config.people()?;
+    let key = args.key.as_deref().map(read_key).transpose()?;
+    let (all, _) = load(global, config, tenant, args.days).await?;
+    let mut chosen: Vec<&Waiting> = Vec::new();
     for what in &args.changes {
         for e in meant(&all, what, args.days)? {
             if !chosen.iter().any(|c| c.id == e.id && c.seen == e.seen) {
@@ -582,21 +638,21 @@ async fn decide(
         }
     }
     let at = open::real_clock().now();
-    let lines: Vec<Record> = chosen
-        .iter()
-        .map(|e| Record::Decision {
-            change: e.id.clone(),
-            says: e.change.says.clone(),
-            decision,
-            by: args.by.clone(),
-            reason: args.reason.clone(),
+    let mut lines = Vec::new();
+    for e in &chosen {
+        let made = Decision {
+            says: Some(e.change.says.clone()),
+            seen: Some(e.seen),
+            decided: decision,
+            person: Some(args.by.clone()),
+            from: Some(at),
             until: args.until,
-            seen: e.seen,
-            at,
-        })
-        .collect();
-    append(config, tenant, &lines)?;
-    let back = |e: &Entry| {
+            ..Decision::new(DecisionKind::Review, e.id.clone(), args.reason.clone())
+        };
+        lines.push(Entry::Decision(people.record(made, key.as_ref())?));
+    }
+    decisions(config, tenant).add(&lines)?;
+    let back = |e: &Waiting| {
         // Somebody who took another's place is named by other settings too.
         if e.change.kind == Kind::Replaced {
             return format!(
@@ -615,7 +671,7 @@ async fn decide(
             .iter()
             .map(|e| {
                 json!({"change": e.id, "decision": decision,
-                "set_back_by": if decision == Decision::Rejected { json!(back(e)) } else {
+                "set_back_by": if decision == Decided::Rejected { json!(back(e)) } else {
                     json!(null) }})
             })
             .collect();
@@ -624,7 +680,7 @@ async fn decide(
     }
     for e in chosen {
         println!("{} {:.8}: {}", word(decision), e.id, e.change.says);
-        if decision == Decision::Rejected {
+        if decision == Decided::Rejected {
             println!("  set it back with: {}", back(e));
         }
     }

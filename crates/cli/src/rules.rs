@@ -371,7 +371,7 @@ pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
     }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
+    let exceptions = exceptions(&config, tenant)?;
     let repo = open::repository(global).await?;
     let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
     let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;

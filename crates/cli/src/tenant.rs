@@ -136,8 +136,20 @@ pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> 
     Some((day["currentScore"].as_f64()?, day["maxScore"].as_f64().filter(|m| *m > 0.0)?))
 }
 
-/// What people decided about a tenant; nothing, where no file is named.
-pub(crate) fn exceptions(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
+/// What people decided about a tenant: in the file that it names, and among the decisions that
+/// are kept.
+pub(crate) fn exceptions(
+    config: &Config,
+    tenant: &crate::config::Tenant,
+) -> anyhow::Result<Exceptions> {
+    let mut all = written(config, tenant.exceptions.as_ref())?;
+    for decision in crate::review::that_count(config, tenant)? {
+        all.add(&decision).map_err(|e| anyhow::anyhow!("{e}"))?;
+    }
+    Ok(all)
+}
+
+fn written(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
     let Some(file) = file else { return Ok(Exceptions::default()) };
     let path = config.path(file);
     let text = std::fs::read_to_string(&path)
@@ -311,7 +323,7 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let own = OwnRules::read(&config);
-    let exceptions = exceptions(&config, tenant.exceptions.as_ref())?;
+    let exceptions = exceptions(&config, tenant)?;
     let repo = open::repository(global).await?;
     let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
     let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
@@ -435,7 +447,7 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
     };
     let wanted =
         args.baseline.as_ref().map(|name| crate::baseline::named(&config, name)).transpose()?;
-    let excepted = exceptions(&config, tenant.exceptions.as_ref())?;
+    let excepted = exceptions(&config, tenant)?;
     let (name, old, new) = (tenant.name.clone(), args.old.clone(), args.new.clone());
     let (old, new) = open::blocking(move || {
         let right = load(&repo, &name, &new)?;

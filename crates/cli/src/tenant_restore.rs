@@ -204,7 +204,7 @@ impl<'c> Hand<'c> {
             config,
             tenant,
             reader: open::client(config, tenant, "read", open::real_clock())?,
-            exceptions: exceptions(config, tenant.exceptions.as_ref())?,
+            exceptions: exceptions(config, tenant)?,
             own: tenant.identities.values().map(|i| i.application_id.clone()).collect(),
             last,
         })

@@ -5,7 +5,7 @@ mod common;
 
 use common::*;
 use graph_sim::{CONFIG_ATTACKS, Care, SeedPlan};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 #[test]
@@ -469,6 +469,7 @@ fn changes_wait_for_a_decision_and_rules_can_set_back_what_they_find() {
         "{}",
         String::from_utf8_lossy(&out.stderr)
     );
+    decisions_are_that_persons(&school, &text, &id("countries"));
     std::fs::write(&file, text).unwrap();
     // A rule whose answer is to set back does so, with its plan and its undo kept; one that alerts
     // ends the check with 1.
@@ -982,4 +983,48 @@ fn security_defaults_come_back_when_no_policy_could_be_set() {
     school.sim.set_faults(Vec::new());
     school.ok(&["--tenant", "school0", "tenant", "restore", "--to", &good, "--yes"]);
     school.check();
+}
+
+/// What is kept of decisions: lines of earlier builds, of newer ones, signed ones and forged ones.
+fn decisions_are_that_persons(school: &School, text: &str, change: &str) {
+    let (file, config) = (school.path("reviews/school0.jsonl"), school.path("strongroom.toml"));
+    let before = std::fs::read_to_string(&config).unwrap();
+    let run = |args: &[&str]| -> (Option<i32>, String, String) {
+        let out = school.run(&[&["--tenant", "school0", "review"], args].concat());
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        (out.status.code(), text(&out.stdout), text(&out.stderr))
+    };
+    assert!(run(&["list", "--all"]).1.contains("(unsigned)"));
+    // As an earlier build wrote the same decision.
+    let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let old = json!({"record": "decision", "change": line["subject"], "says": line["says"],
+        "decision": line["decided"], "by": "A. Head", "reason": "of before", "until": null,
+        "seen": line["seen"], "at": line["from"]});
+    std::fs::write(&file, format!("{old}\n")).unwrap();
+    assert!(run(&["list", "--all"]).1.contains("A. Head: of before (unsigned)"));
+    // A line of a kind that this program does not know may be anybody's decision.
+    std::fs::write(&file, format!("{old}\n{{\"v\":1,\"kind\":\"veto\"}}\n")).unwrap();
+    let (code, _, told) = run(&["list"]);
+    assert!(code == Some(3) && told.contains("line 2 of") && told.contains("veto"), "{told}");
+    // From the day on which the person has a key, what bears no signature does not count.
+    let key = school.path("head.key");
+    let key = key.to_str().unwrap();
+    let (_, made, _) = run(&["key", key, "--by", "A. Head"]);
+    let person = &made[made.find("[[person]]").unwrap()..];
+    std::fs::write(&config, format!("{before}\n{person}")).unwrap();
+    std::fs::write(&file, format!("{old}\n")).unwrap();
+    let (_, shown, _) = run(&["list"]);
+    assert!(shown.contains("does not count"), "{shown}");
+    let decide = ["accept", change, "--by", "A. Head", "--reason", "agreed", "--yes"];
+    let (code, _, why) = run(&decide);
+    assert!(code == Some(1) && why.contains("--key"), "{why}");
+    assert_eq!(run(&[&decide[..], &["--key", key]].concat()).0, Some(0));
+    let (_, shown, _) = run(&["list", "--all"]);
+    assert!(shown.contains("A. Head: agreed") && !shown.contains("agreed (unsigned"), "{shown}");
+    // Whoever changes a word of it is found out.
+    let signed = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, signed.replace("\"agreed\"", "\"as I say\"")).unwrap();
+    let (code, _, why) = run(&["list"]);
+    assert!(code == Some(1) && why.contains("A. Head") && why.contains("is wrong"), "{why}");
+    std::fs::write(&config, before).unwrap();
 }

@@ -7,7 +7,10 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use strongroom_model::{ConfigObject, Configuration};
+use strongroom_model::{
+    ConfigObject, Configuration,
+    decision::{Decided, Decision, DecisionKind},
+};
 
 /// An account that policies may leave out, because somebody decided so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,17 @@ pub struct Exclusion {
     /// The last day on which it holds; always, when there is none.
     #[serde(default, deserialize_with = "day_if_any")]
     pub until: Option<jiff::civil::Date>,
+}
+
+impl Exclusion {
+    /// The decision that it is: an exception.
+    pub fn decision(&self) -> Decision {
+        let subject = format!("{}: {}", self.kind, self.who);
+        Decision {
+            until: self.until,
+            ..Decision::new(DecisionKind::Exception, subject, &*self.reason)
+        }
+    }
 }
 
 /// A finding that somebody decided to live with.
@@ -40,6 +54,29 @@ pub struct Acceptance {
     /// The last day on which it holds.
     #[serde(deserialize_with = "day")]
     pub until: jiff::civil::Date,
+}
+
+impl Acceptance {
+    /// The decision that it is.
+    pub fn decision(&self) -> Decision {
+        let subject = match &self.object {
+            Some(object) => format!("{} at {object}", self.rule),
+            None => self.rule.clone(),
+        };
+        Decision {
+            person: Some(self.by.clone()),
+            until: Some(self.until),
+            ..Decision::new(DecisionKind::Acceptance, subject, &*self.reason)
+        }
+    }
+}
+
+/// For what somebody may be left out.
+const EXCLUSIONS: &[&str] = &["break-glass", "service"];
+
+/// Rules of the customer's own may be there or not: their names begin with `own.`.
+fn is_rule(id: &str) -> bool {
+    id.starts_with("own.") || crate::RULES.iter().any(|r| r.id == id)
 }
 
 /// A day, as TOML writes it or in quotes.
@@ -112,10 +149,9 @@ impl Exceptions {
                 "the exception for {what} has no reason; whoever reads it next year will ask"
             ));
         }
-        let known = |id: &str| id.starts_with("own.") || crate::RULES.iter().any(|r| r.id == id);
         let named =
             read.accepted.iter().map(|a| &a.rule).chain(read.on_failure.iter().map(|o| &o.rule));
-        if let Some(bad) = named.into_iter().find(|r| !known(r)) {
+        if let Some(bad) = named.into_iter().find(|r| !is_rule(r)) {
             return Err(format!("there is no rule {bad:?}; `strongroom tenant rules` lists them"));
         }
         if let Some(own) = read
@@ -134,9 +170,7 @@ impl Exceptions {
         if let Some(twice) = rules.windows(2).find(|w| w[0] == w[1]) {
             return Err(format!("what follows when {} fails is said twice", twice[0]));
         }
-        if let Some(bad) =
-            read.exclusions.iter().find(|e| !["break-glass", "service"].contains(&e.kind.as_str()))
-        {
+        if let Some(bad) = read.exclusions.iter().find(|e| !EXCLUSIONS.contains(&e.kind.as_str())) {
             return Err(format!(
                 "the exclusion of {} is of kind {:?}; it must be \"break-glass\" or \"service\"",
                 bad.who, bad.kind
@@ -147,6 +181,63 @@ impl Exceptions {
 }
 
 impl Exceptions {
+    /// Everything that was decided, in the form of all decisions. What stands in the exceptions
+    /// file is written by hand, and nobody signed it.
+    pub fn decisions(&self) -> Vec<Decision> {
+        let exclusions = self.exclusions.iter().map(Exclusion::decision);
+        exclusions.chain(self.accepted.iter().map(Acceptance::decision)).collect()
+    }
+
+    /// Takes in what was decided elsewhere; decisions of other kinds, and rejections, are not for
+    /// rules.
+    ///
+    /// # Errors
+    /// A sentence, when it names no rule that there is, or nobody in a way that rules know.
+    pub fn add(&mut self, decision: &Decision) -> Result<(), String> {
+        if decision.decided != Decided::Accepted {
+            return Ok(());
+        }
+        let bad = || {
+            format!(
+                "the decision of {} on {:?} fits no rule; `strongroom tenant rules` lists them",
+                decision.by(),
+                decision.subject
+            )
+        };
+        match decision.kind {
+            DecisionKind::Acceptance => {
+                let (rule, object) = match decision.subject.split_once(" at ") {
+                    Some((rule, object)) => (rule, Some(object.to_owned())),
+                    None => (decision.subject.as_str(), None),
+                };
+                if !is_rule(rule) {
+                    return Err(bad());
+                }
+                self.accepted.push(Acceptance {
+                    rule: rule.to_owned(),
+                    object,
+                    reason: decision.reason.clone(),
+                    by: decision.by().to_owned(),
+                    until: decision.until.unwrap_or(jiff::civil::Date::MAX),
+                });
+            }
+            DecisionKind::Exception => {
+                let (kind, who) = decision.subject.split_once(": ").ok_or_else(bad)?;
+                if !EXCLUSIONS.contains(&kind) {
+                    return Err(bad());
+                }
+                self.exclusions.push(Exclusion {
+                    who: who.to_owned(),
+                    kind: kind.to_owned(),
+                    reason: decision.reason.clone(),
+                    until: decision.until,
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// What follows when a rule fails.
     pub fn answer(&self, rule: &str) -> Answer {
         self.on_failure.iter().find(|o| o.rule == rule).map(|o| o.answer).unwrap_or_default()
@@ -461,5 +552,37 @@ impl<'c> Setting<'c> {
 
     pub(crate) fn concern(&self, says: &str) -> Concern {
         Concern::new(self.object.clone(), says)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exceptions_are_decisions_and_back() {
+        let rule = crate::RULES[0].id;
+        let text = format!(
+            "[[exclusion]]\nwho = \"Emergency access\"\nkind = \"break-glass\"\nreason = \"last \
+             way in\"\n[[accepted]]\nrule = \"{rule}\"\nobject = \"a/b\"\nreason = \"r\"\nby = \
+             \"A. Head\"\nuntil = 2099-01-01\n"
+        );
+        let read = Exceptions::parse(&text).unwrap();
+        let decisions = read.decisions();
+        assert_eq!(decisions[0].kind, DecisionKind::Exception);
+        assert_eq!(decisions[1].kind, DecisionKind::Acceptance);
+        assert_eq!(decisions[1].by(), "A. Head");
+        assert!(decisions.iter().all(|d| d.signature.is_none()));
+        let mut again = Exceptions::default();
+        decisions.iter().for_each(|d| again.add(d).unwrap());
+        assert_eq!(again, read);
+        // What is rejected, or is about something else, excepts nobody.
+        let mut no = decisions[0].clone();
+        no.decided = Decided::Rejected;
+        again.add(&no).unwrap();
+        again.add(&Decision { kind: DecisionKind::Review, ..decisions[0].clone() }).unwrap();
+        assert_eq!(again, read);
+        let strange = Decision::new(DecisionKind::Acceptance, "no.such-rule", "r");
+        assert!(again.add(&strange).unwrap_err().contains("no.such-rule"));
     }
 }

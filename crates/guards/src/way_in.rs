@@ -265,7 +265,7 @@ pub fn way_in(
         match biting.iter().find(|p| !leaves_out(&facts, p, symbol)) {
             None => return Ok(()),
             Some(p) => {
-                drop(shut.get_or_insert((p.name, symbol.trim_start_matches("@users/").to_owned())))
+                shut = shut.or(Some((p.name, symbol.trim_start_matches("@users/").to_owned())));
             }
         }
     }

@@ -162,7 +162,13 @@ impl Stage {
     pub(crate) async fn back_up(&self) -> anyhow::Result<BackupReport> {
         commands::back_up(
             &self.global,
-            commands::Backup { user: Vec::new(), acknowledge: false },
+            commands::Backup {
+                user: Vec::new(),
+                acknowledge: false,
+                by: None,
+                reason: None,
+                key: None,
+            },
             self.clock.clone(),
         )
         .await

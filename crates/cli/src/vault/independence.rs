@@ -16,6 +16,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::Path,
 };
+use strongroom_model::Record;
 use strongroom_objects::{LockedStore, S3Bucket};
 
 #[derive(Debug, Default, Serialize)]
@@ -198,7 +199,11 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
             ));
         }
     }
-    match last_canary(global) {
+    let canary = last_canary(global).unwrap_or_else(|why| {
+        e.not_seen.push(format!("what the last canary found: {why}"));
+        None
+    });
+    match canary {
         Some((at, worked)) if worked.is_empty() => e.facts.push((
             "this side's credential at the vault".into(),
             format!("nothing worked in the canary of {at}"),
@@ -325,10 +330,18 @@ fn secrets(
 }
 
 /// When the last canary of this side ran, and what worked.
-fn last_canary(global: &Global) -> Option<(String, Vec<String>)> {
-    let newest = std::fs::read_dir(evidence_dir(global)).ok()?.flatten().map(|e| e.path()).max()?;
-    let text = std::fs::read_to_string(newest).ok()?;
-    let report: strongroom_custody::CanaryReport =
-        serde_json::from_str(text.lines().next()?).ok()?;
-    Some((report.at.strftime("%Y-%m-%d").to_string(), report.worked()))
+fn last_canary(global: &Global) -> Result<Option<(String, Vec<String>)>, String> {
+    let dir = evidence_dir(global);
+    let rows = match std::fs::read_dir(&dir) {
+        Ok(rows) => rows,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(format!("{}: {e}", dir.display())),
+    };
+    let Some(newest) = rows.flatten().map(|e| e.path()).max() else { return Ok(None) };
+    let text =
+        std::fs::read(&newest).map_err(|e| format!("{} cannot be read: {e}", newest.display()))?;
+    let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
+    let report = Record::<strongroom_custody::CanaryReport>::from_bytes(line)
+        .map_err(|e| format!("{}: {e}", newest.display()))?;
+    Ok(Some((report.at.strftime("%Y-%m-%d").to_string(), report.worked())))
 }
