@@ -1,6 +1,8 @@
 //! The house rules that no compiler checks: edges between rooms, length of files, forbidden calls
 //! and words.
 
+mod stored;
+
 use anyhow::{Context, bail};
 use serde_json::Value;
 use std::{
@@ -29,8 +31,14 @@ const EXITS: &[&str] = &[
 pub(crate) fn run() -> anyhow::Result<()> {
     let root = root()?;
     let mut problems = edges(&root)?;
+    let table = stored::table(&std::fs::read_to_string(root.join("ARCHITECTURE.md"))?);
+    for file in table.iter().filter(|f| !root.join(f).is_file()) {
+        problems
+            .push(format!("ARCHITECTURE.md names the stored forms of {file}, which is not there"));
+    }
     for file in rust_files(&root)? {
         let text = std::fs::read_to_string(root.join(&file))?;
+        problems.extend(stored::problems(&file.display().to_string(), &text, &table));
         let lines = text.lines().count();
         if lines > LINES_MAX {
             problems.push(format!("{}: {lines} lines, {LINES_MAX} at most", file.display()));
@@ -55,7 +63,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     println!(
         "tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is \
-         called"
+         called, stored forms have no defaults"
     );
     Ok(())
 }
