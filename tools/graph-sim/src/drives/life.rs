@@ -182,7 +182,7 @@ impl World {
         act(&mut u.drive, ids, what, &mut rng, now)
     }
 
-    /// A day in all drives of a tenant: some acts in each. Answers what was done: person, act, path.
+    /// A day in all drives of a tenant: some acts in each. Answers person, act and path of each.
     pub(crate) fn drive_day(
         &mut self,
         tenant: usize,
