@@ -133,14 +133,20 @@ fn input(c: &Configuration) -> Value {
     let authorization: Vec<Value> = objects(c, "identity/authorization")
         .iter()
         .map(|o| {
-            named(o,
-                json!({"PermissionGrantPolicyIdsAssignedToDefaultUserRole": o.body["defaultUserRolePermissions"]["permissionGrantPoliciesAssigned"]}))
+            named(
+                o,
+                json!({"PermissionGrantPolicyIdsAssignedToDefaultUserRole":
+                    o.body["defaultUserRolePermissions"]["permissionGrantPoliciesAssigned"]}),
+            )
         })
         .collect();
     let methods: Vec<Value> = objects(c, "identity/authentication-methods")
         .iter()
-        .map(|o| json!({"authentication_method_policy": pascal(&o.body),
-            "authentication_method_feature_settings": pascal(&o.body["authenticationMethodConfigurations"])}))
+        .map(|o| {
+            json!({"authentication_method_policy": pascal(&o.body),
+            "authentication_method_feature_settings":
+                pascal(&o.body["authenticationMethodConfigurations"])})
+        })
         .collect();
     let mut settings: Vec<Value> =
         objects(c, "directory/group-settings").iter().map(|o| named(o, json!({}))).collect();

@@ -471,8 +471,13 @@ fn settings_that_are_rationed_are_read_in_their_turn_and_what_is_missing_is_told
     let forbidden =
         br#"{"types": ["microsoft.teams.meetingpolicy", "microsoft.exchange.transportrule"]}"#;
     school.sim.control("POST", "/sim/managed-forbidden", "", forbidden);
-    school.sim.control("POST", "/sim/unlicensed", "",
-        br#"{"paths": ["microsoft.exchange.safelinkspolicy", "microsoft.exchange.atppolicyforo365"]}"#);
+    school.sim.control(
+        "POST",
+        "/sim/unlicensed",
+        "",
+        br#"{"paths":
+            ["microsoft.exchange.safelinkspolicy", "microsoft.exchange.atppolicyforo365"]}"#,
+    );
     let out = school.run(&["--tenant", "school0", "--json", "tenant", "snapshot", "--everything"]);
     assert_eq!(out.status.code(), Some(3));
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();

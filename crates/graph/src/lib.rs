@@ -6,8 +6,8 @@
 //! ([`Patience`]) is used up.
 //!
 //! Deliberately absent: what the answers are used for, constants of any cloud (authority and base
-//! URL are settings), and any knowledge of the simulator. Start at [`Client`]; all that it sends goes
-//! through a [`Transport`].
+//! URL are settings), and any knowledge of the simulator. Start at [`Client`]; all that it sends
+//! goes through a [`Transport`].
 
 mod budget;
 mod client;

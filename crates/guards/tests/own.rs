@@ -21,7 +21,8 @@ rule := {
 
 policy := input.collections["identity/authorization"][0].settings
 
-failed contains {"object": "identity/authorization", "says": sprintf("allowInvitesFrom is %s", [policy.allowInvitesFrom])} if {
+failed contains {"object": "identity/authorization",
+    "says": sprintf("allowInvitesFrom is %s", [policy.allowInvitesFrom])} if {
     policy.allowInvitesFrom != "adminsAndGuestInviters"
 }
 

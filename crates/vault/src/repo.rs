@@ -100,7 +100,8 @@ impl Repo {
         Ok(std::fs::write(self.dir.join("tick"), &self.tick)?)
     }
 
-    #[allow(clippy::disallowed_methods)] // how long ago the server was asked is a matter of real time
+    // How long ago the server was asked is a matter of real time.
+    #[allow(clippy::disallowed_methods)]
     pub(crate) fn now(&self) -> Result<Timestamp, Refusal> {
         let state = self.holding.ledger().state();
         let lately =

@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use graph_sim::{Addresses, SeedPlan, Settings, Sim, ThrottleSettings};
+use graph_sim::{Addresses, SeedPlan, Settings, Sim, ThrottleSettings, Truth};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A Microsoft 365 that runs on a laptop.
@@ -59,6 +59,12 @@ struct Serve {
     /// Rewrite Office files on upload, as SharePoint does.
     #[arg(long)]
     office_rewrite: bool,
+    /// Documented behaviour to hold back, by name: see `Truth`.
+    #[arg(long, value_delimiter = ',')]
+    without: Vec<String>,
+    /// Hold back what the product cannot stand yet.
+    #[arg(long)]
+    for_the_product: bool,
     /// Start of the simulator's clock, RFC 3339; now by default.
     #[arg(long)]
     start: Option<jiff::Timestamp>,
@@ -73,6 +79,11 @@ async fn main() {
     }
 }
 
+fn truth(name: &str) -> anyhow::Result<Truth> {
+    serde_json::from_value(name.into())
+        .with_context(|| format!("there is no behaviour {name:?} that could be held back"))
+}
+
 async fn serve(args: Serve) -> anyhow::Result<()> {
     let dir = args
         .dir
@@ -80,8 +91,10 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
     let settings = Settings {
         throttle: if args.throttle { ThrottleSettings::Published } else { ThrottleSettings::Off },
         office_rewrite: args.office_rewrite,
+        withheld: args.without.iter().map(|n| truth(n)).collect::<anyhow::Result<_>>()?,
         ..Settings::default()
     };
+    let settings = if args.for_the_product { settings.for_the_product() } else { settings };
     let sim = Sim::new(settings, args.seed, args.start.unwrap_or_else(jiff::Timestamp::now));
     for n in 0..args.tenants {
         let mut plan = SeedPlan {

@@ -53,7 +53,8 @@ impl VirtualTime {
             Ok(runtime) => runtime,
             Err(e) => panic!("no runtime could be started: {e}"),
         };
-        // Spawned, so that the worker does it: the thread that waits here tells nothing of idleness.
+        // Spawned, so that the worker does it: the thread that waits here tells nothing of
+        // idleness.
         let work = runtime.spawn(work);
         match runtime.block_on(work) {
             Ok(output) => output,

@@ -103,11 +103,13 @@ fn honest_changes_are_clean() {
 
 #[test]
 fn notes_and_names() {
-    let note = b"All your files have been encrypted! To decrypt them you need our private key. Send bitcoin to the wallet. Personal ID: 12";
+    let note = b"All your files have been encrypted! To decrypt them you need our private key. \
+        Send bitcoin to the wallet. Personal ID: 12";
     assert_eq!(verdict("README_RESTORE.txt", note, None), Verdict::Suspicious);
     assert_eq!(
         verdict("lesson on encryption.txt",
-            b"Today we learn how a message is encrypted and how Alice can decrypt it with her key. Homework: page 12.", None),
+            b"Today we learn how a message is encrypted and how Alice can decrypt it with her key. \
+              Homework: page 12.", None),
         Verdict::Clean
     );
     let doc = b"just text, unchanged".repeat(10);

@@ -210,12 +210,34 @@ fn never_passes_without_its_data() {
             )],
         ),
     );
-    skips(ID, Tenant::new().many("roles/activation-policies",
-        vec![("62e90394-69f5-4237-9190-012177145e10",
-            json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
-                "policy": {"rules": []}})), ("e8611ab8-c189-46e8-94e1-60213ab1f814",
+    skips(
+        ID,
+        Tenant::new().many(
+            "roles/activation-policies",
+            vec![
+                (
+                    "62e90394-69f5-4237-9190-012177145e10",
+                    json!({"roleDefinitionId": "62e90394-69f5-4237-9190-012177145e10",
+                "policy": {"rules": []}}),
+                ),
+                (
+                    "e8611ab8-c189-46e8-94e1-60213ab1f814",
                     json!({"roleDefinitionId": "e8611ab8-c189-46e8-94e1-60213ab1f814",
                         "policy": {"rules": [{"id": "Approval_EndUser_Assignment",
                             "setting": {"isApprovalRequired": true,
-                                "approvalStages": [{"primaryApprovers": [{"userId": "@users/b"}]}]}}, {"id": "Notification_Admin_Admin_Assignment", "isDefaultRecipientsEnabled": true, "notificationRecipients": []}, {"id": "Notification_Admin_Admin_Eligibility", "isDefaultRecipientsEnabled": true, "notificationRecipients": []}, {"id": "Notification_Admin_EndUser_Assignment", "isDefaultRecipientsEnabled": true, "notificationRecipients": []}]}}))]));
+                                "approvalStages": [{"primaryApprovers":
+                                    [{"userId": "@users/b"}]}]}},
+                                    {"id": "Notification_Admin_Admin_Assignment",
+                                        "isDefaultRecipientsEnabled": true,
+                                        "notificationRecipients": []},
+                                    {"id": "Notification_Admin_Admin_Eligibility",
+                                        "isDefaultRecipientsEnabled": true,
+                                        "notificationRecipients": []},
+                                    {"id": "Notification_Admin_EndUser_Assignment",
+                                        "isDefaultRecipientsEnabled": true,
+                                        "notificationRecipients": []}]}}),
+                ),
+            ],
+        ),
+    );
 }

@@ -9,7 +9,9 @@ fn passes() {
         policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
                 "users": {"includeUsers": ["All"]},
                 "applications": {"includeApplications": ["All"]},
-                "authenticationFlows": {"transferMethods": "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}})]),
+                "authenticationFlows": {"transferMethods":
+                    "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
     );
 }
 
@@ -21,7 +23,9 @@ fn fails() {
         policies(&[json!({"state": "enabledForReportingButNotEnforced",
                 "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]},
                     "applications": {"includeApplications": ["All"]},
-                    "authenticationFlows": {"transferMethods": "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}})]),
+                    "authenticationFlows": {"transferMethods":
+                        "deviceCodeFlow,authenticationTransfer"}},
+                        "grantControls": {"operator": "OR", "builtInControls": ["block"]}})]),
         "only reports",
     );
     super::fails(
@@ -29,7 +33,9 @@ fn fails() {
         policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
                 "users": {"includeUsers": ["All"], "excludeUsers": ["@users/eve@school"]},
                 "applications": {"includeApplications": ["All"]},
-                "authenticationFlows": {"transferMethods": "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}})]),
+                "authenticationFlows": {"transferMethods":
+                    "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
         "excludes user eve@school",
     );
     super::fails(
@@ -37,7 +43,9 @@ fn fails() {
         policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
                 "users": {"includeGroups": ["@groups/Staff"]},
                 "applications": {"includeApplications": ["All"]},
-                "authenticationFlows": {"transferMethods": "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}})]),
+                "authenticationFlows": {"transferMethods":
+                    "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
         "does not cover everybody",
     );
     super::fails(
@@ -59,6 +67,8 @@ fn never_passes_without_its_data() {
         policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
                 "users": {"includeUsers": ["All"]},
                 "applications": {"includeApplications": ["All"]},
-                "authenticationFlows": {"transferMethods": "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR", "builtInControls": ["block"]}})]),
+                "authenticationFlows": {"transferMethods":
+                    "deviceCodeFlow,authenticationTransfer"}}, "grantControls": {"operator": "OR",
+                        "builtInControls": ["block"]}})]),
     );
 }

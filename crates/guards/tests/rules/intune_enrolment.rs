@@ -22,7 +22,11 @@ fn fails() {
         ID,
         policies(&[json!({"state": "enabledForReportingButNotEnforced",
                 "conditions": {"clientAppTypes": ["all"], "users": {"includeUsers": ["All"]},
-                    "applications": {"includeApplications": ["d4ebce55-015a-49b5-a083-c84d1797ae8c"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}, "sessionControls": {"signInFrequency": {"isEnabled": true, "frequencyInterval": "everyTime"}}})]),
+                    "applications": {"includeApplications":
+                        ["d4ebce55-015a-49b5-a083-c84d1797ae8c"]}},
+                        "grantControls": {"operator": "OR", "builtInControls": ["mfa"]},
+                        "sessionControls": {"signInFrequency": {"isEnabled": true,
+                            "frequencyInterval": "everyTime"}}})]),
         "only reports",
     );
     super::fails(

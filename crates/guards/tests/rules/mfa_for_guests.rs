@@ -7,7 +7,9 @@ fn passes() {
     super::passes(
         ID,
         policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
-                "users": {"includeGuestsOrExternalUsers": {"guestOrExternalUserTypes": "internalGuest,b2bCollaborationGuest,b2bCollaborationMember,b2bDirectConnectUser,otherExternalUser,serviceProvider"}}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
+                "users": {"includeGuestsOrExternalUsers":
+                    {"guestOrExternalUserTypes":
+                        "internalGuest,b2bCollaborationGuest,b2bCollaborationMember,b2bDirectConnectUser,otherExternalUser,serviceProvider"}}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
     );
 }
 
@@ -18,13 +20,18 @@ fn fails() {
         ID,
         policies(&[json!({"state": "enabledForReportingButNotEnforced",
                 "conditions": {"clientAppTypes": ["all"],
-                    "users": {"includeGuestsOrExternalUsers": {"guestOrExternalUserTypes": "internalGuest,b2bCollaborationGuest,b2bCollaborationMember,b2bDirectConnectUser,otherExternalUser,serviceProvider"}}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
+                    "users": {"includeGuestsOrExternalUsers":
+                        {"guestOrExternalUserTypes":
+                            "internalGuest,b2bCollaborationGuest,b2bCollaborationMember,b2bDirectConnectUser,otherExternalUser,serviceProvider"}}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
         "only reports",
     );
     super::fails(
         ID,
         policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
-                "users": {"includeGuestsOrExternalUsers": {"guestOrExternalUserTypes": "internalGuest"}}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
+                "users": {"includeGuestsOrExternalUsers":
+                    {"guestOrExternalUserTypes": "internalGuest"}},
+                    "applications": {"includeApplications": ["All"]}},
+                    "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
         "every kind of guest",
     );
 }
@@ -35,6 +42,8 @@ fn never_passes_without_its_data() {
     each_input_is_needed(
         ID,
         policies(&[json!({"state": "enabled", "conditions": {"clientAppTypes": ["all"],
-                "users": {"includeGuestsOrExternalUsers": {"guestOrExternalUserTypes": "internalGuest,b2bCollaborationGuest,b2bCollaborationMember,b2bDirectConnectUser,otherExternalUser,serviceProvider"}}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
+                "users": {"includeGuestsOrExternalUsers":
+                    {"guestOrExternalUserTypes":
+                        "internalGuest,b2bCollaborationGuest,b2bCollaborationMember,b2bDirectConnectUser,otherExternalUser,serviceProvider"}}, "applications": {"includeApplications": ["All"]}}, "grantControls": {"operator": "OR", "builtInControls": ["mfa"]}})]),
     );
 }

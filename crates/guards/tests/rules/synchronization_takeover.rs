@@ -4,35 +4,82 @@ const ID: &str = "directory.synchronization-takeover";
 
 #[test]
 fn passes() {
-    super::passes(ID, Tenant::new().one("directory/synchronization",
-        json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
+    super::passes(
+        ID,
+        Tenant::new()
+            .one(
+                "directory/synchronization",
+                json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
             "blockSoftMatchEnabled": true, "passwordSyncEnabled": true},
-            "configuration": {"accidentalDeletionPrevention": {"synchronizationPreventionType": "enabledForCount"}}})).one("directory/organization", json!({"onPremisesSyncEnabled": true})));
-    super::passes(ID, Tenant::new().one("directory/synchronization",
-        json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
+            "configuration": {"accidentalDeletionPrevention":
+                {"synchronizationPreventionType":
+                    "enabledForCount"}}}),
+            )
+            .one("directory/organization", json!({"onPremisesSyncEnabled": true})),
+    );
+    super::passes(
+        ID,
+        Tenant::new()
+            .one(
+                "directory/synchronization",
+                json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
             "blockSoftMatchEnabled": false, "passwordSyncEnabled": true},
-            "configuration": {"accidentalDeletionPrevention": {"synchronizationPreventionType": "enabledForCount"}}})).one("directory/organization", json!({"onPremisesSyncEnabled": null})));
+            "configuration": {"accidentalDeletionPrevention":
+                {"synchronizationPreventionType":
+                    "enabledForCount"}}}),
+            )
+            .one("directory/organization", json!({"onPremisesSyncEnabled": null})),
+    );
 }
 
 #[test]
 fn fails() {
-    super::fails(ID, Tenant::new().one("directory/synchronization",
-        json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
+    super::fails(
+        ID,
+        Tenant::new()
+            .one(
+                "directory/synchronization",
+                json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
             "blockSoftMatchEnabled": false, "passwordSyncEnabled": true},
-            "configuration": {"accidentalDeletionPrevention": {"synchronizationPreventionType": "enabledForCount"}}})).one("directory/organization", json!({"onPremisesSyncEnabled": true})), "soft match");
-    super::fails(ID, Tenant::new().one("directory/synchronization",
-        json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": false,
+            "configuration": {"accidentalDeletionPrevention":
+                {"synchronizationPreventionType":
+                    "enabledForCount"}}}),
+            )
+            .one("directory/organization", json!({"onPremisesSyncEnabled": true})),
+        "soft match",
+    );
+    super::fails(
+        ID,
+        Tenant::new()
+            .one(
+                "directory/synchronization",
+                json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": false,
             "blockSoftMatchEnabled": true, "passwordSyncEnabled": true},
-            "configuration": {"accidentalDeletionPrevention": {"synchronizationPreventionType": "enabledForCount"}}})).one("directory/organization", json!({"onPremisesSyncEnabled": true})), "hard match");
+            "configuration": {"accidentalDeletionPrevention":
+                {"synchronizationPreventionType":
+                    "enabledForCount"}}}),
+            )
+            .one("directory/organization", json!({"onPremisesSyncEnabled": true})),
+        "hard match",
+    );
 }
 
 #[test]
 fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
-    each_input_is_needed(ID, Tenant::new().one("directory/synchronization",
-        json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
+    each_input_is_needed(
+        ID,
+        Tenant::new()
+            .one(
+                "directory/synchronization",
+                json!({"features": {"blockCloudObjectTakeoverThroughHardMatchEnabled": true,
             "blockSoftMatchEnabled": true, "passwordSyncEnabled": true},
-            "configuration": {"accidentalDeletionPrevention": {"synchronizationPreventionType": "enabledForCount"}}})).one("directory/organization", json!({"onPremisesSyncEnabled": true})));
+            "configuration": {"accidentalDeletionPrevention":
+                {"synchronizationPreventionType":
+                    "enabledForCount"}}}),
+            )
+            .one("directory/organization", json!({"onPremisesSyncEnabled": true})),
+    );
     skips(ID, Tenant::new().one("directory/organization", json!({"onPremisesSyncEnabled": true})));
     skips(
         ID,

@@ -11,8 +11,16 @@ fn passes() {
             json!({"defaultUserRolePermissions": {"permissionGrantPoliciesAssigned": []}}),
         ),
     );
-    super::passes(ID, Tenant::new().one("identity/authorization",
-        json!({"defaultUserRolePermissions": {"permissionGrantPoliciesAssigned": ["ManagePermissionGrantsForSelf.microsoft-user-default-low", "ManagePermissionGrantsForOwnedResource.x"]}})));
+    super::passes(
+        ID,
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions":
+            {"permissionGrantPoliciesAssigned":
+                ["ManagePermissionGrantsForSelf.microsoft-user-default-low",
+                    "ManagePermissionGrantsForOwnedResource.x"]}}),
+        ),
+    );
 }
 
 #[test]
@@ -21,7 +29,9 @@ fn fails() {
         ID,
         Tenant::new().one(
             "identity/authorization",
-            json!({"defaultUserRolePermissions": {"permissionGrantPoliciesAssigned": ["ManagePermissionGrantsForSelf.microsoft-user-default-legacy"]}}),
+            json!({"defaultUserRolePermissions":
+                {"permissionGrantPoliciesAssigned":
+                    ["ManagePermissionGrantsForSelf.microsoft-user-default-legacy"]}}),
         ),
         "legacy",
     );

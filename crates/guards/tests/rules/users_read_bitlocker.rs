@@ -4,16 +4,25 @@ const ID: &str = "devices.users-read-recovery-keys";
 
 #[test]
 fn passes() {
-    super::passes(ID, Tenant::new().one("identity/authorization",
-        json!({"defaultUserRolePermissions": {"allowedToReadBitlockerKeysForOwnedDevice": false}})));
+    super::passes(
+        ID,
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions":
+            {"allowedToReadBitlockerKeysForOwnedDevice": false}}),
+        ),
+    );
 }
 
 #[test]
 fn fails() {
     super::fails(
         ID,
-        Tenant::new().one("identity/authorization",
-            json!({"defaultUserRolePermissions": {"allowedToReadBitlockerKeysForOwnedDevice": true}})),
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions":
+                {"allowedToReadBitlockerKeysForOwnedDevice": true}}),
+        ),
         "every user may read the BitLocker keys of the devices that it owns",
     );
 }
@@ -23,8 +32,11 @@ fn never_passes_without_its_data() {
     skips(ID, Tenant::new());
     each_input_is_needed(
         ID,
-        Tenant::new().one("identity/authorization",
-            json!({"defaultUserRolePermissions": {"allowedToReadBitlockerKeysForOwnedDevice": false}})),
+        Tenant::new().one(
+            "identity/authorization",
+            json!({"defaultUserRolePermissions":
+                {"allowedToReadBitlockerKeysForOwnedDevice": false}}),
+        ),
     );
     skips(ID, Tenant::new().one("identity/authorization", json!({"other": 1})));
 }

@@ -64,7 +64,7 @@ impl Settings {
     /// The same, without what the product cannot stand yet.
     #[must_use]
     pub fn for_the_product(mut self) -> Self {
-        self.withheld = NOT_YET.iter().copied().collect();
+        self.withheld.extend(NOT_YET);
         self
     }
 }
