@@ -25,3 +25,6 @@ pub(crate) mod truth;
 pub(crate) mod types;
 pub(crate) mod upload;
 pub(crate) mod world;
+
+#[cfg(test)]
+mod tests;
