@@ -3,7 +3,7 @@
 //! nothing. `cargo xtask bench vault` runs it.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, missing_docs)]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/all/common/mod.rs"]
 mod common;
 
 use common::{Ahead, Ceph, Hand, PASSWORD, School};

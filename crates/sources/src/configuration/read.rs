@@ -96,7 +96,9 @@ async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Resu
     }
     let found = match lack(raw, "directory/domains") {
         Some(state) => (Some(state), Vec::new()),
-        None => state_of("Domain.Read.All", None, federation(client, raw).await)?,
+        None => {
+            state_of("Domain-InternalFederation.Read.All", None, federation(client, raw).await)?
+        }
     };
     raw.collections.insert("directory/federation".into(), found);
     progress.advance(1, 0);

@@ -140,5 +140,5 @@ fn options_that_are_not_published_and_paths_that_are_not_there_are_refused() {
     assert_eq!(a.get("nonsense").status, 400);
     assert_eq!(a.sim.handle(&a.request("DELETE", "organization")).status, 405);
     // Published, and not played here: never an empty answer.
-    assert_eq!(a.get("groups/x/owners").status, 501);
+    assert_eq!(a.get("policies/roleManagementPolicies").status, 501);
 }

@@ -72,6 +72,7 @@ pub(crate) const READ: &[&str] = &[
     "RoleManagementPolicy.Read.Directory",
     "AdministrativeUnit.Read.All",
     "Domain.Read.All",
+    "Domain-InternalFederation.Read.All",
     "GroupSettings.Read.All",
     "GroupMember.Read.All",
     "OnPremDirectorySynchronization.Read.All",
@@ -113,6 +114,7 @@ pub(crate) const CONFIGURE: &[&str] = &[
     "DelegatedPermissionGrant.ReadWrite.All",
     "AdministrativeUnit.ReadWrite.All",
     "Domain.ReadWrite.All",
+    "Domain-InternalFederation.Read.All",
     "GroupSettings.ReadWrite.All",
     "OnPremDirectorySynchronization.ReadWrite.All",
     "Group.ReadWrite.All",
@@ -169,7 +171,7 @@ impl World {
             READ.iter().copied().chain(["Application.ReadWrite.OwnedBy"]).collect();
         for (name, roles) in [
             ("read", READ),
-            ("write", &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
+            ("write", &["User.Read.All", "Mail.Read", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
             // Its consent is given when settings are to be written, and taken back after.
             ("configure", &[][..]),
             ("other", OTHER),

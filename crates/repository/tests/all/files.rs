@@ -1,8 +1,6 @@
 //! Files of a snapshot into a folder.
 #![allow(clippy::unwrap_used)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

@@ -1,9 +1,7 @@
 //! Restores through the real program: into a folder, in place, to others, and the demonstration as
 //! a whole.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use graph_sim::SeedPlan;
 use serde_json::Value;
 use std::process::Command;

@@ -2,10 +2,8 @@
 //! credential tries, and the program itself as a process of its own.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
-mod common;
-
+use crate::common::{PASSWORD, School, attack, noise, restic};
 use bytes::Bytes;
-use common::{PASSWORD, School, attack, noise, restic};
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -31,7 +29,7 @@ struct Stage {
 }
 
 fn enrolment(school: &School) -> Enrol {
-    let key = || SigningKey::from_seed(&common::seed()).unwrap().public();
+    let key = || SigningKey::from_seed(&crate::common::seed()).unwrap().public();
     Enrol {
         card: school.card(),
         custodians: ["ada", "bob"].map(|n| Custodian { name: n.into(), key: key() }).to_vec(),

@@ -1,9 +1,7 @@
 //! Snapshots as folders of this computer.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 #![cfg(target_os = "linux")]
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::{
     collections::BTreeMap,
     io::{Read, Seek, SeekFrom},

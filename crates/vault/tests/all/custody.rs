@@ -1,10 +1,8 @@
 //! The laws of custody, on a folder and a clock that the test turns; no server is needed.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
-mod common;
-
+use crate::common::{Ahead, Hand, School, noise, paths, restic_is_content};
 use bytes::Bytes;
-use common::{Ahead, Hand, School, noise, paths, restic_is_content};
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_custody::{
@@ -89,7 +87,7 @@ fn junk_in_copy_2_stays_behind_and_foreign_manifests_are_refused() {
     for kind in [Kind::Index, Kind::Snapshots, Kind::Keys, Kind::Data] {
         s.school.store.put(&Key::new(kind, &hash_name(b"junk")).unwrap(), b"junk").unwrap();
     }
-    let other = strongroom_custody::SigningKey::from_seed(&common::seed()).unwrap();
+    let other = strongroom_custody::SigningKey::from_seed(&crate::common::seed()).unwrap();
     let forged = s.hand.open();
     let m = strongroom_custody::Manifest {
         v: 1,

@@ -2,12 +2,10 @@
 //! lifecycle rules that run.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
-mod common;
-
-use bytes::Bytes;
-use common::{
+use crate::common::{
     Ahead, Ceph, Hand, PUSH, School, attack, noise, restic, restic_for, restic_is_content,
 };
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::{sync::Arc, time::Duration};
 use strongroom_custody::{

@@ -1,8 +1,6 @@
 //! Backups through the real program, over real sockets, under faults and kills.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use graph_sim::{Fault, Rule, SeedPlan};
 use serde_json::json;
 use std::time::Duration;

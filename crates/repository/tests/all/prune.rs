@@ -1,8 +1,6 @@
 //! Backup, forget, prune, crash, restore and readers beside them, against a model in memory.
 #![allow(clippy::unwrap_used)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use proptest::prelude::*;
 use std::{path::Path, sync::Arc};
 use strongroom_objects::{Kind, Store, testing::Memory};

@@ -1,7 +1,5 @@
 //! The laws of the repository, without any other program.
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::{collections::BTreeSet, sync::Arc};
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
 use strongroom_repository::{

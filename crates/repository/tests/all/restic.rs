@@ -1,8 +1,6 @@
 //! Stock restic and rustic read what is written here.
 #![allow(clippy::unwrap_used)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::sync::Arc;
 use strongroom_objects::{Kind, LocalDir, Store, testing::Memory};
 use strongroom_repository::PruneOptions;

@@ -1,9 +1,7 @@
 //! TenantGuard from end to end: a school's settings are read, kept, judged and compared by the real
 //! program.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use graph_sim::{CONFIG_ATTACKS, Care, SeedPlan};
 use serde_json::Value;
 use std::collections::BTreeMap;

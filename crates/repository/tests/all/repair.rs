@@ -1,9 +1,7 @@
 //! Whatever is done to an object: it is found, named, never restored as good, and healed from the
 //! other copy.
 #![allow(clippy::unwrap_used)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use std::{collections::BTreeMap, sync::Arc};
 use strongroom_objects::{Key, Kind, Store, testing::Memory};
 use strongroom_repository::{

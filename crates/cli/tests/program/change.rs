@@ -1,9 +1,7 @@
 //! TenantGuard changes a tenant: restore, baselines, remediation, review, approval, assessment; and
 //! rules of the customer's own.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use graph_sim::{CONFIG_ATTACKS, Care, SeedPlan};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -1,8 +1,6 @@
 //! Search, history, retention, keys and repair through the real program.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use serde_json::Value;
 
 fn rows(text: &str) -> Vec<Value> {

@@ -1,9 +1,7 @@
 //! When all else is gone: the page of `docs/vault.md`, executed.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
-mod common;
-
-use common::school;
+use crate::common::school;
 use graph_sim::SeedPlan;
 use serde_json::Value;
 use std::{path::Path, process::Command};

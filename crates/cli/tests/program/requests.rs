@@ -2,9 +2,7 @@
 //! Microsoft's published shape. Both lists lie beside the project, not in it: where they are
 //! missing, the tests say so.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
-mod common;
-
-use common::*;
+use crate::common::*;
 use serde_json::Value;
 use std::{collections::BTreeSet, path::PathBuf};
 

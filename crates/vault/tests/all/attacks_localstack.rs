@@ -2,9 +2,7 @@
 //! It has no authentication, so credentials are Ceph's to test.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
-mod common;
-
-use common::{Ahead, Hand, LocalStack, School, attack, noise, restic_is_content};
+use crate::common::{Ahead, Hand, LocalStack, School, attack, noise, restic_is_content};
 use jiff::Timestamp;
 use strongroom_custody::{AuditOptions, Meaning, Policy, audit, probe};
 use strongroom_model::Silent;

@@ -1,0 +1,12 @@
+//! The real program against a simulated school in this process. One target: the program is linked into it once.
+
+mod common;
+
+mod backup;
+mod change;
+mod mount;
+mod recover;
+mod requests;
+mod restore;
+mod tenant;
+mod upkeep;

@@ -1,0 +1,9 @@
+//! The repository from outside: random lives, damage, stock restic. One target: the program is linked into it once.
+
+mod common;
+
+mod files;
+mod prune;
+mod repair;
+mod repository;
+mod restic;
