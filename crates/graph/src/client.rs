@@ -77,6 +77,11 @@ impl Request {
         request
     }
 
+    /// A PUT of a JSON body: what is there is replaced whole.
+    pub fn replace(scope: Scope, target: impl Into<String>, body: &Value) -> Self {
+        Self::new(Method::PUT, scope, target).json(body)
+    }
+
     /// A DELETE.
     pub fn delete(scope: Scope, target: impl Into<String>) -> Self {
         Self::new(Method::DELETE, scope, target)

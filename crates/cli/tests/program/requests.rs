@@ -26,6 +26,7 @@ const EXCEPTIONS: &[&str] = &[
     "GET beta/deviceManagement/operationApprovalPolicies",
     "GET beta/policies/authenticationMethodsPolicy",
     "POST /admin/configurationManagement/configurationSnapshots/createSnapshot",
+    "PUT /policies/adminConsentRequestPolicy",
     "PATCH beta/policies/authenticationMethodsPolicy",
     "PATCH beta/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/{id}",
     "POST beta/deviceManagement/operationApprovalPolicies",

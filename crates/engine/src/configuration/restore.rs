@@ -687,12 +687,16 @@ fn update(
         }
     }
     if !differs.is_empty() {
+        // What is replaced whole takes the whole object.
+        if setter.how == How::Replaced {
+            differs = o.body.as_object().cloned().unwrap_or_default();
+        }
         let mut body = sent(reporting(setter, options, Value::Object(differs)));
         if let Some(kind) = o.body.get("@odata.type") {
             body["@odata.type"] = kind.clone();
         }
         let target = match setter.how {
-            How::One | How::Methods => setter.target.to_owned(),
+            How::One | How::Replaced | How::Methods => setter.target.to_owned(),
             _ => format!("{}/{id}", setter.target),
         };
         match setter.how {
@@ -702,6 +706,7 @@ fn update(
                     "what is given is not changed; remove it and give it anew".to_owned(),
                 ));
             }
+            How::Replaced => calls.push(call(setter, "PUT", target, Some(body))),
             _ => calls.push(call(setter, "PATCH", target, Some(body))),
         }
     }
@@ -729,7 +734,9 @@ fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
     };
     let calls = match setter.how {
         How::Requests => vec![request(setter, setter.target, o, "adminRemove")],
-        How::One | How::OneById | How::Methods | How::Rules | How::Members => return Vec::new(),
+        How::One | How::Replaced | How::OneById | How::Methods | How::Rules | How::Members => {
+            return Vec::new();
+        }
         _ => vec![call(setter, "DELETE", target, None)],
     };
     vec![act(setter, o, Verb::Delete, calls, vec![])]

@@ -151,7 +151,11 @@ pub const CATALOG: &[Collector] = &[
     beta(one("identity/authentication-methods", "policies/authenticationMethodsPolicy", POLICY)),
     one("identity/authorization", "policies/authorizationPolicy", POLICY),
     one("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", POLICY),
-    one("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", POLICY),
+    Collector {
+        // The service counts it up with every change.
+        volatile: &["version"],
+        ..one("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", POLICY)
+    },
     one("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", POLICY),
     named(
         many(

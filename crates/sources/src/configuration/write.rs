@@ -11,6 +11,8 @@ use strongroom_graph::{Request, Scope};
 pub enum How {
     /// PATCH of the one object.
     One,
+    /// PUT of the one object, whole.
+    Replaced,
     /// PATCH of the one object by its id.
     OneById,
     /// POST to the list, PATCH and DELETE by id.
@@ -156,7 +158,7 @@ pub const SETTERS: &[Setter] = &[
     set(
         "identity/admin-consent-requests",
         "policies/adminConsentRequestPolicy",
-        How::One,
+        How::Replaced,
         "Policy.ReadWrite.ConsentRequest",
     ),
     set(
@@ -344,6 +346,7 @@ pub async fn carry_out(client: &Client, call: &Call) -> Result<Done, Error> {
     let mut request = match call.method {
         "POST" => Request::post(scope, &call.target, &body),
         "PATCH" => Request::patch(scope, &call.target, &body),
+        "PUT" => Request::replace(scope, &call.target, &body),
         _ => Request::delete(scope, &call.target),
     };
     if call.beta {

@@ -85,6 +85,18 @@ pub(crate) fn change(
             let reply = if shows { answer(200, one, "") } else { Reply::new(204) };
             (reply, "Update", path.to_owned())
         }
+        ("PUT", []) => {
+            let Some(one) = tenant.settings.one.get_mut(path) else { return wrong() };
+            let version = one["version"].as_i64().map(|v| v + 1);
+            let kept = one.as_object_mut().map(std::mem::take).unwrap_or_default();
+            let own = |name: &str| name == "id" || name.contains("@odata.");
+            *one = kept.into_iter().filter(|(name, _)| own(name)).collect();
+            merge(one, new);
+            if let Some(version) = version {
+                one["version"] = version.into();
+            }
+            (Reply::new(204), "Update", path.to_owned())
+        }
         ("POST", []) => {
             let id = tenant.ids.guid(path);
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
