@@ -89,7 +89,7 @@ pub(crate) const READ: &[&str] = &[
 /// What a client that works with mail and files has. Upload sessions ask an application for
 /// Sites.ReadWrite.All (permissions table, driveItem: createUploadSession).
 const OTHER: &[&str] =
-    &["User.Read.All", "Mail.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"];
+    &["User.Read.All", "Mail.Read", "Mail.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"];
 
 /// What putting settings back needs.
 pub(crate) const CONFIGURE: &[&str] = &[
