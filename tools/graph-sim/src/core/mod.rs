@@ -24,6 +24,7 @@ pub(crate) mod tenant;
 pub(crate) mod truth;
 pub(crate) mod types;
 pub(crate) mod upload;
+pub(crate) mod whole;
 pub(crate) mod world;
 
 #[cfg(test)]

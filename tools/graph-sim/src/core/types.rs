@@ -17,6 +17,8 @@ pub(crate) struct Kind {
     /// By name in small letters; types as published.
     properties: HashMap<String, &'static str>,
     navigation: HashMap<String, &'static str>,
+    /// Its own properties as they are written.
+    own: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,10 @@ static TYPES: LazyLock<HashMap<String, Row>> = LazyLock::new(|| {
         let rows = v.as_object().into_iter().flatten();
         rows.filter_map(|(k, t)| Some((k.to_lowercase(), leak(t.as_str()?)))).collect()
     };
+    let list = |v: &Value| -> Vec<(&'static str, &'static str)> {
+        let rows = v.as_object().into_iter().flatten();
+        rows.filter_map(|(k, t)| Some((leak(k), leak(t.as_str()?)))).collect()
+    };
     all.iter()
         .map(|(name, v)| {
             let row = match v {
@@ -46,6 +52,7 @@ static TYPES: LazyLock<HashMap<String, Row>> = LazyLock::new(|| {
                     is_abstract: v["a"] == true,
                     properties: map(&v["p"]),
                     navigation: map(&v["n"]),
+                    own: list(&v["p"]),
                 }),
             };
             (name.to_lowercase(), row)
@@ -103,6 +110,11 @@ impl Kind {
             let own = k.properties.get(&name).map(|t| (named(t), Role::Property));
             own.or_else(|| k.navigation.get(&name).map(|t| (named(t), Role::Navigation)))
         })
+    }
+
+    /// Every property, its own and inherited, as it is written.
+    pub(crate) fn properties(&'static self) -> impl Iterator<Item = (&'static str, Named)> {
+        self.lineage().flat_map(|k| k.own.iter().map(|(name, t)| (*name, named(t))))
     }
 
     /// Whether a thing of this type can stand where `other` is asked for.

@@ -17,6 +17,7 @@ use crate::{
         tenant::Tenant,
         truth::{NOT_YET, Truth},
         upload::Upload,
+        whole,
     },
     directory::routes as directory,
     drives::routes as drive_routes,
@@ -399,13 +400,17 @@ impl World {
         if self.tells(Truth::Bodies) {
             check::body(call, operation)?;
         }
-        match operation.service {
+        let reply = match operation.service {
             Service::Mail => mail_routes::run(self, call, fault),
             Service::Drives => drive_routes::run(self, call, fault),
+            Service::Directory if self.tells(Truth::WholeObjects) => {
+                directory::run(self, call).map(|reply| whole::completed(call, operation, reply))
+            }
             Service::Directory => directory::run(self, call),
-            Service::Settings => crate::settings::routes::run(self, call),
+            Service::Settings => crate::settings::routes::run(self, call, operation),
             Service::Managed => crate::settings::managed::run(self, call),
-        }
+        }?;
+        Ok(whole::with_context(call, operation, reply))
     }
 
     fn authorise(&mut self, req: &Request) -> Result<Token, ApiError> {
@@ -487,7 +492,8 @@ impl World {
 /// Options of OData are refused when they are not published for the operation; others are ignored.
 fn options_are_published(query: &str, operation: &Operation) -> Result<(), ApiError> {
     // The service's own continuation tokens stand in links that it made itself.
-    const LINKS: &[&str] = &["$skiptoken", "$deltatoken"];
+    // One object may be counted: "GET /me?$expand=manager…&$count=true" (list manager).
+    const LINKS: &[&str] = &["$skiptoken", "$deltatoken", "$count"];
     if operation.options.is_empty() {
         return Ok(());
     }

@@ -3,6 +3,8 @@
 use crate::{
     core::http::{ApiError, Area, Reply},
     core::odata::Query,
+    core::types::Kind,
+    core::whole,
     core::world::{Call, World},
     settings::{
         approval::second_administrator,
@@ -21,6 +23,7 @@ pub(crate) fn change(
     route: &Route,
     path: &str,
     rest: &[String],
+    kind: Option<&'static Kind>,
 ) -> Result<Reply, ApiError> {
     let area = Area::Directory;
     let now = world.now();
@@ -107,11 +110,15 @@ pub(crate) fn change(
             if row.get("id").is_none() || !own.contains(&path) {
                 row["id"] = id.into();
             }
-            if route.soft || path.starts_with("device") || row.get("createdDateTime").is_some() {
+            let dated = route.soft || path.starts_with("device");
+            if kind.is_none() && (dated || row.get("createdDateTime").is_some()) {
                 row["createdDateTime"] = now.to_string().into();
             }
             if path == POLICIES {
                 fill(&mut row, &whole_policy());
+            }
+            if let Some(kind) = kind {
+                whole::stamp(kind, &mut row, true, &now.to_string());
             }
             let name = row["displayName"].as_str().unwrap_or_default().to_owned();
             rows.push(row.clone());
@@ -120,6 +127,9 @@ pub(crate) fn change(
             }
             if path == POLICIES {
                 show_strength(tenant, &mut row);
+            }
+            if let Some(kind) = kind {
+                whole::complete(kind, &mut row);
             }
             (answer(201, &row, "/$entity"), "Add", name)
         }
@@ -139,8 +149,13 @@ pub(crate) fn change(
                 if rows[at].get("modifiedDateTime").is_some() {
                     rows[at]["modifiedDateTime"] = now.to_string().into();
                 }
-                let reply =
-                    if shows { answer(200, &rows[at], "/$entity") } else { Reply::new(204) };
+                let mut row = rows[at].clone();
+                if let Some(kind) = kind {
+                    whole::stamp(kind, &mut rows[at], false, &now.to_string());
+                    row = rows[at].clone();
+                    whole::complete(kind, &mut row);
+                }
+                let reply = if shows { answer(200, &row, "/$entity") } else { Reply::new(204) };
                 (reply, "Update", name)
             } else {
                 let mut row = rows.remove(at);

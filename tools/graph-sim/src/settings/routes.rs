@@ -1,10 +1,13 @@
 //! Reads settings; what changes them is in `change.rs` and `action.rs`.
 
 use crate::{
+    core::catalog::Operation,
     core::http::{ApiError, Area, Reply},
     core::ids::IdMaker,
-    core::odata::Query,
+    core::odata::{Expand, Query},
     core::tenant::Tenant,
+    core::truth::Truth,
+    core::whole,
     core::world::{Call, World},
     directory::routes::next_link,
     settings::{action::action, change::change},
@@ -149,7 +152,11 @@ pub(crate) fn show(v: &Value, route: &Route, path: &str, query: &Query, beta: bo
     query.pick(v, &[])
 }
 
-pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError> {
+pub(crate) fn run(
+    world: &mut World,
+    call: &Call<'_>,
+    operation: &Operation,
+) -> Result<Reply, ApiError> {
     let area = Area::Directory;
     if call.path[0].eq_ignore_ascii_case("directoryObjects") {
         return by_ids(world, call);
@@ -175,24 +182,51 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
         ));
     }
     let query = Query::parse(&call.req.query, area)?;
+    // The types are those of v1.0; beta has more.
+    let kind = whole::kind_of(operation).filter(|_| !call.beta && world.tells(Truth::WholeObjects));
     if writes {
-        return change(world, call, route, &path, rest);
+        return change(world, call, route, &path, rest, kind);
     }
     let tenant = &world.tenants[call.tenant];
     let settings = &tenant.settings;
-    let show = |v: &Value| show(v, route, &path, &query, call.beta);
+    let show = |v: &Value| {
+        let mut shown = show(v, route, &path, &query, call.beta);
+        let expands = |e: &Expand| e.name.eq_ignore_ascii_case("principal");
+        if let Some(id) = v["principalId"].as_str()
+            && query.expand.iter().any(expands)
+        {
+            shown["principal"] = objects(tenant, id).into_iter().next().unwrap_or(Value::Null);
+        }
+        // What comes on request alone.
+        if let (Some(kind), Value::Object(map)) =
+            (kind.filter(|_| query.select.is_empty()), &mut shown)
+        {
+            map.retain(|name, _| !whole::on_request(kind).contains(&name.as_str()));
+        }
+        shown
+    };
+    let completed = |mut v: Value| -> Value {
+        if let Some(kind) = kind {
+            whole::complete(kind, &mut v);
+        }
+        v
+    };
     let context = context(call, route);
     if let Some(one) = settings.one.get(&path) {
         return match rest {
             [] => {
-                let mut body = show(one);
+                let mut body = show(&completed(one.clone()));
                 body["@odata.context"] = context.into();
                 Ok(Reply::json(200, &body))
             }
             _ => Err(ApiError::not_simulated()),
         };
     }
-    let rows = rows(tenant, &path);
+    let mut rows = rows(tenant, &path);
+    // Below an object the type is another's.
+    if rest.len() < 2 {
+        rows = rows.into_iter().map(completed).collect();
+    }
     match rest {
         [] => {
             let rows = query.apply(rows, Clone::clone);
@@ -218,6 +252,10 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                         && r["appId"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id))
                 })
             });
+            // Functions of the list.
+            if ["delta", "filterByCurrentUser"].iter().any(|f| id.eq_ignore_ascii_case(f)) {
+                return Err(ApiError::not_simulated());
+            }
             let row = row.ok_or_else(|| ApiError::not_found(area))?;
             let below: Vec<String> = below.iter().map(|p| p.to_lowercase()).collect();
             let list = |rows: Vec<Value>| {
@@ -239,7 +277,8 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
                     [part @ ("settings" | "assignments")],
                 ) => list(row[*part].as_array().cloned().unwrap_or_default()),
                 ("serviceprincipals", ["approleassignedto"]) => {
-                    list(granted(tenant, row["id"].as_str().unwrap_or_default()))
+                    let rows = granted(tenant, row["id"].as_str().unwrap_or_default());
+                    list(rows.into_iter().map(completed).collect())
                 }
                 ("groups", ["members"]) => list(
                     row["members"]
@@ -431,6 +470,29 @@ fn only_v1(v: &mut Value, hidden: &[&str]) {
     }
 }
 
+/// The directory objects of an id, with the type of each.
+fn objects(tenant: &Tenant, id: &str) -> Vec<Value> {
+    let mut found = Vec::new();
+    if let Some(u) = tenant.users.values().find(|u| u.id.eq_ignore_ascii_case(id)) {
+        let mut v = crate::directory::show::user(u, &Query::default());
+        v["@odata.type"] = "#microsoft.graph.user".into();
+        found.push(v);
+    }
+    for (path, kind) in [("groups", "group"), ("serviceprincipals", "servicePrincipal")] {
+        for mut v in rows(tenant, path)
+            .into_iter()
+            .filter(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
+        {
+            if let Value::Object(map) = &mut v {
+                map.remove("members");
+            }
+            v["@odata.type"] = format!("#microsoft.graph.{kind}").into();
+            found.push(v);
+        }
+    }
+    found
+}
+
 fn by_ids(world: &World, call: &Call<'_>) -> Result<Reply, ApiError> {
     let area = Area::Directory;
     if call.method() != "POST"
@@ -449,24 +511,7 @@ fn by_ids(world: &World, call: &Call<'_>) -> Result<Reply, ApiError> {
     let tenant = &world.tenants[call.tenant];
     let mut found = Vec::new();
     for id in ids.iter().filter_map(Value::as_str) {
-        if let Some(u) = tenant.users.values().find(|u| u.id.eq_ignore_ascii_case(id)) {
-            let mut v = crate::directory::show::user(u, &Query::default());
-            v["@odata.type"] = "#microsoft.graph.user".into();
-            found.push(v);
-        }
-        for (path, kind) in [("groups", "group"), ("serviceprincipals", "servicePrincipal")] {
-            for row in rows(tenant, path)
-                .into_iter()
-                .filter(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id)))
-            {
-                let mut v = row;
-                if let Value::Object(map) = &mut v {
-                    map.remove("members");
-                }
-                v["@odata.type"] = format!("#microsoft.graph.{kind}").into();
-                found.push(v);
-            }
-        }
+        found.extend(objects(tenant, id));
     }
     Ok(Reply::json(
         200,
