@@ -306,7 +306,10 @@ fn one(value: &Value, wanted: &'static str, made: bool, area: Area) -> Result<()
             return Err(Wrong::Shape { given: node(value), wanted: "PrimitiveValue" });
         };
         // Flags stand side by side within commas.
-        let unknown = text.split(',').map(str::trim).find(|t| !members.iter().any(|m| m == t));
+        let unknown = text
+            .split(',')
+            .map(str::trim)
+            .find(|t| !members.iter().any(|m| m.eq_ignore_ascii_case(t)));
         return match unknown {
             Some(given) => Err(Wrong::Member { given: given.to_owned() }),
             None => Ok(()),

@@ -87,14 +87,28 @@ impl<'d> Judge<'d> {
                     self.wanted(e).or_else(|| Some(kind.clone()).filter(|k| !k.is_empty()));
                 let creations = &self.creations;
                 let make = move |s: &School, collection: &str, kind: &str| {
-                    let mut named =
-                        json!({"@odata.type": format!("#{kind}"), "displayName": "Made"});
-                    if kind.ends_with(".countryNamedLocation") {
-                        named["countriesAndRegions"] = json!(["CA"]);
+                    let mut named = json!({});
+                    if data.property(kind, "displayName").is_some() {
+                        named["displayName"] = "Made".into();
                     }
-                    let mut body = creations.get(kind).cloned().unwrap_or(named);
-                    body["@odata.type"] = format!("#{kind}").into();
-                    s.ask("POST", collection, Some(&body));
+                    match kind.rsplit('.').next() {
+                        Some("countryNamedLocation") => {
+                            named["countriesAndRegions"] = json!(["CA"]);
+                        }
+                        Some(
+                            "tokenLifetimePolicy"
+                            | "claimsMappingPolicy"
+                            | "homeRealmDiscoveryPolicy",
+                        ) => named["definition"] = json!(["{}"]),
+                        _ => {}
+                    }
+                    // What a page makes, and less where types refuse what the page prints.
+                    for mut body in creations.get(kind).cloned().into_iter().chain([named]) {
+                        body["@odata.type"] = format!("#{kind}").into();
+                        if s.ask("POST", collection, Some(&body)).succeeded() {
+                            return;
+                        }
+                    }
                 };
                 // A list shows an object of the type that the page shows.
                 if method == "GET"

@@ -88,8 +88,14 @@ pub(crate) fn seeded() -> &'static Sim {
         }
         sim.clock().stop();
         // A folder of the first user's that nothing needs, with something in it.
-        let needs =
-            ["Mail.ReadWrite", "User.Read.All", "Files.ReadWrite.All", "Application.ReadWrite.All"];
+        let needs = [
+            "Mail.ReadWrite",
+            "User.Read.All",
+            "Files.ReadWrite.All",
+            "Application.ReadWrite.All",
+            "DeviceManagementConfiguration.ReadWrite.All",
+            "DeviceManagementServiceConfig.ReadWrite.All",
+        ];
         let token = sim.token(0, &needs).unwrap();
         let school = School::over(sim.clone(), token);
         let user = school.id_in("/v1.0/users", None).unwrap();
@@ -111,12 +117,33 @@ pub(crate) fn seeded() -> &'static Sim {
         let coloured = json!({"singleValueExtendedProperties": [{"value": "Green",
             "id": "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Color"}]});
         school.ask("PATCH", &message, Some(&coloured));
+        devices(&school);
         let team = json!({"displayName": "Team work", "appId": ABSENT});
         school.ask("POST", "/v1.0/servicePrincipals", Some(&team));
         let root = school.fill("/drives/{drive-id}/root/children", None, &none).unwrap();
         school.ask("POST", &root, Some(&json!({"name": "FolderA", "folder": {}})));
         sim
     })
+}
+
+/// Some of what Intune keeps.
+fn devices(school: &School) {
+    let rule = json!({"ruleName": "PasswordRequired", "scheduledActionConfigurations": [
+        {"actionType": "block", "gracePeriodHours": 0}]});
+    for (list, kind, more) in [
+        ("deviceConfigurations", "windows10GeneralConfiguration", json!({})),
+        (
+            "deviceCompliancePolicies",
+            "windows10CompliancePolicy",
+            json!({"scheduledActionsForRule": [rule]}),
+        ),
+        ("deviceEnrollmentConfigurations", "deviceEnrollmentLimitConfiguration", json!({})),
+    ] {
+        let mut body = more;
+        body["@odata.type"] = format!("#microsoft.graph.{kind}").into();
+        body["displayName"] = "Kept".into();
+        school.ask("POST", &format!("/v1.0/deviceManagement/{list}"), Some(&body));
+    }
 }
 
 pub(crate) fn all_permissions(data: &Published) -> BTreeSet<String> {
