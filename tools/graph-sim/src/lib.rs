@@ -14,6 +14,7 @@ mod drives;
 mod life;
 mod mail;
 mod settings;
+pub mod year;
 
 pub use core::budgets::ThrottleSettings;
 pub use core::clock::SimClock;

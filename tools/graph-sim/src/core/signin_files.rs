@@ -3,15 +3,33 @@
 use crate::{core::ids::IdMaker, core::tenant::App};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, PublicKeyData, RsaKeySize};
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
-/// The key is fresh at every start; only its owner sees it.
+/// The keys of this process by application: making one takes longer than a night of a small school,
+/// and a life is told many times.
+static KEYS: Mutex<BTreeMap<String, Arc<KeyPair>>> = Mutex::new(BTreeMap::new());
+
+fn key_of(app_id: &str) -> anyhow::Result<Arc<KeyPair>> {
+    let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = keys.get(app_id) {
+        return Ok(key.clone());
+    }
+    let key = Arc::new(KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?);
+    keys.insert(app_id.to_owned(), key.clone());
+    Ok(key)
+}
+
+/// The key is fresh at every start of the process; only its owner sees it.
 pub(crate) fn make_app(ids: &mut IdMaker, name: &str, roles: &[&str]) -> anyhow::Result<App> {
-    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
-    let cert = CertificateParams::new(vec![format!("strongroom-{name}")])?.self_signed(&key)?;
+    let app_id = ids.guid(name);
+    let key = key_of(&app_id)?;
+    let cert = CertificateParams::new(vec![format!("strongroom-{name}")])?.self_signed(&*key)?;
     let der = cert.der();
     Ok(App {
-        app_id: ids.guid(name),
+        app_id,
         name: name.to_owned(),
         roles: roles.iter().map(|r| (*r).to_owned()).collect(),
         delegated: BTreeSet::new(),

@@ -1,0 +1,190 @@
+//! A life: keys of what it speaks of, and the way from an event to the state.
+
+use super::{Event, FileKey, FolderKey, MailKey, PersonKey};
+use crate::{Fault, Rule, Sim};
+use std::collections::BTreeMap;
+
+/// A tenant whose history is told by [`Event`]s.
+pub struct Life {
+    pub(super) sim: Sim,
+    pub(super) tenant: usize,
+    /// User ids.
+    pub(super) people: BTreeMap<PersonKey, String>,
+    /// Owner and number in the mailbox.
+    pub(super) mail: BTreeMap<MailKey, (String, u64)>,
+    /// Ids of mail folders and of folders of drives.
+    pub(super) folders: BTreeMap<FolderKey, String>,
+    /// Ids of files.
+    pub(super) files: BTreeMap<FileKey, String>,
+    rules: Vec<Rule>,
+}
+
+impl Life {
+    /// The life of a tenant from now on; the people that are there get the first keys, in the
+    /// order of their names.
+    pub fn new(sim: Sim, tenant: usize) -> Self {
+        let mut names: Vec<(String, String)> = sim
+            .world()
+            .tenants
+            .get(tenant)
+            .into_iter()
+            .flat_map(|t| t.users.values().map(|u| (u.upn.clone(), u.id.clone())))
+            .collect();
+        names.sort();
+        let people = (0..).zip(names.into_iter().map(|(_, id)| id)).collect();
+        Self {
+            sim,
+            tenant,
+            people,
+            mail: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            files: BTreeMap::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    /// The simulator.
+    pub fn sim(&self) -> &Sim {
+        &self.sim
+    }
+
+    /// People that are there now.
+    pub fn people(&self) -> Vec<PersonKey> {
+        let world = self.sim.world();
+        let users = &world.tenants[self.tenant].users;
+        self.people.iter().filter(|(_, id)| users.contains_key(*id)).map(|(k, _)| *k).collect()
+    }
+
+    /// The id of a person, gone or not.
+    pub fn person_id(&self, person: PersonKey) -> Option<&str> {
+        self.people.get(&person).map(String::as_str)
+    }
+
+    /// The key of a person by id.
+    pub fn person_of(&self, id: &str) -> Option<PersonKey> {
+        self.people.iter().find(|(_, i)| *i == id).map(|(k, _)| *k)
+    }
+
+    /// The key of a message, file or folder by its id; `None` for what the tenant was seeded with.
+    pub fn thing_of(&self, id: &str) -> Option<u32> {
+        let by_id = self.files.iter().chain(&self.folders).find(|(_, i)| *i == id);
+        if let Some((key, _)) = by_id {
+            return Some(*key);
+        }
+        let world = self.sim.world();
+        let users = &world.tenants[self.tenant].users;
+        self.mail
+            .iter()
+            .find(|(_, (owner, number))| {
+                users
+                    .get(owner)
+                    .and_then(|u| u.mailbox.messages.get(number))
+                    .is_some_and(|m| m.immutable_id == id)
+            })
+            .map(|(key, _)| *key)
+    }
+
+    /// Keys of somebody's messages that are there now.
+    pub fn mail_of(&self, person: PersonKey) -> Vec<MailKey> {
+        let world = self.sim.world();
+        let Some(id) = self.people.get(&person) else { return Vec::new() };
+        let Some(user) = world.tenants[self.tenant].users.get(id) else { return Vec::new() };
+        self.mail
+            .iter()
+            .filter(|(_, (owner, n))| owner == id && user.mailbox.messages.contains_key(n))
+            .map(|(k, _)| *k)
+            .collect()
+    }
+
+    /// Keys of somebody's mail folders that are there now, without well-known ones.
+    pub fn mail_folders_of(&self, person: PersonKey) -> Vec<FolderKey> {
+        let world = self.sim.world();
+        let Some(id) = self.people.get(&person) else { return Vec::new() };
+        let Some(user) = world.tenants[self.tenant].users.get(id) else { return Vec::new() };
+        let there = |id: &String| user.mailbox.folders.contains_key(id);
+        self.folders.iter().filter(|(_, id)| there(id)).map(|(k, _)| *k).collect()
+    }
+
+    /// Keys of somebody's files (first) and folders in the drive (second) that are there now.
+    pub fn files_of(&self, person: PersonKey) -> (Vec<FileKey>, Vec<FolderKey>) {
+        let world = self.sim.world();
+        let Some(id) = self.people.get(&person) else { return Default::default() };
+        let Some(user) = world.tenants[self.tenant].users.get(id) else {
+            return Default::default();
+        };
+        let there = |id: &String| user.drive.items.contains_key(id);
+        let files = self.files.iter().filter(|(_, id)| there(id)).map(|(k, _)| *k).collect();
+        let folders = self.folders.iter().filter(|(_, id)| there(id)).map(|(k, _)| *k).collect();
+        (files, folders)
+    }
+
+    /// Lets an event happen. `false` when it names something that is not there, or asks for what
+    /// the service refuses (a name that is taken, a folder into itself): then nothing happened.
+    pub fn act(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Join { .. }
+            | Event::Leave { .. }
+            | Event::RenameUser { .. }
+            | Event::SwapNames { .. }
+            | Event::Recreate { .. }
+            | Event::NewDrive { .. } => self.act_on_people(event).is_some(),
+            Event::Folder { .. }
+            | Event::RenameFolder { .. }
+            | Event::MoveFolder { .. }
+            | Event::DeleteFolder { .. }
+            | Event::File { .. }
+            | Event::EditFile { .. }
+            | Event::ReplaceFile { .. }
+            | Event::RenameFile { .. }
+            | Event::MoveFile { .. }
+            | Event::ShareFile { .. }
+            | Event::DeleteFile { .. }
+            | Event::DeleteMany { .. }
+            | Event::EncryptMany { .. } => self.act_on_files(event).is_some(),
+            Event::Refuse { .. }
+            | Event::BreakOff { .. }
+            | Event::CutShort { .. }
+            | Event::WrongBytes { .. } => self.plan_fault(event).is_some(),
+            _ => self.act_on_mail(event).is_some(),
+        }
+    }
+
+    fn plan_fault(&mut self, event: &Event) -> Option<()> {
+        let at = |person: &PersonKey, part: &str| {
+            let id = self.people.get(person)?;
+            let world = self.sim.world();
+            let user = world.tenants[self.tenant].users.get(id)?;
+            // Of a drive the paths name the drive, of a mailbox the person.
+            Some(match part.strip_prefix("drive:") {
+                Some(rest) => format!("drives/{}{rest}", user.drive.id),
+                None => format!("users/{id}{part}"),
+            })
+        };
+        let rule = match event {
+            Event::Refuse { person, part, status, times } => {
+                let retry_after_s = matches!(status, 429 | 503).then_some(20);
+                let fault = Fault::Status { status: *status, retry_after_s };
+                Rule::new(fault, &at(person, part)?).times(*times)
+            }
+            Event::BreakOff { person, part, after_bytes, times } => {
+                let fault = Fault::Reset { after_bytes: *after_bytes };
+                Rule::new(fault, &at(person, part)?).times(*times)
+            }
+            Event::CutShort { person, part, by_bytes, times } => {
+                let fault = Fault::Truncate { by_bytes: *by_bytes };
+                Rule::new(fault, &at(person, part)?).times(*times)
+            }
+            Event::WrongBytes { times } => Rule::new(Fault::WrongBytes, "_download").times(*times),
+            _ => return None,
+        };
+        self.rules.push(rule);
+        self.sim.set_faults(self.rules.clone());
+        Some(())
+    }
+
+    /// The night is over: its faults are.
+    pub fn end_faults(&mut self) {
+        self.rules.clear();
+        self.sim.set_faults(Vec::new());
+    }
+}

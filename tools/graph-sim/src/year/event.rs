@@ -1,0 +1,211 @@
+use serde::{Deserialize, Serialize};
+
+/// A person, by the order in which they appeared; never reused.
+pub type PersonKey = u32;
+/// A message that a life speaks of; never reused.
+pub type MailKey = u32;
+/// A mail folder or a folder of a drive that a life speaks of; never reused.
+pub type FolderKey = u32;
+/// A file that a life speaks of; never reused.
+pub type FileKey = u32;
+
+/// One thing that happens.
+///
+/// Things are named by keys that a life gives out itself, so that an event keeps its meaning when
+/// others are left out. What names a thing that is not there does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+#[allow(missing_docs)] // the fields are keys and names; what is done is told with each variant
+pub enum Event {
+    /// Somebody joins, with an empty mailbox and drive. `name` is the local part of the principal
+    /// name.
+    Join { person: PersonKey, name: String },
+    /// An account is deleted, and all that is its own with it.
+    Leave { person: PersonKey },
+    /// An account gets another principal name.
+    RenameUser { person: PersonKey, name: String },
+    /// Two accounts exchange their principal names.
+    SwapNames { a: PersonKey, b: PersonKey },
+    /// An account is deleted, and another is made under the same name.
+    Recreate { old: PersonKey, person: PersonKey },
+    /// A message arrives in a folder: a well-known name, or `#` and a folder's key.
+    Mail {
+        person: PersonKey,
+        mail: MailKey,
+        folder: String,
+        words: u32,
+        html: bool,
+        attachment: bool,
+    },
+    /// A message is moved.
+    MoveMail { person: PersonKey, mail: MailKey, folder: String },
+    /// A message is read, or made unread.
+    Read { person: PersonKey, mail: MailKey, read: bool },
+    /// A message is flagged, or its flag taken away.
+    Flag { person: PersonKey, mail: MailKey, on: bool },
+    /// A message gets a category.
+    Categorize { person: PersonKey, mail: MailKey, category: String },
+    /// A draft gets another subject.
+    EditDraft { person: PersonKey, mail: MailKey, subject: String },
+    /// A message is gone for good.
+    PurgeMail { person: PersonKey, mail: MailKey },
+    /// A mail folder is made.
+    MailFolder { person: PersonKey, folder: FolderKey, parent: String, name: String },
+    /// A mail folder gets another name.
+    RenameMailFolder { person: PersonKey, folder: FolderKey, name: String },
+    /// A mail folder with all below is moved.
+    MoveMailFolder { person: PersonKey, folder: FolderKey, parent: String },
+    /// All messages of a mail folder go to Deleted Items.
+    EmptyMailFolder { person: PersonKey, folder: FolderKey },
+    /// A mail folder with all below is gone for good.
+    DeleteMailFolder { person: PersonKey, folder: FolderKey },
+    /// A folder of a drive is made; below the root when it names no parent.
+    Folder { person: PersonKey, folder: FolderKey, parent: Option<FolderKey>, name: String },
+    /// A folder of a drive gets another name.
+    RenameFolder { person: PersonKey, folder: FolderKey, name: String },
+    /// A folder of a drive is moved.
+    MoveFolder { person: PersonKey, folder: FolderKey, parent: Option<FolderKey> },
+    /// A folder of a drive is deleted with all below.
+    DeleteFolder { person: PersonKey, folder: FolderKey },
+    /// A file is made. `form` chooses its kind, `seed` its content.
+    File {
+        person: PersonKey,
+        file: FileKey,
+        parent: Option<FolderKey>,
+        name: String,
+        form: u32,
+        seed: u64,
+    },
+    /// A file gets a new version.
+    EditFile { person: PersonKey, file: FileKey, form: u32, seed: u64 },
+    /// A file is deleted, and another made under its name.
+    ReplaceFile { person: PersonKey, old: FileKey, file: FileKey, form: u32, seed: u64 },
+    /// A file gets another name.
+    RenameFile { person: PersonKey, file: FileKey, name: String },
+    /// A file is moved.
+    MoveFile { person: PersonKey, file: FileKey, parent: Option<FolderKey> },
+    /// A file is shared: its delta tells of it, its content stays.
+    ShareFile { person: PersonKey, file: FileKey },
+    /// A file is deleted.
+    DeleteFile { person: PersonKey, file: FileKey },
+    /// A drive is provisioned anew: another id, empty.
+    NewDrive { person: PersonKey },
+    /// Attack: so many percent of somebody's messages are gone for good.
+    PurgeMany { person: PersonKey, percent: u32 },
+    /// Attack: so many percent of somebody's files are deleted.
+    DeleteMany { person: PersonKey, percent: u32 },
+    /// Attack: so many of somebody's files are overwritten with ciphertext.
+    EncryptMany { person: PersonKey, files: u32, seed: u64 },
+    /// For this night requests about somebody are answered with this status, so often;
+    /// `part` is a part of the path, as `/messages/delta`.
+    Refuse { person: PersonKey, part: String, status: u16, times: u64 },
+    /// For this night answers about somebody break off, so often.
+    BreakOff { person: PersonKey, part: String, after_bytes: usize, times: u64 },
+    /// For this night answers about somebody are cut short with a matching length, so often.
+    CutShort { person: PersonKey, part: String, by_bytes: usize, times: u64 },
+    /// For this night downloads give other bytes, so often.
+    WrongBytes { times: u64 },
+}
+
+impl Event {
+    /// Its name, as it is written down.
+    pub fn kind(&self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|v| v["do"].as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// The people it is about.
+    pub fn people(&self) -> Vec<PersonKey> {
+        use Event as E;
+        match self {
+            E::SwapNames { a, b } => vec![*a, *b],
+            E::Recreate { old, person } => vec![*old, *person],
+            E::WrongBytes { .. } => Vec::new(),
+            E::Join { person, .. }
+            | E::Leave { person }
+            | E::RenameUser { person, .. }
+            | E::Mail { person, .. }
+            | E::MoveMail { person, .. }
+            | E::Read { person, .. }
+            | E::Flag { person, .. }
+            | E::Categorize { person, .. }
+            | E::EditDraft { person, .. }
+            | E::PurgeMail { person, .. }
+            | E::MailFolder { person, .. }
+            | E::RenameMailFolder { person, .. }
+            | E::MoveMailFolder { person, .. }
+            | E::EmptyMailFolder { person, .. }
+            | E::DeleteMailFolder { person, .. }
+            | E::Folder { person, .. }
+            | E::RenameFolder { person, .. }
+            | E::MoveFolder { person, .. }
+            | E::DeleteFolder { person, .. }
+            | E::File { person, .. }
+            | E::EditFile { person, .. }
+            | E::ReplaceFile { person, .. }
+            | E::RenameFile { person, .. }
+            | E::MoveFile { person, .. }
+            | E::ShareFile { person, .. }
+            | E::DeleteFile { person, .. }
+            | E::NewDrive { person }
+            | E::PurgeMany { person, .. }
+            | E::DeleteMany { person, .. }
+            | E::EncryptMany { person, .. }
+            | E::Refuse { person, .. }
+            | E::BreakOff { person, .. }
+            | E::CutShort { person, .. } => vec![*person],
+        }
+    }
+
+    /// The message, file or folder it is about, as a life's key.
+    pub fn thing(&self) -> Option<u32> {
+        use Event as E;
+        match self {
+            E::Mail { mail, .. }
+            | E::MoveMail { mail, .. }
+            | E::Read { mail, .. }
+            | E::Flag { mail, .. }
+            | E::Categorize { mail, .. }
+            | E::EditDraft { mail, .. }
+            | E::PurgeMail { mail, .. } => Some(*mail),
+            E::File { file, .. }
+            | E::EditFile { file, .. }
+            | E::ReplaceFile { file, .. }
+            | E::RenameFile { file, .. }
+            | E::MoveFile { file, .. }
+            | E::ShareFile { file, .. }
+            | E::DeleteFile { file, .. } => Some(*file),
+            E::MailFolder { folder, .. }
+            | E::RenameMailFolder { folder, .. }
+            | E::MoveMailFolder { folder, .. }
+            | E::EmptyMailFolder { folder, .. }
+            | E::DeleteMailFolder { folder, .. }
+            | E::Folder { folder, .. }
+            | E::RenameFolder { folder, .. }
+            | E::MoveFolder { folder, .. }
+            | E::DeleteFolder { folder, .. } => Some(*folder),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a fault of the service, that ends with the night.
+    pub fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Event::Refuse { .. }
+                | Event::BreakOff { .. }
+                | Event::CutShort { .. }
+                | Event::WrongBytes { .. }
+        )
+    }
+
+    /// Whether it is an attack.
+    pub fn is_attack(&self) -> bool {
+        matches!(
+            self,
+            Event::PurgeMany { .. } | Event::DeleteMany { .. } | Event::EncryptMany { .. }
+        )
+    }
+}

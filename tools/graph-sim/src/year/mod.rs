@@ -1,0 +1,12 @@
+//! What happens in a school, as plain data: a life can be written down, cut short and told again.
+
+mod act;
+mod event;
+mod files;
+mod mail;
+mod people;
+mod state;
+
+pub use act::Life;
+pub use event::{Event, FileKey, FolderKey, MailKey, PersonKey};
+pub use state::{FileState, FolderState, MessageState, PersonState, State, VersionState};
