@@ -6,6 +6,7 @@ mod bench;
 mod fuzz;
 mod peers;
 mod published;
+mod soak;
 mod test;
 mod tidy;
 
@@ -20,6 +21,7 @@ fn main() {
         ["bench", "vault", rest @ ..] => bench::example("strongroom-vault", "vault_bench", rest),
         ["bench", "fleet", rest @ ..] => bench::example("strongroom-cli", "fleet_bench", rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["soak", rest @ ..] => soak::run(rest),
         ["published"] => published::run(),
         _ => {
             eprintln!(

@@ -60,6 +60,13 @@ impl Life {
         self.people.get(&person).map(String::as_str)
     }
 
+    /// The local part of somebody's principal name now.
+    pub fn name_of(&self, person: PersonKey) -> Option<String> {
+        let world = self.sim.world();
+        let user = world.tenants[self.tenant].users.get(self.people.get(&person)?)?;
+        user.upn.split('@').next().map(str::to_owned)
+    }
+
     /// The key of a person by id.
     pub fn person_of(&self, id: &str) -> Option<PersonKey> {
         self.people.iter().find(|(_, i)| *i == id).map(|(k, _)| *k)
@@ -155,10 +162,14 @@ impl Life {
             let world = self.sim.world();
             let user = world.tenants[self.tenant].users.get(id)?;
             // Of a drive the paths name the drive, of a mailbox the person.
-            Some(match part.strip_prefix("drive:") {
-                Some(rest) => format!("drives/{}{rest}", user.drive.id),
-                None => format!("users/{id}{part}"),
-            })
+            if let Some(rest) = part.strip_prefix("drive:") {
+                return Some(format!("drives/{}{rest}", user.drive.id));
+            }
+            if let Some(key) = part.strip_prefix('#') {
+                let folder = self.folders.get(&key.parse().ok()?)?;
+                return Some(format!("users/{id}/mailFolders/{folder}/messages"));
+            }
+            Some(format!("users/{id}{part}"))
         };
         let rule = match event {
             Event::Refuse { person, part, status, times } => {

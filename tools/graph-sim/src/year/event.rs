@@ -96,8 +96,9 @@ pub enum Event {
     DeleteMany { person: PersonKey, percent: u32 },
     /// Attack: so many of somebody's files are overwritten with ciphertext.
     EncryptMany { person: PersonKey, files: u32, seed: u64 },
-    /// For this night requests about somebody are answered with this status, so often;
-    /// `part` is a part of the path, as `/messages/delta`.
+    /// For this night requests about somebody are answered with this status, so often; `part` is
+    /// what follows the person in the path (`/mailFolders/delta`), or `drive:` and what follows the
+    /// drive, or `#` and the key of a mail folder.
     Refuse { person: PersonKey, part: String, status: u16, times: u64 },
     /// For this night answers about somebody break off, so often.
     BreakOff { person: PersonKey, part: String, after_bytes: usize, times: u64 },

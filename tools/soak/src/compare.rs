@@ -1,0 +1,231 @@
+//! The laws: what a snapshot must say of a tenant, and a report of a night.
+
+mod files;
+mod mail;
+mod report;
+
+use crate::{Finding, kept::Kept};
+use graph_sim::year::{Event, Life, PersonState, State};
+use std::collections::{BTreeMap, BTreeSet};
+use strongroom_engine::BackupReport;
+
+/// A night with all that is known of it.
+pub(crate) struct Night<'a> {
+    pub(crate) number: usize,
+    pub(crate) life: &'a Life,
+    /// Events of the day that did happen.
+    pub(crate) happened: &'a [Event],
+    /// The tenant at the last night's backup.
+    pub(crate) before: &'a State,
+    pub(crate) now: &'a State,
+    pub(crate) outcome: &'a Result<BackupReport, String>,
+    pub(crate) kept: Option<&'a Kept>,
+}
+
+/// A fault that lasts the night is struck more often than the product tries.
+const LASTING_TIMES: u64 = 10;
+
+impl Night<'_> {
+    /// Whether the service would not tell about this person all night, or the run says that it could
+    /// not read something of the person's (which is a finding of its own, or none): then what was
+    /// kept before may stand, and nothing that is there may be lost.
+    pub(crate) fn is_hidden(&self, person: &str) -> bool {
+        let Some(key) = self.life.person_of(person) else { return false };
+        let upn = self.now.people.iter().find(|p| p.id == person).map(|p| p.upn.as_str());
+        if let (Ok(report), Some(upn)) = (self.outcome, upn)
+            && report.failed.iter().chain(&report.skipped).any(|s| s.scope.ends_with(upn))
+        {
+            return true;
+        }
+        self.happened.iter().any(|e| e.people().contains(&key) && is_lasting(e))
+    }
+
+    pub(crate) fn has_lasting_fault(&self) -> bool {
+        self.happened.iter().any(is_lasting)
+    }
+
+    /// Kinds of the events of this day that touched a thing; when none names it, those of its
+    /// person that touch many things or the person.
+    fn kinds(&self, person: Option<u32>, thing: Option<u32>) -> BTreeSet<String> {
+        let direct: BTreeSet<String> = self
+            .happened
+            .iter()
+            .filter(|e| thing.is_some() && e.thing() == thing && person_fits(e, person))
+            .map(Event::kind)
+            .collect();
+        if !direct.is_empty() {
+            return direct;
+        }
+        self.happened
+            .iter()
+            .filter(|e| person_fits(e, person) && touches_much(e))
+            .map(Event::kind)
+            .collect()
+    }
+
+    /// A finding about a thing of a person.
+    pub(crate) fn finding(
+        &self,
+        law: &str,
+        person: Option<&str>,
+        item: &str,
+        detail: String,
+    ) -> Finding {
+        let key = person.and_then(|p| self.life.person_of(p));
+        let thing = self.life.thing_of(item);
+        Finding {
+            night: self.number,
+            law: law.to_owned(),
+            person: key,
+            item: item.to_owned(),
+            thing,
+            detail,
+            kinds: self.kinds(key, thing),
+        }
+    }
+}
+
+fn person_fits(event: &Event, person: Option<u32>) -> bool {
+    match person {
+        Some(p) => event.people().contains(&p) || event.people().is_empty(),
+        None => true,
+    }
+}
+
+fn touches_much(event: &Event) -> bool {
+    event.is_attack()
+        || event.is_fault()
+        || matches!(
+            event,
+            Event::Join { .. }
+                | Event::Leave { .. }
+                | Event::RenameUser { .. }
+                | Event::SwapNames { .. }
+                | Event::Recreate { .. }
+                | Event::NewDrive { .. }
+                | Event::RenameMailFolder { .. }
+                | Event::MoveMailFolder { .. }
+                | Event::EmptyMailFolder { .. }
+                | Event::DeleteMailFolder { .. }
+                | Event::RenameFolder { .. }
+                | Event::MoveFolder { .. }
+                | Event::DeleteFolder { .. }
+        )
+}
+
+fn is_lasting(event: &Event) -> bool {
+    match event {
+        Event::Refuse { times, .. }
+        | Event::BreakOff { times, .. }
+        | Event::CutShort { times, .. } => *times > LASTING_TIMES,
+        _ => false,
+    }
+}
+
+/// All that does not hold.
+pub(crate) fn all(night: &Night<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    report::outcome(night, &mut found);
+    let (Ok(report), Some(kept)) = (night.outcome, night.kept) else { return found };
+    let rooms = rooms(night, kept, &mut found);
+    for person in &night.now.people {
+        let Some(room) = rooms.get(person.id.as_str()) else { continue };
+        mail::folders(night, kept, person, room, &mut found);
+        mail::messages(night, kept, person, room, &mut found);
+        files::drive(night, kept, person, room, &mut found);
+        report::coverage(night, report, kept, person, room, &mut found);
+    }
+    leavers(night, kept, &mut found);
+    report::alarms(night, report, &mut found);
+    report::tags(night, report, kept, &mut found);
+    found
+}
+
+/// The room of everybody who is there, by id.
+fn rooms<'k>(
+    night: &Night<'_>,
+    kept: &'k Kept,
+    found: &mut Vec<Finding>,
+) -> BTreeMap<String, &'k str> {
+    let mut rooms = BTreeMap::new();
+    for person in &night.now.people {
+        let mut tell = |law: &str, detail: String| {
+            found.push(night.finding(law, Some(&person.id), &person.id, detail));
+        };
+        match kept.people.get(&person.id).map(Vec::as_slice) {
+            None | Some([]) => tell("person/missing", format!("{} has no room", person.upn)),
+            Some([room]) => {
+                rooms.insert(person.id.clone(), room.room.as_str());
+                if room.room != person.upn {
+                    tell("person/name", format!("{} stands under {}", person.upn, room.room));
+                }
+                if room.gone {
+                    tell("person/gone", format!("{} is said to be gone", person.upn));
+                }
+            }
+            Some(many) => {
+                let names: Vec<&str> = many.iter().map(|r| r.room.as_str()).collect();
+                tell("person/twice", format!("{} has {}", person.upn, names.join(", ")));
+            }
+        }
+    }
+    rooms
+}
+
+/// Who is gone keeps what the last night held.
+fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
+    let there: BTreeSet<&str> = night.now.people.iter().map(|p| p.id.as_str()).collect();
+    for person in night.before.people.iter().filter(|p| !there.contains(p.id.as_str())) {
+        // Nothing was kept before the first night.
+        if night.number == 0 {
+            continue;
+        }
+        let mut tell = |law: &str, detail: String| {
+            found.push(night.finding(law, Some(&person.id), &person.id, detail));
+        };
+        let room = match kept.people.get(&person.id).map(Vec::as_slice) {
+            Some([room]) => room,
+            _ => {
+                tell("leaver/missing", format!("{} has no room", person.upn));
+                continue;
+            }
+        };
+        if !room.gone {
+            tell("leaver/not-gone", format!("{} is not said to be gone", person.upn));
+        }
+        let (mail, files) = counts(kept, person, &room.room);
+        if mail < person.messages.len() {
+            let text = format!("{} of {} messages", mail, person.messages.len());
+            tell("leaver/mail", text);
+        }
+        if files < person.files.len() {
+            tell("leaver/files", format!("{} of {} files", files, person.files.len()));
+        }
+    }
+}
+
+/// How many of somebody's messages and files stand in a room.
+fn counts(kept: &Kept, person: &PersonState, room: &str) -> (usize, usize) {
+    let messages: BTreeSet<&str> =
+        kept.messages.iter().filter(|m| m.room == room).map(|m| m.facts.id.0.as_str()).collect();
+    let files: BTreeSet<&str> =
+        kept.files.iter().filter(|f| f.room == room).map(|f| f.facts.id.0.as_str()).collect();
+    (
+        person.messages.iter().filter(|m| messages.contains(m.id.as_str())).count(),
+        person.files.iter().filter(|f| files.contains(f.id.as_str())).count(),
+    )
+}
+
+/// Whether a name in the tree stands for a real one: what no file system takes is replaced, and a
+/// short id keeps equal names apart.
+pub(crate) fn same_path(kept: &str, real: &str) -> bool {
+    let (kept, real): (Vec<&str>, Vec<&str>) =
+        (kept.split('/').collect(), real.split('/').collect());
+    kept.len() == real.len()
+        && kept.iter().zip(real).all(|(k, r)| {
+            *k == r
+                || k.strip_prefix(r).is_some_and(|rest| rest.starts_with('~'))
+                || k.rsplit_once('~')
+                    .is_some_and(|(stem, _)| r.starts_with(stem) && !stem.is_empty())
+        })
+}

@@ -1,0 +1,173 @@
+//! Outcome, alarms, tags and coverage against what happened.
+
+use super::Night;
+use crate::{Finding, alarms as law, kept::Kept};
+use graph_sim::year::{Event, PersonState};
+use strongroom_engine::BackupReport;
+use strongroom_model::{AlarmKind, Severity};
+
+pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Finding>) {
+    let mut tell = |law: &str, person: Option<&str>, item: &str, detail: String| {
+        found.push(night.finding(law, person, item, detail));
+    };
+    match night.outcome {
+        Err(e) => tell("outcome/error", None, "run", e.clone()),
+        Ok(r) if night.has_lasting_fault() => {
+            if r.is_whole() {
+                let text = "the run says that it read all".to_owned();
+                tell("outcome/whole-though-hidden", None, "run", text);
+            }
+        }
+        Ok(r) => {
+            for skip in r.failed.iter().chain(&r.skipped) {
+                let item = if skip.id.0.is_empty() { &skip.scope } else { &skip.id.0 };
+                let text = format!("{} {:?}: {}", skip.scope, skip.name, skip.cause);
+                let mut people = night.now.people.iter().chain(&night.before.people);
+                let person = people.find(|p| skip.scope.ends_with(&p.upn));
+                tell("outcome/partial", person.map(|p| p.id.as_str()), item, text);
+            }
+        }
+    }
+}
+
+/// Alarms that speak of mail or files being deleted.
+fn of_deletion(kind: AlarmKind) -> bool {
+    matches!(kind, AlarmKind::MailboxPurge | AlarmKind::MassDelete | AlarmKind::VersionFlush)
+}
+
+pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<Finding>) {
+    if night.number == 0 {
+        return;
+    }
+    let gone = law::gone(night.before, night.now);
+    let total = |pick: fn(&law::Gone) -> (usize, usize)| {
+        gone.values().map(pick).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
+    };
+    let (mail, files) = (total(|g| g.messages), total(|g| g.files));
+    let high = |test: &dyn Fn(AlarmKind) -> bool| {
+        report.alarms.iter().any(|a| a.severity == Severity::High && test(a.kind))
+    };
+    let mut attacked = false;
+    for event in night.happened.iter().filter(|e| e.is_attack()) {
+        let Some(id) = event.people().first().and_then(|p| night.life.person_id(*p)) else {
+            continue;
+        };
+        attacked = true;
+        let lost = gone.get(id).cloned().unwrap_or_default();
+        let (must, raised, what) = match event {
+            Event::PurgeMany { .. } => (
+                law::must_alarm(lost.messages.0, lost.messages.1, mail.0, mail.1),
+                high(&of_deletion),
+                format!(
+                    "{} of {} messages, {} of {} of the tenant's",
+                    lost.messages.0, lost.messages.1, mail.0, mail.1
+                ),
+            ),
+            Event::DeleteMany { .. } => (
+                law::must_alarm(lost.files.0, lost.files.1, files.0, files.1),
+                high(&of_deletion),
+                format!(
+                    "{} of {} files, {} of {} of the tenant's",
+                    lost.files.0, lost.files.1, files.0, files.1
+                ),
+            ),
+            Event::EncryptMany { files, .. } => (
+                *files as usize >= law::ENCRYPTED_MIN,
+                high(&|k| k == AlarmKind::Encryption),
+                format!("{files} files became ciphertext"),
+            ),
+            _ => continue,
+        };
+        if must && !raised && !night.is_hidden(id) {
+            let law = format!("alarm/missing-{}", event.kind());
+            found.push(night.finding(&law, Some(id), id, what));
+        }
+    }
+    let deleted = report.items_deleted as usize;
+    if deleted < mail.0 + files.0 && report.is_whole() && !night.has_lasting_fault() {
+        let text = format!("{} items went, {deleted} are reported", mail.0 + files.0);
+        found.push(night.finding("report/deleted", None, "run", text));
+    }
+    if attacked {
+        return;
+    }
+    for a in report.alarms.iter().filter(|a| a.severity == Severity::High) {
+        let of_data = of_deletion(a.kind)
+            || matches!(
+                a.kind,
+                AlarmKind::Encryption | AlarmKind::RansomNotes | AlarmKind::RenameStorm
+            );
+        // What cannot be read may be told loudly; what happened to the data may not be invented.
+        if night.has_lasting_fault() && !of_data {
+            continue;
+        }
+        let person = night.now.people.iter().find(|p| p.upn == a.scope).map(|p| p.id.as_str());
+        let law = format!("alarm/false-{}", a.kind.as_str());
+        found.push(night.finding(&law, person, &a.scope, a.text.clone()));
+    }
+}
+
+pub(super) fn tags(
+    night: &Night<'_>,
+    report: &BackupReport,
+    kept: &Kept,
+    found: &mut Vec<Finding>,
+) {
+    let mut tell = |law: &str, detail: String| found.push(night.finding(law, None, law, detail));
+    let has = |tag: &str| kept.tags.iter().any(|t| t == tag);
+    if kept.tags != report.tags {
+        tell("tag/report", format!("{:?} is reported as {:?}", kept.tags, report.tags));
+    }
+    if has("complete") != report.is_whole() {
+        tell("tag/complete", format!("{:?}", kept.tags));
+    }
+    if has("clean") && !report.is_clean() {
+        tell("tag/clean", format!("{:?}", kept.tags));
+    }
+    if report.is_whole() && !kept.people_link {
+        tell("link/people", "the list of people has no delta link".into());
+    }
+}
+
+pub(super) fn coverage(
+    night: &Night<'_>,
+    report: &BackupReport,
+    kept: &Kept,
+    person: &PersonState,
+    room: &str,
+    found: &mut Vec<Finding>,
+) {
+    if night.is_hidden(&person.id) {
+        return;
+    }
+    let row = |collection: &str| {
+        report.coverage.iter().find(|c| c.scope == person.upn && c.collection == collection)
+    };
+    let mut tell = |law: &str, item: &str, detail: String| {
+        found.push(night.finding(law, Some(&person.id), item, detail));
+    };
+    for folder in &person.folders {
+        let path = kept.folders.iter().find(|f| f.room == room && f.id == folder.id);
+        let by_path = path.and_then(|f| row(&f.path));
+        let known = folder.well_known.and_then(&row).or(by_path);
+        match known.map(|c| (c.items, c.skipped.as_deref())) {
+            None => tell("coverage/missing", &folder.id, format!("no row for {}", folder.path)),
+            Some((Some(items), None)) if items == folder.messages => {}
+            Some((items, skipped)) => {
+                let text = format!(
+                    "{}: {} messages are told as {items:?}, {skipped:?}",
+                    folder.path, folder.messages
+                );
+                tell("coverage/count", &folder.id, text);
+            }
+        }
+    }
+    match row("drive").map(|c| (c.items, c.skipped.as_deref())) {
+        None => tell("coverage/drive-missing", &person.drive, "no row for the drive".into()),
+        Some((Some(items), None)) if items == person.files.len() as u64 => {}
+        Some((items, skipped)) => {
+            let text = format!("{} files are told as {items:?}, {skipped:?}", person.files.len());
+            tell("coverage/drive-count", &person.drive, text);
+        }
+    }
+}

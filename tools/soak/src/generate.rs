@@ -1,0 +1,287 @@
+//! What happens in a day, made from a seed and from what is there.
+
+use graph_sim::year::{Event, Life, PersonKey};
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+
+/// Keys of people who join begin here; those of the seeded ones are below.
+const FIRST_KEY: u32 = 100;
+const PEOPLE_MAX: usize = 8;
+const PEOPLE_MIN: usize = 3;
+/// Nights after which a year group leaves and the others take over its names.
+const ROLL_OVER: usize = 100;
+
+const WELL_KNOWN: &[&str] =
+    &["inbox", "sentitems", "archive", "deleteditems", "drafts", "junkemail"];
+const WORDS: &[&str] = &[
+    "Atlas", "Budget", "Choir", "Drama", "Exams", "Forms", "Garden", "History", "Intake", "Jumble",
+];
+const ENDINGS: &[&str] = &["docx", "docx", "xlsx", "pptx", "pdf", "png", "txt", "csv"];
+
+/// Makes a life, day by day.
+pub(crate) struct Generator {
+    rng: ChaCha8Rng,
+    next: u32,
+}
+
+impl Generator {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), next: FIRST_KEY }
+    }
+
+    fn key(&mut self) -> u32 {
+        self.next += 1;
+        self.next
+    }
+
+    fn one<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        from.choose(&mut self.rng).copied()
+    }
+
+    fn chance(&mut self, percent: u32) -> bool {
+        self.rng.random_range(0..100) < percent
+    }
+
+    fn word(&mut self) -> String {
+        let n = self.rng.random_range(0..30);
+        format!("{} {n}", self.one(WORDS).unwrap_or("Notes"))
+    }
+
+    /// A well-known folder, or one of the person's own.
+    fn place(&mut self, life: &Life, person: PersonKey) -> String {
+        let own = life.mail_folders_of(person);
+        match (self.chance(45), self.one(&own)) {
+            (true, Some(key)) => format!("#{key}"),
+            _ => self.one(WELL_KNOWN).unwrap_or("inbox").to_owned(),
+        }
+    }
+
+    /// The events of a day, in their order.
+    pub(crate) fn day(&mut self, night: usize, life: &Life) -> Vec<Event> {
+        let mut day = Vec::new();
+        if night > 0 && night % ROLL_OVER == 0 {
+            self.roll_over(life, &mut day);
+        }
+        let weekend = night % 7 >= 5;
+        let many = if weekend { self.rng.random_range(0..4) } else { self.rng.random_range(5..14) };
+        let people = life.people();
+        for _ in 0..many {
+            let Some(person) = self.one(&people) else { break };
+            match self.rng.random_range(0..100) {
+                0..4 => self.about_people(life, &people, person, &mut day),
+                4..40 => self.about_mail(life, person, &mut day),
+                40..56 => self.about_mail_folders(life, person, &mut day),
+                56..84 => self.about_files(life, person, &mut day),
+                _ => self.about_folders(life, person, &mut day),
+            }
+        }
+        let victim = self.one(&people).unwrap_or_default();
+        if self.chance(3) {
+            let seed = self.rng.random();
+            day.push(match self.rng.random_range(0..3) {
+                0 => Event::PurgeMany {
+                    person: victim,
+                    percent: self.one(&[10, 25, 40, 70, 100]).unwrap_or(40),
+                },
+                1 => Event::DeleteMany {
+                    person: victim,
+                    percent: self.one(&[10, 30, 60, 100]).unwrap_or(60),
+                },
+                _ => {
+                    Event::EncryptMany { person: victim, files: self.rng.random_range(1..8), seed }
+                }
+            });
+        }
+        if self.chance(12) {
+            let fault = self.fault(life, victim);
+            day.push(fault);
+        }
+        day
+    }
+
+    /// The oldest group leaves, and each of the others takes over the name above it.
+    fn roll_over(&mut self, life: &Life, day: &mut Vec<Event>) {
+        let people = life.people();
+        let names: Vec<Option<String>> = people.iter().map(|p| life.name_of(*p)).collect();
+        let Some(first) = people.first() else { return };
+        day.push(Event::Leave { person: *first });
+        for (above, person) in names.iter().zip(people.iter().skip(1)).take(3) {
+            if let Some(name) = above {
+                day.push(Event::RenameUser { person: *person, name: name.clone() });
+            }
+        }
+        for _ in 0..2 {
+            let person = self.key();
+            day.push(Event::Join { person, name: format!("new{person}") });
+        }
+    }
+
+    fn about_people(
+        &mut self,
+        life: &Life,
+        people: &[PersonKey],
+        person: PersonKey,
+        day: &mut Vec<Event>,
+    ) {
+        let other = self.one(people).unwrap_or(person);
+        let key = self.key();
+        match self.rng.random_range(0..100) {
+            0..30 if people.len() < PEOPLE_MAX => {
+                day.push(Event::Join { person: key, name: format!("new{key}") });
+            }
+            30..42 if people.len() > PEOPLE_MIN => day.push(Event::Leave { person }),
+            42..62 => day.push(Event::RenameUser { person, name: format!("married{key}") }),
+            62..78 if other != person => day.push(Event::SwapNames { a: person, b: other }),
+            78..90 => day.push(Event::Recreate { old: person, person: key }),
+            90..100 => day.push(Event::NewDrive { person }),
+            _ => {
+                // Somebody takes the name that somebody else gave up the same day.
+                if let (Some(name), true) = (life.name_of(person), other != person) {
+                    day.push(Event::RenameUser { person, name: format!("was{key}") });
+                    day.push(Event::RenameUser { person: other, name });
+                }
+            }
+        }
+    }
+
+    fn about_mail(&mut self, life: &Life, person: PersonKey, day: &mut Vec<Event>) {
+        let own = life.mail_of(person);
+        let today: Vec<u32> = day
+            .iter()
+            .filter_map(|e| match e {
+                Event::Mail { person: p, mail, .. } if *p == person => Some(*mail),
+                _ => None,
+            })
+            .collect();
+        let known = if self.chance(25) && !today.is_empty() { today } else { own };
+        let Some(mail) = self.one(&known).filter(|_| !self.chance(40)) else {
+            let mail = self.key();
+            let folder = if self.chance(60) { "inbox".into() } else { self.place(life, person) };
+            day.push(Event::Mail {
+                person,
+                mail,
+                folder,
+                words: self.rng.random_range(3..40),
+                html: self.chance(50),
+                attachment: self.chance(15),
+            });
+            // Come and gone between two nights.
+            if self.chance(8) {
+                day.push(Event::PurgeMail { person, mail });
+            }
+            return;
+        };
+        let category = self.one(&["Red", "Blue", "School"]).unwrap_or("Red").to_owned();
+        let folder = self.place(life, person);
+        let (read, on) = (self.chance(70), self.chance(70));
+        day.push(match self.rng.random_range(0..100) {
+            0..35 => Event::MoveMail { person, mail, folder },
+            35..55 => Event::Read { person, mail, read },
+            55..67 => Event::Flag { person, mail, on },
+            67..77 => Event::Categorize { person, mail, category },
+            77..85 => Event::EditDraft { person, mail, subject: self.word() },
+            85..92 => {
+                let folder = "recoverableitemsdeletions".to_owned();
+                Event::MoveMail { person, mail, folder }
+            }
+            _ => Event::PurgeMail { person, mail },
+        });
+    }
+
+    fn about_mail_folders(&mut self, life: &Life, person: PersonKey, day: &mut Vec<Event>) {
+        let own = life.mail_folders_of(person);
+        let Some(folder) = self.one(&own).filter(|_| !self.chance(25)) else {
+            let (folder, name) = (self.key(), self.word());
+            let parent = match self.one(&own).filter(|_| self.chance(50)) {
+                Some(key) => format!("#{key}"),
+                None => self.one(&["msgfolderroot", "inbox"]).unwrap_or("inbox").to_owned(),
+            };
+            day.push(Event::MailFolder { person, folder, parent, name });
+            return;
+        };
+        let parent = match self.one(&own).filter(|_| self.chance(60)) {
+            Some(key) => format!("#{key}"),
+            None => self
+                .one(&["msgfolderroot", "inbox", "archive", "deleteditems"])
+                .unwrap_or("inbox")
+                .to_owned(),
+        };
+        let name = self.word();
+        day.push(match self.rng.random_range(0..100) {
+            0..35 => Event::RenameMailFolder { person, folder, name },
+            35..70 => Event::MoveMailFolder { person, folder, parent },
+            70..85 => Event::EmptyMailFolder { person, folder },
+            _ => Event::DeleteMailFolder { person, folder },
+        });
+    }
+
+    fn about_files(&mut self, life: &Life, person: PersonKey, day: &mut Vec<Event>) {
+        let (files, folders) = life.files_of(person);
+        let parent = self.one(&folders).filter(|_| self.chance(60));
+        let (form, seed) = (self.rng.random_range(0..8_u32), self.rng.random());
+        let ending = ENDINGS.get(form as usize).copied().unwrap_or("txt");
+        let name = format!("{}.{ending}", self.word());
+        let Some(file) = self.one(&files).filter(|_| !self.chance(35)) else {
+            let file = self.key();
+            day.push(Event::File { person, file, parent, name, form, seed });
+            return;
+        };
+        let key = self.key();
+        day.push(match self.rng.random_range(0..100) {
+            0..32 => Event::EditFile { person, file, form, seed },
+            32..42 => Event::ReplaceFile { person, old: file, file: key, form, seed },
+            42..60 => Event::RenameFile { person, file, name },
+            60..78 => Event::MoveFile { person, file, parent },
+            78..86 => Event::ShareFile { person, file },
+            _ => Event::DeleteFile { person, file },
+        });
+    }
+
+    fn about_folders(&mut self, life: &Life, person: PersonKey, day: &mut Vec<Event>) {
+        let (_, folders) = life.files_of(person);
+        let parent = self.one(&folders).filter(|_| self.chance(50));
+        let name = self.word();
+        let Some(folder) = self.one(&folders).filter(|_| !self.chance(35)) else {
+            let folder = self.key();
+            day.push(Event::Folder { person, folder, parent, name });
+            return;
+        };
+        day.push(match self.rng.random_range(0..100) {
+            0..40 => Event::RenameFolder { person, folder, name },
+            40..75 => Event::MoveFolder { person, folder, parent },
+            _ => Event::DeleteFolder { person, folder },
+        });
+    }
+
+    fn fault(&mut self, life: &Life, person: PersonKey) -> Event {
+        let part = self
+            .one(&["", "/mailFolders/delta", "/messages", "drive:", "drive:/root/delta"])
+            .unwrap_or_default()
+            .to_owned();
+        let folder = self.one(&life.mail_folders_of(person));
+        match (self.rng.random_range(0..100), folder) {
+            (0..20, _) => {
+                let status = self.one(&[429, 503, 500, 504]).unwrap_or(503);
+                Event::Refuse { person, part, status, times: 2 }
+            }
+            // A delta token that is no longer good.
+            (20..35, _) => {
+                let part = self.one(&["/mailFolders/delta", "drive:/root/delta"]);
+                let part = part.unwrap_or_default().to_owned();
+                Event::Refuse { person, part, status: 410, times: 1 }
+            }
+            (35..50, _) => Event::BreakOff { person, part, after_bytes: 40, times: 2 },
+            (50..60, _) => Event::CutShort { person, part, by_bytes: 20, times: 1 },
+            (60..70, _) => Event::WrongBytes { times: 1 },
+            // One folder is not found though the list still names it.
+            (70..85, Some(key)) => {
+                Event::Refuse { person, part: format!("#{key}"), status: 404, times: 1000 }
+            }
+            // A service that is not there for a night.
+            _ => {
+                let status = self.one(&[403, 404, 503]).unwrap_or(403);
+                Event::Refuse { person, part, status, times: 1000 }
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What the newest snapshot holds, read through the product's own crates.
+
+use crate::parse::{self, Letter};
+use std::collections::{BTreeMap, HashMap};
+use strongroom_engine::clean;
+use strongroom_model::{Facts, ItemKind};
+use strongroom_repository::{Node, Repository, Visit};
+
+/// A person's room in the snapshot.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KeptPerson {
+    /// Name of the room.
+    pub(crate) room: String,
+    pub(crate) gone: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct KeptFolder {
+    pub(crate) room: String,
+    pub(crate) id: String,
+    /// Names below the room.
+    pub(crate) path: String,
+    pub(crate) link: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct KeptMessage {
+    pub(crate) room: String,
+    pub(crate) folder: String,
+    pub(crate) facts: Facts,
+    /// What the stored message says, `None` when it cannot be read.
+    pub(crate) letter: Option<Letter>,
+    /// The record beside it, as JSON.
+    pub(crate) record: Option<serde_json::Value>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct KeptFile {
+    pub(crate) room: String,
+    pub(crate) drive: String,
+    /// Names below the drive.
+    pub(crate) path: String,
+    pub(crate) facts: Facts,
+    pub(crate) sha256: String,
+    /// Older versions: id and SHA-256.
+    pub(crate) versions: Vec<(String, String)>,
+}
+
+/// All of a snapshot that the laws speak of.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) tags: Vec<String>,
+    /// Whether the list of people holds a delta link.
+    pub(crate) people_link: bool,
+    /// By id of the person.
+    pub(crate) people: BTreeMap<String, Vec<KeptPerson>>,
+    pub(crate) folders: Vec<KeptFolder>,
+    pub(crate) messages: Vec<KeptMessage>,
+    /// Drives: room, id, whether there is a link.
+    pub(crate) drives: Vec<(String, String, bool)>,
+    /// Folders of drives: room, drive, id, path.
+    pub(crate) drive_folders: Vec<(String, String, String, String)>,
+    pub(crate) files: Vec<KeptFile>,
+}
+
+/// Content that was read before, by its blobs: most of a snapshot is that of the night before.
+#[derive(Default)]
+pub(crate) struct Seen {
+    digests: HashMap<String, String>,
+    letters: HashMap<String, Option<Letter>>,
+    records: HashMap<String, Option<serde_json::Value>>,
+}
+
+fn key(node: &Node) -> String {
+    node.content().iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Remembers what `read` makes of a node's content.
+fn once<T: Clone>(
+    seen: &mut HashMap<String, T>,
+    repo: &Repository,
+    node: &Node,
+    read: impl FnOnce(&[u8]) -> T,
+) -> anyhow::Result<T> {
+    let key = key(node);
+    if let Some(known) = seen.get(&key) {
+        return Ok(known.clone());
+    }
+    let value = read(&repo.read_file(node)?);
+    seen.insert(key, value.clone());
+    Ok(value)
+}
+
+/// Reads the newest snapshot; `None` before the first.
+pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<Kept>> {
+    let Some((_, snapshot)) = clean::latest(repo, None)? else { return Ok(None) };
+    let mut nodes = Vec::new();
+    repo.walk(&snapshot.tree, "", &mut |path, node| {
+        nodes.push((path.to_owned(), node.clone()));
+        Ok(Visit::Enter)
+    })?;
+    let mut kept = Kept { tags: snapshot.tags, ..Kept::default() };
+    // The mail folder or drive that a path stands in.
+    let mut places: BTreeMap<String, String> = BTreeMap::new();
+    let mut records = BTreeMap::new();
+    let mut versions: BTreeMap<(String, String), Vec<(String, String)>> = BTreeMap::new();
+    for (path, node) in &nodes {
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let room = parts.get(1).copied().unwrap_or_default().to_owned();
+        let Some(facts) = node.facts()? else { continue };
+        let above = |n: usize| parts.get(n..).unwrap_or_default().join("/");
+        let place = || {
+            let mut at = path.as_str();
+            while let Some((up, _)) = at.rsplit_once('/') {
+                if let Some(id) = places.get(up) {
+                    return id.clone();
+                }
+                at = up;
+            }
+            String::new()
+        };
+        match facts.kind {
+            ItemKind::Users => kept.people_link = facts.delta.is_some(),
+            ItemKind::Mailbox => {
+                let person = KeptPerson { room, gone: facts.gone };
+                kept.people.entry(facts.id.0).or_default().push(person);
+            }
+            ItemKind::MailFolder => {
+                places.insert(path.clone(), facts.id.0.clone());
+                kept.folders.push(KeptFolder {
+                    room,
+                    id: facts.id.0,
+                    path: above(2),
+                    link: facts.delta.is_some(),
+                });
+            }
+            ItemKind::Message => {
+                let letter = once(&mut seen.letters, repo, node, parse::letter)?;
+                let folder = place();
+                kept.messages.push(KeptMessage { room, folder, facts, letter, record: None });
+            }
+            ItemKind::MessageRecord => {
+                let json = once(&mut seen.records, repo, node, |b| serde_json::from_slice(b).ok())?;
+                records.insert((room, facts.id.0), json);
+            }
+            ItemKind::Drive => {
+                places.insert(path.clone(), facts.id.0.clone());
+                kept.drives.push((room, facts.id.0, facts.delta.is_some()));
+            }
+            ItemKind::Folder => {
+                kept.drive_folders.push((room, place(), facts.id.0, above(3)));
+            }
+            ItemKind::File => {
+                let sha256 = once(&mut seen.digests, repo, node, parse::sha256)?;
+                kept.files.push(KeptFile {
+                    room,
+                    drive: place(),
+                    path: above(3),
+                    facts,
+                    sha256,
+                    versions: Vec::new(),
+                });
+            }
+            ItemKind::Version => {
+                let sha256 = once(&mut seen.digests, repo, node, parse::sha256)?;
+                let id = facts.file.as_ref().and_then(|f| f.version_id.clone());
+                let of = (place(), facts.id.0);
+                versions.entry(of).or_default().push((id.unwrap_or_default(), sha256));
+            }
+            ItemKind::Attachment | ItemKind::LastClean => {}
+        }
+    }
+    for m in &mut kept.messages {
+        m.record = records.get(&(m.room.clone(), m.facts.id.0.clone())).cloned().flatten();
+    }
+    for f in &mut kept.files {
+        f.versions = versions.remove(&(f.drive.clone(), f.facts.id.0.clone())).unwrap_or_default();
+    }
+    Ok(Some(kept))
+}

@@ -1,0 +1,234 @@
+//! A school that is simulated and backed up, night by night.
+
+use crate::{
+    Finding,
+    compare::{self, Night},
+    kept::{self, Seen},
+    restored::Row,
+};
+use graph_sim::{
+    SeedPlan, Settings, Sim, ThrottleSettings,
+    year::{Event, Life, State},
+};
+use serde::{Deserialize, Serialize};
+use sim_transport::{VirtualTime, in_process};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+use strongroom_engine::{BackupOptions, BackupReport, Silent, backup};
+use strongroom_graph::{Budget, Patience};
+use strongroom_model::Severity;
+use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
+use strongroom_repository::{MasterKey, Repository, Writer};
+
+/// The school at the beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchoolPlan {
+    /// People.
+    pub people: usize,
+    /// Messages that each begins with, beside those of the simulator's own choice.
+    pub messages: usize,
+}
+
+impl Default for SchoolPlan {
+    fn default() -> Self {
+        Self { people: 4, messages: 4 }
+    }
+}
+
+/// Seconds of a day before its backup begins.
+const DAY_S: u64 = 22 * 3600;
+/// Seconds from a backup to the next day.
+const NIGHT_S: u64 = 2 * 3600;
+/// What opens the repository of a simulated school.
+pub(crate) const PASSWORD: &str = "soak";
+const TENANT: &str = "school";
+/// 2026-09-01, when a school's year begins.
+const START: jiff::Timestamp = jiff::Timestamp::constant(1_788_220_800, 0);
+
+/// A simulated school with its repository.
+pub struct School {
+    pub(crate) life: Life,
+    time: VirtualTime,
+    store: Arc<Memory>,
+    key: MasterKey,
+    cache: tempfile::TempDir,
+    seen: Seen,
+    before: State,
+    night: usize,
+    acknowledge: bool,
+    open: BTreeSet<(String, String)>,
+}
+
+fn who() -> Writer {
+    Writer { host: "soak".into(), user: "strongroom".into(), program: "soak".into() }
+}
+
+/// The master key of this process: what a password costs is not paid by each life.
+static KEY: OnceLock<MasterKey> = OnceLock::new();
+
+fn key() -> anyhow::Result<MasterKey> {
+    if let Some(key) = KEY.get() {
+        return Ok(key.clone());
+    }
+    let dir = tempfile::tempdir()?;
+    let password = PASSWORD.to_owned().into();
+    let repo = Repository::init(Arc::new(Memory::new()), &password, dir.path(), who(), START)?;
+    Ok(KEY.get_or_init(|| repo.key().clone()).clone())
+}
+
+/// A folder for local databases, in memory where there is one: they wait for the disk at each
+/// commit, and here nothing need outlive the process.
+fn cache() -> anyhow::Result<tempfile::TempDir> {
+    let memory = Path::new("/dev/shm");
+    Ok(match memory.is_dir() {
+        true => tempfile::tempdir_in(memory)?,
+        false => tempfile::tempdir()?,
+    })
+}
+
+impl School {
+    /// A school before its first night.
+    pub fn new(plan: &SchoolPlan) -> anyhow::Result<Self> {
+        let settings = Settings { throttle: ThrottleSettings::Published, ..Settings::default() };
+        let sim = Sim::new(settings, 1, START);
+        let time = VirtualTime::new(sim.clock().clone());
+        sim.seed(&SeedPlan {
+            people: Some(plan.people),
+            messages_per_mailbox: Some(plan.messages),
+            scale: 0.3,
+            ..SeedPlan::default()
+        })?;
+        let store = Arc::new(Memory::new());
+        let key = key()?;
+        Repository::make(store.clone(), &key)?;
+        let life = Life::new(sim, 0);
+        Ok(Self {
+            before: life.state(),
+            life,
+            time,
+            store,
+            key,
+            cache: cache()?,
+            seen: Seen::default(),
+            night: 0,
+            acknowledge: false,
+            open: Default::default(),
+        })
+    }
+
+    fn repository(&self) -> anyhow::Result<Arc<Repository>> {
+        Ok(Arc::new(Repository::with_key(
+            self.store.clone(),
+            self.key.clone(),
+            self.cache.path(),
+            who(),
+        )?))
+    }
+
+    /// Lets a day's events happen, backs up as the command does, and holds the snapshot against
+    /// the tenant. Only what was not found in an earlier night is told.
+    pub fn night(&mut self, events: &[Event]) -> anyhow::Result<Vec<Finding>> {
+        let step = DAY_S / (events.len() as u64 + 1);
+        let mut happened = Vec::new();
+        for event in events {
+            self.life.sim().clock().advance(Duration::from_secs(step));
+            if self.life.act(event) {
+                happened.push(event.clone());
+            }
+        }
+        let left = DAY_S - step * events.len() as u64;
+        self.life.sim().clock().advance(Duration::from_secs(left));
+        let now = self.life.state();
+        let outcome = self.back_up();
+        self.life.end_faults();
+        let repo = self.repository()?;
+        let kept = kept::read(&repo, &mut self.seen)?;
+        let night = Night {
+            number: self.night,
+            life: &self.life,
+            happened: &happened,
+            before: &self.before,
+            now: &now,
+            outcome: &outcome,
+            kept: kept.as_ref(),
+        };
+        let mut findings = compare::all(&night);
+        self.acknowledge =
+            outcome.as_ref().is_ok_and(|r| r.alarms.iter().any(|a| a.severity == Severity::High));
+        // What is wrong stays wrong; it is told once, and again when it was right in between.
+        let wrong: BTreeSet<(String, String)> =
+            findings.iter().map(|f| (f.law.clone(), f.item.clone())).collect();
+        findings.retain(|f| !self.open.contains(&(f.law.clone(), f.item.clone())));
+        self.open = wrong;
+        self.before = now;
+        self.night += 1;
+        self.life.sim().clock().advance(Duration::from_secs(NIGHT_S));
+        // The simulator's log is not read here, and a year of it is long.
+        self.life.sim().clear_log();
+        Ok(findings)
+    }
+
+    /// A backup as the command line runs it: a repository that is opened anew, a client that signs
+    /// in anew.
+    fn back_up(&self) -> Result<BackupReport, String> {
+        let repo = self.repository().map_err(|e| e.to_string())?;
+        let budget = Arc::new(Budget::new(true));
+        let client =
+            in_process(self.life.sim(), &self.time, 0, "read", budget, Patience::default())
+                .ok_or("the tenant has no application to read with")?;
+        let mut options = BackupOptions::new(TENANT, self.cache.path());
+        options.acknowledge = self.acknowledge;
+        // One after another, so that a life has one course.
+        options.users_at_once = 1;
+        self.time
+            .run(async move { backup(repo, Arc::new(client), options, Arc::new(Silent)).await })
+            .map_err(|e| e.to_string())
+    }
+
+    /// Writes the repository into a folder, so that a stock client can open it with [`PASSWORD`].
+    pub fn write_out(&self, folder: &Path) -> anyhow::Result<()> {
+        self.repository()?.add_key(&PASSWORD.to_owned().into(), "soak", START)?;
+        let place = LocalDir::new(folder);
+        let write = |key: &Key| -> anyhow::Result<()> {
+            let path = place.path(key);
+            if let Some(dir) = path.parent() {
+                std::fs::create_dir_all(dir)?;
+            }
+            Ok(std::fs::write(path, self.store.get(key)?)?)
+        };
+        write(&Key::config())?;
+        for kind in [Kind::Keys, Kind::Data, Kind::Index, Kind::Snapshots] {
+            std::fs::create_dir_all(folder.join(kind.as_str()))?;
+            for entry in self.store.list(kind)? {
+                write(&Key::new(kind, &entry.name)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a stock client's restore differs in, as findings; what the night itself told already
+    /// is left out.
+    pub(crate) fn of_stock(&self, rows: Vec<Row>) -> Vec<Finding> {
+        rows.into_iter()
+            .filter(|(_, item, _)| !self.open.iter().any(|(_, known)| known == item))
+            .map(|(law, item, detail)| Finding {
+                night: self.night.saturating_sub(1),
+                law,
+                person: None,
+                thing: self.life.thing_of(&item),
+                item,
+                detail,
+                kinds: BTreeSet::new(),
+            })
+            .collect()
+    }
+
+    /// What the tenant holds now.
+    pub fn state(&self) -> State {
+        self.life.state()
+    }
+}
