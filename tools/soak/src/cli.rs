@@ -114,6 +114,18 @@ pub fn run(options: &Options, now_and_then: &mut dyn FnMut(&str)) -> anyhow::Res
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => State::default(),
         Err(e) => return Err(e.into()),
     };
+    let (school, broken) = year::school()?;
+    for (finding, life) in broken {
+        let class = Class {
+            seed: 0,
+            night: finding.night,
+            law: finding.law.clone(),
+            detail: finding.detail.clone(),
+            findings: 1,
+            life,
+        };
+        state.classes.entry(finding.class()).or_insert(class);
+    }
     let began = Instant::now();
     let until = options.minutes.map(|m| began + Duration::from_secs(m * 60));
     let (mut nights, mut stock, mut in_nights) = (0, (0, 0), Duration::ZERO);
@@ -123,7 +135,7 @@ pub fn run(options: &Options, now_and_then: &mut dyn FnMut(&str)) -> anyhow::Res
         }
         let at = Instant::now();
         let mut told_at = Instant::now();
-        let year = year::run(seed, options.nights, |night, found| {
+        let year = year::run(school.clone(), seed, options.nights, |night, found| {
             if told_at.elapsed() > Duration::from_secs(10) {
                 told_at = Instant::now();
                 now_and_then(&format!("seed {seed}, night {night}, {} findings", found.len()));
@@ -151,6 +163,10 @@ pub fn run(options: &Options, now_and_then: &mut dyn FnMut(&str)) -> anyhow::Res
     let mut text = String::new();
     let per_minute = nights as f64 * 60.0 / in_nights.as_secs_f64().max(0.001);
     let _ = writeln!(text, "{nights} nights, {per_minute:.0} a minute");
+    if !school.withheld.is_empty() {
+        let names = &school.withheld;
+        let _ = writeln!(text, "withheld, since no quiet night is whole under it: {names:?}");
+    }
     if stock.1 > 0 {
         let n = stock.1;
         let _ = writeln!(text, "SKIPPED: restic is not installed; {n} restores were not tried");

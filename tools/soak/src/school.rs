@@ -7,7 +7,7 @@ use crate::{
     restored::Row,
 };
 use graph_sim::{
-    SeedPlan, Settings, Sim, ThrottleSettings,
+    SeedPlan, Settings, Sim, ThrottleSettings, Truth,
     year::{Event, Life, State},
 };
 use serde::{Deserialize, Serialize};
@@ -31,11 +31,15 @@ pub struct SchoolPlan {
     pub people: usize,
     /// Messages that each begins with, beside those of the simulator's own choice.
     pub messages: usize,
+    /// Documented behaviour that the service does not show, since under it not even a quiet night
+    /// is whole: it would hide everything else.
+    #[serde(default)]
+    pub withheld: BTreeSet<Truth>,
 }
 
 impl Default for SchoolPlan {
     fn default() -> Self {
-        Self { people: 4, messages: 4 }
+        Self { people: 4, messages: 4, withheld: BTreeSet::new() }
     }
 }
 

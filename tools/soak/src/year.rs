@@ -5,8 +5,9 @@ use crate::{
     generate::Generator,
     restored::{self, Stock},
 };
-use graph_sim::year::Event;
+use graph_sim::{NOT_YET, Truth, year::Event};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A school with what happens in it, day by day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,16 +29,45 @@ pub struct Year {
     pub stock: (usize, usize),
 }
 
+/// Nights without anything happening.
+pub fn quiet(school: SchoolPlan) -> Life {
+    Life { school, nights: vec![Vec::new(); 2] }
+}
+
+/// The school that a year is lived in: all documented behaviour is shown, but for that under which
+/// not even a quiet night is whole. Those are findings of their own, with the life that shows each.
+pub fn school() -> anyhow::Result<(SchoolPlan, Vec<(Finding, Life)>)> {
+    let mut plan = SchoolPlan::default();
+    let mut broken = Vec::new();
+    let all: BTreeSet<Truth> = NOT_YET.iter().copied().collect();
+    for truth in &all {
+        let withheld = all.iter().copied().filter(|t| t != truth).collect();
+        let life = quiet(SchoolPlan { withheld, ..SchoolPlan::default() });
+        let found = told(&life)?;
+        if !found.is_empty() {
+            plan.withheld.insert(*truth);
+        }
+        let mut laws = BTreeSet::new();
+        for mut finding in found {
+            if laws.insert(finding.law.clone()) {
+                finding.kinds = [format!("truth {truth:?}")].into();
+                broken.push((finding, life.clone()));
+            }
+        }
+    }
+    Ok((plan, broken))
+}
+
 /// Every so many nights a stock client restores everything.
 const STOCK_EVERY: usize = 30;
 
 /// Makes a year from a seed and runs it, until it is over or `go_on` says no.
 pub fn run(
+    school: SchoolPlan,
     seed: u64,
     nights: usize,
     mut go_on: impl FnMut(usize, &[Finding]) -> bool,
 ) -> anyhow::Result<Year> {
-    let school = SchoolPlan::default();
     let mut live = School::new(&school)?;
     let mut generator = Generator::new(seed);
     let mut year =
