@@ -4,7 +4,7 @@ use crate::{Finding, Known, Life, class_of, shrink, told, year};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     path::PathBuf,
     time::{Duration, Instant},
@@ -87,8 +87,16 @@ pub struct State {
     pub done: BTreeMap<u64, usize>,
     /// Classes by name.
     pub classes: BTreeMap<String, Class>,
-    /// Classes before shrinking, with what they became: never shrunk twice.
-    pub seen: BTreeMap<String, String>,
+    /// What is told by a class already: law, and the kinds of events that sufficed.
+    pub explained: Vec<Explained>,
+}
+
+/// A law that breaks by these kinds of events alone: whatever has them among others is no news.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Explained {
+    law: String,
+    kinds: BTreeSet<String>,
+    class: String,
 }
 
 /// What a run says: its text, and whether it found only what is known.
@@ -145,7 +153,10 @@ pub fn run(options: &Options, now_and_then: &mut dyn FnMut(&str)) -> anyhow::Res
         nights += year.life.nights.len();
         in_nights += at.elapsed();
         stock = (stock.0 + year.stock.0, stock.1 + year.stock.1);
-        for finding in &year.findings {
+        // Those that few events touched first: they tell the others.
+        let mut findings: Vec<&Finding> = year.findings.iter().collect();
+        findings.sort_by_key(|f| (f.kinds.len(), f.night));
+        for finding in findings {
             note(&mut state, seed, &year.life, finding, until, now_and_then);
         }
         if year.life.nights.len() == options.nights {
@@ -199,8 +210,13 @@ fn note(
     until: Option<Instant>,
     now_and_then: &mut dyn FnMut(&str),
 ) {
-    if let Some(class) = state.seen.get(&finding.class()) {
-        if let Some(class) = state.classes.get_mut(class) {
+    let told_by = state
+        .explained
+        .iter()
+        .find(|e| e.law == finding.law && e.kinds.is_subset(&finding.kinds))
+        .map(|e| e.class.clone());
+    if let Some(class) = told_by {
+        if let Some(class) = state.classes.get_mut(&class) {
             class.findings += 1;
         }
         return;
@@ -210,12 +226,15 @@ fn note(
     }
     let small = shrink(life, finding);
     let name = class_of(&finding.law, &small);
-    let detail = told(&small)
-        .ok()
-        .and_then(|all| all.into_iter().find(|f| f.is_like(finding)))
-        .map_or_else(|| finding.detail.clone(), |f| f.detail);
+    let shown = told(&small).ok().and_then(|all| all.into_iter().find(|f| f.is_like(finding)));
+    let shown = shown.unwrap_or_else(|| finding.clone());
+    let detail = shown.detail;
     now_and_then(&format!("{}: shown by {} nights", name, small.nights.len()));
-    state.seen.insert(finding.class(), name.clone());
+    state.explained.push(Explained {
+        law: finding.law.clone(),
+        kinds: shown.kinds,
+        class: name.clone(),
+    });
     let class = state.classes.entry(name).or_insert_with(|| Class {
         seed,
         night: finding.night,

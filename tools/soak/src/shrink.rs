@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 /// Nights that are told again for one shrinking: a number, not a time, so that the outcome does not
 /// hang on the machine.
-const NIGHTS_MAX: usize = 900;
+const NIGHTS_MAX: usize = 400;
 
 struct Shrinker<'a> {
     finding: &'a Finding,
