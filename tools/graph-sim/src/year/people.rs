@@ -23,6 +23,7 @@ impl Life {
                     job: "Pupil".into(),
                     mailbox: Mailbox::new(&mut tenant.ids),
                     drive: Drive::new(&mut tenant.ids, now),
+                    more_drives: Vec::new(),
                 };
                 tenant.users.insert(id.clone(), user);
                 tenant.user_log.push((id.clone(), true));
@@ -64,6 +65,7 @@ impl Life {
                     job: gone.job,
                     mailbox: Mailbox::new(&mut tenant.ids),
                     drive: Drive::new(&mut tenant.ids, now),
+                    more_drives: Vec::new(),
                 };
                 tenant.users.insert(id.clone(), user);
                 tenant.user_log.push((id.clone(), true));
