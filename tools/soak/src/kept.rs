@@ -122,7 +122,7 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
         match facts.kind {
             ItemKind::Users => kept.people_link = facts.delta.is_some(),
             ItemKind::Mailbox => {
-                let person = KeptPerson { room, gone: facts.gone };
+                let person = KeptPerson { room, gone: facts.gone == Some(true) };
                 kept.people.entry(facts.id.0).or_default().push(person);
             }
             ItemKind::MailFolder => {
