@@ -3,6 +3,7 @@
 //! The only product crate that prints, reads the environment or picks paths.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod acceptance;
 mod assess;
 mod baseline;
 mod browse;
@@ -126,6 +127,8 @@ enum Command {
     Fleet(fleet::Fleet),
     /// The first meeting with a school: look once, write one page, and remove the consent.
     Assess(assess::Assess),
+    /// Prove on a real tenant that what is made comes back: inside objects made for it alone.
+    Acceptance(acceptance::Acceptance),
     /// The queue of changes that somebody must look at, with deadline, decision and reason.
     Review {
         #[command(subcommand)]
@@ -204,8 +207,8 @@ fn main() {
         }
     }));
     let json = cli.global.json;
-    // For a mount an interrupt is the ordinary end.
-    let ends_itself = matches!(cli.command, Command::Mount(_));
+    // For a mount an interrupt is the ordinary end; an acceptance run cleans up first.
+    let ends_itself = matches!(cli.command, Command::Mount(_) | Command::Acceptance(_));
     let done = runtime.block_on(async {
         tokio::select! {
             done = run(cli) => Some(done),
@@ -247,6 +250,7 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Vault { command } => vault::vault(&global, command).await,
         Command::Tenant { command } => tenant::tenant(&global, command).await,
+        Command::Acceptance(a) => acceptance::acceptance(&global, a).await,
         Command::Assess(a) => assess::assess(&global, a).await,
         Command::Review { command } => review::review(&global, command).await,
         Command::Baseline { command } => baseline::baseline(&global, command).await,

@@ -11,7 +11,9 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{PaceSettings, PublicKey, VaultView};
-use strongroom_graph::{Budget, Client, Credential, Patience, Settings, TokioClock};
+use strongroom_graph::{
+    Budget, Client, Credential, Https, Patience, Settings, TokioClock, Transport,
+};
 use strongroom_model::Clock;
 use strongroom_objects::{
     LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
@@ -91,6 +93,17 @@ pub(crate) fn client(
     identity: &str,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<Client>> {
+    client_through(config, tenant, identity, clock, |https| https)
+}
+
+/// The same, through a transport that wraps the usual one.
+pub(crate) fn client_through(
+    config: &Config,
+    tenant: &Tenant,
+    identity: &str,
+    clock: Arc<dyn Clock>,
+    wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
+) -> anyhow::Result<Arc<Client>> {
     let id = tenant.identities.get(identity).with_context(|| {
         format!("tenant {} has no identity {identity:?} in the configuration", tenant.name)
     })?;
@@ -117,7 +130,8 @@ pub(crate) fn client(
         throttled_s_max: tenant.backup.throttled_s_max,
     };
     let budget = Arc::new(Budget::new(tenant.backup.keep_to_budget));
-    Ok(Arc::new(Client::new(settings, clock, budget, patience)?))
+    let transport = wrap(Arc::new(Https::new(&settings)?));
+    Ok(Arc::new(Client::with_transport(settings, transport, clock, budget, patience)))
 }
 
 /// A vault as this side reaches it.

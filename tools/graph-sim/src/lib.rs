@@ -21,6 +21,7 @@ pub use core::clock::SimClock;
 pub use core::faults::{Fault, Rule};
 pub use core::http::{Delivery, Reply, Request};
 pub use core::in_process::{Credentials, Place};
+pub use core::replay::{Difference, ReplayError, ReplayReport};
 pub use core::serve::{Addresses, AppInfo, Ready, Server, TenantInfo};
 pub use core::truth::{NOT_YET, Truth};
 pub use core::world::{LogRow, Settings};

@@ -19,6 +19,27 @@ enum Command {
     /// Serve Graph over HTTPS, a CONNECT proxy and a control plane; prints one JSON line when
     /// ready.
     Serve(Serve),
+    /// Ask what a transcript of a real tenant asked, and list what would be answered otherwise;
+    /// ends with 3 when there is something.
+    Replay(Replay),
+}
+
+#[derive(Args)]
+struct Replay {
+    /// The transcript (docs/transcript.md).
+    file: PathBuf,
+    /// Principal name of who stands for the owner; somebody by default.
+    #[arg(long)]
+    owner: Option<String>,
+    /// Same seed, same school.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Size of the school.
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -72,16 +93,50 @@ struct Serve {
 
 #[tokio::main]
 async fn main() {
-    let Cli { command: Command::Serve(args) } = Cli::parse();
-    if let Err(e) = serve(args).await {
-        eprintln!("graph-sim: {e:#}");
-        std::process::exit(1);
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve(args).await.map(|()| 0),
+        Command::Replay(args) => replay(&args),
+    };
+    match done {
+        Ok(0) => {}
+        Ok(code) => std::process::exit(code),
+        Err(e) => {
+            eprintln!("graph-sim: {e:#}");
+            std::process::exit(1);
+        }
     }
 }
 
 fn truth(name: &str) -> anyhow::Result<Truth> {
     serde_json::from_value(name.into())
         .with_context(|| format!("there is no behaviour {name:?} that could be held back"))
+}
+
+fn replay(args: &Replay) -> anyhow::Result<i32> {
+    let text = std::fs::read_to_string(&args.file)
+        .with_context(|| format!("{} cannot be read", args.file.display()))?;
+    let sim = Sim::new(Settings::default(), args.seed, jiff::Timestamp::now());
+    let plan = SeedPlan { seed: args.seed, scale: args.scale, ..SeedPlan::default() };
+    sim.seed(&plan).context("cannot fill the tenant")?;
+    let report = sim.replay(&text, args.owner.as_deref())?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        for d in &report.differences {
+            println!("{}: {} (exchange {}, {} times)", d.call, d.what, d.first, d.times);
+        }
+        for (n, why) in &report.skipped {
+            println!("exchange {n} was not asked: {why}");
+        }
+        println!(
+            "{} of {} exchanges compared, {} not asked, {} differences",
+            report.compared,
+            report.exchanges,
+            report.skipped.len(),
+            report.differences.len()
+        );
+    }
+    Ok(if report.differences.is_empty() && report.skipped.is_empty() { 0 } else { 3 })
 }
 
 async fn serve(args: Serve) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod common;
 
+mod acceptance;
 mod backup;
 mod change;
 mod mount;

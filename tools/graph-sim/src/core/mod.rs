@@ -13,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod ids;
 pub(crate) mod in_process;
 pub(crate) mod odata;
+pub(crate) mod replay;
 pub(crate) mod rights;
 pub(crate) mod search;
 pub(crate) mod serve;

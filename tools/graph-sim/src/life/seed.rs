@@ -91,6 +91,10 @@ pub(crate) const READ: &[&str] = &[
 const OTHER: &[&str] =
     &["User.Read.All", "Mail.Read", "Mail.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"];
 
+/// What a restore may do.
+const WRITE: &[&str] =
+    &["User.Read.All", "Mail.Read", "Mail.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"];
+
 /// What putting settings back needs.
 pub(crate) const CONFIGURE: &[&str] = &[
     "User.Read.All",
@@ -171,7 +175,9 @@ impl World {
             READ.iter().copied().chain(["Application.ReadWrite.OwnedBy"]).collect();
         for (name, roles) in [
             ("read", READ),
-            ("write", &["User.Read.All", "Mail.Read", "Mail.ReadWrite", "Files.ReadWrite.All"][..]),
+            // Microsoft's table lets an application open an upload session into a drive with
+            // Sites.ReadWrite.All alone, and read one message with Mail.Read.
+            ("write", WRITE),
             // Its consent is given when settings are to be written, and taken back after.
             ("configure", &[][..]),
             ("other", OTHER),

@@ -1,0 +1,190 @@
+//! Deletes what a run has made, and nothing else.
+//!
+//! Before anything goes three things must agree: the id is in the run's record, the service gives
+//! the name that the record has, and it stands in a folder of the record or at the place where the
+//! run makes things. What somebody else has put into a folder of the run keeps the folder.
+
+use crate::{
+    error::{During, Error},
+    escape,
+    ledger::{Kind, Made},
+    run::Tools,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use strongroom_graph::{Client, ErrorKind, Request, Scope};
+
+const STEP: &str = "deleting what the run has made";
+
+/// Something of a run that is still there.
+#[derive(Debug, Clone, Serialize)]
+pub struct Left {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+fn scope(tools: &Tools, kind: Kind) -> Scope {
+    match kind {
+        Kind::MailFolder | Kind::Message => Scope::Mailbox(tools.ground.ledger().owner_id.clone()),
+        Kind::DriveItem => Scope::Drives,
+        Kind::NamedLocation | Kind::Policy => Scope::Policies,
+    }
+}
+
+fn target(tools: &Tools, kind: Kind, id: &str) -> String {
+    let ledger = tools.ground.ledger();
+    let (owner, id) = (escape(&ledger.owner_id), escape(id));
+    match kind {
+        Kind::MailFolder => format!("users/{owner}/mailFolders/{id}"),
+        Kind::Message => format!("users/{owner}/messages/{id}"),
+        Kind::DriveItem => {
+            format!("drives/{}/items/{id}", escape(ledger.drive.as_deref().unwrap_or_default()))
+        }
+        Kind::NamedLocation => format!("identity/conditionalAccess/namedLocations/{id}"),
+        Kind::Policy => format!("identity/conditionalAccess/policies/{id}"),
+    }
+}
+
+fn client(tools: &Tools, kind: Kind) -> Result<&Client, Error> {
+    match kind {
+        Kind::NamedLocation | Kind::Policy => tools.configure.as_deref().ok_or_else(|| {
+            let why = "the configuration has no identity \"configure\" any more".to_owned();
+            Error::NotOurs { kind, why }
+        }),
+        _ => Ok(&tools.write),
+    }
+}
+
+/// Whether an object is one that this run has made: by its record, by its name, by its place.
+/// `None` when it is not there any more.
+///
+/// # Errors
+/// [`Error::NotOurs`] says which of the tests it fails.
+pub async fn ours(tools: &Tools, kind: Kind, id: &str) -> Result<Option<Made>, Error> {
+    let not = |why: &str| Error::NotOurs { kind, why: why.to_owned() };
+    let known = tools.ground.ledger().find(kind, id).cloned();
+    let known = known.ok_or_else(|| not("its id is not in the record of this run"))?;
+    let select = match kind {
+        Kind::MailFolder => "?$select=id,displayName,parentFolderId",
+        Kind::Message => "?$select=id,subject,parentFolderId",
+        Kind::DriveItem => "?$select=id,name,parentReference",
+        Kind::NamedLocation | Kind::Policy => "",
+    };
+    let request = Request::get(scope(tools, kind), format!("{}{select}", target(tools, kind, id)));
+    let now: Value = match client(tools, kind)?.json(&request).await {
+        Ok(now) => now,
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).during(STEP),
+    };
+    let name = match kind {
+        Kind::Message => &now["subject"],
+        Kind::DriveItem => &now["name"],
+        _ => &now["displayName"],
+    };
+    if name.as_str() != Some(known.name.as_str()) {
+        return Err(not("it has another name than the one that this run gave it"));
+    }
+    let ledger = tools.ground.ledger();
+    let at_top = known.parent.is_empty();
+    if at_top && !known.name.starts_with(&ledger.mark()) {
+        return Err(not("its name does not begin with that of this run"));
+    }
+    let place = match kind {
+        Kind::MailFolder | Kind::Message => now["parentFolderId"].as_str(),
+        Kind::DriveItem => now["parentReference"]["id"].as_str(),
+        _ => return Ok(Some(known)),
+    };
+    let place = place.unwrap_or_default();
+    let folder = if kind == Kind::Message { Kind::MailFolder } else { kind };
+    match (at_top, kind) {
+        (false, _) if ledger.find(folder, place).is_none() => {
+            Err(not("it is no longer in a folder of this run"))
+        }
+        (true, Kind::DriveItem) if ledger.drive_root.as_deref() != Some(place) => {
+            Err(not("it is no longer at the root of the drive"))
+        }
+        _ => Ok(Some(known)),
+    }
+}
+
+/// Deletes one object after it was proven to be of this run.
+///
+/// # Errors
+/// [`Error::NotOurs`], or as Graph answers.
+pub async fn delete(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> {
+    if ours(tools, kind, id).await?.is_none() {
+        return tools.ground.ledger().note_deleted(kind, id);
+    }
+    if matches!(kind, Kind::MailFolder | Kind::DriveItem) {
+        no_strangers(tools, kind, id).await?;
+    }
+    let (client, scope, at) = (client(tools, kind)?, scope(tools, kind), target(tools, kind, id));
+    // For good where that can be had: ordinary deletion leaves a drive's item in the recycle bin,
+    // and a mail folder in Deleted Items.
+    let for_good = !matches!(kind, Kind::NamedLocation | Kind::Policy);
+    let post = Request::post(scope.clone(), format!("{at}/permanentDelete"), &json!({}));
+    let done = match for_good {
+        true => client.send(&post).await.is_ok(),
+        false => false,
+    };
+    if !done {
+        match client.send(&Request::delete(scope, at)).await {
+            Err(e) if e.kind != ErrorKind::NotFound => return Err(e).during(STEP),
+            _ => {}
+        }
+    }
+    tools.ground.ledger().note_deleted(kind, id)
+}
+
+/// What stands in a folder of the run and was not made by it keeps the folder.
+async fn no_strangers(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> {
+    let at = target(tools, kind, id);
+    let lists: &[(&str, Kind)] = match kind {
+        Kind::MailFolder => &[
+            ("messages?$select=id&$top=100", Kind::Message),
+            ("childFolders?$select=id&$top=100", Kind::MailFolder),
+        ],
+        _ => &[("children?$select=id,folder", Kind::DriveItem)],
+    };
+    for (list, inner) in lists {
+        let request = Request::get(scope(tools, kind), format!("{at}/{list}"));
+        for row in client(tools, kind)?.list(&request).await.during(STEP)? {
+            let id = row["id"].as_str().unwrap_or_default();
+            if tools.ground.ledger().find(*inner, id).is_none() {
+                let why = "something is in it that this run has not made".to_owned();
+                return Err(Error::NotOurs { kind, why });
+            }
+            if *inner == Kind::DriveItem && row["folder"].is_object() {
+                Box::pin(no_strangers(tools, Kind::DriveItem, id)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Deletes all that the run has made and that is still there: what is within goes first. What
+/// cannot go is named, and keeps nothing else back.
+pub async fn wipe(tools: &Tools) -> Vec<Left> {
+    let mut all = tools.ground.ledger().made.clone();
+    // A drive's folder takes with it what is within; policies name locations.
+    all.retain(|m| !m.deleted && (m.kind != Kind::DriveItem || m.parent.is_empty()));
+    all.reverse();
+    all.sort_by_key(|m| match m.kind {
+        Kind::Message => 0,
+        Kind::MailFolder => 1,
+        Kind::DriveItem => 2,
+        Kind::Policy => 3,
+        Kind::NamedLocation => 4,
+    });
+    let mut left = Vec::new();
+    for made in all {
+        if let Err(e) = delete(tools, made.kind, &made.id).await {
+            left.push(Left { kind: made.kind, name: made.name, why: e.to_string() });
+        }
+    }
+    left
+}
