@@ -1,4 +1,5 @@
-//! What the tenant says of a run's objects: each as named fields, so that two looks can be compared.
+//! What the tenant says of a run's objects: each as named fields, so that two looks can be
+//! compared.
 
 use crate::{
     error::{During, Error},

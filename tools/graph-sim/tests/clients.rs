@@ -1,5 +1,5 @@
-//! Unmodified clients against the simulator: Microsoft's SDKs, rclone, Debian's onedrive, the CLI for
-//! Microsoft 365, O365. The simulator shows them everything that it can.
+//! Unmodified clients against the simulator: Microsoft's SDKs, rclone, Debian's onedrive, the CLI
+//! for Microsoft 365, O365. The simulator shows them everything that it can.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use graph_sim::Ready;

@@ -26,9 +26,9 @@ pub(crate) struct Night<'a> {
 const LASTING_TIMES: u64 = 10;
 
 impl Night<'_> {
-    /// Whether the service would not tell about this person all night, or the run says that it could
-    /// not read something of the person's (which is a finding of its own, or none): then what was
-    /// kept before may stand, and nothing that is there may be lost.
+    /// Whether the service would not tell about this person all night, or the run says that it
+    /// could not read something of the person's (which is a finding of its own, or none): then what
+    /// was kept before may stand, and nothing that is there may be lost.
     pub(crate) fn is_hidden(&self, person: &str) -> bool {
         let Some(key) = self.life.person_of(person) else { return false };
         let upn = self.now.people.iter().find(|p| p.id == person).map(|p| p.upn.as_str());

@@ -1,4 +1,5 @@
-//! The real program against a simulated school in this process. One target: the program is linked into it once.
+//! The real program against a simulated school in this process. One target: the program is linked
+//! into it once.
 
 mod common;
 
@@ -9,5 +10,6 @@ mod mount;
 mod recover;
 mod requests;
 mod restore;
+mod review;
 mod tenant;
 mod upkeep;

@@ -1,4 +1,5 @@
-//! The repository from outside: random lives, damage, stock restic. One target: the program is linked into it once.
+//! The repository from outside: random lives, damage, stock restic. One target: the program is
+//! linked into it once.
 
 mod common;
 

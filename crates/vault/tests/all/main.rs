@@ -1,8 +1,10 @@
-//! The vault from outside: its program, its custody, attacks on real servers. One target: the program is linked into it once.
+//! The vault from outside: its program, its custody, attacks on real servers. One target: the
+//! program is linked into it once.
 
 mod common;
 
 mod attacks_ceph;
 mod attacks_localstack;
 mod custody;
+mod custody_attacked;
 mod vault;

@@ -54,7 +54,8 @@ fn names_in_queries_are_held_against_the_answers_type() {
         "/users/a/messages/b/attachments?$select=id,name,contentType,size,isInline&$expand=microsoft.graph.itemattachment/item",
         "/users/a/messages/b?$expand=singleValueExtendedProperties($filter=id eq 'x')",
         "/users/a/messages?$filter=from/emailAddress/address eq 'x'",
-        "/policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType eq 'DirectoryRole'&$expand=policy($expand=rules)",
+        "/policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType eq \
+         'DirectoryRole'&$expand=policy($expand=rules)",
         "/deviceManagement/deviceConfigurations?$expand=assignments",
         "/deviceManagement?$select=settings",
         "/groups/a/members?$select=id,displayName,userPrincipalName,createdDateTime&$top=999",

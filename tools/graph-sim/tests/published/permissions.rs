@@ -89,7 +89,8 @@ pub(crate) fn run(data: &Published, ceiling: &Ceiling) {
     lines.sort();
     report::write("permissions.tsv", &lines);
     println!(
-        "{} calls served, {unknown} of them without a row and {absent} without an object; pairs: {right} right, {many} too many, \
+        "{} calls served, {unknown} of them without a row and {absent} without an object; pairs: \
+         {right} right, {many} too many, \
          {few} too few",
         calls.len()
     );

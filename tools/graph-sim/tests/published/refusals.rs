@@ -3,10 +3,10 @@
 //! Statuses that all services share are those of Microsoft Graph's *error responses and resource
 //! types* page: 400 malformed, 401 without valid sign-in, 403 without permission, 404 not there,
 //! 405 method, 409 conflict, 412 precondition, 413 too large, 415 media type. Names in `$select`,
-//! `$filter`, `$expand` and `$orderby` that the type does not have answer 400 (*Parsing OData Select
-//! and Expand failed: Could not find a property named …*), as the OData standard (4.01, 11.2.1)
-//! lets a service do. Where Microsoft's services differ among themselves, several statuses are
-//! right.
+//! `$filter`, `$expand` and `$orderby` that the type does not have answer 400 (*Parsing OData
+//! Select and Expand failed: Could not find a property named …*), as the OData standard (4.01,
+//! 11.2.1) lets a service do. Where Microsoft's services differ among themselves, several statuses
+//! are right.
 
 use super::probes::{Holder, Probe};
 use serde_json::{Value, json};

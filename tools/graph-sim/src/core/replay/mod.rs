@@ -1,8 +1,8 @@
 //! A transcript of a real tenant, asked again: where would the simulator have answered otherwise?
 //!
 //! The format is `docs/transcript.md`, read here by an own reader. Placeholders are bound to what
-//! the simulator answers, so that the same sequence can be asked although no id is the same. What is
-//! compared is what a transcript holds: status, names of headers, names and types of properties.
+//! the simulator answers, so that the same sequence can be asked although no id is the same. What
+//! is compared is what a transcript holds: status, names of headers, names and types of properties.
 
 mod bind;
 mod shape;

@@ -1,0 +1,361 @@
+//! The calls that make, change and take away one object.
+
+use super::*;
+
+pub(super) fn call(
+    setter: &Setter,
+    method: &'static str,
+    target: String,
+    body: Option<Value>,
+) -> Call {
+    Call { method, target, beta: setter.beta, body }
+}
+
+pub(super) fn without_fixed(setter: &Setter, body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Value::Object(map) = &mut body {
+        map.retain(|k, _| !setter.fixed.iter().any(|(f, _)| f == k));
+    }
+    body
+}
+
+/// A policy that is to report at first.
+pub(super) fn reporting(setter: &Setter, options: &RestoreOptions, mut body: Value) -> Value {
+    if options.report_only
+        && setter.collection == "identity/conditional-access-policies"
+        && body["state"] == "enabled"
+    {
+        body["state"] = "enabledForReportingButNotEnforced".into();
+    }
+    body
+}
+
+/// A strength is shown whole within a policy, and given by its id.
+pub(super) fn sent(mut body: Value) -> Value {
+    if let Some(strength) = body.pointer_mut("/grantControls/authenticationStrength")
+        && let Some(id) = strength.get("id").cloned()
+    {
+        *strength = json!({"id": id});
+    }
+    body
+}
+
+pub(super) fn create(
+    setter: &Setter,
+    o: &ConfigObject,
+    options: &RestoreOptions,
+    plan: &mut RestorePlan,
+) {
+    let at = format!("{}/{}", setter.collection, o.name);
+    let body = sent(reporting(setter, options, without_fixed(setter, &o.body)));
+    let mut new = match setter.how {
+        How::Many | How::Given => {
+            // A domain or a code is known by a name of its own.
+            let mut body = body;
+            if setter.collection == "identity/authentication-contexts" {
+                body["id"] = o.id.clone().into();
+            }
+            // It will sign in with another id, so that it cannot be called by the old one.
+            if let Some(uris) =
+                body["identifierUris"].as_array_mut().filter(|_| setter.collection == REGISTRATIONS)
+            {
+                uris.retain(|u| !u.as_str().is_some_and(|u| u.contains(APPLICATIONS)));
+            }
+            act(
+                setter,
+                o,
+                Verb::Create,
+                vec![call(setter, "POST", setter.target.to_owned(), Some(body))],
+                vec![],
+            )
+        }
+        How::Requests => act(
+            setter,
+            o,
+            Verb::Create,
+            vec![request(setter, setter.target, o, "adminAssign")],
+            vec![],
+        ),
+        How::Members if setter.undelete.is_some() => act(setter, o, Verb::Create, vec![], vec![]),
+        _ => {
+            return plan.cannot.push((
+                at,
+                "what is gone is not made anew by Graph; an administrator gives it in person"
+                    .to_owned(),
+            ));
+        }
+    };
+    if setter.collection == "directory/domains" {
+        return plan.cannot.push((at, "a domain is added by proving that it is yours".to_owned()));
+    }
+    // What is had back comes as it was, and at work: a policy that is to report first is made anew
+    // instead.
+    let at_work =
+        options.report_only && setter.collection == "identity/conditional-access-policies";
+    if let Some(template) = setter.undelete.filter(|_| !o.id.is_empty() && !at_work) {
+        new.undelete = Some(call(setter, "POST", template.replace("{id}", &o.id), None));
+        // It may have been changed before it was deleted.
+        new.then = (setter.how == How::Many).then(|| {
+            call(
+                setter,
+                "PATCH",
+                format!("{}/{}", setter.target, o.id),
+                Some(sent(without_fixed(setter, &o.body))),
+            )
+        });
+    }
+    for (property, why) in
+        setter.fixed.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty()))
+    {
+        plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
+    }
+    plan.acts.push(new);
+}
+
+/// Gives a role as it was given: through Privileged Identity Management where that knew it,
+/// directly otherwise, and not at all where it was for some hours.
+pub(super) fn assign(
+    setter: &Setter,
+    o: &ConfigObject,
+    wanted: &Configuration,
+    now: &Configuration,
+    plan: &mut RestorePlan,
+) {
+    let at = format!("{}/{}", setter.collection, o.name);
+    let same = |s: &&ConfigObject| {
+        ["principalId", "roleDefinitionId", "directoryScopeId"]
+            .iter()
+            .all(|k| s.body[*k] == o.body[*k])
+    };
+    let direct = || call(setter, "POST", setter.target.to_owned(), Some(o.body.clone()));
+    let calls = match wanted.collections.get("roles/active-schedules") {
+        Some(c) if matches!(c.state, CollectionState::NotLicensed { .. }) => vec![direct()],
+        Some(c) if c.state.has_objects() => match c.objects.iter().find(same) {
+            Some(s) if s.body["assignmentType"] == "Activated" => {
+                return plan.cannot.push((
+                    at,
+                    "it was active for some hours; who may have it \
+                    activates it again"
+                        .to_owned(),
+                ));
+            }
+            Some(s) if ended(s, now.taken) => {
+                return plan.cannot.push((
+                    at,
+                    "it was given for a \
+                time that is over"
+                        .to_owned(),
+                ));
+            }
+            Some(s) if s.body["scheduleInfo"]["startDateTime"].is_string() => {
+                vec![request(setter, SCHEDULE_REQUESTS, s, "adminAssign")]
+            }
+            _ => vec![direct()],
+        },
+        _ => {
+            return plan.cannot.push((
+                at,
+                "it is not known whether it was given for good: the \
+            snapshot has not seen the schedules of roles"
+                    .to_owned(),
+            ));
+        }
+    };
+    plan.acts.push(act(setter, o, Verb::Create, calls, vec![]));
+}
+
+/// Whether what was given had an end that is past.
+pub(super) fn ended(schedule: &ConfigObject, now: jiff::Timestamp) -> bool {
+    let end = schedule.body["scheduleInfo"]["expiration"]["endDateTime"].as_str();
+    end.and_then(|t| t.parse::<jiff::Timestamp>().ok()).is_some_and(|end| end <= now)
+}
+
+pub(super) fn request(setter: &Setter, target: &str, o: &ConfigObject, action: &str) -> Call {
+    let mut body = json!({"action": action, "justification": "restored from a snapshot"});
+    for key in ["principalId", "roleDefinitionId", "directoryScopeId"] {
+        body[key] = o.body[key].clone();
+    }
+    if action == "adminAssign" {
+        body["scheduleInfo"] = o.body["scheduleInfo"].clone();
+        // It starts now.
+        body["scheduleInfo"].as_object_mut().map(|m| m.remove("startDateTime"));
+    }
+    call(setter, "POST", target.to_owned(), Some(body))
+}
+
+/// Top-level properties that differ, as they should be.
+pub(super) fn difference(wanted: &Value, now: &Value) -> Map<String, Value> {
+    let empty = Map::new();
+    let (w, n) = (wanted.as_object().unwrap_or(&empty), now.as_object().unwrap_or(&empty));
+    let keys: BTreeSet<&String> = w.keys().chain(n.keys()).collect();
+    keys.into_iter()
+        .filter(|k| w.get(*k) != n.get(*k))
+        .map(|k| (k.clone(), w.get(k).cloned().unwrap_or(Value::Null)))
+        .collect()
+}
+
+pub(super) fn rows<'v>(v: &'v Value, path: &str) -> Vec<&'v Value> {
+    path.split('.').fold(v, |v, p| &v[p]).as_array().into_iter().flatten().collect()
+}
+
+pub(super) fn update(
+    setter: &Setter,
+    o: &ConfigObject,
+    there: &ConfigObject,
+    options: &RestoreOptions,
+    plan: &mut RestorePlan,
+) {
+    let at = format!("{}/{}", setter.collection, o.name);
+    let mut differs = difference(&o.body, &there.body);
+    let id = if there.id.is_empty() { there.name.clone() } else { there.id.clone() };
+    let mut calls = Vec::new();
+    let mut properties: Vec<String> = differs.keys().cloned().collect();
+    match setter.how {
+        How::Methods => {
+            differs.remove("authenticationMethodConfigurations");
+            for row in rows(&o.body, "authenticationMethodConfigurations") {
+                let same = rows(&there.body, "authenticationMethodConfigurations").contains(&row);
+                if let (false, Some(id)) = (same, row["id"].as_str()) {
+                    let mut body = row.clone();
+                    body.as_object_mut().map(|m| m.remove("id"));
+                    calls.push(call(
+                        setter,
+                        "PATCH",
+                        format!("{}/authenticationMethodConfigurations/{id}", setter.target),
+                        Some(body),
+                    ));
+                    properties.push(format!("method {id}"));
+                }
+            }
+            properties.retain(|p| p != "authenticationMethodConfigurations");
+        }
+        How::Rules => {
+            differs.clear();
+            let policy = there.volatile["policyId"].as_str().unwrap_or_default();
+            for row in rows(&o.body, "policy.rules") {
+                if let (false, Some(id)) =
+                    (rows(&there.body, "policy.rules").contains(&row), row["id"].as_str())
+                {
+                    calls.push(call(
+                        setter,
+                        "PATCH",
+                        format!("{}/{policy}/rules/{id}", setter.target),
+                        Some(row.clone()),
+                    ));
+                }
+            }
+        }
+        How::Members => {
+            differs.remove("members");
+            let names = |v: &ConfigObject| -> BTreeSet<String> {
+                rows(&v.body, "members")
+                    .iter()
+                    .filter_map(|m| m.as_str())
+                    .map(str::to_owned)
+                    .collect()
+            };
+            let (w, n) = (names(o), names(there));
+            for gone in w.difference(&n) {
+                calls.push(call(
+                    setter,
+                    "POST",
+                    format!("groups/{id}/members/$ref"),
+                    Some(json!({"@odata.id": format!("{{graph}}/v1.0/directoryObjects/{gone}")})),
+                ));
+            }
+            for added in n.difference(&w) {
+                calls.push(call(
+                    setter,
+                    "DELETE",
+                    format!("groups/{id}/members/{added}/$ref"),
+                    None,
+                ));
+            }
+        }
+        _ => {}
+    }
+    for (property, why) in setter.fixed {
+        if differs.remove(*property).is_some() {
+            properties.retain(|p| p != property);
+            plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
+        }
+    }
+    // A secret that was added can be taken away again; a certificate's key cannot be told from a
+    // secret's where there are both.
+    let (w, n) = (keys_of(o), keys_of(there));
+    let added: Vec<&String> = n.difference(&w).collect();
+    if !added.is_empty() {
+        if rows(&there.body, "keyCredentials").is_empty()
+            || there.body["keyCredentials"] == o.body["keyCredentials"]
+                && !rows(&there.body, "passwordCredentials").is_empty()
+        {
+            let body = |key: &String| Some(json!({"keyId": key}));
+            calls.extend(added.into_iter().map(|key| {
+                call(setter, "POST", format!("{}/{id}/removePassword", setter.target), body(key))
+            }));
+            properties.push("passwordCredentials (what was added goes)".to_owned());
+            plan.cannot.retain(|(what, _)| {
+                *what != format!("{at}: passwordCredentials") || w.difference(&n).next().is_some()
+            });
+        } else {
+            plan.cannot.push((
+                format!("{at}: credentials"),
+                "one took another's place; look at them and remove what nobody knows".to_owned(),
+            ));
+        }
+    }
+    if !differs.is_empty() {
+        // What is replaced whole takes the whole object.
+        if setter.how == How::Replaced {
+            differs = o.body.as_object().cloned().unwrap_or_default();
+        }
+        let mut body = sent(reporting(setter, options, Value::Object(differs)));
+        if let Some(kind) = o.body.get("@odata.type") {
+            body["@odata.type"] = kind.clone();
+        }
+        let target = match setter.how {
+            How::One | How::Replaced | How::Methods => setter.target.to_owned(),
+            _ => format!("{}/{id}", setter.target),
+        };
+        match setter.how {
+            How::Given | How::DeleteOnly | How::Requests => {
+                return plan.cannot.push((
+                    at,
+                    "what is given is not changed; remove it and give it anew".to_owned(),
+                ));
+            }
+            How::Replaced => calls.push(call(setter, "PUT", target, Some(body))),
+            _ => calls.push(call(setter, "PATCH", target, Some(body))),
+        }
+    }
+    if !calls.is_empty() {
+        plan.acts.push(act(setter, o, Verb::Update, calls, properties));
+    }
+}
+
+pub(super) fn keys_of(o: &ConfigObject) -> BTreeSet<String> {
+    rows(&o.volatile, "keyIds").iter().filter_map(|k| k.as_str()).map(str::to_owned).collect()
+}
+
+pub(super) fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
+    let id = if o.id.is_empty() { o.name.clone() } else { o.id.clone() };
+    let target = match setter.collection {
+        "directory/federation" => format!(
+            "domains/{}/federationConfiguration/{id}",
+            o.body["domain"].as_str().unwrap_or_default()
+        ),
+        "applications/permissions" => format!(
+            "servicePrincipals/{}/appRoleAssignments/{id}",
+            o.body["application"].as_str().unwrap_or_default()
+        ),
+        _ => format!("{}/{id}", setter.target),
+    };
+    let calls = match setter.how {
+        How::Requests => vec![request(setter, setter.target, o, "adminRemove")],
+        How::One | How::Replaced | How::OneById | How::Methods | How::Rules | How::Members => {
+            return Vec::new();
+        }
+        _ => vec![call(setter, "DELETE", target, None)],
+    };
+    vec![act(setter, o, Verb::Delete, calls, vec![])]
+}
