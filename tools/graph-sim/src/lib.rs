@@ -101,6 +101,12 @@ impl Sim {
         self.world().drive_day(tenant, seed)
     }
 
+    /// Lets every mailbox of a tenant live a day: mail read, flagged, sorted, thrown away, purged;
+    /// folders made, renamed, moved, emptied, deleted.
+    pub fn live_a_day_of_mail(&self, tenant: usize, seed: u64) {
+        self.world().live_a_day_of_mail(tenant, seed);
+    }
+
     /// All items of a tenant with digests of what must be identical.
     pub fn digest(&self, tenant: usize) -> Vec<DigestRow> {
         self.world().digest(tenant)

@@ -107,6 +107,10 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
                 crate::CONFIG_ATTACKS.iter().map(|(n, d)| json!({"name": n, "does": d})).collect();
             Reply::json(200, &all.into())
         }
+        ("POST", "live") if json["mail"] == true => {
+            sim.live_a_day_of_mail(tenant, json["seed"].as_u64().unwrap_or(1));
+            ok()
+        }
         ("POST", "live") => {
             sim.live_a_day(tenant, json["seed"].as_u64().unwrap_or(1), json["spare"] == true);
             ok()

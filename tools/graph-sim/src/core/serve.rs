@@ -179,7 +179,12 @@ impl Sim {
             tenants.push(TenantInfo {
                 tenant_id: t.id.clone(),
                 domain: t.domain.clone(),
-                users: t.users.values().map(|u| u.upn.clone()).collect(),
+                users: {
+                    // Those with a mailbox of their own first.
+                    let mut users: Vec<_> = t.users.values().collect();
+                    users.sort_by_key(|u| u.mailbox.purpose);
+                    users.iter().map(|u| u.upn.clone()).collect()
+                },
                 applications,
             });
         }

@@ -57,6 +57,31 @@ pub enum Truth {
     TimesMakeVersions,
     /// Settings are shown with every published property of their type, their times and version.
     WholeObjects,
+    /// A row of a delta of messages carries only what changed (delta query overview;
+    /// microsoft-graph-docs 7776).
+    RowsAreNews,
+    /// A message comes twice in a round of its delta (delta query overview: replays).
+    MessagesTwice,
+    /// `@removed` comes twice, again in a later round, and for ids that were never seen.
+    RemovedTwice,
+    /// Deltas of mail page by their documented sizes; a page may be empty with a next link, a next
+    /// link may be its own.
+    MailPagesStall,
+    /// The delta of mail folders names no hidden ones: `includeHiddenFolders` is not published for
+    /// it.
+    HiddenFoldersApart,
+    /// `totalItemCount` counts what is no message too (mailFolder resource).
+    CountsOfAllKinds,
+    /// Invitations and answers to them: `#microsoft.graph.eventMessage…`.
+    EventMessages,
+    /// Search folders stand among the others (mailFolder: list).
+    SearchFolders,
+    /// Folders of Recoverable Items appear with what is first put into them, and
+    /// `permanentDelete` puts into one of them (message: permanentDelete).
+    RecoverableLater,
+    /// Shared mailboxes: of accounts without licence; and people without any mailbox: 404
+    /// `MailboxNotEnabledForRESTAPI`.
+    SharedMailboxes,
 }
 
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.
@@ -93,4 +118,22 @@ pub const NOT_YET: &[Truth] = &[
     Truth::TimesMakeVersions,
     // Not shown to it yet: its tests have not run against it.
     Truth::WholeObjects,
+    // A changed row is taken for the whole message: its record is written over with nulls.
+    Truth::RowsAreNews,
+    // Both rows are fetched at once and counted twice: more than the folder has, for good.
+    Truth::MessagesTwice,
+    // Each row counts as one message that left: the folder's count never fits its list.
+    Truth::RemovedTwice,
+    // Hidden folders are asked of the delta alone, so that all but the well-known ones are lost.
+    Truth::HiddenFoldersApart,
+    // The count is taken for messages: a folder with a contact or a report is partial every night.
+    Truth::CountsOfAllKinds,
+    // The type is thrown away: an invitation comes back as plain mail.
+    Truth::EventMessages,
+    // Taken for a folder: its messages are moved there from where they are, and back.
+    Truth::SearchFolders,
+    // Well-known folders are looked for in the first run only; what appears later is never read.
+    Truth::RecoverableLater,
+    // Its own tests count the people of a seed; whether it stands these two has not been run.
+    Truth::SharedMailboxes,
 ];

@@ -88,8 +88,14 @@ pub(crate) const READ: &[&str] = &[
 
 /// What a client that works with mail and files has. Upload sessions ask an application for
 /// Sites.ReadWrite.All (permissions table, driveItem: createUploadSession).
-const OTHER: &[&str] =
-    &["User.Read.All", "Mail.Read", "Mail.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"];
+const OTHER: &[&str] = &[
+    "User.Read.All",
+    "Mail.Read",
+    "Mail.ReadWrite",
+    "MailboxSettings.ReadWrite",
+    "Files.ReadWrite.All",
+    "Sites.ReadWrite.All",
+];
 
 /// What a restore may do.
 const WRITE: &[&str] =
@@ -139,7 +145,13 @@ const LAST: &[&str] = &[
     "Khan", "Lewis", "Müller", "Novak", "Owen", "Patel",
 ];
 
-fn user(ids: &mut IdMaker, name: &str, upn: String, job: &str, now: jiff::Timestamp) -> User {
+pub(crate) fn user(
+    ids: &mut IdMaker,
+    name: &str,
+    upn: String,
+    job: &str,
+    now: jiff::Timestamp,
+) -> User {
     User {
         id: ids.guid("user"),
         upn,
@@ -205,6 +217,7 @@ impl World {
             .collect();
         tenant.settings = crate::settings::state::seeded(plan.care, &tenant, &mut ids)?;
         crate::settings::routes::publish_roles(&mut tenant, &mut ids);
+        crate::mail::everything::fill(&mut tenant, &mut ids, now, &|t| self.tells(t));
         tenant.ids = ids;
         self.tenants.push(tenant);
         Ok(())

@@ -3,21 +3,22 @@
 use crate::{
     core::faults::Fault,
     core::http::{ApiError, Area, Reply},
-    core::odata::{Query, pairs},
+    core::odata::Query,
     core::world::{Call, World},
     directory::routes::next_link,
+    mail::delta,
+    mail::folders,
     mail::mime,
     mail::show,
-    mail::state::{Attachment, AttachmentKind, Folder, Mailbox, Message},
+    mail::state::{Attachment, AttachmentKind, Folder, Mailbox, Message, Purpose},
     mail::write as mail_write,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 const AREA: Area = Area::Mail;
 /// Documented default of lists of mail.
-const PAGE_DEFAULT: usize = 10;
-const PAGE_MAX: usize = 1000;
+pub(crate) const PAGE_DEFAULT: usize = 10;
+pub(crate) const PAGE_MAX: usize = 1000;
 
 pub(crate) fn run(
     world: &mut World,
@@ -32,17 +33,97 @@ pub(crate) fn run(
             format!("The requested user '{}' is invalid.", call.path[1]),
         )
     })?;
+    if tenant.users.get(&user).is_some_and(|u| u.mailbox.purpose == Purpose::NoMailbox) {
+        return Err(ApiError::mailbox_not_enabled());
+    }
     let names: Vec<String> = call.path[2..]
         .iter()
         .map(|p| if p.len() < 30 { p.to_ascii_lowercase() } else { p.clone() })
         .collect();
     let parts: Vec<&str> = names.iter().map(String::as_str).collect();
-    match parts.as_slice() {
-        ["mailfolders", "delta"] => folder_delta(world, call, &user),
+    let reply = match parts.as_slice() {
+        ["mailboxsettings"] => settings(world, call, &user),
+        ["mailfolders", "delta"] => delta::folders(world, call, &user, fault),
         ["mailfolders", rest @ ..] => in_folders(world, call, &user, rest, fault),
         ["messages", rest @ ..] => messages(world, call, &user, None, rest, fault),
         _ => Err(ApiError::not_simulated()),
+    };
+    reply.map(|r| with_context(r, call, &user))
+}
+
+/// Every answer says what it is: `@odata.context` (OData JSON format 4.01, 4.5.1).
+fn with_context(mut reply: Reply, call: &Call<'_>, user: &str) -> Reply {
+    const FIRST: &[u8] = b"{\"@odata.context\"";
+    if reply.status >= 300 || !reply.body.starts_with(b"{") || reply.body.starts_with(FIRST) {
+        return reply;
     }
+    let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else { return reply };
+    let kept = call.path[2..].iter().filter(|p| !p.is_empty()).cloned().collect::<Vec<_>>();
+    let single = if body.get("value").is_some_and(Value::is_array) { "" } else { "/$entity" };
+    let version = if call.beta { "beta" } else { "v1.0" };
+    let path = kept.join("/");
+    body["@odata.context"] =
+        format!("{}/{version}/$metadata#users('{user}')/{path}{single}", call.req.origin()).into();
+    reply.body = body.to_string().into();
+    reply
+}
+
+/// How many there are, as plain text.
+fn count(rows: usize) -> Reply {
+    let mut reply = Reply::new(200).with("content-type", "text/plain");
+    reply.body = rows.to_string().into();
+    reply
+}
+
+/// Source: mailboxSettings resource; `userPurpose` is read-only.
+fn settings(world: &mut World, call: &Call<'_>, user: &str) -> Result<Reply, ApiError> {
+    let change = match call.method() {
+        "GET" => None,
+        _ => Some(call.req.json(AREA)?),
+    };
+    let u = world.tenants[call.tenant].users.get_mut(user);
+    let mailbox = &mut u.ok_or_else(|| ApiError::not_found(AREA))?.mailbox;
+    for (name, value) in change.iter().flat_map(|c| c.as_object()).flatten() {
+        if ["userPurpose", "archiveFolder"].contains(&name.as_str()) {
+            return Err(ApiError::new(
+                400,
+                "ErrorInvalidPropertySet",
+                format!("Set action is invalid for property '{name}'."),
+            ));
+        }
+        if !name.starts_with('@') {
+            mailbox.settings.insert(name.clone(), value.clone());
+        }
+    }
+    let purpose = match mailbox.purpose {
+        Purpose::Shared => "shared",
+        _ => "user",
+    };
+    let quiet = json!({"dateTime": "2026-03-02T08:00:00.0000000", "timeZone": "UTC"});
+    let mut all = json!({
+        "archiveFolder": mailbox.well_known("archive"),
+        "timeZone": "GMT Standard Time",
+        "delegateMeetingMessageDeliveryOptions": "sendToDelegateOnly",
+        "dateFormat": "dd/MM/yyyy",
+        "timeFormat": "HH:mm",
+        "userPurpose": purpose,
+        "automaticRepliesSetting": {"status": "disabled", "externalAudience": "all",
+            "internalReplyMessage": "", "externalReplyMessage": "",
+            "scheduledStartDateTime": quiet, "scheduledEndDateTime": quiet},
+        "language": {"locale": "en-GB", "displayName": "English (United Kingdom)"},
+        "workingHours": {"daysOfWeek": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+            "startTime": "08:00:00.0000000", "endTime": "17:00:00.0000000",
+            "timeZone": {"name": "GMT Standard Time"}},
+    });
+    for (name, value) in &mailbox.settings {
+        all[name] = value.clone();
+    }
+    let query = Query::parse(&call.req.query, AREA)?;
+    let mut body = query.pick(all, &[]);
+    let origin = call.req.origin();
+    body["@odata.context"] =
+        format!("{origin}/v1.0/$metadata#users('{user}')/mailboxSettings").into();
+    Ok(Reply::json(200, &body))
 }
 
 pub(crate) fn mailbox<'w>(
@@ -57,7 +138,43 @@ pub(crate) fn mailbox<'w>(
         .ok_or_else(|| ApiError::not_found(AREA))
 }
 
-fn folder_missing() -> ApiError {
+/// Names that folders may have. Source: well-known folder names, mailFolder resource, and those of
+/// Recoverable Items that Graph takes too. In-place archives are not among them: "The API does not
+/// support accessing in-place archive mailboxes" (mail API overview).
+const NAMES: &[&str] = &[
+    "archive",
+    "clutter",
+    "conflicts",
+    "conversationhistory",
+    "deleteditems",
+    "drafts",
+    "inbox",
+    "junkemail",
+    "localfailures",
+    "msgfolderroot",
+    "outbox",
+    "recoverableitemsdeletions",
+    "recoverableitemspurges",
+    "recoverableitemsroot",
+    "recoverableitemsversions",
+    "scheduled",
+    "searchfolders",
+    "sentitems",
+    "serverfailures",
+    "syncissues",
+];
+
+fn folder_of(mailbox: &Mailbox, id: &str) -> Result<String, ApiError> {
+    mailbox.folder_id(id).ok_or_else(|| {
+        let an_id = id.len() >= 30 && !id.contains(' ');
+        match an_id || NAMES.iter().any(|n| n.eq_ignore_ascii_case(id)) {
+            true => folder_missing(),
+            false => ApiError::new(400, "ErrorInvalidIdMalformed", "Id is malformed."),
+        }
+    })
+}
+
+pub(crate) fn folder_missing() -> ApiError {
     ApiError::new(404, "ErrorItemNotFound", "The specified folder could not be found in the store.")
 }
 
@@ -93,10 +210,14 @@ fn in_folders(
         }
         ("POST", []) => {
             let root = mailbox(world, call, user)?.root.clone();
-            mail_write::create_folder(world, call, user, &root)
+            folders::create(world, call, user, &root)
+        }
+        ("GET", ["$count"]) => {
+            let mailbox = mailbox(world, call, user)?;
+            Ok(count(mailbox.children(&mailbox.root).filter(|f| !f.hidden).count()))
         }
         (method, [id, tail @ ..]) => {
-            let folder = mailbox(world, call, user)?.folder_id(id).ok_or_else(folder_missing)?;
+            let folder = folder_of(mailbox(world, call, user)?, id)?;
             match (method, tail) {
                 ("GET", []) => {
                     let query = Query::parse(&call.req.query, AREA)?;
@@ -113,12 +234,22 @@ fn in_folders(
                     Ok(Reply::json(200, &body))
                 }
                 ("GET", ["childfolders"]) => list(world, &folder),
-                ("POST", ["childfolders"]) => mail_write::create_folder(world, call, user, &folder),
-                ("PATCH", []) => mail_write::update_folder(world, call, user, &folder),
-                ("DELETE", []) => mail_write::delete_folder(world, call, user, &folder),
-                ("POST", ["move"]) => mail_write::move_folder(world, call, user, &folder),
+                ("POST", ["childfolders"]) => folders::create(world, call, user, &folder),
+                ("GET", ["childfolders", "$count"]) => {
+                    let below = mailbox(world, call, user)?.children(&folder);
+                    Ok(count(below.filter(|f| !f.hidden).count()))
+                }
+                ("GET", ["messagerules"]) => Ok(Reply::json(200, &json!({"value": []}))),
+                ("PATCH", []) => folders::update(world, call, user, &folder),
+                ("DELETE", []) | ("POST", ["permanentdelete"]) => {
+                    folders::delete(world, call, user, &folder)
+                }
+                ("POST", ["move"]) => folders::move_to(world, call, user, &folder),
+                ("POST", ["copy"]) => folders::copy(world, call, user, &folder),
                 (_, ["childfolders", deeper @ ..]) => in_folders(world, call, user, deeper, fault),
-                ("GET", ["messages", "delta"]) => message_delta(world, call, user, &folder, fault),
+                ("GET", ["messages", "delta"]) => {
+                    delta::messages(world, call, user, &folder, fault)
+                }
                 (_, ["messages", deeper @ ..]) => {
                     messages(world, call, user, Some(&folder), deeper, fault)
                 }
@@ -142,8 +273,8 @@ fn messages(
         ("GET", []) => {
             let query = Query::parse(&call.req.query, AREA)?;
             let mailbox = mailbox(world, call, user)?;
-            let mut rows: Vec<&Message> = match folder.and_then(|f| mailbox.folders.get(f)) {
-                Some(f) => f.live.values().filter_map(|n| mailbox.messages.get(n)).collect(),
+            let mut rows: Vec<&Message> = match folder {
+                Some(f) => mailbox.shown_in(f),
                 None => mailbox
                     .messages
                     .values()
@@ -171,6 +302,20 @@ fn messages(
                 body["@odata.nextLink"] = next_link(call, skip + size).into();
             }
             Ok(Reply::json(200, &body))
+        }
+        ("GET", ["$count"]) => {
+            let query = Query::parse(&call.req.query, AREA)?;
+            let mailbox = mailbox(world, call, user)?;
+            let rows: Vec<&Message> = match folder {
+                Some(f) => mailbox.shown_in(f),
+                None => mailbox
+                    .messages
+                    .values()
+                    .filter(|m| mailbox.folders.get(&m.folder).is_some_and(|f| !f.unlisted))
+                    .collect(),
+            };
+            let rows = query.apply(rows, |m| show::message(m, true, &Query::default()));
+            Ok(count(rows.len()))
         }
         ("POST", []) => {
             let drafts = mailbox(world, call, user)?.well_known("drafts");
@@ -221,6 +366,9 @@ fn messages(
                         200,
                         &json!({"@odata.context": format!("{origin}/v1.0/$metadata#users('{user}')/messages('{id}')/attachments"), "value": rows}),
                     ))
+                }
+                ("GET", ["attachments", "$count"]) => {
+                    Ok(count(message(world, call, user, number)?.attachments.len()))
                 }
                 (_, ["attachments", att, tail @ ..]) => {
                     let found = message(world, call, user, number)?
@@ -299,152 +447,4 @@ pub(crate) fn message<'w>(
     number: u64,
 ) -> Result<&'w Message, ApiError> {
     mailbox(world, call, user)?.messages.get(&number).ok_or_else(|| ApiError::not_found(AREA))
-}
-
-/// A place in a change log: (live cursor, tombstone cursor, the options of the first call).
-struct Cursor {
-    live: u64,
-    gone: u64,
-    options: String,
-}
-
-impl Cursor {
-    fn read(token: &str) -> Option<Self> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-        let mut parts = text.splitn(3, '|');
-        Some(Self {
-            live: parts.next()?.parse().ok()?,
-            gone: parts.next()?.parse().ok()?,
-            options: parts.next()?.to_owned(),
-        })
-    }
-
-    fn token(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}|{}|{}", self.live, self.gone, self.options))
-    }
-}
-
-fn bad_token() -> ApiError {
-    ApiError::new(400, "SyncStateInvalid", "The sync state is invalid.")
-}
-
-fn state_gone() -> ApiError {
-    ApiError::new(
-        410,
-        "SyncStateNotFound",
-        "The sync state generation is not found; generation=149;[highest=157][157][155][156].",
-    )
-}
-
-/// The cursor of a call: from its token, or a fresh one with the call's own options.
-fn cursor(call: &Call<'_>, seq: u64) -> Result<(Cursor, bool), ApiError> {
-    let options = pairs(&call.req.query);
-    let token = options.iter().find(|(k, _)| {
-        ["skiptoken", "deltatoken"]
-            .contains(&k.trim_start_matches('$').to_ascii_lowercase().as_str())
-    });
-    match token {
-        Some((_, t)) => Ok((Cursor::read(t).ok_or_else(bad_token)?, false)),
-        None => Ok((Cursor { live: 0, gone: seq, options: call.req.query.clone() }, true)),
-    }
-}
-
-fn page_size(call: &Call<'_>, query: &Query) -> usize {
-    let preferred = call.req.prefer_value("odata.maxpagesize").and_then(|v| v.parse().ok());
-    preferred.or(query.top).unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
-}
-
-fn message_delta(
-    world: &mut World,
-    call: &Call<'_>,
-    user: &str,
-    folder: &str,
-    fault: Option<&Fault>,
-) -> Result<Reply, ApiError> {
-    let mailbox = mailbox(world, call, user)?;
-    let (cursor, _) = cursor(call, mailbox.seq)?;
-    let query = Query::parse(&cursor.options, AREA)?;
-    let f = mailbox.folders.get(folder).ok_or_else(folder_missing)?;
-    if cursor.live > 0 && cursor.live < f.oldest_token {
-        return Err(state_gone());
-    }
-    let size = page_size(call, &query);
-    let mut rows: Vec<Value> = Vec::new();
-    let mut live = cursor.live;
-    let mut more = false;
-    for (seq, number) in f.live.range(cursor.live + 1..) {
-        if rows.len() == size {
-            more = true;
-            break;
-        }
-        if let Some(m) = mailbox.messages.get(number) {
-            let mut v = show::message(m, call.immutable(), &query);
-            v["@odata.type"] = "#microsoft.graph.message".into();
-            rows.push(v);
-        }
-        live = *seq;
-    }
-    let mut gone = cursor.gone;
-    if !more {
-        for (seq, id) in f.gone.range(cursor.gone + 1..) {
-            if rows.len() >= size {
-                more = true;
-                break;
-            }
-            rows.push(json!({"@odata.type": "#microsoft.graph.message", "id": id,
-                "@removed": {"reason": "deleted"}}));
-            gone = *seq;
-        }
-    }
-    let next = match (more, fault) {
-        (_, Some(Fault::RepeatPage)) if !rows.is_empty() => {
-            Cursor { live: cursor.live, gone: cursor.gone, options: cursor.options }
-        }
-        (false, _) => Cursor { live: mailbox.seq, gone: mailbox.seq, options: cursor.options },
-        (true, _) => Cursor { live, gone, options: cursor.options },
-    };
-    if fault == Some(&Fault::SkipPage) {
-        rows.truncate(rows.len() / 2);
-    }
-    let more = more || fault == Some(&Fault::RepeatPage);
-    Ok(delta_page(call, rows, more, &next.token(), "Collection(message)"))
-}
-
-fn delta_page(call: &Call<'_>, rows: Vec<Value>, more: bool, token: &str, context: &str) -> Reply {
-    let origin = call.req.origin();
-    let mut body =
-        json!({"@odata.context": format!("{origin}/v1.0/$metadata#{context}"), "value": rows});
-    let path = &call.req.path;
-    if more {
-        body["@odata.nextLink"] = format!("{origin}{path}?$skiptoken={token}").into();
-    } else {
-        body["@odata.deltaLink"] = format!("{origin}{path}?$deltatoken={token}").into();
-    }
-    let mut reply = Reply::json(200, &body);
-    if let Some(size) = call.req.prefer_value("odata.maxpagesize") {
-        reply = reply.with("preference-applied", format!("odata.maxpagesize={size}"));
-    }
-    reply
-}
-
-fn folder_delta(world: &mut World, call: &Call<'_>, user: &str) -> Result<Reply, ApiError> {
-    let mailbox = mailbox(world, call, user)?;
-    let (cursor, _) = cursor(call, mailbox.seq)?;
-    let query = Query::parse(&cursor.options, AREA)?;
-    let hidden =
-        query.other.get("includehiddenfolders").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    let mut rows: Vec<Value> = mailbox
-        .folders
-        .values()
-        .filter(|f| !f.unlisted && (hidden || !f.hidden) && f.seq > cursor.live)
-        .map(|f| show::folder(mailbox, f, &query))
-        .collect();
-    rows.extend(
-        mailbox
-            .folders_gone
-            .range(cursor.gone + 1..)
-            .map(|(_, id)| json!({"id": id, "@removed": {"reason": "deleted"}})),
-    );
-    let next = Cursor { live: mailbox.seq, gone: mailbox.seq, options: cursor.options };
-    Ok(delta_page(call, rows, false, &next.token(), "Collection(mailFolder)"))
 }

@@ -3,10 +3,13 @@
 use crate::core::ids::IdMaker;
 use bytes::Bytes;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, hash_map::DefaultHasher},
+    hash::{Hash, Hasher},
+};
 
 /// A name and an address.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Address {
     pub(crate) name: String,
     pub(crate) address: String,
@@ -74,6 +77,107 @@ pub(crate) struct Message {
     pub(crate) attachments: Vec<Attachment>,
     /// The bytes as they arrived. `None` when a client created it: then `$value` is generated.
     pub(crate) mime: Option<Bytes>,
+    /// Type and properties of an event message; `None` for other mail.
+    pub(crate) event: Option<EventMessage>,
+    /// When what changed last, for delta.
+    pub(crate) news: News,
+}
+
+/// What an event message has beyond a message. Source: eventMessage, eventMessageRequest and
+/// eventMessageResponse resources.
+#[derive(Debug, Clone)]
+pub(crate) struct EventMessage {
+    /// `#microsoft.graph.eventMessageRequest`, …
+    pub(crate) kind: &'static str,
+    pub(crate) properties: serde_json::Map<String, Value>,
+}
+
+/// Places in the mailbox's order of changes at which parts of a message changed last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct News {
+    /// When it came into its folder.
+    pub(crate) arrived: u64,
+    pub(crate) is_read: u64,
+    pub(crate) flag: u64,
+    pub(crate) categories: u64,
+    /// Anything else.
+    pub(crate) rest: u64,
+    before: Option<(bool, Value, Vec<String>, u64)>,
+}
+
+impl Message {
+    /// Stands for everything that is not read, flagged or categorised.
+    fn rest(&self) -> u64 {
+        let mut h = DefaultHasher::new();
+        (&self.subject, self.html, &self.body, &self.from, &self.sender).hash(&mut h);
+        (&self.to, &self.cc, &self.bcc, &self.reply_to).hash(&mut h);
+        (self.is_draft, self.delivery_receipt, self.read_receipt, &self.importance).hash(&mut h);
+        (self.received, self.sent, &self.inference, &self.internet_message_id).hash(&mut h);
+        (&self.headers, &self.extended).hash(&mut h);
+        self.attachments.iter().for_each(|a| a.id.hash(&mut h));
+        h.finish()
+    }
+
+    fn facets(&self) -> (bool, Value, Vec<String>, u64) {
+        (self.is_read, self.flag.clone(), self.categories.clone(), self.rest())
+    }
+
+    /// It is new where it is now.
+    fn arrive(&mut self) {
+        self.news.arrived = self.seq;
+        self.news.before = Some(self.facets());
+    }
+
+    /// Notes what is not as it was.
+    fn note(&mut self) {
+        let (seq, now) = (self.seq, self.facets());
+        let before = self.news.before.take();
+        let same = before.as_ref() == Some(&now);
+        let Some(before) = before.filter(|_| !same) else {
+            self.news.rest = seq;
+            self.news.before = Some(now);
+            return;
+        };
+        if before.0 != now.0 {
+            self.news.is_read = seq;
+        }
+        if before.1 != now.1 {
+            self.news.flag = seq;
+        }
+        if before.2 != now.2 {
+            self.news.categories = seq;
+        }
+        if before.3 != now.3 {
+            self.news.rest = seq;
+        }
+        self.news.before = Some(now);
+    }
+}
+
+/// A message that left a folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Gone {
+    pub(crate) immutable_id: String,
+    pub(crate) id: String,
+}
+
+/// What a search folder looks for. Source: mailSearchFolder resource.
+#[derive(Debug, Clone)]
+pub(crate) struct Search {
+    pub(crate) filter: String,
+    pub(crate) sources: Vec<String>,
+    pub(crate) nested: bool,
+}
+
+/// Whose mailbox it is. Source: userPurpose of mailboxSettings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Purpose {
+    #[default]
+    User,
+    /// Of an account without a licence, which several people open.
+    Shared,
+    /// There is none.
+    NoMailbox,
 }
 
 #[derive(Debug, Clone)]
@@ -87,7 +191,11 @@ pub(crate) struct Folder {
     pub(crate) well_known: Option<&'static str>,
     pub(crate) seq: u64,
     pub(crate) live: BTreeMap<u64, u64>,
-    pub(crate) gone: BTreeMap<u64, String>,
+    pub(crate) gone: BTreeMap<u64, Gone>,
+    /// Items that are no messages: contacts, appointments, reports.
+    pub(crate) others: u64,
+    /// What it looks for, when it is a search folder.
+    pub(crate) search: Option<Search>,
     /// Delta tokens older than this answer 410.
     pub(crate) oldest_token: u64,
 }
@@ -100,6 +208,11 @@ pub(crate) struct Mailbox {
     keys: HashMap<String, u64>,
     pub(crate) root: String,
     pub(crate) seq: u64,
+    pub(crate) purpose: Purpose,
+    /// Links of delta that have led to themselves once.
+    pub(crate) stalled: HashSet<String>,
+    /// What a person or an administrator set: `mailboxSettings`.
+    pub(crate) settings: serde_json::Map<String, Value>,
 }
 
 /// (well-known name, display name, hidden, unlisted)
@@ -135,6 +248,8 @@ impl Mailbox {
                 seq: 0,
                 live: BTreeMap::new(),
                 gone: BTreeMap::new(),
+                others: 0,
+                search: None,
                 oldest_token: 0,
             });
         }
@@ -169,6 +284,8 @@ impl Mailbox {
             seq: 0,
             live: BTreeMap::new(),
             gone: BTreeMap::new(),
+            others: 0,
+            search: None,
             oldest_token: 0,
         });
         id
@@ -201,6 +318,7 @@ impl Mailbox {
     /// Adds a message to the folder that it names.
     pub(crate) fn add(&mut self, number: u64, mut message: Message) {
         message.seq = self.next_seq();
+        message.arrive();
         if let Some(folder) = self.folders.get_mut(&message.folder) {
             folder.live.insert(message.seq, number);
         }
@@ -218,6 +336,7 @@ impl Mailbox {
                 folder.live.insert(seq, number);
             }
             m.seq = seq;
+            m.note();
             m.change += 1;
             m.modified = now;
         }
@@ -229,7 +348,9 @@ impl Mailbox {
         if let Some(m) = self.messages.remove(&number) {
             if let Some(folder) = self.folders.get_mut(&m.folder) {
                 folder.live.remove(&m.seq);
-                folder.gone.insert(seq, m.immutable_id.clone());
+                folder
+                    .gone
+                    .insert(seq, Gone { immutable_id: m.immutable_id.clone(), id: m.id.clone() });
             }
             self.keys.remove(&m.immutable_id);
             self.keys.remove(&m.id);
@@ -248,17 +369,18 @@ impl Mailbox {
         let Some(m) = self.messages.get_mut(&number) else { return };
         if let Some(old) = self.folders.get_mut(&m.folder) {
             old.live.remove(&m.seq);
-            old.gone.insert(gone, m.immutable_id.clone());
+            old.gone.insert(gone, Gone { immutable_id: m.immutable_id.clone(), id: m.id.clone() });
         }
         self.keys.remove(&m.id);
         m.id = ids.exchange("AAMk");
         self.keys.insert(m.id.clone(), number);
         m.folder = folder.to_owned();
         m.seq = arrived;
+        m.arrive();
         m.change += 1;
         m.modified = now;
         if let Some(new) = self.folders.get_mut(folder) {
-            new.gone.retain(|_, id| *id != m.immutable_id);
+            new.gone.retain(|_, g| g.immutable_id != m.immutable_id);
             new.live.insert(arrived, number);
         }
     }
@@ -285,6 +407,65 @@ impl Mailbox {
         if let Some(f) = self.folders.get_mut(id) {
             f.seq = seq;
         }
+    }
+
+    /// Messages that a folder shows, in the order of their changes; a search folder shows those of
+    /// others.
+    pub(crate) fn shown_in(&self, id: &str) -> Vec<&Message> {
+        let Some(folder) = self.folders.get(id) else { return Vec::new() };
+        let Some(search) = &folder.search else {
+            return folder.live.values().filter_map(|n| self.messages.get(n)).collect();
+        };
+        let filter = crate::core::filter::Filter::parse(&search.filter);
+        let below = |at: &str| {
+            let mut at = at.to_owned();
+            loop {
+                if search.sources.contains(&at) {
+                    return true;
+                }
+                match self.folders.get(&at) {
+                    Some(f) if search.nested => at = f.parent.clone(),
+                    _ => return false,
+                }
+            }
+        };
+        let mut rows: Vec<&Message> = self
+            .messages
+            .values()
+            .filter(|m| {
+                let all = crate::core::odata::Query::default();
+                let fits = |f: &crate::core::filter::Filter| {
+                    f.holds(&crate::mail::show::message(m, true, &all))
+                };
+                below(&m.folder) && filter.as_ref().is_none_or(fits)
+            })
+            .collect();
+        rows.sort_by_key(|m| m.seq);
+        rows
+    }
+
+    /// The folder of that well-known name, made when it is not there: those of Recoverable Items
+    /// appear with what is first put into them.
+    pub(crate) fn recoverable(&mut self, ids: &mut IdMaker, name: &str) -> String {
+        if let Some(id) = self.folder_id(name) {
+            return id;
+        }
+        let root = self.root.clone();
+        let row = WELL_KNOWN.iter().find(|(n, ..)| *n == name);
+        let id = self.new_folder(ids, &root, row.map_or(name, |(_, shown, ..)| shown), true);
+        if let Some(folder) = self.folders.get_mut(&id) {
+            folder.unlisted = true;
+            folder.well_known = row.map(|(n, ..)| *n);
+        }
+        id
+    }
+
+    /// Takes those folders of Recoverable Items away that hold nothing yet.
+    pub(crate) fn forget_unused(&mut self) {
+        self.folders.retain(|_, f| {
+            let later = ["recoverableitemspurges", "recoverableitemsversions"];
+            !f.live.is_empty() || !f.well_known.is_some_and(|n| later.contains(&n))
+        });
     }
 
     /// Path of display names, for people and digests.

@@ -5,6 +5,7 @@ use crate::{
     core::ids::IdMaker,
     core::odata::Query,
     core::tenant::User,
+    core::truth::Truth,
     core::world::{Call, World},
     mail::mime,
     mail::routes::message,
@@ -23,7 +24,7 @@ const MESSAGE_FLAGS: &str = "integer 0x0e07";
 const SUBMIT_TIME: &str = "systemtime 0x0039";
 const DELIVERY_TIME: &str = "systemtime 0x0e06";
 
-fn user<'w>(
+pub(crate) fn user<'w>(
     world: &'w mut World,
     call: &Call<'_>,
     id: &str,
@@ -85,6 +86,8 @@ pub(crate) fn blank(
         extended: BTreeMap::new(),
         attachments: Vec::new(),
         mime: None,
+        event: None,
+        news: crate::mail::state::News::default(),
     }
 }
 
@@ -305,6 +308,46 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// A stale `If-Match`. Source: `ErrorIrresolvableConflict` of the Exchange response codes.
+fn still_the_same(call: &Call<'_>, m: &Message) -> Result<(), ApiError> {
+    let Some(known) = call.req.header("if-match").filter(|v| v.trim() != "*") else {
+        return Ok(());
+    };
+    let key = crate::core::show::change_key(m.change, &m.immutable_id);
+    match known.trim().trim_start_matches("W/").trim_matches('"') == key {
+        true => Ok(()),
+        false => Err(ApiError::new(
+            412,
+            "ErrorIrresolvableConflict",
+            "The send or update operation could not be performed because the change key passed in \
+             the request does not match the current change key for the item.",
+        )),
+    }
+}
+
+/// What was before a change, for who holds the mailbox: a copy in Versions of Recoverable Items.
+/// Source: "Recoverable Items folder in Exchange Online", copy-on-write page protection: subject,
+/// body, attachments, senders and recipients, dates.
+fn keep_version(world: &mut World, call: &Call<'_>, id: &str, number: u64) {
+    let held = |email: &str| {
+        let tenant = &world.tenants[call.tenant];
+        tenant.holds.iter().any(|h| h.applied && h.email.eq_ignore_ascii_case(email))
+    };
+    let upn = world.tenants[call.tenant].users.get(id).map(|u| u.upn.clone()).unwrap_or_default();
+    if !held(&upn) || !world.tells(Truth::RecoverableLater) {
+        return;
+    }
+    let Some((u, ids)) = world.tenants[call.tenant].user_mut(id) else { return };
+    let Some(mut copy) = u.mailbox.messages.get(&number).filter(|m| !m.is_draft).cloned() else {
+        return;
+    };
+    copy.folder = u.mailbox.recoverable(ids, "recoverableitemsversions");
+    copy.immutable_id = ids.exchange("AAkA");
+    copy.id = ids.exchange("AAMk");
+    let number = ids.number();
+    u.mailbox.add(number, copy);
+}
+
 pub(crate) fn update(
     world: &mut World,
     call: &Call<'_>,
@@ -313,10 +356,20 @@ pub(crate) fn update(
 ) -> Result<Reply, ApiError> {
     let now = world.now();
     let json = call.req.json(AREA)?;
+    if json.as_object().is_some_and(|all| all.keys().all(|k| k.starts_with('@'))) {
+        let text = "The request body names no property to change.";
+        return Err(ApiError::new(400, "ErrorInvalidRequest", text));
+    }
     let (u, _) = user(world, call, id)?;
-    let m = u.mailbox.messages.get_mut(&number).ok_or_else(|| ApiError::not_found(AREA))?;
+    let m = u.mailbox.messages.get(&number).ok_or_else(|| ApiError::not_found(AREA))?;
+    still_the_same(call, m)?;
     let mut changed = m.clone();
     apply(&mut changed, &json, false)?;
+    if json.get("body").is_some() || json.get("subject").is_some() {
+        keep_version(world, call, id, number);
+    }
+    let (u, _) = user(world, call, id)?;
+    let m = u.mailbox.messages.get_mut(&number).ok_or_else(|| ApiError::not_found(AREA))?;
     // Content that a client changed no longer has the MIME it arrived with.
     if json.get("body").is_some() || json.get("subject").is_some() {
         changed.mime = None;
@@ -334,6 +387,9 @@ pub(crate) fn delete(
 ) -> Result<Reply, ApiError> {
     let now = world.now();
     let (u, ids) = user(world, call, id)?;
+    if let Some(m) = u.mailbox.messages.get(&number) {
+        still_the_same(call, m)?;
+    }
     // First into Deleted Items' hidden sibling: Recoverable Items, from where a purge takes it.
     let bin = u.mailbox.well_known("recoverableitemsdeletions");
     let already = u.mailbox.messages.get(&number).is_some_and(|m| m.folder == bin);
@@ -351,12 +407,22 @@ pub(crate) fn delete_for_good(
     id: &str,
     number: u64,
 ) -> Result<Reply, ApiError> {
-    let (u, _) = user(world, call, id)?;
-    u.mailbox.destroy(number);
+    let (now, kept) = (world.now(), world.tells(Truth::RecoverableLater));
+    let (u, ids) = user(world, call, id)?;
+    let purges = "recoverableitemspurges";
+    let at = u.mailbox.messages.get(&number).map(|m| m.folder.clone());
+    // "Permanently delete a message and place it in the Purges folder": message: permanentDelete.
+    // What lies there already goes for good.
+    if kept && at != u.mailbox.folder_id(purges) {
+        let to = u.mailbox.recoverable(ids, purges);
+        u.mailbox.move_to(ids, number, &to, now);
+    } else {
+        u.mailbox.destroy(number);
+    }
     Ok(Reply::new(204))
 }
 
-fn destination(world: &World, call: &Call<'_>, id: &str) -> Result<String, ApiError> {
+pub(crate) fn destination(world: &World, call: &Call<'_>, id: &str) -> Result<String, ApiError> {
     let json = call.req.json(AREA)?;
     let name = json["destinationId"]
         .as_str()
@@ -512,84 +578,5 @@ pub(crate) fn detach(
         m.mime = None;
     }
     u.mailbox.touch(number, now);
-    Ok(Reply::new(204))
-}
-
-pub(crate) fn create_folder(
-    world: &mut World,
-    call: &Call<'_>,
-    id: &str,
-    parent: &str,
-) -> Result<Reply, ApiError> {
-    let json = call.req.json(AREA)?;
-    let name = json["displayName"].as_str().unwrap_or_default().to_owned();
-    if name.is_empty() {
-        return Err(ApiError::bad_request(AREA, "A folder needs a displayName."));
-    }
-    let (u, ids) = user(world, call, id)?;
-    if u.mailbox.children(parent).any(|f| f.name.eq_ignore_ascii_case(&name)) {
-        return Err(ApiError::new(
-            409,
-            "ErrorFolderExists",
-            "A folder with the specified name already exists.",
-        ));
-    }
-    let new =
-        u.mailbox.new_folder(ids, parent, &name, json["isHidden"].as_bool().unwrap_or_default());
-    u.mailbox.touch_folder(parent);
-    let body = u.mailbox.folders.get(&new).map(|f| show::folder(&u.mailbox, f, &Query::default()));
-    Ok(Reply::json(201, &json!(body)))
-}
-
-pub(crate) fn update_folder(
-    world: &mut World,
-    call: &Call<'_>,
-    id: &str,
-    folder: &str,
-) -> Result<Reply, ApiError> {
-    let json = call.req.json(AREA)?;
-    let (u, _) = user(world, call, id)?;
-    if let (Some(name), Some(f)) = (json["displayName"].as_str(), u.mailbox.folders.get_mut(folder))
-    {
-        name.clone_into(&mut f.name);
-    }
-    u.mailbox.touch_folder(folder);
-    let body =
-        u.mailbox.folders.get(folder).map(|f| show::folder(&u.mailbox, f, &Query::default()));
-    Ok(Reply::json(200, &json!(body)))
-}
-
-pub(crate) fn move_folder(
-    world: &mut World,
-    call: &Call<'_>,
-    id: &str,
-    folder: &str,
-) -> Result<Reply, ApiError> {
-    let to = destination(world, call, id)?;
-    let (u, _) = user(world, call, id)?;
-    if let Some(f) = u.mailbox.folders.get_mut(folder) {
-        f.parent = to;
-    }
-    u.mailbox.touch_folder(folder);
-    let body =
-        u.mailbox.folders.get(folder).map(|f| show::folder(&u.mailbox, f, &Query::default()));
-    Ok(Reply::json(201, &json!(body)))
-}
-
-pub(crate) fn delete_folder(
-    world: &mut World,
-    call: &Call<'_>,
-    id: &str,
-    folder: &str,
-) -> Result<Reply, ApiError> {
-    let (u, _) = user(world, call, id)?;
-    if u.mailbox.folders.get(folder).is_none_or(|f| f.well_known.is_some()) {
-        return Err(ApiError::new(
-            403,
-            "ErrorDeleteDistinguishedFolder",
-            "Distinguished folders cannot be deleted.",
-        ));
-    }
-    u.mailbox.destroy_folder(folder);
     Ok(Reply::new(204))
 }

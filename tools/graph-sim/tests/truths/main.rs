@@ -4,4 +4,5 @@
 mod ask;
 mod drives;
 mod front_doors;
+mod mail;
 mod writes;
