@@ -28,6 +28,7 @@ pub use core::world::{LogRow, Settings};
 pub use drives::life::{DriveAct, ORDINARY as ORDINARY_DRIVE_ACTS};
 pub use life::attack::{ATTACKS, AttackReport};
 pub use life::digest::DigestRow;
+pub use life::people::PersonChange;
 pub use life::seed::SeedPlan;
 pub use settings::attack::CONFIG_ATTACKS;
 pub use settings::state::Care;
@@ -105,6 +106,12 @@ impl Sim {
     /// folders made, renamed, moved, emptied, deleted.
     pub fn live_a_day_of_mail(&self, tenant: usize, seed: u64) {
         self.world().live_a_day_of_mail(tenant, seed);
+    }
+
+    /// Changes people; the id of who was changed, made or had back, `None` when there is no such
+    /// person.
+    pub fn change_people(&self, tenant: usize, change: &PersonChange) -> Option<String> {
+        self.world().change_people(tenant, change)
     }
 
     /// All items of a tenant with digests of what must be identical.

@@ -263,17 +263,19 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             ok()
         }
         ("POST", "remove-user") => {
-            let name = json["user"].as_str().unwrap_or_default();
-            let mut world = sim.world();
-            let id = world.tenants[tenant].user_id(name);
-            match id.and_then(|id| world.tenants[tenant].users.remove(&id)) {
-                Some(user) => {
-                    world.tenants[tenant].user_log.push((user.id, false));
-                    ok()
-                }
+            let person = json["user"].as_str().unwrap_or_default().to_owned();
+            match sim.change_people(tenant, &crate::PersonChange::Delete { person }) {
+                Some(_) => ok(),
                 None => bad("there is no such user"),
             }
         }
+        ("POST", "people") => match serde_json::from_value::<crate::PersonChange>(json) {
+            Ok(change) => match sim.change_people(tenant, &change) {
+                Some(id) => Reply::json(200, &json!({"id": id})),
+                None => bad("there is no such person"),
+            },
+            Err(e) => bad(&format!("that is no change of people: {e}")),
+        },
         ("GET", "log") => {
             let after: usize = query.get("after").and_then(|n| n.parse().ok()).unwrap_or(0);
             let rows: Vec<_> = sim.log().into_iter().skip(after).collect();

@@ -39,6 +39,7 @@ pub(crate) struct User {
     pub(crate) drive: Drive,
     /// Further drives of the same site.
     pub(crate) more_drives: Vec<Drive>,
+    pub(crate) facts: Facts,
 }
 
 impl User {
@@ -58,6 +59,29 @@ impl User {
     }
 }
 
+/// What is not as with others.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    /// Without licence: neither mailbox nor drive.
+    pub(crate) bare: bool,
+    pub(crate) disabled: bool,
+    /// A shared mailbox: no drive.
+    pub(crate) shared: bool,
+    /// A guest's address at home.
+    pub(crate) guest: Option<String>,
+}
+
+/// What a delta of users tells of a person.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    /// Came, or came back.
+    New,
+    /// These properties are others now.
+    Changed(Vec<&'static str>),
+    /// Deleted; whether for good, is said by who can be had back.
+    Gone,
+}
+
 /// A hold on somebody's mailbox.
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
@@ -73,8 +97,10 @@ pub(crate) struct Tenant {
     pub(crate) domain: String,
     pub(crate) apps: Vec<App>,
     pub(crate) users: BTreeMap<String, User>,
-    /// Users added (true) and removed, in order; a delta token is a place in it.
-    pub(crate) user_log: Vec<(String, bool)>,
+    /// What happened to people, in order; a delta token is a place in it.
+    pub(crate) user_log: Vec<(String, What)>,
+    /// Deleted people, who can be had back.
+    pub(crate) gone: BTreeMap<String, (User, jiff::Timestamp)>,
     pub(crate) case_id: String,
     pub(crate) holds: Vec<Hold>,
     pub(crate) ids: IdMaker,

@@ -25,6 +25,12 @@ pub enum Truth {
     BuiltIn,
     /// What stands once only is not made twice.
     Duplicates,
+    /// An update in the delta of users carries only what changed.
+    UserNews,
+    /// A delta of users tells the same twice, and of people who were never seen.
+    UserReplays,
+    /// Who has no mailbox or no drive is told so by 404, in the words of Exchange and SharePoint.
+    PeopleWithout,
     /// What is named must be there: who is assigned, who becomes a member or is none.
     References,
     /// A drive's delta names an item twice in a round, the first time as it was before, and a
@@ -93,6 +99,9 @@ pub const NOT_YET: &[Truth] = &[
     Truth::BuiltIn,
     Truth::Duplicates,
     Truth::References,
+    // A row without principal name is skipped: the person's update is lost.
+    Truth::UserNews,
+    Truth::UserReplays,
     // Fetched twice and counted as two new items.
     Truth::RowsTwice,
     // A restore of everybody ends with the first person whose drive is not there.

@@ -400,6 +400,9 @@ impl World {
         if self.tells(Truth::Bodies) {
             check::body(call, operation)?;
         }
+        if self.tells(Truth::PeopleWithout) {
+            directory::has_it(&self.tenants[call.tenant], call, operation)?;
+        }
         let reply = match operation.service {
             Service::Mail => mail_routes::run(self, call, fault),
             Service::Drives => drive_routes::run(self, call, fault),

@@ -1,4 +1,5 @@
 //! Entra: people.
 
+pub(crate) mod people;
 pub(crate) mod routes;
 pub(crate) mod show;

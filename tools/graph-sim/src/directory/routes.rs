@@ -1,10 +1,12 @@
 //! Users, the organization, service principals, eDiscovery cases.
 
 use crate::{
+    core::catalog::{Operation, Service},
     core::http::{ApiError, Area, Reply},
     core::odata::Query,
+    core::tenant::Tenant,
     core::world::{Call, World},
-    directory::show,
+    directory::{people, show},
 };
 use serde_json::json;
 
@@ -41,59 +43,22 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             }
             Ok(Reply::json(200, &body))
         }
-        ["users", "delta"] => {
-            let token = query.other.get("deltatoken").map(|t| t.parse::<usize>());
-            let rows: Vec<_> = match token {
-                None => tenant.users.values().map(|u| show::user(u, &query)).collect(),
-                Some(Ok(n)) if n <= tenant.user_log.len() => tenant.user_log[n..]
-                    .iter()
-                    .map(|(id, added)| match tenant.users.get(id).filter(|_| *added) {
-                        Some(u) => show::user(u, &query),
-                        None => json!({"id": id, "@removed": {"reason": "changed"}}),
-                    })
-                    .collect(),
-                _ => {
-                    return Err(ApiError::new(
-                        410,
-                        "syncStateNotFound",
-                        "The sync state is not found.",
-                    ));
-                }
-            };
-            Ok(Reply::json(
-                200,
-                &json!({
-                    "@odata.context": format!("{origin}/v1.0/$metadata#users"),
-                    "value": rows,
-                    "@odata.deltaLink": format!("{origin}/v1.0/users/delta?$deltatoken={}",
-                        tenant.user_log.len()),
-                }),
-            ))
+        ["users", "delta"] => people::delta(world, call, &query),
+        ["users", id, "licensedetails"] => {
+            let user = tenant.user_id(id).and_then(|id| tenant.users.get(&id));
+            Ok(people::licences(user.ok_or_else(|| ApiError::not_found(area))?, &origin))
         }
         ["users", id] => {
             let id = tenant.user_id(id).ok_or_else(|| ApiError::not_found(area))?;
             let user = tenant.users.get(&id).ok_or_else(|| ApiError::not_found(area))?;
-            let mut body = show::user(user, &Query::default());
-            // Facts that are shown on request.
-            for (name, value) in json!({"accountEnabled": true, "userType": "Member",
-                "onPremisesSyncEnabled": null,
-                "assignedLicenses": [{"skuId": "e97c048c-37a4-45fb-ab50-922fbf07a370",
-                    "disabledPlans": []}]})
-            .as_object_mut()
-            .into_iter()
-            .flatten()
-            {
+            let mut body = show::user(user, &query);
+            // What the tenant's settings say of a person.
+            let facts = tenant.settings.people.get(&id).and_then(|p| p.as_object());
+            for (name, value) in facts.into_iter().flatten() {
                 if query.select.iter().any(|s| s == name) {
-                    body[name] = tenant
-                        .settings
-                        .people
-                        .get(&id)
-                        .and_then(|p| p.get(name))
-                        .unwrap_or(value)
-                        .clone();
+                    body[name] = value.clone();
                 }
             }
-            let mut body = query.pick(body, &[]);
             body["@odata.context"] = format!("{origin}/v1.0/$metadata#users/$entity").into();
             Ok(Reply::json(200, &body))
         }
@@ -132,6 +97,31 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
             Ok(Reply::json(200, &json!({"value": rows})))
         }
         _ => Err(ApiError::not_simulated()),
+    }
+}
+
+/// Refuses what is asked of a person's mailbox or drive when there is none: in the words of
+/// Exchange ("MailboxNotEnabledForRESTAPI") and of SharePoint ("User's mysite not found").
+pub(crate) fn has_it(
+    tenant: &Tenant,
+    call: &Call<'_>,
+    operation: &Operation,
+) -> Result<(), ApiError> {
+    let Some(id) = call.path.get(1).filter(|_| call.path[0].eq_ignore_ascii_case("users")) else {
+        return Ok(());
+    };
+    let user = tenant.user_id(id).and_then(|id| tenant.users.get(&id));
+    let Some(facts) = user.map(|u| &u.facts) else { return Ok(()) };
+    match operation.service {
+        Service::Mail if facts.bare => Err(ApiError::new(
+            404,
+            "MailboxNotEnabledForRESTAPI",
+            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+        )),
+        Service::Drives if facts.bare || facts.shared => {
+            Err(ApiError::new(404, "ResourceNotFound", "User's mysite not found."))
+        }
+        _ => Ok(()),
     }
 }
 

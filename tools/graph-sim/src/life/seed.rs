@@ -3,7 +3,7 @@
 use crate::{
     core::ids::IdMaker,
     core::signin_files::{for_people, make_app},
-    core::tenant::{Hold, Tenant, User},
+    core::tenant::{Facts, Hold, Tenant, User, What},
     core::world::World,
     drives::documents,
     drives::state::Drive,
@@ -160,6 +160,7 @@ pub(crate) fn user(
         mailbox: Mailbox::new(ids),
         drive: Drive::new(ids, now),
         more_drives: Vec::new(),
+        facts: Facts::default(),
     }
 }
 
@@ -177,6 +178,7 @@ impl World {
             apps: Vec::new(),
             users: BTreeMap::new(),
             user_log: Vec::new(),
+            gone: BTreeMap::new(),
             case_id: ids.guid("case"),
             holds: Vec::new(),
             ids: IdMaker::default(),
@@ -209,7 +211,7 @@ impl World {
                 crate::drives::seed::odd_things(&mut tenant, &mut ids, withheld, now);
             }
         }
-        tenant.user_log = tenant.users.keys().map(|id| (id.clone(), true)).collect();
+        tenant.user_log = tenant.users.keys().map(|id| (id.clone(), What::New)).collect();
         let first: Vec<String> = tenant.users.values().take(2).map(|u| u.upn.clone()).collect();
         tenant.holds = first
             .into_iter()

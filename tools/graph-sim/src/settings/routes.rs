@@ -161,6 +161,12 @@ pub(crate) fn run(
     if call.path[0].eq_ignore_ascii_case("directoryObjects") {
         return by_ids(world, call);
     }
+    if let Some(reply) = crate::directory::people::deleted(world, call) {
+        return reply;
+    }
+    if let Some(reply) = crate::directory::people::undelete(world, call) {
+        return Ok(reply);
+    }
     if call.method() != "GET"
         && let Some(reply) = action(world, call)?
     {

@@ -5,4 +5,5 @@ mod ask;
 mod drives;
 mod front_doors;
 mod mail;
+mod people;
 mod writes;
