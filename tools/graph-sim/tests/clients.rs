@@ -159,3 +159,32 @@ fn rclone_copies_up_lists_copies_back_and_checks() {
             .env("DRIVE_ID", drive["id"].as_str().unwrap()),
     );
 }
+
+#[test]
+#[ignore = "needs the CLI for Microsoft 365; cargo xtask test installs and runs it"]
+fn the_cli_for_microsoft_365_signs_in_and_reads_the_tenant() {
+    let sim = sim();
+    // The seed makes the eleventh in order of names, counted around, a global administrator.
+    let mut people = sim.ready.tenants[0].users.clone();
+    people.sort();
+    let admin = people[10 % people.len()].clone();
+    run(
+        &sim,
+        Command::new("bash")
+            .arg(script("m365.sh"))
+            .env("M365", clients().join("m365/node_modules/.bin/m365"))
+            .env("ADMIN", admin),
+    );
+}
+
+#[test]
+#[ignore = "needs O365 of PyPI; cargo xtask test installs and runs it"]
+fn o365_reads_writes_and_moves_mail_and_files() {
+    run(&sim(), Command::new(clients().join("o365/bin/python")).arg(script("o365.py")));
+}
+
+#[test]
+#[ignore = "needs Debian's onedrive; cargo xtask test installs and runs it"]
+fn onedrive_syncs_down_and_up_and_then_finds_nothing() {
+    run(&sim(), Command::new("bash").arg(script("onedrive.sh")));
+}

@@ -11,7 +11,9 @@ use std::{
 /// Debian packages: (program, package).
 const PACKAGES: &[(&str, &str)] = &[
     ("restic", "restic"),
+    ("curl", "curl"),
     ("rclone", "rclone"),
+    ("onedrive", "onedrive"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("fusermount3", "fuse3"),
@@ -30,8 +32,12 @@ const LOCALSTACK: &[&str] = &[
     "service_identity",
 ];
 const NODE_CLIENTS: &[&str] = &["@microsoft/microsoft-graph-client@3", "@azure/identity@4"];
+/// In a folder of its own: it brings 300 packages.
+const NODE_CLI: &[&str] = &["@pnp/cli-microsoft365@11"];
 // `deprecated` is missing among msgraph-core's own requirements.
 const PYTHON_CLIENTS: &[&str] = &["msgraph-sdk", "azure-identity", "deprecated"];
+/// In an environment of its own: it shares nothing with Microsoft's SDK.
+const PYTHON_O365: &[&str] = &["O365>=2.1,<3"];
 
 fn step(what: &str) {
     println!("==> {what}");
@@ -76,8 +82,8 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
         install(&root, &clients)?;
     } else {
         println!(
-            "--no-servers: tests that need restic, rustic, rclone or Microsoft's SDKs are listed \
-             as ignored"
+            "--no-servers: tests that need restic, rustic, rclone, the CLI for \
+             Microsoft 365, O365 or Microsoft's SDKs are listed as ignored"
         );
     }
     step("tests");
@@ -182,37 +188,40 @@ fn install(root: &Path, clients: &Path) -> anyhow::Result<()> {
         run_in(root, "apt-get", &args, &[])?;
     }
     std::fs::create_dir_all(clients)?;
-    if !clients.join("node_modules/@azure/identity").exists() {
-        step(&format!("npm install {} into {}", NODE_CLIENTS.join(" "), clients.display()));
-        std::fs::write(clients.join("package.json"), "{\"private\":true,\"type\":\"module\"}")?;
-        let mut args = vec!["install", "--no-audit", "--no-fund", "--silent"];
-        args.extend(NODE_CLIENTS);
-        run_in(clients, "npm", &args, &[])?;
+    node_packages(clients, NODE_CLIENTS)?;
+    node_packages(&clients.join("m365"), NODE_CLI)?;
+    python_packages(root, &root.join("target/localstack"), LOCALSTACK)?;
+    python_packages(root, &clients.join("venv"), PYTHON_CLIENTS)?;
+    python_packages(root, &clients.join("o365"), PYTHON_O365)
+}
+
+/// Packages of npm in a folder, once.
+fn node_packages(dir: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    if dir.join("installed").exists() {
+        return Ok(());
     }
-    let localstack = root.join("target/localstack");
-    if !localstack.join("installed").exists() {
-        step(&format!("pip install {} into {}", LOCALSTACK.join(" "), localstack.display()));
-        let dir = localstack.display().to_string();
-        if run_in(root, "python3", &["-m", "venv", &dir], &[]).is_err() {
-            run_in(root, "apt-get", &["install", "-y", "-qq", "python3-venv"], &[])?;
-            run_in(root, "python3", &["-m", "venv", &dir], &[])?;
-        }
-        let mut args = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        args.extend(LOCALSTACK);
-        run_in(root, &localstack.join("bin/python").display().to_string(), &args, &[])?;
-        std::fs::write(localstack.join("installed"), "")?;
+    step(&format!("npm install {} into {}", packages.join(" "), dir.display()));
+    std::fs::create_dir_all(dir)?;
+    std::fs::write(dir.join("package.json"), "{\"private\":true,\"type\":\"module\"}")?;
+    let mut args = vec!["install", "--no-audit", "--no-fund", "--silent"];
+    args.extend(packages);
+    run_in(dir, "npm", &args, &[])?;
+    Ok(std::fs::write(dir.join("installed"), "")?)
+}
+
+/// Packages of PyPI in an environment, once.
+fn python_packages(root: &Path, dir: &Path, packages: &[&str]) -> anyhow::Result<()> {
+    if dir.join("installed").exists() {
+        return Ok(());
     }
-    let python: PathBuf = clients.join("venv/bin/python");
-    if !clients.join("venv/installed").exists() {
-        step(&format!("pip install {} into {}", PYTHON_CLIENTS.join(" "), clients.display()));
-        if run_in(clients, "python3", &["-m", "venv", "venv"], &[]).is_err() {
-            run_in(root, "apt-get", &["install", "-y", "-qq", "python3-venv"], &[])?;
-            run_in(clients, "python3", &["-m", "venv", "venv"], &[])?;
-        }
-        let mut args = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        args.extend(PYTHON_CLIENTS);
-        run_in(clients, &python.display().to_string(), &args, &[])?;
-        std::fs::write(clients.join("venv/installed"), "")?;
+    let text = dir.display().to_string();
+    step(&format!("pip install {} into {text}", packages.join(" ")));
+    if run_in(root, "python3", &["-m", "venv", &text], &[]).is_err() {
+        run_in(root, "apt-get", &["install", "-y", "-qq", "python3-venv"], &[])?;
+        run_in(root, "python3", &["-m", "venv", &text], &[])?;
     }
-    Ok(())
+    let mut args = vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    args.extend(packages);
+    run_in(root, &dir.join("bin/python").display().to_string(), &args, &[])?;
+    Ok(std::fs::write(dir.join("installed"), "")?)
 }
