@@ -78,7 +78,9 @@ impl World {
     pub(crate) fn permits(&self, call: &Call<'_>, operation: &Operation) -> Result<(), ApiError> {
         let denied = || ApiError::denied(operation.service.area());
         let Some((person, scopes)) = &call.person else {
-            let held = call.roles.iter().any(|r| operation.application.contains(r.as_str()));
+            // `A+B` in the table asks for both.
+            let both = |set: &str| set.split('+').all(|p| call.roles.contains(p));
+            let held = operation.application.iter().any(|set| both(set));
             return if held { Ok(()) } else { Err(denied()) };
         };
         let tenant = &self.tenants[call.tenant];

@@ -65,7 +65,7 @@ pub(crate) fn fill(
                 let number = ids.number();
                 u.mailbox.add(number, m);
             }
-            tenant.user_log.push((u.id.clone(), true));
+            tenant.user_log.push((u.id.clone(), crate::core::tenant::What::New));
             tenant.users.insert(u.id.clone(), u);
         }
     }

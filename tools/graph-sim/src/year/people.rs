@@ -1,7 +1,11 @@
 //! People join, leave, and change their names.
 
 use super::{Event, Life};
-use crate::{core::tenant::User, drives::state::Drive, mail::state::Mailbox};
+use crate::{core::tenant::What, drives::state::Drive, life::seed};
+
+fn renamed() -> What {
+    What::Changed(vec!["userPrincipalName"])
+}
 
 impl Life {
     pub(super) fn act_on_people(&mut self, event: &Event) -> Option<()> {
@@ -15,24 +19,17 @@ impl Life {
                 if self.people.contains_key(person) || tenant.user_id(&upn).is_some() {
                     return None;
                 }
-                let id = tenant.ids.guid("user");
-                let user = User {
-                    id: id.clone(),
-                    name: format!("Person {person}"),
-                    upn,
-                    job: "Pupil".into(),
-                    mailbox: Mailbox::new(&mut tenant.ids),
-                    drive: Drive::new(&mut tenant.ids, now),
-                    more_drives: Vec::new(),
-                };
+                let name = format!("Person {person}");
+                let user = seed::user(&mut tenant.ids, &name, upn, "Pupil", now);
+                let id = user.id.clone();
                 tenant.users.insert(id.clone(), user);
-                tenant.user_log.push((id.clone(), true));
+                tenant.user_log.push((id.clone(), What::New));
                 self.people.insert(*person, id);
             }
             Event::Leave { person } => {
                 let id = self.people.get(person)?;
                 tenant.users.remove(id)?;
-                tenant.user_log.push((id.clone(), false));
+                tenant.user_log.push((id.clone(), What::Gone));
             }
             Event::RenameUser { person, name } => {
                 let (id, upn) = (self.people.get(person)?, upn(name));
@@ -40,7 +37,7 @@ impl Life {
                     return None;
                 }
                 tenant.users.get_mut(id)?.upn = upn;
-                tenant.user_log.push((id.clone(), true));
+                tenant.user_log.push((id.clone(), renamed()));
             }
             Event::SwapNames { a, b } => {
                 let (a, b) = (self.people.get(a)?.clone(), self.people.get(b)?.clone());
@@ -48,7 +45,7 @@ impl Life {
                     (tenant.users.get(&a)?.upn.clone(), tenant.users.get(&b)?.upn.clone());
                 tenant.users.get_mut(&a)?.upn = at_b;
                 tenant.users.get_mut(&b)?.upn = at_a;
-                tenant.user_log.extend([(a, true), (b, true)]);
+                tenant.user_log.extend([(a, renamed()), (b, renamed())]);
             }
             Event::Recreate { old, person } => {
                 let old = self.people.get(old)?;
@@ -56,19 +53,11 @@ impl Life {
                     return None;
                 }
                 let gone = tenant.users.remove(old)?;
-                tenant.user_log.push((old.clone(), false));
-                let id = tenant.ids.guid("user");
-                let user = User {
-                    id: id.clone(),
-                    name: gone.name,
-                    upn: gone.upn,
-                    job: gone.job,
-                    mailbox: Mailbox::new(&mut tenant.ids),
-                    drive: Drive::new(&mut tenant.ids, now),
-                    more_drives: Vec::new(),
-                };
+                tenant.user_log.push((old.clone(), What::Gone));
+                let user = seed::user(&mut tenant.ids, &gone.name, gone.upn, &gone.job, now);
+                let id = user.id.clone();
                 tenant.users.insert(id.clone(), user);
-                tenant.user_log.push((id.clone(), true));
+                tenant.user_log.push((id.clone(), What::New));
                 self.people.insert(*person, id);
             }
             Event::NewDrive { person } => {
