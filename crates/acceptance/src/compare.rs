@@ -167,11 +167,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_there_twice_is_different_even_where_the_service_sets_it() {
-        let one = seen("a", &[("createdDateTime", json!("2026-01-01T00:00:00Z"))]);
+        let one = [seen("a", &[("createdDateTime", json!("2026-01-01T00:00:00Z"))])];
         let different = vec![("createdDateTime".to_owned(), Verdict::Different)];
-        assert_eq!(verdicts(&[one.clone()], &[]), different);
-        assert_eq!(verdicts(&[], &[one.clone()]), different);
-        let twice = compare(&[one.clone()], &[one.clone(), one]);
+        assert_eq!(verdicts(&one, &[]), different);
+        assert_eq!(verdicts(&[], &one), different);
+        let twice = compare(&one, &[one.as_slice(), &one].concat());
         assert_eq!(twice.iter().filter(|r| r.verdict == Verdict::Different).count(), 1);
     }
 }

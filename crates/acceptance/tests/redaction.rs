@@ -19,7 +19,10 @@ const TENANT: &str = "c0ffee00-1234-4abc-9def-00cf4fc96400";
 const TOKEN: &str =
     "eyJhbGciOiJSUzI1NiIsIng1dCI6InBsYW50ZWQifQ.eyJ1cG4iOiJ6aW5haWRhIn0.c2lnbmF0dXJl";
 
-struct Canned(Mutex<Vec<(u16, Vec<(String, String)>, Bytes)>>);
+/// Status, headers, body.
+type CannedAnswer = (u16, Vec<(String, String)>, Bytes);
+
+struct Canned(Mutex<Vec<CannedAnswer>>);
 
 impl Transport for Canned {
     fn send(&self, _: HttpRequest) -> Answering<'_> {

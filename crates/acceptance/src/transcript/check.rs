@@ -186,10 +186,10 @@ fn undone(text: &str) -> Vec<String> {
         let plain = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
         out.push(plain.into_owned());
     }
-    if text.contains("\\u") || text.contains("\\\"") {
-        if let Ok(plain) = serde_json::from_str::<String>(&format!("\"{text}\"")) {
-            out.push(plain);
-        }
+    if (text.contains("\\u") || text.contains("\\\""))
+        && let Ok(plain) = serde_json::from_str::<String>(&format!("\"{text}\""))
+    {
+        out.push(plain);
     }
     if text.contains("=") && text.len() > 3 {
         out.extend(quoted_printable(text));
