@@ -154,10 +154,9 @@ fn what_fails_when_it_runs_is_skipped_and_says_so() {
         ),
     ] {
         let text = INVITES.replace(
-            "failed contains \
-            {\"object\": \"identity/authorization\", \"says\": sprintf(\"allowInvitesFrom is %s\", \
-            [policy.allowInvitesFrom])} if {\n    policy.allowInvitesFrom \
-            != \"adminsAndGuestInviters\"\n}",
+            "failed contains {\"object\": \"identity/authorization\",\n    \"says\": \
+             sprintf(\"allowInvitesFrom is %s\", [policy.allowInvitesFrom])} if {\n    \
+             policy.allowInvitesFrom != \"adminsAndGuestInviters\"\n}",
             failed,
         );
         assert!(text.contains(failed));
@@ -179,7 +178,7 @@ fn mistakes_in_a_module_are_explained() {
         ("\"inputs\": [\"identity/authorization\"],", "", "missing field `inputs`"),
         ("[\"identity/authorization\"],", "[],", "`inputs` is empty"),
         ("passed if", "good if", "`passed` is missing"),
-        ("passed if policy", "passed if if policy", "line 18, column"),
+        ("passed if policy", "passed if if policy", "line 19, column"),
         ("package school.invites", "", "line"),
         (
             "\"title\": \"Only administrators invite guests\"",

@@ -1,4 +1,4 @@
-//! Unmodified clients against the simulator: Microsoft's SDKs, rclone, Debian's onedrive, the CLI
+//! Unmodified clients against the simulator: Microsoft's SDKs, rclone, the CLI
 //! for Microsoft 365, O365. The simulator shows them everything that it can.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -166,6 +166,8 @@ fn the_cli_for_microsoft_365_signs_in_and_reads_the_tenant() {
     let sim = sim();
     // The seed makes the eleventh in order of names, counted around, a global administrator.
     let mut people = sim.ready.tenants[0].users.clone();
+    // Shared mailboxes are nobody.
+    people.retain(|p| !["office@", "copier@"].iter().any(|s| p.starts_with(s)));
     people.sort();
     let admin = people[10 % people.len()].clone();
     run(
@@ -181,10 +183,4 @@ fn the_cli_for_microsoft_365_signs_in_and_reads_the_tenant() {
 #[ignore = "needs O365 of PyPI; cargo xtask test installs and runs it"]
 fn o365_reads_writes_and_moves_mail_and_files() {
     run(&sim(), Command::new(clients().join("o365/bin/python")).arg(script("o365.py")));
-}
-
-#[test]
-#[ignore = "needs Debian's onedrive; cargo xtask test installs and runs it"]
-fn onedrive_syncs_down_and_up_and_then_finds_nothing() {
-    run(&sim(), Command::new("bash").arg(script("onedrive.sh")));
 }

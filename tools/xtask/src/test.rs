@@ -13,7 +13,6 @@ const PACKAGES: &[(&str, &str)] = &[
     ("restic", "restic"),
     ("curl", "curl"),
     ("rclone", "rclone"),
-    ("onedrive", "onedrive"),
     ("node", "nodejs"),
     ("npm", "npm"),
     ("fusermount3", "fuse3"),

@@ -325,12 +325,14 @@ fn decisions_hang_on_what_changed() {
 fn decisions_are_that_persons(school: &School, text: &str, change: &str) {
     let (file, config) = (school.path("reviews/school0.jsonl"), school.path("strongroom.toml"));
     let before = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&file, text).unwrap();
     let run = |args: &[&str]| -> (Option<i32>, String, String) {
         let out = school.run(&[&["--tenant", "school0", "review"], args].concat());
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         (out.status.code(), text(&out.stdout), text(&out.stderr))
     };
-    assert!(run(&["list", "--all"]).1.contains("(unsigned)"));
+    let shown = run(&["list", "--all"]);
+    assert!(shown.1.contains("(unsigned)"), "{shown:?}");
     // As an earlier build wrote the same decision.
     let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     let old = json!({"record": "decision", "change": line["subject"], "says": line["says"],

@@ -289,6 +289,11 @@ mod tests {
             ),
             ("GET", "/users/a/drive/root:/b/c d:/content", "/drives/{}/items/{}/content"),
             ("GET", "/drives/x/root:/b/c", "/drives/{}/items/{}"),
+            (
+                "POST",
+                "/drives/x/items/root%3A%2Fa%20b%3A/createUploadSession",
+                "/drives/{}/items/{}/createuploadsession",
+            ),
             ("GET", "/drives/x/root:", "/drives/{}/items/{}"),
             ("GET", "/drives/x/items/y:/z:/children", "/drives/{}/items/{}/children"),
             ("PUT", "/drives/x/items/y:/z.txt:/content", "/drives/{}/items/{}/content"),

@@ -150,8 +150,14 @@ impl Call<'_> {
 pub(crate) fn segments(path: &str) -> Vec<String> {
     let mut out = Vec::new();
     let mut in_names = false;
-    for part in path.split('/').filter(|p| !p.is_empty()) {
-        let part = percent_encoding::percent_decode_str(part).decode_utf8_lossy();
+    let decoded =
+        path.split('/').map(|p| percent_encoding::percent_decode_str(p).decode_utf8_lossy());
+    // Microsoft's own SDKs send `root:/name:` as one encoded part.
+    let parts = decoded.flat_map(|part| match part.contains(":/") {
+        true => part.split('/').map(str::to_owned).collect::<Vec<_>>(),
+        false => vec![part.into_owned()],
+    });
+    for part in parts.filter(|p| !p.is_empty()) {
         if part.ends_with(':') {
             in_names = !in_names;
         }
@@ -166,7 +172,7 @@ pub(crate) fn segments(path: &str) -> Vec<String> {
                 continue;
             }
         }
-        out.push(part.into_owned());
+        out.push(part);
     }
     out
 }
