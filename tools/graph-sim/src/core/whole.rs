@@ -58,6 +58,22 @@ pub(crate) fn complete(declared: &'static Kind, v: &mut Value) {
     }
 }
 
+/// Gives an object the properties that a query selects and nobody has set.
+fn complete_as_asked(kind: &'static Kind, v: &mut Value, query: &str) {
+    let Value::Object(map) = v else { return };
+    let asked = query.split('&').find_map(|p| {
+        let (name, value) = p.split_once('=')?;
+        (name.trim_start_matches("%24").trim_start_matches('$') == "select").then_some(value)
+    });
+    let asked = asked.unwrap_or_default().replace("%2c", ",");
+    for name in asked.split(',').map(str::trim) {
+        let found = kind.properties().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        if let Some((name, named)) = found.filter(|(n, _)| !map.contains_key(*n)) {
+            map.insert(name.to_owned(), unset(name, named, 0));
+        }
+    }
+}
+
 /// The type that an object says it is; that of its list when it says nothing or nonsense.
 fn actual(declared: &'static Kind, map: &Map<String, Value>) -> &'static Kind {
     let said = map.get("@odata.type").and_then(Value::as_str).and_then(types::kind);
@@ -144,10 +160,16 @@ pub(crate) fn with_context(call: &Call<'_>, operation: &Operation, mut reply: Re
 
 /// Completes what a service shows that keeps no JSON of its own; a selection stands as it is.
 pub(crate) fn completed(call: &Call<'_>, operation: &Operation, mut reply: Reply) -> Reply {
-    let selects = call.req.query.to_ascii_lowercase().contains("select=");
+    let query = call.req.query.to_ascii_lowercase();
     let people = operation.path.starts_with("/users");
-    let (Some(kind), 200, false) = (kind_of(operation), reply.status, selects || people) else {
+    let (Some(kind), 200) = (kind_of(operation), reply.status) else { return reply };
+    if operation.path == "/users/delta" || (query.contains("select=") != people) {
         return reply;
+    }
+    let complete = |kind: &'static Kind, v: &mut Value| match people {
+        // Of people what is asked for by name is shown, also when nobody has set it.
+        true => complete_as_asked(kind, v, &query),
+        false => complete(kind, v),
     };
     let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else { return reply };
     match body["value"].as_array_mut() {

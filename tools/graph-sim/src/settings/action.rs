@@ -16,6 +16,41 @@ use serde_json::{Value, json};
 /// These let an application change others than its own.
 const WRITES: &[&str] = &["Application.ReadWrite.All", "Directory.ReadWrite.All"];
 
+/// Lists whose objects have members.
+pub(crate) fn holds_members(list: &[&str]) -> bool {
+    matches!(list, ["groups"] | ["directory", "administrativeunits"])
+}
+
+/// Somebody becomes a member of an object, or is none any more.
+fn member(
+    world: &mut World,
+    call: &Call<'_>,
+    list: &str,
+    id: &str,
+    who: &str,
+    joins: bool,
+) -> Result<(), ApiError> {
+    let tenant = &world.tenants[call.tenant];
+    let named = |r: &Value| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id));
+    let rows = tenant.settings.many.get(list).map(Vec::as_slice).unwrap_or_default();
+    let n = rows.iter().position(named).ok_or_else(|| ApiError::not_found(Area::Directory))?;
+    if world.tells(Truth::References) {
+        rules::member(tenant, &rows[n]["members"], who, joins)?;
+    }
+    let row = world.tenants[call.tenant].settings.many.get_mut(list).and_then(|r| r.get_mut(n));
+    let Some(row) = row else { return Ok(()) };
+    if !row["members"].is_array() {
+        row["members"] = json!([]);
+    }
+    if let Some(members) = row["members"].as_array_mut() {
+        match joins {
+            true => members.push(who.into()),
+            false => members.retain(|m| !m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(who))),
+        }
+    }
+    Ok(())
+}
+
 /// Calls that are more than a change of one object.
 pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError> {
     let area = Area::Directory;
@@ -61,38 +96,30 @@ pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>
             }
             done()
         }
-        ("POST", ["groups", id, "members", "$ref"]) => {
-            let who = body["@odata.id"]
-                .as_str()
-                .and_then(|u| u.rsplit('/').next())
-                .unwrap_or_default()
-                .to_owned();
-            let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
-            if world.tells(Truth::References) {
-                let tenant = &world.tenants[call.tenant];
-                rules::member(tenant, &tenant.settings.many["groups"][n]["members"], &who, true)?;
-            }
-            let settings = &mut world.tenants[call.tenant].settings;
-            if let Some(members) =
-                settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
-            {
-                members.push(who.into());
-            }
+        ("POST", [list @ .., id, "members", "$ref"]) if holds_members(list) => {
+            let link = body["@odata.id"].as_str().and_then(|u| u.rsplit('/').next());
+            let who = link.unwrap_or_default().to_owned();
+            member(world, call, &list.join("/"), id, &who, true)?;
             done()
         }
-        ("DELETE", ["groups", id, "members", who, "$ref"]) => {
-            let n = by_id(settings.many.get_mut("groups"), id).ok_or_else(gone)?;
-            if world.tells(Truth::References) {
-                let tenant = &world.tenants[call.tenant];
-                rules::member(tenant, &tenant.settings.many["groups"][n]["members"], who, false)?;
-            }
-            let settings = &mut world.tenants[call.tenant].settings;
-            if let Some(members) =
-                settings.many.get_mut("groups").and_then(|g| g[n]["members"].as_array_mut())
-            {
-                members.retain(|m| !m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(who)));
-            }
+        ("DELETE", [list @ .., id, "members", who, "$ref"]) if holds_members(list) => {
+            member(world, call, &list.join("/"), id, who, false)?;
             done()
+        }
+        // What is given replaces all assignments (deviceCompliancePolicy: assign).
+        ("POST", ["devicemanagement", list, id, "assign"]) => {
+            let path = format!("devicemanagement/{list}");
+            let n = by_id(settings.many.get_mut(&path), id).ok_or_else(gone)?;
+            let mut given = body["assignments"].as_array().cloned().unwrap_or_default();
+            for one in &mut given {
+                let target = &one["target"];
+                let to = ["groupId", "collectionId"].iter().find_map(|k| target[*k].as_str());
+                one["id"] = format!("{id}_{}", to.unwrap_or("all")).into();
+            }
+            if let Some(row) = settings.many.get_mut(&path).and_then(|rows| rows.get_mut(n)) {
+                row["assignments"] = given.clone().into();
+            }
+            Ok(Some(Reply::json(200, &json!({"value": given}))))
         }
         ("DELETE", ["domains", domain, "federationconfiguration", id]) => {
             let rows =

@@ -286,7 +286,13 @@ pub(crate) fn run(
                     let rows = granted(tenant, row["id"].as_str().unwrap_or_default());
                     list(rows.into_iter().map(completed).collect())
                 }
-                ("groups", ["members"]) => list(
+                // Nothing says yet to what a policy applies.
+                (_, ["appliesto"]) if path.starts_with("policies/") => list(Vec::new()),
+                ("devicemanagement/roledefinitions", ["roleassignments"]) => list(Vec::new()),
+                ("directory/administrativeunits", ["scopedrolemembers"]) => {
+                    list(scoped_members(tenant, &row["id"]))
+                }
+                ("groups" | "directory/administrativeunits", ["members"]) => list(
                     row["members"]
                         .as_array()
                         .into_iter()
@@ -303,6 +309,20 @@ pub(crate) fn run(
             }
         }
     }
+}
+
+/// Roles that are assigned within an administrative unit (scopedRoleMembership resource).
+fn scoped_members(tenant: &Tenant, unit: &Value) -> Vec<Value> {
+    let scope = format!("/administrativeUnits/{}", unit.as_str().unwrap_or_default());
+    let rows = tenant.settings.many.get(ASSIGNMENTS).into_iter().flatten();
+    rows.filter(|r| r["directoryScopeId"].as_str().is_some_and(|s| s.eq_ignore_ascii_case(&scope)))
+        .map(|r| {
+            let who = r["principalId"].as_str().unwrap_or_default();
+            let name = tenant.users.get(who).map(|u| u.name.as_str());
+            json!({"id": r["id"], "roleId": r["roleDefinitionId"], "administrativeUnitId": unit,
+                "roleMemberInfo": {"id": who, "displayName": name}})
+        })
+        .collect()
 }
 
 /// What the directory's lists take as `$top`: 1 to 999 ("Invalid page size specified").

@@ -42,7 +42,7 @@ pub(crate) fn allowed(
     let old = rest.first().and_then(|id| rows.iter().find(|r| same(&r["id"], id)));
     if world.tells(Truth::RequiredParts) {
         match (call.method(), path) {
-            ("POST", COMPLIANCE) => one_block(new)?,
+            ("POST", COMPLIANCE) if rest.is_empty() => one_block(new)?,
             ("POST" | "PATCH", POLICIES) => parts_of_policy(old, new)?,
             // Abstract, although the published type does not say so (namedLocation resource type).
             ("POST", LOCATIONS) if !new.contains_key("@odata.type") => {
@@ -54,7 +54,7 @@ pub(crate) fn allowed(
     if world.tells(Truth::BuiltIn) && ["PATCH", "DELETE"].contains(&call.method()) {
         built_in(tenant, call.method(), path, old)?;
     }
-    if call.method() == "POST" {
+    if call.method() == "POST" && rest.is_empty() {
         if world.tells(Truth::Duplicates) {
             duplicates(path, rows, new)?;
         }

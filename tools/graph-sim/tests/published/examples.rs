@@ -102,9 +102,18 @@ impl<'d> Judge<'d> {
                         ) => named["definition"] = json!(["{}"]),
                         _ => {}
                     }
+                    // The pages leave out what the service asks for (issue 4103).
+                    let block = json!([{"ruleName": "PasswordRequired",
+                        "scheduledActionConfigurations": [
+                            {"actionType": "block", "gracePeriodHours": 0}]}]);
                     // What a page makes, and less where types refuse what the page prints.
                     for mut body in creations.get(kind).cloned().into_iter().chain([named]) {
                         body["@odata.type"] = format!("#{kind}").into();
+                        if collection.ends_with("/deviceCompliancePolicies")
+                            || collection.ends_with("/devicecompliancepolicies")
+                        {
+                            body["scheduledActionsForRule"] = block.clone();
+                        }
                         if s.ask("POST", collection, Some(&body)).succeeded() {
                             return;
                         }
@@ -159,6 +168,13 @@ impl<'d> Judge<'d> {
         headers.retain(|(n, _)| {
             !["authorization", "content-length", "host"].contains(&n.to_ascii_lowercase().as_str())
         });
+        // A page that makes what a tenant has once begins with one that lacks it.
+        if method == "POST" && target.to_ascii_lowercase().ends_with("/groupsettings") {
+            for row in school.list(&target) {
+                let id = row["id"].as_str().unwrap_or_default();
+                school.ask("DELETE", &format!("{target}/{id}"), None);
+            }
+        }
         let answer = school.send(&school.token, method, &target, &headers, text.into_bytes());
         // Who may do everything that applications may is refused: it is for people alone.
         if answer.not_served() || answer.denied() {

@@ -95,6 +95,9 @@ pub(crate) fn seeded() -> &'static Sim {
             "Application.ReadWrite.All",
             "DeviceManagementConfiguration.ReadWrite.All",
             "DeviceManagementServiceConfig.ReadWrite.All",
+            "DeviceManagementApps.ReadWrite.All",
+            "AdministrativeUnit.ReadWrite.All",
+            "RoleManagement.ReadWrite.Directory",
         ];
         let token = sim.token(0, &needs).unwrap();
         let school = School::over(sim.clone(), token);
@@ -118,6 +121,8 @@ pub(crate) fn seeded() -> &'static Sim {
             "id": "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Color"}]});
         school.ask("PATCH", &message, Some(&coloured));
         devices(&school);
+        shared(&school, &file);
+        unit(&school, &user);
         let team = json!({"displayName": "Team work", "appId": ABSENT});
         school.ask("POST", "/v1.0/servicePrincipals", Some(&team));
         let root = school.fill("/drives/{drive-id}/root/children", None, &none).unwrap();
@@ -144,6 +149,34 @@ fn devices(school: &School) {
         body["displayName"] = "Kept".into();
         school.ask("POST", &format!("/v1.0/deviceManagement/{list}"), Some(&body));
     }
+    for kind in ["iosManagedAppProtection", "mdmWindowsInformationProtectionPolicy"] {
+        let body = json!({"@odata.type": format!("#microsoft.graph.{kind}"),
+            "displayName": "Kept"});
+        school.ask("POST", "/v1.0/deviceAppManagement/managedAppPolicies", Some(&body));
+    }
+}
+
+/// Somebody else may read the file.
+fn shared(school: &School, file: &str) {
+    let other =
+        school.list("/v1.0/users").iter().filter_map(|r| r["id"].as_str()).max().map(str::to_owned);
+    let body = json!({"roles": ["read"], "recipients": [{"objectId": other}]});
+    school.ask("POST", &format!("{file}/invite"), Some(&body));
+}
+
+/// An administrative unit with a member, and a role within it.
+fn unit(school: &School, user: &str) {
+    let list = "/v1.0/directory/administrativeUnits";
+    let made = school.ask("POST", list, Some(&json!({"displayName": "Kept"})));
+    let id = made.body["id"].as_str().unwrap_or_default();
+    let link = format!("https://graph.microsoft.com/v1.0/directoryObjects/{user}");
+    let body = json!({"@odata.id": link});
+    school.ask("POST", &format!("{list}/{id}/members/$ref"), Some(&body));
+    let roles = school.list("/v1.0/roleManagement/directory/roleDefinitions");
+    let role = roles.iter().find(|r| r["displayName"] == "User Administrator").or(roles.first());
+    let body = json!({"principalId": user, "roleDefinitionId": role.map(|r| r["id"].clone()),
+        "directoryScopeId": format!("/administrativeUnits/{id}")});
+    school.ask("POST", "/v1.0/roleManagement/directory/roleAssignments", Some(&body));
 }
 
 pub(crate) fn all_permissions(data: &Published) -> BTreeSet<String> {
@@ -246,6 +279,9 @@ impl School {
         }
         if under("/mailfolders") {
             return self.first(&format!("{parent}?$top=100"), |r| r["displayName"] == KEPT);
+        }
+        if under("/permissions") {
+            return self.first(parent, |r| r["roles"] != json!(["owner"]));
         }
         if under("/versions") {
             // The newest is the file itself.
