@@ -36,6 +36,10 @@ pub enum Truth {
     /// A drive's delta names an item twice in a round, the first time as it was before, and a
     /// deleted one too (driveItem: delta, remarks).
     RowsTwice,
+    /// A row of a drive's delta does not say the path of its parent: "The parentReference property
+    /// on items won't include a value for path" (driveItem: delta, remarks). There are clients that
+    /// lean on it all the same.
+    DeltaWithoutPath,
     /// A delta page may be empty, with a next link that is its own (delta query overview; the page
     /// iterators of Microsoft's SDKs know of such links).
     StalledPage,

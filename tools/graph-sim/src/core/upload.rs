@@ -289,6 +289,7 @@ fn commit(world: &mut World, req: &Request, id: &str) -> Result<Reply, ApiError>
         owner: u,
         shown: Shown::Get,
         download: None,
+        paths: true,
         query: &query,
         hierarchical: false,
     };

@@ -35,7 +35,8 @@ enum Row {
     /// The item as it was before its last change of name or place: "The same item may appear more
     /// than once in a delta feed, for various reasons. You should use the last occurrence you see."
     Before(String),
-    Gone(String),
+    /// Its id and its facet.
+    Gone(String, &'static str),
 }
 
 /// A round of more than one page.
@@ -269,18 +270,17 @@ impl Round {
         }
         if since.is_some() {
             let first = rows.len();
-            rows.extend(drive.gone.range(from + 1..).map(|(_, (id, _))| Row::Gone(id.clone())));
+            rows.extend(
+                drive.gone.range(from + 1..).map(|(_, (id, facet))| Row::Gone(id.clone(), facet)),
+            );
             // What left the folder that is asked for is gone from there.
             if let Some(scope) = scope {
-                let left = drive.left.range(from + 1..);
-                rows.extend(
-                    left.filter(|(_, (id, old))| {
-                        drive.items.contains_key(id)
-                            && !drive.is_within(id, scope)
-                            && drive.is_within(old, scope)
-                    })
-                    .map(|(_, (id, _))| Row::Gone(id.clone())),
-                );
+                for (_, (id, old)) in drive.left.range(from + 1..) {
+                    let Some(i) = drive.items.get(id) else { continue };
+                    if !drive.is_within(id, scope) && drive.is_within(old, scope) {
+                        rows.push(Row::Gone(id.clone(), i.facet()));
+                    }
+                }
             }
             if twice && rows.len() > first {
                 rows.push(rows[first].clone());
@@ -306,14 +306,17 @@ fn show_rows(
     let marks = prefers("deltashowsharingchanges")
         && prefers("deltashowremovedasdeleted")
         && prefers("deltatraversepermissiongaps");
+    let paths = !world.tells(Truth::DeltaWithoutPath);
     let mut out = Vec::new();
     for row in round.rows.iter().skip(offset).take(size) {
         let (id, shown) = match row {
             Row::Now(id) => (id, Shown::Delta),
             Row::Before(id) => (id, Shown::Before),
-            Row::Gone(id) => {
-                // Neither name nor cTag; the parent is the root, whatever it was before.
+            Row::Gone(id, facet) => {
+                // Neither name nor cTag is there, all else is (driveItem: delta, remarks), as the
+                // facet is (its second example). The parent is the root, whatever it was before.
                 out.push(json!({"id": id, "deleted": {"state": "deleted"}, "size": 0,
+                    *facet: {},
                     "parentReference": {"driveId": drive.id, "driveType": drive.kind.name(),
                         "id": drive.root}}));
                 continue;
@@ -322,7 +325,7 @@ fn show_rows(
         // Gone since the round began: the next round says so.
         let Some(i) = drive.items.get(id) else { continue };
         let hierarchical = prefers("hierarchicalsharing");
-        let view = View { drive, owner: u, shown, download: None, query, hierarchical };
+        let view = View { drive, owner: u, shown, download: None, paths, query, hierarchical };
         let mut row = show::item(&view, i);
         if marks && i.shared_seq > round.since && round.since > 0 {
             row["@microsoft.graph.sharedChanged"] = "True".into();

@@ -175,7 +175,8 @@ pub(crate) fn item_json(
     let drive = the_drive(world, call, place)?;
     let i = drive.items.get(id).ok_or_else(missing)?;
     let download = i.versions.is_some().then(|| content::url(world, call, place, id, 0));
-    let view = View { drive, owner: u, shown: Shown::Get, download, query, hierarchical: false };
+    let (shown, paths, hierarchical) = (Shown::Get, true, false);
+    let view = View { drive, owner: u, shown, download, paths, query, hierarchical };
     let mut body = show::item(&view, i);
     for e in &query.expand {
         let rows: Vec<Value> = match e.name.to_ascii_lowercase().as_str() {

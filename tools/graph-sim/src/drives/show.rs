@@ -45,6 +45,8 @@ pub(crate) struct View<'a> {
     pub(crate) owner: &'a User,
     pub(crate) shown: Shown,
     pub(crate) download: Option<String>,
+    /// Whether the parent's path and name are told.
+    pub(crate) paths: bool,
     pub(crate) query: &'a Query,
     /// `shared` on the root of a hierarchy alone, not on what inherits.
     pub(crate) hierarchical: bool,
@@ -128,8 +130,8 @@ fn parent(view: &View<'_>, above: &str) -> Map<String, Value> {
         return parent;
     }
     parent.insert("id".into(), above.into());
-    // Delta gives no path (driveItem: delta, remarks).
-    if view.shown == Shown::Get {
+    // `Truth::DeltaWithoutPath`.
+    if view.paths {
         let path = drive.path(above);
         let tail = if path.is_empty() { String::new() } else { format!("/{path}") };
         parent.insert("path".into(), format!("/drives/{}/root:{tail}", drive.id).into());

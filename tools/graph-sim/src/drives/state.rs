@@ -72,6 +72,16 @@ impl Item {
     pub(crate) fn current(&self) -> Option<&Version> {
         self.versions.as_ref()?.last()
     }
+
+    /// What says what it is.
+    pub(crate) fn facet(&self) -> &'static str {
+        match (&self.remote, &self.versions, self.package) {
+            (Some(_), ..) => "remoteItem",
+            (_, Some(_), _) => "file",
+            (.., Some(Package::Alone)) => "package",
+            _ => "folder",
+        }
+    }
 }
 
 /// Deletions that the recycle bin keeps (own limit; the real one keeps 93 days).
@@ -86,7 +96,8 @@ pub(crate) struct Drive {
     pub(crate) items: HashMap<String, Item>,
     children: HashMap<String, BTreeMap<String, String>>,
     pub(crate) live: BTreeMap<u64, String>,
-    pub(crate) gone: BTreeMap<u64, (String, String)>,
+    /// What was deleted: its id and its facet.
+    pub(crate) gone: BTreeMap<u64, (String, &'static str)>,
     pub(crate) seq: u64,
     /// Items that left a folder: for deltas of a folder.
     pub(crate) left: BTreeMap<u64, (String, String)>,
@@ -355,7 +366,7 @@ impl Drive {
         if let Some(item) = self.items.remove(id) {
             self.live.remove(&item.seq);
             let seq = self.next_seq();
-            self.gone.insert(seq, (id.to_owned(), item.parent.clone()));
+            self.gone.insert(seq, (id.to_owned(), item.facet()));
             self.unlink(&item.parent, id);
             self.children.remove(id);
             self.touch(&item.parent, now, false);

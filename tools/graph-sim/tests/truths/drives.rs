@@ -98,8 +98,14 @@ fn an_item_may_come_twice_in_a_round_and_the_last_row_counts() {
     assert!(gone.iter().filter(|r| r["id"] == made["id"]).count() == 2, "{gone:?}");
     assert!(gone.iter().any(|r| r["id"] == brief["id"]));
     assert!(gone.iter().all(|r| r.get("name").is_none() && r.get("cTag").is_none()));
+    // What it was is told: cTag and name are all that is left out (driveItem: delta, remarks).
+    assert!(gone.iter().all(|r| r["file"].is_object() && r.get("folder").is_none()), "{gone:?}");
 
-    let withheld = [Truth::RowsTwice].into();
+    // The parent's path is left out, unless that is held back.
+    let path_of = |r: &Value| r["parentReference"].get("path").cloned();
+    assert!(rows.iter().all(|r| path_of(r).is_none()));
+
+    let withheld = [Truth::RowsTwice, Truth::DeltaWithoutPath].into();
     let s = asked(Settings { withheld, ..Settings::default() }, "other");
     let (_, d) = teacher(&s);
     let (rows, _) = news(&s, &format!("{d}/root/delta"));
@@ -107,6 +113,8 @@ fn an_item_may_come_twice_in_a_round_and_the_last_row_counts() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), rows.len());
+    let root = |r: &&Value| r.get("root").is_some();
+    assert!(rows.iter().all(|r| root(&r) || path_of(r).is_some()), "{rows:?}");
 }
 
 #[test]
