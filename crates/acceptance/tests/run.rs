@@ -150,15 +150,12 @@ fn a_run_brings_all_back_leaves_nothing_and_its_transcript_is_replayed() {
     let owner = owner(&sim);
     let domain = owner.split('@').nth(1).unwrap();
     assert!(!written.contains(domain) && !written.contains("eyJ"));
+    // Nothing is sent or asked for that Microsoft does not publish: Graph answers 400 to it.
+    assert!(!written.contains("{key:"), "{written}");
     let again = self::sim().0;
     let report = again.replay(&written, Some(&owner)).unwrap();
-    // Items of drives are bound in the order of the rows, and a delta may give a row twice: some
-    // calls then go to another item. Nothing else may differ.
-    let others: Vec<_> =
-        report.differences.iter().filter(|d| !d.call.contains("/drives/")).collect();
-    assert!(others.is_empty(), "{others:#?}");
-    // Downloads behind a link that was not given again are counted, and named.
-    assert!(report.compared * 100 >= report.exchanges * 99, "{:#?}", report.skipped);
+    assert_eq!(report.exchanges, report.compared, "{:#?}", report.skipped);
+    assert!(report.differences.is_empty(), "{:#?}", report.differences);
     assert!(report.compared > 150, "{}", report.compared);
     // A transcript that says otherwise is told apart.
     let other = written.replace("\"isRead\":", "\"wasRead\":").replacen(

@@ -56,8 +56,8 @@ pub(super) fn create(
                 body["id"] = o.id.clone().into();
             }
             // It will sign in with another id, so that it cannot be called by the old one.
-            if let Some(uris) =
-                body["identifierUris"].as_array_mut().filter(|_| setter.collection == REGISTRATIONS)
+            if setter.collection == REGISTRATIONS
+                && let Some(uris) = body.get_mut("identifierUris").and_then(Value::as_array_mut)
             {
                 uris.retain(|u| !u.as_str().is_some_and(|u| u.contains(APPLICATIONS)));
             }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 /// A time that every type takes.
 const TIME: &str = "2026-01-05T08:00:00Z";
 const MARK: &str = "Strongroom acceptance replay";
-/// Properties by which two elements of lists are known to be the same one.
-const KEYS: &[&str] = &["id", "userPrincipalName", "displayName", "name", "subject", "mail"];
+/// Properties besides the id by which two elements of lists are known to be the same one.
+const KEYS: &[&str] = &["userPrincipalName", "displayName", "name", "subject", "mail"];
 
 /// What placeholders are bound to.
 pub(super) struct Bound {
@@ -123,36 +123,109 @@ impl Bound {
         }
     }
 
-    /// Elements are matched by what is known of them already, the others in their order.
+    /// Elements are matched by their ids, then by other properties that are known already, the
+    /// others in their order. An id counts before a name: a run may give a file the name that
+    /// another has.
     fn learn_list(&mut self, was: &[Value], is: &[Value]) {
         let mut free: Vec<Option<&Value>> = is.iter().map(Some).collect();
         let mut later = Vec::new();
         for row in was {
-            let at = free.iter().position(|f| f.is_some_and(|now| self.same(row, now)));
-            match at.and_then(|at| free[at].take()) {
-                Some(now) => self.learn(row, now),
+            match self.known_text(&row["id"]) {
+                Some(id) => {
+                    if let Some(now) = take(&mut free, |now| has(now, "id", &id)) {
+                        self.learn(row, now);
+                    }
+                }
                 None => later.push(row),
             }
         }
-        for (row, now) in later.into_iter().zip(free.into_iter().flatten()) {
-            self.learn(row, now);
+        let mut rest = Vec::new();
+        for row in later {
+            let found = take(&mut free, |now| !self.is_taken(now) && self.same(row, now));
+            match found {
+                Some(now) => self.learn(row, now),
+                None => rest.push(row),
+            }
+        }
+        for row in rest {
+            // The same element may come twice in a list: its id is known from the first time.
+            let found = match self.known_text(&row["id"]) {
+                Some(id) => take(&mut free, |now| has(now, "id", &id)),
+                None => take(&mut free, |now| !self.is_taken(now)),
+            };
+            if let Some(now) = found {
+                self.learn(row, now);
+            }
         }
     }
 
-    fn same(&self, was: &Value, is: &Value) -> bool {
-        KEYS.iter().any(|key| {
-            let (Some(was), Some(is)) = (was[*key].as_str(), is[*key].as_str()) else {
-                return false;
-            };
-            let known = self.known.get(was).map(String::as_str);
-            known
-                .or((!was.contains('{')).then_some(was))
-                .is_some_and(|w| w.eq_ignore_ascii_case(is))
-        })
+    /// What a text of the transcript is here; `None` when nothing has told yet.
+    fn known_text(&self, was: &Value) -> Option<String> {
+        let was = was.as_str()?;
+        let plain = || (!was.contains('{')).then(|| was.to_owned());
+        self.value(was).or_else(plain)
     }
+
+    /// Whether an element is what another placeholder stands for.
+    fn is_taken(&self, now: &Value) -> bool {
+        now["id"].as_str().is_some_and(|id| self.known.values().any(|v| v == id))
+    }
+
+    fn same(&self, was: &Value, is: &Value) -> bool {
+        KEYS.iter().any(|key| self.known_text(&was[*key]).is_some_and(|w| has(is, key, &w)))
+    }
+}
+
+fn has(now: &Value, key: &str, text: &str) -> bool {
+    now[key].as_str().is_some_and(|n| n.eq_ignore_ascii_case(text))
+}
+
+/// The first element left that will do.
+fn take<'v>(free: &mut [Option<&'v Value>], will_do: impl Fn(&Value) -> bool) -> Option<&'v Value> {
+    free.iter_mut().find(|f| f.is_some_and(&will_do))?.take()
 }
 
 /// What stands between placeholders; spaces are not for URLs.
 fn plain(text: &str, in_url: bool) -> String {
     if in_url { text.replace(' ', "%20") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn bound() -> Bound {
+        Bound::new("owner".into(), "tenant".into())
+    }
+
+    #[test]
+    fn an_id_counts_before_a_name_that_two_elements_have() {
+        let mut bound = bound();
+        // The run has made a file and given it a name, which another one has as well.
+        assert_eq!(bound.fill("{name:1}", false), "Name 1");
+        bound.learn(&json!({"id": "{id:9}"}), &json!({"id": "made"}));
+        let was = json!([
+            {"id": "{id:1}", "name": "{name:5}"}, {"id": "{id:2}", "name": "{name:1}"},
+            {"id": "{id:9}", "name": "{name:1}"}, {"id": "{id:3}", "name": "{name:6}"},
+        ]);
+        let is = json!([
+            {"id": "a", "name": "A"}, {"id": "b", "name": "empty.txt"},
+            {"id": "made", "name": "Name 1"}, {"id": "c", "name": "C"},
+        ]);
+        bound.learn(&was, &is);
+        let told = |n: u32| bound.value(&format!("{{id:{n}}}"));
+        let all: Vec<_> = [1, 2, 9, 3].into_iter().filter_map(told).collect();
+        assert_eq!(all, ["a", "b", "made", "c"]);
+    }
+
+    #[test]
+    fn an_element_that_comes_twice_and_one_that_is_gone_shift_nothing() {
+        let mut bound = bound();
+        bound.learn(&json!({"id": "{id:8}"}), &json!({"id": "gone"}));
+        let was = json!([{"id": "{id:8}"}, {"id": "{id:1}"}, {"id": "{id:1}"}, {"id": "{id:2}"}]);
+        bound.learn(&was, &json!([{"id": "a"}, {"id": "a"}, {"id": "b"}]));
+        assert_eq!(bound.value("{id:1}").as_deref(), Some("a"));
+        assert_eq!(bound.value("{id:2}").as_deref(), Some("b"));
+    }
 }
