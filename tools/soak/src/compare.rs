@@ -7,7 +7,7 @@ mod report;
 use crate::{Finding, kept::Kept};
 use graph_sim::year::{Event, Life, PersonState, State};
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_engine::BackupReport;
+use strongroom_engine::{BackupReport, backup::Skip};
 
 /// A night with all that is known of it.
 pub(crate) struct Night<'a> {
@@ -20,6 +20,12 @@ pub(crate) struct Night<'a> {
     pub(crate) now: &'a State,
     pub(crate) outcome: &'a Result<BackupReport, String>,
     pub(crate) kept: Option<&'a Kept>,
+    /// Laws and items that did not hold the night before.
+    pub(crate) open: &'a BTreeSet<(String, String)>,
+    /// Whether the night before had a fault or something was not read in it.
+    pub(crate) after_fault: bool,
+    /// Nights in a row, with this one, in which the run skipped these items, by id.
+    pub(crate) skipped: &'a BTreeMap<String, u32>,
 }
 
 /// A fault that lasts the night is struck more often than the product tries.
@@ -27,17 +33,52 @@ const LASTING_TIMES: u64 = 10;
 
 impl Night<'_> {
     /// Whether the service would not tell about this person all night, or the run says that it
-    /// could not read something of the person's (which is a finding of its own, or none): then what
-    /// was kept before may stand, and nothing that is there may be lost.
+    /// could not read a collection of the person's (which is a finding of its own, or none): then
+    /// what was kept before may stand, and nothing that is there may be lost.
     pub(crate) fn is_hidden(&self, person: &str) -> bool {
         let Some(key) = self.life.person_of(person) else { return false };
-        let upn = self.now.people.iter().find(|p| p.id == person).map(|p| p.upn.as_str());
-        if let (Ok(report), Some(upn)) = (self.outcome, upn)
-            && report.failed.iter().chain(&report.skipped).any(|s| s.scope.ends_with(upn))
+        if let Some(p) = self.now.people.iter().find(|p| p.id == person)
+            && self.skips_of(p).any(|s| !is_item(p, &s.id.0))
         {
             return true;
         }
-        self.happened.iter().any(|e| e.people().contains(&key) && is_lasting(e))
+        let hit = |e: &Event| e.is_of_access() || e.people().contains(&key);
+        self.happened.iter().any(|e| hit(e) && is_lasting(e))
+    }
+
+    /// What the run says that it could not read of somebody's.
+    fn skips_of<'n>(&'n self, p: &'n PersonState) -> impl Iterator<Item = &'n Skip> {
+        let all = self.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
+        all.filter(|s| s.scope.ends_with(&p.upn))
+    }
+
+    /// Ids of items that the run says it could not read, where the rest was read.
+    pub(crate) fn skipped_items<'n>(&'n self, p: &'n PersonState) -> BTreeSet<&'n str> {
+        self.skips_of(p).map(|s| s.id.0.as_str()).filter(|id| is_item(p, id)).collect()
+    }
+
+    /// Whether the run names a thing of somebody's as not protected: by id or name.
+    pub(crate) fn names_as_left_out(&self, p: &PersonState, id: &str, name: &str) -> bool {
+        let Ok(report) = self.outcome else { return false };
+        let told = |text: &str| text.contains(id) || text.contains(name);
+        self.skips_of(p).any(|s| s.id.0 == id || told(&s.name) || told(&s.cause))
+            || report.coverage.iter().filter(|c| c.scope == p.upn).any(|c| {
+                let why = c.skipped.as_deref();
+                why.is_some_and(|why| told(&c.collection) || told(why))
+            })
+    }
+
+    /// Whether the backup's own access was taken away.
+    pub(crate) fn is_of_access(&self) -> bool {
+        self.happened.iter().any(Event::is_of_access)
+    }
+
+    /// Whether the service never gives this item: it withholds it, or it is a shortcut.
+    pub(crate) fn never_given(&self, id: &str) -> bool {
+        self.now.people.iter().any(|p| {
+            p.files.iter().any(|f| f.id == id && f.is_malware)
+                || p.shortcuts.iter().any(|(i, _)| i == id)
+        })
     }
 
     pub(crate) fn has_lasting_fault(&self) -> bool {
@@ -85,6 +126,14 @@ impl Night<'_> {
     }
 }
 
+/// Whether an id is that of one message, file, folder of a drive or shortcut, as opposed to a
+/// collection.
+fn is_item(p: &PersonState, id: &str) -> bool {
+    p.files.iter().any(|f| f.id == id)
+        || p.messages.iter().any(|m| m.id == id)
+        || p.drive_folders.iter().chain(&p.shortcuts).any(|(i, _)| i == id)
+}
+
 fn person_fits(event: &Event, person: Option<u32>) -> bool {
     match person {
         Some(p) => event.people().contains(&p) || event.people().is_empty(),
@@ -118,7 +167,7 @@ fn is_lasting(event: &Event) -> bool {
         Event::Refuse { times, .. }
         | Event::BreakOff { times, .. }
         | Event::CutShort { times, .. } => *times > LASTING_TIMES,
-        _ => false,
+        e => e.is_of_access(),
     }
 }
 
@@ -129,12 +178,19 @@ pub(crate) fn all(night: &Night<'_>) -> Vec<Finding> {
     let (Ok(report), Some(kept)) = (night.outcome, night.kept) else { return found };
     let rooms = rooms(night, kept, &mut found);
     for person in &night.now.people {
+        report::without(night, report, person, &mut found);
         let Some(room) = rooms.get(person.id.as_str()) else { continue };
-        mail::folders(night, kept, person, room, &mut found);
-        mail::messages(night, kept, person, room, &mut found);
-        files::drive(night, kept, person, room, &mut found);
+        if person.has_mailbox {
+            mail::folders(night, kept, person, room, &mut found);
+            mail::messages(night, kept, person, room, &mut found);
+        }
+        if person.has_drive {
+            files::drive(night, kept, person, room, &mut found);
+            files::beside(night, kept, person, room, &mut found);
+        }
         report::coverage(night, report, kept, person, room, &mut found);
     }
+    report::counts(night, report, &mut found);
     leavers(night, kept, &mut found);
     report::alarms(night, report, &mut found);
     report::tags(night, report, kept, &mut found);
@@ -153,6 +209,8 @@ fn rooms<'k>(
             found.push(night.finding(law, Some(&person.id), &person.id, detail));
         };
         match kept.people.get(&person.id).map(Vec::as_slice) {
+            // Who has neither mailbox nor drive has nothing to keep.
+            None | Some([]) if !person.has_mailbox && !person.has_drive => {}
             None | Some([]) => tell("person/missing", format!("{} has no room", person.upn)),
             Some([room]) => {
                 rooms.insert(person.id.clone(), room.room.as_str());
@@ -169,6 +227,15 @@ fn rooms<'k>(
             }
         }
     }
+    let there: BTreeSet<&str> = night.now.people.iter().map(|p| p.id.as_str()).collect();
+    for (id, all) in kept.people.iter().filter(|(id, _)| !there.contains(id.as_str())) {
+        let known = night.before.people.iter().any(|p| p.id == *id);
+        if !known && all.iter().any(|r| !r.gone) {
+            let names: Vec<&str> = all.iter().map(|r| r.room.as_str()).collect();
+            let text = format!("{} is of nobody who is there", names.join(", "));
+            found.push(night.finding("person/extra", Some(id), id, text));
+        }
+    }
     rooms
 }
 
@@ -176,8 +243,8 @@ fn rooms<'k>(
 fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
     let there: BTreeSet<&str> = night.now.people.iter().map(|p| p.id.as_str()).collect();
     for person in night.before.people.iter().filter(|p| !there.contains(p.id.as_str())) {
-        // Nothing was kept before the first night.
-        if night.number == 0 {
+        // Nothing was kept before the first night, nor of who had nothing.
+        if night.number == 0 || (!person.has_mailbox && !person.has_drive) {
             continue;
         }
         let mut tell = |law: &str, detail: String| {
@@ -193,13 +260,18 @@ fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
         if !room.gone {
             tell("leaver/not-gone", format!("{} is not said to be gone", person.upn));
         }
+        // What was not kept the night before is told then.
+        if night.open.iter().any(|(_, item)| is_item(person, item)) {
+            continue;
+        }
         let (mail, files) = counts(kept, person, &room.room);
         if mail < person.messages.len() {
             let text = format!("{} of {} messages", mail, person.messages.len());
             tell("leaver/mail", text);
         }
-        if files < person.files.len() {
-            tell("leaver/files", format!("{} of {} files", files, person.files.len()));
+        let had = person.files.iter().filter(|f| !f.is_malware).count();
+        if files < had {
+            tell("leaver/files", format!("{files} of {had} files"));
         }
     }
 }
@@ -212,7 +284,7 @@ fn counts(kept: &Kept, person: &PersonState, room: &str) -> (usize, usize) {
         kept.files.iter().filter(|f| f.room == room).map(|f| f.facts.id.0.as_str()).collect();
     (
         person.messages.iter().filter(|m| messages.contains(m.id.as_str())).count(),
-        person.files.iter().filter(|f| files.contains(f.id.as_str())).count(),
+        person.files.iter().filter(|f| !f.is_malware && files.contains(f.id.as_str())).count(),
     )
 }
 

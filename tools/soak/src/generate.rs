@@ -1,12 +1,15 @@
 //! What happens in a day, made from a seed and from what is there.
 
-use graph_sim::year::{Event, Life, PersonKey};
+use graph_sim::{
+    ATTACKS, CONFIG_ATTACKS,
+    year::{Event, Life, PersonKey},
+};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 /// Keys of people who join begin here; those of the seeded ones are below.
 const FIRST_KEY: u32 = 100;
-const PEOPLE_MAX: usize = 8;
+const PEOPLE_MAX: usize = 10;
 const PEOPLE_MIN: usize = 3;
 /// Nights after which a year group leaves and the others take over its names.
 const ROLL_OVER: usize = 100;
@@ -65,8 +68,9 @@ impl Generator {
         let weekend = night % 7 >= 5;
         let many = if weekend { self.rng.random_range(0..4) } else { self.rng.random_range(5..14) };
         let people = life.people();
+        let with_mailbox = life.people_with_mailbox();
         for _ in 0..many {
-            let Some(person) = self.one(&people) else { break };
+            let Some(person) = self.one(&with_mailbox) else { break };
             match self.rng.random_range(0..100) {
                 0..4 => self.about_people(life, &people, person, &mut day),
                 4..40 => self.about_mail(life, person, &mut day),
@@ -75,7 +79,27 @@ impl Generator {
                 _ => self.about_folders(life, person, &mut day),
             }
         }
-        let victim = self.one(&people).unwrap_or_default();
+        let victim = self.one(&with_mailbox).unwrap_or_default();
+        if self.chance(1) {
+            let (messages, seed) = (self.rng.random_range(200..400), self.rng.random());
+            day.push(Event::ManyMails { person: victim, messages, seed });
+        }
+        if self.chance(5) {
+            // What only Tenant Configuration Management shows is rationed, and read seldom; and the
+            // backup's own consent is taken by an attack of its own.
+            let open: Vec<&str> = CONFIG_ATTACKS
+                .iter()
+                .map(|(name, _)| *name)
+                .filter(|name| !name.starts_with("managed-") && *name != "backup-consent")
+                .collect();
+            let name = self.one(&open).unwrap_or_default().to_owned();
+            day.push(Event::Settings { name });
+        }
+        if self.chance(2) {
+            let (name, seed) = (self.rng.random_range(0..ATTACKS.len()), self.rng.random());
+            let name = ATTACKS.get(name).map_or("", |(name, _)| name).to_owned();
+            day.push(Event::Attack { name, seed });
+        }
         if self.chance(3) {
             let seed = self.rng.random();
             day.push(match self.rng.random_range(0..3) {
@@ -125,7 +149,10 @@ impl Generator {
     ) {
         let other = self.one(people).unwrap_or(person);
         let key = self.key();
-        match self.rng.random_range(0..100) {
+        match self.rng.random_range(0..112) {
+            100..104 => day.push(Event::Invite { person: key, name: format!("guest{key}") }),
+            104..108 => day.push(Event::JoinBare { person: key, name: format!("bare{key}") }),
+            108..112 => day.push(Event::JoinShared { person: key, name: format!("office{key}") }),
             0..30 if people.len() < PEOPLE_MAX => {
                 day.push(Event::Join { person: key, name: format!("new{key}") });
             }

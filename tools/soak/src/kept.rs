@@ -1,7 +1,7 @@
 //! What the newest snapshot holds, read through the product's own crates.
 
 use crate::parse::{self, Letter};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_engine::clean;
 use strongroom_model::{Facts, ItemKind};
 use strongroom_repository::{Node, Repository, Visit};
@@ -61,6 +61,8 @@ pub(crate) struct Kept {
     /// Folders of drives: room, drive, id, path.
     pub(crate) drive_folders: Vec<(String, String, String, String)>,
     pub(crate) files: Vec<KeptFile>,
+    /// Ids of all nodes, of whatever kind.
+    pub(crate) names: BTreeSet<String>,
 }
 
 /// Content that was read before, by its blobs: most of a snapshot is that of the night before.
@@ -108,6 +110,7 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let room = parts.get(1).copied().unwrap_or_default().to_owned();
         let Some(facts) = node.facts()? else { continue };
+        kept.names.insert(facts.id.0.clone());
         let above = |n: usize| parts.get(n..).unwrap_or_default().join("/");
         let place = || {
             let mut at = path.as_str();

@@ -17,11 +17,14 @@ mod kept;
 mod parse;
 pub mod restored;
 mod school;
+mod settings;
 mod shrink;
+pub mod state;
+pub mod truths;
 pub mod year;
 
 pub use finding::{Finding, Known};
 pub use graph_sim::year::Event;
-pub use school::{School, SchoolPlan};
+pub use school::{School, SchoolPlan, Taken};
 pub use shrink::{class_of, shrink};
-pub use year::{Life, told};
+pub use year::{Life, told, told_for};

@@ -39,7 +39,7 @@ pub fn by_stock_client(school: &School) -> anyhow::Result<Stock> {
         let text = String::from_utf8_lossy(&out.stderr).into_owned();
         return Ok(Stock::Differs(vec![("restored/refused".into(), "restic".into(), text)]));
     }
-    Ok(Stock::Differs(differences(&target, &school.state())?))
+    Ok(Stock::Differs(differences(&target, &school.shown())?))
 }
 
 fn files(dir: &Path, out: &mut Vec<PathBuf>) -> anyhow::Result<()> {
@@ -56,7 +56,7 @@ fn files(dir: &Path, out: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What differs between a restored folder and a tenant, for everybody who is there.
+/// What differs between a restored folder and a tenant, for everybody in it.
 pub fn differences(target: &Path, state: &State) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for person in &state.people {
@@ -104,7 +104,7 @@ pub fn differences(target: &Path, state: &State) -> anyhow::Result<Vec<Row>> {
             .filter_map(|p| std::fs::read(p).ok())
             .map(|bytes| parse::sha256(&bytes))
             .collect();
-        for f in &person.files {
+        for f in person.files.iter().filter(|f| !f.is_malware) {
             let named = all.iter().any(|p| p.ends_with(&f.path));
             let mut tell = |law: &str| {
                 rows.push((format!("restored/{law}"), f.id.clone(), f.path.clone()));

@@ -3,9 +3,11 @@
 use crate::{
     Finding,
     compare::{self, Night},
-    kept::{self, Seen},
+    kept::{self, Kept, Seen},
     restored::Row,
+    settings::SettingsWatch,
 };
+use anyhow::Context;
 use graph_sim::{
     SeedPlan, Settings, Sim, ThrottleSettings, Truth,
     year::{Event, Life, State},
@@ -13,13 +15,13 @@ use graph_sim::{
 use serde::{Deserialize, Serialize};
 use sim_transport::{VirtualTime, in_process};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use strongroom_engine::{BackupOptions, BackupReport, Silent, backup};
-use strongroom_graph::{Budget, Patience};
+use strongroom_engine::{BackupOptions, BackupReport, Silent, backup, configuration};
+use strongroom_graph::{Budget, Client, Patience};
 use strongroom_model::Severity;
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
 use strongroom_repository::{MasterKey, Repository, Writer};
@@ -39,7 +41,7 @@ pub struct SchoolPlan {
 
 impl Default for SchoolPlan {
     fn default() -> Self {
-        Self { people: 4, messages: 4, withheld: BTreeSet::new() }
+        Self { people: 6, messages: 4, withheld: BTreeSet::new() }
     }
 }
 
@@ -49,6 +51,8 @@ const DAY_S: u64 = 22 * 3600;
 const NIGHT_S: u64 = 2 * 3600;
 /// What opens the repository of a simulated school.
 pub(crate) const PASSWORD: &str = "soak";
+/// Nights from one reading of the settings to the next.
+const SETTINGS_EVERY: usize = 7;
 const TENANT: &str = "school";
 /// 2026-09-01, when a school's year begins.
 const START: jiff::Timestamp = jiff::Timestamp::constant(1_788_220_800, 0);
@@ -65,6 +69,24 @@ pub struct School {
     night: usize,
     acknowledge: bool,
     open: BTreeSet<(String, String)>,
+    /// Nights in a row in which a run skipped an item.
+    skipped: BTreeMap<String, u32>,
+    after_fault: bool,
+    /// Ids of people of whom the last run could not read all.
+    hidden: BTreeSet<String>,
+    settings: SettingsWatch,
+    taken: Option<Taken>,
+}
+
+/// What is taken from the snapshot or the report before they are judged: a trial of the laws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// One message of the snapshot.
+    Message,
+    /// One file of the snapshot.
+    File,
+    /// All alarms of the report.
+    Alarms,
 }
 
 fn who() -> Writer {
@@ -97,7 +119,11 @@ fn cache() -> anyhow::Result<tempfile::TempDir> {
 impl School {
     /// A school before its first night.
     pub fn new(plan: &SchoolPlan) -> anyhow::Result<Self> {
-        let settings = Settings { throttle: ThrottleSettings::Published, ..Settings::default() };
+        let settings = Settings {
+            throttle: ThrottleSettings::Published,
+            withheld: plan.withheld.clone(),
+            ..Settings::default()
+        };
         let sim = Sim::new(settings, 1, START);
         let time = VirtualTime::new(sim.clock().clone());
         sim.seed(&SeedPlan {
@@ -121,6 +147,11 @@ impl School {
             night: 0,
             acknowledge: false,
             open: Default::default(),
+            skipped: BTreeMap::new(),
+            after_fault: false,
+            hidden: BTreeSet::new(),
+            settings: SettingsWatch::default(),
+            taken: None,
         })
     }
 
@@ -136,6 +167,83 @@ impl School {
     /// Lets a day's events happen, backs up as the command does, and holds the snapshot against
     /// the tenant. Only what was not found in an earlier night is told.
     pub fn night(&mut self, events: &[Event]) -> anyhow::Result<Vec<Finding>> {
+        let (happened, now, mut outcome) = self.live(events);
+        self.note_skips(&outcome);
+        let repo = self.repository()?;
+        let mut kept = kept::read(&repo, &mut self.seen)?;
+        self.take_from(kept.as_mut(), outcome.as_mut().ok());
+        let night = Night {
+            number: self.night,
+            life: &self.life,
+            happened: &happened,
+            before: &self.before,
+            now: &now,
+            outcome: &outcome,
+            kept: kept.as_ref(),
+            open: &self.open,
+            after_fault: self.after_fault,
+            skipped: &self.skipped,
+        };
+        let mut findings = compare::all(&night);
+        let people = night
+            .now
+            .people
+            .iter()
+            .filter(|p| night.is_hidden(&p.id) || !night.skipped_items(p).is_empty());
+        self.hidden = people.map(|p| p.id.clone()).collect();
+        self.after_fault = night.has_lasting_fault() || outcome.is_err();
+        // The settings come after the data, so that the laws see the backup's own snapshot.
+        self.life.end_faults();
+        findings.extend(self.settings_of(&happened)?);
+        // What is wrong stays wrong; it is told once, and again when it was right in between.
+        let wrong: BTreeSet<(String, String)> =
+            findings.iter().map(|f| (f.law.clone(), f.item.clone())).collect();
+        findings.retain(|f| !self.open.contains(&(f.law.clone(), f.item.clone())));
+        self.open = wrong;
+        self.end(now, &outcome);
+        Ok(findings)
+    }
+
+    /// From now on this is taken from what a night is judged by: the laws must find it, or they
+    /// find nothing.
+    pub fn without(&mut self, taken: Taken) {
+        self.taken = Some(taken);
+    }
+
+    fn take_from(&self, kept: Option<&mut Kept>, report: Option<&mut BackupReport>) {
+        match (self.taken, kept, report) {
+            (Some(Taken::Message), Some(kept), _) => drop(kept.messages.pop()),
+            (Some(Taken::File), Some(kept), _) => drop(kept.files.pop()),
+            (Some(Taken::Alarms), _, Some(report)) => report.alarms.clear(),
+            _ => {}
+        }
+    }
+
+    /// The same without holding anything against anything: a life that was told before is gone
+    /// through again. [`School::reopen`] says what was open at its end.
+    pub fn pass(&mut self, events: &[Event]) -> anyhow::Result<()> {
+        let (happened, now, outcome) = self.live(events);
+        self.note_skips(&outcome);
+        self.after_fault =
+            outcome.is_err() || happened.iter().any(|e| e.is_fault() || e.is_of_access());
+        self.life.end_faults();
+        self.settings_of(&happened)?;
+        self.end(now, &outcome);
+        Ok(())
+    }
+
+    /// Laws and items that did not hold at the last night.
+    pub fn open(&self) -> &BTreeSet<(String, String)> {
+        &self.open
+    }
+
+    /// Takes over [`School::open`] of a life that was gone through again.
+    pub fn reopen(&mut self, open: BTreeSet<(String, String)>) {
+        self.open = open;
+    }
+
+    /// The day and its backup: what did happen, the tenant at the backup, and what came of it.
+    fn live(&mut self, events: &[Event]) -> (Vec<Event>, State, Result<BackupReport, String>) {
         let step = DAY_S / (events.len() as u64 + 1);
         let mut happened = Vec::new();
         for event in events {
@@ -148,48 +256,73 @@ impl School {
         self.life.sim().clock().advance(Duration::from_secs(left));
         let now = self.life.state();
         let outcome = self.back_up();
-        self.life.end_faults();
-        let repo = self.repository()?;
-        let kept = kept::read(&repo, &mut self.seen)?;
-        let night = Night {
-            number: self.night,
-            life: &self.life,
-            happened: &happened,
-            before: &self.before,
-            now: &now,
-            outcome: &outcome,
-            kept: kept.as_ref(),
-        };
-        let mut findings = compare::all(&night);
+        (happened, now, outcome)
+    }
+
+    fn note_skips(&mut self, outcome: &Result<BackupReport, String>) {
+        let before = std::mem::take(&mut self.skipped);
+        for skip in outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped)) {
+            let n = before.get(&skip.id.0).copied().unwrap_or(0) + 1;
+            self.skipped.insert(skip.id.0.clone(), n);
+        }
+    }
+
+    fn end(&mut self, now: State, outcome: &Result<BackupReport, String>) {
         self.acknowledge =
             outcome.as_ref().is_ok_and(|r| r.alarms.iter().any(|a| a.severity == Severity::High));
-        // What is wrong stays wrong; it is told once, and again when it was right in between.
-        let wrong: BTreeSet<(String, String)> =
-            findings.iter().map(|f| (f.law.clone(), f.item.clone())).collect();
-        findings.retain(|f| !self.open.contains(&(f.law.clone(), f.item.clone())));
-        self.open = wrong;
         self.before = now;
         self.night += 1;
         self.life.sim().clock().advance(Duration::from_secs(NIGHT_S));
         // The simulator's log is not read here, and a year of it is long.
         self.life.sim().clear_log();
-        Ok(findings)
+    }
+
+    /// Every seventh night, and when somebody changed them, the settings are read and kept.
+    fn settings_of(&mut self, happened: &[Event]) -> anyhow::Result<Vec<Finding>> {
+        let is_touched = happened.iter().any(|e| matches!(e, Event::Settings { .. }));
+        if !is_touched && self.night % SETTINGS_EVERY != 0 {
+            self.settings.note(happened);
+            return Ok(Vec::new());
+        }
+        let (repo, cache) = (self.repository()?, self.cache.path().to_owned());
+        let client = self.client()?;
+        // Its future fits no task, so it is waited for beside the worker, whose idleness moves the
+        // time: the worker is called whenever this waits.
+        let outcome = self.time.run(async move {
+            let silent = Arc::new(Silent);
+            let read = configuration::snapshot(repo, client, TENANT, false, cache, silent);
+            let mut read = std::pin::pin!(read);
+            let called = std::future::poll_fn(|cx| {
+                let polled = read.as_mut().poll(cx);
+                if polled.is_pending() {
+                    drop(tokio::spawn(async {}));
+                }
+                polled
+            });
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(called))
+        });
+        let now = configuration::latest(&*self.repository()?, TENANT)?.map(|(_, c)| c);
+        Ok(self.settings.judge(self.night, happened, outcome.map_err(|e| e.to_string()), now))
+    }
+
+    fn client(&self) -> anyhow::Result<Arc<Client>> {
+        let budget = Arc::new(Budget::new(true));
+        in_process(self.life.sim(), &self.time, 0, "read", budget, Patience::default())
+            .map(Arc::new)
+            .context("the tenant has no application to read with")
     }
 
     /// A backup as the command line runs it: a repository that is opened anew, a client that signs
     /// in anew.
     fn back_up(&self) -> Result<BackupReport, String> {
         let repo = self.repository().map_err(|e| e.to_string())?;
-        let budget = Arc::new(Budget::new(true));
-        let client =
-            in_process(self.life.sim(), &self.time, 0, "read", budget, Patience::default())
-                .ok_or("the tenant has no application to read with")?;
+        let client = self.client().map_err(|e| e.to_string())?;
         let mut options = BackupOptions::new(TENANT, self.cache.path());
         options.acknowledge = self.acknowledge;
         // One after another, so that a life has one course.
         options.users_at_once = 1;
         self.time
-            .run(async move { backup(repo, Arc::new(client), options, Arc::new(Silent)).await })
+            .run(async move { backup(repo, client, options, Arc::new(Silent)).await })
             .map_err(|e| e.to_string())
     }
 
@@ -231,8 +364,10 @@ impl School {
             .collect()
     }
 
-    /// What the tenant holds now.
-    pub fn state(&self) -> State {
-        self.life.state()
+    /// What the tenant held at the last backup, of people of whom all was read.
+    pub(crate) fn shown(&self) -> State {
+        let mut state = self.before.clone();
+        state.people.retain(|p| !self.hidden.contains(&p.id));
+        state
     }
 }

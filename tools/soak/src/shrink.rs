@@ -1,13 +1,20 @@
 //! The smallest life that shows the same: nights are left out, then events, as long as the class
 //! of defect still shows.
 
-use crate::{Finding, Life, finding::class, told};
+use crate::{
+    Finding, Life,
+    finding::class,
+    year::{needs_stock, told_for},
+};
 use graph_sim::year::Event;
 use std::collections::BTreeSet;
 
 /// Nights that are told again for one shrinking: a number, not a time, so that the outcome does not
 /// hang on the machine.
 const NIGHTS_MAX: usize = 400;
+
+/// What a restore by a stock client counts as.
+const STOCK_NIGHTS: usize = 6;
 
 struct Shrinker<'a> {
     finding: &'a Finding,
@@ -16,8 +23,11 @@ struct Shrinker<'a> {
 
 impl Shrinker<'_> {
     fn shows(&mut self, life: &Life) -> bool {
-        self.nights_left = self.nights_left.saturating_sub(life.nights.len() + 1);
-        told(life).is_ok_and(|found| found.iter().any(|f| f.is_like(self.finding)))
+        // A stock client's restore costs as much as some nights.
+        let restore = if needs_stock(&self.finding.law) { STOCK_NIGHTS } else { 0 };
+        self.nights_left = self.nights_left.saturating_sub(life.nights.len() + 1 + restore);
+        told_for(life, &self.finding.law)
+            .is_ok_and(|found| found.iter().any(|f| f.is_like(self.finding)))
     }
 
     fn has_time(&self) -> bool {
@@ -47,7 +57,12 @@ impl Shrinker<'_> {
 
 /// The smallest life found that shows a finding's class. The life itself when nothing smaller does.
 pub fn shrink(life: &Life, finding: &Finding) -> Life {
-    let mut s = Shrinker { finding, nights_left: NIGHTS_MAX };
+    shrink_within(life, finding, NIGHTS_MAX)
+}
+
+/// The smallest life found that shows a finding's class. The life itself when nothing smaller does.
+pub(crate) fn shrink_within(life: &Life, finding: &Finding, nights_max: usize) -> Life {
+    let mut s = Shrinker { finding, nights_left: nights_max };
     let mut best = life.clone();
     best.nights.truncate(finding.night + 1);
     let last = best.nights.len() - 1;

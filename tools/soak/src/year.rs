@@ -5,12 +5,13 @@ use crate::{
     generate::Generator,
     restored::{self, Stock},
 };
-use graph_sim::{NOT_YET, Truth, year::Event};
+use anyhow::bail;
+use graph_sim::year::Event;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A school with what happens in it, day by day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Life {
     /// The school at the beginning.
     pub school: SchoolPlan,
@@ -19,7 +20,7 @@ pub struct Life {
 }
 
 /// A year with its findings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Year {
     /// What happened.
     pub life: Life,
@@ -27,52 +28,38 @@ pub struct Year {
     pub findings: Vec<Finding>,
     /// How often a stock client was asked to restore, and how often there was none.
     pub stock: (usize, usize),
-}
-
-/// Nights without anything happening.
-pub fn quiet(school: SchoolPlan) -> Life {
-    Life { school, nights: vec![Vec::new(); 2] }
-}
-
-/// The school that a year is lived in: all documented behaviour is shown, but for that under which
-/// not even a quiet night is whole. Those are findings of their own, with the life that shows each.
-pub fn school() -> anyhow::Result<(SchoolPlan, Vec<(Finding, Life)>)> {
-    let mut plan = SchoolPlan::default();
-    let mut broken = Vec::new();
-    let all: BTreeSet<Truth> = NOT_YET.iter().copied().collect();
-    for truth in &all {
-        let withheld = all.iter().copied().filter(|t| t != truth).collect();
-        let life = quiet(SchoolPlan { withheld, ..SchoolPlan::default() });
-        let found = told(&life)?;
-        if !found.is_empty() {
-            plan.withheld.insert(*truth);
-        }
-        let mut laws = BTreeSet::new();
-        for mut finding in found {
-            if laws.insert(finding.law.clone()) {
-                finding.kinds = [format!("truth {truth:?}")].into();
-                broken.push((finding, life.clone()));
-            }
-        }
-    }
-    Ok((plan, broken))
+    /// Laws and items that did not hold at the last night: they are told already.
+    pub open: BTreeSet<(String, String)>,
 }
 
 /// Every so many nights a stock client restores everything.
 const STOCK_EVERY: usize = 30;
 
-/// Makes a year from a seed and runs it, until it is over or `go_on` says no.
+/// Makes a year from a seed and runs it, until it is over or `go_on` says no. A year that was begun
+/// is gone on with: its nights are lived again, but not held against the tenant a second time.
+///
+/// # Errors
+/// A year that was begun is none of this seed's, and whatever keeps a school from being simulated.
 pub fn run(
     school: SchoolPlan,
     seed: u64,
     nights: usize,
-    mut go_on: impl FnMut(usize, &[Finding]) -> bool,
+    begun: Option<Year>,
+    mut go_on: impl FnMut(&Year) -> bool,
 ) -> anyhow::Result<Year> {
     let mut live = School::new(&school)?;
     let mut generator = Generator::new(seed);
-    let mut year =
-        Year { life: Life { school, nights: Vec::new() }, findings: Vec::new(), stock: (0, 0) };
-    for night in 0..nights {
+    let empty = Year { life: Life { school, nights: Vec::new() }, ..Year::default() };
+    let mut year = begun.unwrap_or(empty);
+    for (night, known) in year.life.nights.iter().enumerate() {
+        let events = generator.day(night, &live.life);
+        if events != *known {
+            bail!("the year that was begun is of another program; begin with another --state");
+        }
+        live.pass(&events)?;
+    }
+    live.reopen(year.open.clone());
+    for night in year.life.nights.len()..nights {
         let events = generator.day(night, &live.life);
         let mut found = live.night(&events)?;
         year.life.nights.push(events);
@@ -86,19 +73,37 @@ pub fn run(
             }
         }
         year.findings.extend(found);
-        if !go_on(night, &year.findings) {
+        year.open.clone_from(live.open());
+        if !go_on(&year) {
             break;
         }
     }
     Ok(year)
 }
 
-/// Tells a life again; all that broke.
+/// Tells a life again; all that broke, without a stock client's restore.
 pub fn told(life: &Life) -> anyhow::Result<Vec<Finding>> {
+    told_for(life, "")
+}
+
+/// Whether a law is one of what a stock client restores.
+pub(crate) fn needs_stock(law: &str) -> bool {
+    law.starts_with("restored/")
+}
+
+/// Tells a life again, with a stock client's restore after its last night when the law is one of
+/// that.
+pub fn told_for(life: &Life, law: &str) -> anyhow::Result<Vec<Finding>> {
     let mut school = School::new(&life.school)?;
     let mut findings = Vec::new();
     for events in &life.nights {
         findings.extend(school.night(events)?);
+    }
+    if needs_stock(law)
+        && !life.nights.is_empty()
+        && let Stock::Differs(rows) = restored::by_stock_client(&school)?
+    {
+        findings.extend(school.of_stock(rows));
     }
     Ok(findings)
 }

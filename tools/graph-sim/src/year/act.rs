@@ -1,8 +1,18 @@
 //! A life: keys of what it speaks of, and the way from an event to the state.
 
-use super::{Event, FileKey, FolderKey, MailKey, PersonKey};
-use crate::{Fault, Rule, Sim};
+use super::{Event, FileKey, FolderKey, MailKey, PersonKey, state::has};
+use crate::{
+    Fault, Rule, Sim,
+    core::tenant::{App, Tenant, User},
+    mail::state::Purpose,
+};
 use std::collections::BTreeMap;
+
+/// People with what they are sorted by: whether they have no account of their own, and names.
+fn in_order(tenant: &Tenant) -> impl Iterator<Item = (bool, String, String)> {
+    let stands_behind = |u: &User| u.mailbox.purpose != Purpose::User;
+    tenant.users.values().map(move |u| (stands_behind(u), u.upn.clone(), u.id.clone()))
+}
 
 /// A tenant whose history is told by [`Event`]s.
 pub struct Life {
@@ -17,21 +27,18 @@ pub struct Life {
     /// Ids of files.
     pub(super) files: BTreeMap<FileKey, String>,
     rules: Vec<Rule>,
+    /// The applications as they were before an attack on the backup's access.
+    apps: Option<Vec<App>>,
 }
 
 impl Life {
     /// The life of a tenant from now on; the people that are there get the first keys, in the
-    /// order of their names.
+    /// order of their names, those with an account of their own first.
     pub fn new(sim: Sim, tenant: usize) -> Self {
-        let mut names: Vec<(String, String)> = sim
-            .world()
-            .tenants
-            .get(tenant)
-            .into_iter()
-            .flat_map(|t| t.users.values().map(|u| (u.upn.clone(), u.id.clone())))
-            .collect();
+        let mut names: Vec<(bool, String, String)> =
+            sim.world().tenants.get(tenant).into_iter().flat_map(in_order).collect();
         names.sort();
-        let people = (0..).zip(names.into_iter().map(|(_, id)| id)).collect();
+        let people = (0..).zip(names.into_iter().map(|(.., id)| id)).collect();
         Self {
             sim,
             tenant,
@@ -40,6 +47,7 @@ impl Life {
             folders: BTreeMap::new(),
             files: BTreeMap::new(),
             rules: Vec::new(),
+            apps: None,
         }
     }
 
@@ -53,6 +61,14 @@ impl Life {
         let world = self.sim.world();
         let users = &world.tenants[self.tenant].users;
         self.people.iter().filter(|(_, id)| users.contains_key(*id)).map(|(k, _)| *k).collect()
+    }
+
+    /// People that are there now and have a mailbox.
+    pub fn people_with_mailbox(&self) -> Vec<PersonKey> {
+        let world = self.sim.world();
+        let users = &world.tenants[self.tenant].users;
+        let has_it = |id: &String| users.get(id).is_some_and(|u| has(u).0);
+        self.people.iter().filter(|(_, id)| has_it(id)).map(|(k, _)| *k).collect()
     }
 
     /// The id of a person, gone or not.
@@ -130,6 +146,9 @@ impl Life {
     pub fn act(&mut self, event: &Event) -> bool {
         match event {
             Event::Join { .. }
+            | Event::Invite { .. }
+            | Event::JoinBare { .. }
+            | Event::JoinShared { .. }
             | Event::Leave { .. }
             | Event::RenameUser { .. }
             | Event::SwapNames { .. }
@@ -152,6 +171,13 @@ impl Life {
             | Event::BreakOff { .. }
             | Event::CutShort { .. }
             | Event::WrongBytes { .. } => self.plan_fault(event).is_some(),
+            Event::Settings { name } => self.sim.config_attack(self.tenant, name),
+            Event::Attack { name, seed } => {
+                if event.is_of_access() && self.apps.is_none() {
+                    self.apps = Some(self.sim.world().tenants[self.tenant].apps.clone());
+                }
+                self.sim.attack(self.tenant, name, *seed).is_some()
+            }
             _ => self.act_on_mail(event).is_some(),
         }
     }
@@ -193,9 +219,12 @@ impl Life {
         Some(())
     }
 
-    /// The night is over: its faults are.
+    /// The night is over: its faults are, and somebody gives the backup its access back.
     pub fn end_faults(&mut self) {
         self.rules.clear();
+        if let Some(apps) = self.apps.take() {
+            self.sim.world().tenants[self.tenant].apps = apps;
+        }
         self.sim.set_faults(Vec::new());
     }
 }

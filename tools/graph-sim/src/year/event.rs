@@ -20,6 +20,12 @@ pub enum Event {
     /// Somebody joins, with an empty mailbox and drive. `name` is the local part of the principal
     /// name.
     Join { person: PersonKey, name: String },
+    /// A guest is invited: without mailbox and drive. `name` is the address at home.
+    Invite { person: PersonKey, name: String },
+    /// Somebody without licence: neither mailbox nor drive.
+    JoinBare { person: PersonKey, name: String },
+    /// A shared mailbox is made: no drive.
+    JoinShared { person: PersonKey, name: String },
     /// An account is deleted, and all that is its own with it.
     Leave { person: PersonKey },
     /// An account gets another principal name.
@@ -37,6 +43,8 @@ pub enum Event {
         html: bool,
         attachment: bool,
     },
+    /// So many messages arrive in somebody's Inbox at once; the life does not speak of them again.
+    ManyMails { person: PersonKey, messages: u32, seed: u64 },
     /// A message is moved.
     MoveMail { person: PersonKey, mail: MailKey, folder: String },
     /// A message is read, or made unread.
@@ -96,6 +104,11 @@ pub enum Event {
     DeleteMany { person: PersonKey, percent: u32 },
     /// Attack: so many of somebody's files are overwritten with ciphertext.
     EncryptMany { person: PersonKey, files: u32, seed: u64 },
+    /// One of the simulator's attacks on everybody ([`crate::ATTACKS`]). What is done to the
+    /// backup's own access ends with the night.
+    Attack { name: String, seed: u64 },
+    /// One of the simulator's changes of settings ([`crate::CONFIG_ATTACKS`]).
+    Settings { name: String },
     /// For this night requests about somebody are answered with this status, so often; `part` is
     /// what follows the person in the path (`/mailFolders/delta`), or `drive:` and what follows the
     /// drive, or `#` and the key of a mail folder.
@@ -109,8 +122,12 @@ pub enum Event {
 }
 
 impl Event {
-    /// Its name, as it is written down.
+    /// Its name, as it is written down; that of an attack or a setting too.
     pub fn kind(&self) -> String {
+        match self {
+            Event::Attack { name, .. } | Event::Settings { name } => return name.clone(),
+            _ => {}
+        }
         serde_json::to_value(self)
             .ok()
             .and_then(|v| v["do"].as_str().map(str::to_owned))
@@ -123,8 +140,12 @@ impl Event {
         match self {
             E::SwapNames { a, b } => vec![*a, *b],
             E::Recreate { old, person } => vec![*old, *person],
-            E::WrongBytes { .. } => Vec::new(),
+            E::WrongBytes { .. } | E::Attack { .. } | E::Settings { .. } => Vec::new(),
             E::Join { person, .. }
+            | E::Invite { person, .. }
+            | E::JoinBare { person, .. }
+            | E::JoinShared { person, .. }
+            | E::ManyMails { person, .. }
             | E::Leave { person }
             | E::RenameUser { person, .. }
             | E::Mail { person, .. }
@@ -202,11 +223,20 @@ impl Event {
         )
     }
 
+    /// Whether it takes the backup's own access away, for the night.
+    pub fn is_of_access(&self) -> bool {
+        let of_access = ["consent-revoked", "application-deleted", "permissions-narrowed"];
+        matches!(self, Event::Attack { name, .. } if of_access.contains(&name.as_str()))
+    }
+
     /// Whether it is an attack.
     pub fn is_attack(&self) -> bool {
         matches!(
             self,
-            Event::PurgeMany { .. } | Event::DeleteMany { .. } | Event::EncryptMany { .. }
+            Event::PurgeMany { .. }
+                | Event::DeleteMany { .. }
+                | Event::EncryptMany { .. }
+                | Event::Attack { .. }
         )
     }
 }

@@ -1,11 +1,15 @@
 //! Files and folders of a drive.
 
-use super::{Event, FolderKey, Life};
-use crate::drives::{documents, state::Drive};
+use super::{Event, FolderKey, Life, state::has};
+use crate::drives::{
+    documents,
+    sharing::{Grant, Recipient},
+    state::Drive,
+};
 use bytes::Bytes;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 fn parent_id(
     folders: &BTreeMap<FolderKey, String>,
@@ -40,7 +44,18 @@ impl Life {
         let mut world = self.sim.world();
         let now = world.now();
         let now = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
+        // Whom somebody shares with: the next in the order of ids.
+        let users = &world.tenants[self.tenant].users;
+        let after = users.range::<String, _>((Bound::Excluded(&owner), Bound::Unbounded)).next();
+        let other = after.or(users.iter().next()).map(|(id, u)| Recipient::Person {
+            id: Some(id.clone()),
+            name: u.name.clone(),
+            email: u.upn.clone(),
+        });
         let (user, ids) = world.tenants[self.tenant].user_mut(&owner)?;
+        if !has(user).1 {
+            return None;
+        }
         let drive = &mut user.drive;
         let there = |drive: &Drive, id: Option<&String>| {
             id.filter(|id| drive.items.contains_key(*id)).cloned()
@@ -118,7 +133,13 @@ impl Life {
             }
             Event::ShareFile { file, .. } => {
                 let id = there(drive, self.files.get(file))?;
-                drive.touch_meta(&id, now);
+                let to = other?;
+                if drive.items.get(&id)?.grants.iter().any(|g| g.to == to) {
+                    return None;
+                }
+                let grant =
+                    Grant { id: ids.exchange("aTow"), role: "write".into(), to, expires: None };
+                drive.share(&id, |grants| grants.push(grant));
             }
             Event::DeleteFile { file, .. } => {
                 let id = there(drive, self.files.get(file))?;

@@ -1,6 +1,6 @@
 //! Mail arrives, moves, changes and goes; so do its folders.
 
-use super::{Event, FolderKey, Life};
+use super::{Event, FolderKey, Life, state::has};
 use crate::{
     drives::documents,
     mail::{
@@ -52,6 +52,9 @@ impl Life {
         let tenant = &mut world.tenants[self.tenant];
         let domain = tenant.domain.clone();
         let (user, ids) = tenant.user_mut(&owner)?;
+        if !has(user).0 {
+            return None;
+        }
         let mailbox = &mut user.mailbox;
         let number = |mail: &u32| {
             self.mail.get(mail).filter(|(o, _)| *o == owner).map(|(_, number)| *number)
@@ -97,11 +100,32 @@ impl Life {
                 self.mail.insert(*mail, (owner.clone(), number));
             }
             Event::MoveMail { mail, folder, .. } => {
-                let (number, folder) = (number(mail)?, place(&self.folders, mailbox, folder)?);
+                let number = number(mail)?;
+                mailbox.messages.get(&number)?;
+                // Folders of Recoverable Items appear with what is first put into them.
+                let folder = match folder.starts_with("recoverableitems") {
+                    true => mailbox.recoverable(ids, folder),
+                    false => place(&self.folders, mailbox, folder)?,
+                };
                 if mailbox.messages.get(&number)?.folder == folder {
                     return None;
                 }
                 mailbox.move_to(ids, number, &folder, now);
+            }
+            Event::ManyMails { messages, seed, .. } => {
+                let mut rng = ChaCha8Rng::seed_from_u64(*seed);
+                let inbox = mailbox.well_known("inbox");
+                let me = Address { name: user.name.clone(), address: user.upn.clone() };
+                for n in 0..*messages {
+                    let mut m = blank(ids, &inbox, second, &domain);
+                    m.subject = Some(format!("{} {n}", documents::sentence(&mut rng, 2)));
+                    m.body = documents::sentence(&mut rng, 12).into();
+                    m.from = Some(me.clone());
+                    m.to = vec![me.clone()];
+                    (m.is_draft, m.is_read) = (false, false);
+                    let number = ids.number();
+                    mailbox.add(number, m);
+                }
             }
             Event::Read { mail, read, .. } => {
                 let number = number(mail)?;

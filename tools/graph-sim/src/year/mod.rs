@@ -9,4 +9,6 @@ mod state;
 
 pub use act::Life;
 pub use event::{Event, FileKey, FolderKey, MailKey, PersonKey};
-pub use state::{FileState, FolderState, MessageState, PersonState, State, VersionState};
+pub use state::{
+    DriveState, FileState, FolderState, MessageState, PersonState, State, VersionState,
+};

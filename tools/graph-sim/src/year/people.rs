@@ -1,16 +1,45 @@
 //! People join, leave, and change their names.
 
-use super::{Event, Life};
-use crate::{core::tenant::What, drives::state::Drive, life::seed};
+use super::{Event, Life, PersonKey};
+use crate::{PersonChange, Truth, core::tenant::What, drives::state::Drive, life::seed};
 
 fn renamed() -> What {
     What::Changed(vec!["userPrincipalName"])
+}
+
+/// Who comes without mailbox or drive, and the change that brings them.
+fn without(event: &Event, domain: &str) -> Option<(PersonKey, PersonChange)> {
+    match event {
+        Event::Invite { person, name } => {
+            Some((*person, PersonChange::Invite { address: format!("{name}@home.example") }))
+        }
+        Event::JoinBare { person, name } => {
+            let principal_name = format!("{name}@{domain}");
+            Some((*person, PersonChange::AdmitWithoutLicence { principal_name }))
+        }
+        Event::JoinShared { person, name } => {
+            let principal_name = format!("{name}@{domain}");
+            Some((*person, PersonChange::Share { principal_name }))
+        }
+        _ => None,
+    }
 }
 
 impl Life {
     pub(super) fn act_on_people(&mut self, event: &Event) -> Option<()> {
         let mut world = self.sim.world();
         let now = world.now();
+        if matches!(event, Event::NewDrive { .. }) && !world.tells(Truth::DriveAnew) {
+            return None;
+        }
+        if let Some((person, change)) = without(event, &world.tenants[self.tenant].domain) {
+            if self.people.contains_key(&person) {
+                return None;
+            }
+            let id = world.change_people(self.tenant, &change)?;
+            self.people.insert(person, id);
+            return Some(());
+        }
         let tenant = &mut world.tenants[self.tenant];
         let upn = |name: &str| format!("{name}@{}", tenant.domain);
         match event {

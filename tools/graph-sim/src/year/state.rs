@@ -3,7 +3,9 @@
 use super::Life;
 use crate::{
     Sim,
-    mail::state::{AttachmentKind, Message},
+    core::tenant::User,
+    drives::{sharing::Recipient, state::Drive},
+    mail::state::{AttachmentKind, Message, Purpose},
 };
 use bytes::Bytes;
 
@@ -21,6 +23,10 @@ pub struct PersonState {
     pub id: String,
     /// Principal name.
     pub upn: String,
+    /// Whether there is a mailbox; without one there are neither folders nor messages.
+    pub has_mailbox: bool,
+    /// Whether there is a drive; without one there are neither files nor folders in it.
+    pub has_drive: bool,
     /// Mail folders, all kinds.
     pub folders: Vec<FolderState>,
     /// Messages, those of Recoverable Items too.
@@ -29,8 +35,23 @@ pub struct PersonState {
     pub drive: String,
     /// Files.
     pub files: Vec<FileState>,
-    /// Folders of the drive, without the root: id and path.
+    /// Folders of the drive, packages among them, without the root: id and path.
     pub drive_folders: Vec<(String, String)>,
+    /// Shortcuts to folders of other drives: id and path.
+    pub shortcuts: Vec<(String, String)>,
+    /// Drives beside the default one.
+    pub more_drives: Vec<DriveState>,
+}
+
+/// A drive beside somebody's default one.
+#[derive(Debug, Clone)]
+pub struct DriveState {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Files.
+    pub files: Vec<FileState>,
 }
 
 /// A mail folder.
@@ -44,6 +65,10 @@ pub struct FolderState {
     pub well_known: Option<&'static str>,
     /// Messages in it.
     pub messages: u64,
+    /// Items in it that are no messages.
+    pub others: u64,
+    /// Whether it only looks for messages of other folders.
+    pub is_search: bool,
 }
 
 /// A message.
@@ -55,6 +80,8 @@ pub struct MessageState {
     pub folder: String,
     /// Names of its folders from the top, joined by `/`.
     pub folder_path: String,
+    /// `@odata.type` of an event message; `None` for other mail.
+    pub event: Option<String>,
     /// Subject.
     pub subject: String,
     /// Body as it is.
@@ -96,8 +123,12 @@ pub struct FileState {
     pub created: jiff::Timestamp,
     /// `fileSystemInfo.lastModifiedDateTime`.
     pub modified: jiff::Timestamp,
-    /// Older versions, oldest first.
+    /// Older versions whose content can be had, oldest first.
     pub versions: Vec<VersionState>,
+    /// The service refuses to hand it out.
+    pub is_malware: bool,
+    /// Who else may use it: role, and address or kind of link.
+    pub shared: Vec<(String, String)>,
 }
 
 /// An older version of a file.
@@ -114,6 +145,7 @@ fn message(folder_path: String, m: &Message) -> MessageState {
         id: m.immutable_id.clone(),
         folder: m.folder.clone(),
         folder_path,
+        event: m.event.as_ref().map(|e| e.kind.to_owned()),
         subject: m.subject.clone().unwrap_or_default(),
         body: m.body.to_string(),
         html: m.html,
@@ -147,61 +179,101 @@ impl Life {
     }
 }
 
+/// Files, folders and shortcuts of a drive.
+struct Inside {
+    files: Vec<FileState>,
+    folders: Vec<(String, String)>,
+    shortcuts: Vec<(String, String)>,
+}
+
+fn inside(drive: &Drive) -> Inside {
+    let (mut files, mut folders, mut shortcuts) = (Vec::new(), Vec::new(), Vec::new());
+    for item in drive.items.values() {
+        let path = drive.path(&item.id);
+        let Some((current, older)) = item.versions.as_deref().and_then(<[_]>::split_last) else {
+            match &item.remote {
+                Some(_) => shortcuts.push((item.id.clone(), path)),
+                None if item.parent.is_empty() => {}
+                None => folders.push((item.id.clone(), path)),
+            }
+            continue;
+        };
+        let whom = |to: &Recipient| match to {
+            Recipient::Person { email, .. } => email.clone(),
+            Recipient::Link { kind, scope, .. } => format!("{kind} {scope}"),
+        };
+        files.push(FileState {
+            id: item.id.clone(),
+            path,
+            content: current.content.clone(),
+            created: item.fs_created,
+            modified: item.fs_modified,
+            versions: older
+                .iter()
+                .filter(|v| !v.lost)
+                .map(|v| VersionState { number: v.number, content: v.content.clone() })
+                .collect(),
+            is_malware: item.malware,
+            shared: item.grants.iter().map(|g| (g.role.clone(), whom(&g.to))).collect(),
+        });
+    }
+    files.sort_by(|a, b| a.id.cmp(&b.id));
+    folders.sort();
+    shortcuts.sort();
+    Inside { files, folders, shortcuts }
+}
+
+/// Whether somebody has a mailbox, and a drive.
+pub(super) fn has(u: &User) -> (bool, bool) {
+    let mailbox = !u.facts.bare && u.mailbox.purpose != Purpose::NoMailbox;
+    (mailbox, !u.facts.bare && !u.facts.shared && u.drive.is_there())
+}
+
+fn person(u: &User) -> PersonState {
+    let (has_mailbox, has_drive) = has(u);
+    let mailbox = &u.mailbox;
+    let mut messages: Vec<MessageState> = Vec::new();
+    if has_mailbox {
+        messages.extend(mailbox.messages.values().map(|m| message(mailbox.path(&m.folder), m)));
+    }
+    messages.sort_by(|a, b| a.id.cmp(&b.id));
+    let folders = mailbox.folders.values().filter(|_| has_mailbox).map(|f| FolderState {
+        id: f.id.clone(),
+        path: mailbox.path(&f.id),
+        well_known: f.well_known,
+        messages: f.live.len() as u64,
+        others: f.others,
+        is_search: f.search.is_some(),
+    });
+    let missing = Drive::missing();
+    let default = if has_drive { &u.drive } else { &missing };
+    let Inside { files, folders: drive_folders, shortcuts } = inside(default);
+    let more = u.more_drives.iter().filter(|_| has_drive).map(|d| DriveState {
+        id: d.id.clone(),
+        name: d.name.clone(),
+        files: inside(d).files,
+    });
+    PersonState {
+        id: u.id.clone(),
+        upn: u.upn.clone(),
+        has_mailbox,
+        has_drive,
+        folders: folders.collect(),
+        messages,
+        drive: default.id.clone(),
+        files,
+        drive_folders,
+        shortcuts,
+        more_drives: more.collect(),
+    }
+}
+
 impl Sim {
     /// All that a tenant holds now; nothing when there is no such tenant.
     pub fn state(&self, tenant: usize) -> State {
         let world = self.world();
         let Some(tenant) = world.tenants.get(tenant) else { return State::default() };
-        let mut people: Vec<PersonState> = Vec::new();
-        for u in tenant.users.values() {
-            let (mailbox, drive) = (&u.mailbox, &u.drive);
-            let mut messages: Vec<MessageState> =
-                mailbox.messages.values().map(|m| message(mailbox.path(&m.folder), m)).collect();
-            messages.sort_by(|a, b| a.id.cmp(&b.id));
-            let mut files = Vec::new();
-            let mut drive_folders = Vec::new();
-            for item in drive.items.values() {
-                let path = drive.path(&item.id);
-                let Some((current, older)) = item.versions.as_deref().and_then(<[_]>::split_last)
-                else {
-                    if !item.parent.is_empty() {
-                        drive_folders.push((item.id.clone(), path));
-                    }
-                    continue;
-                };
-                files.push(FileState {
-                    id: item.id.clone(),
-                    path,
-                    content: current.content.clone(),
-                    created: item.fs_created,
-                    modified: item.fs_modified,
-                    versions: older
-                        .iter()
-                        .map(|v| VersionState { number: v.number, content: v.content.clone() })
-                        .collect(),
-                });
-            }
-            files.sort_by(|a, b| a.id.cmp(&b.id));
-            drive_folders.sort();
-            people.push(PersonState {
-                id: u.id.clone(),
-                upn: u.upn.clone(),
-                folders: mailbox
-                    .folders
-                    .values()
-                    .map(|f| FolderState {
-                        id: f.id.clone(),
-                        path: mailbox.path(&f.id),
-                        well_known: f.well_known,
-                        messages: f.live.len() as u64,
-                    })
-                    .collect(),
-                messages,
-                drive: drive.id.clone(),
-                files,
-                drive_folders,
-            });
-        }
+        let mut people: Vec<PersonState> = tenant.users.values().map(person).collect();
         people.sort_by(|a, b| a.id.cmp(&b.id));
         State { people }
     }

@@ -20,6 +20,7 @@ pub(super) fn drive(
     found: &mut Vec<Finding>,
 ) {
     let hidden = night.is_hidden(&person.id);
+    let skipped = night.skipped_items(person);
     let mut have: BTreeMap<&str, Vec<&KeptFile>> = BTreeMap::new();
     for f in kept.files.iter().filter(|f| f.room == room) {
         have.entry(f.facts.id.0.as_str()).or_default().push(f);
@@ -41,8 +42,15 @@ pub(super) fn drive(
                     tell("file/lost-while-hidden", f.path.clone());
                 }
             }
+            None | Some([]) if skipped.contains(f.id.as_str()) => {}
+            // What the service withholds need not be kept, but must be named.
+            None | Some([]) if f.is_malware => {
+                if !night.names_as_left_out(person, &f.id, &f.path) {
+                    tell("file/malware-not-named", f.path.clone());
+                }
+            }
             None | Some([]) => tell("file/missing", f.path.clone()),
-            Some(_) if hidden => {}
+            Some(_) if hidden || f.is_malware || skipped.contains(f.id.as_str()) => {}
             Some([known]) => fields(f, known, &mut tell),
             Some(many) => tell("file/twice", format!("{} stands {} times", f.path, many.len())),
         }
@@ -51,16 +59,18 @@ pub(super) fn drive(
         return;
     }
     let real: BTreeSet<&str> = person.files.iter().map(|f| f.id.as_str()).collect();
-    // What an earlier drive of the person held may stay.
-    for (id, known) in have.iter().filter(|(id, _)| !real.contains(*id)) {
+    // What an earlier drive of the person held may stay; nothing is taken away in a round that
+    // could not read all.
+    let whole = skipped.is_empty();
+    for (id, known) in have.iter().filter(|(id, _)| whole && !real.contains(*id)) {
         if let Some(f) = known.iter().find(|f| f.drive == person.drive) {
             let text = format!("{} is not in the drive", f.path);
             found.push(night.finding("file/extra", Some(&person.id), id, text));
         }
     }
-    folders(night, kept, person, room, found);
+    folders(night, kept, person, room, (&skipped, whole), found);
     let linked = kept.drives.iter().any(|(r, id, link)| r == room && *id == person.drive && *link);
-    if !linked {
+    if whole && !linked {
         let text = format!("the drive of {} has no delta link", person.upn);
         found.push(night.finding("link/drive", Some(&person.id), &person.drive, text));
     }
@@ -71,6 +81,7 @@ fn folders(
     kept: &Kept,
     person: &PersonState,
     room: &str,
+    (skipped, whole): (&BTreeSet<&str>, bool),
     found: &mut Vec<Finding>,
 ) {
     let have: BTreeMap<&str, &str> = kept
@@ -81,6 +92,7 @@ fn folders(
         .collect();
     for (id, path) in &person.drive_folders {
         let law = match have.get(id.as_str()) {
+            None if skipped.contains(id.as_str()) => continue,
             None => "drive-folder/missing",
             Some(at) if !same_path(at, path) => "drive-folder/path",
             Some(_) => continue,
@@ -90,9 +102,53 @@ fn folders(
         found.push(night.finding(law, Some(&person.id), id, text));
     }
     let real: BTreeSet<&str> = person.drive_folders.iter().map(|(id, _)| id.as_str()).collect();
-    for (id, path) in have.iter().filter(|(id, _)| !real.contains(*id)) {
+    for (id, path) in have.iter().filter(|(id, _)| whole && !real.contains(*id)) {
         let text = format!("{path} is not in the drive");
         found.push(night.finding("drive-folder/extra", Some(&person.id), id, text));
+    }
+}
+
+/// What stands beside the items of the default drive: shortcuts, further drives, and who else may
+/// use a file. Each is kept, or named as not protected, every night.
+pub(super) fn beside(
+    night: &Night<'_>,
+    kept: &Kept,
+    person: &PersonState,
+    room: &str,
+    found: &mut Vec<Finding>,
+) {
+    if night.is_hidden(&person.id) {
+        return;
+    }
+    let mut tell = |law: &str, item: &str, detail: String| {
+        found.push(night.finding(law, Some(&person.id), item, detail));
+    };
+    for (id, path) in &person.shortcuts {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if !kept.names.contains(id) && !night.names_as_left_out(person, id, name) {
+            tell("shortcut/not-named", id, format!("{path} is neither kept nor named"));
+        }
+    }
+    for drive in &person.more_drives {
+        let there = |id: &str| kept.files.iter().any(|f| f.room == room && f.facts.id.0 == id);
+        let missing = drive.files.iter().filter(|f| !there(&f.id)).count();
+        if missing > 0 && !night.names_as_left_out(person, &drive.id, &drive.name) {
+            let text = format!("{missing} files of {:?} are neither kept nor named", drive.name);
+            tell("drive/not-named", &drive.id, text);
+        }
+    }
+    let shared: Vec<&FileState> = person.files.iter().filter(|f| !f.shared.is_empty()).collect();
+    let says = |f: &&&FileState| {
+        let of_file = kept.files.iter().find(|k| k.room == room && k.facts.id.0 == f.id);
+        let stored = of_file.and_then(|k| k.facts.to_bytes().ok()).unwrap_or_default();
+        let stored = String::from_utf8_lossy(&stored).into_owned();
+        f.shared.iter().all(|(role, whom)| stored.contains(role) && stored.contains(whom))
+    };
+    if let Some(first) = shared.iter().find(|f| !says(f))
+        && !night.names_as_left_out(person, "sharing", "permissions")
+    {
+        let text = format!("{} is shared with {:?}: not kept, not named", first.path, first.shared);
+        tell("file/sharing-not-named", &person.id, text);
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn folders(
     let hidden = night.is_hidden(&person.id);
     let have: BTreeMap<&str, &crate::kept::KeptFolder> =
         kept.folders.iter().filter(|f| f.room == room).map(|f| (f.id.as_str(), f)).collect();
-    for folder in &person.folders {
+    for folder in person.folders.iter().filter(|f| !f.is_search) {
         let mut tell = |law: &str, detail: String| {
             found.push(night.finding(law, Some(&person.id), &folder.id, detail));
         };
@@ -61,6 +61,7 @@ pub(super) fn messages(
     found: &mut Vec<Finding>,
 ) {
     let hidden = night.is_hidden(&person.id);
+    let skipped = night.skipped_items(person);
     let mut have: BTreeMap<&str, Vec<&KeptMessage>> = BTreeMap::new();
     for m in kept.messages.iter().filter(|m| m.room == room) {
         have.entry(m.facts.id.0.as_str()).or_default().push(m);
@@ -82,10 +83,11 @@ pub(super) fn messages(
                     tell("message/lost-while-hidden", format!("{:?}", m.subject));
                 }
             }
+            None | Some([]) if skipped.contains(m.id.as_str()) => {}
             None | Some([]) => {
                 tell("message/missing", format!("{:?} in {}", m.subject, m.folder_path));
             }
-            Some(_) if hidden => {}
+            Some(_) if hidden || skipped.contains(m.id.as_str()) => {}
             Some([known]) => fields(m, known, &mut tell),
             Some(many) => {
                 let text = format!("{:?} stands {} times", m.subject, many.len());
@@ -93,7 +95,7 @@ pub(super) fn messages(
             }
         }
     }
-    if hidden {
+    if hidden || !skipped.is_empty() {
         return;
     }
     let real: BTreeSet<&str> = person.messages.iter().map(|m| m.id.as_str()).collect();
@@ -127,6 +129,11 @@ fn fields(m: &MessageState, known: &KeptMessage, tell: &mut dyn FnMut(&str, Stri
     same("message/draft", m.is_draft.to_string(), draft.to_string());
     let body = record.and_then(|r| r["body"]["content"].as_str()).unwrap_or_default();
     same("message/record-body", parse::folded(&m.body), parse::folded(body));
+    // An invitation is put back as one only when the record says that it is.
+    if let Some(kind) = &m.event {
+        let says = known.record.as_ref().is_some_and(|r| r.to_string().contains(kind.as_str()));
+        same("message/event-type", kind.clone(), if says { kind } else { "a message" }.to_owned());
+    }
     let Some(letter) = &known.letter else {
         tell("message/unreadable", format!("{:?}", m.subject));
         return;

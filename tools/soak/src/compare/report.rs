@@ -2,7 +2,8 @@
 
 use super::Night;
 use crate::{Finding, alarms as law, kept::Kept};
-use graph_sim::year::{Event, PersonState};
+use graph_sim::year::{Event, PersonState, State};
+use std::collections::BTreeSet;
 use strongroom_engine::BackupReport;
 use strongroom_model::{AlarmKind, Severity};
 
@@ -10,23 +11,89 @@ pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Finding>) {
     let mut tell = |law: &str, person: Option<&str>, item: &str, detail: String| {
         found.push(night.finding(law, person, item, detail));
     };
+    let code = exit_code(night.outcome);
     match night.outcome {
-        Err(e) => tell("outcome/error", None, "run", e.clone()),
+        // Whose access was taken away may end so; anybody else may not.
+        Err(_) if night.happened.iter().any(Event::is_of_access) => {}
+        Err(e) => tell("outcome/error", None, "run", format!("exit code {code}: {e}")),
         Ok(r) if night.has_lasting_fault() => {
-            if r.is_whole() {
-                let text = "the run says that it read all".to_owned();
+            if code == 0 {
+                let text = format!("the run says that it read all, and ends with code {code}");
                 tell("outcome/whole-though-hidden", None, "run", text);
             }
         }
         Ok(r) => {
             for skip in r.failed.iter().chain(&r.skipped) {
                 let item = if skip.id.0.is_empty() { &skip.scope } else { &skip.id.0 };
-                let text = format!("{} {:?}: {}", skip.scope, skip.name, skip.cause);
+                // What no backup can have is named when it is first seen; it may not keep every
+                // later run from being whole.
+                if night.never_given(&skip.id.0) {
+                    if night.skipped.get(&skip.id.0).is_some_and(|n| *n > 1) {
+                        let text = format!("{} {:?}: {}", skip.scope, skip.name, skip.cause);
+                        tell("outcome/partial-for-good", None, item, text);
+                    }
+                    continue;
+                }
+                let text =
+                    format!("exit code {code}: {} {:?}: {}", skip.scope, skip.name, skip.cause);
                 let mut people = night.now.people.iter().chain(&night.before.people);
                 let person = people.find(|p| skip.scope.ends_with(&p.upn));
                 tell("outcome/partial", person.map(|p| p.id.as_str()), item, text);
             }
         }
+    }
+}
+
+/// The exit code of `strongroom backup`, as its handbook gives it: 0 whole, 3 something was
+/// skipped, others when nothing was backed up.
+fn exit_code(outcome: &Result<BackupReport, String>) -> i32 {
+    match outcome {
+        Ok(report) if report.is_whole() => 0,
+        Ok(_) => 3,
+        Err(_) => 1,
+    }
+}
+
+/// Who has no mailbox or no drive is said to have none, and stops nothing.
+pub(super) fn without(
+    night: &Night<'_>,
+    report: &BackupReport,
+    person: &PersonState,
+    found: &mut Vec<Finding>,
+) {
+    if night.has_lasting_fault() {
+        return;
+    }
+    for (has, what) in [(person.has_mailbox, "mailbox"), (person.has_drive, "drive")] {
+        let says = report
+            .coverage
+            .iter()
+            .any(|c| c.scope == person.upn && c.collection.contains(what) && c.skipped.is_some());
+        if !has && !says {
+            let text = format!("nothing says that {} has no {what}", person.upn);
+            found.push(night.finding("coverage/none-untold", Some(&person.id), what, text));
+        }
+    }
+}
+
+/// Nothing is counted as new that was there before.
+pub(super) fn counts(night: &Night<'_>, report: &BackupReport, found: &mut Vec<Finding>) {
+    let ids = |s: &State| -> BTreeSet<String> {
+        let all = s.people.iter().flat_map(|p| {
+            let messages = p.messages.iter().map(|m| &m.id);
+            messages
+                .chain(p.files.iter().map(|f| &f.id))
+                .chain(p.drive_folders.iter().map(|f| &f.0))
+        });
+        all.cloned().collect()
+    };
+    let (before, now) = (ids(night.before), ids(night.now));
+    let new = if night.number == 0 { now.len() } else { now.difference(&before).count() };
+    let told = report.items_new as usize;
+    // After a night of faults and for whom a run could not read, what was missed comes later.
+    if told > new && night.skipped.is_empty() && night.open.is_empty() && !night.after_fault {
+        let text = format!("{told} items are told as new, {new} are");
+        found.push(night.finding("report/new", None, "run", text));
     }
 }
 
@@ -71,6 +138,7 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
                     lost.files.0, lost.files.1, files.0, files.1
                 ),
             ),
+            Event::Attack { .. } => continue,
             Event::EncryptMany { files, .. } => (
                 *files as usize >= law::ENCRYPTED_MIN,
                 high(&|k| k == AlarmKind::Encryption),
@@ -81,6 +149,19 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
         if must && !raised && !night.is_hidden(id) {
             let law = format!("alarm/missing-{}", event.kind());
             found.push(night.finding(&law, Some(id), id, what));
+        }
+    }
+    for name in night.happened.iter().filter_map(|e| match e {
+        Event::Attack { name, .. } => Some(name.as_str()),
+        _ => None,
+    }) {
+        attacked = true;
+        let must = law::of_attack(name, night.before, night.now, &gone);
+        if must.is_some_and(|kinds| !high(&|k| kinds.contains(&k)))
+            && !night.now.people.iter().any(|p| night.is_hidden(&p.id) && !night.is_of_access())
+        {
+            let law = format!("alarm/missing-{name}");
+            found.push(night.finding(&law, None, name, format!("{name} raised no alarm")));
         }
     }
     let deleted = report.items_deleted as usize;
@@ -118,8 +199,9 @@ pub(super) fn tags(
     if kept.tags != report.tags {
         tell("tag/report", format!("{:?} is reported as {:?}", kept.tags, report.tags));
     }
-    if has("complete") != report.is_whole() {
-        tell("tag/complete", format!("{:?}", kept.tags));
+    let code = exit_code(night.outcome);
+    if has("complete") != (code == 0) {
+        tell("tag/complete", format!("{:?}, and exit code {code}", kept.tags));
     }
     if has("clean") && !report.is_clean() {
         tell("tag/clean", format!("{:?}", kept.tags));
@@ -137,7 +219,7 @@ pub(super) fn coverage(
     room: &str,
     found: &mut Vec<Finding>,
 ) {
-    if night.is_hidden(&person.id) {
+    if night.is_hidden(&person.id) || !night.skipped_items(person).is_empty() {
         return;
     }
     let row = |collection: &str| {
@@ -146,13 +228,14 @@ pub(super) fn coverage(
     let mut tell = |law: &str, item: &str, detail: String| {
         found.push(night.finding(law, Some(&person.id), item, detail));
     };
-    for folder in &person.folders {
+    for folder in person.folders.iter().filter(|f| !f.is_search) {
         let path = kept.folders.iter().find(|f| f.room == room && f.id == folder.id);
         let by_path = path.and_then(|f| row(&f.path));
         let known = folder.well_known.and_then(&row).or(by_path);
         match known.map(|c| (c.items, c.skipped.as_deref())) {
             None => tell("coverage/missing", &folder.id, format!("no row for {}", folder.path)),
-            Some((Some(items), None)) if items == folder.messages => {}
+            Some((Some(items), None))
+                if items == folder.messages || items == folder.messages + folder.others => {}
             Some((items, skipped)) => {
                 let text = format!(
                     "{}: {} messages are told as {items:?}, {skipped:?}",
@@ -162,9 +245,15 @@ pub(super) fn coverage(
             }
         }
     }
+    if !person.has_drive {
+        return;
+    }
     match row("drive").map(|c| (c.items, c.skipped.as_deref())) {
         None => tell("coverage/drive-missing", &person.drive, "no row for the drive".into()),
-        Some((Some(items), None)) if items == person.files.len() as u64 => {}
+        // What the service withholds may be counted or not.
+        Some((Some(items), None))
+            if items == person.files.len() as u64
+                || items == person.files.iter().filter(|f| !f.is_malware).count() as u64 => {}
         Some((items, skipped)) => {
             let text = format!("{} files are told as {items:?}, {skipped:?}", person.files.len());
             tell("coverage/drive-count", &person.drive, text);

@@ -1,0 +1,73 @@
+//! Short lives: the same seed tells the same, a life goes on where it stopped, and what is taken
+//! from a snapshot or a report is found.
+#![allow(clippy::unwrap_used)]
+
+use graph_sim::{NOT_YET, year::Event};
+use soak::{Life, School, SchoolPlan, Taken, told, year};
+
+/// A small school without what the product is known not to stand.
+fn plan() -> SchoolPlan {
+    SchoolPlan { people: 3, messages: 4, withheld: NOT_YET.iter().copied().collect() }
+}
+
+fn mail(mail: u32) -> Event {
+    let folder = "inbox".to_owned();
+    Event::Mail { person: 0, mail, folder, words: 9, html: false, attachment: true }
+}
+
+#[test]
+fn a_seed_tells_the_same_life_and_the_same_findings_whether_it_stopped_in_between_or_not() {
+    let all = year::run(plan(), 3, 6, None, |_| true).unwrap();
+    let again = year::run(plan(), 3, 6, None, |_| true).unwrap();
+    assert_eq!(all.life, again.life);
+    assert_eq!(all.findings, again.findings);
+    assert!(all.life.nights.iter().map(Vec::len).sum::<usize>() > 20, "something happened");
+
+    let half = year::run(plan(), 3, 6, None, |y| y.life.nights.len() < 3).unwrap();
+    assert_eq!(half.life.nights.len(), 3);
+    let whole = year::run(plan(), 3, 6, Some(half.clone()), |_| true).unwrap();
+    assert_eq!(whole.life, all.life);
+    assert_eq!(whole.findings, all.findings);
+
+    let error = year::run(plan(), 4, 6, Some(half), |_| true).unwrap_err();
+    assert!(error.to_string().contains("another program"), "{error}");
+}
+
+#[test]
+fn a_few_quiet_nights_and_an_ordinary_day_break_no_law() {
+    let day = vec![mail(1), Event::Read { person: 0, mail: 1, read: true }];
+    let nights = vec![Vec::new(), day, Vec::new()];
+    let found = told(&Life { school: plan(), nights }).unwrap();
+    let sharing = |law: &str| law == "file/sharing-not-named";
+    let other: Vec<_> = found.iter().filter(|f| !sharing(&f.law)).collect();
+    assert!(other.is_empty(), "{other:#?}");
+}
+
+#[test]
+fn a_message_or_file_that_the_snapshot_lacks_is_found() {
+    for (taken, law) in [(Taken::Message, "message/missing"), (Taken::File, "file/missing")] {
+        let mut school = School::new(&plan()).unwrap();
+        let before = school.night(&[mail(1)]).unwrap();
+        assert!(before.iter().all(|f| f.law != law), "{before:#?}");
+        school.without(taken);
+        let after = school.night(&[]).unwrap();
+        assert_eq!(after.iter().filter(|f| f.law == law).count(), 1, "{after:#?}");
+    }
+}
+
+#[test]
+fn a_purge_of_twenty_of_a_hundred_messages_alarms_or_is_found() {
+    let grow = Event::ManyMails { person: 0, messages: 60, seed: 1 };
+    let purge = Event::PurgeMany { person: 0, percent: 50 };
+    let alarms_missing = |taken: Option<Taken>| {
+        let mut school = School::new(&plan()).unwrap();
+        let mut found = school.night(std::slice::from_ref(&grow)).unwrap();
+        if let Some(taken) = taken {
+            school.without(taken);
+        }
+        found.extend(school.night(std::slice::from_ref(&purge)).unwrap());
+        found.iter().filter(|f| f.law == "alarm/missing-purge-many").count()
+    };
+    assert_eq!(alarms_missing(None), 0, "the product raises it");
+    assert_eq!(alarms_missing(Some(Taken::Alarms)), 1, "a report without alarms is found");
+}
