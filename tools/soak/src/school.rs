@@ -367,7 +367,10 @@ impl School {
     /// What the tenant held at the last backup, of people of whom all was read.
     pub(crate) fn shown(&self) -> State {
         let mut state = self.before.clone();
-        state.people.retain(|p| !self.hidden.contains(&p.id));
+        // Who has two rooms, or none, or another's, is told as such.
+        let is_lost =
+            |id: &str| self.open.iter().any(|(law, item)| law.starts_with("person/") && item == id);
+        state.people.retain(|p| !self.hidden.contains(&p.id) && !is_lost(&p.id));
         state
     }
 }

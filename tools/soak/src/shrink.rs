@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 /// Nights that are told again for one shrinking: a number, not a time, so that the outcome does not
 /// hang on the machine.
-const NIGHTS_MAX: usize = 400;
+const NIGHTS_MAX: usize = 600;
 
 /// What a restore by a stock client counts as.
 const STOCK_NIGHTS: usize = 6;
