@@ -6,7 +6,7 @@
 
 use crate::{
     Error,
-    ledger::{Kind, Ledger, Made},
+    ledger::{Kind, Ledger, Made, Meant},
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -38,6 +38,17 @@ enum Makes {
     Upload {
         object: Option<(String, String)>,
     },
+}
+
+impl Makes {
+    fn meant(&self) -> Option<Meant> {
+        match self {
+            Self::Object { kind, name, parent } => {
+                Some(Meant { kind: *kind, name: name.clone(), parent: parent.clone() })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The ground of a run: its record, and what was refused.
@@ -120,12 +131,24 @@ impl Ground {
         }
     }
 
+    fn announce(&self, makes: &Makes) -> Result<(), Error> {
+        match (makes, makes.meant()) {
+            (_, Some(meant)) => self.ledger().note_meant(meant),
+            (Makes::Again { kind, id }, _) => self.ledger().note_again(*kind, id),
+            _ => Ok(()),
+        }
+    }
+
     fn learn(&self, makes: &Makes, status: u16, body: &Value) -> Result<(), Error> {
         if !(200..300).contains(&status) {
-            return Ok(());
+            // A service that broke off may have made it.
+            return match makes.meant().filter(|_| status < 500) {
+                Some(meant) => self.ledger().forget_meant(&meant),
+                None => Ok(()),
+            };
         }
         match makes {
-            Makes::Nothing => Ok(()),
+            Makes::Nothing | Makes::Again { .. } => Ok(()),
             Makes::Object { kind, name, parent } => match body["id"].as_str() {
                 Some(id) => self.ledger().note(Made {
                     kind: *kind,
@@ -136,7 +159,6 @@ impl Ground {
                 }),
                 None => Ok(()),
             },
-            Makes::Again { kind, id } => self.ledger().note_again(*kind, id),
             Makes::Upload { object } => {
                 let url = body["uploadUrl"].as_str().and_then(|u| url::Url::parse(u).ok());
                 if let Some(url) = url {
@@ -328,6 +350,10 @@ impl Transport for Confined {
                     return Ok(refusal(&why));
                 }
             };
+            // On disk before it is sent: whoever is killed now leaves nothing unknown behind.
+            if let Err(e) = self.ground.announce(&makes) {
+                return Ok(refusal(&e.to_string()));
+            }
             let answer = self.inner.send(request).await?;
             if makes == Makes::Nothing {
                 return Ok(answer);

@@ -52,6 +52,17 @@ pub struct Made {
     pub deleted: bool,
 }
 
+/// What a run has asked the service to make, and of which no answer came: it may be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meant {
+    /// Its kind.
+    pub kind: Kind,
+    /// The name that was asked for.
+    pub name: String,
+    /// The folder that it was to be made in; empty at the top.
+    pub parent: String,
+}
+
 /// The record of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ledger {
@@ -70,6 +81,9 @@ pub struct Ledger {
     pub drive_root: Option<String>,
     /// What was made, oldest first.
     pub made: Vec<Made>,
+    /// What was asked for without an answer until now. Records of earlier builds have none.
+    #[serde(default)]
+    pub meant: Vec<Meant>,
     #[serde(skip)]
     path: PathBuf,
 }
@@ -93,6 +107,7 @@ impl Ledger {
             drive: None,
             drive_root: None,
             made: Vec::new(),
+            meant: Vec::new(),
         };
         ledger.save()?;
         Ok(ledger)
@@ -128,14 +143,40 @@ impl Ledger {
         self.made.iter().find(|m| m.kind == kind && m.id == id)
     }
 
+    /// Notes what will be asked for, on disk before this returns: a program that is killed before
+    /// the answer came has a record of it all the same.
+    ///
+    /// # Errors
+    /// When it cannot be written: then it may not be asked for.
+    pub fn note_meant(&mut self, meant: Meant) -> Result<(), Error> {
+        if self.meant.contains(&meant) {
+            return Ok(());
+        }
+        self.meant.push(meant);
+        self.save()
+    }
+
+    /// Notes that nothing of the kind was made: the service refused it, or it was looked for.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn forget_meant(&mut self, meant: &Meant) -> Result<(), Error> {
+        self.meant.retain(|m| m != meant);
+        self.save()
+    }
+
     /// Notes an object, on disk before this returns.
     ///
     /// # Errors
     /// When it cannot be written: then nothing more may be made.
     pub fn note(&mut self, made: Made) -> Result<(), Error> {
-        if made.id.is_empty() || self.made.contains(&made) {
+        let is_it =
+            |m: &Meant| m.kind == made.kind && m.name == made.name && m.parent == made.parent;
+        let known = self.made.contains(&made);
+        if made.id.is_empty() || (known && !self.meant.iter().any(is_it)) {
             return Ok(());
         }
+        self.meant.retain(|m| !is_it(m));
         self.made.retain(|m| m.kind != made.kind || m.id != made.id);
         self.made.push(made);
         self.save()

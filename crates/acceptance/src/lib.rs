@@ -19,7 +19,7 @@ mod wipe;
 pub use compare::{Row, Verdict, compare};
 pub use confine::Ground;
 pub use error::Error;
-pub use ledger::{Kind, Ledger, Made, PREFIX};
+pub use ledger::{Kind, Ledger, Made, Meant, PREFIX};
 pub use observe::Seen;
 pub use run::{Report, Skipped, Tools, clean, find_owner, prove};
 pub use wipe::{Left, delete, ours, wipe};

@@ -7,7 +7,7 @@
 use crate::{
     error::{During, Error},
     escape,
-    ledger::{Kind, Made},
+    ledger::{Kind, Made, Meant},
     run::Tools,
 };
 use serde::Serialize;
@@ -166,9 +166,62 @@ async fn no_strangers(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> 
     Ok(())
 }
 
+/// Looks for what was asked for without an answer, by name and place, and notes what is there. Only
+/// what carries the run's own name, or stands in a folder of its record, is looked for.
+async fn find_meant(tools: &Tools, meant: &Meant) -> Result<(), Error> {
+    let ledger = tools.ground.ledger().clone();
+    let folder = if meant.kind == Kind::Message { Kind::MailFolder } else { meant.kind };
+    let own = match meant.parent.as_str() {
+        "" => meant.name.starts_with(&ledger.mark()),
+        parent => ledger.find(folder, parent).is_some(),
+    };
+    if !own {
+        return tools.ground.ledger().forget_meant(meant);
+    }
+    let at = |id: &str| target(tools, folder, id);
+    let owner = escape(&ledger.owner_id);
+    let (list, property) = match (meant.kind, meant.parent.as_str()) {
+        (Kind::MailFolder, "") => (format!("users/{owner}/mailFolders"), "displayName"),
+        (Kind::MailFolder, parent) => (format!("{}/childFolders", at(parent)), "displayName"),
+        (Kind::Message, parent) => (format!("{}/messages", at(parent)), "subject"),
+        (Kind::DriveItem, "") => {
+            let root = ledger.drive_root.as_deref().unwrap_or_default();
+            (format!("{}/children", at(root)), "name")
+        }
+        (Kind::DriveItem, parent) => (format!("{}/children", at(parent)), "name"),
+        (Kind::NamedLocation, _) => {
+            ("identity/conditionalAccess/namedLocations".to_owned(), "displayName")
+        }
+        (Kind::Policy, _) => ("identity/conditionalAccess/policies".to_owned(), "displayName"),
+    };
+    let request = Request::get(scope(tools, meant.kind), format!("{list}?$select=id,{property}"));
+    let rows = match client(tools, meant.kind)?.list(&request).await {
+        Ok(rows) => rows,
+        // Its folder is gone, and it with it.
+        Err(e) if e.kind == ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e).during(STEP),
+    };
+    for row in rows.iter().filter(|r| r[property] == meant.name.as_str()) {
+        let id = row["id"].as_str().unwrap_or_default();
+        if tools.ground.ledger().find(meant.kind, id).is_none() {
+            let Meant { kind, name, parent } = meant.clone();
+            let made = Made { kind, id: id.to_owned(), name, parent, deleted: false };
+            tools.ground.ledger().note(made)?;
+        }
+    }
+    tools.ground.ledger().forget_meant(meant)
+}
+
 /// Deletes all that the run has made and that is still there: what is within goes first. What
 /// cannot go is named, and keeps nothing else back.
 pub async fn wipe(tools: &Tools) -> Vec<Left> {
+    let mut left = Vec::new();
+    let meant = tools.ground.ledger().meant.clone();
+    for meant in meant {
+        if let Err(e) = find_meant(tools, &meant).await {
+            left.push(Left { kind: meant.kind, name: meant.name, why: e.to_string() });
+        }
+    }
     let mut all = tools.ground.ledger().made.clone();
     // A drive's folder takes with it what is within; policies name locations.
     all.retain(|m| !m.deleted && (m.kind != Kind::DriveItem || m.parent.is_empty()));
@@ -180,7 +233,6 @@ pub async fn wipe(tools: &Tools) -> Vec<Left> {
         Kind::Policy => 3,
         Kind::NamedLocation => 4,
     });
-    let mut left = Vec::new();
     for made in all {
         if let Err(e) = delete(tools, made.kind, &made.id).await {
             left.push(Left { kind: made.kind, name: made.name, why: e.to_string() });
