@@ -213,10 +213,13 @@ fn the_simulator_answers_in_published_shapes() {
     let tenant = &server.ready.tenants[0];
     let app = tenant.applications.iter().find(|a| a.name == "read").unwrap();
     let call = |method: &str, path: &str, query: &str, body: String, token: &str| {
-        let headers = vec![
+        let mut headers = vec![
             ("authorization".into(), format!("Bearer {token}")),
             ("host".into(), "graph.example".into()),
         ];
+        if body.starts_with('{') {
+            headers.push(("content-type".into(), "application/json".into()));
+        }
         school.sim.handle(&graph_sim::Request {
             method: method.into(),
             path: path.into(),
@@ -297,13 +300,10 @@ fn the_simulator_answers_in_published_shapes() {
     for (path, kind) in SETTINGS {
         let body = get(
             &format!("/{path}"),
-            if path.ends_with("Assignments")
-                || path.ends_with("Configurations")
-                || path.ends_with("Policies")
-            {
-                "$expand=assignments,policy"
-            } else {
-                ""
+            match *path {
+                "policies/roleManagementPolicyAssignments" => "$expand=policy",
+                p if p.starts_with("deviceManagement/device") => "$expand=assignments",
+                _ => "",
             },
         );
         let value = body.get("value").unwrap_or(&body);

@@ -124,12 +124,9 @@ fn every_attack_is_caught_without_false_alarms() {
     let text = String::from_utf8_lossy(&out.stdout);
     let all: Value = serde_json::from_str(&text).unwrap();
     assert!(all.as_array().unwrap().len() > 10, "{text}{}", String::from_utf8_lossy(&out.stderr));
-    let missed: u64 = all.as_array().unwrap().iter().map(|a| a["missed"].as_u64().unwrap()).sum();
-    assert_eq!(out.status.success(), missed == 0, "{text}");
+    assert!(out.status.success(), "{text}");
     for a in all.as_array().unwrap() {
-        // Of files of which only parts are encrypted, one in fifty may look as it did.
-        let missed_max = u64::from(a["attack"] == "encrypt-partial");
-        assert!(a["missed"].as_u64().unwrap() <= missed_max, "{a}");
+        assert_eq!(a["missed"], 0, "{a}");
         assert_eq!(a["false_alarms"], 0, "{a}");
         assert!(!a["alarms"].as_array().unwrap().is_empty(), "{a}");
     }

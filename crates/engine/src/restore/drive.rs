@@ -166,7 +166,8 @@ pub(super) async fn plan(
                 by_id.or(by_place).and_then(|t| t.file.as_ref().map(|f| (t, f)))
             {
                 let state = w.item.facts.file.clone().unwrap_or_default();
-                let same = file.size_bytes == w.item.node.size_bytes()
+                let size = w.item.node.size_bytes();
+                let same = file.size_bytes.is_none_or(|n| n == size)
                     && file.quick_xor.is_some()
                     && file.quick_xor == state.quick_xor;
                 let right_place =
@@ -366,11 +367,11 @@ async fn one(
     }
     let (size, hash) = (w.item.node.size_bytes(), reader.hash());
     let file = item.file.clone().unwrap_or(source::FileHead {
-        size_bytes: 0,
+        size_bytes: None,
         quick_xor: None,
         malware: false,
     });
-    let same = file.size_bytes == size
+    let same = file.size_bytes == Some(size)
         && (file.quick_xor == hash || (hash.is_none() && file.quick_xor == state.quick_xor));
     if !same {
         // The service may keep it in another form. Two downloads that agree say so; anything else

@@ -15,8 +15,8 @@ pub struct DriveHead {
 /// What is said of a file besides its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileHead {
-    /// Length of the content.
-    pub size_bytes: u64,
+    /// Length of the content, when the service gives one.
+    pub size_bytes: Option<u64>,
     /// `quickXorHash`, when the service gives one.
     pub quick_xor: Option<String>,
     /// The service says that it holds malware.
@@ -109,15 +109,16 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
     }
     let file = if v.get("file").is_some() {
         Some(FileHead {
-            size_bytes: v["size"].as_u64().unwrap_or(0),
+            size_bytes: v["size"].as_u64(),
             quick_xor: v["file"]["hashes"]["quickXorHash"].as_str().map(str::to_owned),
             malware: v.get("malware").is_some(),
         })
-    } else if v.get("folder").is_some() || is_root {
+    } else if v.get("folder").is_some() || v.get("package").is_some() || is_root {
+        // Notebooks and other packages may lack the folder facet, and their sections are their
+        // children all the same (package resource).
         None
     } else {
-        // Notebooks and other packages have no content of their own; their files come as items.
-        return skipped("it is neither file nor folder (a notebook or other package)");
+        return skipped("it is neither file nor folder (a shortcut, or another kind)");
     };
     let when = |name: &str| v["fileSystemInfo"][name].as_str().and_then(|t| t.parse().ok());
     Event::Item(DriveItem {

@@ -95,58 +95,46 @@ pub enum Truth {
 }
 
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.
+/// Above each stands what a run showed, of a small school with that line alone.
 pub const NOT_YET: &[Truth] = &[
-    Truth::QueryNames,
-    Truth::Bodies,
-    Truth::BodyLength,
-    Truth::RequiredParts,
-    Truth::BuiltIn,
-    Truth::Duplicates,
-    Truth::References,
-    // A row without principal name is skipped: the person's update is lost.
-    Truth::UserNews,
-    Truth::UserReplays,
-    // Fetched twice and counted as two new items.
+    // Seen: 229 new items where 224 are; files are counted twice.
     Truth::RowsTwice,
-    // A restore of everybody ends with the first person whose drive is not there.
+    // Seen: `/users/{id}/drive` is asked for on each night, where its tests expect deltas alone;
+    // backup and restore are whole.
     Truth::NoDrive,
-    // The notebook is skipped as neither file nor folder, and its sections with it: "its folder was
-    // not listed", each night again.
-    Truth::PackageAlone,
-    // Named as not covered on the night it is listed, forgotten on the next.
+    // Not seen to fail a run: it is whole, and says nothing of the shortcut that it left out.
     Truth::Shortcuts,
-    // Only the default drive is read; nothing says that there are others.
+    // Not seen to fail a run: it is whole, and the second drive is not in it.
     Truth::SeveralDrives,
-    // The drive that it knew is asked for on every night, and the new one never.
+    // Seen by soak: "the drive of …" is asked for by its old id on every night, 404 itemNotFound.
     Truth::DriveAnew,
-    // Fetched ten times a night, never stored: a document that cannot be restored.
+    // Seen: "the bytes that came do not have the hash that the service announces", each night.
     Truth::WrongAnnouncement,
-    // Taken for empty: stored as no bytes at all, and called whole.
-    Truth::SizeAbsent,
-    // Restored under another name, since Graph does not take its own.
+    // Seen: "the service does not take its name, it is \"ends with a dot\u{ff0e}\" now".
     Truth::TrailingDots,
-    // Keeps every run partial for good (exit code 3).
+    // Seen: "the service says that it holds malware and does not hand it out": partial each night.
     Truth::Malware,
-    // Each restored file and version gets a version more, for its times are set after the bytes.
+    // Not seen by comparing names and bytes: times are set after the bytes, a version each.
     Truth::TimesMakeVersions,
-    // Not shown to it yet: its tests have not run against it.
-    Truth::WholeObjects,
-    // A changed row is taken for the whole message: its record is written over with nulls.
+    // Seen: "isDraft is false, was null" after a restore: what the row left out was forgotten.
     Truth::RowsAreNews,
-    // Both rows are fetched at once and counted twice: more than the folder has, for good.
+    // Seen: 242 new messages and files where 224 are.
     Truth::MessagesTwice,
-    // Each row counts as one message that left: the folder's count never fits its list.
+    // Seen: "the service counts 3 messages and lists 0", in five folders more than without it.
     Truth::RemovedTwice,
-    // Hidden folders are asked of the delta alone, so that all but the well-known ones are lost.
+    // Seen: 168 of 174 messages; folders that an application hid are never listed.
     Truth::HiddenFoldersApart,
-    // The count is taken for messages: a folder with a contact or a report is partial every night.
+    // Seen: "the service counts 16 messages and lists 15", in six folders on every night.
     Truth::CountsOfAllKinds,
-    // The type is thrown away: an invitation comes back as plain mail.
+    // Not seen by comparing mail as such: the type is thrown away, it comes back as plain mail.
     Truth::EventMessages,
-    // Taken for a folder: its messages are moved there from where they are, and back.
+    // Seen: 37 messages changed on a night when nothing did, and 42 of 219 lacking after a restore.
     Truth::SearchFolders,
-    // Well-known folders are looked for in the first run only; what appears later is never read.
+    // Not seen in nights without purges: well-known folders are looked for in the first run alone.
     Truth::RecoverableLater,
-    // Its own tests count the people of a seed; whether it stands these two has not been run.
+    // Seen: a restore to a bad snapshot found one role to take away where there are several, and
+    // its guard against lock-out did not speak; whether by this line or the next is open.
+    Truth::WholeObjects,
+    // Backup and restore by hand are whole; its tests were not run against this line alone.
     Truth::SharedMailboxes,
 ];

@@ -98,6 +98,9 @@ fn leave_notes(world: &mut World, tenant: usize, report: &mut AttackReport) {
     let users: Vec<String> = world.tenants[tenant].users.keys().cloned().collect();
     for id in users {
         let Some((u, ids)) = world.tenants[tenant].user_mut(&id) else { continue };
+        if !u.drive.is_there() {
+            continue;
+        }
         let folders: Vec<String> =
             u.drive.items.values().filter(|i| i.is_folder()).map(|i| i.id.clone()).collect();
         for folder in folders {
@@ -159,10 +162,18 @@ impl World {
                 });
                 report.files = hit;
             }
-            "encrypt-partial" => each_file(self, tenant, &mut report, |u, _, file, n| {
-                let bytes = cipher_partly(&current(u, file), key ^ n);
-                u.drive.write(file, bytes.into(), now, now);
-            }),
+            "encrypt-partial" => {
+                let mut hit = Vec::new();
+                each_file(self, tenant, &mut report, |u, _, file, n| {
+                    let before = current(u, file);
+                    // Of an empty file there is no part to encrypt.
+                    if !before.is_empty() {
+                        hit.push(format!("{}/{}", u.upn, u.drive.path(file)));
+                        u.drive.write(file, cipher_partly(&before, key ^ n).into(), now, now);
+                    }
+                });
+                report.files = hit;
+            }
             "ransom-note" => leave_notes(self, tenant, &mut report),
             "version-flush" => {
                 for u in self.tenants[tenant].users.values_mut() {
@@ -247,7 +258,12 @@ impl World {
             let Some((u, ids)) = self.tenants[tenant].user_mut(&id) else { continue };
             let inbox = u.mailbox.well_known("inbox");
             let me = crate::mail::state::Address { name: u.name.clone(), address: u.upn.clone() };
+            // Nothing arrives where there is no mailbox.
+            let has_mailbox = u.mailbox.purpose != crate::mail::state::Purpose::NoMailbox;
             for _ in 0..rng.random_range(1..4) {
+                if !has_mailbox {
+                    break;
+                }
                 let at = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
                 let mut m = crate::mail::write::blank(ids, &inbox, at, &domain);
                 m.subject = Some(crate::drives::documents::sentence(&mut rng, 5));

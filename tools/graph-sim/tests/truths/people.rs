@@ -47,6 +47,9 @@ fn who_is_deleted_can_be_had_back_and_a_successor_is_somebody_else() {
     assert_ne!(old, new);
     let found = school.get(&format!("users/{}", name(&all[0]))).1;
     assert_eq!(found["id"], json!(new));
+    let (gone, _) = school.all("directory/deletedItems/microsoft.graph.user");
+    let gone: Vec<&Value> = gone.iter().map(|g| &g["id"]).collect();
+    assert_eq!(gone, [&json!(old)]);
     let (rows, link) = round(&school, &link);
     let of = |rows: &[Value], id: &str| rows.iter().find(|r| r["id"] == id).cloned().unwrap();
     assert_eq!(of(&rows, &old)["@removed"]["reason"], "changed");

@@ -61,7 +61,7 @@ impl Drive {
         let mut facts = Facts::new(ItemKind::File, item.id.clone());
         facts.change_key = Some(item.e_tag.clone());
         let file = item.file.clone().unwrap_or(source::FileHead {
-            size_bytes: 0,
+            size_bytes: None,
             quick_xor: None,
             malware: false,
         });
@@ -146,7 +146,7 @@ impl Drive {
                 return Err(Failure::Item("it is a folder now".into()));
             };
             let (stored, bytes, hash) = match head.size_bytes {
-                0 => (
+                Some(0) => (
                     self.run.repo.put_content(&[], strongroom_repository::Cut::Plain)?,
                     Vec::new(),
                     QuickXor::default().finish(),
@@ -162,19 +162,19 @@ impl Drive {
                     }
                 }
             };
-            let fits = stored.size_bytes == head.size_bytes
+            let announced = head.size_bytes.unwrap_or(stored.size_bytes);
+            let fits = stored.size_bytes == announced
                 && head.quick_xor.as_ref().is_none_or(|q| *q == hash);
             if fits {
                 return Ok((stored, bytes, item));
             }
-            why = match stored.size_bytes == head.size_bytes {
+            why = match stored.size_bytes == announced {
                 true => {
                     "the bytes that came do not have the hash that the service announces".to_owned()
                 }
-                false => format!(
-                    "{} bytes came where {} are announced",
-                    stored.size_bytes, head.size_bytes
-                ),
+                false => {
+                    format!("{} bytes came where {announced} are announced", stored.size_bytes)
+                }
             };
             // It may have changed since it was listed.
             match source::item(&self.run.client, &self.id, &item.id).await? {

@@ -40,7 +40,8 @@ impl Drive {
             let state = facts.as_ref().and_then(|f| f.file.clone()).unwrap_or_default();
             let same = match &file.quick_xor {
                 Some(q) => {
-                    state.quick_xor.as_ref() == Some(q) && node.size_bytes() == file.size_bytes
+                    state.quick_xor.as_ref() == Some(q)
+                        && file.size_bytes.is_none_or(|n| n == node.size_bytes())
                 }
                 None => facts.as_ref().and_then(|f| f.change_key.as_deref()) == Some(&item.e_tag),
             };

@@ -40,6 +40,20 @@ pub(super) fn sent(mut body: Value) -> Value {
     body
 }
 
+const COMPLIANCE: &str = "devices/compliance-policies";
+const ACTIONS: &str = "scheduledActionsForRule";
+const BLOCKS_AT_ONCE: &str = "a device that fails it is marked at once; what else shall follow, \
+                              and when, is set in Intune";
+
+/// What Intune gives each compliance policy by itself, and asks for when one is made by Graph:
+/// "one and only one block scheduled action" (deviceComplianceActionItem). Actions are shown on
+/// request alone, and are not collected.
+fn block_at_once() -> Value {
+    json!([{"ruleName": "PasswordRequired", "scheduledActionConfigurations": [
+        {"actionType": "block", "gracePeriodHours": 0, "notificationTemplateId": "",
+            "notificationMessageCCList": []}]}])
+}
+
 pub(super) fn create(
     setter: &Setter,
     o: &ConfigObject,
@@ -60,6 +74,10 @@ pub(super) fn create(
                 && let Some(uris) = body.get_mut("identifierUris").and_then(Value::as_array_mut)
             {
                 uris.retain(|u| !u.as_str().is_some_and(|u| u.contains(APPLICATIONS)));
+            }
+            if setter.collection == COMPLIANCE && body.get(ACTIONS).is_none() {
+                body[ACTIONS] = block_at_once();
+                plan.cannot.push((format!("{at}: {ACTIONS}"), BLOCKS_AT_ONCE.to_owned()));
             }
             act(
                 setter,
