@@ -24,6 +24,8 @@ pub(crate) struct Night<'a> {
     pub(crate) open: &'a BTreeSet<(String, String)>,
     /// Whether the night before had a fault or something was not read in it.
     pub(crate) after_fault: bool,
+    /// Whether an attack happened since everything was read last.
+    pub(crate) attacked_unseen: bool,
     /// Nights in a row, with this one, in which the run skipped these items, by id.
     pub(crate) skipped: &'a BTreeMap<String, u32>,
 }

@@ -72,6 +72,8 @@ pub struct School {
     /// Nights in a row in which a run skipped an item.
     skipped: BTreeMap<String, u32>,
     after_fault: bool,
+    /// An attack happened while something was hidden: it is told when that is read.
+    attacked_unseen: bool,
     /// Ids of people of whom the last run could not read all.
     hidden: BTreeSet<String>,
     settings: SettingsWatch,
@@ -149,6 +151,7 @@ impl School {
             open: Default::default(),
             skipped: BTreeMap::new(),
             after_fault: false,
+            attacked_unseen: false,
             hidden: BTreeSet::new(),
             settings: SettingsWatch::default(),
             taken: None,
@@ -182,6 +185,7 @@ impl School {
             kept: kept.as_ref(),
             open: &self.open,
             after_fault: self.after_fault,
+            attacked_unseen: self.attacked_unseen,
             skipped: &self.skipped,
         };
         let mut findings = compare::all(&night);
@@ -192,6 +196,7 @@ impl School {
             .filter(|p| night.is_hidden(&p.id) || !night.skipped_items(p).is_empty());
         self.hidden = people.map(|p| p.id.clone()).collect();
         self.after_fault = night.has_lasting_fault() || outcome.is_err();
+        self.note_attacks(&happened, &outcome);
         // The settings come after the data, so that the laws see the backup's own snapshot.
         self.life.end_faults();
         findings.extend(self.settings_of(&happened)?);
@@ -226,10 +231,18 @@ impl School {
         self.note_skips(&outcome);
         self.after_fault =
             outcome.is_err() || happened.iter().any(|e| e.is_fault() || e.is_of_access());
+        self.note_attacks(&happened, &outcome);
         self.life.end_faults();
         self.settings_of(&happened)?;
         self.end(now, &outcome);
         Ok(())
+    }
+
+    /// Remembers an attack until a night in which everything was read.
+    fn note_attacks(&mut self, happened: &[Event], outcome: &Result<BackupReport, String>) {
+        let whole = outcome.as_ref().is_ok_and(BackupReport::is_whole);
+        let attacked = self.attacked_unseen || happened.iter().any(Event::is_attack);
+        self.attacked_unseen = attacked && !whole;
     }
 
     /// Laws and items that did not hold at the last night.

@@ -170,7 +170,7 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
         let text = format!("{} items went, {deleted} are reported", mail.0 + files.0);
         found.push(night.finding("report/deleted", None, "run", text));
     }
-    if attacked {
+    if attacked || night.attacked_unseen {
         return;
     }
     for a in report.alarms.iter().filter(|a| a.severity == Severity::High) {
