@@ -97,41 +97,12 @@ pub enum Truth {
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.
 /// Above each stands what a run showed, of a small school with that line alone.
 pub const NOT_YET: &[Truth] = &[
-    // Seen: 229 new items where 224 are; files are counted twice.
-    Truth::RowsTwice,
-    // Seen: `/users/{id}/drive` is asked for on each night, where its tests expect deltas alone;
-    // backup and restore are whole.
-    Truth::NoDrive,
-    // Not seen to fail a run: it is whole, and says nothing of the shortcut that it left out.
-    Truth::Shortcuts,
-    // Not seen to fail a run: it is whole, and the second drive is not in it.
-    Truth::SeveralDrives,
-    // Seen by soak: "the drive of …" is asked for by its old id on every night, 404 itemNotFound.
-    Truth::DriveAnew,
-    // Seen: "the bytes that came do not have the hash that the service announces", each night.
-    Truth::WrongAnnouncement,
     // Seen: "the service does not take its name, it is \"ends with a dot\u{ff0e}\" now".
     Truth::TrailingDots,
     // Seen: "the service says that it holds malware and does not hand it out": partial each night.
     Truth::Malware,
     // Not seen by comparing names and bytes: times are set after the bytes, a version each.
     Truth::TimesMakeVersions,
-    // Seen: "isDraft is false, was null" after a restore: what the row left out was forgotten.
-    Truth::RowsAreNews,
-    // Seen: 242 new messages and files where 224 are.
-    Truth::MessagesTwice,
-    // Seen: "the service counts 3 messages and lists 0", in five folders more than without it.
-    Truth::RemovedTwice,
-    // Seen: 168 of 174 messages; folders that an application hid are never listed.
-    Truth::HiddenFoldersApart,
-    // Seen: "the service counts 16 messages and lists 15", in six folders on every night.
-    Truth::CountsOfAllKinds,
-    // Not seen by comparing mail as such: the type is thrown away, it comes back as plain mail.
-    Truth::EventMessages,
-    // Seen: 37 messages changed on a night when nothing did, and 42 of 219 lacking after a restore.
-    Truth::SearchFolders,
-    // Not seen in nights without purges: well-known folders are looked for in the first run alone.
-    Truth::RecoverableLater,
     // Seen: a restore to a bad snapshot found one role to take away where there are several, and
     // its guard against lock-out did not speak; whether by this line or the next is open.
     Truth::WholeObjects,

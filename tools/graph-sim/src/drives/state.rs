@@ -308,6 +308,10 @@ impl Drive {
     ) {
         let limit = self.version_limit;
         if let Some(item) = self.items.get_mut(id) {
+            // Office files alone are rewritten, so that what is announced is not what is there.
+            if !content.starts_with(b"PK") {
+                item.announced = Announced::Right;
+            }
             if let Some(versions) = &mut item.versions {
                 let number = versions.last().map_or(1, |v| v.number + 1);
                 versions.push(Version::new(number, content, now));

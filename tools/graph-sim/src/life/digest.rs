@@ -45,7 +45,7 @@ fn message(m: &Message) -> String {
             AttachmentKind::Reference => json!(["reference", a.name]),
         })
         .collect();
-    let all = json!([
+    let mut all = json!([
         m.subject,
         m.html,
         &*m.body,
@@ -64,6 +64,10 @@ fn message(m: &Message) -> String {
         m.internet_message_id,
         attachments,
     ]);
+    // What is more than a message says so.
+    if let (Some(event), Some(all)) = (&m.event, all.as_array_mut()) {
+        all.push(event.kind.into());
+    }
     hash(all.to_string().as_bytes())
 }
 
@@ -81,13 +85,16 @@ impl World {
                     digest: message(m),
                 });
             }
-            for id in u.drive.files() {
-                if let Some(i) = u.drive.items.get(&id) {
+            for (drive, id) in std::iter::once(&u.drive)
+                .chain(&u.more_drives)
+                .flat_map(|drive| drive.files().into_iter().map(move |id| (drive, id)))
+            {
+                if let Some(i) = drive.items.get(&id) {
                     let content = i.current().map(|v| v.content.clone()).unwrap_or_default();
                     rows.push(DigestRow {
                         kind: "file".into(),
                         user: u.upn.clone(),
-                        path: u.drive.path(&id),
+                        path: drive.path(&id),
                         subject: String::new(),
                         digest: hash(
                             format!("{} {} {}", hash(&content), i.fs_created, i.fs_modified)

@@ -290,7 +290,8 @@ fn notebooks_and_shortcuts_are_neither_file_nor_folder() {
     );
     assert!(!s.all(&of).0.is_empty(), "the shortcut leads somewhere");
 
-    let s = asked(Settings::default().for_the_product(), "read");
+    let held = Settings { withheld: [Truth::Shortcuts].into(), ..Settings::default() };
+    let s = asked(held, "read");
     let (_, d) = teacher(&s);
     let names: Vec<Value> = s.all(&format!("{d}/root:/Odd things:/children")).0;
     let has = |n: &str| names.iter().any(|r| r["name"] == n);
@@ -334,9 +335,10 @@ fn a_drive_made_anew_is_another_drive() {
     assert_eq!(s.get(&d).0, 404);
     assert_eq!(s.get(&link).0, 404);
     assert!(s.all(&format!("{now}/root/children")).0.is_empty());
-    let product = asked(Settings::default().for_the_product(), "read");
-    let (user, _) = teacher(&product);
-    assert_eq!(product.sim.drive_act(0, &user, DriveAct::ProvisionAnew, 1), None);
+    let held = Settings { withheld: [Truth::DriveAnew].into(), ..Settings::default() };
+    let without = asked(held, "read");
+    let (user, _) = teacher(&without);
+    assert_eq!(without.sim.drive_act(0, &user, DriveAct::ProvisionAnew, 1), None);
 }
 
 /// The bytes of a file, by way of the link that it is answered with.
