@@ -22,11 +22,11 @@ const GRAPH: &str = "https://graph.microsoft.com/";
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 
 fn sim() -> (Sim, VirtualTime) {
-    let sim = Sim::new(
-        SimSettings::default().for_the_product(),
-        1,
-        "2026-03-02T06:00:00Z".parse().unwrap(),
-    );
+    // What is deleted for good leaves nothing: where it goes to the purges of Recoverable Items,
+    // its next life is not that of a transcript, and only time empties them.
+    let mut settings = SimSettings::default().for_the_product();
+    settings.withheld.insert(graph_sim::Truth::RecoverableLater);
+    let sim = Sim::new(settings, 1, "2026-03-02T06:00:00Z".parse().unwrap());
     sim.seed(&SeedPlan {
         people: Some(4),
         messages_per_mailbox: Some(3),

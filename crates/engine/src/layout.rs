@@ -13,8 +13,10 @@ pub(crate) const VERSIONS: &str = ".versions";
 pub(crate) const LAST_CLEAN: &str = ".last-clean";
 /// Items that could not be read and are asked for again.
 pub(crate) const PENDING: &str = ".pending.json";
+/// Items of which nothing is kept, named at each run.
+pub(crate) const LEFT_OUT: &str = ".left-out.json";
 /// Names in a drive's root that are ours.
-pub(crate) const RESERVED: &[&str] = &[VERSIONS, LAST_CLEAN, PENDING];
+pub(crate) const RESERVED: &[&str] = &[VERSIONS, LAST_CLEAN, PENDING, LEFT_OUT];
 /// Alarms of the run, when there are some.
 pub(crate) const ALARMS: &str = "alarms.json";
 /// The settings of the tenant, below [`TENANT`].

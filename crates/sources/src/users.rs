@@ -14,26 +14,34 @@ pub struct User {
     pub name: String,
 }
 
-/// New, changed and deleted users since `link`; all of them without one.
-pub fn changes<'c>(client: &'c Client, link: Option<&str>) -> Changes<'c, User> {
-    // Rows of a delta carry what changed of what is selected: whatever comes has the name.
-    let target = link.unwrap_or("users/delta?$select=id,userPrincipalName");
-    let request = Request::get(Scope::Directory, target).cost(2);
-    Changes::new(client, request, link.is_none(), read)
+/// What the delta of users tells of one: "at least the updated properties".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// Directory id.
+    pub id: ItemId,
+    /// User principal name, when it was told.
+    pub name: Option<String>,
 }
 
-fn read(v: Value) -> Event<User> {
+/// New, changed and deleted users since `link`; all of them without one.
+pub fn changes<'c>(client: &'c Client, link: Option<&str>) -> Changes<'c, News> {
+    let target = link.unwrap_or("users/delta?$select=id,userPrincipalName");
+    let request = Request::get(Scope::Directory, target).cost(2);
+    Changes::new(client, request, link.is_none(), read_news)
+}
+
+fn read_news(v: Value) -> Event<News> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
-    if v.get("@removed").is_some() {
-        return Event::Deleted(id);
+    if id.0.is_empty() {
+        let cause = "the directory gave somebody without id".into();
+        return Event::Skipped { id, name: String::new(), cause };
     }
-    match v["userPrincipalName"].as_str() {
-        Some(name) if !id.0.is_empty() => Event::Item(User { id, name: name.to_owned() }),
-        _ => Event::Skipped {
-            id,
-            name: String::new(),
-            cause: "the directory gave no user principal name".into(),
-        },
+    match v.get("@removed") {
+        Some(_) => Event::Deleted(id),
+        None => {
+            let name = v["userPrincipalName"].as_str().filter(|n| !n.is_empty());
+            Event::Item(News { id, name: name.map(str::to_owned) })
+        }
     }
 }
 
@@ -41,14 +49,20 @@ fn read(v: Value) -> Event<User> {
 pub async fn find(client: &Client, id_or_name: &str) -> Result<Option<User>, crate::Error> {
     let request = Request::get(
         Scope::Directory,
-        format!("users/{}?$select=id,userPrincipalName", crate::escape(id_or_name)),
+        format!("users/{}?$select=id,userPrincipalName,mail", crate::escape(id_or_name)),
     )
     .cost(1);
     match client.json::<Value>(&request).await {
-        Ok(v) => match read(v) {
-            Event::Item(user) => Ok(Some(user)),
-            _ => Ok(None),
-        },
+        Ok(v) => {
+            let text = |name: &str| v[name].as_str().filter(|t| !t.is_empty());
+            let Some(id) = text("id") else {
+                let text = format!("the directory gave {id_or_name} without an id");
+                return Err(crate::Error::new(crate::ErrorKind::BadAnswer, text));
+            };
+            // Some have no principal name: then the id stands for it.
+            let name = text("userPrincipalName").or(text("mail")).unwrap_or(id);
+            Ok(Some(User { id: id.into(), name: name.to_owned() }))
+        }
         Err(e) if e.kind == crate::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }

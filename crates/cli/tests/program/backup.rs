@@ -20,14 +20,7 @@ fn a_round_without_changes_asks_for_deltas_only_and_writes_a_snapshot_and_its_ma
         0
     );
     assert_eq!(school.objects() - before, 2, "the snapshot and its manifest");
-    let others: Vec<String> = school
-        .sim
-        .log()
-        .into_iter()
-        .map(|r| r.route)
-        .filter(|r| !r.ends_with("/delta") && !r.ends_with("/token"))
-        .collect();
-    assert!(others.is_empty(), "{others:?}");
+    assert_only_deltas_were_asked(&school);
     school.check();
 }
 

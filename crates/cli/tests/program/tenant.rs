@@ -197,14 +197,7 @@ fn settings_and_data_share_one_history() {
     school.sim.clear_log();
     let report = school.whole();
     assert_eq!(report["items_new"], 0);
-    let others: Vec<String> = school
-        .sim
-        .log()
-        .into_iter()
-        .map(|r| r.route)
-        .filter(|r| !r.ends_with("/delta") && !r.ends_with("/token"))
-        .collect();
-    assert!(others.is_empty(), "{others:?}");
+    assert_only_deltas_were_asked(&school);
     // The settings ride along.
     let check = tenant(&school, "school0", &["check"]);
     assert_eq!(check["snapshot"], report["snapshot"]);

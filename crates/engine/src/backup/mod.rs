@@ -9,6 +9,7 @@ mod alarms;
 mod drive;
 mod failure;
 mod mail;
+mod people;
 mod run;
 
 pub use run::{BackupReport, Coverage, Skip, Verdicts};
@@ -16,14 +17,12 @@ pub use run::{BackupReport, Coverage, Skip, Verdicts};
 use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
-use strongroom_model::{
-    Alarm, AlarmKind, Facts, ItemId, ItemKind, Record, RecordError, Row, Severity,
-};
+use strongroom_model::{Alarm, AlarmKind, ItemKind, Record, RecordError, Row, Severity};
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
     TAG_PARTIAL,
 };
-use strongroom_sources::{Client, ErrorKind, Event, holds::Holds, users, users::User};
+use strongroom_sources::{Client, ErrorKind, holds::Holds, users::User};
 
 /// What to back up and how.
 #[derive(Debug, Clone)]
@@ -141,7 +140,7 @@ async fn go(
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<BackupReport, Error> {
     run.progress.phase("users");
-    match read_users(run).await {
+    match people::read(run).await {
         Ok(people) => {
             read_people(run, people, lock).await?;
             if run.options.holds {
@@ -163,90 +162,6 @@ async fn go(
     finish(run)
 }
 
-/// The people of the tenant: those of the last snapshot, with what changed since.
-async fn read_users(run: &Arc<Run>) -> Result<Vec<User>, Error> {
-    let known = run.dir_facts(&[layout::MAIL])?.filter(|f| f.kind == ItemKind::Users);
-    let mut people: Vec<User> = Vec::new();
-    let link = known.as_ref().and_then(|f| f.delta.clone());
-    if link.is_some() {
-        for name in run.names(&[layout::MAIL])? {
-            if let Some(facts) = run.dir_facts(&[layout::MAIL, &name])?.filter(|f| !f.is_gone()) {
-                people.push(User { id: facts.id, name: facts.label.unwrap_or(name) });
-            }
-        }
-    }
-    let mut changes = users::changes(&run.client, link.as_deref());
-    let mut gone = Vec::new();
-    let mut changed = false;
-    let mut seen = std::collections::HashSet::new();
-    let end = loop {
-        match changes.next().await {
-            Ok(Event::Item(user)) => {
-                changed = true;
-                seen.insert(user.id.clone());
-                match people.iter_mut().find(|p| p.id == user.id) {
-                    Some(known) if known.name != user.name => {
-                        run.rename_user(&known.name, &user.name)?;
-                        known.name = user.name;
-                    }
-                    Some(_) => {}
-                    None => people.push(user),
-                }
-            }
-            Ok(Event::Deleted(id)) => {
-                changed = true;
-                gone.push(id);
-            }
-            Ok(Event::Skipped { id, name, cause }) => run.skip("directory", &id, &name, &cause),
-            Ok(Event::End { link }) => break link,
-            Err(e) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
-                changes = users::changes(&run.client, None);
-                people.clear();
-            }
-            Err(e) => return Err(e.into()),
-        }
-    };
-    // A full list names everybody: whoever is in the last snapshot and not in it is gone.
-    if changes.is_full() {
-        for name in run.names(&[layout::MAIL])? {
-            if let Some(facts) = run
-                .dir_facts(&[layout::MAIL, &name])?
-                .filter(|f| !f.is_gone() && !seen.contains(&f.id))
-            {
-                gone.push(facts.id);
-            }
-        }
-    }
-    for id in gone {
-        if let Some(at) = people.iter().position(|p| p.id == id) {
-            run.user_gone(&people.remove(at))?;
-        } else if let Some(name) = run.user_name(&id)? {
-            run.user_gone(&User { id, name })?;
-        }
-    }
-    // Everybody stands in the tree before the link does: who is not read in this run is known to
-    // the next one.
-    for person in &people {
-        run.make_room(person)?;
-    }
-    let mut facts = Facts::new(ItemKind::Users, ItemId::default());
-    run.keep_link(&mut facts, known.as_ref(), end, changed);
-    run.put_dir(&[layout::MAIL], &facts)?;
-    if let Some(unknown) =
-        run.options.users.iter().find(|u| !people.iter().any(|p| u.eq_ignore_ascii_case(&p.name)))
-    {
-        return Err(Error::Request(format!(
-            "the tenant has no user {unknown:?}; nothing was backed up"
-        )));
-    }
-    if !run.options.users.is_empty() {
-        people.retain(|p| run.options.users.iter().any(|u| u.eq_ignore_ascii_case(&p.name)));
-    }
-    people.retain(|p| !run.is_gone(&p.id));
-    people.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(people)
-}
-
 async fn read_people(
     run: &Arc<Run>,
     people: Vec<User>,
@@ -264,7 +179,7 @@ async fn read_people(
                     mail::mailbox(&run, &user).await?;
                 }
                 if run.options.drives {
-                    drive::drive(&run, &user).await?;
+                    drive::drives(&run, &user).await?;
                 }
                 Ok::<(), Error>(())
             });

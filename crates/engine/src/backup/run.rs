@@ -2,7 +2,7 @@ use super::BackupOptions;
 use crate::{Error, Progress, catalog::Catalog, layout};
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use strongroom_model::{
@@ -12,7 +12,7 @@ use strongroom_model::{
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
 };
-use strongroom_sources::{BudgetReport, Client, ErrorKind, Stats, users::User};
+use strongroom_sources::{BudgetReport, Client, ErrorKind, Stats};
 
 /// An item that was skipped; its previous version is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -128,7 +128,8 @@ struct State {
     verdicts: Verdicts,
     coverage: Vec<Coverage>,
     patterns: BTreeMap<String, Pattern>,
-    gone: HashSet<ItemId>,
+    /// Directories of people, by id.
+    rooms: HashMap<ItemId, String>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
     parent: Option<Id>,
     /// The base's list of alarms.
@@ -148,7 +149,7 @@ impl State {
             verdicts: Verdicts::default(),
             coverage: Vec::new(),
             patterns: BTreeMap::new(),
-            gone: HashSet::new(),
+            rooms: HashMap::new(),
             checkpoint: None,
             parent,
             earlier,
@@ -314,71 +315,13 @@ impl Run {
         }
     }
 
-    /// Moves a user's directories to another name. What stands there already belongs to somebody
-    /// else and steps aside.
-    pub(super) fn rename_user(&self, from: &str, to: &str) -> Result<(), Error> {
-        for top in [layout::MAIL, layout::DRIVES] {
-            if self.found(&[top, to])?.is_some() {
-                let other =
-                    self.dir_facts(&[layout::MAIL, to])?.map(|f| f.id.0).unwrap_or_default();
-                let aside = format!("{to}~{}", strongroom_model::short_id(&other));
-                self.edit(|tree| Ok(tree.rename(&[top, to], &[top, &aside], self.began)?))?;
-            }
-            self.edit(|tree| Ok(tree.rename(&[top, from], &[top, to], self.began)?))?;
-        }
-        Ok(())
+    /// Takes over where everybody stands.
+    pub(super) fn take_rooms(&self, names: HashMap<ItemId, String>) {
+        lock(&self.state).rooms = names;
     }
 
-    /// Makes sure that a user's mailbox directory is there and is this user's: a name may have been
-    /// used before.
-    pub(super) fn make_room(&self, user: &User) -> Result<(), Error> {
-        let name = strongroom_model::fit_name(&user.name, &user.id.0, &[]).0;
-        match self.dir_facts(&[layout::MAIL, &name])? {
-            Some(facts) if facts.id == user.id && !facts.is_gone() => return Ok(()),
-            Some(mut facts) if facts.id == user.id => {
-                facts.gone = None;
-                return self.put_dir(&[layout::MAIL, &name], &facts);
-            }
-            Some(facts) => {
-                let aside = format!("{name}~{}", strongroom_model::short_id(&facts.id.0));
-                self.rename_user(&name, &aside)?;
-            }
-            None => {}
-        }
-        let mut facts = Facts::new(strongroom_model::ItemKind::Mailbox, user.id.clone());
-        facts.label = Some(user.name.clone());
-        self.put_dir(&[layout::MAIL, &name], &facts)
-    }
-
-    pub(super) fn user_name(&self, id: &ItemId) -> Result<Option<String>, Error> {
-        for name in self.names(&[layout::MAIL])? {
-            if self.dir_facts(&[layout::MAIL, &name])?.is_some_and(|f| f.id == *id) {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
-    }
-
-    pub(super) fn user_gone(&self, user: &User) -> Result<(), Error> {
-        if !lock(&self.state).gone.insert(user.id.clone()) {
-            return Ok(());
-        }
-        let name = strongroom_model::fit_name(&user.name, &user.id.0, &[]).0;
-        if let Some(mut facts) = self.dir_facts(&[layout::MAIL, &name])? {
-            facts.gone = Some(true);
-            self.put_dir(&[layout::MAIL, &name], &facts)?;
-        }
-        self.alarm(Alarm {
-            kind: AlarmKind::UserGone,
-            severity: Severity::Notice,
-            scope: user.name.clone(),
-            text: format!(
-                "{} is gone from the directory; mail and files stay in the backup",
-                user.name
-            ),
-            items: 1,
-        });
-        Ok(())
+    pub(super) fn room_of(&self, id: &ItemId) -> Option<String> {
+        lock(&self.state).rooms.get(id).cloned()
     }
 
     /// Whether there is an earlier snapshot to stand on.
@@ -422,10 +365,6 @@ impl Run {
                 jiff::Timestamp::UNIX_EPOCH,
             ),
         )
-    }
-
-    pub(super) fn is_gone(&self, id: &ItemId) -> bool {
-        lock(&self.state).gone.contains(id)
     }
 
     pub(crate) fn alarm(&self, alarm: Alarm) {
@@ -539,7 +478,16 @@ impl Run {
 
     /// The list of items to ask for again, kept as a file in the collection's directory.
     pub(crate) fn pending(&self, dir: &[String]) -> Result<Waiting, Error> {
-        let path = layout::join(dir, layout::PENDING);
+        self.items_in(dir, layout::PENDING)
+    }
+
+    /// The items of a collection of which nothing is kept.
+    pub(crate) fn left_out(&self, dir: &[String]) -> Result<Waiting, Error> {
+        self.items_in(dir, layout::LEFT_OUT)
+    }
+
+    fn items_in(&self, dir: &[String], name: &str) -> Result<Waiting, Error> {
+        let path = layout::join(dir, name);
         match self.found(&layout::refs(&path))? {
             Some(Found::File(node)) => Ok(Waiting::read(&self.repo.read_file(&node)?)),
             _ => Ok(Waiting::default()),
@@ -549,16 +497,34 @@ impl Run {
     pub(crate) fn set_pending(
         &self,
         dir: &[String],
+        pending: Vec<Record<Pending>>,
+    ) -> Result<(), Error> {
+        self.set_items(dir, layout::PENDING, pending)
+    }
+
+    /// Keeps the list of items of which nothing is kept.
+    pub(crate) fn set_left_out(
+        &self,
+        dir: &[String],
+        items: Vec<Record<Pending>>,
+    ) -> Result<(), Error> {
+        self.set_items(dir, layout::LEFT_OUT, items)
+    }
+
+    fn set_items(
+        &self,
+        dir: &[String],
+        name: &str,
         mut pending: Vec<Record<Pending>>,
     ) -> Result<(), Error> {
-        let path = layout::join(dir, layout::PENDING);
+        let path = layout::join(dir, name);
         pending.sort_by(|a, b| a.id.cmp(&b.id));
         pending.dedup_by(|a, b| a.id == b.id);
         if pending.is_empty() {
             self.remove(&layout::refs(&path))?;
             return Ok(());
         }
-        let before = self.pending(dir)?;
+        let before = self.items_in(dir, name)?;
         if !before.everything && before.items == pending {
             return Ok(());
         }
@@ -566,7 +532,7 @@ impl Run {
         let stored = self.repo.put_content(&json, strongroom_repository::Cut::Plain)?;
         self.put(
             &layout::refs(dir),
-            Node::file(layout::PENDING, stored.content, stored.size_bytes, self.began),
+            Node::file(name, stored.content, stored.size_bytes, self.began),
         )
     }
 

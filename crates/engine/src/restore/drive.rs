@@ -87,8 +87,7 @@ struct Present {
     by_place: HashMap<(ItemId, String), ItemId>,
 }
 
-async fn present(ctx: &Context, user: &User, list: bool) -> Result<Option<Present>, Error> {
-    let Some(head) = source::drive_of(&ctx.client, &user.id).await? else { return Ok(None) };
+async fn present(ctx: &Context, head: source::DriveHead, list: bool) -> Result<Present, Error> {
     let root = source::root(&ctx.client, &head.id).await?.id;
     let mut p = Present { drive: head.id, root, items: HashMap::new(), by_place: HashMap::new() };
     if list {
@@ -111,26 +110,65 @@ async fn present(ctx: &Context, user: &User, list: bool) -> Result<Option<Presen
             }
         }
     }
-    Ok(Some(p))
+    Ok(p)
 }
 
+/// The drives of somebody, the own one first, and which each drive of the tree goes to: the same
+/// drive while it is there, else the own one.
+struct Targets {
+    heads: Vec<source::DriveHead>,
+    of: HashMap<String, usize>,
+}
+
+impl Targets {
+    async fn of(ctx: &Context, user: &User) -> Result<Self, Error> {
+        let heads = source::drives_of(&ctx.client, &user.id).await?;
+        Ok(Self { heads, of: HashMap::new() })
+    }
+
+    /// Place among the heads; `path` is that of an item of the tree.
+    fn place(&mut self, ctx: &Context, path: &str) -> Result<usize, Error> {
+        let top = path.split('/').take(4).collect::<Vec<_>>().join("/");
+        if let Some(n) = self.of.get(&top) {
+            return Ok(*n);
+        }
+        let id = match ctx.repo.node_at(&ctx.tree, &top) {
+            Ok(node) => node.facts()?.map(|f| f.id),
+            Err(_) => None,
+        };
+        let n = self.heads.iter().position(|h| Some(&h.id) == id.as_ref()).unwrap_or(0);
+        self.of.insert(top, n);
+        Ok(n)
+    }
+}
+
+/// What is to be done in somebody's drives; `None` when there is none to restore into.
 pub(super) async fn plan(
     ctx: &Context,
     user: &User,
     files: Vec<Chosen>,
-) -> Result<Vec<DriveWork>, Error> {
+) -> Result<Option<Vec<DriveWork>>, Error> {
     if files.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let in_place = ctx.options.into == Into::InPlace;
-    let Some(now) = present(ctx, user, in_place).await? else {
-        return Err(Error::Request(format!("{} has no drive to restore into", user.name)));
-    };
+    let mut targets = Targets::of(ctx, user).await?;
+    if targets.heads.is_empty() {
+        return Ok(None);
+    }
+    let mut there: HashMap<usize, Present> = HashMap::new();
+    for item in &files {
+        let n = targets.place(ctx, &item.path)?;
+        if let std::collections::hash_map::Entry::Vacant(free) = there.entry(n) {
+            free.insert(present(ctx, targets.heads[n].clone(), in_place).await?);
+        }
+    }
     let mut names: HashMap<String, Vec<String>> = HashMap::new();
     // An item that is itself restored is nobody else's place.
     let own: HashSet<ItemId> = files.iter().map(|f| f.facts.id.clone()).collect();
     let mut work = Vec::new();
     for item in files {
+        let Some(now) = there.get(&targets.place(ctx, &item.path)?) else { continue };
         let dir = item.path.rsplit_once('/').map(|(d, _)| d.to_owned()).unwrap_or_default();
         let folder = match names.get(&dir) {
             Some(f) => f.clone(),
@@ -155,7 +193,7 @@ pub(super) async fn plan(
             item,
         };
         if in_place {
-            let place = folder_id(&now, &w.folder);
+            let place = folder_id(now, &w.folder);
             let by_id = now.items.get(&w.item.facts.id);
             let by_place = place
                 .as_ref()
@@ -190,7 +228,7 @@ pub(super) async fn plan(
         }
         work.push(w);
     }
-    Ok(work)
+    Ok(Some(work))
 }
 
 fn folder_id(now: &Present, path: &[String]) -> Option<ItemId> {
@@ -219,7 +257,7 @@ fn real_folders(ctx: &Context, dir: &str) -> Result<Vec<String>, Error> {
 pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restored, u64)>, Error> {
     let todo: Vec<&DriveWork> = work.drive.iter().filter(|w| w.action != Action::Keep).collect();
     let mut rows = Vec::new();
-    let mut folders: HashMap<Vec<String>, ItemId> = HashMap::new();
+    let mut folders: HashMap<(ItemId, Vec<String>), ItemId> = HashMap::new();
     let mut jobs = Vec::new();
     let mut names: HashSet<(ItemId, String)> = HashSet::new();
     for w in todo {
@@ -247,9 +285,12 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
         }
     }
     drop(running);
-    if let (false, Some(now)) = (work.notes.is_empty(), present(ctx, &work.user, false).await?) {
+    if !work.notes.is_empty() {
+        let mut targets = Targets::of(ctx, &work.user).await?;
         for (path, id) in &work.notes {
-            let outcome = match source::delete(&ctx.client, &now.drive, id).await {
+            let n = targets.place(ctx, path)?;
+            let Some(head) = targets.heads.get(n) else { continue };
+            let outcome = match source::delete(&ctx.client, &head.id, id).await {
                 Ok(()) => Outcome::Identical,
                 Err(e) => Outcome::Failed { why: e.to_string() },
             };
@@ -280,7 +321,7 @@ fn failed(w: &DriveWork, why: String) -> Restored {
 async fn ensure(
     ctx: &Context,
     w: &DriveWork,
-    known: &mut HashMap<Vec<String>, ItemId>,
+    known: &mut HashMap<(ItemId, Vec<String>), ItemId>,
 ) -> Result<ItemId, Error> {
     let mut path = Vec::new();
     let mut at = w.root.clone();
@@ -290,11 +331,12 @@ async fn ensure(
     };
     for name in top.iter().chain(&w.folder) {
         path.push(name.clone());
-        at = match known.get(&path) {
+        let place = (w.drive.clone(), path.clone());
+        at = match known.get(&place) {
             Some(id) => id.clone(),
             None => source::create_folder(&ctx.client, &w.drive, &at, name).await?.id,
         };
-        known.insert(path.clone(), at.clone());
+        known.insert(place, at.clone());
     }
     Ok(at)
 }

@@ -93,12 +93,24 @@ async fn folders(ctx: &Context, user: &User) -> Result<Vec<MailFolder>, Error> {
     let mut changes = mail::folder_changes(&ctx.client, &user.id, None);
     loop {
         match changes.next().await? {
-            Event::Item(f) => all.push(f),
+            Event::Item(f) if !f.is_search => all.push(f),
             Event::End { .. } => break,
             _ => {}
         }
     }
-    for (_, f, unlisted) in mail::well_known_folders(&ctx.client, &user.id).await? {
+    // Hidden ones come by lists alone.
+    let with_some = all.iter().filter(|f| f.children > 0).map(|f| Some(f.id.clone()));
+    let mut parents: Vec<Option<ItemId>> = with_some.chain([None]).collect();
+    while let Some(parent) = parents.pop() {
+        for f in mail::folders_below(&ctx.client, &user.id, parent.as_ref()).await? {
+            if f.is_hidden && !f.is_search && !all.iter().any(|k: &MailFolder| k.id == f.id) {
+                parents.extend((f.children > 0).then(|| Some(f.id.clone())));
+                all.push(f);
+            }
+        }
+    }
+    let names = mail::unlisted_names();
+    for (_, f, unlisted) in mail::well_known_folders(&ctx.client, &user.id, names).await? {
         if unlisted {
             all.push(f);
         }
@@ -156,11 +168,12 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     let todo: Vec<&MailWork> = work.mail.iter().filter(|w| w.action != Action::Keep).collect();
     let Some(first) = todo.first() else { return Ok(Vec::new()) };
     let base = first.item.path.split('/').take(3).collect::<Vec<_>>().join("/");
-    let well_known = match mail::well_known_folders(&ctx.client, &work.user.id).await {
-        Ok(all) => all.into_iter().map(|(n, f, _)| (n, f.id)).collect(),
-        // One user's mailbox does not stop the others.
-        Err(e) => return Ok(todo.into_iter().map(|w| (failed(w, e.to_string()), 0)).collect()),
-    };
+    let well_known =
+        match mail::well_known_folders(&ctx.client, &work.user.id, &mail::WELL_KNOWN).await {
+            Ok(all) => all.into_iter().map(|(n, f, _)| (n, f.id)).collect(),
+            // One user's mailbox does not stop the others.
+            Err(e) => return Ok(todo.into_iter().map(|w| (failed(w, e.to_string()), 0)).collect()),
+        };
     let mut folders = Folders { ctx, user: &work.user, well_known, known: HashMap::new(), base };
     let mut jobs = Vec::new();
     let mut rows = Vec::new();

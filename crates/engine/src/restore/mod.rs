@@ -7,7 +7,7 @@
 mod drive;
 mod mail;
 
-use crate::{Error, Progress, clean};
+use crate::{Error, Progress, clean, layout};
 use clean::Chosen;
 use serde::Serialize;
 use std::{
@@ -233,15 +233,15 @@ pub async fn plan(
     let (mut drive_units, mut mail_bytes_max) = (0_u64, 0_u64);
     let ctx = Context { repo, client, tree: snapshot.tree, options, progress };
     for (name, chosen) in by_user {
-        let target = ctx.options.users.get(&name).cloned().unwrap_or_else(|| name.clone());
-        let Some(user) = users::find(&ctx.client, &target).await? else {
-            plan.users_missing.push(target);
-            continue;
-        };
+        let Some(user) = who(&ctx, &name, &mut plan.users_missing).await? else { continue };
         let (messages, files): (Vec<Chosen>, Vec<Chosen>) =
             chosen.into_iter().partition(|c| c.facts.kind == ItemKind::Message);
         let mail = mail::plan(&ctx, &user, messages).await?;
-        let drive = drive::plan(&ctx, &user, files).await?;
+        // Who has no drive keeps nobody else from getting theirs.
+        let drive = drive::plan(&ctx, &user, files).await?.unwrap_or_else(|| {
+            plan.users_missing.push(format!("{} (no drive)", user.name));
+            Vec::new()
+        });
         let mut mail_bytes = 0;
         for w in &mail {
             plan.rows.push(PlanRow {
@@ -284,6 +284,44 @@ pub async fn plan(
     // 150 MB in 5 minutes to a mailbox; 1,250 resource units a minute to drives.
     plan.seconds_min = (mail_bytes_max * 300 / 150_000_000).max(drive_units * 60 / 1250);
     Ok(plan)
+}
+
+/// To whom a person's things go: whom the options name, else the same person by id, whatever the
+/// name is now. Nobody takes the place of somebody who is gone by bearing the name.
+async fn who(
+    ctx: &Context,
+    name: &str,
+    missing: &mut Vec<String>,
+) -> Result<Option<users::User>, Error> {
+    if let Some(target) = ctx.options.users.get(name) {
+        let found = users::find(&ctx.client, target).await?;
+        if found.is_none() {
+            missing.push(target.clone());
+        }
+        return Ok(found);
+    }
+    let path = format!("/{}/{name}", layout::MAIL);
+    let room = match ctx.repo.node_at(&ctx.tree, &path) {
+        Ok(node) => node.facts()?,
+        Err(strongroom_repository::Error::NoSuchPath(_)) => None,
+        Err(e) => return Err(e.into()),
+    };
+    let Some(room) = room else {
+        let found = users::find(&ctx.client, name).await?;
+        if found.is_none() {
+            missing.push(name.to_owned());
+        }
+        return Ok(found);
+    };
+    if let Some(user) = users::find(&ctx.client, &room.id.0).await? {
+        return Ok(Some(user));
+    }
+    let label = room.label.unwrap_or_else(|| name.to_owned());
+    missing.push(match users::find(&ctx.client, &label).await? {
+        Some(_) => format!("{name} (the name is somebody else's now)"),
+        None => name.to_owned(),
+    });
+    Ok(None)
 }
 
 /// Ransom notes that the latest snapshot saw.

@@ -36,6 +36,8 @@ pub struct DriveItem {
     pub file: Option<FileHead>,
     /// How many children a folder has.
     pub children: Option<u64>,
+    /// Why nothing of it is kept: it is neither file nor folder.
+    pub left_out: Option<&'static str>,
     /// Changes with anything.
     pub e_tag: String,
     /// `fileSystemInfo.createdDateTime`.
@@ -55,16 +57,47 @@ pub struct Version {
     pub size_bytes: u64,
 }
 
-/// A user's drive; `None` when the user has none.
+fn head(v: &Value) -> Option<DriveHead> {
+    v["id"].as_str().map(|id| DriveHead {
+        id: id.into(),
+        name: v["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("OneDrive").to_owned(),
+    })
+}
+
+/// A user's own drive; `None` when the user has none.
 pub async fn drive_of(client: &Client, user: &ItemId) -> Result<Option<DriveHead>, Error> {
     let request =
         Request::get(Scope::Drives, format!("users/{}/drive?$select=id,name", escape(&user.0)));
     match client.json::<Value>(&request).await {
-        Ok(v) => Ok(v["id"].as_str().map(|id| DriveHead {
-            id: id.into(),
-            name: v["name"].as_str().filter(|n| !n.is_empty()).unwrap_or("OneDrive").to_owned(),
-        })),
+        Ok(v) => Ok(head(&v)),
         Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// All drives of a user, the user's own first; empty when the user has none.
+pub async fn drives_of(client: &Client, user: &ItemId) -> Result<Vec<DriveHead>, Error> {
+    let request =
+        Request::get(Scope::Drives, format!("users/{}/drives?$select=id,name", escape(&user.0)));
+    let mut all: Vec<DriveHead> = match client.list(&request).await {
+        Ok(rows) => rows.iter().filter_map(head).collect(),
+        Err(e) if e.kind == ErrorKind::NotFound => Vec::new(),
+        Err(e) => return Err(e),
+    };
+    if all.len() > 1
+        && let Some(own) = drive_of(client, user).await?
+    {
+        all.sort_by_key(|d| d.id != own.id);
+    }
+    Ok(all)
+}
+
+/// Whether a drive is there.
+pub async fn drive_is_there(client: &Client, drive: &ItemId) -> Result<bool, Error> {
+    let target = format!("drives/{}?$select=id", escape(&drive.0));
+    match client.json::<Value>(&Request::get(Scope::Drives, target)).await {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
     }
 }
@@ -113,12 +146,18 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
             quick_xor: v["file"]["hashes"]["quickXorHash"].as_str().map(str::to_owned),
             malware: v.get("malware").is_some(),
         })
-    } else if v.get("folder").is_some() || v.get("package").is_some() || is_root {
-        // Notebooks and other packages may lack the folder facet, and their sections are their
-        // children all the same (package resource).
-        None
     } else {
-        return skipped("it is neither file nor folder (a shortcut, or another kind)");
+        None
+    };
+    // Notebooks and other packages may lack the folder facet, and their sections are their
+    // children all the same (package resource). A shortcut may have the facets of what it leads to.
+    let known = file.is_some()
+        || is_root
+        || ["folder", "package"].iter().any(|facet| v.get(*facet).is_some());
+    let left_out = match (v.get("remoteItem").is_some(), known) {
+        (true, _) => Some("a shortcut to something that another drive holds"),
+        (false, false) => Some("it is neither file nor folder"),
+        (false, true) => None,
     };
     let when = |name: &str| v["fileSystemInfo"][name].as_str().and_then(|t| t.parse().ok());
     Event::Item(DriveItem {
@@ -126,6 +165,7 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
         name: name.clone(),
         file,
         children: v["folder"]["childCount"].as_u64(),
+        left_out,
         e_tag: v["eTag"].as_str().unwrap_or_default().to_owned(),
         created: when("createdDateTime"),
         modified: when("lastModifiedDateTime"),

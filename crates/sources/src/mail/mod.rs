@@ -5,8 +5,9 @@ mod record;
 mod write;
 
 pub use read::{
-    Head, MailFolder, WELL_KNOWN, fetch, folder_changes, folder_total, ids, message,
-    message_changes, well_known_folders,
+    Head, MailFolder, News, Part, WELL_KNOWN, fetch, folder_changes, folders_below, folders_by_id,
+    folders_of, ids, is_event_message, message, message_changes, message_count, unlisted_names,
+    well_known_folders,
 };
 pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
 pub use write::{

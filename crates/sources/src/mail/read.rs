@@ -41,8 +41,72 @@ pub struct MailFolder {
     pub name: String,
     /// The folder above; the mailbox's root is not a folder of its own here.
     pub parent: ItemId,
-    /// How many messages the service counts in it.
-    pub total: u64,
+    /// Shows messages of other folders, and holds none (mailSearchFolder resource).
+    pub is_search: bool,
+    /// Not shown by a delta of folders, which does not take `includeHiddenFolders`.
+    pub is_hidden: bool,
+    /// How many folders the service counts below it.
+    pub children: u64,
+}
+
+/// A row of the delta of a folder's messages: "at least the updated properties" (delta query
+/// overview).
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// The message with everything that was selected.
+    Whole(Head),
+    /// What changed of it.
+    Part(Part),
+}
+
+impl News {
+    /// The message that it tells of.
+    pub fn id(&self) -> &ItemId {
+        match self {
+            News::Whole(head) => &head.id,
+            News::Part(part) => &part.id,
+        }
+    }
+}
+
+/// What changed of a message that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Immutable id.
+    pub id: ItemId,
+    /// Whether it tells of more than the state: the message is to be asked for whole.
+    pub content: bool,
+    /// The key after the change, when it was told.
+    pub change_key: Option<String>,
+    is_read: Option<bool>,
+    flag: Option<Value>,
+    categories: Option<Value>,
+}
+
+impl Part {
+    /// The state after the change.
+    pub fn applied_to(&self, before: &MessageState) -> MessageState {
+        let mut after = before.clone();
+        if let Some(read) = self.is_read {
+            after.is_read = read;
+        }
+        if let Some(flag) = &self.flag {
+            after.flag = set_flag(flag.clone());
+        }
+        if let Some(names) = &self.categories {
+            after.categories = texts(names);
+        }
+        after
+    }
+}
+
+/// A flag that is set; "notFlagged" is none.
+fn set_flag(flag: Value) -> Option<Value> {
+    (flag["flagStatus"].as_str().unwrap_or("notFlagged") != "notFlagged").then_some(flag)
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|c| c.as_str().map(str::to_owned)).collect()
 }
 
 /// A message as its delta shows it.
@@ -76,16 +140,15 @@ impl Head {
     }
 }
 
-/// New, changed and deleted folders since `link`; all of them without one, hidden ones too.
+/// New, changed and deleted folders since `link`; all of them without one. Hidden ones come by
+/// [`folders_below`] alone.
 pub fn folder_changes<'c>(
     client: &'c Client,
     user: &ItemId,
     link: Option<&str>,
 ) -> Changes<'c, MailFolder> {
-    let target = link.map_or_else(
-        || format!("users/{}/mailFolders/delta?includeHiddenFolders=true", escape(&user.0)),
-        str::to_owned,
-    );
+    let target =
+        link.map_or_else(|| format!("users/{}/mailFolders/delta", escape(&user.0)), str::to_owned);
     Changes::new(
         client,
         Request::get(Scope::Mailbox(user.0.clone()), target),
@@ -104,7 +167,9 @@ fn read_folder(v: Value) -> Event<MailFolder> {
             id,
             name: name.to_owned(),
             parent: ItemId(v["parentFolderId"].as_str().unwrap_or_default().to_owned()),
-            total: v["totalItemCount"].as_u64().unwrap_or(0),
+            is_search: v["@odata.type"].as_str().is_some_and(|t| t.ends_with("mailSearchFolder")),
+            is_hidden: v["isHidden"].as_bool().unwrap_or_default(),
+            children: v["childFolderCount"].as_u64().unwrap_or(0),
         }),
         _ => Event::Skipped {
             id,
@@ -114,19 +179,87 @@ fn read_folder(v: Value) -> Event<MailFolder> {
     }
 }
 
-/// The folders with names of their own: (name, folder, whether only this way shows it). Absent ones
-/// are left out.
+/// The folders right below another, hidden ones too; below the mailbox's root without one.
+pub async fn folders_below(
+    client: &Client,
+    user: &ItemId,
+    parent: Option<&ItemId>,
+) -> Result<Vec<MailFolder>, Error> {
+    let base = format!("users/{}/mailFolders", escape(&user.0));
+    let path = match parent {
+        Some(id) => format!("{base}/{}/childFolders", escape(&id.0)),
+        None => base,
+    };
+    let request = Request::get(
+        Scope::Mailbox(user.0.clone()),
+        format!("{path}?includeHiddenFolders=true&$top=250"),
+    );
+    let rows = client.list(&request).await?;
+    let read = rows.into_iter().map(|row| match read_folder(row) {
+        Event::Item(folder) => Ok(folder),
+        _ => Err(Error::new(ErrorKind::BadAnswer, "a list of folders has one without id or name")),
+    });
+    read.collect()
+}
+
+/// Folders asked for by id: `None` for those that are not there.
+pub async fn folders_by_id(
+    client: &Client,
+    user: &ItemId,
+    ids: &[ItemId],
+) -> Result<Vec<Option<MailFolder>>, Error> {
+    let target = |id: &ItemId| format!("users/{}/mailFolders/{}", escape(&user.0), escape(&id.0));
+    let targets: Vec<String> = ids.iter().map(target).collect();
+    let answers = client.batch_get(&Scope::Mailbox(user.0.clone()), &targets).await?;
+    let read = answers.into_iter().map(|answer| match answer.map(read_folder) {
+        Ok(Event::Item(folder)) => Ok(Some(folder)),
+        Ok(_) => Err(Error::new(ErrorKind::BadAnswer, "a folder came without id or name")),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    });
+    read.collect()
+}
+
+/// In which folder messages are now: `None` for those that are in none.
+pub async fn folders_of(
+    client: &Client,
+    user: &ItemId,
+    ids: &[ItemId],
+) -> Result<Vec<Option<ItemId>>, Error> {
+    let target = |id: &ItemId| {
+        format!("users/{}/messages/{}?$select=parentFolderId", escape(&user.0), escape(&id.0))
+    };
+    let targets: Vec<String> = ids.iter().map(target).collect();
+    let answers = client.batch_get(&Scope::Mailbox(user.0.clone()), &targets).await?;
+    let read = answers.into_iter().map(|answer| match answer {
+        Ok(v) => Ok(Some(v["parentFolderId"].as_str().unwrap_or_default().into())),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    });
+    read.collect()
+}
+
+/// Names of folders that no list shows.
+pub fn unlisted_names() -> &'static [&'static str] {
+    &WELL_KNOWN[UNLISTED..]
+}
+
+/// The folders with these names of their own: (name, folder, whether only this way shows it).
+/// Absent ones are left out.
 pub async fn well_known_folders(
     client: &Client,
     user: &ItemId,
+    names: &[&'static str],
 ) -> Result<Vec<(&'static str, MailFolder, bool)>, Error> {
     let targets: Vec<String> =
-        WELL_KNOWN.iter().map(|n| format!("users/{}/mailFolders/{n}", escape(&user.0))).collect();
+        names.iter().map(|n| format!("users/{}/mailFolders/{n}", escape(&user.0))).collect();
     let answers = client.batch_get(&Scope::Mailbox(user.0.clone()), &targets).await?;
     let mut found = Vec::new();
-    for (n, answer) in answers.into_iter().enumerate() {
+    for (name, answer) in names.iter().zip(answers) {
         match answer.map(read_folder) {
-            Ok(Event::Item(folder)) => found.push((WELL_KNOWN[n], folder, n >= UNLISTED)),
+            Ok(Event::Item(folder)) => {
+                found.push((*name, folder, unlisted_names().contains(name)));
+            }
             Ok(_) => {}
             // Not every mailbox has every one of them.
             Err(e) if e.kind == ErrorKind::NotFound => {}
@@ -142,7 +275,7 @@ pub fn message_changes<'c>(
     user: &ItemId,
     folder: &ItemId,
     link: Option<&str>,
-) -> Changes<'c, Head> {
+) -> Changes<'c, News> {
     let target = link.map_or_else(
         || {
             format!(
@@ -155,7 +288,55 @@ pub fn message_changes<'c>(
     );
     let request = Request::get(Scope::Mailbox(user.0.clone()), target)
         .header("prefer", format!("odata.maxpagesize={PAGE_SIZE}"));
-    Changes::new(client, request, link.is_none(), read_head)
+    Changes::new(client, request, link.is_none(), read_news)
+}
+
+/// What every whole row of a delta has, `null` or not.
+const ALWAYS_THERE: &[&str] = &[
+    "changeKey",
+    "createdDateTime",
+    "hasAttachments",
+    "isRead",
+    "isDraft",
+    "body",
+    "toRecipients",
+    "ccRecipients",
+    "bccRecipients",
+    "replyTo",
+    "flag",
+    "categories",
+];
+/// What a row may tell of without telling of content.
+const STATE: &[&str] =
+    &["id", "changeKey", "isRead", "flag", "categories", "lastModifiedDateTime", "parentFolderId"];
+
+fn read_news(v: Value) -> Event<News> {
+    let whole = ALWAYS_THERE.iter().all(|name| v.get(name).is_some());
+    if whole || v.get("@removed").is_some() {
+        return match read_head(v) {
+            Event::Item(head) => Event::Item(News::Whole(head)),
+            Event::Deleted(id) => Event::Deleted(id),
+            Event::Skipped { id, name, cause } => Event::Skipped { id, name, cause },
+            Event::End { link } => Event::End { link },
+        };
+    }
+    let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
+    let Some(map) = v.as_object().filter(|_| !id.0.is_empty()) else {
+        return Event::Skipped {
+            id,
+            name: String::new(),
+            cause: "the mailbox gave a message without id".into(),
+        };
+    };
+    let told = |name: &str| map.get(name).cloned();
+    Event::Item(News::Part(Part {
+        content: map.keys().any(|k| !k.starts_with('@') && !STATE.contains(&k.as_str())),
+        change_key: told("changeKey").and_then(|k| k.as_str().map(str::to_owned)),
+        is_read: told("isRead").and_then(|r| r.as_bool()),
+        flag: told("flag"),
+        categories: told("categories"),
+        id,
+    }))
 }
 
 /// One message by id.
@@ -176,7 +357,10 @@ fn read_head(mut v: Value) -> Event<Head> {
             cause: "the mailbox gave a message without id".into(),
         };
     };
+    // An invitation or an answer to one says so by its type alone.
+    let kind = map.remove("@odata.type").filter(|t| t.as_str().is_some_and(is_event_message));
     map.retain(|k, _| !k.starts_with('@'));
+    map.extend(kind.map(|kind| ("@odata.type".to_owned(), kind)));
     map.remove("id");
     let mut take = |name: &str| map.remove(name).unwrap_or_default();
     let change_key = take("changeKey").as_str().unwrap_or_default().to_owned();
@@ -185,16 +369,7 @@ fn read_head(mut v: Value) -> Event<Head> {
     let flag = take("flag");
     take("lastModifiedDateTime");
     take("parentFolderId");
-    let state = MessageState {
-        is_read,
-        flag: (flag["flagStatus"].as_str().unwrap_or("notFlagged") != "notFlagged").then_some(flag),
-        categories: categories
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|c| c.as_str().map(str::to_owned))
-            .collect(),
-    };
+    let state = MessageState { is_read, flag: set_flag(flag), categories: texts(&categories) };
     let when = |name: &str| v[name].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
     Event::Item(Head {
         at: when("receivedDateTime")
@@ -323,17 +498,23 @@ fn decoded_parts(mime: &[u8]) -> std::collections::HashSet<String> {
         .collect()
 }
 
-/// How many messages the service counts in a folder now.
-pub async fn folder_total(client: &Client, user: &ItemId, folder: &ItemId) -> Result<u64, Error> {
-    let target = format!(
-        "users/{}/mailFolders/{}?$select=totalItemCount",
-        escape(&user.0),
-        escape(&folder.0)
-    );
-    let v: Value = client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
-    v["totalItemCount"]
-        .as_u64()
-        .ok_or_else(|| Error::new(ErrorKind::BadAnswer, "a folder came without its count"))
+/// How many messages the service counts in a folder now. A folder's `totalItemCount` counts what
+/// is no message too.
+pub async fn message_count(client: &Client, user: &ItemId, folder: &ItemId) -> Result<u64, Error> {
+    let target =
+        format!("users/{}/mailFolders/{}/messages/$count", escape(&user.0), escape(&folder.0));
+    let text = client.bytes(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
+    // A byte order mark stands before it.
+    let text = String::from_utf8_lossy(&text);
+    text.trim_start_matches('\u{feff}')
+        .trim()
+        .parse()
+        .map_err(|_| Error::new(ErrorKind::BadAnswer, "a folder's messages came without a count"))
+}
+
+/// Whether a type is one of invitations, answers to them and their cancellations.
+pub fn is_event_message(kind: &str) -> bool {
+    kind.contains("microsoft.graph.eventMessage")
 }
 
 /// Ids of the messages in a folder, by way of its delta.

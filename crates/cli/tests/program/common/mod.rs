@@ -22,10 +22,14 @@ pub fn school(plan: &SeedPlan) -> School {
 }
 
 pub fn school_with(plans: &[SeedPlan], backup: &str) -> School {
+    school_of(Settings::default().for_the_product(), plans, backup)
+}
+
+pub fn school_of(settings: Settings, plans: &[SeedPlan], backup: &str) -> School {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let sim = Sim::new(Settings::default().for_the_product(), 1, jiff::Timestamp::now());
+    let sim = Sim::new(settings, 1, jiff::Timestamp::now());
     for plan in plans {
         sim.seed(plan).unwrap();
     }
@@ -249,4 +253,28 @@ pub fn verdicts(report: &Value) -> BTreeMap<String, String> {
             (f["rule"].as_str().unwrap().to_owned(), f["verdict"].as_str().unwrap().to_owned())
         })
         .collect()
+}
+
+/// Besides deltas a round asks each mailbox for what no delta of folders tells: one list of the
+/// folders below its root, hidden ones too, and one batch for those that no list shows; and
+/// everybody for their drives, and for their own one where there are several.
+pub fn assert_only_deltas_were_asked(school: &School) {
+    let log = school.sim.log();
+    let count = |end: &str| log.iter().filter(|r| r.route.ends_with(end)).count();
+    let mailboxes = count("/mailFolders/delta");
+    assert_eq!(count("/mailFolders"), mailboxes, "lists of folders");
+    assert!(count("/$batch") <= mailboxes, "{}", count("/$batch"));
+    let people = count("/drives");
+    assert!(people >= mailboxes, "{people}: a new drive is seen by asking for all");
+    let within = |route: &str| route.contains("/mailFolders/recoverableitems");
+    let others: Vec<&str> = log
+        .iter()
+        .map(|r| r.route.as_str())
+        .filter(|r| {
+            let known = ["/delta", "/token", "/mailFolders", "/$batch", "/drives", "/drive"];
+            !known.iter().any(|e| r.ends_with(e))
+        })
+        .filter(|r| !within(r))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
 }

@@ -1,6 +1,6 @@
 //! Where the items of a drive stand in the tree: placed, moved, found, taken away.
 
-use super::{super::failure::Failure, Done, Drive};
+use super::{super::failure::Failure, Drive, Work};
 use crate::{Content, Error, catalog::Place, judge, layout};
 use std::{
     collections::{HashMap, HashSet},
@@ -14,14 +14,13 @@ use strongroom_sources::{
     ErrorKind,
     drive::{self as source, DriveItem},
 };
-use tokio::task::JoinSet;
 
 impl Drive {
     /// Puts an item in its place and, when its content is new, sends for it.
     pub(super) fn accept(
         self: &Arc<Self>,
         item: DriveItem,
-        tasks: &mut JoinSet<Done>,
+        work: &mut Work,
         waiting: &mut Vec<DriveItem>,
         crowded: &mut Vec<DriveItem>,
     ) -> Result<(), Error> {
@@ -51,7 +50,9 @@ impl Drive {
         }
         if item.file.is_some() {
             let drive = self.clone();
-            tasks.spawn(async move {
+            let id = item.id.clone();
+            work.busy.insert(id.clone());
+            let fetched = async move {
                 match drive.fetch(&item, before.map(|(node, _)| node)).await {
                     Ok(()) => Ok(()),
                     // Some part of it was not found. Gone is only what is not there when asked for
@@ -69,8 +70,20 @@ impl Drive {
                     }
                     Err(failure) => Err((item, failure)),
                 }
-            });
+            };
+            work.tasks.spawn(async move { (id, fetched.await) });
         }
+        Ok(())
+    }
+
+    /// Notes where an item stands of which nothing is kept, so that its folder's count fits.
+    pub(super) fn note(&self, item: &DriveItem) -> Result<(), Error> {
+        // What stood there under this id stays out of the way no longer.
+        self.take_away(&item.id)?;
+        let parent = item.parent.clone().unwrap_or_default();
+        let parent = if self.is_root(&parent) { String::new() } else { parent.0 };
+        let place = Place { parent, name: item.name.clone() };
+        self.run.catalog.set(self.owner(), &item.id.0, place);
         Ok(())
     }
 
@@ -276,34 +289,31 @@ impl Drive {
 
     /// Files below a directory of the tree.
     pub(super) fn files(&self, dir: &[String]) -> Result<u64, Error> {
-        let mut n = 0;
-        for name in self.run.names(&layout::refs(dir))? {
-            if dir.len() == self.base.len() && layout::RESERVED.contains(&name.as_str()) {
-                continue;
-            }
-            let path = layout::join(dir, &name);
-            n += match self.run.found(&layout::refs(&path))? {
-                Some(Found::Dir(_)) => self.files(&path)?,
-                _ => 1,
-            };
-        }
-        Ok(n)
+        super::files_below(&self.run, dir, dir.len() == self.base.len())
     }
 
     /// Whether each folder that came with its number of children holds as many, but for those that
-    /// were skipped.
+    /// are not kept.
     pub(super) fn is_whole(
         &self,
         counts: &HashMap<ItemId, u64>,
-        pending: &[Record<Pending>],
+        not_kept: &[Record<Pending>],
     ) -> Result<bool, Error> {
-        if !pending.is_empty() {
-            return Ok(true);
+        // Of an item whose folder is not known any folder may be the one.
+        let (mut missing, mut anywhere): (HashMap<String, u64>, u64) = (HashMap::new(), 0);
+        for p in not_kept {
+            match self.run.catalog.get(self.owner(), &p.id.0)? {
+                Some(place) if self.current(&p.id)?.is_none() => {
+                    *missing.entry(place.parent).or_default() += 1;
+                }
+                Some(_) => {}
+                None => anywhere += 1,
+            }
         }
         for (id, expected) in counts {
-            let path = match self.is_root(id) {
-                true => Some(Vec::new()),
-                false => self.run.catalog.path(self.owner(), &id.0)?,
+            let (path, key) = match self.is_root(id) {
+                true => (Some(Vec::new()), ""),
+                false => (self.run.catalog.path(self.owner(), &id.0)?, id.0.as_str()),
             };
             let Some(path) = path else { continue };
             let names = self.run.names(&layout::refs(&self.path(&path)))?;
@@ -311,7 +321,8 @@ impl Drive {
                 .iter()
                 .filter(|n| !(path.is_empty() && layout::RESERVED.contains(&n.as_str())))
                 .count() as u64;
-            if have < *expected {
+            let missing = missing.get(key).copied().unwrap_or_default();
+            if have + missing + anywhere < *expected {
                 return Ok(false);
             }
         }

@@ -1,20 +1,72 @@
 //! One message: fetched, moved, taken out.
 
-use super::{super::failure::Failure, Folder, Left, Mailbox};
+use super::{super::failure::Failure, Folder, Mailbox};
 use crate::{Error, catalog::Place, layout};
-use strongroom_model::{Facts, ItemKind, MessageState, day_folder, message_name};
+use strongroom_model::{Facts, ItemId, ItemKind, MessageState, day_folder, message_name};
 use strongroom_repository::{Cut, Found, Node, NodeKind};
 use strongroom_sources::{
-    ErrorKind,
-    mail::{self, Head},
+    ErrorKind, Event,
+    mail::{self, Head, News, Part},
 };
 
 /// Characters of a subject that are kept in the record; Exchange allows 255.
 const SUBJECT_CHARS_MAX: usize = 255;
 
 impl Mailbox<'_> {
+    /// Brings one message up to date by what a row tells of it. A row that lacks a property says
+    /// that it did not change.
+    pub(super) async fn news(&self, folder: &Folder, news: News) -> Result<(), (String, Failure)> {
+        let head = match news {
+            News::Whole(head) => head,
+            News::Part(part) => {
+                match self.merge(folder, &part) {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => {}
+                    Err(e) => return Err((String::new(), e)),
+                }
+                match mail::message(&self.run.client, &self.user.id, &part.id).await {
+                    Ok(Event::Item(head)) => head,
+                    Ok(_) => {
+                        let cause = "the mailbox gave a message without id".to_owned();
+                        return Err((String::new(), Failure::Item(cause)));
+                    }
+                    // Gone again since it was listed.
+                    Err(e) => return Err((String::new(), e.into())),
+                }
+            }
+        };
+        self.message(folder, &head).await.map_err(|failure| (head.subject, failure))
+    }
+
+    /// Merges news of a message's state into its record. Says no when more is to be asked for: the
+    /// message stands elsewhere, or is not known, or its content changed.
+    fn merge(&self, folder: &Folder, part: &Part) -> Result<bool, Failure> {
+        let run = self.run;
+        let owner = &self.user.id.0;
+        let place = run.catalog.get(owner, &part.id.0)?;
+        if part.content || place.is_none_or(|place| place.parent != folder.id.0) {
+            return Ok(false);
+        }
+        let Some(path) = run.catalog.path(owner, &part.id.0)? else { return Ok(false) };
+        let Some(mut node) = self.eml(&path)? else { return Ok(false) };
+        let Some(mut facts) = node.facts()? else { return Ok(false) };
+        let Some(before) = &facts.message else { return Ok(false) };
+        let after = fitting(&part.applied_to(before));
+        if after == *before && part.change_key.is_none() {
+            return Ok(true);
+        }
+        facts.message = Some(after);
+        // Not told: the next whole row is looked at.
+        facts.change_key.clone_from(&part.change_key);
+        node.set_facts(&facts)?;
+        let dir = self.path(&path[..path.len().saturating_sub(1)]);
+        run.put(&layout::refs(&dir), node)?;
+        run.count_changed(0);
+        Ok(true)
+    }
+
     /// Brings one message up to date.
-    pub(super) async fn message(&self, folder: &Folder, head: &Head) -> Result<(), Failure> {
+    async fn message(&self, folder: &Folder, head: &Head) -> Result<(), Failure> {
         let run = self.run;
         let owner = &self.user.id.0;
         let old = run.catalog.get(owner, &head.id.0)?;
@@ -186,14 +238,19 @@ impl Mailbox<'_> {
         })
     }
 
-    pub(super) fn remove_if_still_there(&self, left: &Left) -> Result<bool, Error> {
+    /// Takes out a message that left a folder, unless it stands in another by now.
+    pub(super) fn remove_if_still_there(
+        &self,
+        folder: &ItemId,
+        id: &ItemId,
+    ) -> Result<bool, Error> {
         let owner = &self.user.id.0;
-        let Some(place) = self.run.catalog.get(owner, &left.id.0)? else { return Ok(false) };
-        if place.parent != left.folder.0 {
+        let Some(place) = self.run.catalog.get(owner, &id.0)? else { return Ok(false) };
+        if place.parent != folder.0 {
             return Ok(false);
         }
-        let path = self.run.catalog.path(owner, &left.id.0)?;
-        self.run.catalog.forget(owner, &left.id.0);
+        let path = self.run.catalog.path(owner, &id.0)?;
+        self.run.catalog.forget(owner, &id.0);
         match path {
             Some(path) if self.eml(&path)?.is_some() => {
                 self.take_out(&path)?;

@@ -6,8 +6,9 @@ mod round;
 
 use super::run::Run;
 use crate::{Error, layout};
+use round::Reading;
 use std::{collections::HashSet, sync::Arc};
-use strongroom_model::{Alarm, AlarmKind, ItemId, Severity, fit_name};
+use strongroom_model::{Alarm, AlarmKind, ItemId, Severity};
 use strongroom_sources::{ErrorKind, users::User};
 
 /// A folder and where it stands.
@@ -17,15 +18,7 @@ struct Folder {
     /// Below the mailbox.
     path: Vec<String>,
     link: Option<String>,
-    /// The service's own count, when it was told in this run.
-    total: Option<u64>,
     label: Option<String>,
-}
-
-/// A message that left a folder: deleted, or moved to one that is read later.
-struct Left {
-    folder: ItemId,
-    id: ItemId,
 }
 
 struct Mailbox<'r> {
@@ -37,7 +30,7 @@ struct Mailbox<'r> {
 /// Backs up a mailbox. Only the repository's errors come back; everything else is in the run's
 /// report.
 pub(super) async fn mailbox(run: &Arc<Run>, user: &User) -> Result<(), Error> {
-    let base = vec![layout::MAIL.to_owned(), fit_name(&user.name, &user.id.0, &[]).0];
+    let base = vec![layout::MAIL.to_owned(), run.room(user)];
     let mailbox = Mailbox { run, user, base };
     match mailbox.back_up().await {
         Ok(()) => Ok(()),
@@ -79,55 +72,71 @@ impl Mailbox<'_> {
     async fn back_up(&self) -> Result<(), Error> {
         let run = self.run;
         let known = run.dir_facts(&layout::refs(&self.base))?;
-        let mut folders = Vec::new();
-        self.stored_folders(&[], &mut folders)?;
-        let mut left = Vec::new();
-        let (mut folders, gone, facts) = self.read_folders(known, folders).await?;
+        let mut stored = Vec::new();
+        self.stored_folders(&[], &mut stored)?;
+        let found = self.read_folders(known, stored).await?;
+        let (folders, gone) = (found.folders, found.gone);
         let mut before = 0;
-        for folder in &folders {
+        for folder in folders.iter().chain(&gone) {
             before += self.count(folder)?.unwrap_or(0);
         }
         run.pattern(&self.user.name, |p| p.messages_before += before);
-        let mut links = Vec::new();
-        for folder in &mut folders {
-            links.push(self.messages(folder, &mut left).await?);
-        }
-        // A folder that could not be read whole may be where a message went: nothing is taken away,
-        // and no link is kept, so that the next run hears of everything again.
-        if links.iter().any(Option::is_none) {
-            return Ok(());
-        }
-        let mut waiting = HashSet::new();
+        let mut readings = Vec::new();
         for folder in &folders {
-            let asked = run.pending(&self.path(&folder.path))?;
-            waiting.extend(asked.items.into_iter().map(|p| p.value.id));
+            readings.push(self.messages(folder).await?);
         }
+        // What left one folder may be in another that could not be read.
+        let unsure = readings.iter().any(|r| matches!(r, Reading::Failed(_)));
         let mut deleted = 0;
-        for l in left.iter().filter(|l| !waiting.contains(&l.id)) {
-            deleted += u64::from(self.remove_if_still_there(l)?);
+        for (folder, reading) in folders.iter().zip(&mut readings) {
+            let Reading::Whole { left, .. } = reading else { continue };
+            let mut waiting = HashSet::new();
+            for p in run.pending(&self.path(&folder.path))?.items {
+                waiting.insert(p.value.id);
+            }
+            let mut left = std::mem::take(left);
+            left.retain(|id| !waiting.contains(id));
+            let ids = match unsure {
+                true => self.truly_gone(left).await?,
+                false => left.into_iter().collect(),
+            };
+            for id in ids {
+                deleted += u64::from(self.remove_if_still_there(&folder.id, &id)?);
+            }
         }
-        for folder in gone {
-            deleted += self.remove_folder(&folder)?;
+        // Below first, so that what a folder holds is counted before it goes.
+        let mut all_went = true;
+        for folder in gone.iter().rev() {
+            let (messages, went) = self.remove_folder(folder, unsure || !all_went).await?;
+            deleted += messages;
+            all_went &= went;
         }
         run.count_deleted(deleted);
         run.pattern(&self.user.name, |p| p.messages_deleted += deleted);
         // Links last: until here a partial snapshot leads the next run over everything again, which
         // is harmless.
-        for (folder, link) in folders.iter().zip(links) {
+        for (folder, reading) in folders.iter().zip(readings) {
             let path = self.path(&folder.path);
             let path = layout::refs(&path);
-            if let (Some(mut facts), Some((link, changed))) = (run.dir_facts(&path)?, link) {
-                let old = facts.clone();
-                run.keep_link(&mut facts, Some(&old), link, changed);
-                run.put_dir(&path, &facts)?;
-            }
-            run.coverage(
-                &self.user.name,
-                folder.label.as_deref().unwrap_or(&folder.path.join("/")),
-                self.count(folder)?,
-                None,
-            );
+            let name = folder.label.clone().unwrap_or_else(|| folder.path.join("/"));
+            let why = match reading {
+                Reading::Whole { link, changed, .. } => {
+                    if let Some(mut facts) = run.dir_facts(&path)? {
+                        let old = facts.clone();
+                        run.keep_link(&mut facts, Some(&old), link, changed);
+                        run.put_dir(&path, &facts)?;
+                    }
+                    None
+                }
+                Reading::Gone => Some("the folder went while the mailbox was read".to_owned()),
+                Reading::Failed(why) => Some(why),
+            };
+            run.coverage(&self.user.name, &name, self.count(folder)?, why.as_deref());
         }
-        run.put_dir(&layout::refs(&self.base), &facts)
+        // A folder that stays for now is told of again.
+        match all_went {
+            true => run.put_dir(&layout::refs(&self.base), &found.facts),
+            false => Ok(()),
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! Delta rounds of one folder, held against the service's own count.
 
-use super::{super::failure, Folder, Left, Mailbox};
+use super::{super::failure, Folder, Mailbox};
 use crate::{Error, layout};
 use std::collections::HashSet;
 use strongroom_model::{Facts, ItemId, Pending, Record};
 use strongroom_repository::Found;
 use strongroom_sources::{
     ErrorKind, Event,
-    mail::{self, Head},
+    mail::{self, News},
 };
 use tokio::task::JoinSet;
 
@@ -18,67 +18,84 @@ const AT_ONCE: usize = 8;
 /// How often a folder is listed whose count does not fit its list.
 const ROUNDS_MAX: u32 = 4;
 
-/// What a round found: the new link, whether anything changed, whether it listed everything, and
-/// what it did not name.
-type Round = (String, bool, bool, Vec<Left>);
+/// What came of one message; its subject names it.
+type Done = failure::Done<String>;
+
+/// Messages that are being fetched.
+#[derive(Default)]
+struct Work {
+    tasks: JoinSet<(ItemId, Done)>,
+    busy: HashSet<ItemId>,
+}
+
+/// Messages asked for in one batch, where each that left is looked for.
+const ASKED_AT_ONCE: usize = 20;
+
+/// What a round found: the new link, whether anything changed, what left, what it did not name.
+struct Round {
+    link: String,
+    changed: bool,
+    left: HashSet<ItemId>,
+    unseen: HashSet<ItemId>,
+}
+
+/// How the reading of a folder ended.
+pub(super) enum Reading {
+    /// All of it was read. What left it, its new link, and whether anything changed.
+    Whole { left: HashSet<ItemId>, link: String, changed: bool },
+    /// It went while the mailbox was read; its own delta will say so.
+    Gone,
+    /// It could not be read whole, and why.
+    Failed(String),
+}
 
 impl Mailbox<'_> {
-    /// The messages of a folder. Answers its new link and whether anything changed; `None` when it
-    /// could not be read whole.
-    pub(super) async fn messages(
-        &self,
-        folder: &mut Folder,
-        left: &mut Vec<Left>,
-    ) -> Result<Option<(String, bool)>, Error> {
+    /// The messages of a folder.
+    pub(super) async fn messages(&self, folder: &Folder) -> Result<Reading, Error> {
         let run = self.run;
         let mut link = folder.link.clone();
         let mut rounds = 0;
         loop {
-            let (end, changed, full, unseen) = match self.round(folder, link.as_deref(), left).await
-            {
+            let round = match self.round(folder, link.as_deref()).await {
                 Ok(done) => done,
                 Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
                     link = None;
                     continue;
                 }
-                // The folder vanished meanwhile; its own delta will say so.
-                Err(Error::Graph(e)) if e.kind == ErrorKind::NotFound => return Ok(None),
                 Err(Error::Graph(e)) if e.is_access() || e.kind == ErrorKind::Throttled => {
                     return Err(e.into());
                 }
                 Err(Error::Graph(e)) => {
-                    run.access_lost(
-                        &format!("{}, folder {}", self.user.name, folder.path.join("/")),
-                        &e,
-                    );
-                    return Ok(None);
+                    if e.kind == ErrorKind::NotFound && !self.is_still_named(&folder.id).await? {
+                        return Ok(Reading::Gone);
+                    }
+                    let place = format!("{}, folder {}", self.user.name, folder.path.join("/"));
+                    run.access_lost(&place, &e);
+                    return Ok(Reading::Failed(e.text));
                 }
                 Err(e) => return Err(e),
             };
             // A page may have left messages out. The service's own count shows it; then everything
             // is listed once more.
-            let expected = match (changed, folder.total.take()) {
-                (_, Some(total)) if full => Some(total),
-                (true, _) => self.total(folder).await,
-                (false, _) => None,
+            let expected = match round.changed || link.is_none() {
+                true => mail::message_count(&run.client, &self.user.id, &folder.id).await.ok(),
+                false => None,
             };
             let have = self.count(folder)?.unwrap_or(0);
-            let leaving = left.iter().filter(|l| l.folder == folder.id).count() + unseen.len();
+            let mut leaving = round.unseen.len() as u64;
+            for id in &round.left {
+                leaving += u64::from(self.stands_in(id, &folder.id)?);
+            }
             // Those that could not be read are counted by the service and not by the tree.
             let mut unread = 0;
             for p in run.pending(&self.path(&folder.path))?.items {
-                unread += u64::from(
-                    run.catalog
-                        .get(&self.user.id.0, &p.id.0)?
-                        .is_none_or(|place| place.parent != folder.id.0),
-                );
+                unread += u64::from(!self.stands_in(&p.id, &folder.id)?);
             }
-            let listed = have.saturating_sub(leaving as u64) + unread;
+            let listed = have.saturating_sub(leaving) + unread;
             let fits = expected.is_none_or(|e| e == listed);
             rounds += 1;
             if !fits && rounds < ROUNDS_MAX {
                 link = None;
-                folder.total = None;
                 continue;
             }
             if !fits {
@@ -88,39 +105,59 @@ impl Mailbox<'_> {
                     listed
                 );
                 run.skip(&self.user.name, &folder.id, &folder.path.join("/"), &cause);
-                return Ok(None);
+                return Ok(Reading::Failed(cause));
             }
-            left.extend(unseen);
-            return Ok(Some((end, changed)));
+            let left = round.left.into_iter().chain(round.unseen).collect();
+            return Ok(Reading::Whole { left, link: round.link, changed: round.changed });
         }
     }
 
-    pub(super) async fn total(&self, folder: &Folder) -> Option<u64> {
-        mail::folder_total(&self.run.client, &self.user.id, &folder.id).await.ok()
+    /// Whether a message of the tree stands in this folder.
+    fn stands_in(&self, id: &ItemId, folder: &ItemId) -> Result<bool, Error> {
+        let place = self.run.catalog.get(&self.user.id.0, &id.0)?;
+        Ok(place.is_some_and(|place| place.parent == folder.0))
     }
 
-    pub(super) async fn round(
-        &self,
-        folder: &Folder,
-        link: Option<&str>,
-        left: &mut Vec<Left>,
-    ) -> Result<Round, Error> {
+    /// Whether a list of the mailbox's folders names one, whatever the folder itself answers.
+    async fn is_still_named(&self, folder: &ItemId) -> Result<bool, Error> {
+        let above = self.run.catalog.get(&self.user.id.0, &folder.0)?.map(|place| place.parent);
+        let above = above.filter(|id| !id.is_empty()).map(ItemId::from);
+        match mail::folders_below(&self.run.client, &self.user.id, above.as_ref()).await {
+            Ok(folders) if folders.iter().any(|f| f.id == *folder) => return Ok(true),
+            Ok(_) => {}
+            Err(e) if e.kind == ErrorKind::NotFound => {}
+            Err(e) => return Err(e.into()),
+        }
+        let mut folders = mail::folder_changes(&self.run.client, &self.user.id, None);
+        let mut named = false;
+        loop {
+            match folders.next().await? {
+                Event::Item(f) => named |= f.id == *folder,
+                Event::Deleted(id) => named &= id != *folder,
+                Event::Skipped { .. } => {}
+                Event::End { .. } => return Ok(named),
+            }
+        }
+    }
+
+    /// Of messages that left a folder those that are in none: they may be in one that could not be
+    /// read.
+    pub(super) async fn truly_gone(&self, left: HashSet<ItemId>) -> Result<Vec<ItemId>, Error> {
+        let all: Vec<ItemId> = left.into_iter().collect();
+        let mut gone = Vec::new();
+        for some in all.chunks(ASKED_AT_ONCE) {
+            let places = mail::folders_of(&self.run.client, &self.user.id, some).await?;
+            let asked = some.iter().zip(places);
+            gone.extend(asked.filter(|(_, place)| place.is_none()).map(|(id, _)| id.clone()));
+        }
+        Ok(gone)
+    }
+
+    async fn round(&self, folder: &Folder, link: Option<&str>) -> Result<Round, Error> {
         let run = self.run;
         let dir = self.path(&folder.path);
-        let mut pending = Vec::new();
-        let mut tasks: JoinSet<failure::Done<Head>> = JoinSet::new();
-        let settle = |done, pending: &mut Vec<Record<Pending>>| -> Result<(), Error> {
-            if let Some((head, cause)) = failure::settle::<Head>(done)? {
-                run.skip(
-                    &format!("{}/{}", self.user.name, folder.path.join("/")),
-                    &head.id,
-                    &head.subject,
-                    &cause,
-                );
-                pending.push(Record::new(Pending { id: head.id, name: head.subject, cause }));
-            }
-            Ok(())
-        };
+        let mut pending: Vec<Record<Pending>> = Vec::new();
+        let mut work = Work::default();
         // What could not be read last time first.
         let mut changed = false;
         let asked = run.pending(&dir)?;
@@ -129,7 +166,9 @@ impl Mailbox<'_> {
         for mut p in asked.items {
             changed = true;
             match mail::message(&run.client, &self.user.id, &p.id).await {
-                Ok(Event::Item(head)) => self.spawn(&mut tasks, folder, head),
+                Ok(Event::Item(head)) => {
+                    self.begin(&mut work, folder, News::Whole(head), &mut pending).await?
+                }
                 Ok(_) => {}
                 Err(e) if e.kind == ErrorKind::NotFound => {}
                 Err(e) if e.is_access() => return Err(e.into()),
@@ -143,61 +182,92 @@ impl Mailbox<'_> {
         let mut changes = mail::message_changes(&run.client, &self.user.id, &folder.id, link);
         let full = changes.is_full();
         let mut seen: HashSet<ItemId> = HashSet::new();
+        let mut left: HashSet<ItemId> = HashSet::new();
         let end = loop {
             match changes.next().await? {
-                Event::Item(head) => {
+                Event::Item(news) => {
                     changed = true;
                     if full {
-                        seen.insert(head.id.clone());
-                    }
-                    while tasks.len() >= AT_ONCE {
-                        settle(tasks.join_next().await, &mut pending)?;
+                        seen.insert(news.id().clone());
                     }
                     // It may have been deleted and come back within one round.
-                    left.retain(|l| l.id != head.id || l.folder != folder.id);
-                    self.spawn(&mut tasks, folder, head);
+                    left.remove(news.id());
+                    self.begin(&mut work, folder, news, &mut pending).await?;
                 }
                 Event::Deleted(id) => {
                     changed = true;
-                    left.push(Left { folder: folder.id.clone(), id });
+                    seen.remove(&id);
+                    left.insert(id);
                 }
                 Event::Skipped { id, name, cause } => run.skip(&self.user.name, &id, &name, &cause),
                 Event::End { link } => break link,
             }
             run.relieve()?;
         };
-        while let Some(done) = tasks.join_next().await {
-            settle(Some(done), &mut pending)?;
+        while !work.tasks.is_empty() {
+            self.finish_one(&mut work, folder, &mut pending).await?;
         }
-        let mut unseen = Vec::new();
+        let mut unseen = HashSet::new();
         if full {
             let stored = self.stored_messages(&dir)?;
             self.set_count(&folder.path, stored.len() as u64)?;
             for id in stored {
-                if !seen.contains(&id) && !left.iter().any(|l| l.id == id) {
+                if !seen.contains(&id) && !left.contains(&id) {
                     changed = true;
-                    unseen.push(Left { folder: folder.id.clone(), id });
+                    unseen.insert(id);
                 }
             }
         }
         run.set_pending(&dir, pending)?;
-        Ok((end, changed, full, unseen))
+        Ok(Round { link: end, changed, left, unseen })
     }
 
-    pub(super) fn spawn(
+    /// Sends for a message. Rows that tell of the same one follow each other: a round may name it
+    /// twice.
+    async fn begin(
         &self,
-        tasks: &mut JoinSet<failure::Done<Head>>,
+        work: &mut Work,
         folder: &Folder,
-        head: Head,
-    ) {
+        news: News,
+        pending: &mut Vec<Record<Pending>>,
+    ) -> Result<(), Error> {
+        while work.tasks.len() >= AT_ONCE || work.busy.contains(news.id()) {
+            self.finish_one(work, folder, pending).await?;
+        }
+        // What was wrong with an earlier row is wrong no more, or told again.
+        pending.retain(|p| p.id != *news.id());
+        work.busy.insert(news.id().clone());
+        self.spawn(&mut work.tasks, folder, news);
+        Ok(())
+    }
+
+    async fn finish_one(
+        &self,
+        work: &mut Work,
+        folder: &Folder,
+        pending: &mut Vec<Record<Pending>>,
+    ) -> Result<(), Error> {
+        let Some(done) = work.tasks.join_next().await else {
+            work.busy.clear();
+            return Ok(());
+        };
+        let (id, outcome) = done.map_err(|e| Error::Task(e.to_string()))?;
+        work.busy.remove(&id);
+        if let Some((named, cause)) = failure::settle(Some(Ok(outcome)))? {
+            let scope = format!("{}/{}", self.user.name, folder.path.join("/"));
+            self.run.skip(&scope, &id, &named, &cause);
+            pending.push(Record::new(Pending { id, name: named, cause }));
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, tasks: &mut JoinSet<(ItemId, Done)>, folder: &Folder, news: News) {
         let (run, user, base, folder) =
             (self.run.clone(), self.user.clone(), self.base.clone(), folder.clone());
         tasks.spawn(async move {
             let mailbox = Mailbox { run: &run, user: &user, base };
-            match mailbox.message(&folder, &head).await {
-                Ok(()) => Ok(()),
-                Err(failure) => Err((head, failure)),
-            }
+            let id = news.id().clone();
+            (id, mailbox.news(&folder, news).await)
         });
     }
 
