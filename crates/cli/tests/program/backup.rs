@@ -324,17 +324,12 @@ fn a_hundred_thousand_messages_without_a_change_cost_deltas_and_a_snapshot() {
     school.whole();
     let log = school.sim.log();
     let deltas = log.iter().filter(|r| r.route.ends_with("/delta")).count();
-    let others: Vec<&String> = log
-        .iter()
-        .map(|r| &r.route)
-        .filter(|r| !r.ends_with("/delta") && !r.ends_with("/token"))
-        .collect();
     println!(
         "no change: {deltas} delta requests, {:.2} s, {} objects",
         began.elapsed().as_secs_f64(),
         school.objects() - before
     );
-    assert!(others.is_empty(), "{others:?}");
+    assert_only_deltas_were_asked(&school);
     assert_eq!(school.objects() - before, 2, "the snapshot and its manifest");
     // One user, so that one message is new.
     let inbox = school.sim.digest(0)[0].user.clone();
