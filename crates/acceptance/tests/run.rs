@@ -142,6 +142,7 @@ fn a_run_brings_all_back_leaves_nothing_and_its_transcript_is_replayed() {
         stage.transcript.finish().unwrap()
     });
     assert_eq!(marks(&sim), 0);
+    assert_eq!(sim.answer_faults(), Default::default(), "answers without published type");
     assert_eq!(sim.digest(0), before, "what was there before is as it was");
     assert_eq!(std::fs::read_dir(records.path()).unwrap().count(), 0, "the record is closed");
     if let Some(file) = std::env::var_os("STRONGROOM_KEEP_TRANSCRIPT") {

@@ -36,6 +36,7 @@ fn in_process_backup(sim: &Sim, repo: &Arc<Repository>, cache: &Path) -> BackupR
 }
 
 fn assert_all_is_in(sim: &Sim, repo: &Repository) {
+    assert_eq!(sim.answer_faults(), Default::default(), "answers without published type");
     let (_, latest) = clean::latest(repo, None).unwrap().unwrap();
     assert_eq!(clean::items(repo, &latest, "").unwrap().len(), sim.digest(0).len());
 }

@@ -136,6 +136,12 @@ impl Sim {
         world.counters.clear();
     }
 
+    /// In what answers were not as the published types allow, and how often each; empty unless
+    /// [`Settings::check_answers`] is set.
+    pub fn answer_faults(&self) -> std::collections::BTreeMap<String, usize> {
+        self.world().answer_faults.clone()
+    }
+
     /// Counters and throttle windows.
     pub fn status(&self) -> serde_json::Value {
         self.world().status()

@@ -146,6 +146,7 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
     let settings = Settings {
         throttle: if args.throttle { ThrottleSettings::Published } else { ThrottleSettings::Off },
         office_rewrite: args.office_rewrite,
+        check_answers: false,
         withheld: args.without.iter().map(|n| truth(n)).collect::<anyhow::Result<_>>()?,
         ..Settings::default()
     };

@@ -200,6 +200,19 @@ impl School {
         // The settings come after the data, so that the laws see the backup's own snapshot.
         self.life.end_faults();
         findings.extend(self.settings_of(&happened)?);
+        // The judge must not say what Microsoft does not: its answers are held against the
+        // published types.
+        for (fault, times) in self.life.sim().answer_faults() {
+            findings.push(Finding {
+                night: self.night,
+                law: "simulator/answer".into(),
+                person: None,
+                item: fault.clone(),
+                thing: None,
+                detail: format!("{fault} ({times} times)"),
+                kinds: BTreeSet::new(),
+            });
+        }
         // What is wrong stays wrong; it is told once, and again when it was right in between.
         let wrong: BTreeSet<(String, String)> =
             findings.iter().map(|f| (f.law.clone(), f.item.clone())).collect();

@@ -71,7 +71,8 @@ enum Server {
 pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
     match args.server {
         Server::Sim { dir, seed_dir, seed, scale, start, office_rewrite } => {
-            let settings = Settings { office_rewrite, ..Settings::default() }.for_the_product();
+            let settings = Settings { office_rewrite, check_answers: false, ..Settings::default() };
+            let settings = settings.for_the_product();
             let sim = Sim::new(settings, seed, start);
             sim.seed(&SeedPlan { seed, scale, dir: seed_dir, ..SeedPlan::default() })?;
             let server = sim.serve(Addresses::default(), &dir).await?;

@@ -54,6 +54,31 @@ fn a_plan_changes_nothing_and_a_folder_leaves_the_rest_alone() {
         .iter()
         .filter(|c| good.iter().any(|g| g.digest == c.digest && c.path.starts_with("Back again/")))
         .count();
+    // Times come with the bytes: nothing has a version that nobody wrote.
+    let token = school.sim.token(0, &["Files.Read.All"]).unwrap();
+    let versions = |row: &graph_sim::DigestRow| {
+        let path = row.path.replace(' ', "%20");
+        let reply = school.sim.handle(&graph_sim::Request {
+            method: "GET".into(),
+            path: format!("/v1.0/users/{}/drive/root:/{path}:/versions", row.user),
+            query: String::new(),
+            headers: vec![
+                ("authorization".into(), format!("Bearer {token}")),
+                ("host".into(), "graph.microsoft.com".into()),
+            ],
+            body: Default::default(),
+        });
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        body["value"].as_array().map(Vec::len)
+    };
+    let restored: Vec<_> = copies
+        .iter()
+        .filter(|c| c.kind == "file" && c.path.starts_with("Back again/Documents/"))
+        .collect();
+    assert!(restored.len() > 3, "{restored:?}");
+    for row in restored {
+        assert_eq!(versions(row), Some(1), "{row:?}");
+    }
     let lacking: Vec<_> = good
         .iter()
         .filter(|g| !is_residue(g) && !copies.iter().any(|c| c.digest == g.digest))

@@ -1,5 +1,6 @@
 //! What every service stands on: clock, ids, sign-in, budgets, faults, OData, HTTP, the log.
 
+pub(crate) mod answers;
 pub(crate) mod batch;
 pub(crate) mod budgets;
 pub(crate) mod catalog;

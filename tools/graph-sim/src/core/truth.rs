@@ -101,8 +101,6 @@ pub const NOT_YET: &[Truth] = &[
     Truth::TrailingDots,
     // Seen: "the service says that it holds malware and does not hand it out": partial each night.
     Truth::Malware,
-    // Not seen by comparing names and bytes: times are set after the bytes, a version each.
-    Truth::TimesMakeVersions,
     // Seen: a restore to a bad snapshot found one role to take away where there are several, and
     // its guard against lock-out did not speak; whether by this line or the next is open.
     Truth::WholeObjects,

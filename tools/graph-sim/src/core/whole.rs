@@ -172,7 +172,7 @@ pub(crate) fn completed(call: &Call<'_>, operation: &Operation, mut reply: Reply
         false => complete(kind, v),
     };
     let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else { return reply };
-    match body["value"].as_array_mut() {
+    match body.get_mut("value").and_then(Value::as_array_mut) {
         Some(rows) => rows.iter_mut().for_each(|row| complete(kind, row)),
         None => complete(kind, &mut body),
     }

@@ -3,7 +3,7 @@
 
 use crate::{
     core::{
-        batch,
+        answers, batch,
         budgets::{self, Throttle, ThrottleSettings},
         catalog::{self, Found, Operation, Scope, Service},
         check,
@@ -40,6 +40,8 @@ pub struct Settings {
     pub office_rewrite: bool,
     /// Behaviour that is not shown; empty is the truth.
     pub withheld: BTreeSet<Truth>,
+    /// Hold each answer against the published types: [`crate::Sim::answer_faults`].
+    pub check_answers: bool,
     /// How long an access token lives.
     pub token_lifetime_s: i64,
     /// How long a request to a mailbox takes, in milliseconds: so that four at once strike.
@@ -54,6 +56,7 @@ impl Default for Settings {
             throttle: ThrottleSettings::Off,
             office_rewrite: false,
             withheld: BTreeSet::new(),
+            check_answers: true,
             token_lifetime_s: 3900,
             mailbox_work_ms: 2,
             log_rows_max: 200_000,
@@ -107,6 +110,8 @@ pub struct LogRow {
 /// The simulated service.
 #[derive(Clone)]
 pub(crate) struct World {
+    /// What was wrong with answers, and how often.
+    pub(crate) answer_faults: BTreeMap<String, usize>,
     pub(crate) clock: Arc<SimClock>,
     pub(crate) settings: Settings,
     pub(crate) tenants: Vec<Tenant>,
@@ -191,6 +196,7 @@ impl World {
             faults: Faults::default(),
             log: VecDeque::new(),
             counters: BTreeMap::new(),
+            answer_faults: BTreeMap::new(),
             link_secret: ids.secret("links"),
             ids,
         }
@@ -419,7 +425,13 @@ impl World {
             Service::Settings => crate::settings::routes::run(self, call, operation),
             Service::Managed => crate::settings::managed::run(self, call),
         }?;
-        Ok(whole::with_context(call, operation, reply))
+        let reply = whole::with_context(call, operation, reply);
+        if self.settings.check_answers {
+            for fault in answers::faults(call, operation, &reply) {
+                *self.answer_faults.entry(fault).or_default() += 1;
+            }
+        }
+        Ok(reply)
     }
 
     fn authorise(&mut self, req: &Request) -> Result<Token, ApiError> {

@@ -152,6 +152,73 @@ pub(crate) fn deleted(world: &World, call: &Call<'_>) -> Option<Result<Reply, Ap
     }
 }
 
+/// Creates, alters and deletes people (user: create, update, delete).
+pub(crate) fn write(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let body = call.req.json(Area::Directory)?;
+    let text = |name: &str| body[name].as_str().map(str::to_owned);
+    let absent = || ApiError::not_found(Area::Directory);
+    let tenant = &world.tenants[call.tenant];
+    let id = match call.path.get(1) {
+        Some(who) => Some(tenant.user_id(who).ok_or_else(absent)?),
+        None => None,
+    };
+    if let Some(upn) = text("userPrincipalName")
+        && tenant.user_id(&upn).is_some_and(|other| Some(other) != id)
+    {
+        return Err(ApiError::new(
+            400,
+            "Request_BadRequest",
+            "Another object with the same value for property userPrincipalName already exists.",
+        ));
+    }
+    match (call.method(), id) {
+        ("POST", None) => {
+            let upn = text("userPrincipalName").unwrap_or_default();
+            let admitted = PersonChange::AdmitWithoutLicence { principal_name: upn };
+            let id = world.change_people(call.tenant, &admitted).ok_or_else(absent)?;
+            set(world, call.tenant, &id, &body);
+            let user = world.tenants[call.tenant].users.get(&id).ok_or_else(absent)?;
+            let mut shown = show::user(user, &Query::default());
+            let origin = call.req.origin();
+            shown["@odata.context"] = format!("{origin}/v1.0/$metadata#users/$entity").into();
+            Ok(Reply::json(201, &shown))
+        }
+        ("PATCH", Some(id)) => {
+            set(world, call.tenant, &id, &body);
+            Ok(Reply::new(204))
+        }
+        ("DELETE", Some(person)) => {
+            let deleted = PersonChange::Delete { person };
+            world.change_people(call.tenant, &deleted).ok_or_else(absent)?;
+            Ok(Reply::new(204))
+        }
+        _ => Err(ApiError::other_method(Area::Directory)),
+    }
+}
+
+/// Sets what a body says of a person, as far as people here have it; the delta tells of it.
+fn set(world: &mut World, tenant: usize, id: &str, body: &Value) {
+    let tenant = &mut world.tenants[tenant];
+    let Some(user) = tenant.users.get_mut(id) else { return };
+    let mut changed = Vec::new();
+    let mut text = |name: &'static str, to: &mut String| {
+        if let Some(new) = body[name].as_str().filter(|new| *new != to.as_str()) {
+            new.clone_into(to);
+            changed.push(name);
+        }
+    };
+    text("displayName", &mut user.name);
+    text("userPrincipalName", &mut user.upn);
+    text("jobTitle", &mut user.job);
+    if let Some(enabled) = body["accountEnabled"].as_bool().filter(|e| *e == user.facts.disabled) {
+        user.facts.disabled = !enabled;
+        changed.push("accountEnabled");
+    }
+    if !changed.is_empty() {
+        tenant.user_log.push((id.to_owned(), What::Changed(changed)));
+    }
+}
+
 /// Restores and purges people; `None` when the id is of something else.
 pub(crate) fn undelete(world: &mut World, call: &Call<'_>) -> Option<Reply> {
     let parts: Vec<String> = call.path.iter().map(|p| p.to_lowercase()).collect();

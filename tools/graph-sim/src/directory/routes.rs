@@ -18,6 +18,9 @@ pub(crate) fn run(world: &mut World, call: &Call<'_>) -> Result<Reply, ApiError>
     let tenant = &world.tenants[call.tenant];
     let origin = call.req.origin();
     if call.method() != "GET" {
+        if let ["users"] | ["users", _] = parts.as_slice() {
+            return people::write(world, call);
+        }
         return Err(ApiError::new(
             405,
             "Request_BadRequest",

@@ -22,6 +22,15 @@ pub(crate) fn asked(settings: Settings, application: &str) -> Asked {
     asked
 }
 
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let faults = self.sim.answer_faults();
+            assert!(faults.is_empty(), "answers that no published type allows: {faults:#?}");
+        }
+    }
+}
+
 impl Asked {
     pub(crate) fn sign_in(&mut self, application: &str) {
         let app = self.sim.credentials(0, application).unwrap();

@@ -96,3 +96,44 @@ fn guests_and_people_without_licence_have_neither_mailbox_nor_drive() {
     let someone = school.user();
     assert_eq!(school.get(&format!("users/{someone}/drive")).0, 200);
 }
+
+/// user: create, update, delete; directory: deleted items.
+#[test]
+fn people_are_made_altered_and_deleted_by_calls() {
+    let s = school("configure");
+    let roles = ["User.ReadWrite.All"];
+    let token = s.sim.token(0, &roles).unwrap();
+    let call = |method: &str, path: &str, body: Option<Value>| {
+        let bytes = body.map(|b| b.to_string()).unwrap_or_default();
+        let reply = s.sim.handle(&graph_sim::Request {
+            method: method.into(),
+            path: format!("/v1.0/{path}"),
+            query: String::new(),
+            headers: vec![
+                ("authorization".into(), format!("Bearer {token}")),
+                ("host".into(), "graph.microsoft.com".into()),
+                ("content-type".into(), "application/json".into()),
+            ],
+            body: bytes.into(),
+        });
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        (reply.status, body)
+    };
+    let new = json!({"accountEnabled": true, "displayName": "New Teacher",
+        "mailNickname": "new.teacher", "userPrincipalName": "new.teacher@riverside.example",
+        "passwordProfile": {"forceChangePasswordNextSignIn": true, "password": "xWwvJ]6NMw+b"}});
+    let mut lacking = new.clone();
+    lacking.as_object_mut().unwrap().remove("passwordProfile");
+    assert_eq!(call("POST", "users", Some(lacking)).0, 400);
+    let (status, made) = call("POST", "users", Some(new.clone()));
+    assert_eq!((status, &made["displayName"]), (201, &json!("New Teacher")));
+    assert_eq!(call("POST", "users", Some(new)).0, 400, "the name is taken");
+    let path = format!("users/{}", made["id"].as_str().unwrap());
+    assert_eq!(call("PATCH", &path, Some(json!({"colour": "red"}))).0, 400);
+    assert_eq!(call("PATCH", &path, Some(json!({"displayName": "Head"}))).0, 204);
+    assert_eq!(call("GET", &path, None).1["displayName"], "Head");
+    assert_eq!(call("DELETE", &path, None).0, 204);
+    assert_eq!(call("GET", &path, None).0, 404);
+    let gone = call("GET", "directory/deletedItems/microsoft.graph.user", None).1;
+    assert!(gone["value"].as_array().unwrap().iter().any(|r| r["id"] == made["id"]), "{gone}");
+}

@@ -153,6 +153,11 @@ impl School {
 /// names restic.
 impl Drop for School {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // What Microsoft does not say is taught to nobody here.
+            let faults = self.sim.answer_faults();
+            assert!(faults.is_empty(), "answers against the published types: {faults:#?}");
+        }
         let Some(restic) =
             std::env::var_os("STRONGROOM_RESTIC").filter(|_| !std::thread::panicking())
         else {
