@@ -7,7 +7,8 @@ use std::{
 
 const PUBLISHED: &str = include_str!("../../data/published.txt");
 
-/// Names beside the published types: OData's annotations, errors, batches, sign-in, uploads.
+/// Names beside the published types: OData's annotations, errors, batches, sign-in, uploads, and
+/// the parameters of actions (message: move has `destinationId`, its metadata `DestinationId`).
 const PROTOCOL: &str = "\
     @odata.context @odata.nextLink @odata.deltaLink @odata.etag @odata.type @odata.count @odata.id \
     @odata.mediaContentType @odata.mediaEditLink @odata.mediaReadLink @odata.mediaEtag \
@@ -19,8 +20,8 @@ const PROTOCOL: &str = "\
     ext_expires_in refresh_in error_description error_codes timestamp trace_id correlation_id \
     error_uri suberror claims client_id client_secret client_assertion client_assertion_type \
     grant_type scope uploadUrl expirationDateTime nextExpectedRanges AttachmentItem \
-    DestinationId value item deleted state folder file malware hashes quickXorHash sha1Hash \
-    sha256Hash crc32Hash childCount view viewType sortBy sortOrder owner quota mimeType \
+    DestinationId destinationId value item deleted state folder file malware hashes quickXorHash \
+    sha1Hash sha256Hash crc32Hash childCount view viewType sortBy sortOrder owner quota mimeType \
     processingMetadata deferCommit saveAsNew ctag cTag eTag sharepointIds";
 
 /// Properties whose numbers are kept: they say how large things are, not what they are.
