@@ -203,6 +203,20 @@ fn the_page_refuses_what_is_not_registered() {
 }
 
 #[test]
+fn who_is_disabled_signs_in_no_more_and_a_refresh_token_does_not_help() {
+    let school = school();
+    let ann = school.people[0].as_str();
+    let code = school.code(NATIVE, "Mail.Read offline_access", ann, &[]);
+    let (_, body) = school.redeem(&code, NATIVE, &[]);
+    let token = body["refresh_token"].as_str().unwrap();
+    let change = graph_sim::PersonChange::Disable { person: ann.to_owned() };
+    school.sim.change_people(0, &change).unwrap();
+    let (status, body) = school.token(&[("grant_type", "refresh_token"), ("refresh_token", token)]);
+    assert_eq!((status, number(&body)), (400, 50_057));
+    assert_eq!(school.page(NATIVE, "Mail.Read", ann, &[]).status, 200, "the page asks again");
+}
+
+#[test]
 fn refresh_tokens_come_on_request_and_anew_each_time() {
     let school = school();
     let ann = &school.people[0];

@@ -146,14 +146,10 @@ fn person_fits(event: &Event, person: Option<u32>) -> bool {
 fn touches_much(event: &Event) -> bool {
     event.is_attack()
         || event.is_fault()
+        || event.is_of_people()
         || matches!(
             event,
-            Event::Join { .. }
-                | Event::Leave { .. }
-                | Event::RenameUser { .. }
-                | Event::SwapNames { .. }
-                | Event::Recreate { .. }
-                | Event::NewDrive { .. }
+            Event::NewDrive { .. }
                 | Event::RenameMailFolder { .. }
                 | Event::MoveMailFolder { .. }
                 | Event::EmptyMailFolder { .. }

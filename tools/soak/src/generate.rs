@@ -149,10 +149,12 @@ impl Generator {
     ) {
         let other = self.one(people).unwrap_or(person);
         let key = self.key();
-        match self.rng.random_range(0..112) {
+        match self.rng.random_range(0..120) {
             100..104 => day.push(Event::Invite { person: key, name: format!("guest{key}") }),
             104..108 => day.push(Event::JoinBare { person: key, name: format!("bare{key}") }),
             108..112 => day.push(Event::JoinShared { person: key, name: format!("office{key}") }),
+            112..118 => day.push(Event::Disable { person }),
+            118..120 => day.push(Event::Enable { person }),
             0..30 if people.len() < PEOPLE_MAX => {
                 day.push(Event::Join { person: key, name: format!("new{key}") });
             }

@@ -89,6 +89,8 @@ pub enum Taken {
     File,
     /// All alarms of the report.
     Alarms,
+    /// What changed in the snapshot of the settings: it is the one before.
+    Settings,
 }
 
 fn who() -> Writer {
@@ -222,10 +224,10 @@ impl School {
         Ok(findings)
     }
 
-    /// From now on this is taken from what a night is judged by: the laws must find it, or they
-    /// find nothing.
-    pub fn without(&mut self, taken: Taken) {
-        self.taken = Some(taken);
+    /// From now on this is taken from what a night is judged by, or nothing any more: the laws must
+    /// find it, or they find nothing.
+    pub fn without(&mut self, taken: impl Into<Option<Taken>>) {
+        self.taken = taken.into();
     }
 
     fn take_from(&self, kept: Option<&mut Kept>, report: Option<&mut BackupReport>) {
@@ -327,7 +329,10 @@ impl School {
             });
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(called))
         });
-        let now = configuration::latest(&*self.repository()?, TENANT)?.map(|(_, c)| c);
+        let now = match self.taken {
+            Some(Taken::Settings) => self.settings.last().cloned(),
+            _ => configuration::latest(&*self.repository()?, TENANT)?.map(|(_, c)| c),
+        };
         Ok(self.settings.judge(self.night, happened, outcome.map_err(|e| e.to_string()), now))
     }
 

@@ -17,21 +17,10 @@ pub(crate) struct SettingsWatch {
     since: BTreeSet<String>,
 }
 
-/// People stand in roles, groups and policies: their names are among the settings.
+/// People stand in roles, groups and policies: their names, and whether they may sign in, are among
+/// the settings.
 fn may_change(event: &Event) -> bool {
-    event.is_attack()
-        || matches!(
-            event,
-            Event::Settings { .. }
-                | Event::Join { .. }
-                | Event::Invite { .. }
-                | Event::JoinBare { .. }
-                | Event::JoinShared { .. }
-                | Event::Leave { .. }
-                | Event::RenameUser { .. }
-                | Event::SwapNames { .. }
-                | Event::Recreate { .. }
-        )
+    event.is_attack() || event.is_of_people() || matches!(event, Event::Settings { .. })
 }
 
 /// Names of the collections that differ.
@@ -46,6 +35,11 @@ fn differing(before: &Configuration, now: &Configuration) -> Vec<String> {
 }
 
 impl SettingsWatch {
+    /// What was read last.
+    pub(crate) fn last(&self) -> Option<&Configuration> {
+        self.last.as_ref()
+    }
+
     /// A night in which the settings are not read.
     pub(crate) fn note(&mut self, happened: &[Event]) {
         self.since.extend(happened.iter().filter(|e| may_change(e)).map(Event::kind));

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use graph_sim::{NOT_YET, year::Event};
-use soak::{Life, School, SchoolPlan, Taken, told, year};
+use soak::{Finding, Life, School, SchoolPlan, Taken, told, truths, year};
+use std::collections::BTreeSet;
 
 /// A small school without what the product is known not to stand.
 fn plan() -> SchoolPlan {
@@ -53,6 +54,49 @@ fn a_message_or_file_that_the_snapshot_lacks_is_found() {
         let after = school.night(&[]).unwrap();
         assert_eq!(after.iter().filter(|f| f.law == law).count(), 1, "{after:#?}");
     }
+}
+
+#[test]
+fn the_nights_of_the_probes_break_no_law_with_all_that_the_product_stands() {
+    let school = SchoolPlan { people: 6, ..plan() };
+    let found = told(&Life { school, nights: truths::script() }).unwrap();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn who_may_no_longer_sign_in_is_backed_up_like_anybody() {
+    let mut school = School::new(&plan()).unwrap();
+    let mut found = school.night(&[mail(1)]).unwrap();
+    let days = [
+        vec![Event::Disable { person: 0 }, mail(2)],
+        vec![mail(3), Event::Read { person: 0, mail: 2, read: true }],
+        vec![Event::Enable { person: 0 }, mail(4)],
+        vec![Event::Disable { person: 0 }, Event::Leave { person: 0 }],
+    ];
+    for day in days {
+        found.extend(school.night(&day).unwrap());
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn settings_that_were_not_read_anew_are_found_and_so_is_a_change_that_nobody_made() {
+    let change = || [Event::Settings { name: "ca-off".to_owned() }];
+    let of = |found: Vec<Finding>| -> BTreeSet<String> {
+        found.into_iter().map(|f| f.law).filter(|l| l.starts_with("settings/")).collect()
+    };
+    let mut school = School::new(&plan()).unwrap();
+    assert_eq!(of(school.night(&[]).unwrap()), BTreeSet::new());
+    school.without(Taken::Settings);
+    let missed = BTreeSet::from(["settings/missed".to_owned()]);
+    assert_eq!(of(school.night(&change()).unwrap()), missed);
+    school.without(None);
+    // The seventh night reads them though nobody changed anything since.
+    let mut later = BTreeSet::new();
+    for _ in 2..=7 {
+        later.extend(of(school.night(&[]).unwrap()));
+    }
+    assert_eq!(later, BTreeSet::from(["settings/false".to_owned()]));
 }
 
 #[test]

@@ -125,7 +125,8 @@ fn person(world: &World, tenant: usize, login: &str) -> Option<String> {
     let t = world.tenants.get(tenant)?;
     let id = t.user_id(login)?;
     let enabled = t.settings.people.get(&id).and_then(|p| p["accountEnabled"].as_bool());
-    enabled.unwrap_or(true).then_some(id)
+    let is_disabled = t.users.get(&id)?.facts.disabled;
+    (enabled.unwrap_or(true) && !is_disabled).then_some(id)
 }
 
 /// A registered address; the port of a loopback address is free.

@@ -145,15 +145,8 @@ impl Life {
     /// the service refuses (a name that is taken, a folder into itself): then nothing happened.
     pub fn act(&mut self, event: &Event) -> bool {
         match event {
-            Event::Join { .. }
-            | Event::Invite { .. }
-            | Event::JoinBare { .. }
-            | Event::JoinShared { .. }
-            | Event::Leave { .. }
-            | Event::RenameUser { .. }
-            | Event::SwapNames { .. }
-            | Event::Recreate { .. }
-            | Event::NewDrive { .. } => self.act_on_people(event).is_some(),
+            e if e.is_of_people() => self.act_on_people(event).is_some(),
+            Event::NewDrive { .. } => self.act_on_people(event).is_some(),
             Event::Folder { .. }
             | Event::RenameFolder { .. }
             | Event::MoveFolder { .. }

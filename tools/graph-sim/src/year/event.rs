@@ -30,6 +30,10 @@ pub enum Event {
     Leave { person: PersonKey },
     /// An account gets another principal name.
     RenameUser { person: PersonKey, name: String },
+    /// An account may no longer sign in: its mailbox and drive stay, and mail goes on arriving.
+    Disable { person: PersonKey },
+    /// An account may sign in again.
+    Enable { person: PersonKey },
     /// Two accounts exchange their principal names.
     SwapNames { a: PersonKey, b: PersonKey },
     /// An account is deleted, and another is made under the same name.
@@ -147,6 +151,8 @@ impl Event {
             | E::JoinShared { person, .. }
             | E::ManyMails { person, .. }
             | E::Leave { person }
+            | E::Disable { person }
+            | E::Enable { person }
             | E::RenameUser { person, .. }
             | E::Mail { person, .. }
             | E::MoveMail { person, .. }
@@ -210,6 +216,24 @@ impl Event {
             | E::DeleteFolder { folder, .. } => Some(*folder),
             _ => None,
         }
+    }
+
+    /// Whether it is about an account itself: somebody comes or goes, is called otherwise, or may
+    /// sign in or not.
+    pub fn is_of_people(&self) -> bool {
+        matches!(
+            self,
+            Event::Join { .. }
+                | Event::Invite { .. }
+                | Event::JoinBare { .. }
+                | Event::JoinShared { .. }
+                | Event::Leave { .. }
+                | Event::Disable { .. }
+                | Event::Enable { .. }
+                | Event::RenameUser { .. }
+                | Event::SwapNames { .. }
+                | Event::Recreate { .. }
+        )
     }
 
     /// Whether it is a fault of the service, that ends with the night.

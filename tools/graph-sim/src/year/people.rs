@@ -1,4 +1,4 @@
-//! People join, leave, and change their names.
+//! People join, leave, change their names, may no longer sign in.
 
 use super::{Event, Life, PersonKey};
 use crate::{PersonChange, Truth, core::tenant::What, drives::state::Drive, life::seed};
@@ -67,6 +67,16 @@ impl Life {
                 }
                 tenant.users.get_mut(id)?.upn = upn;
                 tenant.user_log.push((id.clone(), renamed()));
+            }
+            Event::Disable { person } | Event::Enable { person } => {
+                let id = self.people.get(person)?;
+                let disabled = matches!(event, Event::Disable { .. });
+                let facts = &mut tenant.users.get_mut(id)?.facts;
+                if facts.disabled == disabled {
+                    return None;
+                }
+                facts.disabled = disabled;
+                tenant.user_log.push((id.clone(), What::Changed(vec!["accountEnabled"])));
             }
             Event::SwapNames { a, b } => {
                 let (a, b) = (self.people.get(a)?.clone(), self.people.get(b)?.clone());
