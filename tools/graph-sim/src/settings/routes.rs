@@ -537,7 +537,12 @@ fn by_ids(world: &World, call: &Call<'_>) -> Result<Reply, ApiError> {
     let tenant = &world.tenants[call.tenant];
     let mut found = Vec::new();
     for id in ids.iter().filter_map(Value::as_str) {
-        found.extend(objects(tenant, id));
+        let mut all = objects(tenant, id);
+        // Of people it says whether they may sign in (directoryObject: getByIds, its example).
+        if let Some(user) = tenant.users.values().find(|u| u.id.eq_ignore_ascii_case(id)) {
+            all.iter_mut().for_each(|v| v["accountEnabled"] = (!user.facts.disabled).into());
+        }
+        found.extend(all);
     }
     Ok(Reply::json(
         200,
