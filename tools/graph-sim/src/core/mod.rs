@@ -7,6 +7,7 @@ pub(crate) mod catalog;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod control;
+pub(crate) mod extensions;
 pub(crate) mod faults;
 pub(crate) mod filter;
 pub(crate) mod front_door;

@@ -1,6 +1,7 @@
 //! `/users/{id}/mailFolders…` and `/users/{id}/messages…`.
 
 use crate::{
+    core::extensions,
     core::faults::Fault,
     core::http::{ApiError, Area, Reply},
     core::odata::Query,
@@ -355,6 +356,12 @@ fn messages(
                 ("POST", ["attachments"]) => mail_write::attach(world, call, user, number),
                 ("POST", ["attachments", "createuploadsession"]) => {
                     crate::core::upload::attachment_session(world, call, user, number)
+                }
+                (_, ["extensions", tail @ ..]) => {
+                    let u = world.tenants[call.tenant].users.get_mut(user);
+                    let m = u.and_then(|u| u.mailbox.messages.get_mut(&number));
+                    let m = m.ok_or_else(|| ApiError::not_found(AREA))?;
+                    extensions::run(&mut m.extensions, call, tail, AREA)
                 }
                 ("GET", ["attachments"]) => {
                     let query = Query::parse(&call.req.query, AREA)?;

@@ -2,6 +2,7 @@
 
 use crate::{
     core::{
+        extensions,
         odata::Query,
         show::{change_key, time},
     },
@@ -104,6 +105,10 @@ pub(crate) fn message(m: &Message, immutable: bool, query: &Query) -> Value {
                 let all: Vec<Value> =
                     m.attachments.iter().map(|a| attachment(a, &expand.query())).collect();
                 out.insert("attachments".into(), all.into());
+            }
+            "extensions" => {
+                let all = extensions::expanded(&m.extensions, expand);
+                out.insert("extensions".into(), all.into());
             }
             "singlevalueextendedproperties" => {
                 let wanted = expand.options.get("filter").cloned().unwrap_or_default();

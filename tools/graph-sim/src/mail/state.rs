@@ -1,6 +1,6 @@
 //! A mailbox: folders, messages, attachments, and the changes that delta queries tell of.
 
-use crate::core::ids::IdMaker;
+use crate::core::{extensions::Extensions, ids::IdMaker};
 use bytes::Bytes;
 use serde_json::Value;
 use std::{
@@ -74,6 +74,7 @@ pub(crate) struct Message {
     pub(crate) conversation_id: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) extended: BTreeMap<String, String>,
+    pub(crate) extensions: Extensions,
     pub(crate) attachments: Vec<Attachment>,
     /// The bytes as they arrived. `None` when a client created it: then `$value` is generated.
     pub(crate) mime: Option<Bytes>,

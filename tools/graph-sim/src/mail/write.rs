@@ -1,6 +1,7 @@
 //! Everything that changes a mailbox.
 
 use crate::{
+    core::extensions,
     core::http::{ApiError, Area, Reply},
     core::ids::IdMaker,
     core::odata::Query,
@@ -84,6 +85,7 @@ pub(crate) fn blank(
         inference: "focused".to_owned(),
         headers: Vec::new(),
         extended: BTreeMap::new(),
+        extensions: Default::default(),
         attachments: Vec::new(),
         mime: None,
         event: None,
@@ -284,6 +286,12 @@ fn apply(m: &mut Message, json: &Value, new: bool) -> Result<(), ApiError> {
                 }
             }
             "attachments" if new => {}
+            "extensions" if new => {
+                for one in v.as_array().into_iter().flatten() {
+                    let (name, properties) = extensions::read(one, AREA)?;
+                    m.extensions.insert(name, properties);
+                }
+            }
             "sentDateTime"
             | "receivedDateTime"
             | "createdDateTime"

@@ -163,3 +163,40 @@ fn lists_of_the_directory_take_1_to_999_a_page() {
         assert_eq!(school.get(&format!("{list}?$top=999")).0, 200);
     }
 }
+
+/// openTypeExtension: create, get, update, delete.
+#[test]
+fn a_message_carries_what_an_application_adds_until_it_is_taken_away() {
+    let school = school("write");
+    let messages = format!("users/{}/messages", school.user());
+    let one = json!({"@odata.type": "microsoft.graph.openTypeExtension",
+        "extensionName": "Com.Contoso.Referral", "companyName": "Wingtip Toys", "dealValue": 7});
+    let body = json!({"subject": "Annual review", "extensions": [one]});
+    let (status, made) = school.send("POST", &messages, &body);
+    assert_eq!(status, 201, "{made}");
+    let message = format!("{messages}/{}", made["id"].as_str().unwrap());
+    let all = format!("{message}/extensions");
+    let other = json!({"@odata.type": "microsoft.graph.openTypeExtension",
+        "extensionName": "Com.Contoso.Other", "colour": "red"});
+    let (status, second) = school.send("POST", &all, &other);
+    assert_eq!((status, &second["colour"]), (201, &json!("red")), "{second}");
+    assert_eq!(school.get(&all).1["value"].as_array().unwrap().len(), 2);
+    // By its name, or by its id, new or old.
+    const BEFORE: [&str; 3] =
+        ["", "microsoft.graph.openTypeExtension.", "Microsoft.OutlookServices.OpenTypeExtension."];
+    for before in BEFORE {
+        let (status, found) = school.get(&format!("{all}/{before}Com.Contoso.Referral"));
+        assert_eq!((status, &found["companyName"]), (200, &json!("Wingtip Toys")), "{found}");
+    }
+    let only = "?$expand=extensions($filter=id eq 'Com.Contoso.Referral')".replace(' ', "%20");
+    let shown = school.get(&format!("{message}{only}")).1;
+    assert_eq!(shown["extensions"].as_array().unwrap().len(), 1, "{shown}");
+    let target = format!("{all}/Com.Contoso.Referral");
+    let change = json!({"@odata.type": "microsoft.graph.openTypeExtension", "dealValue": 8,
+        "extensionName": "Com.Contoso.Referral"});
+    let (status, changed) = school.send("PATCH", &target, &change);
+    assert_eq!((status, &changed["dealValue"]), (200, &json!(8)), "{changed}");
+    assert_eq!(changed["companyName"], "Wingtip Toys", "what is not named stays");
+    assert_eq!(school.send("DELETE", &target, &json!(null)).0, 204);
+    assert_eq!(school.get(&target).0, 404);
+}
