@@ -230,6 +230,10 @@ pub async fn plan(
     } else {
         Vec::new()
     };
+    // Notes go from drives too that held nothing else.
+    for (path, _) in &notes {
+        by_user.entry(path.split('/').nth(2).unwrap_or_default().to_owned()).or_default();
+    }
     let (mut drive_units, mut mail_bytes_max) = (0_u64, 0_u64);
     let ctx = Context { repo, client, tree: snapshot.tree, options, progress };
     for (name, chosen) in by_user {

@@ -1,8 +1,11 @@
 //! People as Graph shows them.
 
-use crate::core::{
-    odata::Query,
-    tenant::{Tenant, User},
+use crate::{
+    core::{
+        odata::Query,
+        tenant::{Tenant, User},
+    },
+    mail::state::Purpose,
 };
 use serde_json::{Value, json};
 
@@ -29,11 +32,16 @@ const ON_REQUEST: &[&str] = &[
 
 pub(crate) fn user(u: &User, query: &Query) -> Value {
     let licensed = is_licensed(u);
+    let has_mailbox = u.mailbox.purpose != Purpose::NoMailbox;
     let mail = match &u.facts.guest {
         Some(home) => Some(home),
-        None => (!u.facts.bare).then_some(&u.upn),
+        None => has_mailbox.then_some(&u.upn),
     };
-    let plans = [plan("exchange", EXCHANGE_PLAN), plan("SharePoint", SHAREPOINT_PLAN)];
+    let mut plans = vec![plan("SharePoint", SHAREPOINT_PLAN)];
+    if has_mailbox {
+        plans.insert(0, plan("exchange", EXCHANGE_PLAN));
+    }
+    let off: &[&str] = if has_mailbox { &[] } else { &[EXCHANGE_PLAN] };
     let all = json!({
         "id": u.id,
         "businessPhones": [],
@@ -47,7 +55,7 @@ pub(crate) fn user(u: &User, query: &Query) -> Value {
         "surname": u.name.split(' ').next_back(),
         "userPrincipalName": u.upn,
         "accountEnabled": !u.facts.disabled,
-        "assignedLicenses": if licensed { json!([{"skuId": LICENCE, "disabledPlans": []}]) }
+        "assignedLicenses": if licensed { json!([{"skuId": LICENCE, "disabledPlans": off}]) }
             else { json!([]) },
         "assignedPlans": if licensed { json!(plans) } else { json!([]) },
         "externalUserState": u.facts.guest.as_ref().map(|_| "Accepted"),

@@ -176,7 +176,8 @@ impl World {
         if !u.drive.is_there() && what != DriveAct::ProvisionAnew {
             return None;
         }
-        if what == DriveAct::ProvisionAnew && !tells {
+        let without = u.facts.bare || u.facts.shared;
+        if what == DriveAct::ProvisionAnew && (!tells || without) {
             return None;
         }
         act(&mut u.drive, ids, what, &mut rng, now)

@@ -225,8 +225,7 @@ fn inside(drive: &Drive) -> Inside {
 
 /// Whether somebody has a mailbox, and a drive.
 pub(super) fn has(u: &User) -> (bool, bool) {
-    let mailbox = !u.facts.bare && u.mailbox.purpose != Purpose::NoMailbox;
-    (mailbox, !u.facts.bare && !u.facts.shared && u.drive.is_there())
+    (u.mailbox.purpose != Purpose::NoMailbox, u.drive.is_there())
 }
 
 fn person(u: &User) -> PersonState {
