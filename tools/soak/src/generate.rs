@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// Keys of people who join begin here; those of the seeded ones are below.
 const FIRST_KEY: u32 = 100;
-const PEOPLE_MAX: usize = 14;
+const PEOPLE_MAX: usize = 10;
 const PEOPLE_MIN: usize = 3;
 /// Nights after which a year group leaves and the others take over its names.
 const ROLL_OVER: usize = 100;

@@ -1,21 +1,48 @@
 //! What the pattern of a run says, beyond the verdicts on single versions.
 
-use super::{count, run::Run};
+use super::{
+    count,
+    run::{Pattern, Run},
+};
 use strongroom_model::{Alarm, AlarmKind, Severity};
 
 /// Below this many items a share says nothing.
 const RENAMES_MIN: u64 = 5;
-const DELETIONS_MIN: u64 = 8;
-const MESSAGES_MIN: u64 = 20;
 const FLUSHED_MIN: u64 = 3;
 /// Shares in percent.
 const RENAMES_PERCENT: u64 = 20;
-const DELETIONS_PERCENT: u64 = 40;
-const MESSAGES_PERCENT: u64 = 40;
+/// So many items of one kind gone in a run, and so many percent of somebody's or of the tenant's,
+/// are a purge; less is what people do.
+const DELETIONS_MIN: u64 = 20;
+const DELETIONS_PERCENT: u64 = 20;
+const TENANT_DELETIONS_PERCENT: u64 = 5;
+/// So many, and so many percent of somebody's, are worth a word.
+const NOTED_DELETIONS_MIN: u64 = 8;
+const NOTED_DELETIONS_PERCENT: u64 = 40;
 /// Throttled answers that show that somebody else uses the budget, since this client keeps to it.
 const THROTTLED_MIN: u64 = 5;
 /// Users gone at once.
 const USERS_GONE_MIN: usize = 3;
+
+/// Kind of the alarm, items gone, items before, and what they are called.
+type Deletions = (AlarmKind, u64, u64, &'static str);
+
+fn deletions(p: &Pattern) -> [Deletions; 2] {
+    [
+        (AlarmKind::MassDelete, p.files_deleted, p.files_before, "files"),
+        (AlarmKind::MailboxPurge, p.messages_deleted, p.messages_before, "messages"),
+    ]
+}
+
+/// How grave it is that so many of somebody's items of one kind went in one run.
+fn of_deletions(deleted: u64, before: u64) -> Option<Severity> {
+    let is = |min: u64, percent: u64| deleted >= min && deleted * 100 >= before * percent;
+    match (is(DELETIONS_MIN, DELETIONS_PERCENT), is(NOTED_DELETIONS_MIN, NOTED_DELETIONS_PERCENT)) {
+        (true, _) => Some(Severity::High),
+        (_, true) => Some(Severity::Notice),
+        _ => None,
+    }
+}
 
 impl Run {
     /// The alarms that follow from what happened to each user's things.
@@ -66,28 +93,11 @@ impl Run {
                     ),
                 );
             }
-            let large = p.files_deleted >= DELETIONS_MIN
-                || (p.files_before >= 4 && p.files_deleted * 4 >= p.files_before * 3);
-            if large && p.files_deleted * 100 >= p.files_before * DELETIONS_PERCENT {
-                raise(
-                    AlarmKind::MassDelete,
-                    Severity::High,
-                    p.files_deleted,
-                    format!("{} of {} files were deleted", p.files_deleted, p.files_before),
-                );
-            }
-            let large = p.messages_deleted >= MESSAGES_MIN
-                || (p.messages_before >= 4 && p.messages_deleted * 10 >= p.messages_before * 9);
-            if large && p.messages_deleted * 100 >= p.messages_before * MESSAGES_PERCENT {
-                raise(
-                    AlarmKind::MailboxPurge,
-                    Severity::High,
-                    p.messages_deleted,
-                    format!(
-                        "{} of {} messages were deleted",
-                        p.messages_deleted, p.messages_before
-                    ),
-                );
+            for (kind, deleted, before, what) in deletions(&p) {
+                if let Some(severity) = of_deletions(deleted, before) {
+                    let text = format!("{deleted} of {before} {what} were deleted");
+                    raise(kind, severity, deleted, text);
+                }
             }
             if p.flushed >= FLUSHED_MIN || (p.flushed > 0 && p.encrypted > 0) {
                 raise(
@@ -96,6 +106,24 @@ impl Run {
                     p.flushed,
                     format!("{} lost older versions", count(p.flushed as usize, "file", "files")),
                 );
+            }
+        }
+        // Everybody a little is a purge too.
+        let all = self.patterns().into_values().map(|p| deletions(&p));
+        let sums =
+            all.reduce(|a, b| [0, 1].map(|n| (a[n].0, a[n].1 + b[n].1, a[n].2 + b[n].2, a[n].3)));
+        for (kind, deleted, before, what) in sums.into_iter().flatten() {
+            let told = raised.iter().any(|a| a.kind == kind && a.severity == Severity::High);
+            let large =
+                deleted >= DELETIONS_MIN && deleted * 100 >= before * TENANT_DELETIONS_PERCENT;
+            if large && !told {
+                raised.push(Alarm {
+                    kind,
+                    severity: Severity::High,
+                    scope: "tenant".into(),
+                    text: format!("{deleted} of all {before} {what} were deleted"),
+                    items: deleted,
+                });
             }
         }
         let alarms = self.alarms();

@@ -152,6 +152,11 @@ async fn back_up(
         root: known.root.clone().unwrap_or_default(),
         base,
     });
+    let before = match known.count {
+        Some(n) => n,
+        None => drive.files(&drive.base)?,
+    };
+    run.pattern(&user.name, |p| p.files_before += before);
     let mut link = known.delta.clone();
     let mut again = false;
     loop {
@@ -173,8 +178,10 @@ async fn back_up(
                 facts.label = Some(user.name.clone());
                 facts.root.clone_from(&known.root);
                 run.keep_link(&mut facts, Some(&known), end, changed);
+                let files = if changed { drive.files(&drive.base)? } else { before };
+                facts.count = Some(files);
                 run.put_dir(&layout::refs(&drive.base), &facts)?;
-                run.coverage(&user.name, called, Some(drive.files(&drive.base)?), None);
+                run.coverage(&user.name, called, Some(files), None);
                 for item in run.left_out(&drive.base)?.items {
                     let place = run.catalog.path(drive.owner(), &item.id.0)?;
                     let place = place.map_or_else(|| item.name.clone(), |path| path.join("/"));
@@ -230,7 +237,6 @@ impl Drive {
         let mut changes = source::changes(&run.client, &self.id, link);
         let full = changes.is_full();
         let mut changed = false;
-        let mut before = None;
         let mut pending = Vec::new();
         let mut left_out = kept_out.items;
         if full {
@@ -263,13 +269,6 @@ impl Drive {
         let end = loop {
             match changes.next().await? {
                 Event::Item(item) => {
-                    if before.is_none() && item.parent.is_some() {
-                        let files = self.files(&self.base)?;
-                        run.pattern(&self.user.name, |p| {
-                            p.files_before = p.files_before.max(files)
-                        });
-                        before = Some(files);
-                    }
                     if full {
                         seen.insert(item.id.clone());
                     }
@@ -328,10 +327,6 @@ impl Drive {
         }
         if full {
             self.unseen(&self.base.clone(), &seen, &mut deleted)?;
-        }
-        if !deleted.is_empty() && before.is_none() {
-            let files = self.files(&self.base)?;
-            run.pattern(&self.user.name, |p| p.files_before = p.files_before.max(files));
         }
         let mut gone = 0;
         for id in deleted {
