@@ -5,7 +5,7 @@ use crate::{Error, layout};
 use rayon::prelude::*;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
-use strongroom_model::{Facts, ItemId, ItemKind, Verdict};
+use strongroom_model::{Facts, ItemId, ItemKind, Role, Verdict};
 use strongroom_repository::{Change, Id, Node, NodeKind, Repository, Snapshot};
 
 /// What to look for. Every condition that is given must hold.
@@ -143,12 +143,13 @@ impl Query {
                 continue;
             }
             let facts = node.facts()?;
-            // Records and attachments beside a message go with it.
-            if facts
-                .as_ref()
-                .is_some_and(|f| matches!(f.kind, ItemKind::MessageRecord | ItemKind::Attachment))
-                || node.name == layout::PENDING
-            {
+            // Records and attachments beside an item go with it. Lists of ours have no record of
+            // their own; what people call by such a name has one.
+            let is_own = match &facts {
+                Some(facts) => facts.kind.role() == Role::Sidecar,
+                None => [layout::PENDING, layout::LEFT_OUT].contains(&node.name.as_str()),
+            };
+            if is_own {
                 continue;
             }
             if self.fits(&path, &node, facts.as_ref()) {
@@ -360,7 +361,7 @@ fn is_it(
     }
     match id {
         Some(id) => Ok(node.facts()?.is_some_and(|f| {
-            f.id == *id && f.kind == kind && (kind != ItemKind::Version || at == path)
+            f.id == *id && f.kind == kind && (kind.role() != Role::Version || at == path)
         })),
         None => Ok(at == path),
     }

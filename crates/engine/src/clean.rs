@@ -4,9 +4,9 @@
 //! that it holds are taken as they stand there, but for those whose later version is clean beyond
 //! doubt: work that honest people did since.
 
-use crate::Error;
-use std::collections::HashMap;
-use strongroom_model::{Facts, ItemId, ItemKind, Verdict};
+use crate::{Error, layout};
+use std::collections::{HashMap, HashSet};
+use strongroom_model::{Facts, ItemId, ItemKind, Role, Verdict, fit_name};
 use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit};
 
 /// The newest snapshot of a tenant that counts: partial ones never do.
@@ -55,8 +55,14 @@ pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<
         let inside = under.is_empty()
             || path == under
             || path.strip_prefix(under).is_some_and(|r| r.starts_with('/'));
-        if let (true, false, Some(facts)) = (inside, node.is_dir(), node.facts()?)
-            && matches!(facts.kind, ItemKind::Message | ItemKind::File)
+        let facts = node.facts()?;
+        // Versions are found from their item. Directories of ours have no record; what people call
+        // by such a name has one.
+        if facts.is_none() && layout::is_own_directory(&node.name) {
+            return Ok(Visit::Skip);
+        }
+        if let (true, false, Some(facts)) = (inside, node.is_dir(), facts)
+            && facts.kind.role() == Role::Item
         {
             all.push(Chosen {
                 path: path.to_owned(),
@@ -65,12 +71,56 @@ pub fn items(repo: &Repository, snapshot: &Snapshot, under: &str) -> Result<Vec<
                 tree: snapshot.tree,
             });
         }
-        // Versions are found from their item.
-        Ok(if node.name.starts_with(".versions") || node.name.starts_with(".last-clean") {
-            Visit::Skip
-        } else {
-            Visit::Enter
-        })
+        Ok(Visit::Enter)
+    })?;
+    Ok(all)
+}
+
+/// A folder of the tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    /// Path in the tree.
+    pub(crate) path: String,
+    /// Its record.
+    pub(crate) facts: Facts,
+}
+
+/// Folders below `under` that hold none of the chosen; what a restore
+/// of items alone would not bring back. Parents come first.
+pub(crate) fn empty_folders(
+    repo: &Repository,
+    tree: &Id,
+    under: &str,
+    chosen: &[Chosen],
+) -> Result<Vec<Folder>, Error> {
+    let under = under.trim_end_matches('/');
+    let mut with_some: HashSet<&str> = HashSet::new();
+    for c in chosen {
+        let mut path = c.path.as_str();
+        while let Some((above, _)) = path.rsplit_once('/')
+            && with_some.insert(above)
+        {
+            path = above;
+        }
+    }
+    let mut all = Vec::new();
+    repo.walk(tree, "", &mut |path, node| {
+        let inside = under.is_empty()
+            || path == under
+            || path.strip_prefix(under).is_some_and(|r| r.starts_with('/'));
+        if !node.is_dir() || !(inside || under.starts_with(path)) {
+            return Ok(Visit::Skip);
+        }
+        let facts = node.facts()?;
+        if facts.is_none() && layout::is_own_directory(&node.name) {
+            return Ok(Visit::Skip);
+        }
+        if let Some(facts) = facts.filter(|f| inside && f.kind.role().is_folder())
+            && !with_some.contains(path)
+        {
+            all.push(Folder { path: path.to_owned(), facts });
+        }
+        Ok(Visit::Enter)
     })?;
     Ok(all)
 }
@@ -97,13 +147,8 @@ pub fn clean_items(
     let at: HashMap<(ItemKind, ItemId), usize> =
         chosen.iter().enumerate().map(|(n, c)| ((c.facts.kind, c.facts.id.clone()), n)).collect();
     for later in items(repo, &latest, under)? {
-        let clean_now = match later.facts.kind {
-            ItemKind::File => {
-                later.facts.judgement.as_ref().is_some_and(|j| j.verdict == Verdict::Clean)
-            }
-            _ => true,
-        };
-        if !clean_now {
+        let verdict = later.facts.judgement.as_ref().map(|j| j.verdict);
+        if later.facts.kind.is_judged() && verdict != Some(Verdict::Clean) {
             continue;
         }
         match at.get(&(later.facts.kind, later.facts.id.clone())) {
@@ -123,7 +168,8 @@ fn last_clean(repo: &Repository, snapshot: &Snapshot, c: &Chosen) -> Result<Opti
     let (Some(a), Some(b), Some(d)) = (parts.next(), parts.next(), parts.next()) else {
         return Ok(None);
     };
-    let dir = format!("/{a}/{b}/{d}/.last-clean/{}", c.facts.id.0);
+    let id = &c.facts.id.0;
+    let dir = format!("/{a}/{b}/{d}/{}/{}", layout::LAST_CLEAN, fit_name(id, id, &[]).0);
     let Ok(node) = repo.node_at(&snapshot.tree, &dir) else { return Ok(None) };
     match node.kind {
         strongroom_repository::NodeKind::Dir { subtree } => {

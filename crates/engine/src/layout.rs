@@ -28,6 +28,11 @@ pub(crate) const COLLECTED: &str = "collected.json";
 /// Holds as last seen.
 pub(crate) const HOLDS: &str = "holds.json";
 
+/// Whether a directory of this name is ours, when it has no record: people's things have one.
+pub(crate) fn is_own_directory(name: &str) -> bool {
+    name == VERSIONS || name == LAST_CLEAN
+}
+
 /// The extension of a name, with its dot, when it is a usual one.
 pub(crate) fn extension(name: &str) -> &str {
     match name.rfind('.') {

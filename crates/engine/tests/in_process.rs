@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
+use serde_json::{Value, json};
 use sim_transport::{VirtualTime, in_process};
 use std::{path::Path, sync::Arc, time::Instant};
-use strongroom_engine::{BackupOptions, BackupReport, Silent, backup, clean};
+use strongroom_engine::{
+    BackupOptions, BackupReport, Silent, backup, browse, clean,
+    restore::{self, Action, Plan, RestoreOptions, RestoreReport},
+};
 use strongroom_objects::testing::Memory;
 use strongroom_repository::{Repository, Writer};
 use strongroom_sources::{Budget, Client, Patience, Settings as GraphSettings};
@@ -63,6 +67,209 @@ fn a_small_school_is_backed_up_in_process_and_no_real_time_is_waited() {
     assert!(passed > jiff::SignedDuration::from_hours(5), "{passed:#}");
     assert!(real.as_secs() < 60, "{real:?}");
     assert_all_is_in(&sim, &repo);
+}
+
+/// What people call by our names is theirs: restored, and found.
+#[test]
+fn a_name_that_looks_like_one_of_ours_is_a_name() {
+    let cache = tempfile::tempdir().unwrap();
+    let sim = school(ThrottleSettings::Off);
+    let user = sim.digest(0).iter().find(|row| row.kind == "file").unwrap().user.clone();
+    let names = [
+        ".versions",
+        ".versions old",
+        ".last-clean",
+        ".last-clean notes",
+        "below/.versions",
+        "below/.last-clean",
+    ];
+    for folder in ["below"].iter().chain(&names) {
+        let (above, name) = folder.rsplit_once('/').map_or(("", *folder), |(a, n)| (a, n));
+        let root = if above.is_empty() { "root".to_owned() } else { format!("root:/{above}:") };
+        let body = json!({"name": name, "folder": {}});
+        let made = call(&sim, "POST", &format!("users/{user}/drive/{root}/children"), body);
+        assert_eq!(made.0, 201, "{made:?}");
+    }
+    let own = [".pending.json", "below/.pending.json", "below/.left-out.json"];
+    for path in names.map(|n| format!("{n}/a.txt")).into_iter().chain(own.map(str::to_owned)) {
+        let target = format!("users/{user}/drive/root:/{path}:/content");
+        let made = call(&sim, "PUT", &target, json!("what somebody wrote"));
+        assert_eq!(made.0, 201, "{path}: {made:?}");
+    }
+    let repo = repository(cache.path());
+    let report = in_process_backup(&sim, &repo, cache.path());
+    assert!(report.is_whole(), "{:?} {:?}", report.skipped, report.failed);
+    assert_all_is_in(&sim, &repo);
+    let latest = clean::latest(&repo, None).unwrap().unwrap();
+    let (_, chosen) = clean::clean_items(&repo, None, "").unwrap();
+    assert_eq!(chosen.len(), sim.digest(0).len());
+    let query = browse::Query { text: Some("/below/.".into()), ..browse::Query::default() };
+    let mut found = 0;
+    browse::find(&repo, &[latest], &query, &mut |_| {
+        found += 1;
+        true
+    })
+    .unwrap();
+    assert_eq!(found, 4);
+}
+
+fn call(sim: &Sim, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let roles = ["Files.ReadWrite.All", "Mail.ReadWrite", "User.Read.All"];
+    let token = sim.token(0, &roles).unwrap();
+    let reply = sim.handle(&graph_sim::Request {
+        method: method.into(),
+        path: format!("/v1.0/{path}"),
+        query: String::new(),
+        headers: vec![
+            ("authorization".into(), format!("Bearer {token}")),
+            ("host".into(), "graph.microsoft.com".into()),
+            ("content-type".into(), "application/json".into()),
+            ("prefer".into(), "IdType=\"ImmutableId\"".into()),
+        ],
+        body: if body.is_null() { Default::default() } else { body.to_string().into() },
+    });
+    (reply.status, serde_json::from_slice(&reply.body).unwrap_or_default())
+}
+
+/// What a cut message looks like: some end in their text, some between their parts.
+#[test]
+fn a_message_that_is_cut_is_never_stored() {
+    for by_bytes in [3, 40, 400, 4000] {
+        let cache = tempfile::tempdir().unwrap();
+        let sim = school(ThrottleSettings::Off);
+        let repo = repository(cache.path());
+        let cut = |times: u64| Rule::new(Fault::Truncate { by_bytes }, "/$value").times(times);
+        sim.set_faults(vec![cut(25)]);
+        let report = in_process_backup(&sim, &repo, cache.path());
+        let kept = report.skipped.iter().map(|s| &s.cause).collect::<Vec<_>>();
+        sim.set_faults(Vec::new());
+        let next = in_process_backup(&sim, &repo, cache.path());
+        assert!(next.is_whole(), "{by_bytes}: {:?} {:?}", next.skipped, next.failed);
+        // What the service hands out now is what is stored.
+        let whole = repository(&cache.path().join("whole"));
+        in_process_backup(&sim, &whole, &cache.path().join("whole"));
+        let length = |repo: &Repository| {
+            let (_, latest) = clean::latest(repo, None).unwrap().unwrap();
+            let items = clean::items(repo, &latest, "/mail").unwrap();
+            items.iter().map(|c| (c.path.clone(), c.node.size_bytes())).collect::<Vec<_>>()
+        };
+        assert!(!length(&whole).is_empty());
+        let (stored, wanted) = (length(&repo), length(&whole));
+        let differ: Vec<_> = stored.iter().zip(&wanted).filter(|(s, w)| s != w).collect();
+        assert!(
+            differ.is_empty() && stored.len() == wanted.len(),
+            "{by_bytes}: {differ:?} {kept:?}"
+        );
+    }
+}
+
+fn restored(sim: &Sim, repo: &Arc<Repository>, into: restore::Into) -> (Plan, RestoreReport) {
+    let time = VirtualTime::new(sim.clock().clone());
+    let budget = Arc::new(Budget::new(true));
+    let client = in_process(sim, &time, 0, "write", budget, Patience::default()).unwrap();
+    let options = RestoreOptions {
+        under: String::new(),
+        clean: false,
+        snapshot: None,
+        tenant: None,
+        into,
+        users: Default::default(),
+        addresses: Default::default(),
+        versions: false,
+    };
+    let (repo, client) = (repo.clone(), Arc::new(client));
+    time.run(async move {
+        let silent = Arc::new(Silent);
+        let plan =
+            restore::plan(repo.clone(), client.clone(), options.clone(), silent.clone()).await?;
+        let report = restore::apply(repo, client, options, plan.clone(), silent).await?;
+        Ok::<_, strongroom_engine::Error>((plan, report))
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_restore_again_multiplies_nothing_and_brings_back_content_and_state() {
+    let cache = tempfile::tempdir().unwrap();
+    // What is deleted for good leaves nothing here, so that it has to be made anew.
+    let mut settings = Settings::default().for_the_product();
+    settings.withheld.insert(graph_sim::Truth::RecoverableLater);
+    let sim = Sim::new(settings, 1, jiff::Timestamp::now());
+    sim.seed(&SeedPlan::default()).unwrap();
+    let user = sim.digest(0).iter().find(|r| r.kind == "message").unwrap().user.clone();
+    let post = |folder: &str, body: Value| {
+        let path = format!("users/{user}/mailFolders/{folder}/messages");
+        let (status, made) = call(&sim, "POST", &path, body);
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let path = format!("users/{user}/mailFolders");
+    let (status, empty) = call(&sim, "POST", &path, json!({"displayName": "Nothing yet"}));
+    assert_eq!(status, 201, "{empty}");
+    // Two messages with one Message-ID are two.
+    let letter = |text: &str| {
+        json!({"subject": "Trip", "internetMessageId": "<trip@school.example>",
+            "body": {"contentType": "text", "content": text}, "isRead": true,
+            "categories": ["Red category"],
+            "toRecipients": [{"emailAddress": {"address": "head@school.example"}}]})
+    };
+    let twins = [post("inbox", letter("first")), post("inbox", letter("second"))];
+    let altered = post("inbox", letter("third"));
+    let stated = post("inbox", letter("fourth"));
+    let repo = repository(cache.path());
+    assert!(in_process_backup(&sim, &repo, cache.path()).is_whole());
+    let digests = |sim: &Sim| {
+        let mut all: Vec<String> = sim
+            .digest(0)
+            .into_iter()
+            .filter(|r| r.kind == "message" && r.user == user && !r.path.starts_with("Delet"))
+            .map(|r| format!("{} {}", r.path, r.digest))
+            .collect();
+        all.sort();
+        all
+    };
+    let before = digests(&sim);
+
+    let message = |id: &str| format!("users/{user}/messages/{id}");
+    for id in &twins {
+        let path = format!("{}/permanentDelete", message(id));
+        assert_eq!(call(&sim, "POST", &path, json!({})).0, 204);
+    }
+    let other = json!({"body": {"contentType": "text", "content": "encrypted"}});
+    assert_eq!(call(&sim, "PATCH", &message(&altered), other).0, 200);
+    let unread = json!({"isRead": false, "categories": []});
+    assert_eq!(call(&sim, "PATCH", &message(&stated), unread).0, 200);
+    let folder = format!("users/{user}/mailFolders/{}", empty["id"].as_str().unwrap());
+    assert_eq!(call(&sim, "DELETE", &folder, Value::Null).0, 204);
+
+    let (plan, report) = restored(&sim, &repo, restore::Into::InPlace);
+    let of = |action: Action| plan.rows.iter().filter(|r| r.action == action).count();
+    let some: Vec<_> = plan.rows.iter().filter(|r| r.action != Action::Keep).collect();
+    assert_eq!((of(Action::Create), of(Action::Replace), of(Action::Move)), (3, 1, 1), "{some:#?}");
+    assert_eq!(report.failed, 0, "{report:#?}");
+    assert_eq!(digests(&sim), before);
+    let (_, folders) = call(&sim, "GET", &path, Value::Null);
+    let names = folders["value"].as_array().unwrap().iter().map(|f| f["displayName"].clone());
+    assert_eq!(names.filter(|n| n == "Nothing yet").count(), 1);
+    for _ in 0..2 {
+        let (plan, _) = restored(&sim, &repo, restore::Into::InPlace);
+        let rows: Vec<_> = plan.rows.iter().filter(|r| r.action != Action::Keep).collect();
+        assert!(rows.is_empty(), "{rows:#?}");
+    }
+    assert_eq!(digests(&sim), before);
+
+    // Into a folder, and again into the same.
+    let (_, first) = restored(&sim, &repo, restore::Into::Folder("Back again".into()));
+    assert_eq!(first.failed, 0, "{first:#?}");
+    let paths = |sim: &Sim| {
+        let all = sim.digest(0).into_iter();
+        all.map(|r| (r.user, r.path, r.digest)).collect::<std::collections::BTreeSet<_>>()
+    };
+    let after = paths(&sim);
+    let (_, second) = restored(&sim, &repo, restore::Into::Folder("Back again".into()));
+    assert_eq!(second.failed, 0, "{second:#?}");
+    let more: Vec<_> = paths(&sim).difference(&after).cloned().collect();
+    assert!(more.is_empty(), "{more:#?}");
 }
 
 /// The same school through TLS and sockets, for the measure.

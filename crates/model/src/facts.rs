@@ -53,6 +53,55 @@ pub enum ItemKind {
     LastClean,
 }
 
+/// What a stored node is to whoever does not know its workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The register of owners (a directory).
+    Owners,
+    /// All that a workload holds of one owner (a directory).
+    Owner,
+    /// What has a delta link of its own (a directory).
+    Collection,
+    /// A folder within a collection (a directory).
+    Container,
+    /// What people call one thing: listed, found, judged, chosen, restored.
+    Item,
+    /// Goes with the item that it lies beside.
+    Sidecar,
+    /// An older version of an item.
+    Version,
+    /// The last clean version of an item whose current one is not clean.
+    LastClean,
+}
+
+impl Role {
+    /// Whether people see it as a folder of theirs.
+    pub fn is_folder(self) -> bool {
+        matches!(self, Self::Collection | Self::Container)
+    }
+}
+
+impl ItemKind {
+    /// What it is to whoever does not know its workload.
+    pub fn role(self) -> Role {
+        match self {
+            Self::Users => Role::Owners,
+            Self::Mailbox => Role::Owner,
+            Self::MailFolder | Self::Drive => Role::Collection,
+            Self::Folder => Role::Container,
+            Self::Message | Self::File => Role::Item,
+            Self::MessageRecord | Self::Attachment => Role::Sidecar,
+            Self::Version => Role::Version,
+            Self::LastClean => Role::LastClean,
+        }
+    }
+
+    /// Whether its bytes are looked at for signs of encryption.
+    pub fn is_judged(self) -> bool {
+        matches!(self, Self::File | Self::Version | Self::LastClean)
+    }
+}
+
 /// The parts of a message that change while its content does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(from = "StoredState", into = "StoredState")]
@@ -173,7 +222,8 @@ pub struct Facts {
     /// those who are there.
     #[serde(rename = "g", skip_serializing_if = "Option::is_none")]
     pub gone: Option<bool>,
-    /// How many messages a mail folder holds.
+    /// How many items a collection holds. Absent of what an older program wrote, and of what is no
+    /// collection.
     #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
     /// Well-known name of a mail folder, or the user principal name of a mailbox or drive.

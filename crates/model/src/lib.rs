@@ -23,7 +23,7 @@ pub use collection_state::CollectionState;
 pub use configuration::{
     AuditEntry, ConfigCollection, ConfigObject, Configuration, Words, is_guid, is_principal,
 };
-pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending};
+pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending, Role};
 pub use names::{MAX_NAME_BYTES, day_folder, digest_id, fit_name, message_name, short_id};
 pub use progress::{Progress, Silent};
 pub use record::{Record, RecordError, Row, Stored};

@@ -7,6 +7,9 @@ pub const MAILBOX_CONCURRENT_MAX: usize = 4;
 /// Attachments of this size and above need an upload session (Graph, attachment:
 /// createUploadSession).
 pub const ATTACHMENT_POST_BYTES_MAX: u64 = 3 * 1024 * 1024;
+/// A message as one request, with the attachments in it, and room for the rest of the request
+/// (Graph: requests above 4 MB are refused).
+pub const MAIL_POST_BYTES_MAX: u64 = 3_900_000;
 /// Range of an attachment upload session, at most 4 MB; a multiple of 320 KiB below it.
 pub const ATTACHMENT_RANGE_BYTES: usize = 12 * 327_680;
 /// Fragment of a drive upload session: a multiple of 320 KiB, 5 to 10 MiB advised (driveItem:

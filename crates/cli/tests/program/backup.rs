@@ -199,48 +199,6 @@ fn a_quiet_run_after_an_attack_is_not_clean_until_somebody_says_so() {
     }
 }
 
-/// Each school has a shared mailbox, an account without Exchange, a guest and somebody without
-/// licence: what they do not have is said, and is no gap.
-#[test]
-fn who_has_no_mailbox_or_drive_is_said_to_have_none_and_is_no_gap() {
-    let school = school(&small());
-    for day in 0..2 {
-        let report = school.whole();
-        assert_eq!(report["tags"], json!(["complete", "clean"]), "{}", report["alarms"]);
-        let mut told: Vec<(&str, &str)> = report["coverage"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|c| Some((c["scope"].as_str()?, c["skipped"].as_str()?)))
-            .filter(|(who, _)| ![".staff", ".pupil"].iter().any(|kind| who.contains(kind)))
-            .filter(|(_, why)| why.starts_with("the user has no"))
-            .collect();
-        told.sort_unstable();
-        assert_eq!(
-            told,
-            [
-                ("copier@riverside.example", "the user has no mailbox"),
-                ("office@riverside.example", "the user has no drive"),
-                ("sean.o'hara_home.example#EXT#@riverside.example", "the user has no drive"),
-                ("sean.o'hara_home.example#EXT#@riverside.example", "the user has no mailbox"),
-                ("visitor@riverside.example", "the user has no drive"),
-                ("visitor@riverside.example", "the user has no mailbox"),
-            ]
-        );
-        school.assert_everything_is_in();
-        school.sim.live_a_day(0, day, false);
-    }
-    // Nor does a restore of everything stumble over them.
-    school.whole();
-    school.sim.attack(0, "purge-mailboxes", 1).unwrap();
-    let out = school.ok(&["--tenant", "school0", "--json", "restore", "--in-place", "--yes"]);
-    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(report["failed"], 0, "{report}");
-    let office = |r: &graph_sim::DigestRow| r.user.starts_with("office@");
-    assert!(school.sim.digest(0).iter().any(office), "the shared mailbox has its mail again");
-    school.check();
-}
-
 #[test]
 fn a_run_for_one_user_forgets_nobody() {
     let school = school(&small());

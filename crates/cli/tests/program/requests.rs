@@ -245,11 +245,9 @@ fn the_simulator_answers_in_published_shapes() {
     };
     let mut out = BTreeSet::new();
     for user in &tenant.users {
-        // Some have none.
+        // One has none.
         let own = call("GET", &format!("/v1.0/users/{user}/drive"), "", String::new(), token);
         let has_drive = own.status != 404;
-        let own = call("GET", &format!("/v1.0/users/{user}/mailFolders"), "", String::new(), token);
-        let has_mailbox = own.status != 404;
         for (path, kind) in [
             (format!("/users/{user}/mailFolders"), "mailFolder"),
             (format!("/users/{user}/messages"), "message"),
@@ -257,7 +255,7 @@ fn the_simulator_answers_in_published_shapes() {
             (format!("/users/{user}/drive/root/children"), "driveItem"),
             (format!("/users/{user}/drive/root/delta"), "driveItem"),
         ] {
-            if !(if kind == "driveItem" { has_drive } else { has_mailbox }) {
+            if kind == "driveItem" && !has_drive {
                 continue;
             }
             let body = get(&path, "$top=100");

@@ -1,5 +1,9 @@
 use super::{Action, Context, Into, Outcome, Restored, UserWork};
-use crate::{Error, clean::Chosen, layout};
+use crate::{
+    Content, Error,
+    clean::{self, Chosen},
+    judge, layout,
+};
 use bytes::Bytes;
 use futures::{StreamExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
@@ -7,7 +11,7 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
-use strongroom_model::{ItemId, Verdict, fit_name};
+use strongroom_model::{ItemId, Verdict, fit_name, limits};
 use strongroom_repository::{BlobKind, Node, NodeKind, Repository};
 use strongroom_sources::{
     Error as GraphError, ErrorKind, Event, QuickXor,
@@ -43,6 +47,25 @@ impl DriveWork {
             _ => 0,
         }
     }
+}
+
+/// What is to be done in somebody's drives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DrivePlan {
+    pub(crate) files: Vec<DriveWork>,
+    /// Folders that hold nothing.
+    pub(crate) folders: Vec<FolderWork>,
+}
+
+/// One folder that is made, since nothing that is restored lies in it.
+#[derive(Debug, Clone)]
+pub(crate) struct FolderWork {
+    /// Path in the tree.
+    pub(crate) path: String,
+    drive: ItemId,
+    root: ItemId,
+    /// From the drive's root, by real names.
+    folder: Vec<String>,
 }
 
 /// A name that SharePoint takes: what it refuses is put into full width, which looks alike.
@@ -147,9 +170,13 @@ pub(super) async fn plan(
     ctx: &Context,
     user: &User,
     files: Vec<Chosen>,
-) -> Result<Option<Vec<DriveWork>>, Error> {
-    if files.is_empty() {
-        return Ok(Some(Vec::new()));
+    empty: &[clean::Folder],
+) -> Result<Option<DrivePlan>, Error> {
+    // The drives themselves are not made by anybody.
+    let empty: Vec<&clean::Folder> =
+        empty.iter().filter(|f| f.path.split('/').count() > DRIVE_PARTS).collect();
+    if files.is_empty() && empty.is_empty() {
+        return Ok(Some(DrivePlan::default()));
     }
     let in_place = ctx.options.into == Into::InPlace;
     let mut targets = Targets::of(ctx, user).await?;
@@ -157,8 +184,8 @@ pub(super) async fn plan(
         return Ok(None);
     }
     let mut there: HashMap<usize, Present> = HashMap::new();
-    for item in &files {
-        let n = targets.place(ctx, &item.path)?;
+    for path in files.iter().map(|f| &f.path).chain(empty.iter().map(|f| &f.path)) {
+        let n = targets.place(ctx, path)?;
         if let std::collections::hash_map::Entry::Vacant(free) = there.entry(n) {
             free.insert(present(ctx, targets.heads[n].clone(), in_place).await?);
         }
@@ -205,9 +232,12 @@ pub(super) async fn plan(
             {
                 let state = w.item.facts.file.clone().unwrap_or_default();
                 let size = w.item.node.size_bytes();
-                let same = file.size_bytes.is_none_or(|n| n == size)
-                    && file.quick_xor.is_some()
-                    && file.quick_xor == state.quick_xor;
+                // Not every file has a hash, and not every hash is right; a tag changes with the
+                // bytes.
+                let same = w.item.facts.change_key.as_ref() == Some(&there.e_tag)
+                    || file.size_bytes.is_none_or(|n| n == size)
+                        && file.quick_xor.is_some()
+                        && file.quick_xor == state.quick_xor;
                 let right_place =
                     there.parent == place && (there.name == w.name || there.name == real);
                 let right_times =
@@ -228,8 +258,21 @@ pub(super) async fn plan(
         }
         work.push(w);
     }
-    Ok(Some(work))
+    let mut folders = Vec::new();
+    for f in empty {
+        let Some(now) = there.get(&targets.place(ctx, &f.path)?) else { continue };
+        let folder: Vec<String> =
+            real_folders(ctx, &f.path)?.iter().map(|name| acceptable(name)).collect();
+        if !in_place || folder_id(now, &folder).is_none() {
+            let (drive, root) = (now.drive.clone(), now.root.clone());
+            folders.push(FolderWork { path: f.path.clone(), drive, root, folder });
+        }
+    }
+    Ok(Some(DrivePlan { files: work, folders }))
 }
+
+/// Parts of the path of a drive: "", `drives`, whose, which.
+const DRIVE_PARTS: usize = 4;
 
 fn folder_id(now: &Present, path: &[String]) -> Option<ItemId> {
     let mut at = now.root.clone();
@@ -255,13 +298,22 @@ fn real_folders(ctx: &Context, dir: &str) -> Result<Vec<String>, Error> {
 }
 
 pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restored, u64)>, Error> {
-    let todo: Vec<&DriveWork> = work.drive.iter().filter(|w| w.action != Action::Keep).collect();
+    let todo: Vec<&DriveWork> =
+        work.drive.files.iter().filter(|w| w.action != Action::Keep).collect();
     let mut rows = Vec::new();
     let mut folders: HashMap<(ItemId, Vec<String>), ItemId> = HashMap::new();
     let mut jobs = Vec::new();
     let mut names: HashSet<(ItemId, String)> = HashSet::new();
+    for f in &work.drive.folders {
+        let outcome = match ensure(ctx, (&f.drive, &f.root), &f.folder, &mut folders).await {
+            Ok(_) => Outcome::Identical,
+            Err(e) => Outcome::Failed { why: e.to_string() },
+        };
+        ctx.progress.advance(1, 0);
+        rows.push((Restored { path: f.path.clone(), action: Action::Create, outcome }, 0));
+    }
     for w in todo {
-        match ensure(ctx, w, &mut folders).await {
+        match ensure(ctx, (&w.drive, &w.root), &w.folder, &mut folders).await {
             Ok(parent) => {
                 // Two names that differ only by case are one to the service: the second gets its id
                 // behind it.
@@ -320,21 +372,22 @@ fn failed(w: &DriveWork, why: String) -> Restored {
 
 async fn ensure(
     ctx: &Context,
-    w: &DriveWork,
+    (drive, root): (&ItemId, &ItemId),
+    folder: &[String],
     known: &mut HashMap<(ItemId, Vec<String>), ItemId>,
 ) -> Result<ItemId, Error> {
     let mut path = Vec::new();
-    let mut at = w.root.clone();
+    let mut at = root.clone();
     let top = match &ctx.options.into {
         Into::Folder(name) => Some(acceptable(name)),
         Into::InPlace => None,
     };
-    for name in top.iter().chain(&w.folder) {
+    for name in top.iter().chain(folder) {
         path.push(name.clone());
-        let place = (w.drive.clone(), path.clone());
+        let place = (drive.clone(), path.clone());
         at = match known.get(&place) {
             Some(id) => id.clone(),
-            None => source::create_folder(&ctx.client, &w.drive, &at, name).await?.id,
+            None => source::create_folder(&ctx.client, drive, &at, name).await?.id,
         };
         known.insert(place, at.clone());
     }
@@ -359,8 +412,25 @@ async fn one(
             false => Outcome::Altered { differences: vec![taken(&name)] },
         });
     }
-    if over.is_none() && source::child(client, &w.drive, parent, &name).await?.is_some() {
-        name = apart(&name, w);
+    if over.is_none() {
+        for candidate in [name.clone(), apart(&name, w)] {
+            name = candidate;
+            let Some(there) = source::child(client, &w.drive, parent, &name).await? else { break };
+            // An earlier restore brought it already: no second one beside it.
+            let Some(form) = holds_the_same(ctx, w, &there).await? else { continue };
+            if (there.created, there.modified) != times {
+                source::set_place(client, &w.drive, &there.id, None, times).await?;
+            }
+            let mut differences = Vec::new();
+            differences.extend((name != w.name).then(|| taken(&name)));
+            differences.extend((form == Form::Rewritten).then(|| {
+                "an earlier restore brought it; the service keeps it in another form".to_owned()
+            }));
+            return Ok(match differences.is_empty() {
+                true => named(w),
+                false => Outcome::Altered { differences },
+            });
+        }
     }
     if ctx.options.versions {
         for (node, modified) in older(ctx, w)? {
@@ -440,6 +510,67 @@ async fn one(
         _ => {}
     }
     Ok(Outcome::Altered { differences })
+}
+
+/// In which form a file is there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// With the stored bytes.
+    Same,
+    /// With its times, and with bytes that the service made of them: SharePoint writes into Office
+    /// files.
+    Rewritten,
+}
+
+/// Whether a file of the drive is the stored one: by its hash, else by what is handed out, since
+/// not every file has a hash, and not every hash is right.
+async fn holds_the_same(
+    ctx: &Context,
+    w: &DriveWork,
+    there: &DriveItem,
+) -> Result<Option<Form>, Error> {
+    let state = w.item.facts.file.clone().unwrap_or_default();
+    let Some(file) = &there.file else { return Ok(None) };
+    let size = w.item.node.size_bytes();
+    if file.size_bytes.is_some_and(|n| n == size)
+        && file.quick_xor.is_some()
+        && file.quick_xor == state.quick_xor
+    {
+        return Ok(Some(Form::Same));
+    }
+    let times = (state.created, state.modified);
+    let with_times = times.1.is_some() && (there.created, there.modified) == times;
+    let other_hash = file.quick_xor.is_some() && file.quick_xor != state.quick_xor;
+    if !with_times && other_hash && file.size_bytes != Some(size) {
+        return Ok(None);
+    }
+    let mut download = source::download(&ctx.client, &w.drive, &there.id);
+    let (mut hash, mut came, mut head) = (Sha256::new(), 0_u64, Vec::new());
+    while let Some(piece) = download.next().await? {
+        hash.update(&piece);
+        came += piece.len() as u64;
+        let room = (limits::JUDGE_BYTES_MAX as usize).saturating_sub(head.len());
+        head.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+    if came == size && state.sha256 == Some(hex::encode(hash.finalize())) {
+        return Ok(Some(Form::Same));
+    }
+    if !with_times {
+        return Ok(None);
+    }
+    // What an attacker made of it, times and all, is not the file.
+    let stored = Reader::new(ctx.repo.clone(), &w.item.node)
+        .read(0, size.min(limits::JUDGE_BYTES_MAX) as usize)
+        .await?;
+    let (now, before) =
+        (Content { name: &there.name, bytes: &head }, Content { name: &w.name, bytes: &stored });
+    let clean = tokio::task::block_in_place(|| judge(now, Some(before))).verdict == Verdict::Clean;
+    Ok((clean && is_office(&w.name)).then_some(Form::Rewritten))
+}
+
+/// Whether SharePoint writes its own properties into files of such a name.
+fn is_office(name: &str) -> bool {
+    [".docx", ".xlsx", ".pptx", ".docm", ".xlsm", ".pptm"].contains(&layout::extension(name))
 }
 
 /// A name that no other item has: the id stands behind it.

@@ -98,8 +98,8 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct UserWork {
     pub(crate) user: users::User,
-    pub(crate) mail: Vec<mail::MailWork>,
-    pub(crate) drive: Vec<drive::DriveWork>,
+    pub(crate) mail: mail::MailPlan,
+    pub(crate) drive: drive::DrivePlan,
     pub(crate) notes: Vec<(String, strongroom_model::ItemId)>,
 }
 
@@ -170,8 +170,23 @@ pub(crate) struct Context {
     pub(crate) progress: Arc<dyn Progress>,
 }
 
+/// What to restore, and the snapshot that it starts from.
+struct Choice {
+    id: Id,
+    snapshot: Snapshot,
+    items: Vec<Chosen>,
+    /// Folders that hold none of the items.
+    folders: Vec<clean::Folder>,
+}
+
+fn choose(repo: &Repository, options: &RestoreOptions) -> Result<Choice, Error> {
+    let (id, snapshot, items) = choose_items(repo, options)?;
+    let folders = clean::empty_folders(repo, &snapshot.tree, &options.under, &items)?;
+    Ok(Choice { id, snapshot, items, folders })
+}
+
 /// The items to restore with the snapshot they start from.
-fn choose(
+fn choose_items(
     repo: &Repository,
     options: &RestoreOptions,
 ) -> Result<(Id, Snapshot, Vec<Chosen>), Error> {
@@ -204,18 +219,22 @@ pub async fn plan(
     progress: Arc<dyn Progress>,
 ) -> Result<Plan, Error> {
     progress.phase("plan");
-    let (id, snapshot, chosen) = tokio::task::block_in_place(|| choose(&repo, &options))?;
-    if chosen.is_empty() {
+    let Choice { id, snapshot, items, folders } =
+        tokio::task::block_in_place(|| choose(&repo, &options))?;
+    if items.is_empty() && folders.is_empty() {
         return Err(Error::Request(format!(
             "snapshot {} holds nothing below {:?}",
             id.short(),
             options.under
         )));
     }
-    let mut by_user: BTreeMap<String, Vec<Chosen>> = BTreeMap::new();
-    for c in chosen {
-        let name = c.path.split('/').nth(2).unwrap_or_default().to_owned();
-        by_user.entry(name).or_default().push(c);
+    let owner = |path: &str| path.split('/').nth(2).unwrap_or_default().to_owned();
+    let mut by_user: BTreeMap<String, (Vec<Chosen>, Vec<clean::Folder>)> = BTreeMap::new();
+    for item in items {
+        by_user.entry(owner(&item.path)).or_default().0.push(item);
+    }
+    for folder in folders {
+        by_user.entry(owner(&folder.path)).or_default().1.push(folder);
     }
     let mut plan = Plan {
         snapshot: id.to_string(),
@@ -230,24 +249,25 @@ pub async fn plan(
     } else {
         Vec::new()
     };
-    // Notes go from drives too that held nothing else.
-    for (path, _) in &notes {
-        by_user.entry(path.split('/').nth(2).unwrap_or_default().to_owned()).or_default();
-    }
     let (mut drive_units, mut mail_bytes_max) = (0_u64, 0_u64);
     let ctx = Context { repo, client, tree: snapshot.tree, options, progress };
-    for (name, chosen) in by_user {
+    for (name, (chosen, empty)) in by_user {
         let Some(user) = who(&ctx, &name, &mut plan.users_missing).await? else { continue };
         let (messages, files): (Vec<Chosen>, Vec<Chosen>) =
             chosen.into_iter().partition(|c| c.facts.kind == ItemKind::Message);
-        let mail = mail::plan(&ctx, &user, messages).await?;
-        // Who has no drive keeps nobody else from getting theirs.
-        let drive = drive::plan(&ctx, &user, files).await?.unwrap_or_else(|| {
+        let (mail_folders, folders): (Vec<clean::Folder>, Vec<clean::Folder>) =
+            empty.into_iter().partition(|f| f.facts.kind == ItemKind::MailFolder);
+        // Who has no mailbox or no drive keeps nobody else from getting theirs.
+        let mail = mail::plan(&ctx, &user, messages, &mail_folders).await?.unwrap_or_else(|| {
+            plan.users_missing.push(format!("{} (no mailbox)", user.name));
+            mail::MailPlan::default()
+        });
+        let drive = drive::plan(&ctx, &user, files, &folders).await?.unwrap_or_else(|| {
             plan.users_missing.push(format!("{} (no drive)", user.name));
-            Vec::new()
+            drive::DrivePlan::default()
         });
         let mut mail_bytes = 0;
-        for w in &mail {
+        for w in &mail.messages {
             plan.rows.push(PlanRow {
                 action: w.action,
                 path: w.item.path.clone(),
@@ -256,7 +276,7 @@ pub async fn plan(
             });
             mail_bytes += w.bytes();
         }
-        for w in &drive {
+        for w in &drive.files {
             plan.rows.push(PlanRow {
                 action: w.action,
                 path: w.item.path.clone(),
@@ -269,6 +289,13 @@ pub async fn plan(
                 _ => 0,
             };
         }
+        let made = mail.folders.iter().map(|(path, _)| path);
+        plan.rows.extend(made.chain(drive.folders.iter().map(|f| &f.path)).map(|path| PlanRow {
+            action: Action::Create,
+            path: path.clone(),
+            user: user.name.clone(),
+            bytes: 0,
+        }));
         let notes: Vec<_> = notes
             .iter()
             .filter(|(path, _)| path.split('/').nth(2) == Some(&name))

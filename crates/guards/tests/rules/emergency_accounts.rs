@@ -117,10 +117,6 @@ fn never_passes_without_its_data() {
     each_input_is_needed(ID, kept());
     skips(ID, kept().without("directory/privileged-users", "accountEnabled"));
     skips(ID, kept().without("directory/privileged-users", "onPremisesSyncEnabled"));
-    // What cannot be understood is no account that works.
-    let people = "directory/privileged-users";
-    skips(ID, kept().set(people, "last@x.example", "accountEnabled", Value::Null));
-    skips(ID, kept().set(people, "last@x.example", "onPremisesSyncEnabled", "no".into()));
     skips(
         ID,
         methods(

@@ -1,18 +1,20 @@
 //! Mail: folders, messages with their MIME and their record, and the way back.
 
+mod proof;
 mod read;
 mod record;
 mod write;
 
+pub use proof::{Proof, prove};
 pub use read::{
-    Head, MailFolder, News, Part, WELL_KNOWN, fetch, folder_changes, folders_below, folders_by_id,
-    folders_of, ids, is_event_message, message, message_changes, message_count, unlisted_names,
-    well_known_folders,
+    Head, MailFolder, News, Part, Present, WELL_KNOWN, fetch, folder_changes, folders_below,
+    folders_by_id, folders_of, is_event_message, message, message_changes, message_count,
+    messages_by_id, present, unlisted_names, well_known_folders,
 };
 pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
 pub use write::{
-    Outgoing, Restored, compare, create_folder, create_message, delete_message, find_folder,
-    move_message,
+    Difference, Outgoing, Restored, compare, create_folder, create_message, delete_message,
+    find_folder, is_the_same, move_message, put_aside, set_state,
 };
 
 /// What the delta of messages selects: everything that a restore needs and a listing can give.

@@ -517,17 +517,63 @@ pub fn is_event_message(kind: &str) -> bool {
     kind.contains("microsoft.graph.eventMessage")
 }
 
-/// Ids of the messages in a folder, by way of its delta.
-pub fn ids<'c>(client: &'c Client, user: &ItemId, folder: &ItemId) -> Changes<'c, ItemId> {
+/// A message that is in a mailbox, as far as a restore needs to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Present {
+    /// Its id.
+    pub id: ItemId,
+    /// Changes with everything.
+    pub change_key: String,
+    /// `internetMessageId`; several messages may bear the same.
+    pub message_id: String,
+    /// What changes while the content stays.
+    pub state: MessageState,
+}
+
+/// The messages in a folder, by way of its delta.
+pub fn present<'c>(client: &'c Client, user: &ItemId, folder: &ItemId) -> Changes<'c, Present> {
     let target = format!(
-        "users/{}/mailFolders/{}/messages/delta?$select=id",
+        "users/{}/mailFolders/{}/messages/delta?$select=changeKey,internetMessageId,isRead,flag,\
+         categories",
         escape(&user.0),
         escape(&folder.0)
     );
     let request = Request::get(Scope::Mailbox(user.0.clone()), target)
         .header("prefer", "odata.maxpagesize=1000");
-    Changes::new(client, request, true, |v| match (v["id"].as_str(), v.get("@removed")) {
-        (Some(id), None) => Event::Item(id.into()),
-        (id, _) => Event::Deleted(id.unwrap_or_default().into()),
+    Changes::new(client, request, true, |v| {
+        let text = |name: &str| v[name].as_str().unwrap_or_default().to_owned();
+        match (text("id"), v.get("@removed")) {
+            (id, None) if !id.is_empty() => Event::Item(Present {
+                id: id.into(),
+                change_key: text("changeKey"),
+                message_id: text("internetMessageId"),
+                state: MessageState {
+                    is_read: v["isRead"].as_bool().unwrap_or_default(),
+                    flag: set_flag(v["flag"].clone()),
+                    categories: texts(&v["categories"]),
+                },
+            }),
+            (id, _) => Event::Deleted(id.into()),
+        }
     })
+}
+
+/// Messages asked for by id: `None` for those that are not there.
+pub async fn messages_by_id(
+    client: &Client,
+    user: &ItemId,
+    ids: &[ItemId],
+) -> Result<Vec<Option<Head>>, Error> {
+    let target = |id: &ItemId| {
+        format!("users/{}/messages/{}?$select={SELECT}", escape(&user.0), escape(&id.0))
+    };
+    let targets: Vec<String> = ids.iter().map(target).collect();
+    let answers = client.batch_get(&Scope::Mailbox(user.0.clone()), &targets).await?;
+    let read = answers.into_iter().map(|answer| match answer.map(read_head) {
+        Ok(Event::Item(head)) => Ok(Some(head)),
+        Ok(_) => Err(Error::new(ErrorKind::BadAnswer, "a message came without id")),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    });
+    read.collect()
 }

@@ -1,5 +1,6 @@
 use super::{
-    read::MailFolder,
+    proof::text_told,
+    read::{Head, MailFolder},
     record::{Attachment, AttachmentForm, Record},
 };
 use crate::{Client, Error, ErrorKind, escape};
@@ -26,13 +27,32 @@ pub struct Outgoing<'a> {
     pub addresses: &'a HashMap<String, String>,
 }
 
+/// In what a message differs from what was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// In words.
+    pub text: String,
+    /// A text, a recipient or an attachment is missing.
+    pub is_loss: bool,
+}
+
+impl Difference {
+    fn altered(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_loss: false }
+    }
+
+    fn lost(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_loss: true }
+    }
+}
+
 /// A message that is back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restored {
     /// Its new id.
     pub id: ItemId,
-    /// What is not identical, in words; empty when all is.
-    pub differences: Vec<String>,
+    /// What is not identical; empty when all is.
+    pub differences: Vec<Difference>,
 }
 
 fn folder_from(v: &Value) -> MailFolder {
@@ -219,29 +239,31 @@ pub async fn create_message(
     let mut differences = Vec::new();
     let mut post = body(out);
     let (mut with, mut later) = (Vec::new(), Vec::new());
-    let mut room = limits::ATTACHMENT_POST_BYTES_MAX;
+    // One request for all while they are small together: as it is sent, base64 and all.
+    let mut room = limits::MAIL_POST_BYTES_MAX.saturating_sub(post.to_string().len() as u64);
     for a in out.record.attachments() {
         let bytes = content(a);
-        let size = bytes.as_ref().map_or(0, |b| b.len() as u64);
+        if nested_attachments(a) {
+            differences.push(Difference::altered(format!(
+                "attachments inside the nested item {:?} cannot return: Graph does not list them",
+                a.name
+            )));
+        }
         match attachment_body(a, bytes.as_ref()) {
-            // One request for all while they are small together.
-            Some(v) if later.is_empty() && size < room => {
-                if v["item"]["@odata.type"].is_string() && nested_attachments(a) {
-                    differences.push(format!(
-                        "attachments inside the nested item {:?} cannot \
-                        return: Graph does not list them",
-                        a.name
-                    ));
+            Some(v) => {
+                let size = v.to_string().len() as u64;
+                if later.is_empty() && size < room {
+                    room -= size;
+                    with.push(v);
+                } else {
+                    later.push((a, v, bytes));
                 }
-                room -= size;
-                with.push(v);
             }
-            Some(v) => later.push((a, v, bytes)),
             None if a.content == AttachmentForm::Reference => {
-                differences.push(format!(
+                differences.push(Difference::altered(format!(
                     "the link attachment {:?} cannot return: Graph v1.0 does not give its address",
                     a.name
-                ));
+                )));
             }
             None => {
                 return Err(Error::new(
@@ -267,6 +289,30 @@ pub async fn create_message(
         Err(e) => return Err(e),
     };
     let id = ItemId(made["id"].as_str().unwrap_or_default().to_owned());
+    match attach_and_compare(client, user, &id, out, later).await {
+        Ok(more) => {
+            differences.extend(more);
+            Ok(Restored { id, differences })
+        }
+        // Half a message is worse than none: the next try makes it anew.
+        Err(e) => {
+            let _ = delete_message(client, user, &id).await;
+            Err(e)
+        }
+    }
+}
+
+/// An attachment that did not fit into the message's own request, as it is posted, with its bytes.
+type Later<'a> = (&'a Attachment, Value, Option<Bytes>);
+
+async fn attach_and_compare(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+    out: &Outgoing<'_>,
+    later: Vec<Later<'_>>,
+) -> Result<Vec<Difference>, Error> {
+    let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
     for (a, v, bytes) in later {
         match bytes {
@@ -292,8 +338,7 @@ pub async fn create_message(
             }
         }
     }
-    differences.extend(compare(client, user, &id, out).await?);
-    Ok(Restored { id, differences })
+    compare(client, user, id, out).await
 }
 
 fn nested_attachments(a: &Attachment) -> bool {
@@ -323,13 +368,61 @@ pub async fn compare(
     user: &ItemId,
     id: &ItemId,
     out: &Outgoing<'_>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Difference>, Error> {
     let scope = Scope::Mailbox(user.0.clone());
     let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
     let now: Value = client
         .json(&Request::get(scope.clone(), format!("{base}?$select={}", super::SELECT)))
         .await?;
     let want = &out.record.message;
+    let mut differences = content_differences(want, &now, out.addresses);
+    if now["isRead"] != json!(out.state.is_read) {
+        differences.push(Difference::altered("isRead differs"));
+    }
+    if now["categories"] != json!(out.state.categories) {
+        differences.push(Difference::altered("the categories differ"));
+    }
+    let flag = out
+        .state
+        .flag
+        .as_ref()
+        .map_or("notFlagged", |f| f["flagStatus"].as_str().unwrap_or("notFlagged"));
+    if now["flag"]["flagStatus"] != flag {
+        differences.push(Difference::altered("the flag differs"));
+    }
+    if let Some(d) = attachments_differ(client, user, id, out.record).await? {
+        differences.push(d);
+    }
+    Ok(differences)
+}
+
+/// Whether a message of the mailbox is the stored one, but for its state: sent again by a restore,
+/// it has another id.
+///
+/// # Errors
+/// Those of reading its attachments.
+pub async fn is_the_same(
+    client: &Client,
+    user: &ItemId,
+    now: &Head,
+    record: &Record,
+    addresses: &HashMap<String, String>,
+) -> Result<bool, Error> {
+    let mut shown = now.fixed.clone();
+    // What the service cannot bring back makes no other message of it.
+    if let Some(kind) = record.message.get("@odata.type") {
+        shown["@odata.type"] = kind.clone();
+    }
+    let differences = content_differences(&record.message, &shown, addresses);
+    Ok(differences.is_empty() && attachments_differ(client, user, &now.id, record).await?.is_none())
+}
+
+/// In what two messages as Graph shows them differ, but for their state and their attachments.
+fn content_differences(
+    want: &Value,
+    now: &Value,
+    addresses: &HashMap<String, String>,
+) -> Vec<Difference> {
     let mut differences = Vec::new();
     for name in [
         "subject",
@@ -347,57 +440,77 @@ pub async fn compare(
         let same =
             a == b || (name.ends_with("DateTime") && time(a).is_some() && time(a) == time(b));
         if !same {
-            differences.push(format!("{name} is {b}, was {a}"));
+            differences.push(Difference::altered(format!("{name} is {b}, was {a}")));
         }
     }
     for name in ["sender", "from", "toRecipients", "ccRecipients", "bccRecipients", "replyTo"] {
-        if map_addresses(&want[name], out.addresses) != now[name] {
-            differences.push(format!("{name} differs"));
+        let wanted = map_addresses(&want[name], addresses);
+        if wanted == now[name] {
+            continue;
         }
+        let there = addresses_of(&now[name]);
+        let mut lost = addresses_of(&wanted);
+        lost.retain(|a| !there.contains(a));
+        differences.push(match lost.is_empty() {
+            true => Difference::altered(format!("{name} differs")),
+            false => Difference::lost(format!("{name} lacks {}", lost.join(", "))),
+        });
     }
-    if want["body"]["content"] != now["body"]["content"]
-        || want["body"]["contentType"] != now["body"]["contentType"]
-    {
-        differences.push("the body differs".into());
-    }
-    if now["isRead"] != json!(out.state.is_read) {
-        differences.push("isRead differs".into());
+    let (a, b) = (&want["body"], &now["body"]);
+    if a["content"] != b["content"] || a["contentType"] != b["contentType"] {
+        let (before, after) = (text_told(a).len(), text_told(b).len());
+        differences.push(match after < before {
+            true => Difference::lost(format!("the body has {after} letters, had {before}")),
+            false => Difference::altered("the body differs"),
+        });
     }
     if want["@odata.type"].is_string() && want["@odata.type"] != now["@odata.type"] {
         // Graph makes none of them.
-        differences.push("an invitation or an answer to one comes back as plain mail".into());
+        let text = "an invitation or an answer to one comes back as plain mail";
+        differences.push(Difference::altered(text));
     }
-    if now["categories"] != json!(out.state.categories) {
-        differences.push("the categories differ".into());
+    differences
+}
+
+/// Addresses of a person or a list of people, in small letters.
+fn addresses_of(v: &Value) -> Vec<String> {
+    let one = |r: &Value| r["emailAddress"]["address"].as_str().map(str::to_ascii_lowercase);
+    match v {
+        Value::Array(rows) => rows.iter().filter_map(one).collect(),
+        v => one(v).into_iter().collect(),
     }
-    let flag = out
-        .state
-        .flag
-        .as_ref()
-        .map_or("notFlagged", |f| f["flagStatus"].as_str().unwrap_or("notFlagged"));
-    if now["flag"]["flagStatus"] != flag {
-        differences.push("the flag differs".into());
+}
+
+async fn attachments_differ(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+    record: &Record,
+) -> Result<Option<Difference>, Error> {
+    let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
+    let with_content = |a: &&Attachment| a.content != AttachmentForm::Reference;
+    let mut want: Vec<String> =
+        record.attachments().iter().filter(with_content).map(fingerprint).collect();
+    if want.is_empty() {
+        return Ok(None);
     }
-    let want: Vec<String> = out
-        .record
-        .attachments()
-        .iter()
-        .filter(|a| a.content != AttachmentForm::Reference)
-        .map(fingerprint)
-        .collect();
-    if !want.is_empty() {
-        let rows = client
-            .list(&Request::get(
-                scope,
-                format!("{base}/attachments?$expand=microsoft.graph.itemattachment/item"),
-            ))
-            .await?;
-        let have: Vec<String> = rows.iter().map(row_fingerprint).collect();
-        if want != have {
-            differences.push(format!("attachments differ: {want:?} became {have:?}"));
-        }
+    let query = "attachments?$expand=microsoft.graph.itemattachment/item";
+    let request = Request::get(Scope::Mailbox(user.0.clone()), format!("{base}/{query}"));
+    let rows = client.list(&request).await?;
+    let mut have: Vec<String> = rows.iter().map(row_fingerprint).collect();
+    // Their order is nobody's promise.
+    want.sort();
+    have.sort();
+    if want == have {
+        return Ok(None);
     }
-    Ok(differences)
+    let text = format!("attachments differ: {want:?} became {have:?}");
+    let mut rest = have;
+    let all_there = want.iter().all(|w| {
+        let at = rest.iter().position(|h| h == w);
+        at.map(|at| rest.remove(at)).is_some()
+    });
+    Ok(Some(if all_there { Difference::altered(text) } else { Difference::lost(text) }))
 }
 
 fn fingerprint(a: &Attachment) -> String {
@@ -420,6 +533,30 @@ fn row_fingerprint(row: &Value) -> String {
     match row["contentBytes"].as_str().and_then(|t| STANDARD.decode(t).ok()) {
         Some(bytes) => format!("{name} {:.16}", hex::encode(Sha256::digest(bytes))),
         None => item_fingerprint(name, &row["item"]),
+    }
+}
+
+/// Sets what changes of a message while its content stays.
+pub async fn set_state(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+    state: &MessageState,
+) -> Result<(), Error> {
+    let flag = state.flag.clone().unwrap_or_else(|| json!({"flagStatus": "notFlagged"}));
+    let body = json!({"isRead": state.is_read, "categories": state.categories, "flag": flag});
+    let target = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
+    client.send(&Request::patch(Scope::Mailbox(user.0.clone()), target, &body)).await?;
+    Ok(())
+}
+
+/// Puts a message into Deleted Items.
+pub async fn put_aside(client: &Client, user: &ItemId, id: &ItemId) -> Result<(), Error> {
+    let target = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
+    match client.send(&Request::delete(Scope::Mailbox(user.0.clone()), target)).await {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
     }
 }
 

@@ -180,7 +180,7 @@ impl Sim {
                 tenant_id: t.id.clone(),
                 domain: t.domain.clone(),
                 users: {
-                    // Those with a mailbox of their own first, those without any last.
+                    // Those with a mailbox of their own first.
                     let mut users: Vec<_> = t.users.values().collect();
                     users.sort_by_key(|u| u.mailbox.purpose);
                     users.iter().map(|u| u.upn.clone()).collect()

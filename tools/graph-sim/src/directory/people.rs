@@ -10,7 +10,6 @@ use crate::{
     },
     directory::show,
     life::people::PersonChange,
-    mail::state::Purpose,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -252,9 +251,7 @@ pub(crate) fn licences(user: &User, origin: &str) -> Reply {
     let plans: Vec<Value> = plans
         .iter()
         .map(|(name, id)| {
-            let off = user.mailbox.purpose == Purpose::NoMailbox && *id == show::EXCHANGE_PLAN;
-            let status = if off { "Disabled" } else { "Success" };
-            json!({"servicePlanId": id, "servicePlanName": name, "provisioningStatus": status,
+            json!({"servicePlanId": id, "servicePlanName": name, "provisioningStatus": "Success",
                 "appliesTo": "User"})
         })
         .collect();

@@ -1,11 +1,8 @@
 //! People as Graph shows them.
 
-use crate::{
-    core::{
-        odata::Query,
-        tenant::{Tenant, User},
-    },
-    mail::state::Purpose,
+use crate::core::{
+    odata::Query,
+    tenant::{Tenant, User},
 };
 use serde_json::{Value, json};
 
@@ -32,16 +29,11 @@ const ON_REQUEST: &[&str] = &[
 
 pub(crate) fn user(u: &User, query: &Query) -> Value {
     let licensed = is_licensed(u);
-    let has_mailbox = u.mailbox.purpose != Purpose::NoMailbox;
     let mail = match &u.facts.guest {
         Some(home) => Some(home),
-        None => has_mailbox.then_some(&u.upn),
+        None => (!u.facts.bare).then_some(&u.upn),
     };
-    let mut plans = vec![plan("SharePoint", SHAREPOINT_PLAN)];
-    if has_mailbox {
-        plans.insert(0, plan("exchange", EXCHANGE_PLAN));
-    }
-    let off: &[&str] = if has_mailbox { &[] } else { &[EXCHANGE_PLAN] };
+    let plans = [plan("exchange", EXCHANGE_PLAN), plan("SharePoint", SHAREPOINT_PLAN)];
     let all = json!({
         "id": u.id,
         "businessPhones": [],
@@ -55,7 +47,7 @@ pub(crate) fn user(u: &User, query: &Query) -> Value {
         "surname": u.name.split(' ').next_back(),
         "userPrincipalName": u.upn,
         "accountEnabled": !u.facts.disabled,
-        "assignedLicenses": if licensed { json!([{"skuId": LICENCE, "disabledPlans": off}]) }
+        "assignedLicenses": if licensed { json!([{"skuId": LICENCE, "disabledPlans": []}]) }
             else { json!([]) },
         "assignedPlans": if licensed { json!(plans) } else { json!([]) },
         "externalUserState": u.facts.guest.as_ref().map(|_| "Accepted"),

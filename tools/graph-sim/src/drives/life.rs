@@ -176,8 +176,7 @@ impl World {
         if !u.drive.is_there() && what != DriveAct::ProvisionAnew {
             return None;
         }
-        let without = u.facts.bare || u.facts.shared;
-        if what == DriveAct::ProvisionAnew && (!tells || without) {
+        if what == DriveAct::ProvisionAnew && !tells {
             return None;
         }
         act(&mut u.drive, ids, what, &mut rng, now)

@@ -3,14 +3,10 @@
 
 use crate::{
     core::{
-        ids::IdMaker,
         tenant::{Facts, Tenant, User, What},
-        truth::Truth,
         world::World,
     },
-    drives::state::Drive,
     life::seed,
-    mail::{state::Purpose, write::blank},
 };
 use serde::{Deserialize, Serialize};
 
@@ -100,71 +96,12 @@ fn named(tenant: &mut Tenant, id: &str, name: &str, upn: &str) -> Option<String>
     Some(id.to_owned())
 }
 
-/// Somebody without licence: `mail` is null, there is neither mailbox nor drive.
-fn unlicensed(ids: &mut IdMaker, name: &str, upn: String, now: jiff::Timestamp) -> User {
-    let mut user = seed::user(ids, name, upn, "", now);
-    user.facts.bare = true;
-    user.mailbox.purpose = Purpose::NoMailbox;
-    user.drive = Drive::missing();
-    user
-}
-
-/// A guest, whose principal name is made of the address at home.
-fn guest(ids: &mut IdMaker, name: &str, address: &str, domain: &str, now: jiff::Timestamp) -> User {
-    let upn = format!("{}#EXT#@{domain}", address.replace('@', "_"));
-    let mut user = unlicensed(ids, name, upn, now);
-    user.facts.guest = Some(address.to_owned());
-    user
-}
-
-/// A shared mailbox: "the account is disabled", and it needs no licence (Microsoft 365 admin
-/// center, About shared mailboxes); without one there is no drive.
-fn shared(ids: &mut IdMaker, name: &str, upn: String, now: jiff::Timestamp) -> User {
-    let mut user = seed::user(ids, name, upn, "", now);
-    user.facts = Facts { disabled: true, shared: true, ..Facts::default() };
-    user.mailbox.purpose = Purpose::Shared;
-    user.drive = Drive::missing();
-    user
-}
-
-/// Who stands in every school beside its staff and pupils: a shared mailbox, an account whose
-/// licence has no Exchange plan, a guest, and somebody without licence.
-pub(crate) fn others(
-    tenant: &mut Tenant,
-    ids: &mut IdMaker,
-    now: jiff::Timestamp,
-    tells: &dyn Fn(Truth) -> bool,
-) {
-    let domain = tenant.domain.clone();
-    let mut all = Vec::new();
-    if tells(Truth::SharedMailboxes) {
-        let mut office = shared(ids, "School office", format!("office@{domain}"), now);
-        let mut m = blank(ids, &office.mailbox.well_known("inbox"), now, &domain);
-        m.subject = Some("Absence today".into());
-        (m.is_draft, m.is_read) = (false, false);
-        let number = ids.number();
-        office.mailbox.add(number, m);
-        let mut copier = seed::user(ids, "Copier", format!("copier@{domain}"), "", now);
-        copier.mailbox.purpose = Purpose::NoMailbox;
-        all.extend([office, copier]);
-    }
-    if tells(Truth::PeopleWithout) {
-        all.push(guest(ids, "Se\u{e1}n O'Hara", "sean.o'hara@home.example", &domain, now));
-        all.push(unlicensed(ids, "Visiting Speaker", format!("visitor@{domain}"), now));
-    }
-    for mut u in all {
-        // They stand behind the people in every list.
-        u.id.replace_range(..2, "ff");
-        admit(tenant, u);
-    }
-}
-
 impl World {
     /// The id of who was changed, made or had back; `None` when there is no such person.
     pub(crate) fn change_people(&mut self, tenant: usize, change: &PersonChange) -> Option<String> {
         let now = self.now();
         let tenant = self.tenants.get_mut(tenant)?;
-        let domain = tenant.domain.clone();
+        let (lean, domain) = (Facts { bare: true, ..Facts::default() }, tenant.domain.clone());
         match change {
             PersonChange::Rename { person, name, principal_name } => {
                 let id = tenant.user_id(person)?;
@@ -207,17 +144,21 @@ impl World {
                 Some(id)
             }
             PersonChange::Invite { address } => {
-                let user = guest(&mut tenant.ids, address, address, &domain, now);
+                let upn = format!("{}#EXT#@{domain}", address.replace('@', "_"));
+                let mut user = seed::user(&mut tenant.ids, address, upn, "", now);
+                user.facts = Facts { guest: Some(address.clone()), ..lean };
                 admit(tenant, user)
             }
             PersonChange::AdmitWithoutLicence { principal_name } => {
-                let (name, upn) = (principal_name, principal_name.clone());
-                let user = unlicensed(&mut tenant.ids, name, upn, now);
+                let mut user =
+                    seed::user(&mut tenant.ids, principal_name, principal_name.clone(), "", now);
+                user.facts = lean;
                 admit(tenant, user)
             }
             PersonChange::Share { principal_name } => {
-                let (name, upn) = (principal_name, principal_name.clone());
-                let user = shared(&mut tenant.ids, name, upn, now);
+                let mut user =
+                    seed::user(&mut tenant.ids, principal_name, principal_name.clone(), "", now);
+                user.facts = Facts { disabled: true, shared: true, ..Facts::default() };
                 admit(tenant, user)
             }
             PersonChange::MoveUp => {

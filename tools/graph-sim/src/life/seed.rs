@@ -220,7 +220,6 @@ impl World {
         tenant.settings = crate::settings::state::seeded(plan.care, &tenant, &mut ids)?;
         crate::settings::routes::publish_roles(&mut tenant, &mut ids);
         crate::mail::everything::fill(&mut tenant, &mut ids, now, &|t| self.tells(t));
-        crate::life::people::others(&mut tenant, &mut ids, now, &|t| self.tells(t));
         tenant.ids = ids;
         self.tenants.push(tenant);
         Ok(())

@@ -3,7 +3,7 @@
 use crate::{
     core::{ids::IdMaker, tenant::Tenant, truth::Truth},
     mail::{
-        state::{EventMessage, Mailbox, Message, Search},
+        state::{EventMessage, Mailbox, Message, Purpose, Search},
         write::blank,
     },
 };
@@ -47,6 +47,26 @@ pub(crate) fn fill(
         }
         if tells(Truth::RecoverableLater) {
             mailbox.forget_unused();
+        }
+    }
+    if tells(Truth::SharedMailboxes) {
+        for (name, alias, purpose) in
+            [("School office", "office", Purpose::Shared), ("Copier", "copier", Purpose::NoMailbox)]
+        {
+            let upn = format!("{alias}@{domain}");
+            let mut u = crate::life::seed::user(ids, name, upn, "", now);
+            // They stand behind the people in every list.
+            u.id.replace_range(..2, "ff");
+            u.mailbox.purpose = purpose;
+            if purpose == Purpose::Shared {
+                let mut m = blank(ids, &u.mailbox.well_known("inbox"), now, &domain);
+                m.subject = Some("Absence today".into());
+                (m.is_draft, m.is_read) = (false, false);
+                let number = ids.number();
+                u.mailbox.add(number, m);
+            }
+            tenant.user_log.push((u.id.clone(), crate::core::tenant::What::New));
+            tenant.users.insert(u.id.clone(), u);
         }
     }
 }

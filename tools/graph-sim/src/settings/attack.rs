@@ -168,11 +168,12 @@ impl Hand<'_> {
         self.touched.push(json!({"id": self.tenant.id, "displayName": null, "type": "Other"}));
     }
 
-    /// The person whom the settings know by a number; the next one when that person left.
+    /// The person at a place in the order of sign-in names.
     fn person(&self, n: usize) -> String {
-        let roll = &self.tenant.settings.roll;
-        let mut from_there = roll.iter().cycle().skip(n % roll.len().max(1)).take(roll.len());
-        from_there.find(|id| self.tenant.users.contains_key(*id)).cloned().unwrap_or_default()
+        let mut all: Vec<(&String, &String)> =
+            self.tenant.users.values().map(|u| (&u.upn, &u.id)).collect();
+        all.sort();
+        all.get(n % all.len().max(1)).map(|(_, id)| (*id).clone()).unwrap_or_default()
     }
 
     fn id(&self, path: &str, name: &str) -> String {

@@ -23,9 +23,6 @@ pub enum Care {
 pub(crate) struct Settings {
     pub(crate) one: BTreeMap<String, Value>,
     pub(crate) many: BTreeMap<String, Vec<Value>>,
-    /// Ids of the school's people in the order of their names when it was made: what a number
-    /// means in settings and attacks, whoever comes and is renamed later.
-    pub(crate) roll: Vec<String>,
     /// Facts of users that a mail server does not care about.
     pub(crate) people: BTreeMap<String, Value>,
     /// Paths that the tenant has no licence for.
@@ -92,8 +89,7 @@ pub(crate) fn seeded(care: Care, tenant: &Tenant, ids: &mut IdMaker) -> anyhow::
         (text.contains("$tenant") || text.contains("$domain"))
             .then(|| text.replace("$tenant", &tenant.id).replace("$domain", &tenant.domain))
     };
-    let roll = people.iter().map(|(_, id)| (*id).clone()).collect();
-    let mut out = Settings { roll, ..Settings::default() };
+    let mut out = Settings::default();
     for (path, mut value) in data {
         walk(&mut value, &mut fill);
         match (path.as_str(), value) {

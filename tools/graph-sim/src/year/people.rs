@@ -101,9 +101,6 @@ impl Life {
             }
             Event::NewDrive { person } => {
                 let (user, ids) = tenant.user_mut(self.people.get(person)?)?;
-                if user.facts.bare || user.facts.shared {
-                    return None;
-                }
                 user.drive = Drive::new(ids, now);
             }
             _ => return None,

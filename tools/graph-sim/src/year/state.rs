@@ -225,7 +225,8 @@ fn inside(drive: &Drive) -> Inside {
 
 /// Whether somebody has a mailbox, and a drive.
 pub(super) fn has(u: &User) -> (bool, bool) {
-    (u.mailbox.purpose != Purpose::NoMailbox, u.drive.is_there())
+    let mailbox = !u.facts.bare && u.mailbox.purpose != Purpose::NoMailbox;
+    (mailbox, !u.facts.bare && !u.facts.shared && u.drive.is_there())
 }
 
 fn person(u: &User) -> PersonState {

@@ -2,15 +2,29 @@
 
 use super::{super::failure::Failure, Folder, Mailbox};
 use crate::{Error, catalog::Place, layout};
+use bytes::Bytes;
 use strongroom_model::{Facts, ItemId, ItemKind, MessageState, day_folder, message_name};
 use strongroom_repository::{Cut, Found, Node, NodeKind};
 use strongroom_sources::{
     ErrorKind, Event,
-    mail::{self, Head, News, Part},
+    mail::{self, Head, News, Part, Proof},
 };
 
 /// Characters of a subject that are kept in the record; Exchange allows 255.
 const SUBJECT_CHARS_MAX: usize = 255;
+
+/// How often a message is fetched that is not what the mailbox tells of it.
+const FETCHES_MAX: usize = 4;
+
+/// What came of asking for a message's content.
+enum Fetched {
+    /// MIME, record, and what lies beside them.
+    Content(Box<(Bytes, mail::Record, Vec<Bytes>)>),
+    /// It changed since it was listed: what the mailbox tells of it now.
+    Newer(Head),
+    /// It is not there any more; a delta says so.
+    Gone,
+}
 
 impl Mailbox<'_> {
     /// Brings one message up to date by what a row tells of it. A row that lacks a property says
@@ -113,16 +127,11 @@ impl Mailbox<'_> {
             nodes.retain(|n| n.name != node.name);
             nodes.push(node);
         } else {
-            let (mime, record, extra) = match mail::fetch(&run.client, &self.user.id, head).await {
-                Ok(content) => content,
-                // Listed, and gone before it was read: its deletion comes with the next delta.
-                Err(e) if e.kind == ErrorKind::NotFound => {
-                    match mail::message(&run.client, &self.user.id, &head.id).await {
-                        Err(again) if again.kind == ErrorKind::NotFound => return Ok(()),
-                        _ => return Err(Failure::Item(e.text)),
-                    }
-                }
-                Err(e) => return Err(e.into()),
+            let (mime, record, extra) = match self.content(head).await? {
+                Fetched::Content(content) => *content,
+                Fetched::Gone => return Ok(()),
+                // It was changed since it was listed.
+                Fetched::Newer(now) => return Box::pin(self.message(folder, &now)).await,
             };
             bytes = mime.len() as u64;
             let repo = run.repo.clone();
@@ -184,6 +193,62 @@ impl Mailbox<'_> {
             None => run.count_new(bytes),
         }
         Ok(())
+    }
+
+    /// What a message holds, proven against what the mailbox tells of it. What contradicts is
+    /// fetched again: twice the same, and whole, is what the service hands out; what is cut is
+    /// asked for in the next run.
+    async fn content(&self, head: &Head) -> Result<Fetched, Failure> {
+        let run = self.run;
+        let (client, user) = (&run.client, &self.user.id);
+        let mut before = None;
+        let mut why = String::new();
+        for _ in 0..FETCHES_MAX {
+            let content = match mail::fetch(client, user, head).await {
+                Ok(content) => content,
+                // Listed, and gone before it was read: its deletion comes with the next delta.
+                Err(e) if e.kind == ErrorKind::NotFound => {
+                    match mail::message(client, user, &head.id).await {
+                        Err(again) if again.kind == ErrorKind::NotFound => {
+                            return Ok(Fetched::Gone);
+                        }
+                        _ => return Err(Failure::Item(e.text)),
+                    }
+                }
+                Err(e) => return Err(e.into()),
+            };
+            let proof = tokio::task::block_in_place(|| mail::prove(&content.0, &content.1));
+            let whole = match proof {
+                Proof::Proven => return Ok(Fetched::Content(Box::new(content))),
+                Proof::Contradicted(text) => {
+                    why = text;
+                    true
+                }
+                Proof::Cut(text) => {
+                    why = text;
+                    false
+                }
+            };
+            match mail::message(client, user, &head.id).await {
+                Ok(Event::Item(now)) if now.change_key != head.change_key => {
+                    return Ok(Fetched::Newer(now));
+                }
+                Ok(_) => {}
+                Err(e) if e.kind == ErrorKind::NotFound => return Ok(Fetched::Gone),
+                Err(e) => return Err(e.into()),
+            }
+            let same = before.replace(content.0.clone()).is_some_and(|b| b == content.0);
+            if whole && same {
+                run.coverage(
+                    &self.user.name,
+                    &format!("message {}", head.subject),
+                    Some(1),
+                    Some(&format!("stored unproven, since two downloads agree: {why}")),
+                );
+                return Ok(Fetched::Content(Box::new(content)));
+            }
+        }
+        Err(Failure::Item(why))
     }
 
     pub(super) fn count_folder(&self, folder: &str, by: i64) -> Result<(), Error> {
