@@ -115,7 +115,7 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|o| o.status.success());
-    let rustic = if servers { peers::rustic(&root)? } else { PathBuf::new() };
+    let rustic = if servers { peers::rustic(&root, peers::For::Testing)? } else { PathBuf::new() };
     let mut env = vec![("STRONGROOM_CLIENTS", clients.as_path())];
     let (localstack, rows) =
         (root.join("target/localstack/bin/python"), root.join("target/server-tests"));

@@ -68,7 +68,7 @@ pub(super) fn prepare(root: &Path, names: &[String]) -> anyhow::Result<Vec<Tool>
         )?;
     }
     if tools.contains(&Tool::Rustic) {
-        peers::rustic(root)?;
+        peers::rustic(root, crate::peers::For::Measuring)?;
     }
     println!("==> cargo build --release --example directory");
     plain(
