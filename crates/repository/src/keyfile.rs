@@ -57,6 +57,10 @@ pub(crate) struct Config {
     pub(crate) version: u32,
     pub(crate) id: Id,
     pub(crate) chunker_polynomial: String,
+    /// The tenant whose data alone it takes; absent where that was not said when it was made. Of
+    /// our own: restic passes it over.
+    #[serde(rename = "strongroom_tenant", skip_serializing_if = "Option::is_none")]
+    pub(crate) tenant: Option<String>,
 }
 
 fn derive(
@@ -247,6 +251,7 @@ impl Config {
             version: 2,
             id: Id(id),
             chunker_polynomial: format!("{:x}", random_polynomial()?),
+            tenant: None,
         })
     }
 }

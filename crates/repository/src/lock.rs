@@ -4,10 +4,12 @@
 use crate::{Error, Id, Repository};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fs::{File, TryLockError},
+    io::{Read, Seek, Write},
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, RecvTimeoutError},
     },
     thread::JoinHandle,
@@ -17,7 +19,7 @@ use strongroom_model::Clock;
 use strongroom_objects::{Key, Kind, Store, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
-const STALE_AFTER_S: i64 = 30 * 60;
+pub(crate) const STALE_AFTER_S: i64 = 30 * 60;
 /// A lock is renewed when it is this old.
 const RENEW_AFTER_S: i64 = 5 * 60;
 
@@ -31,14 +33,19 @@ struct LockFile {
     username: String,
     #[serde(default)]
     pid: u32,
+    /// Random for each lock that a program of ours takes; absent in those of restic and of older
+    /// programs. Host name and process number are those of many: of each container, for one.
+    #[serde(default, rename = "strongroom_owner", skip_serializing_if = "Option::is_none")]
+    owner: Option<Id>,
 }
 
 /// How often a keeper looks whether the lock is due for renewal.
 const KEEPER_PAUSE: Duration = Duration::from_secs(60);
 
 /// Held while a repository is written to. [`WriteLock::release`] lets go and says when that fails;
-/// dropping it (an interrupt) tries as well. What a crash leaves is stale, and the next writer on
-/// the same host clears it.
+/// dropping it (an interrupt) tries as well. What a crash leaves is stale, and the next writer with
+/// the same cache clears it: it holds the lease that whoever crashed held, and so knows that nobody
+/// is behind it any more.
 pub struct WriteLock {
     held: Arc<Mutex<Held>>,
     exclusive: bool,
@@ -47,9 +54,17 @@ pub struct WriteLock {
     _lease: File,
 }
 
+/// Owners of locks that this process could not remove when it let go of them.
+static LEFT: Mutex<BTreeSet<Id>> = Mutex::new(BTreeSet::new());
+
+fn left() -> MutexGuard<'static, BTreeSet<Id>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The lock object that stands in the repository now.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+pub(crate) struct Held {
+    owner: Id,
     lock: Id,
     taken: jiff::Timestamp,
 }
@@ -85,7 +100,8 @@ impl Repository {
         exclusive: bool,
     ) -> Result<WriteLock, Error> {
         let path = cache.join(format!("{}.lease", self.id().short()));
-        let lease = File::create(&path).map_err(Error::cache)?;
+        let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut lease = open.map_err(Error::cache)?;
         match lease.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -97,24 +113,42 @@ impl Repository {
             }
             Err(TryLockError::Error(e)) => return Err(Error::cache(e)),
         }
-        self.clear_or_refuse_except(now, None, exclusive)?;
-        let lock = self.put_lock(now, exclusive)?;
+        // Whoever held the lease before is there no more.
+        let mut before = String::new();
+        let read = lease.read_to_string(&mut before);
+        let before = read.ok().and_then(|_| Id::parse(before.trim()).ok());
+        self.clear_or_refuse_except(now, None, exclusive, before.as_ref())?;
+        let mut owner = [0; 32];
+        crate::crypto::random(&mut owner)?;
+        let owner = Id(owner);
+        let noted = lease
+            .set_len(0)
+            .and_then(|()| lease.rewind())
+            .and_then(|()| lease.write_all(owner.to_string().as_bytes()))
+            .and_then(|()| lease.sync_all());
+        noted.map_err(Error::cache)?;
+        let lock = self.put_lock(&owner, now, exclusive)?;
         // Somebody may have locked at the same moment: whoever sees the other gives way.
-        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), exclusive) {
-            self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?)?;
+        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), exclusive, None) {
+            if let Err(e) = self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?) {
+                left().insert(owner);
+                return Err(e.into());
+            }
             return Err(e);
         }
-        let held = Arc::new(Mutex::new(Held { lock, taken: now }));
+        let held = Arc::new(Mutex::new(Held { owner, lock, taken: now }));
+        self.watch_lease(&held);
         Ok(WriteLock { held, exclusive, store: self.store.clone(), keeper: None, _lease: lease })
     }
 
-    fn put_lock(&self, now: jiff::Timestamp, exclusive: bool) -> Result<Id, Error> {
+    fn put_lock(&self, owner: &Id, now: jiff::Timestamp, exclusive: bool) -> Result<Id, Error> {
         let file = LockFile {
             time: now,
             exclusive,
             hostname: self.who.host.clone(),
             username: self.who.user.clone(),
             pid: std::process::id(),
+            owner: Some(*owner),
         };
         let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
         let sealed = self.key.encrypt(&json)?;
@@ -128,6 +162,7 @@ impl Repository {
         now: jiff::Timestamp,
         own: Option<&Id>,
         exclusive: bool,
+        gone: Option<&Id>,
     ) -> Result<(), Error> {
         for entry in self.store.list(Kind::Locks)? {
             if own.is_some_and(|o| o.to_string() == entry.name) {
@@ -155,16 +190,21 @@ impl Repository {
                 ))
             })?;
             let age_s = now.as_second() - file.time.as_second();
-            let dead = file.hostname == self.who.host
+            let has_owner = file.owner.is_some();
+            let left_behind = file.owner.as_ref().is_some_and(|o| Some(o) == gone)
+                || file.owner.is_some_and(|o| left().contains(&o));
+            let dead = !has_owner
+                && file.hostname == self.who.host
                 && file.pid != std::process::id()
                 && Path::new("/proc/self").exists()
                 && !Path::new(&format!("/proc/{}", file.pid)).exists();
             // This very process left it behind: the lease is ours, so nobody else in it is writing.
-            let ours_before = file.hostname == self.who.host
+            let ours_before = !has_owner
+                && file.hostname == self.who.host
                 && file.username == self.who.user
                 && file.pid == std::process::id()
                 && own.is_none();
-            if age_s > STALE_AFTER_S || dead || ours_before {
+            if age_s > STALE_AFTER_S || left_behind || dead || ours_before {
                 self.store.remove(&key)?;
                 continue;
             }
@@ -183,7 +223,7 @@ impl Repository {
 }
 
 impl Held {
-    fn key(&self) -> Result<Key, Error> {
+    pub(crate) fn key(&self) -> Result<Key, Error> {
         Ok(Key::new(Kind::Locks, &self.lock.to_string())?)
     }
 
@@ -202,7 +242,8 @@ impl Held {
                 repo.location()
             )));
         }
-        let new = Held { lock: repo.put_lock(now, exclusive)?, taken: now };
+        let owner = self.owner;
+        let new = Held { owner, lock: repo.put_lock(&owner, now, exclusive)?, taken: now };
         if let Err(e) = repo.store.remove(&self.key()?) {
             // One of the two must go, or each attempt would leave one behind.
             let _ = repo.store.remove(&new.key()?);
@@ -270,7 +311,11 @@ impl WriteLock {
     /// Lets go.
     pub fn release(mut self) -> Result<(), Error> {
         self.let_be();
-        Ok(self.store.remove(&self.now_held().key()?)?)
+        let removed = self.store.remove(&self.now_held().key()?);
+        if removed.is_err() {
+            left().insert(self.now_held().owner);
+        }
+        Ok(removed?)
     }
 }
 
@@ -279,7 +324,10 @@ impl Drop for WriteLock {
         self.let_be();
         // After a release this removes nothing: absent is no error. Nobody is left to be told of a
         // failure.
-        let _ = self.now_held().key().map(|key| self.store.remove(&key));
+        let held = self.now_held();
+        if held.key().map(|key| self.store.remove(&key)).is_ok_and(|removed| removed.is_err()) {
+            left().insert(held.owner);
+        }
     }
 }
 
@@ -341,6 +389,61 @@ mod tests {
         );
         std::thread::sleep(Duration::from_millis(100));
         assert!(!lock.is_held().unwrap() && store.list(Kind::Locks).unwrap().is_empty());
+    }
+
+    /// Two containers with one host name, each process the first of its own, and clocks that differ
+    /// by more than a lock is good for.
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn who_is_taken_for_dead_commits_nothing_and_loses_nothing() {
+        let store = Arc::new(Memory::new());
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let who =
+            || Writer { host: "backup".into(), user: "strongroom".into(), program: "test".into() };
+        let (now, password) = (jiff::Timestamp::now(), "x".to_owned().into());
+        let one = Repository::init(store.clone(), &password, here.path(), who(), now).unwrap();
+        let other = Repository::open(store.clone(), &password, there.path(), who()).unwrap();
+        let snapshot = |tree| crate::Snapshot {
+            time: now,
+            parent: None,
+            tree,
+            paths: Vec::new(),
+            hostname: "school".into(),
+            username: "strongroom".into(),
+            tags: Vec::new(),
+            program_version: "test".into(),
+        };
+        let tree =
+            |repo: &Repository| repo.put_blob(crate::BlobKind::Tree, b"{\"nodes\":[]}\n").unwrap();
+        let lock = one.lock_for_writing(here.path(), now).unwrap();
+        // Nobody is dead for having the same name and number.
+        assert!(matches!(other.lock_for_writing(there.path(), now), Err(Error::Locked { .. })));
+        let mut noise = vec![0; 40 << 20];
+        crate::crypto::random(&mut noise).unwrap();
+        one.put_content(&noise, crate::Cut::Plain).unwrap();
+        let packs = store.list(Kind::Data).unwrap().len();
+        assert!(packs > 0, "the packs are out, and no index names them");
+        let later = now + jiff::SignedDuration::from_mins(31);
+        let mut alone = other.lock_alone(there.path(), later).unwrap();
+        let options = crate::PruneOptions { unused_percent_max: 0, grace_s: 0 };
+        let clock = Hurried(AtomicI64::new(later.as_second()));
+        let plan = other.plan_prune(options, later).unwrap();
+        other.prune(&plan, &mut alone, &clock, &|_, _| ()).unwrap();
+        assert_eq!(store.list(Kind::Data).unwrap().len(), packs, "they may be somebody's");
+        alone.release().unwrap();
+        let root = tree(&one);
+        let error = one.commit(&snapshot(root)).unwrap_err().to_string();
+        assert!(error.contains("lock is gone") && error.contains("run again"), "{error}");
+        assert!(store.list(Kind::Snapshots).unwrap().is_empty());
+        lock.release().unwrap();
+        // What nobody claims goes when nobody can claim it any more.
+        let much_later = later + jiff::SignedDuration::from_mins(40);
+        let fresh = Repository::open(store.clone(), &password, there.path(), who()).unwrap();
+        let mut alone = fresh.lock_alone(there.path(), much_later).unwrap();
+        let plan = fresh.plan_prune(options, much_later).unwrap();
+        fresh.prune(&plan, &mut alone, &clock, &|_, _| ()).unwrap();
+        assert!(store.list(Kind::Data).unwrap().len() < packs);
+        alone.release().unwrap();
     }
 
     /// Whoever wrote it has the key, and perhaps a newer program: it is not void.

@@ -8,6 +8,7 @@
 //! back. Ciphertext is copied as it is, but every blob is decrypted and verified first: damage is
 //! not carried along.
 
+use crate::lock::STALE_AFTER_S;
 use crate::{
     BlobKind, Error, Id, NodeKind, PackedBlob, Repository, WriteLock,
     index::{IndexBlob, IndexFile, IndexPack, Location, Marks},
@@ -108,6 +109,8 @@ struct Usage {
     unused: u64,
     tree: bool,
     marked_at: Option<jiff::Timestamp>,
+    /// No index names it: it may be of a run that is under way.
+    stray: bool,
 }
 
 impl Repository {
@@ -182,6 +185,7 @@ impl Repository {
             for pack in file.packs_to_delete {
                 usage.entry(pack.id).or_insert(Usage {
                     marked_at: Some(pack.time.unwrap_or(now)),
+                    stray: pack.blobs.is_empty(),
                     ..Usage::default()
                 });
             }
@@ -345,13 +349,12 @@ impl Repository {
                 writer.new_pack(builder)?;
             }
         }
-        if options.grace_s > 0 {
-            writer.file.packs_to_delete.extend(plan.unreferenced.iter().map(|id| IndexPack {
-                id: *id,
-                blobs: Vec::new(),
-                time: Some(now),
-            }));
-        }
+        // Whatever the grace: a run that was taken for dead may have written them a moment ago.
+        writer.file.packs_to_delete.extend(plan.unreferenced.iter().map(|id| IndexPack {
+            id: *id,
+            blobs: Vec::new(),
+            time: Some(now),
+        }));
         self.store.flush()?;
         // (2)
         writer.finish()?;
@@ -376,8 +379,7 @@ impl Repository {
                 matches!(f, Fate::Delete) || at_once && matches!(f, Fate::Remove | Fate::Repack)
             })
             .map(|(id, _)| id);
-        let unreferenced = plan.unreferenced.iter().filter(|_| at_once);
-        for id in due.chain(unreferenced) {
+        for id in due {
             self.store.remove(&Key::new(Kind::Data, &id.to_string())?)?;
         }
         self.store.flush()?;
@@ -450,8 +452,10 @@ impl PrunePlan {
             self.bytes_unused += u.unused;
             let fate = match u {
                 Usage { marked_at: Some(_), .. } if self.taken_back.contains(id) => Fate::Keep,
-                Usage { marked_at: Some(at), .. }
-                    if now.as_second() - at.as_second() >= options.grace_s =>
+                // A run that is under way names its packs when it commits, or is stale by then.
+                Usage { marked_at: Some(at), stray, .. }
+                    if now.as_second() - at.as_second()
+                        >= options.grace_s.max(if *stray { STALE_AFTER_S + 1 } else { 0 }) =>
                 {
                     Fate::Delete
                 }

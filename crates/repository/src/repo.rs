@@ -3,6 +3,7 @@ use crate::{
     crypto::MasterKey,
     index::{BlobIndex, IndexFile, Location},
     keyfile::{self, Config},
+    lock::Held,
     pack::open_blob,
     read::ReadAhead,
     tree,
@@ -12,7 +13,7 @@ use secrecy::SecretString;
 use std::{
     collections::BTreeSet,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
@@ -60,10 +61,13 @@ pub struct Repository {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) key: MasterKey,
     pub(crate) id: Id,
+    tenant: Option<String>,
     pub(crate) index: BlobIndex,
     pub(crate) writer: WriterState,
     pub(crate) reads: ReadAhead,
     reloading: Mutex<()>,
+    /// The lock that was taken last, while it is held.
+    lease: Mutex<Weak<Mutex<Held>>>,
     pub(crate) who: Writer,
 }
 
@@ -76,20 +80,36 @@ impl Repository {
         who: Writer,
         now: jiff::Timestamp,
     ) -> Result<Self, Error> {
+        Self::init_for(store, password, cache, who, now, None)
+    }
+
+    /// Makes a repository that takes the data of one tenant alone; `tenant` is its id.
+    pub fn init_for(
+        store: Arc<dyn Store>,
+        password: &SecretString,
+        cache: &Path,
+        who: Writer,
+        now: jiff::Timestamp,
+        tenant: Option<&str>,
+    ) -> Result<Self, Error> {
         if store.size(&Key::config())?.is_some() || !store.list(Kind::Keys)?.is_empty() {
             return Err(Error::Exists(store.location()));
         }
         let master = MasterKey::generate()?;
         keyfile::write(store.as_ref(), &master, password, now, &who.host, &who.user)?;
         store.flush()?;
-        Self::make(store.clone(), &master)?;
+        Self::make_for(store.clone(), &master, tenant)?;
         Self::with_key(store, master, cache, who)
     }
 
     /// Makes a repository for a key that is at hand, without a key file: nobody opens it with a
     /// password.
     pub fn make(store: Arc<dyn Store>, key: &MasterKey) -> Result<(), Error> {
-        let config = Config::generate()?;
+        Self::make_for(store, key, None)
+    }
+
+    fn make_for(store: Arc<dyn Store>, key: &MasterKey, tenant: Option<&str>) -> Result<(), Error> {
+        let config = Config { tenant: tenant.map(str::to_owned), ..Config::generate()? };
         let json = serde_json::to_vec(&config).map_err(|e| Error::damaged("config", e))?;
         store.put(&Key::config(), &key.encrypt(&json)?)?;
         Ok(store.flush()?)
@@ -183,17 +203,38 @@ impl Repository {
             store,
             key,
             id: config.id,
+            tenant: config.tenant,
             index,
             writer: WriterState::default(),
             reads: ReadAhead::default(),
             reloading: Mutex::default(),
+            lease: Mutex::default(),
             who,
         })
+    }
+
+    /// From now on a commit asks whether this lock is still there.
+    pub(crate) fn watch_lease(&self, held: &Arc<Mutex<Held>>) {
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(held);
+    }
+
+    /// Whether the lock that was taken, if one was, is still in the repository.
+    pub(crate) fn holds_its_lease(&self) -> Result<bool, Error> {
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        let Some(held) = lease else { return Ok(true) };
+        // Held on to, so that a renewal does not change its name meanwhile.
+        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.store.size(&held.key()?)?.is_some())
     }
 
     /// The repository's id, from `config`.
     pub fn id(&self) -> Id {
         self.id
+    }
+
+    /// Id of the tenant whose data alone it takes, when that was said as it was made.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
     }
 
     /// The master key, to open other copies of the same repository.

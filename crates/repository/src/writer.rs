@@ -50,6 +50,8 @@ pub(crate) struct WriterState {
     data: Mutex<PackBuilder>,
     trees: Mutex<PackBuilder>,
     unindexed: Mutex<Vec<IndexPack>>,
+    /// Packs that were written since the last commit.
+    fresh: Mutex<Vec<Id>>,
     /// Held for reading while a blob is on its way into a pack, for writing by whoever pushes packs
     /// out: a flush waits for every blob that anybody was told is known.
     gate: RwLock<()>,
@@ -242,6 +244,7 @@ impl Repository {
         drop(pending);
         let entry =
             IndexPack { id: pack, blobs: blobs.iter().map(IndexBlob::from).collect(), time: None };
+        lock(&self.writer.fresh).push(entry.id);
         lock(&self.writer.unindexed).push(entry);
         Ok(())
     }
@@ -328,6 +331,23 @@ impl Repository {
                  nothing is committed, run again"
             );
             return self.guard(Err(Error::Poisoned(why)));
+        }
+        // Whoever took this run for dead has removed its lock, and may have removed its packs,
+        // which no index named yet.
+        if !self.holds_its_lease()? {
+            let why = "its lock is gone: another program took it for dead, or somebody removed \
+                       it; nothing is committed, run again";
+            return self.guard(Err(Error::Poisoned(why.to_owned())));
+        }
+        let fresh = std::mem::take(&mut *lock(&self.writer.fresh));
+        for pack in &fresh {
+            if self.store.size(&Key::new(Kind::Data, &pack.to_string())?)?.is_none() {
+                let why = format!(
+                    "pack {:.8}, which this run wrote, is gone; nothing is committed, run again",
+                    pack.to_string()
+                );
+                return self.guard(Err(Error::Poisoned(why)));
+            }
         }
         let json = serde_json::to_vec(snapshot).map_err(|e| Error::damaged("a new snapshot", e))?;
         let id = self.guard(self.put_unpacked(Kind::Snapshots, &json))?;
