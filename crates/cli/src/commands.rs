@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -85,6 +86,7 @@ pub(crate) fn snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Sna
 pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
     let (path, password) = open::repo_place(global)?;
     let cache = open::cache_dir(global);
+    let tenant = open::tenant_id(global)?;
     let place = path.display().to_string();
     let dir = args.recovery_dir.unwrap_or_else(|| keys::recovery_dir(&path));
     let sheets = dir.clone();
@@ -93,8 +95,14 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
         if !args.no_recovery {
             keys::shares_possible(args.shares_needed, args.shares_made, &sheets)?;
         }
-        let repo =
-            Repository::init(Arc::new(LocalDir::new(path)), &password, &cache, open::who(), now)?;
+        let repo = Repository::init_for(
+            Arc::new(LocalDir::new(path)),
+            &password,
+            &cache,
+            open::who(),
+            now,
+            tenant.as_deref(),
+        )?;
         let shares = if args.no_recovery {
             Vec::new()
         } else {
@@ -203,6 +211,29 @@ fn describe(r: &BackupReport) -> String {
         r.budget.throttled,
         output::seconds(r.seconds),
     ));
+    out.push_str(&uncovered(r));
+    out
+}
+
+/// What the snapshot does not hold, or not proven, by reason: the report names it all.
+fn uncovered(r: &BackupReport) -> String {
+    const NAMED_MAX: usize = 3;
+    let told = |why: &str| r.failed.iter().chain(&r.skipped).any(|s| s.cause.contains(why));
+    let mut gaps: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for c in &r.coverage {
+        if let Some(why) = c.skipped.as_deref().filter(|why| !told(why)) {
+            gaps.entry(why).or_default().push(format!("{} of {}", c.collection, c.scope));
+        }
+    }
+    let mut out = String::new();
+    for (why, names) in gaps {
+        let more = match names.len().saturating_sub(NAMED_MAX) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let some: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
+        out.push_str(&format!("coverage: {why} ({}{more})\n", some.join(", ")));
+    }
     out
 }
 

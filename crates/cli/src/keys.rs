@@ -297,7 +297,9 @@ async fn rotate(
                 if !no_recovery {
                     shares_possible(2, 3, &recovery_dir(&to))?;
                 }
-                let new = Repository::init(store, &password, &cache, open::who(), now)?;
+                let whose = strongroom_engine::seal::of(&from)?;
+                let whose = whose.as_deref();
+                let new = Repository::init_for(store, &password, &cache, open::who(), now, whose)?;
                 if !no_recovery {
                     let dir = recovery_dir(&to);
                     write_shares(new.key(), &new.id(), 2, 3, &dir)?;

@@ -79,11 +79,25 @@ pub(crate) fn cache_dir(global: &Global) -> PathBuf {
 pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository>> {
     let (path, password) = repo_place(global)?;
     let cache = cache_dir(global);
-    let opened = tokio::task::spawn_blocking(move || {
-        Repository::open(Arc::new(LocalDir::new(path)), &password, &cache, who())
+    let tenant = tenant_id(global)?;
+    blocking(move || {
+        let repo = Repository::open(Arc::new(LocalDir::new(path)), &password, &cache, who())?;
+        if let Some(tenant) = tenant {
+            strongroom_engine::seal::check(&repo, &tenant)?;
+        }
+        Ok(Arc::new(repo))
     })
-    .await?;
-    Ok(Arc::new(opened?))
+    .await
+}
+
+/// Id of the tenant whose repository the configuration names; `None` where the repository was
+/// named by itself.
+pub(crate) fn tenant_id(global: &Global) -> anyhow::Result<Option<String>> {
+    if global.repo.is_some() {
+        return Ok(None);
+    }
+    let config = Config::read(&global.config)?;
+    Ok(Some(config.tenant(global.tenant.as_deref())?.tenant_id.clone()))
 }
 
 /// The client of one of a tenant's identities.

@@ -3,8 +3,10 @@
 use crate::{Global, commands, config::Config, failure::PARTIAL, open, output, progress::Bar};
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
+    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -80,13 +82,78 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         return Ok(1);
     }
     let left_out = !plan.users_missing.is_empty();
-    let report = apply.run(plan, global.quiet || global.json).await?;
+    let folder = match &apply.options.into {
+        Into::Folder(name) => Some(name.clone()),
+        Into::InPlace => None,
+    };
+    let log = RestoreLog::begin(global, &args, &plan, folder.as_deref())?;
+    let done = apply.run(plan, global.quiet || global.json).await;
+    log.end(done.as_ref().map_err(|e| format!("{e:#}")))?;
+    let report = done?;
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print!("{}", result(&report));
+        if let Some(folder) = folder {
+            println!("what was brought back is in the folder {folder:?} of each mailbox and drive");
+        }
     }
     Ok(if report.failed == 0 && !left_out { 0 } else { PARTIAL })
+}
+
+/// The record of restores, beside the configuration: `restores/<tenant>.jsonl`. A line when one
+/// begins and a line when it ends; one that was killed has the first alone.
+struct RestoreLog {
+    path: PathBuf,
+    id: String,
+}
+
+impl RestoreLog {
+    fn begin(
+        global: &Global,
+        args: &Restore,
+        plan: &Plan,
+        folder: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let config = Config::read(&global.config)?;
+        let source = config.tenant(global.tenant.as_deref())?;
+        let dir = config.path(Path::new("restores"));
+        std::fs::create_dir_all(&dir)
+            .with_context(|| format!("{} cannot be made", dir.display()))?;
+        let now = open::real_clock().now();
+        let log = Self {
+            path: dir.join(format!("{}.jsonl", source.name)),
+            id: strongroom_model::digest_id(&format!("{now} {} {}", plan.snapshot, args.path)),
+        };
+        let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
+        log.write(&json!({
+            "restore": log.id, "began": now, "by": open::account(), "host": open::who().host,
+            "tenant": source.name, "to_tenant": args.to_tenant, "snapshot": plan.snapshot,
+            "clean": args.clean, "path": args.path, "folder": folder, "in_place": args.in_place,
+            "users": args.user, "items": acts.clone().count(),
+            "bytes": acts.map(|r| r.bytes).sum::<u64>(), "left_out": plan.users_missing,
+        }))?;
+        Ok(log)
+    }
+
+    fn end(&self, done: Result<&RestoreReport, String>) -> anyhow::Result<()> {
+        let now = open::real_clock().now();
+        self.write(&match done {
+            Ok(r) => json!({"restore": self.id, "ended": now, "identical": r.identical,
+                "altered": r.altered, "failed": r.failed, "kept": r.kept, "bytes": r.bytes}),
+            Err(e) => json!({"restore": self.id, "ended": now, "error": e}),
+        })
+    }
+
+    fn write(&self, line: &serde_json::Value) -> anyhow::Result<()> {
+        let written = std::fs::File::options().append(true).create(true).open(&self.path).and_then(
+            |mut file| {
+                file.write_all(format!("{line}\n").as_bytes())?;
+                file.sync_all()
+            },
+        );
+        written.with_context(|| format!("{} cannot be written", self.path.display()))
+    }
 }
 
 /// What carries a plan out.
@@ -142,6 +209,7 @@ pub(crate) async fn prepare(
         users,
         addresses: args.address_table.as_deref().map(addresses).transpose()?.unwrap_or_default(),
         versions: !args.no_versions,
+        to_other_tenant: args.to_tenant.is_some(),
     };
     let bar = Bar::new(global.quiet || global.json);
     let plan = engine::plan(repo.clone(), client.clone(), options.clone(), bar.clone()).await;

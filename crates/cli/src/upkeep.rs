@@ -328,6 +328,10 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
             if json && !args.dry_run && plan.is_empty() {
                 println!("{}", json!(plan));
             }
+            if !args.dry_run && plan.is_empty() {
+                // One before may have been killed before it said so.
+                strongroom_engine::publish::publish_anew(&repo)?;
+            }
             lock.release()?;
             return Ok(i32::from(!args.dry_run && !plan.is_empty()));
         }
@@ -337,6 +341,8 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
         bar.phase("prune");
         bar.expect(plan.packs_repack, 0);
         repo.prune(&plan, &mut lock, open::real_clock().as_ref(), &|_, _| bar.advance(1, 0))?;
+        // A vault that has not taken all of it must find what stays.
+        strongroom_engine::publish::publish_anew(&repo)?;
         bar.finish();
         lock.release()?;
         match json {

@@ -19,6 +19,19 @@ pub enum Error {
          it"
     )]
     Cache(String),
+    /// A repository takes the data of one tenant, and this is another.
+    #[error(
+        "{repository} holds the data of tenant {sealed}, and this is tenant {asked}; one \
+         repository takes the data of one tenant. Nothing was changed"
+    )]
+    OtherTenant {
+        /// Where.
+        repository: String,
+        /// Id of the tenant that it is sealed to.
+        sealed: String,
+        /// Id of the tenant that was asked for.
+        asked: String,
+    },
     /// A stored record cannot be read.
     #[error(transparent)]
     Record(#[from] strongroom_model::RecordError),

@@ -25,6 +25,8 @@ pub(crate) const CONFIGURATION: &str = "configuration";
 pub(crate) const IDENTITY: &str = "identity.json";
 /// How each collection of [`CONFIGURATION`] was read.
 pub(crate) const COLLECTED: &str = "collected.json";
+/// Whose data the repository takes, where its `config` does not say so; below [`TENANT`].
+pub(crate) const SEALED: &str = "sealed.json";
 /// Holds as last seen.
 pub(crate) const HOLDS: &str = "holds.json";
 

@@ -19,6 +19,7 @@ mod layout;
 pub mod publish;
 pub mod replicate;
 pub mod restore;
+pub mod seal;
 
 pub use backup::{BackupOptions, BackupReport, backup, standing_alarms, take_back_links};
 pub use error::Error;

@@ -32,10 +32,29 @@ pub fn card(repo: &Repository) -> Result<Card, Error> {
 /// Writes manifests for finished snapshots that have none; answers how many. Call it with the
 /// writer's lock held.
 pub fn publish(repo: &Repository) -> Result<u64, Error> {
+    publish_for(repo, |_, _, _| true)
+}
+
+/// The same, and anew for snapshots whose manifests name indexes that are not there any more: a
+/// prune writes indexes anew, and a vault that had not taken such a snapshot could not take it any
+/// more.
+pub fn publish_anew(repo: &Repository) -> Result<u64, Error> {
+    publish_for(repo, |chain, name, listed| {
+        chain.is_whole(name) && chain.indexes(name).into_iter().all(|i| listed.contains(i))
+    })
+}
+
+/// `holds` says of a manifest whether it still says what its snapshot needs.
+fn publish_for(
+    repo: &Repository,
+    holds: impl Fn(&Chain, &str, &BTreeSet<String>) -> bool,
+) -> Result<u64, Error> {
     let key = signing_key(repo.key())?;
     let mut chain = Chain::of_store(repo.store().as_ref(), &key.public())?;
-    let covered: BTreeSet<String> =
-        chain.rows().into_iter().map(|(_, m)| m.snapshot.clone()).collect();
+    let listed: BTreeSet<String> =
+        repo.store().list(Kind::Index)?.into_iter().map(|e| e.name).collect();
+    let rows = chain.rows().into_iter().filter(|(name, _)| holds(&chain, name, &listed));
+    let covered: BTreeSet<String> = rows.map(|(_, m)| m.snapshot.clone()).collect();
     let mut waiting = Vec::new();
     for entry in
         repo.store().list(Kind::Snapshots)?.into_iter().filter(|e| !covered.contains(&e.name))
@@ -56,8 +75,6 @@ pub fn publish(repo: &Repository) -> Result<u64, Error> {
     if waiting.is_empty() {
         return Ok(0);
     }
-    let listed: BTreeSet<String> =
-        repo.store().list(Kind::Index)?.into_iter().map(|e| e.name).collect();
     let count = waiting.len() as u64;
     // What this repository's own index files say, read once.
     let mut known: std::collections::HashMap<String, Vec<String>> =

@@ -5,12 +5,14 @@ use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSetting
 use serde_json::{Value, json};
 use sim_transport::{VirtualTime, in_process};
 use std::{path::Path, sync::Arc, time::Instant};
+use strongroom_custody::Chain;
 use strongroom_engine::{
-    BackupOptions, BackupReport, Silent, backup, browse, clean,
+    BackupOptions, BackupReport, Error, Silent, backup, browse, clean, publish,
     restore::{self, Action, Plan, RestoreOptions, RestoreReport},
+    seal,
 };
-use strongroom_objects::testing::Memory;
-use strongroom_repository::{Repository, Writer};
+use strongroom_objects::{Kind, testing::Memory};
+use strongroom_repository::{Id, PruneOptions, Repository, Writer};
 use strongroom_sources::{Budget, Client, Patience, Settings as GraphSettings};
 
 fn who() -> Writer {
@@ -176,6 +178,7 @@ fn restored(sim: &Sim, repo: &Arc<Repository>, into: restore::Into) -> (Plan, Re
         users: Default::default(),
         addresses: Default::default(),
         versions: false,
+        to_other_tenant: false,
     };
     let (repo, client) = (repo.clone(), Arc::new(client));
     time.run(async move {
@@ -183,7 +186,7 @@ fn restored(sim: &Sim, repo: &Arc<Repository>, into: restore::Into) -> (Plan, Re
         let plan =
             restore::plan(repo.clone(), client.clone(), options.clone(), silent.clone()).await?;
         let report = restore::apply(repo, client, options, plan.clone(), silent).await?;
-        Ok::<_, strongroom_engine::Error>((plan, report))
+        Ok::<_, Error>((plan, report))
     })
     .unwrap()
 }
@@ -270,6 +273,79 @@ fn a_restore_again_multiplies_nothing_and_brings_back_content_and_state() {
     assert_eq!(second.failed, 0, "{second:#?}");
     let more: Vec<_> = paths(&sim).difference(&after).cloned().collect();
     assert!(more.is_empty(), "{more:#?}");
+}
+
+/// A vault that had not taken a snapshot before a prune can take it after.
+#[test]
+fn what_stays_after_a_prune_is_published_anew() {
+    let cache = tempfile::tempdir().unwrap();
+    let sim = school(ThrottleSettings::Off);
+    let repo = repository(cache.path());
+    let mut nights = Vec::new();
+    for night in 0..3 {
+        sim.live_a_day(0, night, false);
+        nights.push(in_process_backup(&sim, &repo, cache.path()).snapshot);
+    }
+    let (now, clock) = (jiff::Timestamp::now(), strongroom_graph::TokioClock);
+    let mut lock = repo.lock_alone(cache.path(), now).unwrap();
+    repo.forget(&Id::parse(&nights[0]).unwrap()).unwrap();
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
+    let plan = repo.plan_prune(options, now).unwrap();
+    repo.prune(&plan, &mut lock, &clock, &|_, _| ()).unwrap();
+    let key = publish::signing_key(repo.key()).unwrap().public();
+    let found = |snapshot: &String| {
+        let there: Vec<String> =
+            repo.store().list(Kind::Index).unwrap().into_iter().map(|e| e.name).collect();
+        let chain = Chain::of_store(repo.store().as_ref(), &key).unwrap();
+        let mut of = chain.rows().into_iter().filter(|(_, m)| m.snapshot == *snapshot);
+        of.any(|(name, _)| {
+            let needs = chain.indexes(name);
+            !needs.is_empty() && needs.iter().all(|i| there.iter().any(|t| t == i))
+        })
+    };
+    assert!(!nights[1..].iter().any(found), "the prune wrote no index anew");
+    assert_eq!(publish::publish_anew(&repo).unwrap(), 2);
+    assert!(nights[1..].iter().all(found));
+    assert_eq!(publish::publish_anew(&repo).unwrap(), 0);
+    lock.release().unwrap();
+}
+
+/// What belongs to one tenant takes nothing of another, whichever way it was made.
+#[test]
+fn a_repository_takes_the_data_of_one_tenant() {
+    let cache = tempfile::tempdir().unwrap();
+    let sim = school(ThrottleSettings::Off);
+    let plan = SeedPlan { people: Some(2), domain: "oakwood.example".into(), ..Default::default() };
+    sim.seed(&plan).unwrap();
+    let run = |repo: &Arc<Repository>, tenant: usize, name: &str| {
+        let time = VirtualTime::new(sim.clock().clone());
+        let budget = Arc::new(Budget::new(true));
+        let client = in_process(&sim, &time, tenant, "read", budget, Patience::default()).unwrap();
+        let options = BackupOptions::new(name, cache.path());
+        let (repo, client) = (repo.clone(), Arc::new(client));
+        time.run(async move { backup(repo, client, options, Arc::new(Silent)).await })
+    };
+    let is_refused =
+        |done: Result<BackupReport, Error>| matches!(done, Err(Error::OtherTenant { .. }));
+    let ids = [0, 1].map(|n| sim.credentials(n, "read").unwrap().tenant_id);
+    // Made before anybody said whose it is: the first commit says so, whatever name is used.
+    let open = repository(cache.path());
+    assert_eq!(seal::of(&open).unwrap(), None);
+    run(&open, 0, "riverside").unwrap();
+    assert_eq!(seal::of(&open).unwrap(), Some(ids[0].to_lowercase()));
+    assert!(is_refused(run(&open, 1, "oakwood")));
+    assert!(is_refused(run(&open, 1, "riverside")));
+    run(&open, 0, "riverside again").unwrap();
+    // Made for one.
+    let (password, now) = ("x".to_owned().into(), jiff::Timestamp::now());
+    let store = Arc::new(Memory::new());
+    let own =
+        Repository::init_for(store, &password, cache.path(), who(), now, Some(&ids[1])).unwrap();
+    let own = Arc::new(own);
+    assert!(is_refused(run(&own, 0, "riverside")));
+    assert_eq!(own.snapshots().unwrap().len(), 0);
+    run(&own, 1, "oakwood").unwrap();
+    assert!(seal::check(&own, &ids[0]).is_err() && seal::check(&own, &ids[1]).is_ok());
 }
 
 /// The same school through TLS and sockets, for the measure.

@@ -253,6 +253,11 @@ impl Client {
         }
     }
 
+    /// The tenant that it signs in to, as the configuration names it.
+    pub fn tenant(&self) -> &str {
+        &self.settings.tenant
+    }
+
     /// The budgets.
     pub fn budget(&self) -> &Budget {
         &self.budget

@@ -91,6 +91,12 @@ impl Error {
         }
     }
 
+    /// Whether a delta link is no good any more: refused for good, leading in a circle, or to
+    /// somebody else. What it stood for is listed whole again.
+    pub fn spoils_link(&self) -> bool {
+        matches!(self.kind, ErrorKind::ResyncNeeded | ErrorKind::BadAnswer | ErrorKind::BadRequest)
+    }
+
     /// Whether the whole tenant, not just one item, is out of reach.
     pub fn is_access(&self) -> bool {
         matches!(

@@ -128,6 +128,26 @@ fn items_go_to_another_user_and_another_tenant_with_mapped_addresses() {
     let sent =
         school.sim.digest(0).iter().filter(|r| r.user == from && r.kind == "message").count();
     assert_eq!(arrived.len(), sent);
+    // Who, when, what, where to; and how it ended.
+    let log = std::fs::read_to_string(school.path("restores/school0.jsonl")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert_eq!(lines[0]["to_tenant"], "school1");
+    assert_eq!(lines[0]["folder"], "From Riverside");
+    assert_eq!(lines[0]["restore"], lines[1]["restore"]);
+    assert_eq!(lines[1]["failed"], 0);
+    // Nothing goes to another tenant unless that is said, nor into its repository.
+    let config = std::fs::read_to_string(school.path("strongroom.toml")).unwrap();
+    let mixed = config.replace("path = \"copy2-1\"", "path = \"./copy2-0\"");
+    assert_ne!(config, mixed);
+    std::fs::write(school.path("strongroom.toml"), mixed).unwrap();
+    for command in [&["backup"][..], &["restore", "--yes"], &["ls", "latest", "/"]] {
+        let out = school.run(&[&["--tenant", "school1"], command].concat());
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{command:?}: {said}");
+        assert!(said.contains("one repository takes the data of one tenant"), "{said}");
+    }
+    std::fs::write(school.path("strongroom.toml"), config).unwrap();
 }
 
 #[test]

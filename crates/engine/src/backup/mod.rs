@@ -124,7 +124,20 @@ pub async fn backup(
     lock.keep(repo.clone(), client.clock().clone());
     // Somebody may have pruned between opening and locking.
     repo.reload_index()?;
-    let run = Arc::new(Run::begin(repo.clone(), client, options, progress, began)?);
+    let seal = crate::seal::at_commit(&repo, client.tenant(), &options.tenant);
+    let run = match seal.and_then(|seal| {
+        let run = Run::begin(repo.clone(), client, options, progress, began)?;
+        if let Some(seal) = seal {
+            run.put(&[layout::TENANT], seal)?;
+        }
+        Ok(Arc::new(run))
+    }) {
+        Ok(run) => run,
+        Err(e) => {
+            lock.release()?;
+            return Err(e);
+        }
+    };
     let outcome = match go(&run, &mut lock).await {
         Ok(report) => crate::publish::publish(&repo).map(|_| report),
         Err(e) => Err(e),

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_model::{Alarm, AlarmKind, Facts, ItemId, ItemKind, Severity, fit_name, short_id};
-use strongroom_sources::{ErrorKind, Event, users, users::User};
+use strongroom_sources::{Event, users, users::User};
 
 /// A person's directories: the same name below mail and drives.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub(super) async fn read(run: &Arc<Run>) -> Result<Vec<User>, Error> {
         }
         match news(run, link.as_deref(), &mut people).await {
             Ok((end, changed)) => break (people, end, changed),
-            Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
+            Err(Error::Graph(e)) if e.spoils_link() && link.is_some() => {
                 link = None;
             }
             Err(e) => return Err(e),

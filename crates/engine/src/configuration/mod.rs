@@ -160,6 +160,15 @@ pub async fn snapshot(
     let mut lock = repo.lock_for_writing(&cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
     repo.reload_index()?;
+    let sealed =
+        tokio::task::block_in_place(|| crate::seal::at_commit(&repo, client.tenant(), tenant));
+    let seal = match sealed {
+        Ok(seal) => seal,
+        Err(e) => {
+            lock.release()?;
+            return Err(e);
+        }
+    };
     let before = tokio::task::block_in_place(|| latest(&repo, tenant))?.map(|(_, c)| c);
     let with =
         if everything || is_due(before.as_ref(), began) { With::Managed } else { With::Direct };
@@ -171,7 +180,7 @@ pub async fn snapshot(
                 if with == With::Direct {
                     keep_managed(&mut configuration, before.as_ref());
                 }
-                commit(&repo, configuration, &cache, client.clock().now())
+                commit_sealed(&repo, configuration, seal, &cache, client.clock().now())
             }),
             Err(e) => Err(e.into()),
         };
@@ -215,7 +224,17 @@ pub fn keep(
 /// differ from the one before. Call it with the writer's lock held.
 pub fn commit(
     repo: &Arc<Repository>,
+    configuration: Configuration,
+    cache: &std::path::Path,
+    now: Timestamp,
+) -> Result<(Id, Configuration, u64), Error> {
+    commit_sealed(repo, configuration, None, cache, now)
+}
+
+fn commit_sealed(
+    repo: &Arc<Repository>,
     mut configuration: Configuration,
+    seal: Option<Node>,
     cache: &std::path::Path,
     now: Timestamp,
 ) -> Result<(Id, Configuration, u64), Error> {
@@ -263,6 +282,9 @@ pub fn commit(
             &[layout::TENANT],
             Node::file(layout::IDENTITY, identity.content.clone(), identity.size_bytes, now),
         )?;
+        if let Some(seal) = &seal {
+            editor.put(&[layout::TENANT], seal.clone())?;
+        }
         Ok(editor.write()?)
     };
     let commit = |base: Option<&(Id, Snapshot)>,

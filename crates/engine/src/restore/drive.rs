@@ -481,6 +481,7 @@ async fn one(
     let file = item.file.clone().unwrap_or(source::FileHead {
         size_bytes: None,
         quick_xor: None,
+        sha256: None,
         malware: false,
     });
     let same = file.size_bytes == Some(size)

@@ -46,6 +46,8 @@ pub struct RestoreOptions {
     pub addresses: HashMap<String, String>,
     /// Bring older versions of files back too.
     pub versions: bool,
+    /// It was said that it goes to another tenant than the repository's.
+    pub to_other_tenant: bool,
 }
 
 /// What happens to one item.
@@ -219,6 +221,9 @@ pub async fn plan(
     progress: Arc<dyn Progress>,
 ) -> Result<Plan, Error> {
     progress.phase("plan");
+    if !options.to_other_tenant {
+        tokio::task::block_in_place(|| crate::seal::check(&repo, client.tenant()))?;
+    }
     let Choice { id, snapshot, items, folders } =
         tokio::task::block_in_place(|| choose(&repo, &options))?;
     if items.is_empty() && folders.is_empty() {

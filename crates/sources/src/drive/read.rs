@@ -19,6 +19,8 @@ pub struct FileHead {
     pub size_bytes: Option<u64>,
     /// `quickXorHash`, when the service gives one.
     pub quick_xor: Option<String>,
+    /// `sha256Hash`, hexadecimal in small letters, when the service gives one.
+    pub sha256: Option<String>,
     /// The service says that it holds malware.
     pub malware: bool,
 }
@@ -144,6 +146,10 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
         Some(FileHead {
             size_bytes: v["size"].as_u64(),
             quick_xor: v["file"]["hashes"]["quickXorHash"].as_str().map(str::to_owned),
+            sha256: v["file"]["hashes"]["sha256Hash"]
+                .as_str()
+                .map(str::to_ascii_lowercase)
+                .filter(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit())),
             malware: v.get("malware").is_some(),
         })
     } else {

@@ -81,6 +81,7 @@ impl Drive {
         let file = item.file.clone().unwrap_or(source::FileHead {
             size_bytes: None,
             quick_xor: None,
+            sha256: None,
             malware: false,
         });
         facts.file = Some(FileState {
@@ -182,16 +183,21 @@ impl Drive {
                 }
             };
             let announced = head.size_bytes.unwrap_or(stored.size_bytes);
+            let sha256 = stored.sha256.to_string();
+            let is_told = head.size_bytes.is_some() || head.quick_xor.is_some();
+            let is_told = is_told || head.sha256.is_some();
             let fits = stored.size_bytes == announced
-                && head.quick_xor.as_ref().is_none_or(|q| *q == hash);
-            if fits {
+                && head.quick_xor.as_ref().is_none_or(|q| *q == hash)
+                && head.sha256.as_ref().is_none_or(|h| *h == sha256);
+            if fits && is_told {
                 return Ok((stored, bytes, item));
             }
-            why = match stored.size_bytes == announced {
-                true => {
+            why = match (is_told, stored.size_bytes == announced) {
+                (false, _) => "the service announces neither length nor hash".to_owned(),
+                (_, true) => {
                     "the bytes that came do not have the hash that the service announces".to_owned()
                 }
-                false => {
+                (_, false) => {
                     format!("{} bytes came where {announced} are announced", stored.size_bytes)
                 }
             };

@@ -193,9 +193,7 @@ async fn back_up(
                 run.coverage(&user.name, &format!("permissions of the {called}"), None, Some(why));
                 return Ok(());
             }
-            Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
-                link = None
-            }
+            Err(Error::Graph(e)) if e.spoils_link() && link.is_some() => link = None,
             Err(e) => return Err(e),
         }
     }

@@ -5,7 +5,7 @@ use crate::{Error, catalog::Place, layout};
 use std::collections::{HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, day_folder, fit_name, short_id};
 use strongroom_sources::{
-    ErrorKind, Event,
+    Event,
     mail::{self, MailFolder},
 };
 
@@ -180,7 +180,7 @@ impl Mailbox<'_> {
                         news.link = link;
                         return Ok(news);
                     }
-                    Err(e) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
+                    Err(e) if e.spoils_link() && link.is_some() => {
                         link = None;
                         continue 'round;
                     }

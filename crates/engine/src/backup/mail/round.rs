@@ -58,27 +58,21 @@ impl Mailbox<'_> {
         loop {
             let round = match self.round(folder, link.as_deref()).await {
                 Ok(done) => done,
-                Err(Error::Graph(e)) if e.kind == ErrorKind::ResyncNeeded && link.is_some() => {
+                Err(Error::Graph(e)) if e.spoils_link() && link.is_some() => {
                     link = None;
                     continue;
                 }
-                Err(Error::Graph(e)) if e.is_access() || e.kind == ErrorKind::Throttled => {
-                    return Err(e.into());
-                }
-                Err(Error::Graph(e)) => {
-                    if e.kind == ErrorKind::NotFound && !self.is_still_named(&folder.id).await? {
-                        return Ok(Reading::Gone);
-                    }
-                    let place = format!("{}, folder {}", self.user.name, folder.path.join("/"));
-                    run.access_lost(&place, &e);
-                    return Ok(Reading::Failed(e.text));
-                }
+                Err(Error::Graph(e)) => return self.unread(folder, e).await,
                 Err(e) => return Err(e),
             };
             // A page may have left messages out. The service's own count shows it; then everything
             // is listed once more.
             let expected = match round.changed || link.is_none() {
-                true => mail::message_count(&run.client, &self.user.id, &folder.id).await.ok(),
+                true => match mail::message_count(&run.client, &self.user.id, &folder.id).await {
+                    Ok(n) => Some(n),
+                    // What was not counted was not read whole.
+                    Err(e) => return self.unread(folder, e).await,
+                },
                 false => None,
             };
             let have = self.count(folder)?.unwrap_or(0);
@@ -110,6 +104,23 @@ impl Mailbox<'_> {
             let left = round.left.into_iter().chain(round.unseen).collect();
             return Ok(Reading::Whole { left, link: round.link, changed: round.changed });
         }
+    }
+
+    /// What a folder is that could not be read.
+    async fn unread(
+        &self,
+        folder: &Folder,
+        e: strongroom_sources::Error,
+    ) -> Result<Reading, Error> {
+        if e.is_access() || e.kind == ErrorKind::Throttled {
+            return Err(e.into());
+        }
+        if e.kind == ErrorKind::NotFound && !self.is_still_named(&folder.id).await? {
+            return Ok(Reading::Gone);
+        }
+        let place = format!("{}, folder {}", self.user.name, folder.path.join("/"));
+        self.run.access_lost(&place, &e);
+        Ok(Reading::Failed(e.text))
     }
 
     /// Whether a message of the tree stands in this folder.

@@ -1,0 +1,101 @@
+//! One repository, one tenant.
+//!
+//! A repository says in its `config` whose data it takes, from the day on which it is made for a
+//! tenant. One that was made without says it in its snapshots from the next commit on, in
+//! `tenant/sealed.json`, which goes into each copy. What says nothing yet is taken for the tenant
+//! of its snapshots, when they all bear one name.
+
+use crate::{Error, layout};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use strongroom_model::{Record, Stored};
+use strongroom_repository::{Cut, Node, Repository, Snapshot};
+
+/// Whose data a repository takes: `tenant/sealed.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Seal {
+    /// Id of the tenant.
+    tenant: String,
+}
+
+impl Stored for Seal {
+    const NAME: &'static str = "whose data a repository takes (tenant/sealed.json)";
+}
+
+/// Whether a snapshot is of this program: others may keep theirs beside it.
+fn is_ours(s: &Snapshot) -> bool {
+    s.username == "strongroom" && !s.is_hold()
+}
+
+fn same(a: &str, b: &str) -> bool {
+    a.trim().eq_ignore_ascii_case(b.trim())
+}
+
+/// Id of the tenant whose data alone a repository takes; `None` while nothing says so.
+///
+/// # Errors
+/// Those of reading, and a seal that is damaged or of a newer program.
+pub fn of(repo: &Repository) -> Result<Option<String>, Error> {
+    if let Some(tenant) = repo.tenant() {
+        return Ok(Some(tenant.to_owned()));
+    }
+    let newest = repo.snapshots()?.into_iter().rfind(|(_, s)| is_ours(s));
+    let Some((_, snapshot)) = newest else { return Ok(None) };
+    match repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::SEALED)) {
+        Ok(node) => {
+            let seal = Record::<Seal>::from_bytes(&repo.read_file(&node)?)?;
+            Ok(Some(seal.value.tenant))
+        }
+        Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Refuses a tenant that is not the one of the repository. What is not sealed is nobody's yet.
+///
+/// # Errors
+/// [`Error::OtherTenant`], and those of [`of`].
+pub fn check(repo: &Repository, tenant: &str) -> Result<(), Error> {
+    match of(repo)? {
+        Some(sealed) if !same(&sealed, tenant) => Err(Error::OtherTenant {
+            repository: repo.location(),
+            sealed,
+            asked: tenant.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks before a commit for a tenant, and seals what is not sealed: the file that the snapshot
+/// is to carry, when it is new. `name` is the tenant's in snapshots.
+///
+/// # Errors
+/// Those of [`check`]; and [`Error::Request`] when a repository without seal holds snapshots under
+/// other names: it says how to part them.
+pub(crate) fn at_commit(
+    repo: &Repository,
+    tenant: &str,
+    name: &str,
+) -> Result<Option<Node>, Error> {
+    check(repo, tenant)?;
+    if of(repo)?.is_some() {
+        return Ok(None);
+    }
+    let snapshots = repo.snapshots()?.into_iter().map(|(_, s)| s);
+    let mut others: BTreeSet<String> = snapshots.filter(is_ours).map(|s| s.hostname).collect();
+    others.remove(name);
+    if !others.is_empty() {
+        let others: Vec<String> = others.into_iter().collect();
+        return Err(Error::Request(format!(
+            "{} holds snapshots of {} besides those of {name}, and one repository takes the data \
+             of one tenant; make one for each with `strongroom init` and part them with `restic \
+             copy --host NAME`. Nothing was changed",
+            repo.location(),
+            others.join(", ")
+        )));
+    }
+    let seal = Record::new(Seal { tenant: tenant.trim().to_ascii_lowercase() });
+    let stored = repo.put_content(&seal.to_bytes()?, Cut::Plain)?;
+    let time = jiff::Timestamp::UNIX_EPOCH;
+    Ok(Some(Node::file(layout::SEALED, stored.content, stored.size_bytes, time)))
+}
