@@ -39,6 +39,11 @@ pub struct Gone {
     pub files: (usize, usize),
 }
 
+/// Files that a backup can have: the service hands out none that holds malware.
+fn kept(p: &PersonState) -> impl Iterator<Item = &FileState> {
+    p.files.iter().filter(|f| !f.is_malware)
+}
+
 /// What went between two states, by the id of people that are in both.
 pub fn gone(before: &State, now: &State) -> BTreeMap<String, Gone> {
     let ids = |s: &State| -> (BTreeSet<String>, BTreeSet<String>) {
@@ -60,7 +65,7 @@ pub fn gone(before: &State, now: &State) -> BTreeMap<String, Gone> {
                     p.messages.iter().filter(|m| !messages.contains(&m.id)).count(),
                     p.messages.len(),
                 ),
-                files: (p.files.iter().filter(|f| !files.contains(&f.id)).count(), p.files.len()),
+                files: (kept(p).filter(|f| !files.contains(&f.id)).count(), kept(p).count()),
             };
             (p.id.clone(), gone)
         })

@@ -84,7 +84,35 @@ impl Night<'_> {
     }
 
     pub(crate) fn has_lasting_fault(&self) -> bool {
-        self.happened.iter().any(is_lasting)
+        self.happened.iter().any(|e| is_lasting(e) && self.hides_something(e))
+    }
+
+    /// Whether there is something behind what a fault strikes: who has no mailbox loses nothing
+    /// when a mailbox does not answer.
+    fn hides_something(&self, event: &Event) -> bool {
+        let (Event::Refuse { person, part, .. }
+        | Event::BreakOff { person, part, .. }
+        | Event::CutShort { person, part, .. }) = event
+        else {
+            return true;
+        };
+        let of = |p: &&PersonState| self.life.person_of(&p.id) == Some(*person);
+        let Some(p) = self.now.people.iter().find(of) else { return true };
+        match part.as_str() {
+            "" => p.has_mailbox || p.has_drive,
+            part if part.starts_with("drive:") => p.has_drive,
+            // Messages are asked for one by one only when they are new.
+            "/messages" => {
+                let mut before = self.before.people.iter().filter(|b| b.id == p.id);
+                let known: BTreeSet<&str> = before
+                    .next()
+                    .into_iter()
+                    .flat_map(|b| b.messages.iter().map(|m| m.id.as_str()))
+                    .collect();
+                p.messages.iter().any(|m| !known.contains(m.id.as_str()))
+            }
+            _ => p.has_mailbox,
+        }
     }
 
     /// Kinds of the events of this day that touched a thing; when none names it, those of its

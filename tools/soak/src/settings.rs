@@ -15,6 +15,8 @@ pub(crate) struct SettingsWatch {
     last: Option<Configuration>,
     /// Kinds of events since the settings were read last that may change them.
     since: BTreeSet<String>,
+    /// Kinds of changes that were made before: made again, one may change nothing.
+    made: BTreeSet<String>,
 }
 
 /// People stand in roles, groups and policies: their names, and whether they may sign in, are among
@@ -43,6 +45,12 @@ impl SettingsWatch {
     /// A night in which the settings are not read.
     pub(crate) fn note(&mut self, happened: &[Event]) {
         self.since.extend(happened.iter().filter(|e| may_change(e)).map(Event::kind));
+    }
+
+    /// Changes of settings that were made on a day.
+    fn is_made(&mut self, happened: &[Event]) {
+        let settings = happened.iter().filter(|e| matches!(e, Event::Settings { .. }));
+        self.made.extend(settings.map(Event::kind));
     }
 
     /// A night in which they were.
@@ -82,6 +90,7 @@ impl SettingsWatch {
                 .iter()
                 .filter(|e| matches!(e, Event::Settings { .. }))
                 .map(Event::kind)
+                .filter(|kind| !self.made.contains(kind))
                 .collect();
             if other.is_empty() && !changed.is_empty() {
                 let text = format!("{changed:?} is not in the snapshot of the settings");
@@ -93,6 +102,7 @@ impl SettingsWatch {
                 }
             }
         }
+        self.is_made(happened);
         self.last = now.or(self.last.take());
         found
     }

@@ -18,12 +18,27 @@ pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Finding>) {
         Err(e) => tell("outcome/error", None, "run", format!("exit code {code}: {e}")),
         Ok(r) if night.has_lasting_fault() => {
             if code == 0 {
-                let text = format!("the run says that it read all, and ends with code {code}");
+                let keys: Vec<_> = night.happened.iter().flat_map(Event::people).collect();
+                let struck =
+                    night.now.people.iter().filter(|p| {
+                        night.life.person_of(&p.id).is_some_and(|key| keys.contains(&key))
+                    });
+                let names: Vec<&str> = struck.map(|p| p.upn.as_str()).collect();
+                let text = format!(
+                    "the run says that it read all, and ends with code {code}; struck: {}",
+                    names.join(", ")
+                );
                 tell("outcome/whole-though-hidden", None, "run", text);
             }
         }
         Ok(r) => {
-            for skip in r.failed.iter().chain(&r.skipped) {
+            // Who finds the budget eaten up may give up, and says why.
+            let eaten =
+                |e: &Event| matches!(e, Event::Attack { name, .. } if name == "budget-eaten");
+            let eaten = night.happened.iter().any(eaten)
+                && r.alarms.iter().any(|a| a.kind == AlarmKind::BudgetEaten);
+            let throttled = |cause: &str| eaten && cause.contains(" 429 ");
+            for skip in r.failed.iter().chain(&r.skipped).filter(|s| !throttled(&s.cause)) {
                 let item = if skip.id.0.is_empty() { &skip.scope } else { &skip.id.0 };
                 // What no backup can have is named when it is first seen; it may not keep every
                 // later run from being whole.
