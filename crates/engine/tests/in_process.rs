@@ -136,12 +136,13 @@ fn call(sim: &Sim, method: &str, path: &str, body: Value) -> (u16, Value) {
 /// What a cut message looks like: some end in their text, some between their parts.
 #[test]
 fn a_message_that_is_cut_is_never_stored() {
-    for by_bytes in [3, 40, 400, 4000] {
+    // A line's end that is missing is believed when it is missing each time.
+    for (by_bytes, times) in [(3, 3), (40, 25), (400, 25), (4000, 25)] {
         let cache = tempfile::tempdir().unwrap();
         let sim = school(ThrottleSettings::Off);
         let repo = repository(cache.path());
-        let cut = |times: u64| Rule::new(Fault::Truncate { by_bytes }, "/$value").times(times);
-        sim.set_faults(vec![cut(25)]);
+        let cut = Rule::new(Fault::Truncate { by_bytes }, "/$value").times(times);
+        sim.set_faults(vec![cut]);
         let report = in_process_backup(&sim, &repo, cache.path());
         let kept = report.skipped.iter().map(|s| &s.cause).collect::<Vec<_>>();
         sim.set_faults(Vec::new());

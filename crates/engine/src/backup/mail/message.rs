@@ -202,6 +202,7 @@ impl Mailbox<'_> {
         let run = self.run;
         let (client, user) = (&run.client, &self.user.id);
         let mut before = None;
+        let mut alike = 0;
         let mut why = String::new();
         for _ in 0..FETCHES_MAX {
             let content = match mail::fetch(client, user, head).await {
@@ -218,17 +219,13 @@ impl Mailbox<'_> {
                 Err(e) => return Err(e.into()),
             };
             let proof = tokio::task::block_in_place(|| mail::prove(&content.0, &content.1));
-            let whole = match proof {
+            let (text, wanted) = match proof {
                 Proof::Proven => return Ok(Fetched::Content(Box::new(content))),
-                Proof::Contradicted(text) => {
-                    why = text;
-                    true
-                }
-                Proof::Cut(text) => {
-                    why = text;
-                    false
-                }
+                Proof::Contradicted(text) => (text, 2),
+                Proof::Doubtful(text) => (text, FETCHES_MAX),
+                Proof::Cut(text) => (text, usize::MAX),
             };
+            why = text;
             match mail::message(client, user, &head.id).await {
                 Ok(Event::Item(now)) if now.change_key != head.change_key => {
                     return Ok(Fetched::Newer(now));
@@ -238,12 +235,13 @@ impl Mailbox<'_> {
                 Err(e) => return Err(e.into()),
             }
             let same = before.replace(content.0.clone()).is_some_and(|b| b == content.0);
-            if whole && same {
+            alike = if same { alike + 1 } else { 1 };
+            if alike >= wanted {
                 run.coverage(
                     &self.user.name,
                     &format!("message {}", head.subject),
                     Some(1),
-                    Some(&format!("stored unproven, since two downloads agree: {why}")),
+                    Some(&format!("stored unproven, since {alike} downloads agree: {why}")),
                 );
                 return Ok(Fetched::Content(Box::new(content)));
             }
