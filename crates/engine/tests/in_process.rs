@@ -115,22 +115,9 @@ fn a_name_that_looks_like_one_of_ours_is_a_name() {
     assert_eq!(found, 4);
 }
 
-fn call(sim: &Sim, method: &str, path: &str, body: Value) -> (u16, Value) {
+fn call(sim: &Sim, method: &str, target: &str, body: Value) -> (u16, Value) {
     let roles = ["Files.ReadWrite.All", "Mail.ReadWrite", "User.Read.All"];
-    let token = sim.token(0, &roles).unwrap();
-    let reply = sim.handle(&graph_sim::Request {
-        method: method.into(),
-        path: format!("/v1.0/{path}"),
-        query: String::new(),
-        headers: vec![
-            ("authorization".into(), format!("Bearer {token}")),
-            ("host".into(), "graph.microsoft.com".into()),
-            ("content-type".into(), "application/json".into()),
-            ("prefer".into(), "IdType=\"ImmutableId\"".into()),
-        ],
-        body: if body.is_null() { Default::default() } else { body.to_string().into() },
-    });
-    (reply.status, serde_json::from_slice(&reply.body).unwrap_or_default())
+    sim.ask(0, &roles, method, target, &body)
 }
 
 /// What a cut message looks like: some end in their text, some between their parts.
@@ -274,6 +261,33 @@ fn a_restore_again_multiplies_nothing_and_brings_back_content_and_state() {
     assert_eq!(second.failed, 0, "{second:#?}");
     let more: Vec<_> = paths(&sim).difference(&after).cloned().collect();
     assert!(more.is_empty(), "{more:#?}");
+    assert_eq!(second.bytes, 0, "nothing was sent");
+    // What somebody has written since, under whatever name, is nobody's to overwrite.
+    let of = |r: &&graph_sim::DigestRow| {
+        r.kind == "file" && r.user == user && r.path.starts_with("Back again/Documents/")
+    };
+    let brought = sim.digest(0).iter().find(of).unwrap().path.clone();
+    let mut written = Vec::new();
+    for _ in 0..3 {
+        for row in sim.digest(0).iter().filter(of) {
+            let (stem, _) = brought.rsplit_once('.').unwrap();
+            if row.path.starts_with(stem) && !written.contains(&row.path) {
+                let target = row.path.replace(' ', "%20");
+                let target = format!("users/{user}/drive/root:/{target}:/content");
+                let text = json!(format!("mine since {}", written.len()));
+                assert_eq!(call(&sim, "PUT", &target, text).0, 200);
+                written.push(row.path.clone());
+            }
+        }
+        let mine = |sim: &Sim| {
+            let rows = sim.digest(0).into_iter().filter(|r| written.contains(&r.path));
+            rows.map(|r| (r.path, r.digest)).collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let before = mine(&sim);
+        restored(&sim, &repo, restore::Into::Folder("Back again".into()));
+        assert_eq!(mine(&sim), before);
+    }
+    assert_eq!(written.len(), 3, "{written:?}");
 }
 
 /// A vault that had not taken a snapshot before a prune can take it after.

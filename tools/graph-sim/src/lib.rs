@@ -142,6 +142,35 @@ impl Sim {
         self.world().answer_faults.clone()
     }
 
+    /// One request to v1.0 by an application with these permissions, and its answer as status and
+    /// JSON; `null` is no body. `target` is below the version, its query behind a `?`.
+    /// Who asks of a tenant that is not there has no token, and is told so.
+    pub fn ask(
+        &self,
+        tenant: usize,
+        roles: &[&str],
+        method: &str,
+        target: &str,
+        body: &serde_json::Value,
+    ) -> (u16, serde_json::Value) {
+        let token = self.token(tenant, roles).unwrap_or_default();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let reply = self.handle(&Request {
+            method: method.to_owned(),
+            path: format!("/v1.0/{path}"),
+            query: query.to_owned(),
+            headers: vec![
+                header("authorization", &format!("Bearer {token}")),
+                header("host", "graph.microsoft.com"),
+                header("content-type", "application/json"),
+                header("prefer", "IdType=\"ImmutableId\""),
+            ],
+            body: if body.is_null() { Default::default() } else { body.to_string().into() },
+        });
+        (reply.status, serde_json::from_slice(&reply.body).unwrap_or_default())
+    }
+
     /// Counters and throttle windows.
     pub fn status(&self) -> serde_json::Value {
         self.world().status()

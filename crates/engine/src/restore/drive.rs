@@ -41,6 +41,11 @@ pub(crate) struct DriveWork {
 }
 
 impl DriveWork {
+    /// Created and modified, as they were.
+    fn times(&self) -> Times {
+        self.item.facts.file.as_ref().map_or((None, None), |f| (f.created, f.modified))
+    }
+
     pub(crate) fn bytes(&self) -> u64 {
         match self.action {
             Action::Create | Action::Replace => self.item.node.size_bytes(),
@@ -329,9 +334,9 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
         match done {
-            Ok(outcome) => rows.push((
+            Ok((outcome, sent_bytes)) => rows.push((
                 Restored { path: w.item.path.clone(), action: w.action, outcome },
-                w.bytes(),
+                sent_bytes,
             )),
             Err(e) => rows.push((failed(w, e.to_string()), 0)),
         }
@@ -353,12 +358,15 @@ pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restore
     Ok(rows)
 }
 
+/// How a file came back, and how many bytes were sent for it.
+type Done = (Outcome, u64);
+
 fn job<'a>(
     ctx: &'a Context,
     w: &'a DriveWork,
     parent: ItemId,
     name: String,
-) -> BoxFuture<'a, (&'a DriveWork, Result<Outcome, Error>)> {
+) -> BoxFuture<'a, (&'a DriveWork, Result<Done, Error>)> {
     Box::pin(async move {
         let done = one(ctx, w, &parent, name).await;
         ctx.progress.advance(1, w.bytes());
@@ -394,44 +402,83 @@ async fn ensure(
     Ok(at)
 }
 
-async fn one(
+/// Brings one file back; answers how, and how many bytes were sent for it.
+async fn one(ctx: &Context, w: &DriveWork, parent: &ItemId, name: String) -> Result<Done, Error> {
+    if let (Action::Move, Some(id)) = (w.action, &w.over) {
+        let (_, name) = put_in_place(ctx, w, id, parent, &name, w.times()).await?;
+        return Ok((under_name(w, &name, None), 0));
+    }
+    let name = match w.over {
+        Some(_) => name,
+        None => match site(ctx, w, parent, &name).await? {
+            Site::Free(name) => name,
+            Site::There(outcome) => return Ok((outcome, 0)),
+        },
+    };
+    Ok((send(ctx, w, parent, name).await?, w.bytes()))
+}
+
+/// Where a file goes that is not in its drive.
+enum Site {
+    /// Nothing bears this name.
+    Free(String),
+    /// An earlier restore brought it already: no second one beside it.
+    There(Outcome),
+}
+
+/// Names that are tried for a file before it is given up.
+const NAMES_MAX: usize = 100;
+
+async fn site(ctx: &Context, w: &DriveWork, parent: &ItemId, wanted: &str) -> Result<Site, Error> {
+    let client = &ctx.client;
+    for n in 0..NAMES_MAX {
+        // What bears the name and is something else stays as it is.
+        let name = match n {
+            0 => wanted.to_owned(),
+            1 => apart(wanted, w),
+            n => numbered(&apart(wanted, w), n),
+        };
+        let Some(there) = source::child(client, &w.drive, parent, &name).await? else {
+            return Ok(Site::Free(name));
+        };
+        let Some(form) = holds_the_same(ctx, w, &there).await? else { continue };
+        if (there.created, there.modified) != w.times() {
+            source::set_place(client, &w.drive, &there.id, None, w.times()).await?;
+        }
+        let other = "an earlier restore brought it; the service keeps it in another form";
+        let other = (form == Form::Rewritten).then(|| other.to_owned());
+        return Ok(Site::There(under_name(w, &name, other)));
+    }
+    Err(Error::Request(format!("{NAMES_MAX} names like {wanted:?} are taken by other items")))
+}
+
+/// How a file came back under a name.
+fn under_name(w: &DriveWork, name: &str, difference: Option<String>) -> Outcome {
+    let mut differences: Vec<String> = (name != w.name).then(|| taken(name)).into_iter().collect();
+    differences.extend(difference);
+    match differences.is_empty() {
+        true => named(w),
+        false => Outcome::Altered { differences },
+    }
+}
+
+/// `report~1a2b3c4d 2.docx`
+fn numbered(name: &str, n: usize) -> String {
+    let ext = layout::extension(name);
+    format!("{} {n}{ext}", &name[..name.len() - ext.len()])
+}
+
+/// Uploads a file with what is wanted of its older versions, and reads it back.
+async fn send(
     ctx: &Context,
     w: &DriveWork,
     parent: &ItemId,
     mut name: String,
 ) -> Result<Outcome, Error> {
     let state = w.item.facts.file.clone().unwrap_or_default();
-    let times = (state.created, state.modified);
+    let times = w.times();
     let client = &ctx.client;
     let mut over = w.over.clone();
-    if w.action == Action::Move {
-        let Some(id) = &over else { return Ok(named(w)) };
-        let (_, name) = put_in_place(ctx, w, id, parent, &name, times).await?;
-        return Ok(match name == w.name {
-            true => named(w),
-            false => Outcome::Altered { differences: vec![taken(&name)] },
-        });
-    }
-    if over.is_none() {
-        for candidate in [name.clone(), apart(&name, w)] {
-            name = candidate;
-            let Some(there) = source::child(client, &w.drive, parent, &name).await? else { break };
-            // An earlier restore brought it already: no second one beside it.
-            let Some(form) = holds_the_same(ctx, w, &there).await? else { continue };
-            if (there.created, there.modified) != times {
-                source::set_place(client, &w.drive, &there.id, None, times).await?;
-            }
-            let mut differences = Vec::new();
-            differences.extend((name != w.name).then(|| taken(&name)));
-            differences.extend((form == Form::Rewritten).then(|| {
-                "an earlier restore brought it; the service keeps it in another form".to_owned()
-            }));
-            return Ok(match differences.is_empty() {
-                true => named(w),
-                false => Outcome::Altered { differences },
-            });
-        }
-    }
     if ctx.options.versions {
         for (node, modified) in older(ctx, w)? {
             if over.is_some() && w.action == Action::Replace {

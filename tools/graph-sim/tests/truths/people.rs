@@ -101,23 +101,8 @@ fn guests_and_people_without_licence_have_neither_mailbox_nor_drive() {
 #[test]
 fn people_are_made_altered_and_deleted_by_calls() {
     let s = school("configure");
-    let roles = ["User.ReadWrite.All"];
-    let token = s.sim.token(0, &roles).unwrap();
-    let call = |method: &str, path: &str, body: Option<Value>| {
-        let bytes = body.map(|b| b.to_string()).unwrap_or_default();
-        let reply = s.sim.handle(&graph_sim::Request {
-            method: method.into(),
-            path: format!("/v1.0/{path}"),
-            query: String::new(),
-            headers: vec![
-                ("authorization".into(), format!("Bearer {token}")),
-                ("host".into(), "graph.microsoft.com".into()),
-                ("content-type".into(), "application/json".into()),
-            ],
-            body: bytes.into(),
-        });
-        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        (reply.status, body)
+    let call = |method: &str, target: &str, body: Option<Value>| {
+        s.sim.ask(0, &["User.ReadWrite.All"], method, target, &body.unwrap_or_default())
     };
     let new = json!({"accountEnabled": true, "displayName": "New Teacher",
         "mailNickname": "new.teacher", "userPrincipalName": "new.teacher@riverside.example",
