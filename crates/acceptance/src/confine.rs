@@ -15,7 +15,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use strongroom_graph::{Answering, HttpAnswer, HttpRequest, Transport};
 
@@ -57,6 +60,8 @@ pub struct Ground {
     /// Addresses that answers gave for uploads into own objects: name and folder of what appears.
     uploads: Mutex<HashMap<String, Option<(String, String)>>>,
     refused: Mutex<Vec<String>>,
+    /// Nothing is made any more. Set and read under the lock of the ledger.
+    closing: AtomicBool,
 }
 
 impl Ground {
@@ -66,12 +71,21 @@ impl Ground {
             ledger: Mutex::new(ledger),
             uploads: Mutex::default(),
             refused: Mutex::default(),
+            closing: AtomicBool::new(false),
         })
     }
 
     /// The run's record.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on nothing is made. A run that is interrupted has tasks that go on to their next
+    /// pause, and a request that one of them sends after the run's things were looked for would
+    /// leave a stranger behind.
+    pub fn close(&self) {
+        let _ledger = self.ledger();
+        self.closing.store(true, Ordering::SeqCst);
     }
 
     /// Changes that were refused, in words without ids: each is a defect of this program.
@@ -132,9 +146,13 @@ impl Ground {
     }
 
     fn announce(&self, makes: &Makes) -> Result<(), Error> {
+        let mut ledger = self.ledger();
+        if *makes != Makes::Nothing && self.closing.load(Ordering::SeqCst) {
+            return Err(Error::Closing);
+        }
         match (makes, makes.meant()) {
-            (_, Some(meant)) => self.ledger().note_meant(meant),
-            (Makes::Again { kind, id }, _) => self.ledger().note_again(*kind, id),
+            (_, Some(meant)) => ledger.note_meant(meant),
+            (Makes::Again { kind, id }, _) => ledger.note_again(*kind, id),
             _ => Ok(()),
         }
     }

@@ -55,6 +55,9 @@ pub enum Error {
         /// Which of the three tests it fails: id, name, record.
         why: String,
     },
+    /// The run is being cleaned up.
+    #[error("the run is being cleaned up, and makes nothing any more")]
+    Closing,
     /// Changes outside the run's own objects were asked for and refused. A defect.
     #[error(
         "{} changes outside what this run has made were refused and not sent, the first: {first}; \

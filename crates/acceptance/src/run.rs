@@ -162,6 +162,7 @@ pub async fn prove(tools: &Tools, progress: &dyn Progress) -> Result<Report, Err
 /// When the record cannot be taken away.
 pub async fn clean(tools: &Tools, progress: &dyn Progress) -> Result<Vec<Left>, Error> {
     progress.phase("clean up");
+    tools.ground.close();
     let left = wipe(tools).await;
     if left.is_empty() {
         tools.ground.ledger().close()?;

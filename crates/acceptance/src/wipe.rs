@@ -12,6 +12,7 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::time::Duration;
 use strongroom_graph::{Client, ErrorKind, Request, Scope};
 
 const STEP: &str = "deleting what the run has made";
@@ -145,17 +146,19 @@ async fn no_strangers(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> 
     let at = target(tools, kind, id);
     let lists: &[(&str, Kind)] = match kind {
         Kind::MailFolder => &[
-            ("messages?$select=id&$top=100", Kind::Message),
-            ("childFolders?$select=id&$top=100", Kind::MailFolder),
+            ("messages?$select=id,subject&$top=100", Kind::Message),
+            ("childFolders?$select=id,displayName&$top=100", Kind::MailFolder),
         ],
-        _ => &[("children?$select=id,folder", Kind::DriveItem)],
+        _ => &[("children?$select=id,name,folder", Kind::DriveItem)],
     };
     for (list, inner) in lists {
         let request = Request::get(scope(tools, kind), format!("{at}/{list}"));
         for row in client(tools, kind)?.list(&request).await.during(STEP)? {
             let id = row["id"].as_str().unwrap_or_default();
             if tools.ground.ledger().find(*inner, id).is_none() {
-                let why = "something is in it that this run has not made".to_owned();
+                let name = row["name"].as_str().or(row["displayName"].as_str());
+                let name = name.or(row["subject"].as_str()).unwrap_or_default();
+                let why = format!("{name:?} is in it, which this run has not made");
                 return Err(Error::NotOurs { kind, why });
             }
             if *inner == Kind::DriveItem && row["folder"].is_object() {
@@ -166,9 +169,15 @@ async fn no_strangers(tools: &Tools, kind: Kind, id: &str) -> Result<(), Error> 
     Ok(())
 }
 
+/// How long after one another what was asked for without an answer is looked for: a service goes on
+/// with what it was asked for when its caller is gone, and what it makes a moment after the first
+/// look would be a stranger in a folder of the run. Seconds; our choice.
+const LOOKS_S: [u64; 4] = [0, 1, 2, 4];
+
 /// Looks for what was asked for without an answer, by name and place, and notes what is there. Only
-/// what carries the run's own name, or stands in a folder of its record, is looked for.
-async fn find_meant(tools: &Tools, meant: &Meant) -> Result<(), Error> {
+/// what carries the run's own name, or stands in a folder of its record, is looked for. Whether
+/// there is nothing more to look for.
+async fn find_meant(tools: &Tools, meant: &Meant) -> Result<bool, Error> {
     let ledger = tools.ground.ledger().clone();
     let folder = if meant.kind == Kind::Message { Kind::MailFolder } else { meant.kind };
     let own = match meant.parent.as_str() {
@@ -176,7 +185,7 @@ async fn find_meant(tools: &Tools, meant: &Meant) -> Result<(), Error> {
         parent => ledger.find(folder, parent).is_some(),
     };
     if !own {
-        return tools.ground.ledger().forget_meant(meant);
+        return tools.ground.ledger().forget_meant(meant).map(|()| true);
     }
     let at = |id: &str| target(tools, folder, id);
     let owner = escape(&ledger.owner_id);
@@ -198,10 +207,14 @@ async fn find_meant(tools: &Tools, meant: &Meant) -> Result<(), Error> {
     let rows = match client(tools, meant.kind)?.list(&request).await {
         Ok(rows) => rows,
         // Its folder is gone, and it with it.
-        Err(e) if e.kind == ErrorKind::NotFound => Vec::new(),
+        Err(e) if e.kind == ErrorKind::NotFound => {
+            return tools.ground.ledger().forget_meant(meant).map(|()| true);
+        }
         Err(e) => return Err(e).during(STEP),
     };
+    let mut found = false;
     for row in rows.iter().filter(|r| r[property] == meant.name.as_str()) {
+        found = true;
         let id = row["id"].as_str().unwrap_or_default();
         if tools.ground.ledger().find(meant.kind, id).is_none() {
             let Meant { kind, name, parent } = meant.clone();
@@ -209,19 +222,45 @@ async fn find_meant(tools: &Tools, meant: &Meant) -> Result<(), Error> {
             tools.ground.ledger().note(made)?;
         }
     }
-    tools.ground.ledger().forget_meant(meant)
+    if found {
+        tools.ground.ledger().forget_meant(meant)?;
+    }
+    Ok(found)
+}
+
+/// Looks for all that was asked for without an answer, until it is found or time enough went by.
+async fn find_all_meant(tools: &Tools) -> Vec<Left> {
+    let mut left = Vec::new();
+    let mut never = tools.ground.ledger().meant.clone();
+    for wait_s in LOOKS_S {
+        if never.is_empty() {
+            break;
+        }
+        tools.write.clock().sleep(Duration::from_secs(wait_s)).await;
+        let mut missing = Vec::new();
+        for meant in never {
+            match find_meant(tools, &meant).await {
+                Ok(true) => {}
+                Ok(false) => missing.push(meant),
+                Err(e) => {
+                    left.push(Left { kind: meant.kind, name: meant.name, why: e.to_string() })
+                }
+            }
+        }
+        never = missing;
+    }
+    for meant in never {
+        if let Err(e) = tools.ground.ledger().forget_meant(&meant) {
+            left.push(Left { kind: meant.kind, name: meant.name, why: e.to_string() });
+        }
+    }
+    left
 }
 
 /// Deletes all that the run has made and that is still there: what is within goes first. What
 /// cannot go is named, and keeps nothing else back.
 pub async fn wipe(tools: &Tools) -> Vec<Left> {
-    let mut left = Vec::new();
-    let meant = tools.ground.ledger().meant.clone();
-    for meant in meant {
-        if let Err(e) = find_meant(tools, &meant).await {
-            left.push(Left { kind: meant.kind, name: meant.name, why: e.to_string() });
-        }
-    }
+    let mut left = find_all_meant(tools).await;
     let mut all = tools.ground.ledger().made.clone();
     // A drive's folder takes with it what is within; policies name locations.
     all.retain(|m| !m.deleted && (m.kind != Kind::DriveItem || m.parent.is_empty()));

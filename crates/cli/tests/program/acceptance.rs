@@ -123,7 +123,7 @@ fn a_run_that_is_interrupted_or_killed_leaves_nothing_after_clean() {
             let mut child = school
                 .command(&["acceptance", "--owner", &owner, "--yes"])
                 .stdout(Stdio::null())
-                .stderr(Stdio::null())
+                .stderr(Stdio::piped())
                 .spawn()
                 .unwrap();
             let struck = || {
@@ -139,7 +139,9 @@ fn a_run_that_is_interrupted_or_killed_leaves_nothing_after_clean() {
             }
             let pid = child.id().to_string();
             assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-            let ended = child.wait().unwrap();
+            let ended = child.wait_with_output().unwrap();
+            let said = String::from_utf8(ended.stderr).unwrap();
+            let ended = ended.status;
             let names = |dir: &Path| -> Vec<String> {
                 let all = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name());
                 all.map(|n| n.into_string().unwrap()).filter(|n| n.ends_with(".json")).collect()
@@ -153,7 +155,7 @@ fn a_run_that_is_interrupted_or_killed_leaves_nothing_after_clean() {
                 let run = name.trim_start_matches("acceptance-").trim_end_matches(".json");
                 school.ok(&["acceptance", "--clean", run]);
             }
-            assert_eq!(names(&records), Vec::<String>::new(), "{at}: the record is closed");
+            assert_eq!(names(&records), Vec::<String>::new(), "{at}: the record is closed: {said}");
             assert_eq!(all_that_is_there(&school, &owner), before, "{at}");
         }
     }
