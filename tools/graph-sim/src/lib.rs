@@ -14,6 +14,7 @@ mod drives;
 mod life;
 mod mail;
 mod settings;
+mod sites;
 pub mod year;
 
 pub use core::budgets::ThrottleSettings;
@@ -32,6 +33,7 @@ pub use life::people::PersonChange;
 pub use life::seed::SeedPlan;
 pub use settings::attack::CONFIG_ATTACKS;
 pub use settings::state::Care;
+pub use sites::life::SiteAct;
 
 use core::world::World;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,6 +102,24 @@ impl Sim {
     /// A day of ordinary life in all drives of a tenant; answers who did what, and to which path.
     pub fn drive_day(&self, tenant: usize, seed: u64) -> Vec<(String, DriveAct, String)> {
         self.world().drive_day(tenant, seed)
+    }
+
+    /// Does something to a site, chosen by `seed`; answers its address, `None` when there is none
+    /// to do it to.
+    pub fn site_act(&self, tenant: usize, what: SiteAct, seed: u64) -> Option<String> {
+        self.world().site_act(tenant, what, seed)
+    }
+
+    /// A day of ordinary life in all libraries of all sites; answers the site's address, what was
+    /// done, and the path behind the library's name.
+    pub fn day_of_sites(&self, tenant: usize, seed: u64) -> Vec<(String, DriveAct, String)> {
+        self.world().day_of_sites(tenant, seed)
+    }
+
+    /// All files in the libraries of a tenant's sites and their older versions, as
+    /// [`Sim::digest`] has people's files: kinds `library-file` and `library-version`.
+    pub fn sites_digest(&self, tenant: usize) -> Vec<DigestRow> {
+        self.world().sites_digest(tenant)
     }
 
     /// Lets every mailbox of a tenant live a day: mail read, flagged, sorted, thrown away, purged;

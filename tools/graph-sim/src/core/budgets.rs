@@ -364,7 +364,9 @@ pub(crate) fn sharepoint_cost(method: &str, path: &str, query: &str) -> u64 {
     if last == "delta" {
         return if query.to_ascii_lowercase().contains("token=") { 1 } else { 2 };
     }
-    let lists = ["children", "versions", "drives", "recent", "sharedwithme"].contains(&last);
+    let lists =
+        ["children", "versions", "drives", "recent", "sharedwithme", "sites", "getallsites"];
+    let lists = lists.contains(&last);
     match method {
         "GET" if !lists => 1,
         _ => 2,

@@ -17,6 +17,7 @@ const OPERATIONS: &str = include_str!("../../data/operations.tsv");
 pub(crate) enum Service {
     Mail,
     Drives,
+    Sites,
     Directory,
     Settings,
     Managed,
@@ -81,6 +82,7 @@ const PLACES: &[(&str, Service, Scope)] = &[
     ("/users/{}/drive", Service::Drives, Scope::SharePoint),
     ("/users/{}/drives", Service::Drives, Scope::SharePoint),
     ("/drives", Service::Drives, Scope::SharePoint),
+    ("/sites", Service::Sites, Scope::SharePoint),
     ("/organization", Service::Directory, Scope::Identity),
     ("/auditlogs", Service::Directory, Scope::Reports),
     ("/security", Service::Directory, Scope::Security),
@@ -107,7 +109,7 @@ impl Service {
     pub(crate) fn area(self) -> Area {
         match self {
             Self::Mail => Area::Mail,
-            Self::Drives => Area::Drive,
+            Self::Drives | Self::Sites => Area::Drive,
             Self::Directory | Self::Settings | Self::Managed => Area::Directory,
         }
     }
@@ -171,6 +173,13 @@ fn published_form(path: &[String]) -> Vec<String> {
             (vec!["drives".into(), id.clone()], rest)
         }
         [drives, id, rest @ ..] if drives == "drives" => (vec!["drives".into(), id.clone()], rest),
+        [sites, host, ..] if sites == "sites" && host.ends_with(':') => {
+            // `/sites/{host}:/{path}:/drive`: a site by its path.
+            below_site(vec!["sites".into(), "{}".into()], after_path(&lower[1..]))
+        }
+        [sites, id, rest @ ..] if sites == "sites" => {
+            below_site(vec!["sites".into(), id.clone()], rest)
+        }
         all => (Vec::new(), all),
     };
     if out.first().is_some_and(|p| p == "drives") {
@@ -206,6 +215,19 @@ fn published_form(path: &[String]) -> Vec<String> {
         out.push(part);
     }
     out
+}
+
+/// What lies in a site's drive is published below `/drives`.
+fn below_site(site: Vec<String>, rest: &[String]) -> (Vec<String>, &[String]) {
+    match rest {
+        [drive, rest @ ..] if drive == "drive" && !rest.is_empty() => {
+            (vec!["drives".into(), "{}".into()], rest)
+        }
+        [drives, id, rest @ ..] if drives == "drives" && !rest.is_empty() => {
+            (vec!["drives".into(), id.clone()], rest)
+        }
+        rest => (site, rest),
+    }
 }
 
 /// What follows a path within colons: `root:/a/b:/content` is `content`.
@@ -304,6 +326,12 @@ mod tests {
             ("GET", "/users/a/drive/search(q='a')", "/drives/{}/search(q='{q}')"),
             ("PUT", "/drives/x/root:/a(b)/c%25d:/content", "/drives/{}/items/{}/content"),
             ("GET", "/users/delta()", "/users/delta"),
+            ("GET", "/sites/getAllSites()", "/sites/getallsites"),
+            ("GET", "/sites/a.sharepoint.com,1,2/drives", "/sites/{}/drives"),
+            ("GET", "/sites/a.sharepoint.com:/sites/staff", "/sites/{}"),
+            ("GET", "/sites/a.sharepoint.com:/sites/staff:/drive", "/sites/{}/drive"),
+            ("GET", "/sites/root/drive/root:/b/c", "/drives/{}/items/{}"),
+            ("GET", "/sites/x/drives/y/items/z/versions", "/drives/{}/items/{}/versions"),
             ("DELETE", "/organization", "405"),
             ("GET", "/nonsense/x", "nothing at nonsense"),
             ("GET", "/users/a/nonsense", "nothing at nonsense"),

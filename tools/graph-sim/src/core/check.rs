@@ -379,7 +379,7 @@ fn refuse(wrong: &Wrong, kind: &Kind, operation: &Operation) -> ApiError {
     }
     match operation.service {
         Service::Mail => ApiError::new(400, "RequestBodyRead", text),
-        Service::Drives => ApiError::new(400, "invalidRequest", text),
+        Service::Drives | Service::Sites => ApiError::new(400, "invalidRequest", text),
         _ if operation.scope == Scope::Intune => ApiError::intune(&text),
         _ => ApiError::bad_request(Area::Directory, text),
     }

@@ -133,7 +133,10 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             ok()
         }
         ("POST", "expire-delta") => {
-            for u in sim.world().tenants[tenant].users.values_mut() {
+            let mut world = sim.world();
+            let tenant = &mut world.tenants[tenant];
+            tenant.sites.expire_tokens();
+            for u in tenant.users.values_mut() {
                 u.drive.expire_tokens();
                 let seq = u.mailbox.seq + 1;
                 for f in u.mailbox.folders.values_mut() {
@@ -285,6 +288,7 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             sim.clear_log();
             ok()
         }
+        ("GET", "sites-digest") => Reply::json(200, &json!(sim.sites_digest(tenant))),
         ("GET", "digest") => Reply::json(200, &json!(sim.digest(tenant))),
         ("POST", "settings") => {
             let mut world = sim.world();

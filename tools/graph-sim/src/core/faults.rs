@@ -239,7 +239,7 @@ pub(crate) fn service_of(req: &Request) -> &'static str {
     match catalog::classify(&req.method, rest, beta) {
         Found::Operation(o) => match o.service {
             Service::Mail => "mail",
-            Service::Drives => "drives",
+            Service::Drives | Service::Sites => "drives",
             Service::Directory => "directory",
             Service::Settings | Service::Managed => "settings",
         },

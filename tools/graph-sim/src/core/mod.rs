@@ -9,6 +9,7 @@ pub(crate) mod clock;
 pub(crate) mod control;
 pub(crate) mod extensions;
 pub(crate) mod faults;
+pub(crate) mod feed;
 pub(crate) mod filter;
 pub(crate) mod front_door;
 pub(crate) mod http;

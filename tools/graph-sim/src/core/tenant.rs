@@ -1,7 +1,11 @@
 //! Tenants, their people and the applications that they trust.
 
 use crate::{
-    core::ids::IdMaker, drives::state::Drive, mail::state::Mailbox, settings::state::Settings,
+    core::ids::IdMaker,
+    drives::{routes::Place, state::Drive},
+    mail::state::Mailbox,
+    settings::state::Settings,
+    sites::state::Sites,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +63,21 @@ impl User {
     }
 }
 
+/// Whose a drive is, as far as its items say so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner<'t> {
+    pub(crate) id: &'t str,
+    pub(crate) name: &'t str,
+    /// The address of the site that a library is of; none for people.
+    pub(crate) site: Option<&'t str>,
+}
+
+impl<'t> From<&'t User> for Owner<'t> {
+    fn from(user: &'t User) -> Self {
+        Self { id: &user.id, name: &user.name, site: None }
+    }
+}
+
 /// What is not as with others.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
@@ -105,6 +124,7 @@ pub(crate) struct Tenant {
     pub(crate) holds: Vec<Hold>,
     pub(crate) ids: IdMaker,
     pub(crate) settings: Settings,
+    pub(crate) sites: Sites,
 }
 
 impl Tenant {
@@ -120,7 +140,30 @@ impl Tenant {
     }
 
     pub(crate) fn drive_owner(&self, drive: &str) -> Option<String> {
-        self.users.values().find(|u| u.drive_of(drive).is_some()).map(|u| u.id.clone())
+        let person = self.users.values().find(|u| u.drive_of(drive).is_some());
+        person.map(|u| u.id.clone()).or_else(|| self.sites.owner_of(drive))
+    }
+
+    /// A person or a site that has drives.
+    pub(crate) fn owner(&self, id: &str) -> Option<Owner<'_>> {
+        let person = self.users.get(id).map(Owner::from);
+        person.or_else(|| self.sites.all.get(id).map(Owner::from))
+    }
+
+    pub(crate) fn drive(&self, place: &Place) -> Option<&Drive> {
+        match self.users.get(&place.owner) {
+            Some(person) => person.drive_of(&place.drive),
+            None => self.sites.all.get(&place.owner)?.library(&place.drive),
+        }
+    }
+
+    /// The id maker and a drive, borrowed together.
+    pub(crate) fn drive_mut(&mut self, place: &Place) -> Option<(&mut IdMaker, &mut Drive)> {
+        if let Some(person) = self.users.get_mut(&place.owner) {
+            return Some((&mut self.ids, person.drive_of_mut(&place.drive)?));
+        }
+        let Sites { all, ids, .. } = &mut self.sites;
+        Some((ids, all.get_mut(&place.owner)?.library_mut(&place.drive)?))
     }
 
     /// A user and the id maker, borrowed together.

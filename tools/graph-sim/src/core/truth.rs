@@ -92,6 +92,12 @@ pub enum Truth {
     /// Shared mailboxes: of accounts without licence; and people without any mailbox: 404
     /// `MailboxNotEnabledForRESTAPI`.
     SharedMailboxes,
+    /// The sites of people's OneDrives stand among all sites (site resource, `isPersonalSite`), and
+    /// their libraries are the drives of these people.
+    PersonalSites,
+    /// A row of a delta of sites carries id, name and what changed; it may come twice, a page may
+    /// be empty with a next link (site: delta; delta query overview).
+    SiteNews,
 }
 
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.

@@ -88,7 +88,7 @@ pub(crate) fn drive_session(
         id.clone(),
         Upload {
             tenant: call.tenant,
-            user: target.place.user.clone(),
+            user: target.place.owner.clone(),
             received: Vec::new(),
             total: None,
             expires_ms,
@@ -265,8 +265,7 @@ fn commit(world: &mut World, req: &Request, id: &str) -> Result<Reply, ApiError>
     let (content, behaviour) = (upload.received.clone(), *behaviour);
     // Somebody may have made a file of that name while this one was on its way.
     let made = |parent: &str, name: &str| {
-        let u = world.tenants[tenant].users.get(&place.user)?;
-        Some(u.drive_of(&place.drive)?.child(parent, name)?.id.clone())
+        Some(world.tenants[tenant].drive(&place)?.child(parent, name)?.id.clone())
     };
     let target: Aim = match target {
         Err(Some((parent, name))) => match made(parent, name) {
@@ -280,13 +279,13 @@ fn commit(world: &mut World, req: &Request, id: &str) -> Result<Reply, ApiError>
     let incoming = Incoming { content: content.into(), meta: &meta, behaviour };
     let (item, new) = store(world, tenant, &place, &target, incoming)?;
     world.uploads.remove(id);
-    let u = world.tenants[tenant].users.get(&place.user).ok_or_else(missing)?;
-    let drive = u.drive_of(&place.drive).ok_or_else(missing)?;
+    let owner = world.tenants[tenant].owner(&place.owner).ok_or_else(missing)?;
+    let drive = world.tenants[tenant].drive(&place).ok_or_else(missing)?;
     let i = drive.items.get(&item).ok_or_else(missing)?;
     let query = Query::default();
     let view = View {
         drive,
-        owner: u,
+        owner,
         shown: Shown::Get,
         download: None,
         paths: true,

@@ -29,8 +29,8 @@ pub(crate) fn url(
     version: u32,
 ) -> String {
     let expires = world.clock.now_ms() + LINK_LIFETIME_MS;
-    let Place { user, drive } = place;
-    let content = format!("{}|{user}|{drive}|{item}|{version}|{expires}", call.tenant);
+    let Place { owner, drive } = place;
+    let content = format!("{}|{owner}|{drive}|{item}|{version}|{expires}", call.tenant);
     format!("{}/_download/{}", call.req.origin(), world.seal_link(&content))
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn versions(
     id: &str,
     tail: &[&str],
 ) -> Result<Reply, ApiError> {
-    let u = owner(world, call, &place.user)?;
+    let u = owner(world, call, &place.owner)?;
     let item = the_drive(world, call, place)?.items.get(id).ok_or_else(missing)?;
     let all = item.versions.as_ref().ok_or_else(missing)?;
     let Some((version, tail)) = tail.split_first() else {
@@ -122,7 +122,7 @@ pub(crate) fn download(
     let gone = || ApiError::new(404, "itemNotFound", "The link is not valid.");
     let text = path.get(1).and_then(|t| world.open_link(t)).ok_or_else(gone)?;
     let parts: Vec<&str> = text.split('|').collect();
-    let [tenant, user, drive, item, version, expires] = parts.as_slice() else {
+    let [tenant, owner, drive, item, version, expires] = parts.as_slice() else {
         return Err(gone());
     };
     if expires.parse::<i64>().unwrap_or(0) < world.clock.now_ms() {
@@ -134,7 +134,7 @@ pub(crate) fn download(
     }
     let version: u32 = version.parse().unwrap_or(0);
     let tenant: usize = tenant.parse().map_err(|_| gone())?;
-    let place = Place { user: (*user).to_owned(), drive: (*drive).to_owned() };
+    let place = Place { owner: (*owner).to_owned(), drive: (*drive).to_owned() };
     let (_, drive) = drive_mut(world, tenant, &place).map_err(|_| gone())?;
     let i = drive.items.get_mut(*item).ok_or_else(gone)?;
     // Now that somebody fetched it, its hash is known.

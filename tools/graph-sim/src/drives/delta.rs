@@ -105,7 +105,7 @@ fn kept_options(query: &str) -> String {
         .join("&")
 }
 
-fn resync(code: &'static str, location: String) -> ApiError {
+pub(crate) fn resync(code: &'static str, location: String) -> ApiError {
     ApiError::new(
         410,
         "resyncRequired",
@@ -299,7 +299,7 @@ fn show_rows(
     offset: usize,
     size: usize,
 ) -> Result<Vec<Value>, ApiError> {
-    let u = owner(world, call, &place.user)?;
+    let u = owner(world, call, &place.owner)?;
     let drive = the_drive(world, call, place)?;
     let prefers = |p: &str| call.req.prefers(p);
     // driveItem: delta: sharing changes are marked only for who asks for all three.

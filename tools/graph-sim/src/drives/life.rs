@@ -79,7 +79,7 @@ fn name_of(drive: &Drive, id: &str) -> Option<(String, String)> {
 
 /// Carries out one act; answers the path that it was about, `None` when there is nothing to do it
 /// to.
-fn act(
+pub(crate) fn act(
     drive: &mut Drive,
     ids: &mut IdMaker,
     what: DriveAct,

@@ -5,7 +5,7 @@ use crate::{
         faults::Fault,
         http::{ApiError, Area, Reply},
         odata::Query,
-        tenant::User,
+        tenant::Owner,
         upload,
         world::{Call, World},
     },
@@ -26,7 +26,8 @@ const PAGE_MAX: usize = 1000;
 /// A drive and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) user: String,
+    /// A person, or the site of a library.
+    pub(crate) owner: String,
     pub(crate) drive: String,
 }
 
@@ -54,9 +55,9 @@ fn no_site() -> ApiError {
 pub(crate) fn owner<'w>(
     world: &'w World,
     call: &Call<'_>,
-    user: &str,
-) -> Result<&'w User, ApiError> {
-    world.tenants[call.tenant].users.get(user).ok_or_else(missing)
+    id: &str,
+) -> Result<Owner<'w>, ApiError> {
+    world.tenants[call.tenant].owner(id).ok_or_else(missing)
 }
 
 pub(crate) fn the_drive<'w>(
@@ -64,7 +65,7 @@ pub(crate) fn the_drive<'w>(
     call: &Call<'_>,
     place: &Place,
 ) -> Result<&'w Drive, ApiError> {
-    owner(world, call, &place.user)?.drive_of(&place.drive).ok_or_else(missing)
+    world.tenants[call.tenant].drive(place).ok_or_else(missing)
 }
 
 /// The id maker and the drive, borrowed together.
@@ -81,8 +82,7 @@ pub(crate) fn drive_mut<'w>(
     tenant: usize,
     place: &Place,
 ) -> Result<(&'w mut crate::core::ids::IdMaker, &'w mut Drive), ApiError> {
-    let (u, ids) = world.tenants[tenant].user_mut(&place.user).ok_or_else(missing)?;
-    Ok((ids, u.drive_of_mut(&place.drive).ok_or_else(missing)?))
+    world.tenants[tenant].drive_mut(place).ok_or_else(missing)
 }
 
 /// The drive that a path begins with, and the rest of the path. `None` when it means all drives of
@@ -95,23 +95,26 @@ fn place<'p>(
     let tenant = &world.tenants[call.tenant];
     if path[0].eq_ignore_ascii_case("drives") {
         let id = path.get(1).ok_or_else(missing)?;
-        let user = tenant.drive_owner(id).ok_or_else(missing)?;
-        return Ok(Some((Place { user, drive: id.clone() }, &path[2..])));
+        let owner = tenant.drive_owner(id).ok_or_else(missing)?;
+        return Ok(Some((Place { owner, drive: id.clone() }, &path[2..])));
+    }
+    if path[0].eq_ignore_ascii_case("sites") {
+        return crate::sites::routes::library(tenant, path).map(Some);
     }
     let user = tenant.user_id(&path[1]).ok_or_else(|| ApiError::not_found(Area::Directory))?;
-    let u = owner(world, call, &user)?;
+    let u = tenant.users.get(&user).ok_or_else(missing)?;
     if path[2].eq_ignore_ascii_case("drive") {
         if !u.drive.is_there() {
             return Err(no_site());
         }
         let drive = u.drive.id.clone();
-        return Ok(Some((Place { user, drive }, &path[3..])));
+        return Ok(Some((Place { owner: user, drive }, &path[3..])));
     }
     let Some(id) = path.get(3) else {
         return if u.drive.is_there() { Ok(None) } else { Err(no_site()) };
     };
     u.drive_of(id).ok_or_else(missing)?;
-    Ok(Some((Place { user, drive: id.clone() }, &path[4..])))
+    Ok(Some((Place { owner: user, drive: id.clone() }, &path[4..])))
 }
 
 /// The folders that have a name of their own (driveItem: get a special folder).
@@ -171,7 +174,7 @@ pub(crate) fn item_json(
     id: &str,
     query: &Query,
 ) -> Result<Value, ApiError> {
-    let u = owner(world, call, &place.user)?;
+    let u = owner(world, call, &place.owner)?;
     let drive = the_drive(world, call, place)?;
     let i = drive.items.get(id).ok_or_else(missing)?;
     let download = i.versions.is_some().then(|| content::url(world, call, place, id, 0));
@@ -268,10 +271,12 @@ pub(crate) fn run(
     let Some((at, rest)) = place(world, call, &call.path)? else {
         let tenant = &world.tenants[call.tenant];
         let user = tenant.user_id(&call.path[1]).ok_or_else(missing)?;
-        let u = owner(world, call, &user)?;
+        let person = tenant.users.get(&user).ok_or_else(missing)?;
+        let u = Owner::from(person);
         let query = Query::parse(&call.req.query, AREA)?;
-        let rows = query
-            .apply(u.drives().collect(), |d| show::drive(d, u, &tenant.domain, &Query::default()));
+        let rows = query.apply(person.drives().collect(), |d| {
+            show::drive(d, u, &tenant.domain, &Query::default())
+        });
         let rows = rows.into_iter().map(|d| show::drive(d, u, &tenant.domain, &query)).collect();
         return Ok(list_reply(call, "drives", rows));
     };
@@ -279,7 +284,7 @@ pub(crate) fn run(
         if call.method() != "GET" {
             return Err(ApiError::denied(AREA));
         }
-        let u = owner(world, call, &at.user)?;
+        let u = owner(world, call, &at.owner)?;
         let query = Query::parse(&call.req.query, AREA)?;
         let domain = &world.tenants[call.tenant].domain;
         let mut body = show::drive(the_drive(world, call, &at)?, u, domain, &query);

@@ -7,7 +7,7 @@ use crate::{
     core::{
         http::{ApiError, Area, Reply},
         show::time,
-        tenant::User,
+        tenant::Owner,
         world::{Call, World},
     },
     drives::{
@@ -72,7 +72,7 @@ impl Grant {
 }
 
 /// The owner's right and all that was granted.
-pub(crate) fn rows(owner: &User, i: &Item) -> Vec<Value> {
+pub(crate) fn rows(owner: Owner<'_>, i: &Item) -> Vec<Value> {
     let user = json!({"id": owner.id, "displayName": owner.name});
     let own = json!({
         "id": format!("owner-{}", owner.id),
@@ -133,7 +133,7 @@ pub(crate) fn permissions(
     item: &str,
     tail: &[String],
 ) -> Result<Reply, ApiError> {
-    let u = owner(world, call, &place.user)?;
+    let u = owner(world, call, &place.owner)?;
     let i = the_drive(world, call, place)?.items.get(item).ok_or_else(missing)?;
     let all = rows(u, i);
     let Some(id) = tail.first() else {

@@ -1,7 +1,7 @@
 //! Drives, items and versions as Graph shows them.
 
 use crate::{
-    core::{odata::Query, show::time, tenant::User},
+    core::{odata::Query, show::time, tenant::Owner},
     drives::{
         kinds::{Announced, Package},
         quick_xor, sharing,
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 const QUOTA_BYTES: u64 = 1_099_511_627_776;
 
-pub(crate) fn drive(d: &Drive, u: &User, domain: &str, query: &Query) -> Value {
+pub(crate) fn drive(d: &Drive, u: Owner<'_>, domain: &str, query: &Query) -> Value {
     let used = d.size(&d.root);
     let all = json!({
         "id": d.id,
@@ -21,13 +21,30 @@ pub(crate) fn drive(d: &Drive, u: &User, domain: &str, query: &Query) -> Value {
         "name": d.name,
         "description": "",
         "createdDateTime": d.items.get(&d.root).map(|r| time(r.created)),
-        "webUrl": format!("https://{}-my.sharepoint.com/personal/{}/{}", domain.replace('.', "-"),
-            u.id, d.name),
+        "webUrl": drive_url(d, u, domain),
         "owner": {"user": {"id": u.id, "displayName": u.name}},
         "quota": {"deleted": 0, "remaining": QUOTA_BYTES.saturating_sub(used), "state": "normal",
             "total": QUOTA_BYTES, "used": used},
     });
     query.pick(all, &[])
+}
+
+/// A person's drive stands in a site of their own, a library in the site that it is of.
+fn drive_url(d: &Drive, u: Owner<'_>, domain: &str) -> String {
+    match u.site {
+        Some(site) => format!("{site}/{}", d.name),
+        None => {
+            let host = domain.replace('.', "-");
+            format!("https://{host}-my.sharepoint.com/personal/{}/{}", u.id, d.name)
+        }
+    }
+}
+
+fn item_url(d: &Drive, u: Owner<'_>, path: &str) -> String {
+    match u.site {
+        Some(site) => format!("{site}/{}/{path}", d.name),
+        None => format!("https://example-my.sharepoint.com/personal/{}/Documents/{path}", u.id),
+    }
 }
 
 /// How an item is shown: a delta leaves things out that a get gives.
@@ -42,7 +59,7 @@ pub(crate) enum Shown {
 /// Where an item stands, and for whom it is shown.
 pub(crate) struct View<'a> {
     pub(crate) drive: &'a Drive,
-    pub(crate) owner: &'a User,
+    pub(crate) owner: Owner<'a>,
     pub(crate) shown: Shown,
     pub(crate) download: Option<String>,
     /// Whether the parent's path and name are told.
@@ -65,8 +82,7 @@ pub(crate) fn item(view: &View<'_>, i: &Item) -> Value {
         "eTag": e_tag(i),
         "createdDateTime": time(i.created),
         "lastModifiedDateTime": time(i.modified),
-        "webUrl": format!("https://example-my.sharepoint.com/personal/{}/Documents/{}", owner.id,
-            drive.path(&i.id)),
+        "webUrl": item_url(drive, owner, &drive.path(&i.id)),
         "createdBy": who,
         "lastModifiedBy": who,
         "parentReference": parent(view, above),
@@ -166,7 +182,7 @@ pub(crate) fn c_tag(i: &Item) -> String {
     format!("\"c:{{{}}},{}\"", &i.id[2..], i.c_tag)
 }
 
-pub(crate) fn version(v: &Version, owner: &User) -> Value {
+pub(crate) fn version(v: &Version, owner: Owner<'_>) -> Value {
     json!({
         "id": format!("{}.0", v.number),
         "lastModifiedBy": {"user": {"id": owner.id, "displayName": owner.name}},

@@ -183,6 +183,7 @@ impl World {
             holds: Vec::new(),
             ids: IdMaker::default(),
             settings: crate::settings::state::Settings::default(),
+            sites: Default::default(),
         };
         // Looks at a school once, and then removes itself.
         let assess: Vec<&str> =
@@ -221,6 +222,7 @@ impl World {
         crate::settings::routes::publish_roles(&mut tenant, &mut ids);
         crate::mail::everything::fill(&mut tenant, &mut ids, now, &|t| self.tells(t));
         tenant.ids = ids;
+        crate::sites::seed::fill(&mut tenant, plan.dir.is_none(), now);
         self.tenants.push(tenant);
         Ok(())
     }

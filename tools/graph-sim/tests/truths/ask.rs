@@ -22,6 +22,13 @@ pub(crate) fn asked(settings: Settings, application: &str) -> Asked {
     asked
 }
 
+/// The same, asked by a token that has these permissions alone.
+pub(crate) fn with(settings: Settings, permissions: &[&str]) -> Asked {
+    let mut asked = asked(settings, "read");
+    asked.may(permissions);
+    asked
+}
+
 impl Drop for Asked {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -32,6 +39,11 @@ impl Drop for Asked {
 }
 
 impl Asked {
+    /// Asks with these permissions from now on.
+    pub(crate) fn may(&mut self, permissions: &[&str]) {
+        self.token = self.sim.token(0, permissions).unwrap();
+    }
+
     pub(crate) fn sign_in(&mut self, application: &str) {
         let app = self.sim.credentials(0, application).unwrap();
         let form = format!(

@@ -6,4 +6,5 @@ mod drives;
 mod front_doors;
 mod mail;
 mod people;
+mod sites;
 mod writes;
