@@ -8,6 +8,7 @@
 //! Start at [`Sim`]; a call is classified in `core/catalog.rs` and answered in the folder of its
 //! service.
 
+mod contacts;
 mod core;
 mod directory;
 mod drives;
@@ -15,6 +16,7 @@ mod life;
 mod mail;
 mod settings;
 mod sites;
+mod tasks;
 pub mod year;
 
 pub use core::budgets::ThrottleSettings;
@@ -22,6 +24,7 @@ pub use core::clock::SimClock;
 pub use core::faults::{Fault, Rule};
 pub use core::http::{Delivery, Reply, Request};
 pub use core::in_process::{Credentials, Place};
+pub use core::lists_life::{ListAct, ORDINARY_LIST_ACTS};
 pub use core::replay::{Difference, ReplayError, ReplayReport};
 pub use core::serve::{Addresses, AppInfo, Ready, Server, TenantInfo};
 pub use core::truth::{NOT_YET, Truth};
@@ -120,6 +123,46 @@ impl Sim {
     /// [`Sim::digest`] has people's files: kinds `library-file` and `library-version`.
     pub fn sites_digest(&self, tenant: usize) -> Vec<DigestRow> {
         self.world().sites_digest(tenant)
+    }
+
+    /// Does something with somebody's contacts (by id or name), chosen by `seed`; answers the name
+    /// that it was about, `None` when there is nothing to do it to.
+    pub fn contact_act(
+        &self,
+        tenant: usize,
+        user: &str,
+        what: ListAct,
+        seed: u64,
+    ) -> Option<String> {
+        self.world().contact_act(tenant, user, what, seed)
+    }
+
+    /// A day of ordinary life with all contacts; answers who did what, and to whom.
+    pub fn day_of_contacts(&self, tenant: usize, seed: u64) -> Vec<(String, ListAct, String)> {
+        self.world().day_of_contacts(tenant, seed)
+    }
+
+    /// All contacts of a tenant and their folders, as [`Sim::digest`] has mail: kinds `contact`
+    /// and `contact-folder`, the shown name as subject.
+    pub fn contacts_digest(&self, tenant: usize) -> Vec<DigestRow> {
+        self.world().contacts_digest(tenant)
+    }
+
+    /// Does something with somebody's tasks (by id or name), chosen by `seed`; answers the title
+    /// that it was about, `None` when there is nothing to do it to.
+    pub fn task_act(&self, tenant: usize, user: &str, what: ListAct, seed: u64) -> Option<String> {
+        self.world().task_act(tenant, user, what, seed)
+    }
+
+    /// A day of ordinary life with all tasks; answers who did what, and to which.
+    pub fn day_of_tasks(&self, tenant: usize, seed: u64) -> Vec<(String, ListAct, String)> {
+        self.world().day_of_tasks(tenant, seed)
+    }
+
+    /// All tasks of a tenant and their lists, as [`Sim::digest`] has mail: kinds `task` and
+    /// `task-list`, the title as subject.
+    pub fn tasks_digest(&self, tenant: usize) -> Vec<DigestRow> {
+        self.world().tasks_digest(tenant)
     }
 
     /// Lets every mailbox of a tenant live a day: mail read, flagged, sorted, thrown away, purged;

@@ -80,7 +80,7 @@ fn asked_as(method: &str, path: &str) -> Vec<(String, String)> {
     add(path.replace("/childfolders/{}", "").replace("/mailfolders/{}/messages", "/messages"));
     for (method, path) in out.clone() {
         if let Some(list) = ["/$value", "/$count"].iter().find_map(|s| path.strip_suffix(s)) {
-            out.push(("GET".to_owned(), list.to_owned()));
+            out.push((method.clone(), list.to_owned()));
         }
         // What is inside a thing is asked for as the thing itself.
         let mut at = path.as_str();

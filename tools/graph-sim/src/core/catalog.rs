@@ -18,6 +18,8 @@ pub(crate) enum Service {
     Mail,
     Drives,
     Sites,
+    Contacts,
+    Tasks,
     Directory,
     Settings,
     Managed,
@@ -79,6 +81,9 @@ const PLACES: &[(&str, Service, Scope)] = &[
     ("/users/{}/mailfolders", Service::Mail, Scope::Mailbox),
     ("/users/{}/messages", Service::Mail, Scope::Mailbox),
     ("/users/{}/mailboxsettings", Service::Mail, Scope::Mailbox),
+    ("/users/{}/contacts", Service::Contacts, Scope::Mailbox),
+    ("/users/{}/contactfolders", Service::Contacts, Scope::Mailbox),
+    ("/users/{}/todo", Service::Tasks, Scope::Mailbox),
     ("/users/{}/drive", Service::Drives, Scope::SharePoint),
     ("/users/{}/drives", Service::Drives, Scope::SharePoint),
     ("/drives", Service::Drives, Scope::SharePoint),
@@ -105,10 +110,15 @@ fn place(path: &str) -> (Service, Scope) {
 }
 
 impl Service {
+    /// Whether what it answers of stands in somebody's mailbox.
+    pub(crate) fn in_a_mailbox(self) -> bool {
+        self.area() == Area::Mail
+    }
+
     /// Whose words its errors use.
     pub(crate) fn area(self) -> Area {
         match self {
-            Self::Mail => Area::Mail,
+            Self::Mail | Self::Contacts | Self::Tasks => Area::Mail,
             Self::Drives | Self::Sites => Area::Drive,
             Self::Directory | Self::Settings | Self::Managed => Area::Directory,
         }

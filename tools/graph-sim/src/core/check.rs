@@ -378,7 +378,7 @@ fn refuse(wrong: &Wrong, kind: &Kind, operation: &Operation) -> ApiError {
         return ApiError::new(400, "BadRequest", text);
     }
     match operation.service {
-        Service::Mail => ApiError::new(400, "RequestBodyRead", text),
+        service if service.in_a_mailbox() => ApiError::new(400, "RequestBodyRead", text),
         Service::Drives | Service::Sites => ApiError::new(400, "invalidRequest", text),
         _ if operation.scope == Scope::Intune => ApiError::intune(&text),
         _ => ApiError::bad_request(Area::Directory, text),

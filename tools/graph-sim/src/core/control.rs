@@ -137,6 +137,10 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             let tenant = &mut world.tenants[tenant];
             tenant.sites.expire_tokens();
             for u in tenant.users.values_mut() {
+                u.contacts.expire_tokens();
+                u.tasks.expire_tokens();
+            }
+            for u in tenant.users.values_mut() {
                 u.drive.expire_tokens();
                 let seq = u.mailbox.seq + 1;
                 for f in u.mailbox.folders.values_mut() {
@@ -288,6 +292,8 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             sim.clear_log();
             ok()
         }
+        ("GET", "contacts-digest") => Reply::json(200, &json!(sim.contacts_digest(tenant))),
+        ("GET", "tasks-digest") => Reply::json(200, &json!(sim.tasks_digest(tenant))),
         ("GET", "sites-digest") => Reply::json(200, &json!(sim.sites_digest(tenant))),
         ("GET", "digest") => Reply::json(200, &json!(sim.digest(tenant))),
         ("POST", "settings") => {

@@ -238,10 +238,10 @@ pub(crate) fn service_of(req: &Request) -> &'static str {
     let beta = version.eq_ignore_ascii_case("beta");
     match catalog::classify(&req.method, rest, beta) {
         Found::Operation(o) => match o.service {
-            Service::Mail => "mail",
+            service if service.in_a_mailbox() => "mail",
             Service::Drives | Service::Sites => "drives",
             Service::Directory => "directory",
-            Service::Settings | Service::Managed => "settings",
+            _ => "settings",
         },
         _ => "",
     }

@@ -15,6 +15,8 @@ pub(crate) mod front_door;
 pub(crate) mod http;
 pub(crate) mod ids;
 pub(crate) mod in_process;
+pub(crate) mod lists;
+pub(crate) mod lists_life;
 pub(crate) mod odata;
 pub(crate) mod replay;
 pub(crate) mod rights;

@@ -103,7 +103,7 @@ impl World {
             .collect();
         let may = match operation.service {
             // No delegation between mailboxes is simulated; an administrator has none either.
-            Service::Mail => own,
+            service if service.in_a_mailbox() => own,
             // What is not there is said as such, further in.
             Service::Drives => own || whose.is_none(),
             _ if call.method() != "GET" => own || roles.contains(&GLOBAL_ADMINISTRATOR),

@@ -1,9 +1,9 @@
 //! Tenants, their people and the applications that they trust.
 
 use crate::{
-    core::ids::IdMaker,
+    core::{ids::IdMaker, lists::Lists},
     drives::{routes::Place, state::Drive},
-    mail::state::Mailbox,
+    mail::state::{Mailbox, Purpose},
     settings::state::Settings,
     sites::state::Sites,
 };
@@ -44,9 +44,16 @@ pub(crate) struct User {
     /// Further drives of the same site.
     pub(crate) more_drives: Vec<Drive>,
     pub(crate) facts: Facts,
+    pub(crate) contacts: Lists,
+    pub(crate) tasks: Lists,
 }
 
 impl User {
+    /// Whether there is a mailbox, and with it contacts, tasks and calendars.
+    pub(crate) fn has_mailbox(&self) -> bool {
+        !self.facts.bare && self.mailbox.purpose != Purpose::NoMailbox
+    }
+
     /// All drives, the default one first.
     pub(crate) fn drives(&self) -> impl Iterator<Item = &Drive> {
         std::iter::once(&self.drive).filter(|d| d.is_there()).chain(&self.more_drives)

@@ -68,7 +68,8 @@ pub enum Truth {
     /// Settings are shown with every published property of their type, their times and version.
     WholeObjects,
     /// A row of a delta of messages carries only what changed (delta query overview;
-    /// microsoft-graph-docs 7776).
+    /// microsoft-graph-docs 7776). So do those of contacts and tasks, and the next three are shown
+    /// of these too.
     RowsAreNews,
     /// A message comes twice in a round of its delta (delta query overview: replays).
     MessagesTwice,
@@ -98,6 +99,12 @@ pub enum Truth {
     /// A row of a delta of sites carries id, name and what changed; it may come twice, a page may
     /// be empty with a next link (site: delta; delta query overview).
     SiteNews,
+    /// The folder of contacts that everybody has is not listed among the others, nor told of by
+    /// their delta (user: list contactFolders; microsoft-graph-docs-contrib 6327).
+    DefaultContactsApart,
+    /// A contact list is counted among the contacts of a folder, and never listed
+    /// (microsoft-graph-docs-contrib 4041).
+    ContactListsCounted,
 }
 
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.

@@ -18,6 +18,8 @@ const FRAGMENT_UNIT: usize = 327_680;
 const FRAGMENT_BYTES_MAX: usize = 60 * 1024 * 1024;
 const ATTACHMENT_RANGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const ATTACHMENT_SESSION_BYTES_MIN: u64 = 3 * 1024 * 1024;
+/// "Attach files between 3 MB and 25 MB" (attach files to a To Do task).
+const TASK_FILE_BYTES_MAX: u64 = 25 * 1024 * 1024;
 /// What a drive holds at most.
 const QUOTA_BYTES: u64 = 1_099_511_627_776;
 const LIFETIME_MS: i64 = 24 * 3_600_000;
@@ -45,6 +47,11 @@ enum Goal {
     },
     Attachment {
         message: u64,
+        item: Value,
+    },
+    /// A file of a task, by its list and its id.
+    Task {
+        at: (String, String),
         item: Value,
     },
 }
@@ -156,6 +163,82 @@ pub(crate) fn attachment_session(
     ))
 }
 
+/// A session for a file of 3 to 25 MB (attach files to a To Do task). Its parts go where its URL
+/// says, below the task, with the token of the caller.
+pub(crate) fn task_session(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    at: &(String, String),
+) -> Result<Reply, ApiError> {
+    let item = call.req.json(Area::Mail)?["attachmentInfo"].clone();
+    let size = item["size"].as_u64().unwrap_or(0);
+    if !(ATTACHMENT_SESSION_BYTES_MIN..=TASK_FILE_BYTES_MAX).contains(&size) {
+        let text = "The size of the attachment is not between 3 MB and 25 MB.";
+        return Err(ApiError::new(400, "invalidRequest", text));
+    }
+    let id = world.ids.secret("task-file");
+    let (expires_ms, text) = expiry(world);
+    let upload = Upload {
+        tenant: call.tenant,
+        user: user.to_owned(),
+        received: Vec::new(),
+        total: Some(size as usize),
+        expires_ms,
+        goal: Goal::Task { at: at.clone(), item },
+    };
+    world.uploads.insert(id.clone(), upload);
+    let path: Vec<&str> = call.path[..7].iter().map(String::as_str).collect();
+    let url = format!("{}/v1.0/{}/attachmentSessions/{id}", call.req.origin(), path.join("/"));
+    let body = json!({"uploadUrl": url, "expirationDateTime": text, "nextExpectedRanges": ["0-"]});
+    Ok(Reply::json(200, &body))
+}
+
+/// A call of `attachmentSessions/{id}`.
+pub(crate) fn task_part(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    at: &(String, String),
+    (id, tail): (&str, &[&str]),
+) -> Result<Reply, ApiError> {
+    let here = |u: &&Upload| {
+        u.tenant == call.tenant
+            && u.user == user
+            && matches!(&u.goal, Goal::Task { at: goal, .. } if goal == at)
+    };
+    let item = match world.uploads.get(id).filter(here).map(|u| &u.goal) {
+        Some(Goal::Task { item, .. }) => item.clone(),
+        _ => return Err(missing()),
+    };
+    let shown = |world: &World| {
+        let mut body = progress(world, id, ("expirationDateTime", false));
+        body["id"] = id.into();
+        Reply::json(200, &body)
+    };
+    match (call.method(), tail) {
+        ("GET", []) => Ok(shown(world)),
+        ("DELETE", []) => {
+            world.uploads.remove(id);
+            Ok(Reply::new(204))
+        }
+        ("PUT", ["content"]) => {
+            if !take(world, call.req, id)? {
+                return Ok(shown(world));
+            }
+            let upload = world.uploads.remove(id).ok_or_else(missing)?;
+            let now = world.now();
+            let lists = crate::tasks::routes::lists_mut(world, call, user)?;
+            let a = crate::tasks::parts::file(&mut lists.ids, &item, upload.received, now);
+            let path = call.path[..7].join("/");
+            let location = format!("{}/v1.0/{path}/attachments/{}", call.req.origin(), a.id);
+            lists.change(at, &["hasAttachments"], now, |t| t.attachments.push(a));
+            Ok(Reply::new(201).with("location", location))
+        }
+        _ => Err(ApiError::not_simulated()),
+    }
+}
+
 /// `bytes 0-99/1000`
 fn content_range(req: &Request) -> Option<(usize, usize, usize)> {
     let (range, total) = req.header("content-range")?.strip_prefix("bytes ")?.split_once('/')?;
@@ -184,7 +267,7 @@ fn take(world: &mut World, req: &Request, id: &str) -> Result<bool, ApiError> {
     }
     let limit = match upload.goal {
         Goal::Drive { .. } => FRAGMENT_BYTES_MAX,
-        Goal::Attachment { .. } => ATTACHMENT_RANGE_BYTES_MAX,
+        Goal::Attachment { .. } | Goal::Task { .. } => ATTACHMENT_RANGE_BYTES_MAX,
     };
     let drive = matches!(upload.goal, Goal::Drive { .. });
     if req.body.len() > limit || (drive && end + 1 != total && req.body.len() % FRAGMENT_UNIT != 0)

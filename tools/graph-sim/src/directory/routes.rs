@@ -116,7 +116,7 @@ pub(crate) fn has_it(
     let user = tenant.user_id(id).and_then(|id| tenant.users.get(&id));
     let Some(facts) = user.map(|u| &u.facts) else { return Ok(()) };
     match operation.service {
-        Service::Mail if facts.bare => Err(ApiError::new(
+        service if service.in_a_mailbox() && facts.bare => Err(ApiError::new(
             404,
             "MailboxNotEnabledForRESTAPI",
             "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",

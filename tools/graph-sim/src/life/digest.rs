@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 /// One item of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DigestRow {
-    /// `message` or `file`.
+    /// `message` or `file`; digests of other services say theirs.
     pub kind: String,
     /// The user's name.
     pub user: String,

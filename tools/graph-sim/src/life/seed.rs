@@ -152,8 +152,11 @@ pub(crate) fn user(
     job: &str,
     now: jiff::Timestamp,
 ) -> User {
+    let id = ids.guid("user");
     User {
-        id: ids.guid("user"),
+        contacts: crate::contacts::seed::empty(&id),
+        tasks: crate::tasks::seed::empty(&id),
+        id,
         upn,
         name: name.to_owned(),
         job: job.to_owned(),
@@ -222,6 +225,11 @@ impl World {
         crate::settings::routes::publish_roles(&mut tenant, &mut ids);
         crate::mail::everything::fill(&mut tenant, &mut ids, now, &|t| self.tells(t));
         tenant.ids = ids;
+        for u in tenant.users.values_mut().filter(|_| plan.dir.is_none()) {
+            let staff = u.job == "Teacher";
+            crate::contacts::seed::fill(&mut u.contacts, &u.id, staff, now);
+            crate::tasks::seed::fill(&mut u.tasks, &u.id, staff, now);
+        }
         crate::sites::seed::fill(&mut tenant, plan.dir.is_none(), now);
         self.tenants.push(tenant);
         Ok(())

@@ -21,11 +21,8 @@ const AREA: Area = Area::Mail;
 pub(crate) const PAGE_DEFAULT: usize = 10;
 pub(crate) const PAGE_MAX: usize = 1000;
 
-pub(crate) fn run(
-    world: &mut World,
-    call: &Call<'_>,
-    fault: Option<&Fault>,
-) -> Result<Reply, ApiError> {
+/// Whose mailbox a call means.
+pub(crate) fn person(world: &World, call: &Call<'_>) -> Result<String, ApiError> {
     let tenant = &world.tenants[call.tenant];
     let user = tenant.user_id(&call.path[1]).ok_or_else(|| {
         ApiError::new(
@@ -34,9 +31,18 @@ pub(crate) fn run(
             format!("The requested user '{}' is invalid.", call.path[1]),
         )
     })?;
-    if tenant.users.get(&user).is_some_and(|u| u.mailbox.purpose == Purpose::NoMailbox) {
-        return Err(ApiError::mailbox_not_enabled());
+    match tenant.users.get(&user).is_some_and(|u| u.mailbox.purpose == Purpose::NoMailbox) {
+        true => Err(ApiError::mailbox_not_enabled()),
+        false => Ok(user),
     }
+}
+
+pub(crate) fn run(
+    world: &mut World,
+    call: &Call<'_>,
+    fault: Option<&Fault>,
+) -> Result<Reply, ApiError> {
+    let user = person(world, call)?;
     let names: Vec<String> = call.path[2..]
         .iter()
         .map(|p| if p.len() < 30 { p.to_ascii_lowercase() } else { p.clone() })

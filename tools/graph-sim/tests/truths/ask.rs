@@ -125,6 +125,31 @@ impl Asked {
     }
 }
 
+/// The rows of a round, removed ones too, and the link of the next.
+pub(crate) fn news(s: &Asked, link: &str) -> (Vec<Value>, String) {
+    let (rows, page) = s.all(link);
+    (rows, text(&page, "@odata.deltaLink").to_owned())
+}
+
+pub(crate) fn text<'v>(v: &'v Value, name: &str) -> &'v str {
+    v[name].as_str().unwrap_or_default()
+}
+
+/// The names of an object's properties, without annotations.
+pub(crate) fn keys(v: &Value) -> Vec<&str> {
+    let all = v.as_object().into_iter().flatten().map(|(k, _)| k.as_str());
+    let mut keys: Vec<&str> = all.filter(|k| !k.starts_with('@')).collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// The first person whose principal name holds these words.
+pub(crate) fn person(s: &Asked, part: &str) -> String {
+    let all = s.all("users").0;
+    let user = all.iter().find(|u| text(u, "userPrincipalName").contains(part));
+    text(user.unwrap(), "id").to_owned()
+}
+
 /// The body as JSON; null when there is none.
 pub(crate) fn body(reply: &Reply) -> Value {
     serde_json::from_slice(&reply.body).unwrap_or(json!(null))

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod ask;
+mod contacts;
 mod drives;
 mod front_doors;
 mod mail;
 mod people;
 mod sites;
+mod tasks;
 mod writes;

@@ -1,6 +1,6 @@
 //! Sites and their libraries.
 
-use crate::ask::{Asked, body, code, with};
+use crate::ask::{Asked, body, code, news as round, text, with};
 use bytes::Bytes;
 use graph_sim::{PersonChange, Settings, SiteAct, Truth};
 use serde_json::{Value, json};
@@ -8,10 +8,6 @@ use std::collections::BTreeSet;
 
 const READ: &[&str] = &["Sites.Read.All", "User.Read.All"];
 const WRITE: &[&str] = &["Sites.ReadWrite.All", "User.Read.All"];
-
-fn text<'v>(v: &'v Value, name: &str) -> &'v str {
-    v[name].as_str().unwrap_or_default()
-}
 
 fn all(s: &Asked) -> Vec<Value> {
     s.all("sites/getAllSites?$top=3").0
@@ -24,12 +20,6 @@ fn site(s: &Asked, name: &str) -> String {
 
 fn ids(rows: &[Value]) -> BTreeSet<&str> {
     rows.iter().map(|r| text(r, "id")).collect()
-}
-
-/// Rows of a round by id, the last one of each, and the link of the next.
-fn round(s: &Asked, link: &str) -> (Vec<Value>, String) {
-    let (rows, page) = s.all(link);
-    (rows, text(&page, "@odata.deltaLink").to_owned())
 }
 
 /// site: getAllSites, list subsites, get, get by path; site resource.
