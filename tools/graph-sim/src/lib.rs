@@ -8,6 +8,7 @@
 //! Start at [`Sim`]; a call is classified in `core/catalog.rs` and answered in the folder of its
 //! service.
 
+mod calendars;
 mod contacts;
 mod core;
 mod directory;
@@ -19,6 +20,8 @@ mod sites;
 mod tasks;
 pub mod year;
 
+pub use calendars::life::{CalendarAct, ORDINARY_CALENDAR_ACTS};
+pub use calendars::state::MeetingMessage;
 pub use core::budgets::ThrottleSettings;
 pub use core::clock::SimClock;
 pub use core::faults::{Fault, Rule};
@@ -163,6 +166,36 @@ impl Sim {
     /// `task-list`, the title as subject.
     pub fn tasks_digest(&self, tenant: usize) -> Vec<DigestRow> {
         self.world().tasks_digest(tenant)
+    }
+
+    /// Does something with somebody's calendars (by id or name), chosen by `seed`; answers what it
+    /// was about, `None` when there is nothing to do it to. Nothing is sent to attendees by it.
+    pub fn calendar_act(
+        &self,
+        tenant: usize,
+        user: &str,
+        what: CalendarAct,
+        seed: u64,
+    ) -> Option<String> {
+        self.world().calendar_act(tenant, user, what, seed)
+    }
+
+    /// A day of ordinary life in all calendars; answers who did what, and to what.
+    pub fn day_of_calendars(&self, tenant: usize, seed: u64) -> Vec<(String, CalendarAct, String)> {
+        self.world().day_of_calendars(tenant, seed)
+    }
+
+    /// All events of a tenant, as [`Sim::digest`] has mail: kinds `event` (with the days of a
+    /// series that are other than planned), `event-people`, `event-online`, `calendar` and
+    /// `calendar-permission`; the calendar's name as path, the event's subject as subject.
+    pub fn events_digest(&self, tenant: usize) -> Vec<DigestRow> {
+        self.world().events_digest(tenant)
+    }
+
+    /// Every message that Exchange would have sent because a call made, changed, cancelled or
+    /// answered a meeting. Each recipient counts.
+    pub fn messages_to_attendees(&self, tenant: usize) -> Vec<MeetingMessage> {
+        self.world().messages_to_attendees(tenant)
     }
 
     /// Lets every mailbox of a tenant live a day: mail read, flagged, sorted, thrown away, purged;

@@ -92,13 +92,15 @@ fn everything() -> Value {
         "countryOrRegion": "United Kingdom", "postalCode": "RS1 2AB"})
     };
     json!({
-        "title": "Dr", "givenName": "Marie\u{2011}Ann", "middleName": "de", "surname": "Wit; \\ M,n",
+        "title": "Dr", "givenName": "Marie\u{2011}Ann", "middleName": "de",
+        "surname": "Wit; \\ M,n",
         "initials": "M.W.", "generation": "III", "nickName": "\u{1f33b} Mia",
         "displayName": "Dr Marie\u{2011}Ann de Wit III", "fileAs": "Wit, Marie\u{2011}Ann de",
         "yomiGivenName": "\u{30de}\u{30ea}", "yomiSurname": "\u{30a6}\u{30a3}\u{30c3}\u{30c8}",
         "yomiCompanyName": "",
         "companyName": "Clinic \"Sun\"", "department": "Care", "jobTitle": "Doctor",
-        "officeLocation": "2.14", "profession": "Physician", "manager": "Bea", "assistantName": "Al",
+        "officeLocation": "2.14", "profession": "Physician", "manager": "Bea",
+        "assistantName": "Al",
         "spouseName": "Kim", "children": ["Lo", "Jo"],
         "birthday": "1979-02-28T11:59:00Z", "businessHomePage": "https://clinic.example/a?b=c&d",
         "emailAddresses": [

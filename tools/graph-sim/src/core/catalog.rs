@@ -20,6 +20,7 @@ pub(crate) enum Service {
     Sites,
     Contacts,
     Tasks,
+    Calendars,
     Directory,
     Settings,
     Managed,
@@ -83,6 +84,10 @@ const PLACES: &[(&str, Service, Scope)] = &[
     ("/users/{}/mailboxsettings", Service::Mail, Scope::Mailbox),
     ("/users/{}/contacts", Service::Contacts, Scope::Mailbox),
     ("/users/{}/contactfolders", Service::Contacts, Scope::Mailbox),
+    ("/users/{}/calendar", Service::Calendars, Scope::Mailbox),
+    ("/users/{}/calendars", Service::Calendars, Scope::Mailbox),
+    ("/users/{}/calendarview", Service::Calendars, Scope::Mailbox),
+    ("/users/{}/events", Service::Calendars, Scope::Mailbox),
     ("/users/{}/todo", Service::Tasks, Scope::Mailbox),
     ("/users/{}/drive", Service::Drives, Scope::SharePoint),
     ("/users/{}/drives", Service::Drives, Scope::SharePoint),
@@ -118,7 +123,7 @@ impl Service {
     /// Whose words its errors use.
     pub(crate) fn area(self) -> Area {
         match self {
-            Self::Mail | Self::Contacts | Self::Tasks => Area::Mail,
+            Self::Mail | Self::Contacts | Self::Tasks | Self::Calendars => Area::Mail,
             Self::Drives | Self::Sites => Area::Drive,
             Self::Directory | Self::Settings | Self::Managed => Area::Directory,
         }

@@ -139,6 +139,7 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             for u in tenant.users.values_mut() {
                 u.contacts.expire_tokens();
                 u.tasks.expire_tokens();
+                u.calendars.lists.expire_tokens();
             }
             for u in tenant.users.values_mut() {
                 u.drive.expire_tokens();
@@ -293,6 +294,10 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             ok()
         }
         ("GET", "contacts-digest") => Reply::json(200, &json!(sim.contacts_digest(tenant))),
+        ("GET", "events-digest") => Reply::json(200, &json!(sim.events_digest(tenant))),
+        ("GET", "messages-to-attendees") => {
+            Reply::json(200, &json!(sim.messages_to_attendees(tenant)))
+        }
         ("GET", "tasks-digest") => Reply::json(200, &json!(sim.tasks_digest(tenant))),
         ("GET", "sites-digest") => Reply::json(200, &json!(sim.sites_digest(tenant))),
         ("GET", "digest") => Reply::json(200, &json!(sim.digest(tenant))),

@@ -49,6 +49,16 @@ pub(crate) struct Thing {
     pub(crate) photo: Option<Bytes>,
     pub(crate) extended: BTreeMap<String, String>,
     pub(crate) extensions: Extensions,
+    /// Days of a series that are other than planned, by the day.
+    pub(crate) exceptions: BTreeMap<String, Exception>,
+}
+
+/// A day of a series that is changed or cancelled.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Exception {
+    pub(crate) cancelled: bool,
+    pub(crate) properties: Map<String, Value>,
+    pub(crate) attachments: Vec<Attachment>,
 }
 
 impl Thing {
@@ -72,6 +82,7 @@ impl Thing {
             photo: None,
             extended: BTreeMap::new(),
             extensions: Extensions::default(),
+            exceptions: BTreeMap::new(),
         }
     }
 
@@ -97,6 +108,8 @@ pub(crate) struct List {
     pub(crate) changed: BTreeMap<String, u64>,
     pub(crate) version: u64,
     pub(crate) properties: Map<String, Value>,
+    /// Small things that it holds besides, by the name of their collection.
+    pub(crate) parts: BTreeMap<&'static str, Vec<Value>>,
     pub(crate) things: BTreeMap<String, Thing>,
     /// What left it, `{immutable id} {id}`, by the place of that.
     pub(crate) gone: BTreeMap<u64, String>,
@@ -154,6 +167,7 @@ impl Lists {
             changed: BTreeMap::new(),
             version: 1,
             properties: properties.as_object().cloned().unwrap_or_default(),
+            parts: BTreeMap::new(),
             things: BTreeMap::new(),
             gone: BTreeMap::new(),
             unlisted: 0,
@@ -264,7 +278,8 @@ pub(crate) fn list_missing() -> ApiError {
     ApiError::new(404, "ErrorItemNotFound", "The specified folder could not be found in the store.")
 }
 
-/// Ids are long; what is not is refused before it is looked for. Source: response codes of Exchange.
+/// Ids are long; what is not is refused before it is looked for. Source: response codes of
+/// Exchange.
 pub(crate) fn well_formed(id: &str) -> Result<(), ApiError> {
     match id.len() < 20 || id.contains(' ') {
         true => Err(ApiError::new(400, "ErrorInvalidIdMalformed", "Id is malformed.")),

@@ -1,6 +1,7 @@
 //! Tenants, their people and the applications that they trust.
 
 use crate::{
+    calendars::state::Calendars,
     core::{ids::IdMaker, lists::Lists},
     drives::{routes::Place, state::Drive},
     mail::state::{Mailbox, Purpose},
@@ -46,6 +47,7 @@ pub(crate) struct User {
     pub(crate) facts: Facts,
     pub(crate) contacts: Lists,
     pub(crate) tasks: Lists,
+    pub(crate) calendars: Calendars,
 }
 
 impl User {

@@ -69,7 +69,7 @@ pub enum Truth {
     WholeObjects,
     /// A row of a delta of messages carries only what changed (delta query overview;
     /// microsoft-graph-docs 7776). So do those of contacts and tasks, and the next three are shown
-    /// of these too.
+    /// of these and of events too.
     RowsAreNews,
     /// A message comes twice in a round of its delta (delta query overview: replays).
     MessagesTwice,
@@ -105,6 +105,12 @@ pub enum Truth {
     /// A contact list is counted among the contacts of a folder, and never listed
     /// (microsoft-graph-docs-contrib 4041).
     ContactListsCounted,
+    /// A day of a series has in a delta of events nothing but its id, type, master, start and end
+    /// (microsoft-graph-docs 7632; microsoft-graph-docs-contrib 34).
+    OccurrencesAreStubs,
+    /// An event that changed and lies outside of the view of a delta is told as removed (event:
+    /// delta).
+    OutsideTheView,
 }
 
 /// What the product cannot stand yet. Each line goes when the product is mended; none is added.

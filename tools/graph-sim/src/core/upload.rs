@@ -1,6 +1,7 @@
 //! Upload sessions: of drive files and of attachments.
 
 use crate::{
+    calendars::state::{Meant, of_day},
     core::http::{ApiError, Area, Reply, Request},
     core::odata::Query,
     core::world::{Call, World},
@@ -47,6 +48,11 @@ enum Goal {
     },
     Attachment {
         message: u64,
+        item: Value,
+    },
+    /// A file of an event or of a day of a series.
+    Event {
+        meant: Meant,
         item: Value,
     },
     /// A file of a task, by its list and its id.
@@ -126,6 +132,25 @@ pub(crate) fn attachment_session(
     user: &str,
     message: u64,
 ) -> Result<Reply, ApiError> {
+    outlook_session(world, call, user, |item| Goal::Attachment { message, item })
+}
+
+/// attachment: createUploadSession, of an event.
+pub(crate) fn event_session(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    meant: &Meant,
+) -> Result<Reply, ApiError> {
+    outlook_session(world, call, user, |item| Goal::Event { meant: meant.clone(), item })
+}
+
+fn outlook_session(
+    world: &mut World,
+    call: &Call<'_>,
+    user: &str,
+    goal: impl FnOnce(Value) -> Goal,
+) -> Result<Reply, ApiError> {
     let body = call.req.json(Area::Mail)?;
     let item = body
         .get("AttachmentItem")
@@ -150,7 +175,7 @@ pub(crate) fn attachment_session(
             received: Vec::new(),
             total: Some(size as usize),
             expires_ms,
-            goal: Goal::Attachment { message, item },
+            goal: goal(item),
         },
     );
     Ok(Reply::json(
@@ -267,7 +292,9 @@ fn take(world: &mut World, req: &Request, id: &str) -> Result<bool, ApiError> {
     }
     let limit = match upload.goal {
         Goal::Drive { .. } => FRAGMENT_BYTES_MAX,
-        Goal::Attachment { .. } | Goal::Task { .. } => ATTACHMENT_RANGE_BYTES_MAX,
+        Goal::Attachment { .. } | Goal::Event { .. } | Goal::Task { .. } => {
+            ATTACHMENT_RANGE_BYTES_MAX
+        }
     };
     let drive = matches!(upload.goal, Goal::Drive { .. });
     if req.body.len() > limit || (drive && end + 1 != total && req.body.len() % FRAGMENT_UNIT != 0)
@@ -395,7 +422,10 @@ pub(crate) fn attachment_part(
                 return Ok(Reply::json(200, &progress(world, &id, names)));
             }
             let upload = world.uploads.remove(&id).ok_or_else(missing)?;
-            let Goal::Attachment { message, item } = upload.goal else { return Err(missing()) };
+            let item = match &upload.goal {
+                Goal::Attachment { item, .. } | Goal::Event { item, .. } => item.clone(),
+                _ => return Err(missing()),
+            };
             let now = world.now();
             let origin = req.origin();
             let (u, ids) =
@@ -414,11 +444,27 @@ pub(crate) fn attachment_part(
                     content_location: None,
                 },
             };
+            let (kind, owner) = match &upload.goal {
+                Goal::Event { meant, .. } => ("Events", meant.at.1.clone()),
+                Goal::Attachment { message, .. } => ("Messages", message.to_string()),
+                _ => return Err(missing()),
+            };
             let location = format!(
-                "{origin}/api/v2.0/Users('{}')/Messages('{message}')/Attachments('{}')",
+                "{origin}/api/v2.0/Users('{}')/{kind}('{owner}')/Attachments('{}')",
                 u.id, attachment.id
             );
-            mail_write::put_attachment(u, message, attachment, now)?;
+            match upload.goal {
+                Goal::Event { meant, .. } => {
+                    let day = meant.day.as_deref();
+                    u.calendars.lists.change(&meant.at, &[], now, |t| {
+                        of_day(t, day).attachments.push(attachment);
+                    });
+                }
+                Goal::Attachment { message, .. } => {
+                    mail_write::put_attachment(u, message, attachment, now)?;
+                }
+                _ => return Err(missing()),
+            }
             Ok(Reply::new(201).with("location", location))
         }
         _ => Err(missing()),

@@ -424,6 +424,7 @@ impl World {
             Service::Directory => directory::run(self, call),
             Service::Contacts => crate::contacts::routes::run(self, call),
             Service::Tasks => crate::tasks::routes::run(self, call),
+            Service::Calendars => crate::calendars::routes::run(self, call),
             Service::Sites => crate::sites::routes::run(self, call),
             Service::Settings => crate::settings::routes::run(self, call, operation),
             Service::Managed => crate::settings::managed::run(self, call),

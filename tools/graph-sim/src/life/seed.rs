@@ -156,6 +156,7 @@ pub(crate) fn user(
     User {
         contacts: crate::contacts::seed::empty(&id),
         tasks: crate::tasks::seed::empty(&id),
+        calendars: crate::calendars::state::Calendars::new(&id),
         id,
         upn,
         name: name.to_owned(),
@@ -225,10 +226,13 @@ impl World {
         crate::settings::routes::publish_roles(&mut tenant, &mut ids);
         crate::mail::everything::fill(&mut tenant, &mut ids, now, &|t| self.tells(t));
         tenant.ids = ids;
+        let first = tenant.users.values().find(|u| u.job == "Teacher");
+        let colleague = first.map(|u| (u.name.clone(), u.upn.clone())).unwrap_or_default();
         for u in tenant.users.values_mut().filter(|_| plan.dir.is_none()) {
             let staff = u.job == "Teacher";
             crate::contacts::seed::fill(&mut u.contacts, &u.id, staff, now);
             crate::tasks::seed::fill(&mut u.tasks, &u.id, staff, now);
+            crate::calendars::seed::fill(u, (&colleague.0, &colleague.1), now);
         }
         crate::sites::seed::fill(&mut tenant, plan.dir.is_none(), now);
         self.tenants.push(tenant);

@@ -96,8 +96,10 @@ pub(crate) fn fill(lists: &mut Lists, user: &str, staff: bool, now: jiff::Timest
                 "contentType": "html"},
             "importance": "high", "status": "waitingOnOthers", "isReminderOn": true,
             "reminderDateTime": {"dateTime": "2026-03-09T08:30:00.0000000", "timeZone": "UTC"},
-            "startDateTime": {"dateTime": "2026-03-08T00:00:00.0000000", "timeZone": "GMT Standard Time"},
-            "dueDateTime": {"dateTime": "2026-03-29T00:00:00.0000000", "timeZone": "GMT Standard Time"},
+            "startDateTime": {"dateTime": "2026-03-08T00:00:00.0000000",
+                "timeZone": "GMT Standard Time"},
+            "dueDateTime": {"dateTime": "2026-03-29T00:00:00.0000000",
+                "timeZone": "GMT Standard Time"},
             "categories": ["Red category", "Trips"],
             "recurrence": {
                 "pattern": {"type": "absoluteYearly", "interval": 1, "month": 3, "dayOfMonth": 29,
@@ -111,7 +113,8 @@ pub(crate) fn fill(lists: &mut Lists, user: &str, staff: bool, now: jiff::Timest
         .map(|(words, done)| parts::step(&mut lists.ids, words, *done, at))
         .collect();
     let link = json!({"id": lists.ids.guid("link"), "applicationName": "Trips",
-        "displayName": "Booking", "externalId": "b-17", "webUrl": "https://trips.example/b/17?a=1"});
+        "displayName": "Booking", "externalId": "b-17",
+        "webUrl": "https://trips.example/b/17?a=1"});
     let said = json!({"name": "plan.pdf", "contentType": "application/pdf"});
     let file = parts::file(&mut lists.ids, &said, documents::pdf(&mut rng, 20).to_vec(), at);
     lists.change(&full, &[], at, |t| {

@@ -97,6 +97,8 @@ pub(crate) fn seeded() -> &'static Sim {
             "DeviceManagementServiceConfig.ReadWrite.All",
             "DeviceManagementApps.ReadWrite.All",
             "AdministrativeUnit.ReadWrite.All",
+            "Contacts.ReadWrite",
+            "Tasks.ReadWrite.All",
             "RoleManagement.ReadWrite.Directory",
         ];
         let token = sim.token(0, &needs).unwrap();
@@ -121,6 +123,7 @@ pub(crate) fn seeded() -> &'static Sim {
             "id": "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name Color"}]});
         school.ask("PATCH", &message, Some(&coloured));
         devices(&school);
+        personal(&school, &user);
         shared(&school, &file);
         unit(&school, &user);
         let team = json!({"displayName": "Team work", "appId": ABSENT});
@@ -154,6 +157,39 @@ fn devices(school: &School) {
             "displayName": "Kept"});
         school.ask("POST", "/v1.0/deviceAppManagement/managedAppPolicies", Some(&body));
     }
+}
+
+/// Folders of contacts, and all that stands within a contact and a task.
+fn personal(school: &School, user: &str) {
+    let base = format!("/v1.0/users/{user}");
+    let named = json!({"displayName": KEPT});
+    let made = |path: &str, body: &Value| -> String {
+        let answer = school.ask("POST", path, Some(body));
+        answer.body["id"].as_str().unwrap_or_else(|| panic!("{path}: {}", answer.body)).to_owned()
+    };
+    let folder =
+        format!("{base}/contactFolders/{}", made(&format!("{base}/contactFolders"), &named));
+    let below =
+        format!("{folder}/childFolders/{}", made(&format!("{folder}/childFolders"), &named));
+    let photo = |path: &str| {
+        let bytes = b"\x89PNG".to_vec();
+        school.send(&school.token, "PUT", &format!("{path}/photo/$value"), &[], bytes);
+    };
+    for list in [&folder, &below] {
+        let id = made(&format!("{list}/contacts"), &json!({"givenName": KEPT}));
+        photo(&format!("{list}/contacts/{id}"));
+    }
+    let first = |path: &str| school.first(path, |_| true).unwrap();
+    photo(&format!("{base}/contacts/{}", first(&format!("{base}/contacts"))));
+    let tasks = format!("{base}/todo/lists/{}/tasks", first(&format!("{base}/todo/lists")));
+    let task = format!("{tasks}/{}", first(&tasks));
+    made(&format!("{task}/checklistItems"), &named);
+    made(&format!("{task}/linkedResources"), &named);
+    made(
+        &format!("{task}/attachments"),
+        &json!({"name": KEPT, "contentBytes": "YWJj",
+        "@odata.type": "#microsoft.graph.taskFileAttachment"}),
+    );
 }
 
 /// Somebody else may read the file.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod ask;
+mod calendars;
 mod contacts;
 mod drives;
 mod front_doors;
