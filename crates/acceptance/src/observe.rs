@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use strongroom_graph::{Download, ErrorKind, Request, Scope};
 use strongroom_model::ItemId;
-use strongroom_sources::{drive, mail};
+use strongroom_workloads::{drive, mail};
 
 const STEP: &str = "reading what the tenant holds";
 /// Properties of a message that are compared as they are.

@@ -18,7 +18,7 @@ use strongroom_engine::{
 use strongroom_graph::Client;
 use strongroom_model::{Progress, Silent};
 use strongroom_repository::Repository;
-use strongroom_sources::{
+use strongroom_workloads::{
     configuration::{Raw, settle},
     drive, users,
 };

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use strongroom_graph::{Client, Request, Scope};
 use strongroom_model::ItemId;
-use strongroom_sources::{configuration, drive, mail};
+use strongroom_workloads::{configuration, drive, mail};
 
 const STEP: &str = "making the objects of the run";
 /// Above Graph's limit of 3 MB for a POST: this one goes through an upload session.

@@ -17,7 +17,7 @@ use strongroom_guards::{Exceptions, RULES, Verdict, judge};
 use strongroom_model::{Configuration, Silent};
 use strongroom_objects::LocalDir;
 use strongroom_repository::{MasterKey, Repository, Writer};
-use strongroom_sources::configuration::With;
+use strongroom_workloads::configuration::With;
 
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -66,7 +66,7 @@ fn read(runtime: &tokio::runtime::Runtime, dir: &Path) -> (Vec<Configuration>, V
         let began = Instant::now();
         all.push(
             runtime
-                .block_on(strongroom_sources::configuration::read(
+                .block_on(strongroom_workloads::configuration::read(
                     &client,
                     "school",
                     With::Managed,

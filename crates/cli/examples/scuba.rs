@@ -18,7 +18,7 @@ use std::{
 use strongroom_graph::{Budget, Client, Credential, Patience, TokioClock};
 use strongroom_guards::{Exceptions, RULES, Verdict, judge};
 use strongroom_model::{ConfigObject, Configuration, Silent};
-use strongroom_sources::configuration::With;
+use strongroom_workloads::configuration::With;
 
 /// What ScubaGear takes for privileged, by template.
 const PRIVILEGED: &[(&str, &str)] = &[
@@ -299,7 +299,7 @@ fn main() {
             Client::new(settings, Arc::new(TokioClock), Arc::new(Budget::new(false)), patience)
                 .unwrap();
         let c = runtime
-            .block_on(strongroom_sources::configuration::read(
+            .block_on(strongroom_workloads::configuration::read(
                 &client,
                 "school",
                 With::Direct,

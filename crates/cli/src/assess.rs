@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use strongroom_graph::ErrorKind;
 use strongroom_guards::{Report, Verdict, judge};
 use strongroom_model::{CollectionState, ConfigCollection, Configuration, is_guid};
-use strongroom_sources::{
+use strongroom_workloads::{
     Client,
     configuration::{MANAGED, With, read, remove_itself},
 };

@@ -157,8 +157,12 @@ pub(crate) async fn back_up(
     let repo = open::repository(global).await?;
     let client = open::client(&config, tenant, "read", clock)?;
     let mut options = BackupOptions::new(&tenant.name, open::cache_dir(global));
-    options.mail = tenant.backup.mail;
-    options.drives = tenant.backup.drives;
+    let (mail, drives) = (tenant.backup.mail, tenant.backup.drives);
+    options.without = [("mail", mail), ("drives", drives)]
+        .iter()
+        .filter(|(_, wanted)| !wanted)
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
     options.holds = tenant.backup.holds;
     options.versions_max = tenant.backup.versions_max;
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);

@@ -23,7 +23,7 @@ use strongroom_guards::{
     run,
 };
 use strongroom_model::Configuration;
-use strongroom_sources::configuration::collections;
+use strongroom_workloads::configuration::collections;
 
 /// A module that can say what it is.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ use strongroom_guards::{
 };
 use strongroom_model::{CollectionState, Configuration};
 use strongroom_repository::{Id, Repository};
-use strongroom_sources::configuration::{SETTERS, audits};
+use strongroom_workloads::configuration::{SETTERS, audits};
 
 #[derive(Subcommand)]
 pub(crate) enum TenantCommand {

@@ -21,7 +21,7 @@ use strongroom_engine::configuration::{
 use strongroom_guards::{Change, Exceptions, Property, compare, emergency_users, way_in};
 use strongroom_model::{ConfigObject, Configuration, Progress};
 use strongroom_repository::{Id, Repository};
-use strongroom_sources::{
+use strongroom_workloads::{
     Client,
     configuration::{With, alive, find, members_of, people},
 };
@@ -212,7 +212,7 @@ impl<'c> Hand<'c> {
 
     /// The settings as they are.
     pub(crate) async fn read(&self, progress: &dyn Progress) -> anyhow::Result<Configuration> {
-        let mut now = strongroom_sources::configuration::read(
+        let mut now = strongroom_workloads::configuration::read(
             &self.reader,
             &self.tenant.name,
             With::Direct,

@@ -8,27 +8,38 @@ use std::{
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
 };
-use strongroom_model::{Facts, ItemKind};
+use strongroom_model::{Facts, ItemId, Role};
 use strongroom_repository::{Id, NodeKind, Repository};
+use strongroom_workloads::workload::{IdScope, Profile};
 
 const PLACES: TableDefinition<&str, &str> = TableDefinition::new("places");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
-/// The form of [`PLACES`]; a catalog without it is of this first one. One of another form describes
-/// no snapshot, and is rebuilt.
-const FORM: &str = "1";
+/// The form of [`PLACES`]. A catalog of another one, or of none, describes no snapshot, and is
+/// rebuilt.
+const FORM: &str = "2";
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Changes in memory before they are written out.
 const FRESH_MAX: usize = 20_000;
 /// Longest chain of folders followed; a longer one is a circle.
 const DEPTH_MAX: usize = 400;
 
-/// Where an item stands within its mailbox or drive.
+/// Where something stands among what shares its ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The folder above; empty at the top.
+    /// The container or collection above; empty at the top.
     pub(crate) parent: String,
-    /// Name within it; for a message its day and its name without extension.
+    /// Name within it, with the folder of ours between the two.
     pub(crate) name: String,
+}
+
+/// The part of a catalog in which ids are unique: an owner's or a collection's, as the workload
+/// says.
+pub(crate) fn part(profile: &Profile, owner: &ItemId, collection: &ItemId) -> String {
+    let id = match profile.ids {
+        IdScope::Owner => owner,
+        IdScope::Collection => collection,
+    };
+    format!("{}/{id}", profile.name)
 }
 
 pub(crate) struct Catalog {
@@ -37,8 +48,17 @@ pub(crate) struct Catalog {
     fresh: Mutex<HashMap<String, Option<Place>>>,
 }
 
-fn key(owner: &str, id: &str) -> String {
-    format!("{owner}\u{0}{id}")
+/// What stands above an entry while a catalog is rebuilt.
+#[derive(Clone, Copy)]
+struct Above<'a> {
+    profile: &'static Profile,
+    owner: &'a ItemId,
+    part: Option<&'a str>,
+    parent: &'a str,
+}
+
+fn key(part: &str, id: &str) -> String {
+    format!("{part}\u{0}{id}")
 }
 
 fn cache(e: impl std::fmt::Display) -> Error {
@@ -101,7 +121,7 @@ impl Catalog {
         write.commit().map_err(cache)?;
         let read = self.db.begin_read().map_err(cache)?;
         let meta = read.open_table(META).map_err(cache)?;
-        if meta.get("form").map_err(cache)?.is_some_and(|form| form.value() != FORM) {
+        if meta.get("form").map_err(cache)?.is_none_or(|form| form.value() != FORM) {
             return Ok(None);
         }
         let found = meta.get("snapshot").map_err(cache)?;
@@ -111,82 +131,60 @@ impl Catalog {
     fn rebuild(&self, repo: &Repository, root: &Id) -> Result<(), Error> {
         for top in repo.read_tree(root)? {
             let NodeKind::Dir { subtree } = top.kind else { continue };
-            for user in repo.read_tree(&subtree)? {
-                let NodeKind::Dir { subtree } = user.kind else { continue };
-                match top.name.as_str() {
-                    layout::MAIL => {
-                        if let Some(facts) = user.facts()? {
-                            self.rebuild_mail(repo, &subtree, &facts.id.0, "", None)?;
-                        }
-                    }
-                    layout::DRIVES => {
-                        for drive in repo.read_tree(&subtree)? {
-                            if let (NodeKind::Dir { subtree }, Some(facts)) =
-                                (&drive.kind, drive.facts()?)
-                            {
-                                self.rebuild_drive(repo, subtree, &facts.id.0, "")?;
-                            }
-                        }
-                    }
-                    _ => {}
-                }
+            let Some(workload) = strongroom_workloads::by_name(&top.name) else { continue };
+            for owner in repo.read_tree(&subtree)? {
+                let NodeKind::Dir { subtree } = owner.kind else { continue };
+                let id = owner.facts()?.map(|f| f.id).unwrap_or_default();
+                let at = Above { profile: workload.profile(), owner: &id, part: None, parent: "" };
+                self.rebuild_below(repo, &subtree, at, "")?;
             }
         }
         Ok(())
     }
 
-    fn rebuild_mail(
+    /// `folder` is a directory of ours within the one above.
+    fn rebuild_below(
         &self,
         repo: &Repository,
         tree: &Id,
-        owner: &str,
+        at: Above<'_>,
         folder: &str,
-        day: Option<&str>,
-    ) -> Result<(), Error> {
-        for node in repo.read_tree(tree)? {
-            let facts = node.facts()?;
-            match (&node.kind, facts) {
-                (NodeKind::Dir { subtree }, Some(Facts { kind: ItemKind::MailFolder, id, .. })) => {
-                    self.set(
-                        owner,
-                        &id.0,
-                        Place { parent: folder.to_owned(), name: node.name.clone() },
-                    );
-                    self.rebuild_mail(repo, subtree, owner, &id.0, None)?;
-                }
-                (NodeKind::Dir { subtree }, _) => {
-                    self.rebuild_mail(repo, subtree, owner, folder, Some(&node.name))?
-                }
-                (NodeKind::File { .. }, Some(Facts { kind: ItemKind::Message, id, .. })) => {
-                    let base = node.name.strip_suffix(".eml").unwrap_or(&node.name);
-                    let name = format!("{}/{base}", day.unwrap_or_default());
-                    self.set(owner, &id.0, Place { parent: folder.to_owned(), name });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn rebuild_drive(
-        &self,
-        repo: &Repository,
-        tree: &Id,
-        owner: &str,
-        parent: &str,
     ) -> Result<(), Error> {
         repo.each_entry(tree, &mut |node| {
-            let Some(facts) = node.facts()? else { return Ok(()) };
-            if !matches!(facts.kind, ItemKind::File | ItemKind::Folder) {
-                return Ok(());
-            }
-            self.set(
-                owner,
-                &facts.id.0,
-                Place { parent: parent.to_owned(), name: node.name.clone() },
-            );
-            match &node.kind {
-                NodeKind::Dir { subtree } => self.rebuild_drive(repo, subtree, owner, &facts.id.0),
+            let facts: Option<Facts> = node.facts()?;
+            let place = |parent: &str| Place {
+                parent: parent.to_owned(),
+                name: format!("{folder}{}", node.name),
+            };
+            let role = facts.as_ref().map(|f| f.kind.role());
+            let id = facts.map(|f| f.id).unwrap_or_default();
+            match (&node.kind, role) {
+                (NodeKind::Dir { subtree }, Some(Role::Collection)) => {
+                    let key = part(at.profile, at.owner, &id);
+                    let parent = match at.profile.ids {
+                        IdScope::Owner => {
+                            self.set(&key, &id.0, place(at.parent));
+                            id.0.as_str()
+                        }
+                        IdScope::Collection => "",
+                    };
+                    self.rebuild_below(repo, subtree, Above { part: Some(&key), parent, ..at }, "")
+                }
+                (NodeKind::Dir { subtree }, Some(Role::Container)) => {
+                    let Some(key) = at.part else { return Ok(()) };
+                    self.set(key, &id.0, place(at.parent));
+                    self.rebuild_below(repo, subtree, Above { parent: &id.0, ..at }, "")
+                }
+                (NodeKind::Dir { subtree }, None) if !layout::is_own_directory(&node.name) => {
+                    let below = format!("{folder}{}/", node.name);
+                    self.rebuild_below(repo, subtree, at, &below)
+                }
+                (NodeKind::File { .. }, Some(Role::Item)) => {
+                    if let Some(key) = at.part {
+                        self.set(key, &id.0, place(at.parent));
+                    }
+                    Ok(())
+                }
                 _ => Ok(()),
             }
         })
@@ -196,8 +194,8 @@ impl Catalog {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn get(&self, owner: &str, id: &str) -> Result<Option<Place>, Error> {
-        let key = key(owner, id);
+    pub(crate) fn get(&self, part: &str, id: &str) -> Result<Option<Place>, Error> {
+        let key = key(part, id);
         if let Some(place) = self.fresh().get(&key) {
             return Ok(place.clone());
         }
@@ -211,20 +209,20 @@ impl Catalog {
         }
     }
 
-    pub(crate) fn set(&self, owner: &str, id: &str, place: Place) {
-        self.fresh().insert(key(owner, id), Some(place));
+    pub(crate) fn set(&self, part: &str, id: &str, place: Place) {
+        self.fresh().insert(key(part, id), Some(place));
     }
 
-    pub(crate) fn forget(&self, owner: &str, id: &str) {
-        self.fresh().insert(key(owner, id), None);
+    pub(crate) fn forget(&self, part: &str, id: &str) {
+        self.fresh().insert(key(part, id), None);
     }
 
-    /// The path of an item below its mailbox or drive; `None` when some folder above it is unknown.
-    pub(crate) fn path(&self, owner: &str, id: &str) -> Result<Option<Vec<String>>, Error> {
+    /// The path of an item below where its part begins; `None` when some folder above it is unknown.
+    pub(crate) fn path(&self, part: &str, id: &str) -> Result<Option<Vec<String>>, Error> {
         let mut parts = Vec::new();
         let mut at = id.to_owned();
         for _ in 0..DEPTH_MAX {
-            let Some(place) = self.get(owner, &at)? else { return Ok(None) };
+            let Some(place) = self.get(part, &at)? else { return Ok(None) };
             parts.extend(place.name.rsplit('/').map(str::to_owned));
             if place.parent.is_empty() {
                 parts.reverse();

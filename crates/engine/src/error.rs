@@ -12,7 +12,7 @@ pub enum Error {
     Custody(#[from] strongroom_custody::Error),
     /// Microsoft 365 cannot be read or written.
     #[error(transparent)]
-    Graph(#[from] strongroom_sources::Error),
+    Graph(#[from] strongroom_workloads::Error),
     /// The local cache cannot be used.
     #[error(
         "the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds \

@@ -1,22 +1,22 @@
 //! Where things stand in a snapshot's tree. A person must be able to use what `restic restore`
 //! gives.
 
-/// Mailboxes.
-pub(crate) const MAIL: &str = "mail";
-/// Drives.
-pub(crate) const DRIVES: &str = "drives";
 /// What is known of the tenant's protection.
 pub(crate) const TENANT: &str = "tenant";
-/// Older versions of a drive's files: `.versions/<item id>/<version id>.<extension>`.
+/// Older versions of items: `.versions/<item id>/<version id>.<extension>`.
 pub(crate) const VERSIONS: &str = ".versions";
-/// Last clean versions of files whose current one is not clean: `.last-clean/<item id>/<name>`.
+/// Last clean versions of items whose current one is not clean: `.last-clean/<item id>/<name>`.
 pub(crate) const LAST_CLEAN: &str = ".last-clean";
 /// Items that could not be read and are asked for again.
 pub(crate) const PENDING: &str = ".pending.json";
 /// Items of which nothing is kept, named at each run.
 pub(crate) const LEFT_OUT: &str = ".left-out.json";
-/// Names in a drive's root that are ours.
+/// Lists of ours in a collection's directory.
+pub(crate) const LISTS: &[&str] = &[PENDING, LEFT_OUT];
+/// Names at the top of a collection that are ours.
 pub(crate) const RESERVED: &[&str] = &[VERSIONS, LAST_CLEAN, PENDING, LEFT_OUT];
+/// The register of owners, below [`TENANT`]: a directory for each kind.
+pub(crate) const OWNERS: &str = "owners";
 /// Alarms of the run, when there are some.
 pub(crate) const ALARMS: &str = "alarms.json";
 /// The settings of the tenant, below [`TENANT`].

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 use strongroom_engine::{BackupOptions, BackupReport, Error, Silent, backup, clean};
 use strongroom_objects::testing::Memory;
 use strongroom_repository::{Repository, Writer};
-use strongroom_sources::{Budget, Client, Patience, Settings as GraphSettings};
+use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
 
 fn who() -> Writer {
     Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() }

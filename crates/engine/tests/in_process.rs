@@ -13,7 +13,7 @@ use strongroom_engine::{
 };
 use strongroom_objects::{Kind, testing::Memory};
 use strongroom_repository::{Id, PruneOptions, Repository, Writer};
-use strongroom_sources::{Budget, Client, Patience, Settings as GraphSettings};
+use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
 
 fn who() -> Writer {
     Writer { host: "test".into(), user: "strongroom".into(), program: "test".into() }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{BackupOptions, BackupReport, Error, Silent, backup, clean};
 use strongroom_objects::testing::Memory;
 use strongroom_repository::{Cut, Found, Id, Node, Repository, Snapshot, TreeEditor, Writer};
-use strongroom_sources::{Budget, Client, Patience, Settings as GraphSettings};
+use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
 
 struct School {
     _server: Server,

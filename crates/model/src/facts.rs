@@ -24,12 +24,23 @@ impl From<&str> for ItemId {
     }
 }
 
-/// What a stored node stands for.
+/// What a stored node stands for. A new workload takes the words that name a role (`owner`,
+/// `collection`, `folder`, `item`, `sidecar`); those of mail and drives are older.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub enum ItemKind {
-    /// The list of users (a directory).
+    /// The register of users as older programs kept it, on the directory of mail.
     Users,
+    /// The register of owners of one kind (a directory).
+    Owners,
+    /// All that a workload holds of one owner (a directory).
+    Owner,
+    /// What has a cursor of its own (a directory).
+    Collection,
+    /// What people call one thing.
+    Item,
+    /// Goes with the item that it lies beside.
+    Sidecar,
     /// A user's mailbox (a directory).
     Mailbox,
     /// A mail folder (a directory).
@@ -85,12 +96,12 @@ impl ItemKind {
     /// What it is to whoever does not know its workload.
     pub fn role(self) -> Role {
         match self {
-            Self::Users => Role::Owners,
-            Self::Mailbox => Role::Owner,
-            Self::MailFolder | Self::Drive => Role::Collection,
+            Self::Users | Self::Owners => Role::Owners,
+            Self::Owner | Self::Mailbox => Role::Owner,
+            Self::Collection | Self::MailFolder | Self::Drive => Role::Collection,
             Self::Folder => Role::Container,
-            Self::Message | Self::File => Role::Item,
-            Self::MessageRecord | Self::Attachment => Role::Sidecar,
+            Self::Item | Self::Message | Self::File => Role::Item,
+            Self::Sidecar | Self::MessageRecord | Self::Attachment => Role::Sidecar,
             Self::Version => Role::Version,
             Self::LastClean => Role::LastClean,
         }
@@ -206,6 +217,9 @@ pub struct Facts {
     /// State of a file.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     pub file: Option<FileState>,
+    /// State of any other item: what changes while its content stays, as its workload has it.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    pub state: Option<serde_json::Value>,
     /// Verdict on the content; absent means that it was never judged.
     #[serde(rename = "j", skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
@@ -218,8 +232,8 @@ pub struct Facts {
     /// Id of a drive's root folder.
     #[serde(rename = "rt", skip_serializing_if = "Option::is_none")]
     pub root: Option<ItemId>,
-    /// The user of this mailbox is gone from the directory; what was backed up stays. Absent of
-    /// those who are there.
+    /// The owner or the collection is gone from the tenant; what was backed up stays. Absent of
+    /// those that are there.
     #[serde(rename = "g", skip_serializing_if = "Option::is_none")]
     pub gone: Option<bool>,
     /// How many items a collection holds. Absent of what an older program wrote, and of what is no
@@ -252,6 +266,7 @@ impl Facts {
             from: None,
             message: None,
             file: None,
+            state: None,
             judgement: None,
             delta: None,
             delta_at: None,
@@ -268,7 +283,7 @@ impl Facts {
         self.rest.clone_from(&before.rest);
     }
 
-    /// Whether the user of this mailbox is gone from the directory.
+    /// Whether the owner or the collection is gone from the tenant.
     pub fn is_gone(&self) -> bool {
         self.gone == Some(true)
     }

@@ -10,6 +10,7 @@ mod clock;
 mod collection_state;
 mod configuration;
 pub mod decision;
+mod event;
 mod facts;
 pub mod limits;
 mod names;
@@ -23,6 +24,7 @@ pub use collection_state::CollectionState;
 pub use configuration::{
     AuditEntry, ConfigCollection, ConfigObject, Configuration, Words, is_guid, is_principal,
 };
+pub use event::{Coming, Cursor, Event, Feed};
 pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending, Role};
 pub use names::{MAX_NAME_BYTES, day_folder, digest_id, fit_name, message_name, short_id};
 pub use progress::{Progress, Silent};

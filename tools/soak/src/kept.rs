@@ -123,8 +123,9 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
             String::new()
         };
         match facts.kind {
-            ItemKind::Users => kept.people_link = facts.delta.is_some(),
-            ItemKind::Mailbox => {
+            ItemKind::Owners => kept.people_link = facts.delta.is_some(),
+            ItemKind::Owner if parts.get(1) == Some(&"owners") => {
+                let room = parts.get(3).copied().unwrap_or_default().to_owned();
                 let person = KeptPerson { room, gone: facts.gone == Some(true) };
                 kept.people.entry(facts.id.0).or_default().push(person);
             }
@@ -170,7 +171,9 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
                 let of = (place(), facts.id.0);
                 versions.entry(of).or_default().push((id.unwrap_or_default(), sha256));
             }
-            ItemKind::Attachment | ItemKind::LastClean => {}
+            ItemKind::Attachment | ItemKind::LastClean | ItemKind::Mailbox | ItemKind::Owner => {}
+            // Of workloads that are not held against the simulator yet.
+            ItemKind::Users | ItemKind::Collection | ItemKind::Item | ItemKind::Sidecar => {}
         }
     }
     for m in &mut kept.messages {

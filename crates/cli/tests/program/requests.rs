@@ -407,7 +407,7 @@ fn every_permission_to_write_settings_is_documented() {
         std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/tenant.md"),
     )
     .unwrap();
-    for setter in strongroom_sources::configuration::SETTERS {
+    for setter in strongroom_workloads::configuration::SETTERS {
         let row = docs
             .lines()
             .find(|l| l.starts_with('|') && l.contains(&format!("`{}`", setter.permission)));

@@ -1,10 +1,9 @@
 //! What the pattern of a run says, beyond the verdicts on single versions.
 
-use super::{
-    count,
-    run::{Pattern, Run},
-};
+use super::{count, run::Run};
+use std::collections::BTreeMap;
 use strongroom_model::{Alarm, AlarmKind, Severity};
+use strongroom_workloads::workload::Profile;
 
 /// Below this many items a share says nothing.
 const RENAMES_MIN: u64 = 5;
@@ -24,16 +23,6 @@ const THROTTLED_MIN: u64 = 5;
 /// Users gone at once.
 const USERS_GONE_MIN: usize = 3;
 
-/// Kind of the alarm, items gone, items before, and what they are called.
-type Deletions = (AlarmKind, u64, u64, &'static str);
-
-fn deletions(p: &Pattern) -> [Deletions; 2] {
-    [
-        (AlarmKind::MassDelete, p.files_deleted, p.files_before, "files"),
-        (AlarmKind::MailboxPurge, p.messages_deleted, p.messages_before, "messages"),
-    ]
-}
-
 /// How grave it is that so many of somebody's items of one kind went in one run.
 fn of_deletions(deleted: u64, before: u64) -> Option<Severity> {
     let is = |min: u64, percent: u64| deleted >= min && deleted * 100 >= before * percent;
@@ -48,7 +37,7 @@ impl Run {
     /// The alarms that follow from what happened to each user's things.
     pub(super) fn judge_patterns(&self) -> Vec<Alarm> {
         let mut raised = Vec::new();
-        for (user, p) in self.patterns() {
+        for ((user, _), (profile, p)) in self.patterns() {
             let mut raise = |kind, severity, items: u64, text: String| {
                 raised.push(Alarm {
                     kind,
@@ -80,24 +69,17 @@ impl Run {
                     ),
                 );
             }
-            if p.files_renamed >= RENAMES_MIN
-                && p.files_renamed * 100 >= p.files_before * RENAMES_PERCENT
-            {
+            if p.renamed >= RENAMES_MIN && p.renamed * 100 >= p.before * RENAMES_PERCENT {
                 raise(
                     AlarmKind::RenameStorm,
                     Severity::High,
-                    p.files_renamed,
-                    format!(
-                        "{} of {} files got another extension",
-                        p.files_renamed, p.files_before
-                    ),
+                    p.renamed,
+                    format!("{} of {} files got another extension", p.renamed, p.before),
                 );
             }
-            for (kind, deleted, before, what) in deletions(&p) {
-                if let Some(severity) = of_deletions(deleted, before) {
-                    let text = format!("{deleted} of {before} {what} were deleted");
-                    raise(kind, severity, deleted, text);
-                }
+            if let Some(severity) = of_deletions(p.deleted, p.before) {
+                let text = format!("{} of {} {} were deleted", p.deleted, p.before, profile.items);
+                raise(profile.deletions, severity, p.deleted, text);
             }
             if p.flushed >= FLUSHED_MIN || (p.flushed > 0 && p.encrypted > 0) {
                 raise(
@@ -109,10 +91,14 @@ impl Run {
             }
         }
         // Everybody a little is a purge too.
-        let all = self.patterns().into_values().map(|p| deletions(&p));
-        let sums =
-            all.reduce(|a, b| [0, 1].map(|n| (a[n].0, a[n].1 + b[n].1, a[n].2 + b[n].2, a[n].3)));
-        for (kind, deleted, before, what) in sums.into_iter().flatten() {
+        let mut sums: BTreeMap<&str, (&Profile, u64, u64)> = BTreeMap::new();
+        for (profile, p) in self.patterns().into_values() {
+            let (_, deleted, before) = sums.entry(profile.name).or_insert((profile, 0, 0));
+            *deleted += p.deleted;
+            *before += p.before;
+        }
+        for (profile, deleted, before) in sums.into_values() {
+            let kind = profile.deletions;
             let told = raised.iter().any(|a| a.kind == kind && a.severity == Severity::High);
             let large =
                 deleted >= DELETIONS_MIN && deleted * 100 >= before * TENANT_DELETIONS_PERCENT;
@@ -121,7 +107,7 @@ impl Run {
                     kind,
                     severity: Severity::High,
                     scope: "tenant".into(),
-                    text: format!("{deleted} of all {before} {what} were deleted"),
+                    text: format!("{deleted} of all {before} {} were deleted", profile.items),
                     items: deleted,
                 });
             }

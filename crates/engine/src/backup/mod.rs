@@ -6,10 +6,11 @@
 //! again by the next run (law 1).
 
 mod alarms;
-mod drive;
-mod failure;
-mod mail;
-mod people;
+mod belongings;
+mod content;
+pub(crate) mod owners;
+mod place;
+mod round;
 mod run;
 
 pub use run::{BackupReport, Coverage, Skip, Verdicts};
@@ -22,7 +23,7 @@ use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
     TAG_PARTIAL,
 };
-use strongroom_sources::{Client, ErrorKind, holds::Holds, users::User};
+use strongroom_workloads::{ALL, Client, ErrorKind, Owner, OwnerKind, holds::Holds};
 
 /// What to back up and how.
 #[derive(Debug, Clone)]
@@ -31,10 +32,8 @@ pub struct BackupOptions {
     pub tenant: String,
     /// Directory for local caches.
     pub cache: PathBuf,
-    /// Back up mail.
-    pub mail: bool,
-    /// Back up drives.
-    pub drives: bool,
+    /// Workloads that are not backed up, by name.
+    pub without: Vec<String>,
     /// Watch the holds on mailboxes.
     pub holds: bool,
     /// Only these users (principal names); all when empty.
@@ -58,8 +57,7 @@ impl BackupOptions {
         Self {
             tenant: tenant.into(),
             cache: cache.into(),
-            mail: true,
-            drives: true,
+            without: Vec::new(),
             holds: true,
             users: Vec::new(),
             versions_max: 10,
@@ -153,9 +151,8 @@ async fn go(
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<BackupReport, Error> {
     run.progress.phase("users");
-    match people::read(run).await {
-        Ok(people) => {
-            read_people(run, people, lock).await?;
+    match read_all(run, lock).await {
+        Ok(()) => {
             if run.options.holds {
                 read_holds(run).await?;
             }
@@ -175,24 +172,43 @@ async fn go(
     finish(run)
 }
 
-async fn read_people(
+async fn read_all(
     run: &Arc<Run>,
-    people: Vec<User>,
+    lock: &mut strongroom_repository::WriteLock,
+) -> Result<(), Error> {
+    let mut owners = Vec::new();
+    for kind in OwnerKind::ALL {
+        owners.extend(owners::read(run, kind).await?);
+    }
+    if let Some(unknown) =
+        run.options.users.iter().find(|u| !owners.iter().any(|o| u.eq_ignore_ascii_case(&o.name)))
+    {
+        return Err(Error::Request(format!(
+            "the tenant has no user {unknown:?}; nothing was backed up"
+        )));
+    }
+    read_owners(run, owners, lock).await
+}
+
+async fn read_owners(
+    run: &Arc<Run>,
+    owners: Vec<Owner>,
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<(), Error> {
     run.progress.phase("mail and drives");
-    let mut waiting = people.into_iter();
+    let mut waiting = owners.into_iter();
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         while tasks.len() < run.options.users_at_once {
-            let Some(user) = waiting.next() else { break };
+            let Some(owner) = waiting.next() else { break };
             let run = run.clone();
             tasks.spawn(async move {
-                if run.options.mail {
-                    mail::mailbox(&run, &user).await?;
-                }
-                if run.options.drives {
-                    drive::drives(&run, &user).await?;
+                for workload in ALL.iter().copied() {
+                    let profile = workload.profile();
+                    let is_left_out = run.options.without.iter().any(|n| n == profile.name);
+                    if profile.owners == owner.kind && !is_left_out {
+                        belongings::back_up(&run, workload, &owner).await?;
+                    }
                 }
                 Ok::<(), Error>(())
             });
@@ -239,7 +255,7 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
     {
         return Ok(());
     }
-    let names = match strongroom_sources::holds::applied(&run.client).await {
+    let names = match strongroom_workloads::holds::applied(&run.client).await {
         Ok(names) => names,
         // Most schools lack the licence or grant no such permission: a state of its own, never
         // "nothing is on hold".

@@ -12,7 +12,7 @@ use strongroom_model::{
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
 };
-use strongroom_sources::{BudgetReport, Client, ErrorKind, Stats};
+use strongroom_workloads::{ALL, BudgetReport, Client, ErrorKind, Stats, workload::Profile};
 
 /// An item that was skipped; its previous version is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -102,20 +102,21 @@ impl BackupReport {
     }
 }
 
-/// What happened to one user's things in this run: what alarms are made of.
+/// What happened in this run to what an owner has of a workload: what alarms are made of.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pattern {
-    pub(crate) files_before: u64,
-    pub(crate) files_deleted: u64,
-    pub(crate) files_renamed: u64,
+    pub(crate) before: u64,
+    pub(crate) deleted: u64,
+    pub(crate) renamed: u64,
     pub(crate) notes: u64,
     pub(crate) encrypted: u64,
     pub(crate) suspicious: u64,
     pub(crate) flushed: u64,
     pub(crate) emptied: u64,
-    pub(crate) messages_before: u64,
-    pub(crate) messages_deleted: u64,
 }
+
+/// By owner and workload.
+type Patterns = BTreeMap<(String, &'static str), (&'static Profile, Pattern)>;
 
 struct State {
     items_new: u64,
@@ -127,8 +128,8 @@ struct State {
     alarms: Vec<Alarm>,
     verdicts: Verdicts,
     coverage: Vec<Coverage>,
-    patterns: BTreeMap<String, Pattern>,
-    /// Directories of people, by id.
+    patterns: Patterns,
+    /// Directories of owners, by id.
     rooms: HashMap<ItemId, String>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
     parent: Option<Id>,
@@ -315,9 +316,9 @@ impl Run {
         }
     }
 
-    /// Takes over where everybody stands.
+    /// Takes over where the owners stand.
     pub(super) fn take_rooms(&self, names: HashMap<ItemId, String>) {
-        lock(&self.state).rooms = names;
+        lock(&self.state).rooms.extend(names);
     }
 
     pub(super) fn room_of(&self, id: &ItemId) -> Option<String> {
@@ -377,7 +378,7 @@ impl Run {
     }
 
     /// A collection, or everything, cannot be read any more. What was backed up stays.
-    pub(crate) fn access_lost(&self, scope: &str, e: &strongroom_sources::Error) {
+    pub(crate) fn access_lost(&self, scope: &str, e: &strongroom_workloads::Error) {
         let kind = match e.kind {
             ErrorKind::ApplicationUnknown => Some(AlarmKind::ApplicationDeleted),
             ErrorKind::CredentialRefused => Some(AlarmKind::ConsentRevoked),
@@ -434,11 +435,18 @@ impl Run {
         });
     }
 
-    pub(crate) fn pattern(&self, user: &str, change: impl FnOnce(&mut Pattern)) {
-        change(lock(&self.state).patterns.entry(user.to_owned()).or_default());
+    pub(crate) fn pattern(
+        &self,
+        owner: &str,
+        profile: &'static Profile,
+        change: impl FnOnce(&mut Pattern),
+    ) {
+        let mut state = lock(&self.state);
+        let key = (owner.to_owned(), profile.name);
+        change(&mut state.patterns.entry(key).or_insert((profile, Pattern::default())).1);
     }
 
-    pub(crate) fn patterns(&self) -> BTreeMap<String, Pattern> {
+    pub(crate) fn patterns(&self) -> Patterns {
         lock(&self.state).patterns.clone()
     }
 
@@ -574,7 +582,7 @@ impl Run {
             time: self.client.clock().now(),
             parent: lock(&self.state).parent,
             tree: root,
-            paths: vec![format!("/{}", layout::MAIL), format!("/{}", layout::DRIVES)],
+            paths: ALL.iter().map(|w| format!("/{}", w.profile().name)).collect(),
             hostname: self.options.tenant.clone(),
             username: "strongroom".to_owned(),
             tags,

@@ -28,7 +28,7 @@ use strongroom_repository::{
     Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor,
     Visit, Written,
 };
-use strongroom_sources::{
+use strongroom_workloads::{
     BudgetReport, Client, Stats,
     configuration::{With, is_managed, managed_every_h},
 };
@@ -173,7 +173,7 @@ pub async fn snapshot(
     let with =
         if everything || is_due(before.as_ref(), began) { With::Managed } else { With::Direct };
     let outcome =
-        match strongroom_sources::configuration::read(&client, tenant, with, progress.as_ref())
+        match strongroom_workloads::configuration::read(&client, tenant, with, progress.as_ref())
             .await
         {
             Ok(mut configuration) => tokio::task::block_in_place(|| {

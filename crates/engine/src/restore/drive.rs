@@ -13,7 +13,7 @@ use std::{
 };
 use strongroom_model::{ItemId, Verdict, fit_name, limits};
 use strongroom_repository::{BlobKind, Node, NodeKind, Repository};
-use strongroom_sources::{
+use strongroom_workloads::{
     Error as GraphError, ErrorKind, Event, QuickXor,
     drive::{self as source, DriveItem},
     users::User,

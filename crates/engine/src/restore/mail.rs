@@ -8,7 +8,7 @@ use futures::{StreamExt, future::BoxFuture};
 use std::collections::{HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, MessageState};
 use strongroom_repository::{NodeKind, Visit};
-use strongroom_sources::{
+use strongroom_workloads::{
     ErrorKind, Event,
     mail::{self, MailFolder, Outgoing, Present, Record},
     users::User,
@@ -302,7 +302,7 @@ impl<'c> Folders<'c> {
         if well_known.is_empty() {
             // Each mailbox has some.
             let text = format!("{} has no mailbox", user.name);
-            return Err(strongroom_sources::Error::new(ErrorKind::NotFound, text).into());
+            return Err(strongroom_workloads::Error::new(ErrorKind::NotFound, text).into());
         }
         Ok(Self { ctx, user, well_known, known: HashMap::new(), base, make })
     }

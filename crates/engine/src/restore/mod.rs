@@ -7,7 +7,7 @@
 mod drive;
 mod mail;
 
-use crate::{Error, Progress, clean, layout};
+use crate::{Error, Progress, backup::owners, clean};
 use clean::Chosen;
 use serde::Serialize;
 use std::{
@@ -16,7 +16,7 @@ use std::{
 };
 use strongroom_model::{ItemKind, Reason};
 use strongroom_repository::{Id, Repository, Snapshot};
-use strongroom_sources::{Client, users};
+use strongroom_workloads::{Client, users};
 
 /// Where restored items go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -336,12 +336,17 @@ async fn who(
         }
         return Ok(found);
     }
-    let path = format!("/{}/{name}", layout::MAIL);
-    let room = match ctx.repo.node_at(&ctx.tree, &path) {
-        Ok(node) => node.facts()?,
-        Err(strongroom_repository::Error::NoSuchPath(_)) => None,
-        Err(e) => return Err(e.into()),
-    };
+    let mut room = None;
+    for path in owners::places_of(name) {
+        match ctx.repo.node_at(&ctx.tree, &path) {
+            Ok(node) => room = node.facts()?,
+            Err(strongroom_repository::Error::NoSuchPath(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+        if room.is_some() {
+            break;
+        }
+    }
     let Some(room) = room else {
         let found = users::find(&ctx.client, name).await?;
         if found.is_none() {

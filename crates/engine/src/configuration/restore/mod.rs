@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress, is_principal};
-use strongroom_sources::{
+use strongroom_workloads::{
     Client, ErrorKind,
     configuration::{Call, Done, How, SETTERS, Setter, carry_out, symbol_kind},
 };

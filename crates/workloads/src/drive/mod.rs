@@ -1,10 +1,13 @@
 //! OneDrive: items, their content and versions, and the way back.
 
+mod item;
 mod read;
+mod workload;
 mod write;
 
 pub use read::{
-    DriveHead, DriveItem, FileHead, Version, changes, download, download_version, drive_is_there,
-    drive_of, drives_of, item, versions,
+    DriveHead, DriveItem, FileHead, changes, download, download_version, drive_is_there, drive_of,
+    drives_of, item, versions,
 };
+pub use workload::Drives;
 pub use write::{Uploaded, child, create_folder, delete, root, set_place, upload};

@@ -1,8 +1,11 @@
 //! Mail: folders, messages with their MIME and their record, and the way back.
 
+mod folders;
+mod item;
 mod proof;
 mod read;
 mod record;
+mod workload;
 mod write;
 
 pub use proof::{Proof, prove};
@@ -12,6 +15,7 @@ pub use read::{
     messages_by_id, present, unlisted_names, well_known_folders,
 };
 pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
+pub use workload::Mail;
 pub use write::{
     Difference, Outgoing, Restored, compare, create_folder, create_message, delete_message,
     find_folder, is_the_same, move_message, put_aside, set_state,

@@ -1,4 +1,4 @@
-use crate::{Changes, Client, Error, ErrorKind, Event, escape};
+use crate::{Changes, Client, Error, ErrorKind, Event, escape, workload::Version};
 use serde_json::Value;
 use strongroom_graph::{Download, Request, Scope};
 use strongroom_model::ItemId;
@@ -46,17 +46,6 @@ pub struct DriveItem {
     pub created: Option<jiff::Timestamp>,
     /// `fileSystemInfo.lastModifiedDateTime`.
     pub modified: Option<jiff::Timestamp>,
-}
-
-/// An older version of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    /// Its id.
-    pub id: String,
-    /// When it was written.
-    pub modified: Option<jiff::Timestamp>,
-    /// Its length.
-    pub size_bytes: u64,
 }
 
 fn head(v: &Value) -> Option<DriveHead> {

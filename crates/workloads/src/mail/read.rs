@@ -313,12 +313,7 @@ const STATE: &[&str] =
 fn read_news(v: Value) -> Event<News> {
     let whole = ALWAYS_THERE.iter().all(|name| v.get(name).is_some());
     if whole || v.get("@removed").is_some() {
-        return match read_head(v) {
-            Event::Item(head) => Event::Item(News::Whole(head)),
-            Event::Deleted(id) => Event::Deleted(id),
-            Event::Skipped { id, name, cause } => Event::Skipped { id, name, cause },
-            Event::End { link } => Event::End { link },
-        };
+        return read_head(v).map(News::Whole);
     }
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     let Some(map) = v.as_object().filter(|_| !id.0.is_empty()) else {

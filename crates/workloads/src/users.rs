@@ -1,6 +1,6 @@
 //! The people of a tenant.
 
-use crate::{Changes, Event};
+use crate::{Changes, Event, OwnerNews};
 use serde_json::Value;
 use strongroom_graph::{Client, Request, Scope};
 use strongroom_model::ItemId;
@@ -14,23 +14,14 @@ pub struct User {
     pub name: String,
 }
 
-/// What the delta of users tells of one: "at least the updated properties".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
-    /// Directory id.
-    pub id: ItemId,
-    /// User principal name, when it was told.
-    pub name: Option<String>,
-}
-
 /// New, changed and deleted users since `link`; all of them without one.
-pub fn changes<'c>(client: &'c Client, link: Option<&str>) -> Changes<'c, News> {
+pub fn changes<'c>(client: &'c Client, link: Option<&str>) -> Changes<'c, OwnerNews> {
     let target = link.unwrap_or("users/delta?$select=id,userPrincipalName");
     let request = Request::get(Scope::Directory, target).cost(2);
     Changes::new(client, request, link.is_none(), read_news)
 }
 
-fn read_news(v: Value) -> Event<News> {
+fn read_news(v: Value) -> Event<OwnerNews> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if id.0.is_empty() {
         let cause = "the directory gave somebody without id".into();
@@ -40,7 +31,7 @@ fn read_news(v: Value) -> Event<News> {
         Some(_) => Event::Deleted(id),
         None => {
             let name = v["userPrincipalName"].as_str().filter(|n| !n.is_empty());
-            Event::Item(News { id, name: name.map(str::to_owned) })
+            Event::Item(OwnerNews { id, name: name.map(str::to_owned) })
         }
     }
 }

@@ -1,30 +1,7 @@
 use serde_json::Value;
 use std::collections::{HashSet, VecDeque};
 use strongroom_graph::{Client, Error, ErrorKind, Request};
-use strongroom_model::ItemId;
-
-/// One piece of news of a collection.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event<T> {
-    /// An item is new or changed.
-    Item(T),
-    /// An item is gone from this collection. It may have moved to another.
-    Deleted(ItemId),
-    /// The listing names an item that cannot be understood.
-    Skipped {
-        /// Its id.
-        id: ItemId,
-        /// Its name or subject, as far as known.
-        name: String,
-        /// Why.
-        cause: String,
-    },
-    /// That was all. `link` is where the next round begins.
-    End {
-        /// The delta link.
-        link: String,
-    },
-}
+use strongroom_model::{Coming, Cursor, Event, Feed};
 
 /// The delta of a collection, page by page.
 pub struct Changes<'c, T> {
@@ -39,6 +16,16 @@ pub struct Changes<'c, T> {
 
 /// Pages of one round (own limit: a mailbox of ten million messages).
 const PAGES_MAX: usize = 200_000;
+
+impl<T: Send> Feed<T, Error> for Changes<'_, T> {
+    fn is_full(&self) -> bool {
+        self.full
+    }
+
+    fn next(&mut self) -> Coming<'_, T, Error> {
+        Box::pin(Changes::next(self))
+    }
+}
 
 impl<'c, T> Changes<'c, T> {
     /// `full` says that the round began without a delta link, so that what it does not name is
@@ -79,7 +66,7 @@ impl<'c, T> Changes<'c, T> {
             match (page.next, page.delta) {
                 (_, Some(link)) => {
                     self.ended = true;
-                    self.ready.push_back(Event::End { link });
+                    self.ready.push_back(Event::End { cursor: Cursor(link) });
                 }
                 (Some(next), None) => {
                     // A page may come twice (a replay); a service that never gets on is an error.

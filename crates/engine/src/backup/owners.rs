@@ -1,0 +1,272 @@
+//! The owners of a tenant and where each stands in the tree.
+//!
+//! An owner is an id; names are labels. Two owners never share a directory, whatever is renamed into
+//! what within one round: who moves is taken out first, and put where nobody stands. The register
+//! is a directory for each kind of owner; its cursor rides on it.
+
+use super::run::Run;
+use crate::{Error, layout};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+use strongroom_model::{
+    Alarm, AlarmKind, Facts, ItemId, ItemKind, Role, Severity, fit_name, short_id,
+};
+use strongroom_workloads::{ALL, Cursor, Event, Owner, OwnerKind, OwnerNews};
+
+/// An owner's directories: the same name in the register and in each workload.
+#[derive(Debug, Clone)]
+struct Room {
+    /// Name of the directory.
+    name: String,
+    facts: Facts,
+}
+
+impl Room {
+    /// Name as last seen.
+    fn label(&self) -> String {
+        self.facts.label.clone().unwrap_or_else(|| self.name.clone())
+    }
+}
+
+/// Where the register of a kind stands.
+fn register(kind: OwnerKind) -> [&'static str; 3] {
+    [layout::TENANT, layout::OWNERS, kind.name()]
+}
+
+/// Where an older program kept it: the directories of mail were the register of users.
+fn earlier_register(kind: OwnerKind) -> Vec<&'static str> {
+    let first = ALL.iter().map(|w| w.profile()).find(|p| p.owners == kind);
+    first.map(|p| p.name).into_iter().collect()
+}
+
+/// Paths of the directories that may say whose the rooms of a name are, the surest first.
+pub(crate) fn places_of(room: &str) -> Vec<String> {
+    let in_register = OwnerKind::ALL
+        .map(|kind| format!("/{}/{}/{}/{room}", layout::TENANT, layout::OWNERS, kind.name()));
+    let in_workloads = ALL.iter().map(|w| format!("/{}/{room}", w.profile().name));
+    in_register.into_iter().chain(in_workloads).collect()
+}
+
+/// Top directories of the workloads that such owners have.
+fn tops(kind: OwnerKind) -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|w| w.profile()).filter(move |p| p.owners == kind).map(|p| p.name)
+}
+
+/// What the last snapshot knows of owners.
+struct Register {
+    /// Its own record.
+    facts: Option<Facts>,
+    rooms: BTreeMap<ItemId, Room>,
+    /// Where it stood so far, when that is not its place any more.
+    moved: Option<Vec<&'static str>>,
+}
+
+impl Register {
+    fn read(run: &Run, kind: OwnerKind) -> Result<Self, Error> {
+        let here = register(kind);
+        let facts = run.dir_facts(&here)?;
+        let at = match facts {
+            Some(_) => here.to_vec(),
+            None => earlier_register(kind),
+        };
+        let mut moved = None;
+        let facts = match facts {
+            Some(facts) => Some(facts),
+            None => run.dir_facts(&at)?.filter(|f| f.kind.role() == Role::Owners),
+        };
+        if at != here && facts.is_some() {
+            moved = Some(at.clone());
+        }
+        let mut rooms: BTreeMap<ItemId, Room> = BTreeMap::new();
+        for name in run.names(&at)? {
+            let Some(facts) = run.dir_facts(&[&at[..], &[&name]].concat())? else { continue };
+            let room = Room { name, facts };
+            match rooms.get(&room.facts.id) {
+                // Two of one owner, by an older program: who is there stands in the younger.
+                Some(known) if !known.facts.is_gone() || room.facts.is_gone() => {}
+                _ => drop(rooms.insert(room.facts.id.clone(), room)),
+            }
+        }
+        Ok(Self { facts, rooms, moved })
+    }
+}
+
+/// The owners of a kind: those of the last snapshot, with what changed since.
+pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
+    let Register { facts: known, rooms, moved } = Register::read(run, kind)?;
+    let mut cursor = known.as_ref().and_then(|f| f.delta.clone()).map(Cursor);
+    let (there, end, changed) = loop {
+        let mut there: BTreeMap<ItemId, String> = BTreeMap::new();
+        if cursor.is_some() {
+            let stay = rooms.iter().filter(|(_, room)| !room.facts.is_gone());
+            there.extend(stay.map(|(id, room)| (id.clone(), room.label())));
+        }
+        match news(run, kind, cursor.as_ref(), &mut there).await {
+            Ok((end, changed)) => break (there, end, changed),
+            Err(Error::Graph(e)) if e.spoils_link() && cursor.is_some() => cursor = None,
+            Err(e) => return Err(e),
+        }
+    };
+    for (_, room) in
+        rooms.iter().filter(|(id, room)| !room.facts.is_gone() && !there.contains_key(*id))
+    {
+        run.owner_gone(&room.label());
+    }
+    // Everybody stands in the tree before the cursor does: who is not read in this run is known to
+    // the next one.
+    let names = settle(run, kind, &rooms, &there)?;
+    let mut facts = Facts::new(ItemKind::Owners, ItemId::default());
+    run.keep_link(&mut facts, known.as_ref(), end.0, changed);
+    run.put_dir(&register(kind), &facts)?;
+    if let Some(at) = moved {
+        // One register, and one cursor.
+        run.edit(|tree| Ok(tree.put_dir(&at, None, run.began)?))?;
+    }
+    run.take_rooms(names);
+    let mut owners: Vec<Owner> =
+        there.into_iter().map(|(id, name)| Owner { kind, id, name }).collect();
+    let is_asked = |o: &Owner| run.options.users.iter().any(|u| u.eq_ignore_ascii_case(&o.name));
+    if !run.options.users.is_empty() {
+        owners.retain(is_asked);
+    }
+    owners.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(owners)
+}
+
+/// Merges what the register's news tell into who is known: a row that lacks the name says that it
+/// did not change.
+async fn news(
+    run: &Run,
+    kind: OwnerKind,
+    cursor: Option<&Cursor>,
+    there: &mut BTreeMap<ItemId, String>,
+) -> Result<(Cursor, bool), Error> {
+    let mut feed = strongroom_workloads::owners(&run.client, kind, cursor);
+    let mut changed = false;
+    loop {
+        match feed.next().await? {
+            Event::Item(OwnerNews { id, name: Some(name) }) => {
+                changed = true;
+                there.insert(id, name);
+            }
+            Event::Item(OwnerNews { id, name: None }) if there.contains_key(&id) => {
+                changed = true;
+            }
+            // News of somebody who is not known: they are asked for whole.
+            Event::Item(OwnerNews { id, name: None }) => {
+                changed = true;
+                match strongroom_workloads::find_owner(&run.client, kind, &id.0).await? {
+                    Some(owner) => drop(there.insert(owner.id, owner.name)),
+                    None => drop(there.remove(&id)),
+                }
+            }
+            Event::Deleted(id) => {
+                changed = true;
+                there.remove(&id);
+            }
+            Event::Skipped { id, name, cause } => run.skip("directory", &id, &name, &cause),
+            Event::End { cursor } => return Ok((cursor, changed)),
+        }
+    }
+}
+
+/// Gives each owner a room of their own. Who is new gets `<name>~<short id>`; who stands under the
+/// plain name keeps it until it is another's. Answers the names by id.
+fn settle(
+    run: &Run,
+    kind: OwnerKind,
+    rooms: &BTreeMap<ItemId, Room>,
+    there: &BTreeMap<ItemId, String>,
+) -> Result<HashMap<ItemId, String>, Error> {
+    let plain = |id: &ItemId, name: &str| fit_name(name, &id.0, &[]).0;
+    let aside =
+        |id: &ItemId, name: &str| fit_name(&format!("{name}~{}", short_id(&id.0)), &id.0, &[]).0;
+    let mut names: HashMap<ItemId, String> = HashMap::new();
+    // What belongs to nobody of these is nobody's to take.
+    let mut taken: HashSet<String> = HashSet::new();
+    for top in tops(kind) {
+        let held = |name: &String| rooms.values().any(|room| room.name == *name);
+        taken.extend(run.names(&[top])?.into_iter().filter(|name| !held(name)));
+    }
+    // Who keeps name and room; who stands aside already and is not renamed stays there.
+    for (id, name) in there {
+        let Some(room) = rooms.get(id) else { continue };
+        let stays =
+            room.name == plain(id, name) || room.label() == *name && room.name == aside(id, name);
+        if stays && taken.insert(room.name.clone()) {
+            names.insert(id.clone(), room.name.clone());
+        }
+    }
+    for (id, name) in there {
+        if names.contains_key(id) {
+            continue;
+        }
+        let mut wanted = plain(id, name);
+        if taken.contains(&wanted) {
+            wanted = aside(id, name);
+        }
+        taken.insert(wanted.clone());
+        names.insert(id.clone(), wanted);
+    }
+    for (id, room) in rooms.iter().filter(|(id, _)| !there.contains_key(*id)) {
+        let mut name = room.name.clone();
+        if taken.contains(&name) {
+            name = aside(id, &room.label());
+        }
+        taken.insert(name.clone());
+        names.insert(id.clone(), name);
+    }
+    let moves: Vec<(&Room, &String)> = rooms
+        .iter()
+        .filter_map(|(id, room)| names.get(id).map(|name| (room, name)))
+        .filter(|(room, name)| room.name != **name)
+        .collect();
+    let on_the_way = |room: &Room| format!(".moving~{}", short_id(&room.facts.id.0));
+    for (room, _) in &moves {
+        run.move_room(kind, &room.name, &on_the_way(room))?;
+    }
+    for (room, name) in &moves {
+        run.move_room(kind, &on_the_way(room), name)?;
+    }
+    let here = register(kind);
+    for (id, name) in &names {
+        let mut facts = Facts::new(ItemKind::Owner, id.clone());
+        if let Some(room) = rooms.get(id).filter(|r| r.facts.kind == ItemKind::Owner) {
+            facts.carry_rest_of(&room.facts);
+        }
+        facts.label = there.get(id).cloned().or_else(|| rooms.get(id).map(Room::label));
+        facts.gone = (!there.contains_key(id)).then_some(true);
+        run.put_dir(&[&here[..], &[name]].concat(), &facts)?;
+    }
+    Ok(names)
+}
+
+impl Run {
+    /// Moves an owner's directories to where nobody stands.
+    fn move_room(&self, kind: OwnerKind, from: &str, to: &str) -> Result<(), Error> {
+        let mut all: Vec<Vec<&str>> = tops(kind).map(|top| vec![top]).collect();
+        all.push(register(kind).to_vec());
+        for top in all {
+            let (from, to) = ([&top[..], &[from]].concat(), [&top[..], &[to]].concat());
+            self.edit(|tree| Ok(tree.rename(&from, &to, self.began)?))?;
+        }
+        Ok(())
+    }
+
+    /// The directory of an owner in each workload.
+    pub(crate) fn room(&self, owner: &Owner) -> String {
+        self.room_of(&owner.id).unwrap_or_else(|| fit_name(&owner.name, &owner.id.0, &[]).0)
+    }
+
+    fn owner_gone(&self, name: &str) {
+        self.alarm(Alarm {
+            kind: AlarmKind::UserGone,
+            severity: Severity::Notice,
+            scope: name.to_owned(),
+            text: format!("{name} is gone from the directory; mail and files stay in the backup"),
+            items: 1,
+        });
+    }
+}

@@ -1,0 +1,402 @@
+//! One collection: pending items first, then its news, or everything anew where the two do not
+//! fit; held against the service's own numbers.
+
+use super::{
+    belongings::{Belongings, Open},
+    content::Stop,
+    place::Begun,
+};
+use crate::{Error, layout};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+use strongroom_model::{Cursor, Event, ItemId, Pending, Record};
+use strongroom_workloads::{
+    ErrorKind,
+    workload::{Change, Collection, IdScope, Item, LeftOut, Row},
+};
+use tokio::task::JoinSet;
+
+/// How the reading of a collection ended.
+pub(super) enum Reading {
+    /// All of it was read.
+    Whole {
+        /// What is not in it any more.
+        left: HashSet<ItemId>,
+        /// Rows whose name was another's.
+        crowded: Vec<Row>,
+        cursor: Cursor,
+        changed: bool,
+    },
+    /// It went while it was read; the next list will say so.
+    Gone,
+    /// It could not be read whole, and why.
+    Failed(String),
+}
+
+/// What came of one item: who it was, and what stopped it.
+type Done = Result<(), (String, Stop)>;
+
+/// A round that is under way.
+#[derive(Default)]
+struct Work {
+    tasks: JoinSet<(ItemId, Option<Arc<dyn Item>>, Done)>,
+    busy: HashSet<ItemId>,
+    pending: Vec<Record<Pending>>,
+    left_out: Vec<Record<Pending>>,
+    /// What the service does not hand out.
+    withheld: Vec<Record<Pending>>,
+    /// What came before its container.
+    waiting: Vec<Row>,
+    crowded: Vec<Row>,
+    /// How many things stand below a container, as the service says; the top has no id.
+    children: HashMap<Option<ItemId>, u64>,
+    left: HashSet<ItemId>,
+    seen: HashSet<ItemId>,
+    changed: bool,
+}
+
+/// What a round found.
+struct Round {
+    cursor: Cursor,
+    work: Work,
+    /// Items that are in the tree and that a full list did not name.
+    unseen: HashSet<ItemId>,
+}
+
+impl Belongings {
+    /// Reads one collection.
+    pub(super) async fn collection(&self, o: &Open) -> Result<Reading, Error> {
+        let mut cursor = o.collection.facts.delta.clone().map(Cursor);
+        let mut listings = 0;
+        loop {
+            let is_full = cursor.is_none();
+            let round = match self.round(&o.collection, cursor.as_ref()).await {
+                Ok(round) => round,
+                Err(Error::Graph(e)) if e.spoils_link() && cursor.is_some() => {
+                    cursor = None;
+                    continue;
+                }
+                Err(Error::Graph(e)) => return self.unread(o, e).await,
+                Err(e) => return Err(e),
+            };
+            // A page may have left items out. The service's own numbers show it; then everything is
+            // listed once more.
+            let counted = match round.work.changed || is_full {
+                true => match self.workload.count(self.of(), &o.collection).await {
+                    Ok(n) => n,
+                    // What was not counted was not read whole.
+                    Err(e) => return self.unread(o, e).await,
+                },
+                false => None,
+            };
+            let amiss = self.amiss(&o.collection, &round, counted)?;
+            listings += 1;
+            match amiss {
+                None => {
+                    let Round { cursor, work, unseen } = round;
+                    let left = work.left.into_iter().chain(unseen).collect();
+                    let (crowded, changed) = (work.crowded, work.changed);
+                    return Ok(Reading::Whole { left, crowded, cursor, changed });
+                }
+                Some(_) if listings < self.profile().listings_max => cursor = None,
+                Some(cause) => {
+                    let name = o.collection.path.join("/");
+                    self.run.skip(&self.owner.name, &o.collection.id, &name, &cause);
+                    return Ok(Reading::Failed(cause));
+                }
+            }
+        }
+    }
+
+    /// What a collection is that could not be read.
+    async fn unread(&self, o: &Open, e: strongroom_workloads::Error) -> Result<Reading, Error> {
+        let ids = self.profile().ids;
+        let is_everybodys = e.kind == ErrorKind::Throttled
+            || e.is_access() && (ids == IdScope::Owner || e.kind != ErrorKind::Denied);
+        if is_everybodys {
+            return Err(e.into());
+        }
+        if e.kind == ErrorKind::NotFound
+            && !self.workload.is_named(self.of(), &o.collection, o.parent.as_ref()).await?
+        {
+            return Ok(Reading::Gone);
+        }
+        let place = match ids {
+            IdScope::Owner => {
+                format!("{}, folder {}", self.owner.name, o.collection.path.join("/"))
+            }
+            IdScope::Collection => format!("the {} of {}", o.called, self.owner.name),
+        };
+        self.run.access_lost(&place, &e);
+        Ok(Reading::Failed(e.text))
+    }
+
+    /// What does not fit between the tree and the service's numbers.
+    fn amiss(
+        &self,
+        c: &Collection,
+        round: &Round,
+        counted: Option<u64>,
+    ) -> Result<Option<String>, Error> {
+        let work = &round.work;
+        let going = || work.left.iter().chain(&round.unseen);
+        if let Some(counted) = counted {
+            let mut leaving = 0;
+            for id in going() {
+                leaving += u64::from(self.stands_in(c, id)?);
+            }
+            // Those that could not be read are counted by the service and not by the tree.
+            let mut unread = 0;
+            for p in self.run.pending(&self.path(&c.path))?.items {
+                unread += u64::from(!self.stands_in(c, &p.id)?);
+            }
+            let listed = self.count(c)?.saturating_sub(leaving) + unread;
+            if listed != counted {
+                let items = self.profile().items;
+                return Ok(Some(format!(
+                    "the service counts {counted} {items} and lists {listed}"
+                )));
+            }
+        }
+        let going: HashSet<&ItemId> = going().collect();
+        match self.is_complete(c, &work.children, &work.pending, &work.left_out, &going)? {
+            true => Ok(None),
+            false => Ok(Some("folders hold more than the service lists".to_owned())),
+        }
+    }
+
+    async fn round(&self, c: &Collection, cursor: Option<&Cursor>) -> Result<Round, Error> {
+        let run = &self.run;
+        let dir = self.path(&c.path);
+        let asked = run.pending(&dir)?;
+        let kept_out = run.left_out(&dir)?;
+        // What cannot be understood of the lists may name any item.
+        let cursor = cursor.filter(|_| !asked.everything && !kept_out.everything);
+        let mut feed = self.workload.rows(self.of(), c, cursor);
+        let full = feed.is_full();
+        let mut work = Work::default();
+        if !full {
+            work.left_out = kept_out.items;
+        }
+        // What could not be read last time first.
+        for mut p in asked.items {
+            work.changed = true;
+            match self.workload.row(self.of(), c, &p.id).await {
+                Ok(Event::Item(row)) => self.accept(c, row, &mut work).await?,
+                Ok(Event::Deleted(id)) => drop(work.left.insert(id)),
+                Ok(_) => work.pending.push(p),
+                Err(e) if e.kind == ErrorKind::NotFound => drop(work.left.insert(p.value.id)),
+                Err(e) if e.is_access() => return Err(e.into()),
+                Err(e) => {
+                    run.skip(&self.owner.name, &p.id, &p.name, &e.text);
+                    p.cause = e.text;
+                    work.pending.push(p);
+                }
+            }
+        }
+        let cursor = loop {
+            match feed.next().await? {
+                Event::Item(row) => {
+                    if let Some(id) = row.id() {
+                        work.changed = true;
+                        if full {
+                            work.seen.insert(id.clone());
+                        }
+                        // It may have been deleted and come back within one round.
+                        work.left.remove(id);
+                        work.left_out.retain(|p| p.id != *id);
+                    }
+                    self.accept(c, row, &mut work).await?;
+                }
+                Event::Deleted(id) => {
+                    work.changed = true;
+                    work.seen.remove(&id);
+                    work.left_out.retain(|p| p.id != id);
+                    work.left.insert(id);
+                }
+                // What it was stays.
+                Event::Skipped { id, name, cause } => {
+                    run.skip(&self.owner.name, &id, &name, &cause);
+                    work.seen.insert(id);
+                }
+                Event::End { cursor } => break cursor,
+            }
+            run.relieve()?;
+        };
+        self.accept_waiting(c, &mut work).await?;
+        while !work.tasks.is_empty() {
+            self.settle_one(c, &mut work).await?;
+        }
+        let mut unseen = Vec::new();
+        if full {
+            let items = self.unseen(&dir, &work.seen, &mut unseen)?;
+            self.set_count(c, items)?;
+            unseen.retain(|id| !work.left.contains(id));
+            work.changed |= !unseen.is_empty();
+        }
+        // What the service does not hand out is named once as not read, and then in each coverage.
+        let known = run.left_out(&dir)?.items;
+        for item in std::mem::take(&mut work.withheld) {
+            if !known.iter().any(|p| p.id == item.id) {
+                run.skip(&self.owner.name, &item.id, &item.name, &item.cause);
+            }
+            work.left_out.retain(|p| p.id != item.id);
+            work.left_out.push(item);
+        }
+        run.set_pending(&dir, work.pending.clone())?;
+        run.set_left_out(&dir, work.left_out.clone())?;
+        Ok(Round { cursor, work, unseen: unseen.into_iter().collect() })
+    }
+
+    /// What came before its container, once all was listed.
+    async fn accept_waiting(&self, c: &Collection, work: &mut Work) -> Result<(), Error> {
+        loop {
+            let n = work.waiting.len();
+            for row in std::mem::take(&mut work.waiting) {
+                self.accept(c, row, work).await?;
+            }
+            if work.waiting.is_empty() || work.waiting.len() == n {
+                break;
+            }
+        }
+        for row in std::mem::take(&mut work.waiting) {
+            let cause = "its folder was not listed";
+            let (id, name) = match &row {
+                Row::Item(item) => (item.id().clone(), item.name().to_owned()),
+                Row::Container(k) => (k.id.clone(), k.name.clone()),
+                _ => continue,
+            };
+            self.run.skip(&self.owner.name, &id, &name, cause);
+            work.pending.push(Record::new(Pending { id, name, cause: cause.into() }));
+        }
+        Ok(())
+    }
+
+    /// Takes a row. Rows that tell of the same thing follow each other: a round may name it twice.
+    async fn accept(&self, c: &Collection, row: Row, work: &mut Work) -> Result<(), Error> {
+        if let Some(id) = row.id() {
+            while work.tasks.len() >= self.profile().at_once || work.busy.contains(id) {
+                self.settle_one(c, work).await?;
+            }
+            // What was wrong with an earlier row is wrong no more, or told again.
+            work.pending.retain(|p| p.id != *id);
+        }
+        match row {
+            Row::Top(children) => work.children.extend(children.map(|n| (None, n))),
+            Row::Container(k) => {
+                match self.place_container(c, &k)? {
+                    None => return Ok(work.waiting.push(Row::Container(k))),
+                    Some(true) => work.crowded.push(Row::Container(k.clone())),
+                    Some(false) => {}
+                }
+                work.children.extend(k.children.map(|n| (Some(k.id), n)));
+            }
+            Row::LeftOut(l) => {
+                self.note(c, &l)?;
+                let LeftOut { id, name, cause, .. } = l;
+                work.left_out.retain(|p| p.id != id);
+                work.left_out.push(Record::new(Pending { id, name, cause: cause.into() }));
+            }
+            Row::Change(change) => match self.merge(c, change.as_ref())? {
+                true => {}
+                false => {
+                    work.busy.insert(change.id().clone());
+                    let (this, c) = (self.clone(), c.clone());
+                    work.tasks.spawn(async move {
+                        let id = change.id().clone();
+                        (id, None, this.changed(&c, change.as_ref()).await)
+                    });
+                }
+            },
+            Row::Item(item) => match self.begin(c, &item)? {
+                Begun::Waits => work.waiting.push(Row::Item(item)),
+                Begun::Stands { crowded, fetch } => {
+                    if crowded {
+                        work.crowded.push(Row::Item(item.clone()));
+                    }
+                    let Some(old) = fetch else { return Ok(()) };
+                    work.busy.insert(item.id().clone());
+                    let (this, c) = (self.clone(), c.clone());
+                    work.tasks.spawn(async move {
+                        let done = this.fetch(&c, item.clone(), *old).await;
+                        let id = item.id().clone();
+                        let done = done.map_err(|e| (item.name().to_owned(), e));
+                        (id, Some(item), done)
+                    });
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// An item of which a row told more than its state: it is asked for whole.
+    async fn changed(&self, c: &Collection, change: &dyn Change) -> Done {
+        let nameless = |stop: Stop| (String::new(), stop);
+        let item = match self.workload.row(self.of(), c, change.id()).await {
+            Ok(Event::Item(Row::Item(item))) => item,
+            // It left since it was listed, and the next news say so.
+            Ok(Event::Deleted(_)) => return Ok(()),
+            Ok(_) => {
+                let cause = format!("the service gave a {} without id", self.profile().item);
+                return Err(nameless(Stop::Item(cause)));
+            }
+            Err(e) => return Err(nameless(Stop::of(e.into(), None))),
+        };
+        let named = |stop: Stop| (item.name().to_owned(), stop);
+        match self.begin(c, &item).map_err(|e| named(e.into()))? {
+            Begun::Stands { fetch: Some(old), .. } => {
+                self.fetch(c, item.clone(), *old).await.map_err(named)
+            }
+            Begun::Stands { .. } => Ok(()),
+            Begun::Waits => Err(named(Stop::Item("its folder was not listed".into()))),
+        }
+    }
+
+    async fn settle_one(&self, c: &Collection, work: &mut Work) -> Result<(), Error> {
+        let Some(done) = work.tasks.join_next().await else {
+            work.busy.clear();
+            return Ok(());
+        };
+        let (id, item, done) = done.map_err(|e| Error::Task(e.to_string()))?;
+        work.busy.remove(&id);
+        let (name, cause) = match done {
+            Ok(()) | Err((_, Stop::Gone)) => return Ok(()),
+            Err((name, Stop::Item(cause))) => (name, cause),
+            Err((_, Stop::Collection(e))) => return Err(Error::Graph(e)),
+            Err((_, Stop::Fatal(e))) => return Err(e),
+        };
+        let record = Record::new(Pending { id, name, cause });
+        if item.is_some_and(|i| i.withheld().is_some()) {
+            work.withheld.push(record);
+            return Ok(());
+        }
+        let scope = match self.profile().ids {
+            IdScope::Owner => format!("{}/{}", self.owner.name, c.path.join("/")),
+            IdScope::Collection => self.owner.name.clone(),
+        };
+        self.run.skip(&scope, &record.id, &record.name, &record.cause);
+        work.pending.push(record);
+        Ok(())
+    }
+
+    /// Merges news of an item's state into its record. Says no when more is to be asked for: the
+    /// item stands elsewhere, or is not known, or its content changed.
+    fn merge(&self, c: &Collection, change: &dyn Change) -> Result<bool, Error> {
+        let place = self.run.catalog.get(&self.part(&c.id), &change.id().0)?;
+        if place.is_none_or(|p| p.parent != self.top(&c.id)) {
+            return Ok(false);
+        }
+        let Some((mut node, path)) = self.current(c, change.id())? else { return Ok(false) };
+        let Some(before) = node.facts()? else { return Ok(false) };
+        let Some(after) = change.apply(&before) else { return Ok(false) };
+        if after != before {
+            node.set_facts(&after)?;
+            let dir = [&self.root(c)[..], &path[..path.len().saturating_sub(1)]].concat();
+            self.run.put(&layout::refs(&dir), node)?;
+            self.run.count_changed(0);
+        }
+        Ok(true)
+    }
+}

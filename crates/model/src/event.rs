@@ -1,0 +1,57 @@
+//! How anything that changes is read, whatever it comes from: law 1 as a type.
+
+use crate::ItemId;
+use std::{future::Future, pin::Pin};
+
+/// Where a reading ended and the next begins: a delta link of Graph, a cookie of LDAP DirSync, a
+/// position in a log. Nobody but the source that gave it looks into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// One piece of news of a collection.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event<T> {
+    /// Something is new or changed.
+    Item(T),
+    /// It is gone from this collection. It may have moved to another.
+    Deleted(ItemId),
+    /// The listing names something that cannot be understood.
+    Skipped {
+        /// Its id; may be empty.
+        id: ItemId,
+        /// Its name or subject, as far as known.
+        name: String,
+        /// Why.
+        cause: String,
+    },
+    /// That was all, and only this carries the cursor: whoever stops before it holds none, so that
+    /// nothing can be taken for complete that was not.
+    End {
+        /// Where the next reading begins.
+        cursor: Cursor,
+    },
+}
+
+impl<T> Event<T> {
+    /// The same news of something else.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Event<U> {
+        match self {
+            Event::Item(item) => Event::Item(f(item)),
+            Event::Deleted(id) => Event::Deleted(id),
+            Event::Skipped { id, name, cause } => Event::Skipped { id, name, cause },
+            Event::End { cursor } => Event::End { cursor },
+        }
+    }
+}
+
+/// What a feed gives next.
+pub type Coming<'f, T, E> = Pin<Box<dyn Future<Output = Result<Event<T>, E>> + Send + 'f>>;
+
+/// The news of one collection, one after another.
+pub trait Feed<T, E>: Send {
+    /// Whether everything is listed, so that what is not named is gone.
+    fn is_full(&self) -> bool;
+
+    /// The next piece. After [`Event::End`] or an error there is nothing more to ask for.
+    fn next(&mut self) -> Coming<'_, T, E>;
+}

@@ -1,0 +1,48 @@
+//! The workloads: each reads items out of Microsoft 365 and writes items back.
+//!
+//! Law 1 is a type: a collection is read as a series of [`Event`]s, and only [`Event::End`] carries
+//! the cursor. Whoever stops before it holds none, so nothing can be taken for complete that was
+//! not.
+//!
+//! Deliberately absent: any repository. Heads are cheap and come with the delta; content is fetched
+//! when the caller asks. Start at [`workload`], which says what a workload is, and [`ALL`], which
+//! lists them; then [`mail`] and [`drive`]. [`configuration`] reads settings.
+
+pub mod configuration;
+pub mod drive;
+mod event;
+pub mod holds;
+pub mod mail;
+mod owner;
+mod quick_xor;
+pub mod users;
+pub mod workload;
+
+pub use event::Changes;
+pub use owner::{Owner, OwnerKind, OwnerNews, changes as owners, find as find_owner};
+pub use quick_xor::QuickXor;
+pub use strongroom_graph::{
+    Budget, BudgetReport, Client, Download, Error, ErrorKind, Patience, Settings, Stats,
+};
+pub use strongroom_model::{Cursor, Event, Feed};
+
+/// Encodes an id or name for a path of a URL.
+pub(crate) fn escape(part: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~')
+        .remove(b'!')
+        .remove(b'@');
+    utf8_percent_encode(part, KEPT).to_string()
+}
+
+/// Every workload: one line each.
+pub static ALL: &[&dyn workload::Workload] = &[&mail::Mail, &drive::Drives];
+
+/// The workload whose directory at the top of a snapshot has this name.
+pub fn by_name(name: &str) -> Option<&'static dyn workload::Workload> {
+    ALL.iter().copied().find(|w| w.profile().name == name)
+}

@@ -1,0 +1,137 @@
+//! Mail as a workload: a mailbox's folders are its collections.
+
+use super::{Head, News, folder_changes, folders, folders_below, folders_of};
+use crate::{
+    Changes, Cursor, Error, ErrorKind, Event, OwnerKind,
+    workload::{Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload},
+};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use strongroom_model::{AlarmKind, Coming, Feed, ItemId, ItemKind};
+
+/// Mail of users.
+#[derive(Debug)]
+pub struct Mail;
+
+static PROFILE: Profile = Profile {
+    name: "mail",
+    owners: OwnerKind::User,
+    place: "mailbox",
+    item: "message",
+    items: "messages",
+    deletions: AlarmKind::MailboxPurge,
+    owner_kind: ItemKind::Mailbox,
+    collection_kind: ItemKind::MailFolder,
+    ids: IdScope::Owner,
+    has_sidecars: true,
+    has_versions: false,
+    is_judged: false,
+    // The client's gate lets four through at once.
+    at_once: 8,
+    listings_max: 4,
+    not_kept: &[],
+};
+
+struct Messages<'a>(Changes<'a, News>);
+
+impl Feed<Row, Error> for Messages<'_> {
+    fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    fn next(&mut self) -> Coming<'_, Row, Error> {
+        Box::pin(async move {
+            Ok(self.0.next().await?.map(|news| match news {
+                News::Whole(head) => Row::Item(Arc::new(head)),
+                News::Part(part) => Row::Change(Arc::new(part)),
+            }))
+        })
+    }
+}
+
+impl Workload for Mail {
+    fn profile(&self) -> &'static Profile {
+        &PROFILE
+    }
+
+    fn collections<'a>(
+        &'a self,
+        of: Of<'a>,
+        cursor: Option<&'a Cursor>,
+        stored: &'a [Collection],
+    ) -> BoxFuture<'a, Result<Collections, Error>> {
+        Box::pin(folders::read(of, cursor, stored))
+    }
+
+    fn rows<'a>(
+        &'a self,
+        of: Of<'a>,
+        collection: &'a Collection,
+        cursor: Option<&'a Cursor>,
+    ) -> Rows<'a> {
+        let link = cursor.map(|c| c.0.as_str());
+        let changes = super::message_changes(of.client, &of.owner.id, &collection.id, link);
+        Box::new(Messages(changes))
+    }
+
+    fn row<'a>(
+        &'a self,
+        of: Of<'a>,
+        _collection: &'a Collection,
+        id: &'a ItemId,
+    ) -> BoxFuture<'a, Result<Event<Row>, Error>> {
+        Box::pin(async move {
+            let head: Event<Head> = super::message(of.client, &of.owner.id, id).await?;
+            Ok(head.map(|head| Row::Item(Arc::new(head))))
+        })
+    }
+
+    fn count<'a>(
+        &'a self,
+        of: Of<'a>,
+        collection: &'a Collection,
+    ) -> BoxFuture<'a, Result<Option<u64>, Error>> {
+        Box::pin(async move {
+            super::message_count(of.client, &of.owner.id, &collection.id).await.map(Some)
+        })
+    }
+
+    fn are_there<'a>(
+        &'a self,
+        of: Of<'a>,
+        ids: &'a [ItemId],
+    ) -> BoxFuture<'a, Result<Vec<bool>, Error>> {
+        Box::pin(async move {
+            let places = folders_of(of.client, &of.owner.id, ids).await?;
+            Ok(places.iter().map(Option::is_some).collect())
+        })
+    }
+
+    /// Whether a list of the mailbox's folders names it.
+    fn is_named<'a>(
+        &'a self,
+        of: Of<'a>,
+        collection: &'a Collection,
+        parent: Option<&'a ItemId>,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            let (client, user) = (of.client, &of.owner.id);
+            match folders_below(client, user, parent).await {
+                Ok(folders) if folders.iter().any(|f| f.id == collection.id) => return Ok(true),
+                Ok(_) => {}
+                Err(e) if e.kind == ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+            let mut folders = folder_changes(client, user, None);
+            let mut named = false;
+            loop {
+                match folders.next().await? {
+                    Event::Item(f) => named |= f.id == collection.id,
+                    Event::Deleted(id) => named &= id != collection.id,
+                    Event::Skipped { .. } => {}
+                    Event::End { .. } => return Ok(named),
+                }
+            }
+        })
+    }
+}
