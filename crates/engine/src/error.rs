@@ -42,3 +42,12 @@ pub enum Error {
     #[error("a part of the work stopped unexpectedly: {0}")]
     Task(String),
 }
+
+impl From<strongroom_workloads::restore::Stopped> for Error {
+    fn from(e: strongroom_workloads::restore::Stopped) -> Self {
+        match e {
+            strongroom_workloads::restore::Stopped::Graph(e) => Error::Graph(e),
+            strongroom_workloads::restore::Stopped::Stored(text) => Error::Request(text),
+        }
+    }
+}

@@ -35,13 +35,7 @@ pub(crate) fn is_own_directory(name: &str) -> bool {
     name == VERSIONS || name == LAST_CLEAN
 }
 
-/// The extension of a name, with its dot, when it is a usual one.
-pub(crate) fn extension(name: &str) -> &str {
-    match name.rfind('.') {
-        Some(at) if at > 0 && name.len() - at <= 12 => &name[at..],
-        _ => "",
-    }
-}
+pub(crate) use strongroom_model::extension;
 
 /// A path as parts.
 pub(crate) fn refs(path: &[String]) -> Vec<&str> {

@@ -1,7 +1,7 @@
-//! The one place where sources and repository meet: backup, replicate, clean points, restore.
+//! The one place where workloads and repository meet: backup, replicate, clean points, restore.
 //!
-//! Data goes one way: Graph, sources, [`backup`], repository, [`replicate`], vault; and back:
-//! repository, [`restore`], sources, Graph. What is thought of it on the way ([`judge`]) is stored
+//! Data goes one way: Graph, workloads, [`backup`], repository, [`replicate`], vault; and back:
+//! repository, [`restore`], workloads, Graph. What is thought of it on the way ([`judge`]) is stored
 //! with it.
 //!
 //! Deliberately absent: HTTP, the format of the repository, terminals, environment, wall clock.

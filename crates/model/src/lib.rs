@@ -26,7 +26,9 @@ pub use configuration::{
 };
 pub use event::{Coming, Cursor, Event, Feed};
 pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending, Role};
-pub use names::{MAX_NAME_BYTES, day_folder, digest_id, fit_name, message_name, short_id};
+pub use names::{
+    MAX_NAME_BYTES, day_folder, digest_id, extension, fit_name, message_name, short_id,
+};
 pub use progress::{Progress, Silent};
 pub use record::{Record, RecordError, Row, Stored};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -36,6 +36,14 @@ pub fn message_name(received: Option<jiff::Timestamp>, subject: &str, id: &str) 
     format!("{time} {}~{}", subject.trim_end(), short_id(id))
 }
 
+/// The extension of a name, with its dot, when it is a usual one: at most twelve bytes.
+pub fn extension(name: &str) -> &str {
+    match name.rfind('.') {
+        Some(at) if at > 0 && name.len() - at <= 12 => &name[at..],
+        _ => "",
+    }
+}
+
 /// The name of a file or folder as the tree holds it. The second value says whether it differs from
 /// the real one.
 ///

@@ -15,6 +15,7 @@ pub mod holds;
 pub mod mail;
 mod owner;
 mod quick_xor;
+pub mod restore;
 pub mod users;
 pub mod workload;
 

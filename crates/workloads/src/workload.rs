@@ -5,7 +5,10 @@
 //! stored and how its content is fetched and proven. Where a row stands in the tree, what becomes
 //! of what left, versions, verdicts and links are the engine's.
 
-use crate::{Client, Error, ErrorKind, Owner, OwnerKind};
+use crate::{
+    Client, Error, ErrorKind, Owner, OwnerKind,
+    restore::{Plan, Stopped, To, Wanted},
+};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use strongroom_model::{AlarmKind, Cursor, Event, Facts, Feed, ItemId, ItemKind};
@@ -428,7 +431,7 @@ impl From<Error> for Failure {
 /// The news of a collection.
 pub type Rows<'a> = Box<dyn Feed<Row, Error> + 'a>;
 
-/// A workload: reads what owners have.
+/// A workload: reads what owners have, and puts it back.
 pub trait Workload: Send + Sync {
     /// What is said of it once.
     fn profile(&self) -> &'static Profile;
@@ -499,4 +502,15 @@ pub trait Workload: Send + Sync {
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async { Ok(true) })
     }
+
+    /// Finds out what it takes to put items back; changes nothing. `None` when the owner has no
+    /// place for them.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    fn plan<'a>(
+        &'a self,
+        to: To<'a>,
+        wanted: Wanted,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>>;
 }

@@ -4,28 +4,25 @@
 //! what is there only when told. What was written is read back and compared; *identical* means the
 //! same content and the fields that Graph can bring back.
 
-mod drive;
-mod mail;
+mod shelf;
+
+pub use strongroom_workloads::restore::{Action, Into, Outcome, Restored};
 
 use crate::{Error, Progress, backup::owners, clean};
 use clean::Chosen;
 use serde::Serialize;
+use shelf::Shelf;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
-use strongroom_model::{ItemKind, Reason};
+use strongroom_model::{ItemId, Reason};
 use strongroom_repository::{Id, Repository, Snapshot};
-use strongroom_workloads::{Client, users};
-
-/// Where restored items go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Into {
-    /// A new folder of this name in each mailbox and drive.
-    Folder(String),
-    /// Over what is there.
-    InPlace,
-}
+use strongroom_workloads::{
+    ALL, Client, Owner, OwnerKind, find_owner,
+    restore::{KeptFolder, Plan as OwnerPlan, To, Wanted},
+    workload::Workload,
+};
 
 /// What to restore, and where to.
 #[derive(Debug, Clone)]
@@ -48,22 +45,6 @@ pub struct RestoreOptions {
     pub versions: bool,
     /// It was said that it goes to another tenant than the repository's.
     pub to_other_tenant: bool,
-}
-
-/// What happens to one item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// It is not there: made anew.
-    Create,
-    /// It is there with other content: overwritten.
-    Replace,
-    /// Its content is right, its name, folder or times are not.
-    Move,
-    /// It is there as it was.
-    Keep,
-    /// A ransom note or the like: deleted.
-    Remove,
 }
 
 /// One line of a plan.
@@ -93,45 +74,14 @@ pub struct Plan {
     /// Least time under the published throttle budgets, in seconds.
     pub seconds_min: u64,
     #[serde(skip)]
-    work: Vec<UserWork>,
+    work: Arc<Vec<OwnerWork>>,
 }
 
-/// All that is to be done for one user.
-#[derive(Debug, Clone)]
-pub(crate) struct UserWork {
-    pub(crate) user: users::User,
-    pub(crate) mail: mail::MailPlan,
-    pub(crate) drive: drive::DrivePlan,
-    pub(crate) notes: Vec<(String, strongroom_model::ItemId)>,
-}
-
-/// How an item came back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase", tag = "how")]
-pub enum Outcome {
-    /// As it was.
-    Identical,
-    /// The service keeps it in another form, the same each time.
-    Altered {
-        /// In what it differs.
-        differences: Vec<String>,
-    },
-    /// It did not come back.
-    Failed {
-        /// Why.
-        why: String,
-    },
-}
-
-/// One restored item.
-#[derive(Debug, Clone, Serialize)]
-pub struct Restored {
-    /// Path in the tree.
-    pub path: String,
-    /// What was done.
-    pub action: Action,
-    /// How it came back.
-    pub outcome: Outcome,
+/// All that is to be done for one owner in one workload.
+#[derive(Debug)]
+struct OwnerWork {
+    owner: Owner,
+    plan: Box<dyn OwnerPlan>,
 }
 
 /// What a restore did.
@@ -152,24 +102,37 @@ pub struct RestoreReport {
 }
 
 impl RestoreReport {
-    fn add(&mut self, item: Restored, bytes: u64) {
+    fn add(&mut self, item: Restored) {
         match &item.outcome {
             Outcome::Identical => self.identical += 1,
             Outcome::Altered { .. } => self.altered += 1,
             Outcome::Failed { .. } => self.failed += 1,
         }
-        self.bytes += bytes;
+        self.bytes += item.sent_bytes;
         self.items.push(item);
     }
 }
 
 /// What a restore shares.
-pub(crate) struct Context {
-    pub(crate) repo: Arc<Repository>,
-    pub(crate) client: Arc<Client>,
-    pub(crate) tree: Id,
-    pub(crate) options: RestoreOptions,
-    pub(crate) progress: Arc<dyn Progress>,
+struct Context {
+    client: Arc<Client>,
+    options: RestoreOptions,
+    progress: Arc<dyn Progress>,
+    shelf: Shelf,
+}
+
+impl Context {
+    fn to<'a>(&'a self, owner: &'a Owner) -> To<'a> {
+        To {
+            client: &self.client,
+            owner,
+            into: &self.options.into,
+            addresses: &self.options.addresses,
+            versions: self.options.versions,
+            snapshot: &self.shelf,
+            progress: self.progress.as_ref(),
+        }
+    }
 }
 
 /// What to restore, and the snapshot that it starts from.
@@ -233,104 +196,82 @@ pub async fn plan(
             options.under
         )));
     }
-    let owner = |path: &str| path.split('/').nth(2).unwrap_or_default().to_owned();
-    let mut by_user: BTreeMap<String, (Vec<Chosen>, Vec<clean::Folder>)> = BTreeMap::new();
-    for item in items {
-        by_user.entry(owner(&item.path)).or_default().0.push(item);
-    }
-    for folder in folders {
-        by_user.entry(owner(&folder.path)).or_default().1.push(folder);
-    }
-    let mut plan = Plan {
-        snapshot: id.to_string(),
-        time: snapshot.time,
-        rows: Vec::new(),
-        users_missing: Vec::new(),
-        seconds_min: 0,
-        work: Vec::new(),
-    };
-    let notes = if options.clean && options.into == Into::InPlace {
+    let remove = if options.clean && options.into == Into::InPlace {
         ransom_notes(&repo, &options)?
     } else {
         Vec::new()
     };
-    let (mut drive_units, mut mail_bytes_max) = (0_u64, 0_u64);
-    let ctx = Context { repo, client, tree: snapshot.tree, options, progress };
-    for (name, (chosen, empty)) in by_user {
-        let Some(user) = who(&ctx, &name, &mut plan.users_missing).await? else { continue };
-        let (messages, files): (Vec<Chosen>, Vec<Chosen>) =
-            chosen.into_iter().partition(|c| c.facts.kind == ItemKind::Message);
-        let (mail_folders, folders): (Vec<clean::Folder>, Vec<clean::Folder>) =
-            empty.into_iter().partition(|f| f.facts.kind == ItemKind::MailFolder);
-        // Who has no mailbox or no drive keeps nobody else from getting theirs.
-        let mail = mail::plan(&ctx, &user, messages, &mail_folders).await?.unwrap_or_else(|| {
-            plan.users_missing.push(format!("{} (no mailbox)", user.name));
-            mail::MailPlan::default()
-        });
-        let drive = drive::plan(&ctx, &user, files, &folders).await?.unwrap_or_else(|| {
-            plan.users_missing.push(format!("{} (no drive)", user.name));
-            drive::DrivePlan::default()
-        });
-        let mut mail_bytes = 0;
-        for w in &mail.messages {
-            plan.rows.push(PlanRow {
-                action: w.action,
-                path: w.item.path.clone(),
-                user: user.name.clone(),
-                bytes: w.bytes(),
-            });
-            mail_bytes += w.bytes();
-        }
-        for w in &drive.files {
-            plan.rows.push(PlanRow {
-                action: w.action,
-                path: w.item.path.clone(),
-                user: user.name.clone(),
-                bytes: w.bytes(),
-            });
-            drive_units += match w.action {
-                Action::Create | Action::Replace => 6,
-                Action::Move => 2,
-                _ => 0,
+    let shelf = Shelf::new(repo, snapshot.tree);
+    let wanted = by_owner(&shelf, items, folders, remove);
+    let ctx = Context { client, options, progress, shelf };
+    let (mut rows, mut users_missing, mut work) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut drive_units, mut mailbox_bytes_max) = (0_u64, 0_u64);
+    for (name, wanted) in wanted {
+        let Some(owner) = who(&ctx, &name, &mut users_missing).await? else { continue };
+        for (workload, wanted) in wanted {
+            // Who has no mailbox or no drive keeps nobody else from getting theirs.
+            let Some(plan) = workload.plan(ctx.to(&owner), wanted).await? else {
+                users_missing.push(format!("{} (no {})", owner.name, workload.profile().place));
+                continue;
             };
+            rows.extend(plan.steps().into_iter().map(|step| PlanRow {
+                action: step.action,
+                path: step.path,
+                user: owner.name.clone(),
+                bytes: step.bytes,
+            }));
+            let cost = plan.cost();
+            drive_units += cost.drive_units;
+            mailbox_bytes_max = mailbox_bytes_max.max(cost.mailbox_bytes);
+            work.push(OwnerWork { owner: owner.clone(), plan });
         }
-        let made = mail.folders.iter().map(|(path, _)| path);
-        plan.rows.extend(made.chain(drive.folders.iter().map(|f| &f.path)).map(|path| PlanRow {
-            action: Action::Create,
-            path: path.clone(),
-            user: user.name.clone(),
-            bytes: 0,
-        }));
-        let notes: Vec<_> = notes
-            .iter()
-            .filter(|(path, _)| path.split('/').nth(2) == Some(&name))
-            .cloned()
-            .collect();
-        for (path, _) in &notes {
-            plan.rows.push(PlanRow {
-                action: Action::Remove,
-                path: path.clone(),
-                user: user.name.clone(),
-                bytes: 0,
-            });
-        }
-        mail_bytes_max = mail_bytes_max.max(mail_bytes);
-        plan.work.push(UserWork { user, mail, drive, notes });
     }
-    // 150 MB in 5 minutes to a mailbox; 1,250 resource units a minute to drives.
-    plan.seconds_min = (mail_bytes_max * 300 / 150_000_000).max(drive_units * 60 / 1250);
-    Ok(plan)
+    Ok(Plan {
+        snapshot: id.to_string(),
+        time: snapshot.time,
+        rows,
+        users_missing,
+        // 150 MB in 5 minutes to a mailbox; 1,250 resource units a minute to drives.
+        seconds_min: (mailbox_bytes_max * 300 / 150_000_000).max(drive_units * 60 / 1250),
+        work: Arc::new(work),
+    })
+}
+
+/// What each owner gets of each workload, by the name of the owner's directory.
+fn by_owner(
+    shelf: &Shelf,
+    items: Vec<Chosen>,
+    folders: Vec<clean::Folder>,
+    remove: Vec<(String, ItemId)>,
+) -> BTreeMap<String, Vec<(&'static dyn Workload, Wanted)>> {
+    let mut all: BTreeMap<String, BTreeMap<usize, Wanted>> = BTreeMap::new();
+    let mut at = |path: &str, add: &mut dyn FnMut(&mut Wanted)| {
+        let mut parts = path.split('/').skip(1);
+        let (top, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if let Some(n) = ALL.iter().position(|w| w.profile().name == top) {
+            add(all.entry(owner.to_owned()).or_default().entry(n).or_default());
+        }
+    };
+    for item in items {
+        let kept = shelf.kept(item);
+        at(&kept.path.clone(), &mut |w| w.items.push(kept.clone()));
+    }
+    for f in folders {
+        let folder = KeptFolder { path: f.path, facts: f.facts };
+        at(&folder.path.clone(), &mut |w| w.folders.push(folder.clone()));
+    }
+    for (path, id) in remove {
+        at(&path, &mut |w| w.remove.push((path.clone(), id.clone())));
+    }
+    let with_workloads = |w: BTreeMap<usize, Wanted>| w.into_iter().map(|(n, w)| (ALL[n], w));
+    all.into_iter().map(|(owner, w)| (owner, with_workloads(w).collect())).collect()
 }
 
 /// To whom a person's things go: whom the options name, else the same person by id, whatever the
 /// name is now. Nobody takes the place of somebody who is gone by bearing the name.
-async fn who(
-    ctx: &Context,
-    name: &str,
-    missing: &mut Vec<String>,
-) -> Result<Option<users::User>, Error> {
+async fn who(ctx: &Context, name: &str, missing: &mut Vec<String>) -> Result<Option<Owner>, Error> {
     if let Some(target) = ctx.options.users.get(name) {
-        let found = users::find(&ctx.client, target).await?;
+        let found = find_owner(&ctx.client, OwnerKind::User, target).await?;
         if found.is_none() {
             missing.push(target.clone());
         }
@@ -338,27 +279,23 @@ async fn who(
     }
     let mut room = None;
     for path in owners::places_of(name) {
-        match ctx.repo.node_at(&ctx.tree, &path) {
-            Ok(node) => room = node.facts()?,
-            Err(strongroom_repository::Error::NoSuchPath(_)) => {}
-            Err(e) => return Err(e.into()),
-        }
+        room = ctx.shelf.facts(&path)?;
         if room.is_some() {
             break;
         }
     }
     let Some(room) = room else {
-        let found = users::find(&ctx.client, name).await?;
+        let found = find_owner(&ctx.client, OwnerKind::User, name).await?;
         if found.is_none() {
             missing.push(name.to_owned());
         }
         return Ok(found);
     };
-    if let Some(user) = users::find(&ctx.client, &room.id.0).await? {
+    if let Some(user) = find_owner(&ctx.client, OwnerKind::User, &room.id.0).await? {
         return Ok(Some(user));
     }
     let label = room.label.unwrap_or_else(|| name.to_owned());
-    missing.push(match users::find(&ctx.client, &label).await? {
+    missing.push(match find_owner(&ctx.client, OwnerKind::User, &label).await? {
         Some(_) => format!("{name} (the name is somebody else's now)"),
         None => name.to_owned(),
     });
@@ -369,7 +306,7 @@ async fn who(
 fn ransom_notes(
     repo: &Repository,
     options: &RestoreOptions,
-) -> Result<Vec<(String, strongroom_model::ItemId)>, Error> {
+) -> Result<Vec<(String, ItemId)>, Error> {
     let Some((_, latest)) = clean::latest(repo, options.tenant.as_deref())? else {
         return Ok(Vec::new());
     };
@@ -381,6 +318,9 @@ fn ransom_notes(
         .map(|c| (c.path, c.facts.id))
         .collect())
 }
+
+/// Owners whose things are put back at the same time.
+const OWNERS_AT_ONCE: usize = 4;
 
 /// Carries a plan out.
 pub async fn apply(
@@ -394,27 +334,27 @@ pub async fn apply(
     progress.phase("restore");
     let todo = plan.rows.iter().filter(|r| r.action != Action::Keep);
     progress.expect(todo.clone().count() as u64, todo.map(|r| r.bytes).sum());
-    let ctx = Arc::new(Context { repo, client, tree: snapshot.tree, options, progress });
+    let shelf = Shelf::new(repo, snapshot.tree);
+    let ctx = Arc::new(Context { client, options, progress, shelf });
     let mut report = RestoreReport {
         kept: plan.rows.iter().filter(|r| r.action == Action::Keep).count() as u64,
         ..RestoreReport::default()
     };
     let mut tasks = tokio::task::JoinSet::new();
-    let mut waiting = plan.work.into_iter();
+    let mut waiting = 0..plan.work.len();
     loop {
-        while tasks.len() < 4 {
-            let Some(work) = waiting.next() else { break };
-            let ctx = ctx.clone();
+        while tasks.len() < OWNERS_AT_ONCE {
+            let Some(n) = waiting.next() else { break };
+            let (ctx, all) = (ctx.clone(), plan.work.clone());
             tasks.spawn(async move {
-                let mut rows = drive::apply(&ctx, &work).await?;
-                rows.extend(mail::apply(&ctx, &work).await?);
-                Ok::<_, Error>(rows)
+                let work = &all[n];
+                Ok::<_, Error>(work.plan.apply(ctx.to(&work.owner)).await?)
             });
         }
         match tasks.join_next().await {
             Some(Ok(rows)) => {
-                for (row, bytes) in rows? {
-                    report.add(row, bytes);
+                for row in rows? {
+                    report.add(row);
                 }
             }
             Some(Err(e)) => return Err(Error::Task(e.to_string())),

@@ -2,6 +2,7 @@
 
 mod item;
 mod read;
+mod restore;
 mod workload;
 mod write;
 

@@ -1,8 +1,9 @@
 //! Drives as a workload: each drive of an owner is a collection.
 
-use super::{DriveItem, drive_is_there, drives_of, item::File, root};
+use super::{DriveItem, drive_is_there, drives_of, item::File, restore, root};
 use crate::{
     Changes, Cursor, Error, ErrorKind, Event, OwnerKind,
+    restore::{Plan, Stopped, To, Wanted},
     workload::{
         Collection, CollectionHead, Collections, Container, Gone, IdScope, LeftOut, Of, Profile,
         Row, Rows, Workload,
@@ -153,6 +154,17 @@ impl Workload for Drives {
         Box::pin(async move {
             let item = super::item(of.client, &drive.id, id).await?;
             Ok(item.map(|item| row(item, &root_of(drive))))
+        })
+    }
+
+    fn plan<'a>(
+        &'a self,
+        to: To<'a>,
+        wanted: Wanted,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
+        Box::pin(async move {
+            let plan = restore::plan(to, wanted).await?;
+            Ok(plan.map(|plan| Box::new(plan) as Box<dyn Plan>))
         })
     }
 }

@@ -5,6 +5,7 @@ mod item;
 mod proof;
 mod read;
 mod record;
+mod restore;
 mod workload;
 mod write;
 

@@ -1,8 +1,9 @@
 //! Mail as a workload: a mailbox's folders are its collections.
 
-use super::{Head, News, folder_changes, folders, folders_below, folders_of};
+use super::{Head, News, folder_changes, folders, folders_below, folders_of, restore};
 use crate::{
     Changes, Cursor, Error, ErrorKind, Event, OwnerKind,
+    restore::{Plan, Stopped, To, Wanted},
     workload::{Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload},
 };
 use futures::future::BoxFuture;
@@ -132,6 +133,17 @@ impl Workload for Mail {
                     Event::End { .. } => return Ok(named),
                 }
             }
+        })
+    }
+
+    fn plan<'a>(
+        &'a self,
+        to: To<'a>,
+        wanted: Wanted,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
+        Box::pin(async move {
+            let plan = restore::plan(to, wanted).await?;
+            Ok(plan.map(|plan| Box::new(plan) as Box<dyn Plan>))
         })
     }
 }

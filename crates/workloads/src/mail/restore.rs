@@ -1,27 +1,30 @@
-use super::{Action, Context, Into, Outcome, Restored, UserWork};
+//! Mail goes back: what the mailbox holds, what is to be done, and how it came back.
+
+use super::{
+    MailFolder, Outgoing, Present, Record, WELL_KNOWN, create_folder, create_message, find_folder,
+    folder_changes, folders_below, is_the_same, messages_by_id, move_message, present, put_aside,
+    set_state, unlisted_names, well_known_folders,
+};
 use crate::{
-    Error,
-    clean::{self, Chosen},
+    Error, ErrorKind, Event,
+    restore::{
+        Action, Cost, Into, Kept, KeptFolder, Outcome, Plan, Restored, Step, Stopped, To, Wanted,
+    },
 };
 use bytes::Bytes;
 use futures::{StreamExt, future::BoxFuture};
+use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, MessageState};
-use strongroom_repository::{NodeKind, Visit};
-use strongroom_workloads::{
-    ErrorKind, Event,
-    mail::{self, MailFolder, Outgoing, Present, Record},
-    users::User,
-};
 
 /// Messages restored to one mailbox at the same time (Outlook's own limit).
 const AT_ONCE: usize = 4;
 
 /// One message.
 #[derive(Debug, Clone)]
-pub(crate) struct MailWork {
-    pub(crate) action: Action,
-    pub(crate) item: Chosen,
+struct MailWork {
+    action: Action,
+    item: Kept,
     /// Names of the folders above it in the tree.
     folder: Vec<String>,
     /// The message of the mailbox that is kept, moved or replaced.
@@ -31,15 +34,10 @@ pub(crate) struct MailWork {
 }
 
 impl MailWork {
-    pub(crate) fn bytes(&self) -> u64 {
-        match self.action {
-            Action::Create | Action::Replace => self.item.node.size_bytes(),
-            _ => 0,
-        }
+    fn bytes(&self) -> u64 {
+        self.item.bytes_for(self.action)
     }
-}
 
-impl MailWork {
     /// The message is there under another id, and is nobody else's.
     fn take(&mut self, id: ItemId, others: &mut Vec<&ItemId>, there: &There) {
         others.retain(|o| **o != id);
@@ -65,10 +63,10 @@ struct There {
 }
 
 impl There {
-    async fn read(ctx: &Context, user: &User, folders: &[MailFolder]) -> Result<Self, Error> {
+    async fn read(to: To<'_>, folders: &[MailFolder]) -> Result<Self, Error> {
         let mut there = Self::default();
         for folder in folders {
-            let mut changes = mail::present(&ctx.client, &user.id, &folder.id);
+            let mut changes = present(to.client, &to.owner.id, &folder.id);
             loop {
                 match changes.next().await? {
                     Event::Item(p) => {
@@ -88,10 +86,10 @@ impl There {
 
 /// What is to be done in somebody's mailbox: messages, and folders that hold nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MailPlan {
-    pub(crate) messages: Vec<MailWork>,
+pub(super) struct MailPlan {
+    messages: Vec<MailWork>,
     /// Path in the tree, and below the mailbox.
-    pub(crate) folders: Vec<(String, Vec<String>)>,
+    folders: Vec<(String, Vec<String>)>,
 }
 
 /// Messages asked for in one batch.
@@ -99,32 +97,26 @@ const ASKED_AT_ONCE: usize = 20;
 
 /// What is to be done in a mailbox; `None` when there is none to restore into. A message is known
 /// by its id, else by what it holds: one that a restore brought back is not brought back again.
-pub(super) async fn plan(
-    ctx: &Context,
-    user: &User,
-    messages: Vec<Chosen>,
-    empty: &[clean::Folder],
-) -> Result<Option<MailPlan>, Error> {
+pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<MailPlan>, Stopped> {
+    let base = wanted.base();
+    let Wanted { items: messages, folders: empty, .. } = wanted;
     // Folders with names of their own are there, or are made by the mailbox.
-    let empty: Vec<&clean::Folder> = empty.iter().filter(|f| f.facts.label.is_none()).collect();
+    let empty: Vec<&KeptFolder> = empty.iter().filter(|f| f.facts.label.is_none()).collect();
     if messages.is_empty() && empty.is_empty() {
         return Ok(Some(MailPlan::default()));
     }
-    let in_place = ctx.options.into == Into::InPlace;
-    let first = messages.first().map(|m| &m.path).or(empty.first().map(|f| &f.path));
-    let base = first.map(|p| p.split('/').take(3).collect::<Vec<_>>().join("/"));
-    let base = base.unwrap_or_default();
-    let mut folders = match Folders::of(ctx, user, base.clone(), false).await {
+    let in_place = to.is_in_place();
+    let mut folders = match Folders::of(to, base.clone(), false).await {
         Ok(folders) => folders,
-        Err(Error::Graph(e)) if e.kind == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.into()),
     };
-    let at_target = match &ctx.options.into {
-        Into::InPlace => all_folders(ctx, user).await?,
-        Into::Folder(name) => below(ctx, user, name).await?,
+    let at_target = match to.into {
+        Into::InPlace => all_folders(to).await?,
+        Into::Folder(name) => below(to, name).await?,
     };
-    let there = There::read(ctx, user, &at_target).await?;
-    let ids = if in_place { folder_ids(ctx, &base)? } else { HashMap::new() };
+    let there = There::read(to, &at_target).await?;
+    let ids = if in_place { folder_ids(to, &base)? } else { HashMap::new() };
     let mine: HashSet<&ItemId> = messages.iter().map(|m| &m.facts.id).collect();
     let mut free: HashMap<&ItemId, Vec<&ItemId>> = HashMap::new();
     for (folder, all) in &there.in_folder {
@@ -147,7 +139,7 @@ pub(super) async fn plan(
             }
         } else if let Some(others) = target.as_ref().and_then(|id| free.get_mut(id))
             && !others.is_empty()
-            && let Some(id) = twin(ctx, user, &w, others, &there).await?
+            && let Some(id) = twin(to, &w, others, &there).await?
         {
             w.take(id, others, &there);
         }
@@ -156,7 +148,7 @@ pub(super) async fn plan(
     // Whether what changed is more than the state only the messages themselves say.
     for some in unsure.chunks(ASKED_AT_ONCE) {
         let ids: Vec<ItemId> = some.iter().map(|n| work[*n].item.facts.id.clone()).collect();
-        let now = mail::messages_by_id(&ctx.client, &user.id, &ids).await?;
+        let now = messages_by_id(to.client, &to.owner.id, &ids).await?;
         for (n, head) in some.iter().zip(now) {
             let w: &mut MailWork = &mut work[*n];
             let known = w.item.facts.content_key.clone();
@@ -168,7 +160,7 @@ pub(super) async fn plan(
             // An earlier restore made it anew, and left what is altered where it is.
             let target = folders.id(&w.folder).await?;
             if let Some(others) = target.as_ref().and_then(|id| free.get_mut(id))
-                && let Some(id) = twin(ctx, user, w, others, &there).await?
+                && let Some(id) = twin(to, w, others, &there).await?
             {
                 w.take(id, others, &there);
             } else if w.action == Action::Create {
@@ -194,22 +186,20 @@ fn same_state(facts: &Facts, now: &MessageState) -> bool {
 
 /// A message of the target folder that is the stored one and nobody else's.
 async fn twin(
-    ctx: &Context,
-    user: &User,
+    to: To<'_>,
     w: &MailWork,
     others: &[&ItemId],
     there: &There,
-) -> Result<Option<ItemId>, Error> {
-    let (_, record, _) = tokio::task::block_in_place(|| load(ctx, w))?;
+) -> Result<Option<ItemId>, Stopped> {
+    let (_, record, _) = tokio::task::block_in_place(|| load(w))?;
     let message_id = record.message["internetMessageId"].as_str().unwrap_or_default();
     let bears =
         |id: &&&ItemId| there.messages.get(**id).is_some_and(|(_, p)| p.message_id == message_id);
     let some: Vec<ItemId> = others.iter().filter(bears).map(|id| (*id).clone()).collect();
     for chunk in some.chunks(ASKED_AT_ONCE) {
-        let now = mail::messages_by_id(&ctx.client, &user.id, chunk).await?;
+        let now = messages_by_id(to.client, &to.owner.id, chunk).await?;
         for head in now.into_iter().flatten() {
-            let (client, addresses) = (&ctx.client, &ctx.options.addresses);
-            if mail::is_the_same(client, &user.id, &head, &record, addresses).await? {
+            if is_the_same(to.client, &to.owner.id, &head, &record, to.addresses).await? {
                 return Ok(Some(head.id));
             }
         }
@@ -218,26 +208,15 @@ async fn twin(
 }
 
 /// Ids of the folders of the tree, by path below the mailbox.
-fn folder_ids(ctx: &Context, base: &str) -> Result<HashMap<Vec<String>, ItemId>, Error> {
-    let mut ids = HashMap::new();
-    if let NodeKind::Dir { subtree } = ctx.repo.node_at(&ctx.tree, base)?.kind {
-        ctx.repo.walk(&subtree, "", &mut |path, node| {
-            let facts: Option<Facts> = node.facts()?;
-            match facts.filter(|f| f.kind == ItemKind::MailFolder) {
-                Some(f) => {
-                    ids.insert(path.split('/').skip(1).map(str::to_owned).collect(), f.id);
-                    Ok(Visit::Enter)
-                }
-                None => Ok(Visit::Skip),
-            }
-        })?;
-    }
-    Ok(ids)
+fn folder_ids(to: To<'_>, base: &str) -> Result<HashMap<Vec<String>, ItemId>, Stopped> {
+    let all = to.snapshot.collections_below(base)?;
+    let below = |path: &str| path.split('/').skip(3).map(str::to_owned).collect();
+    Ok(all.into_iter().map(|(path, facts)| (below(&path), facts.id)).collect())
 }
 
 /// The folder of that name at the top of a mailbox, with all below it; nothing when there is none.
-async fn below(ctx: &Context, user: &User, name: &str) -> Result<Vec<MailFolder>, Error> {
-    let Some(top) = mail::find_folder(&ctx.client, &user.id, None, name).await? else {
+async fn below(to: To<'_>, name: &str) -> Result<Vec<MailFolder>, Error> {
+    let Some(top) = find_folder(to.client, &to.owner.id, None, name).await? else {
         return Ok(Vec::new());
     };
     let mut all = vec![top];
@@ -245,16 +224,16 @@ async fn below(ctx: &Context, user: &User, name: &str) -> Result<Vec<MailFolder>
     while let Some(folder) = all.get(at) {
         if folder.children > 0 {
             let parent = folder.id.clone();
-            all.extend(mail::folders_below(&ctx.client, &user.id, Some(&parent)).await?);
+            all.extend(folders_below(to.client, &to.owner.id, Some(&parent)).await?);
         }
         at += 1;
     }
     Ok(all)
 }
 
-async fn all_folders(ctx: &Context, user: &User) -> Result<Vec<MailFolder>, Error> {
+async fn all_folders(to: To<'_>) -> Result<Vec<MailFolder>, Error> {
     let mut all = Vec::new();
-    let mut changes = mail::folder_changes(&ctx.client, &user.id, None);
+    let mut changes = folder_changes(to.client, &to.owner.id, None);
     loop {
         match changes.next().await? {
             Event::Item(f) if !f.is_search => all.push(f),
@@ -266,15 +245,15 @@ async fn all_folders(ctx: &Context, user: &User) -> Result<Vec<MailFolder>, Erro
     let with_some = all.iter().filter(|f| f.children > 0).map(|f| Some(f.id.clone()));
     let mut parents: Vec<Option<ItemId>> = with_some.chain([None]).collect();
     while let Some(parent) = parents.pop() {
-        for f in mail::folders_below(&ctx.client, &user.id, parent.as_ref()).await? {
+        for f in folders_below(to.client, &to.owner.id, parent.as_ref()).await? {
             if f.is_hidden && !f.is_search && !all.iter().any(|k: &MailFolder| k.id == f.id) {
                 parents.extend((f.children > 0).then(|| Some(f.id.clone())));
                 all.push(f);
             }
         }
     }
-    let names = mail::unlisted_names();
-    for (_, f, unlisted) in mail::well_known_folders(&ctx.client, &user.id, names).await? {
+    let names = unlisted_names();
+    for (_, f, unlisted) in well_known_folders(to.client, &to.owner.id, names).await? {
         if unlisted {
             all.push(f);
         }
@@ -284,8 +263,7 @@ async fn all_folders(ctx: &Context, user: &User) -> Result<Vec<MailFolder>, Erro
 
 /// Folders in the target, found, or made as they are needed.
 struct Folders<'c> {
-    ctx: &'c Context,
-    user: &'c User,
+    to: To<'c>,
     well_known: HashMap<&'static str, ItemId>,
     known: HashMap<Vec<String>, Option<ItemId>>,
     /// The mailbox in the tree.
@@ -295,47 +273,44 @@ struct Folders<'c> {
 }
 
 impl<'c> Folders<'c> {
-    async fn of(ctx: &'c Context, user: &'c User, base: String, make: bool) -> Result<Self, Error> {
-        let found = mail::well_known_folders(&ctx.client, &user.id, &mail::WELL_KNOWN).await?;
+    async fn of(to: To<'c>, base: String, make: bool) -> Result<Self, Error> {
+        let found = well_known_folders(to.client, &to.owner.id, &WELL_KNOWN).await?;
         let well_known: HashMap<&'static str, ItemId> =
             found.into_iter().map(|(n, f, _)| (n, f.id)).collect();
         if well_known.is_empty() {
             // Each mailbox has some.
-            let text = format!("{} has no mailbox", user.name);
-            return Err(strongroom_workloads::Error::new(ErrorKind::NotFound, text).into());
+            let text = format!("{} has no mailbox", to.owner.name);
+            return Err(Error::new(ErrorKind::NotFound, text));
         }
-        Ok(Self { ctx, user, well_known, known: HashMap::new(), base, make })
+        Ok(Self { to, well_known, known: HashMap::new(), base, make })
     }
 
     /// The folder of that name, made when it is not there and this makes folders.
     async fn child(&self, parent: Option<&ItemId>, name: &str) -> Result<Option<ItemId>, Error> {
-        let (client, user) = (&self.ctx.client, &self.user.id);
+        let (client, user) = (self.to.client, &self.to.owner.id);
         Ok(match self.make {
-            true => Some(mail::create_folder(client, user, parent, name).await?.id),
-            false => mail::find_folder(client, user, parent, name).await?.map(|f| f.id),
+            true => Some(create_folder(client, user, parent, name).await?.id),
+            false => find_folder(client, user, parent, name).await?.map(|f| f.id),
         })
     }
 
-    async fn id(&mut self, path: &[String]) -> Result<Option<ItemId>, Error> {
+    async fn id(&mut self, path: &[String]) -> Result<Option<ItemId>, Stopped> {
         if let Some(id) = self.known.get(path) {
             return Ok(id.clone());
         }
         let Some((name, above)) = path.split_last() else {
-            return Err(Error::Request("a message stands in no folder".into()));
+            return Err(Stopped::Stored("a message stands in no folder".into()));
         };
         let tree_path = format!("{}/{}", self.base, path.join("/"));
-        let facts = match self.ctx.repo.node_at(&self.ctx.tree, &tree_path) {
-            Ok(node) => node.facts()?,
-            // A folder that is newer than the clean point.
-            Err(_) => None,
-        };
+        // None of a folder that is newer than the clean point.
+        let facts = self.to.snapshot.facts_at(&tree_path)?;
         let label = facts.as_ref().and_then(|f| f.label.clone());
         let real = facts.as_ref().and_then(|f| f.name.clone()).unwrap_or_else(|| name.clone());
-        let in_place = self.ctx.options.into == Into::InPlace;
+        let in_place = self.to.is_in_place();
         let id = match label.as_deref().and_then(|l| self.well_known.get(l)).filter(|_| in_place) {
             Some(id) => Some(id.clone()),
             None => {
-                let parent = match (above.is_empty(), &self.ctx.options.into) {
+                let parent = match (above.is_empty(), self.to.into) {
                     (true, Into::InPlace) => Some(None),
                     (true, Into::Folder(top)) => self.child(None, top).await?.map(Some),
                     (false, _) => Box::pin(self.id(above)).await?.map(Some),
@@ -351,96 +326,116 @@ impl<'c> Folders<'c> {
     }
 
     /// The folder, which is made when it is not there.
-    async fn made(&mut self, path: &[String]) -> Result<ItemId, Error> {
+    async fn made(&mut self, path: &[String]) -> Result<ItemId, Stopped> {
         let made = self.id(path).await?;
-        made.ok_or_else(|| Error::Request(format!("{} is not there", path.join("/"))))
+        made.ok_or_else(|| Stopped::Stored(format!("{} is not there", path.join("/"))))
     }
 }
 
-pub(super) async fn apply(ctx: &Context, work: &UserWork) -> Result<Vec<(Restored, u64)>, Error> {
-    let todo: Vec<&MailWork> =
-        work.mail.messages.iter().filter(|w| w.action != Action::Keep).collect();
+impl Plan for MailPlan {
+    fn steps(&self) -> Vec<Step> {
+        let messages = self.messages.iter().map(|w| Step {
+            action: w.action,
+            path: w.item.path.clone(),
+            bytes: w.bytes(),
+        });
+        let folders = self.folders.iter().map(|(path, _)| Step {
+            action: Action::Create,
+            path: path.clone(),
+            bytes: 0,
+        });
+        messages.chain(folders).collect()
+    }
+
+    fn cost(&self) -> Cost {
+        let mailbox_bytes = self.messages.iter().map(MailWork::bytes).sum();
+        Cost { mailbox_bytes, drive_units: 0 }
+    }
+
+    fn apply<'a>(&'a self, to: To<'a>) -> BoxFuture<'a, Result<Vec<Restored>, Stopped>> {
+        Box::pin(apply(self, to))
+    }
+}
+
+async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
+    let todo: Vec<&MailWork> = plan.messages.iter().filter(|w| w.action != Action::Keep).collect();
     let first = todo.first().map(|w| &w.item.path);
-    let Some(first) = first.or(work.mail.folders.first().map(|(path, _)| path)) else {
+    let Some(first) = first.or(plan.folders.first().map(|(path, _)| path)) else {
         return Ok(Vec::new());
     };
     let base = first.split('/').take(3).collect::<Vec<_>>().join("/");
-    let mut folders = match Folders::of(ctx, &work.user, base, true).await {
+    let mut folders = match Folders::of(to, base, true).await {
         Ok(folders) => folders,
-        // One user's mailbox does not stop the others.
-        Err(e) => return Ok(todo.into_iter().map(|w| (failed(w, e.to_string()), 0)).collect()),
+        // One owner's mailbox does not stop the others.
+        Err(e) => return Ok(todo.into_iter().map(|w| failed(w, &e)).collect()),
     };
     let mut jobs = Vec::new();
     let mut rows = Vec::new();
-    for (path, folder) in &work.mail.folders {
+    for (path, folder) in &plan.folders {
         let outcome = match folders.made(folder).await {
             Ok(_) => Outcome::Identical,
             Err(e) => Outcome::Failed { why: e.to_string() },
         };
-        ctx.progress.advance(1, 0);
-        rows.push((Restored { path: path.clone(), action: Action::Create, outcome }, 0));
+        to.progress.advance(1, 0);
+        let (path, action) = (path.clone(), Action::Create);
+        rows.push(Restored { path, action, outcome, sent_bytes: 0 });
     }
     for w in todo {
         match folders.made(&w.folder).await {
             Ok(folder) => jobs.push((w, folder)),
-            Err(Error::Graph(e)) => rows.push((failed(w, e.to_string()), 0)),
-            Err(e) => return Err(e),
+            Err(e) => rows.push(failed(w, e)),
         }
     }
-    let jobs: Vec<_> =
-        jobs.into_iter().map(|(w, folder)| job(ctx, &work.user, w, folder)).collect();
+    let jobs: Vec<_> = jobs.into_iter().map(|(w, folder)| job(to, w, folder)).collect();
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
-        match done {
-            Ok(outcome) => rows.push((
-                Restored { path: w.item.path.clone(), action: w.action, outcome },
-                w.bytes(),
-            )),
-            Err(Error::Graph(e)) => rows.push((failed(w, e.to_string()), 0)),
-            Err(e @ (Error::Repository(_) | Error::Request(_))) => {
-                rows.push((failed(w, e.to_string()), 0))
-            }
-            Err(e) => return Err(e),
-        }
+        rows.push(match done {
+            Ok(outcome) => Restored {
+                path: w.item.path.clone(),
+                action: w.action,
+                outcome,
+                sent_bytes: w.bytes(),
+            },
+            Err(e) => failed(w, e),
+        });
     }
     Ok(rows)
 }
 
 fn job<'a>(
-    ctx: &'a Context,
-    user: &'a User,
+    to: To<'a>,
     w: &'a MailWork,
     folder: ItemId,
-) -> BoxFuture<'a, (&'a MailWork, Result<Outcome, Error>)> {
+) -> BoxFuture<'a, (&'a MailWork, Result<Outcome, Stopped>)> {
     Box::pin(async move {
-        let done = one(ctx, user, w, &folder).await;
-        ctx.progress.advance(1, w.bytes());
+        let done = one(to, w, &folder).await;
+        to.progress.advance(1, w.bytes());
         (w, done)
     })
 }
 
-fn failed(w: &MailWork, why: String) -> Restored {
-    Restored { path: w.item.path.clone(), action: w.action, outcome: Outcome::Failed { why } }
+fn failed(w: &MailWork, why: impl ToString) -> Restored {
+    Restored::failed(&w.item.path, w.action, why)
 }
 
-async fn one(ctx: &Context, user: &User, w: &MailWork, folder: &ItemId) -> Result<Outcome, Error> {
+async fn one(to: To<'_>, w: &MailWork, folder: &ItemId) -> Result<Outcome, Stopped> {
     let state = w.item.facts.message.clone().unwrap_or_default();
     if let (Action::Move, Some(id)) = (w.action, &w.over) {
-        mail::set_state(&ctx.client, &user.id, id, &state).await?;
+        set_state(to.client, &to.owner.id, id, &state).await?;
         if w.misplaced {
-            mail::move_message(&ctx.client, &user.id, id, folder).await?;
+            move_message(to.client, &to.owner.id, id, folder).await?;
         }
         return Ok(Outcome::Identical);
     }
-    let (mime, record, beside) = tokio::task::block_in_place(|| load(ctx, w))?;
+    let (mime, record, beside) = tokio::task::block_in_place(|| load(w))?;
     let out = Outgoing {
         record: &record,
         state: &state,
         mime: &mime,
         beside: &beside,
-        addresses: &ctx.options.addresses,
+        addresses: to.addresses,
     };
-    let done = mail::create_message(&ctx.client, &user.id, folder, &out).await?;
+    let done = create_message(to.client, &to.owner.id, folder, &out).await?;
     let texts: Vec<String> = done.differences.iter().map(|d| d.text.clone()).collect();
     if done.differences.iter().any(|d| d.is_loss) {
         return Ok(Outcome::Failed {
@@ -449,42 +444,33 @@ async fn one(ctx: &Context, user: &User, w: &MailWork, folder: &ItemId) -> Resul
     }
     if let (Action::Replace, Some(id)) = (w.action, &w.over) {
         // What stands in its place goes to Deleted Items.
-        mail::put_aside(&ctx.client, &user.id, id).await?;
+        put_aside(to.client, &to.owner.id, id).await?;
     }
-    Ok(match texts.is_empty() {
-        true => Outcome::Identical,
-        false => Outcome::Altered { differences: texts },
-    })
+    Ok(Outcome::of(texts))
 }
 
 type Loaded = (Vec<u8>, Record, HashMap<String, Bytes>);
 
 /// MIME, record and attachments, each verified by the repository.
-fn load(ctx: &Context, w: &MailWork) -> Result<Loaded, Error> {
-    let mime = ctx.repo.read_file(&w.item.node)?;
-    let (dir, name) = w.item.path.rsplit_once('/').unwrap_or(("", &w.item.path));
-    let base = name.strip_suffix(".eml").unwrap_or(name);
+fn load(w: &MailWork) -> Result<Loaded, Stopped> {
+    let mime = w.item.contents.read()?;
     let mut record = None;
     let mut beside = HashMap::new();
-    if let NodeKind::Dir { subtree } = ctx.repo.node_at(&w.item.tree, dir)?.kind {
-        for node in ctx
-            .repo
-            .read_tree(&subtree)?
-            .into_iter()
-            .filter(|n| n.name.strip_prefix(base).is_some_and(|r| r.starts_with('.')))
-        {
-            if node.name.ends_with(".json") && record.is_none() {
-                let bytes = ctx.repo.read_file(&node)?;
-                let read = strongroom_model::Record::<Record>::from_bytes(&bytes)
-                    .map_err(|e| Error::Request(format!("{}: {e}", w.item.path)))?;
+    for file in w.item.contents.beside()? {
+        match file.facts.kind {
+            ItemKind::MessageRecord if record.is_none() => {
+                let read = strongroom_model::Record::<Record>::from_bytes(&file.contents.read()?)
+                    .map_err(|e| Stopped::Stored(format!("{}: {e}", w.item.path)))?;
                 record = Some(read.value);
-            } else if node.name.ends_with(".attachment") {
-                let bytes = Bytes::from(ctx.repo.read_file(&node)?);
-                beside.insert(strongroom_objects::hash_name(&bytes), bytes);
             }
+            ItemKind::Attachment => {
+                let bytes = Bytes::from(file.contents.read()?);
+                beside.insert(hex::encode(Sha256::digest(&bytes)), bytes);
+            }
+            _ => {}
         }
     }
-    let record =
-        record.ok_or_else(|| Error::Request(format!("{} has no record beside it", w.item.path)))?;
+    let record = record
+        .ok_or_else(|| Stopped::Stored(format!("{} has no record beside it", w.item.path)))?;
     Ok((mime, record, beside))
 }
