@@ -297,7 +297,7 @@ pub fn history(
     };
     let (id, kind) = match node.facts()? {
         Some(f) => (Some(f.id), f.kind),
-        None => (None, ItemKind::File),
+        None => (None, ItemKind::default()),
     };
     let mut events = Vec::new();
     let mut before: Option<Id> = None;

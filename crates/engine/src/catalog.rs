@@ -217,7 +217,8 @@ impl Catalog {
         self.fresh().insert(key(part, id), None);
     }
 
-    /// The path of an item below where its part begins; `None` when some folder above it is unknown.
+    /// The path of an item below where its part begins; `None` when some folder above it is not
+    /// known.
     pub(crate) fn path(&self, part: &str, id: &str) -> Result<Option<Vec<String>>, Error> {
         let mut parts = Vec::new();
         let mut at = id.to_owned();

@@ -1,8 +1,8 @@
 //! The one place where workloads and repository meet: backup, replicate, clean points, restore.
 //!
 //! Data goes one way: Graph, workloads, [`backup`], repository, [`replicate`], vault; and back:
-//! repository, [`restore`], workloads, Graph. What is thought of it on the way ([`judge`]) is stored
-//! with it.
+//! repository, [`restore`], workloads, Graph. What is thought of it on the way ([`judge`]) is
+//! stored with it.
 //!
 //! Deliberately absent: HTTP, the format of the repository, terminals, environment, wall clock.
 //! Start at [`backup()`], [`clean`] and [`restore`]; [`browse`] looks without changing anything.

@@ -161,7 +161,7 @@ pub enum Row {
     /// The top of the collection, and how many things the service counts right below it.
     Top(Option<u64>),
     /// A folder.
-    Container(Container),
+    Container(Box<Container>),
     /// An item, with everything that the listing has of it.
     Item(Arc<dyn Item>),
     /// What changed of an item: a row tells at least that.

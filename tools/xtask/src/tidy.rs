@@ -2,6 +2,7 @@
 //! and words.
 
 mod stored;
+mod workloads;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
@@ -44,9 +45,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
             .push(format!("ARCHITECTURE.md names the stored forms of {file}, which is not there"));
     }
     problems.extend(held_back(&root)?);
+    let workloads = workloads::names(&root)?;
     for file in rust_files(&root)? {
         let text = std::fs::read_to_string(root.join(&file))?;
         problems.extend(stored::problems(&file.display().to_string(), &text, &table));
+        problems.extend(workloads::problems(&file.display().to_string(), &text, &workloads));
         let lines = text.lines().count();
         if lines > LINES_MAX {
             problems.push(format!("{}: {lines} lines, {LINES_MAX} at most", file.display()));
@@ -77,7 +80,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     println!(
         "tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is \
-         called, stored forms have no defaults"
+         called, stored forms have no defaults, the engine names no workload"
     );
     Ok(())
 }

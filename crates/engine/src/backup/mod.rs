@@ -18,7 +18,7 @@ pub use run::{BackupReport, Coverage, Skip, Verdicts};
 use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
-use strongroom_model::{Alarm, AlarmKind, ItemKind, Record, RecordError, Row, Severity};
+use strongroom_model::{Alarm, AlarmKind, Record, RecordError, Role, Row, Severity};
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
     TAG_PARTIAL,
@@ -93,11 +93,12 @@ pub fn standing_alarms(repo: &Repository, tenant: &str) -> Result<Vec<Row<Alarm>
 }
 
 /// Takes back what says that all was seen, since something below or beside it was lost: the delta
-/// link of a directory, so that the next run asks for all of it (law 2), and the keys of a message,
+/// link of a directory, so that the next run asks for all of it (law 2), and the keys of an item,
 /// so that it is fetched with all that belongs to it.
 pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Error> {
     let Some(mut facts) = node.facts()? else { return Ok(()) };
-    if facts.kind == ItemKind::Message {
+    // Items that have files beside them tell their content by a key.
+    if facts.kind.role() == Role::Item && facts.content_key.is_some() {
         facts.change_key = None;
         facts.content_key = None;
     } else if facts.delta.is_some() {
@@ -195,7 +196,7 @@ async fn read_owners(
     owners: Vec<Owner>,
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<(), Error> {
-    run.progress.phase("mail and drives");
+    run.progress.phase("what owners have");
     let mut waiting = owners.into_iter();
     let mut tasks = tokio::task::JoinSet::new();
     loop {

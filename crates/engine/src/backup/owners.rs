@@ -1,8 +1,8 @@
 //! The owners of a tenant and where each stands in the tree.
 //!
-//! An owner is an id; names are labels. Two owners never share a directory, whatever is renamed into
-//! what within one round: who moves is taken out first, and put where nobody stands. The register
-//! is a directory for each kind of owner; its cursor rides on it.
+//! An owner is an id; names are labels. Two owners never share a directory, whatever is renamed
+//! into what within one round: who moves is taken out first, and put where nobody stands. The
+//! register is a directory for each kind of owner; its cursor rides on it.
 
 use super::run::Run;
 use crate::{Error, layout};
@@ -265,7 +265,7 @@ impl Run {
             kind: AlarmKind::UserGone,
             severity: Severity::Notice,
             scope: name.to_owned(),
-            text: format!("{name} is gone from the directory; mail and files stay in the backup"),
+            text: format!("{name} is gone from the directory; what was backed up stays"),
             items: 1,
         });
     }

@@ -32,6 +32,11 @@ fn stem(name: &str) -> &str {
     &name[..name.len() - layout::extension(name).len()]
 }
 
+/// How many directories of ours stand between an item and its container.
+fn own_folders(place: &Place) -> usize {
+    place.name.matches('/').count()
+}
+
 impl Belongings {
     /// The directory of a container, below where the catalog's paths begin; `None` when it is not
     /// known.
@@ -153,10 +158,8 @@ impl Belongings {
     pub(super) fn place_again(&self, c: &Collection, row: &Row) -> Result<(), Error> {
         match row {
             Row::Container(k) => drop(self.place_container(c, k)?),
-            Row::Item(item) => {
-                if self.current(c, item.id())?.is_some() {
-                    self.begin(c, item)?;
-                }
+            Row::Item(item) if self.current(c, item.id())?.is_some() => {
+                self.begin(c, item)?;
             }
             _ => {}
         }
@@ -183,7 +186,7 @@ impl Belongings {
         let in_folder = wanted.folder.iter().chain([&name]).cloned().collect::<Vec<_>>().join("/");
         if let (Some((_, from)), Some(was)) = (&before, &was) {
             if *from != path {
-                self.carry(c, item.id(), from, &path)?;
+                self.carry(c, item.id(), (from, own_folders(was)), &path)?;
             }
             if was.parent != parent && self.profile().ids == IdScope::Owner {
                 self.add_count(&part, &was.parent, -1)?;
@@ -209,7 +212,7 @@ impl Belongings {
         &self,
         c: &Collection,
         id: &ItemId,
-        from: &[String],
+        (from, folders): (&[String], usize),
         to: &[String],
     ) -> Result<(), Error> {
         let run = &self.run;
@@ -230,7 +233,7 @@ impl Belongings {
                 t.rename(&layout::refs(&from), &layout::refs(&to), run.began)?;
             }
             // A folder of ours goes with its last item; containers and collections stay.
-            Ok(t.prune_empty(&layout::refs(&a), a.len().saturating_sub(1))?)
+            Ok(t.prune_empty(&layout::refs(&a), a.len().saturating_sub(folders))?)
         })
     }
 
@@ -438,7 +441,7 @@ impl Belongings {
             }
             Some(Found::Dir(_)) => self.items_below(&full, &mut ids)?,
         }
-        let folders = place.name.split('/').count() - 1;
+        let folders = own_folders(&place);
         run.edit(|t| {
             for name in &names {
                 t.remove(&layout::refs(&layout::join(&dir, name)))?;

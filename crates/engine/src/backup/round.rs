@@ -38,10 +38,13 @@ pub(super) enum Reading {
 /// What came of one item: who it was, and what stopped it.
 type Done = Result<(), (String, Stop)>;
 
+/// A task that ended: which id, the item where it was listed whole, and what came of it.
+type Ended = (ItemId, Option<Arc<dyn Item>>, Done);
+
 /// A round that is under way.
 #[derive(Default)]
 struct Work {
-    tasks: JoinSet<(ItemId, Option<Arc<dyn Item>>, Done)>,
+    tasks: JoinSet<Ended>,
     busy: HashSet<ItemId>,
     pending: Vec<Record<Pending>>,
     left_out: Vec<Record<Pending>>,
@@ -287,7 +290,10 @@ impl Belongings {
             Row::Top(children) => work.children.extend(children.map(|n| (None, n))),
             Row::Container(k) => {
                 match self.place_container(c, &k)? {
-                    None => return Ok(work.waiting.push(Row::Container(k))),
+                    None => {
+                        work.waiting.push(Row::Container(k));
+                        return Ok(());
+                    }
                     Some(true) => work.crowded.push(Row::Container(k.clone())),
                     Some(false) => {}
                 }

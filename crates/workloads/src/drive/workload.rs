@@ -55,7 +55,7 @@ fn row(item: DriveItem, root: &ItemId) -> Row {
     facts.file =
         Some(FileState { created: item.created, modified: item.modified, ..FileState::default() });
     let (id, name, children) = (item.id, item.name, item.children);
-    Row::Container(Container { id, parent, name, facts, children })
+    Row::Container(Box::new(Container { id, parent, name, facts, children }))
 }
 
 impl Feed<Row, Error> for Items<'_> {
