@@ -1,6 +1,8 @@
 //! A backup without sockets and without waiting: the simulator's handler and its clock.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod conformance;
+
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
 use serde_json::{Value, json};
 use sim_transport::{VirtualTime, in_process};
