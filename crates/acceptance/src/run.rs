@@ -19,8 +19,9 @@ use strongroom_graph::Client;
 use strongroom_model::{Progress, Silent};
 use strongroom_repository::Repository;
 use strongroom_workloads::{
+    OwnerKind,
     configuration::{Raw, settle},
-    drive, users,
+    drive,
 };
 use url::Url;
 
@@ -97,9 +98,9 @@ pub async fn find_owner(
     owner: &str,
 ) -> Result<Ledger, Error> {
     const STEP: &str = "looking for the owner";
-    let user = users::find(client, owner).await.during(STEP)?;
-    let user = user.ok_or_else(|| Error::NoOwner(owner.to_owned()))?;
-    let drive = drive::drive_of(client, &user.id).await.during(STEP)?;
+    let user = strongroom_workloads::find_owner(client, OwnerKind::User, owner).await;
+    let user = user.during(STEP)?.ok_or_else(|| Error::NoOwner(owner.to_owned()))?;
+    let drive = drive::drive_of(client, &user).await.during(STEP)?;
     let root = match &drive {
         Some(head) => Some(drive::root(client, &head.id).await.during(STEP)?.id.0),
         None => None,

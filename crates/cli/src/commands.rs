@@ -158,11 +158,9 @@ pub(crate) async fn back_up(
     let client = open::client(&config, tenant, "read", clock)?;
     let mut options = BackupOptions::new(&tenant.name, open::cache_dir(global));
     let (mail, drives) = (tenant.backup.mail, tenant.backup.drives);
-    options.without = [("mail", mail), ("drives", drives)]
-        .iter()
-        .filter(|(_, wanted)| !wanted)
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
+    let off = [("mail", mail), ("drives", drives)].into_iter().filter(|(_, wanted)| !wanted);
+    options.without = off.map(|(name, _)| name.to_owned()).collect();
+    options.without.extend(tenant.backup.without.iter().cloned());
     options.holds = tenant.backup.holds;
     options.versions_max = tenant.backup.versions_max;
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);

@@ -75,6 +75,8 @@ pub(crate) struct Tenant {
 pub(crate) struct BackupEntry {
     pub(crate) mail: bool,
     pub(crate) drives: bool,
+    /// Other workloads that are not backed up, by name.
+    pub(crate) without: Vec<String>,
     pub(crate) holds: bool,
     pub(crate) versions_max: usize,
     pub(crate) users_at_once: usize,
@@ -89,6 +91,7 @@ impl Default for BackupEntry {
         Self {
             mail: true,
             drives: true,
+            without: Vec::new(),
             holds: true,
             versions_max: 10,
             users_at_once: 8,
@@ -266,6 +269,20 @@ impl Config {
         })?;
         let mut config: Config =
             toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        for tenant in &config.tenants {
+            let known = strongroom_workloads::ALL.iter().map(|w| w.profile().name);
+            let known: Vec<&str> = known.collect();
+            if let Some(name) =
+                tenant.backup.without.iter().find(|name| !known.contains(&name.as_str()))
+            {
+                bail!(
+                    "{}: tenant {} is to be backed up without {name:?}, which is none of: {}",
+                    path.display(),
+                    tenant.name,
+                    known.join(", ")
+                );
+            }
+        }
         config.base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
         Ok(config)
     }

@@ -16,6 +16,7 @@ pub mod mail;
 mod owner;
 mod quick_xor;
 pub mod restore;
+mod sites;
 pub mod users;
 pub mod workload;
 
@@ -41,7 +42,7 @@ pub(crate) fn escape(part: &str) -> String {
 }
 
 /// Every workload: one line each.
-pub static ALL: &[&dyn workload::Workload] = &[&mail::Mail, &drive::Drives];
+pub static ALL: &[&dyn workload::Workload] = &[&mail::Mail, &drive::Drives, &drive::Libraries];
 
 /// The workload whose directory at the top of a snapshot has this name.
 pub fn by_name(name: &str) -> Option<&'static dyn workload::Workload> {

@@ -1,6 +1,6 @@
 //! Owners: who or what has things that a workload reads.
 
-use crate::{Changes, Client, Error, users};
+use crate::{Changes, Client, Error, sites, users};
 use strongroom_model::{Cursor, Feed, ItemId};
 
 /// What kind of owner it is.
@@ -8,17 +8,42 @@ use strongroom_model::{Cursor, Feed, ItemId};
 pub enum OwnerKind {
     /// A user of the tenant.
     User,
+    /// A SharePoint site.
+    Site,
 }
 
 impl OwnerKind {
     /// Every kind, in the order in which they are read.
-    pub const ALL: [OwnerKind; 1] = [OwnerKind::User];
+    pub const ALL: [OwnerKind; 2] = [OwnerKind::User, OwnerKind::Site];
 
     /// Its directory in the register of owners.
     pub fn name(self) -> &'static str {
         match self {
             OwnerKind::User => "users",
+            OwnerKind::Site => "sites",
         }
+    }
+
+    /// One of them, in a sentence.
+    pub fn word(self) -> &'static str {
+        match self {
+            OwnerKind::User => "user",
+            OwnerKind::Site => "site",
+        }
+    }
+
+    /// Where people look for them.
+    pub fn register(self) -> &'static str {
+        match self {
+            OwnerKind::User => "the directory",
+            OwnerKind::Site => "the list of sites",
+        }
+    }
+
+    /// A tenant may grant no permission to list them: that is told in the coverage, and is an alarm
+    /// only where they were listed before.
+    pub fn is_optional(self) -> bool {
+        self != OwnerKind::User
     }
 }
 
@@ -53,6 +78,7 @@ pub fn changes<'c>(
             let all: Changes<'c, OwnerNews> = users::changes(client, cursor.map(|c| c.0.as_str()));
             Box::new(all)
         }
+        OwnerKind::Site => Box::new(sites::changes(client, cursor.map(|c| c.0.as_str()))),
     }
 }
 
@@ -70,5 +96,6 @@ pub async fn find(
             let found = users::find(client, id_or_name).await?;
             Ok(found.map(|user| Owner { kind, id: user.id, name: user.name }))
         }
+        OwnerKind::Site => sites::find(client, id_or_name).await,
     }
 }

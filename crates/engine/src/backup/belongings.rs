@@ -57,7 +57,8 @@ pub(super) async fn back_up(
                     severity: Severity::High,
                     scope: owner.name.clone(),
                     text: format!(
-                        "{place} is gone, though the user is not; what it held stays in the backup"
+                        "{place} is gone, though the {} is not; what it held stays in the backup",
+                        owner.kind.word()
                     ),
                     items: 1,
                 });
@@ -110,7 +111,7 @@ impl Belongings {
 
     fn has_none(&self) {
         let place = self.profile().place;
-        let why = format!("the user has no {place}");
+        let why = format!("the {} has no {place}", self.owner.kind.word());
         self.run.coverage(&self.owner.name, place, None, Some(&why));
     }
 

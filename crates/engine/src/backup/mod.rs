@@ -179,7 +179,13 @@ async fn read_all(
 ) -> Result<(), Error> {
     let mut owners = Vec::new();
     for kind in OwnerKind::ALL {
-        owners.extend(owners::read(run, kind).await?);
+        let all = ALL.iter().map(|w| w.profile());
+        let is_wanted = all.filter(|p| p.owners == kind).any(|p| !run.leaves_out(p.name));
+        // People are asked for by name; with them nothing else is read.
+        let is_asked = run.options.users.is_empty() || kind == OwnerKind::User;
+        if is_asked && (is_wanted || kind == OwnerKind::User) {
+            owners.extend(owners::read(run, kind).await?);
+        }
     }
     if let Some(unknown) =
         run.options.users.iter().find(|u| !owners.iter().any(|o| u.eq_ignore_ascii_case(&o.name)))
@@ -206,8 +212,7 @@ async fn read_owners(
             tasks.spawn(async move {
                 for workload in ALL.iter().copied() {
                     let profile = workload.profile();
-                    let is_left_out = run.options.without.iter().any(|n| n == profile.name);
-                    if profile.owners == owner.kind && !is_left_out {
+                    if profile.owners == owner.kind && !run.leaves_out(profile.name) {
                         belongings::back_up(&run, workload, &owner).await?;
                     }
                 }

@@ -13,7 +13,7 @@ use std::{
 use strongroom_model::{
     Alarm, AlarmKind, Facts, ItemId, ItemKind, Role, Severity, fit_name, short_id,
 };
-use strongroom_workloads::{ALL, Cursor, Event, Owner, OwnerKind, OwnerNews};
+use strongroom_workloads::{ALL, Cursor, ErrorKind, Event, Owner, OwnerKind, OwnerNews};
 
 /// An owner's directories: the same name in the register and in each workload.
 #[derive(Debug, Clone)]
@@ -42,10 +42,9 @@ fn earlier_register(kind: OwnerKind) -> Vec<&'static str> {
 }
 
 /// Paths of the directories that may say whose the rooms of a name are, the surest first.
-pub(crate) fn places_of(room: &str) -> Vec<String> {
-    let in_register = OwnerKind::ALL
-        .map(|kind| format!("/{}/{}/{}/{room}", layout::TENANT, layout::OWNERS, kind.name()));
-    let in_workloads = ALL.iter().map(|w| format!("/{}/{room}", w.profile().name));
+pub(crate) fn places_of(kind: OwnerKind, room: &str) -> Vec<String> {
+    let in_register = [format!("/{}/{room}", register(kind).join("/"))];
+    let in_workloads = tops(kind).map(|top| format!("/{top}/{room}"));
     in_register.into_iter().chain(in_workloads).collect()
 }
 
@@ -95,6 +94,24 @@ impl Register {
 
 /// The owners of a kind: those of the last snapshot, with what changed since.
 pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
+    match listed(run, kind).await {
+        Err(Error::Graph(e)) if kind.is_optional() && e.kind != ErrorKind::Throttled => {
+            let known = run.dir_facts(&register(kind))?.is_some();
+            if known || e.kind != ErrorKind::Denied {
+                run.access_lost(kind.register(), &e);
+            }
+            let why = if known { e.text.as_str() } else { NOT_PERMITTED };
+            run.coverage("tenant", kind.name(), None, Some(why));
+            Ok(Vec::new())
+        }
+        done => done,
+    }
+}
+
+/// Why something is not backed up that never was.
+const NOT_PERMITTED: &str = "the application has no permission to read it";
+
+async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
     let Register { facts: known, rooms, moved } = Register::read(run, kind)?;
     let mut cursor = known.as_ref().and_then(|f| f.delta.clone()).map(Cursor);
     let (there, end, changed) = loop {
@@ -112,7 +129,7 @@ pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, 
     for (_, room) in
         rooms.iter().filter(|(id, room)| !room.facts.is_gone() && !there.contains_key(*id))
     {
-        run.owner_gone(&room.label());
+        run.owner_gone(kind, &room.label());
     }
     // Everybody stands in the tree before the cursor does: who is not read in this run is known to
     // the next one.
@@ -260,12 +277,12 @@ impl Run {
         self.room_of(&owner.id).unwrap_or_else(|| fit_name(&owner.name, &owner.id.0, &[]).0)
     }
 
-    fn owner_gone(&self, name: &str) {
+    fn owner_gone(&self, kind: OwnerKind, name: &str) {
         self.alarm(Alarm {
             kind: AlarmKind::UserGone,
             severity: Severity::Notice,
             scope: name.to_owned(),
-            text: format!("{name} is gone from the directory; what was backed up stays"),
+            text: format!("{name} is gone from {}; what was backed up stays", kind.register()),
             items: 1,
         });
     }

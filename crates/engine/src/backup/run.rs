@@ -316,6 +316,11 @@ impl Run {
         }
     }
 
+    /// Whether a workload is not backed up, by the settings.
+    pub(super) fn leaves_out(&self, workload: &str) -> bool {
+        self.options.without.iter().any(|name| name == workload)
+    }
+
     /// Takes over where the owners stand.
     pub(super) fn take_rooms(&self, names: HashMap<ItemId, String>) {
         lock(&self.state).rooms.extend(names);

@@ -206,8 +206,8 @@ pub async fn plan(
     let ctx = Context { client, options, progress, shelf };
     let (mut rows, mut users_missing, mut work) = (Vec::new(), Vec::new(), Vec::new());
     let (mut drive_units, mut mailbox_bytes_max) = (0_u64, 0_u64);
-    for (name, wanted) in wanted {
-        let Some(owner) = who(&ctx, &name, &mut users_missing).await? else { continue };
+    for ((kind, name), wanted) in wanted {
+        let Some(owner) = who(&ctx, kind, &name, &mut users_missing).await? else { continue };
         for (workload, wanted) in wanted {
             // Who has no mailbox or no drive keeps nobody else from getting theirs.
             let Some(plan) = workload.plan(ctx.to(&owner), wanted).await? else {
@@ -243,13 +243,14 @@ fn by_owner(
     items: Vec<Chosen>,
     folders: Vec<clean::Folder>,
     remove: Vec<(String, ItemId)>,
-) -> BTreeMap<String, Vec<(&'static dyn Workload, Wanted)>> {
-    let mut all: BTreeMap<String, BTreeMap<usize, Wanted>> = BTreeMap::new();
+) -> BTreeMap<(OwnerKind, String), Vec<(&'static dyn Workload, Wanted)>> {
+    let mut all: BTreeMap<(OwnerKind, String), BTreeMap<usize, Wanted>> = BTreeMap::new();
     let mut at = |path: &str, add: &mut dyn FnMut(&mut Wanted)| {
         let mut parts = path.split('/').skip(1);
         let (top, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         if let Some(n) = ALL.iter().position(|w| w.profile().name == top) {
-            add(all.entry(owner.to_owned()).or_default().entry(n).or_default());
+            let key = (ALL[n].profile().owners, owner.to_owned());
+            add(all.entry(key).or_default().entry(n).or_default());
         }
     };
     for item in items {
@@ -269,33 +270,38 @@ fn by_owner(
 
 /// To whom a person's things go: whom the options name, else the same person by id, whatever the
 /// name is now. Nobody takes the place of somebody who is gone by bearing the name.
-async fn who(ctx: &Context, name: &str, missing: &mut Vec<String>) -> Result<Option<Owner>, Error> {
+async fn who(
+    ctx: &Context,
+    kind: OwnerKind,
+    name: &str,
+    missing: &mut Vec<String>,
+) -> Result<Option<Owner>, Error> {
     if let Some(target) = ctx.options.users.get(name) {
-        let found = find_owner(&ctx.client, OwnerKind::User, target).await?;
+        let found = find_owner(&ctx.client, kind, target).await?;
         if found.is_none() {
             missing.push(target.clone());
         }
         return Ok(found);
     }
     let mut room = None;
-    for path in owners::places_of(name) {
+    for path in owners::places_of(kind, name) {
         room = ctx.shelf.facts(&path)?;
         if room.is_some() {
             break;
         }
     }
     let Some(room) = room else {
-        let found = find_owner(&ctx.client, OwnerKind::User, name).await?;
+        let found = find_owner(&ctx.client, kind, name).await?;
         if found.is_none() {
             missing.push(name.to_owned());
         }
         return Ok(found);
     };
-    if let Some(user) = find_owner(&ctx.client, OwnerKind::User, &room.id.0).await? {
+    if let Some(user) = find_owner(&ctx.client, kind, &room.id.0).await? {
         return Ok(Some(user));
     }
     let label = room.label.unwrap_or_else(|| name.to_owned());
-    missing.push(match find_owner(&ctx.client, OwnerKind::User, &label).await? {
+    missing.push(match find_owner(&ctx.client, kind, &label).await? {
         Some(_) => format!("{name} (the name is somebody else's now)"),
         None => name.to_owned(),
     });

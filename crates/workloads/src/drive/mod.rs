@@ -10,5 +10,5 @@ pub use read::{
     DriveHead, DriveItem, FileHead, changes, download, download_version, drive_is_there, drive_of,
     drives_of, item, versions,
 };
-pub use workload::Drives;
+pub use workload::{Drives, Libraries};
 pub use write::{Uploaded, child, create_folder, delete, root, set_place, upload};

@@ -1,4 +1,6 @@
-use crate::{Changes, Client, Error, ErrorKind, Event, escape, workload::Version};
+use crate::{
+    Changes, Client, Error, ErrorKind, Event, Owner, OwnerKind, escape, workload::Version,
+};
 use serde_json::Value;
 use strongroom_graph::{Download, Request, Scope};
 use strongroom_model::ItemId;
@@ -55,10 +57,17 @@ fn head(v: &Value) -> Option<DriveHead> {
     })
 }
 
-/// A user's own drive; `None` when the user has none.
-pub async fn drive_of(client: &Client, user: &ItemId) -> Result<Option<DriveHead>, Error> {
-    let request =
-        Request::get(Scope::Drives, format!("users/{}/drive?$select=id,name", escape(&user.0)));
+/// Where the drives of an owner are listed.
+fn base(owner: &Owner) -> String {
+    match owner.kind {
+        OwnerKind::User => format!("users/{}", escape(&owner.id.0)),
+        OwnerKind::Site => format!("sites/{}", escape(&owner.id.0)),
+    }
+}
+
+/// A user's own drive, or a site's first library; `None` when there is none.
+pub async fn drive_of(client: &Client, owner: &Owner) -> Result<Option<DriveHead>, Error> {
+    let request = Request::get(Scope::Drives, format!("{}/drive?$select=id,name", base(owner)));
     match client.json::<Value>(&request).await {
         Ok(v) => Ok(head(&v)),
         Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
@@ -66,17 +75,16 @@ pub async fn drive_of(client: &Client, user: &ItemId) -> Result<Option<DriveHead
     }
 }
 
-/// All drives of a user, the user's own first; empty when the user has none.
-pub async fn drives_of(client: &Client, user: &ItemId) -> Result<Vec<DriveHead>, Error> {
-    let request =
-        Request::get(Scope::Drives, format!("users/{}/drives?$select=id,name", escape(&user.0)));
+/// All drives of an owner, the own or first one first; empty when there is none.
+pub async fn drives_of(client: &Client, owner: &Owner) -> Result<Vec<DriveHead>, Error> {
+    let request = Request::get(Scope::Drives, format!("{}/drives?$select=id,name", base(owner)));
     let mut all: Vec<DriveHead> = match client.list(&request).await {
         Ok(rows) => rows.iter().filter_map(head).collect(),
         Err(e) if e.kind == ErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(e),
     };
     if all.len() > 1
-        && let Some(own) = drive_of(client, user).await?
+        && let Some(own) = drive_of(client, owner).await?
     {
         all.sort_by_key(|d| d.id != own.id);
     }

@@ -1,4 +1,4 @@
-//! Drives as a workload: each drive of an owner is a collection.
+//! Drives as workloads: each drive of a user is a collection, and each library of a site.
 
 use super::{DriveItem, drive_is_there, drives_of, item::File, restore, root};
 use crate::{
@@ -17,7 +17,20 @@ use strongroom_model::{AlarmKind, Coming, Facts, Feed, FileState, ItemId, ItemKi
 #[derive(Debug)]
 pub struct Drives;
 
-static PROFILE: Profile = Profile {
+/// Document libraries of sites.
+#[derive(Debug)]
+pub struct Libraries;
+
+static LIBRARIES: Profile = Profile {
+    name: "sites",
+    owners: OwnerKind::Site,
+    place: "library",
+    item: "site item",
+    items: "files of sites",
+    ..DRIVES
+};
+
+const DRIVES: Profile = Profile {
     name: "drives",
     owners: OwnerKind::User,
     place: "drive",
@@ -72,9 +85,28 @@ fn root_of(drive: &Collection) -> ItemId {
     drive.facts.root.clone().unwrap_or_default()
 }
 
-impl Workload for Drives {
+static PROFILE: Profile = DRIVES;
+
+/// What both are, but for their profile.
+trait Shelf: Send + Sync {
+    fn profile(&self) -> &'static Profile;
+}
+
+impl Shelf for Drives {
     fn profile(&self) -> &'static Profile {
         &PROFILE
+    }
+}
+
+impl Shelf for Libraries {
+    fn profile(&self) -> &'static Profile {
+        &LIBRARIES
+    }
+}
+
+impl<S: Shelf> Workload for S {
+    fn profile(&self) -> &'static Profile {
+        Shelf::profile(self)
     }
 
     fn collections<'a>(
@@ -84,7 +116,7 @@ impl Workload for Drives {
         stored: &'a [Collection],
     ) -> BoxFuture<'a, Result<Collections, Error>> {
         Box::pin(async move {
-            let heads = drives_of(of.client, &of.owner.id).await?;
+            let heads = drives_of(of.client, of.owner).await?;
             let mut all = Collections::default();
             for known in stored.iter().filter(|k| !heads.iter().any(|h| h.id == k.id)) {
                 if known.facts.is_gone() {
@@ -97,8 +129,9 @@ impl Workload for Drives {
                         all.gone.push(Gone { id: known.id.clone(), keep: true });
                     }
                     Ok(_) => {
-                        let text =
-                            format!("no list of the drives of {} names it any more", of.owner.name);
+                        let place = Shelf::profile(self).place;
+                        let owner = &of.owner.name;
+                        let text = format!("no list names this {place} of {owner} any more");
                         all.failed.push((known.id.clone(), Error::new(ErrorKind::NotFound, text)));
                     }
                     Err(e) => all.failed.push((known.id.clone(), e)),
@@ -117,8 +150,10 @@ impl Workload for Drives {
                     },
                 };
                 // The owner's own is the drive; others bear their name too.
+                let place = Shelf::profile(self).place;
+                let is_own = n == 0 && of.owner.kind == OwnerKind::User;
                 let called =
-                    if n == 0 { "drive".to_owned() } else { format!("drive {}", head.name) };
+                    if is_own { place.to_owned() } else { format!("{place} {}", head.name) };
                 all.there.push(CollectionHead {
                     id: head.id,
                     // A drive stays where it is, whatever it is called later.

@@ -145,7 +145,7 @@ struct Targets {
 
 impl Targets {
     async fn of(to: To<'_>) -> Result<Self, Error> {
-        let heads = drives_of(to.client, &to.owner.id).await?;
+        let heads = drives_of(to.client, to.owner).await?;
         Ok(Self { heads, of: HashMap::new() })
     }
 
