@@ -237,13 +237,16 @@ pub async fn plan(
     })
 }
 
+/// What owners get of each workload, by the name of their directories.
+type ByOwner = BTreeMap<(OwnerKind, String), Vec<(&'static dyn Workload, Wanted)>>;
+
 /// What each owner gets of each workload, by the name of the owner's directory.
 fn by_owner(
     shelf: &Shelf,
     items: Vec<Chosen>,
     folders: Vec<clean::Folder>,
     remove: Vec<(String, ItemId)>,
-) -> BTreeMap<(OwnerKind, String), Vec<(&'static dyn Workload, Wanted)>> {
+) -> ByOwner {
     let mut all: BTreeMap<(OwnerKind, String), BTreeMap<usize, Wanted>> = BTreeMap::new();
     let mut at = |path: &str, add: &mut dyn FnMut(&mut Wanted)| {
         let mut parts = path.split('/').skip(1);

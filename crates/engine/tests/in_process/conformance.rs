@@ -3,9 +3,9 @@
 //!
 //! The suite acts on the service as a person would, and looks into snapshots by roles alone.
 
-use super::{call, in_process_backup, repository, restored, school};
+use super::{backup_as, call, repository, restored, school};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use graph_sim::{Fault, Rule, Sim, ThrottleSettings};
+use graph_sim::{Fault, Rule, Sim, SiteAct, ThrottleSettings};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use strongroom_engine::{
@@ -19,6 +19,10 @@ use strongroom_workloads::{ALL, workload::Profile};
 /// How a person acts on a workload. Each makes or changes one item whose name holds `Conformance`.
 struct Acts {
     workload: &'static str,
+    /// An owner: the beginning of its address, and its name.
+    owner: fn(&Sim) -> (String, String),
+    /// Gives the owner another name; answers it.
+    rename: fn(&Sim, &str) -> String,
     /// Makes an item for an owner; answers its id.
     make: fn(&Sim, &str) -> String,
     /// Changes its content.
@@ -37,32 +41,115 @@ struct Acts {
     news: &'static str,
 }
 
+fn make_file(sim: &Sim, owner: &str) -> String {
+    let target = format!("{owner}/drive/root:/Conformance.txt:/content");
+    made(sim, "PUT", &target, json!("As it was."))
+}
+
+fn change_file(sim: &Sim, owner: &str, id: &str) {
+    let target = format!("{owner}/drive/items/{id}/content");
+    assert_eq!(call(sim, "PUT", &target, json!("Something else.")).0, 200);
+}
+
+fn touch_file(sim: &Sim, owner: &str, id: &str) {
+    let body = json!({"name": "Conformance, renamed.txt"});
+    assert_eq!(call(sim, "PATCH", &format!("{owner}/drive/items/{id}"), body).0, 200);
+}
+
+fn delete_file(sim: &Sim, owner: &str, id: &str) {
+    let target = format!("{owner}/drive/items/{id}/permanentDelete");
+    assert_eq!(call(sim, "POST", &target, json!({})).0, 204);
+}
+
+fn shown_file(sim: &Sim, owner: &str, _: &str) -> Option<String> {
+    let target = format!("{owner}/drive/root/children?$top=200");
+    let (_, told) = call(sim, "GET", &target, Value::Null);
+    let rows = told["value"].as_array().cloned().unwrap_or_default();
+    let row =
+        rows.iter().find(|r| r["name"].as_str().is_some_and(|n| n.starts_with("Conformance")))?;
+    Some(row["size"].to_string())
+}
+
+const FILES: Acts = Acts {
+    workload: "drives",
+    owner: a_user,
+    rename: rename_user,
+    make: make_file,
+    change: change_file,
+    touch: touch_file,
+    delete: delete_file,
+    shown: shown_file,
+    bin: None,
+    content: "_download",
+    news: "/root/delta",
+};
+
+fn a_user(sim: &Sim) -> (String, String) {
+    let name = sim.digest(0).iter().find(|r| r.kind == "file").unwrap().user.clone();
+    (format!("users/{name}"), name)
+}
+
+fn rename_user(sim: &Sim, owner: &str) -> String {
+    let name = format!("renamed.{}", owner.trim_start_matches("users/"));
+    let body = json!({"userPrincipalName": name});
+    let (status, told) = sim.ask(0, &["User.ReadWrite.All"], "PATCH", owner, &body);
+    assert_eq!(status, 204, "{told}");
+    name
+}
+
+/// The site that a person's act would strike first.
+fn a_site(sim: &Sim) -> (String, String) {
+    let (_, told) = sim.ask(0, &["Sites.Read.All"], "GET", "sites/getAllSites", &Value::Null);
+    let sites = told["value"].as_array().unwrap();
+    let is_one = |s: &&Value| {
+        s["isPersonalSite"] == false && s["webUrl"].as_str().is_some_and(|u| u.contains("/sites/"))
+    };
+    let row = sites.iter().find(is_one).unwrap();
+    let text = |name: &str| row[name].as_str().unwrap().to_owned();
+    (format!("sites/{}", text("id")), text("displayName"))
+}
+
+fn rename_site(sim: &Sim, owner: &str) -> String {
+    let title = || {
+        let (_, told) = sim.ask(0, &["Sites.Read.All"], "GET", owner, &Value::Null);
+        told["displayName"].as_str().unwrap().to_owned()
+    };
+    let before = title();
+    (0..).find(|seed| {
+        sim.site_act(0, SiteAct::Rename, *seed);
+        title() != before
+    });
+    title()
+}
+
 const ACTS: &[Acts] = &[
     Acts {
         workload: "mail",
+        owner: a_user,
+        rename: rename_user,
         make: |sim, owner| {
             let message = json!({
                 "subject": "Conformance", "body": {"contentType": "text", "content": "As it was."},
                 "toRecipients": [{"emailAddress": {"address": "somebody@example.org"}}],
             });
-            made(sim, "POST", &format!("users/{owner}/mailFolders/inbox/messages"), message)
+            made(sim, "POST", &format!("{owner}/mailFolders/inbox/messages"), message)
         },
         // A draft: its text may change.
         change: |sim, owner, id| {
             let body = json!({"body": {"contentType": "text", "content": "Something else."}});
-            assert_eq!(call(sim, "PATCH", &format!("users/{owner}/messages/{id}"), body).0, 200);
+            assert_eq!(call(sim, "PATCH", &format!("{owner}/messages/{id}"), body).0, 200);
         },
         touch: |sim, owner, id| {
             let body = json!({"categories": ["Red category"]});
-            assert_eq!(call(sim, "PATCH", &format!("users/{owner}/messages/{id}"), body).0, 200);
+            assert_eq!(call(sim, "PATCH", &format!("{owner}/messages/{id}"), body).0, 200);
         },
         delete: |sim, owner, id| {
-            let target = format!("users/{owner}/messages/{id}/permanentDelete");
+            let target = format!("{owner}/messages/{id}/permanentDelete");
             assert_eq!(call(sim, "POST", &target, json!({})).0, 204);
         },
         shown: |sim, owner, _| {
             // A message that is made anew has another id.
-            let target = format!("users/{owner}/messages?$filter=subject%20eq%20'Conformance'");
+            let target = format!("{owner}/messages?$filter=subject%20eq%20'Conformance'");
             let (_, told) = call(sim, "GET", &target, Value::Null);
             told["value"][0]["body"]["content"].as_str().map(str::to_owned)
         },
@@ -70,38 +157,8 @@ const ACTS: &[Acts] = &[
         content: "/$value",
         news: "/messages/delta",
     },
-    Acts {
-        workload: "drives",
-        make: |sim, owner| {
-            let target = format!("users/{owner}/drive/root:/Conformance.txt:/content");
-            made(sim, "PUT", &target, json!("As it was."))
-        },
-        change: |sim, owner, id| {
-            let target = format!("users/{owner}/drive/items/{id}/content");
-            assert_eq!(call(sim, "PUT", &target, json!("Something else.")).0, 200);
-        },
-        touch: |sim, owner, id| {
-            let body = json!({"name": "Conformance, renamed.txt"});
-            let target = format!("users/{owner}/drive/items/{id}");
-            assert_eq!(call(sim, "PATCH", &target, body).0, 200);
-        },
-        delete: |sim, owner, id| {
-            let target = format!("users/{owner}/drive/items/{id}/permanentDelete");
-            assert_eq!(call(sim, "POST", &target, json!({})).0, 204);
-        },
-        shown: |sim, owner, _| {
-            let target = format!("users/{owner}/drive/root/children?$top=200");
-            let (_, told) = call(sim, "GET", &target, Value::Null);
-            let rows = told["value"].as_array().cloned().unwrap_or_default();
-            let row = rows
-                .iter()
-                .find(|r| r["name"].as_str().is_some_and(|n| n.starts_with("Conformance")))?;
-            Some(row["size"].to_string())
-        },
-        bin: None,
-        content: "_download",
-        news: "/root/delta",
-    },
+    FILES,
+    Acts { workload: "sites", owner: a_site, rename: rename_site, ..FILES },
 ];
 
 fn made(sim: &Sim, method: &str, target: &str, body: Value) -> String {
@@ -125,21 +182,25 @@ struct Bench {
     sim: Sim,
     repo: Arc<Repository>,
     dir: tempfile::TempDir,
+    /// The beginning of its address.
     owner: String,
+    /// Its name.
+    name: String,
     profile: &'static Profile,
 }
 
 impl Bench {
-    fn new(profile: &'static Profile) -> Self {
+    fn new(profile: &'static Profile, acts: &Acts) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let sim = school(ThrottleSettings::Off);
         let repo = repository(dir.path());
-        let owner = sim.digest(0).iter().find(|r| r.kind == "file").unwrap().user.clone();
-        Self { sim, repo, dir, owner, profile }
+        let (owner, name) = (acts.owner)(&sim);
+        Self { sim, repo, dir, owner, name, profile }
     }
 
     fn back_up(&self) -> BackupReport {
-        in_process_backup(&self.sim, &self.repo, self.dir.path())
+        // It may read everything.
+        backup_as(&self.sim, &self.repo, self.dir.path(), "write")
     }
 
     fn whole(&self) -> BackupReport {
@@ -189,11 +250,11 @@ fn each(check: impl Fn(&'static Profile, &Acts)) {
 #[test]
 fn an_item_is_written_listed_found_judged_and_chosen() {
     each(|profile, acts| {
-        let b = Bench::new(profile);
+        let b = Bench::new(profile, acts);
         let id = (acts.make)(&b.sim, &b.owner);
         let report = b.whole();
         let (path, facts, bytes) = b.item(&id).expect("it is written");
-        assert!(path.starts_with(&format!("/{}/{}/", profile.name, b.owner)), "{path}");
+        assert!(path.starts_with(&format!("/{}/{}/", profile.name, b.name)), "{path}");
         assert!(path.contains("Conformance"), "{path}: a person can tell what it is");
         assert!(text(&bytes).contains("As it was"), "{path}: it is readable");
         assert_eq!(facts.judgement.is_some(), profile.is_judged, "{path}");
@@ -211,7 +272,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
         assert!(found.contains(&path), "{found:?}");
         let (_, chosen) = clean::clean_items(&b.repo, None, "").unwrap();
         assert!(chosen.iter().any(|c| c.facts.id.0 == id), "it is chosen for a clean restore");
-        let told = report.coverage.iter().any(|c| c.scope == b.owner && c.items > Some(0));
+        let told = report.coverage.iter().any(|c| c.scope == b.name && c.items > Some(0));
         assert!(told, "the coverage counts it");
     });
 }
@@ -221,7 +282,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
 #[test]
 fn what_changes_is_told_and_nothing_else() {
     each(|profile, acts| {
-        let b = Bench::new(profile);
+        let b = Bench::new(profile, acts);
         let id = (acts.make)(&b.sim, &b.owner);
         b.whole();
         let before = b.item(&id).unwrap();
@@ -264,7 +325,7 @@ fn what_changes_is_told_and_nothing_else() {
 #[test]
 fn what_cannot_be_read_keeps_its_last_version() {
     each(|profile, acts| {
-        let b = Bench::new(profile);
+        let b = Bench::new(profile, acts);
         let id = (acts.make)(&b.sim, &b.owner);
         b.whole();
         let before = b.item(&id).unwrap();
@@ -300,7 +361,7 @@ fn what_cannot_be_read_keeps_its_last_version() {
 #[test]
 fn what_is_restored_is_what_it_was() {
     each(|profile, acts| {
-        let b = Bench::new(profile);
+        let b = Bench::new(profile, acts);
         let id = (acts.make)(&b.sim, &b.owner);
         b.whole();
         let was = (acts.shown)(&b.sim, &b.owner, &id);
@@ -332,7 +393,7 @@ fn what_is_restored_is_what_it_was() {
             let all = clean::items(&b.repo, &clean::latest(&b.repo, None).unwrap().unwrap().1, "");
             let all = all.unwrap();
             let mine = all.iter().filter(|c| {
-                c.path.starts_with(&format!("/{}/{}/", profile.name, b.owner))
+                c.path.starts_with(&format!("/{}/{}/", profile.name, b.name))
                     && c.path.contains("Conformance")
                     && !c.path.contains("Deleted Items")
                     && acts.bin.is_none_or(|bin| !c.path.contains(bin))
@@ -348,21 +409,17 @@ fn what_is_restored_is_what_it_was() {
 #[test]
 fn an_owner_who_is_renamed_takes_everything_along() {
     each(|profile, acts| {
-        let b = Bench::new(profile);
+        let b = Bench::new(profile, acts);
         let id = (acts.make)(&b.sim, &b.owner);
         b.whole();
         let before = b.item(&id).unwrap();
         let all = b.nodes(&id).len();
-        let name = format!("renamed.{}", b.owner);
-        let body = json!({"userPrincipalName": name});
-        let (status, told) =
-            b.sim.ask(0, &["User.ReadWrite.All"], "PATCH", &format!("users/{}", b.owner), &body);
-        assert_eq!(status, 204, "{told}");
+        let name = (acts.rename)(&b.sim, &b.owner);
         let report = b.whole();
         assert_eq!((report.items_new, report.items_deleted), (0, 0));
         assert_eq!(report.bytes_read, 0, "{}: nothing is fetched again", b.profile.name);
         let after = b.item(&id).unwrap();
-        assert_eq!(after.0, before.0.replacen(&b.owner, &name, 1), "{}", profile.name);
+        assert_eq!(after.0, before.0.replacen(&b.name, &name, 1), "{}", profile.name);
         assert_eq!((after.2, b.nodes(&id).len()), (before.2, all));
     });
 }

@@ -35,9 +35,13 @@ fn school(throttle: ThrottleSettings) -> Sim {
 }
 
 fn in_process_backup(sim: &Sim, repo: &Arc<Repository>, cache: &Path) -> BackupReport {
+    backup_as(sim, repo, cache, "read")
+}
+
+fn backup_as(sim: &Sim, repo: &Arc<Repository>, cache: &Path, identity: &str) -> BackupReport {
     let time = VirtualTime::new(sim.clock().clone());
     let budget = Arc::new(Budget::new(true));
-    let client = in_process(sim, &time, 0, "read", budget, Patience::default()).unwrap();
+    let client = in_process(sim, &time, 0, identity, budget, Patience::default()).unwrap();
     let options = BackupOptions::new("school", cache);
     let (repo, client) = (repo.clone(), Arc::new(client));
     time.run(async move { backup(repo, client, options, Arc::new(Silent)).await }).unwrap()
@@ -118,7 +122,7 @@ fn a_name_that_looks_like_one_of_ours_is_a_name() {
 }
 
 fn call(sim: &Sim, method: &str, target: &str, body: Value) -> (u16, Value) {
-    let roles = ["Files.ReadWrite.All", "Mail.ReadWrite", "User.Read.All"];
+    let roles = ["Files.ReadWrite.All", "Mail.ReadWrite", "Sites.ReadWrite.All", "User.Read.All"];
     sim.ask(0, &roles, method, target, &body)
 }
 
