@@ -16,6 +16,9 @@ use strongroom_model::{Facts, Role};
 use strongroom_repository::{Repository, Visit};
 use strongroom_workloads::{ALL, workload::Profile};
 
+/// An act on an item: the school, the owner's address, the item's id.
+type Act = fn(&Sim, &str, &str);
+
 /// How a person acts on a workload. Each makes or changes one item whose name holds `Conformance`.
 struct Acts {
     workload: &'static str,
@@ -26,11 +29,11 @@ struct Acts {
     /// Makes an item for an owner; answers its id.
     make: fn(&Sim, &str) -> String,
     /// Changes its content.
-    change: fn(&Sim, &str, &str),
+    change: Act,
     /// Changes its state, or where it stands, and leaves its content.
-    touch: fn(&Sim, &str, &str),
+    touch: Act,
     /// Deletes it for good.
-    delete: fn(&Sim, &str, &str),
+    delete: Act,
     /// Folder in which the service keeps what was deleted for good, and shows it.
     bin: Option<&'static str>,
     /// What the service has of it now: something that differs when its content does.
@@ -241,7 +244,6 @@ fn each(check: impl Fn(&'static Profile, &Acts)) {
         let profile = workload.profile();
         let acts = ACTS.iter().find(|a| a.workload == profile.name);
         let acts = acts.unwrap_or_else(|| panic!("the suite has no acts for {}", profile.name));
-        println!("{}", profile.name);
         check(profile, acts);
     }
 }
@@ -366,7 +368,7 @@ fn what_is_restored_is_what_it_was() {
         b.whole();
         let was = (acts.shown)(&b.sim, &b.owner, &id);
         assert!(was.is_some(), "{}", profile.name);
-        let acts_done: [(fn(&Sim, &str, &str), &[Action]); 3] = [
+        let acts_done: [(Act, &[Action]); 3] = [
             (acts.touch, &[Action::Move]),
             (acts.change, &[Action::Replace]),
             (acts.delete, &[Action::Create, Action::Move]),
