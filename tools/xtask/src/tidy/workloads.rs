@@ -15,10 +15,15 @@ pub(super) fn names(root: &Path) -> anyhow::Result<Vec<String>> {
     for module in list.split('&').filter_map(|part| part.split_once("::").map(|(m, _)| m.trim())) {
         if module.starts_with(|c: char| c.is_ascii_lowercase()) && !module.contains(' ') {
             all.push(format!("{module}::"));
-            let file = root.join(format!("crates/workloads/src/{module}/workload.rs"));
-            let text = std::fs::read_to_string(file)?;
-            let name = text.split("    name: \"").nth(1).and_then(|t| t.split('"').next());
-            all.extend(name.iter().flat_map(|n| [format!("\"{n}\""), format!("\"/{n}")]));
+            let folder = root.join(format!("crates/workloads/src/{module}"));
+            for file in ["workload.rs", "mod.rs"] {
+                let text = std::fs::read_to_string(folder.join(file)).unwrap_or_default();
+                let profiles = text.split(": Profile = Profile {").skip(1);
+                let name =
+                    |p: &str| Some(p.split_once("name: \"")?.1.split('"').next()?.to_owned());
+                let named = profiles.filter_map(name);
+                all.extend(named.flat_map(|n| [format!("\"{n}\""), format!("\"/{n}")]));
+            }
         }
     }
     let facts = std::fs::read_to_string(root.join("crates/model/src/facts.rs"))?;
