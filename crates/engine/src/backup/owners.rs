@@ -95,7 +95,8 @@ impl Register {
 /// The owners of a kind: those of the last snapshot, with what changed since.
 pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
     match listed(run, kind).await {
-        Err(Error::Graph(e)) if kind.is_optional() && e.kind != ErrorKind::Throttled => {
+        // Whoever cannot be listed keeps nobody else from being read.
+        Err(Error::Graph(e)) if kind.is_optional() => {
             let known = run.dir_facts(&register(kind))?.is_some();
             if known || e.kind != ErrorKind::Denied {
                 run.access_lost(kind.register(), &e);

@@ -13,8 +13,9 @@ use strongroom_engine::{
     restore::{self, Action, Plan, RestoreOptions, RestoreReport},
     seal,
 };
+use strongroom_model::{Facts, ItemKind};
 use strongroom_objects::{Kind, testing::Memory};
-use strongroom_repository::{Id, PruneOptions, Repository, Writer};
+use strongroom_repository::{Found, Id, PruneOptions, Repository, TreeEditor, Writer};
 use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
 
 fn who() -> Writer {
@@ -408,4 +409,57 @@ fn the_same_school_over_sockets() {
     println!("in process, without faults: {} ms", began.elapsed().as_millis());
     assert!(report.is_whole(), "{:?} {:?}", report.skipped, report.failed);
     assert_all_is_in(&sim, &repo);
+}
+
+/// Older programs kept the register of users on the directory of mail, and no record on a person's
+/// drives. Such a repository goes on: the register moves, and nothing is fetched anew.
+#[test]
+fn a_repository_of_an_older_program_goes_on_without_fetching_anew() {
+    let cache = tempfile::tempdir().unwrap();
+    let sim = school(ThrottleSettings::Off);
+    let repo = repository(cache.path());
+    in_process_backup(&sim, &repo, cache.path());
+    let (_, mut snapshot) = clean::latest(&repo, None).unwrap().unwrap();
+    let now = sim.clock().now();
+    let mut tree = TreeEditor::new(repo.clone(), Some(snapshot.tree), now);
+    let register = ["tenant", "owners", "users"];
+    let Some(Found::Dir(Some(bytes))) = tree.get(&register).unwrap() else { panic!("no register") };
+    let mut facts = Facts::from_bytes(&bytes).unwrap();
+    facts.kind = ItemKind::Users;
+    assert!(facts.delta.is_some());
+    tree.put_dir(&["mail"], Some(facts.to_bytes().unwrap()), now).unwrap();
+    // Who has no mailbox had a directory below mail all the same.
+    for room in tree.names(&register).unwrap() {
+        let path = [&register[..], &[&room]].concat();
+        let Some(Found::Dir(Some(bytes))) = tree.get(&path).unwrap() else { continue };
+        if tree.get(&["mail", &room]).unwrap().is_none() {
+            let mut facts = Facts::from_bytes(&bytes).unwrap();
+            facts.kind = ItemKind::Mailbox;
+            tree.put_dir(&["mail", &room], Some(facts.to_bytes().unwrap()), now).unwrap();
+        }
+    }
+    tree.remove(&["tenant", "owners"]).unwrap();
+    for room in tree.names(&["drives"]).unwrap() {
+        tree.put_dir(&["drives", &room], None, now).unwrap();
+    }
+    snapshot.tree = tree.write().unwrap();
+    snapshot.time = now;
+    repo.commit(&snapshot).unwrap();
+    let before = clean::items(&repo, &snapshot, "").unwrap();
+    // Another host: no cache of this repository.
+    std::fs::create_dir(cache.path().join("other")).unwrap();
+    let report = in_process_backup(&sim, &repo, &cache.path().join("other"));
+    assert!(report.is_whole(), "{:?} {:?}", report.skipped, report.failed);
+    assert_eq!((report.items_new, report.items_changed, report.items_deleted), (0, 0, 0));
+    assert_eq!(report.bytes_read, 0);
+    let (_, after) = clean::latest(&repo, None).unwrap().unwrap();
+    let paths = |all: &[clean::Chosen]| all.iter().map(|c| c.path.clone()).collect::<Vec<_>>();
+    assert_eq!(paths(&clean::items(&repo, &after, "").unwrap()), paths(&before));
+    let mut tree = TreeEditor::new(repo.clone(), Some(after.tree), now);
+    assert_eq!(tree.get(&["mail"]).unwrap(), Some(Found::Dir(None)), "one register, one cursor");
+    let register = tree.get(&register).unwrap();
+    assert!(matches!(register, Some(Found::Dir(Some(_)))), "{register:?}");
+    // And it is asked for news alone.
+    let quiet = in_process_backup(&sim, &repo, &cache.path().join("other"));
+    assert_eq!((quiet.items_new, quiet.items_changed, quiet.items_deleted), (0, 0, 0));
 }
