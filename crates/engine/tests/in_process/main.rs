@@ -443,8 +443,10 @@ fn a_repository_of_an_older_program_goes_on_without_fetching_anew() {
         tree.put_dir(&["drives", &room], None, now).unwrap();
     }
     snapshot.tree = tree.write().unwrap();
-    snapshot.time = now;
-    repo.commit(&snapshot).unwrap();
+    snapshot.time = now + jiff::SignedDuration::from_secs(1);
+    let older = repo.commit(&snapshot).unwrap();
+    assert_eq!(clean::latest(&repo, None).unwrap().unwrap().0, older);
+    sim.clock().advance(std::time::Duration::from_secs(60));
     let before = clean::items(&repo, &snapshot, "").unwrap();
     // Another host: no cache of this repository.
     std::fs::create_dir(cache.path().join("other")).unwrap();
