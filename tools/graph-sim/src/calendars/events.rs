@@ -169,10 +169,7 @@ pub(crate) fn create(
 ) -> Result<Reply, ApiError> {
     may_edit(world, call, user, calendar)?;
     let body = call.req.json(AREA)?;
-    // Whether attachments are taken along with a new event is not documented.
-    if body["attachments"].as_array().is_some_and(|a| !a.is_empty()) {
-        return Err(ApiError::not_simulated());
-    }
+    lists::not_within(&body, &["attachments"])?;
     let given = lists::given(&body, FIXED, APART, true)?;
     check(&given)?;
     let now = world.now();
@@ -203,6 +200,7 @@ pub(crate) fn create(
     }
     let mut thing = Thing::new(&mut lists.ids, Value::Object(properties), now);
     thing.extended = lists::extended(&body);
+    thing.extensions = lists::extensions(&body)?;
     let id = lists.add(calendar, thing);
     send(world, call, user, (to, "request", &subject))?;
     let meant = Meant { at: (calendar.to_owned(), id), day: None };

@@ -4,7 +4,7 @@ use crate::{
     calendars::{
         instance::{is_series, takes_place},
         seed, series,
-        state::{DEFAULT, MeetingMessage},
+        state::{DEFAULT, MeetingMessage, of_day},
     },
     core::{
         lists::{self, Exception, Thing},
@@ -96,9 +96,12 @@ fn digest(t: &Thing) -> String {
     let days: Vec<Value> = t
         .exceptions
         .iter()
-        .map(|(day, e)| json!([day, e.cancelled, plain(&e.properties)]))
+        .map(|(day, e)| {
+            json!([day, e.cancelled, plain(&e.properties), lists::attachments(&e.attachments)])
+        })
         .collect();
-    lists::digest(&json!([plain(&t.properties), t.extended, days, lists::attachments(t)]))
+    let files = lists::attachments(&t.attachments);
+    lists::digest(&json!([plain(&t.properties), t.extended, t.extensions, days, files]))
 }
 
 impl World {
@@ -157,13 +160,13 @@ impl World {
                 let day = some_day(lists.thing(at)?, rng)?;
                 let cancelled = what == CalendarAct::CancelDay;
                 let (name, value) = seed::edit(rng);
-                lists.change(at, &[], now, |t| {
-                    let e = t.exceptions.entry(day.clone()).or_default();
-                    match cancelled {
-                        true => *e = Exception { cancelled, ..Exception::default() },
-                        false => {
-                            e.properties.insert(name.to_owned(), value);
-                        }
+                lists.change(at, &[], now, |t| match cancelled {
+                    true => {
+                        let gone = Exception { cancelled, ..Exception::default() };
+                        t.exceptions.insert(day.clone(), gone);
+                    }
+                    false => {
+                        of_day(t, Some(&day)).properties.insert(name.to_owned(), value);
                     }
                 });
                 lists.thing(at).map(|t| format!("{} on {day}", t.text("subject")))

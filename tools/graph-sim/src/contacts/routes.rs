@@ -253,15 +253,13 @@ fn contacts(
         ("GET", ["delta"]) => contacts_delta(world, call, user, folder),
         ("POST", []) => {
             let body = call.req.json(AREA)?;
+            lists::not_within(&body, &["photo"])?;
             let now = world.now();
             let lists = lists_mut(world, call, user)?;
             let properties = lists::given(&body, FIXED, APART, true)?;
             let mut thing = Thing::new(&mut lists.ids, Value::Object(properties), now);
             thing.extended = lists::extended(&body);
-            for one in body["extensions"].as_array().into_iter().flatten() {
-                let (name, properties) = extensions::read(one, AREA)?;
-                thing.extensions.insert(name, properties);
-            }
+            thing.extensions = lists::extensions(&body)?;
             let id = lists.add(folder, thing);
             let thing = lists.thing(&(folder.to_owned(), id));
             let thing = thing.ok_or_else(|| ApiError::not_found(AREA))?;

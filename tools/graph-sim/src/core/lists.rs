@@ -322,13 +322,40 @@ pub(crate) fn given(
         match fixed.contains(&name.as_str()) {
             true if new => {}
             true => return Err(read_only(name)),
-            false if name.contains('@') || apart.contains(&name.as_str()) => {}
+            false if name.contains('@') => {}
+            // What stands within it is taken along by a new one, as far as its service says so.
+            false if apart.contains(&name.as_str()) => {
+                let nothing = value.is_null() || *value == json!([]);
+                let known = new || name == "singleValueExtendedProperties";
+                if !known && !nothing {
+                    return Err(ApiError::not_simulated());
+                }
+            }
+            false if name == "multiValueExtendedProperties" => {
+                return Err(ApiError::not_simulated());
+            }
             false => {
                 out.insert(name.clone(), value.clone());
             }
         }
     }
     Ok(out)
+}
+
+/// The open extensions that a body brings along.
+pub(crate) fn extensions(body: &Value) -> Result<Extensions, ApiError> {
+    let rows = body["extensions"].as_array().into_iter().flatten();
+    rows.map(|one| crate::core::extensions::read(one, AREA)).collect()
+}
+
+/// Refuses what a new thing would have to take along and this simulator does not play: whether the
+/// service does is not documented.
+pub(crate) fn not_within(body: &Value, names: &[&str]) -> Result<(), ApiError> {
+    let given = |name: &&str| !body[*name].is_null() && body[*name] != json!([]);
+    match names.iter().any(given) {
+        true => Err(ApiError::not_simulated()),
+        false => Ok(()),
+    }
 }
 
 /// What `singleValueExtendedProperties` of a body give.
@@ -546,11 +573,10 @@ pub(crate) fn digest(v: &Value) -> String {
     hex::encode(Sha256::digest(canonical(v).to_string()))
 }
 
-/// The files of a thing, without ids and times.
-pub(crate) fn attachments(thing: &Thing) -> Value {
+/// Files, without ids and times.
+pub(crate) fn attachments(all: &[Attachment]) -> Value {
     use crate::mail::state::AttachmentKind as Kind;
-    let mut rows: Vec<Value> = thing
-        .attachments
+    let mut rows: Vec<Value> = all
         .iter()
         .map(|a| match &a.kind {
             Kind::File { content, content_id, .. } => {

@@ -22,7 +22,7 @@ fn digest(t: &Thing) -> String {
         t.extensions,
         parts::plain(t.parts.get("checklistItems")),
         parts::plain(t.parts.get("linkedResources")),
-        lists::attachments(t),
+        lists::attachments(&t.attachments),
     ]))
 }
 

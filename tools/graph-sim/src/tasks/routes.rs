@@ -219,6 +219,7 @@ fn completed(properties: &mut Map<String, Value>, now: jiff::Timestamp) {
 
 fn create(world: &mut World, call: &Call<'_>, user: &str, list: &str) -> Result<Reply, ApiError> {
     let body = call.req.json(AREA)?;
+    lists::not_within(&body, &["attachments", "attachmentSessions"])?;
     let now = world.now();
     let mut properties = lists::given(&body, FIXED, APART, true)?;
     completed(&mut properties, now);
@@ -227,6 +228,7 @@ fn create(world: &mut World, call: &Call<'_>, user: &str, list: &str) -> Result<
     }
     let lists = lists_mut(world, call, user)?;
     let mut thing = Thing::new(&mut lists.ids, Value::Object(properties), now);
+    thing.extensions = lists::extensions(&body)?;
     for (_, name) in PARTS {
         for one in body[*name].as_array().into_iter().flatten() {
             let part = parts::read(&mut lists.ids, name, one, now)?;

@@ -286,6 +286,15 @@ fn events_and_calendars_are_made_and_altered() {
         s.all(&format!("{one}/attachments")).0.iter().map(|a| text(a, "name").to_owned()).collect();
     assert_eq!(names, ["a.txt", "b.bin"]);
     assert_eq!(s.get(&one).1["hasAttachments"], true);
+    // A day has those of the series until it has its own, and both are told apart.
+    let before = s.sim.events_digest(0);
+    let day = format!("{events}/{}", text(&days()[1], "id"));
+    let mine = s.all(&format!("{day}/attachments")).0;
+    let first = format!("{day}/attachments/{}", text(&mine[0], "id"));
+    assert_eq!((mine.len(), s.send("DELETE", &first, &json!(null)).0), (2, 204));
+    assert_eq!(s.all(&format!("{one}/attachments")).0.len(), 2);
+    assert_eq!(s.all(&format!("{day}/attachments")).0.len(), 1);
+    assert_ne!(s.sim.events_digest(0), before);
     // Calendars.
     let calendars = format!("{user}/calendars");
     assert_eq!(s.send("POST", &calendars, &json!({"name": "Clubs"})).0, 201);

@@ -123,6 +123,15 @@ fn contacts_are_made_altered_and_keep_what_they_hold() {
     assert_eq!(made["primaryEmailAddress"]["address"], "ada@home.example");
     assert_eq!((&made["birthday"], &made["children"]), (&Value::Null, &json!([])));
     let one = format!("{teacher}/contacts/{}", text(&made, "id"));
+    // What is not played is said, and what comes along is kept.
+    let many = json!({"givenName": "B", "multiValueExtendedProperties": [
+        {"id": "String 0x3001", "value": ["x"]}]});
+    assert_eq!(s.send("POST", &format!("{teacher}/contacts"), &many).0, 501);
+    let more = json!({"givenName": "B", "extensions": [{"extensionName": "a.b", "size": 3,
+        "@odata.type": "microsoft.graph.openTypeExtension"}]});
+    let (_, with) = s.send("POST", &format!("{teacher}/contacts"), &more);
+    let of = format!("{teacher}/contacts/{}?$expand=extensions", text(&with, "id"));
+    assert_eq!(s.get(&of).1["extensions"][0]["size"], 3);
     let read_only = s.send("PATCH", &one, &json!({"parentFolderId": "x"}));
     assert_eq!(code(&read_only), (400, "ErrorInvalidPropertySet"));
     let old = text(&made, "changeKey").to_owned();
