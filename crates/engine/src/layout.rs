@@ -1,6 +1,9 @@
 //! Where things stand in a snapshot's tree. A person must be able to use what `restic restore`
 //! gives.
 
+pub(crate) use strongroom_model::extension;
+use strongroom_workloads::{ALL, OwnerKind};
+
 /// What is known of the tenant's protection.
 pub(crate) const TENANT: &str = "tenant";
 /// Older versions of items: `.versions/<item id>/<version id>.<extension>`.
@@ -30,12 +33,26 @@ pub(crate) const SEALED: &str = "sealed.json";
 /// Holds as last seen.
 pub(crate) const HOLDS: &str = "holds.json";
 
+/// Where the register of owners of a kind stands.
+pub(crate) fn register(kind: OwnerKind) -> [&'static str; 3] {
+    [TENANT, OWNERS, kind.name()]
+}
+
+/// Top directories of the workloads that such owners have.
+pub(crate) fn tops(kind: OwnerKind) -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|w| w.profile()).filter(move |p| p.owners == kind).map(|p| p.name)
+}
+
+/// Paths of the directories that may say whose the rooms of a name are, the surest first.
+pub(crate) fn rooms(kind: OwnerKind, name: &str) -> Vec<String> {
+    let in_register = format!("/{}/{name}", register(kind).join("/"));
+    std::iter::once(in_register).chain(tops(kind).map(|top| format!("/{top}/{name}"))).collect()
+}
+
 /// Whether a directory of this name is ours, when it has no record: people's things have one.
 pub(crate) fn is_own_directory(name: &str) -> bool {
     name == VERSIONS || name == LAST_CLEAN
 }
-
-pub(crate) use strongroom_model::extension;
 
 /// A path as parts.
 pub(crate) fn refs(path: &[String]) -> Vec<&str> {

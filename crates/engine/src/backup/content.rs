@@ -252,7 +252,7 @@ impl Belongings {
             beside.push(node);
         }
         self.place_content(c, item.id(), &facts, (&dir, node, beside), (base, older.nodes))?;
-        self.watch(&facts, old_facts.as_ref(), old.as_ref(), (main.size_bytes, older.total));
+        self.watch(&facts, old_facts.as_ref(), older.total);
         match old {
             Some(_) => run.count_changed(main.size_bytes),
             None => {
@@ -315,22 +315,14 @@ impl Belongings {
     }
 
     /// What the pattern of the run is made of.
-    fn watch(
-        &self,
-        facts: &Facts,
-        before: Option<&Facts>,
-        old: Option<&Node>,
-        (size_bytes, versions): (u64, u32),
-    ) {
+    fn watch(&self, facts: &Facts, before: Option<&Facts>, versions: u32) {
         let Some(j) = &facts.judgement else { return };
         let had = before.and_then(|f| f.file.as_ref()).and_then(|f| f.versions);
         let flushed = had.is_some_and(|had| had > versions);
         self.pattern(|p| {
             p.encrypted += u64::from(j.verdict == Verdict::Encrypted);
             p.notes += u64::from(j.reasons.contains(&Reason::RansomNote));
-            p.suspicious += u64::from(j.verdict == Verdict::Suspicious);
             p.flushed += u64::from(flushed);
-            p.emptied += u64::from(size_bytes == 0 && old.is_some_and(|o| o.size_bytes() > 0));
             p.renamed += u64::from(j.reasons.contains(&Reason::ExtensionAppended));
         });
     }

@@ -8,7 +8,7 @@
 mod alarms;
 mod belongings;
 mod content;
-pub(crate) mod owners;
+mod owners;
 mod place;
 mod round;
 mod run;
@@ -202,7 +202,7 @@ async fn read_owners(
     owners: Vec<Owner>,
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<(), Error> {
-    run.progress.phase("what owners have");
+    run.progress.phase("items");
     let mut waiting = owners.into_iter();
     let mut tasks = tokio::task::JoinSet::new();
     loop {

@@ -13,7 +13,7 @@ use std::{
 use strongroom_model::{
     Alarm, AlarmKind, Facts, ItemId, ItemKind, Role, Severity, fit_name, short_id,
 };
-use strongroom_workloads::{ALL, Cursor, ErrorKind, Event, Owner, OwnerKind, OwnerNews};
+use strongroom_workloads::{Cursor, ErrorKind, Event, Owner, OwnerKind, OwnerNews};
 
 /// An owner's directories: the same name in the register and in each workload.
 #[derive(Debug, Clone)]
@@ -30,27 +30,9 @@ impl Room {
     }
 }
 
-/// Where the register of a kind stands.
-fn register(kind: OwnerKind) -> [&'static str; 3] {
-    [layout::TENANT, layout::OWNERS, kind.name()]
-}
-
-/// Where an older program kept it: the directories of mail were the register of users.
+/// Where an older program kept the register: the directories of mail were that of users.
 fn earlier_register(kind: OwnerKind) -> Vec<&'static str> {
-    let first = ALL.iter().map(|w| w.profile()).find(|p| p.owners == kind);
-    first.map(|p| p.name).into_iter().collect()
-}
-
-/// Paths of the directories that may say whose the rooms of a name are, the surest first.
-pub(crate) fn places_of(kind: OwnerKind, room: &str) -> Vec<String> {
-    let in_register = [format!("/{}/{room}", register(kind).join("/"))];
-    let in_workloads = tops(kind).map(|top| format!("/{top}/{room}"));
-    in_register.into_iter().chain(in_workloads).collect()
-}
-
-/// Top directories of the workloads that such owners have.
-fn tops(kind: OwnerKind) -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|w| w.profile()).filter(move |p| p.owners == kind).map(|p| p.name)
+    layout::tops(kind).take(1).collect()
 }
 
 /// What the last snapshot knows of owners.
@@ -64,7 +46,7 @@ struct Register {
 
 impl Register {
     fn read(run: &Run, kind: OwnerKind) -> Result<Self, Error> {
-        let here = register(kind);
+        let here = layout::register(kind);
         let facts = run.dir_facts(&here)?;
         let at = match facts {
             Some(_) => here.to_vec(),
@@ -97,7 +79,7 @@ pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, 
     match listed(run, kind).await {
         // Whoever cannot be listed keeps nobody else from being read.
         Err(Error::Graph(e)) if kind.is_optional() => {
-            let known = run.dir_facts(&register(kind))?.is_some();
+            let known = run.dir_facts(&layout::register(kind))?.is_some();
             if known || e.kind != ErrorKind::Denied {
                 run.access_lost(kind.register(), &e);
             }
@@ -137,7 +119,7 @@ async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
     let names = settle(run, kind, &rooms, &there)?;
     let mut facts = Facts::new(ItemKind::Owners, ItemId::default());
     run.keep_link(&mut facts, known.as_ref(), end.0, changed);
-    run.put_dir(&register(kind), &facts)?;
+    run.put_dir(&layout::register(kind), &facts)?;
     if let Some(at) = moved {
         // One register, and one cursor.
         run.edit(|tree| Ok(tree.put_dir(&at, None, run.began)?))?;
@@ -204,7 +186,7 @@ fn settle(
     let mut names: HashMap<ItemId, String> = HashMap::new();
     // What belongs to nobody of these is nobody's to take.
     let mut taken: HashSet<String> = HashSet::new();
-    for top in tops(kind) {
+    for top in layout::tops(kind) {
         let held = |name: &String| rooms.values().any(|room| room.name == *name);
         taken.extend(run.names(&[top])?.into_iter().filter(|name| !held(name)));
     }
@@ -248,7 +230,7 @@ fn settle(
     for (room, name) in &moves {
         run.move_room(kind, &on_the_way(room), name)?;
     }
-    let here = register(kind);
+    let here = layout::register(kind);
     for (id, name) in &names {
         let mut facts = Facts::new(ItemKind::Owner, id.clone());
         if let Some(room) = rooms.get(id).filter(|r| r.facts.kind == ItemKind::Owner) {
@@ -264,8 +246,8 @@ fn settle(
 impl Run {
     /// Moves an owner's directories to where nobody stands.
     fn move_room(&self, kind: OwnerKind, from: &str, to: &str) -> Result<(), Error> {
-        let mut all: Vec<Vec<&str>> = tops(kind).map(|top| vec![top]).collect();
-        all.push(register(kind).to_vec());
+        let mut all: Vec<Vec<&str>> = layout::tops(kind).map(|top| vec![top]).collect();
+        all.push(layout::register(kind).to_vec());
         for top in all {
             let (from, to) = ([&top[..], &[from]].concat(), [&top[..], &[to]].concat());
             self.edit(|tree| Ok(tree.rename(&from, &to, self.began)?))?;

@@ -319,45 +319,14 @@ impl Belongings {
 
     /// Ids of the items below a directory.
     pub(super) fn items_below(&self, dir: &[String], out: &mut Vec<ItemId>) -> Result<(), Error> {
-        self.each_below(dir, &mut |id, is_item| {
-            if is_item {
-                out.push(id);
-            }
-            true
+        self.each_below(dir, false, &mut |id, is_item, _| {
+            out.extend(is_item.then_some(id));
+            false
         })
     }
 
-    /// Items and containers below a directory, without what is ours and without other collections;
-    /// a container is entered when `enter` says so.
-    fn each_below(
-        &self,
-        dir: &[String],
-        enter: &mut dyn FnMut(ItemId, bool) -> bool,
-    ) -> Result<(), Error> {
-        for name in self.run.names(&layout::refs(dir))? {
-            let path = layout::join(dir, &name);
-            match self.run.found(&layout::refs(&path))? {
-                Some(Found::File(node)) => {
-                    if let Some(f) = node.facts()?.filter(|f| f.kind.role() == Role::Item) {
-                        enter(f.id, true);
-                    }
-                }
-                Some(Found::Dir(None)) if !layout::is_own_directory(&name) => {
-                    self.each_below(&path, enter)?;
-                }
-                Some(Found::Dir(Some(bytes))) => {
-                    let facts = Facts::from_bytes(&bytes)?;
-                    if facts.kind.role() == Role::Container && enter(facts.id, false) {
-                        self.each_below(&path, enter)?;
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// What a full list did not name; answers how many items there are.
+    /// What a full list did not name; what stands in a container that goes is not told besides.
+    /// Answers how many items there are.
     pub(super) fn unseen(
         &self,
         dir: &[String],
@@ -365,51 +334,42 @@ impl Belongings {
         out: &mut Vec<ItemId>,
     ) -> Result<u64, Error> {
         let mut items = 0;
-        let mut lost = Vec::new();
-        self.each_below(dir, &mut |id, is_item| {
+        self.each_below(dir, false, &mut |id, is_item, goes| {
             items += u64::from(is_item);
-            let is_seen = seen.contains(&id);
-            if !is_seen {
-                lost.push((id, is_item));
-            }
-            is_seen
+            let is_unseen = !seen.contains(&id);
+            out.extend((is_unseen && !goes).then_some(id));
+            is_unseen
         })?;
-        // What stands in a container that goes is counted as long as it is there.
-        for (id, is_item) in &lost {
-            if !is_item {
-                items += self.items_of(dir, id)?;
-            }
-        }
-        out.extend(lost.into_iter().map(|(id, _)| id));
         Ok(items)
     }
 
-    fn items_of(&self, dir: &[String], container: &ItemId) -> Result<u64, Error> {
-        let mut inside = 0;
-        let mut all = Vec::new();
-        self.dirs_below(dir, container, &mut all)?;
-        for path in all {
-            let mut ids = Vec::new();
-            self.items_below(&path, &mut ids)?;
-            inside += ids.len() as u64;
-        }
-        Ok(inside)
-    }
-
-    /// Directories of one container.
-    fn dirs_below(
+    /// Items and containers below a directory, without what is ours and without other collections.
+    /// `tell` gets the id, whether it is an item, and whether it said yes of a container above.
+    fn each_below(
         &self,
         dir: &[String],
-        container: &ItemId,
-        out: &mut Vec<Vec<String>>,
+        above: bool,
+        tell: &mut dyn FnMut(ItemId, bool, bool) -> bool,
     ) -> Result<(), Error> {
         for name in self.run.names(&layout::refs(dir))? {
             let path = layout::join(dir, &name);
-            if let Some(Found::Dir(Some(bytes))) = self.run.found(&layout::refs(&path))? {
-                match Facts::from_bytes(&bytes)?.id == *container {
-                    true => out.push(path),
-                    false => self.dirs_below(&path, container, out)?,
+            match self.run.found(&layout::refs(&path))? {
+                Some(Found::File(node)) => {
+                    if let Some(f) = node.facts()?.filter(|f| f.kind.role() == Role::Item) {
+                        tell(f.id, true, above);
+                    }
                 }
+                Some(Found::Dir(None)) if !layout::is_own_directory(&name) => {
+                    self.each_below(&path, above, tell)?;
+                }
+                Some(Found::Dir(Some(bytes))) => {
+                    let facts = Facts::from_bytes(&bytes)?;
+                    if facts.kind.role() == Role::Container {
+                        let said = tell(facts.id, false, above);
+                        self.each_below(&path, above || said, tell)?;
+                    }
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -110,9 +110,7 @@ pub(crate) struct Pattern {
     pub(crate) renamed: u64,
     pub(crate) notes: u64,
     pub(crate) encrypted: u64,
-    pub(crate) suspicious: u64,
     pub(crate) flushed: u64,
-    pub(crate) emptied: u64,
 }
 
 /// By owner and workload.

@@ -8,7 +8,7 @@ mod shelf;
 
 pub use strongroom_workloads::restore::{Action, Into, Outcome, Restored};
 
-use crate::{Error, Progress, backup::owners, clean};
+use crate::{Error, Progress, clean, layout};
 use clean::Chosen;
 use serde::Serialize;
 use shelf::Shelf;
@@ -287,7 +287,7 @@ async fn who(
         return Ok(found);
     }
     let mut room = None;
-    for path in owners::places_of(kind, name) {
+    for path in layout::rooms(kind, name) {
         room = ctx.shelf.facts(&path)?;
         if room.is_some() {
             break;

@@ -465,3 +465,43 @@ fn a_repository_of_an_older_program_goes_on_without_fetching_anew() {
     let quiet = in_process_backup(&sim, &repo, &cache.path().join("other"));
     assert_eq!((quiet.items_new, quiet.items_changed, quiet.items_deleted), (0, 0, 0));
 }
+
+/// What could not be read in one folder, and was moved to another since, stands in that one: asking
+/// for it again by its id takes it back to neither.
+#[test]
+fn what_waits_to_be_read_and_moved_stands_where_it_is() {
+    // Whichever of the two is read first.
+    for (from, to) in [("inbox", "archive"), ("archive", "inbox")] {
+        let cache = tempfile::tempdir().unwrap();
+        let sim = school(ThrottleSettings::Off);
+        let repo = repository(cache.path());
+        let user = sim.digest(0).iter().find(|row| row.kind == "file").unwrap().user.clone();
+        let names = ["inbox", "archive"];
+        let [a, b] = names.map(|name| {
+            let made = call(&sim, "GET", &format!("users/{user}/mailFolders/{name}"), Value::Null);
+            made.1["displayName"].as_str().unwrap().to_owned()
+        });
+        in_process_backup(&sim, &repo, cache.path());
+        let body = json!({"subject": "Waits", "body": {"contentType": "text", "content": "x"}});
+        let made = call(&sim, "POST", &format!("users/{user}/mailFolders/{from}/messages"), body);
+        let id = made.1["id"].as_str().unwrap().to_owned();
+        let refused = Fault::Status { status: 403, retry_after_s: None };
+        sim.set_faults(vec![Rule::new(refused, "/$value")]);
+        let report = in_process_backup(&sim, &repo, cache.path());
+        assert!(report.skipped.iter().any(|s| s.id.0 == id), "{:?}", report.skipped);
+        sim.set_faults(Vec::new());
+        let target = format!("users/{user}/messages/{id}/move");
+        let moved = call(&sim, "POST", &target, json!({"destinationId": to}));
+        assert_eq!(moved.0, 201, "{moved:?}");
+        for night in 0..2 {
+            let report = in_process_backup(&sim, &repo, cache.path());
+            assert!(report.is_whole(), "night {night}: {:?} {:?}", report.skipped, report.failed);
+            let (_, latest) = clean::latest(&repo, None).unwrap().unwrap();
+            let items = clean::items(&repo, &latest, "/mail").unwrap();
+            let mine: Vec<_> = items.iter().filter(|c| c.facts.id.0 == id).collect();
+            let folder = if to == "inbox" { &a } else { &b };
+            assert_eq!(mine.len(), 1, "night {night}");
+            assert!(mine[0].path.contains(&format!("/{folder}/")), "{night}: {}", mine[0].path);
+        }
+    }
+}

@@ -13,7 +13,7 @@ pub use proof::{Proof, prove};
 pub use read::{
     Head, MailFolder, News, Part, Present, WELL_KNOWN, fetch, folder_changes, folders_below,
     folders_by_id, folders_of, is_event_message, message, message_changes, message_count,
-    messages_by_id, present, unlisted_names, well_known_folders,
+    message_in, messages_by_id, present, unlisted_names, well_known_folders,
 };
 pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
 pub use workload::Mail;

@@ -340,6 +340,22 @@ pub async fn message(client: &Client, user: &ItemId, id: &ItemId) -> Result<Even
     Ok(read_head(client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?))
 }
 
+/// One message by id, as the news of a folder would tell it: deleted, when it stands in another.
+pub async fn message_in(
+    client: &Client,
+    user: &ItemId,
+    folder: &ItemId,
+    id: &ItemId,
+) -> Result<Event<Head>, Error> {
+    let base = format!("users/{}/messages/{}", escape(&user.0), escape(&id.0));
+    let target = format!("{base}?$select={SELECT},parentFolderId");
+    let row: Value = client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
+    match row["parentFolderId"].as_str() {
+        Some(parent) if parent != folder.0 => Ok(Event::Deleted(id.clone())),
+        _ => Ok(read_head(row)),
+    }
+}
+
 fn read_head(mut v: Value) -> Event<Head> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if v.get("@removed").is_some() {

@@ -78,11 +78,12 @@ impl Workload for Mail {
     fn row<'a>(
         &'a self,
         of: Of<'a>,
-        _collection: &'a Collection,
+        folder: &'a Collection,
         id: &'a ItemId,
     ) -> BoxFuture<'a, Result<Event<Row>, Error>> {
         Box::pin(async move {
-            let head: Event<Head> = super::message(of.client, &of.owner.id, id).await?;
+            let head: Event<Head> =
+                super::message_in(of.client, &of.owner.id, &folder.id, id).await?;
             Ok(head.map(|head| Row::Item(Arc::new(head))))
         })
     }
