@@ -8,6 +8,7 @@ use crate::{
     },
     core::{
         lists::{self, Exception, Thing},
+        lists_life,
         world::World,
     },
     life::digest::DigestRow,
@@ -201,20 +202,7 @@ impl World {
         tenant: usize,
         seed: u64,
     ) -> Vec<(String, CalendarAct, String)> {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let users: Vec<String> =
-            self.tenants.get(tenant).into_iter().flat_map(|t| t.users.keys().cloned()).collect();
-        let mut done = Vec::new();
-        for user in users {
-            for _ in 0..rng.random_range(0..3) {
-                let Some(what) = ORDINARY_CALENDAR_ACTS.choose(&mut rng) else { continue };
-                let seed = rng.random();
-                if let Some(name) = self.calendar_act(tenant, &user, *what, seed) {
-                    done.push((user.clone(), *what, name));
-                }
-            }
-        }
-        done
+        lists_life::day(self, tenant, seed, ORDINARY_CALENDAR_ACTS, Self::calendar_act)
     }
 
     /// All events of a tenant, sorted: `event` with its days that are other than planned,

@@ -9,7 +9,7 @@ use crate::{
     },
     life::digest::DigestRow,
 };
-use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use serde_json::json;
 
@@ -54,20 +54,7 @@ impl World {
         tenant: usize,
         seed: u64,
     ) -> Vec<(String, ListAct, String)> {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let users: Vec<String> =
-            self.tenants.get(tenant).into_iter().flat_map(|t| t.users.keys().cloned()).collect();
-        let mut done = Vec::new();
-        for user in users {
-            for _ in 0..rng.random_range(0..3) {
-                let Some(what) = ORDINARY_LIST_ACTS.choose(&mut rng) else { continue };
-                let seed = rng.random();
-                if let Some(name) = self.contact_act(tenant, &user, *what, seed) {
-                    done.push((user.clone(), *what, name));
-                }
-            }
-        }
-        done
+        lists_life::day(self, tenant, seed, ORDINARY_LIST_ACTS, Self::contact_act)
     }
 
     /// All contacts of a tenant (`contact`) and their folders (`contact-folder`), sorted. `subject`

@@ -1,7 +1,7 @@
 //! What people do with their contacts and tasks in a day.
 
-use crate::core::{lists::Lists, lists::Thing};
-use rand::{Rng, seq::IndexedRandom};
+use crate::core::{lists::Lists, lists::Thing, world::World};
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -48,6 +48,31 @@ pub(crate) struct Habits<'h> {
     pub(crate) name: &'static str,
     /// Whether things may be put there.
     pub(crate) takes: &'h dyn Fn(&crate::core::lists::List) -> bool,
+}
+
+/// A day with one kind of what people have: some acts each. Answers person, act and what it was
+/// about.
+pub(crate) fn day<A: Copy>(
+    world: &mut World,
+    tenant: usize,
+    seed: u64,
+    acts: &[A],
+    act: fn(&mut World, usize, &str, A, u64) -> Option<String>,
+) -> Vec<(String, A, String)> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let users: Vec<String> =
+        world.tenants.get(tenant).into_iter().flat_map(|t| t.users.keys().cloned()).collect();
+    let mut done = Vec::new();
+    for user in users {
+        for _ in 0..rng.random_range(0..3) {
+            let Some(what) = acts.choose(&mut rng) else { continue };
+            let seed = rng.random();
+            if let Some(name) = act(world, tenant, &user, *what, seed) {
+                done.push((user.clone(), *what, name));
+            }
+        }
+    }
+    done
 }
 
 /// Carries out one act; answers what it was about, `None` when there is nothing to do it to.

@@ -9,7 +9,7 @@ use crate::{
     life::digest::DigestRow,
     tasks::{parts, seed},
 };
-use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use serde_json::{Value, json};
 
@@ -55,20 +55,7 @@ impl World {
         tenant: usize,
         seed: u64,
     ) -> Vec<(String, ListAct, String)> {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let users: Vec<String> =
-            self.tenants.get(tenant).into_iter().flat_map(|t| t.users.keys().cloned()).collect();
-        let mut done = Vec::new();
-        for user in users {
-            for _ in 0..rng.random_range(0..3) {
-                let Some(what) = ORDINARY_LIST_ACTS.choose(&mut rng) else { continue };
-                let seed = rng.random();
-                if let Some(name) = self.task_act(tenant, &user, *what, seed) {
-                    done.push((user.clone(), *what, name));
-                }
-            }
-        }
-        done
+        lists_life::day(self, tenant, seed, ORDINARY_LIST_ACTS, Self::task_act)
     }
 
     /// All tasks of a tenant (`task`) and their lists (`task-list`), sorted. `path` is the list's
