@@ -56,7 +56,7 @@ async fn a_kill_at_any_write_of_a_backup_loses_nothing() {
         )
         .unwrap(),
     );
-    let expected = sim.digest(0).len();
+    let expected = sim.items(0).len();
     for forget in [false, true] {
         let mut at = 0;
         loop {

@@ -44,6 +44,12 @@ pub struct Profile {
     pub collection_kind: ItemKind,
     /// Over what ids are unique.
     pub ids: IdScope,
+    /// A tenant may grant no permission for it: that is told in the coverage, and is an alarm only
+    /// where it was read before.
+    pub is_optional: bool,
+    /// The service counts what a collection holds, so that a list can be held against it. Where it
+    /// does not, what a list lacks is asked for before it counts as deleted.
+    pub is_counted: bool,
     /// An item may have files beside it whose names begin with its own.
     pub has_sidecars: bool,
     /// An item may have older versions.
@@ -91,6 +97,8 @@ pub struct CollectionHead {
     pub directory: Option<String>,
     /// What the record shall say of it besides its name.
     pub label: Option<String>,
+    /// What it has besides its name and its items, and gets back with them: a colour, permissions.
+    pub state: Option<serde_json::Value>,
     /// Id of its topmost container, where items name it.
     pub root: Option<ItemId>,
     /// What it is called in reports, when that is not its place in the tree.

@@ -192,6 +192,15 @@ impl Sim {
         self.world().events_digest(tenant)
     }
 
+    /// Everything that a backup has an item for, whatever service keeps it: rows of the digests.
+    pub fn items(&self, tenant: usize) -> Vec<DigestRow> {
+        let mut rows = self.digest(tenant);
+        rows.extend(self.sites_digest(tenant));
+        const ITEMS: &[&str] = &["message", "file", "library-file"];
+        rows.retain(|r| ITEMS.contains(&r.kind.as_str()));
+        rows
+    }
+
     /// Every message that Exchange would have sent because a call made, changed, cancelled or
     /// answered a meeting. Each recipient counts.
     pub fn messages_to_attendees(&self, tenant: usize) -> Vec<MeetingMessage> {

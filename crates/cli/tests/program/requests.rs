@@ -138,6 +138,15 @@ fn every_request_is_a_published_operation_or_a_named_exception() {
                 "groups",
                 "configurationSnapshotJobs",
                 "configurationSnapshots",
+                "sites",
+                "contactFolders",
+                "contacts",
+                "childFolders",
+                "lists",
+                "tasks",
+                "calendars",
+                "events",
+                "calendarPermissions",
             ]
             .contains(&parts[n - 1].as_str());
             if collection

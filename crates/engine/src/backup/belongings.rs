@@ -46,6 +46,10 @@ pub(super) async fn back_up(
     let base = vec![profile.name.to_owned(), run.room(owner)];
     let all = Belongings { run: run.clone(), workload, owner: owner.clone(), base };
     let place = format!("the {} of {}", profile.place, owner.name);
+    if run.is_refused(profile.name) && run.dir_facts(&layout::refs(&all.base))?.is_none() {
+        run.coverage(&owner.name, profile.place, None, Some(super::owners::NOT_PERMITTED));
+        return Ok(());
+    }
     match all.read().await {
         Err(Error::Graph(e)) if e.kind == ErrorKind::NotFound => {
             let mut stored = Vec::new();
@@ -67,6 +71,12 @@ pub(super) async fn back_up(
             Ok(())
         }
         Err(Error::Graph(e)) => {
+            let is_known = run.dir_facts(&layout::refs(&all.base))?.is_some();
+            if profile.is_optional && !is_known && e.kind == ErrorKind::Denied {
+                run.count_refusal(profile.name);
+                run.coverage(&owner.name, profile.place, None, Some(super::owners::NOT_PERMITTED));
+                return Ok(());
+            }
             run.access_lost(&place, &e);
             run.coverage(&owner.name, profile.place, None, Some(&e.text));
             Ok(())
@@ -270,6 +280,7 @@ impl Belongings {
                 let link = (facts.delta.take(), facts.delta_at.take());
                 facts.gone = None;
                 facts.label.clone_from(&head.label);
+                facts.state.clone_from(&head.state);
                 facts.root.clone_from(&head.root);
                 facts.name.clone_from(&real);
                 (facts.delta, facts.delta_at) = link;
@@ -288,6 +299,7 @@ impl Belongings {
             None => {
                 let mut facts = Facts::new(self.profile().collection_kind, head.id.clone());
                 facts.label.clone_from(&head.label);
+                facts.state.clone_from(&head.state);
                 facts.root.clone_from(&head.root);
                 facts.name = real;
                 facts.count = Some(0);
@@ -332,8 +344,9 @@ impl Belongings {
             readings.push(self.collection(o).await?);
         }
         // What left one collection may be in another that could not be read.
-        let unsure = readings.iter().any(|r| matches!(r, Reading::Failed(_)))
-            && self.profile().ids == IdScope::Owner;
+        let unsure = self.profile().ids == IdScope::Owner
+            && (!self.profile().is_counted
+                || readings.iter().any(|r| matches!(r, Reading::Failed(_))));
         let mut deleted = 0;
         for (o, reading) in open.iter().zip(&mut readings) {
             let Reading::Whole { left, crowded, .. } = reading else { continue };

@@ -92,7 +92,7 @@ pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, 
 }
 
 /// Why something is not backed up that never was.
-const NOT_PERMITTED: &str = "the application has no permission to read it";
+pub(super) const NOT_PERMITTED: &str = "the application has no permission to read it";
 
 async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
     let Register { facts: known, rooms, moved } = Register::read(run, kind)?;

@@ -127,6 +127,8 @@ struct State {
     verdicts: Verdicts,
     coverage: Vec<Coverage>,
     patterns: Patterns,
+    /// How often the reading of an optional workload was refused that nobody has stored.
+    refusals: HashMap<&'static str, u32>,
     /// Directories of owners, by id.
     rooms: HashMap<ItemId, String>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
@@ -148,6 +150,7 @@ impl State {
             verdicts: Verdicts::default(),
             coverage: Vec::new(),
             patterns: BTreeMap::new(),
+            refusals: HashMap::new(),
             rooms: HashMap::new(),
             checkpoint: None,
             parent,
@@ -215,6 +218,9 @@ pub(crate) struct Run {
     tree: Mutex<TreeEditor>,
     state: Mutex<State>,
 }
+
+/// Refusals after which nobody else is asked for (own choice: one may be somebody's own).
+const REFUSALS_MAX: u32 = 3;
 
 /// Entries in memory before directories are written and let go.
 const LOADED_NODES_MAX: usize = 50_000;
@@ -317,6 +323,17 @@ impl Run {
     /// Whether a workload is not backed up, by the settings.
     pub(super) fn leaves_out(&self, workload: &str) -> bool {
         self.options.without.iter().any(|name| name == workload)
+    }
+
+    /// Notes that an optional workload may not be read for somebody of whom nothing is stored.
+    pub(super) fn count_refusal(&self, workload: &'static str) {
+        *lock(&self.state).refusals.entry(workload).or_default() += 1;
+    }
+
+    /// Whether an optional workload may be read for nobody, as far as was seen in this run: a
+    /// permission that is not granted costs a few requests, and not some for each owner.
+    pub(super) fn is_refused(&self, workload: &'static str) -> bool {
+        lock(&self.state).refusals.get(workload).is_some_and(|n| *n >= REFUSALS_MAX)
     }
 
     /// Takes over where the owners stand.

@@ -40,6 +40,8 @@ const DRIVES: Profile = Profile {
     owner_kind: ItemKind::Owner,
     collection_kind: ItemKind::Drive,
     ids: IdScope::Collection,
+    is_optional: false,
+    is_counted: true,
     has_sidecars: false,
     has_versions: true,
     is_judged: true,
@@ -155,6 +157,7 @@ impl<S: Shelf> Workload for S {
                 let called =
                     if is_own { place.to_owned() } else { format!("{place} {}", head.name) };
                 all.there.push(CollectionHead {
+                    state: None,
                     id: head.id,
                     // A drive stays where it is, whatever it is called later.
                     directory: known.and_then(|k| k.path.last().cloned()),

@@ -47,6 +47,7 @@ pub(super) async fn read(
         let is_recoverable = named.is_some_and(|(_, unlisted)| *unlisted)
             || label.as_deref().is_some_and(|l| l.starts_with("recoverable"));
         CollectionHead {
+            state: None,
             directory: is_recoverable.then(|| format!("Recoverable Items ({})", f.name)),
             id: f.id,
             name: f.name,

@@ -24,6 +24,8 @@ static PROFILE: Profile = Profile {
     owner_kind: ItemKind::Mailbox,
     collection_kind: ItemKind::MailFolder,
     ids: IdScope::Owner,
+    is_optional: false,
+    is_counted: true,
     has_sidecars: true,
     has_versions: false,
     is_judged: false,

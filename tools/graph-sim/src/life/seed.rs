@@ -59,6 +59,10 @@ pub(crate) const READ: &[&str] = &[
     "Organization.Read.All",
     "Mail.Read",
     "Files.Read.All",
+    "Sites.Read.All",
+    "Contacts.Read",
+    "Tasks.Read.All",
+    "Calendars.Read",
     "eDiscovery.Read.All",
     "Application.Read.All",
     "Directory.Read.All",
@@ -98,8 +102,18 @@ const OTHER: &[&str] = &[
 ];
 
 /// What a restore may do.
-const WRITE: &[&str] =
-    &["User.Read.All", "Mail.Read", "Mail.ReadWrite", "Files.ReadWrite.All", "Sites.ReadWrite.All"];
+const WRITE: &[&str] = &[
+    "User.Read.All",
+    "Mail.Read",
+    "Mail.ReadWrite",
+    "Files.ReadWrite.All",
+    "Sites.ReadWrite.All",
+    "Contacts.Read",
+    "Contacts.ReadWrite",
+    "Tasks.ReadWrite.All",
+    "Calendars.Read",
+    "Calendars.ReadWrite",
+];
 
 /// What putting settings back needs.
 pub(crate) const CONFIGURE: &[&str] = &[

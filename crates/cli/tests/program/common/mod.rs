@@ -113,21 +113,29 @@ impl School {
         report
     }
 
-    /// How many messages and files the newest snapshot holds, and how many the tenant holds.
+    /// How many items of each workload the newest snapshot holds, and how many the tenant holds.
     pub fn assert_everything_is_in(&self) {
         let listed = self.ok(&["--tenant", "school0", "--json", "ls", "latest", "/", "-R"]);
-        let mut have: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut have: BTreeMap<String, usize> = BTreeMap::new();
         for line in listed.lines() {
             let row: Value = serde_json::from_str(line).unwrap();
-            match row["record"]["k"].as_str() {
-                Some("message") => *have.entry("message").or_default() += 1,
-                Some("file") => *have.entry("file").or_default() += 1,
-                _ => {}
+            if let Some("message" | "file" | "item") = row["record"]["k"].as_str() {
+                let workload = row["path"].as_str().unwrap().split('/').nth(1).unwrap();
+                *have.entry(workload.to_owned()).or_default() += 1;
             }
         }
-        let mut want: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in self.sim.digest(0) {
-            *want.entry(if row.kind == "message" { "message" } else { "file" }).or_default() += 1;
+        let mut want: BTreeMap<String, usize> = BTreeMap::new();
+        for row in self.sim.items(0) {
+            let workload = match row.kind.as_str() {
+                "message" => "mail",
+                "file" => "drives",
+                "library-file" => "sites",
+                "contact" => "contacts",
+                "task" => "tasks",
+                "event" => "calendars",
+                other => panic!("{other}"),
+            };
+            *want.entry(workload.to_owned()).or_default() += 1;
         }
         assert_eq!(have, want);
     }
