@@ -9,6 +9,7 @@
 //! lists them; then [`mail`] and [`drive`]. [`configuration`] reads settings.
 
 pub mod configuration;
+pub mod contacts;
 pub mod drive;
 mod event;
 pub mod holds;
@@ -17,6 +18,7 @@ mod owner;
 mod quick_xor;
 pub mod restore;
 mod sites;
+mod things;
 pub mod users;
 pub mod workload;
 
@@ -42,7 +44,8 @@ pub(crate) fn escape(part: &str) -> String {
 }
 
 /// Every workload: one line each.
-pub static ALL: &[&dyn workload::Workload] = &[&mail::Mail, &drive::Drives, &drive::Libraries];
+pub static ALL: &[&dyn workload::Workload] =
+    &[&mail::Mail, &drive::Drives, &drive::Libraries, &contacts::Contacts];
 
 /// The workload whose directory at the top of a snapshot has this name.
 pub fn by_name(name: &str) -> Option<&'static dyn workload::Workload> {

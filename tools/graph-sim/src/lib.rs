@@ -196,7 +196,8 @@ impl Sim {
     pub fn items(&self, tenant: usize) -> Vec<DigestRow> {
         let mut rows = self.digest(tenant);
         rows.extend(self.sites_digest(tenant));
-        const ITEMS: &[&str] = &["message", "file", "library-file"];
+        rows.extend(self.contacts_digest(tenant));
+        const ITEMS: &[&str] = &["message", "file", "library-file", "contact"];
         rows.retain(|r| ITEMS.contains(&r.kind.as_str()));
         rows
     }

@@ -162,7 +162,48 @@ const ACTS: &[Acts] = &[
     },
     FILES,
     Acts { workload: "sites", owner: a_site, rename: rename_site, ..FILES },
+    Acts {
+        workload: "contacts",
+        owner: a_user,
+        rename: rename_user,
+        make: |sim, owner| {
+            let body = json!({"displayName": "Conformance", "personalNotes": "As it was."});
+            made(sim, "POST", &format!("{owner}/contacts"), body)
+        },
+        change: |sim, owner, id| {
+            patch(sim, &format!("{owner}/contacts/{id}"), json!({"personalNotes": OTHER}));
+        },
+        // Where it is sorted.
+        touch: |sim, owner, id| {
+            patch(sim, &format!("{owner}/contacts/{id}"), json!({"fileAs": "Zzz"}));
+        },
+        delete: |sim, owner, id| {
+            let target = format!("{owner}/contacts/{id}");
+            assert_eq!(call(sim, "DELETE", &target, Value::Null).0, 204);
+        },
+        shown: |sim, owner, _| {
+            let row = named(sim, &format!("{owner}/contacts"), "displayName")?;
+            Some(format!("{} {}", row["personalNotes"], row["fileAs"]))
+        },
+        bin: None,
+        content: "/photo/",
+        news: "/contacts/delta",
+    },
 ];
+
+const OTHER: &str = "Something else.";
+
+fn patch(sim: &Sim, target: &str, body: Value) {
+    let (status, told) = call(sim, "PATCH", target, body);
+    assert_eq!(status, 200, "{target}: {told}");
+}
+
+/// The row of a list whose name says that the suite made it.
+fn named(sim: &Sim, target: &str, name: &str) -> Option<Value> {
+    let (_, told) = call(sim, "GET", &format!("{target}?$top=200"), Value::Null);
+    let rows = told["value"].as_array().cloned().unwrap_or_default();
+    rows.into_iter().find(|r| r[name].as_str().is_some_and(|n| n.starts_with("Conformance")))
+}
 
 fn made(sim: &Sim, method: &str, target: &str, body: Value) -> String {
     let (status, told) = call(sim, method, target, body);
