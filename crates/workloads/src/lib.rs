@@ -18,6 +18,7 @@ mod owner;
 mod quick_xor;
 pub mod restore;
 mod sites;
+pub mod tasks;
 mod things;
 pub mod users;
 pub mod workload;
@@ -45,7 +46,7 @@ pub(crate) fn escape(part: &str) -> String {
 
 /// Every workload: one line each.
 pub static ALL: &[&dyn workload::Workload] =
-    &[&mail::Mail, &drive::Drives, &drive::Libraries, &contacts::Contacts];
+    &[&mail::Mail, &drive::Drives, &drive::Libraries, &contacts::Contacts, &tasks::Tasks];
 
 /// The workload whose directory at the top of a snapshot has this name.
 pub fn by_name(name: &str) -> Option<&'static dyn workload::Workload> {

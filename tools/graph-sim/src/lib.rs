@@ -197,7 +197,8 @@ impl Sim {
         let mut rows = self.digest(tenant);
         rows.extend(self.sites_digest(tenant));
         rows.extend(self.contacts_digest(tenant));
-        const ITEMS: &[&str] = &["message", "file", "library-file", "contact"];
+        rows.extend(self.tasks_digest(tenant));
+        const ITEMS: &[&str] = &["message", "file", "library-file", "contact", "task"];
         rows.retain(|r| ITEMS.contains(&r.kind.as_str()));
         rows
     }

@@ -189,7 +189,45 @@ const ACTS: &[Acts] = &[
         content: "/photo/",
         news: "/contacts/delta",
     },
+    Acts {
+        workload: "tasks",
+        owner: a_user,
+        rename: rename_user,
+        make: |sim, owner| {
+            let text = json!({"content": "As it was.", "contentType": "text"});
+            let body = json!({"title": "Conformance", "body": text});
+            made(sim, "POST", &tasks(sim, owner), body)
+        },
+        change: |sim, owner, id| {
+            let text = json!({"content": OTHER, "contentType": "text"});
+            patch(sim, &format!("{}/{id}", tasks(sim, owner)), json!({"body": text}));
+        },
+        touch: |sim, owner, id| {
+            let at = json!({"dateTime": "2026-03-09T08:30:00", "timeZone": "UTC"});
+            let body = json!({"isReminderOn": true, "reminderDateTime": at});
+            patch(sim, &format!("{}/{id}", tasks(sim, owner)), body);
+        },
+        delete: |sim, owner, id| {
+            let target = format!("{}/{id}", tasks(sim, owner));
+            assert_eq!(call(sim, "DELETE", &target, Value::Null).0, 204);
+        },
+        shown: |sim, owner, _| {
+            let row = named(sim, &tasks(sim, owner), "title")?;
+            Some(format!("{} {}", row["body"]["content"], row["reminderDateTime"]))
+        },
+        bin: None,
+        content: "expand=checklistItems",
+        news: "/tasks/delta",
+    },
 ];
+
+/// Where somebody's own tasks are.
+fn tasks(sim: &Sim, owner: &str) -> String {
+    let (_, told) = call(sim, "GET", &format!("{owner}/todo/lists"), Value::Null);
+    let lists = told["value"].as_array().unwrap();
+    let own = lists.iter().find(|l| l["wellknownListName"] == "defaultList").unwrap();
+    format!("{owner}/todo/lists/{}/tasks", own["id"].as_str().unwrap())
+}
 
 const OTHER: &str = "Something else.";
 

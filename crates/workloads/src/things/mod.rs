@@ -4,6 +4,7 @@
 //! What is the same for all of them is here: rows, records, content, restore. A workload says what
 //! is its own with [`Thing`].
 
+pub(crate) mod ics;
 mod item;
 pub(crate) mod lists;
 mod record;

@@ -501,3 +501,16 @@ pub(crate) async fn row<T: Thing>(
         false => Ok(crate::Event::Deleted(id.clone())),
     }
 }
+
+/// How many things the service counts.
+pub(crate) async fn count(
+    of: crate::workload::Of<'_>,
+    target: String,
+) -> Result<Option<u64>, Error> {
+    let body = of.client.bytes(&Request::get(scope(&of.owner.id), target)).await?;
+    let text = String::from_utf8_lossy(&body);
+    match text.trim_start_matches('\u{feff}').trim().parse() {
+        Ok(n) => Ok(Some(n)),
+        Err(_) => Err(Error::new(ErrorKind::BadAnswer, "a number of things is no number")),
+    }
+}
