@@ -25,6 +25,8 @@ use strongroom_workloads::{
 };
 use url::Url;
 
+/// Workloads that a run tries, besides settings.
+const TRIED: &[&str] = &["mail", "drives"];
 const LOCATIONS: &str = "identity/named-locations";
 const POLICIES: &str = "identity/conditional-access-policies";
 
@@ -188,6 +190,9 @@ async fn back_up(tools: &Tools) -> Result<(), Error> {
     let mut options = BackupOptions::new(tenant(tools), &tools.cache);
     options.users = vec![tools.ground.ledger().owner.clone()];
     options.holds = false;
+    // What the run makes and wipes, and nothing else of the owner's.
+    let others = strongroom_workloads::ALL.iter().map(|w| w.profile().name);
+    options.without = others.filter(|n| !TRIED.contains(n)).map(str::to_owned).collect();
     let (repo, client) = (tools.repository.clone(), tools.read.clone());
     backup(repo, client, options, Arc::new(Silent)).await.during(STEP)?;
     if let Some(client) = &tools.configure {

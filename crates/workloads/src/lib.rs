@@ -8,6 +8,7 @@
 //! when the caller asks. Start at [`workload`], which says what a workload is, and [`ALL`], which
 //! lists them; then [`mail`] and [`drive`]. [`configuration`] reads settings.
 
+pub mod calendars;
 pub mod configuration;
 pub mod contacts;
 pub mod drive;
@@ -45,8 +46,14 @@ pub(crate) fn escape(part: &str) -> String {
 }
 
 /// Every workload: one line each.
-pub static ALL: &[&dyn workload::Workload] =
-    &[&mail::Mail, &drive::Drives, &drive::Libraries, &contacts::Contacts, &tasks::Tasks];
+pub static ALL: &[&dyn workload::Workload] = &[
+    &mail::Mail,
+    &drive::Drives,
+    &drive::Libraries,
+    &contacts::Contacts,
+    &tasks::Tasks,
+    &calendars::Calendars,
+];
 
 /// The workload whose directory at the top of a snapshot has this name.
 pub fn by_name(name: &str) -> Option<&'static dyn workload::Workload> {

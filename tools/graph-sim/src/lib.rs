@@ -198,7 +198,8 @@ impl Sim {
         rows.extend(self.sites_digest(tenant));
         rows.extend(self.contacts_digest(tenant));
         rows.extend(self.tasks_digest(tenant));
-        const ITEMS: &[&str] = &["message", "file", "library-file", "contact", "task"];
+        rows.extend(self.events_digest(tenant));
+        const ITEMS: &[&str] = &["message", "file", "library-file", "contact", "task", "event"];
         rows.retain(|r| ITEMS.contains(&r.kind.as_str()));
         rows
     }

@@ -219,6 +219,38 @@ const ACTS: &[Acts] = &[
         content: "expand=checklistItems",
         news: "/tasks/delta",
     },
+    Acts {
+        workload: "calendars",
+        owner: a_user,
+        rename: rename_user,
+        make: |sim, owner| {
+            let at = |hour: u8| {
+                let time = format!("2026-03-09T{hour:02}:00:00");
+                json!({"dateTime": time, "timeZone": "GMT Standard Time"})
+            };
+            let body = json!({"subject": "Conformance", "start": at(9), "end": at(10),
+                "body": {"content": "As it was.", "contentType": "text"}});
+            made(sim, "POST", &format!("{owner}/events"), body)
+        },
+        change: |sim, owner, id| {
+            let text = json!({"content": OTHER, "contentType": "text"});
+            patch(sim, &format!("{owner}/events/{id}"), json!({"body": text}));
+        },
+        touch: |sim, owner, id| {
+            patch(sim, &format!("{owner}/events/{id}"), json!({"responseRequested": false}));
+        },
+        delete: |sim, owner, id| {
+            let target = format!("{owner}/events/{id}");
+            assert_eq!(call(sim, "DELETE", &target, Value::Null).0, 204);
+        },
+        shown: |sim, owner, _| {
+            let row = named(sim, &format!("{owner}/events"), "subject")?;
+            Some(format!("{} {}", row["body"]["content"], row["responseRequested"]))
+        },
+        bin: None,
+        content: "cancelledOccurrences",
+        news: "changeKey,subject",
+    },
 ];
 
 /// Where somebody's own tasks are.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod conformance;
+mod outlook;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
 use serde_json::{Value, json};

@@ -18,6 +18,11 @@ pub(super) fn picture(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// A text with the ends of lines that a vCard has.
+fn lines(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
 /// A contact with its picture.
 pub(super) fn write(v: &Value, photo: Option<&(Part, Bytes)>) -> String {
     let text = |name: &str| v[name].as_str().map(str::trim).filter(|t| !t.is_empty());
@@ -27,7 +32,7 @@ pub(super) fn write(v: &Value, photo: Option<&(Part, Bytes)>) -> String {
     };
     let mut card = VCard::default();
     let mut add = |entry: VCardEntry| card.entries.push(entry);
-    let one = |name: P, value: &str| VCardEntry::new(name).with_value(value.to_owned());
+    let one = |name: P, value: &str| VCardEntry::new(name).with_value(lines(value));
     add(one(P::Fn, &<super::Contacts as crate::things::Thing>::name(v)));
     let names = ["surname", "givenName", "middleName", "title", "generation"]
         .map(|n| VCardValue::Text(text(n).unwrap_or_default().to_owned()));
@@ -76,7 +81,7 @@ pub(super) fn write(v: &Value, photo: Option<&(Part, Bytes)>) -> String {
     ];
     for (property, kind) in places {
         let parts = ["street", "city", "state", "postalCode", "countryOrRegion"]
-            .map(|n| v[property][n].as_str().unwrap_or_default().to_owned());
+            .map(|n| lines(v[property][n].as_str().unwrap_or_default()));
         if parts.iter().all(String::is_empty) {
             continue;
         }

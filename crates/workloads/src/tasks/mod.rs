@@ -245,6 +245,8 @@ impl Workload for Tasks {
 }
 
 impl restore::Collections for Tasks {
+    const NESTED: bool = false;
+
     fn list<'a>(to: To<'a>) -> BoxFuture<'a, Result<Vec<ItemId>, Error>> {
         Box::pin(async move {
             let all = all(to).await?;
@@ -259,22 +261,15 @@ impl restore::Collections for Tasks {
         })
     }
 
-    /// Lists do not stand in one another: within a folder that was asked for, each has its name
-    /// before its own.
     fn child<'a>(
         to: To<'a>,
-        parent: Option<&'a ItemId>,
+        _parent: Option<&'a ItemId>,
         name: &'a str,
         make: bool,
     ) -> BoxFuture<'a, Result<Option<ItemId>, Error>> {
         Box::pin(async move {
             let user = &to.owner.id;
             let mut there = all(to).await?;
-            let above = parent.and_then(|id| there.iter().find(|h| h.id == *id));
-            let name = match above {
-                Some(above) => format!("{}: {name}", above.name),
-                None => name.to_owned(),
-            };
             there.retain(|h| h.name == name && h.label.is_none());
             if let Some(found) = there.pop() {
                 return Ok(Some(found.id));

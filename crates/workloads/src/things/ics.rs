@@ -40,7 +40,7 @@ impl Component {
     /// A text, where there is one.
     pub(crate) fn text(&mut self, name: P, value: Option<&str>) {
         if let Some(value) = value.filter(|v| !v.is_empty()) {
-            self.entry(ICalendarEntry::new(name).with_value(value.to_owned()));
+            self.entry(ICalendarEntry::new(name).with_value(value.replace("\r\n", "\n")));
         }
     }
 
@@ -128,10 +128,17 @@ impl Ics {
 
     /// The text of the file.
     pub(crate) fn finish(mut self) -> Vec<u8> {
-        for (name, years) in std::mem::take(&mut self.zones) {
+        let zones = std::mem::take(&mut self.zones);
+        let mut added = 0;
+        for (name, years) in zones {
             if let Ok(zone) = TimeZone::get(&name) {
                 self.add_zone(&name, &zone, years);
+                added += 1;
             }
+        }
+        // Zones before what is said in them, as most programs write it.
+        if let Some(top) = self.calendar.components.first_mut() {
+            top.component_ids.rotate_right(added);
         }
         let mut out = String::new();
         // A text takes everything.
@@ -169,6 +176,12 @@ impl Ics {
             self.put(part.0, n);
         }
     }
+}
+
+/// A zone by the name that Windows or anybody else has for it.
+pub(crate) fn zone(name: &str) -> Option<TimeZone> {
+    let name = zone_name(name).unwrap_or_else(|| name.to_owned());
+    TimeZone::get(&name).ok()
 }
 
 /// The name of a zone by which everybody but Windows knows it.
@@ -255,11 +268,58 @@ pub(crate) fn rule(recurrence: &Value, start: &Value, days: bool) -> Option<(Str
         Some("endDate") => {
             let day: Date = range["endDate"].as_str()?.parse().ok()?;
             last = day.year().saturating_add(1);
-            // Up to the end of that day, wherever on earth the series is.
-            let until = day.strftime("%Y%m%d").to_string();
-            rule += &format!(";UNTIL={until}{}", if days { "" } else { "T235959Z" });
+            let zone = start["timeZone"].as_str().and_then(zone).unwrap_or(TimeZone::UTC);
+            let end = day.at(23, 59, 59, 0).to_zoned(zone).ok()?.with_time_zone(TimeZone::UTC);
+            rule += &match days {
+                true => day.strftime(";UNTIL=%Y%m%d").to_string(),
+                false => end.strftime(";UNTIL=%Y%m%dT%H%M%SZ").to_string(),
+            };
         }
         _ => {}
     }
     Some((rule, last))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_series_ends_with_its_last_day_where_it_is() {
+        let recurrence = json!({
+            "pattern": {"type": "weekly", "interval": 2, "daysOfWeek": ["friday", "monday"],
+                "firstDayOfWeek": "monday"},
+            "range": {"type": "endDate", "startDate": "2026-03-02", "endDate": "2026-06-26"}});
+        let start = |zone: &str| json!({"dateTime": "2026-03-02T18:00:00", "timeZone": zone});
+        // Six in the evening on the last day is the next one in UTC.
+        let (pacific, last) = rule(&recurrence, &start("Pacific Standard Time"), false).unwrap();
+        let week = "FREQ=WEEKLY;INTERVAL=2;BYDAY=FR,MO;WKST=MO";
+        assert_eq!((pacific.as_str(), last), (&*format!("{week};UNTIL=20260627T065959Z"), 2027));
+        let (tokyo, _) = rule(&recurrence, &start("Tokyo Standard Time"), false).unwrap();
+        assert_eq!(tokyo, format!("{week};UNTIL=20260626T145959Z"));
+        let (days, _) = rule(&recurrence, &start("UTC"), true).unwrap();
+        assert_eq!(days, format!("{week};UNTIL=20260626"));
+        let last_friday = json!({"pattern": {"type": "relativeMonthly", "interval": 1,
+            "daysOfWeek": ["friday"], "index": "last"}, "range": {"type": "noEnd"}});
+        let (monthly, _) = rule(&last_friday, &start("UTC"), false).unwrap();
+        assert_eq!(monthly, "FREQ=MONTHLY;BYDAY=FR;BYSETPOS=-1");
+    }
+
+    #[test]
+    fn a_zone_comes_first_with_every_change_of_the_clock() {
+        let mut ics = Ics::new();
+        let mut event = Component::new(C::VEvent);
+        event.text(P::Summary, Some("a, b;\r\nc"));
+        let at = json!({"dateTime": "2026-03-30T09:00:00", "timeZone": "GMT Standard Time"});
+        event.entry(ics.time(P::Dtstart, &at, false, Some(2027)).unwrap());
+        ics.add(event);
+        let text = String::from_utf8(ics.finish()).unwrap();
+        assert!(text.contains("DTSTART;TZID=Europe/London:20260330T090000\r\n"), "{text}");
+        assert!(text.contains("SUMMARY:a\\, b\\;\\nc\r\n"), "{text}");
+        assert!(text.find("VTIMEZONE") < text.find("VEVENT"), "{text}");
+        assert!(text.contains("DTSTART:20260329T010000\r\nTZOFFSETFROM:+0000\r\n"), "{text}");
+        assert!(text.contains("DTSTART:20271031T020000\r\nTZOFFSETFROM:+0100\r\n"), "{text}");
+    }
 }

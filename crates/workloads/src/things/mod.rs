@@ -39,6 +39,11 @@ pub(crate) trait Thing: Send + Sync + 'static {
     /// What people call it.
     fn name(value: &Value) -> String;
 
+    /// By what it is known again when its id is another.
+    fn key(value: &Value) -> String {
+        Self::name(value)
+    }
+
     /// The file that people open.
     fn file(whole: &Whole) -> Vec<u8>;
 
@@ -71,6 +76,11 @@ pub(crate) trait Thing: Send + Sync + 'static {
     /// Parts of its properties that must be as they were, besides those that are sent.
     fn besides(_value: &Value) -> Value {
         Value::Null
+    }
+
+    /// Whether what is there cannot be made what it was: it is made anew, and the other goes.
+    fn must_be_new(_now: &Whole, _wanted: &Whole) -> bool {
+        false
     }
 
     /// Whether the service tells somebody else when it changes or goes. Then nothing touches it: a

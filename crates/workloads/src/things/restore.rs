@@ -17,6 +17,10 @@ use strongroom_model::{Facts, ItemId, Role};
 
 /// Collections of the target, found by name, or made.
 pub(crate) trait Collections: Thing {
+    /// Collections stand in one another. Where they do not, one that goes beside what is there
+    /// bears the name of the folder that was asked for before its own.
+    const NESTED: bool = true;
+
     /// All that are there: ids.
     fn list<'a>(to: To<'a>) -> BoxFuture<'a, Result<Vec<ItemId>, Error>>;
 
@@ -137,6 +141,10 @@ impl<'t, T: Collections> Folders<'t, T> {
         let facts = self.to.snapshot.facts_at(&format!("{}/{}", self.base, path.join("/")))?;
         let label = facts.as_ref().and_then(|f| f.label.clone());
         let real = facts.as_ref().and_then(|f| f.name.clone()).unwrap_or_else(|| name.clone());
+        let real = match self.to.into {
+            crate::restore::Into::Folder(top) if !T::NESTED => format!("{top}: {real}"),
+            _ => real,
+        };
         let own = match label.as_deref().filter(|_| self.to.is_in_place()) {
             Some(label) => T::well_known(self.to, label).await?,
             None => None,
@@ -144,8 +152,11 @@ impl<'t, T: Collections> Folders<'t, T> {
         let id = match own {
             Some(id) => Some(id),
             None => {
-                let parent = Box::pin(self.id(above)).await?;
-                let is_top = above.is_empty() && self.to.is_in_place();
+                let is_top = above.is_empty() && (self.to.is_in_place() || !T::NESTED);
+                let parent = match is_top {
+                    true => None,
+                    false => Box::pin(self.id(above)).await?,
+                };
                 match (parent, is_top) {
                     (None, false) => None,
                     (parent, _) => T::child(self.to, parent.as_ref(), &real, self.make).await?,
@@ -326,9 +337,9 @@ async fn twin<T: Thing>(
         return Ok(None);
     }
     let stored = tokio::task::block_in_place(|| load(item))?;
-    let (name, content) = (T::name(&stored.value), content_of::<T>(&stored));
+    let (name, content) = (T::key(&stored.value), content_of::<T>(&stored));
     let mut near: Vec<_> =
-        there.iter().filter(|(id, t)| is_near(id, t) && T::name(&t.row) == name).collect();
+        there.iter().filter(|(id, t)| is_near(id, t) && T::key(&t.row) == name).collect();
     near.sort_by_key(|(id, _)| *id);
     for (id, t) in near {
         if content_of::<T>(&whole_there::<T>(to, id, t).await?) == content {
@@ -408,13 +419,18 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
         let row: Value = client.json(&Request::get(scope(user), at.clone())).await?;
         T::whole(client, at, scope(user), &row).await
     };
-    let (id, now) = match here {
-        Some((_, id)) => {
-            let now = read(id).await?;
-            if T::is_told(&now.value) {
-                let why = "others take part in it by now, and would be told of the change";
-                return Ok(Outcome::Failed { why: why.to_owned() });
-            }
+    let mut there = None;
+    if let Some((_, id)) = here {
+        let now = read(id).await?;
+        if T::is_told(&now.value) {
+            let why = "others take part in it by now, and would be told of the change";
+            return Ok(Outcome::Failed { why: why.to_owned() });
+        }
+        there = Some((id, now)).filter(|(_, now)| !T::must_be_new(now, &stored));
+    }
+    let is_new = there.is_none();
+    let (id, now) = match there {
+        Some((id, now)) => {
             let body = change::<T>(&now.value, &stored.value);
             if !body.is_empty() {
                 let target = T::one(user, folder, id);
@@ -432,7 +448,12 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
         }
     };
     let at = T::one(user, folder, &id);
-    let mut differences = T::write_parts(client, at, scope(user), &now, &stored).await?;
+    let written = T::write_parts(client, at.clone(), scope(user), &now, &stored).await;
+    if is_new && written.is_err() {
+        // Half a thing is worse than none: the next try makes it anew.
+        let _ = client.send(&Request::delete(scope(user), at)).await;
+    }
+    let mut differences = written?;
     differences.extend(T::lost(&stored.value));
     let (wanted, now) = (content_of::<T>(&stored), content_of::<T>(&read(&id).await?));
     let mut lost = Vec::new();
@@ -448,7 +469,7 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
         return Ok(Outcome::Failed { why });
     }
     // It stood elsewhere: what was made anew is whole, so the other goes.
-    if let (None, Some((collection, id))) = (here, &w.over) {
+    if let (true, Some((collection, id))) = (is_new, &w.over) {
         client.send(&Request::delete(scope(user), T::one(user, collection, id))).await?;
     }
     Ok(Outcome::of(differences))

@@ -2,13 +2,15 @@
 
 use crate::{
     calendars::{
-        instance::{is_series, takes_place},
+        instance::{Instance, is_series, takes_place},
         seed, series,
+        show::{self, View},
         state::{DEFAULT, MeetingMessage, of_day},
     },
     core::{
         lists::{self, Exception, Thing},
         lists_life,
+        odata::Query,
         world::World,
     },
     life::digest::DigestRow,
@@ -76,7 +78,7 @@ fn invited(t: &Thing) -> Value {
 
 /// What must be the same of an event, but for who is invited and where it is met online: these
 /// cannot be had again without telling everybody, and are rows of their own.
-fn plain(properties: &Map<String, Value>) -> Value {
+fn plain(i: &Instance<'_>, view: &View) -> Value {
     const APART: &[&str] = &[
         "iCalUId",
         "transactionId",
@@ -87,22 +89,22 @@ fn plain(properties: &Map<String, Value>) -> Value {
         "isOnlineMeeting",
         "onlineMeetingProvider",
         "onlineMeeting",
+        "seriesMasterId",
     ];
-    let mut all = properties.clone();
-    all.retain(|name, _| !APART.contains(&name.as_str()));
-    Value::Object(all)
+    lists::seen(show::event(i, view, &Query::default()), APART)
 }
 
-fn digest(t: &Thing) -> String {
+fn digest(t: &Thing, view: &View) -> String {
+    let whole = |i: &Instance<'_>| json!([plain(i, view), lists::attachments(i.attachments())]);
     let days: Vec<Value> = t
         .exceptions
         .iter()
-        .map(|(day, e)| {
-            json!([day, e.cancelled, plain(&e.properties), lists::attachments(&e.attachments)])
+        .map(|(day, e)| match day.parse().ok().filter(|_| !e.cancelled) {
+            Some(on) => json!([day, whole(&Instance::on(t, on))]),
+            None => json!([day, e.cancelled]),
         })
         .collect();
-    let files = lists::attachments(&t.attachments);
-    lists::digest(&json!([plain(&t.properties), t.extended, t.extensions, days, files]))
+    lists::digest(&json!([whole(&Instance::whole(t)), days]))
 }
 
 impl World {
@@ -206,12 +208,14 @@ impl World {
     }
 
     /// All events of a tenant, sorted: `event` with its days that are other than planned,
+    /// `event-made` where the service makes it of other things and nobody can write it,
     /// `event-people` where somebody is invited, `event-online` where it is met online,
     /// `calendar`, and `calendar-permission` with the address as subject. `path` is the calendar's
     /// name.
     pub(crate) fn events_digest(&self, tenant: usize) -> Vec<DigestRow> {
         let mut rows = Vec::new();
         for u in self.tenants.get(tenant).into_iter().flat_map(|t| t.users.values()) {
+            let view = View::plain(u);
             for c in u.calendars.lists.all.values().filter(|_| u.has_mailbox()) {
                 let name = c.properties.get("name").and_then(Value::as_str).unwrap_or_default();
                 let row = |kind: &str, subject: &str, digest: String| DigestRow {
@@ -228,7 +232,10 @@ impl World {
                 }
                 for t in c.things.values() {
                     let subject = t.text("subject");
-                    rows.push(row("event", subject, digest(t)));
+                    let edits = c.properties.get("canEdit").is_none_or(|e| e == true);
+                    let kind = if edits { "event" } else { "event-made" };
+                    rows.push(row(kind, subject, digest(t, &view)));
+                    rows.extend(lists::hidden(t).map(|d| row("event-extended", subject, d)));
                     let people = invited(t);
                     if people != json!([]) {
                         let organizer = t.properties.get("organizer");

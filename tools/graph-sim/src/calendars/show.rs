@@ -39,6 +39,12 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// Everything, in UTC.
+    pub(crate) fn plain(u: &User) -> Self {
+        let (name, address) = (u.name.clone(), u.upn.clone());
+        Self { immutable: false, zone: "UTC".into(), basic: false, name, address }
+    }
+
     pub(crate) fn of(call: &Call<'_>, u: &User) -> Self {
         let more = ["Calendars.Read", "Calendars.ReadWrite"];
         let basic = call.person.is_none()
@@ -126,6 +132,12 @@ fn computed(i: &Instance<'_>, view: &View, out: &mut Map<String, Value>) {
     out.entry("showAs").or_insert(if whole { "free" } else { "busy" }.into());
     out.entry("location").or_insert(json!({"displayName": "", "locationType": "default",
         "uniqueIdType": "unknown", "address": {}, "coordinates": {}}));
+    // The two "always correspond with each other" (event: update).
+    let place = out.get("location").cloned().unwrap_or_default();
+    let places = out.get("locations").and_then(Value::as_array).map_or(0, Vec::len);
+    if places < 2 && place["displayName"].as_str().is_some_and(|n| !n.is_empty()) {
+        out.insert("locations".into(), json!([place]));
+    }
     if let Some(day) = i.original() {
         out.insert("originalStart".into(), time(day).into());
         let master = if view.immutable { &i.thing.immutable } else { &i.thing.id };

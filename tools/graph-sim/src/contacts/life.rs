@@ -1,10 +1,11 @@
 //! What people do with their contacts, and what they have: for days and for comparison.
 
 use crate::{
-    contacts::seed,
+    contacts::{seed, show},
     core::{
-        lists::{self, Lists},
+        lists::{self, Lists, Thing},
         lists_life::{self, Habits, ListAct, ORDINARY_LIST_ACTS},
+        odata::Query,
         world::World,
     },
     life::digest::DigestRow,
@@ -57,8 +58,8 @@ impl World {
         lists_life::day(self, tenant, seed, ORDINARY_LIST_ACTS, Self::contact_act)
     }
 
-    /// All contacts of a tenant (`contact`) and their folders (`contact-folder`), sorted. `subject`
-    /// is the name that is shown.
+    /// All contacts of a tenant (`contact`), their folders (`contact-folder`) and what no list
+    /// shows of them (`contact-extended`), sorted. `subject` is the name that is shown.
     pub(crate) fn contacts_digest(&self, tenant: usize) -> Vec<DigestRow> {
         let mut rows = Vec::new();
         for u in self.tenants.get(tenant).into_iter().flat_map(|t| t.users.values()) {
@@ -71,18 +72,20 @@ impl World {
                     subject: String::new(),
                     digest: String::new(),
                 });
-                rows.extend(list.things.values().map(|t| DigestRow {
-                    kind: "contact".into(),
+                let row = |t: &Thing, kind: &str, digest: String| DigestRow {
+                    kind: kind.into(),
                     user: u.upn.clone(),
                     path: path.clone(),
                     subject: t.text("displayName").to_owned(),
-                    digest: lists::digest(&json!([
-                        t.properties,
-                        t.extended,
-                        t.extensions,
-                        t.photo.as_ref().map(|p| p.to_vec())
-                    ])),
-                }));
+                    digest,
+                };
+                for t in list.things.values() {
+                    let shown = show::contact(t, &list.id, false, &Query::default());
+                    let photo = t.photo.as_ref().map(|p| p.to_vec());
+                    let digest = lists::digest(&json!([lists::seen(shown, &[]), photo]));
+                    rows.push(row(t, "contact", digest));
+                    rows.extend(lists::hidden(t).map(|d| row(t, "contact-extended", d)));
+                }
             }
         }
         rows.sort();

@@ -557,14 +557,39 @@ pub(crate) fn canonical(v: &Value) -> Value {
         Value::Object(map) => {
             let set: BTreeMap<&String, Value> = map
                 .iter()
-                .filter(|(_, v)| !v.is_null() && **v != json!([]))
                 .map(|(k, v)| (k, canonical(v)))
+                .filter(|(_, v)| !v.is_null() && ![json!([]), json!({}), json!("")].contains(v))
                 .collect();
             json!(set)
         }
         Value::Array(rows) => rows.iter().map(canonical).collect(),
         other => other.clone(),
     }
+}
+
+/// What is shown of a thing, without what no other can have: ids, times, keys, addresses.
+pub(crate) fn seen(mut shown: Value, apart: &[&str]) -> Value {
+    const OWN: &[&str] = &[
+        "id",
+        "changeKey",
+        "createdDateTime",
+        "lastModifiedDateTime",
+        "parentFolderId",
+        "webLink",
+    ];
+    if let Some(map) = shown.as_object_mut() {
+        map.retain(|name, _| {
+            let name = name.as_str();
+            !name.contains('@') && !OWN.contains(&name) && !apart.contains(&name)
+        });
+    }
+    shown
+}
+
+/// What programs keep in a thing and no list shows; nothing when it has none.
+pub(crate) fn hidden(thing: &Thing) -> Option<String> {
+    let all = canonical(&json!([thing.extended, thing.extensions]));
+    (all != canonical(&json!([{}, Extensions::default()]))).then(|| digest(&all))
 }
 
 /// SHA-256 over what must be identical.

@@ -4,10 +4,11 @@ use crate::{
     core::{
         lists::{self, Thing},
         lists_life::{self, Habits, ListAct, ORDINARY_LIST_ACTS},
+        odata::Query,
         world::World,
     },
     life::digest::DigestRow,
-    tasks::{parts, seed},
+    tasks::{parts, seed, show},
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -15,11 +16,10 @@ use serde_json::{Value, json};
 
 /// What a task must be the same in; when its body changed and when it was completed is not.
 fn digest(t: &Thing) -> String {
-    let mut properties = t.properties.clone();
-    properties.retain(|name, _| name != "bodyLastModifiedDateTime" && name != "completedDateTime");
+    let shown = show::task(t, &Query::default());
+    let apart = ["bodyLastModifiedDateTime", "completedDateTime"];
     lists::digest(&json!([
-        properties,
-        t.extensions,
+        lists::seen(shown, &apart),
         parts::plain(t.parts.get("checklistItems")),
         parts::plain(t.parts.get("linkedResources")),
         lists::attachments(&t.attachments),
@@ -73,13 +73,17 @@ impl World {
                     subject: String::new(),
                     digest: String::new(),
                 });
-                rows.extend(list.things.values().map(|t| DigestRow {
-                    kind: "task".into(),
+                let row = |t: &Thing, kind: &str, digest: String| DigestRow {
+                    kind: kind.into(),
                     user: u.upn.clone(),
                     path: path.clone(),
                     subject: t.text("title").to_owned(),
-                    digest: digest(t),
-                }));
+                    digest,
+                };
+                for t in list.things.values() {
+                    rows.push(row(t, "task", digest(t)));
+                    rows.extend(lists::hidden(t).map(|d| row(t, "task-extended", d)));
+                }
             }
         }
         rows.sort();
