@@ -13,7 +13,8 @@
 //! * Ordinary life (arrivals, moves, deletions one by one or by folder below those limits, people
 //!   who join, leave or change names, a year that rolls over) raises none of high severity.
 
-use graph_sim::year::{FileState, PersonState, State};
+use crate::compare::things;
+use graph_sim::year::{FileState, PersonState, SiteState, State};
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_model::AlarmKind;
 
@@ -37,6 +38,21 @@ pub struct Gone {
     pub messages: (usize, usize),
     /// Files gone, and files before.
     pub files: (usize, usize),
+    /// Contacts, tasks, events: each gone, and before.
+    pub things: [(usize, usize); 3],
+}
+
+/// Files of the libraries of sites that are in both states: gone, and before, by the site's id.
+pub fn gone_of_sites(before: &State, now: &State) -> BTreeMap<String, (usize, usize)> {
+    let files = |s: &SiteState| -> BTreeSet<String> {
+        s.libraries.iter().flat_map(|l| l.files.iter().map(|f| f.id.clone())).collect()
+    };
+    let pairs = before.sites.iter().filter_map(|b| {
+        let n = now.sites.iter().find(|n| n.id == b.id)?;
+        let (was, is) = (files(b), files(n));
+        Some((b.id.clone(), (was.difference(&is).count(), was.len())))
+    });
+    pairs.collect()
 }
 
 /// Files that a backup can have: the service hands out none that holds malware.
@@ -54,6 +70,15 @@ pub fn gone(before: &State, now: &State) -> BTreeMap<String, Gone> {
         )
     };
     let (messages, files) = ids(now);
+    let mut still: Vec<BTreeSet<&str>> = Vec::new();
+    for kind in things::ALL {
+        let all = now.people.iter().flat_map(|p| things::things_of(kind, p));
+        still.push(all.map(|t| t.id.as_str()).collect());
+    }
+    let things_of = |p: &PersonState, n: usize| {
+        let all: Vec<&str> = things::things_of(&things::ALL[n], p).map(|t| t.id.as_str()).collect();
+        (all.iter().filter(|id| !still[n].contains(*id)).count(), all.len())
+    };
     let there: BTreeSet<&String> = now.people.iter().map(|p| &p.id).collect();
     before
         .people
@@ -66,6 +91,7 @@ pub fn gone(before: &State, now: &State) -> BTreeMap<String, Gone> {
                     p.messages.len(),
                 ),
                 files: (kept(p).filter(|f| !files.contains(&f.id)).count(), kept(p).count()),
+                things: [0, 1, 2].map(|n| things_of(p, n)),
             };
             (p.id.clone(), gone)
         })

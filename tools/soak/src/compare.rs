@@ -3,6 +3,8 @@
 mod files;
 mod mail;
 mod report;
+mod sites;
+pub(crate) mod things;
 
 use crate::{Finding, kept::Kept};
 use graph_sim::year::{Event, Life, PersonState, State};
@@ -51,7 +53,8 @@ impl Night<'_> {
     /// What the run says that it could not read of somebody's.
     fn skips_of<'n>(&'n self, p: &'n PersonState) -> impl Iterator<Item = &'n Skip> {
         let all = self.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
-        all.filter(|s| s.scope.ends_with(&p.upn))
+        let within = format!("{}/", p.upn);
+        all.filter(move |s| s.scope.ends_with(&p.upn) || s.scope.starts_with(&within))
     }
 
     /// Ids of items that the run says it could not read, where the rest was read.
@@ -68,6 +71,15 @@ impl Night<'_> {
                 let why = c.skipped.as_deref();
                 why.is_some_and(|why| told(&c.collection) || told(why))
             })
+    }
+
+    /// Whether the service would not tell about sites all night.
+    pub(crate) fn hides_sites(&self) -> bool {
+        let of_them = |e: &Event| e.is_of_access() || e.is_of_sites();
+        let listed = self.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
+        self.outcome.is_err()
+            || self.happened.iter().any(|e| of_them(e) && is_lasting(e))
+            || listed.into_iter().any(|s| s.scope.contains("site"))
     }
 
     /// Whether the backup's own access was taken away.
@@ -100,6 +112,10 @@ impl Night<'_> {
         let Some(p) = self.now.people.iter().find(of) else { return true };
         match part.as_str() {
             "" => p.has_mailbox || p.has_drive,
+            // What the product does not read is not missed.
+            part if things::ALL.iter().any(|k| is_below(part, k.workload)) => {
+                p.has_mailbox && things::backed_up().any(|k| is_below(part, k.workload))
+            }
             part if part.starts_with("drive:") => p.has_drive,
             // Messages are asked for one by one only when they are new.
             "/messages" => {
@@ -116,8 +132,16 @@ impl Night<'_> {
     }
 
     /// Kinds of the events of this day that touched a thing; when none names it, those of its
-    /// person that touch many things or the person.
-    fn kinds(&self, person: Option<u32>, thing: Option<u32>) -> BTreeSet<String> {
+    /// person that touch many things or the person, and those that may have to do with the law.
+    fn kinds(&self, law: &str, person: Option<u32>, thing: Option<u32>) -> BTreeSet<String> {
+        let begins = |words: &[&str]| words.iter().any(|w| law.starts_with(w));
+        let of_sites = begins(&["site", "library", "link/library"]);
+        let of_others = begins(&["message", "mail-folder", "file", "drive", "link"]);
+        let fits = |e: &Event| match (e.is_of_sites(), e.is_of_things()) {
+            (true, _) => person.is_none(),
+            (_, true) => !of_sites && !of_others,
+            _ => !of_sites || e.is_attack() || e.is_fault(),
+        };
         let direct: BTreeSet<String> = self
             .happened
             .iter()
@@ -129,7 +153,7 @@ impl Night<'_> {
         }
         self.happened
             .iter()
-            .filter(|e| person_fits(e, person) && touches_much(e))
+            .filter(|e| person_fits(e, person) && touches_much(e) && fits(e))
             .map(Event::kind)
             .collect()
     }
@@ -151,7 +175,7 @@ impl Night<'_> {
             item: item.to_owned(),
             thing,
             detail,
-            kinds: self.kinds(key, thing),
+            kinds: self.kinds(law, key, thing),
         }
     }
 }
@@ -162,6 +186,17 @@ fn is_item(p: &PersonState, id: &str) -> bool {
     p.files.iter().any(|f| f.id == id)
         || p.messages.iter().any(|m| m.id == id)
         || p.drive_folders.iter().chain(&p.shortcuts).any(|(i, _)| i == id)
+        || things::ALL.iter().any(|kind| things::things_of(kind, p).any(|t| t.id == id))
+}
+
+/// Whether a part of somebody's path is of a workload.
+fn is_below(part: &str, workload: &str) -> bool {
+    let paths: &[&str] = match workload {
+        "contacts" => &["contacts:", "/contactFolders"],
+        "tasks" => &["tasks:", "/todo"],
+        _ => &["calendars:", "/calendar"],
+    };
+    paths.iter().any(|path| part.starts_with(path))
 }
 
 fn person_fits(event: &Event, person: Option<u32>) -> bool {
@@ -175,6 +210,8 @@ fn touches_much(event: &Event) -> bool {
     event.is_attack()
         || event.is_fault()
         || event.is_of_people()
+        || event.is_of_things()
+        || event.is_of_sites()
         || matches!(
             event,
             Event::NewDrive { .. }
@@ -191,6 +228,7 @@ fn touches_much(event: &Event) -> bool {
 fn is_lasting(event: &Event) -> bool {
     match event {
         Event::Refuse { times, .. }
+        | Event::RefuseSite { times, .. }
         | Event::BreakOff { times, .. }
         | Event::CutShort { times, .. } => *times > LASTING_TIMES,
         e => e.is_of_access(),
@@ -209,6 +247,7 @@ pub(crate) fn all(night: &Night<'_>) -> Vec<Finding> {
         if person.has_mailbox {
             mail::folders(night, kept, person, room, &mut found);
             mail::messages(night, kept, person, room, &mut found);
+            things::all(night, kept, person, room, &mut found);
         }
         if person.has_drive {
             files::drive(night, kept, person, room, &mut found);
@@ -216,6 +255,7 @@ pub(crate) fn all(night: &Night<'_>) -> Vec<Finding> {
         }
         report::coverage(night, report, kept, person, room, &mut found);
     }
+    sites::all(night, report, kept, &mut found);
     report::counts(night, report, &mut found);
     leavers(night, kept, &mut found);
     report::alarms(night, report, &mut found);
@@ -298,6 +338,17 @@ fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
         let had = person.files.iter().filter(|f| !f.is_malware).count();
         if files < had {
             tell("leaver/files", format!("{files} of {had} files"));
+        }
+        for kind in things::backed_up() {
+            let all = kept.things.iter().filter(|t| t.workload == kind.workload);
+            let ids: BTreeSet<&str> =
+                all.filter(|t| t.room == room.room).map(|t| t.id.as_str()).collect();
+            let had = things::things_of(kind, person).count();
+            let has =
+                things::things_of(kind, person).filter(|t| ids.contains(t.id.as_str())).count();
+            if has < had {
+                tell(&format!("leaver/{}", kind.workload), format!("{has} of {had}"));
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What happens in a day, made from a seed and from what is there.
 
 use graph_sim::{
-    ATTACKS, CONFIG_ATTACKS,
+    ATTACKS, CONFIG_ATTACKS, ORDINARY_CALENDAR_ACTS, ORDINARY_DRIVE_ACTS, ORDINARY_LIST_ACTS,
+    SiteAct,
     year::{Event, Life, PersonKey},
 };
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -79,6 +80,10 @@ impl Generator {
                 _ => self.about_folders(life, person, &mut day),
             }
         }
+        let more = if weekend { self.rng.random_range(0..2) } else { self.rng.random_range(2..7) };
+        for _ in 0..more {
+            self.about_things(&with_mailbox, &mut day);
+        }
         let victim = self.one(&with_mailbox).unwrap_or_default();
         if self.chance(1) {
             let (messages, seed) = (self.rng.random_range(200..400), self.rng.random());
@@ -115,6 +120,20 @@ impl Generator {
                     Event::EncryptMany { person: victim, files: self.rng.random_range(1..8), seed }
                 }
             });
+        }
+        if self.chance(3) {
+            let (person, seed) = (victim, self.rng.random());
+            let percent = self.one(&[10, 25, 40, 70, 100]).unwrap_or(40);
+            day.push(match self.rng.random_range(0..4) {
+                0 => Event::PurgeContacts { person, percent },
+                1 => Event::PurgeTasks { person, percent },
+                2 => Event::PurgeEvents { person, percent },
+                _ => Event::PurgeLibrary { percent, seed },
+            });
+        }
+        if self.chance(6) {
+            let fault = self.fault_of_things(victim);
+            day.push(fault);
         }
         if self.chance(12) {
             let fault = self.fault(life, victim);
@@ -280,6 +299,70 @@ impl Generator {
             40..75 => Event::MoveFolder { person, folder, parent },
             _ => Event::DeleteFolder { person, folder },
         });
+    }
+
+    /// Contacts, tasks, calendars, libraries, sites.
+    fn about_things(&mut self, people: &[PersonKey], day: &mut Vec<Event>) {
+        let Some(person) = self.one(people) else { return };
+        let (number, seed) = (self.rng.random_range(15..60), self.rng.random());
+        let list = self.one(ORDINARY_LIST_ACTS);
+        day.push(match (self.rng.random_range(0..100), list) {
+            (0..25, Some(act)) => Event::Contacts { person, act, seed },
+            (25..50, Some(act)) => Event::Tasks { person, act, seed },
+            (50..68, _) => match self.one(ORDINARY_CALENDAR_ACTS) {
+                Some(act) => Event::Calendars { person, act, seed },
+                None => return,
+            },
+            (68..86, _) => match self.one(ORDINARY_DRIVE_ACTS) {
+                Some(act) => Event::Library { act, seed },
+                None => return,
+            },
+            (86..93, _) => Event::LibraryFile { seed },
+            (93..96, _) => {
+                use SiteAct as S;
+                let acts = [S::NewSubsite, S::NewLibrary, S::Rename, S::Rename, S::Delete];
+                Event::Site { act: self.one(&acts).unwrap_or(S::Rename), seed }
+            }
+            (96..98, _) => Event::ManyContacts { person, contacts: number, seed },
+            _ => Event::ManyTasks { person, tasks: number, seed },
+        });
+    }
+
+    /// A fault of what the other faults do not strike.
+    fn fault_of_things(&mut self, person: PersonKey) -> Event {
+        let n = self.rng.random_range(0..8u32);
+        // Lists of lists, and what is told of a single one.
+        let part = match self.rng.random_range(0..6) {
+            0 => "/contactFolders/delta".to_owned(),
+            1 => "/todo/lists/delta".to_owned(),
+            2 => "/calendars".to_owned(),
+            3 => format!("contacts:{n}/contacts/delta"),
+            4 => format!("tasks:{n}/tasks/delta"),
+            _ => format!("calendars:{n}/"),
+        };
+        let of_sites = match self.rng.random_range(0..4) {
+            0 => String::new(),
+            1 => format!("site:{n}/drives"),
+            2 => format!("library:{n}/root/delta"),
+            _ => format!("library:{n}/"),
+        };
+        // Once or twice, or all night.
+        let (status, times) = match self.rng.random_range(0..10) {
+            0..4 => (self.one(&[429, 503, 500, 504]).unwrap_or(503), 2),
+            4..6 => (410, 1),
+            6..8 => {
+                let (repeat, times) = (self.chance(60), 2);
+                return match repeat {
+                    true => Event::RepeatPage { person, part, times },
+                    false => Event::RepeatSitePage { part: of_sites, times },
+                };
+            }
+            _ => (self.one(&[403, 404, 503]).unwrap_or(403), 1000),
+        };
+        match self.chance(60) {
+            true => Event::Refuse { person, part, status, times },
+            false => Event::RefuseSite { part: of_sites, status, times },
+        }
     }
 
     fn fault(&mut self, life: &Life, person: PersonKey) -> Event {

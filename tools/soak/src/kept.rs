@@ -1,10 +1,16 @@
 //! What the newest snapshot holds, read through the product's own crates.
 
 use crate::parse::{self, Letter};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 use strongroom_engine::clean;
 use strongroom_model::{Facts, ItemKind};
 use strongroom_repository::{Node, Repository, Visit};
+
+/// The directory of sites, and that of their libraries.
+const SITES: &str = "sites";
 
 /// A person's room in the snapshot.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +52,32 @@ pub(crate) struct KeptFile {
     pub(crate) versions: Vec<(String, String)>,
 }
 
+/// A folder of contacts, a list of tasks, a calendar.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptList {
+    /// The workload's directory: `contacts`.
+    pub(crate) workload: String,
+    pub(crate) room: String,
+    pub(crate) id: String,
+    /// Names below the room.
+    pub(crate) path: String,
+}
+
+/// A contact, a task, an event.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptThing {
+    pub(crate) workload: String,
+    pub(crate) room: String,
+    pub(crate) list: String,
+    pub(crate) id: String,
+    /// Whether the file that people open holds anything.
+    pub(crate) is_empty: bool,
+    /// The record beside it, as JSON.
+    pub(crate) record: Option<Arc<serde_json::Value>>,
+    /// SHA-256 of each other file beside it.
+    pub(crate) beside: BTreeSet<String>,
+}
+
 /// All of a snapshot that the laws speak of.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
@@ -61,6 +93,14 @@ pub(crate) struct Kept {
     /// Folders of drives: room, drive, id, path.
     pub(crate) drive_folders: Vec<(String, String, String, String)>,
     pub(crate) files: Vec<KeptFile>,
+    /// By id of the site.
+    pub(crate) sites: BTreeMap<String, Vec<KeptPerson>>,
+    /// The same three of sites: their libraries, and what is in them.
+    pub(crate) libraries: Vec<(String, String, bool)>,
+    pub(crate) library_folders: Vec<(String, String, String, String)>,
+    pub(crate) library_files: Vec<KeptFile>,
+    pub(crate) lists: Vec<KeptList>,
+    pub(crate) things: Vec<KeptThing>,
     /// Ids of all nodes, of whatever kind.
     pub(crate) names: BTreeSet<String>,
 }
@@ -71,6 +111,7 @@ pub(crate) struct Seen {
     digests: HashMap<String, String>,
     letters: HashMap<String, Option<Letter>>,
     records: HashMap<String, Option<serde_json::Value>>,
+    things: HashMap<String, Option<Arc<serde_json::Value>>>,
 }
 
 fn key(node: &Node) -> String {
@@ -105,14 +146,15 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
     // The mail folder or drive that a path stands in.
     let mut places: BTreeMap<String, String> = BTreeMap::new();
     let mut records = BTreeMap::new();
+    // Records and other files beside a thing, by its workload, list and id.
+    type Beside = (Vec<Option<Arc<serde_json::Value>>>, BTreeSet<String>);
+    let mut beside: BTreeMap<(String, String, String), Beside> = BTreeMap::new();
     let mut versions: BTreeMap<(String, String), Vec<(String, String)>> = BTreeMap::new();
     for (path, node) in &nodes {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let room = parts.get(1).copied().unwrap_or_default().to_owned();
-        // Sites and their libraries are not held against the simulator yet.
-        if parts.first() == Some(&"sites") || parts.get(1..3) == Some(&["owners", "sites"]) {
-            continue;
-        }
+        let top = parts.first().copied().unwrap_or_default();
+        let of_sites = top == SITES;
         let Some(facts) = node.facts()? else { continue };
         kept.names.insert(facts.id.0.clone());
         let above = |n: usize| parts.get(n..).unwrap_or_default().join("/");
@@ -127,11 +169,16 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
             String::new()
         };
         match facts.kind {
+            ItemKind::Owners if parts.get(2) == Some(&SITES) => {}
             ItemKind::Owners => kept.people_link = facts.delta.is_some(),
             ItemKind::Owner if parts.get(1) == Some(&"owners") => {
                 let room = parts.get(3).copied().unwrap_or_default().to_owned();
                 let person = KeptPerson { room, gone: facts.gone == Some(true) };
-                kept.people.entry(facts.id.0).or_default().push(person);
+                let all = match parts.get(2) {
+                    Some(&SITES) => &mut kept.sites,
+                    _ => &mut kept.people,
+                };
+                all.entry(facts.id.0).or_default().push(person);
             }
             ItemKind::MailFolder => {
                 places.insert(path.clone(), facts.id.0.clone());
@@ -153,21 +200,25 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
             }
             ItemKind::Drive => {
                 places.insert(path.clone(), facts.id.0.clone());
-                kept.drives.push((room, facts.id.0, facts.delta.is_some()));
+                let all = if of_sites { &mut kept.libraries } else { &mut kept.drives };
+                all.push((room, facts.id.0, facts.delta.is_some()));
             }
             ItemKind::Folder => {
-                kept.drive_folders.push((room, place(), facts.id.0, above(3)));
+                let place = place();
+                let all = match of_sites {
+                    true => &mut kept.library_folders,
+                    false => &mut kept.drive_folders,
+                };
+                all.push((room, place, facts.id.0, above(3)));
             }
             ItemKind::File => {
                 let sha256 = once(&mut seen.digests, repo, node, parse::sha256)?;
-                kept.files.push(KeptFile {
-                    room,
-                    drive: place(),
-                    path: above(3),
-                    facts,
-                    sha256,
-                    versions: Vec::new(),
-                });
+                let (drive, path) = (place(), above(3));
+                let file = KeptFile { room, drive, path, facts, sha256, versions: Vec::new() };
+                match of_sites {
+                    true => kept.library_files.push(file),
+                    false => kept.files.push(file),
+                }
             }
             ItemKind::Version => {
                 let sha256 = once(&mut seen.digests, repo, node, parse::sha256)?;
@@ -175,15 +226,53 @@ pub(crate) fn read(repo: &Repository, seen: &mut Seen) -> anyhow::Result<Option<
                 let of = (place(), facts.id.0);
                 versions.entry(of).or_default().push((id.unwrap_or_default(), sha256));
             }
+            ItemKind::Collection => {
+                places.insert(path.clone(), facts.id.0.clone());
+                kept.lists.push(KeptList {
+                    workload: top.to_owned(),
+                    room,
+                    id: facts.id.0,
+                    path: above(2),
+                });
+            }
+            ItemKind::Item => kept.things.push(KeptThing {
+                workload: top.to_owned(),
+                room,
+                list: place(),
+                id: facts.id.0,
+                is_empty: node.content().is_empty(),
+                record: None,
+                beside: BTreeSet::new(),
+            }),
+            ItemKind::Sidecar => {
+                let of = (top.to_owned(), place(), facts.id.0);
+                let (record, files) = beside.entry(of).or_default();
+                match path.ends_with(".json") && facts.content_key.is_none() {
+                    true => {
+                        let read = |b: &[u8]| serde_json::from_slice(b).ok().map(Arc::new);
+                        record.push(once(&mut seen.things, repo, node, read)?);
+                    }
+                    false => {
+                        files.insert(once(&mut seen.digests, repo, node, parse::sha256)?);
+                    }
+                }
+            }
             ItemKind::Attachment | ItemKind::LastClean | ItemKind::Mailbox | ItemKind::Owner => {}
-            // Of workloads that are not held against the simulator yet.
-            ItemKind::Users | ItemKind::Collection | ItemKind::Item | ItemKind::Sidecar => {}
+            ItemKind::Users => {}
         }
     }
     for m in &mut kept.messages {
         m.record = records.get(&(m.room.clone(), m.facts.id.0.clone())).cloned().flatten();
     }
-    for f in &mut kept.files {
+    for t in &mut kept.things {
+        let of = (t.workload.clone(), t.list.clone(), t.id.clone());
+        if let Some((mut records, files)) = beside.remove(&of) {
+            // Two records of one thing are as good as none.
+            t.record = records.pop().flatten().filter(|_| records.is_empty());
+            t.beside = files;
+        }
+    }
+    for f in kept.files.iter_mut().chain(&mut kept.library_files) {
         f.versions = versions.remove(&(f.drive.clone(), f.facts.id.0.clone())).unwrap_or_default();
     }
     Ok(Some(kept))

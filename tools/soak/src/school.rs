@@ -87,6 +87,12 @@ pub enum Taken {
     Message,
     /// One file of the snapshot.
     File,
+    /// One file of a library of the snapshot.
+    LibraryFile,
+    /// One thing of this workload of the snapshot: `contacts`, `tasks`, `calendars`.
+    Thing(&'static str),
+    /// The properties in the record of one thing of this workload of the snapshot.
+    Record(&'static str),
     /// All alarms of the report.
     Alarms,
     /// What changed in the snapshot of the settings: it is the one before.
@@ -234,6 +240,17 @@ impl School {
         match (self.taken, kept, report) {
             (Some(Taken::Message), Some(kept), _) => drop(kept.messages.pop()),
             (Some(Taken::File), Some(kept), _) => drop(kept.files.pop()),
+            (Some(Taken::LibraryFile), Some(kept), _) => drop(kept.library_files.pop()),
+            (Some(Taken::Thing(workload)), Some(kept), _) => {
+                let at = kept.things.iter().rposition(|t| t.workload == workload);
+                drop(at.map(|at| kept.things.remove(at)));
+            }
+            (Some(Taken::Record(workload)), Some(kept), _) => {
+                let one = kept.things.iter_mut().rfind(|t| t.workload == workload);
+                if let Some(one) = one {
+                    one.record = Some(Arc::new(serde_json::json!({"v": 1, "value": {}})));
+                }
+            }
             (Some(Taken::Alarms), _, Some(report)) => report.alarms.clear(),
             _ => {}
         }

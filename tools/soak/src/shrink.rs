@@ -137,6 +137,9 @@ fn is_birth(event: &Event, finding: &Finding) -> bool {
     match event {
         E::Join { person, .. } | E::Recreate { person, .. } => Some(*person) == finding.person,
         E::MailFolder { person, .. } | E::Folder { person, .. } => Some(*person) == finding.person,
+        E::ManyContacts { person, .. } | E::ManyTasks { person, .. } => {
+            Some(*person) == finding.person
+        }
         E::ReplaceFile { file, .. } => Some(*file) == finding.thing,
         _ => false,
     }

@@ -45,8 +45,16 @@ fn a_few_quiet_nights_and_an_ordinary_day_break_no_law() {
 }
 
 #[test]
-fn a_message_or_file_that_the_snapshot_lacks_is_found() {
-    for (taken, law) in [(Taken::Message, "message/missing"), (Taken::File, "file/missing")] {
+fn what_the_snapshot_lacks_is_found() {
+    for (taken, law) in [
+        (Taken::Message, "message/missing"),
+        (Taken::File, "file/missing"),
+        (Taken::LibraryFile, "library-file/missing"),
+        (Taken::Thing("contacts"), "contact/missing"),
+        (Taken::Thing("tasks"), "task/missing"),
+        (Taken::Record("contacts"), "contact/displayName"),
+        (Taken::Record("tasks"), "task/title"),
+    ] {
         let mut school = School::new(&plan()).unwrap();
         let before = school.night(&[mail(1)]).unwrap();
         assert!(before.iter().all(|f| f.law != law), "{before:#?}");

@@ -298,6 +298,10 @@ impl World {
         };
         match fault {
             Some(Fault::EmptyBody) if reply.status < 300 => reply.body = bytes::Bytes::new(),
+            // Mail and drives do so themselves: their pages hold more than one row needs.
+            Some(Fault::RepeatPage) if reply.status < 300 => {
+                crate::core::feed::repeat(req, &mut reply)
+            }
             Some(Fault::Reset { after_bytes }) => reply.delivery = Delivery::Reset(after_bytes),
             Some(Fault::Truncate { by_bytes }) if reply.status < 300 => {
                 reply.body.truncate(reply.body.len().saturating_sub(by_bytes));

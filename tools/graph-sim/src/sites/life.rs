@@ -2,10 +2,16 @@
 
 use crate::{
     core::world::World,
-    drives::life::{DriveAct, ORDINARY, act},
+    drives::{
+        documents,
+        life::{DriveAct, ORDINARY, act},
+    },
     sites::state::library,
 };
-use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand::{
+    Rng, SeedableRng,
+    seq::{IndexedMutRandom, IndexedRandom},
+};
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +66,59 @@ impl World {
             }
         }
         Some(url)
+    }
+
+    /// Does something in one library of one site, or puts a file there when nothing is named; `seed`
+    /// chooses. Answers the path.
+    pub(crate) fn library_act(
+        &mut self,
+        tenant: usize,
+        what: Option<DriveAct>,
+        seed: u64,
+    ) -> Option<String> {
+        let now = self.now();
+        let now = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let sites = &mut self.tenants.get_mut(tenant)?.sites;
+        let mut all: Vec<_> = sites.all.values_mut().flat_map(|s| &mut s.libraries).collect();
+        let library = all.choose_mut(&mut rng)?;
+        let Some(what) = what else {
+            let form = rng.random_range(0..8_usize);
+            let (name, content) = documents::any(&mut rng, form);
+            let mut places: Vec<String> = library
+                .items
+                .values()
+                .filter(|i| i.is_folder() && i.package.is_none())
+                .map(|i| i.id.clone())
+                .collect();
+            places.sort();
+            let parent = places.choose(&mut rng)?;
+            let name = format!("{} {name}", rng.random_range(100..1000));
+            library.child(parent, &name).is_none().then_some(())?;
+            let id = library.new_file(&mut sites.ids, parent, &name, content, now, (now, now));
+            return Some(library.path(&id));
+        };
+        act(library, &mut sites.ids, what, &mut rng, now)
+    }
+
+    /// Deletes so many percent of the files of one library of one site.
+    pub(crate) fn purge_library(
+        &mut self,
+        tenant: usize,
+        percent: u32,
+        seed: u64,
+    ) -> Option<String> {
+        let now = self.now();
+        let now = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let sites = &mut self.tenants.get_mut(tenant)?.sites;
+        let mut all: Vec<_> = sites.all.values_mut().flat_map(|s| &mut s.libraries).collect();
+        let library = all.choose_mut(&mut rng)?;
+        let mut ids = library.files();
+        ids.truncate(ids.len() * percent as usize / 100);
+        (!ids.is_empty()).then_some(())?;
+        ids.iter().for_each(|id| library.destroy(id, now));
+        Some(library.name.clone())
     }
 
     /// A day in all libraries of all sites: some acts in each. Answers the address of the site, the

@@ -160,10 +160,8 @@ impl Life {
             | Event::DeleteFile { .. }
             | Event::DeleteMany { .. }
             | Event::EncryptMany { .. } => self.act_on_files(event).is_some(),
-            Event::Refuse { .. }
-            | Event::BreakOff { .. }
-            | Event::CutShort { .. }
-            | Event::WrongBytes { .. } => self.plan_fault(event).is_some(),
+            e if e.is_fault() => self.plan_fault(event).is_some(),
+            e if e.is_of_sites() || e.is_of_things() => self.act_on_things(event).is_some(),
             Event::Settings { name } => self.sim.config_attack(self.tenant, name),
             Event::Attack { name, seed } => {
                 if event.is_of_access() && self.apps.is_none() {
@@ -184,17 +182,57 @@ impl Life {
             if let Some(rest) = part.strip_prefix("drive:") {
                 return Some(format!("drives/{}{rest}", user.drive.id));
             }
+            for (kind, lists, name) in [
+                ("contacts:", &user.contacts, "contactFolders"),
+                ("tasks:", &user.tasks, "todo/lists"),
+                ("calendars:", &user.calendars.lists, "calendars"),
+            ] {
+                let Some(rest) = part.strip_prefix(kind) else { continue };
+                let (number, rest) = rest.split_once('/').unwrap_or((rest, ""));
+                let number = number.parse::<usize>().ok()? % lists.all.len().max(1);
+                let list = lists.all.keys().nth(number)?;
+                return Some(format!("users/{id}/{name}/{list}/{rest}"));
+            }
             if let Some(key) = part.strip_prefix('#') {
                 let folder = self.folders.get(&key.parse().ok()?)?;
                 return Some(format!("users/{id}/mailFolders/{folder}/messages"));
             }
             Some(format!("users/{id}{part}"))
         };
+        let of_sites = |part: &str| {
+            let world = self.sim.world();
+            let sites = &world.tenants[self.tenant].sites.all;
+            let (kind, rest) = match part.split_once(':') {
+                Some(split) => split,
+                None => return Some("sites/delta".to_owned()),
+            };
+            let (number, rest) = rest.split_once('/').unwrap_or((rest, ""));
+            let number = number.parse::<usize>().ok()?;
+            if kind == "site" {
+                let id = sites.keys().nth(number % sites.len().max(1))?;
+                return Some(format!("sites/{id}/{rest}"));
+            }
+            let libraries: Vec<&String> =
+                sites.values().flat_map(|s| s.libraries.iter().map(|l| &l.id)).collect();
+            let id = libraries.get(number % libraries.len().max(1))?;
+            Some(format!("drives/{id}/{rest}"))
+        };
+        let refusal = |status: u16| Fault::Status {
+            status,
+            retry_after_s: matches!(status, 429 | 503).then_some(20),
+        };
         let rule = match event {
+            Event::RefuseSite { part, status, times } => {
+                Rule::new(refusal(*status), &of_sites(part)?).times(*times)
+            }
+            Event::RepeatSitePage { part, times } => {
+                Rule::new(Fault::RepeatPage, &of_sites(part)?).times(*times)
+            }
+            Event::RepeatPage { person, part, times } => {
+                Rule::new(Fault::RepeatPage, &at(person, part)?).times(*times)
+            }
             Event::Refuse { person, part, status, times } => {
-                let retry_after_s = matches!(status, 429 | 503).then_some(20);
-                let fault = Fault::Status { status: *status, retry_after_s };
-                Rule::new(fault, &at(person, part)?).times(*times)
+                Rule::new(refusal(*status), &at(person, part)?).times(*times)
             }
             Event::BreakOff { person, part, after_bytes, times } => {
                 let fault = Fault::Reset { after_bytes: *after_bytes };

@@ -1,3 +1,4 @@
+use crate::{CalendarAct, DriveAct, ListAct, SiteAct};
 use serde::{Deserialize, Serialize};
 
 /// A person, by the order in which they appeared; never reused.
@@ -102,6 +103,30 @@ pub enum Event {
     DeleteFile { person: PersonKey, file: FileKey },
     /// A drive is provisioned anew: another id, empty.
     NewDrive { person: PersonKey },
+    /// Something that somebody does with their contacts; `seed` chooses with which.
+    Contacts { person: PersonKey, act: ListAct, seed: u64 },
+    /// Something that somebody does with their tasks; `seed` chooses with which.
+    Tasks { person: PersonKey, act: ListAct, seed: u64 },
+    /// Something that somebody does with their calendars; `seed` chooses with what.
+    Calendars { person: PersonKey, act: CalendarAct, seed: u64 },
+    /// So many contacts come at once.
+    ManyContacts { person: PersonKey, contacts: u32, seed: u64 },
+    /// So many tasks come at once.
+    ManyTasks { person: PersonKey, tasks: u32, seed: u64 },
+    /// Something happens to a site that `seed` chooses.
+    Site { act: SiteAct, seed: u64 },
+    /// Something happens to a file of a site's library; `seed` chooses both.
+    Library { act: DriveAct, seed: u64 },
+    /// A file comes into a site's library; `seed` chooses the library, and what the file is.
+    LibraryFile { seed: u64 },
+    /// Attack: so many percent of somebody's contacts are gone for good.
+    PurgeContacts { person: PersonKey, percent: u32 },
+    /// Attack: so many percent of somebody's tasks are gone for good.
+    PurgeTasks { person: PersonKey, percent: u32 },
+    /// Attack: so many percent of somebody's events are gone for good.
+    PurgeEvents { person: PersonKey, percent: u32 },
+    /// Attack: so many percent of the files of a library that `seed` chooses are deleted.
+    PurgeLibrary { percent: u32, seed: u64 },
     /// Attack: so many percent of somebody's messages are gone for good.
     PurgeMany { person: PersonKey, percent: u32 },
     /// Attack: so many percent of somebody's files are deleted.
@@ -115,27 +140,39 @@ pub enum Event {
     Settings { name: String },
     /// For this night requests about somebody are answered with this status, so often; `part` is
     /// what follows the person in the path (`/mailFolders/delta`), or `drive:` and what follows the
-    /// drive, or `#` and the key of a mail folder.
+    /// drive, or `#` and the key of a mail folder, or `contacts:`, `tasks:`, `calendars:` and the
+    /// number of the list of that kind, of as many as there are, and what follows it
+    /// (`tasks:1/tasks/delta`).
     Refuse { person: PersonKey, part: String, status: u16, times: u64 },
     /// For this night answers about somebody break off, so often.
     BreakOff { person: PersonKey, part: String, after_bytes: usize, times: u64 },
     /// For this night answers about somebody are cut short with a matching length, so often.
     CutShort { person: PersonKey, part: String, by_bytes: usize, times: u64 },
+    /// For this night requests about sites are answered with this status, so often; `part` is empty
+    /// for the list of sites, or `site:` or `library:`, the number of the one, of as many as there
+    /// are, and what follows it (`library:2/root/delta`).
+    RefuseSite { part: String, status: u16, times: u64 },
+    /// For this night pages of a delta about somebody come twice, so often; `part` as above.
+    RepeatPage { person: PersonKey, part: String, times: u64 },
+    /// For this night pages of a delta about sites come twice, so often; `part` as above.
+    RepeatSitePage { part: String, times: u64 },
     /// For this night downloads give other bytes, so often.
     WrongBytes { times: u64 },
 }
 
 impl Event {
-    /// Its name, as it is written down; that of an attack or a setting too.
+    /// Its name, as it is written down; that of an attack or a setting too, and what is done.
     pub fn kind(&self) -> String {
         match self {
             Event::Attack { name, .. } | Event::Settings { name } => return name.clone(),
             _ => {}
         }
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|v| v["do"].as_str().map(str::to_owned))
-            .unwrap_or_default()
+        let Ok(v) = serde_json::to_value(self) else { return String::new() };
+        let name = v["do"].as_str().unwrap_or_default();
+        match v["act"].as_str() {
+            Some(act) => format!("{name}-{act}"),
+            None => name.to_owned(),
+        }
     }
 
     /// The people it is about.
@@ -145,7 +182,22 @@ impl Event {
             E::SwapNames { a, b } => vec![*a, *b],
             E::Recreate { old, person } => vec![*old, *person],
             E::WrongBytes { .. } | E::Attack { .. } | E::Settings { .. } => Vec::new(),
-            E::Join { person, .. }
+            E::Site { .. }
+            | E::Library { .. }
+            | E::LibraryFile { .. }
+            | E::PurgeLibrary { .. }
+            | E::RefuseSite { .. }
+            | E::RepeatSitePage { .. } => Vec::new(),
+            E::Contacts { person, .. }
+            | E::Tasks { person, .. }
+            | E::Calendars { person, .. }
+            | E::ManyContacts { person, .. }
+            | E::ManyTasks { person, .. }
+            | E::PurgeContacts { person, .. }
+            | E::PurgeTasks { person, .. }
+            | E::PurgeEvents { person, .. }
+            | E::RepeatPage { person, .. }
+            | E::Join { person, .. }
             | E::Invite { person, .. }
             | E::JoinBare { person, .. }
             | E::JoinShared { person, .. }
@@ -243,7 +295,38 @@ impl Event {
             Event::Refuse { .. }
                 | Event::BreakOff { .. }
                 | Event::CutShort { .. }
+                | Event::RefuseSite { .. }
+                | Event::RepeatPage { .. }
+                | Event::RepeatSitePage { .. }
                 | Event::WrongBytes { .. }
+        )
+    }
+
+    /// Whether it happens to sites or their libraries.
+    pub fn is_of_sites(&self) -> bool {
+        matches!(
+            self,
+            Event::Site { .. }
+                | Event::Library { .. }
+                | Event::LibraryFile { .. }
+                | Event::PurgeLibrary { .. }
+                | Event::RefuseSite { .. }
+                | Event::RepeatSitePage { .. }
+        )
+    }
+
+    /// Whether it happens to somebody's contacts, tasks or calendars.
+    pub fn is_of_things(&self) -> bool {
+        matches!(
+            self,
+            Event::Contacts { .. }
+                | Event::Tasks { .. }
+                | Event::Calendars { .. }
+                | Event::ManyContacts { .. }
+                | Event::ManyTasks { .. }
+                | Event::PurgeContacts { .. }
+                | Event::PurgeTasks { .. }
+                | Event::PurgeEvents { .. }
         )
     }
 
@@ -260,6 +343,10 @@ impl Event {
             Event::PurgeMany { .. }
                 | Event::DeleteMany { .. }
                 | Event::EncryptMany { .. }
+                | Event::PurgeContacts { .. }
+                | Event::PurgeTasks { .. }
+                | Event::PurgeEvents { .. }
+                | Event::PurgeLibrary { .. }
                 | Event::Attack { .. }
         )
     }

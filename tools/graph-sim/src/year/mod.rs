@@ -6,9 +6,12 @@ mod files;
 mod mail;
 mod people;
 mod state;
+mod things;
 
 pub use act::Life;
 pub use event::{Event, FileKey, FolderKey, MailKey, PersonKey};
 pub use state::{
-    DriveState, FileState, FolderState, MessageState, PersonState, State, VersionState,
+    DriveState, FileState, FolderState, LibraryState, MessageState, PersonState, State,
+    VersionState,
 };
+pub use things::{DayState, ListState, PartState, SiteState, ThingState};

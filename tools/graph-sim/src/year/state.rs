@@ -1,6 +1,9 @@
 //! All that a tenant holds, field by field, for comparison from outside.
 
-use super::Life;
+use super::{
+    Life,
+    things::{self, ListState, SiteState},
+};
 use crate::{
     Sim,
     core::tenant::User,
@@ -14,6 +17,8 @@ use bytes::Bytes;
 pub struct State {
     /// Sorted by id.
     pub people: Vec<PersonState>,
+    /// Sorted by id.
+    pub sites: Vec<SiteState>,
 }
 
 /// A person.
@@ -41,6 +46,32 @@ pub struct PersonState {
     pub shortcuts: Vec<(String, String)>,
     /// Drives beside the default one.
     pub more_drives: Vec<DriveState>,
+    /// Folders of contacts.
+    pub contacts: Vec<ListState>,
+    /// Lists of tasks.
+    pub tasks: Vec<ListState>,
+    /// Calendars.
+    pub calendars: Vec<ListState>,
+}
+
+/// A document library of a site.
+#[derive(Debug, Clone)]
+pub struct LibraryState {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Files.
+    pub files: Vec<FileState>,
+    /// Folders, without the root: id and path.
+    pub folders: Vec<(String, String)>,
+}
+
+impl LibraryState {
+    pub(super) fn of(drive: &Drive) -> Self {
+        let Inside { files, folders, .. } = inside(drive);
+        Self { id: drive.id.clone(), name: drive.name.clone(), files, folders }
+    }
 }
 
 /// A drive beside somebody's default one.
@@ -253,6 +284,10 @@ fn person(u: &User) -> PersonState {
         name: d.name.clone(),
         files: inside(d).files,
     });
+    let lists = |of: fn(&User) -> Vec<ListState>| match has_mailbox {
+        true => of(u),
+        false => Vec::new(),
+    };
     PersonState {
         id: u.id.clone(),
         upn: u.upn.clone(),
@@ -265,6 +300,9 @@ fn person(u: &User) -> PersonState {
         drive_folders,
         shortcuts,
         more_drives: more.collect(),
+        contacts: lists(things::contacts_of),
+        tasks: lists(things::tasks_of),
+        calendars: lists(things::calendars_of),
     }
 }
 
@@ -275,6 +313,6 @@ impl Sim {
         let Some(tenant) = world.tenants.get(tenant) else { return State::default() };
         let mut people: Vec<PersonState> = tenant.users.values().map(person).collect();
         people.sort_by(|a, b| a.id.cmp(&b.id));
-        State { people }
+        State { people, sites: things::sites_of(tenant) }
     }
 }

@@ -1,6 +1,6 @@
 //! Files: every folder, file and version, field by field.
 
-use super::{Night, same_path};
+use super::{Night, report::is_shared_in, same_path};
 use crate::{
     Finding,
     kept::{Kept, KeptFile},
@@ -140,9 +140,7 @@ pub(super) fn beside(
     let shared: Vec<&FileState> = person.files.iter().filter(|f| !f.shared.is_empty()).collect();
     let says = |f: &&&FileState| {
         let of_file = kept.files.iter().find(|k| k.room == room && k.facts.id.0 == f.id);
-        let stored = of_file.and_then(|k| k.facts.to_bytes().ok()).unwrap_or_default();
-        let stored = String::from_utf8_lossy(&stored).into_owned();
-        f.shared.iter().all(|(role, whom)| stored.contains(role) && stored.contains(whom))
+        of_file.is_some_and(|k| is_shared_in(f, k))
     };
     if let Some(first) = shared.iter().find(|f| !says(f))
         && !night.names_as_left_out(person, "sharing", "permissions")
@@ -152,7 +150,7 @@ pub(super) fn beside(
     }
 }
 
-fn fields(f: &FileState, known: &KeptFile, tell: &mut dyn FnMut(&str, String)) {
+pub(super) fn fields(f: &FileState, known: &KeptFile, tell: &mut dyn FnMut(&str, String)) {
     if !same_path(&known.path, &f.path) {
         tell("file/path", format!("{} stands at {}", f.path, known.path));
     }

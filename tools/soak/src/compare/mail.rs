@@ -10,7 +10,7 @@ use graph_sim::year::{MessageState, PersonState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A separator within a name, which the tree replaces.
-fn plain(path: &str) -> String {
+pub(super) fn plain(path: &str) -> String {
     path.replace(" / ", " _ ")
 }
 

@@ -1,8 +1,11 @@
 //! Outcome, alarms, tags and coverage against what happened.
 
-use super::Night;
-use crate::{Finding, alarms as law, kept::Kept};
-use graph_sim::year::{Event, PersonState, State};
+use super::{Night, things};
+use crate::{
+    Finding, alarms as law,
+    kept::{Kept, KeptFile},
+};
+use graph_sim::year::{Event, FileState, PersonState, State};
 use std::collections::BTreeSet;
 use strongroom_engine::BackupReport;
 use strongroom_model::{AlarmKind, Severity};
@@ -61,7 +64,7 @@ pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Finding>) {
 
 /// The exit code of `strongroom backup`, as its handbook gives it: 0 whole, 3 something was
 /// skipped, others when nothing was backed up.
-fn exit_code(outcome: &Result<BackupReport, String>) -> i32 {
+pub(super) fn exit_code(outcome: &Result<BackupReport, String>) -> i32 {
     match outcome {
         Ok(report) if report.is_whole() => 0,
         Ok(_) => 3,
@@ -79,7 +82,12 @@ pub(super) fn without(
     if night.has_lasting_fault() {
         return;
     }
-    for (has, what) in [(person.has_mailbox, "mailbox"), (person.has_drive, "drive")] {
+    let of_mailbox = things::backed_up().filter_map(|kind| {
+        let workload = strongroom_workloads::by_name(kind.workload)?;
+        Some((person.has_mailbox, workload.profile().place))
+    });
+    let both = [(person.has_mailbox, "mailbox"), (person.has_drive, "drive")];
+    for (has, what) in both.into_iter().chain(of_mailbox) {
         let says = report
             .coverage
             .iter()
@@ -99,8 +107,14 @@ pub(super) fn counts(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
             messages
                 .chain(p.files.iter().map(|f| &f.id))
                 .chain(p.drive_folders.iter().map(|f| &f.0))
+                .chain(
+                    things::ALL.iter().flat_map(|kind| things::things_of(kind, p)).map(|t| &t.id),
+                )
         });
-        all.cloned().collect()
+        let libraries = || s.sites.iter().flat_map(|s| &s.libraries);
+        let of_sites = libraries().flat_map(|l| l.files.iter().map(|f| &f.id));
+        let folders = libraries().flat_map(|l| l.folders.iter().map(|f| &f.0));
+        all.chain(of_sites).chain(folders).cloned().collect()
     };
     let (before, now) = (ids(night.before), ids(night.now));
     let new = if night.number == 0 { now.len() } else { now.difference(&before).count() };
@@ -111,6 +125,13 @@ pub(super) fn counts(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
         let text = format!("{told} items are told as new, {new} are");
         found.push(night.finding("report/new", None, "run", text));
     }
+}
+
+/// Whether a file's record says who else may use it.
+pub(super) fn is_shared_in(f: &FileState, known: &KeptFile) -> bool {
+    let stored = known.facts.to_bytes().unwrap_or_default();
+    let stored = String::from_utf8_lossy(&stored).into_owned();
+    f.shared.iter().all(|(role, whom)| stored.contains(role) && stored.contains(whom))
 }
 
 /// Alarms that speak of mail or files being deleted.
@@ -130,7 +151,28 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
     let high = |test: &dyn Fn(AlarmKind) -> bool| {
         report.alarms.iter().any(|a| a.severity == Severity::High && test(a.kind))
     };
-    let mut attacked = false;
+    let of_things = |n: usize| {
+        let pick = |g: &law::Gone| g.things.get(n).copied().unwrap_or_default();
+        gone.values().map(pick).fold((0, 0), |(a, b), (c, d)| (a + c, b + d))
+    };
+    let sites = law::gone_of_sites(night.before, night.now);
+    let of_sites = sites.values().fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+    // Who deletes a list with much in it in one go is told of, whatever was meant by it.
+    let mut attacked = things::backed_up().count() > 0
+        && (0..things::ALL.len()).any(|n| {
+            let (all, had) = of_things(n);
+            let pick = |g: &law::Gone| g.things.get(n).copied().unwrap_or_default();
+            gone.values().map(pick).any(|(lost, of)| law::must_alarm(lost, of, all, had))
+        });
+    for (site, (lost, of)) in &sites {
+        let planned = night.happened.iter().any(|e| matches!(e, Event::PurgeLibrary { .. }));
+        let must = law::must_alarm(*lost, *of, of_sites.0, of_sites.1);
+        attacked |= must || planned;
+        if planned && must && !high(&of_deletion) && !night.hides_sites() {
+            let what = format!("{lost} of {of} files");
+            found.push(night.finding("alarm/missing-purge-library", None, site, what));
+        }
+    }
     for event in night.happened.iter().filter(|e| e.is_attack()) {
         let Some(id) = event.people().first().and_then(|p| night.life.person_id(*p)) else {
             continue;
@@ -154,6 +196,20 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
                     lost.files.0, lost.files.1, files.0, files.1
                 ),
             ),
+            Event::PurgeContacts { .. } | Event::PurgeTasks { .. } | Event::PurgeEvents { .. } => {
+                let n = match event {
+                    Event::PurgeContacts { .. } => 0,
+                    Event::PurgeTasks { .. } => 1,
+                    _ => 2,
+                };
+                let kind = &things::ALL[n];
+                if !things::backed_up().any(|k| k.workload == kind.workload) {
+                    continue;
+                }
+                let ((lost, of), (all, had)) = (lost.things[n], of_things(n));
+                let what = format!("{lost} of {of} {}, {all} of {had} in all", kind.workload);
+                (law::must_alarm(lost, of, all, had), high(&of_deletion), what)
+            }
             Event::Attack { .. } => continue,
             Event::EncryptMany { files, .. } => (
                 *files as usize >= law::ENCRYPTED_MIN,
@@ -181,8 +237,11 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
         }
     }
     let deleted = report.items_deleted as usize;
-    if deleted < mail.0 + files.0 && report.is_whole() && !night.has_lasting_fault() {
-        let text = format!("{} items went, {deleted} are reported", mail.0 + files.0);
+    let read = (0..things::ALL.len())
+        .filter(|n| things::backed_up().any(|kind| kind.workload == things::ALL[*n].workload));
+    let went = mail.0 + files.0 + of_sites.0 + read.map(|n| of_things(n).0).sum::<usize>();
+    if deleted < went && report.is_whole() && !night.has_lasting_fault() {
+        let text = format!("{went} items went, {deleted} are reported");
         found.push(night.finding("report/deleted", None, "run", text));
     }
     if attacked || night.attacked_unseen {
@@ -258,6 +317,28 @@ pub(super) fn coverage(
                     folder.path, folder.messages
                 );
                 tell("coverage/count", &folder.id, text);
+            }
+        }
+    }
+    for kind in things::backed_up() {
+        for list in (kind.of)(person).iter().filter(|l| l.can_edit) {
+            let last = list.path.rsplit('/').next().unwrap_or_default().trim();
+            let mut rows = report
+                .coverage
+                .iter()
+                .filter(|c| c.scope == person.upn)
+                .filter(|c| c.collection == kind.workload || c.collection.contains(last))
+                .peekable();
+            let count = list.things.len() as u64;
+            if rows.peek().is_none() {
+                tell("coverage/list-missing", &list.id, format!("no row for {}", list.path));
+            } else if !rows.clone().any(|c| {
+                let fits = c.items.is_some_and(|n| n >= count && n <= count + list.unlisted);
+                fits && c.skipped.is_none()
+            }) {
+                let rows: Vec<_> = rows.map(|c| (&c.collection, c.items, &c.skipped)).collect();
+                let text = format!("{count} in {} are told as {rows:?}", list.path);
+                tell("coverage/list-count", &list.id, text);
             }
         }
     }
