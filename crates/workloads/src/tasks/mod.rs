@@ -42,7 +42,10 @@ static PROFILE: Profile = Profile {
     is_judged: false,
     at_once: 4,
     listings_max: 2,
-    not_kept: &[],
+    not_kept: &[(
+        "extended properties",
+        "what programs added to a task is not kept: Graph gives it to who names each of it alone",
+    )],
 };
 
 fn base(user: &ItemId) -> String {
