@@ -32,6 +32,7 @@ pub(crate) struct Init {
 }
 
 #[derive(Args)]
+#[command(group(clap::ArgGroup::new("decision").multiple(true).args(["acknowledge", "accept"])))]
 pub(crate) struct Backup {
     /// Only these users.
     #[arg(long)]
@@ -40,15 +41,22 @@ pub(crate) struct Backup {
     /// being clean.
     #[arg(long)]
     pub(crate) acknowledge: bool,
-    /// Who looked at them; the account that runs the command by default.
-    #[arg(long, requires = "acknowledge")]
+    /// This item cannot be read, and that is known: until the day of `--until` it stands in the
+    /// coverage and makes no backup partial. Its id is in the report of the backup that skipped it.
+    #[arg(long, value_name = "ID", requires = "until")]
+    pub(crate) accept: Vec<String>,
+    /// The last day on which an item is accepted as not readable: YYYY-MM-DD.
+    #[arg(long, requires = "accept")]
+    pub(crate) until: Option<jiff::civil::Date>,
+    /// Who looked; the account that runs the command by default.
+    #[arg(long, requires = "decision")]
     pub(crate) by: Option<String>,
     /// What came of it.
-    #[arg(long, requires = "acknowledge")]
+    #[arg(long, requires = "decision")]
     pub(crate) reason: Option<String>,
     /// The key file of who looked: signs the decision. Needed where the configuration names that
     /// person's public key.
-    #[arg(long, requires = "acknowledge")]
+    #[arg(long, requires = "decision")]
     pub(crate) key: Option<PathBuf>,
 }
 
@@ -166,14 +174,29 @@ pub(crate) async fn back_up(
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);
     options.users = args.user;
     options.acknowledge = args.acknowledge;
+    let by = args.by.unwrap_or_else(open::account);
+    let key = args.key.as_deref();
+    if !args.accept.is_empty() {
+        let (by_repo, name) = (repo.clone(), tenant.name.clone());
+        let unread =
+            open::blocking(move || Ok(strongroom_engine::unread_items(&by_repo, &name)?)).await?;
+        let reason = args.reason.as_deref().unwrap_or_default();
+        review::accept_unread(
+            &config,
+            tenant,
+            &unread,
+            &args.accept,
+            (&by, reason, args.until, key),
+        )?;
+    }
+    options.accepted = review::accepted_unread(&config, tenant)?;
     if args.acknowledge {
         let (by_repo, name) = (repo.clone(), tenant.name.clone());
         let standing =
             open::blocking(move || Ok(strongroom_engine::standing_alarms(&by_repo, &name)?))
                 .await?;
-        let by = args.by.unwrap_or_else(open::account);
         let reason = args.reason.unwrap_or_else(|| "acknowledged with the backup".to_owned());
-        review::acknowledge(&config, tenant, &standing, (&by, &reason), args.key.as_deref())?;
+        review::acknowledge(&config, tenant, &standing, (&by, &reason), key)?;
     }
     let bar = Bar::new(global.quiet || global.json);
     let report = strongroom_engine::backup(repo, client, options, bar.clone()).await;
@@ -194,8 +217,9 @@ fn describe(r: &BackupReport) -> String {
     for s in r.failed.iter().chain(&r.skipped) {
         let name = if s.name.is_empty() { String::new() } else { format!(" {:?}", s.name) };
         out.push_str(&format!(
-            "skipped in {}{name}: {}; what was there before is kept, the next run asks again\n",
-            s.scope, s.cause
+            "skipped in {}{name} ({}): {}; what was there before is kept, the next run asks \
+             again\n",
+            s.scope, s.id.0, s.cause
         ));
     }
     out.push_str(&format!(

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::{collections::HashMap, path::PathBuf};
 use strongroom_engine::{
+    Accepted, Unread,
     configuration::history,
     decisions::{DecisionFile, Decisions, Kept, People, Standing, read_key},
 };
@@ -164,6 +165,51 @@ pub(crate) fn acknowledge(
         lines.push(Entry::Decision(people.record(made, key.as_ref())?));
     }
     if lines.is_empty() { Ok(()) } else { Ok(decisions(config, tenant).add(&lines)?) }
+}
+
+/// Keeps that somebody knows of items that cannot be read.
+pub(crate) fn accept_unread(
+    config: &Config,
+    tenant: &Tenant,
+    unread: &[Unread],
+    ids: &[String],
+    (by, reason, until, key): (&str, &str, Option<Date>, Option<&std::path::Path>),
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !by.trim().is_empty() && !reason.trim().is_empty(),
+        "--by and --reason must say something; whoever reads it next year will ask"
+    );
+    anyhow::ensure!(until.is_none_or(|u| u >= crate::tenant::today()), "--until is in the past");
+    let (people, key) = (config.people()?, key.map(read_key).transpose()?);
+    let mut lines = Vec::new();
+    for id in ids {
+        let Some(item) = unread.iter().find(|u| u.id.0 == *id) else {
+            bail!("the newest snapshot names no item {id:?} that was not read");
+        };
+        let made = Decision {
+            says: Some(format!("{:?} in {}: {}", item.name, item.place, item.cause)),
+            person: Some(by.to_owned()),
+            from: Some(open::real_clock().now()),
+            until,
+            ..Decision::new(DecisionKind::Unreadable, id, reason)
+        };
+        lines.push(Entry::Decision(people.record(made, key.as_ref())?));
+    }
+    Ok(decisions(config, tenant).add(&lines)?)
+}
+
+/// Items that are known not to be readable, today.
+pub(crate) fn accepted_unread(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Accepted>> {
+    let today = crate::tenant::today();
+    let mut out = Vec::new();
+    for d in that_count(config, tenant)? {
+        if d.kind == DecisionKind::Unreadable && d.holds_on(today) {
+            let until = d.until.map(|u| format!(" until {u}")).unwrap_or_default();
+            let says = format!("accepted by {}{until}: {}", d.by(), d.reason);
+            out.push(Accepted { id: d.subject.as_str().into(), says });
+        }
+    }
+    Ok(out)
 }
 
 /// What is kept; what a crash cut off and what is not known is told.

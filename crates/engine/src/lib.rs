@@ -21,7 +21,10 @@ pub mod replicate;
 pub mod restore;
 pub mod seal;
 
-pub use backup::{BackupOptions, BackupReport, backup, standing_alarms, take_back_links};
+pub use backup::{
+    Accepted, BackupOptions, BackupReport, Unread, backup, standing_alarms, take_back_links,
+    unread_items,
+};
 pub use error::Error;
 pub use judge::{Content, judge};
 pub use strongroom_model::{Progress, Silent};

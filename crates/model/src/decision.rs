@@ -23,6 +23,9 @@ pub enum DecisionKind {
     Acknowledgement,
     /// A verdict on an item was wrong. Its subject is the item.
     Overruling,
+    /// An item that cannot be read is known, and makes no backup partial. Its subject is the item's
+    /// id.
+    Unreadable,
     /// A plan may be carried out. Its subject is the plan's id.
     Approval,
 }

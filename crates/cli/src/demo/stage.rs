@@ -165,6 +165,8 @@ impl Stage {
             commands::Backup {
                 user: Vec::new(),
                 acknowledge: false,
+                accept: Vec::new(),
+                until: None,
                 by: None,
                 reason: None,
                 key: None,

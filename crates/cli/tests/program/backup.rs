@@ -146,6 +146,53 @@ fn a_withheld_file_is_skipped_and_named_and_a_user_who_left_stays_restorable() {
     assert!(listed.contains(".eml"), "{user}: {listed} {report}");
 }
 
+/// What stays unreadable is accepted by somebody until a day, and no longer makes a night partial.
+#[test]
+fn what_stays_unreadable_can_be_accepted_until_a_day() {
+    let school = school(&small());
+    school.whole();
+    let user = school.sim.digest(0).iter().find(|r| r.kind == "message").unwrap().user.clone();
+    let roles = ["Mail.ReadWrite"];
+    let letter = json!({"subject": "Never", "body": {"contentType": "text", "content": "x"}});
+    let target = format!("users/{user}/mailFolders/inbox/messages");
+    let (status, made) = school.sim.ask(0, &roles, "POST", &target, &letter);
+    assert_eq!(status, 201, "{made}");
+    let id = made["id"].as_str().unwrap();
+    let refused = Fault::Status { status: 403, retry_after_s: None };
+    school.sim.set_faults(vec![Rule::new(refused, &format!("{id}/$value"))]);
+    for _ in 0..2 {
+        assert_eq!(school.backup().0, 3, "each night says so");
+    }
+    let accept = |id: &str, until: &str, reason: &str| {
+        school.run(&["backup", "--accept", id, "--until", until, "--by", "ada", "--reason", reason])
+    };
+    for (id, until, reason, says) in [
+        ("nobody", "2099-01-01", "known", "names no item \"nobody\""),
+        (id, "2020-01-01", "known", "in the past"),
+        (id, "2099-01-01", " ", "must say something"),
+    ] {
+        let out = accept(id, until, reason);
+        assert_eq!(out.status.code(), Some(1), "{out:?}");
+        assert!(String::from_utf8_lossy(&out.stderr).contains(says), "{out:?}");
+    }
+    let out = school.run(&["backup", "--accept", id]);
+    assert_eq!(out.status.code(), Some(2), "an acceptance has an end: {out:?}");
+    let out = accept(id, "2099-01-01", "label of the head");
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    let (code, report) = school.backup();
+    assert_eq!(code, 0, "{report}");
+    let coverage = report["coverage"].as_array().unwrap();
+    let named = coverage.iter().filter(|c| {
+        let why = c["skipped"].as_str().unwrap_or_default();
+        why.contains("accepted by ada until 2099-01-01: label of the head")
+    });
+    assert_eq!(named.count(), 1, "{coverage:#?}");
+    // It is asked for again all the same.
+    school.sim.set_faults(Vec::new());
+    school.whole();
+    school.assert_everything_is_in();
+}
+
 #[test]
 fn lost_access_alarms_and_never_looks_like_nothing_changed() {
     for (attack, alarm) in [

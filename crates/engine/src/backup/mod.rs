@@ -18,10 +18,10 @@ pub use run::{BackupReport, Coverage, Skip, Verdicts};
 use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
-use strongroom_model::{Alarm, AlarmKind, Record, RecordError, Role, Row, Severity};
+use strongroom_model::{Alarm, AlarmKind, ItemId, Record, RecordError, Role, Row, Severity};
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
-    TAG_PARTIAL,
+    TAG_PARTIAL, Visit,
 };
 use strongroom_workloads::{ALL, Client, ErrorKind, Owner, OwnerKind, holds::Holds};
 
@@ -49,6 +49,55 @@ pub struct BackupOptions {
     /// A technician has looked at the alarms of earlier runs: they no longer keep snapshots from
     /// being clean.
     pub acknowledge: bool,
+    /// Items that are known not to be readable: they stand in the coverage, and make no run
+    /// partial. They are asked for again all the same.
+    pub accepted: Vec<Accepted>,
+}
+
+/// An item that somebody knows not to be readable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: ItemId,
+    /// Who lives with it, why and until when: for the coverage.
+    pub says: String,
+}
+
+/// An item that was not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Its id.
+    pub id: ItemId,
+    /// Its name; empty when it was not told.
+    pub name: String,
+    /// Directory of its collection.
+    pub place: String,
+    /// Why.
+    pub cause: String,
+}
+
+/// What the newest snapshot of a tenant says was not read.
+///
+/// # Errors
+/// The repository's.
+pub fn unread_items(repo: &Repository, tenant: &str) -> Result<Vec<Unread>, Error> {
+    let mut all = Vec::new();
+    let Some((_, snapshot)) = newest(repo, tenant)? else { return Ok(all) };
+    repo.walk(&snapshot.tree, "", &mut |path, node| {
+        if !node.is_dir() && layout::LISTS.contains(&node.name.as_str()) && node.facts()?.is_none()
+        {
+            let place = path.rsplit_once('/').map_or("", |(above, _)| above);
+            let list = run::Waiting::read(&repo.read_file(node)?);
+            all.extend(list.items.into_iter().map(|p| Unread {
+                id: p.value.id,
+                name: p.value.name,
+                place: place.to_owned(),
+                cause: p.value.cause,
+            }));
+        }
+        Ok::<_, strongroom_repository::Error>(Visit::Enter)
+    })?;
+    Ok(all)
 }
 
 impl BackupOptions {
@@ -65,6 +114,7 @@ impl BackupOptions {
             checkpoint_bytes: 512 * 1024 * 1024,
             checkpoint_s: 300,
             acknowledge: false,
+            accepted: Vec::new(),
         }
     }
 }

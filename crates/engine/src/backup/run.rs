@@ -189,7 +189,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    fn read(bytes: &[u8]) -> Self {
+    pub(super) fn read(bytes: &[u8]) -> Self {
         let Ok(rows) = serde_json::from_slice::<Vec<Row<Pending>>>(bytes) else {
             return Self { items: Vec::new(), everything: true };
         };
@@ -429,7 +429,15 @@ impl Run {
     }
 
     pub(crate) fn skip(&self, scope: &str, id: &ItemId, name: &str, cause: &str) {
+        let accepted = self.options.accepted.iter().find(|a| a.id == *id);
         let mut state = lock(&self.state);
+        if let Some(a) = accepted {
+            let collection = if name.is_empty() { id.0.clone() } else { name.to_owned() };
+            state.coverage.retain(|c| c.scope != scope || c.collection != collection);
+            let skipped = Some(format!("{cause}; {}", a.says));
+            state.coverage.push(Coverage { scope: scope.into(), collection, items: None, skipped });
+            return;
+        }
         // Asked for again within a run, and skipped again: one item, its last cause.
         state.skipped.retain(|s| s.id != *id);
         state.skipped.push(Skip {
