@@ -7,7 +7,7 @@ mod sites;
 pub(crate) mod things;
 
 use crate::{Finding, kept::Kept};
-use graph_sim::year::{Event, Life, PersonState, State};
+use graph_sim::year::{Event, Life, PersonState, SiteState, State};
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::{BackupReport, backup::Skip};
 
@@ -80,6 +80,13 @@ impl Night<'_> {
         self.outcome.is_err()
             || self.happened.iter().any(|e| of_them(e) && is_lasting(e))
             || listed.into_iter().any(|s| s.scope.contains("site"))
+    }
+
+    /// Ids of sites of which not all was read.
+    pub(crate) fn hidden_sites(&self) -> Vec<String> {
+        let is_hidden =
+            |s: &&SiteState| self.hides_sites() || sites::skips_of(self, &s.title).next().is_some();
+        self.now.sites.iter().filter(is_hidden).map(|s| s.id.clone()).collect()
     }
 
     /// Whether the backup's own access was taken away.
@@ -323,7 +330,8 @@ fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
                 continue;
             }
         };
-        if !room.gone {
+        // Who may not read the directory does not know it.
+        if !room.gone && !night.is_of_access() {
             tell("leaver/not-gone", format!("{} is not said to be gone", person.upn));
         }
         // What was not kept the night before is told then.
@@ -339,7 +347,8 @@ fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
         if files < had {
             tell("leaver/files", format!("{files} of {had} files"));
         }
-        for kind in things::backed_up() {
+        // What came in a night in which nothing was read was never kept.
+        for kind in things::backed_up().filter(|_| !night.after_fault) {
             let all = kept.things.iter().filter(|t| t.workload == kind.workload);
             let ids: BTreeSet<&str> =
                 all.filter(|t| t.room == room.room).map(|t| t.id.as_str()).collect();

@@ -349,7 +349,24 @@ impl Generator {
         // Once or twice, or all night.
         let (status, times) = match self.rng.random_range(0..10) {
             0..4 => (self.one(&[429, 503, 500, 504]).unwrap_or(503), 2),
-            4..6 => (410, 1),
+            // A token that is no longer good: what has none is not answered so.
+            4..6 => {
+                let number = self.rng.random_range(0..8u32);
+                let part = match self.rng.random_range(0..4) {
+                    0 => "/contactFolders/delta?$deltatoken".to_owned(),
+                    1 => "/todo/lists/delta?$deltatoken".to_owned(),
+                    2 => format!("contacts:{number}/contacts/delta?$deltatoken"),
+                    _ => format!("tasks:{number}/tasks/delta?$deltatoken"),
+                };
+                let of_sites = match self.chance(50) {
+                    true => "?token".to_owned(),
+                    false => format!("library:{number}/root/delta?token"),
+                };
+                return match self.chance(60) {
+                    true => Event::Refuse { person, part, status: 410, times: 1 },
+                    false => Event::RefuseSite { part: of_sites, status: 410, times: 1 },
+                };
+            }
             6..8 => {
                 let (repeat, times) = (self.chance(60), 2);
                 return match repeat {

@@ -2,7 +2,7 @@
 //! that a person reads, mail that any parser reads.
 
 use crate::{School, parse, school::PASSWORD};
-use graph_sim::year::State;
+use graph_sim::year::{PersonState, SiteState, State};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -97,6 +97,7 @@ pub fn differences(target: &Path, state: &State) -> anyhow::Result<Vec<Row>> {
                 tell("folder", format!("{:?} of {} is in {inside:?}", m.subject, m.folder_path));
             }
         }
+        things(target, person, &mut rows)?;
         let mut all = Vec::new();
         files(&target.join("drives").join(&person.upn), &mut all)?;
         let have: BTreeSet<String> = all
@@ -117,5 +118,84 @@ pub fn differences(target: &Path, state: &State) -> anyhow::Result<Vec<Row>> {
             }
         }
     }
+    for site in &state.sites {
+        libraries(target, site, &mut rows)?;
+    }
     Ok(rows)
+}
+
+/// Contacts, tasks, events: each has a record of its own, and a file that begins as such a file
+/// does.
+fn things(target: &Path, person: &PersonState, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    for (workload, begins, lists) in [
+        ("contacts", "BEGIN:VCARD", &person.contacts),
+        ("tasks", "BEGIN:VCALENDAR", &person.tasks),
+        ("calendars", "BEGIN:VCALENDAR", &person.calendars),
+    ] {
+        // There is none of a workload that is not backed up.
+        if !target.join(workload).is_dir() {
+            continue;
+        }
+        let mut all = Vec::new();
+        files(&target.join(workload).join(&person.upn), &mut all)?;
+        let mut records: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for path in all.iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
+            let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path)?)?;
+            if let Some(id) = json["value"]["id"].as_str() {
+                records.insert(id.to_owned(), path.clone());
+            }
+        }
+        for t in lists.iter().filter(|l| l.can_edit).flat_map(|l| &l.things) {
+            let mut tell = |law: &str, detail: String| {
+                rows.push((format!("restored/{workload}-{law}"), t.id.clone(), detail));
+            };
+            let Some(record) = records.get(&t.id) else {
+                tell("missing", format!("{:?} of {}", t.name, person.upn));
+                continue;
+            };
+            // A record may have the whole name of what it lies beside before its own ending.
+            let stem = record.with_extension("");
+            let beside = ["", "vcf", "ics"].map(|ending| match ending {
+                "" => stem.clone(),
+                ending => stem.with_extension(ending),
+            });
+            let opened = beside.iter().find_map(|path| std::fs::read(path).ok());
+            if !opened.is_some_and(|bytes| bytes.starts_with(begins.as_bytes())) {
+                tell("unreadable", record.display().to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The files of a site's libraries, by name and bytes.
+fn libraries(target: &Path, site: &SiteState, rows: &mut Vec<Row>) -> anyhow::Result<()> {
+    // The directory of a site has its title, maybe with a short id; equal titles share here.
+    let mut all = Vec::new();
+    let sites = target.join("sites");
+    for entry in std::fs::read_dir(&sites).into_iter().flatten() {
+        let path = entry?.path();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if name == site.title || name.starts_with(&format!("{}~", site.title)) {
+            files(&path, &mut all)?;
+        }
+    }
+    let have: BTreeSet<String> = all
+        .iter()
+        .filter_map(|p| std::fs::read(p).ok())
+        .map(|bytes| parse::sha256(&bytes))
+        .collect();
+    for f in site.libraries.iter().flat_map(|l| &l.files) {
+        let mut tell = |law: &str| {
+            let detail = format!("{} of {}", f.path, site.title);
+            rows.push((format!("restored/library-{law}"), f.id.clone(), detail));
+        };
+        if !all.iter().any(|p| p.ends_with(&f.path)) {
+            tell("file-name");
+        }
+        if !have.contains(&parse::sha256(&f.content)) {
+            tell("file-bytes");
+        }
+    }
+    Ok(())
 }

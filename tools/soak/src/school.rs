@@ -95,6 +95,8 @@ pub enum Taken {
     Record(&'static str),
     /// All alarms of the report.
     Alarms,
+    /// What the backup is told of the day: it reads the tenant as it was before.
+    News,
     /// What changed in the snapshot of the settings: it is the one before.
     Settings,
 }
@@ -203,6 +205,7 @@ impl School {
             .iter()
             .filter(|p| night.is_hidden(&p.id) || !night.skipped_items(p).is_empty());
         self.hidden = people.map(|p| p.id.clone()).collect();
+        self.hidden.extend(night.hidden_sites());
         self.after_fault = night.has_lasting_fault() || outcome.is_err();
         self.note_attacks(&happened, &outcome);
         // The settings come after the data, so that the laws see the backup's own snapshot.
@@ -291,6 +294,11 @@ impl School {
     fn live(&mut self, events: &[Event]) -> (Vec<Event>, State, Result<BackupReport, String>) {
         let step = DAY_S / (events.len() as u64 + 1);
         let mut happened = Vec::new();
+        if self.taken == Some(Taken::News) {
+            let outcome = self.back_up();
+            happened.extend(events.iter().filter(|e| self.life.act(e)).cloned());
+            return (happened, self.life.state(), outcome);
+        }
         for event in events {
             self.life.sim().clock().advance(Duration::from_secs(step));
             if self.life.act(event) {
@@ -419,6 +427,7 @@ impl School {
         let is_lost =
             |id: &str| self.open.iter().any(|(law, item)| law.starts_with("person/") && item == id);
         state.people.retain(|p| !self.hidden.contains(&p.id) && !is_lost(&p.id));
+        state.sites.retain(|s| !self.hidden.contains(&s.id));
         state
     }
 }

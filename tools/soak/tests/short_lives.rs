@@ -65,6 +65,60 @@ fn what_the_snapshot_lacks_is_found() {
 }
 
 #[test]
+fn what_the_tenant_has_more_than_it_told_or_less_is_found_of_things_and_libraries() {
+    use graph_sim::{DriveAct, ListAct};
+    let add = Event::ManyTasks { person: 0, tasks: 3, seed: 5 };
+    let edit = Event::Contacts { person: 0, act: ListAct::Edit, seed: 7 };
+    let library = Event::Library { act: DriveAct::Delete, seed: 3 };
+    for (event, law) in [
+        (add, "task/missing"),
+        (edit, "contact/lastModifiedDateTime"),
+        (library, "library-file/extra"),
+    ] {
+        let mut school = School::new(&plan()).unwrap();
+        school.night(&[]).unwrap();
+        // It is judged by what the tenant holds after the backup.
+        school.without(Taken::News);
+        let found = school.night(std::slice::from_ref(&event)).unwrap();
+        assert!(found.iter().any(|f| f.law == law), "{law}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_purge_of_contacts_tasks_or_library_files_alarms_or_is_found() {
+    let seed = 1;
+    let lives = [
+        (
+            vec![Event::ManyContacts { person: 0, contacts: 60, seed }],
+            Event::PurgeContacts { person: 0, percent: 50 },
+            "alarm/missing-purge-contacts",
+        ),
+        (
+            vec![Event::ManyTasks { person: 0, tasks: 60, seed }],
+            Event::PurgeTasks { person: 0, percent: 50 },
+            "alarm/missing-purge-tasks",
+        ),
+        (
+            (0..300).map(|seed| Event::LibraryFile { seed }).collect(),
+            Event::PurgeLibrary { percent: 80, seed },
+            "alarm/missing-purge-library",
+        ),
+    ];
+    for (grow, purge, law) in lives {
+        for taken in [None, Some(Taken::Alarms)] {
+            let mut school = School::new(&plan()).unwrap();
+            let mut found = school.night(&grow).unwrap();
+            school.without(taken);
+            found.extend(school.night(std::slice::from_ref(&purge)).unwrap());
+            let wanted = usize::from(taken.is_some());
+            let told = found.iter().filter(|f| f.law == law).count();
+            assert_eq!(told, wanted, "{law} {taken:?}: {found:#?}");
+            assert!(taken.is_some() || found.is_empty(), "{found:#?}");
+        }
+    }
+}
+
+#[test]
 fn the_nights_of_the_probes_break_no_law_with_all_that_the_product_stands() {
     let school = SchoolPlan { people: 6, ..plan() };
     let found = told(&Life { school, nights: truths::script() }).unwrap();

@@ -180,6 +180,10 @@ impl Life {
             let user = world.tenants[self.tenant].users.get(id)?;
             // Of a drive the paths name the drive, of a mailbox the person.
             if let Some(rest) = part.strip_prefix("drive:") {
+                // Who has none has no address either, and that of nobody is everybody's.
+                if user.drive.id.is_empty() {
+                    return None;
+                }
                 return Some(format!("drives/{}{rest}", user.drive.id));
             }
             for (kind, lists, name) in [
@@ -204,7 +208,7 @@ impl Life {
             let sites = &world.tenants[self.tenant].sites.all;
             let (kind, rest) = match part.split_once(':') {
                 Some(split) => split,
-                None => return Some("sites/delta".to_owned()),
+                None => return Some(format!("sites/delta{part}")),
             };
             let (number, rest) = rest.split_once('/').unwrap_or((rest, ""));
             let number = number.parse::<usize>().ok()?;

@@ -148,8 +148,8 @@ pub enum Event {
     BreakOff { person: PersonKey, part: String, after_bytes: usize, times: u64 },
     /// For this night answers about somebody are cut short with a matching length, so often.
     CutShort { person: PersonKey, part: String, by_bytes: usize, times: u64 },
-    /// For this night requests about sites are answered with this status, so often; `part` is empty
-    /// for the list of sites, or `site:` or `library:`, the number of the one, of as many as there
+    /// For this night requests about sites are answered with this status, so often; `part` is what
+    /// follows `sites/delta`, or `site:` or `library:`, the number of the one, of as many as there
     /// are, and what follows it (`library:2/root/delta`).
     RefuseSite { part: String, status: u16, times: u64 },
     /// For this night pages of a delta about somebody come twice, so often; `part` as above.

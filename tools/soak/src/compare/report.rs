@@ -240,7 +240,9 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
     let read = (0..things::ALL.len())
         .filter(|n| things::backed_up().any(|kind| kind.workload == things::ALL[*n].workload));
     let went = mail.0 + files.0 + of_sites.0 + read.map(|n| of_things(n).0).sum::<usize>();
-    if deleted < went && report.is_whole() && !night.has_lasting_fault() {
+    // What came in a night in which nothing was read was never kept.
+    let is_known = !night.has_lasting_fault() && !night.after_fault;
+    if deleted < went && report.is_whole() && is_known {
         let text = format!("{went} items went, {deleted} are reported");
         found.push(night.finding("report/deleted", None, "run", text));
     }

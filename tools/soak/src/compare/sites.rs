@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::{BackupReport, backup::Skip};
 
 /// What the run says that it could not read of a site, by what it calls the site.
-fn skips_of<'n>(night: &'n Night<'_>, room: &'n str) -> impl Iterator<Item = &'n Skip> {
+pub(super) fn skips_of<'n>(night: &'n Night<'_>, room: &'n str) -> impl Iterator<Item = &'n Skip> {
     let all = night.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
     all.filter(move |s| s.scope.ends_with(room))
 }
@@ -220,7 +220,8 @@ fn gone(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
         }
     }
     let before = night.before.sites.iter().filter(|s| !there.contains(s.id.as_str()));
-    for site in before.filter(|_| night.number > 0) {
+    // What came in a night in which nothing was read was never kept.
+    for site in before.filter(|_| night.number > 0 && !night.after_fault) {
         if night.open.iter().any(|(_, item)| is_file(site, item) || *item == site.id) {
             continue;
         }
