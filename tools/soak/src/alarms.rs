@@ -137,7 +137,9 @@ pub fn of_attack(
         "ransom-note" => any(&|p| {
             let old: BTreeSet<&str> = p.files.iter().map(|f| f.id.as_str()).collect();
             let notes = now.people.iter().filter(|q| q.id == p.id).flat_map(|q| &q.files);
-            notes.filter(|f| !old.contains(f.id.as_str())).count() >= NOTES_MIN
+            let is_note = |f: &&FileState| f.path.ends_with("README_TO_RESTORE.txt");
+            let new = notes.filter(is_note).filter(|f| !old.contains(f.id.as_str()));
+            new.count() >= NOTES_MIN
         })
         .then_some(&[K::RansomNotes]),
         "rename-storm" => any(&|p| {

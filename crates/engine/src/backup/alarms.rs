@@ -20,8 +20,8 @@ const NOTED_DELETIONS_MIN: u64 = 8;
 const NOTED_DELETIONS_PERCENT: u64 = 40;
 /// Throttled answers that show that somebody else uses the budget, since this client keeps to it.
 const THROTTLED_MIN: u64 = 5;
-/// Users gone at once.
-const USERS_GONE_MIN: usize = 3;
+/// Owners of one kind gone at once.
+const OWNERS_GONE_MIN: u64 = 3;
 
 /// How grave it is that so many of somebody's items of one kind went in one run.
 fn of_deletions(deleted: u64, before: u64) -> Option<Severity> {
@@ -113,17 +113,16 @@ impl Run {
             }
         }
         let alarms = self.alarms();
-        let gone = alarms.iter().filter(|a| a.kind == AlarmKind::UserGone).count();
-        if gone >= USERS_GONE_MIN {
+        for (kind, gone) in self.owners_gone() {
+            if gone < OWNERS_GONE_MIN {
+                continue;
+            }
             raised.push(Alarm {
                 kind: AlarmKind::UserGone,
                 severity: Severity::High,
                 scope: "tenant".into(),
-                text: format!(
-                    "{} are gone from the directory at once",
-                    count(gone, "user", "users")
-                ),
-                items: gone as u64,
+                text: format!("{gone} {}s are gone from {} at once", kind.word(), kind.register()),
+                items: gone,
             });
         }
         let throttled = self.client.budget().report().throttled;

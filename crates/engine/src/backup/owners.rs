@@ -261,6 +261,7 @@ impl Run {
     }
 
     fn owner_gone(&self, kind: OwnerKind, name: &str) {
+        self.count_gone(kind);
         self.alarm(Alarm {
             kind: AlarmKind::UserGone,
             severity: Severity::Notice,

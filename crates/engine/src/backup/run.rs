@@ -12,7 +12,9 @@ use strongroom_model::{
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
 };
-use strongroom_workloads::{ALL, BudgetReport, Client, ErrorKind, Stats, workload::Profile};
+use strongroom_workloads::{
+    ALL, BudgetReport, Client, ErrorKind, OwnerKind, Stats, workload::Profile,
+};
 
 /// An item that was skipped; its previous version is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -129,6 +131,8 @@ struct State {
     patterns: Patterns,
     /// How often the reading of an optional workload was refused that nobody has stored.
     refusals: HashMap<&'static str, u32>,
+    /// Owners of a kind that were found to be gone.
+    owners_gone: BTreeMap<OwnerKind, u64>,
     /// Directories of owners, by id.
     rooms: HashMap<ItemId, String>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
@@ -151,6 +155,7 @@ impl State {
             coverage: Vec::new(),
             patterns: BTreeMap::new(),
             refusals: HashMap::new(),
+            owners_gone: BTreeMap::new(),
             rooms: HashMap::new(),
             checkpoint: None,
             parent,
@@ -328,6 +333,16 @@ impl Run {
     /// Notes that an optional workload may not be read for somebody of whom nothing is stored.
     pub(super) fn count_refusal(&self, workload: &'static str) {
         *lock(&self.state).refusals.entry(workload).or_default() += 1;
+    }
+
+    /// Notes that an owner is gone.
+    pub(super) fn count_gone(&self, kind: OwnerKind) {
+        *lock(&self.state).owners_gone.entry(kind).or_default() += 1;
+    }
+
+    /// How many owners of each kind were found to be gone.
+    pub(super) fn owners_gone(&self) -> BTreeMap<OwnerKind, u64> {
+        lock(&self.state).owners_gone.clone()
     }
 
     /// Whether an optional workload may be read for nobody, as far as was seen in this run: a

@@ -166,7 +166,7 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
         });
     for (site, (lost, of)) in &sites {
         let planned = night.happened.iter().any(|e| matches!(e, Event::PurgeLibrary { .. }));
-        let must = law::must_alarm(*lost, *of, of_sites.0, of_sites.1);
+        let must = *lost > 0 && law::must_alarm(*lost, *of, of_sites.0, of_sites.1);
         attacked |= must || planned;
         if planned && must && !high(&of_deletion) && !night.hides_sites() {
             let what = format!("{lost} of {of} files");
@@ -255,6 +255,11 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
                 a.kind,
                 AlarmKind::Encryption | AlarmKind::RansomNotes | AlarmKind::RenameStorm
             );
+        // Who deletes a site with what stands below it deletes several.
+        let sites_gone = night.before.sites.len() > night.now.sites.len() + 1;
+        if a.kind == AlarmKind::UserGone && sites_gone && a.text.contains("site") {
+            continue;
+        }
         // What cannot be read may be told loudly; what happened to the data may not be invented.
         if night.has_lasting_fault() && !of_data {
             continue;
