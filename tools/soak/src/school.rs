@@ -101,6 +101,11 @@ pub enum Taken {
     Settings,
 }
 
+/// Whether a run, or the reading of a collection in it, failed: for want of budget, say.
+fn has_failed(outcome: &Result<BackupReport, String>) -> bool {
+    !outcome.as_ref().is_ok_and(|r| r.failed.is_empty())
+}
+
 fn who() -> Writer {
     Writer { host: "soak".into(), user: "strongroom".into(), program: "soak".into() }
 }
@@ -206,7 +211,7 @@ impl School {
             .filter(|p| night.is_hidden(&p.id) || !night.skipped_items(p).is_empty());
         self.hidden = people.map(|p| p.id.clone()).collect();
         self.hidden.extend(night.hidden_sites());
-        self.after_fault = night.has_lasting_fault() || outcome.is_err();
+        self.after_fault = night.has_lasting_fault() || has_failed(&outcome);
         self.note_attacks(&happened, &outcome);
         // The settings come after the data, so that the laws see the backup's own snapshot.
         self.life.end_faults();
@@ -265,7 +270,7 @@ impl School {
         let (happened, now, outcome) = self.live(events);
         self.note_skips(&outcome);
         self.after_fault =
-            outcome.is_err() || happened.iter().any(|e| e.is_fault() || e.is_of_access());
+            has_failed(&outcome) || happened.iter().any(|e| e.is_fault() || e.is_of_access());
         self.note_attacks(&happened, &outcome);
         self.life.end_faults();
         self.settings_of(&happened)?;
