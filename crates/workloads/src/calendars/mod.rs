@@ -39,7 +39,7 @@ static PROFILE: Profile = Profile {
     listings_max: 2,
     not_kept: &[(
         "extended properties",
-        "what programs added to an event is not kept: Graph gives it to who names each of it alone",
+        "what programs added is not kept: Graph gives it to who names each of it alone",
     )],
 };
 

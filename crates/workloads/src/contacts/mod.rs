@@ -35,10 +35,11 @@ static PROFILE: Profile = Profile {
     is_judged: false,
     at_once: 4,
     listings_max: 2,
-    // "Get singleValueLegacyExtendedProperty": with the id of each in `$filter`, which no list tells.
+    // "Get singleValueLegacyExtendedProperty": with the id of each in `$filter`, and no list tells
+    // the ids.
     not_kept: &[(
         "extended properties",
-        "what programs added to a contact is not kept: Graph gives it to who names each of it alone",
+        "what programs added is not kept: Graph gives it to who names each of it alone",
     )],
 };
 

@@ -44,7 +44,7 @@ static PROFILE: Profile = Profile {
     listings_max: 2,
     not_kept: &[(
         "extended properties",
-        "what programs added to a task is not kept: Graph gives it to who names each of it alone",
+        "what programs added is not kept: Graph gives it to who names each of it alone",
     )],
 };
 

@@ -107,6 +107,12 @@ fn digest(t: &Thing, view: &View) -> String {
     lists::digest(&json!([whole(&Instance::whole(t)), days]))
 }
 
+/// A change, with what follows from it: an event's place is the first of its places.
+fn with_places(name: &str, value: Value) -> Vec<(String, Value)> {
+    let places = (name == "location").then(|| ("locations".to_owned(), json!([value])));
+    [(name.to_owned(), value.clone())].into_iter().chain(places).collect()
+}
+
 impl World {
     /// Does something with somebody's calendars, chosen by `seed`; answers what it was about. No
     /// message is sent by it.
@@ -153,9 +159,7 @@ impl World {
             CalendarAct::Edit => {
                 let at = things.choose(rng)?;
                 let (name, value) = seed::edit(rng);
-                lists.change(at, &[], now, |t| {
-                    t.properties.insert(name.to_owned(), value);
-                });
+                lists.change(at, &[], now, |t| t.properties.extend(with_places(name, value)));
                 lists.thing(at).map(|t| t.text("subject").to_owned())
             }
             CalendarAct::EditDay | CalendarAct::CancelDay => {
@@ -169,7 +173,7 @@ impl World {
                         t.exceptions.insert(day.clone(), gone);
                     }
                     false => {
-                        of_day(t, Some(&day)).properties.insert(name.to_owned(), value);
+                        of_day(t, Some(&day)).properties.extend(with_places(name, value));
                     }
                 });
                 lists.thing(at).map(|t| format!("{} on {day}", t.text("subject")))

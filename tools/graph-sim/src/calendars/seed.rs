@@ -261,8 +261,10 @@ fn own_and_others(
     f.except(
         &staff,
         "2026-03-25",
-        Some(json!({"location": {"displayName": "Hall",
-        "locationType": "default", "uniqueIdType": "unknown"}, "subject": "Staff meeting (hall)"})),
+        Some(json!({"subject": "Staff meeting (hall)",
+        "location": {"displayName": "Hall", "locationType": "default", "uniqueIdType": "unknown"},
+        "locations": [{"displayName": "Hall", "locationType": "default",
+            "uniqueIdType": "unknown"}]})),
     );
     f.put(
         calendar,

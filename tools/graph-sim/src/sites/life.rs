@@ -68,8 +68,8 @@ impl World {
         Some(url)
     }
 
-    /// Does something in one library of one site, or puts a file there when nothing is named; `seed`
-    /// chooses. Answers the path.
+    /// Does something in one library of one site, or puts a file there when nothing is named;
+    /// `seed` chooses. Answers the path.
     pub(crate) fn library_act(
         &mut self,
         tenant: usize,
