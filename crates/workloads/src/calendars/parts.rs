@@ -2,7 +2,7 @@
 
 use crate::{
     Client, Error, ErrorKind, escape,
-    things::{Part, Whole, ics, set_of},
+    things::{Part, Whole, complete, ics, set_of},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -41,6 +41,7 @@ pub(super) async fn whole(client: &Client, at: String, scope: Scope) -> Result<W
         None => client.json(&get(target)).await?,
     };
     if is_series {
+        complete(client, &scope, &mut value, EXCEPTIONS).await?;
         value[CANCELLED] = first[CANCELLED].clone();
     }
     let mut parts = Vec::new();

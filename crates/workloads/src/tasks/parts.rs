@@ -2,7 +2,7 @@
 
 use crate::{
     Client, Error, escape,
-    things::{Part, Whole},
+    things::{Part, Whole, complete},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -21,7 +21,10 @@ const RANGE_BYTES: usize = 3_932_160;
 
 pub(super) async fn whole(client: &Client, at: String, scope: Scope) -> Result<Whole, Error> {
     let get = |target: String| Request::get(scope.clone(), target);
-    let value: Value = client.json(&get(format!("{at}?$expand={STEPS},{LINKS}"))).await?;
+    let mut value: Value = client.json(&get(format!("{at}?$expand={STEPS},{LINKS}"))).await?;
+    for name in [STEPS, LINKS] {
+        complete(client, &scope, &mut value, name).await?;
+    }
     let mut parts = Vec::new();
     if value["hasAttachments"] == true {
         for file in client.list(&get(format!("{at}/attachments"))).await? {

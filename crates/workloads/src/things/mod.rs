@@ -16,7 +16,7 @@ pub(crate) use record::{Part, Record, Whole};
 use crate::{Client, Error, workload::Collection};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value};
-use strongroom_graph::Scope;
+use strongroom_graph::{Request, Scope};
 use strongroom_model::ItemId;
 
 /// What is a workload's own.
@@ -98,6 +98,26 @@ pub(crate) trait Thing: Send + Sync + 'static {
 /// The scope of a mailbox's things.
 pub(crate) fn scope(user: &ItemId) -> Scope {
     Scope::Mailbox(user.0.clone())
+}
+
+/// Reads the rest of what `$expand` began: a list within a thing has pages of its own.
+pub(crate) async fn complete(
+    client: &Client,
+    scope: &Scope,
+    value: &mut Value,
+    name: &str,
+) -> Result<(), Error> {
+    let link = format!("{name}@odata.nextLink");
+    let Some(next) = value[&link].as_str().map(str::to_owned) else { return Ok(()) };
+    let more = client.list(&Request::get(scope.clone(), next)).await?;
+    if let Some(map) = value.as_object_mut() {
+        map.remove(&link);
+    }
+    match value[name].as_array_mut() {
+        Some(rows) => rows.extend(more),
+        None => value[name] = more.into(),
+    }
+    Ok(())
 }
 
 /// Without what is not set: that and what is not there are the same.

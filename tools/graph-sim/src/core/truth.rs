@@ -120,9 +120,4 @@ pub const NOT_YET: &[Truth] = &[
     Truth::TrailingDots,
     // Seen: "the service says that it holds malware and does not hand it out": partial each night.
     Truth::Malware,
-    // Seen: a restore to a bad snapshot found one role to take away where there are several, and
-    // its guard against lock-out did not speak; whether by this line or the next is open.
-    Truth::WholeObjects,
-    // Backup and restore by hand are whole; its tests were not run against this line alone.
-    Truth::SharedMailboxes,
 ];

@@ -587,13 +587,14 @@ fn strike(h: &mut Hand<'_>, name: &str) {
         "timeout-deleted" => h.remove("policies/activitybasedtimeoutpolicies", "Idle sessions end"),
         "ca-remove-block-all" => h.remove(CA, "Maintenance"),
         "emergency-demoted" => {
-            let people = [h.person(10), h.person(11)];
+            let group = h.row("groups", "Emergency access").map(|g| g["members"].clone());
+            let people = group.and_then(|m| m.as_array().cloned()).unwrap_or_default();
             for path in [
                 "rolemanagement/directory/roleassignments",
                 "rolemanagement/directory/roleassignmentschedules",
             ] {
                 if let Some(rows) = h.tenant.settings.many.get_mut(path) {
-                    rows.retain(|r| !people.iter().any(|p| r["principalId"] == p.as_str()));
+                    rows.retain(|r| !people.contains(&r["principalId"]));
                 }
             }
         }
