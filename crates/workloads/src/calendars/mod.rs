@@ -10,7 +10,7 @@ mod rows;
 use crate::{
     Cursor, Error, Event, OwnerKind, escape,
     restore::{Plan, Stopped, To, Wanted},
-    things::{Thing, restore},
+    things::{NOT_KEPT, Thing, restore},
     workload::{Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload},
 };
 use futures::future::BoxFuture;
@@ -37,10 +37,7 @@ static PROFILE: Profile = Profile {
     is_judged: false,
     at_once: 4,
     listings_max: 2,
-    not_kept: &[(
-        "extended properties",
-        "what programs added is not kept: Graph gives it to who names each of it alone",
-    )],
+    not_kept: NOT_KEPT,
 };
 
 impl Workload for Calendars {
@@ -112,9 +109,6 @@ impl Workload for Calendars {
         to: To<'a>,
         wanted: Wanted,
     ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
-        Box::pin(async move {
-            let plan = restore::plan::<Self>(to, wanted).await?;
-            Ok(plan.map(|plan| Box::new(plan) as Box<dyn Plan>))
-        })
+        Box::pin(restore::plan::<Self>(to, wanted))
     }
 }

@@ -6,7 +6,7 @@ mod vcard;
 use crate::{
     Client, Cursor, Error, ErrorKind, Event, OwnerKind, escape,
     restore::{Plan, Stopped, To, Wanted},
-    things::{self, Part, Rows as ThingRows, Thing, Whole, restore},
+    things::{NOT_KEPT, Part, Rows as ThingRows, Thing, Whole, restore},
     workload::{Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload},
 };
 use futures::future::BoxFuture;
@@ -35,12 +35,7 @@ static PROFILE: Profile = Profile {
     is_judged: false,
     at_once: 4,
     listings_max: 2,
-    // "Get singleValueLegacyExtendedProperty": with the id of each in `$filter`, and no list tells
-    // the ids.
-    not_kept: &[(
-        "extended properties",
-        "what programs added is not kept: Graph gives it to who names each of it alone",
-    )],
+    not_kept: NOT_KEPT,
 };
 
 const PHOTO: &str = "photo";
@@ -185,9 +180,6 @@ impl Workload for Contacts {
         to: To<'a>,
         wanted: Wanted,
     ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
-        Box::pin(async move {
-            let plan = things::restore::plan::<Self>(to, wanted).await?;
-            Ok(plan.map(|plan| Box::new(plan) as Box<dyn Plan>))
-        })
+        Box::pin(restore::plan::<Self>(to, wanted))
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     Client, Cursor, Error, Event, OwnerKind, escape,
     restore::{Plan, Stopped, To, Wanted},
     things::{
-        Rows as ThingRows, Thing, Whole,
+        NOT_KEPT, Rows as ThingRows, Thing, Whole,
         ics::{self, Component, Ics},
         lists::Lists,
         restore, scope,
@@ -42,10 +42,7 @@ static PROFILE: Profile = Profile {
     is_judged: false,
     at_once: 4,
     listings_max: 2,
-    not_kept: &[(
-        "extended properties",
-        "what programs added is not kept: Graph gives it to who names each of it alone",
-    )],
+    not_kept: NOT_KEPT,
 };
 
 fn base(user: &ItemId) -> String {
@@ -240,10 +237,7 @@ impl Workload for Tasks {
         to: To<'a>,
         wanted: Wanted,
     ) -> BoxFuture<'a, Result<Option<Box<dyn Plan>>, Stopped>> {
-        Box::pin(async move {
-            let plan = restore::plan::<Self>(to, wanted).await?;
-            Ok(plan.map(|plan| Box::new(plan) as Box<dyn Plan>))
-        })
+        Box::pin(restore::plan::<Self>(to, wanted))
     }
 }
 

@@ -19,6 +19,13 @@ use serde_json::{Map, Value};
 use strongroom_graph::{Request, Scope};
 use strongroom_model::ItemId;
 
+/// What is not kept of any of them. "Get singleValueLegacyExtendedProperty": with the id of each in
+/// `$filter`, and no list tells the ids.
+pub(crate) const NOT_KEPT: &[(&str, &str)] = &[(
+    "extended properties",
+    "what programs added is not kept: Graph gives it to who names each of it alone",
+)];
+
 /// What is a workload's own.
 pub(crate) trait Thing: Send + Sync + 'static {
     /// What one is called.

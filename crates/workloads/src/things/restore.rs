@@ -226,7 +226,7 @@ fn load(item: &Kept) -> Result<Whole, Stopped> {
 pub(crate) async fn plan<T: Collections>(
     to: To<'_>,
     wanted: Wanted,
-) -> Result<Option<ThingPlan<T>>, Stopped> {
+) -> Result<Option<Box<dyn Plan>>, Stopped> {
     let base = wanted.base();
     let empty: Vec<&KeptFolder> =
         wanted.folders.iter().filter(|f| f.facts.label.is_none()).collect();
@@ -302,7 +302,7 @@ pub(crate) async fn plan<T: Collections>(
         }
     }
     drop(folders);
-    Ok(Some(ThingPlan { work, folders: made, base, of: PhantomData }))
+    Ok(Some(Box::new(ThingPlan::<T> { work, folders: made, base, of: PhantomData })))
 }
 
 /// How what is there compares with what is stored.
