@@ -277,9 +277,14 @@ fn rooms<'k>(
     found: &mut Vec<Finding>,
 ) -> BTreeMap<String, &'k str> {
     let mut rooms = BTreeMap::new();
+    // Who may not sign in at all hears of nobody's coming, going or other name.
+    let is_shut = night.is_of_access();
     for person in &night.now.people {
         let mut tell = |law: &str, detail: String| {
-            found.push(night.finding(law, Some(&person.id), &person.id, detail));
+            let may_stay = is_shut && law != "person/twice";
+            if !may_stay {
+                found.push(night.finding(law, Some(&person.id), &person.id, detail));
+            }
         };
         match kept.people.get(&person.id).map(Vec::as_slice) {
             // Who has neither mailbox nor drive has nothing to keep.
