@@ -52,12 +52,35 @@ struct Work {
     withheld: Vec<Record<Pending>>,
     /// What came before its container.
     waiting: Vec<Row>,
+    /// Ids of those that wait.
+    waits: HashSet<ItemId>,
     crowded: Vec<Row>,
     /// How many things stand below a container, as the service says; the top has no id.
     children: HashMap<Option<ItemId>, u64>,
     left: HashSet<ItemId>,
     seen: HashSet<ItemId>,
     changed: bool,
+}
+
+impl Work {
+    /// What an earlier row said of a thing counts no more: a round may name it twice, first as it
+    /// was on the way.
+    fn is_told_again(&mut self, id: &ItemId) {
+        self.crowded.retain(|row| row.id() != Some(id));
+        if self.waits.remove(id) {
+            self.waiting.retain(|row| row.id() != Some(id));
+        }
+    }
+
+    fn wait(&mut self, row: Row) {
+        self.waits.extend(row.id().cloned());
+        self.waiting.push(row);
+    }
+
+    fn take_waiting(&mut self) -> Vec<Row> {
+        self.waits.clear();
+        std::mem::take(&mut self.waiting)
+    }
 }
 
 /// What a round found.
@@ -216,6 +239,7 @@ impl Belongings {
                 Event::Deleted(id) => {
                     work.changed = true;
                     work.seen.remove(&id);
+                    work.is_told_again(&id);
                     work.left_out.retain(|p| p.id != id);
                     work.left.insert(id);
                 }
@@ -257,14 +281,14 @@ impl Belongings {
     async fn accept_waiting(&self, c: &Collection, work: &mut Work) -> Result<(), Error> {
         loop {
             let n = work.waiting.len();
-            for row in std::mem::take(&mut work.waiting) {
+            for row in work.take_waiting() {
                 self.accept(c, row, work).await?;
             }
             if work.waiting.is_empty() || work.waiting.len() == n {
                 break;
             }
         }
-        for row in std::mem::take(&mut work.waiting) {
+        for row in work.take_waiting() {
             let cause = "its folder was not listed";
             let (id, name) = match &row {
                 Row::Item(item) => (item.id().clone(), item.name().to_owned()),
@@ -284,6 +308,7 @@ impl Belongings {
                 self.settle_one(c, work).await?;
             }
             // What was wrong with an earlier row is wrong no more, or told again.
+            work.is_told_again(id);
             work.pending.retain(|p| p.id != *id);
         }
         match row {
@@ -291,7 +316,7 @@ impl Belongings {
             Row::Container(k) => {
                 match self.place_container(c, &k)? {
                     None => {
-                        work.waiting.push(Row::Container(k));
+                        work.wait(Row::Container(k));
                         return Ok(());
                     }
                     Some(true) => work.crowded.push(Row::Container(k.clone())),
@@ -317,7 +342,7 @@ impl Belongings {
                 }
             },
             Row::Item(item) => match self.begin(c, &item)? {
-                Begun::Waits => work.waiting.push(Row::Item(item)),
+                Begun::Waits => work.wait(Row::Item(item)),
                 Begun::Stands { crowded, fetch } => {
                     if crowded {
                         work.crowded.push(Row::Item(item.clone()));

@@ -167,6 +167,11 @@ impl Life {
                 if event.is_of_access() && self.apps.is_none() {
                     self.apps = Some(self.sim.world().tenants[self.tenant].apps.clone());
                 }
+                // What is not there any more nobody can remove.
+                if name == "holds-removed" && self.sim.world().tenants[self.tenant].holds.is_empty()
+                {
+                    return false;
+                }
                 self.sim.attack(self.tenant, name, *seed).is_some()
             }
             _ => self.act_on_mail(event).is_some(),
