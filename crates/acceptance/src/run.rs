@@ -263,8 +263,7 @@ async fn put_back(tools: &Tools, has_drive: bool) -> Result<Vec<String>, Error> 
 /// The drive's place in the tree: the folder below the owner that holds the run's.
 fn drive_place(tools: &Tools, owner: &str, mark: &str) -> Result<String, Error> {
     const STEP: &str = "looking into the backup";
-    let snapshots = tools.repository.snapshots().during(STEP)?;
-    let newest = snapshots.into_iter().rfind(|(_, s)| s.is_finished());
+    let newest = strongroom_engine::clean::latest(&tools.repository, None).during(STEP)?;
     let tree = newest.map(|(_, s)| s.tree).ok_or(Error::Nothing)?;
     let above = format!("/drives/{owner}");
     let node = tools.repository.node_at(&tree, &above).during(STEP)?;

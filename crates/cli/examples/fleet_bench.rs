@@ -106,7 +106,7 @@ fn main() {
         let repo = Arc::new(Repository::with_key(store(n), key.clone(), &cache, who()).unwrap());
         let mut configuration = kinds[n % kinds.len()].clone();
         configuration.tenant = format!("school{n}");
-        configuration::commit(&repo, configuration, &cache, jiff::Timestamp::now()).unwrap();
+        configuration::commit(&repo, configuration, jiff::Timestamp::now()).unwrap();
     }
     let before_mib = peak_mib();
     let (next, failing) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -1,14 +1,18 @@
 //! Commands that look into snapshots: ls, find, cat, diff, history. None reads more content than it
 //! shows.
 
-use crate::{Global, commands::snapshot, open, output};
+use crate::{
+    Global,
+    commands::{SETTINGS, is_of_settings, snapshot, snapshot_with, tell_future},
+    open, output,
+};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::io::Write;
 use strongroom_engine::browse::{self, Query, Step};
-use strongroom_model::Verdict;
-use strongroom_repository::{BlobKind, Change, Node, NodeKind, Visit};
+use strongroom_model::{Series, Verdict};
+use strongroom_repository::{BlobKind, Change, Node, NodeKind, Snapshot, Visit};
 
 #[derive(Args)]
 pub(crate) struct Ls {
@@ -89,7 +93,7 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     let json = global.json;
     open::blocking(move || {
-        let (_, s) = snapshot(&repo, &args.snapshot)?;
+        let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
         let base = args.path.trim_end_matches('/').to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let show = |path: &str, node: &Node| {
@@ -196,7 +200,13 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
     open::blocking(move || {
         let all = match &args.snapshot {
             Some(name) => vec![snapshot(&repo, name)?],
-            None => repo.snapshots()?.into_iter().rev().filter(|(_, s)| s.is_finished()).collect(),
+            None => {
+                let mut all = repo.snapshots()?;
+                tell_future(&all);
+                all.retain(|(_, s)| s.is_finished());
+                all.reverse();
+                all
+            }
         };
         let mut found = 0;
         let limit = args.limit.unwrap_or(usize::MAX);
@@ -237,7 +247,7 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
 pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     open::blocking(move || {
-        let (_, s) = snapshot(&repo, &args.snapshot)?;
+        let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
         let node = repo.node_at(&s.tree, &args.path)?;
         if node.is_dir() {
             bail!("{} is a folder; `strongroom ls` lists it", args.path);
@@ -284,7 +294,18 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i3
     let repo = open::repository(global).await?;
     let json = global.json;
     open::blocking(move || {
-        let all: Vec<_> = repo.snapshots()?.into_iter().filter(|(_, s)| s.is_finished()).collect();
+        let mut all = repo.snapshots()?;
+        tell_future(&all);
+        // A path is of one series: in the others it was never deleted.
+        let series = match is_of_settings(&args.path) {
+            true => Series::SETTINGS,
+            false => Series::DATA,
+        };
+        let holds_it = |s: &Snapshot| {
+            s.series() == series
+                || series == Series::SETTINGS && repo.node_at(&s.tree, SETTINGS).is_ok()
+        };
+        all.retain(|(_, s)| s.is_finished() && holds_it(s));
         let events = browse::history(&repo, &all, &args.path)?;
         if json {
             println!("{}", json!(events));

@@ -11,9 +11,9 @@ use std::{
 };
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
-use strongroom_model::Clock;
+use strongroom_model::{Clock, Series};
 use strongroom_objects::{LocalDir, S3Bucket, Store};
-use strongroom_repository::{Id, Repository, Snapshot};
+use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
 #[derive(Args)]
 pub(crate) struct Init {
@@ -73,14 +73,65 @@ pub(crate) struct Replicate {
     to: Option<PathBuf>,
 }
 
-/// A snapshot by id, by its first digits, or `latest` (partial ones never count).
+/// A snapshot by id, by its first digits, `latest` (of the data; partial ones never count), or
+/// `latest:settings` and the like.
 pub(crate) fn snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)> {
+    let found = find_snapshot(repo, name)?;
+    tell_future(std::slice::from_ref(&found));
+    Ok(found)
+}
+
+/// Where the tenant's configuration stands in a snapshot.
+pub(crate) const SETTINGS: &str = "/tenant/configuration";
+
+/// Whether a path is one of the series of settings.
+pub(crate) fn is_of_settings(path: &str) -> bool {
+    let path = format!("/{}/", path.trim_matches('/'));
+    path.starts_with(&format!("{SETTINGS}/")) || path == "/tenant/identity.json/"
+}
+
+/// The same for whoever names a path: `latest` is the newest of the series that it is of.
+pub(crate) fn snapshot_with(
+    repo: &Repository,
+    name: &str,
+    path: &str,
+) -> anyhow::Result<(Id, Snapshot)> {
+    if name == "latest"
+        && is_of_settings(path)
+        && let Some(found) = repo.head(None, &Series::SETTINGS)?
+    {
+        tell_future(std::slice::from_ref(&found));
+        return Ok(found);
+    }
+    // Older programs kept the settings within the data.
+    snapshot(repo, name)
+}
+
+/// Says of snapshots that claim a time which has not come that they do.
+pub(crate) fn tell_future(all: &[(Id, Snapshot)]) {
+    let now = open::real_clock().now();
+    for text in all.iter().filter_map(|s| strongroom_engine::clean::ahead_of_the_clock(s, now)) {
+        eprintln!("{}", output::alarm(&text));
+    }
+}
+
+fn find_snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)> {
     let all = repo.snapshots()?;
-    if name == "latest" {
-        return all
-            .into_iter()
-            .rfind(|(_, s)| s.is_finished())
-            .context("the repository holds no snapshot yet");
+    if let Some(rest) = name.strip_prefix("latest")
+        && (rest.is_empty() || rest.starts_with(':'))
+    {
+        let series = match rest.strip_prefix(':') {
+            None => Series::DATA,
+            Some(name) => Series::parse(name).with_context(|| {
+                format!("{name:?} is no series of snapshots; `latest:settings` is one")
+            })?,
+        };
+        return repo.head_of(&all, None, &series)?.cloned().with_context(|| {
+            match series.is_data() {
+                true => "the repository holds no snapshot yet".to_owned(),
+                false => format!("the repository holds no snapshot of its {series} yet"),
+            }
+        });
     }
     let found: Vec<_> =
         all.into_iter().filter(|(id, _)| id.to_string().starts_with(name)).collect();
@@ -266,12 +317,13 @@ fn uncovered(r: &BackupReport) -> String {
 pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     let all = open::blocking(move || Ok(repo.snapshots()?)).await?;
+    tell_future(&all);
     if global.json {
         let rows: Vec<_> = all
             .iter()
             .map(|(id, s)| {
                 json!({"id": id, "time": s.time, "tenant": s.hostname,
-                "tags": s.tags, "tree": s.tree, "parent": s.parent})
+                "series": s.series(), "tags": s.tags, "tree": s.tree, "parent": s.parent})
             })
             .collect();
         println!("{}", json!(rows));
@@ -280,15 +332,18 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
     let rows: Vec<Vec<String>> = all
         .iter()
         .map(|(id, s)| {
+            let tags = s.tags.iter().filter(|t| !t.starts_with(TAG_SERIES));
+            let tags: Vec<&str> = tags.map(String::as_str).collect();
             vec![
                 id.short(),
                 s.time.strftime("%Y-%m-%d %H:%M").to_string(),
                 s.hostname.clone(),
-                s.tags.join(" "),
+                s.series().to_string(),
+                tags.join(" "),
             ]
         })
         .collect();
-    print!("{}", output::table(&["id", "time (UTC)", "tenant", "tags"], &rows));
+    print!("{}", output::table(&["id", "time (UTC)", "tenant", "series", "tags"], &rows));
     Ok(0)
 }
 
@@ -326,10 +381,14 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
                     let names = s
                         .snapshots
                         .iter()
-                        .map(|x| format!("{:.8}", x.snapshot))
+                        .map(|x| match x.series.is_data() {
+                            true => format!("{:.8}", x.snapshot),
+                            false => format!("{:.8} ({})", x.snapshot, x.series),
+                        })
                         .collect::<Vec<_>>()
                         .join(", ");
                     let word = match (s.vouched, s.clean) {
+                        (true, _) if s.unjudged => format!("not judged, snapshot {names}"),
                         (true, true) => format!("clean, snapshot {names}"),
                         (true, false) => format!("NOT clean, snapshot {names}"),
                         (false, _) => "FOREIGN: not signed with this repository's key".to_owned(),
@@ -365,7 +424,7 @@ fn push(
     bar: &Bar,
 ) -> anyhow::Result<Pushed> {
     // A snapshot whose manifest a crash cut off gets it now; when somebody writes, they publish.
-    if let Ok(lock) = repo.lock_for_writing(cache, open::real_clock().now()) {
+    if let Ok(lock) = repo.lock_for_upkeep(cache, open::real_clock().now()) {
         repo.reload_index()?;
         strongroom_engine::publish::publish(repo)?;
         lock.release()?;

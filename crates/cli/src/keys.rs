@@ -314,7 +314,7 @@ async fn rotate(
         if new.id() == from.id() {
             bail!("{} is the repository itself; name a new folder", to.display());
         }
-        let mut lock = new.lock_for_writing(&cache, now)?;
+        let mut lock = new.lock_for_upkeep(&cache, now)?;
         lock.keep(new.clone(), open::real_clock());
         bar.phase("rotate");
         let report = from.copy_to(&new, &|_| bar.advance(1, 0))?;

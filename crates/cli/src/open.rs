@@ -18,7 +18,7 @@ use strongroom_model::Clock;
 use strongroom_objects::{
     LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
 };
-use strongroom_repository::{Repository, Writer};
+use strongroom_repository::{Id, Repository, Writer};
 
 /// A secret from a file, without the line end that editors add.
 pub(crate) fn secret(path: &Path) -> anyhow::Result<SecretString> {
@@ -80,14 +80,49 @@ pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository
     let (path, password) = repo_place(global)?;
     let cache = cache_dir(global);
     let tenant = tenant_id(global)?;
+    let server = vault_server(global);
     blocking(move || {
         let repo = Repository::open(Arc::new(LocalDir::new(path)), &password, &cache, who())?;
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }
+        if let Some(settings) = server {
+            ask_vault(&repo, settings);
+        }
         Ok(Arc::new(repo))
     })
     .await
+}
+
+/// The vault's server, where the configuration names one that this side can ask.
+fn vault_server(global: &Global) -> Option<VaultSettings> {
+    if global.repo.is_some() {
+        return None;
+    }
+    let config = Config::read(&global.config).ok()?;
+    vault(&config, config.tenant(global.tenant.as_deref()).ok()?).ok()?.server().ok()
+}
+
+/// Where two snapshots claim to be the newest, the vault is asked which it sealed first. One that
+/// does not answer says nothing.
+fn ask_vault(repo: &Repository, settings: VaultSettings) {
+    let key = repo.key().clone();
+    let ask = move |heads: &[Id]| -> anyhow::Result<Option<Id>> {
+        let vault = vault_client(settings.clone())?;
+        Ok(strongroom_engine::replicate::sealed_first(&vault, &key, heads)?)
+    };
+    repo.set_sealed_first(Arc::new(move |heads| {
+        // The client blocks, and whoever asks may be async.
+        let said = std::thread::scope(|scope| scope.spawn(|| ask(heads)).join());
+        match said {
+            Ok(Ok(found)) => found,
+            Ok(Err(e)) => {
+                tracing::warn!("the vault was not asked which snapshot came first: {e}");
+                None
+            }
+            Err(_) => None,
+        }
+    }));
 }
 
 /// Id of the tenant whose repository the configuration names; `None` where the repository was

@@ -317,7 +317,7 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
     let repo = open::repository(global).await?;
     let (json, quiet, bar) = (global.json, global.quiet, Bar::new(global.quiet || global.json));
     open::blocking(move || {
-        let (id, s) = commands::snapshot(&repo, &args.snapshot)?;
+        let (id, s) = commands::snapshot_with(&repo, &args.snapshot, &args.path)?;
         if !json && !quiet {
             println!(
                 "snapshot {} of {}; if it is interrupted: --resume --snapshot {}",

@@ -5,10 +5,11 @@ use crate::{Global, commands::snapshot, config::Config, open, output, progress::
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::Progress;
 use strongroom_repository::{
-    CheckReport, Policy, PruneOptions, PrunePlan, ReadData, TAG_HOLD, plan_forget,
+    CheckReport, ForgetPlan, Id, Policy, PruneOptions, PrunePlan, ReadData, Repository, Snapshot,
+    TAG_HOLD, plan_forget,
 };
 
 #[derive(Args)]
@@ -24,6 +25,10 @@ pub(crate) struct Check {
 
 #[derive(Args)]
 pub(crate) struct Forget {
+    /// Forget these snapshots, by id or its first digits, and no others; no retention is needed.
+    #[arg(conflicts_with_all = ["keep_within_hours", "keep_hourly", "keep_daily", "keep_weekly",
+        "keep_monthly", "keep_yearly", "though_not_clean"])]
+    snapshots: Vec<String>,
     /// Keep everything of so many hours before the newest snapshot.
     #[arg(long, value_name = "HOURS")]
     keep_within_hours: Option<u32>,
@@ -219,14 +224,52 @@ fn policy(global: &Global, args: &Forget) -> anyhow::Result<Policy> {
     Ok(policy)
 }
 
+/// Forgets what is named, and nothing else.
+fn named(
+    repo: &Repository,
+    all: &[(Id, Snapshot)],
+    names: &[String],
+) -> anyhow::Result<ForgetPlan> {
+    let ids: BTreeSet<Id> =
+        names.iter().map(|name| Ok(snapshot(repo, name)?.0)).collect::<anyhow::Result<_>>()?;
+    let mut plan = ForgetPlan::default();
+    for (id, s) in all {
+        match ids.contains(id) {
+            false => plan.keep.push((*id, s.clone(), Vec::new())),
+            true if s.is_hold() => bail!(
+                "{} is a hold; `strongroom hold release {}` lets it go",
+                id.short(),
+                id.short()
+            ),
+            true => match all.iter().find(|(_, h)| h.is_hold() && h.tree == s.tree) {
+                Some((hold, _)) => bail!(
+                    "snapshot {} is held by {}; `strongroom hold release {}` lets it go first",
+                    id.short(),
+                    hold.short(),
+                    hold.short()
+                ),
+                None => plan.remove.push((*id, s.clone())),
+            },
+        }
+    }
+    Ok(plan)
+}
+
 pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32> {
-    let policy = policy(global, &args)?;
+    let policy = match args.snapshots.is_empty() {
+        true => policy(global, &args)?,
+        false => Policy::default(),
+    };
     let repo = open::repository(global).await?;
     let cache = open::cache_dir(global);
     let json = global.json;
     open::blocking(move || {
         let now = open::real_clock().now();
-        let plan = plan_forget(&repo.snapshots()?, &policy, now, args.though_not_clean);
+        let all = repo.snapshots()?;
+        let plan = match args.snapshots.as_slice() {
+            [] => plan_forget(&all, &policy, now, args.though_not_clean),
+            names => named(&repo, &all, names)?,
+        };
         if json && args.dry_run {
             println!(
                 "{}",
@@ -273,7 +316,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
         if !agreed(args.yes, "forget them?")? {
             return Ok(1);
         }
-        let lock = repo.lock_for_writing(&cache, now)?;
+        let lock = repo.lock_for_upkeep(&cache, now)?;
         let removed = repo.forget_planned(&plan)?;
         lock.release()?;
         if json {
@@ -367,7 +410,7 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
         match command {
             Hold::Add { snapshot: name, reason } => {
                 let (id, _) = snapshot(&repo, &name)?;
-                let lock = repo.lock_for_writing(&cache, now)?;
+                let lock = repo.lock_for_upkeep(&cache, now)?;
                 let hold = repo.hold(&id, &reason)?;
                 lock.release()?;
                 match json {
@@ -443,7 +486,7 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
                 if !agreed(yes, "release it?")? {
                     return Ok(1);
                 }
-                let lock = repo.lock_for_writing(&cache, now)?;
+                let lock = repo.lock_for_upkeep(&cache, now)?;
                 repo.forget(id)?;
                 lock.release()?;
                 match json {

@@ -1,7 +1,7 @@
 use crate::{Policy, PublicKey, SignedOrder};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use strongroom_model::Stored;
+use strongroom_model::{Series, Stored};
 use strongroom_objects::Facts;
 
 /// A custodian: one of those of whom two together change what a vault does.
@@ -48,6 +48,9 @@ pub struct Enrolment {
 /// A snapshot of a sealed session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
+    /// Its series; absent for that of data, as in logs of older programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
     /// Number of its manifest.
     pub number: u64,
     /// Name of its manifest.
@@ -56,6 +59,13 @@ pub struct Sealed {
     pub snapshot: String,
     /// What the backup side says of it.
     pub clean: bool,
+}
+
+impl Sealed {
+    /// Its series.
+    pub fn series(&self) -> Series {
+        self.series.clone().unwrap_or_default()
+    }
 }
 
 /// Something that happened to a vault. Stored: add, never rename.

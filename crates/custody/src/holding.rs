@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::atomic::{AtomicUsize, Ordering},
 };
-use strongroom_model::Progress;
+use strongroom_model::{Progress, Series};
 use strongroom_objects::{Key, Kind, LockedStore, StoreError, key_of, path_of};
 
 /// Requests in flight at once.
@@ -154,24 +154,24 @@ impl Holding {
     pub fn needs(&self, new: &BTreeSet<String>, now: Timestamp) -> Result<Needs, Error> {
         let state = self.ledger.state();
         let mut arrived: Vec<(String, Arrived)> = Vec::new();
-        let mut add = |name: &str, at: Timestamp, clean: bool| {
+        let mut add = |name: &str, series: Series, at: Timestamp, clean: bool| {
             let number = arrived.len() as u64;
-            arrived.push((name.to_owned(), Arrived { number, at, clean }));
+            arrived.push((name.to_owned(), Arrived { series, number, at, clean }));
         };
         for (_, at, s) in state
             .snapshots()
             .filter(|(_, _, s)| state.objects.contains_key(&format!("snapshots/{}", s.snapshot)))
         {
-            add(&s.manifest, at, s.clean);
+            add(&s.manifest, s.series(), at, s.clean);
         }
         for name in new {
             if let Some(m) = self.chain.get(name) {
-                add(name, now, m.clean);
+                add(name, m.series(), now, m.clean);
             }
         }
         let mut needs = Needs::default();
         for (number, until) in
-            state.policy.needs(&arrived.iter().map(|(_, a)| *a).collect::<Vec<_>>())
+            state.policy.needs(&arrived.iter().map(|(_, a)| a.clone()).collect::<Vec<_>>())
         {
             let Some((name, _)) = usize::try_from(number).ok().and_then(|n| arrived.get(n)) else {
                 continue;
@@ -308,6 +308,7 @@ impl Holding {
     pub fn seal(&mut self, names: &BTreeSet<String>, now: Timestamp) -> Result<u64, Error> {
         let state = self.ledger.state();
         let sealed = |(name, m): (&str, &Manifest)| Sealed {
+            series: m.series.clone(),
             number: m.number,
             manifest: name.to_owned(),
             snapshot: m.snapshot.clone(),

@@ -6,6 +6,7 @@ use crate::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use strongroom_model::Series;
 use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 const PURPOSE: &str = "manifest";
@@ -21,16 +22,20 @@ const LINEAGE_MAX: usize = 4_096;
 /// those name. Signed by the repository's key. A vault trusts it to keep longer, never to keep
 /// shorter.
 ///
-/// A manifest tells the difference to the one before it, so that its size follows what changed;
-/// after a prune, and from time to time, a full one stands alone.
+/// A manifest tells the difference to the one before it in its series, so that its size follows
+/// what changed; after a prune, and from time to time, a full one stands alone. Each series has a
+/// chain of its own, since their writers know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Format version.
     pub v: u32,
     /// Id of the repository.
     pub repository: String,
-    /// Counted from 1. It orders what is shown to people; what a snapshot needs follows from
-    /// `previous` alone.
+    /// The series of the snapshot; absent for that of data, as in manifests of older programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
+    /// Counted from 1 in its series. It orders what is shown to people; what a snapshot needs
+    /// follows from `previous` alone.
     pub number: u64,
     /// Name of the manifest before, or nothing: then this one is full.
     pub previous: Option<String>,
@@ -45,6 +50,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The series of the snapshot.
+    pub fn series(&self) -> Series {
+        self.series.clone().unwrap_or_default()
+    }
+
     /// Its signed bytes; their hash is its name.
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, Error> {
         seal_lines(key, PURPOSE, self)
@@ -118,9 +128,17 @@ impl Chain {
         self.rows.get(name)
     }
 
-    /// The one of the highest number of which it is known what it needs.
-    pub fn newest(&self) -> Option<(&str, &Manifest)> {
-        self.rows().into_iter().rfind(|(name, _)| self.lineage(name).is_some())
+    /// The one of the highest number in a series of which it is known what it needs.
+    pub fn newest(&self, series: &Series) -> Option<(&str, &Manifest)> {
+        let of_it =
+            |(name, m): &(&str, &Manifest)| m.series() == *series && self.lineage(name).is_some();
+        self.rows().into_iter().rfind(of_it)
+    }
+
+    /// The newest of people's data, or of another series where there is none of data.
+    pub fn last(&self) -> Option<(&str, &Manifest)> {
+        self.newest(&Series::DATA)
+            .or_else(|| self.rows().into_iter().rfind(|(name, _)| self.is_whole(name)))
     }
 
     /// A manifest and those before it, back to a full one; `None` when one of them never came.
@@ -229,6 +247,7 @@ mod tests {
         let m = Manifest {
             v: 1,
             repository: "r".into(),
+            series: None,
             number,
             previous: previous.map(str::to_owned),
             snapshot: format!("s{number}"),
@@ -264,7 +283,7 @@ mod tests {
         // full one in between.
         chain.add("lie".into(), manifest(2, None, &[("a", &[]), ("b", &[])]).1);
         assert_eq!((chain.packs_of("m2").len(), chain.all_indexes()["a"].len()), (3, 2));
-        assert_eq!(chain.newest().map(|(n, _)| n), Some("m6"));
+        assert_eq!(chain.newest(&Series::DATA).map(|(n, _)| n), Some("m6"));
     }
 
     #[test]

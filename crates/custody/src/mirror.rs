@@ -8,7 +8,7 @@ use crate::{
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::Progress;
+use strongroom_model::{Progress, Series};
 use strongroom_objects::{Held, Key, Kind, Store, StoreError, key_of};
 
 /// Objects between two moments at which the journal is forced to disk and the hours are looked at.
@@ -109,14 +109,18 @@ pub fn mirror(
     first.retain(|(kind, name)| *kind != Kind::Keys || there.has(Kind::Keys, name));
     let mut wanted: BTreeMap<(Kind, String), u64> = first.into_iter().map(|k| (k, 4096)).collect();
     let mut ready: BTreeSet<String> = BTreeSet::new();
-    let full = holding
+    // Rows come by number: of each series the last full one stays.
+    let full: BTreeMap<Series, u64> = holding
         .chain()
         .rows()
         .into_iter()
-        .rfind(|(_, m)| m.previous.is_none())
-        .map_or(0, |(_, m)| m.number);
+        .filter(|(_, m)| m.previous.is_none())
+        .map(|(_, m)| (m.series(), m.number))
+        .collect();
     for (name, snapshot) in waiting {
-        let number = holding.chain().get(&name).map_or(0, |m| m.number);
+        let found = holding.chain().get(&name);
+        let number = found.map_or(0, |m| m.number);
+        let is_old = found.is_some_and(|m| full.get(&m.series()).is_some_and(|f| number < *f));
         let Some(missing) = holding.missing(&name)? else {
             let text = format!(
                 "manifest {number} follows one that never came: its snapshot {snapshot:.8} waits \
@@ -139,7 +143,7 @@ pub fn mirror(
             }
             // Forgotten, or pruned around: no damage, but it is not in the vault either.
             (_, false) => report.superseded += 1,
-            (Some(_), true) if number < full => report.superseded += 1,
+            (Some(_), true) if is_old => report.superseded += 1,
             (Some((kind, lacking)), true) => {
                 let text = format!(
                     "copy 2 has snapshot {snapshot:.8} and lacks {} objects that it needs, \

@@ -1,6 +1,7 @@
 use crate::Error;
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+use strongroom_model::Series;
 
 /// Below it an attacker only has to wait.
 pub const LOCK_DAYS_MIN: u32 = 90;
@@ -54,8 +55,10 @@ impl Default for Policy {
 }
 
 /// A snapshot, as far as retention cares.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Arrived {
+    /// The lineage that it is of.
+    pub series: Series,
     /// Number of its manifest.
     pub number: u64,
     /// When the vault took it in, by the vault's clock.
@@ -110,8 +113,9 @@ impl Policy {
     }
 
     /// Until when each snapshot is kept. Time decides, never number: a flood of snapshots shortens
-    /// nothing. The first of a month (or year) counts, and the first that is called clean, so that
-    /// an attacker's early one does not take a good one's place.
+    /// nothing, and one series takes no place of another's. The first of a month (or year) counts,
+    /// and the first that is called clean, so that an attacker's early one does not take a good
+    /// one's place.
     pub fn needs(&self, snapshots: &[Arrived]) -> Vec<(u64, Timestamp)> {
         let mut sorted: Vec<Arrived> = snapshots.to_vec();
         sorted.sort_by_key(|s| (s.at, s.number));
@@ -128,8 +132,8 @@ impl Policy {
                 ),
                 ('y', (self.school_year(day), 0), Span::new().years(i64::from(self.yearly_years))),
             ] {
-                let first = seen.insert((class, period, false));
-                let first_clean = s.clean && seen.insert((class, period, true));
+                let first = seen.insert((s.series.clone(), class, period, false));
+                let first_clean = s.clean && seen.insert((s.series.clone(), class, period, true));
                 if first || first_clean {
                     until = until.max(after(s.at, span));
                 }
@@ -166,7 +170,7 @@ mod tests {
         let mut all: Vec<Arrived> = ["2026-08-31", "2026-09-01", "2026-09-02", "2026-10-01"]
             .iter()
             .zip(1..)
-            .map(|(d, number)| Arrived { number, at: at(d), clean: true })
+            .map(|(d, number)| Arrived { series: Series::DATA, number, at: at(d), clean: true })
             .collect();
         let days = |all: &[Arrived], n: u64| {
             let until = policy.needs(all).into_iter().find(|(m, _)| *m == n).unwrap().1;
@@ -183,6 +187,7 @@ mod tests {
         // Garbage that comes earlier in the month does not take the clean one's place.
         for n in 0..1000 {
             all.push(Arrived {
+                series: Series::DATA,
                 number: 100 + n,
                 at: at("2026-10-01") - jiff::SignedDuration::from_secs(3600),
                 clean: false,

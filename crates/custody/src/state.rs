@@ -125,9 +125,13 @@ impl State {
         self.sessions.iter().flat_map(|(n, s)| s.snapshots.iter().map(|x| (*n, s.at, x)))
     }
 
-    /// The snapshot that was published last.
+    /// The snapshot of people's data that was published last: what custodians looked at is not
+    /// doubted again because settings came.
     pub fn newest_snapshot(&self) -> Option<String> {
-        self.snapshots().last().map(|(_, _, s)| s.manifest.clone())
+        self.snapshots()
+            .filter(|(_, _, s)| s.series().is_data())
+            .last()
+            .map(|(_, _, s)| s.manifest.clone())
     }
 
     /// Bytes held, and the latest end of a lock.

@@ -1,5 +1,7 @@
 use crate::{Error, Event, Holding};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
+use strongroom_model::Series;
 
 /// A reason to free nothing: a short code, and a sentence.
 pub type Suspicion = (&'static str, String);
@@ -12,17 +14,27 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
     let policy = &state.policy;
     let mut out = Vec::new();
     let days = |t: Timestamp| (now.as_second() - t.as_second()) / DAY_S;
-    if let Some(newest) = state.snapshots().map(|(_, at, _)| at).max()
+    // Settings that go on being read do not hide that people's data is backed up no more.
+    let of_data = || state.snapshots().filter(|(_, _, s)| s.series().is_data());
+    if let Some(newest) = of_data().map(|(_, at, _)| at).max()
         && days(newest) >= i64::from(policy.silent_days)
     {
         out.push(("silent", format!("copy 2 has given no new snapshot for {} days", days(newest))));
     }
-    let today = state.snapshots().filter(|(_, at, _)| days(*at) == 0).count();
-    if today > policy.snapshots_a_day_max as usize {
+    let mut today: BTreeMap<&Series, usize> = BTreeMap::new();
+    for (_, _, s) in state.snapshots().filter(|(_, at, _)| days(*at) == 0) {
+        // Names that nobody knows are counted together: they cost nothing to invent.
+        let known = Series::KNOWN.iter().find(|known| **known == s.series());
+        *today.entry(known.unwrap_or(&Series::UNKNOWN)).or_default() += 1;
+    }
+    if let Some((series, n)) = today.into_iter().max_by_key(|(_, n)| *n)
+        && n > policy.snapshots_a_day_max as usize
+    {
         out.push((
             "flood",
             format!(
-                "{today} snapshots came within a day; {} is the most that the policy expects",
+                "{n} snapshots of {series} came within a day; {} is the most that the policy \
+                 expects",
                 policy.snapshots_a_day_max
             ),
         ));
@@ -50,7 +62,7 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
     // A full manifest says what copy 2 is now; the one published before it says what it was.
     if let Some(n) =
         published.iter().rposition(|s| chain.get(&s.manifest).is_some_and(|m| m.previous.is_none()))
-        && let Some(before) = n.checked_sub(1).and_then(|n| published.get(n))
+        && let Some(before) = published[..n].iter().rfind(|s| s.series == published[n].series)
     {
         let (was, is) =
             (chain.packs_of(&before.manifest).len(), chain.packs_of(&published[n].manifest).len());
@@ -58,7 +70,8 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
             out.push(("shrinks", format!("copy 2 names {is} packs where it named {was}")));
         }
     }
-    if let Some(s) = published.last().filter(|s| !s.clean) {
+    // Snapshots of other series are not judged.
+    if let Some(s) = published.iter().rfind(|s| s.series().is_data()).filter(|s| !s.clean) {
         out.push((
             "verdict",
             format!("the newest snapshot, {:.8}, is not called clean", s.snapshot),

@@ -96,24 +96,6 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// A snapshot that holds the same items followed another: the catalog describes the new one,
-    /// when it described the old.
-    pub(crate) fn moves_on(path: &Path, from: &Id, to: &Id) -> Result<(), Error> {
-        if !path.exists() {
-            return Ok(());
-        }
-        let db = match Database::builder().set_cache_size(CACHE_BYTES).create(path) {
-            Ok(db) => db,
-            // Whoever holds it, or finds it broken, rebuilds it.
-            Err(_) => return Ok(()),
-        };
-        let catalog = Self { db, fresh: Mutex::default() };
-        if catalog.describes()? == Some(from.to_string()) {
-            catalog.save(&to.to_string())?;
-        }
-        Ok(())
-    }
-
     fn describes(&self) -> Result<Option<String>, Error> {
         let write = self.db.begin_write().map_err(cache)?;
         write.open_table(PLACES).map_err(cache)?;

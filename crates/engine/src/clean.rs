@@ -6,25 +6,41 @@
 
 use crate::{Error, layout};
 use std::collections::{HashMap, HashSet};
-use strongroom_model::{Facts, ItemId, ItemKind, Role, Verdict, fit_name};
-use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit};
+use strongroom_model::{Facts, ItemId, ItemKind, Role, Series, Verdict, fit_name};
+use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit, lineage};
 
-/// The newest snapshot of a tenant that counts: partial ones never do.
+/// The newest snapshot of a tenant's data that counts: partial ones never do.
+///
+/// # Errors
+/// Those of reading, and that of two snapshots that both claim to be the newest.
 pub fn latest(repo: &Repository, tenant: Option<&str>) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo
-        .snapshots()?
-        .into_iter()
-        .rfind(|(_, s)| s.is_finished() && tenant.is_none_or(|t| s.hostname == t)))
+    Ok(repo.head(tenant, &Series::DATA)?)
 }
 
-/// The tenant's clean point.
+/// The tenant's clean point: of those that led to the newest snapshot, the last that is clean.
+///
+/// # Errors
+/// As [`latest`].
 pub fn clean_point(
     repo: &Repository,
     tenant: Option<&str>,
 ) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| {
-        s.is_finished() && s.has_tag(TAG_CLEAN) && tenant.is_none_or(|t| s.hostname == t)
-    }))
+    let all = repo.snapshots()?;
+    let Some(head) = repo.head_of(&all, tenant, &Series::DATA)? else { return Ok(None) };
+    Ok(lineage(&all, head).into_iter().find(|(_, s)| s.has_tag(TAG_CLEAN)).cloned())
+}
+
+/// What is to be told of a snapshot that claims a time which has not come.
+pub fn ahead_of_the_clock((id, s): &(Id, Snapshot), now: jiff::Timestamp) -> Option<String> {
+    strongroom_repository::is_from_the_future(s, now).then(|| {
+        let hours = (s.time.as_second() - now.as_second()) as f64 / 3600.0;
+        format!(
+            "snapshot {} claims to be of {}, {hours:.1} hours ahead of this host's clock: one of \
+             the two clocks is wrong",
+            id.short(),
+            s.time.strftime("%Y-%m-%d %H:%M UTC")
+        )
+    })
 }
 
 /// A snapshot with its id.

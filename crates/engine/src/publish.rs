@@ -4,8 +4,9 @@
 use crate::Error;
 use std::collections::BTreeSet;
 use strongroom_custody::{Card, Chain, Manifest, SigningKey};
+use strongroom_model::Series;
 use strongroom_objects::{Key, Kind, hash_name};
-use strongroom_repository::{Id, MasterKey, Repository, TAG_CLEAN};
+use strongroom_repository::{Id, MasterKey, Repository, TAG_CLEAN, TAG_CONFIGURATION};
 
 /// After so many manifests one stands alone again, so that a vault that lost one waits no longer
 /// than this.
@@ -29,17 +30,22 @@ pub fn card(repo: &Repository) -> Result<Card, Error> {
     })
 }
 
-/// Writes manifests for finished snapshots that have none; answers how many. Call it with the
-/// writer's lock held.
+/// Writes manifests for finished snapshots that have none; answers how many. Call it with a lock
+/// that holds off the writers of all series.
 pub fn publish(repo: &Repository) -> Result<u64, Error> {
-    publish_for(repo, |_, _, _| true)
+    publish_for(repo, None, |_, _, _| true)
+}
+
+/// The same for one series. Call it with its writer's lock held.
+pub fn publish_series(repo: &Repository, series: &Series) -> Result<u64, Error> {
+    publish_for(repo, Some(series), |_, _, _| true)
 }
 
 /// The same, and anew for snapshots whose manifests name indexes that are not there any more: a
 /// prune writes indexes anew, and a vault that had not taken such a snapshot could not take it any
 /// more.
 pub fn publish_anew(repo: &Repository) -> Result<u64, Error> {
-    publish_for(repo, |chain, name, listed| {
+    publish_for(repo, None, |chain, name, listed| {
         chain.is_whole(name) && chain.indexes(name).into_iter().all(|i| listed.contains(i))
     })
 }
@@ -47,6 +53,7 @@ pub fn publish_anew(repo: &Repository) -> Result<u64, Error> {
 /// `holds` says of a manifest whether it still says what its snapshot needs.
 fn publish_for(
     repo: &Repository,
+    only: Option<&Series>,
     holds: impl Fn(&Chain, &str, &BTreeSet<String>) -> bool,
 ) -> Result<u64, Error> {
     let key = signing_key(repo.key())?;
@@ -66,8 +73,11 @@ fn publish_for(
             Err(strongroom_repository::Error::Damaged { .. }) => continue,
             Err(e) => return Err(e.into()),
         };
-        // What was made for the configuration reaches the vault with the next backup.
-        if snapshot.is_finished() && !snapshot.has_tag(strongroom_repository::TAG_CONFIGURATION) {
+        // What older programs made for the configuration carries data that was published before.
+        if snapshot.is_finished()
+            && !(snapshot.series().is_data() && snapshot.has_tag(TAG_CONFIGURATION))
+            && only.is_none_or(|series| *series == snapshot.series())
+        {
             waiting.push((id, snapshot));
         }
     }
@@ -80,7 +90,8 @@ fn publish_for(
     let mut known: std::collections::HashMap<String, Vec<String>> =
         std::collections::HashMap::new();
     for (id, snapshot) in waiting {
-        let newest = chain.newest().map(|(name, m)| (name.to_owned(), m.number));
+        let series = snapshot.series();
+        let newest = chain.newest(&series).map(|(name, m)| (name.to_owned(), m.number));
         let number = newest.as_ref().map_or(1, |(_, n)| n + 1);
         let before: BTreeSet<String> =
             newest.iter().flat_map(|(name, _)| chain.indexes(name)).map(str::to_owned).collect();
@@ -103,6 +114,7 @@ fn publish_for(
         let manifest = Manifest {
             v: 1,
             repository: repo.id().to_string(),
+            series: (!series.is_data()).then_some(series),
             number,
             previous: newest.filter(|_| follows).map(|(name, _)| name),
             snapshot: id.to_string(),

@@ -21,7 +21,7 @@ use strongroom_custody::{
 use strongroom_objects::{
     Key, Kind, LockedStore, Put, SessionSnapshot, Store, StoreError, VaultRest,
 };
-use strongroom_repository::{MasterKey, Repository};
+use strongroom_repository::{Id, MasterKey, Repository};
 
 /// Objects in flight at once.
 const AT_ONCE: usize = 4;
@@ -58,8 +58,10 @@ pub struct CheckedSession {
     pub snapshots: Vec<SessionSnapshot>,
     /// Whether a manifest that this repository's key signed stands behind each of them.
     pub vouched: bool,
-    /// Whether all of them are called clean there.
+    /// Whether there are some of people's data among them, and all of those are called clean there.
     pub clean: bool,
+    /// Whether all of them are of series that are not judged.
+    pub unjudged: bool,
 }
 
 /// Objects of a repository that belong into a copy, in the order in which they must arrive.
@@ -169,7 +171,7 @@ pub fn to_vault(
         missing.push((kind, entries.into_iter().filter(|e| !have.contains(&e.name)).collect()));
     }
     let chain = Chain::of_store(repo.store().as_ref(), &signing_key(repo.key())?.public())?;
-    if let Some((_, m)) = chain.newest() {
+    if let Some((_, m)) = chain.last() {
         report.snapshot = Some(m.snapshot.clone());
         report.clean = m.clean;
     }
@@ -210,7 +212,7 @@ pub fn to_vault(
 fn vouched(repo: &Repository) -> Result<Vec<(Kind, Vec<strongroom_objects::Entry>)>, Error> {
     let chain = Chain::of_store(repo.store().as_ref(), &signing_key(repo.key())?.public())?;
     let named = chain.named()?;
-    if chain.newest().is_none() {
+    if chain.last().is_none() {
         return Err(Error::Request(format!(
             "{} holds no finished snapshot yet; nothing was replicated",
             repo.location()
@@ -273,19 +275,39 @@ pub fn to_bucket(
 /// The sealed sessions of a vault, each held against the repository's key.
 pub fn sessions(vault: &VaultRest, key: &MasterKey) -> Result<Vec<CheckedSession>, Error> {
     let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
-    let known: HashMap<&str, bool> =
-        chain.rows().into_iter().map(|(_, m)| (m.snapshot.as_str(), m.clean)).collect();
+    let known: HashMap<&str, (bool, bool)> = chain
+        .rows()
+        .into_iter()
+        .map(|(_, m)| (m.snapshot.as_str(), (m.series().is_data(), m.clean)))
+        .collect();
     let row = |s: strongroom_objects::SealedSession| CheckedSession {
         session: s.session,
         sealed_at: s.sealed_at,
         objects: s.objects,
         vouched: !s.snapshots.is_empty()
             && s.snapshots.iter().all(|x| known.contains_key(x.snapshot.as_str())),
-        clean: !s.snapshots.is_empty()
-            && s.snapshots.iter().all(|x| known.get(x.snapshot.as_str()) == Some(&true)),
+        clean: {
+            let said = |x: &SessionSnapshot| known.get(x.snapshot.as_str()).copied();
+            let mut of_data =
+                s.snapshots.iter().filter_map(said).filter(|(is_data, _)| *is_data).peekable();
+            of_data.peek().is_some() && of_data.all(|(_, clean)| clean)
+        },
+        unjudged: s
+            .snapshots
+            .iter()
+            .all(|x| known.get(x.snapshot.as_str()).is_some_and(|(is_data, _)| !is_data)),
         snapshots: s.snapshots,
     };
     Ok(vault.sessions()?.into_iter().map(row).collect())
+}
+
+/// Which of several snapshots a vault sealed first, of those that the repository's key vouches for;
+/// `None` when none of them lies there.
+pub fn sealed_first(vault: &VaultRest, key: &MasterKey, of: &[Id]) -> Result<Option<Id>, Error> {
+    let names: HashMap<String, Id> = of.iter().map(|id| (id.to_string(), *id)).collect();
+    let vouched = sessions(vault, key)?.into_iter().filter(|s| s.vouched);
+    let mut snapshots = vouched.flat_map(|s| s.snapshots);
+    Ok(snapshots.find_map(|s| names.get(&s.snapshot).copied()))
 }
 
 /// The newest session up to which all that the key vouches for is clean.
@@ -304,7 +326,7 @@ pub fn from_vault(
     let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
     let named = chain.named()?;
     let mut report = ReplicateReport::default();
-    let Some((_, newest)) = chain.newest() else {
+    let Some((_, newest)) = chain.last() else {
         return Err(Error::Request(format!(
             "{} holds no snapshot that this repository's key vouches for; nothing was copied",
             vault.location()

@@ -7,9 +7,9 @@
 
 use crate::{Error, layout};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use strongroom_model::{Record, Stored};
-use strongroom_repository::{Cut, Node, Repository, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+use strongroom_model::{Record, Series, Stored};
+use strongroom_repository::{Cut, Id, Node, Repository, Snapshot};
 
 /// Whose data a repository takes: `tenant/sealed.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +39,34 @@ pub fn of(repo: &Repository) -> Result<Option<String>, Error> {
     if let Some(tenant) = repo.tenant() {
         return Ok(Some(tenant.to_owned()));
     }
-    let newest = repo.snapshots()?.into_iter().rfind(|(_, s)| is_ours(s));
-    let Some((_, snapshot)) = newest else { return Ok(None) };
-    match repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::SEALED)) {
+    // The newest of each series may say it: they are written by different hands.
+    let mut newest: BTreeMap<Series, Id> = BTreeMap::new();
+    newest.extend(
+        repo.snapshots()?
+            .into_iter()
+            .filter(|(_, s)| is_ours(s))
+            .map(|(_, s)| (s.series(), s.tree)),
+    );
+    let mut sealed: Option<String> = None;
+    for tree in newest.values() {
+        let Some(this) = read(repo, tree)? else { continue };
+        match &sealed {
+            Some(other) if !same(other, &this) => {
+                return Err(Error::Request(format!(
+                    "{} says of one part of its snapshots that they are of tenant {other}, and of \
+                     another that they are of {this}; nothing was changed",
+                    repo.location()
+                )));
+            }
+            _ => sealed = Some(this),
+        }
+    }
+    Ok(sealed)
+}
+
+/// What a snapshot's tree says.
+fn read(repo: &Repository, tree: &Id) -> Result<Option<String>, Error> {
+    match repo.node_at(tree, &format!("/{}/{}", layout::TENANT, layout::SEALED)) {
         Ok(node) => {
             let seal = Record::<Seal>::from_bytes(&repo.read_file(&node)?)?;
             Ok(Some(seal.value.tenant))
@@ -67,7 +92,7 @@ pub fn check(repo: &Repository, tenant: &str) -> Result<(), Error> {
 }
 
 /// Checks before a commit for a tenant, and seals what is not sealed: the file that the snapshot
-/// is to carry, when it is new. `name` is the tenant's in snapshots.
+/// is to carry, when the last one of its series does not. `name` is the tenant's in snapshots.
 ///
 /// # Errors
 /// Those of [`check`]; and [`Error::Request`] when a repository without seal holds snapshots under
@@ -76,9 +101,17 @@ pub(crate) fn at_commit(
     repo: &Repository,
     tenant: &str,
     name: &str,
+    series: &Series,
 ) -> Result<Option<Node>, Error> {
     check(repo, tenant)?;
-    if of(repo)?.is_some() {
+    if repo.tenant().is_some() {
+        return Ok(None);
+    }
+    let of_series = |s: &Snapshot| is_ours(s) && s.series() == *series;
+    let last = repo.snapshots()?.into_iter().rfind(|(_, s)| of_series(s));
+    if let Some((_, last)) = last
+        && read(repo, &last.tree)?.is_some()
+    {
         return Ok(None);
     }
     let snapshots = repo.snapshots()?.into_iter().map(|(_, s)| s);

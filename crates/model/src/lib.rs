@@ -16,6 +16,7 @@ pub mod limits;
 mod names;
 mod progress;
 pub mod record;
+mod series;
 mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, AlarmList, Severity};
@@ -31,4 +32,5 @@ pub use names::{
 };
 pub use progress::{Progress, Silent};
 pub use record::{Record, RecordError, Row, Stored};
+pub use series::Series;
 pub use verdict::{Judgement, Reason, Verdict};

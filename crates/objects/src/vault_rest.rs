@@ -4,6 +4,7 @@ use reqwest::{StatusCode, blocking, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::{ops::Range, path::PathBuf, time::Duration};
+use strongroom_model::Series;
 
 /// How to reach a vault.
 #[derive(Debug, Clone)]
@@ -41,8 +42,22 @@ pub struct SessionSnapshot {
     pub snapshot: String,
     /// Its manifest.
     pub manifest: String,
+    /// Its series; absent for that of data, whose snapshots alone are judged.
+    #[serde(default, skip_serializing_if = "Series::is_data")]
+    pub series: Series,
     /// Whether the manifest calls it clean.
     pub clean: bool,
+}
+
+impl SessionSnapshot {
+    /// What is said of it, in a word.
+    pub fn word(&self) -> &str {
+        match (self.series.is_data(), self.clean) {
+            (false, _) => self.series.as_str(),
+            (true, true) => "clean",
+            (true, false) => "NOT clean",
+        }
+    }
 }
 
 /// The client of `strongroom-vault serve`: restic's REST protocol plus sessions.

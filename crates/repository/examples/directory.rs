@@ -131,6 +131,7 @@ fn backup(repo: &Arc<Repository>, dir: &Path, changes: Option<&Path>) -> Outcome
         username: "strongroom".into(),
         tags: Vec::new(),
         program_version: "strongroom bench".into(),
+        generation: None,
     };
     let id = repo.commit(&snapshot)?;
     println!("{}", serde_json::json!({"snapshot": id, "written": repo.written()}));

@@ -28,6 +28,22 @@ pub enum Error {
         /// When the lock was taken or renewed.
         since: String,
     },
+    /// Two snapshots of a series, and neither was built on the other.
+    #[error(
+        "{location} has two newest snapshots of its {series}, {one} and {other}, and neither was \
+         made on top of the other: two programs wrote at once. `strongroom diff {one} {other}` \
+         shows how they differ; `strongroom forget {one}`, or the other, says which is not to go on"
+    )]
+    TwoHeads {
+        /// Where.
+        location: String,
+        /// Data, settings and so on.
+        series: String,
+        /// The older one.
+        one: String,
+        /// The newer one.
+        other: String,
+    },
     /// A repository is there already.
     #[error("{0} already holds a repository; nothing was changed")]
     Exists(String),

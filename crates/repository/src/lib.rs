@@ -22,6 +22,7 @@ mod files;
 mod ids;
 mod index;
 mod keyfile;
+mod lineage;
 mod lock;
 mod pack;
 mod prune;
@@ -45,6 +46,7 @@ pub use error::Error;
 pub use files::{FailedFile, FilesReport};
 pub use ids::{BlobKind, Id};
 pub use keyfile::KeyEntry;
+pub use lineage::{AHEAD_S_MAX, SealedFirst, heads, is_from_the_future, lineage};
 pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
 pub use prune::{PruneOptions, PrunePlan};
@@ -55,7 +57,7 @@ pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
 pub use shares::{RecoveryShare, join_shares, shares_fit, split_key};
 pub use snapshot::{
     Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED, TAG_PARTIAL,
-    TAG_REPAIRED,
+    TAG_REPAIRED, TAG_SERIES,
 };
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};

@@ -1,5 +1,5 @@
-//! One writer at a time: restic's lock files for everybody who reads the repository, and a lease
-//! for our own writers.
+//! One writer at a time for each series: restic's lock files for everybody who reads the
+//! repository, and a lease for our own writers.
 
 use crate::{Error, Id, Repository};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use std::{
     collections::BTreeSet,
     fs::{File, TryLockError},
     io::{Read, Seek, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, RecvTimeoutError},
@@ -15,7 +15,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
-use strongroom_model::Clock;
+use strongroom_model::{Clock, Series};
 use strongroom_objects::{Key, Kind, Store, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
@@ -37,6 +37,35 @@ struct LockFile {
     /// programs. Host name and process number are those of many: of each container, for one.
     #[serde(default, rename = "strongroom_owner", skip_serializing_if = "Option::is_none")]
     owner: Option<Id>,
+    /// The one series that is written under it. Without it, as in locks of older programs, all of
+    /// them are held off.
+    #[serde(default, rename = "strongroom_series", skip_serializing_if = "Option::is_none")]
+    series: Option<Series>,
+}
+
+/// What a lock is taken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Claim {
+    /// To add snapshots of one series. Writers of others go on beside it: packs and indexes are
+    /// only added.
+    Write(Series),
+    /// To change what all series share, without deleting what anybody reads.
+    Upkeep,
+    /// To delete.
+    Alone,
+}
+
+impl Claim {
+    fn is_exclusive(&self) -> bool {
+        *self == Claim::Alone
+    }
+
+    fn series(&self) -> Option<&Series> {
+        match self {
+            Claim::Write(series) => Some(series),
+            Claim::Upkeep | Claim::Alone => None,
+        }
+    }
 }
 
 /// How often a keeper looks whether the lock is due for renewal.
@@ -48,10 +77,10 @@ const KEEPER_PAUSE: Duration = Duration::from_secs(60);
 /// is behind it any more.
 pub struct WriteLock {
     held: Arc<Mutex<Held>>,
-    exclusive: bool,
+    claim: Claim,
     store: Arc<dyn Store>,
     keeper: Option<Keeper>,
-    _lease: File,
+    _leases: Vec<File>,
 }
 
 /// Owners of locks that this process could not remove when it let go of them.
@@ -82,54 +111,94 @@ impl std::fmt::Debug for WriteLock {
 }
 
 impl Repository {
-    /// Takes the writer's lock. `cache` is the directory that was given at opening.
-    pub fn lock_for_writing(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
-        self.lock(cache, now, false)
+    /// Takes the writer's lock of a series. `cache` is the directory that was given at opening.
+    pub fn lock_for_writing(
+        &self,
+        series: &Series,
+        cache: &Path,
+        now: jiff::Timestamp,
+    ) -> Result<WriteLock, Error> {
+        self.lock(cache, now, Claim::Write(series.clone()))
+    }
+
+    /// Takes the lock that holds off the writers of all series, and no reader.
+    pub fn lock_for_upkeep(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
+        self.lock(cache, now, Claim::Upkeep)
     }
 
     /// Takes the repository for this process alone: readers that took a lock, as stock restic's do,
     /// are waited for by refusing.
     pub fn lock_alone(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
-        self.lock(cache, now, true)
+        self.lock(cache, now, Claim::Alone)
     }
 
-    fn lock(
-        &self,
-        cache: &Path,
-        now: jiff::Timestamp,
-        exclusive: bool,
-    ) -> Result<WriteLock, Error> {
-        let path = cache.join(format!("{}.lease", self.id().short()));
-        let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut lease = open.map_err(Error::cache)?;
-        match lease.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked {
-                    location: self.location(),
-                    holder: format!("another strongroom on {}", self.who.host),
-                    since: "its start".to_owned(),
-                });
-            }
-            Err(TryLockError::Error(e)) => return Err(Error::cache(e)),
+    /// Names of the lease files that a claim needs. That of data bears no name: older programs know
+    /// no other.
+    fn leases_for(&self, claim: &Claim, cache: &Path) -> Result<Vec<PathBuf>, Error> {
+        let short = self.id().short();
+        let of = |series: &Series| match series.is_data() {
+            true => cache.join(format!("{short}.lease")),
+            false => cache.join(format!("{short}-{series}.lease")),
+        };
+        if let Some(series) = claim.series() {
+            return Ok(vec![of(series)]);
         }
-        // Whoever held the lease before is there no more.
-        let mut before = String::new();
-        let read = lease.read_to_string(&mut before);
-        let before = read.ok().and_then(|_| Id::parse(before.trim()).ok());
-        self.clear_or_refuse_except(now, None, exclusive, before.as_ref())?;
+        let mut all = BTreeSet::from([of(&Series::DATA)]);
+        for entry in std::fs::read_dir(cache).map_err(Error::cache)? {
+            let name = entry.map_err(Error::cache)?.file_name();
+            if let Some(name) = name.to_str()
+                && name.starts_with(&format!("{short}-"))
+                && name.ends_with(".lease")
+            {
+                all.insert(cache.join(name));
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    fn lock(&self, cache: &Path, now: jiff::Timestamp, claim: Claim) -> Result<WriteLock, Error> {
+        let mut leases = Vec::new();
+        // Who held a lease before is there no more.
+        let mut gone = BTreeSet::new();
+        for path in self.leases_for(&claim, cache)? {
+            let mut lease = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .map_err(Error::cache)?;
+            match lease.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::Locked {
+                        location: self.location(),
+                        holder: format!("another strongroom on {}", self.who.host),
+                        since: "its start".to_owned(),
+                    });
+                }
+                Err(TryLockError::Error(e)) => return Err(Error::cache(e)),
+            }
+            let mut before = String::new();
+            let read = lease.read_to_string(&mut before);
+            gone.extend(read.ok().and_then(|_| Id::parse(before.trim()).ok()));
+            leases.push(lease);
+        }
+        self.clear_or_refuse_except(now, None, &claim, &gone)?;
         let mut owner = [0; 32];
         crate::crypto::random(&mut owner)?;
         let owner = Id(owner);
-        let noted = lease
-            .set_len(0)
-            .and_then(|()| lease.rewind())
-            .and_then(|()| lease.write_all(owner.to_string().as_bytes()))
-            .and_then(|()| lease.sync_all());
-        noted.map_err(Error::cache)?;
-        let lock = self.put_lock(&owner, now, exclusive)?;
+        for lease in &mut leases {
+            let noted = lease
+                .set_len(0)
+                .and_then(|()| lease.rewind())
+                .and_then(|()| lease.write_all(owner.to_string().as_bytes()))
+                .and_then(|()| lease.sync_all());
+            noted.map_err(Error::cache)?;
+        }
+        let lock = self.put_lock(&owner, now, &claim)?;
         // Somebody may have locked at the same moment: whoever sees the other gives way.
-        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), exclusive, None) {
+        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), &claim, &BTreeSet::new()) {
             if let Err(e) = self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?) {
                 left().insert(owner);
                 return Err(e.into());
@@ -138,17 +207,18 @@ impl Repository {
         }
         let held = Arc::new(Mutex::new(Held { owner, lock, taken: now }));
         self.watch_lease(&held);
-        Ok(WriteLock { held, exclusive, store: self.store.clone(), keeper: None, _lease: lease })
+        Ok(WriteLock { held, claim, store: self.store.clone(), keeper: None, _leases: leases })
     }
 
-    fn put_lock(&self, owner: &Id, now: jiff::Timestamp, exclusive: bool) -> Result<Id, Error> {
+    fn put_lock(&self, owner: &Id, now: jiff::Timestamp, claim: &Claim) -> Result<Id, Error> {
         let file = LockFile {
             time: now,
-            exclusive,
+            exclusive: claim.is_exclusive(),
             hostname: self.who.host.clone(),
             username: self.who.user.clone(),
             pid: std::process::id(),
             owner: Some(*owner),
+            series: claim.series().cloned(),
         };
         let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
         let sealed = self.key.encrypt(&json)?;
@@ -161,8 +231,8 @@ impl Repository {
         &self,
         now: jiff::Timestamp,
         own: Option<&Id>,
-        exclusive: bool,
-        gone: Option<&Id>,
+        claim: &Claim,
+        gone: &BTreeSet<Id>,
     ) -> Result<(), Error> {
         for entry in self.store.list(Kind::Locks)? {
             if own.is_some_and(|o| o.to_string() == entry.name) {
@@ -191,8 +261,7 @@ impl Repository {
             })?;
             let age_s = now.as_second() - file.time.as_second();
             let has_owner = file.owner.is_some();
-            let left_behind = file.owner.as_ref().is_some_and(|o| Some(o) == gone)
-                || file.owner.is_some_and(|o| left().contains(&o));
+            let left_behind = file.owner.is_some_and(|o| gone.contains(&o) || left().contains(&o));
             let dead = !has_owner
                 && file.hostname == self.who.host
                 && file.pid != std::process::id()
@@ -208,9 +277,11 @@ impl Repository {
                 self.store.remove(&key)?;
                 continue;
             }
-            // Readers of stock restic take shared locks; they do not disturb. Other writers of ours
-            // do.
-            if exclusive || file.exclusive || file.username == self.who.user {
+            // Readers of stock restic take shared locks; they do not disturb. Nor do our own
+            // writers of another series; all others of ours do.
+            let beside = claim.series().zip(file.series.as_ref()).is_some_and(|(a, b)| a != b);
+            let of_ours = file.username == self.who.user;
+            if claim.is_exclusive() || file.exclusive || (of_ours && !beside) {
                 return Err(Error::Locked {
                     location: self.location(),
                     holder: format!("{}@{} (process {})", file.username, file.hostname, file.pid),
@@ -230,7 +301,7 @@ impl Held {
     fn renew(
         &mut self,
         repo: &Repository,
-        exclusive: bool,
+        claim: &Claim,
         now: jiff::Timestamp,
     ) -> Result<(), Error> {
         if now.as_second() - self.taken.as_second() < RENEW_AFTER_S {
@@ -243,7 +314,7 @@ impl Held {
             )));
         }
         let owner = self.owner;
-        let new = Held { owner, lock: repo.put_lock(&owner, now, exclusive)?, taken: now };
+        let new = Held { owner, lock: repo.put_lock(&owner, now, claim)?, taken: now };
         if let Err(e) = repo.store.remove(&self.key()?) {
             // One of the two must go, or each attempt would leave one behind.
             let _ = repo.store.remove(&new.key()?);
@@ -257,7 +328,7 @@ impl Held {
 impl WriteLock {
     /// Whether nobody else uses the repository.
     pub fn is_exclusive(&self) -> bool {
-        self.exclusive
+        self.claim.is_exclusive()
     }
 
     /// Whether the lock is still in the repository: somebody may have removed it by hand.
@@ -273,7 +344,7 @@ impl WriteLock {
 
     /// Renews the lock when it is some minutes old. Call it now and then during long work.
     pub fn renew(&mut self, repo: &Repository, now: jiff::Timestamp) -> Result<(), Error> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).renew(repo, self.exclusive, now)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).renew(repo, &self.claim, now)
     }
 
     /// Renews the lock from a thread of its own from now on: for work whose single steps may take
@@ -284,13 +355,13 @@ impl WriteLock {
     }
 
     fn keep_every(&mut self, pause: Duration, repo: Arc<Repository>, clock: Arc<dyn Clock>) {
-        let (held, exclusive) = (self.held.clone(), self.exclusive);
+        let (held, claim) = (self.held.clone(), self.claim.clone());
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 if let Err(e) = held.lock().unwrap_or_else(PoisonError::into_inner).renew(
                     &repo,
-                    exclusive,
+                    &claim,
                     clock.now(),
                 ) {
                     tracing::warn!("the lock on {} was not renewed: {e}", repo.location());
@@ -412,12 +483,16 @@ mod tests {
             username: "strongroom".into(),
             tags: Vec::new(),
             program_version: "test".into(),
+            generation: None,
         };
         let tree =
             |repo: &Repository| repo.put_blob(crate::BlobKind::Tree, b"{\"nodes\":[]}\n").unwrap();
-        let lock = one.lock_for_writing(here.path(), now).unwrap();
+        let lock = one.lock_for_writing(&Series::DATA, here.path(), now).unwrap();
         // Nobody is dead for having the same name and number.
-        assert!(matches!(other.lock_for_writing(there.path(), now), Err(Error::Locked { .. })));
+        assert!(matches!(
+            other.lock_for_writing(&Series::DATA, there.path(), now),
+            Err(Error::Locked { .. })
+        ));
         let mut noise = vec![0; 40 << 20];
         crate::crypto::random(&mut noise).unwrap();
         one.put_content(&noise, crate::Cut::Plain).unwrap();
@@ -462,12 +537,12 @@ mod tests {
         };
         let sealed = repo.key.encrypt(br#"{"v":3,"since":"2026-01-01T00:00:00Z"}"#).unwrap();
         let key = put(&sealed);
-        let error = repo.lock_for_writing(dir.path(), now).unwrap_err().to_string();
+        let error = repo.lock_for_writing(&Series::DATA, dir.path(), now).unwrap_err().to_string();
         assert!(error.contains("form") && error.contains("restic unlock"), "{error}");
         assert!(store.size(&key).unwrap().is_some(), "it was not removed");
         store.remove(&key).unwrap();
         // Junk holds nobody off.
         put(b"no lock at all");
-        repo.lock_for_writing(dir.path(), now).unwrap().release().unwrap();
+        repo.lock_for_writing(&Series::DATA, dir.path(), now).unwrap().release().unwrap();
     }
 }

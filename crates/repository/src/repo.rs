@@ -3,6 +3,7 @@ use crate::{
     crypto::MasterKey,
     index::{BlobIndex, IndexFile, Location},
     keyfile::{self, Config},
+    lineage::SealedFirst,
     lock::Held,
     pack::open_blob,
     read::ReadAhead,
@@ -13,7 +14,10 @@ use secrecy::SecretString;
 use std::{
     collections::BTreeSet,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
@@ -41,6 +45,9 @@ pub(crate) fn unpack(plain: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, String
     }
 }
 
+/// Listings of the index that are spent on blobs that turn out to be lost.
+const FRUITLESS_MAX: u32 = 16;
+
 /// Who writes, for key files, locks and snapshots.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -66,8 +73,11 @@ pub struct Repository {
     pub(crate) writer: WriterState,
     pub(crate) reads: ReadAhead,
     reloading: Mutex<()>,
-    /// The lock that was taken last, while it is held.
-    lease: Mutex<Weak<Mutex<Held>>>,
+    /// How often in a row the index was read anew for a blob that was not in it then either.
+    fruitless: AtomicU32,
+    /// Locks that were taken here, while they are held: one for each series that writes.
+    leases: Mutex<Vec<Weak<Mutex<Held>>>>,
+    pub(crate) sealed_first: OnceLock<SealedFirst>,
     pub(crate) who: Writer,
 }
 
@@ -208,23 +218,32 @@ impl Repository {
             writer: WriterState::default(),
             reads: ReadAhead::default(),
             reloading: Mutex::default(),
-            lease: Mutex::default(),
+            fruitless: AtomicU32::new(0),
+            leases: Mutex::default(),
+            sealed_first: OnceLock::new(),
             who,
         })
     }
 
     /// From now on a commit asks whether this lock is still there.
     pub(crate) fn watch_lease(&self, held: &Arc<Mutex<Held>>) {
-        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(held);
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.retain(|lease| lease.strong_count() > 0);
+        leases.push(Arc::downgrade(held));
     }
 
-    /// Whether the lock that was taken, if one was, is still in the repository.
-    pub(crate) fn holds_its_lease(&self) -> Result<bool, Error> {
-        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        let Some(held) = lease else { return Ok(true) };
-        // Held on to, so that a renewal does not change its name meanwhile.
-        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.store.size(&held.key()?)?.is_some())
+    /// Whether the locks that were taken here, if any were, are still in the repository. What one
+    /// process writes for several series goes into the same packs, so all of them count.
+    pub(crate) fn holds_its_leases(&self) -> Result<bool, Error> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for held in leases.iter().filter_map(Weak::upgrade) {
+            // Held on to, so that a renewal does not change its name meanwhile.
+            let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.store.size(&held.key()?)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The repository's id, from `config`.
@@ -350,7 +369,10 @@ impl Repository {
             None => {
                 // Another thread may be loading the index anew: it is waited for.
                 drop(self.reloading.lock().unwrap_or_else(PoisonError::into_inner));
-                self.locate(kind, id)?.ok_or_else(missing)?
+                match self.locate(kind, id)? {
+                    Some(found) => found,
+                    None => self.locate_anew(kind, id)?.ok_or_else(missing)?,
+                }
             }
         };
         let read = |at: &Location| {
@@ -380,6 +402,20 @@ impl Repository {
             self.reads.forget();
             open_blob(&self.key, &found.blob, &read(&found)?)
         })
+    }
+
+    /// Looks for a blob that the index does not name: the writer of another series may have put it
+    /// since the index was read. Where blobs are lost, only so many listings are spent on that.
+    fn locate_anew(&self, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
+        if self.fruitless.load(Ordering::Relaxed) >= FRUITLESS_MAX || self.reload_index().is_err() {
+            return Ok(None);
+        }
+        let found = self.locate(kind, id)?;
+        match found {
+            Some(_) => self.fruitless.store(0, Ordering::Relaxed),
+            None => drop(self.fruitless.fetch_add(1, Ordering::Relaxed)),
+        }
+        Ok(found)
     }
 
     /// The entries of a directory, by name. Of a very large one use [`Repository::each_entry`],

@@ -6,12 +6,11 @@
 //! and a wrong clock alone removes nothing. What claims to come from the future counts for nothing
 //! and is never removed.
 
-use crate::{Error, Id, Repository, Snapshot};
+use crate::{Error, Id, Repository, Snapshot, heads, is_from_the_future};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use strongroom_model::Series;
 use strongroom_objects::Kind;
 
-/// A snapshot this much ahead of the clock is from the future.
-const AHEAD_S_MAX: i64 = 600;
 /// Start of the tag that keeps a copy of a snapshot as long as the tag's copy is there:
 /// `hold:<reason>`.
 pub const TAG_HOLD: &str = "hold:";
@@ -108,8 +107,9 @@ fn period(reason: Reason, time: jiff::Timestamp) -> (i64, i64) {
 
 /// Says which snapshots may go. Pure: the same snapshots, policy and time give the same plan.
 ///
-/// Snapshots of different tenants (`hostname`) do not compete. While a tenant's newest snapshot is
-/// not clean nothing of it goes, unless `though_not_clean`.
+/// Snapshots of different tenants (`hostname`) do not compete, nor do those of different series.
+/// While a tenant's newest snapshot of data is not clean nothing of its data goes, unless
+/// `though_not_clean`. What the next run builds on stays, whatever its time says.
 pub fn plan(
     snapshots: &[(Id, Snapshot)],
     policy: &Policy,
@@ -119,32 +119,36 @@ pub fn plan(
     let mut reasons: BTreeMap<Id, BTreeSet<Reason>> = BTreeMap::new();
     let held: HashSet<Id> =
         snapshots.iter().filter(|(_, s)| s.is_hold()).map(|(_, s)| s.tree).collect();
-    let mut tenants: BTreeMap<&str, Vec<&(Id, Snapshot)>> = BTreeMap::new();
+    let mut lines: BTreeMap<(&str, Series), Vec<&(Id, Snapshot)>> = BTreeMap::new();
     for entry in snapshots {
         let (id, s) = entry;
         let fixed = match s {
             s if s.is_hold() || held.contains(&s.tree) => Some(Reason::Held),
             s if s.is_partial() => Some(Reason::Partial),
-            s if s.time.as_second() > now.as_second() + AHEAD_S_MAX => Some(Reason::Future),
+            s if is_from_the_future(s, now) => Some(Reason::Future),
             _ => None,
         };
         reasons.entry(*id).or_default().extend(fixed);
         // A held one still stands for its day.
         if matches!(fixed, None | Some(Reason::Held)) && !s.is_hold() {
-            tenants.entry(&s.hostname).or_default().push(entry);
+            lines.entry((&s.hostname, s.series())).or_default().push(entry);
         }
     }
-    for all in tenants.values_mut() {
+    for ((tenant, series), all) in &mut lines {
         all.sort_by_key(|(id, s)| std::cmp::Reverse((s.time, *id)));
         let mut keep = |entry: &&(Id, Snapshot), reason: Reason| {
             reasons.entry(entry.0).or_default().insert(reason);
         };
         let Some(newest) = all.first() else { continue };
         keep(newest, Reason::Newest);
+        for head in heads(snapshots, tenant, series) {
+            keep(&head, Reason::Newest);
+        }
         if let Some(clean) = all.iter().find(|(_, s)| s.has_tag(crate::TAG_CLEAN)) {
             keep(clean, Reason::NewestClean);
         }
-        let frozen = !newest.1.has_tag(crate::TAG_CLEAN) && !though_not_clean;
+        // What is not judged is not called clean either.
+        let frozen = series.is_data() && !newest.1.has_tag(crate::TAG_CLEAN) && !though_not_clean;
         let anchor = newest.1.time.as_second().min(now.as_second());
         for entry in all.iter() {
             if frozen {
@@ -262,6 +266,7 @@ mod tests {
             username: String::new(),
             tags,
             program_version: String::new(),
+            generation: None,
         };
         (Id::of(format!("snapshot {at_s} {clean}").as_bytes()), s)
     }
@@ -326,7 +331,7 @@ mod tests {
         let future: Vec<_> = (1..100).map(|d| snap(d * DAY, true)).collect();
         let plan = plan(&[honest.clone(), future.clone()].concat(), &usual(), now(), false);
         for (id, _) in &future {
-            assert!(plan.keep.iter().any(|(k, _, why)| k == id && why == &[Reason::Future]));
+            assert!(plan.keep.iter().any(|(k, _, why)| k == id && why.contains(&Reason::Future)));
         }
         for entry in &honest[..14] {
             assert!(plan.keep.iter().any(|(k, ..)| *k == entry.0));

@@ -1,5 +1,6 @@
 use crate::Id;
 use serde::{Deserialize, Serialize};
+use strongroom_model::Series;
 
 /// Tag of a snapshot that a running backup left for its successor: finished work, never "latest".
 pub const TAG_PARTIAL: &str = "partial";
@@ -9,11 +10,13 @@ pub const TAG_COMPLETE: &str = "complete";
 pub const TAG_DEGRADED: &str = "degraded";
 /// Tag of a snapshot without a high alarm. Set at commit, never moved.
 pub const TAG_CLEAN: &str = "clean";
-/// Tag of a snapshot that was made for the tenant's configuration; it carries the data of the one
-/// before it along.
+/// Tag of a snapshot that was made for the tenant's configuration. One that bears no series is of
+/// an older program: it carries the data of the one before it along, and is of the series of data.
 pub const TAG_CONFIGURATION: &str = "configuration";
 /// Tag of a snapshot from which a repair left out what no copy has any more.
 pub const TAG_REPAIRED: &str = "repaired";
+/// Prefix of the tag that names the series; without one it is that of data.
+pub const TAG_SERIES: &str = "series:";
 /// Prefix of tags that name an alarm.
 pub const TAG_ALARM: &str = "alarm:";
 
@@ -42,12 +45,34 @@ pub struct Snapshot {
     /// Which program wrote it.
     #[serde(default)]
     pub program_version: String,
+    /// How many snapshots of its series led to it, by the writer's count: always more than its
+    /// parent has. Absent in those of restic and of older programs, and lost where restic writes a
+    /// snapshot anew.
+    #[serde(default, rename = "strongroom_generation", skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
 }
 
 impl Snapshot {
     /// Whether it bears a tag.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.iter().any(|t| t == tag)
+    }
+
+    /// The series that it is of.
+    pub fn series(&self) -> Series {
+        let named = self.tags.iter().find_map(|t| t.strip_prefix(TAG_SERIES));
+        named.map_or(Series::DATA, |name| Series::parse(name).unwrap_or(Series::UNKNOWN))
+    }
+
+    /// The writer's count for a snapshot on top of this one, or of none. Who did not count is
+    /// counted as the first.
+    pub fn generation_on(parent: Option<&Snapshot>) -> Option<u64> {
+        Some(parent.map_or(1, |p| p.generation.unwrap_or(1).saturating_add(1)))
+    }
+
+    /// The tag of a series; that of data has none.
+    pub fn series_tag(series: &Series) -> Option<String> {
+        (!series.is_data()).then(|| format!("{TAG_SERIES}{series}"))
     }
 
     /// Whether it is a copy of another snapshot's record that keeps it from being forgotten.

@@ -334,7 +334,7 @@ impl Repository {
         }
         // Whoever took this run for dead has removed its lock, and may have removed its packs,
         // which no index named yet.
-        if !self.holds_its_lease()? {
+        if !self.holds_its_leases()? {
             let why = "its lock is gone: another program took it for dead, or somebody removed \
                        it; nothing is committed, run again";
             return self.guard(Err(Error::Poisoned(why.to_owned())));

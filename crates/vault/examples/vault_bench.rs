@@ -122,6 +122,7 @@ fn main() {
         username: "s".into(),
         tags: vec!["complete".into(), "clean".into()],
         program_version: String::new(),
+        generation: None,
     };
     school.repo.commit(&snapshot).unwrap();
     strongroom_engine::publish::publish(&school.repo).unwrap();

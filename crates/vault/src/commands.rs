@@ -406,13 +406,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Sessions { repo } => {
             let all = open(&cli)?.sessions(repo)?;
             let word = |s: &strongroom_objects::SealedSession| {
-                let names: Vec<String> = s
-                    .snapshots
-                    .iter()
-                    .map(|x| {
-                        format!("{:.8} {}", x.snapshot, if x.clean { "clean" } else { "NOT clean" })
-                    })
-                    .collect();
+                let names: Vec<String> =
+                    s.snapshots.iter().map(|x| format!("{:.8} {}", x.snapshot, x.word())).collect();
                 names.join(", ")
             };
             let rows: Vec<Vec<String>> = all

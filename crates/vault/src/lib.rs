@@ -328,6 +328,7 @@ impl Vault {
                     .map(|x| SessionSnapshot {
                         snapshot: x.snapshot.clone(),
                         manifest: x.manifest.clone(),
+                        series: x.series(),
                         clean: x.clean,
                     })
                     .collect(),

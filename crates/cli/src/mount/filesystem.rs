@@ -16,8 +16,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
+use strongroom_model::Series;
 use strongroom_repository::{
-    BlobCache, Error, FileReader, Id, Node, NodeKind, Repository, TAG_CLEAN,
+    BlobCache, Error, FileReader, Id, Node, NodeKind, Repository, TAG_CLEAN, lineage,
 };
 
 /// What is in a snapshot never changes; the kernel may keep it.
@@ -103,11 +104,27 @@ pub(super) struct Snapshots {
 fn list(repo: &Repository) -> Result<Entries, Error> {
     let mut entries = Vec::new();
     let (mut latest, mut clean) = (None, None);
-    for (id, snapshot) in repo.snapshots()?.into_iter().filter(|(_, s)| s.is_finished()) {
-        let name = format!("{}-{}", snapshot.time.strftime("%Y-%m-%dT%H-%M-%SZ"), id.short());
+    let all = repo.snapshots()?;
+    // Two that claim to be the newest have no link; they stand there both.
+    let head = match repo.head_of(&all, None, &Series::DATA) {
+        Ok(head) => head,
+        Err(Error::TwoHeads { .. }) => None,
+        Err(e) => return Err(e),
+    };
+    let line = head.map(|head| lineage(&all, head)).unwrap_or_default();
+    let newest_clean = line.iter().find(|(_, s)| s.has_tag(TAG_CLEAN)).map(|(id, _)| *id);
+    for (id, snapshot) in all.iter().filter(|(_, s)| s.is_finished()) {
+        let series = match snapshot.series() {
+            series if series.is_data() => String::new(),
+            series => format!("-{series}"),
+        };
+        let time = snapshot.time.strftime("%Y-%m-%dT%H-%M-%SZ");
+        let name = format!("{time}-{}{series}", id.short());
         let modified = SystemTime::from(snapshot.time);
-        latest = Some((name.clone(), modified));
-        if snapshot.has_tag(TAG_CLEAN) {
+        if head.is_some_and(|(head, _)| head == id) {
+            latest = Some((name.clone(), modified));
+        }
+        if newest_clean == Some(*id) {
             clean = Some((name.clone(), modified));
         }
         entries.push((name, Entry { what: What::Dir(snapshot.tree), modified }));

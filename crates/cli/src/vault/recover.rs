@@ -4,8 +4,9 @@ use clap::Args;
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{Progress, replicate as copies};
+use strongroom_model::Series;
 use strongroom_objects::{Key, LocalDir, Store};
-use strongroom_repository::Repository;
+use strongroom_repository::{Repository, lineage};
 
 #[derive(Args)]
 pub(crate) struct Recover {
@@ -94,8 +95,12 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         repo.add_key(&password, "recovered", open::real_clock().now())?;
         let rebuilt_s = began.elapsed().as_secs_f64();
         let snapshots = repo.snapshots()?;
-        let newest = snapshots.iter().rfind(|(_, s)| {
-            s.is_finished() && (!args.clean || s.has_tag(strongroom_repository::TAG_CLEAN))
+        let head = repo.head_of(&snapshots, None, &Series::DATA).with_context(|| {
+            format!("copy 2 is back in {}, and nothing was restored from it", args.to.display())
+        })?;
+        let newest = head.and_then(|head| {
+            let mut line = lineage(&snapshots, head).into_iter();
+            line.find(|(_, s)| !args.clean || s.has_tag(strongroom_repository::TAG_CLEAN))
         });
         let Some((id, snapshot)) = newest else {
             bail!(
@@ -107,8 +112,17 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         let mut files = None;
         if let Some(folder) = &args.restore_to {
             bar.phase("restore");
-            let report = repo
-                .restore_files(&snapshot.tree, folder, false, &|n, bytes| bar.advance(n, bytes))?;
+            let advance = |n, bytes| bar.advance(n, bytes);
+            let mut report = repo.restore_files(&snapshot.tree, folder, false, &advance)?;
+            // The settings stand beside the data.
+            if let Some((_, settings)) =
+                repo.head_of(&snapshots, Some(&snapshot.hostname), &Series::SETTINGS)?
+            {
+                let more = repo.restore_files(&settings.tree, folder, true, &advance)?;
+                report.files += more.files;
+                report.bytes += more.bytes;
+                report.failed.extend(more.failed);
+            }
             report.failed.iter().for_each(|f| {
                 eprintln!(
                     "{}",

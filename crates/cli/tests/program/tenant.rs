@@ -190,7 +190,7 @@ fn equal_schools_have_equal_trees_and_a_second_look_changes_nothing() {
 }
 
 #[test]
-fn settings_and_data_share_one_history() {
+fn settings_and_data_are_lineages_of_their_own() {
     let school = hardened();
     school.whole();
     let config = tenant(&school, "school0", &["snapshot"]);
@@ -201,9 +201,59 @@ fn settings_and_data_share_one_history() {
     let report = school.whole();
     assert_eq!(report["items_new"], 0);
     assert_only_deltas_were_asked(&school);
-    // The settings ride along.
+    // Each has a newest snapshot of its own, and a path says which is meant.
     let check = tenant(&school, "school0", &["check"]);
-    assert_eq!(check["snapshot"], report["snapshot"]);
+    assert_eq!(check["snapshot"], config["snapshot"]);
+    let list = |args: &[&str]| school.ok(&[&["--tenant", "school0"], args].concat());
+    assert!(list(&["ls", "latest"]).contains("mail"));
+    assert!(!list(&["ls", "latest"]).contains("configuration"));
+    let settings = list(&["ls", "latest", "/tenant/configuration/identity"]);
+    assert_eq!(settings, list(&["ls", "latest:settings", "/tenant/configuration/identity"]));
+    assert!(settings.contains("conditional-access"), "{settings}");
+    let path = "/tenant/configuration/identity/security-defaults/security-defaults.json";
+    let history = list(&["history", path]);
+    assert!(history.contains("added") && !history.contains("deleted"), "{history}");
+    let rows: Value = serde_json::from_str(&list(&["--json", "snapshots"])).unwrap();
+    let series: Vec<&str> =
+        rows.as_array().unwrap().iter().map(|s| s["series"].as_str().unwrap()).collect();
+    assert_eq!(series, ["data", "settings", "data"]);
+    school.check();
+}
+
+/// Two processes of one host, with one cache: a backup and a reading of settings, while things
+/// change. Neither waits for the other, and both are whole.
+#[test]
+fn a_backup_and_a_reading_of_settings_run_at_the_same_time() {
+    let school = hardened();
+    for round in 0..4 {
+        school.sim.live_a_day(0, round, true);
+        std::thread::scope(|scope| {
+            let data = scope.spawn(|| school.run(&["--tenant", "school0", "backup"]));
+            let settings =
+                scope.spawn(|| school.run(&["--tenant", "school0", "tenant", "snapshot"]));
+            for (name, done) in [("backup", data), ("tenant snapshot", settings)] {
+                let out = done.join().unwrap();
+                let said = String::from_utf8_lossy(&out.stderr);
+                assert_eq!(out.status.code(), Some(0), "round {round}, {name}: {said}");
+            }
+        });
+    }
+    school.assert_everything_is_in();
+    let rows = school.ok(&["--tenant", "school0", "--json", "snapshots"]);
+    let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
+    for series in ["data", "settings"] {
+        let of: Vec<&Value> = rows.iter().filter(|s| s["series"] == series).collect();
+        assert_eq!(of.len(), 4, "{series}");
+        // One chain, whatever came between.
+        assert!(of.windows(2).all(|w| w[1]["parent"] == w[0]["id"]), "{series}: {of:?}");
+    }
+    // A second backup is held off while one runs; what is there by name is forgotten, and no more.
+    let newest = rows.iter().rfind(|s| s["series"] == "settings").unwrap()["id"].as_str().unwrap();
+    school.ok(&["--tenant", "school0", "forget", newest, "--yes"]);
+    let left = school.ok(&["--tenant", "school0", "--json", "snapshots"]);
+    let left: Vec<Value> = serde_json::from_str(&left).unwrap();
+    assert_eq!(left.len(), rows.len() - 1);
+    school.ok(&["--tenant", "school0", "prune", "--yes"]);
     school.check();
 }
 

@@ -18,7 +18,9 @@ pub use run::{BackupReport, Coverage, Skip, Verdicts};
 use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
-use strongroom_model::{Alarm, AlarmKind, ItemId, Record, RecordError, Role, Row, Severity};
+use strongroom_model::{
+    Alarm, AlarmKind, ItemId, Record, RecordError, Role, Row, Series, Severity,
+};
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
     TAG_PARTIAL, Visit,
@@ -125,9 +127,38 @@ const HOLDS_EVERY_S: i64 = 20 * 3600;
 /// expire.
 pub(crate) const LINK_AGE_MAX_S: i64 = 3 * 86_400;
 
-/// The newest snapshot of a tenant, partial ones included: what a run builds on.
+/// What a run of a tenant's data builds on.
+#[derive(Debug, Default)]
+pub(crate) struct Base {
+    /// The newest finished snapshot: the parent of what comes.
+    pub(crate) head: Option<(Id, Snapshot)>,
+    /// What a run before left unfinished on top of it.
+    pub(crate) partial: Option<(Id, Snapshot)>,
+}
+
+impl Base {
+    pub(crate) fn of(repo: &Repository, tenant: &str) -> Result<Self, Error> {
+        let all = repo.snapshots()?;
+        let head = repo.head_of(&all, Some(tenant), &Series::DATA)?;
+        let goes_on = |s: &Snapshot| match head {
+            Some((id, h)) => s.parent == Some(*id) || s.time > h.time,
+            None => true,
+        };
+        let partial = all.iter().rfind(|(_, s)| {
+            s.is_partial() && s.hostname == tenant && s.series().is_data() && goes_on(s)
+        });
+        Ok(Self { head: head.cloned(), partial: partial.cloned() })
+    }
+
+    /// The one whose tree is gone on from.
+    pub(crate) fn newest(&self) -> Option<&(Id, Snapshot)> {
+        self.partial.as_ref().or(self.head.as_ref())
+    }
+}
+
+/// The newest snapshot of a tenant's data, partial ones included.
 pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snapshot)>, Error> {
-    Ok(repo.snapshots()?.into_iter().rfind(|(_, s)| s.hostname == tenant && !s.is_hold()))
+    Ok(Base::of(repo, tenant)?.newest().cloned())
 }
 
 /// Alarms of earlier runs that still stand, as the next run would find them: what a person
@@ -169,11 +200,11 @@ pub async fn backup(
     progress: Arc<dyn Progress>,
 ) -> Result<BackupReport, Error> {
     let began = client.clock().now();
-    let mut lock = repo.lock_for_writing(&options.cache, began)?;
+    let mut lock = repo.lock_for_writing(&Series::DATA, &options.cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
     // Somebody may have pruned between opening and locking.
     repo.reload_index()?;
-    let seal = crate::seal::at_commit(&repo, client.tenant(), &options.tenant);
+    let seal = crate::seal::at_commit(&repo, client.tenant(), &options.tenant, &Series::DATA);
     let run = match seal.and_then(|seal| {
         let run = Run::begin(repo.clone(), client, options, progress, began)?;
         if let Some(seal) = seal {
@@ -188,7 +219,7 @@ pub async fn backup(
         }
     };
     let outcome = match go(&run, &mut lock).await {
-        Ok(report) => crate::publish::publish(&repo).map(|_| report),
+        Ok(report) => crate::publish::publish_series(&repo, &Series::DATA).map(|_| report),
         Err(e) => Err(e),
     };
     let released = lock.release();
@@ -379,7 +410,10 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     run.put_alarms(&alarms, &inherited)?;
     let (id, _) = run.commit(tags.clone())?;
     for (old, snapshot) in run.repo.snapshots()? {
-        if snapshot.is_partial() && snapshot.hostname == run.options.tenant {
+        if snapshot.is_partial()
+            && snapshot.series().is_data()
+            && snapshot.hostname == run.options.tenant
+        {
             run.repo.forget(&old)?;
         }
     }

@@ -1,4 +1,4 @@
-use super::BackupOptions;
+use super::{BackupOptions, Base};
 use crate::{Error, Progress, catalog::Catalog, layout};
 use serde::Serialize;
 use std::{
@@ -136,13 +136,14 @@ struct State {
     /// Directories of owners, by id.
     rooms: HashMap<ItemId, String>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
-    parent: Option<Id>,
+    /// What the run builds on.
+    base: Base,
     /// The base's list of alarms.
     earlier: Record<AlarmList>,
 }
 
 impl State {
-    fn new(parent: Option<Id>, earlier: Record<AlarmList>) -> Self {
+    fn new(base: Base, earlier: Record<AlarmList>) -> Self {
         Self {
             items_new: 0,
             items_changed: 0,
@@ -158,7 +159,7 @@ impl State {
             owners_gone: BTreeMap::new(),
             rooms: HashMap::new(),
             checkpoint: None,
-            parent,
+            base,
             earlier,
         }
     }
@@ -242,15 +243,31 @@ impl Run {
         progress: Arc<dyn Progress>,
         began: jiff::Timestamp,
     ) -> Result<Self, Error> {
-        let base = super::newest(&repo, &options.tenant)?;
-        let path = crate::configuration::catalog_path(&options.cache, &repo, &options.tenant);
-        let catalog = Catalog::open(&path, &repo, base.as_ref().map(|(id, s)| (id, &s.tree)))?;
-        let tree = TreeEditor::new(repo.clone(), base.as_ref().map(|(_, s)| s.tree), began);
-        let earlier = match &base {
+        let stands_on = Base::of(&repo, &options.tenant)?;
+        let base = stands_on.newest();
+        if let Some(text) = base.and_then(|b| crate::clean::ahead_of_the_clock(b, began)) {
+            progress.note(&text);
+        }
+        let name = format!(
+            "{}-{}.catalog",
+            repo.id().short(),
+            strongroom_model::short_id(&options.tenant)
+        );
+        let path = options.cache.join(name);
+        let catalog = Catalog::open(&path, &repo, base.map(|(id, s)| (id, &s.tree)))?;
+        let mut tree = TreeEditor::new(repo.clone(), base.map(|(_, s)| s.tree), began);
+        let earlier = match base {
             Some((_, s)) => alarms_of(&repo, &s.tree)?,
             None => Record::new(AlarmList::default()),
         };
-        let state = State::new(base.map(|(id, _)| id), earlier);
+        if let Some(base) = base
+            && crate::configuration::part(&repo, base, &options.cache, began)?
+        {
+            for name in [layout::CONFIGURATION, layout::IDENTITY] {
+                tree.remove(&[layout::TENANT, name])?;
+            }
+        }
+        let state = State::new(stands_on, earlier);
         Ok(Self {
             repo,
             client,
@@ -362,7 +379,7 @@ impl Run {
 
     /// Whether there is an earlier snapshot to stand on.
     pub(super) fn has_base(&self) -> bool {
-        lock(&self.state).parent.is_some()
+        lock(&self.state).base.newest().is_some()
     }
 
     /// High alarms of earlier runs that speak of the data and that nobody has acknowledged. A quiet
@@ -618,18 +635,21 @@ impl Run {
             let so_far = [self.alarms(), self.judge_patterns()].concat();
             self.put_alarms(&so_far, &self.inherited())?;
         }
+        let head = lock(&self.state).base.head.clone();
+        let generation = Snapshot::generation_on(head.as_ref().map(|(_, s)| s));
         let mut tree = lock(&self.tree);
         let root = if partial { tree.write_and_shed()? } else { tree.write()? };
         let snapshot = Snapshot {
             // Order of commits, so that the newest partial one is the one to go on from.
             time: self.client.clock().now(),
-            parent: lock(&self.state).parent,
+            parent: head.map(|(id, _)| id),
             tree: root,
             paths: ALL.iter().map(|w| format!("/{}", w.profile().name)).collect(),
             hostname: self.options.tenant.clone(),
             username: "strongroom".to_owned(),
             tags,
             program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
+            generation,
         };
         let id = self.repo.commit(&snapshot)?;
         // The tree is still locked: the catalog describes exactly this snapshot.

@@ -5,9 +5,9 @@
 //! these files bear no times, and ids and whatever changes by itself stand in
 //! `/tenant/identity.json`.
 //!
-//! A snapshot of the configuration carries the data of the one before it along, with its tags:
-//! there is one history. It has no manifest of its own, so a vault learns of it with the next
-//! backup, and a tenant whose data is no longer backed up looks as silent as it is.
+//! Its snapshots are a series of their own: they hold nothing else, are read while data is backed
+//! up, by other processes too, and have manifests of their own. Older programs kept the settings
+//! within the data; [`part`] takes them out, once.
 
 mod restore;
 
@@ -15,18 +15,18 @@ pub use restore::{
     Act, Outcome, RestoreOptions, RestorePlan, Verb, plan, restore, unknown_principals,
 };
 
-use crate::{Error, Progress, backup::newest, catalog::Catalog, clean, layout};
-use jiff::{SignedDuration, Timestamp};
+use crate::{Error, Progress, layout};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use strongroom_model::{
-    Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, Record, Stored,
+    Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, Record, Series, Stored,
     fit_name, short_id,
 };
 use strongroom_repository::{
-    Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_CONFIGURATION, TAG_PARTIAL, TreeEditor,
-    Visit, Written,
+    Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED,
+    TreeEditor, Visit, Written,
 };
 use strongroom_workloads::{
     BudgetReport, Client, Stats,
@@ -157,11 +157,12 @@ pub async fn snapshot(
     progress: Arc<dyn Progress>,
 ) -> Result<ConfigurationReport, Error> {
     let began = client.clock().now();
-    let mut lock = repo.lock_for_writing(&cache, began)?;
+    let mut lock = repo.lock_for_writing(&Series::SETTINGS, &cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
     repo.reload_index()?;
-    let sealed =
-        tokio::task::block_in_place(|| crate::seal::at_commit(&repo, client.tenant(), tenant));
+    let sealed = tokio::task::block_in_place(|| {
+        crate::seal::at_commit(&repo, client.tenant(), tenant, &Series::SETTINGS)
+    });
     let seal = match sealed {
         Ok(seal) => seal,
         Err(e) => {
@@ -169,10 +170,16 @@ pub async fn snapshot(
             return Err(e);
         }
     };
-    let before = tokio::task::block_in_place(|| latest(&repo, tenant))?.map(|(_, c)| c);
+    let before = tokio::task::block_in_place(|| -> Result<_, Error> {
+        let Some(holder) = holder(&repo, tenant)? else { return Ok(None) };
+        if let Some(text) = crate::clean::ahead_of_the_clock(&holder, began) {
+            progress.note(&text);
+        }
+        load(&repo, &holder.1)
+    })?;
     let with =
         if everything || is_due(before.as_ref(), began) { With::Managed } else { With::Direct };
-    let outcome =
+    let outcome: Result<_, Error> =
         match strongroom_workloads::configuration::read(&client, tenant, with, progress.as_ref())
             .await
         {
@@ -180,7 +187,9 @@ pub async fn snapshot(
                 if with == With::Direct {
                     keep_managed(&mut configuration, before.as_ref());
                 }
-                commit_sealed(&repo, configuration, seal, &cache, client.clock().now())
+                let done = commit_sealed(&repo, configuration, seal, client.clock().now())?;
+                crate::publish::publish_series(&repo, &Series::SETTINGS)?;
+                Ok(done)
             }),
             Err(e) => Err(e.into()),
         };
@@ -210,36 +219,38 @@ pub fn keep(
     cache: &std::path::Path,
     clock: &Arc<dyn Clock>,
 ) -> Result<Id, Error> {
-    let mut lock = repo.lock_for_writing(cache, clock.now())?;
+    let mut lock = repo.lock_for_writing(&Series::SETTINGS, cache, clock.now())?;
     lock.keep(repo.clone(), clock.clone());
     repo.reload_index()?;
-    let outcome = commit(repo, configuration, cache, clock.now());
+    let outcome = commit(repo, configuration, clock.now()).and_then(|done| {
+        crate::publish::publish_series(repo, &Series::SETTINGS)?;
+        Ok(done)
+    });
     let released = lock.release();
     let (id, ..) = outcome?;
     released?;
     Ok(id)
 }
 
-/// Commits a configuration on top of the newest snapshot of its tenant; answers how many files
-/// differ from the one before. Call it with the writer's lock held.
+/// Commits a configuration on top of the newest one of its tenant; answers how many files differ
+/// from the one before. Call it with the writer's lock held.
 pub fn commit(
     repo: &Arc<Repository>,
     configuration: Configuration,
-    cache: &std::path::Path,
     now: Timestamp,
 ) -> Result<(Id, Configuration, u64), Error> {
-    commit_sealed(repo, configuration, None, cache, now)
+    commit_sealed(repo, configuration, None, now)
 }
 
 fn commit_sealed(
     repo: &Arc<Repository>,
     mut configuration: Configuration,
     seal: Option<Node>,
-    cache: &std::path::Path,
     now: Timestamp,
 ) -> Result<(Id, Configuration, u64), Error> {
-    let base = clean::latest(repo, Some(&configuration.tenant))?;
-    let before = match &base {
+    let base = repo.head(Some(&configuration.tenant), &Series::SETTINGS)?;
+    let holder = holder(repo, &configuration.tenant)?;
+    let before = match &holder {
         Some((_, s)) => load(repo, s)?,
         None => None,
     };
@@ -265,65 +276,25 @@ fn commit_sealed(
     }
     let tree = settings_tree(repo, &configuration)?;
     // What a newer program noted of the tenant goes on.
-    let mut identity = match &base {
+    let mut identity = match &holder {
         Some((_, s)) if before.is_some() => identity(repo, s)?,
         _ => Record::new(identity_of(&configuration)),
     };
     identity.value = identity_of(&configuration);
     let identity = repo.put_content(&identity.to_bytes()?, Cut::Plain)?;
-    let place = |root: Option<Id>| -> Result<Id, Error> {
-        let mut editor = TreeEditor::new(repo.clone(), root, now);
-        editor.remove(&[layout::TENANT, layout::CONFIGURATION])?;
-        editor.put(
-            &[layout::TENANT],
-            Node::dir(layout::CONFIGURATION, tree, Timestamp::UNIX_EPOCH),
-        )?;
-        editor.put(
-            &[layout::TENANT],
-            Node::file(layout::IDENTITY, identity.content.clone(), identity.size_bytes, now),
-        )?;
-        if let Some(seal) = &seal {
-            editor.put(&[layout::TENANT], seal.clone())?;
-        }
-        Ok(editor.write()?)
-    };
-    let commit = |base: Option<&(Id, Snapshot)>,
-                  time: Timestamp,
-                  mut tags: Vec<String>|
-     -> Result<Id, Error> {
-        if !tags.iter().any(|t| t == TAG_CONFIGURATION) {
-            tags.push(TAG_CONFIGURATION.to_owned());
-        }
-        let snapshot = Snapshot {
-            time,
-            parent: base.map(|(id, _)| *id),
-            tree: place(base.map(|(_, s)| s.tree))?,
-            paths: vec![format!("/{}/{}", layout::TENANT, layout::CONFIGURATION)],
-            hostname: configuration.tenant.clone(),
-            username: "strongroom".to_owned(),
-            tags,
-            program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
-        };
-        Ok(repo.commit(&snapshot)?)
-    };
-    // What a backup left unfinished stays the newest, so that its successor goes on from there.
-    let unfinished = newest(repo, &configuration.tenant)?.filter(|(_, s)| s.is_partial());
-    let id =
-        commit(base.as_ref(), now, base.as_ref().map(|(_, s)| s.tags.clone()).unwrap_or_default())?;
-    let newest = match &unfinished {
-        Some(partial) => (
-            partial.0,
-            commit(
-                Some(partial),
-                now + SignedDuration::from_millis(1),
-                vec![TAG_PARTIAL.to_owned()],
-            )?,
-        ),
-        None => (base.as_ref().map(|(id, _)| *id).unwrap_or(id), id),
-    };
-    Catalog::moves_on(&catalog_path(cache, repo, &configuration.tenant), &newest.0, &newest.1)?;
+    let mut editor = TreeEditor::new(repo.clone(), base.as_ref().map(|(_, s)| s.tree), now);
+    editor.remove(&[layout::TENANT, layout::CONFIGURATION])?;
+    editor.put(&[layout::TENANT], Node::dir(layout::CONFIGURATION, tree, Timestamp::UNIX_EPOCH))?;
+    editor.put(
+        &[layout::TENANT],
+        Node::file(layout::IDENTITY, identity.content.clone(), identity.size_bytes, now),
+    )?;
+    if let Some(seal) = seal {
+        editor.put(&[layout::TENANT], seal)?;
+    }
+    let id = repo.commit(&snapshot_of(&configuration, base.as_ref(), editor.write()?, now))?;
     let mut changed = 0;
-    let old = match &base {
+    let old = match &holder {
         Some((_, s)) => subtree(repo, &s.tree)?,
         None => None,
     };
@@ -337,8 +308,73 @@ fn commit_sealed(
     Ok((id, configuration, changed))
 }
 
-pub(crate) fn catalog_path(cache: &std::path::Path, repo: &Repository, tenant: &str) -> PathBuf {
-    cache.join(format!("{}-{}.catalog", repo.id().short(), short_id(tenant)))
+/// A snapshot of the series of settings.
+fn snapshot_of(
+    configuration: &Configuration,
+    parent: Option<&(Id, Snapshot)>,
+    tree: Id,
+    time: Timestamp,
+) -> Snapshot {
+    let is_blind = configuration.collections.values().any(|c| c.state.is_blind());
+    let mut tags = vec![if is_blind { TAG_DEGRADED } else { TAG_COMPLETE }.to_owned()];
+    tags.push(TAG_CONFIGURATION.to_owned());
+    tags.extend(Snapshot::series_tag(&Series::SETTINGS));
+    Snapshot {
+        time,
+        parent: parent.map(|(id, _)| *id),
+        tree,
+        paths: vec![format!("/{}/{}", layout::TENANT, layout::CONFIGURATION)],
+        hostname: configuration.tenant.clone(),
+        username: "strongroom".to_owned(),
+        tags,
+        program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
+        generation: Snapshot::generation_on(parent.map(|(_, s)| s)),
+    }
+}
+
+/// Parts the settings that an older program kept within the data: they get a snapshot of their own,
+/// unless their series has begun. Answers whether the data may go on without them.
+pub(crate) fn part(
+    repo: &Arc<Repository>,
+    data: &(Id, Snapshot),
+    cache: &std::path::Path,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    if subtree(repo, &data.1.tree)?.is_none() {
+        return Ok(false);
+    }
+    let lock = match repo.lock_for_writing(&Series::SETTINGS, cache, now) {
+        Ok(lock) => lock,
+        // Somebody is reading settings at this moment: there is another night.
+        Err(strongroom_repository::Error::Locked { .. }) => return Ok(false),
+        Err(e) => return Err(e.into()),
+    };
+    let parted = part_locked(repo, data, now);
+    lock.release()?;
+    parted
+}
+
+fn part_locked(
+    repo: &Arc<Repository>,
+    (_, data): &(Id, Snapshot),
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let mut all = repo.snapshots()?;
+    all.retain(|(_, s)| s.is_finished() && s.hostname == data.hostname);
+    if all.iter().any(|(_, s)| s.series() == Series::SETTINGS) {
+        return Ok(true);
+    }
+    let Some(configuration) = load(repo, data)? else { return Ok(false) };
+    let mut editor = TreeEditor::new(repo.clone(), None, now);
+    for name in [layout::CONFIGURATION, layout::IDENTITY, layout::SEALED] {
+        match repo.node_at(&data.tree, &format!("/{}/{name}", layout::TENANT)) {
+            Ok(node) => editor.put(&[layout::TENANT], node)?,
+            Err(strongroom_repository::Error::NoSuchPath(_)) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    repo.commit(&snapshot_of(&configuration, None, editor.write()?, configuration.taken))?;
+    Ok(true)
 }
 
 fn subtree(repo: &Repository, root: &Id) -> Result<Option<Id>, Error> {
@@ -539,14 +575,27 @@ pub fn history(
 }
 
 /// The newest configuration of a tenant, with the snapshot that holds it.
+///
+/// # Errors
+/// Those of reading, and that of two snapshots that both claim to be the newest.
 pub fn latest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Configuration)>, Error> {
-    let Some((id, snapshot)) = clean::latest(repo, Some(tenant))? else { return Ok(None) };
+    let Some((id, snapshot)) = holder(repo, tenant)? else { return Ok(None) };
     Ok(load(repo, &snapshot)?.map(|c| (id, c)))
+}
+
+/// The snapshot that holds the newest settings: the head of their series, or of the data, where
+/// older programs kept them.
+fn holder(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snapshot)>, Error> {
+    match repo.head(Some(tenant), &Series::SETTINGS)? {
+        Some(head) => Ok(Some(head)),
+        None => Ok(repo.head(Some(tenant), &Series::DATA)?),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::SignedDuration;
 
     /// What was seen in part waits for its turn; a job that failed rests; who may not ask at all
     /// asks in every round.

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod outlook;
+mod series;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
 use serde_json::{Value, json};
@@ -428,7 +429,7 @@ fn a_repository_of_an_older_program_goes_on_without_fetching_anew() {
     let sim = school(ThrottleSettings::Off);
     let repo = repository(cache.path());
     in_process_backup(&sim, &repo, cache.path());
-    let (_, mut snapshot) = clean::latest(&repo, None).unwrap().unwrap();
+    let (first, mut snapshot) = clean::latest(&repo, None).unwrap().unwrap();
     let now = sim.clock().now();
     let mut tree = TreeEditor::new(repo.clone(), Some(snapshot.tree), now);
     let register = ["tenant", "owners", "users"];
@@ -453,6 +454,8 @@ fn a_repository_of_an_older_program_goes_on_without_fetching_anew() {
     }
     snapshot.tree = tree.write().unwrap();
     snapshot.time = now + jiff::SignedDuration::from_secs(1);
+    // Older programs named the parent and counted nothing.
+    (snapshot.parent, snapshot.generation) = (Some(first), None);
     let older = repo.commit(&snapshot).unwrap();
     assert_eq!(clean::latest(&repo, None).unwrap().unwrap().0, older);
     sim.clock().advance(std::time::Duration::from_secs(60));

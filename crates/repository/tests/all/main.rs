@@ -8,3 +8,4 @@ mod prune;
 mod repair;
 mod repository;
 mod restic;
+mod series;

@@ -3,6 +3,7 @@
 use crate::common::*;
 use proptest::prelude::*;
 use std::{path::Path, sync::Arc};
+use strongroom_model::Series;
 use strongroom_objects::{Kind, Store, testing::Memory};
 use strongroom_repository::{Error, Id, PruneOptions, Repository, Snapshot};
 
@@ -360,7 +361,7 @@ fn a_lock_of_a_living_process_holds_whatever_cache_is_used() {
         std::fs::create_dir_all(w.caches.path().join("other")).unwrap();
         assert!(
             matches!(
-                repo.lock_for_writing(&w.caches.path().join("other"), now()),
+                repo.lock_for_writing(&Series::DATA, &w.caches.path().join("other"), now()),
                 Err(Error::Locked { .. })
             ),
             "{host} {pid}"
@@ -369,7 +370,7 @@ fn a_lock_of_a_living_process_holds_whatever_cache_is_used() {
     }
     put("test", 999_999_999);
     assert!(
-        repo.lock_for_writing(&w.caches.path().join("other"), now()).is_ok(),
+        repo.lock_for_writing(&Series::DATA, &w.caches.path().join("other"), now()).is_ok(),
         "a dead one's lock is cleared"
     );
 }
@@ -385,7 +386,7 @@ fn a_damaged_repository_is_not_pruned_and_a_stale_plan_is_refused() {
     let e = repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap_err();
     assert!(e.to_string().contains("plan it again"), "{e}");
     drop(lock);
-    let mut writer = repo.lock_for_writing(&w.cache(), now()).unwrap();
+    let mut writer = repo.lock_for_writing(&Series::DATA, &w.cache(), now()).unwrap();
     let e = repo.prune(&plan, &mut writer, &At(now()), &|_, _| {}).unwrap_err();
     assert!(e.to_string().contains("for itself"), "{e}");
     drop(writer);

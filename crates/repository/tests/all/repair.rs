@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 use crate::common::*;
 use std::{collections::BTreeMap, sync::Arc};
+use strongroom_model::Series;
 use strongroom_objects::{Key, Kind, Store, testing::Memory};
 use strongroom_repository::{
     Error, MasterKey, NodeKind, PruneOptions, ReadData, Repository, TAG_REPAIRED, Visit,
@@ -660,7 +661,7 @@ fn an_index_that_is_gone_altogether_is_read_from_the_packs() {
             .unwrap(),
     );
     assert!(fresh.read_tree(&snapshot.tree).is_err());
-    let writer = fresh.lock_for_writing(caches.path(), now()).unwrap();
+    let writer = fresh.lock_for_writing(&Series::DATA, caches.path(), now()).unwrap();
     assert!(fresh.repair_index(&writer, false).is_err(), "not while others may read and write");
     drop(writer);
     let lock = fresh.lock_alone(caches.path(), now()).unwrap();

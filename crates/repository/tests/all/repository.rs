@@ -1,6 +1,7 @@
 //! The laws of the repository, without any other program.
 use crate::common::*;
 use std::{collections::BTreeSet, sync::Arc};
+use strongroom_model::Series;
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
 use strongroom_repository::{
     BlobKind, Change, Cut, Error, Id, Node, NodeKind, Repository, TreeEditor, Visit, cut,
@@ -92,15 +93,18 @@ fn a_second_writer_is_refused_and_a_dead_ones_lock_is_cleared() {
     let cache = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(Memory::new());
     let repo = init(store.clone(), cache.path());
-    let lock = repo.lock_for_writing(cache.path(), now()).unwrap();
-    assert!(matches!(repo.lock_for_writing(cache.path(), now()), Err(Error::Locked { .. })));
+    let lock = repo.lock_for_writing(&Series::DATA, cache.path(), now()).unwrap();
+    assert!(matches!(
+        repo.lock_for_writing(&Series::DATA, cache.path(), now()),
+        Err(Error::Locked { .. })
+    ));
     // As a kill leaves it: the lock object stays, the lease goes with the process.
     let left = Key::new(Kind::Locks, &store.list(Kind::Locks).unwrap()[0].name).unwrap();
     let bytes = store.get(&left).unwrap();
     drop(lock);
     assert!(store.list(Kind::Locks).unwrap().is_empty(), "an interrupt lets go");
     store.put(&left, &bytes).unwrap();
-    let lock = repo.lock_for_writing(cache.path(), now()).unwrap();
+    let lock = repo.lock_for_writing(&Series::DATA, cache.path(), now()).unwrap();
     lock.release().unwrap();
     assert!(store.list(Kind::Locks).unwrap().is_empty());
 }

@@ -92,6 +92,7 @@ fn junk_in_copy_2_stays_behind_and_foreign_manifests_are_refused() {
     let other = strongroom_custody::SigningKey::from_seed(&crate::common::seed()).unwrap();
     let forged = s.hand.open();
     let m = strongroom_custody::Manifest {
+        series: None,
         v: 1,
         repository: forged.ledger().state().enrolled().unwrap().card.repository.clone(),
         number: 9,

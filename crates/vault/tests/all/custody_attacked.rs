@@ -23,6 +23,7 @@ fn a_lying_manifest_loses_nothing_before_its_lock_is_over() {
     let key = strongroom_engine::publish::signing_key(s.school.repo.key()).unwrap();
     let snapshot = s.school.commit(&[("b", b"b")], true);
     let lie = strongroom_custody::Manifest {
+        series: None,
         v: 1,
         repository: s.school.repo.id().to_string(),
         number: 2,
@@ -248,6 +249,7 @@ fn numbers_that_lie_starve_nobody_and_a_thief_of_the_key_takes_nothing_away() {
     for number in [1, 2, 3, 4, 1_000_000, u64::MAX] {
         let snapshot = s.school.commit(&[("lie", number.to_string().as_bytes())], true);
         publish(strongroom_custody::Manifest {
+            series: None,
             number,
             previous: (number % 2 == 0).then(|| first.clone()),
             snapshot,

@@ -63,6 +63,7 @@ pub fn back_up(
                 username: "strongroom".into(),
                 tags: vec![if n + 1 == half { "partial".into() } else { "complete".into() }],
                 program_version: "strongroom test".into(),
+                generation: None,
             };
             done = Some((repo.commit(&snapshot)?, snapshot));
         }

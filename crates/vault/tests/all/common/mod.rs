@@ -130,6 +130,7 @@ impl School {
             username: "s".into(),
             tags,
             program_version: String::new(),
+            generation: None,
         };
         self.repo.commit(&snapshot).unwrap().to_string()
     }
