@@ -42,7 +42,10 @@ pub use settings::state::Care;
 pub use sites::life::SiteAct;
 
 use core::world::World;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// The simulated service. Clones share one state.
 #[derive(Clone)]
@@ -202,6 +205,14 @@ impl Sim {
         const ITEMS: &[&str] = &["message", "file", "library-file", "contact", "task", "event"];
         rows.retain(|r| ITEMS.contains(&r.kind.as_str()));
         rows
+    }
+
+    /// Ids of the files that the service lists and hands to nobody.
+    pub fn malware(&self, tenant: usize) -> BTreeSet<String> {
+        let world = self.world();
+        let drives = world.tenants[tenant].users.values().map(|u| &u.drive);
+        let files = drives.flat_map(|d| d.items.values()).filter(|i| i.malware);
+        files.map(|i| i.id.clone()).collect()
     }
 
     /// Every message that Exchange would have sent because a call made, changed, cancelled or

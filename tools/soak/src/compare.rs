@@ -30,6 +30,8 @@ pub(crate) struct Night<'a> {
     pub(crate) attacked_unseen: bool,
     /// Nights in a row, with this one, in which the run skipped these items, by id.
     pub(crate) skipped: &'a BTreeMap<String, u32>,
+    /// Items that the run of the night before skipped, by id.
+    pub(crate) skipped_before: &'a BTreeMap<String, u32>,
 }
 
 /// A fault that lasts the night is struck more often than the product tries.
@@ -48,6 +50,12 @@ impl Night<'_> {
         }
         let hit = |e: &Event| e.is_of_access() || e.people().contains(&key);
         self.happened.iter().any(|e| hit(e) && is_lasting(e))
+    }
+
+    /// Whether an item that was there the night before was read then: what was new and could not be
+    /// read is not lost when it cannot be read again.
+    pub(crate) fn had_read(&self, id: &str) -> bool {
+        self.number > 0 && !self.skipped_before.contains_key(id)
     }
 
     /// What the run says that it could not read of somebody's.

@@ -71,6 +71,8 @@ pub struct School {
     open: BTreeSet<(String, String)>,
     /// Nights in a row in which a run skipped an item.
     skipped: BTreeMap<String, u32>,
+    /// The same, as it was the night before.
+    skipped_before: BTreeMap<String, u32>,
     after_fault: bool,
     /// An attack happened while something was hidden: it is told when that is read.
     attacked_unseen: bool,
@@ -165,6 +167,7 @@ impl School {
             acknowledge: false,
             open: Default::default(),
             skipped: BTreeMap::new(),
+            skipped_before: BTreeMap::new(),
             after_fault: false,
             attacked_unseen: false,
             hidden: BTreeSet::new(),
@@ -202,6 +205,7 @@ impl School {
             after_fault: self.after_fault,
             attacked_unseen: self.attacked_unseen,
             skipped: &self.skipped,
+            skipped_before: &self.skipped_before,
         };
         let mut findings = compare::all(&night);
         let people = night
@@ -318,9 +322,9 @@ impl School {
     }
 
     fn note_skips(&mut self, outcome: &Result<BackupReport, String>) {
-        let before = std::mem::take(&mut self.skipped);
+        self.skipped_before = std::mem::take(&mut self.skipped);
         for skip in outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped)) {
-            let n = before.get(&skip.id.0).copied().unwrap_or(0) + 1;
+            let n = self.skipped_before.get(&skip.id.0).copied().unwrap_or(0) + 1;
             self.skipped.insert(skip.id.0.clone(), n);
         }
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use graph_sim::{AttackReport, DigestRow, Ready};
 use serde_json::{Value, json};
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
@@ -16,6 +17,8 @@ use strongroom_repository::Repository;
 /// Name of the demonstration's tenant, repository and vault.
 pub(crate) const SCHOOL: &str = "riverside";
 const DAY_S: i64 = 86_400;
+/// What the simulator's digest calls a file that holds malware.
+const WITHHELD: &str = "malware";
 
 pub(crate) struct Stage {
     pub(crate) dir: PathBuf,
@@ -131,7 +134,21 @@ impl Stage {
         Ok(body)
     }
 
+    /// What people have, without what the service hands to nobody: no backup has that.
     pub(crate) async fn digest(&self) -> anyhow::Result<Vec<DigestRow>> {
+        let mut rows = self.all_rows().await?;
+        rows.retain(|r| r.kind != WITHHELD);
+        Ok(rows)
+    }
+
+    /// Owner and path of the files that the service hands to nobody.
+    pub(crate) async fn withheld(&self) -> anyhow::Result<HashSet<String>> {
+        let mut rows = self.all_rows().await?;
+        rows.retain(|r| r.kind == WITHHELD);
+        Ok(rows.into_iter().map(|r| format!("{}/{}", r.user, r.path)).collect())
+    }
+
+    async fn all_rows(&self) -> anyhow::Result<Vec<DigestRow>> {
         Ok(serde_json::from_value(self.control("digest", &Value::Null).await?)?)
     }
 

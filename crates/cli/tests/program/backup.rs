@@ -251,8 +251,10 @@ fn a_run_for_one_user_forgets_nobody() {
     let school = school(&small());
     let users: Vec<String> = school.sim.digest(0).into_iter().map(|r| r.user).collect();
     assert_eq!(school.run(&["backup", "--user", "nobody@nowhere.example"]).status.code(), Some(1));
-    school.ok(&["--json", "backup", "--user", &users[0]]);
-    school.whole();
+    let out = school.run(&["--json", "backup", "--user", &users[0]]);
+    // A file that the service hands to nobody is told once.
+    assert_eq!(out.status.code(), Some(3), "{}", String::from_utf8_lossy(&out.stdout));
+    assert_eq!(school.whole()["skipped"], serde_json::json!([]));
     school.assert_everything_is_in();
 }
 
@@ -283,7 +285,8 @@ fn exit_codes_tell_a_script_what_happened() {
     let mut first = school.command(&["backup"]).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     assert_eq!(code(&["backup"]), 11, "one writer at a time");
-    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert_eq!(first.wait().unwrap().code(), Some(3), "the service withholds a file");
+    assert_eq!(code(&["backup"]), 0, "and is told so once");
 }
 
 /// Kills at random moments under transient faults. Every earlier snapshot still restores, and the

@@ -92,7 +92,8 @@ impl World {
                 if let Some(i) = drive.items.get(&id) {
                     let content = i.current().map(|v| v.content.clone()).unwrap_or_default();
                     rows.push(DigestRow {
-                        kind: "file".into(),
+                        // What the service hands to nobody, nobody can have.
+                        kind: if i.malware { "malware" } else { "file" }.into(),
                         user: u.upn.clone(),
                         path: drive.path(&id),
                         subject: String::new(),

@@ -38,7 +38,7 @@ pub(super) fn drive(
         };
         match have.get(f.id.as_str()).map(Vec::as_slice) {
             None | Some([]) if hidden => {
-                if had.contains(f.id.as_str()) && night.number > 0 && !f.is_malware {
+                if had.contains(f.id.as_str()) && night.had_read(&f.id) && !f.is_malware {
                     tell("file/lost-while-hidden", f.path.clone());
                 }
             }

@@ -79,7 +79,7 @@ pub(super) fn messages(
         };
         match have.get(m.id.as_str()).map(Vec::as_slice) {
             None | Some([]) if hidden => {
-                if had.contains(m.id.as_str()) && night.number > 0 {
+                if had.contains(m.id.as_str()) && night.had_read(&m.id) {
                     tell("message/lost-while-hidden", format!("{:?}", m.subject));
                 }
             }

@@ -104,7 +104,7 @@ fn files(night: &Night<'_>, kept: &Kept, of: &Of<'_>, found: &mut Vec<Finding>) 
         };
         match have.get(f.id.as_str()).map(Vec::as_slice) {
             None | Some([]) if of.hidden => {
-                if had.contains(f.id.as_str()) && night.number > 0 {
+                if had.contains(f.id.as_str()) && night.had_read(&f.id) {
                     tell("file/lost-while-hidden", f.path.clone());
                 }
             }

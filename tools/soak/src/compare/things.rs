@@ -131,7 +131,7 @@ fn things(
             };
             match have.get(t.id.as_str()).map(Vec::as_slice) {
                 None | Some([]) if hidden => {
-                    if had.contains(t.id.as_str()) && night.number > 0 {
+                    if had.contains(t.id.as_str()) && night.had_read(&t.id) {
                         tell("lost-while-hidden", format!("{:?}", t.name));
                     }
                 }
