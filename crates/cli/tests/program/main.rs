@@ -6,6 +6,7 @@ mod common;
 mod acceptance;
 mod backup;
 mod change;
+mod kills;
 mod mount;
 mod recover;
 mod requests;

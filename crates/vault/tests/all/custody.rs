@@ -609,3 +609,35 @@ fn a_damaged_pack_keeps_nothing_else_from_being_recovered() {
     assert_eq!(report.lost, [format!("data/{bad}")]);
     assert_eq!(report.sent, objects - 1);
 }
+
+/// Settings that come first in a month, and go on coming when the data does not, take no place of
+/// the data's and hide no silence; and they are not judged.
+#[test]
+fn settings_take_no_place_of_the_data_and_hide_no_silence() {
+    let s = stage();
+    let first = s.school.settings(b"first of the month");
+    s.hand.pull(s.school.store.as_ref());
+    let data = s.school.backup(&[("a.bin", &noise(1, 30_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let keep = |id: &str| {
+        let holding = s.hand.open();
+        let needs = holding.needs(&BTreeSet::new(), s.clock.now()).unwrap();
+        let state = holding.ledger().state();
+        let manifest =
+            state.snapshots().find(|(.., x)| x.snapshot == id).unwrap().2.manifest.clone();
+        needs.snapshots[&manifest]
+    };
+    let long = s.clock.now() + SignedDuration::from_hours(24 * 350);
+    assert!(keep(&data) > long && keep(&first) > long, "each has the month's place of its series");
+    let found = |code: &str| {
+        let holding = s.hand.open();
+        suspicions(&holding, s.clock.now()).into_iter().any(|(c, _)| c == code)
+    };
+    assert!(!found("verdict"), "the newest of the data is clean");
+    for day in 1..=4 {
+        s.clock.set_days(day);
+        s.school.settings(format!("day {day}").as_bytes());
+        s.hand.pull(s.school.store.as_ref());
+    }
+    assert!(found("silent"), "nobody backs the data up any more");
+}

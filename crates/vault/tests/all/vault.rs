@@ -555,3 +555,84 @@ fn files_are_immutable_where_the_kernel_allows() {
     assert_eq!(removed.is_err(), works, "{removed:?}");
     let _ = Command::new("chattr").args(["-R", "-i"]).arg(d).output();
 }
+
+/// Ten nights of backup, settings, forget, prune and replicate, into a vault that pulls, one that
+/// is pushed to and a bucket, and with none; one night ends in the middle, one reaches no vault.
+/// After each night that reaches them all three hold the newest data and the newest settings.
+#[test]
+fn ten_nights_of_retention_and_prune_leave_no_copy_3_behind() {
+    use crate::common::{Ahead, Hand, restic_is_content};
+    use strongroom_custody::{Holding, Pace, TrustedClock};
+    use strongroom_objects::{LocalHold, LockedStore};
+    let s = stage();
+    let at = |name: &str| {
+        let dir = s.dir.path().join(name);
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    };
+    let hand = |name: &str| {
+        let store: Arc<dyn LockedStore> = Arc::new(LocalHold::new(at(name), false));
+        let state = at(&format!("{name}-state"));
+        (store.clone(), Hand::enrol(store, &s.school, &state, Policy::default(), Ahead::none()))
+    };
+    let ((_, puller), (bucket, pushed)) = (hand("pulled"), hand("bucket"));
+    let clock = TrustedClock::open(&at("pusher").join("clock"), vec![]).unwrap();
+    let mut push = s.push();
+    let (mut data, mut settings): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let mut ages: Vec<[u64; 3]> = Vec::new();
+    let holds =
+        |h: &Holding, id: &str| h.ledger().state().snapshots().any(|(.., x)| x.snapshot == id);
+    let mut last = [0_u64; 3];
+    for night in 1..=10_u64 {
+        let files: Vec<(String, Vec<u8>)> = (night.saturating_sub(2)..=night)
+            .map(|n| (format!("{n}.bin"), noise(n, 90_000)))
+            .collect();
+        let files: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        if night == 4 {
+            // It was cut off: what it finished waits for its successor.
+            s.school.commit_as(&files, vec!["partial".into()]);
+        } else {
+            data.push(s.school.backup(&files, true));
+        }
+        settings.push(s.school.settings(format!("{{\"night\": {night}}}").as_bytes()));
+        if night % 2 == 0 {
+            let old = |all: &[String]| all[..all.len() - 2].to_vec();
+            let gone = [old(&data), old(&settings)].concat();
+            s.school.forget_and_prune(&gone.iter().map(String::as_str).collect::<Vec<_>>());
+            strongroom_engine::publish::publish_anew(&s.school.repo).unwrap();
+            data.drain(..data.len() - 2);
+            settings.drain(..settings.len() - 2);
+        }
+        if night != 7 {
+            let report = puller.pull(s.school.store.as_ref());
+            assert!(report.alarms.is_empty(), "night {night}: {:?}", report.alarms);
+            copies::to_vault(&s.school.repo, &mut push, &Silent).unwrap();
+            let place = copies::Bucket {
+                store: bucket.clone(),
+                dir: &at("pusher"),
+                vault: pushed.key().public(),
+                clock: &clock,
+                pace: &Pace::free(),
+            };
+            let report = copies::to_bucket(&s.school.repo, &place, &Silent).unwrap();
+            assert!(report.alarms.is_empty(), "night {night}: {:?}", report.alarms);
+        }
+        let sessions = s.vault.sessions("school").unwrap();
+        let at_server =
+            |id: &str| sessions.iter().flat_map(|x| &x.snapshots).any(|x| x.snapshot == *id);
+        for id in [data.last().unwrap(), settings.last().unwrap()] {
+            let there = [holds(&puller.open(), id), at_server(id), holds(&pushed.open(), id)];
+            assert_eq!(there, [night != 7; 3], "night {night}");
+        }
+        if night != 7 {
+            last = [night - u64::from(night == 4); 3];
+        }
+        ages.push(last.map(|l| night - l));
+    }
+    println!("nights that copy 3 was behind (pulled, pushed, bucket): {ages:?}");
+    // Whatever a prune wrote anew, each view is a repository.
+    restic_is_content(&puller, None);
+    restic_is_content(&pushed, None);
+    s.school.repo.check(strongroom_repository::ReadData::All, &|_, _| ()).unwrap();
+}

@@ -25,7 +25,7 @@ use strongroom_custody::{
     PublicKey, Role, SigningKey, Trust, mirror,
 };
 use strongroom_engine::publish;
-use strongroom_model::{Clock, Silent, Sleep};
+use strongroom_model::{Clock, Series, Silent, Sleep};
 use strongroom_objects::{Key, Kind, LocalDir, LockedStore, S3Bucket, S3Settings, Store};
 use strongroom_repository::{
     Cut, Id, Node, PruneOptions, Repository, Snapshot, TreeEditor, Writer,
@@ -109,17 +109,45 @@ impl School {
         id
     }
 
+    /// A snapshot of the series of settings, on top of the one before.
+    pub fn settings(&self, content: &[u8]) -> String {
+        let parent = self.repo.head(Some("school"), &Series::SETTINGS).unwrap();
+        let now = Timestamp::now();
+        let mut tree = TreeEditor::new(self.repo.clone(), None, now);
+        let stored = self.repo.put_content(content, Cut::Plain).unwrap();
+        let node = Node::file("a.json", stored.content, stored.size_bytes, now);
+        tree.put(&["tenant", "configuration"], node).unwrap();
+        let snapshot = Snapshot {
+            time: now,
+            parent: parent.as_ref().map(|(id, _)| *id),
+            tree: tree.write().unwrap(),
+            paths: vec!["/tenant/configuration".into()],
+            hostname: "school".into(),
+            username: "s".into(),
+            tags: Snapshot::series_tag(&Series::SETTINGS).into_iter().collect(),
+            program_version: String::new(),
+            generation: Snapshot::generation_on(parent.as_ref().map(|(_, s)| s)),
+        };
+        let id = self.repo.commit(&snapshot).unwrap().to_string();
+        publish::publish_series(&self.repo, &Series::SETTINGS).unwrap();
+        id
+    }
+
     pub fn commit(&self, files: &[(&str, &[u8])], clean: bool) -> String {
+        let mut tags = vec!["complete".to_owned()];
+        if clean {
+            tags.push("clean".into());
+        }
+        self.commit_as(files, tags)
+    }
+
+    pub fn commit_as(&self, files: &[(&str, &[u8])], tags: Vec<String>) -> String {
         let now = Timestamp::now();
         let mut tree = TreeEditor::new(self.repo.clone(), None, now);
         for (name, content) in files {
             let stored = self.repo.put_content(content, Cut::Plain).unwrap();
             tree.put(&["drives"], Node::file(*name, stored.content, stored.size_bytes, now))
                 .unwrap();
-        }
-        let mut tags = vec!["complete".to_owned()];
-        if clean {
-            tags.push("clean".into());
         }
         let snapshot = Snapshot {
             time: now,
