@@ -83,7 +83,10 @@ pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, 
             if known || e.kind != ErrorKind::Denied {
                 run.access_lost(kind.register(), &e);
             }
-            let why = if known { e.text.as_str() } else { NOT_PERMITTED };
+            let why = match !known && e.kind == ErrorKind::Denied {
+                true => NOT_PERMITTED,
+                false => e.text.as_str(),
+            };
             run.coverage("tenant", kind.name(), None, Some(why));
             Ok(Vec::new())
         }
