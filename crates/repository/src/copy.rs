@@ -41,7 +41,8 @@ impl Repository {
                 continue;
             }
             self.copy_trees(to, &snapshot.tree, &mut seen, &mut report, progress)?;
-            snapshot.parent = snapshot.parent.and_then(|p| names.get(&p).copied());
+            // One that was forgotten keeps its name: what followed it is no beginning.
+            snapshot.parent = snapshot.parent.map(|p| names.get(&p).copied().unwrap_or(p));
             names.insert(id, to.commit(&snapshot)?);
             report.snapshots += 1;
         }

@@ -43,12 +43,17 @@ fn root<'s>(all: &HashMap<Id, &'s Entry>, from: &'s Entry) -> &'s Entry {
     at
 }
 
+/// Whether it says that it was the first of its series.
+fn is_beginning(snapshot: &Snapshot) -> bool {
+    snapshot.parent.is_none() && snapshot.generation == Some(1)
+}
+
 /// Whether a snapshot may have followed others that are gone, or that it does not name: restic
 /// drops the parent, and the count, of what it copies into another repository.
 fn is_torn(root: &Snapshot, all: &HashMap<Id, &Entry>) -> bool {
     match root.parent {
         Some(parent) => !all.contains_key(&parent),
-        None => root.generation.is_none(),
+        None => !is_beginning(root),
     }
 }
 
@@ -56,7 +61,7 @@ fn is_torn(root: &Snapshot, all: &HashMap<Id, &Entry>) -> bool {
 fn may_follow((later_id, later): &Entry, (earlier_id, earlier): &Entry) -> bool {
     match (later.generation, earlier.generation) {
         // A beginning that is younger than what is there was made by who did not see it.
-        (Some(l), Some(e)) => l > e && (earlier.parent.is_some() || later.time > earlier.time),
+        (Some(l), Some(e)) => l > e && (!is_beginning(earlier) || later.time > earlier.time),
         _ => (later.time, later_id) > (earlier.time, earlier_id),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     BlobKind, Error, Id,
     crypto::{MasterKey, OVERHEAD_BYTES},
 };
-use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 /// A finished pack is about this large (restic's default).
 pub(crate) const PACK_BYTES: usize = 16 * 1024 * 1024;
@@ -135,20 +135,26 @@ pub(crate) fn parse_header(
     Ok(blobs)
 }
 
-thread_local! {
-    /// Making one costs more than unpacking a message.
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const {
-        RefCell::new(None) };
-}
+/// Decompressors that are kept for the next blob: making one costs more than unpacking a message,
+/// and hundreds of threads do the work in turn, so that none has its own.
+static DECOMPRESSORS: Mutex<Vec<zstd::bulk::Decompressor<'static>>> = Mutex::new(Vec::new());
+
+/// More work at a time than cores brings nothing.
+const DECOMPRESSORS_MAX: usize = 16;
 
 fn decompress(bytes: &[u8], length: usize) -> std::io::Result<Vec<u8>> {
-    DECOMPRESSOR.with_borrow_mut(|slot| {
-        let decompressor = match slot {
-            Some(d) => d,
-            None => slot.insert(zstd::bulk::Decompressor::new()?),
-        };
-        decompressor.decompress(bytes, length)
-    })
+    let pool = || DECOMPRESSORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = pool().pop();
+    let mut decompressor = match kept {
+        Some(kept) => kept,
+        None => zstd::bulk::Decompressor::new()?,
+    };
+    let plain = decompressor.decompress(bytes, length);
+    let mut kept = pool();
+    if kept.len() < DECOMPRESSORS_MAX {
+        kept.push(decompressor);
+    }
+    plain
 }
 
 /// Decrypts, unpacks and verifies one blob.

@@ -15,7 +15,6 @@ use crate::{
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{
-    cell::RefCell,
     collections::{BTreeSet, HashMap},
     ops::Range,
     sync::{
@@ -57,6 +56,7 @@ pub(crate) struct WriterState {
     gate: RwLock<()>,
     failure: Mutex<Option<String>>,
     counts: Counts,
+    compressors: Compressors,
 }
 
 #[derive(Default)]
@@ -98,23 +98,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-thread_local! {
-    static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = const {
-        RefCell::new(None) };
-}
+/// Compressors that are kept for the next blob. Each has some megabytes, and a backup's work is done
+/// by hundreds of threads in turn: they belong to none of them.
+#[derive(Default)]
+struct Compressors(Mutex<Vec<zstd::bulk::Compressor<'static>>>);
 
-fn compress(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let compressor = match slot {
-            Some(c) => c,
-            None => {
-                let new = zstd::bulk::Compressor::new(ZSTD_LEVEL)
-                    .map_err(|e| Error::damaged("the compressor", e))?;
-                slot.insert(new)
-            }
+/// More work at a time than cores brings nothing.
+const COMPRESSORS_MAX: usize = 8;
+
+impl Compressors {
+    fn compress(&self, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+        let kept = lock(&self.0).pop();
+        let mut compressor = match kept {
+            Some(kept) => kept,
+            None => zstd::bulk::Compressor::new(ZSTD_LEVEL)
+                .map_err(|e| Error::damaged("the compressor", e))?,
         };
-        compressor.compress(bytes).map_err(|e| Error::damaged("a blob to compress", e))
-    })
+        let packed =
+            compressor.compress(bytes).map_err(|e| Error::damaged("a blob to compress", e));
+        let mut kept = lock(&self.0);
+        if kept.len() < COMPRESSORS_MAX {
+            kept.push(compressor);
+        }
+        packed
+    }
 }
 
 impl WriterState {
@@ -210,7 +217,7 @@ impl Repository {
         // An empty blob does not compress; restic stores it plain too.
         let sealed = match plain_length {
             0 => self.key.encrypt(bytes)?,
-            _ => self.key.encrypt(&compress(bytes)?)?,
+            _ => self.key.encrypt(&self.writer.compressors.compress(bytes)?)?,
         };
         let full = {
             let mut builder = lock(self.writer.builder(kind));

@@ -167,6 +167,31 @@ fn what_another_writer_put_since_is_read() {
     assert_eq!((head, contents(&other, &snapshot).len()), (id, 1));
 }
 
+/// What retention thinned out, and a new master key then took over, is still one line.
+#[test]
+fn a_thinned_line_that_is_copied_has_one_head() {
+    let caches = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let repo = init(store, &caches.path().join("0"));
+    let mut all = Vec::new();
+    for n in 0..9_u64 {
+        all.push(add(&repo, &Series::DATA, &format!("{n}"), &noise(n, 1000)).unwrap());
+    }
+    let newest = all.pop().unwrap();
+    for id in all.iter().step_by(2).chain([&all[7]]) {
+        repo.forget(id).unwrap();
+    }
+    assert_eq!(repo.head(None, &Series::DATA).unwrap().unwrap().0, newest);
+    let other = init(Arc::new(Memory::new()), &caches.path().join("1"));
+    repo.copy_to(&other, &|_| ()).unwrap();
+    let (_, head) = other.head(None, &Series::DATA).unwrap().unwrap();
+    assert_eq!((head.generation, contents(&other, &head).len()), (Some(9), 9));
+    // And once more: nothing is copied twice.
+    assert_eq!(repo.copy_to(&other, &|_| ()).unwrap().snapshots, 0);
+    add(&other, &Series::DATA, "next", b"goes on").unwrap();
+    assert_eq!(other.head(None, &Series::DATA).unwrap().unwrap().1.generation, Some(10));
+}
+
 /// Two programs wrote one series without knowing of each other: nothing is guessed, both are named,
 /// a vault may say which was first, and whoever forgets one goes on.
 #[test]
