@@ -98,8 +98,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Compressors that are kept for the next blob. Each has some megabytes, and a backup's work is done
-/// by hundreds of threads in turn: they belong to none of them.
+/// Compressors that are kept for the next blob. Each has some megabytes, and a backup's work is
+/// done by hundreds of threads in turn: they belong to none of them.
 #[derive(Default)]
 struct Compressors(Mutex<Vec<zstd::bulk::Compressor<'static>>>);
 
