@@ -41,15 +41,7 @@ fn stored(school: &School) -> Counts {
 fn live(school: &School) -> Counts {
     let mut want = Counts::new();
     for row in school.sim.items(0) {
-        let workload = match row.kind.as_str() {
-            "message" => "mail",
-            "file" => "drives",
-            "library-file" => "sites",
-            "contact" => "contacts",
-            "task" => "tasks",
-            "event" => "calendars",
-            other => panic!("{other}"),
-        };
+        let workload = workload_of(&row.kind);
         let owner = if workload == "sites" { "" } else { &row.user };
         *want.entry((workload.to_owned(), owner.to_owned())).or_default() += 1;
     }

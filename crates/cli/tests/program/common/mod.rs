@@ -133,15 +133,7 @@ impl School {
         }
         let mut want: BTreeMap<String, usize> = BTreeMap::new();
         for row in self.sim.items(0) {
-            let workload = match row.kind.as_str() {
-                "message" => "mail",
-                "file" => "drives",
-                "library-file" => "sites",
-                "contact" => "contacts",
-                "task" => "tasks",
-                "event" => "calendars",
-                other => panic!("{other}"),
-            };
+            let workload = workload_of(&row.kind);
             *want.entry(workload.to_owned()).or_default() += 1;
         }
         assert_eq!(have, want);
@@ -191,6 +183,19 @@ impl Drop for School {
                 + &String::from_utf8_lossy(&out.stderr);
             assert!(out.status.success(), "restic check of copy2-{n}: {text}");
         }
+    }
+}
+
+/// The workload that keeps a kind of the simulator's items.
+pub fn workload_of(kind: &str) -> &'static str {
+    match kind {
+        "message" => "mail",
+        "file" => "drives",
+        "library-file" => "sites",
+        "contact" => "contacts",
+        "task" => "tasks",
+        "event" => "calendars",
+        other => panic!("{other}"),
     }
 }
 
