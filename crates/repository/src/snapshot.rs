@@ -70,9 +70,9 @@ impl Snapshot {
         Some(parent.map_or(1, |p| p.generation.unwrap_or(1).saturating_add(1)))
     }
 
-    /// The tag of a series; that of data has none.
-    pub fn series_tag(series: &Series) -> Option<String> {
-        (!series.is_data()).then(|| format!("{TAG_SERIES}{series}"))
+    /// The tag of a series, by which stock restic chooses `latest` as well.
+    pub fn series_tag(series: &Series) -> String {
+        format!("{TAG_SERIES}{series}")
     }
 
     /// Whether it is a copy of another snapshot's record that keeps it from being forgotten.

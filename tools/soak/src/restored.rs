@@ -21,7 +21,7 @@ pub enum Stock {
     Differs(Vec<Row>),
 }
 
-/// Lets a stock restic restore the newest snapshot, and reads what it gave.
+/// Lets a stock restic restore the newest snapshot of data, and reads what it gave.
 pub fn by_stock_client(school: &School) -> anyhow::Result<Stock> {
     if Command::new("restic").arg("version").output().is_err() {
         return Ok(Stock::Missing);
@@ -30,7 +30,7 @@ pub fn by_stock_client(school: &School) -> anyhow::Result<Stock> {
     let (repository, target) = (dir.path().join("repository"), dir.path().join("target"));
     school.write_out(&repository)?;
     let out = Command::new("restic")
-        .args(["--no-cache", "--quiet", "restore", "latest", "--target"])
+        .args(["--no-cache", "--quiet", "restore", "latest", "--tag", "series:data", "--target"])
         .arg(&target)
         .env("RESTIC_PASSWORD", PASSWORD)
         .env("RESTIC_REPOSITORY", &repository)

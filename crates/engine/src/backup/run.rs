@@ -7,7 +7,7 @@ use std::{
 };
 use strongroom_model::{
     Alarm, AlarmKind, AlarmList, Facts, ItemId, Judgement, Pending, Record, RecordError, Row,
-    Severity, Verdict,
+    Series, Severity, Verdict,
 };
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
@@ -628,7 +628,8 @@ impl Run {
     }
 
     /// Commits the tree as it is.
-    pub(super) fn commit(&self, tags: Vec<String>) -> Result<(Id, Snapshot), Error> {
+    pub(super) fn commit(&self, mut tags: Vec<String>) -> Result<(Id, Snapshot), Error> {
+        tags.push(Snapshot::series_tag(&Series::DATA));
         let partial = tags.iter().any(|t| t == TAG_PARTIAL);
         if partial {
             // Should this run die, its successor must not take a half-seen attack for a quiet day.

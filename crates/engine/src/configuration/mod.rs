@@ -318,7 +318,7 @@ fn snapshot_of(
     let is_blind = configuration.collections.values().any(|c| c.state.is_blind());
     let mut tags = vec![if is_blind { TAG_DEGRADED } else { TAG_COMPLETE }.to_owned()];
     tags.push(TAG_CONFIGURATION.to_owned());
-    tags.extend(Snapshot::series_tag(&Series::SETTINGS));
+    tags.push(Snapshot::series_tag(&Series::SETTINGS));
     Snapshot {
         time,
         parent: parent.map(|(id, _)| *id),

@@ -20,7 +20,7 @@ fn add(repo: &Arc<Repository>, series: &Series, name: &str, content: &[u8]) -> R
         paths: vec![format!("/{series}")],
         hostname: "school".into(),
         username: "strongroom".into(),
-        tags: Snapshot::series_tag(series).into_iter().collect(),
+        tags: vec![Snapshot::series_tag(series)],
         program_version: "test".into(),
         generation: Snapshot::generation_on(head.as_ref().map(|(_, s)| s)),
     };

@@ -124,7 +124,7 @@ impl School {
             paths: vec!["/tenant/configuration".into()],
             hostname: "school".into(),
             username: "s".into(),
-            tags: Snapshot::series_tag(&Series::SETTINGS).into_iter().collect(),
+            tags: vec![Snapshot::series_tag(&Series::SETTINGS)],
             program_version: String::new(),
             generation: Snapshot::generation_on(parent.as_ref().map(|(_, s)| s)),
         };
