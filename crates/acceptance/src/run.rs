@@ -14,6 +14,7 @@ use strongroom_engine::{
     BackupOptions, backup,
     configuration::{self as kept, RestoreOptions as SettingsOptions},
     restore::{self, Into, RestoreOptions},
+    rooms::Place,
 };
 use strongroom_graph::Client;
 use strongroom_model::{Progress, Silent};
@@ -265,8 +266,9 @@ fn drive_place(tools: &Tools, owner: &str, mark: &str) -> Result<String, Error> 
     const STEP: &str = "looking into the backup";
     let newest = strongroom_engine::clean::latest(&tools.repository, None).during(STEP)?;
     let tree = newest.map(|(_, s)| s.tree).ok_or(Error::Nothing)?;
-    let above = format!("/drives/{owner}");
-    let node = tools.repository.node_at(&tree, &above).during(STEP)?;
+    let place = Place::find(&tools.repository, &tree, &format!("/drives/{owner}")).during(STEP)?;
+    let above = place.path();
+    let node = tools.repository.node_at(&tree, above).during(STEP)?;
     let strongroom_repository::NodeKind::Dir { subtree } = node.kind else {
         return Err(Error::Nothing);
     };

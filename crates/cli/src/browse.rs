@@ -10,7 +10,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::io::Write;
-use strongroom_engine::browse::{self, Query, Step};
+use strongroom_engine::{
+    browse::{self, Query, Step},
+    rooms::Place,
+};
 use strongroom_model::{Series, Verdict};
 use strongroom_repository::{BlobKind, Change, Node, NodeKind, Snapshot, Visit};
 
@@ -94,7 +97,7 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
     let json = global.json;
     open::blocking(move || {
         let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
-        let base = args.path.trim_end_matches('/').to_owned();
+        let base = Place::find(&repo, &s.tree, &args.path)?.path().to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let show = |path: &str, node: &Node| {
             if json {
@@ -248,7 +251,8 @@ pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
     open::blocking(move || {
         let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
-        let node = repo.node_at(&s.tree, &args.path)?;
+        let place = Place::find(&repo, &s.tree, &args.path)?;
+        let node = repo.node_at(&s.tree, place.path())?;
         if node.is_dir() {
             bail!("{} is a folder; `strongroom ls` lists it", args.path);
         }

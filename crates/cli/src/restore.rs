@@ -10,10 +10,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_engine::Progress;
 use strongroom_engine::restore::{
     self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport,
 };
+use strongroom_engine::{Progress, rooms::Place};
 use strongroom_model::Clock;
 use strongroom_repository::{NodeKind, Repository};
 
@@ -326,7 +326,8 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
                 id.short()
             );
         }
-        let base = args.path.trim_matches('/').to_owned();
+        let place = Place::find(&repo, &s.tree, &args.path)?;
+        let base = place.path().trim_matches('/').to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let NodeKind::Dir { subtree } = node.kind else {
             bail!("{base} is a file; name its folder")

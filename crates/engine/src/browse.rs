@@ -1,7 +1,7 @@
 //! Looking into snapshots: search, and the history of one item. All from directories alone; no
 //! content is read.
 
-use crate::{Error, layout};
+use crate::{Error, layout, rooms::Place};
 use rayon::prelude::*;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
@@ -92,16 +92,19 @@ pub fn find(
         text: lower(&query.text),
         subject: lower(&query.subject),
         from: lower(&query.from),
-        below: query.below.trim_end_matches('/').to_owned(),
+        below: query.below.clone(),
         pattern: query.pattern.clone(),
         ..*query
     };
-    let mut search =
-        Search { repo, query: &query, trees: HashSet::new(), told: HashSet::new(), report };
+    let below = query.below.clone();
+    let mut search = Search { repo, query, trees: HashSet::new(), told: HashSet::new(), report };
     for (id, snapshot) in snapshots {
-        if search.trees.insert((snapshot.tree, String::new()))
-            && !search.dir(id, query.look(repo, id, &snapshot.tree, "")?)?
-        {
+        if !search.trees.insert((snapshot.tree, String::new())) {
+            continue;
+        }
+        search.query.below = Place::find(repo, &snapshot.tree, &below)?.path().to_owned();
+        let entries = search.query.look(repo, id, &snapshot.tree, "")?;
+        if !search.dir(id, entries)? {
             break;
         }
     }
@@ -171,7 +174,7 @@ impl Query {
 
 struct Search<'s> {
     repo: &'s Repository,
-    query: &'s Query,
+    query: Query,
     trees: HashSet<(Id, String)>,
     told: HashSet<(String, Vec<Id>)>,
     report: &'s mut dyn FnMut(Hit) -> bool,
@@ -216,6 +219,7 @@ impl Search<'_> {
         snapshot: &Id,
         entries: &[Entry],
     ) -> HashMap<String, Result<Vec<Entry>, Error>> {
+        let (query, repo) = (&self.query, self.repo);
         let next: Vec<(&Id, &String)> = entries
             .iter()
             .filter_map(|entry| match entry {
@@ -227,7 +231,7 @@ impl Search<'_> {
             .take(AHEAD)
             .collect();
         next.into_par_iter()
-            .map(|(tree, path)| (path.clone(), self.query.look(self.repo, snapshot, tree, path)))
+            .map(|(tree, path)| (path.clone(), query.look(repo, snapshot, tree, path)))
             .collect()
     }
 }
@@ -278,23 +282,25 @@ pub fn history(
 ) -> Result<Vec<Event>, Error> {
     let mut found = None;
     for (_, snapshot) in snapshots.iter().rev() {
-        match repo.node_at(&snapshot.tree, path) {
+        let place = Place::find(repo, &snapshot.tree, path)?;
+        match repo.node_at(&snapshot.tree, place.path()) {
             Ok(node) if node.is_dir() => {
                 return Err(Error::Request(format!(
                     "{path} is a folder; history follows one item"
                 )));
             }
             Ok(node) => {
-                found = Some(node);
+                found = Some((place, node));
                 break;
             }
             Err(strongroom_repository::Error::NoSuchPath(_)) => {}
             Err(e) => return Err(e.into()),
         }
     }
-    let Some(node) = found else {
+    let Some((place, node)) = found else {
         return Err(Error::Request(format!("no snapshot has anything at {path}")));
     };
+    let path = place.path();
     let (id, kind) = match node.facts()? {
         Some(f) => (Some(f.id), f.kind),
         None => (None, ItemKind::default()),

@@ -4,7 +4,7 @@
 //! that it holds are taken as they stand there, but for those whose later version is clean beyond
 //! doubt: work that honest people did since.
 
-use crate::{Error, layout};
+use crate::{Error, layout, rooms::Place};
 use std::collections::{HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, Role, Series, Verdict, fit_name};
 use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit, lineage};
@@ -148,7 +148,17 @@ pub fn clean_items(
     under: &str,
 ) -> Result<(Option<Point>, Vec<Chosen>), Error> {
     let Some((id, clean)) = clean_point(repo, tenant)? else { return Ok((None, Vec::new())) };
-    let mut chosen = items(repo, &clean, under)?;
+    let latest = latest(repo, tenant)?.filter(|(l, _)| *l != id);
+    // Who names a path speaks of what stands now, else of what stood then.
+    let mut place = Place::find(repo, &latest.as_ref().map_or(&clean, |(_, l)| l).tree, under)?;
+    if !place.is_owned() {
+        place = Place::find(repo, &clean.tree, under)?;
+    }
+    let below = |snapshot: &Snapshot| match place.in_tree(repo, &snapshot.tree)? {
+        Some(path) => items(repo, snapshot, &path),
+        None => Ok(Vec::new()),
+    };
+    let mut chosen = below(&clean)?;
     for c in &mut chosen {
         // Suspicious already then: the version before stands beside it.
         if c.facts.judgement.as_ref().is_some_and(|j| j.verdict != Verdict::Clean)
@@ -157,12 +167,12 @@ pub fn clean_items(
             c.node = node;
         }
     }
-    let Some((_, latest)) = latest(repo, tenant)?.filter(|(l, _)| *l != id) else {
+    let Some((_, latest)) = latest else {
         return Ok((Some((id, clean)), chosen));
     };
     let at: HashMap<(ItemKind, ItemId), usize> =
         chosen.iter().enumerate().map(|(n, c)| ((c.facts.kind, c.facts.id.clone()), n)).collect();
-    for later in items(repo, &latest, under)? {
+    for later in below(&latest)? {
         let verdict = later.facts.judgement.as_ref().map(|j| j.verdict);
         if later.facts.kind.is_judged() && verdict != Some(Verdict::Clean) {
             continue;

@@ -43,12 +43,6 @@ pub(crate) fn tops(kind: OwnerKind) -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|w| w.profile()).filter(move |p| p.owners == kind).map(|p| p.name)
 }
 
-/// Paths of the directories that may say whose the rooms of a name are, the surest first.
-pub(crate) fn rooms(kind: OwnerKind, name: &str) -> Vec<String> {
-    let in_register = format!("/{}/{name}", register(kind).join("/"));
-    std::iter::once(in_register).chain(tops(kind).map(|top| format!("/{top}/{name}"))).collect()
-}
-
 /// Whether a directory of this name is ours, when it has no record: people's things have one.
 pub(crate) fn is_own_directory(name: &str) -> bool {
     name == VERSIONS || name == LAST_CLEAN

@@ -19,6 +19,7 @@ mod layout;
 pub mod publish;
 pub mod replicate;
 pub mod restore;
+pub mod rooms;
 pub mod seal;
 
 pub use backup::{

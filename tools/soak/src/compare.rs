@@ -6,7 +6,7 @@ mod report;
 mod sites;
 pub(crate) mod things;
 
-use crate::{Finding, kept::Kept};
+use crate::{Finding, kept::Kept, parse};
 use graph_sim::year::{Event, Life, PersonState, SiteState, State};
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::{BackupReport, backup::Skip};
@@ -300,7 +300,7 @@ fn rooms<'k>(
             None | Some([]) => tell("person/missing", format!("{} has no room", person.upn)),
             Some([room]) => {
                 rooms.insert(person.id.clone(), room.room.as_str());
-                if room.room != person.upn {
+                if room.room != parse::room(&person.upn, &person.id) {
                     tell("person/name", format!("{} stands under {}", person.upn, room.room));
                 }
                 if room.gone {

@@ -61,7 +61,8 @@ pub fn differences(target: &Path, state: &State) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for person in &state.people {
         let mut all = Vec::new();
-        files(&target.join("mail").join(&person.upn), &mut all)?;
+        let room = parse::room(&person.upn, &person.id);
+        files(&target.join("mail").join(&room), &mut all)?;
         // By the id that the record beside each message tells.
         let mut letters: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
         for record in all.iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
@@ -99,7 +100,7 @@ pub fn differences(target: &Path, state: &State) -> anyhow::Result<Vec<Row>> {
         }
         things(target, person, &mut rows)?;
         let mut all = Vec::new();
-        files(&target.join("drives").join(&person.upn), &mut all)?;
+        files(&target.join("drives").join(&room), &mut all)?;
         let have: BTreeSet<String> = all
             .iter()
             .filter_map(|p| std::fs::read(p).ok())
@@ -137,7 +138,8 @@ fn things(target: &Path, person: &PersonState, rows: &mut Vec<Row>) -> anyhow::R
             continue;
         }
         let mut all = Vec::new();
-        files(&target.join(workload).join(&person.upn), &mut all)?;
+        let room = parse::room(&person.upn, &person.id);
+        files(&target.join(workload).join(&room), &mut all)?;
         let mut records: BTreeMap<String, PathBuf> = BTreeMap::new();
         for path in all.iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
             let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path)?)?;
@@ -170,16 +172,8 @@ fn things(target: &Path, person: &PersonState, rows: &mut Vec<Row>) -> anyhow::R
 
 /// The files of a site's libraries, by name and bytes.
 fn libraries(target: &Path, site: &SiteState, rows: &mut Vec<Row>) -> anyhow::Result<()> {
-    // The directory of a site has its title, maybe with a short id; equal titles share here.
     let mut all = Vec::new();
-    let sites = target.join("sites");
-    for entry in std::fs::read_dir(&sites).into_iter().flatten() {
-        let path = entry?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if name == site.title || name.starts_with(&format!("{}~", site.title)) {
-            files(&path, &mut all)?;
-        }
-    }
+    files(&target.join("sites").join(parse::room(&site.title, &site.id)), &mut all)?;
     let have: BTreeSet<String> = all
         .iter()
         .filter_map(|p| std::fs::read(p).ok())

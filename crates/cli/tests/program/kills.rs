@@ -31,7 +31,9 @@ fn stored(school: &School) -> Counts {
         if let Some("message" | "file" | "item") = row["record"]["k"].as_str() {
             let mut parts = row["path"].as_str().unwrap().split('/').skip(1);
             let (workload, owner) = (parts.next().unwrap(), parts.next().unwrap());
-            let owner = if workload == "sites" { "" } else { owner };
+            // The directory of somebody is the name with a short id.
+            let name = owner.rsplit_once('~').unwrap().0;
+            let owner = if workload == "sites" { "" } else { name };
             *have.entry((workload.to_owned(), owner.to_owned())).or_default() += 1;
         }
     }

@@ -5,7 +5,7 @@
 //! register is a directory for each kind of owner; its cursor rides on it.
 
 use super::run::Run;
-use crate::{Error, layout};
+use crate::{Error, layout, rooms};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -175,17 +175,14 @@ async fn news(
     }
 }
 
-/// Gives each owner a room of their own. Who is new gets `<name>~<short id>`; who stands under the
-/// plain name keeps it until it is another's. Answers the names by id.
+/// Gives each owner a room of their own, for good: `<name>~<short id>`. Who stands under the plain
+/// name, by an older program, keeps it until renamed. Answers the names by id.
 fn settle(
     run: &Run,
     kind: OwnerKind,
     rooms: &BTreeMap<ItemId, Room>,
     there: &BTreeMap<ItemId, String>,
 ) -> Result<HashMap<ItemId, String>, Error> {
-    let plain = |id: &ItemId, name: &str| fit_name(name, &id.0, &[]).0;
-    let aside =
-        |id: &ItemId, name: &str| fit_name(&format!("{name}~{}", short_id(&id.0)), &id.0, &[]).0;
     let mut names: HashMap<ItemId, String> = HashMap::new();
     // What belongs to nobody of these is nobody's to take.
     let mut taken: HashSet<String> = HashSet::new();
@@ -193,12 +190,14 @@ fn settle(
         let held = |name: &String| rooms.values().any(|room| room.name == *name);
         taken.extend(run.names(&[top])?.into_iter().filter(|name| !held(name)));
     }
-    // Who keeps name and room; who stands aside already and is not renamed stays there.
-    for (id, name) in there {
-        let Some(room) = rooms.get(id) else { continue };
-        let stays =
-            room.name == plain(id, name) || room.label() == *name && room.name == aside(id, name);
-        if stays && taken.insert(room.name.clone()) {
+    // Who is gone, or is called as before, stays.
+    for (id, room) in rooms {
+        let stays = there.get(id).is_none_or(|name| {
+            let plain = fit_name(name, &id.0, &[]).0;
+            [plain, rooms::named(name, id), rooms::named_apart(name, id)].contains(&room.name)
+        });
+        if stays {
+            taken.insert(room.name.clone());
             names.insert(id.clone(), room.name.clone());
         }
     }
@@ -206,20 +205,12 @@ fn settle(
         if names.contains_key(id) {
             continue;
         }
-        let mut wanted = plain(id, name);
+        let mut wanted = rooms::named(name, id);
         if taken.contains(&wanted) {
-            wanted = aside(id, name);
+            wanted = rooms::named_apart(name, id);
         }
         taken.insert(wanted.clone());
         names.insert(id.clone(), wanted);
-    }
-    for (id, room) in rooms.iter().filter(|(id, _)| !there.contains_key(*id)) {
-        let mut name = room.name.clone();
-        if taken.contains(&name) {
-            name = aside(id, &room.label());
-        }
-        taken.insert(name.clone());
-        names.insert(id.clone(), name);
     }
     let moves: Vec<(&Room, &String)> = rooms
         .iter()
@@ -260,7 +251,7 @@ impl Run {
 
     /// The directory of an owner in each workload.
     pub(crate) fn room(&self, owner: &Owner) -> String {
-        self.room_of(&owner.id).unwrap_or_else(|| fit_name(&owner.name, &owner.id.0, &[]).0)
+        self.room_of(&owner.id).unwrap_or_else(|| rooms::named(&owner.name, &owner.id))
     }
 
     fn owner_gone(&self, kind: OwnerKind, name: &str) {

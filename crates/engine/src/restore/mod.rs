@@ -8,7 +8,10 @@ mod shelf;
 
 pub use strongroom_workloads::restore::{Action, Into, Outcome, Restored};
 
-use crate::{Error, Progress, clean, layout};
+use crate::{
+    Error, Progress, clean,
+    rooms::{self, Place, Rooms},
+};
 use clean::Chosen;
 use serde::Serialize;
 use shelf::Shelf;
@@ -20,7 +23,7 @@ use strongroom_model::{ItemId, Reason};
 use strongroom_repository::{Id, Repository, Snapshot};
 use strongroom_workloads::{
     ALL, Client, Owner, OwnerKind, find_owner,
-    restore::{KeptFolder, Plan as OwnerPlan, To, Wanted},
+    restore::{Kept, KeptFolder, Plan as OwnerPlan, To, Wanted},
     workload::Workload,
 };
 
@@ -37,7 +40,8 @@ pub struct RestoreOptions {
     pub tenant: Option<String>,
     /// Where to.
     pub into: Into,
-    /// Other users than those that the items came from: principal name to principal name.
+    /// Other owners than those that the items came from: the name of the first, or of its
+    /// directory, to the name of the second.
     pub users: HashMap<String, String>,
     /// Addresses to put in place of others, in lower case.
     pub addresses: HashMap<String, String>,
@@ -146,7 +150,8 @@ struct Choice {
 
 fn choose(repo: &Repository, options: &RestoreOptions) -> Result<Choice, Error> {
     let (id, snapshot, items) = choose_items(repo, options)?;
-    let folders = clean::empty_folders(repo, &snapshot.tree, &options.under, &items)?;
+    let under = Place::find(repo, &snapshot.tree, &options.under)?;
+    let folders = clean::empty_folders(repo, &snapshot.tree, under.path(), &items)?;
     Ok(Choice { id, snapshot, items, folders })
 }
 
@@ -172,7 +177,8 @@ fn choose_items(
         Some(id) => (*id, repo.snapshot(id)?),
         None => clean::latest(repo, tenant)?.ok_or_else(nothing)?,
     };
-    let chosen = clean::items(repo, &snapshot, &options.under)?;
+    let under = Place::find(repo, &snapshot.tree, &options.under)?;
+    let chosen = clean::items(repo, &snapshot, under.path())?;
     Ok((id, snapshot, chosen))
 }
 
@@ -201,13 +207,15 @@ pub async fn plan(
     } else {
         Vec::new()
     };
+    let mut rooms = Rooms::new(repo.clone(), snapshot.tree);
+    let others = others(&repo, &snapshot.tree, &options.users)?;
     let shelf = Shelf::new(repo, snapshot.tree);
-    let wanted = by_owner(&shelf, items, folders, remove);
+    let wanted = by_owner(&shelf, &mut rooms, items, folders, remove)?;
     let ctx = Context { client, options, progress, shelf };
     let (mut rows, mut users_missing, mut work) = (Vec::new(), Vec::new(), Vec::new());
     let (mut drive_units, mut mailbox_bytes_max) = (0_u64, 0_u64);
-    for ((kind, name), wanted) in wanted {
-        let Some(owner) = who(&ctx, kind, &name, &mut users_missing).await? else { continue };
+    for (whose, wanted) in wanted {
+        let Some(owner) = who(&ctx, &others, &whose, &mut users_missing).await? else { continue };
         for (workload, wanted) in wanted {
             // Who has no mailbox or no drive keeps nobody else from getting theirs.
             let Some(plan) = workload.plan(ctx.to(&owner), wanted).await? else {
@@ -237,94 +245,135 @@ pub async fn plan(
     })
 }
 
-/// What owners get of each workload, by the name of their directories.
-type ByOwner = BTreeMap<(OwnerKind, String), Vec<(&'static dyn Workload, Wanted)>>;
-
-/// What each owner gets of each workload, by the name of the owner's directory.
-fn by_owner(
-    shelf: &Shelf,
-    items: Vec<Chosen>,
-    folders: Vec<clean::Folder>,
-    remove: Vec<(String, ItemId)>,
-) -> ByOwner {
-    let mut all: BTreeMap<(OwnerKind, String), BTreeMap<usize, Wanted>> = BTreeMap::new();
-    let mut at = |path: &str, add: &mut dyn FnMut(&mut Wanted)| {
-        let mut parts = path.split('/').skip(1);
-        let (top, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        if let Some(n) = ALL.iter().position(|w| w.profile().name == top) {
-            let key = (ALL[n].profile().owners, owner.to_owned());
-            add(all.entry(key).or_default().entry(n).or_default());
-        }
-    };
-    for item in items {
-        let kept = shelf.kept(item);
-        at(&kept.path.clone(), &mut |w| w.items.push(kept.clone()));
-    }
-    for f in folders {
-        let folder = KeptFolder { path: f.path, facts: f.facts };
-        at(&folder.path.clone(), &mut |w| w.folders.push(folder.clone()));
-    }
-    for (path, id) in remove {
-        at(&path, &mut |w| w.remove.push((path.clone(), id.clone())));
-    }
-    let with_workloads = |w: BTreeMap<usize, Wanted>| w.into_iter().map(|(n, w)| (ALL[n], w));
-    all.into_iter().map(|(owner, w)| (owner, with_workloads(w).collect())).collect()
+/// Whose things are put back: by id, where a snapshot tells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Whose {
+    kind: OwnerKind,
+    id: Option<ItemId>,
+    /// The name of the directory.
+    room: String,
+    /// The name that the owner bore.
+    label: String,
 }
 
-/// To whom a person's things go: whom the options name, else the same person by id, whatever the
+/// What owners get of each workload.
+type ByOwner = BTreeMap<Whose, Vec<(&'static dyn Workload, Wanted)>>;
+
+/// What each owner gets of each workload. Things of one owner may come from several snapshots, in
+/// which the directory has several names: they go by that of the snapshot to start from.
+fn by_owner(
+    shelf: &Shelf,
+    rooms: &mut Rooms,
+    items: Vec<Chosen>,
+    folders: Vec<clean::Folder>,
+    remove: Vec<(Id, String, ItemId)>,
+) -> Result<ByOwner, Error> {
+    let start = rooms.start();
+    let mut all: BTreeMap<Whose, BTreeMap<usize, Wanted>> = BTreeMap::new();
+    let mut at = |tree: Id, path: &str, add: &mut dyn FnMut(&mut Wanted, String)| {
+        let mut parts = path.splitn(4, '/').skip(1);
+        let (top, room) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let Some(n) = ALL.iter().position(|w| w.profile().name == top) else { return Ok(()) };
+        let kind = ALL[n].profile().owners;
+        let whose = match rooms.of(tree, kind, room)? {
+            Some((id, label)) => {
+                let there = if tree == start { None } else { rooms.name_at_start(kind, &id)? };
+                let room = there.unwrap_or_else(|| room.to_owned());
+                Whose { kind, id: Some(id), room, label }
+            }
+            None => Whose { kind, id: None, room: room.to_owned(), label: room.to_owned() },
+        };
+        let path = match parts.next() {
+            Some(rest) => format!("/{top}/{}/{rest}", whose.room),
+            None => format!("/{top}/{}", whose.room),
+        };
+        add(all.entry(whose).or_default().entry(n).or_default(), path);
+        Ok::<(), Error>(())
+    };
+    for item in items {
+        let tree = item.tree;
+        let kept = shelf.kept(item);
+        at(tree, &kept.path.clone(), &mut |w, path| w.items.push(Kept { path, ..kept.clone() }))?;
+    }
+    for f in folders {
+        at(start, &f.path, &mut |w, path| {
+            w.folders.push(KeptFolder { path, facts: f.facts.clone() })
+        })?;
+    }
+    for (tree, path, id) in remove {
+        at(tree, &path, &mut |w, path| w.remove.push((path, id.clone())))?;
+    }
+    let with_workloads = |w: BTreeMap<usize, Wanted>| w.into_iter().map(|(n, w)| (ALL[n], w));
+    Ok(all.into_iter().map(|(owner, w)| (owner, with_workloads(w).collect())).collect())
+}
+
+/// To whom the things of whom go, as the options say it: by the name of a directory in the tree.
+fn others(
+    repo: &Repository,
+    tree: &Id,
+    users: &HashMap<String, String>,
+) -> Result<HashMap<(OwnerKind, String), String>, Error> {
+    let mut all = HashMap::new();
+    for (from, to) in users {
+        let mut is_known = false;
+        for kind in OwnerKind::ALL {
+            if let Some((room, _)) = rooms::find(repo, tree, kind, from)? {
+                is_known = true;
+                all.insert((kind, room), to.clone());
+            }
+        }
+        if !is_known {
+            return Err(Error::Request(format!(
+                "the snapshot holds nobody called {from:?}; `strongroom ls` shows whom it holds"
+            )));
+        }
+    }
+    Ok(all)
+}
+
+/// To whom an owner's things go: whom the options name, else the same owner by id, whatever the
 /// name is now. Nobody takes the place of somebody who is gone by bearing the name.
 async fn who(
     ctx: &Context,
-    kind: OwnerKind,
-    name: &str,
+    others: &HashMap<(OwnerKind, String), String>,
+    whose: &Whose,
     missing: &mut Vec<String>,
 ) -> Result<Option<Owner>, Error> {
-    if let Some(target) = ctx.options.users.get(name) {
-        let found = find_owner(&ctx.client, kind, target).await?;
+    let Whose { kind, id, room, label } = whose;
+    if let Some(target) = others.get(&(*kind, room.clone())) {
+        let found = find_owner(&ctx.client, *kind, target).await?;
         if found.is_none() {
             missing.push(target.clone());
         }
         return Ok(found);
     }
-    let mut room = None;
-    for path in layout::rooms(kind, name) {
-        room = ctx.shelf.facts(&path)?;
-        if room.is_some() {
-            break;
-        }
+    // An older program kept no record: the name is all there is.
+    let asked = id.as_ref().map_or(label.as_str(), |id| id.0.as_str());
+    let found = find_owner(&ctx.client, *kind, asked).await?;
+    if found.is_none() {
+        missing.push(match find_owner(&ctx.client, *kind, label).await? {
+            Some(_) if id.is_some() => format!("{room} (the name is somebody else's now)"),
+            _ => room.clone(),
+        });
     }
-    let Some(room) = room else {
-        let found = find_owner(&ctx.client, kind, name).await?;
-        if found.is_none() {
-            missing.push(name.to_owned());
-        }
-        return Ok(found);
-    };
-    if let Some(user) = find_owner(&ctx.client, kind, &room.id.0).await? {
-        return Ok(Some(user));
-    }
-    let label = room.label.unwrap_or_else(|| name.to_owned());
-    missing.push(match find_owner(&ctx.client, kind, &label).await? {
-        Some(_) => format!("{name} (the name is somebody else's now)"),
-        None => name.to_owned(),
-    });
-    Ok(None)
+    Ok(found)
 }
 
 /// Ransom notes that the latest snapshot saw.
 fn ransom_notes(
     repo: &Repository,
     options: &RestoreOptions,
-) -> Result<Vec<(String, ItemId)>, Error> {
+) -> Result<Vec<(Id, String, ItemId)>, Error> {
     let Some((_, latest)) = clean::latest(repo, options.tenant.as_deref())? else {
         return Ok(Vec::new());
     };
-    Ok(clean::items(repo, &latest, &options.under)?
+    let under = Place::find(repo, &latest.tree, &options.under)?;
+    Ok(clean::items(repo, &latest, under.path())?
         .into_iter()
         .filter(|c| {
             c.facts.judgement.as_ref().is_some_and(|j| j.reasons.contains(&Reason::RansomNote))
         })
-        .map(|c| (c.path, c.facts.id))
+        .map(|c| (latest.tree, c.path, c.facts.id))
         .collect())
 }
 

@@ -367,7 +367,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
         let id = (acts.make)(&b.sim, &b.owner);
         let report = b.whole();
         let (path, facts, bytes) = b.item(&id).expect("it is written");
-        assert!(path.starts_with(&format!("/{}/{}/", profile.name, b.name)), "{path}");
+        assert!(path.starts_with(&format!("/{}/{}~", profile.name, b.name)), "{path}");
         assert!(path.contains("Conformance"), "{path}: a person can tell what it is");
         assert!(text(&bytes).contains("As it was"), "{path}: it is readable");
         assert_eq!(facts.judgement.is_some(), profile.is_judged, "{path}");
@@ -506,7 +506,7 @@ fn what_is_restored_is_what_it_was() {
             let all = clean::items(&b.repo, &clean::latest(&b.repo, None).unwrap().unwrap().1, "");
             let all = all.unwrap();
             let mine = all.iter().filter(|c| {
-                c.path.starts_with(&format!("/{}/{}/", profile.name, b.name))
+                c.path.starts_with(&format!("/{}/{}~", profile.name, b.name))
                     && c.path.contains("Conformance")
                     && !c.path.contains("Deleted Items")
                     && acts.bin.is_none_or(|bin| !c.path.contains(bin))

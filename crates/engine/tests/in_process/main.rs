@@ -455,6 +455,13 @@ fn a_repository_of_an_older_program_goes_on_without_fetching_anew() {
         }
     }
     tree.remove(&["tenant", "owners"]).unwrap();
+    // They gave everybody the plain name.
+    for top in ["mail", "drives", "contacts", "tasks", "calendars", "sites"] {
+        for room in tree.names(&[top]).unwrap() {
+            let plain = room.rsplit_once('~').unwrap().0;
+            tree.rename(&[top, &room], &[top, plain], now).unwrap();
+        }
+    }
     for room in tree.names(&["drives"]).unwrap() {
         tree.put_dir(&["drives", &room], None, now).unwrap();
     }

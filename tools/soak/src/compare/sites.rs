@@ -3,13 +3,13 @@
 use super::{
     Night,
     files::fields,
-    mail::plain,
     report::{exit_code, is_shared_in},
     same_path,
 };
 use crate::{
     Finding,
     kept::{Kept, KeptFile},
+    parse,
 };
 use graph_sim::year::{FileState, LibraryState, SiteState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ pub(super) fn all(night: &Night<'_>, report: &BackupReport, kept: &Kept, found: 
                 continue;
             }
         };
-        if !hidden && !same_path(&room.room, &plain(&site.title)) {
+        if !hidden && room.room != parse::room(&site.title, &site.id) {
             tell("site/name", format!("{} stands under {}", site.title, room.room));
         }
         if room.gone {
