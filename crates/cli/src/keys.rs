@@ -260,9 +260,13 @@ async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> a
     let key = key_of_shares(&files)?;
     let password = open::secret(new_password)?;
     let (place, cache, json) = (open::repo_path(global)?, open::cache_dir(global), global.json);
+    let tenant = open::tenant_id(global)?;
     open::blocking(move || {
         let repo = Repository::with_key(Arc::new(LocalDir::new(&place)), key, &cache, open::who())
             .with_context(|| format!("the shares do not open {}", place.display()))?;
+        if let Some(tenant) = tenant {
+            strongroom_engine::seal::check(&repo, &tenant)?;
+        }
         let id = repo.add_key(&password, "recovered", open::real_clock().now())?;
         said(
             json,
@@ -313,6 +317,9 @@ async fn rotate(
         });
         if new.id() == from.id() {
             bail!("{} is the repository itself; name a new folder", to.display());
+        }
+        if let Some(whose) = strongroom_engine::seal::of(&from)? {
+            strongroom_engine::seal::check(&new, &whose)?;
         }
         let mut lock = new.lock_for_upkeep(&cache, now)?;
         lock.keep(new.clone(), open::real_clock());

@@ -125,10 +125,10 @@ fn ask_vault(repo: &Repository, settings: VaultSettings) {
     }));
 }
 
-/// Id of the tenant whose repository the configuration names; `None` where the repository was
-/// named by itself.
+/// Id of the tenant that is meant: the one that is named, or whose repository the configuration
+/// names; `None` where a repository was named by itself.
 pub(crate) fn tenant_id(global: &Global) -> anyhow::Result<Option<String>> {
-    if global.repo.is_some() {
+    if global.repo.is_some() && global.tenant.is_none() {
         return Ok(None);
     }
     let config = Config::read(&global.config)?;

@@ -450,6 +450,8 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
+    // One tenant's settings are never another's, whichever repository was named.
+    strongroom_engine::seal::check(&repo, &tenant.tenant_id)?;
     let (id, mut wanted) = load(&repo, &tenant.name, &args.to)?;
     args.stand_ins.iter().try_for_each(|s| stand_in(&mut wanted, s))?;
     let hand = Hand::new(

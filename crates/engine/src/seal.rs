@@ -39,13 +39,14 @@ pub fn of(repo: &Repository) -> Result<Option<String>, Error> {
     if let Some(tenant) = repo.tenant() {
         return Ok(Some(tenant.to_owned()));
     }
-    // The newest of each series may say it: they are written by different hands.
-    let mut newest: BTreeMap<Series, Id> = BTreeMap::new();
+    // The newest of each series may say it, under whatever name the tenant went then: they are
+    // written by different hands.
+    let mut newest: BTreeMap<(Series, String), Id> = BTreeMap::new();
     newest.extend(
         repo.snapshots()?
             .into_iter()
             .filter(|(_, s)| is_ours(s))
-            .map(|(_, s)| (s.series(), s.tree)),
+            .map(|(_, s)| ((s.series(), s.hostname), s.tree)),
     );
     let mut sealed: Option<String> = None;
     for tree in newest.values() {
@@ -91,8 +92,8 @@ pub fn check(repo: &Repository, tenant: &str) -> Result<(), Error> {
     }
 }
 
-/// Checks before a commit for a tenant, and seals what is not sealed: the file that the snapshot
-/// is to carry, when the last one of its series does not. `name` is the tenant's in snapshots.
+/// Checks before a commit for a tenant, and seals what its `config` does not seal: the file that
+/// each snapshot is to carry. `name` is the tenant's in snapshots.
 ///
 /// # Errors
 /// Those of [`check`]; and [`Error::Request`] when a repository without seal holds snapshots under
@@ -101,23 +102,17 @@ pub(crate) fn at_commit(
     repo: &Repository,
     tenant: &str,
     name: &str,
-    series: &Series,
 ) -> Result<Option<Node>, Error> {
     check(repo, tenant)?;
     if repo.tenant().is_some() {
         return Ok(None);
     }
-    let of_series = |s: &Snapshot| is_ours(s) && s.series() == *series;
-    let last = repo.snapshots()?.into_iter().rfind(|(_, s)| of_series(s));
-    if let Some((_, last)) = last
-        && read(repo, &last.tree)?.is_some()
-    {
-        return Ok(None);
-    }
+    // A tenant may be called otherwise than before; whose a sealed repository is, is known.
+    let is_sealed = of(repo)?.is_some();
     let snapshots = repo.snapshots()?.into_iter().map(|(_, s)| s);
     let mut others: BTreeSet<String> = snapshots.filter(is_ours).map(|s| s.hostname).collect();
     others.remove(name);
-    if !others.is_empty() {
+    if !is_sealed && !others.is_empty() {
         let others: Vec<String> = others.into_iter().collect();
         return Err(Error::Request(format!(
             "{} holds snapshots of {} besides those of {name}, and one repository takes the data \

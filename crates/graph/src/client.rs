@@ -7,10 +7,13 @@ use bytes::Bytes;
 use futures::StreamExt;
 use http::{HeaderMap, Method};
 use secrecy::ExposeSecret;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, Error as _},
+};
 use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -486,19 +489,42 @@ impl Client {
         }
     }
 
-    /// The whole body.
+    /// The whole body. What leads elsewhere, to a page to sign in for one, is asked for again.
     pub async fn bytes(&self, request: &Request) -> Result<Bytes, Error> {
-        Ok(self.send(request).await?.body)
+        let mut tries = 0;
+        loop {
+            let answer = self.send(request).await?;
+            if answer.status < 300 {
+                return Ok(answer.body);
+            }
+            tries += 1;
+            if tries >= self.patience.tries {
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!("{} was answered with {}, no content", request.what(), answer.status),
+                ));
+            }
+            self.clock.sleep(self.pause(tries)).await;
+        }
     }
 
-    /// The body as JSON. A body that is no JSON is asked for again: a proxy may have cut it.
+    /// The body as JSON. A body that is no JSON is asked for again: a proxy may have cut it. What is
+    /// asked for is never empty; what is done may be answered with nothing, which is `null`.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         let mut tries = 0;
         loop {
             let answer = self.send(request).await?;
-            let body =
-                if answer.body.is_empty() { Bytes::from_static(b"null") } else { answer.body };
-            match serde_json::from_slice(&body) {
+            let asks = request.method == Method::GET;
+            let body = match answer.body.is_empty() && !asks {
+                true => Bytes::from_static(b"null"),
+                false => answer.body,
+            };
+            let read = match answer.status >= 300 && asks {
+                // JSON of a page to sign in is no answer either.
+                true => Err(serde_json::Error::custom(format!("status {}", answer.status))),
+                false => serde_json::from_slice(&body),
+            };
+            match read {
                 Ok(value) => return Ok(value),
                 Err(e) => {
                     tries += 1;
@@ -542,15 +568,16 @@ impl Client {
     pub async fn list(&self, request: &Request) -> Result<Vec<Value>, Error> {
         let mut all = Vec::new();
         let mut request = request.clone();
+        let mut pages = HashSet::from([request.target.clone()]);
         loop {
             let page = self.page(&request).await?;
             all.extend(page.value);
             match page.next {
-                // A link that leads to itself would never end.
-                Some(next) if next == request.target => {
+                // Links that lead in a circle would never end.
+                Some(next) if !pages.insert(next.clone()) => {
                     return Err(Error::new(
                         ErrorKind::BadAnswer,
-                        format!("{} leads to itself", request.what()),
+                        format!("{} leads in a circle", request.what()),
                     ));
                 }
                 Some(next) => request.target = next,
@@ -614,6 +641,16 @@ impl Client {
                             status,
                             r["body"].to_string().as_bytes(),
                         )));
+                    }
+                    // An answer without a body says nothing of what was asked for.
+                    _ if status >= 300 || r["body"].is_null() => {
+                        if tries >= self.patience.tries {
+                            let what = targets[n].split('?').next().unwrap_or_default();
+                            answers[n] = Some(Err(Error::new(
+                                ErrorKind::BadAnswer,
+                                format!("GET {what} was answered with {status} and nothing"),
+                            )));
+                        }
                     }
                     _ => answers[n] = Some(Ok(r["body"].clone())),
                 }

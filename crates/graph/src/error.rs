@@ -94,7 +94,15 @@ impl Error {
     /// Whether a delta link is no good any more: refused for good, leading in a circle, or to
     /// somebody else. What it stood for is listed whole again.
     pub fn spoils_link(&self) -> bool {
-        matches!(self.kind, ErrorKind::ResyncNeeded | ErrorKind::BadAnswer | ErrorKind::BadRequest)
+        matches!(
+            self.kind,
+            ErrorKind::ResyncNeeded
+                | ErrorKind::BadAnswer
+                | ErrorKind::BadRequest
+                // Of what stood behind the link; what is asked for anew may be there.
+                | ErrorKind::NotFound
+                | ErrorKind::Denied
+        )
     }
 
     /// Whether the whole tenant, not just one item, is out of reach.

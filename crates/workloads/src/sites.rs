@@ -10,8 +10,8 @@ pub(crate) struct Sites<'c>(Changes<'c, Option<OwnerNews>>);
 
 /// New, changed and deleted sites since `link`; all of them without one (site: delta).
 pub(crate) fn changes<'c>(client: &'c Client, link: Option<&str>) -> Sites<'c> {
-    let request = Request::get(Scope::Drives, link.unwrap_or("sites/delta")).cost(2);
-    Sites(Changes::new(client, request, link.is_none(), read_news))
+    let request = Request::get(Scope::Drives, "sites/delta").cost(2);
+    Sites(Changes::new(client, request, link, read_news))
 }
 
 impl Feed<OwnerNews, Error> for Sites<'_> {

@@ -16,9 +16,9 @@ pub struct User {
 
 /// New, changed and deleted users since `link`; all of them without one.
 pub fn changes<'c>(client: &'c Client, link: Option<&str>) -> Changes<'c, OwnerNews> {
-    let target = link.unwrap_or("users/delta?$select=id,userPrincipalName");
+    let target = "users/delta?$select=id,userPrincipalName";
     let request = Request::get(Scope::Directory, target).cost(2);
-    Changes::new(client, request, link.is_none(), read_news)
+    Changes::new(client, request, link, read_news)
 }
 
 fn read_news(v: Value) -> Event<OwnerNews> {

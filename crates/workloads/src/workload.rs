@@ -285,7 +285,7 @@ pub trait Item: Send + Sync + std::fmt::Debug {
         _collection: &'a Collection,
         _version: &'a Version,
         _store: &'a dyn Store,
-    ) -> BoxFuture<'a, Result<Option<Put>, Failure>> {
+    ) -> BoxFuture<'a, Result<Option<OlderPut>, Failure>> {
         Box::pin(async { Ok(None) })
     }
 }
@@ -297,8 +297,26 @@ pub struct Version {
     pub id: String,
     /// When it was written.
     pub modified: Option<jiff::Timestamp>,
-    /// Its length.
-    pub size_bytes: u64,
+    /// Its length, where the service tells it.
+    pub size_bytes: Option<u64>,
+}
+
+/// The content of an older version, put away.
+#[derive(Debug)]
+pub struct OlderPut {
+    /// Where.
+    pub put: Put,
+    /// Why it is not proven, in words with both figures; `None` when it is.
+    pub unproven: Option<String>,
+}
+
+/// Whether bytes are a page or an error that came where a content was asked for.
+pub fn looks_like_a_page(bytes: &[u8]) -> bool {
+    let begin = bytes.trim_ascii_start();
+    let begin = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(begin);
+    [&b"<!doctype html"[..], b"<html", b"{\"error\""]
+        .iter()
+        .any(|page| begin.get(..page.len()).is_some_and(|b| b.eq_ignore_ascii_case(page)))
 }
 
 /// The versions of an item.

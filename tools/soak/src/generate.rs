@@ -17,6 +17,10 @@ const ROLL_OVER: usize = 100;
 
 const WELL_KNOWN: &[&str] =
     &["inbox", "sentitems", "archive", "deleteditems", "drafts", "junkemail"];
+/// Statuses of answers that are none, and pass; see `Event::Refuse`.
+const PASSING: &[u16] = &[429, 503, 500, 504, 200, 204, 302];
+/// Those of a service that is not there for a night.
+const LASTING: &[u16] = &[403, 404, 503, 200, 204, 302];
 const WORDS: &[&str] = &[
     "Atlas", "Budget", "Choir", "Drama", "Exams", "Forms", "Garden", "History", "Intake", "Jumble",
 ];
@@ -332,7 +336,9 @@ impl Generator {
     fn fault_of_things(&mut self, person: PersonKey) -> Event {
         let n = self.rng.random_range(0..8u32);
         // Lists of lists, and what is told of a single one.
-        let part = match self.rng.random_range(0..6) {
+        let part = match self.rng.random_range(0..8) {
+            6 => format!("contacts:{n}/contacts/"),
+            7 => format!("tasks:{n}/tasks/"),
             0 => "/contactFolders/delta".to_owned(),
             1 => "/todo/lists/delta".to_owned(),
             2 => "/calendars".to_owned(),
@@ -348,7 +354,7 @@ impl Generator {
         };
         // Once or twice, or all night.
         let (status, times) = match self.rng.random_range(0..10) {
-            0..4 => (self.one(&[429, 503, 500, 504]).unwrap_or(503), 2),
+            0..4 => (self.one(PASSING).unwrap_or(503), 2),
             // A token that is no longer good: what has none is not answered so.
             4..6 => {
                 let number = self.rng.random_range(0..8u32);
@@ -374,7 +380,7 @@ impl Generator {
                     false => Event::RepeatSitePage { part: of_sites, times },
                 };
             }
-            _ => (self.one(&[403, 404, 503]).unwrap_or(403), 1000),
+            _ => (self.one(LASTING).unwrap_or(403), 1000),
         };
         match self.chance(60) {
             true => Event::Refuse { person, part, status, times },
@@ -390,7 +396,7 @@ impl Generator {
         let folder = self.one(&life.mail_folders_of(person));
         match (self.rng.random_range(0..100), folder) {
             (0..20, _) => {
-                let status = self.one(&[429, 503, 500, 504]).unwrap_or(503);
+                let status = self.one(PASSING).unwrap_or(503);
                 Event::Refuse { person, part, status, times: 2 }
             }
             // A delta token that is no longer good.
@@ -408,7 +414,7 @@ impl Generator {
             }
             // A service that is not there for a night.
             _ => {
-                let status = self.one(&[403, 404, 503]).unwrap_or(403);
+                let status = self.one(LASTING).unwrap_or(403);
                 Event::Refuse { person, part, status, times: 1000 }
             }
         }

@@ -135,6 +135,8 @@ async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {
         let mut parts = c.path.splitn(5, '/').skip(2);
         let (user, _drive, rest) =
             (parts.next().unwrap_or_default(), parts.next(), parts.next().unwrap_or_default());
+        // The directory of somebody is the name with a short id.
+        let user = user.rsplit_once('~').map_or(user, |(name, _)| name);
         // The tree's name is cut when the real one is too long.
         let rest = match (&c.facts.name, rest.rsplit_once('/')) {
             (Some(real), Some((dir, _))) => format!("{dir}/{real}"),

@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{collections::HashSet, sync::Arc};
 use strongroom_model::{
-    Alarm, AlarmKind, Facts, ItemId, Role, Severity, day_folder, fit_name, short_id,
+    Alarm, AlarmKind, Facts, ItemId, Role, Severity, day_folder, digest_id, fit_name, short_id,
 };
 use strongroom_workloads::{
     Cursor, ErrorKind, Owner,
@@ -254,15 +254,20 @@ impl Belongings {
         let above_id = parent.map(|c| c.id.0.clone()).unwrap_or_default();
         let wanted = head.directory.as_ref().unwrap_or(&head.name);
         let mut name = fit_name(wanted, &head.id.0, layout::LISTS).0;
-        let mut taken =
-            stored.iter().any(|c| c.id != head.id && c.path == layout::join(&above, &name));
-        if !taken && !stored.iter().any(|c| c.id == head.id) {
+        let is_new = !stored.iter().any(|c| c.id == head.id);
+        let is_free = |name: &str| -> Result<bool, Error> {
+            let at = layout::join(&above, name);
+            let is_others = stored.iter().any(|c| c.id != head.id && c.path == at);
             // What stands there and is no collection is not ours to overwrite.
-            let at = layout::join(&above, &name);
-            taken = run.found(&layout::refs(&self.path(&at)))?.is_some();
-        }
-        if taken || looks_like_a_day(&name) {
-            name = format!("{name}~{}", short_id(&head.id.0));
+            let is_held = || run.found(&layout::refs(&self.path(&at))).map(|f| f.is_some());
+            Ok(!is_others && !looks_like_a_day(name) && !(is_new && is_held()?))
+        };
+        // Anybody can give a collection the name that another's would get.
+        for apart in [short_id(&head.id.0), digest_id(&head.id.0)] {
+            if is_free(&name)? {
+                break;
+            }
+            name = fit_name(&format!("{wanted}~{apart}"), &head.id.0, layout::LISTS).0;
         }
         let path = layout::join(&above, &name);
         let real = (name != head.name).then(|| head.name.clone());
@@ -334,7 +339,7 @@ impl Belongings {
             .filter_map(|c| found.gone.iter().find(|g| g.id == c.id).map(|g| (c, g)))
             .collect();
         let mut before = 0;
-        let went = gone.iter().filter(|(_, how)| !how.keep).map(|(c, _)| *c);
+        let went = gone.iter().map(|(c, _)| *c);
         for c in open.iter().map(|o| &o.collection).chain(went) {
             before += self.count(c)?;
         }
@@ -378,7 +383,7 @@ impl Belongings {
             all_went &= went;
         }
         run.count_deleted(deleted + closed);
-        self.pattern(|p| p.deleted += deleted);
+        self.pattern(|p| p.deleted += deleted + closed);
         for c in rest.iter().filter(|c| !found.failed.iter().any(|(id, _)| *id == c.id)) {
             if run.dir_facts(&layout::refs(&self.path(&c.path)))?.is_some_and(|f| f.is_gone()) {
                 let place = self.profile().place;
@@ -456,7 +461,10 @@ impl Belongings {
             true => self.truly_gone(stored.into_iter().collect()).await?,
             false => stored,
         };
-        if ids.len() < all {
+        // What stands below it is a collection of its own, and goes by itself or not at all.
+        let mut others = Vec::new();
+        self.stored_collections(&c.path, &mut others)?;
+        if ids.len() < all || !others.is_empty() {
             let mut deleted = 0;
             for id in &ids {
                 deleted += self.take_away(c, id)?;

@@ -11,7 +11,7 @@ use strongroom_model::{
 };
 use strongroom_repository::{ContentStream, Cut, Found, Node, Repository, Stored};
 use strongroom_workloads::workload::{
-    Collection, Content, Failure, Fetched, Form, Item, Put, Refused, Store, Writer,
+    Collection, Content, Failure, Fetched, Form, Item, OlderPut, Put, Refused, Store, Writer,
 };
 
 /// What stopped the reading of one item.
@@ -135,6 +135,8 @@ struct Older {
     current: Option<String>,
     /// How many the tenant holds.
     total: u32,
+    /// Why one of them could not be read.
+    unread: Option<String>,
 }
 
 /// How often an item that changes while it is fetched is begun anew.
@@ -205,6 +207,11 @@ impl Belongings {
             let state = facts.file.get_or_insert_default();
             state.version_id.clone_from(&older.current);
             state.versions = (older.total > 0).then_some(older.total);
+            if older.unread.is_some() {
+                // Nothing in the record is what the service says, so that all of it is asked for
+                // again.
+                (state.quick_xor, facts.change_key) = (None, None);
+            }
         }
         let mut base = None;
         if self.profile().is_judged {
@@ -260,7 +267,7 @@ impl Belongings {
                 run.count_new(main.size_bytes);
             }
         }
-        Ok(())
+        older.unread.map_or(Ok(()), |cause| Err(Stop::Item(cause)))
     }
 
     /// Content, what lies beside it, versions and the last clean one, in one edit.
@@ -375,7 +382,7 @@ impl Belongings {
     ) -> Result<Older, Stop> {
         let run = &self.run;
         if !self.profile().has_versions || run.options.versions_max == 0 {
-            return Ok(Older { nodes: Vec::new(), current: None, total: 0 });
+            return Ok(Older { nodes: Vec::new(), current: None, total: 0, unread: None });
         }
         let all = item.versions(self.of(), c).await.map_err(|e| match e {
             Failure::Gone => {
@@ -386,7 +393,7 @@ impl Belongings {
         let dir = self.own_directory(c, layout::VERSIONS, item.id());
         let stored: HashSet<String> = run.names(&layout::refs(&dir))?.into_iter().collect();
         let last = facts.and_then(|f| f.file.as_ref()).and_then(|f| f.version_id.clone());
-        let mut nodes = Vec::new();
+        let (mut nodes, mut unread) = (Vec::new(), None);
         for v in all.older.iter().rev().take(run.options.versions_max) {
             let name =
                 fit_name(&format!("{}{}", v.id, layout::extension(item.name())), &v.id, &[]).0;
@@ -396,7 +403,7 @@ impl Belongings {
             let mut f = Facts::new(ItemKind::Version, item.id().clone());
             let modified = v.modified.unwrap_or(run.began);
             let was_current =
-                |o: &&Node| last.as_ref() == Some(&v.id) && o.size_bytes() == v.size_bytes;
+                |o: &&Node| last.as_ref() == Some(&v.id) && v.size_bytes == Some(o.size_bytes());
             let mut node = match old.filter(was_current) {
                 // What was current last time is an older version now: its bytes are here.
                 Some(node) => {
@@ -408,8 +415,20 @@ impl Belongings {
                 }
                 None => {
                     let put = item.fetch_version(self.of(), c, v, pieces).await;
-                    let put = put.map_err(|e| Stop::of(e, Some(pieces)))?;
-                    let Some(put) = put else { continue };
+                    let put = match put.map_err(|e| Stop::of(e, Some(pieces))) {
+                        Ok(put) => put,
+                        // An older version keeps the current one from nothing.
+                        Err(Stop::Item(cause)) => {
+                            unread.get_or_insert(format!("its version {}: {cause}", v.id));
+                            continue;
+                        }
+                        Err(stop) => return Err(stop),
+                    };
+                    let Some(OlderPut { put, unproven }) = put else { continue };
+                    if let Some(why) = unproven {
+                        let name = format!("version {} of {}", v.id, item.name());
+                        run.coverage(&self.owner.name, &name, Some(1), Some(&why));
+                    }
                     if self.profile().is_judged {
                         let j = tokio::task::block_in_place(|| {
                             judge(Judged { name: item.name(), bytes: &put.head }, None)
@@ -428,6 +447,6 @@ impl Belongings {
             node.set_facts(&f)?;
             nodes.push(node);
         }
-        Ok(Older { nodes, current: all.current, total: all.older.len() as u32 })
+        Ok(Older { nodes, current: all.current, total: all.older.len() as u32, unread })
     }
 }

@@ -204,7 +204,7 @@ pub async fn backup(
     lock.keep(repo.clone(), client.clock().clone());
     // Somebody may have pruned between opening and locking.
     repo.reload_index()?;
-    let seal = crate::seal::at_commit(&repo, client.tenant(), &options.tenant, &Series::DATA);
+    let seal = crate::seal::at_commit(&repo, client.tenant(), &options.tenant);
     let run = match seal.and_then(|seal| {
         let run = Run::begin(repo.clone(), client, options, progress, began)?;
         if let Some(seal) = seal {

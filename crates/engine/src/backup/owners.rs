@@ -100,7 +100,7 @@ pub(super) const NOT_PERMITTED: &str = "the application has no permission to rea
 async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
     let Register { facts: known, rooms, moved } = Register::read(run, kind)?;
     let mut cursor = known.as_ref().and_then(|f| f.delta.clone()).map(Cursor);
-    let (there, end, changed) = loop {
+    let (mut there, end, changed) = loop {
         let mut there: BTreeMap<ItemId, String> = BTreeMap::new();
         if cursor.is_some() {
             let stay = rooms.iter().filter(|(_, room)| !room.facts.is_gone());
@@ -112,6 +112,19 @@ async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
             Err(e) => return Err(e),
         }
     };
+    if cursor.is_none() {
+        // A page may have left somebody out: who is not listed is asked for before they are gone.
+        let lacking: Vec<&ItemId> = rooms
+            .iter()
+            .filter(|(id, room)| !room.facts.is_gone() && !there.contains_key(*id))
+            .map(|(id, _)| id)
+            .collect();
+        for id in lacking {
+            if let Some(owner) = strongroom_workloads::find_owner(&run.client, kind, &id.0).await? {
+                there.insert(owner.id, owner.name);
+            }
+        }
+    }
     for (_, room) in
         rooms.iter().filter(|(id, room)| !room.facts.is_gone() && !there.contains_key(*id))
     {

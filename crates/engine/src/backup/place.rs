@@ -7,7 +7,8 @@ use std::{
     sync::Arc,
 };
 use strongroom_model::{
-    Facts, ItemId, ItemKind, Judgement, Pending, Record, Role, Verdict, fit_name, short_id,
+    Facts, ItemId, ItemKind, Judgement, Pending, Record, Role, Verdict, digest_id, fit_name,
+    short_id,
 };
 use strongroom_repository::{Found, Node};
 use strongroom_workloads::workload::{
@@ -103,14 +104,18 @@ impl Belongings {
             return Ok((wanted.name.clone(), false));
         }
         let (name, _) = fit_name(&wanted.name, &id.0, reserved);
-        match self.id_at(&layout::join(dir, &name))? {
-            Some(there) if there != *id => {
-                let name =
-                    format!("{}~{}{}", stem(&name), short_id(&id.0), layout::extension(&name));
-                Ok((fit_name(&name, &id.0, reserved).0, true))
+        // Anybody can give a thing the name that another's would get.
+        for apart in ["", &short_id(&id.0), &digest_id(&id.0)] {
+            let mark = if apart.is_empty() { "" } else { "~" };
+            let tried = format!("{}{mark}{apart}{}", stem(&name), layout::extension(&name));
+            let tried = fit_name(&tried, &id.0, reserved).0;
+            match self.id_at(&layout::join(dir, &tried))? {
+                Some(there) if there != *id => {}
+                _ => return Ok((tried, !apart.is_empty())),
             }
-            _ => Ok((name, false)),
         }
+        let name = format!("{}{}", digest_id(&id.0), layout::extension(&name));
+        Ok((name, true))
     }
 
     /// Creates a container, or moves it to where it stands now. Answers whether its name was taken;

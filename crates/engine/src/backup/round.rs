@@ -206,13 +206,25 @@ impl Belongings {
         if !full {
             work.left_out = kept_out.items;
         }
+        let mut unfound = Vec::new();
         // What could not be read last time first.
         for mut p in asked.items {
             work.changed = true;
             match self.workload.row(self.of(), c, &p.id).await {
                 Ok(Event::Item(row)) => self.accept(c, row, &mut work).await?,
                 Ok(Event::Deleted(id)) => drop(work.left.insert(id)),
-                Ok(_) => work.pending.push(p),
+                Ok(Event::Skipped { cause, .. }) => {
+                    run.skip(&self.owner.name, &p.id, &p.name, &cause);
+                    p.cause = cause;
+                    work.pending.push(p);
+                }
+                Ok(Event::End { .. }) => work.pending.push(p),
+                // One answer takes nothing away that is stored: the news say so as well, or the
+                // full list.
+                Err(e) if e.kind == ErrorKind::NotFound && self.stands_in(c, &p.id)? => {
+                    p.cause = e.text;
+                    unfound.push(p);
+                }
                 Err(e) if e.kind == ErrorKind::NotFound => drop(work.left.insert(p.value.id)),
                 Err(e) if e.is_access() => return Err(e.into()),
                 Err(e) => {
@@ -232,6 +244,7 @@ impl Belongings {
                         }
                         // It may have been deleted and come back within one round.
                         work.left.remove(id);
+                        unfound.retain(|p| p.id != *id);
                         work.left_out.retain(|p| p.id != *id);
                     }
                     self.accept(c, row, &mut work).await?;
@@ -240,18 +253,34 @@ impl Belongings {
                     work.changed = true;
                     work.seen.remove(&id);
                     work.is_told_again(&id);
+                    work.pending.retain(|p| p.id != id);
                     work.left_out.retain(|p| p.id != id);
                     work.left.insert(id);
                 }
-                // What it was stays.
+                // What it was stays, and the next run asks for it.
                 Event::Skipped { id, name, cause } => {
+                    work.changed = true;
                     run.skip(&self.owner.name, &id, &name, &cause);
-                    work.seen.insert(id);
+                    work.seen.insert(id.clone());
+                    work.pending.retain(|p| p.id != id);
+                    if !id.0.is_empty() {
+                        work.pending.push(Record::new(Pending { id, name, cause }));
+                    }
                 }
                 Event::End { cursor } => break cursor,
             }
             run.relieve()?;
         };
+        unfound.retain(|p| !work.left.contains(&p.id));
+        for p in unfound {
+            match full && !work.seen.contains(&p.id) {
+                true => drop(work.left.insert(p.value.id)),
+                false => {
+                    run.skip(&self.owner.name, &p.id, &p.name, &p.cause);
+                    work.pending.push(p);
+                }
+            }
+        }
         self.accept_waiting(c, &mut work).await?;
         while !work.tasks.is_empty() {
             self.settle_one(c, &mut work).await?;
@@ -323,6 +352,12 @@ impl Belongings {
                     Some(false) => {}
                 }
                 work.children.extend(k.children.map(|n| (Some(k.id), n)));
+            }
+            // What was kept until now is not left out because a row says less of it.
+            Row::LeftOut(l) if self.stands_in(c, &l.id)? => {
+                let LeftOut { id, name, cause, .. } = l;
+                self.run.skip(&self.owner.name, &id, &name, cause);
+                work.pending.push(Record::new(Pending { id, name, cause: cause.into() }));
             }
             Row::LeftOut(l) => {
                 self.note(c, &l)?;

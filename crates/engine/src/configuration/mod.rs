@@ -160,9 +160,8 @@ pub async fn snapshot(
     let mut lock = repo.lock_for_writing(&Series::SETTINGS, &cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
     repo.reload_index()?;
-    let sealed = tokio::task::block_in_place(|| {
-        crate::seal::at_commit(&repo, client.tenant(), tenant, &Series::SETTINGS)
-    });
+    let sealed =
+        tokio::task::block_in_place(|| crate::seal::at_commit(&repo, client.tenant(), tenant));
     let seal = match sealed {
         Ok(seal) => seal,
         Err(e) => {

@@ -26,6 +26,10 @@ pub(super) async fn whole(client: &Client, at: String, scope: Scope) -> Result<W
     // Times come in UTC unless a zone is asked for, and which one is only known then.
     let brief = "id,type,originalStartTimeZone,cancelledOccurrences";
     let first: Value = client.json(&get(format!("{at}?$select={brief}"))).await?;
+    if first["type"].as_str().is_none_or(str::is_empty) {
+        let text = "an event came that says nothing of what it is";
+        return Err(Error::new(ErrorKind::BadAnswer, text));
+    }
     let is_series = first["type"] == "seriesMaster";
     let target = match is_series {
         true => format!("{at}?$expand={EXCEPTIONS}"),

@@ -324,6 +324,18 @@ fn refused(e: Error) -> Result<CollectionState, Error> {
     })
 }
 
+/// Whether a job bears a name as only we give it: what is called by the program's name alone may be
+/// an administrator's own.
+fn is_ours(name: &str) -> bool {
+    let time = name.strip_prefix(NAME).and_then(|rest| rest.strip_prefix(' '));
+    time.is_some_and(|t| {
+        t.len() == 15
+            && t.bytes()
+                .enumerate()
+                .all(|(n, b)| if n == 8 { b == b' ' } else { b.is_ascii_digit() })
+    })
+}
+
 /// Starts a job for what is wanted; takes what the service does not know out of it.
 async fn start(
     client: &Client,
@@ -339,7 +351,7 @@ async fn start(
         made.is_some_and(|made| now.duration_since(made).as_secs() > 2 * JOB_S_MAX as i64)
     };
     for job in client.list(&Request::get(Scope::Directory, format!("{JOBS}?{JOB}"))).await? {
-        if job["displayName"].as_str().is_some_and(|n| n.starts_with(NAME))
+        if job["displayName"].as_str().is_some_and(is_ours)
             && is_old(&job)
             && let Some(id) = job["id"].as_str()
         {

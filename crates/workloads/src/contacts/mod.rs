@@ -7,7 +7,9 @@ use crate::{
     Client, Cursor, Error, ErrorKind, Event, OwnerKind, escape,
     restore::{Plan, Stopped, To, Wanted},
     things::{NOT_KEPT, Part, Rows as ThingRows, Thing, Whole, restore},
-    workload::{Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload},
+    workload::{
+        Collection, Collections, IdScope, Of, Profile, Row, Rows, Workload, looks_like_a_page,
+    },
 };
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -88,11 +90,15 @@ impl Thing for Contacts {
         Box::pin(async move {
             let photo = client.bytes(&Request::get(scope, format!("{at}/photo/$value"))).await;
             let parts = match photo {
-                Ok(photo) if !photo.is_empty() => {
+                Ok(photo) if !photo.is_empty() && !looks_like_a_page(&photo) => {
                     let content_type = vcard::picture(&photo).map(str::to_owned);
                     vec![(Part { content_type, ..Part::new(PHOTO, &photo) }, photo)]
                 }
-                Ok(_) => Vec::new(),
+                // Who has no picture is answered with 404.
+                Ok(_) => {
+                    let text = "what came as the picture of a contact is none";
+                    return Err(Error::new(ErrorKind::BadAnswer, text));
+                }
                 Err(e) if e.kind == ErrorKind::NotFound => Vec::new(),
                 Err(e) => return Err(e),
             };

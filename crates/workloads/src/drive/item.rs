@@ -4,8 +4,8 @@ use super::{DriveItem, FileHead, download, download_version, item, versions};
 use crate::{
     Download, ErrorKind, Event, QuickXor,
     workload::{
-        Collection, Compared, Content, Failure, Fetched, Form, Item, Of, Place, Put, Store,
-        Version, Versions,
+        Collection, Compared, Content, Failure, Fetched, Form, Item, Of, OlderPut, Place, Put,
+        Store, Version, Versions, looks_like_a_page,
     },
 };
 use futures::future::BoxFuture;
@@ -26,7 +26,10 @@ pub(super) struct File {
 
 /// Whether what came can be all of a file, though another length or hash is announced: its form has
 /// an end, and the end is there; or nothing is missing by length.
-fn may_be_whole(bytes: &[u8], came: u64, announced: u64) -> bool {
+fn may_be_whole(name: &str, bytes: &[u8], came: u64, announced: u64) -> bool {
+    if came == 0 || is_page(name, bytes) {
+        return false;
+    }
     // Of a file that is larger than what is looked at the end is not known.
     if bytes.len() as u64 != came {
         return came >= announced;
@@ -40,6 +43,13 @@ fn may_be_whole(bytes: &[u8], came: u64, announced: u64) -> bool {
         [0xff, 0xd8, 0xff, ..] => ends(&[0xff, 0xd9]),
         _ => came >= announced,
     }
+}
+
+/// Whether a page of the service, or of what stands before it, came instead of a file.
+fn is_page(name: &str, bytes: &[u8]) -> bool {
+    const PAGES: &[&str] = &["htm", "html", "xhtml", "mht", "mhtml", "aspx", "php", "xml", "svg"];
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    looks_like_a_page(bytes) && !ending.is_some_and(|ending| PAGES.contains(&ending.as_str()))
 }
 
 /// The bytes with their hash as OneDrive computes it.
@@ -90,7 +100,9 @@ impl Item for File {
     fn renew(&self, stored: &Facts, file: &str) -> Facts {
         let mut facts = stored.clone();
         let state = facts.file.get_or_insert_default();
-        (state.created, state.modified) = (self.item.created, self.item.modified);
+        // What a row does not tell did not change.
+        state.created = self.item.created.or(state.created);
+        state.modified = self.item.modified.or(state.modified);
         facts.change_key = Some(self.item.e_tag.clone());
         facts.name = (file != self.item.name).then(|| self.item.name.clone());
         facts
@@ -105,7 +117,9 @@ impl Item for File {
             }
             None => stored.change_key.as_deref() == Some(&self.item.e_tag),
         };
-        let times = (state.created, state.modified) == (self.item.created, self.item.modified);
+        let told = |now: Option<jiff::Timestamp>, old| now.is_none() || now == old;
+        let times =
+            told(self.item.created, state.created) && told(self.item.modified, state.modified);
         match (same, times) {
             (true, true) => Compared::Same,
             (true, false) => Compared::State,
@@ -152,34 +166,48 @@ impl Item for File {
         })
     }
 
-    /// Checked by length.
+    /// Checked by length; the service announces no hash of what is older.
     fn fetch_version<'a>(
         &'a self,
         of: Of<'a>,
         drive: &'a Collection,
         v: &'a Version,
         store: &'a dyn Store,
-    ) -> BoxFuture<'a, Result<Option<Put>, Failure>> {
+    ) -> BoxFuture<'a, Result<Option<OlderPut>, Failure>> {
         Box::pin(async move {
-            if v.size_bytes == 0 {
-                return Ok(Some(store.put(&[], Form::Plain)?));
+            if v.size_bytes == Some(0) {
+                let put = store.put(&[], Form::Plain)?;
+                return Ok(Some(OlderPut { put, unproven: None }));
             }
-            let mut came = 0;
+            let (mut before, mut why) = (None, String::new());
             for _ in 0..FETCHES_MAX {
                 let download = download_version(of.client, &drive.id, &self.item.id, &v.id);
-                match read(download, store).await {
-                    Ok((put, _)) if put.size_bytes == v.size_bytes => return Ok(Some(put)),
-                    Ok((put, _)) => came = put.size_bytes,
-                    Err(Failure::Again(_)) => {}
+                let put = match read(download, store).await {
+                    Ok((put, _)) => put,
+                    Err(Failure::Again(cause)) => {
+                        why = cause;
+                        continue;
+                    }
                     // The service trimmed it meanwhile.
                     Err(Failure::Gone) => return Ok(None),
                     Err(e) => return Err(e),
+                };
+                let (came, announced) = (put.size_bytes, v.size_bytes.unwrap_or(put.size_bytes));
+                if v.size_bytes == Some(came) {
+                    return Ok(Some(OlderPut { put, unproven: None }));
+                }
+                why = match v.size_bytes {
+                    Some(_) => format!("{came} bytes came where {announced} are announced"),
+                    None => "the service announces no length".to_owned(),
+                };
+                // As with the current content: twice the same, and whole.
+                let agreed = before.replace(put.sha256.clone()).as_ref() == Some(&put.sha256);
+                if agreed && may_be_whole(&self.item.name, &put.head, came, announced) {
+                    let why = format!("stored unproven, since two downloads agree: {why}");
+                    return Ok(Some(OlderPut { put, unproven: Some(why) }));
                 }
             }
-            Err(Failure::Item(format!(
-                "{came} bytes of version {} came where {} are announced",
-                v.id, v.size_bytes
-            )))
+            Err(Failure::Item(why))
         })
     }
 }
@@ -198,8 +226,13 @@ impl File {
         let mut before = None;
         for _ in 0..FETCHES_MAX {
             let head = now.head.clone();
+            let empty = QuickXor::default().finish();
             let (put, hash) = match head.size_bytes {
-                Some(0) => (store.put(&[], Form::Plain)?, QuickXor::default().finish()),
+                // An empty file is not asked for; one that is said to be empty and has the hash of
+                // something is.
+                Some(0) if head.quick_xor.as_ref().is_none_or(|q| *q == empty) => {
+                    (store.put(&[], Form::Plain)?, empty)
+                }
                 _ => match read(download(of.client, drive, &now.item.id), store).await {
                     Ok(read) => read,
                     Err(Failure::Again(cause)) => {
@@ -241,7 +274,7 @@ impl File {
             let same = before.replace((put.sha256.clone(), listed.clone()));
             let agreed = same.as_ref() == Some(&(put.sha256.clone(), listed.clone()))
                 && (&now.head, &now.item.e_tag) == (&listed.0, &listed.1);
-            if agreed && may_be_whole(&put.head, put.size_bytes, announced) {
+            if agreed && may_be_whole(&now.item.name, &put.head, put.size_bytes, announced) {
                 let why = format!("stored unproven, since two downloads agree: {why}");
                 return Ok(now.fetched(put, file, Some(why)));
             }

@@ -107,11 +107,10 @@ pub fn changes<'c>(
     drive: &ItemId,
     link: Option<&str>,
 ) -> Changes<'c, DriveItem> {
-    let target =
-        link.map_or_else(|| format!("drives/{}/root/delta", escape(&drive.0)), str::to_owned);
+    let target = format!("drives/{}/root/delta", escape(&drive.0));
     // Published cost: 1 with a token, 2 without.
     let request = Request::get(Scope::Drives, target).cost(if link.is_some() { 1 } else { 2 });
-    Changes::new(client, request, link.is_none(), read_item)
+    Changes::new(client, request, link, read_item)
 }
 
 /// One item by id.
@@ -162,7 +161,8 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
         (false, false) => Some("it is neither file nor folder"),
         (false, true) => None,
     };
-    let when = |name: &str| v["fileSystemInfo"][name].as_str().and_then(|t| t.parse().ok());
+    let time = |v: &Value| v.as_str().and_then(|t| t.parse().ok());
+    let when = |name: &str| time(&v["fileSystemInfo"][name]).or_else(|| time(&v[name]));
     Event::Item(DriveItem {
         parent,
         name: name.clone(),
@@ -190,7 +190,7 @@ pub async fn versions(
             Some(Version {
                 id: v["id"].as_str()?.to_owned(),
                 modified: v["lastModifiedDateTime"].as_str().and_then(|t| t.parse().ok()),
-                size_bytes: v["size"].as_u64().unwrap_or(0),
+                size_bytes: v["size"].as_u64(),
             })
         })
         .collect();

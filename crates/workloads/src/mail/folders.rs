@@ -19,6 +19,8 @@ struct Listing {
     link: String,
     listed: HashMap<ItemId, MailFolder>,
     removed: HashSet<ItemId>,
+    /// Of which a row told less than a folder is.
+    told: HashSet<ItemId>,
     /// They show messages of others, and are not kept.
     searches: HashSet<ItemId>,
     skipped: Vec<(ItemId, String, String)>,
@@ -33,6 +35,16 @@ pub(super) async fn read(
     stored: &[Collection],
 ) -> Result<Collections, Error> {
     let mut news = folder_news(of, cursor).await?;
+    // News of a folder may tell the half of it.
+    let told = std::mem::take(&mut news.told).into_iter().collect::<Vec<_>>();
+    let now = folders_by_id(of.client, &of.owner.id, &told).await?;
+    for (id, folder) in told.into_iter().zip(now) {
+        match folder {
+            Some(f) if f.is_search => drop(news.searches.insert(id)),
+            Some(f) => drop(news.listed.insert(id, f)),
+            None => drop(news.removed.insert(id)),
+        }
+    }
     let changed = !news.listed.is_empty() || !news.removed.is_empty();
     let top = hidden_folders(of, &mut news, stored).await?;
     let (labels, absent) = named_folders(of, &mut news, stored).await?;
@@ -80,12 +92,15 @@ async fn folder_news(of: Of<'_>, cursor: Option<&Cursor>) -> Result<Listing, Err
                 Ok(Event::Item(f)) if f.is_search => drop(news.searches.insert(f.id)),
                 Ok(Event::Item(f)) => {
                     news.removed.remove(&f.id);
+                    news.told.remove(&f.id);
                     news.listed.insert(f.id.clone(), f);
                 }
                 Ok(Event::Deleted(id)) => {
                     news.listed.remove(&id);
+                    news.told.remove(&id);
                     news.removed.insert(id);
                 }
+                Ok(Event::Skipped { id, .. }) if !id.0.is_empty() => drop(news.told.insert(id)),
                 Ok(Event::Skipped { id, name, cause }) => news.skipped.push((id, name, cause)),
                 Ok(Event::End { cursor }) => {
                     news.link = cursor.0;

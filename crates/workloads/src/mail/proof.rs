@@ -43,19 +43,20 @@ pub fn prove(mime: &[u8], record: &Record) -> Proof {
         return Proof::Cut("what came ends with its headers".into());
     }
     let texts = texts(&message);
+    let came = texts.iter().map(String::len).max().unwrap_or(0);
+    let shown = || {
+        let told = told.len();
+        format!("its text has {came} letters where the mailbox shows {told}")
+    };
+    let lacking: Vec<&str> = record.attachments().iter().filter_map(lacks).collect();
     if open.is_some() || !is_multipart(&message) {
         // A text that is where the other begins, and ends before it does.
         let shorter = |t: &String| t.len() < told.len() && told.starts_with(begin(t));
         if !told.is_empty() && texts.iter().all(shorter) && is_text(&message, &texts) {
-            let came = texts.iter().map(String::len).max().unwrap_or(0);
-            return Proof::Cut(format!(
-                "its text has {came} letters where the mailbox shows {}",
-                told.len()
-            ));
+            return Proof::Cut(shown());
         }
     }
     if let Some(boundary) = open {
-        let lacking: Vec<&str> = record.attachments().iter().filter_map(lacks).collect();
         if message.parts.len() < 2 {
             return Proof::Cut("its parts are missing".into());
         }
@@ -69,6 +70,14 @@ pub fn prove(mime: &[u8], record: &Record) -> Proof {
     // Exchange ends each message with a line's end; others do not.
     if !is_multipart(&message) && !mime.ends_with(b"\n") {
         return Proof::Doubtful("it ends within a line".into());
+    }
+    // One part alone has no end that shows; what it should hold came beside it.
+    if !is_multipart(&message) && !lacking.is_empty() {
+        return Proof::Doubtful(format!("it does not hold {}", lacking.join(", ")));
+    }
+    // The mailbox shows a text in its own wording, but hardly a longer one.
+    if is_text(&message, &texts) && came * 10 < told.len() * LETTERS_TENTHS_MIN {
+        return Proof::Contradicted(shown());
     }
     let id = |t: &str| t.trim().trim_matches(['<', '>']).to_owned();
     let told_id = said["internetMessageId"].as_str().map(id).unwrap_or_default();
@@ -86,6 +95,9 @@ pub fn prove(mime: &[u8], record: &Record) -> Proof {
     }
     Proof::Proven
 }
+
+/// Tenths of the letters that the mailbox shows which a message must have.
+const LETTERS_TENTHS_MIN: usize = 9;
 
 /// The name of an attachment with bytes that the message does not hold.
 fn lacks(a: &Attachment) -> Option<&str> {

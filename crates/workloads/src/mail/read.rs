@@ -2,7 +2,7 @@ use super::{
     SELECT,
     record::{Attachment, AttachmentForm, RECORD_VERSION, Record},
 };
-use crate::{Changes, Client, Error, ErrorKind, Event, escape};
+use crate::{Changes, Client, Error, ErrorKind, Event, escape, workload::looks_like_a_page};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use mail_parser::{MessageParser, PartType};
@@ -147,14 +147,9 @@ pub fn folder_changes<'c>(
     user: &ItemId,
     link: Option<&str>,
 ) -> Changes<'c, MailFolder> {
-    let target =
-        link.map_or_else(|| format!("users/{}/mailFolders/delta", escape(&user.0)), str::to_owned);
-    Changes::new(
-        client,
-        Request::get(Scope::Mailbox(user.0.clone()), target),
-        link.is_none(),
-        read_folder,
-    )
+    let target = format!("users/{}/mailFolders/delta", escape(&user.0));
+    let request = Request::get(Scope::Mailbox(user.0.clone()), target);
+    Changes::new(client, request, link, read_folder)
 }
 
 fn read_folder(v: Value) -> Event<MailFolder> {
@@ -162,11 +157,12 @@ fn read_folder(v: Value) -> Event<MailFolder> {
     if v.get("@removed").is_some() {
         return Event::Deleted(id);
     }
-    match (v["displayName"].as_str(), id.0.is_empty()) {
-        (Some(name), false) => Event::Item(MailFolder {
+    // A row that tells less than that is no folder: whoever reads it asks for the folder.
+    match (v["displayName"].as_str(), v["parentFolderId"].as_str()) {
+        (Some(name), Some(parent)) if !id.0.is_empty() => Event::Item(MailFolder {
             id,
             name: name.to_owned(),
-            parent: ItemId(v["parentFolderId"].as_str().unwrap_or_default().to_owned()),
+            parent: parent.into(),
             is_search: v["@odata.type"].as_str().is_some_and(|t| t.ends_with("mailSearchFolder")),
             is_hidden: v["isHidden"].as_bool().unwrap_or_default(),
             children: v["childFolderCount"].as_u64().unwrap_or(0),
@@ -174,7 +170,7 @@ fn read_folder(v: Value) -> Event<MailFolder> {
         _ => Event::Skipped {
             id,
             name: String::new(),
-            cause: "the mailbox gave a folder without id or name".into(),
+            cause: "the mailbox gave a folder without id, name or place".into(),
         },
     }
 }
@@ -276,23 +272,20 @@ pub fn message_changes<'c>(
     folder: &ItemId,
     link: Option<&str>,
 ) -> Changes<'c, News> {
-    let target = link.map_or_else(
-        || {
-            format!(
-                "users/{}/mailFolders/{}/messages/delta?$select={SELECT}",
-                escape(&user.0),
-                escape(&folder.0)
-            )
-        },
-        str::to_owned,
+    let target = format!(
+        "users/{}/mailFolders/{}/messages/delta?$select={SELECT}",
+        escape(&user.0),
+        escape(&folder.0)
     );
     let request = Request::get(Scope::Mailbox(user.0.clone()), target)
         .header("prefer", format!("odata.maxpagesize={PAGE_SIZE}"));
-    Changes::new(client, request, link.is_none(), read_news)
+    Changes::new(client, request, link, read_news)
 }
 
 /// What every whole row of a delta has, `null` or not.
 const ALWAYS_THERE: &[&str] = &[
+    "subject",
+    "internetMessageId",
     "changeKey",
     "createdDateTime",
     "hasAttachments",
@@ -432,12 +425,17 @@ pub async fn fetch(
                 })?),
                 None => {
                     let id = row["id"].as_str().unwrap_or_default();
-                    client
-                        .bytes(&Request::get(
-                            scope.clone(),
-                            format!("{base}/attachments/{}/$value", escape(id)),
-                        ))
-                        .await?
+                    let target = format!("{base}/attachments/{}/$value", escape(id));
+                    let bytes = client.bytes(&Request::get(scope.clone(), target)).await?;
+                    let is_html = row["contentType"].as_str().is_some_and(|t| t.contains("html"));
+                    let is_none = bytes.is_empty() && row["size"].as_u64() != Some(0);
+                    if is_none || looks_like_a_page(&bytes) && !is_html {
+                        return Err(Error::new(
+                            ErrorKind::BadAnswer,
+                            format!("the attachment {} came without its content", row["name"]),
+                        ));
+                    }
+                    bytes
                 }
             };
             let sha256 = hex::encode(Sha256::digest(&bytes));
@@ -551,7 +549,7 @@ pub fn present<'c>(client: &'c Client, user: &ItemId, folder: &ItemId) -> Change
     );
     let request = Request::get(Scope::Mailbox(user.0.clone()), target)
         .header("prefer", "odata.maxpagesize=1000");
-    Changes::new(client, request, true, |v| {
+    Changes::new(client, request, None, |v| {
         let text = |name: &str| v[name].as_str().unwrap_or_default().to_owned();
         match (text("id"), v.get("@removed")) {
             (id, None) if !id.is_empty() => Event::Item(Present {

@@ -1,8 +1,9 @@
 //! What stands within a task: steps, links, files.
 
 use crate::{
-    Client, Error, escape,
+    Client, Error, ErrorKind, escape,
     things::{Part, Whole, complete},
+    workload::looks_like_a_page,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -29,13 +30,40 @@ pub(super) async fn whole(client: &Client, at: String, scope: Scope) -> Result<W
     if value["hasAttachments"] == true {
         for file in client.list(&get(format!("{at}/attachments"))).await? {
             let id = escape(file["id"].as_str().unwrap_or_default());
-            let bytes = client.bytes(&get(format!("{at}/attachments/{id}/$value"))).await?;
+            let bytes = attachment(client, get(format!("{at}/attachments/{id}/$value")), &file);
+            let bytes = bytes.await?;
             let text = |name: &str| file[name].as_str().map(str::to_owned);
             let (name, content_type) = (text("name"), text("contentType"));
             parts.push((Part { name, content_type, ..Part::new(FILE, &bytes) }, bytes));
         }
     }
     Ok(Whole { value, parts })
+}
+
+/// How often an attachment is fetched whose length does not fit.
+const FETCHES_MAX: usize = 4;
+
+/// The bytes of an attachment, as many as its record says; or, since records can be wrong, what
+/// comes twice the same.
+async fn attachment(client: &Client, request: Request, record: &Value) -> Result<Bytes, Error> {
+    let name = record["name"].as_str().unwrap_or_default();
+    let is_html = record["contentType"].as_str().is_some_and(|t| t.contains("html"));
+    let mut before = None;
+    for _ in 0..FETCHES_MAX {
+        let bytes = client.bytes(&request).await?;
+        if record["size"].as_u64() == Some(bytes.len() as u64) {
+            return Ok(bytes);
+        }
+        if before.as_ref() == Some(&bytes)
+            && !bytes.is_empty()
+            && (is_html || !looks_like_a_page(&bytes))
+        {
+            return Ok(bytes);
+        }
+        before = Some(bytes);
+    }
+    let text = format!("the attachment {name:?} does not come with the length that it has");
+    Err(Error::new(ErrorKind::BadAnswer, text))
 }
 
 /// Of steps or links what must be the same.

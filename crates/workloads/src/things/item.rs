@@ -71,11 +71,9 @@ impl<'c> Rows<'c> {
         collection: &ItemId,
         cursor: Option<&Cursor>,
     ) -> Self {
-        let first = || format!("{}/delta", T::all(user, collection));
-        let target = cursor.map_or_else(first, |c| c.0.clone());
-        let request = Request::get(scope(user), target)
+        let request = Request::get(scope(user), format!("{}/delta", T::all(user, collection)))
             .header("prefer", format!("odata.maxpagesize={PAGE_SIZE}"));
-        Self(Changes::new(client, request, cursor.is_none(), read_row::<T>))
+        Self(Changes::new(client, request, cursor.map(|c| c.0.as_str()), read_row::<T>))
     }
 }
 
@@ -172,8 +170,22 @@ impl<T: Thing> Item for Listed<T> {
         Box::pin(async move {
             let at = address::<T>(&of.owner.id, collection, &self.id);
             match T::whole(of.client, at, scope(&of.owner.id), &self.value).await {
+                // What is somebody else's, or nothing, must not take the place of what is stored.
+                Ok(whole) if whole.value["id"].as_str() != Some(&self.id.0) => {
+                    Err(Failure::Item(format!("another {} came than was asked for", T::WORD)))
+                }
                 Ok(whole) => self.content(&whole, file, store),
-                Err(e) if e.kind == ErrorKind::NotFound => Ok(Fetched::Gone),
+                // Some part of it was not found. Gone is only what is not there when asked for
+                // itself.
+                Err(e) if e.kind == ErrorKind::NotFound => {
+                    match Self::by_id(of, collection, &self.id).await {
+                        Err(e) if e.kind == ErrorKind::NotFound => Ok(Fetched::Gone),
+                        _ => Err(Failure::Item(format!(
+                            "the service shows it, and does not find a part of it: {}",
+                            e.text
+                        ))),
+                    }
+                }
                 Err(e) => Err(e.into()),
             }
         })

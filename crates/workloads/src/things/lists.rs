@@ -74,10 +74,9 @@ impl Lists<'_> {
     }
 
     async fn round(&self, link: Option<&String>) -> Result<News, Error> {
-        let target = link.cloned().unwrap_or_else(|| format!("{}/delta", self.base));
         let mut news = News { is_full: link.is_none(), ..News::default() };
-        let request = Request::get(super::scope(self.user), target);
-        let mut changes = Changes::new(self.client, request, news.is_full, event);
+        let request = Request::get(super::scope(self.user), format!("{}/delta", self.base));
+        let mut changes = Changes::new(self.client, request, link.map(String::as_str), event);
         loop {
             match changes.next().await? {
                 Event::Item(v) => {

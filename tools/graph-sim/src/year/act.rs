@@ -226,9 +226,11 @@ impl Life {
             let id = libraries.get(number % libraries.len().max(1))?;
             Some(format!("drives/{id}/{rest}"))
         };
-        let refusal = |status: u16| Fault::Status {
-            status,
-            retry_after_s: matches!(status, 429 | 503).then_some(20),
+        let refusal = |status: u16| match status {
+            200 => Fault::HtmlPage,
+            204 => Fault::EmptyBody,
+            302 => Fault::LoginRedirect,
+            _ => Fault::Status { status, retry_after_s: matches!(status, 429 | 503).then_some(20) },
         };
         let rule = match event {
             Event::RefuseSite { part, status, times } => {

@@ -143,6 +143,8 @@ pub enum Event {
     /// drive, or `#` and the key of a mail folder, or `contacts:`, `tasks:`, `calendars:` and the
     /// number of the list of that kind, of as many as there are, and what follows it
     /// (`tasks:1/tasks/delta`).
+    /// Answers that are none have statuses of their own here: 200 is a page in HTML, 204 an empty
+    /// body of a good answer, 302 leads to a page to sign in.
     Refuse { person: PersonKey, part: String, status: u16, times: u64 },
     /// For this night answers about somebody break off, so often.
     BreakOff { person: PersonKey, part: String, after_bytes: usize, times: u64 },
