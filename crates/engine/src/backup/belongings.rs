@@ -383,7 +383,11 @@ impl Belongings {
             all_went &= went;
         }
         run.count_deleted(deleted + closed);
-        self.pattern(|p| p.deleted += deleted + closed);
+        // One that is made anew in the place of another is no deletion.
+        let is_new =
+            |o: &Open| o.collection.facts.delta.is_none() && o.collection.facts.count == Some(0);
+        let lost = if open.iter().any(is_new) { 0 } else { closed };
+        self.pattern(|p| p.deleted += deleted + lost);
         for c in rest.iter().filter(|c| !found.failed.iter().any(|(id, _)| *id == c.id)) {
             if run.dir_facts(&layout::refs(&self.path(&c.path)))?.is_some_and(|f| f.is_gone()) {
                 let place = self.profile().place;
