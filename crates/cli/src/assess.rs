@@ -200,7 +200,9 @@ async fn look(
     // What was not asked or not waited for is said, and judged by nobody.
     for m in MANAGED {
         let state = match quick {
-            true => CollectionState::NoApi { why: "left out, as --quick asks".to_owned() },
+            true => {
+                CollectionState::NoApi { why: "left out, as --quick asks".to_owned(), kept: false }
+            }
             false => CollectionState::Failed {
                 why: format!("no answer within {} minutes", MINUTES_MAX - RESERVE_MINUTES),
                 kept: false,

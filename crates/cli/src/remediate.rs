@@ -98,7 +98,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
         .await;
         bar.finish();
         let kept = kept?;
-        whole = kept.is_whole();
+        whole = kept.sees_all();
         kept_as = Some(kept.snapshot);
     }
     let (name, since) = (

@@ -330,6 +330,11 @@ fn is_undone(steps: &[(Id, Configuration)], n: usize, change: &Change) -> bool {
     let Some((_, newest)) = steps.last() else { return false };
     let readable =
         newest.collections.get(&change.collection).is_some_and(|c| c.state.is_collected());
+    // What was out of sight, or emptied, and is seen again waits for nobody.
+    if change.kind == Kind::Lost {
+        let seen = newest.collections.get(&change.collection);
+        return readable && seen.is_some_and(|c| !c.objects.is_empty());
+    }
     let at = |c: &Configuration| {
         // What was deleted and is made anew has another id.
         let made_anew = matches!(change.kind, Kind::Added | Kind::Removed);

@@ -274,9 +274,15 @@ async fn snapshot_one(
                 );
             }
         }
+        for (name, why) in
+            report.lost.iter().filter(|(n, _)| !blind.iter().any(|(blind, _)| blind == n))
+        {
+            println!("{}", output::alarm(&format!("{name}: {why}; look why")));
+        }
         for (name, state) in report
             .collections
             .iter()
+            .filter(|(n, _)| !report.lost.contains_key(*n))
             .filter(|(_, s)| matches!(s, CollectionState::NotLicensed { .. }))
         {
             println!("{name}: {}", state.lack());
@@ -514,8 +520,14 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
             println!("           {}: {} → {}", p.path, p.old, p.new);
         }
     }
-    for (collection, why) in found.not_compared.iter().filter(|(_, why)| !why.starts_with("no API"))
-    {
+    // What no interface gives on either side is no news.
+    let never_given = |collection: &String| {
+        [&old.1, &new.1].iter().all(|side| {
+            let state = side.collections.get(collection).map(|c| &c.state);
+            matches!(state, Some(CollectionState::NoApi { .. }))
+        })
+    };
+    for (collection, why) in found.not_compared.iter().filter(|(name, _)| !never_given(name)) {
         println!("not compared: {collection}: {why}");
     }
     let count = found.changes.len();

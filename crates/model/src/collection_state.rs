@@ -10,6 +10,9 @@ pub enum CollectionState {
     NotLicensed {
         /// What the service said.
         why: String,
+        /// Whether the objects are those of the last time that it could be read: a licence that
+        /// lapsed, or a refusal that only sounds like one, deleted nothing.
+        kept: bool,
     },
     /// The application lacks a permission.
     NoPermission {
@@ -24,6 +27,8 @@ pub enum CollectionState {
     NoApi {
         /// Where it can be seen instead.
         why: String,
+        /// Whether the objects are those of the last time that an interface gave it.
+        kept: bool,
     },
     /// The service failed.
     Failed {
@@ -42,12 +47,34 @@ impl CollectionState {
 
     /// Whether its objects say how things were when it was read last.
     pub fn has_objects(&self) -> bool {
-        matches!(
-            self,
-            CollectionState::Collected
-                | CollectionState::NoPermission { kept: true, .. }
-                | CollectionState::Failed { kept: true, .. }
-        )
+        match self {
+            CollectionState::Collected => true,
+            CollectionState::NotLicensed { kept, .. }
+            | CollectionState::NoPermission { kept, .. }
+            | CollectionState::NoApi { kept, .. }
+            | CollectionState::Failed { kept, .. } => *kept,
+        }
+    }
+
+    /// The same, with the objects of the last time that it could be read.
+    #[must_use]
+    pub fn with_objects(mut self) -> Self {
+        match &mut self {
+            CollectionState::Collected => {}
+            CollectionState::NotLicensed { kept, .. }
+            | CollectionState::NoPermission { kept, .. }
+            | CollectionState::NoApi { kept, .. }
+            | CollectionState::Failed { kept, .. } => *kept = true,
+        }
+        self
+    }
+
+    /// Whether what was seen is out of sight for a reason that did not hold before: `self` came
+    /// after `before`. A reason that stands was told when it was new.
+    pub fn is_lost_since(&self, before: &CollectionState) -> bool {
+        before.has_objects()
+            && !self.is_collected()
+            && std::mem::discriminant(self) != std::mem::discriminant(before)
     }
 
     /// Whether somebody has to do something before it can be read again.
@@ -59,11 +86,11 @@ impl CollectionState {
     pub fn lack(&self) -> String {
         match self {
             CollectionState::Collected => String::new(),
-            CollectionState::NotLicensed { why } => format!("not licensed: {why}"),
+            CollectionState::NotLicensed { why, .. } => format!("not licensed: {why}"),
             CollectionState::NoPermission { permission, .. } => {
                 format!("no permission: {permission} is not granted")
             }
-            CollectionState::NoApi { why } => format!("no API: {why}"),
+            CollectionState::NoApi { why, .. } => format!("no API: {why}"),
             CollectionState::Failed { why, .. } => format!("not collected: {why}"),
         }
     }
@@ -76,6 +103,9 @@ enum StoredState {
     Collected,
     NotLicensed {
         why: String,
+        /// Absent where nothing was kept.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kept: Option<bool>,
     },
     NoPermission {
         permission: String,
@@ -85,6 +115,9 @@ enum StoredState {
     },
     NoApi {
         why: String,
+        /// Absent where nothing was kept.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kept: Option<bool>,
     },
     Failed {
         why: String,
@@ -97,11 +130,13 @@ impl From<StoredState> for CollectionState {
     fn from(stored: StoredState) -> Self {
         match stored {
             StoredState::Collected => Self::Collected,
-            StoredState::NotLicensed { why } => Self::NotLicensed { why },
+            StoredState::NotLicensed { why, kept } => {
+                Self::NotLicensed { why, kept: kept.unwrap_or(false) }
+            }
             StoredState::NoPermission { permission, why, kept } => {
                 Self::NoPermission { permission, why, kept: kept.unwrap_or(false) }
             }
-            StoredState::NoApi { why } => Self::NoApi { why },
+            StoredState::NoApi { why, kept } => Self::NoApi { why, kept: kept.unwrap_or(false) },
             StoredState::Failed { why, kept } => Self::Failed { why, kept: kept.unwrap_or(false) },
         }
     }
@@ -111,11 +146,13 @@ impl From<CollectionState> for StoredState {
     fn from(state: CollectionState) -> Self {
         match state {
             CollectionState::Collected => Self::Collected,
-            CollectionState::NotLicensed { why } => Self::NotLicensed { why },
+            CollectionState::NotLicensed { why, kept } => {
+                Self::NotLicensed { why, kept: kept.then_some(true) }
+            }
             CollectionState::NoPermission { permission, why, kept } => {
                 Self::NoPermission { permission, why, kept: Some(kept) }
             }
-            CollectionState::NoApi { why } => Self::NoApi { why },
+            CollectionState::NoApi { why, kept } => Self::NoApi { why, kept: kept.then_some(true) },
             CollectionState::Failed { why, kept } => Self::Failed { why, kept: Some(kept) },
         }
     }
@@ -134,7 +171,27 @@ mod tests {
         assert_eq!(serde_json::to_string(&kept).unwrap(), text);
         let first = read(r#"{"state":"no-permission","permission":"p","why":"x"}"#).unwrap();
         assert!(!first.has_objects() && first.is_blind());
+        // What is not kept is written as it always was.
+        for text in [r#"{"state":"not-licensed","why":"P1"}"#, r#"{"state":"no-api","why":"x"}"#] {
+            let state = read(text).unwrap();
+            assert!(!state.has_objects() && !state.is_blind());
+            assert_eq!(serde_json::to_string(&state).unwrap(), text);
+            let kept = state.with_objects();
+            let again = read(&serde_json::to_string(&kept).unwrap()).unwrap();
+            assert!(kept.has_objects() && again == kept, "{kept:?}");
+        }
         assert!(read(r#"{"state":"half-collected"}"#).is_err());
         assert!(read(r#"{"state":"failed","why":"x","kept":"yes"}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_lost_is_told_once() {
+        let failed = |kept| CollectionState::Failed { why: "x".into(), kept };
+        let unlicensed = |kept| CollectionState::NotLicensed { why: "P1".into(), kept };
+        assert!(unlicensed(true).is_lost_since(&CollectionState::Collected));
+        assert!(unlicensed(true).is_lost_since(&failed(true)), "another reason is news");
+        assert!(!unlicensed(true).is_lost_since(&unlicensed(true)));
+        assert!(!unlicensed(false).is_lost_since(&unlicensed(false)), "nothing was there");
+        assert!(!CollectionState::Collected.is_lost_since(&unlicensed(true)));
     }
 }

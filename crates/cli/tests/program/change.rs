@@ -381,7 +381,7 @@ fn what_fifty_attacks_changed_is_put_back_and_what_cannot_be_is_listed() {
     for (name, _) in CONFIG_ATTACKS.iter().filter(|(n, _)| *n != "backup-consent") {
         school.sim.config_attack(0, name);
     }
-    tenant(&school, "school0", &["snapshot", "--everything"]);
+    snapshot(&school, "school0", &["--everything"]);
     let before =
         tenant(&school, "school0", &["diff", first, "latest"])["changes"].as_array().unwrap().len();
     assert!(before >= 40, "{before}");

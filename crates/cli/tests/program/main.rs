@@ -13,4 +13,5 @@ mod requests;
 mod restore;
 mod review;
 mod tenant;
+mod tenant_kept;
 mod upkeep;

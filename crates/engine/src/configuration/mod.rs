@@ -44,6 +44,9 @@ pub struct ConfigurationReport {
     pub objects: usize,
     /// How each collection ended.
     pub collections: BTreeMap<String, CollectionState>,
+    /// Collections that the snapshot before had and that are out of sight now, or empty all at
+    /// once, and why.
+    pub lost: BTreeMap<String, String>,
     /// Files that are new, changed or gone against the snapshot before.
     pub files_changed: u64,
     /// What was written to the repository.
@@ -57,9 +60,14 @@ pub struct ConfigurationReport {
 }
 
 impl ConfigurationReport {
-    /// Whether nothing failed. What the tenant has no licence for is no failure, nor is what no
-    /// interface gives.
+    /// Whether nothing failed and nothing went out of sight. What the tenant never had a licence
+    /// for is no failure, nor is what no interface ever gave.
     pub fn is_whole(&self) -> bool {
+        self.lost.is_empty() && self.sees_all()
+    }
+
+    /// Whether what may be read was read, whatever it says.
+    pub fn sees_all(&self) -> bool {
         !self.collections.values().any(CollectionState::is_blind)
     }
 }
@@ -103,6 +111,73 @@ struct Identity {
 struct StoredObject {
     name: String,
     settings: Value,
+}
+
+/// What was seen before and is out of sight now, and what was emptied: the first round after it
+/// says so, whatever the service calls it.
+fn lost(before: Option<&Configuration>, now: &Configuration) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    for (name, old) in before.into_iter().flat_map(|b| &b.collections) {
+        let Some(new) = now.collections.get(name) else { continue };
+        if new.state.is_lost_since(&old.state) {
+            out.insert(name.clone(), new.state.lack());
+        } else if old.state.has_objects() && !old.objects.is_empty() && new.objects.is_empty() {
+            let all = old.objects.len();
+            out.insert(name.clone(), format!("all that was there is gone ({all} before)"));
+        }
+    }
+    out
+}
+
+const GROUPS: &str = "directory/referenced-groups";
+const PEOPLE: &str = "directory/privileged-users";
+
+/// Why a collection that was collected before was not asked for.
+const NOT_READ: &str = "it was not asked for: this program does not read it";
+
+/// Lets every collection that was not read have what was read of it last, and what that referred
+/// to: only a list that was read whole shows that something was deleted.
+fn keep_what_was_seen(now: &mut Configuration, before: Option<&Configuration>) {
+    let Some(before) = before else { return };
+    let mut kept = String::new();
+    for (name, old) in before.collections.iter().filter(|(_, old)| old.state.has_objects()) {
+        let new = now.collections.entry(name.clone()).or_insert_with(|| ConfigCollection {
+            state: CollectionState::NoApi { why: NOT_READ.to_owned(), kept: false },
+            objects: Vec::new(),
+        });
+        if new.state.is_collected() {
+            continue;
+        }
+        new.state = new.state.clone().with_objects();
+        new.objects.clone_from(&old.objects);
+        kept.extend(old.objects.iter().map(|o| o.body.to_string()));
+    }
+    // Groups and people are in sight because settings name them: whom only kept settings name is
+    // not gone because those were not read.
+    for (collection, kind) in [(GROUPS, "groups"), (PEOPLE, "users")] {
+        let (Some(old), Some(new)) =
+            (before.collections.get(collection), now.collections.get_mut(collection))
+        else {
+            continue;
+        };
+        if !new.state.is_collected() || !old.state.has_objects() {
+            continue;
+        }
+        for o in &old.objects {
+            let is_there = |n: &ConfigObject| n.id == o.id || n.name == o.name;
+            let symbol = Value::from(format!("@{kind}/{}", o.name)).to_string();
+            if kept.contains(&symbol) && !new.objects.iter().any(is_there) {
+                new.objects.push(o.clone());
+                kept.push_str(&o.body.to_string());
+            }
+        }
+        new.objects.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    let blind = now.collections.values().any(|c| c.state.is_blind());
+    for (symbol, id) in before.references.iter().filter(|(s, _)| blind || kept.contains(s.as_str()))
+    {
+        now.references.entry(symbol.clone()).or_insert_with(|| id.clone());
+    }
 }
 
 /// Whether Tenant Configuration Management is to be asked again: its objects are rationed by the
@@ -198,6 +273,7 @@ pub async fn snapshot(
     Ok(ConfigurationReport {
         snapshot: id.to_string(),
         objects: configuration.collections.values().map(|c| c.objects.len()).sum(),
+        lost: lost(before.as_ref(), &configuration),
         collections: configuration
             .collections
             .into_iter()
@@ -254,25 +330,7 @@ fn commit_sealed(
         None => None,
     };
     // What could not be read keeps what was there (law 1), and what that referred to.
-    for (name, c) in &mut configuration.collections {
-        if let CollectionState::Failed { kept, .. } | CollectionState::NoPermission { kept, .. } =
-            &mut c.state
-            && let Some(old) = before
-                .as_ref()
-                .and_then(|b| b.collections.get(name))
-                .filter(|o| o.state.has_objects())
-        {
-            *kept = true;
-            c.objects.clone_from(&old.objects);
-        }
-    }
-    if let Some(before) =
-        before.as_ref().filter(|_| configuration.collections.values().any(|c| c.state.is_blind()))
-    {
-        for (symbol, id) in &before.references {
-            configuration.references.entry(symbol.clone()).or_insert_with(|| id.clone());
-        }
-    }
+    keep_what_was_seen(&mut configuration, before.as_ref());
     let tree = settings_tree(repo, &configuration)?;
     // What a newer program noted of the tenant goes on.
     let mut identity = match &holder {
@@ -632,5 +690,60 @@ mod tests {
         assert!(is_due(Some(&denied), at) && is_due(None, at));
         let seen = configuration(CollectionState::Collected, 60);
         assert!(!is_due(Some(&seen), hours(2)) && is_due(Some(&seen), hours(3)));
+    }
+
+    fn one(name: &str, state: CollectionState, objects: &[(&str, Value)]) -> Configuration {
+        let mut c = Configuration::new("school", Timestamp::UNIX_EPOCH);
+        let object = |(name, body): &(&str, Value)| ConfigObject {
+            name: (*name).to_owned(),
+            id: format!("id of {name}"),
+            body: body.clone(),
+            volatile: json!({}),
+        };
+        let objects = objects.iter().map(object).collect();
+        c.collections.insert(name.into(), ConfigCollection { state, objects });
+        c
+    }
+
+    /// Only a list that was read whole shows that something was deleted: every other state keeps
+    /// what was there, with its reason, and the first round says so.
+    #[test]
+    fn what_was_seen_stays_until_a_list_lacks_it() {
+        let policy = json!({"excludeGroups": ["@groups/Emergency access"]});
+        let mut before = one("policies", CollectionState::Collected, &[("MFA", policy)]);
+        let symbol = "@groups/Emergency access";
+        before.references.insert(symbol.into(), "id".into());
+        let group = one(GROUPS, CollectionState::Collected, &[("Emergency access", json!({}))]);
+        before.collections.extend(group.collections);
+        let why = || "x".to_owned();
+        for state in [
+            CollectionState::NotLicensed { why: why(), kept: false },
+            CollectionState::NoApi { why: why(), kept: false },
+            CollectionState::Failed { why: why(), kept: false },
+            CollectionState::NoPermission { permission: why(), why: why(), kept: false },
+        ] {
+            let mut now = one("policies", state.clone(), &[]);
+            now.collections.extend(one(GROUPS, CollectionState::Collected, &[]).collections);
+            keep_what_was_seen(&mut now, Some(&before));
+            let kept = &now.collections["policies"];
+            assert_eq!((kept.objects.len(), &kept.state), (1, &state.with_objects()));
+            assert_eq!(now.references[symbol], "id");
+            assert_eq!(now.collections[GROUPS].objects.len(), 1, "{:?}", kept.state);
+            assert_eq!(lost(Some(&before), &now).keys().collect::<Vec<_>>(), ["policies"]);
+            let mut later = one("policies", kept.state.clone(), &[]);
+            keep_what_was_seen(&mut later, Some(&now));
+            assert_eq!(later.collections["policies"], now.collections["policies"]);
+            assert!(!lost(Some(&now), &later).contains_key("policies"), "it is told once");
+        }
+        // What a newer program does not read is not gone either.
+        let mut now = Configuration::new("school", Timestamp::UNIX_EPOCH);
+        keep_what_was_seen(&mut now, Some(&before));
+        let kept = &now.collections["policies"];
+        assert!(kept.objects.len() == 1 && kept.state.lack().contains("was not asked for"));
+        // What a whole list lacks is gone, and that all of it went is told.
+        let mut now = one("policies", CollectionState::Collected, &[]);
+        keep_what_was_seen(&mut now, Some(&before));
+        assert!(now.collections["policies"].objects.is_empty());
+        assert!(lost(Some(&before), &now)["policies"].contains("1 before"));
     }
 }

@@ -132,7 +132,10 @@ fn never_passes_without_its_data() {
         t
     };
     skips(ID, with(CollectionState::Failed { why: "the service was away".into(), kept: false }));
-    super::passes(ID, with(CollectionState::NotLicensed { why: "Entra ID P2".into() }));
+    super::passes(
+        ID,
+        with(CollectionState::NotLicensed { why: "Entra ID P2".into(), kept: false }),
+    );
     let unsure = json!([{"id": "Fido2", "state": "enabled", "includeTargets": [{"id": "all_users"}],
         "excludeTargets": [{"id": "@groups/Staff"}]}]);
     skips(ID, methods(unsure));
@@ -210,7 +213,7 @@ fn a_way_in_is_never_taken_for_granted() {
     // Where policies are not licensed none locks anybody out, and the accounts are asked for all
     // the same.
     let mut unlicensed = kept().many("identity/conditional-access-policies", vec![]);
-    let state = CollectionState::NotLicensed { why: "Entra ID P1".to_owned() };
+    let state = CollectionState::NotLicensed { why: "Entra ID P1".to_owned(), kept: false };
     unlicensed
         .configuration
         .collections

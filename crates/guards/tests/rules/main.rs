@@ -244,13 +244,13 @@ fn each_input_is_needed(id: &str, tenant: Tenant) {
         without.configuration.collections.remove(*input);
         skips(id, without);
         for state in [
-            CollectionState::NotLicensed { why: "Entra ID P2".into() },
+            CollectionState::NotLicensed { why: "Entra ID P2".into(), kept: false },
             CollectionState::NoPermission {
                 permission: "Policy.Read.All".into(),
                 why: "403".into(),
                 kept: true,
             },
-            CollectionState::NoApi { why: "none".into() },
+            CollectionState::NoApi { why: "none".into(), kept: false },
             CollectionState::Failed { why: "503".into(), kept: true },
         ] {
             let mut lacking = tenant.clone();

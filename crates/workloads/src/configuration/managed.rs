@@ -319,6 +319,7 @@ fn refused(e: Error) -> Result<CollectionState, Error> {
         }
         ErrorKind::NotFound => CollectionState::NoApi {
             why: "the tenant has no Tenant Configuration Management".to_owned(),
+            kept: false,
         },
         _ => CollectionState::Failed { why: e.text, kept: false },
     })
@@ -387,6 +388,7 @@ async fn start(
                 let lost = MANAGED.iter().filter(|m| text.contains(&format!("'{}'", m.resource)));
                 let state = CollectionState::NoApi {
                     why: "Tenant Configuration Management no longer knows it".to_owned(),
+                    kept: false,
                 };
                 out.extend(
                     lost.map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))),
@@ -503,7 +505,7 @@ fn sort(
                 kept: false,
             }),
             (None, true, Empty::Unlicensed(what)) => {
-                Some(CollectionState::NotLicensed { why: what.to_owned() })
+                Some(CollectionState::NotLicensed { why: what.to_owned(), kept: false })
             }
             _ => None,
         };

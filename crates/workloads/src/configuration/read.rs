@@ -91,7 +91,7 @@ async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Resu
     for (name, why) in NO_API {
         raw.collections.insert(
             (*name).to_owned(),
-            (Some(CollectionState::NoApi { why: (*why).to_owned() }), Vec::new()),
+            (Some(CollectionState::NoApi { why: (*why).to_owned(), kept: false }), Vec::new()),
         );
     }
     let found = match lack(raw, "directory/domains") {
@@ -123,10 +123,21 @@ async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
     }
     let body: Value = client.json(&request).await?;
     // `organization` and `onPremisesSynchronization` are lists of one.
-    Ok(match body.get("value").and_then(Value::as_array) {
-        Some(rows) => rows.iter().take(1).cloned().collect(),
-        None => vec![body],
-    })
+    let one = match body.get("value").and_then(Value::as_array) {
+        Some(rows) => rows.first().cloned().unwrap_or_default(),
+        None => body,
+    };
+    // What every tenant has once is not gone because an answer holds nothing.
+    let says_something = one
+        .as_object()
+        .is_some_and(|m| m.iter().any(|(k, v)| !k.contains("@odata.") && !v.is_null()));
+    match says_something {
+        true => Ok(vec![one]),
+        false => Err(Error::new(
+            ErrorKind::BadAnswer,
+            format!("GET {} was answered with nothing, although there is one", c.target),
+        )),
+    }
 }
 
 /// What an answer says of a collection. The tenant as a whole being out of reach is an error of the
@@ -151,6 +162,7 @@ fn state_of(
         }
         ErrorKind::Denied | ErrorKind::BadRequest if unlicensed => CollectionState::NotLicensed {
             why: licence.unwrap_or("the service says so").to_owned(),
+            kept: false,
         },
         ErrorKind::Denied => CollectionState::NoPermission {
             permission: permission.to_owned(),
@@ -405,13 +417,28 @@ async fn facts(client: &Client, targets: &[String]) -> Result<Vec<Value>, Error>
     if targets.is_empty() {
         return Ok(all);
     }
-    for answer in client.batch_get(&Scope::Directory, targets).await? {
+    let mut missing = Vec::new();
+    for (answer, target) in
+        client.batch_get(&Scope::Directory, targets).await?.into_iter().zip(targets)
+    {
         match answer {
             Ok(user) => all.push(user),
-            // Deleted between two requests.
-            Err(e) if e.kind == ErrorKind::NotFound => {}
+            Err(e) if e.kind == ErrorKind::NotFound => {
+                let id = target.trim_start_matches("users/").split('?').next().unwrap_or_default();
+                missing.push((id.to_lowercase(), e));
+            }
             Err(e) => return Err(e),
         }
+    }
+    // Deleted between two requests, if the directory lists them no more; one answer alone proves
+    // nothing.
+    let ids: Vec<String> = missing.iter().map(|(id, _)| id.clone()).collect();
+    let listed = if ids.is_empty() { BTreeSet::new() } else { alive(client, &ids).await? };
+    if let Some((_, e)) = missing.into_iter().find(|(id, _)| listed.contains(id)) {
+        return Err(Error::new(
+            ErrorKind::BadAnswer,
+            format!("{}; but the directory lists that person", e.text),
+        ));
     }
     for user in &mut all {
         user["licences"] = user["assignedLicenses"].as_array().map_or(0, Vec::len).into();

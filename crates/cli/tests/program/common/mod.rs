@@ -234,6 +234,18 @@ pub fn tenant(school: &School, which: &str, args: &[&str]) -> Value {
     serde_json::from_str(&school.ok(&all)).unwrap()
 }
 
+/// Reads the settings; answers the report of a round that was whole, or that says what went out of
+/// sight.
+pub fn snapshot(school: &School, which: &str, args: &[&str]) -> Value {
+    let all = [&["--tenant", which, "--json", "tenant", "snapshot"], args].concat();
+    let out = school.run(&all);
+    let report: Value = serde_json::from_slice(&out.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stderr)));
+    let lost = report["lost"].as_object().is_some_and(|lost| !lost.is_empty());
+    assert_eq!(out.status.code(), Some(if lost { 3 } else { 0 }), "{report:#}");
+    report
+}
+
 /// A hardened school whose emergency accounts are named, as its exceptions file does.
 pub fn hardened() -> School {
     let school = school(&tiny(Care::Hardened));
