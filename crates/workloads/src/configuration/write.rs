@@ -46,8 +46,11 @@ pub struct Setter {
     pub beta: bool,
     /// Where what was deleted is had back, with `{id}`.
     pub undelete: Option<&'static str>,
-    /// Properties that this call cannot set, and why.
+    /// Properties that are given when an object is made and that a later call cannot change, and
+    /// why.
     pub fixed: &'static [(&'static str, &'static str)],
+    /// Properties that are never written, and why.
+    pub never: &'static [(&'static str, &'static str)],
 }
 
 const CONDITIONAL_ACCESS: &str = "Policy.ReadWrite.ConditionalAccess";
@@ -61,7 +64,16 @@ const fn set(
     how: How,
     permission: &'static str,
 ) -> Setter {
-    Setter { collection, target, how, permission, beta: false, undelete: None, fixed: &[] }
+    Setter {
+        collection,
+        target,
+        how,
+        permission,
+        beta: false,
+        undelete: None,
+        fixed: &[],
+        never: &[],
+    }
 }
 
 const fn soft(setter: Setter, undelete: &'static str) -> Setter {
@@ -87,6 +99,10 @@ pub const SETTERS: &[Setter] = &[
     ),
     Setter {
         fixed: &[("allowedCombinations", "combinations are changed by an action of their own")],
+        never: &[
+            ("policyType", "what is made is the tenant's own"),
+            ("requirementsSatisfied", "it follows from the combinations"),
+        ],
         ..set(
             "identity/authentication-strengths",
             "policies/authenticationStrengthPolicies",
@@ -101,7 +117,7 @@ pub const SETTERS: &[Setter] = &[
         CONDITIONAL_ACCESS,
     ),
     Setter {
-        fixed: &[
+        never: &[
             ("keyCredentials", "a credential that was lost can only be made anew by its owner"),
             ("passwordCredentials", "a secret that was lost can only be made anew by its owner"),
         ],
@@ -131,7 +147,7 @@ pub const SETTERS: &[Setter] = &[
         "Domain.ReadWrite.All",
     ),
     Setter {
-        fixed: &[("authenticationType", "it follows the domain's federation")],
+        never: &[("authenticationType", "it follows the domain's federation")],
         ..set("directory/domains", "domains", How::Many, "Domain.ReadWrite.All")
     },
     Setter {
@@ -272,11 +288,11 @@ pub const SETTERS: &[Setter] = &[
     ),
     set("devices/settings", "deviceManagement", How::One, INTUNE),
     Setter {
-        fixed: ASSIGNED,
+        never: ASSIGNED,
         ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many, INTUNE)
     },
     Setter {
-        fixed: ASSIGNED,
+        never: ASSIGNED,
         ..set(
             "devices/compliance-policies",
             "deviceManagement/deviceCompliancePolicies",

@@ -104,6 +104,11 @@ pub(crate) fn change(
             let id = tenant.ids.guid(path);
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
             let mut row = Value::Object(new);
+            // What is made is the tenant's own (authenticationStrengthPolicy resource type).
+            if path == "policies/authenticationstrengthpolicies" {
+                row["policyType"] = "custom".into();
+                row["requirementsSatisfied"] = satisfied(&row["allowedCombinations"]).into();
+            }
             // A domain and a code have names of their own; else the service gives ids.
             let own =
                 ["domains", "identity/conditionalaccess/authenticationcontextclassreferences"];
@@ -180,6 +185,13 @@ pub(crate) fn change(
         "targetResources": [{"displayName": name, "type": "Policy"}],
     }));
     Ok(reply)
+}
+
+/// What combinations prove: `mfa` when each of them does.
+fn satisfied(combinations: &Value) -> &'static str {
+    let alone = ["password", "sms", "x509CertificateSingleFactor", "federatedSingleFactor"];
+    let weak = |c: &Value| c.as_str().is_some_and(|c| alone.contains(&c));
+    if combinations.as_array().is_some_and(|all| all.iter().any(weak)) { "none" } else { "mfa" }
 }
 
 /// What is given replaces what was there; the insides of complex values too, as far as they are

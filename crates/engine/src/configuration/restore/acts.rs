@@ -11,8 +11,18 @@ pub(super) fn call(
     Call { method, target, beta: setter.beta, body }
 }
 
-pub(super) fn without_fixed(setter: &Setter, body: &Value) -> Value {
+/// What is sent when an object is made: all but what is never written.
+fn as_made(setter: &Setter, body: &Value) -> Value {
     let mut body = body.clone();
+    if let Value::Object(map) = &mut body {
+        map.retain(|k, _| !setter.never.iter().any(|(f, _)| f == k));
+    }
+    body
+}
+
+/// What is sent to an object that is there.
+fn as_changed(setter: &Setter, body: &Value) -> Value {
+    let mut body = as_made(setter, body);
     if let Value::Object(map) = &mut body {
         map.retain(|k, _| !setter.fixed.iter().any(|(f, _)| f == k));
     }
@@ -61,7 +71,7 @@ pub(super) fn create(
     plan: &mut RestorePlan,
 ) {
     let at = format!("{}/{}", setter.collection, o.name);
-    let body = sent(reporting(setter, options, without_fixed(setter, &o.body)));
+    let body = sent(reporting(setter, options, as_made(setter, &o.body)));
     let mut new = match setter.how {
         How::Many | How::Given => {
             // A domain or a code is known by a name of its own.
@@ -118,12 +128,12 @@ pub(super) fn create(
                 setter,
                 "PATCH",
                 format!("{}/{}", setter.target, o.id),
-                Some(sent(without_fixed(setter, &o.body))),
+                Some(sent(as_changed(setter, &o.body))),
             )
         });
     }
     for (property, why) in
-        setter.fixed.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty()))
+        setter.never.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty()))
     {
         plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
     }
@@ -292,7 +302,7 @@ pub(super) fn update(
         }
         _ => {}
     }
-    for (property, why) in setter.fixed {
+    for (property, why) in setter.fixed.iter().chain(setter.never) {
         if differs.remove(*property).is_some() {
             properties.retain(|p| p != property);
             plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));

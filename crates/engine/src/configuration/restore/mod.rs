@@ -485,7 +485,8 @@ impl RestorePlan {
                     if there.is_none_or(|t| t.body["state"] != o.body["state"]) {
                         o.body = reporting(setter, options, o.body);
                     }
-                    for (fixed, _) in setter.fixed.iter().filter(|_| there.is_some()) {
+                    let stays = setter.fixed.iter().chain(setter.never);
+                    for (fixed, _) in stays.filter(|_| there.is_some()) {
                         o.body[*fixed] = there.map(|t| t.body[*fixed].clone()).unwrap_or_default();
                     }
                 }
