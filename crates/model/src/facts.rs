@@ -183,6 +183,9 @@ pub struct Pending {
     pub name: String,
     /// Why it was skipped.
     pub cause: String,
+    /// What it stands in, as far as known: the id of a container, or of the collection at its top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 /// The small record that rides in a node's extended attribute `user.strongroom`.

@@ -37,7 +37,7 @@ impl Run {
     /// The alarms that follow from what happened to each user's things.
     pub(super) fn judge_patterns(&self) -> Vec<Alarm> {
         let mut raised = Vec::new();
-        for ((user, _), (profile, p)) in self.patterns() {
+        for ((user, _, _), (profile, p)) in self.patterns() {
             let mut raise = |kind, severity, items: u64, text: String| {
                 raised.push(Alarm {
                     kind,

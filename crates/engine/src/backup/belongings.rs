@@ -497,7 +497,7 @@ impl Belongings {
     }
 
     pub(super) fn pattern(&self, change: impl FnOnce(&mut super::run::Pattern)) {
-        self.run.pattern(&self.owner.name, self.profile(), change);
+        self.run.pattern(&self.owner, self.profile(), change);
     }
 }
 

@@ -284,6 +284,10 @@ async fn read_owners(
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<(), Error> {
     run.progress.phase("items");
+    for profile in ALL.iter().map(|w| w.profile()).filter(|p| run.leaves_out(p.name)) {
+        let why = "left out by the configuration";
+        run.coverage("tenant", profile.name, None, Some(why));
+    }
     let mut waiting = owners.into_iter();
     let mut tasks = tokio::task::JoinSet::new();
     loop {

@@ -453,7 +453,10 @@ impl Belongings {
                     *missing.entry(place.parent).or_default() += 1;
                 }
                 Some(_) => {}
-                None => anywhere += 1,
+                None => match &p.parent {
+                    Some(parent) => *missing.entry(parent.clone()).or_default() += 1,
+                    None => anywhere += 1,
+                },
             }
         }
         let mut leaving: HashMap<String, u64> = HashMap::new();

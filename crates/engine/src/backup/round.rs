@@ -60,6 +60,8 @@ struct Work {
     left: HashSet<ItemId>,
     seen: HashSet<ItemId>,
     changed: bool,
+    /// Something was told of whose container was not.
+    is_unplaced: bool,
 }
 
 impl Work {
@@ -117,7 +119,11 @@ impl Belongings {
                 },
                 false => None,
             };
-            let amiss = self.amiss(&o.collection, &round, counted)?;
+            let amiss = match round.work.is_unplaced && !is_full {
+                // News that speak of what they do not show are not all the news.
+                true => Some("things are listed whose folder is not".to_owned()),
+                false => self.amiss(&o.collection, &round, counted)?,
+            };
             listings += 1;
             match amiss {
                 None => {
@@ -264,7 +270,7 @@ impl Belongings {
                     work.seen.insert(id.clone());
                     work.pending.retain(|p| p.id != id);
                     if !id.0.is_empty() {
-                        work.pending.push(Record::new(Pending { id, name, cause }));
+                        work.pending.push(Record::new(Pending { id, name, cause, parent: None }));
                     }
                 }
                 Event::End { cursor } => break cursor,
@@ -306,6 +312,11 @@ impl Belongings {
         Ok(Round { cursor, work, unseen: unseen.into_iter().collect() })
     }
 
+    /// What a thing stands in, by the name that containers have in [`Pending`].
+    fn named_parent(&self, c: &Collection, parent: Option<&ItemId>) -> Option<String> {
+        Some(parent.map_or_else(|| self.top(&c.id), |p| p.0.clone()))
+    }
+
     /// What came before its container, once all was listed.
     async fn accept_waiting(&self, c: &Collection, work: &mut Work) -> Result<(), Error> {
         loop {
@@ -319,13 +330,15 @@ impl Belongings {
         }
         for row in work.take_waiting() {
             let cause = "its folder was not listed";
-            let (id, name) = match &row {
-                Row::Item(item) => (item.id().clone(), item.name().to_owned()),
-                Row::Container(k) => (k.id.clone(), k.name.clone()),
+            let (id, name, parent) = match &row {
+                Row::Item(item) => (item.id().clone(), item.name().to_owned(), item.parent()),
+                Row::Container(k) => (k.id.clone(), k.name.clone(), k.parent.as_ref()),
                 _ => continue,
             };
+            let parent = self.named_parent(c, parent);
+            work.is_unplaced = true;
             self.run.skip(&self.owner.name, &id, &name, cause);
-            work.pending.push(Record::new(Pending { id, name, cause: cause.into() }));
+            work.pending.push(Record::new(Pending { id, name, cause: cause.into(), parent }));
         }
         Ok(())
     }
@@ -355,15 +368,17 @@ impl Belongings {
             }
             // What was kept until now is not left out because a row says less of it.
             Row::LeftOut(l) if self.stands_in(c, &l.id)? => {
+                let parent = self.named_parent(c, l.parent.as_ref());
                 let LeftOut { id, name, cause, .. } = l;
                 self.run.skip(&self.owner.name, &id, &name, cause);
-                work.pending.push(Record::new(Pending { id, name, cause: cause.into() }));
+                work.pending.push(Record::new(Pending { id, name, cause: cause.into(), parent }));
             }
             Row::LeftOut(l) => {
                 self.note(c, &l)?;
+                let parent = self.named_parent(c, l.parent.as_ref());
                 let LeftOut { id, name, cause, .. } = l;
                 work.left_out.retain(|p| p.id != id);
-                work.left_out.push(Record::new(Pending { id, name, cause: cause.into() }));
+                work.left_out.push(Record::new(Pending { id, name, cause: cause.into(), parent }));
             }
             Row::Change(change) => match self.merge(c, change.as_ref())? {
                 true => {}
@@ -433,7 +448,8 @@ impl Belongings {
             Err((_, Stop::Collection(e))) => return Err(Error::Graph(e)),
             Err((_, Stop::Fatal(e))) => return Err(e),
         };
-        let record = Record::new(Pending { id, name, cause });
+        let parent = item.as_ref().and_then(|i| self.named_parent(c, i.parent()));
+        let record = Record::new(Pending { id, name, cause, parent });
         if item.is_some_and(|i| i.withheld().is_some()) {
             work.withheld.push(record);
             return Ok(());

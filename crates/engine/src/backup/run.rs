@@ -13,7 +13,7 @@ use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
 };
 use strongroom_workloads::{
-    ALL, BudgetReport, Client, ErrorKind, OwnerKind, Stats, workload::Profile,
+    ALL, BudgetReport, Client, ErrorKind, Owner, OwnerKind, Stats, workload::Profile,
 };
 
 /// An item that was skipped; its previous version is kept.
@@ -115,8 +115,8 @@ pub(crate) struct Pattern {
     pub(crate) flushed: u64,
 }
 
-/// By owner and workload.
-type Patterns = BTreeMap<(String, &'static str), (&'static Profile, Pattern)>;
+/// By owner and workload; by name and id, since several sites may have one title.
+type Patterns = BTreeMap<(String, ItemId, &'static str), (&'static Profile, Pattern)>;
 
 struct State {
     items_new: u64,
@@ -497,12 +497,12 @@ impl Run {
 
     pub(crate) fn pattern(
         &self,
-        owner: &str,
+        owner: &Owner,
         profile: &'static Profile,
         change: impl FnOnce(&mut Pattern),
     ) {
         let mut state = lock(&self.state);
-        let key = (owner.to_owned(), profile.name);
+        let key = (owner.name.clone(), owner.id.clone(), profile.name);
         change(&mut state.patterns.entry(key).or_insert((profile, Pattern::default())).1);
     }
 

@@ -444,12 +444,16 @@ fn what_cannot_be_read_keeps_its_last_version() {
         let before = b.item(&id).unwrap();
         (acts.change)(&b.sim, &b.owner, &id);
         let refused = Fault::Status { status: 403, retry_after_s: None };
-        b.sim.set_faults(vec![Rule::new(refused, acts.content)]);
-        for night in 0..2 {
+        // Refused, and refused again; or answered by what is no answer.
+        let nights =
+            [&refused, &refused, &Fault::HtmlPage, &Fault::EmptyBody, &Fault::LoginRedirect];
+        for fault in nights {
+            b.sim.set_faults(vec![Rule::new(fault.clone(), acts.content)]);
             let report = b.back_up();
-            assert!(!report.is_whole(), "night {night}: what was not read is told");
-            assert!(report.skipped.iter().any(|s| s.id.0 == id), "{:?}", report.skipped);
-            assert_eq!(b.item(&id).map(|i| i.2), Some(before.2.clone()), "night {night}");
+            let of = format!("{}, {fault:?}", profile.name);
+            assert!(!report.is_whole(), "{of}: what was not read is told");
+            assert!(report.skipped.iter().any(|s| s.id.0 == id), "{of}: {:?}", report.skipped);
+            assert_eq!(b.item(&id).map(|i| i.2), Some(before.2.clone()), "{of}");
         }
         b.sim.set_faults(Vec::new());
         b.whole();

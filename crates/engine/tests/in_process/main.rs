@@ -3,6 +3,7 @@
 
 mod conformance;
 mod outlook;
+mod owners;
 mod series;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
