@@ -81,6 +81,11 @@ pub trait Store: Send + Sync {
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;
     /// Removes an object; absent is not an error.
     fn remove(&self, key: &Key) -> Result<(), StoreError>;
+    /// Removes what writers that were killed left half-written before this moment; answers how many
+    /// files. Nothing where nothing half-written can lie.
+    fn sweep(&self, _before: jiff::Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
 }
 
 /// Why a store could not do something.

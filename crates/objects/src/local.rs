@@ -242,4 +242,35 @@ impl Store for LocalDir {
             Err(e) => Err(self.failed(format!("remove {key}"), &e)),
         }
     }
+
+    fn sweep(&self, before: jiff::Timestamp) -> Result<u64, StoreError> {
+        let dir = self.root.join("tmp");
+        let failed = |e: &io::Error| self.failed(format!("sweep {}", dir.display()), e);
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
+            Err(e) => return Err(failed(&e)),
+        };
+        let before = std::time::SystemTime::from(before);
+        let mut swept = 0;
+        for entry in entries {
+            let entry = entry.map_err(|e| failed(&e))?;
+            let meta = match entry.metadata() {
+                Ok(meta) => meta,
+                // Its writer was quicker.
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                Err(e) => return Err(failed(&e)),
+            };
+            let is_old = meta.modified().is_ok_and(|t| t < before);
+            if !meta.is_file() || !is_old {
+                continue;
+            }
+            match fs::remove_file(entry.path()) {
+                Ok(()) => swept += 1,
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(failed(&e)),
+            }
+        }
+        Ok(swept)
+    }
 }

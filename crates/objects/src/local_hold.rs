@@ -6,6 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     ops::Range,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -339,5 +340,42 @@ impl LockedStore for LocalHold {
         };
         facts.insert("immutable flag".into(), word.into());
         Ok(facts)
+    }
+
+    // The time of modification is the end of a lock, set before the file has its name: how long one
+    // lies there is told by its last change of any kind.
+    fn sweep(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let dir = self.root.join("tmp");
+        let failed = |e: &io::Error| self.failed(format!("sweep {}", dir.display()), e);
+        let entries = match fs::read_dir(&dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
+            Err(e) => return Err(failed(&e)),
+        };
+        let mut swept = 0;
+        for entry in entries {
+            let path = entry.map_err(|e| failed(&e))?.path();
+            let done = fs::symlink_metadata(&path).and_then(|meta| {
+                if !meta.is_file() || meta.ctime() >= before.as_second() {
+                    return Ok(false);
+                }
+                // It may be another name of a file that is held, which keeps its flag.
+                let file = File::open(&path)?;
+                if self.immutable {
+                    Self::flag(&file, false)?;
+                }
+                let removed = fs::remove_file(&path);
+                if self.immutable && meta.nlink() > 1 {
+                    Self::flag(&file, true)?;
+                }
+                removed.map(|()| true)
+            });
+            match done {
+                Ok(gone) => swept += u64::from(gone),
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) => return Err(failed(&e)),
+            }
+        }
+        Ok(swept)
     }
 }

@@ -70,6 +70,11 @@ pub trait LockedStore: Send + Sync {
     fn date(&self) -> Result<Option<Timestamp>, StoreError>;
     /// Settings of the whole place that protect it or could undo it.
     fn facts(&self) -> Result<Facts, StoreError>;
+    /// Removes what writers that were killed left half-written before this moment; answers how many
+    /// files. Nothing where nothing half-written can lie.
+    fn sweep(&self, _before: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
     /// Requests sent so far; 0 where there are none.
     fn requests(&self) -> u64 {
         0

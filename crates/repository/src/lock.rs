@@ -129,7 +129,18 @@ impl Repository {
     /// Takes the repository for this process alone: readers that took a lock, as stock restic's do,
     /// are waited for by refusing.
     pub fn lock_alone(&self, cache: &Path, now: jiff::Timestamp) -> Result<WriteLock, Error> {
-        self.lock(cache, now, Claim::Alone)
+        let lock = self.lock(cache, now, Claim::Alone)?;
+        // What killed runs left is in nobody's way, so that failing to remove it is no reason to
+        // stop; what lies there for less than a day may be somebody's who knows no lock.
+        let a_day = jiff::SignedDuration::from_hours(24);
+        let before = now.checked_sub(a_day).unwrap_or(jiff::Timestamp::MIN);
+        match self.store.sweep(before) {
+            Ok(0) => {}
+            Ok(n) => tracing::info!("{n} files of killed runs were removed"),
+            Err(e) => tracing::warn!("what killed runs left was not removed: {e}"),
+        }
+        crate::index::sweep_copies(cache, &self.id().short(), before);
+        Ok(lock)
     }
 
     /// Names of the lease files that a claim needs. That of data bears no name: older programs know

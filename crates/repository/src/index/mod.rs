@@ -391,6 +391,25 @@ fn copy(dir: &Path) -> Result<PathBuf, Error> {
     Ok(own)
 }
 
+/// Removes the directories that [`copy`] made for processes that are there no more, and that nobody
+/// touched since `before`: in another container a process may live that is not seen from here.
+pub(crate) fn sweep_copies(cache: &Path, short: &str, before: jiff::Timestamp) {
+    let before = std::time::SystemTime::from(before);
+    let start = format!("{short}.index-");
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|n| n.strip_prefix(&start)).map(str::parse::<u32>);
+        let Some(Ok(pid)) = pid else { continue };
+        let is_old =
+            entry.metadata().and_then(|meta| meta.modified()).is_ok_and(|touched| touched < before);
+        let proc = Path::new("/proc");
+        let is_gone = proc.join("self").exists() && !proc.join(pid.to_string()).exists();
+        if is_old && is_gone {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 fn load(dir: &Path) -> Result<State, Error> {
     let manifest = match fs::read(dir.join(MANIFEST)) {
         Ok(bytes) => serde_json::from_slice::<Manifest>(&bytes).map_err(Error::cache)?,
