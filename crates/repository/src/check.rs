@@ -7,7 +7,7 @@ use crate::{
 };
 use rayon::prelude::*;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -118,6 +118,32 @@ pub struct DamagedItem {
     pub snapshot: Id,
     /// When that snapshot was made.
     pub since: jiff::Timestamp,
+}
+
+/// What the loss of packs takes along.
+#[derive(Debug, Clone, Default)]
+pub struct Touched {
+    /// Snapshots that need something that lay in them.
+    pub snapshots: BTreeSet<Id>,
+    /// Files that cannot be restored whole; of a lost directory, the directory. 10,000 at most.
+    pub items: BTreeSet<String>,
+}
+
+/// What [`Repository::touched_by`] knows on its way.
+struct Loss {
+    /// Blobs that lie in no other pack.
+    blobs: HashSet<(BlobKind, Id)>,
+    /// Directories that were looked into, and whether something below is lost.
+    seen: HashMap<Id, bool>,
+    items: BTreeSet<String>,
+}
+
+impl Loss {
+    fn name(&mut self, item: String) {
+        if self.items.len() < ITEMS_MAX {
+            self.items.insert(item);
+        }
+    }
 }
 
 /// What a check gathers from many threads.
@@ -260,6 +286,80 @@ impl Repository {
         report.problems = findings.problems.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.problems.sort();
         Ok(report)
+    }
+
+    /// What would be lost with these packs, by snapshots and by items. What no index names any more
+    /// counts as lost too. Reads every directory: it is asked when something is damaged.
+    ///
+    /// Errors: the store as a whole, or the local cache.
+    pub fn touched_by(&self, packs: &BTreeSet<Id>) -> Result<Touched, Error> {
+        let mut loss = Loss { blobs: HashSet::new(), seen: HashMap::new(), items: BTreeSet::new() };
+        // Twice, so that memory follows what is lost and not what there is.
+        for of_lost in [true, false] {
+            for entry in self.store.list(Kind::Index)? {
+                let Ok(file) = self.read_index(&Id::parse(&entry.name)?) else { continue };
+                for pack in file.packs.iter().filter(|p| packs.contains(&p.id) == of_lost) {
+                    for blob in pack.blobs.iter().map(PackedBlob::from) {
+                        match of_lost {
+                            true => loss.blobs.insert((blob.kind, blob.id)),
+                            false => loss.blobs.remove(&(blob.kind, blob.id)),
+                        };
+                    }
+                }
+            }
+        }
+        let mut touched = Touched::default();
+        for entry in self.store.list(Kind::Snapshots)? {
+            let id = Id::parse(&entry.name)?;
+            // One that cannot be read is damaged itself, which is another matter.
+            let Ok(snapshot) = self.snapshot(&id) else { continue };
+            if self.tree_touched(&snapshot.tree, "", &mut loss)? {
+                touched.snapshots.insert(id);
+            }
+        }
+        touched.items = loss.items;
+        Ok(touched)
+    }
+
+    fn tree_touched(&self, tree: &Id, path: &str, loss: &mut Loss) -> Result<bool, Error> {
+        if let Some(known) = loss.seen.get(tree) {
+            return Ok(*known);
+        }
+        let nodes = match loss.blobs.contains(&(BlobKind::Tree, *tree)) {
+            true => None,
+            false => match self.read_stored(tree) {
+                Ok(nodes) => Some(nodes),
+                Err(e) if e.is_loss() || matches!(e, Error::Store(_)) => None,
+                Err(e) => return Err(e),
+            },
+        };
+        let mut any = nodes.is_none();
+        if any {
+            loss.name(format!("{path}/"));
+        }
+        for node in nodes.into_iter().flatten() {
+            let at = format!("{path}/{}", node.name);
+            match &node.kind {
+                NodeKind::Dir { subtree } => {
+                    let below = if node.shard { path } else { at.as_str() };
+                    any |= self.tree_touched(subtree, below, loss)?;
+                }
+                NodeKind::File { content, .. } => {
+                    let mut whole = true;
+                    for id in content {
+                        whole &= !loss.blobs.contains(&(BlobKind::Data, *id))
+                            && self.has_blob(BlobKind::Data, id)?;
+                    }
+                    if !whole {
+                        any = true;
+                        loss.name(at);
+                    }
+                }
+                NodeKind::Other(_) => {}
+            }
+        }
+        loss.seen.insert(*tree, any);
+        Ok(any)
     }
 
     fn check_stored(

@@ -37,7 +37,7 @@ mod tree;
 mod walk;
 mod writer;
 
-pub use check::{CheckReport, DamagedItem, ReadData};
+pub use check::{CheckReport, DamagedItem, ReadData, Touched};
 pub use copy::CopyReport;
 pub use crypto::MasterKey;
 pub use cut::{Cut, cut};
