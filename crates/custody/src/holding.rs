@@ -37,6 +37,9 @@ pub struct Renewal {
     pub least: Option<Timestamp>,
 }
 
+/// Code of the alarm that no key file is held.
+pub const NO_KEYS: &str = "no-key-file";
+
 pub(crate) fn key(kind: Kind, name: &str) -> Result<Key, Error> {
     Ok(Key::new(kind, name)?)
 }
@@ -123,6 +126,25 @@ impl Holding {
         let state = self.ledger.state();
         // What is on its way out counts as gone.
         state.objects.get(path).is_some_and(|o| !o.stray) && !state.freeing.contains(path)
+    }
+
+    /// Says that no key file is held, once one should be: a password opens nothing then that is
+    /// read from the vault alone, and two recovery shares are the only way in.
+    pub fn without_keys(&self) -> Option<String> {
+        let state = self.ledger.state();
+        let enrolment = state.enrolment.as_ref()?;
+        let mut held = state.objects.range("keys/".to_owned().."keys0".to_owned());
+        if held.any(|(_, o)| !o.stray) {
+            return None;
+        }
+        let then = "no password opens what is held here, two recovery shares do; two custodians \
+            bring a key file in (`order new … admit-key`)";
+        if enrolment.card.keys.is_empty() && state.admitted.is_empty() {
+            return Some(format!("the card names no key file: {then}"));
+        }
+        let is_due =
+            !state.sessions.is_empty() || state.alarms.iter().any(|(_, k, _)| k == NO_KEYS);
+        is_due.then(|| format!("copy 2 had none of the key files of the card: {then}"))
     }
 
     /// Names of the manifests whose snapshots were published.

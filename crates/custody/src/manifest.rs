@@ -1,5 +1,5 @@
 use crate::{
-    Error, PublicKey, SigningKey,
+    Error, Patient, PublicKey, SigningKey,
     holding::path,
     sign::{open_lines, seal_lines},
 };
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::Series;
-use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
+use strongroom_objects::{Key, Kind, Store, hash_name};
 
 const PURPOSE: &str = "manifest";
 /// Longest manifest: a full one of 500,000 packs (8 TiB) has 34 MB.
@@ -204,29 +204,73 @@ impl Chain {
         Ok(named)
     }
 
+    /// What each manifest's snapshot needs and cannot be had, by name of the manifest; nothing in it
+    /// where all is there. `there` says of an object whether it can be had; the snapshot itself is
+    /// not asked for. Of a manifest that follows one that is not known, that one is lacking.
+    pub fn lacking(
+        &self,
+        there: impl Fn(Kind, &str) -> bool,
+    ) -> BTreeMap<&str, BTreeSet<(Kind, &str)>> {
+        let mut own: HashMap<&str, Vec<(Kind, &str)>> = HashMap::new();
+        for (name, m) in &self.rows {
+            let mut missing = Vec::new();
+            for (index, packs) in &m.indexes {
+                let named = std::iter::once((Kind::Index, index.as_str()))
+                    .chain(packs.iter().map(|pack| (Kind::Data, pack.as_str())));
+                missing.extend(named.filter(|(kind, name)| !there(*kind, name)));
+            }
+            own.insert(name, missing);
+        }
+        let mut all = BTreeMap::new();
+        for name in self.rows.keys() {
+            let mut missing = BTreeSet::new();
+            let mut next = Some(name.as_str());
+            for _ in 0..LINEAGE_MAX {
+                let Some(now) = next else { break };
+                missing.extend(own.get(now).into_iter().flatten().copied());
+                match self.rows.get(now) {
+                    Some(m) => next = m.previous.as_deref(),
+                    None => {
+                        missing.insert((Kind::Manifests, now));
+                        next = None;
+                    }
+                }
+            }
+            all.insert(name.as_str(), missing);
+        }
+        all
+    }
+
     /// The manifests of a store that a key signed; others, and those that cannot be read, are
     /// passed over.
     pub fn of_store(store: &dyn Store, school: &PublicKey) -> Result<Self, Error> {
-        let mut manifests = Vec::new();
+        Ok(Self::found(store, school)?.0)
+    }
+
+    /// The same, and the names of those that are damaged or cannot be read: of them it is not known
+    /// who signed them.
+    pub fn found(store: &dyn Store, school: &PublicKey) -> Result<(Self, Vec<String>), Error> {
+        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
+        let source = Patient::new(store);
         for entry in
             store.list(Kind::Manifests)?.into_iter().filter(|e| e.size_bytes <= BYTES_MAX as u64)
         {
             let key = Key::new(Kind::Manifests, &entry.name)?;
-            let bytes = match store.get(&key) {
+            let bytes = match source.get(&key)? {
                 Ok(bytes) => bytes,
-                Err(e @ StoreError::Failed { .. }) => return Err(e.into()),
-                Err(e) => {
-                    tracing::warn!("{e}");
+                Err(why) => {
+                    tracing::warn!("{why}");
+                    damaged.push(entry.name);
                     continue;
                 }
             };
-            if let (true, Ok(m)) =
-                (key.names_its_bytes(&bytes), Manifest::open(&bytes, school, None))
-            {
+            if !key.names_its_bytes(&bytes) {
+                damaged.push(entry.name);
+            } else if let Ok(m) = Manifest::open(&bytes, school, None) {
                 manifests.push((entry.name, m));
             }
         }
-        Ok(Self::new(manifests))
+        Ok((Self::new(manifests), damaged))
     }
 }
 

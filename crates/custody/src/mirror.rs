@@ -2,7 +2,7 @@
 //! side's, which pushes into a bucket with a credential that can only add and extend.
 
 use crate::{
-    Chain, Error, Event, Holding, Manifest, Needs, Pace, Renewal,
+    Chain, Error, Event, Holding, Manifest, NO_KEYS, Needs, Pace, Patient, Renewal,
     holding::{each, lengthen, path},
 };
 use jiff::Timestamp;
@@ -105,7 +105,7 @@ pub fn mirror(
         admitted.filter(|k| !holding.has(&format!("keys/{k}"))).map(|k| (Kind::Keys, k.clone())),
     );
     let there = Listing::of(source)?;
-    // A key file that was taken out of copy 2 since is not waited for, as long as one is there.
+    // A key file that was taken out of copy 2 since is not waited for.
     first.retain(|(kind, name)| *kind != Kind::Keys || there.has(Kind::Keys, name));
     let mut wanted: BTreeMap<(Kind, String), u64> = first.into_iter().map(|k| (k, 4096)).collect();
     let mut ready: BTreeSet<String> = BTreeSet::new();
@@ -159,7 +159,8 @@ pub fn mirror(
     let rows: Vec<((Kind, String), u64)> = wanted.into_iter().collect();
     // Locked from the first moment for as long as the new snapshots need it: else each would be
     // renewed at once.
-    let copy = Copy { source, options, resume, planned: holding.needs(&ready, now)? };
+    let (source, planned) = (Patient::new(source), holding.needs(&ready, now)?);
+    let copy = Copy { source, options, resume, planned };
     options.progress.phase("copy");
     options.progress.expect(rows.len() as u64, rows.iter().map(|(_, size)| *size).sum());
     if !copy.run(holding, &rows, &mut report)? {
@@ -202,6 +203,7 @@ pub fn mirror(
         report.session = Some(holding.seal(&sealed, now)?);
         report.snapshots = sealed.len() as u64;
     }
+    report.alarms.extend(holding.without_keys().map(|text| (NO_KEYS.to_owned(), text)));
     Ok(report)
 }
 
@@ -214,6 +216,7 @@ fn new_manifests(
     let card = &holding.ledger().state().enrolled()?.card;
     let mut fresh = BTreeMap::new();
     let mut refused = Vec::new();
+    let patient = Patient::new(source);
     for entry in source.list(Kind::Manifests)? {
         if holding.has(&path(Kind::Manifests, &entry.name)?) {
             continue;
@@ -223,11 +226,10 @@ fn new_manifests(
             refused.push(format!("manifest {:.8} has {} bytes", entry.name, entry.size_bytes));
             continue;
         }
-        let bytes = match source.get(&key) {
+        let bytes = match patient.get(&key)? {
             Ok(bytes) => bytes,
-            Err(e @ StoreError::Failed { .. }) => return Err(e.into()),
-            Err(e) => {
-                refused.push(e.to_string());
+            Err(why) => {
+                refused.push(why);
                 continue;
             }
         };
@@ -293,7 +295,7 @@ impl Listing {
 }
 
 struct Copy<'a> {
-    source: &'a dyn Store,
+    source: Patient<'a>,
     options: &'a MirrorOptions<'a>,
     resume: bool,
     planned: Needs,
@@ -337,11 +339,10 @@ impl Copy<'_> {
         let store = holding.store();
         let work = |(kind, name): &&(Kind, String)| -> Result<Result<(Held, bool), String>, Error> {
             let key = Key::new(*kind, name)?;
-            let bytes = match self.source.get(&key) {
+            let bytes = match self.source.get(&key)? {
                 Ok(bytes) => bytes,
-                Err(e @ StoreError::Failed { .. }) => return Err(e.into()),
                 // Gone or unreadable: what needs it waits, the rest goes on.
-                Err(e) => return Ok(Err(e.to_string())),
+                Err(why) => return Ok(Err(why)),
             };
             self.options.pace.pay(bytes.len() as u64);
             let good = match kind {

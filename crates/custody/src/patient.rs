@@ -1,0 +1,44 @@
+use bytes::Bytes;
+use std::sync::atomic::{AtomicU32, Ordering};
+use strongroom_objects::{Key, Store, StoreError};
+
+/// So many objects in a row that cannot be read are no bad sectors: the store itself is gone.
+const FAILED_IN_A_ROW_MAX: u32 = 16;
+
+/// Reads many objects of a store of which some may lie on bad sectors: each is tried twice, and one
+/// that fails keeps no other back.
+pub struct Patient<'a> {
+    store: &'a dyn Store,
+    in_a_row: AtomicU32,
+}
+
+impl<'a> Patient<'a> {
+    /// Reads from this store.
+    pub fn new(store: &'a dyn Store) -> Self {
+        Self { store, in_a_row: AtomicU32::new(0) }
+    }
+
+    /// The bytes of an object, not held against its name yet; or a sentence that says why it cannot
+    /// be had.
+    ///
+    /// Errors: the store does not answer any more.
+    pub fn get(&self, key: &Key) -> Result<Result<Bytes, String>, StoreError> {
+        let got = match self.store.get(key) {
+            Err(StoreError::Failed { .. }) => self.store.get(key),
+            other => other,
+        };
+        match got {
+            Err(e @ (StoreError::Failed { .. } | StoreError::Refused { .. })) => {
+                let before = self.in_a_row.fetch_add(1, Ordering::Relaxed);
+                match before + 1 < FAILED_IN_A_ROW_MAX {
+                    true => Ok(Err(e.to_string())),
+                    false => Err(e),
+                }
+            }
+            got => {
+                self.in_a_row.store(0, Ordering::Relaxed);
+                Ok(got.map_err(|e| e.to_string()))
+            }
+        }
+    }
+}
