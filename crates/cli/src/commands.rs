@@ -1,6 +1,14 @@
 //! The ordinary commands.
 
-use crate::{Global, config::Config, failure::PARTIAL, keys, open, output, progress::Bar, review};
+use crate::{
+    Global,
+    config::Config,
+    failure::PARTIAL,
+    keys, open, output,
+    progress::Bar,
+    rebuilding::{self, Mark, Rebuilding},
+    review,
+};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -71,6 +79,10 @@ pub(crate) struct Replicate {
     /// Copy into this folder instead of the vault.
     #[arg(long, conflicts_with_all = ["from_vault", "sessions"])]
     to: Option<PathBuf>,
+    /// Read what is in the folder already, and replace what has rotted; without it what is there
+    /// counts by its size.
+    #[arg(long, requires = "to")]
+    verify: bool,
 }
 
 /// A snapshot by id, by its first digits, `latest` (of the data; partial ones never count), or
@@ -357,9 +369,14 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
     let repo = open::repository(global).await?;
     if let Some(to) = args.to {
         let b = bar.clone();
-        let report =
-            open::blocking(move || Ok(copies::to_store(&repo, &LocalDir::new(to), b.as_ref())?))
-                .await?;
+        let report = open::blocking(move || {
+            let to = LocalDir::new(to);
+            Ok(match args.verify {
+                true => copies::to_store_verified(&repo, &to, b.as_ref())?,
+                false => copies::to_store(&repo, &to, b.as_ref())?,
+            })
+        })
+        .await?;
         bar.finish();
         return said(global, "copied", &report);
     }
@@ -481,17 +498,50 @@ fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow
     if global.json {
         println!("{}", serde_json::to_string(report)?);
     } else {
+        tell_lost(report);
+        let how = match report.present_how {
+            copies::Known::BySize => "were there already by size, and were not read",
+            copies::Known::ByBytes => "were there already, and are whole",
+            copies::Known::ByLog => "had come before, as the vault's log says",
+        };
         println!(
-            "{what}: {} objects, {}; {} were there already",
+            "{what}: {} objects, {}; {} {how}",
             report.sent,
             output::bytes(report.bytes),
             report.present
         );
+        if !report.mended.is_empty() {
+            println!("{} had rotted there, and are right again", report.mended.len());
+        }
     }
-    Ok(0)
+    Ok(if report.is_whole() { 0 } else { PARTIAL })
 }
 
-/// Rebuilds copy 2 from the vault; its place must be empty.
+/// Names what a copy lacks: objects, snapshots, and the items that this touches.
+pub(crate) fn tell_lost(report: &copies::ReplicateReport) {
+    const ITEMS_SHOWN_MAX: usize = 20;
+    let alarm = |text: String| println!("{}", output::alarm(&text));
+    for key in &report.lost {
+        alarm(format!("LOST     {key}: damaged at its source, gone from it, or not shown"));
+    }
+    for key in &report.rotten {
+        alarm(format!("ROTTEN   {key}: its place does not let it be replaced"));
+    }
+    for snapshot in &report.left_out {
+        alarm(format!("LEFT OUT snapshot {snapshot:.8}: something that it needs is lost"));
+    }
+    for item in report.items.iter().take(ITEMS_SHOWN_MAX) {
+        alarm(format!("  {item} cannot be restored whole"));
+    }
+    if report.items.len() > ITEMS_SHOWN_MAX {
+        println!("  … {} in all; --json names them", report.items.len());
+    }
+    if !report.lost.is_empty() && report.items.is_empty() {
+        println!("`strongroom check --read-data` names the items that this touches, if any");
+    }
+}
+
+/// Rebuilds copy 2 from the vault; its place must be empty, or half made by a run like this.
 pub(crate) async fn rebuild(
     global: &Global,
     bar: Arc<Bar>,
@@ -499,14 +549,26 @@ pub(crate) async fn rebuild(
     let config = Config::read(&global.config)?;
     let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     let (path, password) = open::repo_place(global)?;
+    let cache = open::cache_dir(global);
     open::blocking(move || {
-        let to = LocalDir::new(&path);
-        if to.size(&strongroom_objects::Key::config())?.is_some() {
+        let to = Arc::new(LocalDir::new(&path));
+        if to.size(&strongroom_objects::Key::config())?.is_some() && !rebuilding::is_marked(&path) {
             bail!("{} still holds a repository; move it away first", path.display());
         }
         let vault = place.reader(None)?;
         let key = Repository::key_of(vault.as_ref(), &password)?;
-        Ok(copies::from_vault(vault.as_ref(), &key, &to, bar.as_ref())?)
+        let public = strongroom_engine::publish::signing_key(&key)?.public();
+        let mark = Mark { key: public.to_string(), upto: None, files: None };
+        let rebuilding = Rebuilding::begin(&path, &mark)?;
+        let mut report = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())?;
+        rebuilding.done()?;
+        if !report.lost.is_empty() {
+            match Repository::with_key(to, key, &cache, open::who()) {
+                Ok(repo) => copies::name_items(&repo, &mut report),
+                Err(e) => tracing::warn!("what is lost cannot be told by items: {e}"),
+            }
+        }
+        Ok(report)
     })
     .await
 }

@@ -18,6 +18,7 @@ mod mount;
 mod open;
 mod output;
 mod progress;
+mod rebuilding;
 mod remediate;
 mod repair;
 mod restore;

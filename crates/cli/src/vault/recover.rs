@@ -1,11 +1,18 @@
-use crate::{Global, config::VaultEntry, keys, open, output, progress::Bar};
+use crate::{
+    Global,
+    commands::tell_lost,
+    config::VaultEntry,
+    keys, open, output,
+    progress::Bar,
+    rebuilding::{self, Mark, Rebuilding},
+};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{Progress, replicate as copies};
 use strongroom_model::Series;
-use strongroom_objects::{Key, LocalDir, Store};
+use strongroom_objects::LocalDir;
 use strongroom_repository::{Repository, lineage};
 
 #[derive(Args)]
@@ -73,26 +80,25 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         }
         let _gone_after = RemovedAtEnd(beside);
         let to = Arc::new(LocalDir::new(&args.to));
-        if to.size(&Key::config())?.is_some()
-            || std::fs::read_dir(&args.to).is_ok_and(|mut d| d.next().is_some())
-        {
+        if !rebuilding::is_marked(&args.to) && !rebuilding::is_empty(&args.to) {
             bail!("{} holds something already; name a new folder for copy 2", args.to.display());
         }
-        if let Some(folder) = args
-            .restore_to
-            .as_ref()
-            .filter(|f| std::fs::read_dir(f).is_ok_and(|mut d| d.next().is_some()))
-        {
-            bail!("{} holds something already; name a new folder for the data", folder.display());
-        }
+        let public = strongroom_engine::publish::signing_key(&key)?.public();
+        let files = args.restore_to.as_ref().map(std::path::absolute).transpose()?;
+        let mark = Mark { key: public.to_string(), upto: args.upto, files };
         let vault = place.reader(args.upto)?;
-        let rebuilt = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
+        let rebuilding = Rebuilding::begin(&args.to, &mark)?;
+        let mut rebuilt = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
             .context("the vault does not give copy 2 back")?;
-        let repo = Arc::new(Repository::with_key(to, key, &cache, open::who()).context(
+        let repo = Arc::new(Repository::with_key(to.clone(), key, &cache, open::who()).context(
             "the shares \
             do not open what the vault gave",
         )?);
-        repo.add_key(&password, "recovered", open::real_clock().now())?;
+        // A run before may have been killed behind this.
+        if Repository::key_of(to.as_ref(), &password).is_err() {
+            repo.add_key(&password, "recovered", open::real_clock().now())?;
+        }
+        copies::name_items(&repo, &mut rebuilt);
         let rebuilt_s = began.elapsed().as_secs_f64();
         let snapshots = repo.snapshots()?;
         let head = repo.head_of(&snapshots, None, &Series::DATA).with_context(|| {
@@ -113,7 +119,8 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         if let Some(folder) = &args.restore_to {
             bar.phase("restore");
             let advance = |n, bytes| bar.advance(n, bytes);
-            let mut report = repo.restore_files(&snapshot.tree, folder, false, &advance)?;
+            let goes_on = rebuilding.goes_on;
+            let mut report = repo.restore_files(&snapshot.tree, folder, goes_on, &advance)?;
             // The settings stand beside the data.
             if let Some((_, settings)) =
                 repo.head_of(&snapshots, Some(&snapshot.hostname), &Series::SETTINGS)?
@@ -135,28 +142,21 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
             });
             files = Some(report);
         }
+        rebuilding.done()?;
         bar.finish();
         let seconds = began.elapsed().as_secs_f64();
-        let failed =
-            files.as_ref().is_some_and(|f| !f.failed.is_empty()) || !rebuilt.lost.is_empty();
+        let failed = files.as_ref().is_some_and(|f| !f.failed.is_empty()) || !rebuilt.is_whole();
         if json {
             println!(
                 "{}",
                 json!({"copy_2": args.to, "objects": rebuilt.sent, "bytes": rebuilt.bytes,
-                    "lost": rebuilt.lost, "snapshots": snapshots.len(), "snapshot": id,
+                    "lost": rebuilt.lost, "items": rebuilt.items,
+                    "snapshots": snapshots.len(), "snapshot": id,
                     "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files,
                     "rebuilt_s": rebuilt_s, "seconds": seconds})
             );
         } else {
-            for key in &rebuilt.lost {
-                println!(
-                    "{}",
-                    output::alarm(&format!(
-                        "LOST     {key}: damaged in the vault, or \
-                    gone from it"
-                    ))
-                );
-            }
+            tell_lost(&rebuilt);
             println!(
                 "copy 2 is back in {}: {} objects, {}, {} snapshots, in {}",
                 args.to.display(),

@@ -354,3 +354,62 @@ fn what_no_copy_has_is_named_given_up_and_fetched_from_the_tenant_again() {
         assert_eq!(part, json(&["check", "--read-data"])["packs_read"].as_u64().unwrap());
     }
 }
+
+#[test]
+fn a_second_copy_says_what_it_verified_and_replaces_what_rots() {
+    let school = school(&small());
+    school.whole();
+    let copy = school.path("second-copy");
+    let to = copy.display().to_string();
+    let replicate = |more: &[&str]| {
+        let base = ["--tenant", "school0", "--json", "replicate", "--to", &to];
+        let out = school.run(&[&base[..], more].concat());
+        let report: Value = serde_json::from_slice(&out.stdout).unwrap_or(Value::Null);
+        (out.status.code().unwrap(), report)
+    };
+    let (code, first) = replicate(&[]);
+    assert!(code == 0 && first["present"] == 0, "{first}");
+    let files = |kind: &str| {
+        let mut all: Vec<_> = std::fs::read_dir(copy.join(kind)).unwrap().flatten().collect();
+        if kind == "data" {
+            let below = |e: &std::fs::DirEntry| std::fs::read_dir(e.path()).unwrap().flatten();
+            all = all.iter().flat_map(below).collect();
+        }
+        all.sort_by_key(|e| e.metadata().unwrap().len());
+        all.into_iter().map(|e| e.path()).collect::<Vec<_>>()
+    };
+    let write = |path: &std::path::Path, bytes: &[u8]| {
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let (packs, index) = (files("data"), files("index").remove(0));
+    let short = std::fs::read(&packs[0]).unwrap();
+    write(&packs[0], &short[..short.len() / 2]);
+    let (code, second) = replicate(&[]);
+    assert_eq!((code, second["present_how"].as_str()), (0, Some("by-size")), "{second}");
+    assert_eq!(second["mended"].as_array().map(Vec::len), Some(1), "cut short: {second}");
+    assert_eq!(std::fs::read(&packs[0]).unwrap(), short);
+    // Of the same length: only reading finds it.
+    for path in [packs.last().unwrap(), &index] {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes[20] ^= 1;
+        write(path, &bytes);
+    }
+    let (code, third) = replicate(&["--verify"]);
+    assert_eq!((code, third["present_how"].as_str()), (0, Some("by-bytes")), "{third}");
+    assert_eq!(third["mended"].as_array().map(Vec::len), Some(2), "{third}");
+    school.ok(&[
+        "--repo",
+        &to,
+        "--password-file",
+        school.path("password").to_str().unwrap(),
+        "check",
+        "--read-data",
+    ]);
+    // Another repository's folder is not written into.
+    let other = school.path("other").display().to_string();
+    let password = school.path("password").display().to_string();
+    school.ok(&["--repo", &other, "--password-file", &password, "init", "--no-recovery"]);
+    let out = school.run(&["--tenant", "school0", "replicate", "--to", &other]);
+    assert!(!out.status.success() && !school.path("other/manifests").exists());
+}

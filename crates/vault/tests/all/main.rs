@@ -5,6 +5,7 @@ mod common;
 
 mod attacks_ceph;
 mod attacks_localstack;
+mod copies;
 mod custody;
 mod custody_attacked;
 mod vault;

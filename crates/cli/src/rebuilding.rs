@@ -1,0 +1,110 @@
+//! A folder into which copy 2 is being rebuilt. It is marked before anything else is written there,
+//! so that a run that was killed goes on in its own folder, and in nobody else's.
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File, TryLockError},
+    io::{ErrorKind, Write},
+    path::{Path, PathBuf},
+};
+
+/// The mark's name; no object of a repository has such a one.
+const NAME: &str = "strongroom-rebuilding";
+
+/// What is being rebuilt where: a run goes on only with what it would have begun itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mark {
+    /// The key that signs the repository's manifests.
+    pub(crate) key: String,
+    /// The session up to which the vault is read; the newest when absent.
+    pub(crate) upto: Option<u64>,
+    /// The folder that files are restored into; absent when none are.
+    pub(crate) files: Option<PathBuf>,
+}
+
+/// A folder that this run rebuilds; nobody else does meanwhile.
+pub(crate) struct Rebuilding {
+    mark: PathBuf,
+    /// Whether a run before began it.
+    pub(crate) goes_on: bool,
+    _alone: File,
+}
+
+pub(crate) fn is_empty(folder: &Path) -> bool {
+    !fs::read_dir(folder).is_ok_and(|mut d| d.next().is_some())
+}
+
+/// Whether a run that was not finished left its mark here.
+pub(crate) fn is_marked(folder: &Path) -> bool {
+    folder.join(NAME).exists()
+}
+
+impl Rebuilding {
+    /// Marks the folder, or finds in it the mark of a run for the same thing.
+    pub(crate) fn begin(folder: &Path, mark: &Mark) -> anyhow::Result<Self> {
+        let path = folder.join(NAME);
+        let made = || format!("{} cannot be made", path.display());
+        let before = match fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
+        };
+        // A run that wrote nothing but its mark began nothing.
+        let only = fs::read_dir(folder).is_ok_and(|entries| entries.count() == 1);
+        let before = before.filter(|_| !only);
+        let began: Option<Mark> = before
+            .map(|bytes| serde_json::from_slice(&bytes))
+            .transpose()
+            .with_context(|| format!("{} cannot be understood", path.display()))?;
+        if let Some(began) = began.as_ref().filter(|b| b.key != mark.key || b.upto != mark.upto) {
+            bail!(
+                "{} is half made, of {} and not of what is asked for now; name a new folder for \
+                 copy 2",
+                folder.display(),
+                match began.upto {
+                    Some(n) if began.key == mark.key => format!("the vault up to session {n}"),
+                    None if began.key == mark.key => "the vault's newest session".to_owned(),
+                    _ => "another repository".to_owned(),
+                }
+            );
+        }
+        if let Some(files) = mark.files.as_ref().filter(|f| !is_empty(f))
+            && began.as_ref().and_then(|b| b.files.as_ref()) != Some(files)
+        {
+            bail!("{} holds something already; name a new folder for the data", files.display());
+        }
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        let mut alone = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .with_context(made)?;
+        match alone.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("another recovery into {} is under way", folder.display())
+            }
+            Err(TryLockError::Error(e)) => return Err(e).with_context(made),
+        }
+        if began.is_none() {
+            let text = serde_json::to_vec(mark)?;
+            alone
+                .set_len(0)
+                .and_then(|()| alone.write_all(&text))
+                .and_then(|()| alone.sync_all())
+                .with_context(made)?;
+        }
+        Ok(Self { mark: path, goes_on: began.is_some(), _alone: alone })
+    }
+
+    /// Takes the mark away: what is here now is a repository like any other.
+    pub(crate) fn done(self) -> anyhow::Result<()> {
+        fs::remove_file(&self.mark)
+            .with_context(|| format!("{} cannot be removed", self.mark.display()))
+    }
+}
