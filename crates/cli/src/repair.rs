@@ -1,7 +1,9 @@
 //! Commands that mend a repository: from another copy, from its own packs, and without what is
 //! lost.
 
-use crate::{Global, config::Config, open, output, progress::Bar, upkeep, upkeep::agreed};
+use crate::{
+    Global, config::Config, failure::PARTIAL, open, output, progress::Bar, upkeep, upkeep::agreed,
+};
 use clap::Subcommand;
 use secrecy::SecretString;
 use serde_json::json;
@@ -113,6 +115,7 @@ impl Place {
         let missing = repo.heal_missing(other)?;
         // An index file that is gone altogether leaves no trace but in the packs.
         let index = repo.repair_index(&lock, false)?;
+        let published = publish_anew(&repo);
         lock.release()?;
         bar.finish();
         report.healed.extend(index.done.into_iter().filter(|_| index.packs_missing == 0));
@@ -122,9 +125,12 @@ impl Place {
             report.healed.extend(part.0);
             report.lost.extend(part.1);
         }
+        report.lost.extend(published.err().map(|e| format!("manifests for the vault: {e:#}")));
+        // What could be healed is: the rest is named.
+        let code = if report.lost.is_empty() { 0 } else { PARTIAL };
         if self.json {
             println!("{}", json!(report));
-            return Ok(i32::from(!report.lost.is_empty()));
+            return Ok(code);
         }
         report.healed.iter().for_each(|o| println!("healed {o}"));
         report.lost.iter().for_each(|o| println!("{}", output::alarm(&format!("NOT HEALED {o}"))));
@@ -144,7 +150,7 @@ impl Place {
         if !report.lost.is_empty() {
             println!("`strongroom check --read-data` names the items that this touches");
         }
-        Ok(i32::from(!report.lost.is_empty()))
+        Ok(code)
     }
 
     fn index(&self, give_up: bool, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
@@ -173,6 +179,7 @@ impl Place {
         }
         lock.keep(repo.clone(), open::real_clock());
         let repair = repo.repair_index(&lock, give_up)?;
+        publish_anew(&repo)?;
         lock.release()?;
         match self.json {
             true => println!("{}", json!(repair)),
@@ -205,6 +212,7 @@ impl Place {
         lock.renew(&repo, open::real_clock().now())?;
         lock.keep(repo.clone(), open::real_clock());
         repo.repair_snapshots(&plan, &take_back_links, &lock)?;
+        publish_anew(&repo)?;
         lock.release()?;
         match self.json {
             true => println!("{}", json!({"plan": plan, "applied": true})),
@@ -215,6 +223,14 @@ impl Place {
         }
         Ok(0)
     }
+}
+
+/// Manifests for what a repair left: it writes indexes anew, and a vault that had not taken
+/// everything would look for the old ones for ever.
+fn publish_anew(repo: &Repository) -> anyhow::Result<()> {
+    repo.reload_index()?;
+    strongroom_engine::publish::publish_anew(repo)?;
+    Ok(())
 }
 
 fn show(plan: &[SnapshotRepair]) {
