@@ -389,7 +389,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             let vault = open(&cli)?;
             let all =
                 vault.names().iter().map(|n| vault.status(n)).collect::<Result<Vec<_>, _>>()?;
-            let bad = all.iter().any(|s| !s.frozen.is_empty()) || !vault.failed().is_empty();
+            let wrong =
+                |s: &strongroom_vault::Status| !s.frozen.is_empty() || !s.standing.is_empty();
+            let bad = all.iter().any(wrong) || !vault.failed().is_empty();
             let mut text = all.iter().map(status_text).collect::<Vec<_>>().join("\n");
             vault.failed().iter().for_each(|(name, why)| {
                 text.push_str(&format!(
@@ -561,6 +563,12 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
         &a.repo,
         Enrol { card: card.clone(), custodians, quorum: a.quorum, policy, settings, credentials },
     )?;
+    let status = vault.status(&a.repo)?;
+    let told = status.alarms.iter().map(|(_, _, text)| text);
+    let alarms: Vec<&String> = status.standing.iter().chain(told).collect();
+    for text in &alarms {
+        eprintln!("{}", alarm(&format!("ALARM {text}")));
+    }
     for (file, user) in &files {
         if let Some(token) = tokens.get(*user) {
             write_private(file, token)?;
@@ -572,7 +580,7 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
         true => println!(
             "{}",
             json!({"repository": a.repo, "school": card.key, "vault": vault.public(),
-                "findings": findings})
+                "findings": findings, "alarms": alarms})
         ),
         false => {
             print!("{}", probe_text(&findings));
@@ -585,7 +593,7 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
             files.iter().for_each(|f| println!("{f}"));
         }
     }
-    Ok(0)
+    Ok(if alarms.is_empty() { 0 } else { PARTIAL })
 }
 
 fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
@@ -625,6 +633,9 @@ fn status_text(s: &strongroom_vault::Status) -> String {
         t.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
     };
     let mut out = format!("{} in {} ({})\n", s.name, s.place, s.region);
+    for text in &s.standing {
+        out.push_str(&format!("  {}\n", alarm(&format!("ALARM {text}"))));
+    }
     for f in &s.frozen {
         out.push_str(&format!("  {}\n", alarm(&format!("FROZEN {f}"))));
     }

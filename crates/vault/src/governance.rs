@@ -101,9 +101,9 @@ impl Vault {
                 what.card.v
             )));
         }
-        what.settings.check(&dir, &what.card)?;
+        let alarms = what.settings.check(&dir, &what.card)?;
         std::fs::create_dir_all(&dir)?;
-        let made = self.enrol_in(&dir, what);
+        let made = self.enrol_in(&dir, what, &alarms);
         match made {
             Ok((settings, tokens, findings)) => {
                 // The settings come last: a folder without them is no repository.
@@ -111,6 +111,7 @@ impl Vault {
                 let mut repo = Repo::open(&dir, &self.seed)?;
                 self.lay(name, &mut repo)?;
                 super::locked(&self.repos).insert(name.to_owned(), Arc::new(Mutex::new(repo)));
+                self.raise(name, &alarms)?;
                 Ok((tokens, findings))
             }
             Err(e) => {
@@ -126,6 +127,7 @@ impl Vault {
         &self,
         dir: &Path,
         what: Enrol,
+        alarms: &[(String, String)],
     ) -> Result<(RepoSettings, BTreeMap<String, String>, Vec<Finding>), Refusal> {
         let mut settings = what.settings;
         let (store, bucket) = settings.open_hold(dir)?;
@@ -172,6 +174,14 @@ impl Vault {
                 };
                 ledger.append(vec![Event::Enrolled(Box::new(enrolment))], now)?;
             }
+        }
+        let alarm = |(kind, text): &(String, String)| Event::Alarm {
+            at: now,
+            kind: kind.clone(),
+            text: text.clone(),
+        };
+        if !alarms.is_empty() {
+            ledger.append(alarms.iter().map(alarm).collect(), now)?;
         }
         std::fs::write(dir.join("school.pub"), format!("{}\n", what.card.key))?;
         let mut tokens = BTreeMap::new();

@@ -2,12 +2,14 @@ use crate::Refusal;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_custody::PaceSettings;
+use strongroom_custody::{Chain, NO_KEYS, PaceSettings};
 use strongroom_objects::{
-    LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
+    Key, Kind, LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest,
+    VaultSettings,
 };
 
 /// A bucket, as a settings file names it.
@@ -215,28 +217,30 @@ impl RepoSettings {
         }
     }
 
-    /// Opens copy 2, to read. Whether these settings can work at all, so that a slip of the pen is
-    /// seen at enrolment and not by the first pull.
+    /// Whether these settings can work at all, so that a slip of the pen is seen at enrolment and
+    /// not by the first pull; and whether somebody could recover from what the source holds now:
+    /// what stands against it comes as alarms, with a short code each.
     pub(crate) fn check(
         &self,
         base: &Path,
         card: &strongroom_custody::Card,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<(String, String)>, Refusal> {
         strongroom_custody::Pace::new(&self.pace)?;
         if self.source.is_none() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let source = self.open_source(base)?;
-        let config = source.get(&strongroom_objects::Key::config())?;
+        let config = source.get(&Key::config())?;
         if strongroom_objects::hash_name(&config) != card.config_sha256 {
             return Err(Refusal::Bad(format!(
                 "{} holds another repository than the one of the card; nothing was enrolled",
                 source.location()
             )));
         }
-        Ok(())
+        prove(source.as_ref(), card)
     }
 
+    /// Opens copy 2, to read.
     pub(crate) fn open_source(&self, base: &Path) -> Result<Box<dyn Store>, Refusal> {
         let Some(source) = &self.source else {
             return Err(Refusal::Bad("the settings name no [source] to pull from".into()));
@@ -264,4 +268,67 @@ impl RepoSettings {
             }
         })
     }
+}
+
+/// Tries what a recovery would need of copy 2: a key file of the card, and all that the newest
+/// signed manifest names. Packs and indexes are looked for in the listing, not read.
+fn prove(
+    source: &dyn Store,
+    card: &strongroom_custody::Card,
+) -> Result<Vec<(String, String)>, Refusal> {
+    let mut alarms = Vec::new();
+    let whole = |kind: Kind, name: &str| -> Result<bool, Refusal> {
+        let key = Key::new(kind, name)?;
+        Ok(source.get(&key).is_ok_and(|bytes| key.names_its_bytes(&bytes)))
+    };
+    let mut keys = 0;
+    for name in &card.keys {
+        keys += usize::from(whole(Kind::Keys, name)?);
+    }
+    if keys == 0 && !card.keys.is_empty() {
+        let text = format!(
+            "{} has none of the key files of the card, or not whole: no password would open what \
+             is pulled from there",
+            source.location()
+        );
+        alarms.push((NO_KEYS.to_owned(), text));
+    }
+    let chain = Chain::of_store(source, &card.key)?;
+    let mut listed: HashMap<Kind, HashSet<String>> = HashMap::new();
+    for kind in [Kind::Snapshots, Kind::Index, Kind::Data] {
+        listed.insert(kind, source.list(kind)?.into_iter().map(|e| e.name).collect());
+    }
+    let there = |kind: Kind, name: &str| listed.get(&kind).is_some_and(|all| all.contains(name));
+    let Some((name, manifest)) = chain.last() else {
+        if listed.get(&Kind::Snapshots).is_some_and(|all| !all.is_empty()) {
+            let text = format!(
+                "{} holds snapshots, and no manifest that the key of the card signed: nothing \
+                 would be pulled from there",
+                source.location()
+            );
+            alarms.push(("manifest-gap".to_owned(), text));
+        }
+        return Ok(alarms);
+    };
+    let mut lacking: Vec<String> = chain
+        .lacking(there)
+        .remove(name)
+        .into_iter()
+        .flatten()
+        .map(|(kind, name)| format!("{}/{name:.8}", kind.as_str()))
+        .collect();
+    if !whole(Kind::Snapshots, &manifest.snapshot)? {
+        lacking.push(format!("snapshots/{:.8}", manifest.snapshot));
+    }
+    if let Some(first) = lacking.first() {
+        let text = format!(
+            "{} lacks {} objects that its newest snapshot {:.8} needs, {first} for instance: it \
+             could not be recovered; `strongroom check` and `strongroom repair heal` there",
+            source.location(),
+            lacking.len(),
+            manifest.snapshot
+        );
+        alarms.push(("copy-2-shrinks".to_owned(), text));
+    }
+    Ok(alarms)
 }

@@ -59,6 +59,8 @@ pub struct Status {
     pub least_lock: Option<Timestamp>,
     /// When the last locked byte may go.
     pub locked_until: Option<Timestamp>,
+    /// What is wrong for as long as it is so, in sentences; whoever looks must see it.
+    pub standing: Vec<String>,
     /// Why nothing is freed.
     pub frozen: Vec<String>,
     /// Events of the log that this program does not know, with the day; a newer one wrote them.
@@ -180,6 +182,7 @@ impl Vault {
     /// Pulls what is new from copy 2.
     pub fn pull(&self, name: &str, progress: &dyn Progress) -> Result<MirrorReport, Refusal> {
         let report = self.write(name, |r| {
+            sweep(r)?;
             let source = r.settings.open_source(&r.dir)?;
             let pace = Pace::new(&r.settings.pace)?;
             let (latest, vouched) =
@@ -342,6 +345,7 @@ impl Vault {
                     .map(|o| o.until)
                     .min(),
                 locked_until,
+                standing: r.holding.without_keys().into_iter().collect(),
                 frozen: state.frozen.keys().cloned().collect(),
                 unknown: state
                     .unknown
@@ -402,6 +406,17 @@ impl Vault {
         to.flush()?;
         Ok(keys.len() as u64)
     }
+}
+
+/// Removes what killed runs left half-written more than a day ago. Failing at it stops nothing.
+fn sweep(r: &Repo) -> Result<(), Refusal> {
+    let before = r.now()?.checked_sub(jiff::SignedDuration::from_hours(24));
+    match r.store.sweep(before.unwrap_or(Timestamp::MIN)) {
+        Ok(0) => {}
+        Ok(n) => tracing::info!("{n} files of killed runs were removed"),
+        Err(e) => tracing::warn!("what killed runs left was not removed: {e}"),
+    }
+    Ok(())
 }
 
 fn region(enrolment: &strongroom_custody::Enrolment) -> String {
@@ -490,6 +505,12 @@ pub fn keep_schedule(vault: &Vault) {
     use std::time::{Duration, Instant};
     let mut pulled: std::collections::HashMap<String, Instant> = std::collections::HashMap::new();
     let mut looked: std::collections::HashMap<String, Instant> = std::collections::HashMap::new();
+    for name in vault.names() {
+        // One that is pushed to is never pulled.
+        if let Err(e) = vault.read(&name, |r| sweep(r)) {
+            tracing::warn!("{name}: {e}");
+        }
+    }
     loop {
         for name in vault.names() {
             let Ok((source, pull_every, look_every)) = vault.read(&name, |r| {

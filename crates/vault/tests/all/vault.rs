@@ -152,6 +152,116 @@ fn vault_takes_what_is_signed_and_refuses_the_rest() {
 }
 
 #[test]
+fn a_damaged_pack_of_copy_2_does_not_starve_a_vault_that_is_pushed_to() {
+    let s = stage();
+    let whole = s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    let before: Vec<String> =
+        s.school.store.list(Kind::Data).unwrap().into_iter().map(|e| e.name).collect();
+    let bad = s.school.backup(&[("b.bin", &noise(2, 40_000))], true);
+    let after = s.school.store.list(Kind::Data).unwrap();
+    let name = after.into_iter().find(|e| !before.contains(&e.name)).unwrap().name;
+    let key = Key::new(Kind::Data, &name).unwrap();
+    let good = s.school.store.get(&key).unwrap();
+    let mut rotten = good.to_vec();
+    rotten[20] ^= 1;
+    s.school.store.replace(&key, &rotten).unwrap();
+    let mut v = s.push();
+    let report = copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+    assert_eq!(report.session, Some(1), "what is whole is published");
+    assert_eq!(report.lost, [key.to_string()]);
+    let report = serde_json::to_value(&report).unwrap();
+    assert_eq!(report["left_out"], serde_json::json!([bad]));
+    let listed = |v: &VaultRest| v.list(Kind::Snapshots).unwrap();
+    assert_eq!(listed(&v).into_iter().map(|e| e.name).collect::<Vec<_>>(), [whole]);
+    // The next night nothing of it is whole: said, and no error.
+    let report = copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+    assert_eq!((report.session, report.lost.len()), (None, 1));
+    // Gone altogether is lost as well.
+    s.school.store.remove(&key).unwrap();
+    let report = copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+    assert_eq!((report.session, report.lost), (None, vec![key.to_string()]));
+    s.school.store.replace(&key, &good).unwrap();
+    let report = copies::to_vault(&s.school.repo, &mut v, &Silent).unwrap();
+    assert_eq!((report.session, report.lost.len()), (Some(2), 0));
+    assert_eq!(listed(&v).len(), 2);
+}
+
+#[test]
+fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    let source = school.dir.join("copy2");
+    let custodian = |name: &str| {
+        let out = format!("{name}.key");
+        let made: serde_json::Value =
+            serde_json::from_str(&ok(d, &["custodian", "new", name, "--out", &out])).unwrap();
+        format!("{name}={}", made["key"].as_str().unwrap())
+    };
+    let (ada, bob) = (custodian("ada"), custodian("bob"));
+    std::fs::write(d.join("settings.toml"), "[hold]\nkind = \"local\"\nimmutable = false\n")
+        .unwrap();
+    let enrol = |name: &str, card: &strongroom_custody::Card| {
+        std::fs::write(d.join("card.json"), serde_json::to_string(card).unwrap()).unwrap();
+        let args = [
+            "enrol",
+            name,
+            "--card",
+            "card.json",
+            "--custodian",
+            &ada,
+            "--custodian",
+            &bob,
+            "--settings",
+            "settings.toml",
+            "--source",
+            source.to_str().unwrap(),
+        ];
+        let out = program(d, &args).output().unwrap();
+        (out.status.code().unwrap(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let standing = |name: &str| {
+        let out = program(d, &["status"]).output().unwrap();
+        let all: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        let row = all.as_array().unwrap().iter().find(|r| r["name"] == name).unwrap();
+        row["standing"].as_array().map_or(0, Vec::len)
+    };
+    let card = school.card();
+    // As it should be.
+    let (code, said) = enrol("good", &card);
+    assert_eq!((code, standing("good")), (0, 0), "{said}");
+    // A card without keys: whoever reads the vault alone has no password to it.
+    let bare = strongroom_custody::Card { keys: Vec::new(), ..card.clone() };
+    let (code, said) = enrol("bare", &bare);
+    assert!(code == 3 && said.contains("names no key file"), "{code} {said}");
+    assert_eq!(standing("bare"), 1);
+    let _ = program(d, &["pull", "bare"]).output().unwrap();
+    assert_eq!(standing("bare"), 1, "for as long as it is so");
+    // Keys that copy 2 does not have, or not those.
+    let key = Key::new(Kind::Keys, &card.keys[0]).unwrap();
+    let bytes = school.store.get(&key).unwrap();
+    school.store.replace(&key, b"another").unwrap();
+    let (code, said) = enrol("rotten", &card);
+    assert!(code == 3 && said.contains("none of the key files"), "{code} {said}");
+    school.store.remove(&key).unwrap();
+    let (code, said) = enrol("gone", &card);
+    assert!(code == 3 && said.contains("none of the key files"), "{code} {said}");
+    assert_eq!(standing("gone"), 1);
+    let _ = program(d, &["pull", "gone"]).output().unwrap();
+    assert_eq!(standing("gone"), 1);
+    school.store.replace(&key, &bytes).unwrap();
+    school.backup(&[("b.bin", &noise(2, 40_000))], true);
+    let _ = program(d, &["pull", "gone"]).output().unwrap();
+    assert_eq!(standing("gone"), 0, "and no longer");
+    // A manifest whose packs are not there.
+    let pack = school.store.list(Kind::Data).unwrap().remove(0);
+    school.store.remove(&Key::new(Kind::Data, &pack.name).unwrap()).unwrap();
+    let (code, said) = enrol("torn", &card);
+    assert!(code == 3 && said.contains("lacks 1 objects"), "{code} {said}");
+}
+
+#[test]
 #[ignore = "needs restic; cargo xtask test installs and runs it"]
 fn stock_restic_reads_the_vault_at_a_session_though_junk_lies_in_it() {
     let s = stage();
