@@ -204,9 +204,9 @@ impl Chain {
         Ok(named)
     }
 
-    /// What each manifest's snapshot needs and cannot be had, by name of the manifest; nothing in it
-    /// where all is there. `there` says of an object whether it can be had; the snapshot itself is
-    /// not asked for. Of a manifest that follows one that is not known, that one is lacking.
+    /// What each manifest's snapshot needs and cannot be had, by name of the manifest; nothing in
+    /// it where all is there. `there` says of an object whether it can be had; the snapshot itself
+    /// is not asked for. Of a manifest that follows one that is not known, that one is lacking.
     pub fn lacking(
         &self,
         there: impl Fn(Kind, &str) -> bool,
