@@ -529,6 +529,12 @@ pub trait Workload: Send + Sync {
         Box::pin(async { Ok(true) })
     }
 
+    /// Whether a collection holds what was deleted and can still be had: an item that stands there
+    /// was taken from its place.
+    fn holds_remains(&self, _collection: &Facts) -> bool {
+        false
+    }
+
     /// Finds out what it takes to put items back; changes nothing. `None` when the owner has no
     /// place for them.
     ///

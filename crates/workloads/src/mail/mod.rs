@@ -9,6 +9,7 @@ mod restore;
 mod workload;
 mod write;
 
+pub(crate) use proof::text_told;
 pub use proof::{Proof, prove};
 pub use read::{
     Head, MailFolder, News, Part, Present, WELL_KNOWN, fetch, folder_changes, folders_below,
@@ -18,8 +19,8 @@ pub use read::{
 pub use record::{Attachment, AttachmentForm, RECORD_VERSION, Record};
 pub use workload::Mail;
 pub use write::{
-    Difference, Outgoing, Restored, compare, create_folder, create_message, delete_message,
-    find_folder, is_the_same, move_message, put_aside, set_state,
+    Difference, Outgoing, Restored, Taken, compare, create_folder, create_message, delete_message,
+    find_folder, has_its_attachments, is_the_same, move_message, put_aside, set_state, state_of,
 };
 
 /// What the delta of messages selects: everything that a restore needs and a listing can give.

@@ -156,7 +156,7 @@ fn texts(message: &Message<'_>) -> Vec<String> {
 }
 
 /// The text that Graph shows, as letters and digits alone.
-pub(super) fn text_told(body: &Value) -> String {
+pub(crate) fn text_told(body: &Value) -> String {
     let content = body["content"].as_str().unwrap_or_default();
     match body["contentType"].as_str() {
         Some("html") => letters(&mail_parser::decoders::html::html_to_text(content)),

@@ -101,11 +101,11 @@ impl Part {
 }
 
 /// A flag that is set; "notFlagged" is none.
-fn set_flag(flag: Value) -> Option<Value> {
+pub(super) fn set_flag(flag: Value) -> Option<Value> {
     (flag["flagStatus"].as_str().unwrap_or("notFlagged") != "notFlagged").then_some(flag)
 }
 
-fn texts(list: &Value) -> Vec<String> {
+pub(super) fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(|c| c.as_str().map(str::to_owned)).collect()
 }
 

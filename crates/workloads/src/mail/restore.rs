@@ -1,9 +1,10 @@
 //! Mail goes back: what the mailbox holds, what is to be done, and how it came back.
 
 use super::{
-    MailFolder, Outgoing, Present, Record, WELL_KNOWN, create_folder, create_message, find_folder,
-    folder_changes, folders_below, is_the_same, messages_by_id, move_message, present, put_aside,
-    set_state, unlisted_names, well_known_folders,
+    MailFolder, Outgoing, Present, Record, Taken, WELL_KNOWN, create_folder, create_message,
+    delete_message, find_folder, folder_changes, folders_below, has_its_attachments, is_the_same,
+    messages_by_id, move_message, present, put_aside, set_state, state_of, unlisted_names,
+    well_known_folders,
 };
 use crate::{
     Error, ErrorKind, Event,
@@ -31,6 +32,8 @@ struct MailWork {
     over: Option<ItemId>,
     /// It does not stand where it stood.
     misplaced: bool,
+    /// Read state, flag and categories are what they were.
+    state_is_right: bool,
 }
 
 impl MailWork {
@@ -44,7 +47,7 @@ impl MailWork {
         let state = there.messages.get(&id).map(|(_, p)| p.state.clone()).unwrap_or_default();
         let right = same_state(&self.item.facts, &state);
         self.action = if right { Action::Keep } else { Action::Move };
-        (self.over, self.misplaced) = (Some(id), false);
+        (self.over, self.misplaced, self.state_is_right) = (Some(id), false, right);
     }
 }
 
@@ -90,6 +93,8 @@ pub(super) struct MailPlan {
     messages: Vec<MailWork>,
     /// Path in the tree, and below the mailbox.
     folders: Vec<(String, Vec<String>)>,
+    /// Messages that were there before.
+    there: Vec<ItemId>,
 }
 
 /// Messages asked for in one batch.
@@ -128,13 +133,24 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<MailPlan>,
     for item in messages.iter().cloned() {
         let folder = folder_of(&item.path);
         let target = folders.id(&folder).await?;
-        let mut w = MailWork { action: Action::Create, item, folder, over: None, misplaced: false };
+        let mut w = MailWork {
+            action: Action::Create,
+            item,
+            folder,
+            over: None,
+            misplaced: false,
+            state_is_right: false,
+        };
         if let Some((now, p)) = there.messages.get(&w.item.facts.id).filter(|_| in_place) {
             w.over = Some(p.id.clone());
             w.misplaced = ids.get(&w.folder) != Some(now) && target.as_ref() != Some(now);
-            let right = !w.misplaced && same_state(&w.item.facts, &p.state);
+            // A record takes only so many categories; what nobody touched is right, whatever it
+            // says of them.
+            let is_untouched = w.item.facts.change_key.as_ref() == Some(&p.change_key);
+            w.state_is_right = is_untouched || same_state(&w.item.facts, &p.state);
+            let right = !w.misplaced && w.state_is_right;
             w.action = if right { Action::Keep } else { Action::Move };
-            if w.item.facts.change_key.as_ref() != Some(&p.change_key) {
+            if !is_untouched {
                 unsure.push(work.len());
             }
         } else if let Some(others) = target.as_ref().and_then(|id| free.get_mut(id))
@@ -153,7 +169,14 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<MailPlan>,
             let w: &mut MailWork = &mut work[*n];
             let known = w.item.facts.content_key.clone();
             w.action = match head {
-                Some(head) if known.is_none_or(|key| key == head.content_key()) => continue,
+                Some(head) if known.is_none_or(|key| key == head.content_key()) => {
+                    // Attachments are no part of the key.
+                    let (_, record, _) = tokio::task::block_in_place(|| load(w))?;
+                    match has_its_attachments(to.client, &to.owner.id, &head, &record).await? {
+                        true => continue,
+                        false => Action::Replace,
+                    }
+                }
                 Some(_) => Action::Replace,
                 None => Action::Create,
             };
@@ -175,7 +198,8 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<MailPlan>,
             made.push((f.path.clone(), path));
         }
     }
-    Ok(Some(MailPlan { messages: work, folders: made }))
+    let there = there.messages.into_keys().collect();
+    Ok(Some(MailPlan { messages: work, folders: made, there }))
 }
 
 fn same_state(facts: &Facts, now: &MessageState) -> bool {
@@ -367,8 +391,13 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     let mut folders = match Folders::of(to, base, true).await {
         Ok(folders) => folders,
         // One owner's mailbox does not stop the others.
-        Err(e) => return Ok(todo.into_iter().map(|w| failed(w, &e)).collect()),
+        Err(e) => {
+            let empty = plan.folders.iter();
+            let empty = empty.map(|(path, _)| Restored::failed(path, Action::Create, &e));
+            return Ok(todo.into_iter().map(|w| failed(w, &e)).chain(empty).collect());
+        }
     };
+    let taken = Taken::new(plan.there.iter().cloned());
     let mut jobs = Vec::new();
     let mut rows = Vec::new();
     for (path, folder) in &plan.folders {
@@ -386,7 +415,7 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
             Err(e) => rows.push(failed(w, e)),
         }
     }
-    let jobs: Vec<_> = jobs.into_iter().map(|(w, folder)| job(to, w, folder)).collect();
+    let jobs: Vec<_> = jobs.into_iter().map(|(w, folder)| job(to, w, folder, &taken)).collect();
     let mut running = futures::stream::iter(jobs).buffer_unordered(AT_ONCE);
     while let Some((w, done)) = running.next().await {
         rows.push(match done {
@@ -406,9 +435,10 @@ fn job<'a>(
     to: To<'a>,
     w: &'a MailWork,
     folder: ItemId,
+    taken: &'a Taken,
 ) -> BoxFuture<'a, (&'a MailWork, Result<Outcome, Stopped>)> {
     Box::pin(async move {
-        let done = one(to, w, &folder).await;
+        let done = one(to, w, &folder, taken).await;
         to.progress.advance(1, w.bytes());
         (w, done)
     })
@@ -418,14 +448,45 @@ fn failed(w: &MailWork, why: impl ToString) -> Restored {
     Restored::failed(&w.item.path, w.action, why)
 }
 
-async fn one(to: To<'_>, w: &MailWork, folder: &ItemId) -> Result<Outcome, Stopped> {
+/// Puts a message back that is there, and reads it again.
+async fn put_back(
+    to: To<'_>,
+    w: &MailWork,
+    id: &ItemId,
+    folder: &ItemId,
+) -> Result<Outcome, Stopped> {
+    let (client, user) = (to.client, &to.owner.id);
+    // Where it stands now it may be nobody's to change.
+    if w.misplaced {
+        move_message(client, user, id, folder).await?;
+    }
+    let state = w.item.facts.message.clone().unwrap_or_default();
+    if !w.state_is_right {
+        set_state(client, user, id, &state).await?;
+    }
+    let (now, at) = state_of(client, user, id).await?;
+    if w.misplaced && at != *folder {
+        let why = "the service took it, and it does not stand in its folder".to_owned();
+        return Ok(Outcome::Failed { why });
+    }
+    let is_right = w.state_is_right || same_state(&w.item.facts, &now);
+    let other = "it is not read, flagged or in its categories as it was".to_owned();
+    Ok(Outcome::of((!is_right).then_some(other).into_iter().collect()))
+}
+
+async fn one(to: To<'_>, w: &MailWork, folder: &ItemId, taken: &Taken) -> Result<Outcome, Stopped> {
     let state = w.item.facts.message.clone().unwrap_or_default();
     if let (Action::Move, Some(id)) = (w.action, &w.over) {
-        set_state(to.client, &to.owner.id, id, &state).await?;
-        if w.misplaced {
-            move_message(to.client, &to.owner.id, id, folder).await?;
+        match put_back(to, w, id, folder).await {
+            // What the service does not let out of where it is, is made anew; that one stays.
+            Err(Stopped::Graph(e))
+                if w.misplaced
+                    && matches!(
+                        e.kind,
+                        ErrorKind::NotFound | ErrorKind::Denied | ErrorKind::BadRequest
+                    ) => {}
+            done => return done,
         }
-        return Ok(Outcome::Identical);
     }
     let (mime, record, beside) = tokio::task::block_in_place(|| load(w))?;
     let out = Outgoing {
@@ -434,10 +495,13 @@ async fn one(to: To<'_>, w: &MailWork, folder: &ItemId) -> Result<Outcome, Stopp
         mime: &mime,
         beside: &beside,
         addresses: to.addresses,
+        taken,
     };
     let done = create_message(to.client, &to.owner.id, folder, &out).await?;
     let texts: Vec<String> = done.differences.iter().map(|d| d.text.clone()).collect();
     if done.differences.iter().any(|d| d.is_loss) {
+        // Half a message is worse than none, and the next try makes it anew.
+        delete_message(to.client, &to.owner.id, &done.id).await?;
         return Ok(Outcome::Failed {
             why: format!("it came back incomplete: {}", texts.join("; ")),
         });

@@ -8,7 +8,7 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use strongroom_model::{AlarmKind, Coming, Feed, ItemId, ItemKind};
+use strongroom_model::{AlarmKind, Coming, Facts, Feed, ItemId, ItemKind};
 
 /// Mail of users.
 #[derive(Debug)]
@@ -109,6 +109,11 @@ impl Workload for Mail {
             let places = folders_of(of.client, &of.owner.id, ids).await?;
             Ok(places.iter().map(Option::is_some).collect())
         })
+    }
+
+    /// Recoverable Items, where purged mail keeps its id.
+    fn holds_remains(&self, folder: &Facts) -> bool {
+        folder.label.as_deref().is_some_and(|l| l.starts_with("recoverable"))
     }
 
     /// Whether a list of the mailbox's folders names it.

@@ -1,6 +1,6 @@
 use super::{
     proof::text_told,
-    read::{Head, MailFolder},
+    read::{Head, MailFolder, messages_by_id, set_flag, texts},
     record::{Attachment, AttachmentForm, Record},
 };
 use crate::{Client, Error, ErrorKind, escape};
@@ -9,7 +9,10 @@ use bytes::Bytes;
 use mail_parser::{MessageParser, PartType};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
 use strongroom_graph::{Request, Scope};
 use strongroom_model::{ItemId, MessageState, limits};
 
@@ -25,6 +28,29 @@ pub struct Outgoing<'a> {
     pub beside: &'a HashMap<String, Bytes>,
     /// Addresses to put in place of others.
     pub addresses: &'a HashMap<String, String>,
+    /// What is not taken for the message that a broken request may have made.
+    pub taken: &'a Taken,
+}
+
+/// Messages that no request still under way has made: those that were there before, and those that
+/// other requests made.
+#[derive(Debug, Default)]
+pub struct Taken(Mutex<HashSet<ItemId>>);
+
+impl Taken {
+    /// With what was there before.
+    pub fn new(there: impl IntoIterator<Item = ItemId>) -> Self {
+        Self(Mutex::new(there.into_iter().collect()))
+    }
+
+    /// Whether it is nobody's yet; it is the caller's from now on.
+    fn take(&self, id: &ItemId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+    }
+
+    fn holds(&self, id: &ItemId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
 }
 
 /// In what a message differs from what was stored.
@@ -273,22 +299,29 @@ pub async fn create_message(
             }
         }
     }
+    // What the message holds before the larger attachments follow.
+    let with_bytes = |a: &&Attachment| a.content != AttachmentForm::Reference;
+    let first = out.record.attachments().iter().filter(with_bytes).take(with.len()).cloned();
+    let first = Record { attachments: Some(first.collect()), ..out.record.clone() };
     post["attachments"] = with.into();
     let folder_url =
         format!("users/{}/mailFolders/{}/messages", escape(&user.0), escape(&folder.0));
     let request = Request::post(scope.clone(), &folder_url, &post);
-    let made: Value = match client.json(&request).await {
-        Ok(v) => v,
+    let id = match client.json::<Value>(&request).await {
+        Ok(v) => ItemId(v["id"].as_str().unwrap_or_default().to_owned()),
         // The connection broke after the request was sent: it may have got through.
         Err(e) if e.kind == ErrorKind::Unavailable && e.status.is_none() => {
-            match find_message(client, &scope, &folder_url, &post).await? {
-                Some(v) => v,
-                None => client.json(&request).await?,
+            match find_message(client, user, &folder_url, &first, out).await? {
+                Some(id) => id,
+                None => {
+                    let v: Value = client.json(&request).await?;
+                    ItemId(v["id"].as_str().unwrap_or_default().to_owned())
+                }
             }
         }
         Err(e) => return Err(e),
     };
-    let id = ItemId(made["id"].as_str().unwrap_or_default().to_owned());
+    out.taken.take(&id);
     match attach_and_compare(client, user, &id, out, later).await {
         Ok(more) => {
             differences.extend(more);
@@ -345,22 +378,39 @@ fn nested_attachments(a: &Attachment) -> bool {
     matches!(&a.content, AttachmentForm::Item { item } if item["hasAttachments"] == json!(true))
 }
 
+/// The message that a broken request made, if it made one: what was there before, and what other
+/// requests made, may bear the same Message-ID, and is not it.
 async fn find_message(
     client: &Client,
-    scope: &Scope,
+    user: &ItemId,
     folder_url: &str,
-    post: &Value,
-) -> Result<Option<Value>, Error> {
-    let Some(mid) = post["internetMessageId"].as_str() else { return Ok(None) };
+    made: &Record,
+    out: &Outgoing<'_>,
+) -> Result<Option<ItemId>, Error> {
+    let Some(mid) = made.message["internetMessageId"].as_str() else { return Ok(None) };
     let filter = format!("internetMessageId eq '{}'", mid.replace('\'', "''"));
     let found = client
         .list(&Request::get(
-            scope.clone(),
+            Scope::Mailbox(user.0.clone()),
             format!("{folder_url}?$filter={}&$select=id", escape(&filter)),
         ))
         .await?;
-    Ok(found.into_iter().next())
+    let ids = found.iter().filter_map(|v| v["id"].as_str().map(ItemId::from));
+    let ids: Vec<ItemId> = ids.filter(|id| !out.taken.holds(id)).collect();
+    for some in ids.chunks(FOUND_AT_ONCE) {
+        for head in messages_by_id(client, user, some).await?.into_iter().flatten() {
+            if is_the_same(client, user, &head, made, out.addresses).await?
+                && out.taken.take(&head.id)
+            {
+                return Ok(Some(head.id));
+            }
+        }
+    }
+    Ok(None)
 }
+
+/// Messages of one Message-ID that are asked for at once: a batch takes as many.
+const FOUND_AT_ONCE: usize = 20;
 
 /// Reads a message back and says in what it differs from what was stored.
 pub async fn compare(
@@ -390,7 +440,9 @@ pub async fn compare(
     if now["flag"]["flagStatus"] != flag {
         differences.push(Difference::altered("the flag differs"));
     }
-    if let Some(d) = attachments_differ(client, user, id, out.record).await? {
+    // What comes back without any has none to compare.
+    let has_some = !out.record.attachments().is_empty() || now["hasAttachments"] == json!(true);
+    if has_some && let Some(d) = attachments_differ(client, user, id, out.record).await? {
         differences.push(d);
     }
     Ok(differences)
@@ -414,7 +466,24 @@ pub async fn is_the_same(
         shown["@odata.type"] = kind.clone();
     }
     let differences = content_differences(&record.message, &shown, addresses);
-    Ok(differences.is_empty() && attachments_differ(client, user, &now.id, record).await?.is_none())
+    Ok(differences.is_empty() && has_its_attachments(client, user, now, record).await?)
+}
+
+/// Whether a message of the mailbox has the stored attachments: they are no part of what a listing
+/// tells of it.
+///
+/// # Errors
+/// Those of reading them.
+pub async fn has_its_attachments(
+    client: &Client,
+    user: &ItemId,
+    now: &Head,
+    record: &Record,
+) -> Result<bool, Error> {
+    if record.attachments().is_empty() && now.fixed["hasAttachments"] != json!(true) {
+        return Ok(true);
+    }
+    Ok(attachments_differ(client, user, &now.id, record).await?.is_none())
 }
 
 /// In what two messages as Graph shows them differ, but for their state and their attachments.
@@ -448,9 +517,13 @@ fn content_differences(
         if wanted == now[name] {
             continue;
         }
-        let there = addresses_of(&now[name]);
-        let mut lost = addresses_of(&wanted);
-        lost.retain(|a| !there.contains(a));
+        let mut there = people_of(&now[name]);
+        let mut lost = people_of(&wanted);
+        // Each that is there stands for one.
+        lost.retain(|a| {
+            let at = there.iter().position(|t| t == a);
+            at.map(|at| there.swap_remove(at)).is_none()
+        });
         differences.push(match lost.is_empty() {
             true => Difference::altered(format!("{name} differs")),
             false => Difference::lost(format!("{name} lacks {}", lost.join(", "))),
@@ -458,10 +531,16 @@ fn content_differences(
     }
     let (a, b) = (&want["body"], &now["body"]);
     if a["content"] != b["content"] || a["contentType"] != b["contentType"] {
-        let (before, after) = (text_told(a).len(), text_told(b).len());
-        differences.push(match after < before {
-            true => Difference::lost(format!("the body has {after} letters, had {before}")),
-            false => Difference::altered("the body differs"),
+        // The service may write it in another way, or put something before or behind it; each
+        // letter stays.
+        let (before, after) = (text_told(a), text_told(b));
+        differences.push(match after.contains(&before) {
+            true => Difference::altered("the body differs"),
+            false => Difference::lost(format!(
+                "the body is another: it had {} letters, and has {}",
+                before.chars().count(),
+                after.chars().count()
+            )),
         });
     }
     if want["@odata.type"].is_string() && want["@odata.type"] != now["@odata.type"] {
@@ -472,9 +551,12 @@ fn content_differences(
     differences
 }
 
-/// Addresses of a person or a list of people, in small letters.
-fn addresses_of(v: &Value) -> Vec<String> {
-    let one = |r: &Value| r["emailAddress"]["address"].as_str().map(str::to_ascii_lowercase);
+/// The addresses of a person or a list of people, in small letters; of who has none the name.
+fn people_of(v: &Value) -> Vec<String> {
+    let one = |r: &Value| {
+        let text = |name: &str| r["emailAddress"][name].as_str().filter(|t| !t.is_empty());
+        text("address").map(str::to_ascii_lowercase).or_else(|| text("name").map(str::to_owned))
+    };
     match v {
         Value::Array(rows) => rows.iter().filter_map(one).collect(),
         v => one(v).into_iter().collect(),
@@ -491,13 +573,13 @@ async fn attachments_differ(
     let with_content = |a: &&Attachment| a.content != AttachmentForm::Reference;
     let mut want: Vec<String> =
         record.attachments().iter().filter(with_content).map(fingerprint).collect();
-    if want.is_empty() {
-        return Ok(None);
-    }
     let query = "attachments?$expand=microsoft.graph.itemattachment/item";
     let request = Request::get(Scope::Mailbox(user.0.clone()), format!("{base}/{query}"));
     let rows = client.list(&request).await?;
-    let mut have: Vec<String> = rows.iter().map(row_fingerprint).collect();
+    // Of links v1.0 tells nothing that could be compared.
+    let is_link = |row: &&Value| row["@odata.type"] == "#microsoft.graph.referenceAttachment";
+    let mut have: Vec<String> =
+        rows.iter().filter(|row| !is_link(row)).map(row_fingerprint).collect();
     // Their order is nobody's promise.
     want.sort();
     have.sort();
@@ -534,6 +616,29 @@ fn row_fingerprint(row: &Value) -> String {
         Some(bytes) => format!("{name} {:.16}", hex::encode(Sha256::digest(bytes))),
         None => item_fingerprint(name, &row["item"]),
     }
+}
+
+/// What changes of a message while its content stays, and the folder that it stands in.
+///
+/// # Errors
+/// As Graph answers.
+pub async fn state_of(
+    client: &Client,
+    user: &ItemId,
+    id: &ItemId,
+) -> Result<(MessageState, ItemId), Error> {
+    let target = format!(
+        "users/{}/messages/{}?$select=isRead,flag,categories,parentFolderId",
+        escape(&user.0),
+        escape(&id.0)
+    );
+    let v: Value = client.json(&Request::get(Scope::Mailbox(user.0.clone()), target)).await?;
+    let state = MessageState {
+        is_read: v["isRead"].as_bool().unwrap_or_default(),
+        flag: set_flag(v["flag"].clone()),
+        categories: texts(&v["categories"]),
+    };
+    Ok((state, ItemId(v["parentFolderId"].as_str().unwrap_or_default().to_owned())))
 }
 
 /// Sets what changes of a message while its content stays.
@@ -579,4 +684,40 @@ pub async fn move_message(
         )
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn losses(want: Value, now: Value) -> Vec<bool> {
+        let all = content_differences(&want, &now, &HashMap::new());
+        all.into_iter().map(|d| d.is_loss).collect()
+    }
+
+    #[test]
+    fn another_text_is_a_loss_and_another_form_is_none() {
+        let body = |kind: &str, text: &str| json!({"body": {"contentType": kind, "content": text}});
+        let was = body("text", "The trip begins on Friday.");
+        for now in ["The trip begins on Monday.", "", "The trip begins on", "begins The trip"] {
+            assert_eq!(losses(was.clone(), body("text", now)), [true], "{now}");
+        }
+        let html = "<html><body>External!<p>The trip <b>begins</b> on Friday.</p></body></html>";
+        assert_eq!(losses(was.clone(), body("html", html)), [false]);
+        assert!(losses(was.clone(), was).is_empty());
+    }
+
+    #[test]
+    fn each_recipient_counts_with_an_address_or_without() {
+        let to = |names: &[(&str, &str)]| {
+            let one = |(n, a): &(&str, &str)| json!({"emailAddress": {"name": n, "address": a}});
+            json!({"toRecipients": names.iter().map(one).collect::<Vec<_>>()})
+        };
+        let was = to(&[("Ann", "ann@school.example"), ("All of class 5a", "")]);
+        assert_eq!(losses(was.clone(), to(&[("Ann", "ann@school.example")])), [true]);
+        let other = to(&[("ann", "ANN@school.example"), ("All of class 5a", "")]);
+        assert_eq!(losses(was, other), [false]);
+        let twice = to(&[("Ann", "ann@school.example"), ("A.", "ann@school.example")]);
+        assert_eq!(losses(twice, to(&[("Ann", "ann@school.example")])), [true]);
+    }
 }
