@@ -178,7 +178,8 @@ async fn put(
     let at = |h: i64| jiff::Timestamp::from_second(1_767_600_000 + h * 3600).ok();
     let total = content.len() as u64;
     let times = (at(0), at(hour));
-    drive::upload(client, drive, over, folder, name, total, times, |from, length| {
+    let (place, other) = ((folder, name), drive::Other::Replaced);
+    drive::upload(client, drive, over, place, other, total, times, |from, length| {
         let from = (from as usize).min(content.len());
         let piece = content.slice(from..(from + length).min(content.len()));
         async move { Ok(piece) }

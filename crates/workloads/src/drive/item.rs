@@ -26,7 +26,7 @@ pub(super) struct File {
 
 /// Whether what came can be all of a file, though another length or hash is announced: its form has
 /// an end, and the end is there; or nothing is missing by length.
-fn may_be_whole(name: &str, bytes: &[u8], came: u64, announced: u64) -> bool {
+pub(super) fn may_be_whole(name: &str, bytes: &[u8], came: u64, announced: u64) -> bool {
     if came == 0 || is_page(name, bytes) {
         return false;
     }

@@ -11,4 +11,6 @@ pub use read::{
     drives_of, item, versions,
 };
 pub use workload::{Drives, Libraries};
-pub use write::{Uploaded, child, create_folder, delete, root, set_place, upload};
+pub use write::{
+    Other, Uploaded, child, create_folder, delete, is_by_session, root, set_place, upload,
+};

@@ -105,6 +105,23 @@ fn info(times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>)) -> Value {
     v
 }
 
+/// What becomes of something else that bears the name of a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// It was looked for: what is there may be overwritten.
+    Replaced,
+    /// Nobody looked: the upload fails with [`ErrorKind::NameTaken`].
+    Kept,
+}
+
+/// Whether an upload is one that heeds [`Other::Kept`]: a session does.
+pub fn is_by_session(
+    total: u64,
+    times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>),
+) -> bool {
+    total > 0 && (times != (None, None) || total > limits::DRIVE_PUT_BYTES_MAX)
+}
+
 /// Uploads content: over item `over`, or as a new file `name` in `parent`. `read` hands out the
 /// bytes.
 #[allow(clippy::too_many_arguments)]
@@ -112,8 +129,8 @@ pub async fn upload<R, F>(
     client: &Client,
     drive: &ItemId,
     over: Option<&ItemId>,
-    parent: &ItemId,
-    name: &str,
+    (parent, name): (&ItemId, &str),
+    other: Other,
     total: u64,
     times: (Option<jiff::Timestamp>, Option<jiff::Timestamp>),
     mut read: R,
@@ -130,7 +147,7 @@ where
     };
     // Times come with a session; set after a plain PUT they make a version more
     // (OneDrive/onedrive-api-docs 778). A session takes no empty file.
-    if total == 0 || times == (None, None) && total <= limits::DRIVE_PUT_BYTES_MAX {
+    if !is_by_session(total, times) {
         let bytes = read(0, total as usize).await?;
         let v: Value = client
             .json(&Request::put(Scope::Drives, format!("{base}/content"), bytes).cost(2))
@@ -138,7 +155,11 @@ where
         let item = with_times(client, drive, expect(v, name)?, times).await?;
         return Ok(Uploaded { item });
     }
-    let body = json!({"item": {"@microsoft.graph.conflictBehavior": "replace",
+    let behaviour = match (other, over) {
+        (Other::Kept, None) => "fail",
+        _ => "replace",
+    };
+    let body = json!({"item": {"@microsoft.graph.conflictBehavior": behaviour,
         "fileSystemInfo": info(times)}});
     let session =
         Request::post(Scope::Drives, format!("{base}/createUploadSession"), &body).cost(2);

@@ -13,7 +13,7 @@ use crate::{
 use futures::{StreamExt, future::BoxFuture};
 use std::collections::{HashMap, HashSet};
 use strongroom_model::ItemId;
-use upload::{Times, apart, ensure, job};
+use upload::{Times, apart, ensure, holds_the_same, is_office, job};
 
 /// Files restored to one drive at the same time.
 const AT_ONCE: usize = 4;
@@ -53,6 +53,8 @@ pub(super) struct DrivePlan {
     files: Vec<DriveWork>,
     /// Folders that hold nothing.
     folders: Vec<FolderWork>,
+    /// Folders of the targets that are there: drive and path, id.
+    there: HashMap<(ItemId, Vec<String>), ItemId>,
     /// What an attacker left: path, drive, id.
     remove: Vec<(String, ItemId, ItemId)>,
 }
@@ -186,6 +188,9 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
     let mut names: HashMap<String, Vec<String>> = HashMap::new();
     // An item that is itself restored is nobody else's place.
     let own: HashSet<ItemId> = files.iter().map(|f| f.facts.id.clone()).collect();
+    // One that is overwritten for one file is no place for a second, and is not removed after.
+    let mut claimed: HashSet<(ItemId, ItemId)> = HashSet::new();
+    let mut known = HashMap::new();
     let mut work = Vec::new();
     for item in files {
         let Some(now) = there.get(&targets.place(to, &item.path)?) else { continue };
@@ -213,13 +218,20 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
             item,
         };
         if in_place {
+            for n in 1..=w.folder.len() {
+                let path = w.folder[..n].to_vec();
+                if let Some(id) = folder_id(now, &path) {
+                    known.insert((now.drive.clone(), path), id);
+                }
+            }
             let place = folder_id(now, &w.folder);
             let by_id = now.items.get(&w.item.facts.id);
             let by_place = place
                 .as_ref()
                 .and_then(|p| now.by_place.get(&(p.clone(), w.name.to_lowercase())))
                 .and_then(|id| now.items.get(id))
-                .filter(|t| !own.contains(&t.id));
+                .filter(|t| !own.contains(&t.id))
+                .filter(|t| !claimed.contains(&(now.drive.clone(), t.id.clone())));
             if let Some((there, file)) =
                 by_id.or(by_place).and_then(|t| t.file.as_ref().map(|f| (t, f)))
             {
@@ -227,7 +239,7 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
                 let size = w.item.size_bytes;
                 // Not every file has a hash, and not every hash is right; a tag changes with the
                 // bytes.
-                let same = w.item.facts.change_key.as_ref() == Some(&there.e_tag)
+                let mut same = w.item.facts.change_key.as_ref() == Some(&there.e_tag)
                     || file.size_bytes.is_none_or(|n| n == size)
                         && file.quick_xor.is_some()
                         && file.quick_xor == state.quick_xor;
@@ -235,7 +247,13 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
                     there.parent == place && (there.name == w.name || there.name == real);
                 let right_times =
                     (there.created, there.modified) == (state.created, state.modified);
+                // What SharePoint wrote into it when an earlier restore brought it back is no
+                // reason to bring it back again.
+                if !same && right_times && is_office(&w.name) {
+                    same = holds_the_same(to, &w, there).await?.is_some();
+                }
                 w.over = Some(there.id.clone());
+                claimed.insert((now.drive.clone(), there.id.clone()));
                 w.action = match (same, right_place && right_times) {
                     (true, true) => Action::Keep,
                     (true, false) => Action::Move,
@@ -264,9 +282,11 @@ pub(super) async fn plan(to: To<'_>, wanted: Wanted) -> Result<Option<DrivePlan>
     let mut notes = Vec::new();
     for (path, id) in remove {
         let n = targets.place(to, &path)?;
-        notes.extend(targets.heads.get(n).map(|head| (path, head.id.clone(), id)));
+        let drive = targets.heads.get(n).map(|head| head.id.clone());
+        let drive = drive.filter(|drive| !claimed.contains(&(drive.clone(), id.clone())));
+        notes.extend(drive.map(|drive| (path, drive, id)));
     }
-    Ok(Some(DrivePlan { files: work, folders, remove: notes }))
+    Ok(Some(DrivePlan { files: work, folders, there: known, remove: notes }))
 }
 
 /// Parts of the path of a drive: "", `drives`, whose, which.
@@ -321,7 +341,7 @@ impl Plan for DrivePlan {
 
 async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     let mut rows = Vec::new();
-    let mut folders: HashMap<(ItemId, Vec<String>), ItemId> = HashMap::new();
+    let mut folders = plan.there.clone();
     let mut jobs = Vec::new();
     let mut names: HashSet<(ItemId, String)> = HashSet::new();
     let row = |path: &str, action, done: Result<(), String>| {
