@@ -460,12 +460,17 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
     for (name, value) in &wanted {
         match now.get(name) {
             None => lost.push(name.as_str()),
+            Some(other) if is_lost(value, other) => lost.push(name.as_str()),
             Some(other) if other != value => differences.push(format!("{name} differs")),
             Some(_) => {}
         }
     }
     if !lost.is_empty() {
         let why = format!("it came back without {}", lost.join(", "));
+        if is_new {
+            let at = T::one(user, folder, &id);
+            client.send(&Request::delete(scope(user), at)).await?;
+        }
         return Ok(Outcome::Failed { why });
     }
     // It stood elsewhere: what was made anew is whole, so the other goes.
@@ -473,6 +478,29 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
         client.send(&Request::delete(scope(user), T::one(user, collection, id))).await?;
     }
     Ok(Outcome::of(differences))
+}
+
+/// Whether something that was there is gone or empty now, however deep.
+fn is_lost(was: &Value, now: &Value) -> bool {
+    match was {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) | Value::Number(_) => now.is_null(),
+        Value::String(text) => {
+            let is_empty = now.as_str().is_some_and(|now| now.trim().is_empty());
+            !text.trim().is_empty() && (now.is_null() || is_empty)
+        }
+        Value::Array(rows) => match now.as_array() {
+            // Their order is nobody's promise, so that each may have become another.
+            Some(now) => now.len() < rows.len(),
+            None => !rows.is_empty(),
+        },
+        Value::Object(all) => {
+            let text = crate::mail::text_told;
+            let is_body = all.contains_key("contentType") && all.contains_key("content");
+            is_body && !text(was).is_empty() && text(now).is_empty()
+                || all.iter().any(|(name, v)| is_lost(v, &now[name]))
+        }
+    }
 }
 
 /// What is sent to make of what is there what was stored.
@@ -533,5 +561,34 @@ pub(crate) async fn count(
     match text.trim_start_matches('\u{feff}').trim().parse() {
         Ok(n) => Ok(Some(n)),
         Err(_) => Err(Error::new(ErrorKind::BadAnswer, "a number of things is no number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_there_and_is_gone_or_empty_is_lost() {
+        let body = |text: &str| json!({"contentType": "html", "content": text});
+        let parts = |n: usize| json!(vec![json!({"what": "attachment"}); n]);
+        for (was, now) in [
+            (json!("Bring boots"), json!("")),
+            (body("<p>Bring boots</p>"), body("<html><body></body></html>")),
+            (parts(2), parts(1)),
+            (json!({"range": {"endDate": "2026-12-01"}}), json!({"range": {}})),
+            (json!({"isReminderOn": true}), Value::Null),
+        ] {
+            assert!(is_lost(&was, &now), "{was} {now}");
+        }
+        for (was, now) in [
+            (body("<p>Bring boots</p>"), body("<html><body><p>Bring boots</p></body></html>")),
+            (json!({"a": null, "b": "", "c": [], "d": false}), json!({})),
+            (json!("2026-12-01T09:00"), json!("2026-12-01T09:00:00")),
+            (parts(1), parts(2)),
+        ] {
+            assert!(!is_lost(&was, &now), "{was} {now}");
+        }
     }
 }
