@@ -82,14 +82,31 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         return Ok(1);
     }
     let left_out = !plan.users_missing.is_empty();
-    let folder = match &apply.options.into {
-        Into::Folder(name) => Some(name.clone()),
-        Into::InPlace => None,
-    };
-    let log = RestoreLog::begin(global, &args, &plan, folder.as_deref())?;
+    let folder = plan.folder.clone();
+    let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
+    let log = RestoreLog::begin(
+        global,
+        &args,
+        &plan.snapshot,
+        json!({
+            "to_tenant": args.to_tenant, "clean": args.clean, "folder": folder,
+            "in_place": args.in_place, "users": args.user, "items": acts.clone().count(),
+            "bytes": acts.map(|r| r.bytes).sum::<u64>(), "left_out": plan.users_missing,
+            "renamed": plan.renamed,
+        }),
+    )?;
     let done = apply.run(plan, global.quiet || global.json).await;
-    log.end(done.as_ref().map_err(|e| format!("{e:#}")))?;
-    let report = done?;
+    log.end(done.as_ref().map_err(|e| format!("{e:#}")).map(|r| {
+        json!({"identical": r.identical, "altered": r.altered, "failed": r.failed, "kept": r.kept,
+            "bytes": r.bytes})
+    }))?;
+    let report = match (done, &folder) {
+        (Err(e), Some(folder)) => {
+            let text = format!("what was brought back until then is in the folder {folder:?}");
+            return Err(e.context(text));
+        }
+        (done, _) => done?,
+    };
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -112,8 +129,8 @@ impl RestoreLog {
     fn begin(
         global: &Global,
         args: &Restore,
-        plan: &Plan,
-        folder: Option<&str>,
+        snapshot: &str,
+        more: serde_json::Value,
     ) -> anyhow::Result<Self> {
         let config = Config::read(&global.config)?;
         let source = config.tenant(global.tenant.as_deref())?;
@@ -123,29 +140,26 @@ impl RestoreLog {
         let now = open::real_clock().now();
         let log = Self {
             path: dir.join(format!("{}.jsonl", source.name)),
-            id: strongroom_model::digest_id(&format!("{now} {} {}", plan.snapshot, args.path)),
+            id: strongroom_model::digest_id(&format!("{now} {snapshot} {}", args.path)),
         };
-        let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
-        log.write(&json!({
+        let line = json!({
             "restore": log.id, "began": now, "by": open::account(), "host": open::who().host,
-            "tenant": source.name, "to_tenant": args.to_tenant, "snapshot": plan.snapshot,
-            "clean": args.clean, "path": args.path, "folder": folder, "in_place": args.in_place,
-            "users": args.user, "items": acts.clone().count(),
-            "bytes": acts.map(|r| r.bytes).sum::<u64>(), "left_out": plan.users_missing,
-        }))?;
+            "tenant": source.name, "snapshot": snapshot, "path": args.path,
+        });
+        log.write(line, more)?;
         Ok(log)
     }
 
-    fn end(&self, done: Result<&RestoreReport, String>) -> anyhow::Result<()> {
+    fn end(&self, done: Result<serde_json::Value, String>) -> anyhow::Result<()> {
         let now = open::real_clock().now();
-        self.write(&match done {
-            Ok(r) => json!({"restore": self.id, "ended": now, "identical": r.identical,
-                "altered": r.altered, "failed": r.failed, "kept": r.kept, "bytes": r.bytes}),
-            Err(e) => json!({"restore": self.id, "ended": now, "error": e}),
-        })
+        let more = done.unwrap_or_else(|e| json!({ "error": e }));
+        self.write(json!({"restore": self.id, "ended": now}), more)
     }
 
-    fn write(&self, line: &serde_json::Value) -> anyhow::Result<()> {
+    fn write(&self, mut line: serde_json::Value, more: serde_json::Value) -> anyhow::Result<()> {
+        for (name, v) in more.as_object().into_iter().flatten() {
+            line[name.as_str()] = v.clone();
+        }
         let written = std::fs::File::options().append(true).create(true).open(&self.path).and_then(
             |mut file| {
                 file.write_all(format!("{line}\n").as_bytes())?;
@@ -185,10 +199,6 @@ pub(crate) async fn prepare(
         None => source,
     };
     let repo = open::repository(global).await?;
-    let folder = args
-        .folder
-        .clone()
-        .unwrap_or_else(|| format!("Restored {}", clock.now().strftime("%Y-%m-%d %H.%M")));
     let client = open::client(&config, target, "write", clock)?;
     let snapshot = match args.snapshot.as_str() {
         "latest" => None,
@@ -200,21 +210,44 @@ pub(crate) async fn prepare(
             pair.split_once('=').with_context(|| format!("--user {pair:?} is not FROM=TO"))?;
         users.insert(from.to_owned(), to.to_owned());
     }
-    let options = RestoreOptions {
+    let mut options = RestoreOptions {
         under: args.path.clone(),
         clean: args.clean,
         snapshot,
         tenant: Some(source.name.clone()),
-        into: if args.in_place { Into::InPlace } else { Into::Folder(folder) },
+        into: Into::InPlace,
         users,
         addresses: args.address_table.as_deref().map(addresses).transpose()?.unwrap_or_default(),
         versions: !args.no_versions,
         to_other_tenant: args.to_tenant.is_some(),
     };
+    if !args.in_place {
+        options.into = Into::Folder(match &args.folder {
+            Some(name) => name.clone(),
+            None => default_folder(&repo, &options).await?,
+        });
+    }
     let bar = Bar::new(global.quiet || global.json);
     let plan = engine::plan(repo.clone(), client.clone(), options.clone(), bar.clone()).await;
     bar.finish();
     Ok((plan?, Apply { repo, client, options }))
+}
+
+/// What the folder is called where nobody says it: after the snapshot, so that the same restore goes
+/// on in the same folder and brings nothing back twice.
+async fn default_folder(
+    repo: &Arc<Repository>,
+    options: &RestoreOptions,
+) -> anyhow::Result<String> {
+    let (repo, options) = (repo.clone(), options.clone());
+    open::blocking(move || {
+        let start = engine::starts_from(&repo, &options)?;
+        Ok(start.map_or_else(
+            || "Restored".to_owned(),
+            |(id, s)| format!("Restored {} ({})", s.time.strftime("%Y-%m-%d"), id.short()),
+        ))
+    })
+    .await
 }
 
 fn addresses(path: &Path) -> anyhow::Result<HashMap<String, String>> {
@@ -260,10 +293,20 @@ pub(crate) fn describe(plan: &Plan) -> String {
         plan.time.strftime("%Y-%m-%d %H:%M")
     );
     out.push_str(&output::table(&["user", "what", "items", "bytes"], &rows));
-    for u in &plan.users_missing {
+    for r in &plan.renamed {
+        out.push_str(&format!("{} is called {} now: the same by id\n", r.was, r.is));
+    }
+    for missing in &plan.users_missing {
+        let (name, why) = (&missing.name, &missing.why);
         out.push_str(&format!(
-            "{u} does not exist in the tenant and is left out; --user {u}=OTHER \
-            sends the items to somebody else\n"
+            "{name} is left out: {why}; --user {}=OTHER sends the items to somebody else\n",
+            quoted(name)
+        ));
+    }
+    if let Some(folder) = &plan.folder {
+        out.push_str(&format!(
+            "into the folder {folder:?} of each mailbox and drive; what an earlier restore into it \
+             brought is not brought again\n"
         ));
     }
     out.push_str(&format!(
@@ -271,6 +314,15 @@ pub(crate) fn describe(plan: &Plan) -> String {
         output::seconds(plan.seconds_min as f64)
     ));
     out
+}
+
+/// A name as a shell takes it.
+fn quoted(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@._-~+".contains(c);
+    match name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', "'\\''")),
+    }
 }
 
 pub(crate) fn result(r: &RestoreReport) -> String {
@@ -316,6 +368,9 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
     }
     let repo = open::repository(global).await?;
     let (json, quiet, bar) = (global.json, global.quiet, Bar::new(global.quiet || global.json));
+    // Whoever names a repository itself may have no configuration to leave a record beside.
+    let has_record = global.repo.is_none();
+    let global = global.clone();
     open::blocking(move || {
         let (id, s) = commands::snapshot_with(&repo, &args.snapshot, &args.path)?;
         if !json && !quiet {
@@ -332,12 +387,25 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
         let NodeKind::Dir { subtree } = node.kind else {
             bail!("{base} is a file; name its folder")
         };
+        // Files come back even where no record can be left.
+        let more = json!({"target": target, "resume": args.resume});
+        let log = has_record.then(|| RestoreLog::begin(&global, &args, &id.to_string(), more));
+        let log = log.transpose().unwrap_or_else(|e| {
+            eprintln!("{}", output::alarm(&format!("no record of this restore: {e:#}")));
+            None
+        });
         bar.phase("restore");
         let into = target.join(&base);
-        let report = repo.restore_files(&subtree, &into, args.resume, &|files, bytes| {
-            bar.advance(files, bytes)
-        })?;
+        let done = repo
+            .restore_files(&subtree, &into, args.resume, &|files, bytes| bar.advance(files, bytes));
         bar.finish();
+        if let Some(log) = log {
+            log.end(done.as_ref().map_err(ToString::to_string).map(|r| {
+                json!({"files": r.files, "bytes": r.bytes, "kept": r.kept,
+                    "failed": r.failed.len()})
+            }))?;
+        }
+        let report = done?;
         if json {
             println!("{}", serde_json::to_string(&report)?);
         } else {

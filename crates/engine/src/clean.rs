@@ -8,6 +8,7 @@ use crate::{Error, layout, rooms::Place};
 use std::collections::{HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, Role, Series, Verdict, fit_name};
 use strongroom_repository::{Id, Node, Repository, Snapshot, TAG_CLEAN, Visit, lineage};
+use strongroom_workloads::ALL;
 
 /// The newest snapshot of a tenant's data that counts: partial ones never do.
 ///
@@ -164,6 +165,13 @@ pub fn clean_items(
         if c.facts.judgement.as_ref().is_some_and(|j| j.verdict != Verdict::Clean)
             && let Some(node) = last_clean(repo, &clean, c)?
         {
+            // What is put back is that version: its hash, its times and its name, and not the tag of
+            // the one that is not clean.
+            if let Some(mut facts) = node.facts()? {
+                facts.kind = c.facts.kind;
+                facts.id = c.facts.id.clone();
+                c.facts = facts;
+            }
             c.node = node;
         }
     }
@@ -172,12 +180,15 @@ pub fn clean_items(
     };
     let at: HashMap<(ItemKind, ItemId), usize> =
         chosen.iter().enumerate().map(|(n, c)| ((c.facts.kind, c.facts.id.clone()), n)).collect();
+    let mut remains = Remains { repo, tree: latest.tree, known: HashMap::new() };
     for later in below(&latest)? {
         let verdict = later.facts.judgement.as_ref().map(|j| j.verdict);
         if later.facts.kind.is_judged() && verdict != Some(Verdict::Clean) {
             continue;
         }
         match at.get(&(later.facts.kind, later.facts.id.clone())) {
+            // Whoever purges leaves it there under the same id; nobody has it there to work on.
+            Some(n) if chosen[*n].path != later.path && remains.hold(&later.path)? => {}
             Some(n) => {
                 // Honest work since then; name and place are taken from it too.
                 chosen[*n] = later;
@@ -186,6 +197,40 @@ pub fn clean_items(
         }
     }
     Ok((Some((id, clean)), chosen))
+}
+
+/// The collections of a snapshot that hold what was deleted.
+struct Remains<'r> {
+    repo: &'r Repository,
+    tree: Id,
+    known: HashMap<String, bool>,
+}
+
+impl Remains<'_> {
+    /// Whether what stands at a path was deleted.
+    fn hold(&mut self, path: &str) -> Result<bool, Error> {
+        let top = path.split('/').nth(1).unwrap_or_default();
+        let Some(workload) = ALL.iter().find(|w| w.profile().name == top) else {
+            return Ok(false);
+        };
+        let mut at = path;
+        while let Some((above, _)) = at.rsplit_once('/').filter(|(above, _)| !above.is_empty()) {
+            let holds = match self.known.get(above) {
+                Some(known) => *known,
+                None => {
+                    let facts = self.repo.node_at(&self.tree, above)?.facts()?;
+                    let holds = facts.is_some_and(|f| workload.holds_remains(&f));
+                    self.known.insert(above.to_owned(), holds);
+                    holds
+                }
+            };
+            if holds {
+                return Ok(true);
+            }
+            at = above;
+        }
+        Ok(false)
+    }
 }
 
 fn last_clean(repo: &Repository, snapshot: &Snapshot, c: &Chosen) -> Result<Option<Node>, Error> {

@@ -185,6 +185,12 @@ pub trait Snapshot: Send + Sync {
     /// When the tree is damaged.
     fn collections_below(&self, path: &str) -> Result<Vec<(String, Facts)>, Unreadable>;
 
+    /// The person who bore a name when it was taken; `None` when nobody did.
+    ///
+    /// # Errors
+    /// When the tree is damaged, or several did.
+    fn person(&self, name: &str) -> Result<Option<ItemId>, Unreadable>;
+
     /// Whether nothing speaks for an attacker having made `now` of `before`; each is a name and the
     /// beginning of a content.
     fn is_clean(&self, now: (&str, &[u8]), before: (&str, &[u8])) -> bool;

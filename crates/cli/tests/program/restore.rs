@@ -87,6 +87,56 @@ fn a_plan_changes_nothing_and_a_folder_leaves_the_rest_alone() {
     );
 }
 
+/// Who runs a restore twice says nothing more than who runs it once; and what was done is on record.
+#[test]
+fn the_same_restore_again_goes_on_in_the_same_folder() {
+    let school = school(&SeedPlan { people: Some(2), ..small() });
+    school.whole();
+    let run =
+        || -> Value { serde_json::from_str(&school.ok(&["--json", "restore", "--yes"])).unwrap() };
+    let first = run();
+    let folder = first["folder"].as_str().unwrap().to_owned();
+    let lines = |log: &str| -> Vec<Value> {
+        log.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let log = std::fs::read_to_string(school.path("restores/school0.jsonl")).unwrap();
+    let snapshot = lines(&log)[0]["snapshot"].as_str().unwrap()[..8].to_owned();
+    assert!(folder.starts_with("Restored 20") && folder.contains(&snapshot), "{folder}");
+    let after = school.sim.digest(0);
+    let again = run();
+    assert_eq!(again["folder"], first["folder"]);
+    assert!(missing(&school.sim.digest(0), &after).is_empty(), "{again}");
+    let plan = school.ok(&["restore", "--dry-run"]);
+    assert!(plan.contains(&folder), "{plan}");
+    // As files: on record too.
+    let target = school.path("files");
+    school.ok(&["restore", "--target", target.to_str().unwrap()]);
+    let log = std::fs::read_to_string(school.path("restores/school0.jsonl")).unwrap();
+    let lines = lines(&log);
+    assert_eq!(lines.len(), 6, "{log}");
+    assert_eq!(lines[4]["target"], target.to_str().unwrap());
+    assert!(lines[5]["files"].as_u64().unwrap() > 0 && lines[5]["failed"] == 0, "{log}");
+}
+
+/// Who is left out is told with a name that the next command takes.
+#[test]
+fn whoever_is_gone_is_named_so_that_the_hint_can_be_used() {
+    let school = school(&SeedPlan { people: Some(3), ..small() });
+    school.whole();
+    let mut names: Vec<String> = school.sim.digest(0).into_iter().map(|r| r.user).collect();
+    names.sort();
+    names.dedup();
+    let (gone, other) = (names[0].clone(), names[1].clone());
+    let target = format!("users/{gone}");
+    let (status, _) = school.sim.ask(0, &["User.ReadWrite.All"], "DELETE", &target, &Value::Null);
+    assert_eq!(status, 204);
+    let plan = school.ok(&["restore", "--dry-run"]);
+    let (_, hint) = plan.split_once("--user ").unwrap();
+    let from = hint.split_once("=OTHER").unwrap().0.to_owned();
+    let plan = school.ok(&["restore", "--dry-run", "--user", &format!("{from}={other}")]);
+    assert!(!plan.contains("left out"), "{plan}");
+}
+
 #[test]
 fn items_go_to_another_user_and_another_tenant_with_mapped_addresses() {
     let plans = [

@@ -16,14 +16,14 @@ use clean::Chosen;
 use serde::Serialize;
 use shelf::Shelf;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 use strongroom_model::{ItemId, Reason};
 use strongroom_repository::{Id, Repository, Snapshot};
 use strongroom_workloads::{
-    ALL, Client, Owner, OwnerKind, find_owner,
-    restore::{Kept, KeptFolder, Plan as OwnerPlan, To, Wanted},
+    ALL, Client, ErrorKind, Owner, OwnerKind, find_owner,
+    restore::{Kept, KeptFolder, Plan as OwnerPlan, Stopped, To, Wanted},
     workload::Workload,
 };
 
@@ -64,6 +64,24 @@ pub struct PlanRow {
     pub bytes: u64,
 }
 
+/// An owner whose items are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The owner, as the options name whose things go to whom.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
+/// An owner who has another name than in the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Renamed {
+    /// In the snapshot.
+    pub was: String,
+    /// Now.
+    pub is: String,
+}
+
 /// What a restore will do, and what it will cost.
 #[derive(Debug, Clone, Serialize)]
 pub struct Plan {
@@ -73,8 +91,13 @@ pub struct Plan {
     pub time: jiff::Timestamp,
     /// Line by line.
     pub rows: Vec<PlanRow>,
-    /// Users that do not exist in the target: their items are left out.
-    pub users_missing: Vec<String>,
+    /// The new folder that it goes into; `None` over what is there.
+    pub folder: Option<String>,
+    /// Whose items are left out: who does not exist in the target, has no place for them there, or
+    /// has one that cannot be read.
+    pub users_missing: Vec<Missing>,
+    /// Owners who are there, by id, under another name than in the snapshot.
+    pub renamed: Vec<Renamed>,
     /// Least time under the published throttle budgets, in seconds.
     pub seconds_min: u64,
     #[serde(skip)]
@@ -91,6 +114,10 @@ struct OwnerWork {
 /// What a restore did.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct RestoreReport {
+    /// The new folder that it went into; `None` over what was there.
+    pub folder: Option<String>,
+    /// Owners who have another name than in the snapshot.
+    pub renamed: Vec<Renamed>,
     /// Item by item, without those that were kept.
     pub items: Vec<Restored>,
     /// Items that were right already.
@@ -148,6 +175,21 @@ struct Choice {
     folders: Vec<clean::Folder>,
 }
 
+/// The snapshot that a restore starts from: the clean point, a chosen one, or the newest.
+///
+/// # Errors
+/// Those of reading.
+pub fn starts_from(
+    repo: &Repository,
+    options: &RestoreOptions,
+) -> Result<Option<(Id, Snapshot)>, Error> {
+    match &options.snapshot {
+        Some(id) => Ok(Some((*id, repo.snapshot(id)?))),
+        None if options.clean => clean::clean_point(repo, options.tenant.as_deref()),
+        None => clean::latest(repo, options.tenant.as_deref()),
+    }
+}
+
 fn choose(repo: &Repository, options: &RestoreOptions) -> Result<Choice, Error> {
     let (id, snapshot, items) = choose_items(repo, options)?;
     let under = Place::find(repo, &snapshot.tree, &options.under)?;
@@ -173,10 +215,7 @@ fn choose_items(
         })?;
         return Ok((id, snapshot, chosen));
     }
-    let (id, snapshot) = match &options.snapshot {
-        Some(id) => (*id, repo.snapshot(id)?),
-        None => clean::latest(repo, tenant)?.ok_or_else(nothing)?,
-    };
+    let (id, snapshot) = starts_from(repo, options)?.ok_or_else(nothing)?;
     let under = Place::find(repo, &snapshot.tree, &options.under)?;
     let chosen = clean::items(repo, &snapshot, under.path())?;
     Ok((id, snapshot, chosen))
@@ -202,25 +241,48 @@ pub async fn plan(
             options.under
         )));
     }
-    let remove = if options.clean && options.into == Into::InPlace {
+    let mut remove = if options.clean && options.into == Into::InPlace {
         ransom_notes(&repo, &options)?
     } else {
         Vec::new()
     };
+    // A file that a note overwrote is brought back, and what is brought back stays.
+    let chosen: HashSet<&ItemId> = items.iter().map(|c| &c.facts.id).collect();
+    remove.retain(|(_, _, id)| !chosen.contains(id));
     let mut rooms = Rooms::new(repo.clone(), snapshot.tree);
     let others = others(&repo, &snapshot.tree, &options.users)?;
     let shelf = Shelf::new(repo, snapshot.tree);
     let wanted = by_owner(&shelf, &mut rooms, items, folders, remove)?;
     let ctx = Context { client, options, progress, shelf };
     let (mut rows, mut users_missing, mut work) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut renamed, mut refused) = (BTreeSet::new(), None);
     let (mut drive_units, mut mailbox_bytes_max) = (0_u64, 0_u64);
     for (whose, wanted) in wanted {
         let Some(owner) = who(&ctx, &others, &whose, &mut users_missing).await? else { continue };
+        let is_told = others.contains_key(&(whose.kind, whose.room.clone()));
+        if !is_told && !owner.name.eq_ignore_ascii_case(&whose.label) {
+            renamed.insert(Renamed { was: whose.label.clone(), is: owner.name.clone() });
+        }
         for (workload, wanted) in wanted {
-            // Who has no mailbox or no drive keeps nobody else from getting theirs.
-            let Some(plan) = workload.plan(ctx.to(&owner), wanted).await? else {
-                users_missing.push(format!("{} (no {})", owner.name, workload.profile().place));
-                continue;
+            let place = workload.profile().place;
+            // Who has no mailbox or no drive, or one that is locked, keeps nobody else from
+            // getting theirs.
+            let why = match workload.plan(ctx.to(&owner), wanted).await {
+                Ok(Some(plan)) => Ok(plan),
+                Ok(None) => Err(format!("has no {place} in the tenant")),
+                Err(Stopped::Graph(e)) if is_of_one_owner(&e) => {
+                    let why = format!("the {place} cannot be read: {e}");
+                    refused.get_or_insert(e);
+                    Err(why)
+                }
+                Err(e) => return Err(e.into()),
+            };
+            let plan = match why {
+                Ok(plan) => plan,
+                Err(why) => {
+                    users_missing.push(Missing { name: whose.room.clone(), why });
+                    continue;
+                }
             };
             rows.extend(plan.steps().into_iter().map(|step| PlanRow {
                 action: step.action,
@@ -234,15 +296,35 @@ pub async fn plan(
             work.push(OwnerWork { owner: owner.clone(), plan });
         }
     }
+    // Nobody's could be read: that is no plan.
+    if let (true, Some(e)) = (work.is_empty(), refused) {
+        return Err(e.into());
+    }
     Ok(Plan {
         snapshot: id.to_string(),
         time: snapshot.time,
         rows,
+        folder: folder_of(&ctx.options),
         users_missing,
+        renamed: renamed.into_iter().collect(),
         // 150 MB in 5 minutes to a mailbox; 1,250 resource units a minute to drives.
         seconds_min: (mailbox_bytes_max * 300 / 150_000_000).max(drive_units * 60 / 1250),
         work: Arc::new(work),
     })
+}
+
+/// Whether an answer speaks of one mailbox or drive alone: it is not there, is nobody's to read, or
+/// is locked (423).
+fn is_of_one_owner(e: &strongroom_workloads::Error) -> bool {
+    const LOCKED: u16 = 423;
+    matches!(e.kind, ErrorKind::Denied | ErrorKind::NotFound) || e.status == Some(LOCKED)
+}
+
+fn folder_of(options: &RestoreOptions) -> Option<String> {
+    match &options.into {
+        Into::Folder(name) => Some(name.clone()),
+        Into::InPlace => None,
+    }
 }
 
 /// Whose things are put back: by id, where a snapshot tells it.
@@ -337,13 +419,14 @@ async fn who(
     ctx: &Context,
     others: &HashMap<(OwnerKind, String), String>,
     whose: &Whose,
-    missing: &mut Vec<String>,
+    missing: &mut Vec<Missing>,
 ) -> Result<Option<Owner>, Error> {
     let Whose { kind, id, room, label } = whose;
     if let Some(target) = others.get(&(*kind, room.clone())) {
         let found = find_owner(&ctx.client, *kind, target).await?;
         if found.is_none() {
-            missing.push(target.clone());
+            let why = format!("{target} does not exist in the tenant");
+            missing.push(Missing { name: room.clone(), why });
         }
         return Ok(found);
     }
@@ -351,10 +434,11 @@ async fn who(
     let asked = id.as_ref().map_or(label.as_str(), |id| id.0.as_str());
     let found = find_owner(&ctx.client, *kind, asked).await?;
     if found.is_none() {
-        missing.push(match find_owner(&ctx.client, *kind, label).await? {
-            Some(_) if id.is_some() => format!("{room} (the name is somebody else's now)"),
-            _ => room.clone(),
-        });
+        let why = match find_owner(&ctx.client, *kind, label).await? {
+            Some(_) if id.is_some() => "does not exist any more; the name is somebody else's now",
+            _ => "does not exist in the tenant",
+        };
+        missing.push(Missing { name: room.clone(), why: why.to_owned() });
     }
     Ok(found)
 }
@@ -395,6 +479,8 @@ pub async fn apply(
     let shelf = Shelf::new(repo, snapshot.tree);
     let ctx = Arc::new(Context { client, options, progress, shelf });
     let mut report = RestoreReport {
+        folder: plan.folder.clone(),
+        renamed: plan.renamed.clone(),
         kept: plan.rows.iter().filter(|r| r.action == Action::Keep).count() as u64,
         ..RestoreReport::default()
     };
@@ -406,12 +492,16 @@ pub async fn apply(
             let (ctx, all) = (ctx.clone(), plan.work.clone());
             tasks.spawn(async move {
                 let work = &all[n];
-                Ok::<_, Error>(work.plan.apply(ctx.to(&work.owner)).await?)
+                // One owner who stops stops nobody else.
+                work.plan.apply(ctx.to(&work.owner)).await.unwrap_or_else(|e| {
+                    let todo = work.plan.steps().into_iter().filter(|s| s.action != Action::Keep);
+                    todo.map(|s| Restored::failed(&s.path, s.action, &e)).collect()
+                })
             });
         }
         match tasks.join_next().await {
             Some(Ok(rows)) => {
-                for row in rows? {
+                for row in rows {
                     report.add(row);
                 }
             }

@@ -1,10 +1,13 @@
 //! A snapshot as workloads see it while they put things back.
 
-use crate::{Content, Error, clean::Chosen, judge, layout};
+use crate::{Content, Error, clean::Chosen, judge, layout, rooms};
 use std::sync::Arc;
-use strongroom_model::{Facts, Role, Verdict, fit_name};
+use strongroom_model::{Facts, ItemId, Role, Verdict, fit_name};
 use strongroom_repository::{BlobKind, Id, Node, NodeKind, Repository, Visit};
-use strongroom_workloads::restore::{Contents, Kept, Snapshot, Unreadable};
+use strongroom_workloads::{
+    OwnerKind,
+    restore::{Contents, Kept, Snapshot, Unreadable},
+};
 
 /// A snapshot of a repository.
 pub(super) struct Shelf {
@@ -35,8 +38,7 @@ impl Shelf {
         let Chosen { path, node, facts, tree } = item;
         let name = node.name.clone();
         let size_bytes = node.size_bytes();
-        let file =
-            File { repo: self.repo.clone(), node, tree, start: self.tree, path: path.clone() };
+        let file = File { repo: self.repo.clone(), node, tree, path: path.clone() };
         Kept { path, name, size_bytes, facts, contents: Arc::new(file) }
     }
 }
@@ -64,6 +66,11 @@ impl Snapshot for Shelf {
         Ok(all)
     }
 
+    fn person(&self, name: &str) -> Result<Option<ItemId>, Unreadable> {
+        let found = rooms::find(&self.repo, &self.tree, OwnerKind::User, name);
+        Ok(found.map_err(unreadable)?.map(|(_, id)| id))
+    }
+
     fn is_clean(&self, now: (&str, &[u8]), before: (&str, &[u8])) -> bool {
         let content = |(name, bytes)| Content { name, bytes };
         judge(content(now), Some(content(before))).verdict == Verdict::Clean
@@ -77,8 +84,6 @@ struct File {
     node: Node,
     /// Root of the snapshot that it was taken from.
     tree: Id,
-    /// Root of the snapshot that the restore starts from.
-    start: Id,
     path: String,
 }
 
@@ -123,10 +128,15 @@ impl Contents for File {
         let stem = &name[..name.len() - layout::extension(name).len()];
         let begins = |n: &Node| n.name.strip_prefix(stem).is_some_and(|r| r.starts_with('.'));
         let mut all = Vec::new();
+        let Some(id) = self.node.facts().map_err(unreadable)?.map(|f| f.id) else {
+            return Ok(all);
+        };
         for node in self.list(&self.tree, dir)?.into_iter().filter(begins) {
             let path = format!("{dir}/{}", node.name);
             let kept = self.other(node, path)?;
-            all.extend(kept.filter(|k| k.facts.kind.role() == Role::Sidecar));
+            // Another item's name may begin with this one's.
+            let is_own = |k: &Kept| k.facts.kind.role() == Role::Sidecar && k.facts.id == id;
+            all.extend(kept.filter(is_own));
         }
         Ok(all)
     }
@@ -138,7 +148,7 @@ impl Contents for File {
         let Some(id) = facts.map(|f| f.id.0) else { return Ok(Vec::new()) };
         let dir = format!("{base}/{}/{}", layout::VERSIONS, fit_name(&id, &id, &[]).0);
         let mut all = Vec::new();
-        for node in self.list(&self.start, &dir)? {
+        for node in self.list(&self.tree, &dir)? {
             let path = format!("{dir}/{}", node.name);
             let is_clean = |k: &Kept| {
                 let judged = k.facts.judgement.as_ref();

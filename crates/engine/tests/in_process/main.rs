@@ -1,6 +1,7 @@
 //! A backup without sockets and without waiting: the simulator's handler and its clock.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod back;
 mod conformance;
 mod outlook;
 mod owners;
@@ -178,10 +179,19 @@ fn a_message_that_is_cut_is_never_stored() {
 }
 
 fn restored(sim: &Sim, repo: &Arc<Repository>, into: restore::Into) -> (Plan, RestoreReport) {
+    restored_as(sim, repo, into, |_| ())
+}
+
+fn restored_as(
+    sim: &Sim,
+    repo: &Arc<Repository>,
+    into: restore::Into,
+    change: impl FnOnce(&mut RestoreOptions),
+) -> (Plan, RestoreReport) {
     let time = VirtualTime::new(sim.clock().clone());
     let budget = Arc::new(Budget::new(true));
     let client = in_process(sim, &time, 0, "write", budget, Patience::default()).unwrap();
-    let options = RestoreOptions {
+    let mut options = RestoreOptions {
         under: String::new(),
         clean: false,
         snapshot: None,
@@ -192,6 +202,7 @@ fn restored(sim: &Sim, repo: &Arc<Repository>, into: restore::Into) -> (Plan, Re
         versions: false,
         to_other_tenant: false,
     };
+    change(&mut options);
     let (repo, client) = (repo.clone(), Arc::new(client));
     time.run(async move {
         let silent = Arc::new(Silent);

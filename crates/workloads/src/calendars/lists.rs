@@ -2,8 +2,8 @@
 
 use super::Calendars;
 use crate::{
-    Client, Error, ErrorKind, escape,
-    restore::To,
+    Client, Error, ErrorKind, OwnerKind, escape, find_owner,
+    restore::{To, Unreadable},
     things::{restore, scope, set_of},
     workload::{Collection, CollectionHead, Collections, Gone, Of},
 };
@@ -189,9 +189,11 @@ impl restore::Collections for Calendars {
             if state.get("color").is_some_and(|color| now["color"] != *color) {
                 return Ok(false);
             }
-            let Some(wanted) = shared(to, state) else { return Ok(true) };
+            let Some(shared) = shared(to, state).await? else { return Ok(true) };
             let rows = permissions(to, id).await?;
-            Ok(permissions_of(&json!({ "value": rows })) == wanted)
+            let mut now = permissions_of(&json!({ "value": rows }));
+            now.retain(|p| !shared.is_unknown(p));
+            Ok(now == shared.wanted)
         })
     }
 
@@ -208,19 +210,64 @@ impl restore::Collections for Calendars {
                 let body = json!({ "color": color });
                 to.client.send(&Request::patch(scope(user), target, &body)).await?;
             }
-            match shared(to, state) {
-                Some(wanted) => share(to, id, &wanted).await,
+            match shared(to, state).await? {
+                Some(shared) => share(to, id, &shared).await,
                 None => Ok(Vec::new()),
             }
         })
     }
 }
 
+/// The permissions that a calendar gets back.
+struct Shared {
+    /// As they are given, in a fixed order.
+    wanted: Vec<Value>,
+    /// Addresses of which nobody knows whose they were: what these may do stays as it is.
+    unknown: Vec<String>,
+}
+
+impl Shared {
+    fn is_unknown(&self, permission: &Value) -> bool {
+        let is_it = |a: &str| self.unknown.iter().any(|u| u.eq_ignore_ascii_case(a));
+        text(permission, "address").is_some_and(is_it)
+    }
+}
+
 /// The permissions that a calendar gets back: in its own place alone. What goes beside it is for
-/// its owner to look at first.
-fn shared(to: To<'_>, state: &Value) -> Option<Vec<Value>> {
-    let all = state.get("permissions").and_then(Value::as_array).cloned();
-    all.filter(|_| to.is_in_place())
+/// its owner to look at first. An address is a name, and may be another's by now: who bore it is
+/// looked up, and gets the permission under the name of today.
+async fn shared(to: To<'_>, state: &Value) -> Result<Option<Shared>, Error> {
+    let all = state.get("permissions").and_then(Value::as_array).filter(|_| to.is_in_place());
+    let Some(all) = all else { return Ok(None) };
+    let mut shared = Shared { wanted: Vec::new(), unknown: Vec::new() };
+    for permission in all {
+        let mut permission = permission.clone();
+        if let Some(address) = text(&permission, "address").map(str::to_owned) {
+            let now = match to.addresses.get(&address.to_lowercase()) {
+                Some(told) => Some(told.clone()),
+                None => address_now(to, &address).await?,
+            };
+            match now {
+                Some(now) if now.eq_ignore_ascii_case(&address) => {}
+                Some(now) => permission["address"] = now.into(),
+                None => {
+                    shared.unknown.push(address);
+                    continue;
+                }
+            }
+        }
+        shared.wanted.push(permission);
+    }
+    shared.wanted.sort_by_key(Value::to_string);
+    Ok(Some(shared))
+}
+
+/// What the person is called now who bore an address; `None` when nobody of the school did, or they
+/// are gone.
+async fn address_now(to: To<'_>, address: &str) -> Result<Option<String>, Error> {
+    let bad = |e: Unreadable| Error::new(ErrorKind::BadRequest, e.to_string());
+    let Some(id) = to.snapshot.person(address).map_err(bad)? else { return Ok(None) };
+    Ok(find_owner(to.client, OwnerKind::User, &id.0).await?.map(|owner| owner.name))
 }
 
 async fn permissions(to: To<'_>, id: &ItemId) -> Result<Vec<Value>, Error> {
@@ -229,7 +276,8 @@ async fn permissions(to: To<'_>, id: &ItemId) -> Result<Vec<Value>, Error> {
 }
 
 /// Gives each what they had, and takes away what was given since.
-async fn share(to: To<'_>, id: &ItemId, wanted: &[Value]) -> Result<Vec<String>, Error> {
+async fn share(to: To<'_>, id: &ItemId, shared: &Shared) -> Result<Vec<String>, Error> {
+    let wanted = &shared.wanted;
     let (client, user) = (to.client, &to.owner.id);
     let base = permissions_at(user, &id.0);
     let is_same = |a: &Value, b: &Value| match (text(a, "address"), text(b, "address")) {
@@ -237,7 +285,8 @@ async fn share(to: To<'_>, id: &ItemId, wanted: &[Value]) -> Result<Vec<String>,
         (None, None) => a["name"] == b["name"],
         _ => false,
     };
-    let mut lost = Vec::new();
+    let left_out = |a: &String| format!("what {a} may do stays as it is: nobody knows who that is");
+    let mut lost: Vec<String> = shared.unknown.iter().map(left_out).collect();
     let now = permissions(to, id).await?;
     let of = |p: &Value| permissions_of(&json!({"value": [p]})).pop().unwrap_or_default();
     for row in &now {
@@ -248,7 +297,7 @@ async fn share(to: To<'_>, id: &ItemId, wanted: &[Value]) -> Result<Vec<String>,
                 let body = json!({"role": w["role"]});
                 client.send(&Request::patch(scope(user), at, &body)).await
             }
-            None if row["isRemovable"] == false => continue,
+            None if row["isRemovable"] == false || shared.is_unknown(&of(row)) => continue,
             None => client.send(&Request::delete(scope(user), at)).await,
         };
         lost.extend(done.err().map(|e| e.text));
