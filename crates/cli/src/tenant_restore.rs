@@ -80,6 +80,12 @@ pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configu
         {
             out.push_str(&format!("        {}: {} → {}\n", line(&p.path), p.old, p.new));
         }
+        for s in &a.steps {
+            if let Some(when) = s.when {
+                let path = line(&s.path);
+                out.push_str(&format!("        then    {} {path} ({when})\n", s.method));
+            }
+        }
     }
     plan.added.iter().for_each(|a| {
         out.push_str(&format!("added   {}: stays; --remove-added takes it away\n", line(a)))
@@ -369,6 +375,8 @@ impl<'c> Hand<'c> {
                 .extend(done.iter().filter_map(|at| id_at(wanted, at)).map(|id| id.to_lowercase()));
             let more = strongroom_engine::configuration::plan(wanted, seen, &options)?;
             let unseen = more.looked_at_again();
+            // Nothing is done that the plan that was shown does not name.
+            let more = more.as_far_as_named_in(plan);
             let mut second =
                 apply(&writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
             second.retain(|o| !(done.contains(&o.object) && unseen.contains(&o.object)));

@@ -259,6 +259,15 @@ fn lost_at_once(name: &str, left: &ConfigCollection, right: &ConfigCollection) -
     })
 }
 
+/// Lists of objects that older programs did not ask for, and that are there whenever they were.
+const READ_SINCE: &[(&str, &str)] = &[
+    ("applications/registrations", "owners"),
+    ("applications/registrations", "federatedIdentityCredentials"),
+    ("devices/compliance-policies", "scheduledActionsForRule"),
+    ("devices/settings-catalog", "settings"),
+    ("directory/administrative-units", "members"),
+];
+
 /// At most so many lines of the log for one change.
 const BY_MAX: usize = 3;
 
@@ -313,6 +322,12 @@ impl Context<'_> {
         let mut properties = Vec::new();
         if let (Some(o), Some(n)) = (old, new) {
             differ("", &o.body, &n.body, &mut properties);
+            // What one side did not ask for is no difference.
+            properties.retain(|p| {
+                let root = p.path.split(['.', '[']).next().unwrap_or_default();
+                !READ_SINCE.contains(&(collection, root))
+                    || [o, n].iter().all(|side| side.body.get(root).is_some())
+            });
         }
         let (rank, says) = self.rank(collection, object, kind, old, new, &properties);
         let mut known_as = known_as(object, &[old, new]);
@@ -515,6 +530,15 @@ impl Context<'_> {
                         sentence(properties)
                     ),
                 )
+            }
+            // Who owns an application gives it credentials; a federated one is a credential.
+            ("applications/registrations", Kind::Changed)
+                if touched("owners") || touched("federatedIdentityCredentials") =>
+            {
+                (Rank::High, format!("the application {plain}"))
+            }
+            ("identity/permission-grant-policies", Kind::Changed | Kind::Removed) => {
+                (Rank::High, format!("consent by users: {plain}"))
             }
             ("applications/registrations" | "applications/service-principals", Kind::Removed)
                 if self.own.iter().any(|o| o.ends_with(&format!("/{object}"))) =>

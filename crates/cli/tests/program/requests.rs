@@ -23,6 +23,7 @@ const EXCEPTIONS: &[&str] = &[
     "GET /drives/{id}/items/{id}:/{id}:",
     "GET beta/deviceManagement/assignmentFilters",
     "GET beta/deviceManagement/configurationPolicies",
+    "GET beta/deviceManagement/configurationPolicies/{id}/settings",
     "GET beta/deviceManagement/operationApprovalPolicies",
     "GET beta/policies/authenticationMethodsPolicy",
     "POST /admin/configurationManagement/configurationSnapshots/createSnapshot",

@@ -12,7 +12,7 @@
 mod restore;
 
 pub use restore::{
-    Act, Outcome, RestoreOptions, RestorePlan, Verb, plan, restore, unknown_principals,
+    Act, Outcome, RestoreOptions, RestorePlan, Step, Verb, plan, restore, unknown_principals,
 };
 
 use crate::{Error, Progress, layout};
@@ -30,7 +30,7 @@ use strongroom_repository::{
 };
 use strongroom_workloads::{
     BudgetReport, Client, Stats,
-    configuration::{With, is_managed, managed_every_h},
+    configuration::{PART_IDS, With, is_managed, managed_every_h, without_row_ids},
 };
 
 const VERSION: u32 = 1;
@@ -556,7 +556,9 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
         Ok(Visit::Enter)
     })?;
     for (path, node) in files {
-        let stored = Record::<StoredObject>::from_bytes(&repo.read_file(&node)?)?.value;
+        let mut stored = Record::<StoredObject>::from_bytes(&repo.read_file(&node)?)?.value;
+        // Older programs kept rows as they came.
+        let row_ids = without_row_ids(&mut stored.settings);
         let collection = path
             .trim_start_matches('/')
             .rsplit_once('/')
@@ -565,7 +567,7 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
         let look = |of: Option<&BTreeMap<String, Value>>| {
             of.and_then(|m| m.get(&stored.name)).cloned().unwrap_or_else(|| json!({}))
         };
-        let object = ConfigObject {
+        let mut object = ConfigObject {
             id: identity
                 .ids
                 .get(&collection)
@@ -576,6 +578,9 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
             name: stored.name,
             body: stored.settings,
         };
+        if !row_ids.is_empty() {
+            object.volatile[PART_IDS] = row_ids.into();
+        }
         out.collections
             .entry(collection)
             .or_insert_with(|| ConfigCollection {

@@ -43,6 +43,17 @@ pub struct Collector {
     pub licence: Option<&'static str>,
     /// The limit that it counts against.
     pub limit: Limit,
+    /// Lists of each object that its own answer does not hold: asked for one by one, in batches.
+    pub parts: &'static [ReadPart],
+}
+
+/// A list that belongs to an object and is asked for by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadPart {
+    /// What it is called in the object, and the last part of its path.
+    pub property: &'static str,
+    /// Whether only the ids of its rows are settings: the rows are people and the like.
+    pub ids: bool,
 }
 
 /// Which published limit a collector counts against.
@@ -80,6 +91,7 @@ const fn many(name: &'static str, target: &'static str, permission: &'static str
         volatile: &[],
         licence: None,
         limit: Limit::Directory,
+        parts: &[],
     }
 }
 
@@ -184,6 +196,10 @@ pub const CATALOG: &[Collector] = &[
     many("applications/management-policies", "policies/appManagementPolicies", POLICY),
     Collector {
         volatile: &["appId"],
+        parts: &[
+            ReadPart { property: "owners", ids: true },
+            ReadPart { property: "federatedIdentityCredentials", ids: false },
+        ],
         ..many(
             "applications/registrations",
             "applications?$select=id,appId,displayName,createdDateTime,signInAudience,keyCredentials,passwordCredentials,requiredResourceAccess,web,spa,publicClient,isFallbackPublicClient,tags,api,identifierUris,optionalClaims,groupMembershipClaims&$top=999",
@@ -248,11 +264,14 @@ pub const CATALOG: &[Collector] = &[
             &["roleDefinitionId"],
         )
     },
-    many(
-        "directory/administrative-units",
-        "directory/administrativeUnits",
-        "AdministrativeUnit.Read.All",
-    ),
+    Collector {
+        parts: &[ReadPart { property: "members", ids: true }],
+        ..many(
+            "directory/administrative-units",
+            "directory/administrativeUnits",
+            "AdministrativeUnit.Read.All",
+        )
+    },
     named(many("directory/domains", "domains", "Domain.Read.All"), &["id"]),
     one("directory/organization", "organization", "Organization.Read.All"),
     many("directory/group-settings", "groupSettings", "GroupSettings.Read.All"),
@@ -307,7 +326,8 @@ pub const CATALOG: &[Collector] = &[
     ),
     intune(
         "devices/compliance-policies",
-        "deviceManagement/deviceCompliancePolicies?$expand=assignments",
+        "deviceManagement/deviceCompliancePolicies?$expand=assignments,\
+         scheduledActionsForRule($expand=scheduledActionConfigurations)",
         "DeviceManagementConfiguration.Read.All",
     ),
     intune(
@@ -321,14 +341,17 @@ pub const CATALOG: &[Collector] = &[
         "DeviceManagementApps.Read.All",
     ),
     intune("devices/roles", "deviceManagement/roleDefinitions", "DeviceManagementRBAC.Read.All"),
-    beta(named(
-        intune(
-            "devices/settings-catalog",
-            "deviceManagement/configurationPolicies?$expand=assignments",
-            "DeviceManagementConfiguration.Read.All",
-        ),
-        &["name", "id"],
-    )),
+    Collector {
+        parts: &[ReadPart { property: "settings", ids: false }],
+        ..beta(named(
+            intune(
+                "devices/settings-catalog",
+                "deviceManagement/configurationPolicies?$expand=assignments",
+                "DeviceManagementConfiguration.Read.All",
+            ),
+            &["name", "id"],
+        ))
+    },
     beta(intune(
         "devices/filters",
         "deviceManagement/assignmentFilters",

@@ -69,6 +69,7 @@ const fn resource(
         volatile: &[],
         licence: None,
         limit: Limit::Directory,
+        parts: &[],
     };
     Managed { resource, collector, empty }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Collected, MICROSOFT_TENANT, Raw,
-    catalog::{CATALOG, Collector, NO_API, Shape},
+    catalog::{CATALOG, Collector, NO_API, ReadPart, Shape},
     managed, settle,
     settle::Principal,
 };
@@ -119,7 +119,11 @@ async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
         request = request.beta();
     }
     if c.shape == Shape::Many {
-        return client.list(&request).await;
+        let mut all = client.list(&request).await?;
+        for part in c.parts {
+            read_part(client, c, *part, &mut all).await?;
+        }
+        return Ok(all);
     }
     let body: Value = client.json(&request).await?;
     // `organization` and `onPremisesSynchronization` are lists of one.
@@ -138,6 +142,56 @@ async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
             format!("GET {} was answered with nothing, although there is one", c.target),
         )),
     }
+}
+
+/// Asks of each object for a list that stands apart from it.
+async fn read_part(
+    client: &Client,
+    c: &Collector,
+    part: ReadPart,
+    all: &mut [Value],
+) -> Result<(), Error> {
+    let base = c.target.split('?').next().unwrap_or(c.target);
+    let select = if part.ids { "?$select=id" } else { "" };
+    // Who is in a unit by a rule follows from the rule.
+    let mut asked: Vec<&mut Value> =
+        all.iter_mut().filter(|o| o["membershipType"] != "Dynamic").collect();
+    let targets: Vec<String> = asked
+        .iter()
+        .filter_map(|o| o["id"].as_str())
+        .map(|id| format!("{base}/{}/{}{select}", escape(id), part.property))
+        .collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    if c.beta {
+        // A batch is of v1.0.
+        for (object, target) in asked.iter_mut().zip(&targets) {
+            let request = Request::get(c.limit.scope(), target).beta();
+            object[part.property] = client.list(&request).await?.into();
+        }
+        return Ok(());
+    }
+    let answers = client.batch_get(&c.limit.scope(), &targets).await?;
+    for ((object, target), answer) in asked.iter_mut().zip(&targets).zip(answers) {
+        let answer = answer?;
+        let rows = match (answer["@odata.nextLink"].is_null(), answer["value"].as_array()) {
+            (true, Some(rows)) => rows.clone(),
+            (true, None) => {
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!("GET {target} was answered without a list"),
+                ));
+            }
+            // A long list is read by itself, page after page.
+            (false, _) => client.list(&Request::get(c.limit.scope(), target)).await?,
+        };
+        object[part.property] = match part.ids {
+            true => rows.iter().map(|r| r["id"].clone()).collect(),
+            false => rows.into(),
+        };
+    }
+    Ok(())
 }
 
 /// What an answer says of a collection. The tenant as a whole being out of reach is an error of the
@@ -293,6 +347,8 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
                 | "roles/activation-policies" => {
                     ids_in(v, &mut meant);
                 }
+                "applications/registrations" => ids_in(&v["owners"], &mut meant),
+                "directory/administrative-units" => ids_in(&v["members"], &mut meant),
                 n if n.starts_with("devices/") => ids_in(&v["assignments"], &mut meant),
                 _ => {}
             }

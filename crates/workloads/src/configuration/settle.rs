@@ -4,6 +4,7 @@
 use super::{
     catalog::{CATALOG, Collector, Naming, Shape},
     managed::MANAGED,
+    write::PART_IDS,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -199,6 +200,10 @@ fn object(
     let mut body = Value::Object(map);
     clean(&mut body);
     symbols.replace(&mut body);
+    let rows = without_row_ids(&mut body);
+    if !rows.is_empty() {
+        volatile.insert(PART_IDS.to_owned(), rows.into());
+    }
     let name = match collector.map_or(Naming::First(&["displayName", "name"]), |c| c.naming) {
         _ if collector.is_some_and(|c| c.shape == Shape::One) => {
             collection.rsplit('/').next().unwrap_or(collection).to_owned()
@@ -254,6 +259,46 @@ fn credentials(map: &mut Map<String, Value>) -> Vec<String> {
         }
     }
     ids.sort();
+    ids
+}
+
+/// Lists of rows that are sets, whose ids say nothing about settings: rows in the order of what
+/// they say. Answers the ids of those that are taken away one by one, in that order.
+pub fn without_row_ids(body: &mut Value) -> Map<String, Value> {
+    let mut out = Map::new();
+    let Value::Object(map) = body else { return out };
+    for (property, keeps_ids) in [
+        ("assignments", false),
+        ("excludes", true),
+        ("federatedIdentityCredentials", true),
+        ("includes", true),
+        ("scheduledActionsForRule", false),
+        ("settings", false),
+    ] {
+        let Some(Value::Array(rows)) = map.get_mut(property) else { continue };
+        let ids = sort_rows(rows);
+        if keeps_ids && ids.iter().any(|id| !id.is_null()) {
+            out.insert(property.to_owned(), ids.into());
+        }
+    }
+    out
+}
+
+fn sort_rows(rows: &mut Vec<Value>) -> Vec<Value> {
+    let mut all: Vec<(String, Value, Value)> = rows
+        .drain(..)
+        .map(|mut row| {
+            let id = row.as_object_mut().and_then(|m| m.remove("id")).unwrap_or_default();
+            if let Some(Value::Array(inner)) = row.get_mut("scheduledActionConfigurations") {
+                sort_rows(inner);
+            }
+            (row.to_string(), row, id)
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    let (sorted, ids): (Vec<Value>, Vec<Value>) =
+        all.into_iter().map(|(_, row, id)| (row, id)).unzip();
+    *rows = sorted;
     ids
 }
 

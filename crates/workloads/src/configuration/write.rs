@@ -51,7 +51,49 @@ pub struct Setter {
     pub fixed: &'static [(&'static str, &'static str)],
     /// Properties that are never written, and why.
     pub never: &'static [(&'static str, &'static str)],
+    /// Lists of an object that calls of their own set.
+    pub parts: &'static [Part],
 }
+
+/// How a list that belongs to an object is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartHow {
+    /// An action below the object takes the whole list, under this name.
+    Whole {
+        /// The action.
+        action: &'static str,
+        /// What its body calls the list.
+        within: &'static str,
+    },
+    /// Members are added and taken away by reference.
+    References,
+    /// Rows are made and deleted by themselves.
+    Rows,
+}
+
+/// A list that belongs to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// What it is called in the object, and in paths.
+    pub property: &'static str,
+    /// How it is set.
+    pub how: PartHow,
+    /// Whether it is sent with the object when that is made.
+    pub with_object: bool,
+}
+
+/// Among what changes by itself: the ids of an object's rows, by property, in the order of the
+/// rows.
+pub const PART_IDS: &str = "rowIds";
+/// In a target: the id of what the first call of an act made.
+pub const MADE: &str = "{id}";
+
+const fn part(property: &'static str, how: PartHow) -> Part {
+    Part { property, how, with_object: false }
+}
+
+const ASSIGNMENTS: Part =
+    part("assignments", PartHow::Whole { action: "assign", within: "assignments" });
 
 const CONDITIONAL_ACCESS: &str = "Policy.ReadWrite.ConditionalAccess";
 const CROSS_TENANT: &str = "Policy.ReadWrite.CrossTenantAccess";
@@ -73,6 +115,7 @@ const fn set(
         undelete: None,
         fixed: &[],
         never: &[],
+        parts: &[],
     }
 }
 
@@ -121,6 +164,10 @@ pub const SETTERS: &[Setter] = &[
             ("keyCredentials", "a credential that was lost can only be made anew by its owner"),
             ("passwordCredentials", "a secret that was lost can only be made anew by its owner"),
         ],
+        parts: &[
+            part("owners", PartHow::References),
+            part("federatedIdentityCredentials", PartHow::Rows),
+        ],
         ..soft(
             set(
                 "applications/registrations",
@@ -157,6 +204,15 @@ pub const SETTERS: &[Setter] = &[
             "policies/authenticationMethodsPolicy",
             How::Methods,
             "Policy.ReadWrite.AuthenticationMethod",
+        )
+    },
+    Setter {
+        parts: &[part("includes", PartHow::Rows), part("excludes", PartHow::Rows)],
+        ..set(
+            "identity/permission-grant-policies",
+            "policies/permissionGrantPolicies",
+            How::Many,
+            "Policy.ReadWrite.PermissionGrant",
         )
     },
     set(
@@ -261,12 +317,15 @@ pub const SETTERS: &[Setter] = &[
         How::Rules,
         "RoleManagementPolicy.ReadWrite.Directory",
     ),
-    set(
-        "directory/administrative-units",
-        "directory/administrativeUnits",
-        How::Many,
-        "AdministrativeUnit.ReadWrite.All",
-    ),
+    Setter {
+        parts: &[part("members", PartHow::References)],
+        ..set(
+            "directory/administrative-units",
+            "directory/administrativeUnits",
+            How::Many,
+            "AdministrativeUnit.ReadWrite.All",
+        )
+    },
     set("directory/group-settings", "groupSettings", How::Many, "GroupSettings.ReadWrite.All"),
     set(
         "directory/group-lifecycle",
@@ -288,11 +347,24 @@ pub const SETTERS: &[Setter] = &[
     ),
     set("devices/settings", "deviceManagement", How::One, INTUNE),
     Setter {
-        never: ASSIGNED,
+        parts: &[ASSIGNMENTS],
         ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many, INTUNE)
     },
     Setter {
-        never: ASSIGNED,
+        parts: &[
+            // Asked for when a policy is made: "one and only one block scheduled action".
+            Part {
+                with_object: true,
+                ..part(
+                    "scheduledActionsForRule",
+                    PartHow::Whole {
+                        action: "scheduleActionsForRules",
+                        within: "deviceComplianceScheduledActionForRules",
+                    },
+                )
+            },
+            ASSIGNMENTS,
+        ],
         ..set(
             "devices/compliance-policies",
             "deviceManagement/deviceCompliancePolicies",
@@ -320,9 +392,6 @@ pub const SETTERS: &[Setter] = &[
         )
     },
 ];
-
-const ASSIGNED: &[(&str, &str)] =
-    &[("assignments", "to whom it goes is set by an action of its own; assign it in Intune")];
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,7 @@
 
 use crate::{
     core::http::{ApiError, Area, Reply},
+    core::ids::IdMaker,
     core::truth::Truth,
     core::world::{Call, World},
     settings::{
@@ -11,7 +12,7 @@ use crate::{
         state::Settings,
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// These let an application change others than its own.
 const WRITES: &[&str] = &["Application.ReadWrite.All", "Directory.ReadWrite.All"];
@@ -21,11 +22,16 @@ pub(crate) fn holds_members(list: &[&str]) -> bool {
     matches!(list, ["groups"] | ["directory", "administrativeunits"])
 }
 
-/// Somebody becomes a member of an object, or is none any more.
+/// Lists whose objects have owners that are set here.
+fn holds_owners(list: &[&str]) -> bool {
+    matches!(list, ["applications"])
+}
+
+/// Somebody becomes a member or an owner of an object, or is none any more.
 fn member(
     world: &mut World,
     call: &Call<'_>,
-    list: &str,
+    (list, property): (&str, &str),
     id: &str,
     who: &str,
     joins: bool,
@@ -35,14 +41,14 @@ fn member(
     let rows = tenant.settings.many.get(list).map(Vec::as_slice).unwrap_or_default();
     let n = rows.iter().position(named).ok_or_else(|| ApiError::not_found(Area::Directory))?;
     if world.tells(Truth::References) {
-        rules::member(tenant, &rows[n]["members"], who, joins)?;
+        rules::member(tenant, property, &rows[n][property], who, joins)?;
     }
     let row = world.tenants[call.tenant].settings.many.get_mut(list).and_then(|r| r.get_mut(n));
     let Some(row) = row else { return Ok(()) };
-    if !row["members"].is_array() {
-        row["members"] = json!([]);
+    if !row[property].is_array() {
+        row[property] = json!([]);
     }
-    if let Some(members) = row["members"].as_array_mut() {
+    if let Some(members) = row[property].as_array_mut() {
         match joins {
             true => members.push(who.into()),
             false => members.retain(|m| !m.as_str().is_some_and(|m| m.eq_ignore_ascii_case(who))),
@@ -51,12 +57,133 @@ fn member(
     Ok(())
 }
 
+fn holds(list: &[&str], part: &str) -> bool {
+    if part == "owners" { holds_owners(list) } else { holds_members(list) }
+}
+
+/// Rules and their actions are entities of their own.
+pub(crate) fn with_ids(rules: &mut Value, ids: &mut IdMaker) {
+    for rule in rules.as_array_mut().into_iter().flatten() {
+        rule["id"] = ids.guid("rule").into();
+        let actions = rule["scheduledActionConfigurations"].as_array_mut();
+        for action in actions.into_iter().flatten() {
+            action["id"] = ids.guid("action").into();
+        }
+    }
+}
+
+/// Lists of rows that belong to one object: what they are called there, and what a row is when
+/// nothing more is said of it (permissionGrantConditionSet resource type: its defaults).
+fn row_kind(list: &[&str], part: &str) -> Option<(&'static str, Value)> {
+    let conditions = || {
+        json!({"permissionClassification": "all",
+            "permissions": ["all"], "resourceApplication": "any",
+            "clientApplicationIds": ["all"], "clientApplicationTenantIds": ["all"],
+            "clientApplicationPublisherIds": ["all"],
+            "clientApplicationsFromVerifiedPublisherOnly": false})
+    };
+    match (list, part) {
+        (["applications"], "federatedidentitycredentials") => {
+            Some(("federatedIdentityCredentials", json!({"description": null})))
+        }
+        (["policies", "permissiongrantpolicies"], "includes") => Some(("includes", conditions())),
+        (["policies", "permissiongrantpolicies"], "excludes") => Some(("excludes", conditions())),
+        _ => None,
+    }
+}
+
+/// An application's federated credentials: "a maximum of 20".
+const FEDERATED_MAX: usize = 20;
+
+/// Makes, changes or deletes a row that belongs to an object.
+fn row_of(
+    world: &mut World,
+    call: &Call<'_>,
+    (list, part): (&str, &str),
+    id: &str,
+    row: Option<&str>,
+    body: Value,
+) -> Result<Reply, ApiError> {
+    let area = Area::Directory;
+    let gone = || ApiError::not_found(area);
+    let named = |r: &Value, id: &str| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(id));
+    let parts: Vec<&str> = list.split('/').collect();
+    let (property, whole) = row_kind(&parts, part).ok_or_else(gone)?;
+    let tenant = &mut world.tenants[call.tenant];
+    let new_id = tenant.ids.guid(property);
+    let objects = tenant.settings.many.get_mut(list).into_iter().flatten();
+    let object = objects.into_iter().find(|r| named(r, id)).ok_or_else(gone)?;
+    rules::own_consents(list, object)?;
+    if !object[property].is_array() {
+        object[property] = json!([]);
+    }
+    let rows = object[property].as_array_mut().ok_or_else(gone)?;
+    match (call.method(), row) {
+        ("POST", None) => {
+            if property == "federatedIdentityCredentials" {
+                let same = |r: &Value| {
+                    r["name"] == body["name"]
+                        || r["issuer"] == body["issuer"] && r["subject"] == body["subject"]
+                };
+                if rows.iter().any(same) {
+                    let text = "FederatedIdentityCredential with the name, or the issuer and \
+                        subject, already exists.";
+                    let code = "Request_MultipleObjectsWithSameKeyValue";
+                    return Err(ApiError::new(409, code, text));
+                }
+                if rows.len() >= FEDERATED_MAX {
+                    let text = "No more than 20 federated credentials are allowed.";
+                    return Err(ApiError::bad_request(area, text.to_owned()));
+                }
+            }
+            let mut made = whole;
+            if let Value::Object(given) = body {
+                merge(&mut made, given);
+            }
+            made["id"] = new_id.into();
+            rows.push(made.clone());
+            Ok(Reply::json(201, &made))
+        }
+        ("PATCH", Some(id)) => {
+            let found = rows.iter_mut().find(|r| named(r, id)).ok_or_else(gone)?;
+            if let Value::Object(new) = body {
+                merge(found, new);
+            }
+            Ok(Reply::new(204))
+        }
+        ("DELETE", Some(id)) => {
+            let n = rows.iter().position(|r| named(r, id)).ok_or_else(gone)?;
+            rows.remove(n);
+            Ok(Reply::new(204))
+        }
+        _ => Err(ApiError::new(
+            405,
+            "Request_BadRequest",
+            "Specified HTTP method is not allowed for the request target.",
+        )),
+    }
+}
+
 /// Calls that are more than a change of one object.
 pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>, ApiError> {
     let area = Area::Directory;
     let lower: Vec<String> = call.path.iter().map(|p| p.to_lowercase()).collect();
     let parts: Vec<&str> = lower.iter().map(String::as_str).collect();
     let body = call.req.json(area)?;
+    // Rows that belong to an object (application: post federatedIdentityCredentials,
+    // permissionGrantPolicy: post includes, post excludes).
+    let (list, below) = match parts.as_slice() {
+        ["policies", "permissiongrantpolicies", below @ ..] => (&parts[..2], below),
+        ["applications", below @ ..] => (&parts[..1], below),
+        _ => (&parts[..0], &parts[..0]),
+    };
+    if let [id, part, row @ ..] = below
+        && row.len() < 2
+        && row_kind(list, part).is_some()
+    {
+        let place = (list.join("/"), *part);
+        return row_of(world, call, (&place.0, place.1), id, row.first().copied(), body).map(Some);
+    }
     let gone = || ApiError::not_found(area);
     let done = || Ok(Some(Reply::new(204)));
     let settings = &mut world.tenants[call.tenant].settings;
@@ -96,14 +223,36 @@ pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>
             }
             done()
         }
-        ("POST", [list @ .., id, "members", "$ref"]) if holds_members(list) => {
+        ("POST", [list @ .., id, part @ ("members" | "owners"), "$ref"]) if holds(list, part) => {
             let link = body["@odata.id"].as_str().and_then(|u| u.rsplit('/').next());
             let who = link.unwrap_or_default().to_owned();
-            member(world, call, &list.join("/"), id, &who, true)?;
+            member(world, call, (list.join("/").as_str(), *part), id, &who, true)?;
             done()
         }
-        ("DELETE", [list @ .., id, "members", who, "$ref"]) if holds_members(list) => {
-            member(world, call, &list.join("/"), id, who, false)?;
+        ("DELETE", [list @ .., id, part @ ("members" | "owners"), who, "$ref"])
+            if holds(list, part) =>
+        {
+            member(world, call, (list.join("/").as_str(), *part), id, who, false)?;
+            done()
+        }
+        // What is given replaces all (deviceCompliancePolicy: scheduleActionsForRules).
+        (
+            "POST",
+            ["devicemanagement", "devicecompliancepolicies", id, "scheduleactionsforrules"],
+        ) => {
+            let path = "devicemanagement/devicecompliancepolicies";
+            let n = by_id(settings.many.get_mut(path), id).ok_or_else(gone)?;
+            let given = body["deviceComplianceScheduledActionForRules"].clone();
+            let new = Map::from_iter([("scheduledActionsForRule".to_owned(), given.clone())]);
+            if world.tells(Truth::RequiredParts) {
+                rules::one_block(&new)?;
+            }
+            let tenant = &mut world.tenants[call.tenant];
+            let mut rules = given;
+            with_ids(&mut rules, &mut tenant.ids);
+            if let Some(row) = tenant.settings.many.get_mut(path).and_then(|r| r.get_mut(n)) {
+                row["scheduledActionsForRule"] = rules;
+            }
             done()
         }
         // What is given replaces all assignments (deviceCompliancePolicy: assign).

@@ -7,6 +7,7 @@ use crate::{
     core::whole,
     core::world::{Call, World},
     settings::{
+        action::with_ids,
         approval::second_administrator,
         routes::{
             ASSIGNMENTS, POLICIES, Route, context, fill, show, show_among_schedules, show_strength,
@@ -104,14 +105,20 @@ pub(crate) fn change(
             let id = tenant.ids.guid(path);
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
             let mut row = Value::Object(new);
+            if let Some(rules) = row.get_mut("scheduledActionsForRule") {
+                with_ids(rules, &mut tenant.ids);
+            }
             // What is made is the tenant's own (authenticationStrengthPolicy resource type).
             if path == "policies/authenticationstrengthpolicies" {
                 row["policyType"] = "custom".into();
                 row["requirementsSatisfied"] = satisfied(&row["allowedCombinations"]).into();
             }
             // A domain and a code have names of their own; else the service gives ids.
-            let own =
-                ["domains", "identity/conditionalaccess/authenticationcontextclassreferences"];
+            let own = [
+                "domains",
+                "identity/conditionalaccess/authenticationcontextclassreferences",
+                "policies/permissiongrantpolicies",
+            ];
             if row.get("id").is_none() || !own.contains(&path) {
                 row["id"] = id.into();
             }

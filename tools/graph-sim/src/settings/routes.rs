@@ -58,7 +58,7 @@ const ROUTES: &[Route] = &[
     route("roleManagement/directory/roleAssignments"),
     route("roleManagement/directory/roleAssignmentSchedules"),
     route("roleManagement/directory/roleEligibilitySchedules"),
-    Route { soft: true, ..route("applications") },
+    Route { expand: &["federatedIdentityCredentials"], soft: true, ..route("applications") },
     Route { soft: true, ..route("servicePrincipals") },
     route("oauth2PermissionGrants"),
     route("directory/administrativeUnits"),
@@ -136,7 +136,7 @@ pub(crate) fn context(call: &Call<'_>, route: &Route) -> String {
 pub(crate) fn show(v: &Value, route: &Route, path: &str, query: &Query, beta: bool) -> Value {
     let mut v = v.clone();
     if let Value::Object(map) = &mut v {
-        map.retain(|k, _| !["members", "domain"].contains(&k.as_str()));
+        map.retain(|k, _| !["members", "domain", "owners"].contains(&k.as_str()));
         // Partners are known by their tenant.
         if path.ends_with("/partners") {
             map.remove("id");
@@ -144,6 +144,20 @@ pub(crate) fn show(v: &Value, route: &Route, path: &str, query: &Query, beta: bo
         let asked = |e: &str| query.expand.iter().any(|x| x.name.eq_ignore_ascii_case(e));
         for hidden in route.expand.iter().filter(|e| !asked(e)) {
             map.remove(*hidden);
+        }
+        // What is expanded shows lists of its own only when those are asked for, too.
+        const ACTIONS: &str = "scheduledActionConfigurations";
+        let nested =
+            |e: &Expand| e.query().expand.iter().any(|x| x.name.eq_ignore_ascii_case(ACTIONS));
+        if !query.expand.iter().any(nested) {
+            for rule in map
+                .get_mut("scheduledActionsForRule")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
+                rule.as_object_mut().map(|m| m.remove(ACTIONS));
+            }
         }
     }
     if !beta {
@@ -286,6 +300,20 @@ pub(crate) fn run(
                     let rows = granted(tenant, row["id"].as_str().unwrap_or_default());
                     list(rows.into_iter().map(completed).collect())
                 }
+                ("applications", ["federatedidentitycredentials"]) => list(
+                    row["federatedIdentityCredentials"].as_array().cloned().unwrap_or_default(),
+                ),
+                ("policies/permissiongrantpolicies", [part @ ("includes" | "excludes")]) => {
+                    list(row[*part].as_array().cloned().unwrap_or_default())
+                }
+                ("devicemanagement/devicecompliancepolicies", ["assignments"]) => {
+                    list(row["assignments"].as_array().cloned().unwrap_or_default())
+                }
+                ("applications", ["owners"]) => {
+                    let ids = row["owners"].as_array().into_iter().flatten();
+                    let found = ids.filter_map(Value::as_str).flat_map(|id| objects(tenant, id));
+                    list(found.map(|v| query.pick(v, &["@odata.type"])).collect())
+                }
                 // Nothing says yet to what a policy applies.
                 (_, ["appliesto"]) if path.starts_with("policies/") => list(Vec::new()),
                 ("devicemanagement/roledefinitions", ["roleassignments"]) => list(Vec::new()),
@@ -297,11 +325,17 @@ pub(crate) fn run(
                         .as_array()
                         .into_iter()
                         .flatten()
-                        .filter_map(|m| tenant.users.get(m.as_str()?))
-                        .map(|u| {
-                            let mut v = crate::directory::show::user(u, &query);
-                            v["@odata.type"] = "#microsoft.graph.user".into();
-                            v
+                        .filter_map(Value::as_str)
+                        .flat_map(|id| match tenant.users.get(id) {
+                            Some(u) => {
+                                let mut v = crate::directory::show::user(u, &query);
+                                v["@odata.type"] = "#microsoft.graph.user".into();
+                                vec![v]
+                            }
+                            None => objects(tenant, id)
+                                .into_iter()
+                                .map(|v| query.pick(v, &["@odata.type"]))
+                                .collect(),
                         })
                         .collect(),
                 ),

@@ -15,6 +15,7 @@ use crate::{
 };
 use serde_json::{Map, Value};
 
+const CONSENTS: &str = "policies/permissiongrantpolicies";
 const COMPLIANCE: &str = "devicemanagement/devicecompliancepolicies";
 const LOCATIONS: &str = "identity/conditionalaccess/namedlocations";
 const ROLES: &str = "rolemanagement/directory/roledefinitions";
@@ -44,6 +45,8 @@ pub(crate) fn allowed(
         match (call.method(), path) {
             ("POST", COMPLIANCE) if rest.is_empty() => one_block(new)?,
             ("POST" | "PATCH", POLICIES) => parts_of_policy(old, new)?,
+            // "Letters, numbers, or hyphens (-)"; Microsoft's own prefix is Microsoft's.
+            ("POST", CONSENTS) if rest.is_empty() => own_name(new)?,
             // Abstract, although the published type does not say so (namedLocation resource type).
             ("POST", LOCATIONS) if !new.contains_key("@odata.type") => {
                 return Err(ApiError::new(400, "BadRequest", "Cannot create an abstract class."));
@@ -65,9 +68,19 @@ pub(crate) fn allowed(
     Ok(())
 }
 
+/// Create permissionGrantPolicy: the id is the caller's to choose.
+fn own_name(new: &Map<String, Value>) -> Result<(), ApiError> {
+    let id = new.get("id").and_then(Value::as_str).unwrap_or_default();
+    let fits = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    match !id.is_empty() && fits && !id.starts_with("microsoft-") {
+        true => Ok(()),
+        false => Err(bad("The id of a permission grant policy is not valid.")),
+    }
+}
+
 /// Documentation's issues 4103 and 7746: "Compliance policy must have one and only one block
 /// scheduled action".
-fn one_block(new: &Map<String, Value>) -> Result<(), ApiError> {
+pub(crate) fn one_block(new: &Map<String, Value>) -> Result<(), ApiError> {
     let list = |v: &Value, name: &str| v[name].as_array().cloned().unwrap_or_default();
     let rules = new.get("scheduledActionsForRule").and_then(Value::as_array);
     let blocks = rules
@@ -140,6 +153,7 @@ fn built_in(
         "devicemanagement/roledefinitions" if old["isBuiltIn"] == true => {
             Err(ApiError::intune("A built-in role cannot be changed or deleted."))
         }
+        CONSENTS => own_consents(path, old),
         STRENGTHS if old["policyType"] == "builtIn" => {
             Err(bad("A built-in authentication strength cannot be changed or deleted."))
         }
@@ -168,6 +182,7 @@ const ONCE: &[(&str, &[&str])] = &[
     ("policies/crosstenantaccesspolicy/partners", &["tenantId"]),
     ("groupsettings", &["templateId"]),
     ("domains", &["id"]),
+    (CONSENTS, &["id"]),
     (LOCATIONS, &["displayName"]),
 ];
 
@@ -219,19 +234,30 @@ fn named(tenant: &Tenant, new: &Map<String, Value>) -> Result<(), ApiError> {
     }
 }
 
-/// A member that is there already, and one that is not (group: add members, remove member).
+/// Consent policies that Microsoft ships bear its name, and stay as they are.
+pub(crate) fn own_consents(list: &str, policy: &Value) -> Result<(), ApiError> {
+    let shipped = policy["id"].as_str().is_some_and(|id| id.starts_with("microsoft-"));
+    if list == CONSENTS && shipped {
+        return Err(bad("A permission grant policy of Microsoft cannot be changed or deleted."));
+    }
+    Ok(())
+}
+
+/// A member or an owner that is there already, and one that is not (group: add members, remove
+/// member).
 pub(crate) fn member(
     tenant: &Tenant,
+    property: &str,
     members: &Value,
     who: &str,
     adds: bool,
 ) -> Result<(), ApiError> {
     let is = members.as_array().into_iter().flatten().any(|m| same(m, who));
     match (adds, is) {
-        (true, true) => Err(bad(
+        (true, true) => Err(bad(&format!(
             "One or more added object references already exist for the following modified \
-             properties: 'members'.",
-        )),
+             properties: '{property}'."
+        ))),
         (true, false) if !is_there(tenant, who) => Err(ApiError::not_found(Area::Directory)),
         (false, false) => Err(ApiError::not_found(Area::Directory)),
         _ => Ok(()),

@@ -11,11 +11,15 @@ pub(super) fn call(
     Call { method, target, beta: setter.beta, body }
 }
 
-/// What is sent when an object is made: all but what is never written.
+/// What is sent when an object is made: all but what is never written, and what calls of their own
+/// set.
 fn as_made(setter: &Setter, body: &Value) -> Value {
     let mut body = body.clone();
     if let Value::Object(map) = &mut body {
-        map.retain(|k, _| !setter.never.iter().any(|(f, _)| f == k));
+        map.retain(|k, _| {
+            !setter.never.iter().any(|(f, _)| f == k)
+                && !setter.parts.iter().any(|p| p.property == k && !p.with_object)
+        });
     }
     body
 }
@@ -24,9 +28,70 @@ fn as_made(setter: &Setter, body: &Value) -> Value {
 fn as_changed(setter: &Setter, body: &Value) -> Value {
     let mut body = as_made(setter, body);
     if let Value::Object(map) = &mut body {
-        map.retain(|k, _| !setter.fixed.iter().any(|(f, _)| f == k));
+        map.retain(|k, _| {
+            !setter.fixed.iter().any(|(f, _)| f == k)
+                && !setter.parts.iter().any(|p| p.property == k)
+        });
     }
     body
+}
+
+/// A row as it is sent: rows may not be told apart by an id that the snapshot does not hold.
+fn row_of(property: &str, row: &Value) -> Value {
+    match property {
+        "assignments" => json!({"target": row["target"]}),
+        _ => row.clone(),
+    }
+}
+
+/// The calls that make a list of an object as it was. `there` is the object as it is, if it is.
+fn part_calls(
+    setter: &Setter,
+    part: &Part,
+    id: &str,
+    wanted: &ConfigObject,
+    there: Option<&ConfigObject>,
+) -> Vec<Call> {
+    let property = part.property;
+    let w = rows(&wanted.body, property);
+    let n = there.map(|t| rows(&t.body, property)).unwrap_or_default();
+    let at = format!("{}/{id}", setter.target);
+    let same = w.len() == n.len() && w.iter().all(|row| n.contains(row));
+    if same || wanted.body[property].is_null() {
+        return Vec::new();
+    }
+    let gone = w.iter().filter(|row| !n.contains(row));
+    let mut calls = Vec::new();
+    match part.how {
+        PartHow::Whole { action, within } => {
+            let all: Vec<Value> = w.iter().map(|row| row_of(property, row)).collect();
+            calls.push(call(setter, "POST", format!("{at}/{action}"), Some(json!({within: all}))));
+        }
+        PartHow::References => {
+            let name = |row: &&Value| row.as_str().map(str::to_owned);
+            for who in gone.copied().filter_map(|row| name(&row)) {
+                let link = format!("{{graph}}/v1.0/directoryObjects/{who}");
+                let body = Some(json!({"@odata.id": link}));
+                calls.push(call(setter, "POST", format!("{at}/{property}/$ref"), body));
+            }
+            for who in n.iter().filter(|row| !w.contains(row)).filter_map(name) {
+                calls.push(call(setter, "DELETE", format!("{at}/{property}/{who}/$ref"), None));
+            }
+        }
+        PartHow::Rows => {
+            for row in gone {
+                let body = Some(row_of(property, row));
+                calls.push(call(setter, "POST", format!("{at}/{property}"), body));
+            }
+            let ids = there.map(|t| rows(&t.volatile[PART_IDS], property)).unwrap_or_default();
+            for (_, row) in n.iter().zip(ids).filter(|(row, _)| !w.contains(row)) {
+                if let Some(row) = row.as_str() {
+                    calls.push(call(setter, "DELETE", format!("{at}/{property}/{row}"), None));
+                }
+            }
+        }
+    }
+    calls
 }
 
 /// A policy that is to report at first.
@@ -50,14 +115,15 @@ pub(super) fn sent(mut body: Value) -> Value {
     body
 }
 
+const CONSENTS: &str = "identity/permission-grant-policies";
 const COMPLIANCE: &str = "devices/compliance-policies";
 const ACTIONS: &str = "scheduledActionsForRule";
 const BLOCKS_AT_ONCE: &str = "a device that fails it is marked at once; what else shall follow, \
                               and when, is set in Intune";
 
 /// What Intune gives each compliance policy by itself, and asks for when one is made by Graph:
-/// "one and only one block scheduled action" (deviceComplianceActionItem). Actions are shown on
-/// request alone, and are not collected.
+/// "one and only one block scheduled action" (deviceComplianceActionItem). For snapshots of older
+/// programs, which did not ask for the actions.
 fn block_at_once() -> Value {
     json!([{"ruleName": "PasswordRequired", "scheduledActionConfigurations": [
         {"actionType": "block", "gracePeriodHours": 0, "notificationTemplateId": "",
@@ -76,7 +142,7 @@ pub(super) fn create(
         How::Many | How::Given => {
             // A domain or a code is known by a name of its own.
             let mut body = body;
-            if setter.collection == "identity/authentication-contexts" {
+            if ["identity/authentication-contexts", CONSENTS].contains(&setter.collection) {
                 body["id"] = o.id.clone().into();
             }
             // It will sign in with another id, so that it cannot be called by the old one.
@@ -89,13 +155,11 @@ pub(super) fn create(
                 body[ACTIONS] = block_at_once();
                 plan.cannot.push((format!("{at}: {ACTIONS}"), BLOCKS_AT_ONCE.to_owned()));
             }
-            act(
-                setter,
-                o,
-                Verb::Create,
-                vec![call(setter, "POST", setter.target.to_owned(), Some(body))],
-                vec![],
-            )
+            let mut calls = vec![call(setter, "POST", setter.target.to_owned(), Some(body))];
+            for part in setter.parts.iter().filter(|p| !p.with_object) {
+                calls.extend(part_calls(setter, part, MADE, o, None));
+            }
+            act(setter, o, Verb::Create, calls, vec![])
         }
         How::Requests => act(
             setter,
@@ -104,7 +168,10 @@ pub(super) fn create(
             vec![request(setter, setter.target, o, "adminAssign")],
             vec![],
         ),
-        How::Members if setter.undelete.is_some() => act(setter, o, Verb::Create, vec![], vec![]),
+        // Who is in it then is seen when it is back.
+        How::Members if setter.undelete.is_some() => {
+            Act { later: once_seen(setter, o), ..act(setter, o, Verb::Create, vec![], vec![]) }
+        }
         _ => {
             return plan.cannot.push((
                 at,
@@ -301,6 +368,17 @@ pub(super) fn update(
             }
         }
         _ => {}
+    }
+    for part in setter.parts {
+        // A snapshot of an older program says nothing of it.
+        if differs.remove(part.property).is_none() {
+            continue;
+        }
+        let some = part_calls(setter, part, &id, o, Some(there));
+        if some.is_empty() {
+            properties.retain(|p| p != part.property);
+        }
+        calls.extend(some);
     }
     for (property, why) in setter.fixed.iter().chain(setter.never) {
         if differs.remove(*property).is_some() {

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress, is_principal};
 use strongroom_workloads::{
     Client, ErrorKind,
-    configuration::{Call, Done, How, SETTERS, Setter, carry_out, symbol_kind},
+    configuration::{
+        Call, Done, How, MADE, PART_IDS, Part, PartHow, SETTERS, Setter, carry_out, symbol_kind,
+    },
 };
 
 const APPLICATIONS: &str = "@applications/";
@@ -55,6 +57,41 @@ pub enum Verb {
     Delete,
 }
 
+/// A call that a plan names, before it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// `POST`, `PATCH`, `PUT` or `DELETE`.
+    pub method: &'static str,
+    /// With the version. What is known only when it is done stands in braces.
+    pub path: String,
+    /// The condition on which it is made; it is made in any case without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<&'static str>,
+}
+
+const HAD_BACK: &str = "what was deleted is had back, if the service still keeps it";
+const AFTER_IT: &str = "if it was had back";
+const ANEW: &str = "if it cannot be had back";
+
+impl Step {
+    fn new(call: &Call, when: Option<&'static str>, map: &HashMap<String, String>) -> Self {
+        let version = if call.beta { "beta" } else { "v1.0" };
+        // Nobody has a symbol's name in a path: what is not known yet stands in braces.
+        let target = resolve_text(&call.target, map)
+            .unwrap_or_else(|symbol| call.target.replace(&symbol, "{an id}"));
+        Self { method: call.method, path: format!("/{version}/{target}"), when }
+    }
+
+    /// Whether a call is the one that was named.
+    fn names(&self, other: &Step) -> bool {
+        let (a, b): (Vec<&str>, Vec<&str>) =
+            (self.path.split('/').collect(), other.path.split('/').collect());
+        self.method == other.method
+            && a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b) || a.starts_with('{'))
+    }
+}
+
 /// What is done to one object.
 #[derive(Debug, Clone, Serialize)]
 pub struct Act {
@@ -73,6 +110,12 @@ pub struct Act {
     then: Option<Call>,
     #[serde(skip)]
     calls: Vec<Call>,
+    /// Calls that may follow, and when: what is seen only when the rest is done.
+    #[serde(skip)]
+    later: Vec<(Call, &'static str)>,
+    /// Every call that may be made for it, in order: what somebody approves.
+    #[serde(rename = "calls")]
+    pub steps: Vec<Step>,
     /// The symbol that others know it by, once it exists.
     #[serde(skip)]
     symbol: String,
@@ -233,13 +276,9 @@ pub fn plan(
                 && options.alive.contains(&o.id.to_lowercase())
             {
                 // Its members are seen, and set, once settings name it again.
-                plan.acts.push(act(
-                    setter,
-                    o,
-                    Verb::Update,
-                    vec![],
-                    vec!["who is in it, once settings name it again".to_owned()],
-                ));
+                let unseen = vec!["who is in it, once settings name it again".to_owned()];
+                let later = once_seen(setter, o);
+                plan.acts.push(Act { later, ..act(setter, o, Verb::Update, vec![], unseen) });
                 continue;
             }
             match there {
@@ -319,7 +358,13 @@ pub fn plan(
     removals.reverse();
     plan.acts.extend(removals);
     plan.drop_what_names_nobody(wanted, now);
+    plan.name_defaults_back();
+    plan.name_steps(wanted, now);
     plan.needs = plan.acts.iter().filter_map(permission).collect();
+    // Who gives an owner must see whom it gives.
+    if plan.acts.iter().flat_map(|a| &a.calls).any(|c| c.target.ends_with("/owners/$ref")) {
+        plan.needs.insert("Directory.Read.All");
+    }
     Ok(plan)
 }
 
@@ -393,8 +438,21 @@ fn act(
         undelete: None,
         then: None,
         calls,
+        later: Vec::new(),
+        steps: Vec::new(),
         symbol,
     }
+}
+
+/// What may be done to a group once settings name it again: nobody can say before who is in it.
+fn once_seen(setter: &Setter, o: &ConfigObject) -> Vec<(Call, &'static str)> {
+    let at = format!("{}/{}", setter.target, o.id);
+    let to = |method, path: &str| call(setter, method, format!("{at}{path}"), None);
+    vec![
+        (to("POST", "/members/$ref"), "for each who was in it and is not"),
+        (to("DELETE", "/members/{member}/$ref"), "for each who is in it and was not"),
+        (to("PATCH", ""), "if it differs otherwise"),
+    ]
 }
 
 impl RestorePlan {
@@ -402,10 +460,68 @@ impl RestorePlan {
     pub fn looked_at_again(&self) -> Vec<String> {
         // A group that is had back may have another in it than when the snapshot was made.
         let again = |a: &&Act| {
-            a.verb == Verb::Update && a.calls.is_empty()
+            a.verb == Verb::Update && a.calls.is_empty() && !a.later.is_empty()
                 || a.verb == Verb::Create && a.collection == GROUPS
         };
         self.acts.iter().filter(again).map(|a| format!("{}/{}", a.collection, a.object)).collect()
+    }
+
+    /// Where security defaults go off and not one policy comes on, they go on again: half of this
+    /// is worse than nothing.
+    fn name_defaults_back(&mut self) {
+        if !self.acts.iter().any(|a| a.collection == POLICIES) {
+            return;
+        }
+        for a in self.acts.iter_mut().filter(|a| a.collection == DEFAULTS) {
+            let off = |c: &&Call| c.body.as_ref().is_some_and(|b| b["isEnabled"] == false);
+            if let Some(call) = a.calls.iter().find(off) {
+                let on = Call { body: Some(json!({"isEnabled": true})), ..call.clone() };
+                a.later.push((on, "if not one policy of this plan could be set: on again"));
+            }
+        }
+    }
+
+    /// Says of each act which calls it may make.
+    fn name_steps(&mut self, wanted: &Configuration, now: &Configuration) {
+        let mut map = symbols(wanted, now, &self.alive);
+        for a in self.acts.iter().filter(|a| a.verb == Verb::Create) {
+            map.insert(a.symbol.clone(), MADE.to_owned());
+        }
+        for a in &mut self.acts {
+            let back = a.undelete.is_some();
+            let step = |when: Option<&'static str>| {
+                let map = &map;
+                move |call: &Call| Step::new(call, when, map)
+            };
+            a.steps = a.undelete.iter().map(step(Some(HAD_BACK))).collect();
+            a.steps.extend(a.then.iter().map(step(Some(AFTER_IT))));
+            a.steps.extend(a.calls.iter().map(step(back.then_some(ANEW))));
+            a.steps.extend(a.later.iter().map(|(call, when)| step(Some(*when))(call)));
+        }
+    }
+
+    /// The same without what another plan, the one that was shown, does not name on a condition.
+    #[must_use]
+    pub fn as_far_as_named_in(mut self, shown: &RestorePlan) -> Self {
+        for a in &mut self.acts {
+            let named: Vec<&Step> = shown
+                .acts
+                .iter()
+                .filter(|s| s.collection == a.collection && s.object == a.object)
+                .flat_map(|s| s.steps.iter().filter(|s| s.when.is_some()))
+                .collect();
+            let before = usize::from(a.undelete.is_some()) + usize::from(a.then.is_some());
+            (a.undelete, a.then) = (None, None);
+            let (calls, steps) = (std::mem::take(&mut a.calls), std::mem::take(&mut a.steps));
+            for (call, step) in calls.into_iter().zip(steps.into_iter().skip(before)) {
+                if named.iter().any(|s| s.names(&step)) {
+                    a.calls.push(call);
+                    a.steps.push(step);
+                }
+            }
+        }
+        self.acts.retain(|a| !a.calls.is_empty());
+        self
     }
 
     /// What names something that the tenant has not, and that no act before it makes, cannot be
@@ -428,13 +544,17 @@ impl RestorePlan {
             // from nothing.
             let apart = SETTERS.iter().any(|s| {
                 s.collection == a.collection
-                    && matches!(s.how, How::Members | How::Methods | How::Rules)
+                    && (matches!(s.how, How::Members | How::Methods | How::Rules)
+                        || !s.parts.is_empty())
             });
             let had = !a.calls.is_empty();
+            // What cannot be made has no lists either.
+            let unmade =
+                a.verb == Verb::Create && a.calls.first().is_some_and(|c| unknown(c).is_some());
             a.calls.retain(|c| unknown(c).is_none());
             self.cannot
                 .extend(bad.iter().map(|who| (at.clone(), format!("it names {who}, {NOBODY}"))));
-            if !bad.is_empty() && (!apart || had && a.calls.is_empty()) {
+            if !bad.is_empty() && (!apart || unmade || had && a.calls.is_empty()) {
                 continue;
             }
             if a.verb == Verb::Create {
@@ -625,7 +745,13 @@ pub async fn restore(
             // Until somebody looks again.
             outcome.failed = "no setting names it yet, so it was not looked at".to_owned();
         }
+        // The id of what the first call makes: its lists are set by it.
+        let mut made: Option<String> = None;
         for call in a.calls.iter().filter(|_| !had_back).chain(a.then.iter().filter(|_| had_back)) {
+            // What waits for approval has no lists yet.
+            if call.target.contains(MADE) && made.is_none() {
+                break;
+            }
             let body = call.body.as_ref().map(|b| resolve(b, &map)).transpose();
             let (body, target) = match (body, resolve_text(&call.target, &map)) {
                 (Ok(body), Ok(target)) => (body, target),
@@ -635,11 +761,13 @@ pub async fn restore(
                 }
             };
             let body = body.map(|b| with_graph(b, graph));
+            let target = target.replace(MADE, made.as_deref().unwrap_or(MADE));
             match carry_out(client, &Call { target, body, ..call.clone() }).await {
-                Ok(Done::Done(Some(id)))
-                    if a.verb == Verb::Create && a.collection != REGISTRATIONS =>
-                {
-                    drop(map.insert(a.symbol.clone(), id))
+                Ok(Done::Done(Some(id))) if a.verb == Verb::Create && made.is_none() => {
+                    if a.collection != REGISTRATIONS {
+                        map.insert(a.symbol.clone(), id.clone());
+                    }
+                    made = Some(id);
                 }
                 Ok(Done::Done(_)) => {}
                 Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
@@ -677,15 +805,9 @@ async fn defaults_back(client: &Client, plan: &RestorePlan, out: &mut [Outcome])
     let Some(at) = went_off.filter(|_| !policies.is_empty() && !policies.contains(&true)) else {
         return;
     };
-    let Some(call) = plan.acts[at]
-        .calls
-        .first()
-        .filter(|c| c.body.as_ref().is_some_and(|b| b["isEnabled"] == false))
-    else {
-        return;
-    };
-    let on = Call { body: Some(json!({"isEnabled": true})), ..call.clone() };
-    out[at].failed = match carry_out(client, &on).await {
+    // Only as the plan that was shown says.
+    let Some((on, _)) = plan.acts[at].later.first() else { return };
+    out[at].failed = match carry_out(client, on).await {
         Ok(_) => "they were switched on again, since no policy could be set".to_owned(),
         Err(e) => format!(
             "no policy could be set, and security defaults could not be switched on again: {}",
