@@ -647,6 +647,15 @@ fn into_store(
     progress: &dyn Progress,
 ) -> Result<ReplicateReport, Error> {
     let mut report = ReplicateReport { present_how: how, ..ReplicateReport::default() };
+    // Another repository takes nothing of this one: it would hold what its own key cannot read.
+    let config = Key::config();
+    if to.size(&config)?.is_some() && to.get(&config)? != repo.store().get(&config)? {
+        return Err(Error::Request(format!(
+            "{} holds another repository, or one whose config is damaged; name a new folder, or \
+             the copy of this one",
+            to.location()
+        )));
+    }
     let all = wanted(repo, &mut report)?;
     progress.phase("replicate");
     expect(progress, &all);

@@ -260,7 +260,7 @@ impl Belongings {
             let is_others = stored.iter().any(|c| c.id != head.id && c.path == at);
             // What stands there and is no collection is not ours to overwrite.
             let is_held = || run.found(&layout::refs(&self.path(&at))).map(|f| f.is_some());
-            Ok(!is_others && !looks_like_a_day(name) && !(is_new && is_held()?))
+            Ok(!is_others && !looks_like_a_day(name) && (!is_new || !is_held()?))
         };
         // Anybody can give a collection the name that another's would get.
         for apart in [short_id(&head.id.0), digest_id(&head.id.0)] {

@@ -234,6 +234,15 @@ pub async fn plan(
     }
     let Choice { id, snapshot, items, folders } =
         tokio::task::block_in_place(|| choose(&repo, &options))?;
+    // What nothing seals says by the name alone whose it is.
+    let is_others = options.tenant.as_ref().is_some_and(|name| *name != snapshot.hostname);
+    if is_others && !options.to_other_tenant && crate::seal::of(&repo)?.is_none() {
+        return Err(Error::Request(format!(
+            "snapshot {} is of {}; name the tenant that its things go to with --to-tenant",
+            id.short(),
+            snapshot.hostname
+        )));
+    }
     if items.is_empty() && folders.is_empty() {
         return Err(Error::Request(format!(
             "snapshot {} holds nothing below {:?}",
