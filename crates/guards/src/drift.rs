@@ -1,12 +1,12 @@
 //! What changed between two configurations, in words, the gravest first.
 
+mod lost;
+
 use crate::{rule::one_line, words};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::{
-    AuditEntry, CollectionState, ConfigCollection, ConfigObject, Configuration,
-};
+use strongroom_model::{AuditEntry, CollectionState, ConfigObject, Configuration};
 
 /// How grave a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -109,7 +109,7 @@ pub fn compare(
         {
             lost.push(name.as_str());
         }
-        out.changes.extend(lost_at_once(name, left, right).filter(|_| same_tenant));
+        out.changes.extend(lost::lost_at_once(name, left, right).filter(|_| same_tenant));
         // What a blind round kept is how things were when they could be read last: the next round
         // that sees is held against it.
         if !right.state.is_collected() || !left.state.has_objects() {
@@ -223,51 +223,6 @@ pub fn compare(
     out
 }
 
-/// What is told of a collection as a whole, beside what is told of its objects.
-const ALL_OF_IT: &str = "all of it";
-
-/// A collection that is out of sight now, whatever the service calls it, or that was emptied.
-/// That a permission was taken away is told for all collections together.
-fn lost_at_once(name: &str, left: &ConfigCollection, right: &ConfigCollection) -> Option<Change> {
-    let count = left.objects.len();
-    let told = match &right.state {
-        CollectionState::NoPermission { .. } if left.state.is_collected() => None,
-        state if state.is_lost_since(&left.state) => {
-            // The service was away: the next round sees, or says so again.
-            let away = matches!(state, CollectionState::Failed { .. });
-            let rank = if away { Rank::Medium } else { Rank::High };
-            let lack = state.lack();
-            Some((
-                rank,
-                format!("{name} is out of sight ({lack}); what was there ({count}) is kept"),
-            ))
-        }
-        _ if left.state.has_objects() && count > 1 && right.objects.is_empty() => {
-            Some((Rank::High, format!("{name} was emptied: all {count} are gone at once")))
-        }
-        _ => None,
-    };
-    told.map(|(rank, says)| Change {
-        rank,
-        collection: name.to_owned(),
-        object: ALL_OF_IT.to_owned(),
-        kind: Kind::Lost,
-        says: one_line(&says),
-        properties: Vec::new(),
-        by: Vec::new(),
-        known_as: BTreeSet::new(),
-    })
-}
-
-/// Lists of objects that older programs did not ask for, and that are there whenever they were.
-const READ_SINCE: &[(&str, &str)] = &[
-    ("applications/registrations", "owners"),
-    ("applications/registrations", "federatedIdentityCredentials"),
-    ("devices/compliance-policies", "scheduledActionsForRule"),
-    ("devices/settings-catalog", "settings"),
-    ("directory/administrative-units", "members"),
-];
-
 /// At most so many lines of the log for one change.
 const BY_MAX: usize = 3;
 
@@ -322,12 +277,7 @@ impl Context<'_> {
         let mut properties = Vec::new();
         if let (Some(o), Some(n)) = (old, new) {
             differ("", &o.body, &n.body, &mut properties);
-            // What one side did not ask for is no difference.
-            properties.retain(|p| {
-                let root = p.path.split(['.', '[']).next().unwrap_or_default();
-                !READ_SINCE.contains(&(collection, root))
-                    || [o, n].iter().all(|side| side.body.get(root).is_some())
-            });
+            properties.retain(|p| lost::was_asked_for(collection, p, o, n));
         }
         let (rank, says) = self.rank(collection, object, kind, old, new, &properties);
         let mut known_as = known_as(object, &[old, new]);

@@ -1,0 +1,67 @@
+//! What is out of sight, and what one side never looked at.
+
+use super::{Change, Kind, Property, Rank};
+use crate::rule::one_line;
+use std::collections::BTreeSet;
+use strongroom_model::{CollectionState, ConfigCollection, ConfigObject};
+
+/// What is told of a collection as a whole, beside what is told of its objects.
+const ALL_OF_IT: &str = "all of it";
+
+/// A collection that is out of sight now, whatever the service calls it, or that was emptied.
+/// That a permission was taken away is told for all collections together.
+pub(super) fn lost_at_once(
+    name: &str,
+    left: &ConfigCollection,
+    right: &ConfigCollection,
+) -> Option<Change> {
+    let count = left.objects.len();
+    let told = match &right.state {
+        CollectionState::NoPermission { .. } if left.state.is_collected() => None,
+        state if state.is_lost_since(&left.state) => {
+            // The service was away: the next round sees, or says so again.
+            let away = matches!(state, CollectionState::Failed { .. });
+            let rank = if away { Rank::Medium } else { Rank::High };
+            let lack = state.lack();
+            Some((
+                rank,
+                format!("{name} is out of sight ({lack}); what was there ({count}) is kept"),
+            ))
+        }
+        _ if left.state.has_objects() && count > 1 && right.objects.is_empty() => {
+            Some((Rank::High, format!("{name} was emptied: all {count} are gone at once")))
+        }
+        _ => None,
+    };
+    told.map(|(rank, says)| Change {
+        rank,
+        collection: name.to_owned(),
+        object: ALL_OF_IT.to_owned(),
+        kind: Kind::Lost,
+        says: one_line(&says),
+        properties: Vec::new(),
+        by: Vec::new(),
+        known_as: BTreeSet::new(),
+    })
+}
+
+/// Lists of objects that older programs did not ask for, and that are there whenever they were.
+const READ_SINCE: &[(&str, &str)] = &[
+    ("applications/registrations", "owners"),
+    ("applications/registrations", "federatedIdentityCredentials"),
+    ("devices/compliance-policies", "scheduledActionsForRule"),
+    ("devices/settings-catalog", "settings"),
+    ("directory/administrative-units", "members"),
+];
+
+/// Whether both sides asked for what differs: what one did not ask for is no difference.
+pub(super) fn was_asked_for(
+    collection: &str,
+    property: &Property,
+    old: &ConfigObject,
+    new: &ConfigObject,
+) -> bool {
+    let root = property.path.split(['.', '[']).next().unwrap_or_default();
+    !READ_SINCE.contains(&(collection, root))
+        || [old, new].iter().all(|side| side.body.get(root).is_some())
+}
