@@ -233,8 +233,8 @@ pub(crate) async fn prepare(
     Ok((plan?, Apply { repo, client, options }))
 }
 
-/// What the folder is called where nobody says it: after the snapshot, so that the same restore goes
-/// on in the same folder and brings nothing back twice.
+/// What the folder is called where nobody says it: after the snapshot, so that the same restore
+/// goes on in the same folder and brings nothing back twice.
 async fn default_folder(
     repo: &Arc<Repository>,
     options: &RestoreOptions,

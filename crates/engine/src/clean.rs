@@ -165,8 +165,8 @@ pub fn clean_items(
         if c.facts.judgement.as_ref().is_some_and(|j| j.verdict != Verdict::Clean)
             && let Some(node) = last_clean(repo, &clean, c)?
         {
-            // What is put back is that version: its hash, its times and its name, and not the tag of
-            // the one that is not clean.
+            // What is put back is that version: its hash, its times and its name, and not the tag
+            // of the one that is not clean.
             if let Some(mut facts) = node.facts()? {
                 facts.kind = c.facts.kind;
                 facts.id = c.facts.id.clone();

@@ -87,7 +87,7 @@ fn a_plan_changes_nothing_and_a_folder_leaves_the_rest_alone() {
     );
 }
 
-/// Who runs a restore twice says nothing more than who runs it once; and what was done is on record.
+/// Who runs a restore twice gets nothing twice; and what was done is on record.
 #[test]
 fn the_same_restore_again_goes_on_in_the_same_folder() {
     let school = school(&SeedPlan { people: Some(2), ..small() });

@@ -517,7 +517,10 @@ fn calendars_are_shared_with_the_same_people_under_their_new_names() {
     let [friend_id, other_id] = [id(&friend), id(&other)];
     let at = format!("users/{owner}/calendar/calendarPermissions");
     let roles = ["Calendars.ReadWrite"];
-    let body = |address: &str| json!({"emailAddress": {"name": "A friend", "address": address}, "role": "read"});
+    let body = |address: &str| {
+        let friend = json!({"name": "A friend", "address": address});
+        json!({"emailAddress": friend, "role": "read"})
+    };
     let (status, told) = sim.ask(0, &roles, "POST", &at, &body(&friend));
     assert_eq!(status, 201, "{told}");
     let repo = repository(cache.path());

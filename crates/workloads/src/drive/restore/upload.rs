@@ -60,8 +60,8 @@ async fn one(to: To<'_>, w: &DriveWork, parent: &ItemId, name: String) -> Result
         let (_, name) = put_in_place(to, w, id, parent, &name, w.times()).await?;
         return Ok((under_name(w, &name, None), 0));
     }
-    // Where the plan saw nothing there is most likely nothing, and if there is, the service says so:
-    // a file costs no request to find that out.
+    // Where the plan saw nothing there is most likely nothing, and if there is, the service says
+    // so: a file costs no request to find that out.
     let is_tried = w.over.is_none() && to.is_in_place() && !to.versions;
     if is_tried && is_by_session(w.item.size_bytes, w.times()) {
         match send(to, w, parent, name.clone(), Other::Kept).await {
@@ -296,8 +296,8 @@ impl Came {
         Ok(Self { size, sha256, quick_xor, head })
     }
 
-    /// Whether it is the stored file as the service writes it: of a kind that it writes into, whole,
-    /// and nothing that an attacker made of it.
+    /// Whether it is the stored file as the service writes it: of a kind that it writes into,
+    /// whole, and nothing that an attacker made of it.
     async fn is_another_form(
         &self,
         to: To<'_>,
