@@ -508,8 +508,8 @@ impl Client {
         }
     }
 
-    /// The body as JSON. A body that is no JSON is asked for again: a proxy may have cut it. What is
-    /// asked for is never empty; what is done may be answered with nothing, which is `null`.
+    /// The body as JSON. A body that is no JSON is asked for again: a proxy may have cut it. What
+    /// is asked for is never empty; what is done may be answered with nothing, which is `null`.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         let mut tries = 0;
         loop {

@@ -184,7 +184,7 @@ pub struct Pending {
     /// Why it was skipped.
     pub cause: String,
     /// What it stands in, as far as known: the id of a container, or of the collection at its top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
 }
 

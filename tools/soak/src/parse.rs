@@ -8,8 +8,8 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The directory of a person or a site, as the documents tell it: the name, with what no file system
-/// takes replaced, and the first eight digits of the SHA-256 of the id.
+/// The directory of a person or a site, as the documents tell it: the name, with what no file
+/// system takes replaced, and the first eight digits of the SHA-256 of the id.
 pub(crate) fn room(name: &str, id: &str) -> String {
     let plain: String =
         name.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();

@@ -447,7 +447,10 @@ fn what_cannot_be_read_keeps_its_last_version() {
         // Refused, and refused again; or answered by what is no answer.
         let nights =
             [&refused, &refused, &Fault::HtmlPage, &Fault::EmptyBody, &Fault::LoginRedirect];
-        for fault in nights {
+        // Who has no picture is answered with 404, which has no body to take away.
+        let strikes =
+            |fault: &Fault| profile.name != "contacts" || !matches!(fault, Fault::EmptyBody);
+        for fault in nights.into_iter().filter(|f| strikes(f)) {
             b.sim.set_faults(vec![Rule::new(fault.clone(), acts.content)]);
             let report = b.back_up();
             let of = format!("{}, {fault:?}", profile.name);
