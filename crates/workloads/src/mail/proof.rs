@@ -43,7 +43,7 @@ pub fn prove(mime: &[u8], record: &Record) -> Proof {
         return Proof::Cut("what came ends with its headers".into());
     }
     let texts = texts(&message);
-    let came = texts.iter().map(String::len).max().unwrap_or(0);
+    let came: usize = texts.iter().map(String::len).sum();
     let shown = || {
         let told = told.len();
         format!("its text has {came} letters where the mailbox shows {told}")
@@ -209,9 +209,9 @@ mod tests {
     fn whole_messages_are_proven() {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let parts = "From: a@school.example\r\nMessage-ID: <1@school.example>\r\n\
-            Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nDear parents\r\n--b--\r\n";
-        for mime in [plain("7bit", TEXT), plain("base64", &STANDARD.encode(TEXT)), parts.to_owned()]
-        {
+            Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nTEXT\r\n--b--\r\n";
+        let parts = parts.replace("TEXT", TEXT);
+        for mime in [plain("7bit", TEXT), plain("base64", &STANDARD.encode(TEXT)), parts.clone()] {
             assert_eq!(prove(mime.as_bytes(), &record(TEXT)), Proof::Proven, "{mime}");
         }
     }
@@ -229,6 +229,9 @@ mod tests {
         let mime = "From: a@school.example\r\nMessage-ID: <1@school.example>\r\n\
             Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nDear parents, the trip\r\n";
         assert!(is_cut(&prove(mime.as_bytes(), &record(TEXT))));
+        // Closed too early, it is whole in its form and contradicts what is shown.
+        let early = format!("{mime}--b--\r\n");
+        assert!(matches!(prove(early.as_bytes(), &record(TEXT)), Proof::Contradicted(_)));
         for page in ["<html><body>Sign in</body></html>\r\n\r\n", "{\"error\": {}}\r\n\r\n", ""] {
             assert!(is_cut(&prove(page.as_bytes(), &record(TEXT))), "{page}");
         }
