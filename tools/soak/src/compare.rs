@@ -7,7 +7,7 @@ mod sites;
 pub(crate) mod things;
 
 use crate::{Finding, kept::Kept, parse};
-use graph_sim::year::{Event, Life, PersonState, SiteState, State};
+use graph_sim::year::{Event, Life, ListState, PersonState, SiteState, State};
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::{BackupReport, backup::Skip};
 
@@ -129,7 +129,9 @@ impl Night<'_> {
             "" => p.has_mailbox || p.has_drive,
             // What the product does not read is not missed.
             part if things::ALL.iter().any(|k| is_below(part, k.workload)) => {
-                p.has_mailbox && things::backed_up().any(|k| is_below(part, k.workload))
+                p.has_mailbox
+                    && things::backed_up().any(|k| is_below(part, k.workload))
+                    && list_of(p, part).is_none_or(|list| list.can_edit)
             }
             part if part.starts_with("drive:") => p.has_drive,
             // Messages are asked for one by one only when they are new.
@@ -202,6 +204,20 @@ fn is_item(p: &PersonState, id: &str) -> bool {
         || p.messages.iter().any(|m| m.id == id)
         || p.drive_folders.iter().chain(&p.shortcuts).any(|(i, _)| i == id)
         || things::ALL.iter().any(|kind| things::things_of(kind, p).any(|t| t.id == id))
+}
+
+/// The list that a fault strikes, where it strikes one: `calendars:5/` is the number of one, of as
+/// many as there are.
+fn list_of<'p>(person: &'p PersonState, part: &str) -> Option<&'p ListState> {
+    let (kind, rest) = part.split_once(':')?;
+    let lists = match kind {
+        "contacts" => &person.contacts,
+        "tasks" => &person.tasks,
+        "calendars" => &person.calendars,
+        _ => return None,
+    };
+    let number = rest.split('/').next()?.parse::<usize>().ok()?;
+    lists.get(number % lists.len().max(1))
 }
 
 /// Whether a part of somebody's path is of a workload.
@@ -352,15 +368,15 @@ fn leavers(night: &Night<'_>, kept: &Kept, found: &mut Vec<Finding>) {
             continue;
         }
         let (mail, files) = counts(kept, person, &room.room);
-        if mail < person.messages.len() {
+        // What came in a night in which nothing was read was never kept.
+        if mail < person.messages.len() && !night.after_fault {
             let text = format!("{} of {} messages", mail, person.messages.len());
             tell("leaver/mail", text);
         }
         let had = person.files.iter().filter(|f| !f.is_malware).count();
-        if files < had {
+        if files < had && !night.after_fault {
             tell("leaver/files", format!("{files} of {had} files"));
         }
-        // What came in a night in which nothing was read was never kept.
         for kind in things::backed_up().filter(|_| !night.after_fault) {
             let all = kept.things.iter().filter(|t| t.workload == kind.workload);
             let ids: BTreeSet<&str> =
