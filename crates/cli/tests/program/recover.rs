@@ -348,7 +348,9 @@ fn what_prune_and_repair_leave_can_be_pulled() {
         std::fs::remove_file(path).unwrap();
         std::fs::write(path, bytes).unwrap();
     };
-    [&pack, &there].map(|path| write(path, b"rotten"));
+    for path in [&pack, &there] {
+        write(path, b"rotten");
+    }
     let healed = s.run(&["--tenant", "school0", "--json", "repair", "heal", "--from", &copy]);
     let report: Value = serde_json::from_slice(&healed.stdout).unwrap();
     assert_eq!(healed.status.code(), Some(3), "{report}");
