@@ -32,6 +32,8 @@ pub(crate) struct Night<'a> {
     pub(crate) skipped: &'a BTreeMap<String, u32>,
     /// Items that the run of the night before skipped, by id.
     pub(crate) skipped_before: &'a BTreeMap<String, u32>,
+    /// Ids of all that the snapshot of the night before held; `None` when it was not looked at.
+    pub(crate) held: Option<&'a BTreeSet<String>>,
 }
 
 /// A fault that lasts the night is struck more often than the product tries.
@@ -55,7 +57,10 @@ impl Night<'_> {
     /// Whether an item that was there the night before was read then: what was new and could not be
     /// read is not lost when it cannot be read again.
     pub(crate) fn had_read(&self, id: &str) -> bool {
-        self.number > 0 && !self.skipped_before.contains_key(id)
+        match self.held {
+            Some(held) => held.contains(id),
+            None => self.number > 0 && !self.after_fault && !self.skipped_before.contains_key(id),
+        }
     }
 
     /// What the run says that it could not read of somebody's.

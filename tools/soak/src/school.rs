@@ -73,6 +73,8 @@ pub struct School {
     skipped: BTreeMap<String, u32>,
     /// The same, as it was the night before.
     skipped_before: BTreeMap<String, u32>,
+    /// Ids of all that the last snapshot held, where it was looked at.
+    held: Option<BTreeSet<String>>,
     after_fault: bool,
     /// An attack happened while something was hidden: it is told when that is read.
     attacked_unseen: bool,
@@ -168,6 +170,7 @@ impl School {
             open: Default::default(),
             skipped: BTreeMap::new(),
             skipped_before: BTreeMap::new(),
+            held: None,
             after_fault: false,
             attacked_unseen: false,
             hidden: BTreeSet::new(),
@@ -206,6 +209,7 @@ impl School {
             attacked_unseen: self.attacked_unseen,
             skipped: &self.skipped,
             skipped_before: &self.skipped_before,
+            held: self.held.as_ref(),
         };
         let mut findings = compare::all(&night);
         let people = night
@@ -216,6 +220,7 @@ impl School {
         self.hidden = people.map(|p| p.id.clone()).collect();
         self.hidden.extend(night.hidden_sites());
         self.after_fault = night.has_lasting_fault() || has_failed(&outcome);
+        self.held = kept.map(|k| k.names);
         self.note_attacks(&happened, &outcome);
         // The settings come after the data, so that the laws see the backup's own snapshot.
         self.life.end_faults();
@@ -273,6 +278,7 @@ impl School {
     pub fn pass(&mut self, events: &[Event]) -> anyhow::Result<()> {
         let (happened, now, outcome) = self.live(events);
         self.note_skips(&outcome);
+        self.held = None;
         self.after_fault =
             has_failed(&outcome) || happened.iter().any(|e| e.is_fault() || e.is_of_access());
         self.note_attacks(&happened, &outcome);
