@@ -17,7 +17,7 @@ use strongroom_engine::{
     rooms::Place,
 };
 use strongroom_graph::Client;
-use strongroom_model::{Progress, Silent};
+use strongroom_model::{Progress, Silent, collections::identity};
 use strongroom_repository::Repository;
 use strongroom_workloads::{
     OwnerKind,
@@ -28,8 +28,8 @@ use url::Url;
 
 /// Workloads that a run tries, besides settings.
 const TRIED: &[&str] = &["mail", "drives"];
-const LOCATIONS: &str = "identity/named-locations";
-const POLICIES: &str = "identity/conditional-access-policies";
+const LOCATIONS: &str = identity::NAMED_LOCATIONS;
+const POLICIES: &str = identity::CONDITIONAL_ACCESS_POLICIES;
 
 /// What a run works with. Every client goes through the [`Ground`].
 pub struct Tools {

@@ -16,7 +16,9 @@ use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use strongroom_graph::ErrorKind;
 use strongroom_guards::{Report, Verdict, judge};
-use strongroom_model::{CollectionState, ConfigCollection, Configuration, is_guid};
+use strongroom_model::{
+    CollectionState, ConfigCollection, Configuration, collections::directory, is_guid,
+};
 use strongroom_workloads::{
     Client,
     configuration::{MANAGED, With, read, remove_itself},
@@ -331,7 +333,7 @@ fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
     // A tenant that was named by its id is called by its name.
     let organization = found
         .collections
-        .get("directory/organization")
+        .get(directory::ORGANIZATION)
         .and_then(|c| c.objects.first())
         .and_then(|o| o.body["displayName"].as_str());
     let name = organization.filter(|_| is_guid(&found.tenant)).unwrap_or(&found.tenant).to_owned();

@@ -20,7 +20,7 @@ use strongroom_guards::{
     Change, Exceptions, Kind, OnFailureAnswer, RULES, Rank, Report, Verdict, attribute, compare,
     judge, rule::Severity,
 };
-use strongroom_model::{CollectionState, Configuration};
+use strongroom_model::{CollectionState, Configuration, collections::security};
 use strongroom_repository::{Id, Repository};
 use strongroom_workloads::configuration::{SETTERS, audits};
 
@@ -132,7 +132,7 @@ pub(crate) fn today() -> jiff::civil::Date {
 
 /// Microsoft's own score of the day: reached, and possible.
 pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> {
-    let day = &configuration.collections.get("security/secure-score")?.objects.first()?.volatile;
+    let day = &configuration.collections.get(security::SECURE_SCORE)?.objects.first()?.volatile;
     Some((day["currentScore"].as_f64()?, day["maxScore"].as_f64().filter(|m| *m > 0.0)?))
 }
 

@@ -19,7 +19,10 @@ use strongroom_engine::configuration::{
     unknown_principals,
 };
 use strongroom_guards::{Change, Exceptions, Property, compare, emergency_users, way_in};
-use strongroom_model::{ConfigObject, Configuration, Progress};
+use strongroom_model::{
+    ConfigObject, Configuration, Progress,
+    collections::{applications, directory, identity, roles},
+};
 use strongroom_repository::{Id, Repository};
 use strongroom_workloads::{
     Client,
@@ -152,19 +155,19 @@ impl Applied {
     }
 }
 
-const GROUPS: &str = "directory/referenced-groups";
-const PEOPLE: &str = "directory/privileged-users";
+const GROUPS: &str = directory::REFERENCED_GROUPS;
+const PEOPLE: &str = directory::PRIVILEGED_USERS;
 
 /// What decides who gets in: policies, who is left out of them, who is an administrator, and by
 /// what means people sign in.
 const ACCESS: &[&str] = &[
-    "identity/conditional-access-policies",
-    "identity/security-defaults",
-    "identity/authentication-methods",
-    "directory/referenced-groups",
-    "directory/domains",
-    "directory/federation",
-    "roles/assignments",
+    identity::CONDITIONAL_ACCESS_POLICIES,
+    identity::SECURITY_DEFAULTS,
+    identity::AUTHENTICATION_METHODS,
+    directory::REFERENCED_GROUPS,
+    directory::DOMAINS,
+    directory::FEDERATION,
+    roles::ASSIGNMENTS,
 ];
 
 /// Whether a plan touches what decides who gets in.
@@ -424,7 +427,7 @@ impl<'c> Hand<'c> {
         let is_ours = |c: &Change| {
             let there =
                 after.object(&c.collection, &c.object).and_then(|o| o.body["application"].as_str());
-            c.collection == "applications/permissions"
+            c.collection == applications::PERMISSIONS
                 && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
         let compared = compare(&goal(&after), &after, &self.own, false);

@@ -4,16 +4,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::{CollectionState, ConfigObject, Configuration};
+use strongroom_model::{CollectionState, ConfigObject, Configuration, collections::identity};
 
 /// Those that come with the program.
 const BUILT_IN: &[&str] =
     &[include_str!("baselines/school-minimum.json"), include_str!("baselines/school-strong.json")];
 /// Where accounts for emergencies must be left out.
-const POLICIES: &str = "identity/conditional-access-policies";
+const POLICIES: &str = identity::CONDITIONAL_ACCESS_POLICIES;
 
 /// What stands in for policies where they are not licensed; the two exclude each other.
-const DEFAULTS: &str = "identity/security-defaults";
+const DEFAULTS: &str = identity::SECURITY_DEFAULTS;
 
 /// A named set of settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

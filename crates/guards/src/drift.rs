@@ -6,7 +6,10 @@ use crate::{rule::one_line, words};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::{AuditEntry, CollectionState, ConfigObject, Configuration};
+use strongroom_model::{
+    AuditEntry, CollectionState, ConfigObject, Configuration,
+    collections::{applications, devices, directory, exchange, identity, roles, sharepoint, teams},
+};
 
 /// How grave a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -180,7 +183,7 @@ pub fn compare(
             if lost.len() > 3 { format!(" and {} more", lost.len() - 3) } else { String::new() };
         out.changes.push(Change {
             rank: Rank::Critical,
-            collection: "applications/permissions".to_owned(),
+            collection: applications::PERMISSIONS.to_owned(),
             object: "the backup".to_owned(),
             kind: Kind::Removed,
             says: format!(
@@ -255,8 +258,8 @@ fn known_as(name: &str, objects: &[Option<&ConfigObject>]) -> BTreeSet<String> {
 /// Objects that the service makes anew with other ids whenever they are touched.
 fn fleeting(collection: &str) -> bool {
     collection.starts_with("roles/")
-        || collection.starts_with("applications/delegated")
-        || collection == "applications/permissions"
+        || collection == applications::DELEGATED_GRANTS
+        || collection == applications::PERMISSIONS
 }
 
 struct Context<'c> {
@@ -326,7 +329,7 @@ impl Context<'_> {
         };
         match (collection, kind) {
             (
-                "roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules",
+                roles::ASSIGNMENTS | roles::ACTIVE_SCHEDULES | roles::ELIGIBLE_SCHEDULES,
                 Kind::Added | Kind::Removed,
             ) => {
                 let b = if kind == Kind::Added { &is } else { &was };
@@ -335,7 +338,7 @@ impl Context<'_> {
                 let title = words::roles(&[role]);
                 let verb = match (kind, collection) {
                     (Kind::Removed, _) => "is no longer",
-                    (_, "roles/eligible-schedules") => "became eligible for",
+                    (_, roles::ELIGIBLE_SCHEDULES) => "became eligible for",
                     _ => "became",
                 };
                 let rank = match (kind, role) {
@@ -355,7 +358,7 @@ impl Context<'_> {
                 };
                 (rank, format!("{who} {verb} {title}"))
             }
-            ("roles/activation-policies", _) => (
+            (roles::ACTIVATION_POLICIES, _) => (
                 Rank::High,
                 format!(
                     "activation of {}: {}",
@@ -363,8 +366,8 @@ impl Context<'_> {
                     sentence(properties)
                 ),
             ),
-            ("roles/definitions", _) => (Rank::High, plain),
-            ("directory/domains", Kind::Changed) if touched("authenticationType") => {
+            (roles::DEFINITIONS, _) => (Rank::High, plain),
+            (directory::DOMAINS, Kind::Changed) if touched("authenticationType") => {
                 match is["authenticationType"].as_str() {
                     Some("Managed") => (
                         Rank::Medium,
@@ -380,46 +383,46 @@ impl Context<'_> {
                     ),
                 }
             }
-            ("directory/federation", Kind::Removed) => {
+            (directory::FEDERATION, Kind::Removed) => {
                 (Rank::Medium, format!("trust in the sign-in service {plain}"))
             }
             (
-                "directory/group-settings" | "identity/device-registration",
+                directory::GROUP_SETTINGS | identity::DEVICE_REGISTRATION,
                 Kind::Changed | Kind::Removed,
             ) => (Rank::High, plain),
-            ("directory/domains", Kind::Added | Kind::Removed) => {
+            (directory::DOMAINS, Kind::Added | Kind::Removed) => {
                 (Rank::High, format!("the domain {plain}"))
             }
-            ("directory/federation", _) => {
+            (directory::FEDERATION, _) => {
                 (Rank::Critical, format!("trust in the sign-in service {plain}"))
             }
-            ("directory/synchronization", _) => (Rank::High, plain),
-            ("identity/conditional-access-policies", _) => {
+            (directory::SYNCHRONIZATION, _) => (Rank::High, plain),
+            (identity::CONDITIONAL_ACCESS_POLICIES, _) => {
                 policy(object, kind, &was, &is, properties, plain)
             }
-            ("identity/named-locations", Kind::Changed)
+            (identity::NAMED_LOCATIONS, Kind::Changed)
                 if touched("ipRanges")
                     || touched("isTrusted")
                     || touched("countriesAndRegions") =>
             {
                 (Rank::High, format!("the place {plain}"))
             }
-            ("identity/named-locations", _) => (Rank::Medium, format!("the place {plain}")),
-            ("identity/security-defaults", _) if is["isEnabled"] == false => {
+            (identity::NAMED_LOCATIONS, _) => (Rank::Medium, format!("the place {plain}")),
+            (identity::SECURITY_DEFAULTS, _) if is["isEnabled"] == false => {
                 (Rank::Critical, "security defaults were switched off".to_owned())
             }
             (
-                "identity/authorization"
-                | "identity/authentication-methods"
-                | "identity/authentication-strengths"
-                | "identity/cross-tenant-access-default"
-                | "identity/admin-consent-requests",
+                identity::AUTHORIZATION
+                | identity::AUTHENTICATION_METHODS
+                | identity::AUTHENTICATION_STRENGTHS
+                | identity::CROSS_TENANT_ACCESS_DEFAULT
+                | identity::ADMIN_CONSENT_REQUESTS,
                 _,
             ) => (Rank::High, plain),
-            ("identity/cross-tenant-access-partners", _) => {
+            (identity::CROSS_TENANT_ACCESS_PARTNERS, _) => {
                 (Rank::High, format!("the partner tenant {plain}"))
             }
-            ("applications/permissions", Kind::Removed)
+            (applications::PERMISSIONS, Kind::Removed)
                 if was["application"].as_str().is_some_and(|a| self.own.iter().any(|o| o == a)) =>
             {
                 (
@@ -430,7 +433,7 @@ impl Context<'_> {
                     ),
                 )
             }
-            ("applications/permissions", Kind::Added) => {
+            (applications::PERMISSIONS, Kind::Added) => {
                 let permission = is["permission"].as_str().unwrap_or_default();
                 let app = self.app(&is["application"]);
                 (
@@ -438,7 +441,7 @@ impl Context<'_> {
                     format!("{app} was given the application permission {permission}"),
                 )
             }
-            ("applications/delegated-grants", Kind::Added | Kind::Changed) => {
+            (applications::DELEGATED_GRANTS, Kind::Added | Kind::Changed) => {
                 let before: Vec<&str> =
                     was["scope"].as_str().unwrap_or_default().split_whitespace().collect();
                 let scopes: Vec<&str> = is["scope"]
@@ -470,7 +473,7 @@ impl Context<'_> {
                     }
                 }
             }
-            ("applications/registrations" | "applications/service-principals", Kind::Changed)
+            (applications::REGISTRATIONS | applications::SERVICE_PRINCIPALS, Kind::Changed)
                 if touched("passwordCredentials") || touched("keyCredentials") =>
             {
                 (
@@ -482,26 +485,26 @@ impl Context<'_> {
                 )
             }
             // Who owns an application gives it credentials; a federated one is a credential.
-            ("applications/registrations", Kind::Changed)
+            (applications::REGISTRATIONS, Kind::Changed)
                 if touched("owners") || touched("federatedIdentityCredentials") =>
             {
                 (Rank::High, format!("the application {plain}"))
             }
-            ("identity/permission-grant-policies", Kind::Changed | Kind::Removed) => {
+            (identity::PERMISSION_GRANT_POLICIES, Kind::Changed | Kind::Removed) => {
                 (Rank::High, format!("consent by users: {plain}"))
             }
-            ("applications/registrations" | "applications/service-principals", Kind::Removed)
+            (applications::REGISTRATIONS | applications::SERVICE_PRINCIPALS, Kind::Removed)
                 if self.own.iter().any(|o| o.ends_with(&format!("/{object}"))) =>
             {
                 (Rank::Critical, format!("the backup's own application {object} is gone"))
             }
-            ("applications/default-management-policy" | "applications/management-policies", _) => {
+            (applications::DEFAULT_MANAGEMENT_POLICY | applications::MANAGEMENT_POLICIES, _) => {
                 (Rank::High, plain)
             }
-            ("applications/registrations" | "applications/service-principals", Kind::Added) => {
+            (applications::REGISTRATIONS | applications::SERVICE_PRINCIPALS, Kind::Added) => {
                 (Rank::Medium, format!("the application {plain}"))
             }
-            ("directory/referenced-groups", Kind::Changed) if touched("members") => (
+            (directory::REFERENCED_GROUPS, Kind::Changed) if touched("members") => (
                 Rank::High,
                 format!(
                     "the group {object}, which {}: {}",
@@ -509,42 +512,42 @@ impl Context<'_> {
                     sentence(properties)
                 ),
             ),
-            ("directory/privileged-users", Kind::Changed) => {
+            (directory::PRIVILEGED_USERS, Kind::Changed) => {
                 (Rank::High, format!("the administrator {plain}"))
             }
-            ("directory/privileged-users" | "directory/referenced-groups", _) => (Rank::Low, plain),
-            ("devices/approval-policies", Kind::Removed | Kind::Changed) => {
+            (directory::PRIVILEGED_USERS | directory::REFERENCED_GROUPS, _) => (Rank::Low, plain),
+            (devices::APPROVAL_POLICIES, Kind::Removed | Kind::Changed) => {
                 (Rank::High, format!("approval by a second person: {plain}"))
             }
-            ("devices/compliance-policies" | "devices/settings", Kind::Removed | Kind::Changed) => {
+            (devices::COMPLIANCE_POLICIES | devices::SETTINGS, Kind::Removed | Kind::Changed) => {
                 (Rank::High, plain)
             }
-            ("devices/configurations", Kind::Removed | Kind::Changed) => (Rank::Medium, plain),
-            ("sharepoint/settings", _)
+            (devices::CONFIGURATIONS, Kind::Removed | Kind::Changed) => (Rank::Medium, plain),
+            (sharepoint::SETTINGS, _)
                 if touched("sharing") || touched("isLegacyAuth") || touched("isResharing") =>
             {
                 (Rank::High, format!("SharePoint: {}", sentence(properties)))
             }
-            ("exchange/organization", _)
+            (exchange::ORGANIZATION, _)
                 if is["AuditDisabled"] == true && was["AuditDisabled"] != true =>
             {
                 (Rank::Critical, "the audit of mailboxes was switched off for everybody".to_owned())
             }
-            ("exchange/journal-rules", Kind::Added | Kind::Changed) => {
+            (exchange::JOURNAL_RULES, Kind::Added | Kind::Changed) => {
                 (Rank::Critical, format!("copies of mail to a journal: {plain}"))
             }
-            ("exchange/transport-rules", Kind::Added | Kind::Changed) if sends_away(&is) => {
+            (exchange::TRANSPORT_RULES, Kind::Added | Kind::Changed) if sends_away(&is) => {
                 (Rank::Critical, format!("a mail flow rule that sends mail elsewhere: {plain}"))
             }
-            ("exchange/transport-rules", _) => (Rank::High, format!("the mail flow rule {plain}")),
-            ("exchange/inbound-connectors" | "exchange/outbound-connectors", _) => {
+            (exchange::TRANSPORT_RULES, _) => (Rank::High, format!("the mail flow rule {plain}")),
+            (exchange::INBOUND_CONNECTORS | exchange::OUTBOUND_CONNECTORS, _) => {
                 (Rank::High, format!("the mail connector {plain}"))
             }
-            ("exchange/remote-domains", _) if touched("AutoForwardEnabled") => {
+            (exchange::REMOTE_DOMAINS, _) if touched("AutoForwardEnabled") => {
                 (Rank::High, format!("mail forwarding to {plain}"))
             }
-            ("exchange/role-groups", _) => (Rank::High, format!("the Exchange role group {plain}")),
-            ("teams/federation", _) => {
+            (exchange::ROLE_GROUPS, _) => (Rank::High, format!("the Exchange role group {plain}")),
+            (teams::FEDERATION, _) => {
                 (Rank::High, format!("Teams with outsiders: {}", sentence(properties)))
             }
             (c, Kind::Changed | Kind::Removed) if c.starts_with("exchange/") => (Rank::High, plain),
@@ -566,7 +569,7 @@ impl Context<'_> {
         let found = id.and_then(|id| {
             [self.new, self.old]
                 .into_iter()
-                .find_map(|c| c.object("applications/service-principals", id))
+                .find_map(|c| c.object(applications::SERVICE_PRINCIPALS, id))
         });
         match found.and_then(|o| o.body["displayName"].as_str()) {
             Some(name) => format!("the application {name}"),
@@ -587,9 +590,9 @@ impl Context<'_> {
                 .is_some_and(|g| g.iter().any(|x| *x == symbol.as_str()))
         };
         let both = [self.old, self.new];
-        if both.iter().any(|c| look(c, "roles/assignments", &gives)) {
+        if both.iter().any(|c| look(c, roles::ASSIGNMENTS, &gives)) {
             "gives a role"
-        } else if both.iter().any(|c| look(c, "identity/conditional-access-policies", &leaves)) {
+        } else if both.iter().any(|c| look(c, identity::CONDITIONAL_ACCESS_POLICIES, &leaves)) {
             "policies leave out"
         } else {
             "settings name"

@@ -9,6 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use strongroom_model::{
     ConfigObject, Configuration,
+    collections::{directory, identity},
     decision::{Decided, Decision, DecisionKind},
 };
 
@@ -282,7 +283,7 @@ impl<'c> Facts<'c> {
         // Who is in a group that is named is named too; and a group is, when all who are in it are.
         let groups = configuration
             .collections
-            .get("directory/referenced-groups")
+            .get(directory::REFERENCED_GROUPS)
             .filter(|c| c.state.is_collected());
         for g in groups.into_iter().flat_map(|c| &c.objects) {
             let symbol = format!("@groups/{}", g.name).to_lowercase();
@@ -309,7 +310,7 @@ impl<'c> Facts<'c> {
         let mut known: BTreeSet<String> =
             self.configuration.references.keys().map(|s| s.to_lowercase()).collect();
         for (collection, kind) in
-            [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")]
+            [(directory::PRIVILEGED_USERS, "users"), (directory::REFERENCED_GROUPS, "groups")]
         {
             let objects = self
                 .configuration
@@ -359,7 +360,7 @@ impl<'c> Facts<'c> {
         let people = self
             .configuration
             .collections
-            .get("directory/privileged-users")
+            .get(directory::PRIVILEGED_USERS)
             .map(|c| c.objects.as_slice())
             .unwrap_or_default();
         let mut known: BTreeSet<String> =
@@ -377,7 +378,7 @@ impl<'c> Facts<'c> {
         let groups = self
             .configuration
             .collections
-            .get("directory/referenced-groups")
+            .get(directory::REFERENCED_GROUPS)
             .map(|c| c.objects.as_slice())
             .unwrap_or_default();
         known.extend(groups.iter().flat_map(members));
@@ -432,7 +433,7 @@ impl<'c> Facts<'c> {
     /// The Conditional Access policies.
     pub(crate) fn policies(&self) -> Result<Vec<Policy<'c>>, Skip> {
         Ok(self
-            .many("identity/conditional-access-policies")?
+            .many(identity::CONDITIONAL_ACCESS_POLICIES)?
             .iter()
             .map(|o| Policy { name: &o.name, body: &o.body })
             .collect())
@@ -451,10 +452,10 @@ impl<'c> Facts<'c> {
                 .and_then(|v| v[key].as_str())
                 .map(str::to_owned))
         };
-        if let Some(set) = look("directory/group-settings", "value")? {
+        if let Some(set) = look(directory::GROUP_SETTINGS, "value")? {
             return Ok(set);
         }
-        look("directory/group-setting-templates", "defaultValue")?.ok_or_else(|| {
+        look(directory::GROUP_SETTING_TEMPLATES, "defaultValue")?.ok_or_else(|| {
             Skip(format!(
                 "not collected: neither the setting {name} nor its default \
                 is in the directory settings"
@@ -464,7 +465,7 @@ impl<'c> Facts<'c> {
 
     /// One authentication method's settings.
     pub(crate) fn method(&self, id: &str) -> Result<Setting<'c>, Skip> {
-        let all = self.one("identity/authentication-methods")?;
+        let all = self.one(identity::AUTHENTICATION_METHODS)?;
         let found = all
             .rows("authenticationMethodConfigurations")?
             .iter()
@@ -472,7 +473,7 @@ impl<'c> Facts<'c> {
         let body = found.ok_or_else(|| {
             Skip(format!("not collected: the settings of the method {id} are missing"))
         })?;
-        Ok(Setting { object: format!("identity/authentication-methods/{id}"), body })
+        Ok(Setting { object: format!("{}/{id}", identity::AUTHENTICATION_METHODS), body })
     }
 }
 

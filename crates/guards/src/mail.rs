@@ -1,6 +1,7 @@
 //! Which of Exchange's protection policies reach anybody.
 
 use crate::{Facts, facts::Setting, rule::Skip};
+use strongroom_model::collections::exchange;
 
 /// Applies wherever no rule applies another.
 pub(crate) const DEFAULT_ANTI_PHISHING: &str = "Office365 AntiPhish Default";
@@ -18,7 +19,7 @@ pub(crate) fn applied<'c>(
     default: &str,
 ) -> Result<Vec<Setting<'c>>, Skip> {
     let domains: Vec<String> =
-        f.many("exchange/accepted-domains")?.iter().map(|d| d.name.to_lowercase()).collect();
+        f.many(exchange::ACCEPTED_DOMAINS)?.iter().map(|d| d.name.to_lowercase()).collect();
     let mut names: Vec<String> = Vec::new();
     let mut all_covered = false;
     for rule in f.settings(rules)? {

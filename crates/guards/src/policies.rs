@@ -6,6 +6,7 @@ use crate::{
     rule::{Concern, Judged, Outcome},
 };
 use serde_json::Value;
+use strongroom_model::collections::identity;
 
 /// Built-in strengths; the same ids in every tenant. Source: Microsoft Entra, built-in
 /// authentication strengths.
@@ -338,7 +339,7 @@ pub(crate) fn ask(f: &Facts<'_>, ask: &Ask<'_>, means: impl Fn(&Policy<'_>) -> b
         near.push((
             miss,
             Concern::new(
-                format!("identity/conditional-access-policies/{}", p.name),
+                format!("{}/{}", identity::CONDITIONAL_ACCESS_POLICIES, p.name),
                 gaps.join("; "),
             ),
         ));
@@ -348,7 +349,7 @@ pub(crate) fn ask(f: &Facts<'_>, ask: &Ask<'_>, means: impl Fn(&Policy<'_>) -> b
     let mut concerns: Vec<Concern> =
         near.into_iter().filter(|(n, _)| *n == least).map(|(_, c)| c).collect();
     if concerns.is_empty() {
-        concerns.push(Concern::new("identity/conditional-access-policies", ask.nothing));
+        concerns.push(Concern::new(identity::CONDITIONAL_ACCESS_POLICIES, ask.nothing));
     }
     Ok(Outcome::Failed(concerns))
 }

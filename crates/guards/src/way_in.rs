@@ -8,7 +8,10 @@ use crate::{
     words::GLOBAL_ADMINISTRATOR,
 };
 use serde_json::Value;
-use strongroom_model::{CollectionState, ConfigObject, Configuration};
+use strongroom_model::{
+    CollectionState, ConfigObject, Configuration,
+    collections::{directory, identity, roles},
+};
 
 /// An account for emergencies, and why it is no way in; empty when it is one.
 pub(crate) struct Account {
@@ -39,7 +42,7 @@ const SECOND_FACTORS: &[&str] = &[
 pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
     let rulers: Vec<String> =
         holders(f, GLOBAL_ADMINISTRATOR)?.iter().map(|s| s.to_lowercase()).collect();
-    let users = f.many("directory/privileged-users")?;
+    let users = f.many(directory::PRIVILEGED_USERS)?;
     let mut out = Vec::new();
     for symbol in f.emergency_users() {
         let mut faults = Vec::new();
@@ -65,7 +68,7 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
             // As it signs in now, whatever it was called when a snapshot was made.
             let name = user.body["userPrincipalName"].as_str().unwrap_or(&user.name);
             let domain = name.rsplit('@').next().unwrap_or_default();
-            let domains = f.many("directory/domains")?;
+            let domains = f.many(directory::DOMAINS)?;
             if domains.iter().any(|d| {
                 d.name.eq_ignore_ascii_case(domain) && d.body["authenticationType"] == "Federated"
             }) {
@@ -84,7 +87,7 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
 fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
     // Where roles are not managed there are no schedules, and what is assigned stays. What was not
     // read is not known to stay.
-    const SCHEDULES: &str = "roles/active-schedules";
+    const SCHEDULES: &str = roles::ACTIVE_SCHEDULES;
     if f.configuration
         .collections
         .get(SCHEDULES)
@@ -92,7 +95,7 @@ fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
     {
         return Ok(false);
     }
-    let groups = f.many("directory/referenced-groups")?;
+    let groups = f.many(directory::REFERENCED_GROUPS)?;
     let is_member = |group: &str| {
         let members = groups
             .iter()
@@ -121,8 +124,8 @@ fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
 
 /// Whether some method is on, for this account among others.
 fn has_second_factor(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
-    let all = f.one("identity/authentication-methods")?;
-    let groups = f.many("directory/referenced-groups")?;
+    let all = f.one(identity::AUTHENTICATION_METHODS)?;
+    let groups = f.many(directory::REFERENCED_GROUPS)?;
     let belongs = |target: &Value| -> Option<bool> {
         let who = target["id"].as_str()?;
         match who.strip_prefix("@groups/") {
@@ -171,7 +174,7 @@ fn has_second_factor(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
 /// The rules whose findings somebody may have accepted.
 const POLICIES_RULE: &str = "access.emergency-access";
 const ACCOUNTS_RULE: &str = "access.emergency-accounts";
-const POLICIES: &str = "identity/conditional-access-policies";
+const POLICIES: &str = identity::CONDITIONAL_ACCESS_POLICIES;
 
 /// Accounts for emergencies as settings call them, in small letters: whose facts a guard must know.
 pub fn emergency_users(
@@ -284,7 +287,7 @@ pub fn way_in(
 
 /// Whether a policy leaves this account out, itself or by a group whose members are known.
 fn leaves_out(f: &Facts<'_>, p: &Policy<'_>, symbol: &str) -> bool {
-    let groups = f.many("directory/referenced-groups").unwrap_or_default();
+    let groups = f.many(directory::REFERENCED_GROUPS).unwrap_or_default();
     let has = |name: &str| {
         let group = groups.iter().find(|g| name.strip_prefix("@groups/") == Some(&g.name));
         group.and_then(|g| g.body["members"].as_array()).is_some_and(|m| {
@@ -303,7 +306,7 @@ pub(crate) fn at_least_two(f: &Facts<'_>) -> Result<Outcome, Skip> {
         ));
     }
     let accounts = accounts(f)?;
-    let place = "directory/privileged-users";
+    let place = directory::PRIVILEGED_USERS;
     let mut concerns: Vec<Concern> = accounts
         .iter()
         .filter(|a| !a.faults.is_empty())

@@ -1,4 +1,7 @@
-use crate::CollectionState;
+use crate::{
+    CollectionState,
+    collections::{applications, directory},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +80,7 @@ impl Configuration {
             ids.iter().map(|id| format!("@service-principals/{id}")).collect();
         for o in self
             .collections
-            .get("applications/registrations")
+            .get(applications::REGISTRATIONS)
             .map(|c| c.objects.as_slice())
             .unwrap_or_default()
         {
@@ -108,7 +111,7 @@ impl Configuration {
             Some(format!("@{kind}/{}", found.name))
         };
         named.or_else(|| {
-            [("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")]
+            [(directory::PRIVILEGED_USERS, "users"), (directory::REFERENCED_GROUPS, "groups")]
                 .into_iter()
                 .find_map(there)
         })
@@ -191,7 +194,7 @@ impl Configuration {
 
 /// Collections whose objects are people and groups, and what their symbols begin with.
 const KNOWN_BY_ID: &[(&str, &str)] =
-    &[("directory/privileged-users", "users"), ("directory/referenced-groups", "groups")];
+    &[(directory::PRIVILEGED_USERS, "users"), (directory::REFERENCED_GROUPS, "groups")];
 
 /// Whether a text has the form of a GUID.
 pub fn is_guid(s: &str) -> bool {

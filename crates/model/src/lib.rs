@@ -8,6 +8,7 @@
 mod alarm;
 mod clock;
 mod collection_state;
+pub mod collections;
 mod configuration;
 pub mod decision;
 mod event;

@@ -1,6 +1,7 @@
 //! The house rules that no compiler checks: edges between rooms, length of files, forbidden calls
 //! and words.
 
+mod collections;
 mod stored;
 mod workloads;
 
@@ -46,10 +47,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     problems.extend(held_back(&root)?);
     let workloads = workloads::names(&root)?;
+    let collections = collections::names(&root)?;
     for file in rust_files(&root)? {
         let text = std::fs::read_to_string(root.join(&file))?;
         problems.extend(stored::problems(&file.display().to_string(), &text, &table));
         problems.extend(workloads::problems(&file.display().to_string(), &text, &workloads));
+        problems.extend(collections::problems(&file.display().to_string(), &text, &collections));
         let lines = text.lines().count();
         if lines > LINES_MAX {
             problems.push(format!("{}: {lines} lines, {LINES_MAX} at most", file.display()));
@@ -80,7 +83,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     println!(
         "tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is \
-         called, stored forms have no defaults, the engine names no workload"
+         called, stored forms have no defaults, the engine names no workload, no collection has a \
+         second name"
     );
     Ok(())
 }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use strongroom_model::{
     Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, Record, Series, Stored,
-    fit_name, short_id,
+    collections::directory, fit_name, short_id,
 };
 use strongroom_repository::{
     Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED,
@@ -129,8 +129,8 @@ fn lost(before: Option<&Configuration>, now: &Configuration) -> BTreeMap<String,
     out
 }
 
-const GROUPS: &str = "directory/referenced-groups";
-const PEOPLE: &str = "directory/privileged-users";
+const GROUPS: &str = directory::REFERENCED_GROUPS;
+const PEOPLE: &str = directory::PRIVILEGED_USERS;
 
 /// Why a collection that was collected before was not asked for.
 const NOT_READ: &str = "it was not asked for: this program does not read it";

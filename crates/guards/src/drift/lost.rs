@@ -3,7 +3,10 @@
 use super::{Change, Kind, Property, Rank};
 use crate::rule::one_line;
 use std::collections::BTreeSet;
-use strongroom_model::{CollectionState, ConfigCollection, ConfigObject};
+use strongroom_model::{
+    CollectionState, ConfigCollection, ConfigObject,
+    collections::{applications, devices, directory},
+};
 
 /// What is told of a collection as a whole, beside what is told of its objects.
 const ALL_OF_IT: &str = "all of it";
@@ -47,11 +50,11 @@ pub(super) fn lost_at_once(
 
 /// Lists of objects that older programs did not ask for, and that are there whenever they were.
 const READ_SINCE: &[(&str, &str)] = &[
-    ("applications/registrations", "owners"),
-    ("applications/registrations", "federatedIdentityCredentials"),
-    ("devices/compliance-policies", "scheduledActionsForRule"),
-    ("devices/settings-catalog", "settings"),
-    ("directory/administrative-units", "members"),
+    (applications::REGISTRATIONS, "owners"),
+    (applications::REGISTRATIONS, "federatedIdentityCredentials"),
+    (devices::COMPLIANCE_POLICIES, "scheduledActionsForRule"),
+    (devices::SETTINGS_CATALOG, "settings"),
+    (directory::ADMINISTRATIVE_UNITS, "members"),
 ];
 
 /// Whether both sides asked for what differs: what one did not ask for is no difference.

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::roles;
 
-const INPUTS: &[&str] = &["roles/activation-policies"];
+const INPUTS: &[&str] = &[roles::ACTIVATION_POLICIES];
 
 /// A second person approves who becomes Global Administrator.
 pub(super) const RULE: Rule = Rule {

@@ -2,11 +2,12 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::{directory, identity};
 
 const INPUTS: &[&str] = &[
-    "identity/admin-consent-requests",
-    "directory/group-settings",
-    "directory/group-setting-templates",
+    identity::ADMIN_CONSENT_REQUESTS,
+    directory::GROUP_SETTINGS,
+    directory::GROUP_SETTING_TEMPLATES,
 ];
 
 /// Who may not consent can ask, and somebody is told.

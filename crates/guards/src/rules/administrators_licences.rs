@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/privileged-users"];
+const INPUTS: &[&str] = &[directory::PRIVILEGED_USERS];
 
 /// Administrators' accounts have no mailbox to be phished in.
 pub(super) const RULE: Rule = Rule {

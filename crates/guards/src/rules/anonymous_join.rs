@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::teams;
 
-const INPUTS: &[&str] = &["teams/meeting-policies"];
+const INPUTS: &[&str] = &[teams::MEETING_POLICIES];
 
 /// Only people with an account join meetings.
 pub(super) const RULE: Rule = Rule {

@@ -3,12 +3,10 @@ use crate::{
     mail::{DEFAULT_ANTI_PHISHING, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &[
-    "exchange/anti-phishing-policies",
-    "exchange/anti-phishing-rules",
-    "exchange/accepted-domains",
-];
+const INPUTS: &[&str] =
+    &[exchange::ANTI_PHISHING_POLICIES, exchange::ANTI_PHISHING_RULES, exchange::ACCEPTED_DOMAINS];
 
 /// Forged and unusual senders are caught and shown.
 pub(super) const RULE: Rule = Rule {

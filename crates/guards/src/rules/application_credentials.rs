@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::applications;
 
-const INPUTS: &[&str] = &["applications/default-management-policy"];
+const INPUTS: &[&str] = &[applications::DEFAULT_MANAGEMENT_POLICY];
 
 /// Applications get certificates of a year, and no new passwords.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::applications;
 
-const INPUTS: &[&str] = &["applications/registrations"];
+const INPUTS: &[&str] = &[applications::REGISTRATIONS];
 
 /// The school's own applications use no passwords.
 pub(super) const RULE: Rule = Rule {

@@ -3,9 +3,10 @@ use crate::{
     mail::applied,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
 const INPUTS: &[&str] =
-    &["exchange/malware-policies", "exchange/malware-rules", "exchange/accepted-domains"];
+    &[exchange::MALWARE_POLICIES, exchange::MALWARE_RULES, exchange::ACCEPTED_DOMAINS];
 
 /// Programs do not come by mail.
 pub(super) const RULE: Rule = Rule {

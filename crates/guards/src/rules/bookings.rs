@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/organization", "exchange/outlook-web-policies"];
+const INPUTS: &[&str] = &[exchange::ORGANIZATION, exchange::OUTLOOK_WEB_POLICIES];
 
 /// Nobody opens a public booking page.
 pub(super) const RULE: Rule = Rule {

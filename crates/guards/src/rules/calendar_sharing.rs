@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/sharing-policies"];
+const INPUTS: &[&str] = &[exchange::SHARING_POLICIES];
 
 /// Calendars and contacts are not for everybody.
 pub(super) const RULE: Rule = Rule {

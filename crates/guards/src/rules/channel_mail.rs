@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::teams;
 
-const INPUTS: &[&str] = &["teams/client"];
+const INPUTS: &[&str] = &[teams::CLIENT];
 
 /// Channels take no mail.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/privileged-users"];
+const INPUTS: &[&str] = &[directory::PRIVILEGED_USERS];
 
 /// Administrators live in the cloud alone.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::devices;
 
-const INPUTS: &[&str] = &["devices/settings"];
+const INPUTS: &[&str] = &[devices::SETTINGS];
 
 /// A device without a policy does not count as healthy.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::purview;
 
-const INPUTS: &[&str] = &["purview/data-loss-policies"];
+const INPUTS: &[&str] = &[purview::DATA_LOSS_POLICIES];
 
 /// Data loss policies watch every way out.
 pub(super) const RULE: Rule = Rule {

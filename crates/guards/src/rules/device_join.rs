@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/device-registration"];
+const INPUTS: &[&str] = &[identity::DEVICE_REGISTRATION];
 
 /// Only chosen people join devices, and joining makes no local administrator.
 pub(super) const RULE: Rule = Rule {

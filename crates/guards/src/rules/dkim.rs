@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/dkim", "exchange/accepted-domains"];
+const INPUTS: &[&str] = &[exchange::DKIM, exchange::ACCEPTED_DOMAINS];
 
 /// The school signs its mail.
 pub(super) const RULE: Rule = Rule {

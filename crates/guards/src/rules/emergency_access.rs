@@ -3,8 +3,9 @@ use crate::{
     policies::{self, What, Whom},
     rule::{Area, Concern, Confidence, Judged, Outcome, Rule, Severity, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/conditional-access-policies"];
+const INPUTS: &[&str] = &[identity::CONDITIONAL_ACCESS_POLICIES];
 
 /// Every policy that could lock all out leaves the emergency accounts out.
 pub(super) const RULE: Rule = Rule {

@@ -3,13 +3,14 @@ use crate::{
     rule::{Area, Confidence, Judged, Rule, Severity},
     way_in,
 };
+use strongroom_model::collections::{directory, identity, roles};
 
 const INPUTS: &[&str] = &[
-    "roles/assignments",
-    "directory/privileged-users",
-    "directory/referenced-groups",
-    "directory/domains",
-    "identity/authentication-methods",
+    roles::ASSIGNMENTS,
+    directory::PRIVILEGED_USERS,
+    directory::REFERENCED_GROUPS,
+    directory::DOMAINS,
+    identity::AUTHENTICATION_METHODS,
 ];
 
 /// Two emergency accounts work.

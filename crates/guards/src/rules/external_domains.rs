@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::teams;
 
-const INPUTS: &[&str] = &["teams/federation"];
+const INPUTS: &[&str] = &[teams::FEDERATION];
 
 /// Teams talks with named partners only.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::sharepoint;
 
-const INPUTS: &[&str] = &["sharepoint/settings"];
+const INPUTS: &[&str] = &[sharepoint::SETTINGS];
 
 /// Files go only to guests whom the school knows.
 pub(super) const RULE: Rule = Rule {

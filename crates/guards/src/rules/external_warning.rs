@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/transport-rules"];
+const INPUTS: &[&str] = &[exchange::TRANSPORT_RULES];
 
 /// Mail from outside says so.
 pub(super) const RULE: Rule = Rule {

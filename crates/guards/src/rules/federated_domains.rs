@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/domains", "directory/federation"];
+const INPUTS: &[&str] = &[directory::DOMAINS, directory::FEDERATION];
 
 /// No domain trusts a sign-in service that nobody named.
 pub(super) const RULE: Rule = Rule {

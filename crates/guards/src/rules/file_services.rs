@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::teams;
 
-const INPUTS: &[&str] = &["teams/client"];
+const INPUTS: &[&str] = &[teams::CLIENT];
 
 /// Teams keeps files in the school's own storage.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::{directory, roles};
 
-const INPUTS: &[&str] = &["roles/assignments", "directory/referenced-groups"];
+const INPUTS: &[&str] = &[roles::ASSIGNMENTS, directory::REFERENCED_GROUPS];
 
 /// There are more small roles than Global Administrators.
 pub(super) const RULE: Rule = Rule {

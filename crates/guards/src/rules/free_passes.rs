@@ -2,9 +2,10 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
 const INPUTS: &[&str] =
-    &["exchange/spam-policies", "exchange/connection-filters", "exchange/transport-rules"];
+    &[exchange::SPAM_POLICIES, exchange::CONNECTION_FILTERS, exchange::TRANSPORT_RULES];
 
 /// No sender passes unchecked.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/group-settings", "directory/group-setting-templates"];
+const INPUTS: &[&str] = &[directory::GROUP_SETTINGS, directory::GROUP_SETTING_TEMPLATES];
 
 /// Guests work in groups and do not own them.
 pub(super) const RULE: Rule = Rule {
@@ -26,15 +27,17 @@ fn judge(f: &Facts<'_>) -> Judged {
         .directory_setting("Group.Unified", "AllowGuestsToBeGroupOwner")?
         .eq_ignore_ascii_case("false")
     {
-        concerns
-            .push(Concern::new("directory/group-settings/Group.Unified", "guests may own groups"));
+        concerns.push(Concern::new(
+            format!("{}/Group.Unified", directory::GROUP_SETTINGS),
+            "guests may own groups",
+        ));
     }
     if !f
         .directory_setting("Group.Unified", "AllowGuestsToAccessGroups")?
         .eq_ignore_ascii_case("true")
     {
         concerns.push(Concern::new(
-            "directory/group-settings/Group.Unified",
+            format!("{}/Group.Unified", directory::GROUP_SETTINGS),
             "guests have no access to the groups that they were invited to, so people share by \
              other ways",
         ));

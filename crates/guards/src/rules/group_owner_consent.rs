@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/group-settings", "directory/group-setting-templates"];
+const INPUTS: &[&str] = &[directory::GROUP_SETTINGS, directory::GROUP_SETTING_TEMPLATES];
 
 /// Owners of groups do not consent for them.
 pub(super) const RULE: Rule = Rule {
@@ -26,7 +27,7 @@ fn judge(f: &Facts<'_>) -> Judged {
         .eq_ignore_ascii_case("false")
     {
         concerns.push(Concern::new(
-            "directory/group-settings/Consent Policy Settings",
+            format!("{}/Consent Policy Settings", directory::GROUP_SETTINGS),
             "owners of groups may consent to apps that read them",
         ));
     }

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/activity-timeouts"];
+const INPUTS: &[&str] = &[identity::ACTIVITY_TIMEOUTS];
 
 /// Idle sessions in browsers end within three hours.
 pub(super) const RULE: Rule = Rule {

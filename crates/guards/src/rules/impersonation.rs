@@ -3,12 +3,13 @@ use crate::{
     mail::{DEFAULT_ANTI_PHISHING, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
 const INPUTS: &[&str] = &[
-    "exchange/anti-phishing-policies",
-    "exchange/anti-phishing-rules",
-    "exchange/accepted-domains",
-    "exchange/office-protection",
+    exchange::ANTI_PHISHING_POLICIES,
+    exchange::ANTI_PHISHING_RULES,
+    exchange::ACCEPTED_DOMAINS,
+    exchange::OFFICE_PROTECTION,
 ];
 
 /// Nobody can pretend to be the head.

@@ -3,8 +3,9 @@ use crate::{
     policies::{self, Ask, On, What, Whom},
     rule::{Area, Confidence, Judged, Outcome, Rule, Severity},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/conditional-access-policies", "identity/security-defaults"];
+const INPUTS: &[&str] = &[identity::CONDITIONAL_ACCESS_POLICIES, identity::SECURITY_DEFAULTS];
 
 /// Old protocols without MFA are blocked.
 pub(super) const RULE: Rule = Rule {

@@ -2,12 +2,13 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::{directory, exchange};
 
 const INPUTS: &[&str] = &[
-    "exchange/remote-domains",
-    "exchange/outbound-spam-policies",
-    "exchange/transport-rules",
-    "directory/domains",
+    exchange::REMOTE_DOMAINS,
+    exchange::OUTBOUND_SPAM_POLICIES,
+    exchange::TRANSPORT_RULES,
+    directory::DOMAINS,
 ];
 
 /// No mail leaves by itself.

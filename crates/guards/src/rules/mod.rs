@@ -115,6 +115,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
+use strongroom_model::collections::{directory, roles};
 
 /// All of them, by id.
 pub const RULES: &[Rule] = &[
@@ -232,7 +233,7 @@ pub const RULES: &[Rule] = &[
 /// groups among them.
 pub(crate) fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Skip> {
     let mut out = BTreeSet::new();
-    let given = f.many("roles/assignments")?.iter();
+    let given = f.many(roles::ASSIGNMENTS)?.iter();
     for o in given.filter(|o| {
         o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))
     }) {
@@ -241,7 +242,7 @@ pub(crate) fn holders(f: &Facts<'_>, role: &str) -> Result<BTreeSet<String>, Ski
             .ok_or_else(|| Skip(format!("not collected: who holds a role by {}", o.name)))?;
         match who.strip_prefix("@groups/") {
             Some(group) => {
-                let found = f.many("directory/referenced-groups")?.iter().find(|g| g.name == group);
+                let found = f.many(directory::REFERENCED_GROUPS)?.iter().find(|g| g.name == group);
                 let members = found
                     .and_then(|g| g.body["members"].as_array())
                     .ok_or_else(|| Skip(format!("not collected: who is in the group {group}")))?;
@@ -268,7 +269,7 @@ fn names(symbols: Vec<&String>) -> String {
 
 /// One rule of a role's activation policy.
 fn activation_rule<'c>(f: &Facts<'c>, role: &str, id: &str) -> Result<&'c Value, Skip> {
-    let policy = f.many("roles/activation-policies")?.iter().find(|o| {
+    let policy = f.many(roles::ACTIVATION_POLICIES)?.iter().find(|o| {
         o.body["roleDefinitionId"].as_str().is_some_and(|r| r.eq_ignore_ascii_case(role))
     });
     let rules = policy.and_then(|o| o.body["policy"]["rules"].as_array());

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/organization"];
+const INPUTS: &[&str] = &[exchange::ORGANIZATION];
 
 /// Outlook signs in the modern way.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::devices;
 
-const INPUTS: &[&str] = &["devices/approval-policies"];
+const INPUTS: &[&str] = &[devices::APPROVAL_POLICIES];
 
 /// Two people are needed to wipe devices, run scripts or change roles.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::{directory, exchange};
 
-const INPUTS: &[&str] = &["exchange/office-protection", "directory/licences"];
+const INPUTS: &[&str] = &[exchange::OFFICE_PROTECTION, directory::LICENCES];
 
 /// Files in SharePoint, OneDrive and Teams are tried too.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/outbound-spam-policies"];
+const INPUTS: &[&str] = &[exchange::OUTBOUND_SPAM_POLICIES];
 
 /// Somebody hears when the school sends spam.
 pub(super) const RULE: Rule = Rule {

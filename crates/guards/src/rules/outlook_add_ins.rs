@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/role-assignment-policies"];
+const INPUTS: &[&str] = &[exchange::ROLE_ASSIGNMENT_POLICIES];
 
 /// People do not install Outlook add-ins.
 pub(super) const RULE: Rule = Rule {

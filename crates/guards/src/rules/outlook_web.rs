@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/outlook-web-policies"];
+const INPUTS: &[&str] = &[exchange::OUTLOOK_WEB_POLICIES];
 
 /// Outlook on the web keeps to the school's accounts.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/group-settings", "directory/group-setting-templates"];
+const INPUTS: &[&str] = &[directory::GROUP_SETTINGS, directory::GROUP_SETTING_TEMPLATES];
 
 /// Weak passwords are refused in Active Directory too.
 pub(super) const RULE: Rule = Rule {
@@ -27,7 +28,7 @@ fn judge(f: &Facts<'_>) -> Judged {
         .eq_ignore_ascii_case("Enforce")
     {
         concerns.push(Concern::new(
-            "directory/group-settings/Password Rule Settings",
+            format!("{}/Password Rule Settings", directory::GROUP_SETTINGS),
             "weak passwords are only noted in Active Directory, not refused",
         ));
     }
@@ -36,7 +37,7 @@ fn judge(f: &Facts<'_>) -> Judged {
         .eq_ignore_ascii_case("true")
     {
         concerns.push(Concern::new(
-            "directory/group-settings/Password Rule Settings",
+            format!("{}/Password Rule Settings", directory::GROUP_SETTINGS),
             "Active Directory does not ask for the list of weak passwords",
         ));
     }

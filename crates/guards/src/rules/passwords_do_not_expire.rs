@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/domains"];
+const INPUTS: &[&str] = &[directory::DOMAINS];
 
 /// Passwords end when they are known, not by the calendar.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::roles;
 
-const INPUTS: &[&str] = &["roles/active-schedules"];
+const INPUTS: &[&str] = &[roles::ACTIVE_SCHEDULES];
 
 /// Nobody holds a high role for ever.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::teams;
 
-const INPUTS: &[&str] = &["teams/federation"];
+const INPUTS: &[&str] = &[teams::FEDERATION];
 
 /// Private Teams accounts do not reach the school.
 pub(super) const RULE: Rule = Rule {

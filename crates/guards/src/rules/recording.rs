@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::teams;
 
-const INPUTS: &[&str] = &["teams/meeting-policies", "teams/event-policies"];
+const INPUTS: &[&str] = &[teams::MEETING_POLICIES, teams::EVENT_POLICIES];
 
 /// Lessons are not recorded by default.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::teams;
 
-const INPUTS: &[&str] = &["teams/messaging-policies"];
+const INPUTS: &[&str] = &[teams::MESSAGING_POLICIES];
 
 /// People can report a suspicious message.
 pub(super) const RULE: Rule = Rule {

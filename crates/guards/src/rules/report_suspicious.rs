@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/authentication-methods"];
+const INPUTS: &[&str] = &[identity::AUTHENTICATION_METHODS];
 
 /// Everybody can report a prompt that they did not ask for.
 pub(super) const RULE: Rule = Rule {

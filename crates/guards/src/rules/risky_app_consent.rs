@@ -2,9 +2,10 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::{directory, identity};
 
 const INPUTS: &[&str] =
-    &["identity/authorization", "directory/group-settings", "directory/group-setting-templates"];
+    &[identity::AUTHORIZATION, directory::GROUP_SETTINGS, directory::GROUP_SETTING_TEMPLATES];
 
 /// Consent to risky apps is blocked.
 pub(super) const RULE: Rule = Rule {
@@ -34,7 +35,7 @@ fn judge(f: &Facts<'_>) -> Judged {
         .eq_ignore_ascii_case("true")
     {
         concerns.push(Concern::new(
-            "directory/group-settings/Consent Policy Settings",
+            format!("{}/Consent Policy Settings", directory::GROUP_SETTINGS),
             "does not block consent to risky apps",
         ));
     }

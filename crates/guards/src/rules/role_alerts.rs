@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::roles;
 
-const INPUTS: &[&str] = &["roles/activation-policies"];
+const INPUTS: &[&str] = &[roles::ACTIVATION_POLICIES];
 
 /// Somebody is told when a high role is given or used.
 pub(super) const RULE: Rule = Rule {

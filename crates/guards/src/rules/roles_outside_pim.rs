@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::roles;
 
-const INPUTS: &[&str] = &["roles/assignments", "roles/active-schedules"];
+const INPUTS: &[&str] = &[roles::ASSIGNMENTS, roles::ACTIVE_SCHEDULES];
 
 /// High roles are given through Privileged Identity Management.
 pub(super) const RULE: Rule = Rule {

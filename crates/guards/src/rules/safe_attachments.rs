@@ -3,11 +3,12 @@ use crate::{
     mail::{BUILT_IN, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
 const INPUTS: &[&str] = &[
-    "exchange/safe-attachment-policies",
-    "exchange/safe-attachment-rules",
-    "exchange/accepted-domains",
+    exchange::SAFE_ATTACHMENT_POLICIES,
+    exchange::SAFE_ATTACHMENT_RULES,
+    exchange::ACCEPTED_DOMAINS,
 ];
 
 /// Attachments are opened where they do no harm first.

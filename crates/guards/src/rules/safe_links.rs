@@ -3,9 +3,10 @@ use crate::{
     mail::{BUILT_IN, applied},
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
 const INPUTS: &[&str] =
-    &["exchange/safe-link-policies", "exchange/safe-link-rules", "exchange/accepted-domains"];
+    &[exchange::SAFE_LINK_POLICIES, exchange::SAFE_LINK_RULES, exchange::ACCEPTED_DOMAINS];
 
 /// Links are checked when they are clicked.
 pub(super) const RULE: Rule = Rule {

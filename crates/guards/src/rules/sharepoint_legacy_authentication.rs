@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::sharepoint;
 
-const INPUTS: &[&str] = &["sharepoint/settings"];
+const INPUTS: &[&str] = &[sharepoint::SETTINGS];
 
 /// SharePoint takes no old protocols.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/group-settings", "directory/group-setting-templates"];
+const INPUTS: &[&str] = &[directory::GROUP_SETTINGS, directory::GROUP_SETTING_TEMPLATES];
 
 /// Guessing locks an account soon and for long enough.
 pub(super) const RULE: Rule = Rule {
@@ -31,14 +32,20 @@ fn judge(f: &Facts<'_>) -> Judged {
     if !duration.trim().parse::<u32>().is_ok_and(|n| n >= 60) {
         let says =
             format!("accounts are locked for less than 60 seconds (the setting is {duration})");
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", says));
+        concerns.push(Concern::new(
+            format!("{}/Password Rule Settings", directory::GROUP_SETTINGS),
+            says,
+        ));
     }
     let threshold = f.directory_setting("Password Rule Settings", "LockoutThreshold")?;
     if !threshold.trim().parse::<u32>().is_ok_and(|n| (1..=10).contains(&n)) {
         let says = format!(
             "accounts are locked only after more than 10 guesses (the setting is {threshold})"
         );
-        concerns.push(Concern::new("directory/group-settings/Password Rule Settings", says));
+        concerns.push(Concern::new(
+            format!("{}/Password Rule Settings", directory::GROUP_SETTINGS),
+            says,
+        ));
     }
     verdict(concerns)
 }

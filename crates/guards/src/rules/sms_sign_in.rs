@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/authentication-methods"];
+const INPUTS: &[&str] = &[identity::AUTHENTICATION_METHODS];
 
 /// Nobody signs in with a text message alone.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
-const INPUTS: &[&str] = &["exchange/transport"];
+const INPUTS: &[&str] = &[exchange::TRANSPORT];
 
 /// Nobody sends mail with a password alone.
 pub(super) const RULE: Rule = Rule {

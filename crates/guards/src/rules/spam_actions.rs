@@ -3,9 +3,10 @@ use crate::{
     mail::applied,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::exchange;
 
 const INPUTS: &[&str] =
-    &["exchange/spam-policies", "exchange/spam-rules", "exchange/accepted-domains"];
+    &[exchange::SPAM_POLICIES, exchange::SPAM_RULES, exchange::ACCEPTED_DOMAINS];
 
 /// Spam and phishing do not reach the inbox.
 pub(super) const RULE: Rule = Rule {

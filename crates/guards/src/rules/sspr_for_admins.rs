@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/authorization"];
+const INPUTS: &[&str] = &[identity::AUTHORIZATION];
 
 /// Administrators do not reset their own passwords by self-service.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::{directory, identity};
 
-const INPUTS: &[&str] = &["identity/conditional-access-policies", "directory/referenced-groups"];
+const INPUTS: &[&str] = &[identity::CONDITIONAL_ACCESS_POLICIES, directory::REFERENCED_GROUPS];
 
 /// Policies speak only of what exists.
 pub(super) const RULE: Rule = Rule {

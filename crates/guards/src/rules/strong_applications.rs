@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::{applications, roles};
 
-const INPUTS: &[&str] = &["applications/permissions", "roles/assignments"];
+const INPUTS: &[&str] = &[applications::PERMISSIONS, roles::ASSIGNMENTS];
 
 /// No application can make itself administrator.
 pub(super) const RULE: Rule = Rule {

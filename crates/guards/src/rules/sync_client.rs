@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::sharepoint;
 
-const INPUTS: &[&str] = &["sharepoint/settings"];
+const INPUTS: &[&str] = &[sharepoint::SETTINGS];
 
 /// Files are synchronized to the school's own devices only.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Outcome, Rule, Severity, verdict},
 };
+use strongroom_model::collections::directory;
 
-const INPUTS: &[&str] = &["directory/organization", "directory/synchronization"];
+const INPUTS: &[&str] = &[directory::ORGANIZATION, directory::SYNCHRONIZATION];
 
 /// Active Directory cannot take over cloud accounts.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, Skip, verdict},
 };
+use strongroom_model::collections::applications;
 
-const INPUTS: &[&str] = &["applications/delegated-grants"];
+const INPUTS: &[&str] = &[applications::DELEGATED_GRANTS];
 
 /// No foreign application reads everybody's mail or files.
 pub(super) const RULE: Rule = Rule {

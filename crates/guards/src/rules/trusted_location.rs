@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/named-locations"];
+const INPUTS: &[&str] = &[identity::NAMED_LOCATIONS];
 
 /// A trusted place is named, and it is small.
 pub(super) const RULE: Rule = Rule {

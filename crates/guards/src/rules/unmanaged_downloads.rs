@@ -3,8 +3,9 @@ use crate::{
     policies::{self, Ask, What, Whom},
     rule::{Area, Confidence, Judged, Rule, Severity},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/conditional-access-policies"];
+const INPUTS: &[&str] = &[identity::CONDITIONAL_ACCESS_POLICIES];
 
 /// Devices that nobody manages see files and keep none.
 pub(super) const RULE: Rule = Rule {

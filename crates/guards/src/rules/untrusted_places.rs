@@ -3,8 +3,9 @@ use crate::{
     policies::{self, Ask, On, What, Whom},
     rule::{Area, Confidence, Judged, Rule, Severity},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/conditional-access-policies"];
+const INPUTS: &[&str] = &[identity::CONDITIONAL_ACCESS_POLICIES];
 
 /// Sign-ins from where nobody of the school is are blocked.
 pub(super) const RULE: Rule = Rule {

@@ -2,8 +2,9 @@ use crate::{
     Facts,
     rule::{Area, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::identity;
 
-const INPUTS: &[&str] = &["identity/authorization"];
+const INPUTS: &[&str] = &[identity::AUTHORIZATION];
 
 /// People consent only to apps of little power, if at all.
 pub(super) const RULE: Rule = Rule {

@@ -2,9 +2,10 @@ use crate::{
     Facts,
     rule::{Area, Concern, Confidence, Judged, Rule, Severity, verdict},
 };
+use strongroom_model::collections::{directory, identity};
 
 const INPUTS: &[&str] =
-    &["identity/authorization", "directory/group-settings", "directory/group-setting-templates"];
+    &[identity::AUTHORIZATION, directory::GROUP_SETTINGS, directory::GROUP_SETTING_TEMPLATES];
 
 /// Only chosen people create groups.
 pub(super) const RULE: Rule = Rule {
@@ -35,7 +36,7 @@ fn judge(f: &Facts<'_>) -> Judged {
     )?;
     if !f.directory_setting("Group.Unified", "EnableGroupCreation")?.eq_ignore_ascii_case("false") {
         concerns.push(Concern::new(
-            "directory/group-settings/Group.Unified",
+            format!("{}/Group.Unified", directory::GROUP_SETTINGS),
             "every user may create Microsoft 365 groups",
         ));
     }

@@ -2,6 +2,10 @@
 //! snapshot.
 
 use strongroom_graph::Scope;
+use strongroom_model::collections::{
+    applications, devices, directory, exchange, identity, powerbi, powerplatform, roles, security,
+    sharepoint,
+};
 
 /// Whether there is one of it or many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,63 +141,59 @@ const WHO_MAY_WHAT: &[&str] = &["roleDefinitionId", "principalId", "directorySco
 /// Everything that is collected, in the order of reading.
 pub const CATALOG: &[Collector] = &[
     slow(premium(
-        many("identity/conditional-access-policies", "identity/conditionalAccess/policies", POLICY),
+        many(identity::CONDITIONAL_ACCESS_POLICIES, "identity/conditionalAccess/policies", POLICY),
         P1,
     )),
     slow(premium(
-        many("identity/named-locations", "identity/conditionalAccess/namedLocations", POLICY),
+        many(identity::NAMED_LOCATIONS, "identity/conditionalAccess/namedLocations", POLICY),
         P1,
     )),
     premium(
-        many(
-            "identity/authentication-strengths",
-            "policies/authenticationStrengthPolicies",
-            POLICY,
-        ),
+        many(identity::AUTHENTICATION_STRENGTHS, "policies/authenticationStrengthPolicies", POLICY),
         P1,
     ),
     premium(
         many(
-            "identity/authentication-contexts",
+            identity::AUTHENTICATION_CONTEXTS,
             "identity/conditionalAccess/authenticationContextClassReferences",
             "AuthenticationContext.Read.All",
         ),
         P1,
     ),
-    beta(one("identity/authentication-methods", "policies/authenticationMethodsPolicy", POLICY)),
-    one("identity/authorization", "policies/authorizationPolicy", POLICY),
-    one("identity/security-defaults", "policies/identitySecurityDefaultsEnforcementPolicy", POLICY),
+    beta(one(identity::AUTHENTICATION_METHODS, "policies/authenticationMethodsPolicy", POLICY)),
+    one(identity::AUTHORIZATION, "policies/authorizationPolicy", POLICY),
+    one(identity::SECURITY_DEFAULTS, "policies/identitySecurityDefaultsEnforcementPolicy", POLICY),
     Collector {
         // The service counts it up with every change.
         volatile: &["version"],
-        ..one("identity/admin-consent-requests", "policies/adminConsentRequestPolicy", POLICY)
+        ..one(identity::ADMIN_CONSENT_REQUESTS, "policies/adminConsentRequestPolicy", POLICY)
     },
-    one("identity/cross-tenant-access-default", "policies/crossTenantAccessPolicy/default", POLICY),
+    one(identity::CROSS_TENANT_ACCESS_DEFAULT, "policies/crossTenantAccessPolicy/default", POLICY),
     named(
         many(
-            "identity/cross-tenant-access-partners",
+            identity::CROSS_TENANT_ACCESS_PARTNERS,
             "policies/crossTenantAccessPolicy/partners",
             POLICY,
         ),
         &["tenantId"],
     ),
     one(
-        "identity/device-registration",
+        identity::DEVICE_REGISTRATION,
         "policies/deviceRegistrationPolicy",
         "Policy.Read.DeviceConfiguration",
     ),
-    one("identity/authentication-flows", "policies/authenticationFlowsPolicy", POLICY),
-    many("identity/activity-timeouts", "policies/activityBasedTimeoutPolicies", POLICY),
-    many("identity/token-lifetimes", "policies/tokenLifetimePolicies", POLICY),
-    many("identity/claims-mappings", "policies/claimsMappingPolicies", POLICY),
-    many("identity/home-realm-discovery", "policies/homeRealmDiscoveryPolicies", POLICY),
+    one(identity::AUTHENTICATION_FLOWS, "policies/authenticationFlowsPolicy", POLICY),
+    many(identity::ACTIVITY_TIMEOUTS, "policies/activityBasedTimeoutPolicies", POLICY),
+    many(identity::TOKEN_LIFETIMES, "policies/tokenLifetimePolicies", POLICY),
+    many(identity::CLAIMS_MAPPINGS, "policies/claimsMappingPolicies", POLICY),
+    many(identity::HOME_REALM_DISCOVERY, "policies/homeRealmDiscoveryPolicies", POLICY),
     many(
-        "identity/permission-grant-policies",
+        identity::PERMISSION_GRANT_POLICIES,
         "policies/permissionGrantPolicies",
         "Policy.Read.PermissionGrant",
     ),
-    one("applications/default-management-policy", "policies/defaultAppManagementPolicy", POLICY),
-    many("applications/management-policies", "policies/appManagementPolicies", POLICY),
+    one(applications::DEFAULT_MANAGEMENT_POLICY, "policies/defaultAppManagementPolicy", POLICY),
+    many(applications::MANAGEMENT_POLICIES, "policies/appManagementPolicies", POLICY),
     Collector {
         volatile: &["appId"],
         parts: &[
@@ -201,14 +201,14 @@ pub const CATALOG: &[Collector] = &[
             ReadPart { property: "federatedIdentityCredentials", ids: false },
         ],
         ..many(
-            "applications/registrations",
+            applications::REGISTRATIONS,
             "applications?$select=id,appId,displayName,createdDateTime,signInAudience,keyCredentials,passwordCredentials,requiredResourceAccess,web,spa,publicClient,isFallbackPublicClient,tags,api,identifierUris,optionalClaims,groupMembershipClaims&$top=999",
             "Application.Read.All",
         )
     },
     named(
         many(
-            "applications/service-principals",
+            applications::SERVICE_PRINCIPALS,
             "servicePrincipals?$select=id,appId,displayName,accountEnabled,appOwnerOrganizationId,appRoleAssignmentRequired,servicePrincipalType,keyCredentials,passwordCredentials,preferredSingleSignOnMode,replyUrls,tags&$top=999",
             "Application.Read.All",
         ),
@@ -216,21 +216,21 @@ pub const CATALOG: &[Collector] = &[
     ),
     joined(
         many(
-            "applications/delegated-grants",
+            applications::DELEGATED_GRANTS,
             "oauth2PermissionGrants?$top=999",
             "Directory.Read.All",
         ),
         &["clientId", "resourceId", "consentType", "principalId"],
     ),
-    many("roles/definitions", "roleManagement/directory/roleDefinitions", ROLES),
+    many(roles::DEFINITIONS, "roleManagement/directory/roleDefinitions", ROLES),
     joined(
-        many("roles/assignments", "roleManagement/directory/roleAssignments", ROLES),
+        many(roles::ASSIGNMENTS, "roleManagement/directory/roleAssignments", ROLES),
         WHO_MAY_WHAT,
     ),
     joined(
         premium(
             many(
-                "roles/active-schedules",
+                roles::ACTIVE_SCHEDULES,
                 "roleManagement/directory/roleAssignmentSchedules",
                 "RoleAssignmentSchedule.Read.Directory",
             ),
@@ -241,7 +241,7 @@ pub const CATALOG: &[Collector] = &[
     joined(
         premium(
             many(
-                "roles/eligible-schedules",
+                roles::ELIGIBLE_SCHEDULES,
                 "roleManagement/directory/roleEligibilitySchedules",
                 "RoleEligibilitySchedule.Read.Directory",
             ),
@@ -254,7 +254,7 @@ pub const CATALOG: &[Collector] = &[
         ..joined(
             premium(
                 many(
-                    "roles/activation-policies",
+                    roles::ACTIVATION_POLICIES,
                     "policies/roleManagementPolicyAssignments?$filter=scopeId eq '/' and scopeType \
                      eq 'DirectoryRole'&$expand=policy($expand=rules)",
                     "RoleManagement.Read.Directory",
@@ -267,30 +267,30 @@ pub const CATALOG: &[Collector] = &[
     Collector {
         parts: &[ReadPart { property: "members", ids: true }],
         ..many(
-            "directory/administrative-units",
+            directory::ADMINISTRATIVE_UNITS,
             "directory/administrativeUnits",
             "AdministrativeUnit.Read.All",
         )
     },
-    named(many("directory/domains", "domains", "Domain.Read.All"), &["id"]),
-    one("directory/organization", "organization", "Organization.Read.All"),
-    many("directory/group-settings", "groupSettings", "GroupSettings.Read.All"),
-    many("directory/group-setting-templates", "groupSettingTemplates", "GroupSettings.Read.All"),
+    named(many(directory::DOMAINS, "domains", "Domain.Read.All"), &["id"]),
+    one(directory::ORGANIZATION, "organization", "Organization.Read.All"),
+    many(directory::GROUP_SETTINGS, "groupSettings", "GroupSettings.Read.All"),
+    many(directory::GROUP_SETTING_TEMPLATES, "groupSettingTemplates", "GroupSettings.Read.All"),
     named(
-        many("directory/group-lifecycle", "groupLifecyclePolicies", "Directory.Read.All"),
+        many(directory::GROUP_LIFECYCLE, "groupLifecyclePolicies", "Directory.Read.All"),
         &["managedGroupTypes", "id"],
     ),
     // The published list of permissions names it for people alone; applications hold it too, and
     // other tools read it so.
     one(
-        "directory/synchronization",
+        directory::SYNCHRONIZATION,
         "directory/onPremisesSynchronization",
         "OnPremDirectorySynchronization.Read.All",
     ),
     Collector {
         volatile: &["consumedUnits", "prepaidUnits", "subscriptionIds", "accountId", "accountName"],
         ..named(
-            many("directory/licences", "subscribedSkus", "Organization.Read.All"),
+            many(directory::LICENCES, "subscribedSkus", "Organization.Read.All"),
             &["skuPartNumber"],
         )
     },
@@ -308,44 +308,44 @@ pub const CATALOG: &[Collector] = &[
             "maxScore",
             "vendorInformation",
         ],
-        ..one("security/secure-score", "security/secureScores?$top=1", "SecurityEvents.Read.All")
+        ..one(security::SECURE_SCORE, "security/secureScores?$top=1", "SecurityEvents.Read.All")
     },
-    one("sharepoint/settings", "admin/sharepoint/settings", "SharePointTenantSettings.Read.All"),
+    one(sharepoint::SETTINGS, "admin/sharepoint/settings", "SharePointTenantSettings.Read.All"),
     Collector {
         shape: Shape::One,
         ..intune(
-            "devices/settings",
+            devices::SETTINGS,
             "deviceManagement?$select=settings",
             "DeviceManagementServiceConfig.Read.All",
         )
     },
     intune(
-        "devices/configurations",
+        devices::CONFIGURATIONS,
         "deviceManagement/deviceConfigurations?$expand=assignments",
         "DeviceManagementConfiguration.Read.All",
     ),
     intune(
-        "devices/compliance-policies",
+        devices::COMPLIANCE_POLICIES,
         "deviceManagement/deviceCompliancePolicies?$expand=assignments,\
          scheduledActionsForRule($expand=scheduledActionConfigurations)",
         "DeviceManagementConfiguration.Read.All",
     ),
     intune(
-        "devices/enrolment",
+        devices::ENROLMENT,
         "deviceManagement/deviceEnrollmentConfigurations?$expand=assignments",
         "DeviceManagementServiceConfig.Read.All",
     ),
     intune(
-        "devices/app-protection",
+        devices::APP_PROTECTION,
         "deviceAppManagement/managedAppPolicies",
         "DeviceManagementApps.Read.All",
     ),
-    intune("devices/roles", "deviceManagement/roleDefinitions", "DeviceManagementRBAC.Read.All"),
+    intune(devices::ROLES, "deviceManagement/roleDefinitions", "DeviceManagementRBAC.Read.All"),
     Collector {
         parts: &[ReadPart { property: "settings", ids: false }],
         ..beta(named(
             intune(
-                "devices/settings-catalog",
+                devices::SETTINGS_CATALOG,
                 "deviceManagement/configurationPolicies?$expand=assignments",
                 "DeviceManagementConfiguration.Read.All",
             ),
@@ -353,12 +353,12 @@ pub const CATALOG: &[Collector] = &[
         ))
     },
     beta(intune(
-        "devices/filters",
+        devices::FILTERS,
         "deviceManagement/assignmentFilters",
         "DeviceManagementConfiguration.Read.All",
     )),
     beta(intune(
-        "devices/approval-policies",
+        devices::APPROVAL_POLICIES,
         "deviceManagement/operationApprovalPolicies",
         "DeviceManagementRBAC.Read.All",
     )),
@@ -367,18 +367,18 @@ pub const CATALOG: &[Collector] = &[
 /// What no interface that is known for certain gives, and where a person finds it.
 pub const NO_API: &[(&str, &str)] = &[
     (
-        "powerplatform/settings",
+        powerplatform::SETTINGS,
         "Power Platform settings are read through an interface of their own whose shapes are not \
          published; see the Power Platform admin center",
     ),
     (
-        "powerbi/settings",
+        powerbi::SETTINGS,
         "Power BI tenant settings are read through an interface of their own; see the Fabric admin \
          portal",
     ),
-    ("exchange/public-folders", "public folders have no Graph API; see Exchange Online PowerShell"),
+    (exchange::PUBLIC_FOLDERS, "public folders have no Graph API; see Exchange Online PowerShell"),
     (
-        "sharepoint/sharing-links",
+        sharepoint::SHARING_LINKS,
         "the default kind, permission and expiry of sharing links are not in Graph's SharePoint \
          settings; see the SharePoint admin center",
     ),

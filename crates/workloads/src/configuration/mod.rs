@@ -19,7 +19,10 @@ pub use settle::{
     EVERYWHERE, MICROSOFT_TENANT, Principal, Raw, settle, symbol_kind, without_row_ids,
 };
 use std::collections::BTreeSet;
-use strongroom_model::CollectionState;
+use strongroom_model::{
+    CollectionState,
+    collections::{applications, directory},
+};
 
 /// How a collection ended, when it was not read whole, and its objects as the service gave them.
 type Collected = (Option<CollectionState>, Vec<Value>);
@@ -29,10 +32,10 @@ pub use write::{Call, Done, How, MADE, PART_IDS, Part, PartHow, SETTERS, Setter,
 /// Every collection that a snapshot can have.
 pub fn collections() -> BTreeSet<&'static str> {
     let made = [
-        "directory/federation",
-        "applications/permissions",
-        "directory/referenced-groups",
-        "directory/privileged-users",
+        directory::FEDERATION,
+        applications::PERMISSIONS,
+        directory::REFERENCED_GROUPS,
+        directory::PRIVILEGED_USERS,
     ];
     let read = CATALOG.iter().chain(MANAGED.iter().map(|m| &m.collector)).map(|c| c.name);
     read.chain(NO_API.iter().map(|(name, _)| *name)).chain(made).collect()

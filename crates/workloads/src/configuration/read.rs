@@ -11,7 +11,11 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_graph::{Request, Scope};
-use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress, is_guid};
+use strongroom_model::{
+    CollectionState, ConfigObject, Configuration, Progress,
+    collections::{applications, devices, directory, identity, roles},
+    is_guid,
+};
 
 /// Collections asked for at once; the budgets of their scopes hold them back further.
 const AT_ONCE: usize = 8;
@@ -94,19 +98,19 @@ async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Resu
             (Some(CollectionState::NoApi { why: (*why).to_owned(), kept: false }), Vec::new()),
         );
     }
-    let found = match lack(raw, "directory/domains") {
+    let found = match lack(raw, directory::DOMAINS) {
         Some(state) => (Some(state), Vec::new()),
         None => {
             state_of("Domain-InternalFederation.Read.All", None, federation(client, raw).await)?
         }
     };
-    raw.collections.insert("directory/federation".into(), found);
+    raw.collections.insert(directory::FEDERATION.into(), found);
     progress.advance(1, 0);
-    let found = match lack(raw, "applications/service-principals") {
+    let found = match lack(raw, applications::SERVICE_PRINCIPALS) {
         Some(state) => (Some(state), Vec::new()),
         None => state_of("Application.Read.All", None, permissions(client, raw).await)?,
     };
-    raw.collections.insert("applications/permissions".into(), found);
+    raw.collections.insert(applications::PERMISSIONS.into(), found);
     progress.advance(1, 0);
     principals(client, raw).await?;
     progress.advance(2, 0);
@@ -240,7 +244,7 @@ fn rows<'r>(raw: &'r Raw, collection: &str) -> &'r [Value] {
 /// How federated domains sign people in.
 async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
-    for domain in rows(raw, "directory/domains")
+    for domain in rows(raw, directory::DOMAINS)
         .iter()
         .filter(|d| d["authenticationType"] == "Federated")
         .filter_map(|d| d["id"].as_str())
@@ -265,7 +269,7 @@ async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
 
 /// Which applications may do what in Microsoft Graph by themselves, without a user.
 async fn permissions(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
-    let apps = rows(raw, "applications/service-principals");
+    let apps = rows(raw, applications::SERVICE_PRINCIPALS);
     let Some(graph) = apps.iter().find(|a| a["appId"] == GRAPH_APP).and_then(|a| a["id"].as_str())
     else {
         return Err(Error::new(
@@ -331,24 +335,24 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
                     .map(str::to_lowercase),
             );
             match name.as_str() {
-                "roles/assignments" | "roles/active-schedules" | "roles/eligible-schedules" => {
+                roles::ASSIGNMENTS | roles::ACTIVE_SCHEDULES | roles::ELIGIBLE_SCHEDULES => {
                     powerful.extend(v["principalId"].as_str().map(str::to_lowercase))
                 }
-                "applications/delegated-grants" => {
+                applications::DELEGATED_GRANTS => {
                     meant.extend(v["principalId"].as_str().map(str::to_lowercase))
                 }
-                "identity/conditional-access-policies" => {
+                identity::CONDITIONAL_ACCESS_POLICIES => {
                     ids_in(&v["conditions"]["users"], &mut meant)
                 }
-                "identity/authentication-methods"
-                | "identity/device-registration"
-                | "devices/approval-policies"
-                | "identity/admin-consent-requests"
-                | "roles/activation-policies" => {
+                identity::AUTHENTICATION_METHODS
+                | identity::DEVICE_REGISTRATION
+                | devices::APPROVAL_POLICIES
+                | identity::ADMIN_CONSENT_REQUESTS
+                | roles::ACTIVATION_POLICIES => {
                     ids_in(v, &mut meant);
                 }
-                "applications/registrations" => ids_in(&v["owners"], &mut meant),
-                "directory/administrative-units" => ids_in(&v["members"], &mut meant),
+                applications::REGISTRATIONS => ids_in(&v["owners"], &mut meant),
+                directory::ADMINISTRATIVE_UNITS => ids_in(&v["members"], &mut meant),
                 n if n.starts_with("devices/") => ids_in(&v["assignments"], &mut meant),
                 _ => {}
             }
@@ -361,9 +365,8 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
             collections.iter().filter_map(|c| raw.collections.get(*c).and_then(|(s, _)| s.clone()));
         states.into_iter().find(|s| !matches!(s, CollectionState::NotLicensed { .. }))
     };
-    let no_people =
-        gap(&["roles/assignments", "roles/active-schedules", "roles/eligible-schedules"]);
-    let no_groups = no_people.clone().or_else(|| gap(&["identity/conditional-access-policies"]));
+    let no_people = gap(&[roles::ASSIGNMENTS, roles::ACTIVE_SCHEDULES, roles::ELIGIBLE_SCHEDULES]);
+    let no_groups = no_people.clone().or_else(|| gap(&[identity::CONDITIONAL_ACCESS_POLICIES]));
     meant.extend(powerful.iter().cloned());
     meant.retain(|id| is_guid(id) && !known.contains(id));
     let mut groups = Vec::new();
@@ -440,13 +443,13 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
     };
     let lacking = state.clone().or(no_people);
     let state = state.or(no_groups);
-    raw.collections.insert("directory/referenced-groups".into(), (state, groups));
+    raw.collections.insert(directory::REFERENCED_GROUPS.into(), (state, groups));
     let targets: Vec<String> = people.iter().map(|id| format!("users/{id}?{USER}")).collect();
     let answer = match lacking {
         Some(state) => (Some(state), Vec::new()),
         None => state_of("User.Read.All", None, facts(client, &targets).await)?,
     };
-    raw.collections.insert("directory/privileged-users".into(), answer);
+    raw.collections.insert(directory::PRIVILEGED_USERS.into(), answer);
     Ok(())
 }
 
@@ -466,7 +469,7 @@ pub async fn people(client: &Client, ids: &[String]) -> Result<Vec<ConfigObject>
         .unwrap_or_default())
 }
 
-const PEOPLE: &str = "directory/privileged-users";
+const PEOPLE: &str = directory::PRIVILEGED_USERS;
 
 async fn facts(client: &Client, targets: &[String]) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
@@ -567,7 +570,7 @@ async fn members(
     let mut excluded = BTreeSet::new();
     for v in raw
         .collections
-        .get("identity/conditional-access-policies")
+        .get(identity::CONDITIONAL_ACCESS_POLICIES)
         .map(|(_, v)| v.as_slice())
         .unwrap_or_default()
     {

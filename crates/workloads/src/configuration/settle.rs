@@ -8,7 +8,11 @@ use super::{
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration, is_guid};
+use strongroom_model::{
+    CollectionState, ConfigCollection, ConfigObject, Configuration,
+    collections::{applications, devices, directory, identity, roles},
+    is_guid,
+};
 
 /// Properties that change without anybody changing a setting, wherever they stand.
 pub const EVERYWHERE: &[&str] = &[
@@ -89,7 +93,7 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
     // trusts it.
     for v in raw
         .collections
-        .get("applications/service-principals")
+        .get(applications::SERVICE_PRINCIPALS)
         .map(|(_, v)| v.as_slice())
         .unwrap_or_default()
     {
@@ -105,7 +109,7 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
     }
     let roles: HashMap<String, String> = raw
         .collections
-        .get("roles/definitions")
+        .get(roles::DEFINITIONS)
         .into_iter()
         .flat_map(|(_, v)| v)
         .filter_map(|v| {
@@ -142,23 +146,23 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
 /// everywhere and keeps it, so that nobody can take its place by taking its name.
 fn is_own(collection: &str, v: &Value, tenant: &str) -> bool {
     match collection {
-        "roles/definitions" => v["isBuiltIn"] == false,
-        "identity/authentication-strengths" => v["policyType"] != "builtIn",
-        "applications/service-principals" => {
+        roles::DEFINITIONS => v["isBuiltIn"] == false,
+        identity::AUTHENTICATION_STRENGTHS => v["policyType"] != "builtIn",
+        applications::SERVICE_PRINCIPALS => {
             v["appOwnerOrganizationId"].as_str().is_some_and(|o| o.eq_ignore_ascii_case(tenant))
         }
-        "applications/registrations"
-        | "identity/named-locations"
-        | "directory/administrative-units"
-        | "devices/filters"
-        | "devices/roles" => true,
+        applications::REGISTRATIONS
+        | identity::NAMED_LOCATIONS
+        | directory::ADMINISTRATIVE_UNITS
+        | devices::FILTERS
+        | devices::ROLES => true,
         _ => false,
     }
 }
 
 /// Microsoft's own service principals come and go by themselves; the rules need none of them.
 fn is_kept(collection: &str, v: &Value) -> bool {
-    collection != "applications/service-principals"
+    collection != applications::SERVICE_PRINCIPALS
         || v["appOwnerOrganizationId"].as_str() != Some(MICROSOFT_TENANT)
 }
 
@@ -233,9 +237,9 @@ fn object(
 /// What symbols of a collection's objects begin with.
 pub fn symbol_kind(collection: &str) -> &str {
     match collection {
-        "directory/referenced-groups" => "groups",
-        "directory/privileged-users" => "users",
-        "applications/registrations" => "applications",
+        directory::REFERENCED_GROUPS => "groups",
+        directory::PRIVILEGED_USERS => "users",
+        applications::REGISTRATIONS => "applications",
         other => other.rsplit('/').next().unwrap_or(other),
     }
 }

@@ -5,6 +5,9 @@ use crate::{Client, Error, ErrorKind};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 use strongroom_graph::{Request, Scope};
+use strongroom_model::collections::{
+    applications, devices, directory, identity, roles, sharepoint,
+};
 
 /// How one kind of object is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,13 +130,10 @@ const DELETED: &str = "directory/deletedItems/{id}/restore";
 
 /// What can be put back: what others stand on comes first.
 pub const SETTERS: &[Setter] = &[
-    soft(
-        set("directory/referenced-groups", "groups", How::Members, "Group.ReadWrite.All"),
-        DELETED,
-    ),
+    soft(set(directory::REFERENCED_GROUPS, "groups", How::Members, "Group.ReadWrite.All"), DELETED),
     soft(
         set(
-            "identity/named-locations",
+            identity::NAMED_LOCATIONS,
             "identity/conditionalAccess/namedLocations",
             How::Many,
             CONDITIONAL_ACCESS,
@@ -147,14 +147,14 @@ pub const SETTERS: &[Setter] = &[
             ("requirementsSatisfied", "it follows from the combinations"),
         ],
         ..set(
-            "identity/authentication-strengths",
+            identity::AUTHENTICATION_STRENGTHS,
             "policies/authenticationStrengthPolicies",
             How::Many,
             CONDITIONAL_ACCESS,
         )
     },
     set(
-        "identity/authentication-contexts",
+        identity::AUTHENTICATION_CONTEXTS,
         "identity/conditionalAccess/authenticationContextClassReferences",
         How::Many,
         CONDITIONAL_ACCESS,
@@ -170,7 +170,7 @@ pub const SETTERS: &[Setter] = &[
         ],
         ..soft(
             set(
-                "applications/registrations",
+                applications::REGISTRATIONS,
                 "applications",
                 How::Many,
                 "Application.ReadWrite.All",
@@ -180,7 +180,7 @@ pub const SETTERS: &[Setter] = &[
     },
     soft(
         set(
-            "identity/conditional-access-policies",
+            identity::CONDITIONAL_ACCESS_POLICIES,
             "identity/conditionalAccess/policies",
             How::Many,
             CONDITIONAL_ACCESS,
@@ -188,19 +188,19 @@ pub const SETTERS: &[Setter] = &[
         "identity/conditionalAccess/deletedItems/policies/{id}/restore",
     ),
     set(
-        "directory/federation",
+        directory::FEDERATION,
         "domains/{domain}/federationConfiguration",
         How::DeleteOnly,
         "Domain.ReadWrite.All",
     ),
     Setter {
         never: &[("authenticationType", "it follows the domain's federation")],
-        ..set("directory/domains", "domains", How::Many, "Domain.ReadWrite.All")
+        ..set(directory::DOMAINS, "domains", How::Many, "Domain.ReadWrite.All")
     },
     Setter {
         beta: true,
         ..set(
-            "identity/authentication-methods",
+            identity::AUTHENTICATION_METHODS,
             "policies/authenticationMethodsPolicy",
             How::Methods,
             "Policy.ReadWrite.AuthenticationMethod",
@@ -209,110 +209,110 @@ pub const SETTERS: &[Setter] = &[
     Setter {
         parts: &[part("includes", PartHow::Rows), part("excludes", PartHow::Rows)],
         ..set(
-            "identity/permission-grant-policies",
+            identity::PERMISSION_GRANT_POLICIES,
             "policies/permissionGrantPolicies",
             How::Many,
             "Policy.ReadWrite.PermissionGrant",
         )
     },
     set(
-        "identity/authorization",
+        identity::AUTHORIZATION,
         "policies/authorizationPolicy",
         How::One,
         "Policy.ReadWrite.Authorization",
     ),
     set(
-        "identity/security-defaults",
+        identity::SECURITY_DEFAULTS,
         "policies/identitySecurityDefaultsEnforcementPolicy",
         How::One,
         "Policy.ReadWrite.SecurityDefaults",
     ),
     set(
-        "identity/admin-consent-requests",
+        identity::ADMIN_CONSENT_REQUESTS,
         "policies/adminConsentRequestPolicy",
         How::Replaced,
         "Policy.ReadWrite.ConsentRequest",
     ),
     set(
-        "identity/cross-tenant-access-default",
+        identity::CROSS_TENANT_ACCESS_DEFAULT,
         "policies/crossTenantAccessPolicy/default",
         How::One,
         CROSS_TENANT,
     ),
     set(
-        "identity/cross-tenant-access-partners",
+        identity::CROSS_TENANT_ACCESS_PARTNERS,
         "policies/crossTenantAccessPolicy/partners",
         How::Many,
         CROSS_TENANT,
     ),
     set(
-        "identity/authentication-flows",
+        identity::AUTHENTICATION_FLOWS,
         "policies/authenticationFlowsPolicy",
         How::One,
         "Policy.ReadWrite.AuthenticationFlows",
     ),
     set(
-        "identity/activity-timeouts",
+        identity::ACTIVITY_TIMEOUTS,
         "policies/activityBasedTimeoutPolicies",
         How::Many,
         APPLICATION_POLICIES,
     ),
     set(
-        "identity/token-lifetimes",
+        identity::TOKEN_LIFETIMES,
         "policies/tokenLifetimePolicies",
         How::Many,
         APPLICATION_POLICIES,
     ),
     set(
-        "identity/claims-mappings",
+        identity::CLAIMS_MAPPINGS,
         "policies/claimsMappingPolicies",
         How::Many,
         APPLICATION_POLICIES,
     ),
     set(
-        "identity/home-realm-discovery",
+        identity::HOME_REALM_DISCOVERY,
         "policies/homeRealmDiscoveryPolicies",
         How::Many,
         APPLICATION_POLICIES,
     ),
     set(
-        "applications/default-management-policy",
+        applications::DEFAULT_MANAGEMENT_POLICY,
         "policies/defaultAppManagementPolicy",
         How::One,
         APPLICATION_POLICIES,
     ),
     set(
-        "applications/management-policies",
+        applications::MANAGEMENT_POLICIES,
         "policies/appManagementPolicies",
         How::Many,
         APPLICATION_POLICIES,
     ),
     set(
-        "applications/delegated-grants",
+        applications::DELEGATED_GRANTS,
         "oauth2PermissionGrants",
         How::Many,
         "DelegatedPermissionGrant.ReadWrite.All",
     ),
     set(
-        "applications/permissions",
+        applications::PERMISSIONS,
         "servicePrincipals/{application}/appRoleAssignments",
         How::DeleteOnly,
         "AppRoleAssignment.ReadWrite.All",
     ),
     set(
-        "roles/assignments",
+        roles::ASSIGNMENTS,
         "roleManagement/directory/roleAssignments",
         How::Given,
         "RoleManagement.ReadWrite.Directory",
     ),
     set(
-        "roles/eligible-schedules",
+        roles::ELIGIBLE_SCHEDULES,
         "roleManagement/directory/roleEligibilityScheduleRequests",
         How::Requests,
         "RoleManagement.ReadWrite.Directory",
     ),
     set(
-        "roles/activation-policies",
+        roles::ACTIVATION_POLICIES,
         "policies/roleManagementPolicies",
         How::Rules,
         "RoleManagementPolicy.ReadWrite.Directory",
@@ -320,35 +320,30 @@ pub const SETTERS: &[Setter] = &[
     Setter {
         parts: &[part("members", PartHow::References)],
         ..set(
-            "directory/administrative-units",
+            directory::ADMINISTRATIVE_UNITS,
             "directory/administrativeUnits",
             How::Many,
             "AdministrativeUnit.ReadWrite.All",
         )
     },
-    set("directory/group-settings", "groupSettings", How::Many, "GroupSettings.ReadWrite.All"),
+    set(directory::GROUP_SETTINGS, "groupSettings", How::Many, "GroupSettings.ReadWrite.All"),
+    set(directory::GROUP_LIFECYCLE, "groupLifecyclePolicies", How::Many, "Directory.ReadWrite.All"),
     set(
-        "directory/group-lifecycle",
-        "groupLifecyclePolicies",
-        How::Many,
-        "Directory.ReadWrite.All",
-    ),
-    set(
-        "directory/synchronization",
+        directory::SYNCHRONIZATION,
         "directory/onPremisesSynchronization",
         How::OneById,
         "OnPremDirectorySynchronization.ReadWrite.All",
     ),
     set(
-        "sharepoint/settings",
+        sharepoint::SETTINGS,
         "admin/sharepoint/settings",
         How::One,
         "SharePointTenantSettings.ReadWrite.All",
     ),
-    set("devices/settings", "deviceManagement", How::One, INTUNE),
+    set(devices::SETTINGS, "deviceManagement", How::One, INTUNE),
     Setter {
         parts: &[ASSIGNMENTS],
-        ..set("devices/configurations", "deviceManagement/deviceConfigurations", How::Many, INTUNE)
+        ..set(devices::CONFIGURATIONS, "deviceManagement/deviceConfigurations", How::Many, INTUNE)
     },
     Setter {
         parts: &[
@@ -366,26 +361,26 @@ pub const SETTERS: &[Setter] = &[
             ASSIGNMENTS,
         ],
         ..set(
-            "devices/compliance-policies",
+            devices::COMPLIANCE_POLICIES,
             "deviceManagement/deviceCompliancePolicies",
             How::Many,
             INTUNE,
         )
     },
     set(
-        "devices/roles",
+        devices::ROLES,
         "deviceManagement/roleDefinitions",
         How::Many,
         "DeviceManagementRBAC.ReadWrite.All",
     ),
     Setter {
         beta: true,
-        ..set("devices/filters", "deviceManagement/assignmentFilters", How::Many, INTUNE)
+        ..set(devices::FILTERS, "deviceManagement/assignmentFilters", How::Many, INTUNE)
     },
     Setter {
         beta: true,
         ..set(
-            "devices/approval-policies",
+            devices::APPROVAL_POLICIES,
             "deviceManagement/operationApprovalPolicies",
             How::Many,
             "DeviceManagementRBAC.ReadWrite.All",

@@ -1,6 +1,7 @@
 //! The calls that make, change and take away one object.
 
 use super::*;
+use strongroom_model::collections::{applications, devices, directory, identity, roles};
 
 pub(super) fn call(
     setter: &Setter,
@@ -97,7 +98,7 @@ fn part_calls(
 /// A policy that is to report at first.
 pub(super) fn reporting(setter: &Setter, options: &RestoreOptions, mut body: Value) -> Value {
     if options.report_only
-        && setter.collection == "identity/conditional-access-policies"
+        && setter.collection == identity::CONDITIONAL_ACCESS_POLICIES
         && body["state"] == "enabled"
     {
         body["state"] = "enabledForReportingButNotEnforced".into();
@@ -115,8 +116,8 @@ pub(super) fn sent(mut body: Value) -> Value {
     body
 }
 
-const CONSENTS: &str = "identity/permission-grant-policies";
-const COMPLIANCE: &str = "devices/compliance-policies";
+const CONSENTS: &str = identity::PERMISSION_GRANT_POLICIES;
+const COMPLIANCE: &str = devices::COMPLIANCE_POLICIES;
 const ACTIONS: &str = "scheduledActionsForRule";
 const BLOCKS_AT_ONCE: &str = "a device that fails it is marked at once; what else shall follow, \
                               and when, is set in Intune";
@@ -142,7 +143,7 @@ pub(super) fn create(
         How::Many | How::Given => {
             // A domain or a code is known by a name of its own.
             let mut body = body;
-            if ["identity/authentication-contexts", CONSENTS].contains(&setter.collection) {
+            if [identity::AUTHENTICATION_CONTEXTS, CONSENTS].contains(&setter.collection) {
                 body["id"] = o.id.clone().into();
             }
             // It will sign in with another id, so that it cannot be called by the old one.
@@ -180,13 +181,12 @@ pub(super) fn create(
             ));
         }
     };
-    if setter.collection == "directory/domains" {
+    if setter.collection == directory::DOMAINS {
         return plan.cannot.push((at, "a domain is added by proving that it is yours".to_owned()));
     }
     // What is had back comes as it was, and at work: a policy that is to report first is made anew
     // instead.
-    let at_work =
-        options.report_only && setter.collection == "identity/conditional-access-policies";
+    let at_work = options.report_only && setter.collection == identity::CONDITIONAL_ACCESS_POLICIES;
     if let Some(template) = setter.undelete.filter(|_| !o.id.is_empty() && !at_work) {
         new.undelete = Some(call(setter, "POST", template.replace("{id}", &o.id), None));
         // It may have been changed before it was deleted.
@@ -223,7 +223,7 @@ pub(super) fn assign(
             .all(|k| s.body[*k] == o.body[*k])
     };
     let direct = || call(setter, "POST", setter.target.to_owned(), Some(o.body.clone()));
-    let calls = match wanted.collections.get("roles/active-schedules") {
+    let calls = match wanted.collections.get(roles::ACTIVE_SCHEDULES) {
         Some(c) if matches!(c.state, CollectionState::NotLicensed { .. }) => vec![direct()],
         Some(c) if c.state.has_objects() => match c.objects.iter().find(same) {
             Some(s) if s.body["assignmentType"] == "Activated" => {
@@ -446,11 +446,11 @@ pub(super) fn keys_of(o: &ConfigObject) -> BTreeSet<String> {
 pub(super) fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
     let id = if o.id.is_empty() { o.name.clone() } else { o.id.clone() };
     let target = match setter.collection {
-        "directory/federation" => format!(
+        directory::FEDERATION => format!(
             "domains/{}/federationConfiguration/{id}",
             o.body["domain"].as_str().unwrap_or_default()
         ),
-        "applications/permissions" => format!(
+        applications::PERMISSIONS => format!(
             "servicePrincipals/{}/appRoleAssignments/{id}",
             o.body["application"].as_str().unwrap_or_default()
         ),

@@ -10,7 +10,11 @@ use super::Error;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use strongroom_model::{CollectionState, ConfigObject, Configuration, Progress, is_principal};
+use strongroom_model::{
+    CollectionState, ConfigObject, Configuration, Progress,
+    collections::{applications, devices, directory, identity, roles},
+    is_principal,
+};
 use strongroom_workloads::{
     Client, ErrorKind,
     configuration::{
@@ -19,14 +23,14 @@ use strongroom_workloads::{
 };
 
 const APPLICATIONS: &str = "@applications/";
-const REGISTRATIONS: &str = "applications/registrations";
-const ASSIGNMENTS: &str = "roles/assignments";
+const REGISTRATIONS: &str = applications::REGISTRATIONS;
+const ASSIGNMENTS: &str = roles::ASSIGNMENTS;
 const SCHEDULE_REQUESTS: &str = "roleManagement/directory/roleAssignmentScheduleRequests";
-const DEFAULTS: &str = "identity/security-defaults";
-const DOMAINS: &str = "directory/domains";
-const FEDERATION: &str = "directory/federation";
-const GROUPS: &str = "directory/referenced-groups";
-const POLICIES: &str = "identity/conditional-access-policies";
+const DEFAULTS: &str = identity::SECURITY_DEFAULTS;
+const DOMAINS: &str = directory::DOMAINS;
+const FEDERATION: &str = directory::FEDERATION;
+const GROUPS: &str = directory::REFERENCED_GROUPS;
+const POLICIES: &str = identity::CONDITIONAL_ACCESS_POLICIES;
 
 const NOBODY: &str = "which the tenant does not have, or which is another now";
 
@@ -368,11 +372,11 @@ fn permission(a: &Act) -> Option<&'static str> {
 /// Why a kind of object is not set.
 fn unsettable(collection: &str) -> &'static str {
     match collection {
-        "identity/device-registration" => {
+        identity::DEVICE_REGISTRATION => {
             "Graph v1.0 only shows it; set it in the Entra admin center, Device settings"
         }
-        "roles/active-schedules" => "it follows the assignments",
-        "directory/privileged-users" | "directory/licences" | "directory/organization" => {
+        roles::ACTIVE_SCHEDULES => "it follows the assignments",
+        directory::PRIVILEGED_USERS | directory::LICENCES | directory::ORGANIZATION => {
             "people and licences are not put back as settings"
         }
         c if c.starts_with("exchange/") => {
@@ -530,13 +534,13 @@ fn symbols(
         .map(|(s, id)| (s.clone(), id.clone()))
         .collect();
     for collection in [
-        "directory/referenced-groups",
-        "directory/privileged-users",
-        "identity/named-locations",
-        "identity/authentication-strengths",
-        "applications/service-principals",
-        "directory/administrative-units",
-        "devices/filters",
+        directory::REFERENCED_GROUPS,
+        directory::PRIVILEGED_USERS,
+        identity::NAMED_LOCATIONS,
+        identity::AUTHENTICATION_STRENGTHS,
+        applications::SERVICE_PRINCIPALS,
+        directory::ADMINISTRATIVE_UNITS,
+        devices::FILTERS,
     ] {
         for o in now.collections.get(collection).map(|c| c.objects.as_slice()).unwrap_or_default() {
             map.insert(format!("@{}/{}", symbol_kind(collection), o.name), o.id.clone());
