@@ -19,11 +19,8 @@ use strongroom_engine::{
 use strongroom_graph::Client;
 use strongroom_model::{Progress, Silent, collections::identity};
 use strongroom_repository::Repository;
-use strongroom_workloads::{
-    OwnerKind,
-    configuration::{Raw, settle},
-    drive,
-};
+use strongroom_settings::{Raw, settle};
+use strongroom_workloads::{OwnerKind, drive};
 use url::Url;
 
 /// Workloads that a run tries, besides settings.

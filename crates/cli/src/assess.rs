@@ -19,9 +19,10 @@ use strongroom_guards::{Report, Verdict, judge};
 use strongroom_model::{
     CollectionState, ConfigCollection, Configuration, collections::directory, is_guid,
 };
+use strongroom_settings::rows;
 use strongroom_workloads::{
     Client,
-    configuration::{MANAGED, With, read, remove_itself},
+    configuration::{With, read, remove_itself},
 };
 use url::Url;
 
@@ -200,7 +201,7 @@ async fn look(
     }
     let mut found = read(client, name, With::Direct, bar.as_ref()).await?;
     // What was not asked or not waited for is said, and judged by nobody.
-    for m in MANAGED {
+    for row in rows().filter(|r| r.is_managed()) {
         let state = match quick {
             true => {
                 CollectionState::NoApi { why: "left out, as --quick asks".to_owned(), kept: false }
@@ -212,7 +213,7 @@ async fn look(
         };
         found
             .collections
-            .insert(m.collector.name.to_owned(), ConfigCollection { state, objects: Vec::new() });
+            .insert(row.name.to_owned(), ConfigCollection { state, objects: Vec::new() });
     }
     Ok((found, false))
 }

@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use std::{
+    collections::BTreeSet,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -23,7 +24,7 @@ use strongroom_guards::{
     run,
 };
 use strongroom_model::Configuration;
-use strongroom_workloads::configuration::collections;
+use strongroom_settings::rows;
 
 /// A module that can say what it is.
 #[derive(Debug, Clone)]
@@ -147,7 +148,7 @@ fn module(file: &Path) -> Result<OwnRule, String> {
         Answer::Broken(why) | Answer::Skipped(why) => return Err(why),
         Answer::Judged(_) => return Err(format!("{name}: it does not say what it is")),
     };
-    let known = collections();
+    let known: BTreeSet<&str> = rows().map(|r| r.name).collect();
     if let Some(unknown) = about.inputs.iter().find(|i| !known.contains(i.as_str())) {
         let like = known.iter().find(|k| {
             k.starts_with(unknown.as_str())

@@ -22,7 +22,8 @@ use strongroom_guards::{
 };
 use strongroom_model::{CollectionState, Configuration, collections::security};
 use strongroom_repository::{Id, Repository};
-use strongroom_workloads::configuration::{SETTERS, audits};
+use strongroom_settings::setters;
+use strongroom_workloads::configuration::audits;
 
 #[derive(Subcommand)]
 pub(crate) enum TenantCommand {
@@ -160,7 +161,7 @@ fn written(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions
         RULES
             .iter()
             .find(|r| r.id == rule)
-            .is_none_or(|r| r.inputs.iter().any(|i| SETTERS.iter().any(|s| s.collection == *i)))
+            .is_none_or(|r| r.inputs.iter().any(|i| setters().iter().any(|s| s.row.name == *i)))
     };
     if let Some(bad) = read
         .on_failure

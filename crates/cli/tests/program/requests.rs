@@ -420,11 +420,11 @@ fn every_permission_to_write_settings_is_documented() {
         std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/tenant.md"),
     )
     .unwrap();
-    for setter in strongroom_workloads::configuration::SETTERS {
+    for setter in strongroom_settings::setters() {
         let row = docs
             .lines()
-            .find(|l| l.starts_with('|') && l.contains(&format!("`{}`", setter.permission)));
-        let named = row.is_some_and(|l| l.contains(&format!("`{}`", setter.collection)));
-        assert!(named, "docs/tenant.md names not {} for {}", setter.permission, setter.collection);
+            .find(|l| l.starts_with('|') && l.contains(&format!("`{}`", setter.by.permission)));
+        let named = row.is_some_and(|l| l.contains(&format!("`{}`", setter.row.name)));
+        assert!(named, "docs/tenant.md names not {} for {}", setter.by.permission, setter.row.name);
     }
 }

@@ -28,9 +28,10 @@ use strongroom_repository::{
     Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED,
     TreeEditor, Visit, Written,
 };
+use strongroom_settings::{PART_IDS, Row, row, without_row_ids};
 use strongroom_workloads::{
     BudgetReport, Client, Stats,
-    configuration::{PART_IDS, With, is_managed, managed_every_h, without_row_ids},
+    configuration::{With, managed_every_h},
 };
 
 const VERSION: u32 = 1;
@@ -178,6 +179,10 @@ fn keep_what_was_seen(now: &mut Configuration, before: Option<&Configuration>) {
     {
         now.references.entry(symbol.clone()).or_insert_with(|| id.clone());
     }
+}
+
+fn is_managed(collection: &str) -> bool {
+    row(collection).is_some_and(Row::is_managed)
 }
 
 /// Whether Tenant Configuration Management is to be asked again: its objects are rationed by the

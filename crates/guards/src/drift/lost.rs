@@ -3,10 +3,8 @@
 use super::{Change, Kind, Property, Rank};
 use crate::rule::one_line;
 use std::collections::BTreeSet;
-use strongroom_model::{
-    CollectionState, ConfigCollection, ConfigObject,
-    collections::{applications, devices, directory},
-};
+use strongroom_model::{CollectionState, ConfigCollection, ConfigObject};
+use strongroom_settings::row;
 
 /// What is told of a collection as a whole, beside what is told of its objects.
 const ALL_OF_IT: &str = "all of it";
@@ -48,15 +46,6 @@ pub(super) fn lost_at_once(
     })
 }
 
-/// Lists of objects that older programs did not ask for, and that are there whenever they were.
-const READ_SINCE: &[(&str, &str)] = &[
-    (applications::REGISTRATIONS, "owners"),
-    (applications::REGISTRATIONS, "federatedIdentityCredentials"),
-    (devices::COMPLIANCE_POLICIES, "scheduledActionsForRule"),
-    (devices::SETTINGS_CATALOG, "settings"),
-    (directory::ADMINISTRATIVE_UNITS, "members"),
-];
-
 /// Whether both sides asked for what differs: what one did not ask for is no difference.
 pub(super) fn was_asked_for(
     collection: &str,
@@ -65,6 +54,6 @@ pub(super) fn was_asked_for(
     new: &ConfigObject,
 ) -> bool {
     let root = property.path.split(['.', '[']).next().unwrap_or_default();
-    !READ_SINCE.contains(&(collection, root))
+    row(collection).is_none_or(|r| !r.normalizer.read_since.contains(&root))
         || [old, new].iter().all(|side| side.body.get(root).is_some())
 }

@@ -5,40 +5,13 @@
 //! as they come. An answer without an object of a type says nothing by itself; [`Empty`] says what
 //! it means.
 
-use super::{
-    Collected,
-    catalog::{Collector, Limit, Naming, Shape},
-};
+use super::Collected;
 use crate::{Client, Error, ErrorKind, escape};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 use strongroom_graph::{Request, Scope};
-use strongroom_model::{
-    CollectionState,
-    collections::{exchange, purview, teams},
-};
-
-/// What it means that no object of a type came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Empty {
-    /// There is none.
-    None,
-    /// Every tenant has one, so something is wrong.
-    Wrong,
-    /// Every tenant that has this licence has one.
-    Unlicensed(&'static str),
-}
-
-/// One type of resource.
-#[derive(Debug, Clone)]
-pub struct Managed {
-    /// As the service calls it.
-    pub resource: &'static str,
-    /// Where it stands in a snapshot.
-    pub collector: Collector,
-    /// What no answer means.
-    pub empty: Empty,
-}
+use strongroom_model::CollectionState;
+use strongroom_settings::{Empty, Reader, Row, Shape, rows};
 
 /// The permission that starts a job. It writes nothing but jobs, snapshots and monitors of this
 /// service.
@@ -56,204 +29,20 @@ const TRIES: usize = 3;
 /// one.
 const NAME: &str = "Strongroom";
 
-const fn resource(
+/// A collection that comes from this service, and the type of resource that it asks for.
+#[derive(Debug, Clone, Copy)]
+struct Managed {
+    row: &'static Row,
     resource: &'static str,
-    name: &'static str,
-    key: &'static [&'static str],
-    empty: Empty,
-) -> Managed {
-    let collector = Collector {
-        name,
-        target: "",
-        shape: Shape::Many,
-        beta: false,
-        naming: Naming::First(key),
-        permission: START,
-        volatile: &[],
-        licence: None,
-        limit: Limit::Directory,
-        parts: &[],
-    };
-    Managed { resource, collector, empty }
 }
-
-const fn single(name: &'static str, collection: &'static str, empty: Empty) -> Managed {
-    let m = resource(name, collection, &[], empty);
-    Managed { collector: Collector { shape: Shape::One, ..m.collector }, ..m }
-}
-
-const IDENTITY: &[&str] = &["Identity"];
-const NAMED: &[&str] = &["Name"];
-const DEFENDER: Empty = Empty::Unlicensed("Defender for Office 365");
 
 /// Every type that is asked for.
-pub const MANAGED: &[Managed] = &[
-    single("microsoft.exchange.organizationconfig", exchange::ORGANIZATION, Empty::Wrong),
-    single("microsoft.exchange.transportconfig", exchange::TRANSPORT, Empty::Wrong),
-    single("microsoft.exchange.atppolicyforo365", exchange::OFFICE_PROTECTION, DEFENDER),
-    single("microsoft.exchange.reportsubmissionpolicy", exchange::REPORT_SUBMISSION, Empty::None),
-    resource(
-        "microsoft.exchange.accepteddomain",
-        exchange::ACCEPTED_DOMAINS,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-    resource("microsoft.exchange.remotedomain", exchange::REMOTE_DOMAINS, IDENTITY, Empty::Wrong),
-    resource("microsoft.exchange.dkimsigningconfig", exchange::DKIM, IDENTITY, Empty::None),
-    resource("microsoft.exchange.sharingpolicy", exchange::SHARING_POLICIES, NAMED, Empty::Wrong),
-    resource("microsoft.exchange.transportrule", exchange::TRANSPORT_RULES, NAMED, Empty::None),
-    resource("microsoft.exchange.journalrule", exchange::JOURNAL_RULES, NAMED, Empty::None),
-    resource(
-        "microsoft.exchange.inboundconnector",
-        exchange::INBOUND_CONNECTORS,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.outboundconnector",
-        exchange::OUTBOUND_CONNECTORS,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.malwarefilterpolicy",
-        exchange::MALWARE_POLICIES,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-    resource(
-        "microsoft.exchange.malwarefilterrule",
-        exchange::MALWARE_RULES,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.safeattachmentpolicy",
-        exchange::SAFE_ATTACHMENT_POLICIES,
-        IDENTITY,
-        DEFENDER,
-    ),
-    resource(
-        "microsoft.exchange.safeattachmentrule",
-        exchange::SAFE_ATTACHMENT_RULES,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.safelinkspolicy",
-        exchange::SAFE_LINK_POLICIES,
-        IDENTITY,
-        DEFENDER,
-    ),
-    resource("microsoft.exchange.safelinksrule", exchange::SAFE_LINK_RULES, IDENTITY, Empty::None),
-    resource(
-        "microsoft.exchange.antiphishpolicy",
-        exchange::ANTI_PHISHING_POLICIES,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-    resource(
-        "microsoft.exchange.antiphishrule",
-        exchange::ANTI_PHISHING_RULES,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.hostedcontentfilterpolicy",
-        exchange::SPAM_POLICIES,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-    resource(
-        "microsoft.exchange.hostedcontentfilterrule",
-        exchange::SPAM_RULES,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.hostedconnectionfilterpolicy",
-        exchange::CONNECTION_FILTERS,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-    resource(
-        "microsoft.exchange.hostedoutboundspamfilterpolicy",
-        exchange::OUTBOUND_SPAM_POLICIES,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-    resource(
-        "microsoft.exchange.hostedoutboundspamfilterrule",
-        exchange::OUTBOUND_SPAM_RULES,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.owamailboxpolicy",
-        exchange::OUTLOOK_WEB_POLICIES,
-        NAMED,
-        Empty::Wrong,
-    ),
-    resource(
-        "microsoft.exchange.roleassignmentpolicy",
-        exchange::ROLE_ASSIGNMENT_POLICIES,
-        NAMED,
-        Empty::Wrong,
-    ),
-    resource("microsoft.exchange.rolegroup", exchange::ROLE_GROUPS, NAMED, Empty::Wrong),
-    resource(
-        "microsoft.exchange.applicationaccesspolicy",
-        exchange::APPLICATION_ACCESS_POLICIES,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.exchange.authenticationpolicy",
-        exchange::AUTHENTICATION_POLICIES,
-        IDENTITY,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.securityandcompliance.dlpcompliancepolicy",
-        purview::DATA_LOSS_POLICIES,
-        NAMED,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.securityandcompliance.retentioncompliancepolicy",
-        purview::RETENTION_POLICIES,
-        NAMED,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.securityandcompliance.retentioncompliancerule",
-        purview::RETENTION_RULES,
-        NAMED,
-        Empty::None,
-    ),
-    resource(
-        "microsoft.securityandcompliance.protectionalert",
-        purview::ALERTS,
-        NAMED,
-        Empty::None,
-    ),
-    single("microsoft.teams.federationconfiguration", teams::FEDERATION, Empty::Wrong),
-    single("microsoft.teams.clientconfiguration", teams::CLIENT, Empty::Wrong),
-    resource("microsoft.teams.meetingpolicy", teams::MEETING_POLICIES, IDENTITY, Empty::Wrong),
-    resource(
-        "microsoft.teams.meetingbroadcastpolicy",
-        teams::EVENT_POLICIES,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-    resource("microsoft.teams.messagingpolicy", teams::MESSAGING_POLICIES, IDENTITY, Empty::Wrong),
-    resource(
-        "microsoft.teams.apppermissionpolicy",
-        teams::APP_PERMISSION_POLICIES,
-        IDENTITY,
-        Empty::Wrong,
-    ),
-];
+fn managed() -> impl Iterator<Item = Managed> {
+    rows().filter_map(|row| match row.reader {
+        Reader::Managed(resource) => Some(Managed { row, resource }),
+        _ => None,
+    })
+}
 
 /// Objects that this service may give in a month and tenant, over all its snapshots. Source: Graph
 /// v1.0, 2026.
@@ -266,26 +55,19 @@ pub fn managed_every_h(objects: usize) -> u64 {
     (objects as u64 * HOURS_A_MONTH).div_ceil(OBJECTS_A_MONTH * 4 / 5).max(1)
 }
 
-/// Whether a collection comes from this service.
-pub fn is_managed(collection: &str) -> bool {
-    MANAGED.iter().any(|m| m.collector.name == collection)
-}
-
 /// Reads all of it.
 ///
 /// # Errors
 /// Only when the tenant as a whole is out of reach.
 pub(super) async fn read(client: &Client) -> Result<BTreeMap<String, Collected>, Error> {
     let mut out: BTreeMap<String, Collected> = BTreeMap::new();
-    let mut wanted: Vec<&Managed> = MANAGED.iter().collect();
+    let mut wanted: Vec<Managed> = managed().collect();
     let job = match start(client, &mut wanted, &mut out).await {
         Ok(job) => job,
         Err(e) => {
             let state = refused(e)?;
             out.extend(
-                wanted
-                    .iter()
-                    .map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))),
+                wanted.iter().map(|m| (m.row.name.to_owned(), (Some(state.clone()), Vec::new()))),
             );
             return Ok(out);
         }
@@ -299,9 +81,7 @@ pub(super) async fn read(client: &Client) -> Result<BTreeMap<String, Collected>,
         Err(e) => {
             let state = refused(e)?;
             out.extend(
-                wanted
-                    .iter()
-                    .map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))),
+                wanted.iter().map(|m| (m.row.name.to_owned(), (Some(state.clone()), Vec::new()))),
             );
         }
     }
@@ -344,7 +124,7 @@ fn is_ours(name: &str) -> bool {
 /// Starts a job for what is wanted; takes what the service does not know out of it.
 async fn start(
     client: &Client,
-    wanted: &mut Vec<&Managed>,
+    wanted: &mut Vec<Managed>,
     out: &mut BTreeMap<String, Collected>,
 ) -> Result<String, Error> {
     // What an interrupted run left is in the way of the next; what is young may be another's that
@@ -389,13 +169,13 @@ async fn start(
                 if wanted.len() == before {
                     return Err(e);
                 }
-                let lost = MANAGED.iter().filter(|m| text.contains(&format!("'{}'", m.resource)));
+                let lost = managed().filter(|m| text.contains(&format!("'{}'", m.resource)));
                 let state = CollectionState::NoApi {
                     why: "Tenant Configuration Management no longer knows it".to_owned(),
                     kept: false,
                 };
                 out.extend(
-                    lost.map(|m| (m.collector.name.to_owned(), (Some(state.clone()), Vec::new()))),
+                    lost.map(|m| (m.row.name.to_owned(), (Some(state.clone()), Vec::new()))),
                 );
             }
             Err(e) => return Err(e),
@@ -469,7 +249,7 @@ fn words(v: &Value) -> Vec<String> {
 
 /// Sorts what came into collections, and says of each how it ended.
 fn sort(
-    wanted: &[&Managed],
+    wanted: &[Managed],
     rows: &[Value],
     errors: &[String],
     out: &mut BTreeMap<String, Collected>,
@@ -477,7 +257,7 @@ fn sort(
     let is_of = |error: &str, m: &Managed| error.to_lowercase().starts_with(m.resource);
     // A complaint that names no type could be about any list, which may be short; what exists once
     // and came is whole.
-    let nameless = errors.iter().find(|e| !MANAGED.iter().any(|m| is_of(e, m)));
+    let nameless = errors.iter().find(|e| !managed().any(|m| is_of(e, &m)));
     for m in wanted {
         let objects: Vec<Value> = rows
             .iter()
@@ -498,9 +278,13 @@ fn sort(
             })
             .collect();
         let wrong = errors.iter().find(|e| is_of(e, m)).or(
-            if objects.is_empty() || m.collector.shape == Shape::Many { nameless } else { None },
+            if objects.is_empty() || m.row.normalizer.shape == Shape::Many {
+                nameless
+            } else {
+                None
+            },
         );
-        let state = match (wrong, objects.is_empty(), m.empty) {
+        let state = match (wrong, objects.is_empty(), m.row.empty) {
             (Some(why), ..) => Some(denied(why)),
             (None, true, Empty::Wrong) => Some(CollectionState::NoPermission {
                 permission: RIGHTS.to_owned(),
@@ -515,7 +299,7 @@ fn sort(
         };
         // Half a list is no list.
         let objects = if state.is_some() { Vec::new() } else { objects };
-        out.insert(m.collector.name.to_owned(), (state, objects));
+        out.insert(m.row.name.to_owned(), (state, objects));
     }
 }
 
@@ -546,7 +330,7 @@ mod tests {
 
     #[test]
     fn what_did_not_come_is_told_apart() {
-        let wanted: Vec<&Managed> = MANAGED.iter().collect();
+        let wanted: Vec<Managed> = managed().collect();
         let row = |kind: &str, properties: Value| {
             json!({"displayName": "x", "resourceType": kind,
             "properties": properties})
@@ -564,7 +348,7 @@ mod tests {
                 .to_owned()];
         let mut out = BTreeMap::new();
         sort(&wanted, &rows, &errors, &mut out);
-        assert_eq!(out.len(), MANAGED.len());
+        assert_eq!(out.len(), managed().count());
         assert_eq!(out["exchange/organization"], (None, vec![json!({"AuditDisabled": false})]));
         assert!(
             matches!(&out["teams/meeting-policies"], (Some(CollectionState::NoPermission { .. }),

@@ -1,11 +1,6 @@
 //! The requests.
 
-use super::{
-    Collected, MICROSOFT_TENANT, Raw,
-    catalog::{CATALOG, Collector, NO_API, ReadPart, Shape},
-    managed, settle,
-    settle::Principal,
-};
+use super::{Collected, managed};
 use crate::{Client, Error, ErrorKind, escape};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -13,8 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use strongroom_graph::{Request, Scope};
 use strongroom_model::{
     CollectionState, ConfigObject, Configuration, Progress,
-    collections::{applications, devices, directory, identity, roles},
+    collections::{applications, directory, identity},
     is_guid,
+};
+use strongroom_settings::{
+    Ask, Empty, Limit, MICROSOFT_TENANT, Principal, Principals, Raw, ReadPart, Reader, Row, Shape,
+    row, rows, settle,
 };
 
 /// Collections asked for at once; the budgets of their scopes hold them back further.
@@ -47,7 +46,7 @@ pub async fn read(
     progress: &dyn Progress,
 ) -> Result<Configuration, Error> {
     progress.phase("configuration");
-    progress.expect(CATALOG.len() as u64 + 4 + u64::from(with == With::Managed), 0);
+    progress.expect(asked().count() as u64 + 4 + u64::from(with == With::Managed), 0);
     let taken = client.clock().now();
     let mut raw = Raw::default();
     // Who cannot sign in, or reaches nobody, learns so once and not from fifty collections.
@@ -84,19 +83,19 @@ pub async fn read(
 
 /// What Graph answers itself.
 async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Result<(), Error> {
-    let mut answers = stream::iter(CATALOG)
-        .map(|c| async move { (c, collect(client, c).await) })
+    let mut answers = stream::iter(asked())
+        .map(|(row, ask)| async move { (row, ask, collect(client, row, &ask).await) })
         .buffer_unordered(AT_ONCE);
-    while let Some((c, answer)) = answers.next().await {
-        raw.collections.insert(c.name.to_owned(), state_of(c.permission, c.licence, answer)?);
+    while let Some((row, ask, answer)) = answers.next().await {
+        raw.collections.insert(row.name.to_owned(), state_of(ask.permission, ask.licence, answer)?);
         progress.advance(1, 0);
     }
     drop(answers);
-    for (name, why) in NO_API {
-        raw.collections.insert(
-            (*name).to_owned(),
-            (Some(CollectionState::NoApi { why: (*why).to_owned(), kept: false }), Vec::new()),
-        );
+    for row in rows() {
+        if let Reader::None(why) = row.reader {
+            let state = CollectionState::NoApi { why: why.to_owned(), kept: false };
+            raw.collections.insert(row.name.to_owned(), (Some(state), Vec::new()));
+        }
     }
     let found = match lack(raw, directory::DOMAINS) {
         Some(state) => (Some(state), Vec::new()),
@@ -117,45 +116,70 @@ async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Resu
     Ok(())
 }
 
-async fn collect(client: &Client, c: &Collector) -> Result<Vec<Value>, Error> {
-    let mut request = Request::get(c.limit.scope(), c.target);
-    if c.beta {
+/// What Graph answers itself, and what it is asked.
+fn asked() -> impl Iterator<Item = (&'static Row, Ask)> {
+    rows().filter_map(|row| match row.reader {
+        Reader::Graph(ask) => Some((row, ask)),
+        _ => None,
+    })
+}
+
+fn scope(limit: Limit) -> Scope {
+    match limit {
+        Limit::Policies => Scope::Policies,
+        Limit::Directory => Scope::Directory,
+        Limit::Intune => Scope::Intune,
+        Limit::Security => Scope::Security,
+    }
+}
+
+async fn collect(client: &Client, row: &Row, ask: &Ask) -> Result<Vec<Value>, Error> {
+    let mut request = Request::get(scope(ask.limit), ask.target);
+    if ask.beta {
         request = request.beta();
     }
-    if c.shape == Shape::Many {
-        let mut all = client.list(&request).await?;
-        for part in c.parts {
-            read_part(client, c, *part, &mut all).await?;
+    let all = match row.normalizer.shape {
+        Shape::Many => {
+            let mut all = client.list(&request).await?;
+            for part in ask.parts {
+                read_part(client, ask, *part, &mut all).await?;
+            }
+            all
         }
-        return Ok(all);
-    }
-    let body: Value = client.json(&request).await?;
-    // `organization` and `onPremisesSynchronization` are lists of one.
-    let one = match body.get("value").and_then(Value::as_array) {
-        Some(rows) => rows.first().cloned().unwrap_or_default(),
-        None => body,
+        Shape::One => {
+            let body: Value = client.json(&request).await?;
+            // `organization` and `onPremisesSynchronization` are lists of one.
+            let one = match body.get("value").and_then(Value::as_array) {
+                Some(rows) => rows.first().cloned().unwrap_or_default(),
+                None => body,
+            };
+            let says_something = one
+                .as_object()
+                .is_some_and(|m| m.iter().any(|(k, v)| !k.contains("@odata.") && !v.is_null()));
+            if says_something { vec![one] } else { Vec::new() }
+        }
     };
-    // What every tenant has once is not gone because an answer holds nothing.
-    let says_something = one
-        .as_object()
-        .is_some_and(|m| m.iter().any(|(k, v)| !k.contains("@odata.") && !v.is_null()));
-    match says_something {
-        true => Ok(vec![one]),
-        false => Err(Error::new(
+    match (all.is_empty(), row.empty) {
+        // What every tenant has is not gone because an answer holds nothing.
+        (true, Empty::Wrong) => Err(Error::new(
             ErrorKind::BadAnswer,
-            format!("GET {} was answered with nothing, although there is one", c.target),
+            format!("GET {} was answered with nothing, although there is one", ask.target),
         )),
+        (true, Empty::Unlicensed(what)) => {
+            Err(Error::new(ErrorKind::Denied, format!("it is not licensed: {what}")))
+        }
+        _ => Ok(all),
     }
 }
 
 /// Asks of each object for a list that stands apart from it.
 async fn read_part(
     client: &Client,
-    c: &Collector,
+    ask: &Ask,
     part: ReadPart,
     all: &mut [Value],
 ) -> Result<(), Error> {
-    let base = c.target.split('?').next().unwrap_or(c.target);
+    let base = ask.target.split('?').next().unwrap_or(ask.target);
     let select = if part.ids { "?$select=id" } else { "" };
     // Who is in a unit by a rule follows from the rule.
     let mut asked: Vec<&mut Value> =
@@ -168,15 +192,15 @@ async fn read_part(
     if targets.is_empty() {
         return Ok(());
     }
-    if c.beta {
+    if ask.beta {
         // A batch is of v1.0.
         for (object, target) in asked.iter_mut().zip(&targets) {
-            let request = Request::get(c.limit.scope(), target).beta();
+            let request = Request::get(scope(ask.limit), target).beta();
             object[part.property] = client.list(&request).await?.into();
         }
         return Ok(());
     }
-    let answers = client.batch_get(&c.limit.scope(), &targets).await?;
+    let answers = client.batch_get(&scope(ask.limit), &targets).await?;
     for ((object, target), answer) in asked.iter_mut().zip(&targets).zip(answers) {
         let answer = answer?;
         let rows = match (answer["@odata.nextLink"].is_null(), answer["value"].as_array()) {
@@ -188,7 +212,7 @@ async fn read_part(
                 ));
             }
             // A long list is read by itself, page after page.
-            (false, _) => client.list(&Request::get(c.limit.scope(), target)).await?,
+            (false, _) => client.list(&Request::get(scope(ask.limit), target)).await?,
         };
         object[part.property] = match part.ids {
             true => rows.iter().map(|r| r["id"].clone()).collect(),
@@ -237,14 +261,14 @@ fn lack(raw: &Raw, collection: &str) -> Option<CollectionState> {
     raw.collections.get(collection).and_then(|(state, _)| state.clone())
 }
 
-fn rows<'r>(raw: &'r Raw, collection: &str) -> &'r [Value] {
+fn objects_of<'r>(raw: &'r Raw, collection: &str) -> &'r [Value] {
     raw.collections.get(collection).map(|(_, rows)| rows.as_slice()).unwrap_or_default()
 }
 
 /// How federated domains sign people in.
 async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
     let mut all = Vec::new();
-    for domain in rows(raw, directory::DOMAINS)
+    for domain in objects_of(raw, directory::DOMAINS)
         .iter()
         .filter(|d| d["authenticationType"] == "Federated")
         .filter_map(|d| d["id"].as_str())
@@ -269,7 +293,7 @@ async fn federation(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
 
 /// Which applications may do what in Microsoft Graph by themselves, without a user.
 async fn permissions(client: &Client, raw: &Raw) -> Result<Vec<Value>, Error> {
-    let apps = rows(raw, applications::SERVICE_PRINCIPALS);
+    let apps = objects_of(raw, applications::SERVICE_PRINCIPALS);
     let Some(graph) = apps.iter().find(|a| a["appId"] == GRAPH_APP).and_then(|a| a["id"].as_str())
     else {
         return Err(Error::new(
@@ -334,27 +358,15 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
                     .filter_map(|i| i.as_str())
                     .map(str::to_lowercase),
             );
-            match name.as_str() {
-                roles::ASSIGNMENTS | roles::ACTIVE_SCHEDULES | roles::ELIGIBLE_SCHEDULES => {
-                    powerful.extend(v["principalId"].as_str().map(str::to_lowercase))
+            match row(name).map_or(Principals::Nowhere, |r| r.normalizer.principals) {
+                Principals::Nowhere => {}
+                Principals::Below(place) => {
+                    v.pointer(place).into_iter().for_each(|v| ids_in(v, &mut meant));
                 }
-                applications::DELEGATED_GRANTS => {
-                    meant.extend(v["principalId"].as_str().map(str::to_lowercase))
+                Principals::Powerful(place) => {
+                    powerful
+                        .extend(v.pointer(place).and_then(Value::as_str).map(str::to_lowercase));
                 }
-                identity::CONDITIONAL_ACCESS_POLICIES => {
-                    ids_in(&v["conditions"]["users"], &mut meant)
-                }
-                identity::AUTHENTICATION_METHODS
-                | identity::DEVICE_REGISTRATION
-                | devices::APPROVAL_POLICIES
-                | identity::ADMIN_CONSENT_REQUESTS
-                | roles::ACTIVATION_POLICIES => {
-                    ids_in(v, &mut meant);
-                }
-                applications::REGISTRATIONS => ids_in(&v["owners"], &mut meant),
-                directory::ADMINISTRATIVE_UNITS => ids_in(&v["members"], &mut meant),
-                n if n.starts_with("devices/") => ids_in(&v["assignments"], &mut meant),
-                _ => {}
             }
         }
     }
@@ -365,7 +377,11 @@ async fn principals(client: &Client, raw: &mut Raw) -> Result<(), Error> {
             collections.iter().filter_map(|c| raw.collections.get(*c).and_then(|(s, _)| s.clone()));
         states.into_iter().find(|s| !matches!(s, CollectionState::NotLicensed { .. }))
     };
-    let no_people = gap(&[roles::ASSIGNMENTS, roles::ACTIVE_SCHEDULES, roles::ELIGIBLE_SCHEDULES]);
+    let give_power: Vec<&str> = rows()
+        .filter(|r| matches!(r.normalizer.principals, Principals::Powerful(_)))
+        .map(|r| r.name)
+        .collect();
+    let no_people = gap(&give_power);
     let no_groups = no_people.clone().or_else(|| gap(&[identity::CONDITIONAL_ACCESS_POLICIES]));
     meant.extend(powerful.iter().cloned());
     meant.retain(|id| is_guid(id) && !known.contains(id));

@@ -1,37 +1,37 @@
 //! The calls that make, change and take away one object.
 
 use super::*;
-use strongroom_model::collections::{applications, devices, directory, identity, roles};
+use strongroom_model::collections::{devices, identity, roles};
 
 pub(super) fn call(
-    setter: &Setter,
+    setter: &Settable,
     method: &'static str,
     target: String,
     body: Option<Value>,
 ) -> Call {
-    Call { method, target, beta: setter.beta, body }
+    Call { method, target, beta: setter.by.beta, body }
 }
 
 /// What is sent when an object is made: all but what is never written, and what calls of their own
 /// set.
-fn as_made(setter: &Setter, body: &Value) -> Value {
+fn as_made(setter: &Settable, body: &Value) -> Value {
     let mut body = body.clone();
     if let Value::Object(map) = &mut body {
         map.retain(|k, _| {
-            !setter.never.iter().any(|(f, _)| f == k)
-                && !setter.parts.iter().any(|p| p.property == k && !p.with_object)
+            !setter.by.never.iter().any(|(f, _)| f == k)
+                && !setter.by.parts.iter().any(|p| p.property == k && !p.with_object)
         });
     }
     body
 }
 
 /// What is sent to an object that is there.
-fn as_changed(setter: &Setter, body: &Value) -> Value {
+fn as_changed(setter: &Settable, body: &Value) -> Value {
     let mut body = as_made(setter, body);
     if let Value::Object(map) = &mut body {
         map.retain(|k, _| {
-            !setter.fixed.iter().any(|(f, _)| f == k)
-                && !setter.parts.iter().any(|p| p.property == k)
+            !setter.by.fixed.iter().any(|(f, _)| f == k)
+                && !setter.by.parts.iter().any(|p| p.property == k)
         });
     }
     body
@@ -47,7 +47,7 @@ fn row_of(property: &str, row: &Value) -> Value {
 
 /// The calls that make a list of an object as it was. `there` is the object as it is, if it is.
 fn part_calls(
-    setter: &Setter,
+    setter: &Settable,
     part: &Part,
     id: &str,
     wanted: &ConfigObject,
@@ -56,7 +56,7 @@ fn part_calls(
     let property = part.property;
     let w = rows(&wanted.body, property);
     let n = there.map(|t| rows(&t.body, property)).unwrap_or_default();
-    let at = format!("{}/{id}", setter.target);
+    let at = format!("{}/{id}", setter.by.target);
     let same = w.len() == n.len() && w.iter().all(|row| n.contains(row));
     if same || wanted.body[property].is_null() {
         return Vec::new();
@@ -96,9 +96,9 @@ fn part_calls(
 }
 
 /// A policy that is to report at first.
-pub(super) fn reporting(setter: &Setter, options: &RestoreOptions, mut body: Value) -> Value {
+pub(super) fn reporting(setter: &Settable, options: &RestoreOptions, mut body: Value) -> Value {
     if options.report_only
-        && setter.collection == identity::CONDITIONAL_ACCESS_POLICIES
+        && setter.row.name == identity::CONDITIONAL_ACCESS_POLICIES
         && body["state"] == "enabled"
     {
         body["state"] = "enabledForReportingButNotEnforced".into();
@@ -116,7 +116,6 @@ pub(super) fn sent(mut body: Value) -> Value {
     body
 }
 
-const CONSENTS: &str = identity::PERMISSION_GRANT_POLICIES;
 const COMPLIANCE: &str = devices::COMPLIANCE_POLICIES;
 const ACTIONS: &str = "scheduledActionsForRule";
 const BLOCKS_AT_ONCE: &str = "a device that fails it is marked at once; what else shall follow, \
@@ -132,32 +131,32 @@ fn block_at_once() -> Value {
 }
 
 pub(super) fn create(
-    setter: &Setter,
+    setter: &Settable,
     o: &ConfigObject,
     options: &RestoreOptions,
     plan: &mut RestorePlan,
 ) {
-    let at = format!("{}/{}", setter.collection, o.name);
+    let at = format!("{}/{}", setter.row.name, o.name);
     let body = sent(reporting(setter, options, as_made(setter, &o.body)));
-    let mut new = match setter.how {
+    let mut new = match setter.by.how {
         How::Many | How::Given => {
             // A domain or a code is known by a name of its own.
             let mut body = body;
-            if [identity::AUTHENTICATION_CONTEXTS, CONSENTS].contains(&setter.collection) {
+            if setter.by.keeps_id {
                 body["id"] = o.id.clone().into();
             }
             // It will sign in with another id, so that it cannot be called by the old one.
-            if setter.collection == REGISTRATIONS
+            if setter.row.name == REGISTRATIONS
                 && let Some(uris) = body.get_mut("identifierUris").and_then(Value::as_array_mut)
             {
                 uris.retain(|u| !u.as_str().is_some_and(|u| u.contains(APPLICATIONS)));
             }
-            if setter.collection == COMPLIANCE && body.get(ACTIONS).is_none() {
+            if setter.row.name == COMPLIANCE && body.get(ACTIONS).is_none() {
                 body[ACTIONS] = block_at_once();
                 plan.cannot.push((format!("{at}: {ACTIONS}"), BLOCKS_AT_ONCE.to_owned()));
             }
-            let mut calls = vec![call(setter, "POST", setter.target.to_owned(), Some(body))];
-            for part in setter.parts.iter().filter(|p| !p.with_object) {
+            let mut calls = vec![call(setter, "POST", setter.by.target.to_owned(), Some(body))];
+            for part in setter.by.parts.iter().filter(|p| !p.with_object) {
                 calls.extend(part_calls(setter, part, MADE, o, None));
             }
             act(setter, o, Verb::Create, calls, vec![])
@@ -166,11 +165,11 @@ pub(super) fn create(
             setter,
             o,
             Verb::Create,
-            vec![request(setter, setter.target, o, "adminAssign")],
+            vec![request(setter, setter.by.target, o, "adminAssign")],
             vec![],
         ),
         // Who is in it then is seen when it is back.
-        How::Members if setter.undelete.is_some() => {
+        How::Members if setter.by.undelete.is_some() => {
             Act { later: once_seen(setter, o), ..act(setter, o, Verb::Create, vec![], vec![]) }
         }
         _ => {
@@ -181,26 +180,26 @@ pub(super) fn create(
             ));
         }
     };
-    if setter.collection == directory::DOMAINS {
-        return plan.cannot.push((at, "a domain is added by proving that it is yours".to_owned()));
+    if let Some(why) = setter.by.unmakeable {
+        return plan.cannot.push((at, why.to_owned()));
     }
     // What is had back comes as it was, and at work: a policy that is to report first is made anew
     // instead.
-    let at_work = options.report_only && setter.collection == identity::CONDITIONAL_ACCESS_POLICIES;
-    if let Some(template) = setter.undelete.filter(|_| !o.id.is_empty() && !at_work) {
+    let at_work = options.report_only && setter.row.name == identity::CONDITIONAL_ACCESS_POLICIES;
+    if let Some(template) = setter.by.undelete.filter(|_| !o.id.is_empty() && !at_work) {
         new.undelete = Some(call(setter, "POST", template.replace("{id}", &o.id), None));
         // It may have been changed before it was deleted.
-        new.then = (setter.how == How::Many).then(|| {
+        new.then = (setter.by.how == How::Many).then(|| {
             call(
                 setter,
                 "PATCH",
-                format!("{}/{}", setter.target, o.id),
+                format!("{}/{}", setter.by.target, o.id),
                 Some(sent(as_changed(setter, &o.body))),
             )
         });
     }
     for (property, why) in
-        setter.never.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty()))
+        setter.by.never.iter().filter(|(p, _)| o.body[*p].as_array().is_some_and(|a| !a.is_empty()))
     {
         plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
     }
@@ -210,19 +209,19 @@ pub(super) fn create(
 /// Gives a role as it was given: through Privileged Identity Management where that knew it,
 /// directly otherwise, and not at all where it was for some hours.
 pub(super) fn assign(
-    setter: &Setter,
+    setter: &Settable,
     o: &ConfigObject,
     wanted: &Configuration,
     now: &Configuration,
     plan: &mut RestorePlan,
 ) {
-    let at = format!("{}/{}", setter.collection, o.name);
+    let at = format!("{}/{}", setter.row.name, o.name);
     let same = |s: &&ConfigObject| {
         ["principalId", "roleDefinitionId", "directoryScopeId"]
             .iter()
             .all(|k| s.body[*k] == o.body[*k])
     };
-    let direct = || call(setter, "POST", setter.target.to_owned(), Some(o.body.clone()));
+    let direct = || call(setter, "POST", setter.by.target.to_owned(), Some(o.body.clone()));
     let calls = match wanted.collections.get(roles::ACTIVE_SCHEDULES) {
         Some(c) if matches!(c.state, CollectionState::NotLicensed { .. }) => vec![direct()],
         Some(c) if c.state.has_objects() => match c.objects.iter().find(same) {
@@ -265,7 +264,7 @@ pub(super) fn ended(schedule: &ConfigObject, now: jiff::Timestamp) -> bool {
     end.and_then(|t| t.parse::<jiff::Timestamp>().ok()).is_some_and(|end| end <= now)
 }
 
-pub(super) fn request(setter: &Setter, target: &str, o: &ConfigObject, action: &str) -> Call {
+pub(super) fn request(setter: &Settable, target: &str, o: &ConfigObject, action: &str) -> Call {
     let mut body = json!({"action": action, "justification": "restored from a snapshot"});
     for key in ["principalId", "roleDefinitionId", "directoryScopeId"] {
         body[key] = o.body[key].clone();
@@ -294,18 +293,18 @@ pub(super) fn rows<'v>(v: &'v Value, path: &str) -> Vec<&'v Value> {
 }
 
 pub(super) fn update(
-    setter: &Setter,
+    setter: &Settable,
     o: &ConfigObject,
     there: &ConfigObject,
     options: &RestoreOptions,
     plan: &mut RestorePlan,
 ) {
-    let at = format!("{}/{}", setter.collection, o.name);
+    let at = format!("{}/{}", setter.row.name, o.name);
     let mut differs = difference(&o.body, &there.body);
     let id = if there.id.is_empty() { there.name.clone() } else { there.id.clone() };
     let mut calls = Vec::new();
     let mut properties: Vec<String> = differs.keys().cloned().collect();
-    match setter.how {
+    match setter.by.how {
         How::Methods => {
             differs.remove("authenticationMethodConfigurations");
             for row in rows(&o.body, "authenticationMethodConfigurations") {
@@ -316,7 +315,7 @@ pub(super) fn update(
                     calls.push(call(
                         setter,
                         "PATCH",
-                        format!("{}/authenticationMethodConfigurations/{id}", setter.target),
+                        format!("{}/authenticationMethodConfigurations/{id}", setter.by.target),
                         Some(body),
                     ));
                     properties.push(format!("method {id}"));
@@ -334,7 +333,7 @@ pub(super) fn update(
                     calls.push(call(
                         setter,
                         "PATCH",
-                        format!("{}/{policy}/rules/{id}", setter.target),
+                        format!("{}/{policy}/rules/{id}", setter.by.target),
                         Some(row.clone()),
                     ));
                 }
@@ -369,7 +368,7 @@ pub(super) fn update(
         }
         _ => {}
     }
-    for part in setter.parts {
+    for part in setter.by.parts {
         // A snapshot of an older program says nothing of it.
         if differs.remove(part.property).is_none() {
             continue;
@@ -380,7 +379,7 @@ pub(super) fn update(
         }
         calls.extend(some);
     }
-    for (property, why) in setter.fixed.iter().chain(setter.never) {
+    for (property, why) in setter.by.fixed.iter().chain(setter.by.never) {
         if differs.remove(*property).is_some() {
             properties.retain(|p| p != property);
             plan.cannot.push((format!("{at}: {property}"), (*why).to_owned()));
@@ -397,7 +396,7 @@ pub(super) fn update(
         {
             let body = |key: &String| Some(json!({"keyId": key}));
             calls.extend(added.into_iter().map(|key| {
-                call(setter, "POST", format!("{}/{id}/removePassword", setter.target), body(key))
+                call(setter, "POST", format!("{}/{id}/removePassword", setter.by.target), body(key))
             }));
             properties.push("passwordCredentials (what was added goes)".to_owned());
             plan.cannot.retain(|(what, _)| {
@@ -412,18 +411,18 @@ pub(super) fn update(
     }
     if !differs.is_empty() {
         // What is replaced whole takes the whole object.
-        if setter.how == How::Replaced {
+        if setter.by.how == How::Replaced {
             differs = o.body.as_object().cloned().unwrap_or_default();
         }
         let mut body = sent(reporting(setter, options, Value::Object(differs)));
         if let Some(kind) = o.body.get("@odata.type") {
             body["@odata.type"] = kind.clone();
         }
-        let target = match setter.how {
-            How::One | How::Replaced | How::Methods => setter.target.to_owned(),
-            _ => format!("{}/{id}", setter.target),
+        let target = match setter.by.how {
+            How::One | How::Replaced | How::Methods => setter.by.target.to_owned(),
+            _ => format!("{}/{id}", setter.by.target),
         };
-        match setter.how {
+        match setter.by.how {
             How::Given | How::DeleteOnly | How::Requests => {
                 return plan.cannot.push((
                     at,
@@ -443,21 +442,20 @@ pub(super) fn keys_of(o: &ConfigObject) -> BTreeSet<String> {
     rows(&o.volatile, "keyIds").iter().filter_map(|k| k.as_str()).map(str::to_owned).collect()
 }
 
-pub(super) fn remove(setter: &Setter, o: &ConfigObject) -> Vec<Act> {
-    let id = if o.id.is_empty() { o.name.clone() } else { o.id.clone() };
-    let target = match setter.collection {
-        directory::FEDERATION => format!(
-            "domains/{}/federationConfiguration/{id}",
-            o.body["domain"].as_str().unwrap_or_default()
-        ),
-        applications::PERMISSIONS => format!(
-            "servicePrincipals/{}/appRoleAssignments/{id}",
-            o.body["application"].as_str().unwrap_or_default()
-        ),
-        _ => format!("{}/{id}", setter.target),
+/// Where an object's list stands, which may be below another object that it names.
+fn place(setter: &Settable, o: &ConfigObject) -> String {
+    let Some((before, rest)) = setter.by.target.split_once('{') else {
+        return setter.by.target.to_owned();
     };
-    let calls = match setter.how {
-        How::Requests => vec![request(setter, setter.target, o, "adminRemove")],
+    let (property, after) = rest.split_once('}').unwrap_or((rest, ""));
+    format!("{before}{}{after}", o.body[property].as_str().unwrap_or_default())
+}
+
+pub(super) fn remove(setter: &Settable, o: &ConfigObject) -> Vec<Act> {
+    let id = if o.id.is_empty() { o.name.clone() } else { o.id.clone() };
+    let target = format!("{}/{id}", place(setter, o));
+    let calls = match setter.by.how {
+        How::Requests => vec![request(setter, setter.by.target, o, "adminRemove")],
         How::One | How::Replaced | How::OneById | How::Methods | How::Rules | How::Members => {
             return Vec::new();
         }

@@ -15,11 +15,12 @@ use strongroom_model::{
     collections::{applications, devices, directory, identity, roles},
     is_principal,
 };
+use strongroom_settings::{
+    Back, How, PART_IDS, Part, PartHow, Settable, row, setters, symbol_kind,
+};
 use strongroom_workloads::{
     Client, ErrorKind,
-    configuration::{
-        Call, Done, How, MADE, PART_IDS, Part, PartHow, SETTERS, Setter, carry_out, symbol_kind,
-    },
+    configuration::{Call, Done, MADE, carry_out},
 };
 
 const APPLICATIONS: &str = "@applications/";
@@ -220,29 +221,29 @@ pub fn plan(
     let wanted = &wanted;
     let mut plan = RestorePlan { alive: options.alive.clone(), ..RestorePlan::default() };
     let mut removals = Vec::new();
-    for setter in SETTERS {
+    for setter in setters() {
         let (Some(w), Some(n)) =
-            (wanted.collections.get(setter.collection), now.collections.get(setter.collection))
+            (wanted.collections.get(setter.row.name), now.collections.get(setter.row.name))
         else {
             continue;
         };
         if !w.state.has_objects() || !n.state.is_collected() {
             let why = if n.state.is_collected() { w.state.lack() } else { n.state.lack() };
-            plan.cannot.push((setter.collection.to_owned(), why));
+            plan.cannot.push((setter.row.name.to_owned(), why));
             continue;
         }
         let by_name = |objects: &'_ [ConfigObject]| -> BTreeMap<String, ConfigObject> {
             objects.iter().map(|o| (o.name.clone(), o.clone())).collect()
         };
         let before = by_name(&w.objects);
-        let after = if matches!(setter.how, How::Given | How::DeleteOnly | How::Requests) {
+        let after = if matches!(setter.by.how, How::Given | How::DeleteOnly | How::Requests) {
             by_what_is_given(&w.objects, &n.objects)
         } else {
             by_name(&n.objects)
         };
-        for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.collection, name)) {
+        for (name, o) in before.iter().filter(|(name, _)| options.takes(setter.row.name, name)) {
             let there = after.get(name);
-            if setter.how == How::Members
+            if setter.by.how == How::Members
                 && there.is_none()
                 && options.alive.contains(&o.id.to_lowercase())
             {
@@ -253,9 +254,7 @@ pub fn plan(
                 continue;
             }
             match there {
-                None if setter.collection == ASSIGNMENTS => {
-                    assign(setter, o, wanted, now, &mut plan)
-                }
+                None if setter.row.name == ASSIGNMENTS => assign(setter, o, wanted, now, &mut plan),
                 None => create(setter, o, options, &mut plan),
                 Some(there)
                     if there.body != o.body || there.volatile["keyIds"] != o.volatile["keyIds"] =>
@@ -265,16 +264,17 @@ pub fn plan(
                 Some(_) => {}
             }
         }
-        for (name, o) in after.iter().filter(|(name, _)| {
-            !before.contains_key(*name) && options.takes(setter.collection, name)
-        }) {
+        for (name, o) in after
+            .iter()
+            .filter(|(name, _)| !before.contains_key(*name) && options.takes(setter.row.name, name))
+        {
             // Groups and people come into sight because a setting names them: they were not made by
             // that.
-            if setter.how == How::Members || is_ours(o) {
+            if setter.by.how == How::Members || is_ours(o) {
                 continue;
             }
             if !options.remove_added {
-                plan.added.push(format!("{}/{name}", setter.collection));
+                plan.added.push(format!("{}/{name}", setter.row.name));
                 continue;
             }
             removals.extend(remove(setter, o));
@@ -289,7 +289,7 @@ pub fn plan(
         ));
     }
     for (collection, w) in
-        wanted.collections.iter().filter(|(c, _)| !SETTERS.iter().any(|s| s.collection == *c))
+        wanted.collections.iter().filter(|(c, _)| row(c).is_none_or(|r| r.setter().is_none()))
     {
         let Some(n) = now
             .collections
@@ -366,43 +366,27 @@ fn permission(a: &Act) -> Option<&'static str> {
     if a.calls.iter().any(|c| c.target == SCHEDULE_REQUESTS) {
         return Some("RoleAssignmentSchedule.ReadWrite.Directory");
     }
-    SETTERS.iter().find(|s| s.collection == a.collection).map(|s| s.permission)
+    row(&a.collection)?.setter().map(|s| s.permission)
 }
 
 /// Why a kind of object is not set.
 fn unsettable(collection: &str) -> &'static str {
-    match collection {
-        identity::DEVICE_REGISTRATION => {
-            "Graph v1.0 only shows it; set it in the Entra admin center, Device settings"
-        }
-        roles::ACTIVE_SCHEDULES => "it follows the assignments",
-        directory::PRIVILEGED_USERS | directory::LICENCES | directory::ORGANIZATION => {
-            "people and licences are not put back as settings"
-        }
-        c if c.starts_with("exchange/") => {
-            "Graph only shows it; set it in the Exchange or Defender portal as the snapshot's file \
-             says"
-        }
-        c if c.starts_with("teams/") => {
-            "Graph only shows it; set it in the Teams admin center as the snapshot's file says"
-        }
-        c if c.starts_with("purview/") => {
-            "Graph only shows it; set it in the Purview portal as the snapshot's file says"
-        }
+    match row(collection).map(|r| &r.setter) {
+        Some(Back::Not(why)) => why,
         _ => "this program does not set it; set it by hand as the snapshot's file says",
     }
 }
 
 fn act(
-    setter: &Setter,
+    setter: &Settable,
     o: &ConfigObject,
     verb: Verb,
     calls: Vec<Call>,
     properties: Vec<String>,
 ) -> Act {
-    let symbol = format!("@{}/{}", symbol_kind(setter.collection), o.name);
+    let symbol = format!("@{}/{}", symbol_kind(setter.row.name), o.name);
     Act {
-        collection: setter.collection.to_owned(),
+        collection: setter.row.name.to_owned(),
         object: o.name.clone(),
         verb,
         properties,
@@ -444,10 +428,8 @@ impl RestorePlan {
             let bad: Vec<String> = a.calls.iter().chain(&a.then).filter_map(unknown).collect();
             // Members, methods and rules are set one by one: one that names nobody keeps the others
             // from nothing.
-            let apart = SETTERS.iter().any(|s| {
-                s.collection == a.collection
-                    && (matches!(s.how, How::Members | How::Methods | How::Rules)
-                        || !s.parts.is_empty())
+            let apart = row(&a.collection).and_then(|r| r.setter()).is_some_and(|s| {
+                matches!(s.how, How::Members | How::Methods | How::Rules) || !s.parts.is_empty()
             });
             let had = !a.calls.is_empty();
             // What cannot be made has no lists either.
@@ -502,12 +484,12 @@ impl RestorePlan {
             {
                 let mut o = o.clone();
                 let there = now.object(&a.collection, &a.object).filter(|_| a.verb == Verb::Update);
-                if let Some(setter) = SETTERS.iter().find(|s| s.collection == a.collection) {
+                if let Some(setter) = setters().iter().find(|s| s.row.name == a.collection) {
                     // What is on already is not told to report: its state is not sent.
                     if there.is_none_or(|t| t.body["state"] != o.body["state"]) {
                         o.body = reporting(setter, options, o.body);
                     }
-                    let stays = setter.fixed.iter().chain(setter.never);
+                    let stays = setter.by.fixed.iter().chain(setter.by.never);
                     for (fixed, _) in stays.filter(|_| there.is_some()) {
                         o.body[*fixed] = there.map(|t| t.body[*fixed].clone()).unwrap_or_default();
                     }

@@ -39,8 +39,8 @@ impl Step {
 }
 
 /// What may be done to a group once settings name it again: nobody can say before who is in it.
-pub(super) fn once_seen(setter: &Setter, o: &ConfigObject) -> Vec<(Call, &'static str)> {
-    let at = format!("{}/{}", setter.target, o.id);
+pub(super) fn once_seen(setter: &Settable, o: &ConfigObject) -> Vec<(Call, &'static str)> {
+    let at = format!("{}/{}", setter.by.target, o.id);
     let to = |method, path: &str| call(setter, method, format!("{at}{path}"), None);
     vec![
         (to("POST", "/members/$ref"), "for each who was in it and is not"),

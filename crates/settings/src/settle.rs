@@ -1,21 +1,20 @@
 //! From what Graph gives to what is kept: ids become symbols, what changes by itself goes aside,
 //! names become unique.
 
-use super::{
-    catalog::{CATALOG, Collector, Naming, Shape},
-    managed::MANAGED,
-    write::PART_IDS,
+use crate::{
+    row::{Naming, Normalizer, Row, Shape},
+    rows::row,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::{
     CollectionState, ConfigCollection, ConfigObject, Configuration,
-    collections::{applications, devices, directory, identity, roles},
+    collections::{applications, roles},
     is_guid,
 };
 
 /// Properties that change without anybody changing a setting, wherever they stand.
-pub const EVERYWHERE: &[&str] = &[
+const EVERYWHERE: &[&str] = &[
     "createdDateTime",
     "modifiedDateTime",
     "lastModifiedDateTime",
@@ -27,7 +26,11 @@ pub const EVERYWHERE: &[&str] = &[
 ];
 
 /// What stands in the place of a start.
-pub(super) const STARTED: &str = "set";
+pub const STARTED: &str = "set";
+
+/// Among what changes by itself: the ids of an object's rows, by property, in the order of the
+/// rows.
+pub const PART_IDS: &str = "rowIds";
 
 /// The tenant that owns Microsoft's own applications; the same in every tenant.
 pub const MICROSOFT_TENANT: &str = "f8cdef31-a31e-4b4a-93e4-5f571e91255a";
@@ -69,8 +72,9 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
         symbols.add(id, p.kind.to_owned(), &p.name);
     }
     for (collection, (_, values)) in &raw.collections {
-        let mut own: Vec<&Value> =
-            values.iter().filter(|v| is_own(collection, v, &raw.tenant_id)).collect();
+        let Some(row) = row(collection) else { continue };
+        let is_own = |v: &&Value| (row.normalizer.own)(v, &raw.tenant_id);
+        let mut own: Vec<&Value> = values.iter().filter(is_own).collect();
         own.sort_by_key(|v| {
             [&v["createdDateTime"], &v["id"]].map(|t| t.as_str().unwrap_or_default())
         });
@@ -119,12 +123,11 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
     let mut out = Configuration::new(tenant, taken);
     out.managed_at = raw.managed_at;
     for (name, (state, values)) in raw.collections {
-        let collector =
-            CATALOG.iter().chain(MANAGED.iter().map(|m| &m.collector)).find(|c| c.name == name);
+        let row = row(&name);
         let objects = values
             .into_iter()
-            .filter(|v| is_kept(&name, v))
-            .map(|v| object(&name, collector, v, &mut symbols, &roles))
+            .filter(|v| row.is_none_or(|r| (r.normalizer.kept)(v)))
+            .map(|v| object(&name, row, v, &mut symbols, &roles))
             .collect();
         out.collections.insert(
             name,
@@ -142,37 +145,17 @@ pub fn settle(tenant: &str, taken: jiff::Timestamp, raw: Raw) -> Configuration {
     out
 }
 
-/// Whether an object's id belongs to this tenant alone. What Microsoft ships has the same id
-/// everywhere and keeps it, so that nobody can take its place by taking its name.
-fn is_own(collection: &str, v: &Value, tenant: &str) -> bool {
-    match collection {
-        roles::DEFINITIONS => v["isBuiltIn"] == false,
-        identity::AUTHENTICATION_STRENGTHS => v["policyType"] != "builtIn",
-        applications::SERVICE_PRINCIPALS => {
-            v["appOwnerOrganizationId"].as_str().is_some_and(|o| o.eq_ignore_ascii_case(tenant))
-        }
-        applications::REGISTRATIONS
-        | identity::NAMED_LOCATIONS
-        | directory::ADMINISTRATIVE_UNITS
-        | devices::FILTERS
-        | devices::ROLES => true,
-        _ => false,
-    }
-}
-
-/// Microsoft's own service principals come and go by themselves; the rules need none of them.
-fn is_kept(collection: &str, v: &Value) -> bool {
-    collection != applications::SERVICE_PRINCIPALS
-        || v["appOwnerOrganizationId"].as_str() != Some(MICROSOFT_TENANT)
-}
+/// How what only another program reads is kept.
+static UNKNOWN: Normalizer = crate::rows::MADE;
 
 fn object(
     collection: &str,
-    collector: Option<&Collector>,
+    row: Option<&Row>,
     value: Value,
     symbols: &mut Symbols,
     roles: &HashMap<String, String>,
 ) -> ConfigObject {
+    let normalizer = row.map_or(&UNKNOWN, |r| &r.normalizer);
     let id = value["id"].as_str().unwrap_or_default().to_owned();
     let mut volatile = Map::new();
     let mut map = match value {
@@ -180,7 +163,7 @@ fn object(
         other => Map::from_iter([("value".to_owned(), other)]),
     };
     map.remove("id");
-    for key in EVERYWHERE.iter().chain(collector.map(|c| c.volatile).unwrap_or_default()) {
+    for key in EVERYWHERE.iter().chain(normalizer.volatile) {
         if let Some(v) = map.remove(*key)
             && !v.is_null()
         {
@@ -189,7 +172,7 @@ fn object(
     }
     // That a role was given with a start says by which way it was given; when that was is no
     // setting.
-    if collection.starts_with("roles/")
+    if normalizer.starts
         && let Some(start) = map
             .get_mut("scheduleInfo")
             .and_then(|i| i.get_mut("startDateTime"))
@@ -208,8 +191,8 @@ fn object(
     if !rows.is_empty() {
         volatile.insert(PART_IDS.to_owned(), rows.into());
     }
-    let name = match collector.map_or(Naming::First(&["displayName", "name"]), |c| c.naming) {
-        _ if collector.is_some_and(|c| c.shape == Shape::One) => {
+    let name = match normalizer.naming {
+        _ if normalizer.shape == Shape::One => {
             collection.rsplit('/').next().unwrap_or(collection).to_owned()
         }
         Naming::First(keys) => keys
@@ -236,12 +219,8 @@ fn object(
 
 /// What symbols of a collection's objects begin with.
 pub fn symbol_kind(collection: &str) -> &str {
-    match collection {
-        directory::REFERENCED_GROUPS => "groups",
-        directory::PRIVILEGED_USERS => "users",
-        applications::REGISTRATIONS => "applications",
-        other => other.rsplit('/').next().unwrap_or(other),
-    }
+    let own = row(collection).and_then(|r| r.normalizer.symbol);
+    own.unwrap_or_else(|| collection.rsplit('/').next().unwrap_or(collection))
 }
 
 /// Takes what is random out of an application's credentials; answers their ids. A credential that

@@ -1,0 +1,136 @@
+//! Intune.
+
+use super::*;
+use strongroom_model::collections::devices::*;
+
+const READ: &str = "DeviceManagementConfiguration.Read.All";
+const READ_SERVICE: &str = "DeviceManagementServiceConfig.Read.All";
+const READ_ROLES: &str = "DeviceManagementRBAC.Read.All";
+const SET: &str = "DeviceManagementConfiguration.ReadWrite.All";
+const SET_ROLES: &str = "DeviceManagementRBAC.ReadWrite.All";
+
+const ASSIGNMENTS: Part =
+    part("assignments", PartHow::Whole { action: "assign", within: "assignments" });
+
+/// It counts itself up with every change.
+const VERSION: &[&str] = &["version"];
+const ASSIGNED: Principals = Principals::Below("/assignments");
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: SETTINGS,
+        reader: Reader::Graph(intune("deviceManagement?$select=settings", READ_SERVICE)),
+        normalizer: single().volatile(VERSION).names(ASSIGNED),
+        setter: Back::By(set(330, "deviceManagement", How::One, SET)),
+        rank: PROTECTS,
+        empty: Empty::Wrong,
+    },
+    Row {
+        name: CONFIGURATIONS,
+        reader: Reader::Graph(intune(
+            "deviceManagement/deviceConfigurations?$expand=assignments",
+            READ,
+        )),
+        normalizer: many().volatile(VERSION).names(ASSIGNED),
+        setter: Back::By(
+            set(340, "deviceManagement/deviceConfigurations", How::Many, SET).with(&[ASSIGNMENTS]),
+        ),
+        rank: SHAPES,
+        empty: Empty::Fine,
+    },
+    Row {
+        name: COMPLIANCE_POLICIES,
+        reader: Reader::Graph(intune(
+            "deviceManagement/deviceCompliancePolicies?$expand=assignments,\
+             scheduledActionsForRule($expand=scheduledActionConfigurations)",
+            READ,
+        )),
+        normalizer: many()
+            .volatile(VERSION)
+            .names(ASSIGNED)
+            .read_since(&["scheduledActionsForRule"]),
+        setter: Back::By(
+            set(350, "deviceManagement/deviceCompliancePolicies", How::Many, SET).with(&[
+                // Asked for when a policy is made: "one and only one block scheduled action".
+                Part {
+                    with_object: true,
+                    ..part(
+                        "scheduledActionsForRule",
+                        PartHow::Whole {
+                            action: "scheduleActionsForRules",
+                            within: "deviceComplianceScheduledActionForRules",
+                        },
+                    )
+                },
+                ASSIGNMENTS,
+            ]),
+        ),
+        rank: PROTECTS,
+        empty: Empty::Fine,
+    },
+    Row {
+        name: ENROLMENT,
+        reader: Reader::Graph(intune(
+            "deviceManagement/deviceEnrollmentConfigurations?$expand=assignments",
+            READ_SERVICE,
+        )),
+        normalizer: many().volatile(VERSION).names(ASSIGNED),
+        setter: BY_HAND,
+        rank: EVERYDAY,
+        empty: Empty::Fine,
+    },
+    Row {
+        name: APP_PROTECTION,
+        reader: Reader::Graph(intune(
+            "deviceAppManagement/managedAppPolicies",
+            "DeviceManagementApps.Read.All",
+        )),
+        normalizer: many().volatile(VERSION).names(ASSIGNED),
+        setter: BY_HAND,
+        rank: EVERYDAY,
+        empty: Empty::Fine,
+    },
+    Row {
+        name: ROLES,
+        reader: Reader::Graph(intune("deviceManagement/roleDefinitions", READ_ROLES)),
+        normalizer: many().volatile(VERSION).owned(the_tenants).names(ASSIGNED),
+        setter: Back::By(set(360, "deviceManagement/roleDefinitions", How::Many, SET_ROLES)),
+        rank: EVERYDAY,
+        empty: Empty::Fine,
+    },
+    Row {
+        name: SETTINGS_CATALOG,
+        reader: Reader::Graph(
+            intune("deviceManagement/configurationPolicies?$expand=assignments", READ)
+                .beta()
+                .with(&[read_part("settings", false)]),
+        ),
+        normalizer: called_by(&["name", "id"])
+            .volatile(VERSION)
+            .names(ASSIGNED)
+            .read_since(&["settings"]),
+        setter: BY_HAND,
+        rank: EVERYDAY,
+        empty: Empty::Fine,
+    },
+    Row {
+        name: FILTERS,
+        reader: Reader::Graph(intune("deviceManagement/assignmentFilters", READ).beta()),
+        normalizer: many().volatile(VERSION).owned(the_tenants).names(ASSIGNED),
+        setter: Back::By(set(370, "deviceManagement/assignmentFilters", How::Many, SET).beta()),
+        rank: EVERYDAY,
+        empty: Empty::Fine,
+    },
+    Row {
+        name: APPROVAL_POLICIES,
+        reader: Reader::Graph(
+            intune("deviceManagement/operationApprovalPolicies", READ_ROLES).beta(),
+        ),
+        normalizer: many().volatile(VERSION).names(Principals::Below("")),
+        setter: Back::By(
+            set(380, "deviceManagement/operationApprovalPolicies", How::Many, SET_ROLES).beta(),
+        ),
+        rank: PROTECTS.called("approval by a second person: "),
+        empty: Empty::Fine,
+    },
+];
