@@ -123,6 +123,8 @@ pub mod devices {
     pub const APP_PROTECTION: &str = "devices/app-protection";
     /// The roles of Intune.
     pub const ROLES: &str = "devices/roles";
+    /// Who has a role of Intune, over whom.
+    pub const ROLE_ASSIGNMENTS: &str = "devices/role-assignments";
     /// Profiles of the settings catalogue.
     pub const SETTINGS_CATALOG: &str = "devices/settings-catalog";
     /// Filters of assignments.

@@ -120,6 +120,8 @@ pub struct Normalizer {
     pub kept: fn(&Value) -> bool,
     /// Where its objects name people and groups.
     pub principals: Principals,
+    /// Properties that show another object whole, of which its id is the setting.
+    pub by_id: &'static [&'static str],
     /// Whether what is given has a start, which is no setting: that there was one is.
     pub starts: bool,
     /// Whether the service makes its objects anew, with other ids, whenever they are touched.
@@ -182,6 +184,9 @@ pub struct Setter {
     pub beta: bool,
     /// Whether an object that is made has the id that it had: it is known by a name of its own.
     pub keeps_id: bool,
+    /// The type that is sent with an object whose own answer does not say it: the list that it is
+    /// given to is of a wider one.
+    pub kind: Option<&'static str>,
     /// Where what was deleted is had back, with `{id}`.
     pub undelete: Option<&'static str>,
     /// Why an object that is gone is not made anew.
@@ -191,6 +196,8 @@ pub struct Setter {
     pub fixed: &'static [(&'static str, &'static str)],
     /// Properties that are never written, and why.
     pub never: &'static [(&'static str, &'static str)],
+    /// Properties that follow from others: they are not written, and come right with those.
+    pub follows: &'static [&'static str],
     /// Lists of an object that calls of their own set.
     pub parts: &'static [Part],
 }
@@ -206,6 +213,8 @@ pub enum How {
     OneById,
     /// POST to the list, PATCH and DELETE by id.
     Many,
+    /// POST to the list, PUT of the whole object and DELETE by id.
+    Wholes,
     /// POST to the list and DELETE by id; what is given is never changed.
     Given,
     /// A list whose objects are deleted and never made here.
@@ -234,6 +243,8 @@ pub enum PartHow {
     References,
     /// Rows are made and deleted by themselves.
     Rows,
+    /// With the whole object.
+    Object,
 }
 
 /// A list that belongs to an object.

@@ -163,6 +163,11 @@ fn object(
         other => Map::from_iter([("value".to_owned(), other)]),
     };
     map.remove("id");
+    for property in normalizer.by_id {
+        if let Some(shown) = map.get_mut(*property) {
+            *shown = shown["id"].take();
+        }
+    }
     for key in EVERYWHERE.iter().chain(normalizer.volatile) {
         if let Some(v) = map.remove(*key)
             && !v.is_null()

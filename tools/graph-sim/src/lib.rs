@@ -262,7 +262,8 @@ impl Sim {
     }
 
     /// One request to v1.0 by an application with these permissions, and its answer as status and
-    /// JSON; `null` is no body. `target` is below the version, its query behind a `?`.
+    /// JSON; `null` is no body. `target` is below the version, its query behind a `?`; one that
+    /// begins with `beta/` is asked there.
     /// Who asks of a tenant that is not there has no token, and is told so.
     pub fn ask(
         &self,
@@ -274,10 +275,11 @@ impl Sim {
     ) -> (u16, serde_json::Value) {
         let token = self.token(tenant, roles).unwrap_or_default();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let version = if path.starts_with("beta/") { "" } else { "v1.0/" };
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let reply = self.handle(&Request {
             method: method.to_owned(),
-            path: format!("/v1.0/{path}"),
+            path: format!("/{version}{path}"),
             query: query.to_owned(),
             headers: vec![
                 header("authorization", &format!("Bearer {token}")),

@@ -9,6 +9,8 @@ const ANYBODY: &[&str] = &[
     "AdministrativeUnit.ReadWrite.All",
     "Application.ReadWrite.All",
     "DeviceManagementConfiguration.ReadWrite.All",
+    "DeviceManagementRBAC.ReadWrite.All",
+    "DeviceManagementServiceConfig.ReadWrite.All",
     "Directory.ReadWrite.All",
     "Directory.Read.All",
     "Policy.Read.All",
@@ -20,14 +22,14 @@ const ANYBODY: &[&str] = &[
 ];
 
 /// A change by somebody else; answers what Graph answers.
-fn by_hand(school: &School, method: &str, target: &str, body: Value) -> Value {
+pub(crate) fn by_hand(school: &School, method: &str, target: &str, body: Value) -> Value {
     let (status, answer) = school.sim.ask(0, ANYBODY, method, target, &body);
     assert!((200..300).contains(&status), "{method} {target}: {status} {answer}");
     answer
 }
 
 /// The first row of a list, or the one of a name.
-fn row(school: &School, list: &str, name: &str) -> Value {
+pub(crate) fn row(school: &School, list: &str, name: &str) -> Value {
     let all = by_hand(school, "GET", list, Value::Null);
     let rows = all["value"].as_array().unwrap().iter();
     rows.clone()
@@ -36,15 +38,31 @@ fn row(school: &School, list: &str, name: &str) -> Value {
         .clone()
 }
 
-fn id(v: &Value) -> &str {
+/// A school that is set up well, in which everything may be set.
+pub(crate) fn hardened_and_consented() -> School {
+    let school = hardened();
+    school.sim.control("POST", "/sim/consent", "", b"{}");
+    school
+}
+
+/// The calls that a plan named for a collection.
+pub(crate) fn steps(done: &Value, collection: &str) -> Vec<String> {
+    let acts = done["plan"]["acts"].as_array().unwrap().iter();
+    acts.filter(|a| a["collection"] == collection)
+        .flat_map(|a| a["calls"].as_array().unwrap())
+        .map(|c| format!("{} {}", c["method"].as_str().unwrap(), c["path"].as_str().unwrap()))
+        .collect()
+}
+
+pub(crate) fn id(v: &Value) -> &str {
     v["id"].as_str().unwrap()
 }
 
-fn kept(school: &School) -> String {
+pub(crate) fn kept(school: &School) -> String {
     snapshot(school, "school0", &[])["snapshot"].as_str().unwrap().to_owned()
 }
 
-fn restore(school: &School, to: &str, extra: &[&str]) -> Value {
+pub(crate) fn restore(school: &School, to: &str, extra: &[&str]) -> Value {
     let args = ["--tenant", "school0", "--json", "tenant", "restore", "--yes", "--to", to];
     let out = school.run(&[&args, extra].concat());
     let done: Value = serde_json::from_slice(&out.stdout)
@@ -175,7 +193,7 @@ fn owners_and_foreign_credentials_of_applications_are_seen_and_set_back() {
     school.check();
 }
 
-fn snapshot_changes(school: &School) -> Value {
+pub(crate) fn snapshot_changes(school: &School) -> Value {
     snapshot(school, "school0", &[])["changes"].clone()
 }
 

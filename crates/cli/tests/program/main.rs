@@ -6,6 +6,7 @@ mod common;
 mod acceptance;
 mod backup;
 mod change;
+mod change_devices;
 mod change_parts;
 mod kills;
 mod mount;

@@ -31,6 +31,10 @@ const EXCEPTIONS: &[&str] = &[
     "PATCH beta/policies/authenticationMethodsPolicy",
     "PATCH beta/policies/authenticationMethodsPolicy/authenticationMethodConfigurations/{id}",
     "POST beta/deviceManagement/operationApprovalPolicies",
+    "POST beta/deviceManagement/configurationPolicies",
+    "PUT beta/deviceManagement/configurationPolicies/{id}",
+    "DELETE beta/deviceManagement/configurationPolicies/{id}",
+    "POST beta/deviceManagement/configurationPolicies/{id}/assign",
     "PUT /drives/{id}/items/{id}:/{id}:/content",
     "POST /drives/{id}/items/{id}:/{id}:/createUploadSession",
 ];
@@ -410,6 +414,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("deviceManagement/deviceEnrollmentConfigurations", "deviceEnrollmentConfiguration"),
     ("deviceAppManagement/managedAppPolicies", "managedAppPolicy"),
     ("deviceManagement/roleDefinitions", "roleDefinition"),
+    ("deviceManagement/roleAssignments", "deviceAndAppManagementRoleAssignment"),
 ];
 
 /// Whoever grants rights reads them in the documentation: each that setting something needs stands

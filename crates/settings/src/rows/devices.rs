@@ -7,6 +7,7 @@ const READ: &str = "DeviceManagementConfiguration.Read.All";
 const READ_SERVICE: &str = "DeviceManagementServiceConfig.Read.All";
 const READ_ROLES: &str = "DeviceManagementRBAC.Read.All";
 const SET: &str = "DeviceManagementConfiguration.ReadWrite.All";
+const SET_SERVICE: &str = "DeviceManagementServiceConfig.ReadWrite.All";
 const SET_ROLES: &str = "DeviceManagementRBAC.ReadWrite.All";
 
 const ASSIGNMENTS: Part =
@@ -75,7 +76,14 @@ pub(super) const ROWS: &[Row] = &[
             READ_SERVICE,
         )),
         normalizer: many().volatile(VERSION).names(ASSIGNED),
-        setter: BY_HAND,
+        setter: Back::By(Setter {
+            fixed: &[("priority", "its place among others is set by an action of its own")],
+            parts: &[part(
+                "assignments",
+                PartHow::Whole { action: "assign", within: "enrollmentConfigurationAssignments" },
+            )],
+            ..set(375, "deviceManagement/deviceEnrollmentConfigurations", How::Many, SET_SERVICE)
+        }),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },
@@ -99,6 +107,32 @@ pub(super) const ROWS: &[Row] = &[
         empty: Empty::Fine,
     },
     Row {
+        name: ROLE_ASSIGNMENTS,
+        reader: Reader::Graph(intune(
+            "deviceManagement/roleAssignments?$expand=roleDefinition",
+            READ_ROLES,
+        )),
+        normalizer: Normalizer {
+            by_id: &["roleDefinition"],
+            ..many().names(Principals::Below(""))
+        },
+        setter: Back::By(Setter {
+            kind: Some("#microsoft.graph.deviceAndAppManagementRoleAssignment"),
+            fixed: &[(
+                "roleDefinition",
+                "what is given is of one role; remove it and give it anew",
+            )],
+            ..set(
+                365,
+                "deviceManagement/roleDefinitions/{roleDefinition}/roleAssignments",
+                How::Many,
+                SET_ROLES,
+            )
+        }),
+        rank: all(Rank::High).called("what is given in Intune, "),
+        empty: Empty::Fine,
+    },
+    Row {
         name: SETTINGS_CATALOG,
         reader: Reader::Graph(
             intune("deviceManagement/configurationPolicies?$expand=assignments", READ)
@@ -109,7 +143,14 @@ pub(super) const ROWS: &[Row] = &[
             .volatile(VERSION)
             .names(ASSIGNED)
             .read_since(&["settings"]),
-        setter: BY_HAND,
+        // PATCH leaves the settings as they are: they are a list of their own. PUT takes the whole.
+        setter: Back::By(Setter {
+            follows: &["settingCount", "isAssigned", "creationSource"],
+            ..set(345, "deviceManagement/configurationPolicies", How::Wholes, SET).beta().with(&[
+                Part { with_object: true, ..part("settings", PartHow::Object) },
+                ASSIGNMENTS,
+            ])
+        }),
         rank: EVERYDAY,
         empty: Empty::Fine,
     },

@@ -47,11 +47,18 @@ pub(super) const ROWS: &[Row] = &[
         reader: Reader::Graph(ask("policies/authenticationStrengthPolicies", POLICY).licensed(P1)),
         normalizer: many().owned(not_built_in),
         setter: Back::By(Setter {
-            fixed: &[("allowedCombinations", "combinations are changed by an action of their own")],
-            never: &[
-                ("policyType", "what is made is the tenant's own"),
-                ("requirementsSatisfied", "it follows from the combinations"),
-            ],
+            never: &[("policyType", "what is made is the tenant's own")],
+            follows: &["requirementsSatisfied"],
+            parts: &[Part {
+                with_object: true,
+                ..part(
+                    "allowedCombinations",
+                    PartHow::Whole {
+                        action: "updateAllowedCombinations",
+                        within: "allowedCombinations",
+                    },
+                )
+            }],
             ..set(30, "policies/authenticationStrengthPolicies", How::Many, SET_ACCESS)
         }),
         rank: all(Rank::High),

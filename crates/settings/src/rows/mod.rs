@@ -113,6 +113,7 @@ const fn normalizer(shape: Shape, naming: Naming) -> Normalizer {
         own: nobodys,
         kept: always,
         principals: Principals::Nowhere,
+        by_id: &[],
         starts: false,
         fleeting: false,
         read_since: &[],
@@ -176,10 +177,12 @@ const fn set(order: u16, target: &'static str, how: How, permission: &'static st
         permission,
         beta: false,
         keeps_id: false,
+        kind: None,
         undelete: None,
         unmakeable: None,
         fixed: &[],
         never: &[],
+        follows: &[],
         parts: &[],
     }
 }

@@ -6,8 +6,8 @@ use crate::{
     core::truth::Truth,
     core::world::{Call, World},
     settings::{
-        change::merge,
-        routes::{ASSIGNMENTS, SCHEDULES, principal_id},
+        change::{CATALOG, count_settings, merge, satisfied},
+        routes::{ASSIGNMENTS, POLICIES, ROLE_ASSIGNMENTS, SCHEDULES, principal_id},
         rules,
         state::Settings,
     },
@@ -255,11 +255,16 @@ pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>
             }
             done()
         }
-        // What is given replaces all assignments (deviceCompliancePolicy: assign).
+        // What is given replaces all assignments (deviceCompliancePolicy: assign). Those of
+        // enrolment have a name of their own, and answer nothing.
         ("POST", ["devicemanagement", list, id, "assign"]) => {
             let path = format!("devicemanagement/{list}");
             let n = by_id(settings.many.get_mut(&path), id).ok_or_else(gone)?;
-            let mut given = body["assignments"].as_array().cloned().unwrap_or_default();
+            let enrols = *list == "deviceenrollmentconfigurations";
+            let named = if enrols { "enrollmentConfigurationAssignments" } else { "assignments" };
+            let mut given = body[named].as_array().cloned().ok_or_else(|| {
+                ApiError::intune(&format!("The parameter '{named}' of the action is missing."))
+            })?;
             for one in &mut given {
                 let target = &one["target"];
                 let to = ["groupId", "collectionId"].iter().find_map(|k| target[*k].as_str());
@@ -267,9 +272,85 @@ pub(crate) fn action(world: &mut World, call: &Call<'_>) -> Result<Option<Reply>
             }
             if let Some(row) = settings.many.get_mut(&path).and_then(|rows| rows.get_mut(n)) {
                 row["assignments"] = given.clone().into();
+                if path == CATALOG {
+                    count_settings(row);
+                }
+            }
+            if enrols {
+                return done();
             }
             Ok(Some(Reply::json(200, &json!({"value": given}))))
         }
+        // Update allowedCombinations: the whole list, and what names the strength.
+        (
+            "POST",
+            ["policies", "authenticationstrengthpolicies", id, "updateallowedcombinations"],
+        ) => {
+            let path = "policies/authenticationstrengthpolicies";
+            let n = by_id(settings.many.get_mut(path), id).ok_or_else(gone)?;
+            let given = body["allowedCombinations"].as_array().cloned().unwrap_or_default();
+            if given.is_empty() {
+                let text = "An authentication strength needs allowed combinations.";
+                return Err(ApiError::bad_request(area, text.to_owned()));
+            }
+            if world.tells(Truth::BuiltIn) {
+                rules::own_strength(&world.tenants[call.tenant].settings.many[path][n])?;
+            }
+            let now = world.now().to_string();
+            let settings = &mut world.tenants[call.tenant].settings;
+            let names = |p: &&Value| p["grantControls"]["authenticationStrength"]["id"] == **id;
+            let policies = settings.many.get(POLICIES).into_iter().flatten().filter(names);
+            let policies: Vec<Value> = policies.map(|p| p["id"].clone()).collect();
+            let before = settings.many.get_mut(path).and_then(|rows| rows.get_mut(n)).map(|row| {
+                let before =
+                    std::mem::replace(&mut row["allowedCombinations"], given.clone().into());
+                row["requirementsSatisfied"] = satisfied(&row["allowedCombinations"]).into();
+                row["modifiedDateTime"] = now.into();
+                before
+            });
+            let answer = json!({"previousCombinations": before, "currentCombinations": given,
+                "conditionalAccessReferences": policies, "additionalInformation": null});
+            Ok(Some(Reply::json(200, &answer)))
+        }
+        // Who is given a role of Intune (roleAssignment: create).
+        (
+            method @ ("POST" | "PATCH" | "DELETE"),
+            ["devicemanagement", "roledefinitions", role, "roleassignments", below @ ..],
+        ) => {
+            let roles = settings.many.get_mut("devicemanagement/roledefinitions");
+            by_id(roles, role).ok_or_else(gone)?;
+            let is_of = |r: &Value| r["roleDefinition"].as_str().is_some_and(|i| i == *role);
+            let tenant = &mut world.tenants[call.tenant];
+            let new_id = tenant.ids.guid("role assignment");
+            let rows = tenant.settings.many.entry(ROLE_ASSIGNMENTS.to_owned()).or_default();
+            match (method, below) {
+                ("POST", []) => {
+                    let mut row = body;
+                    row["id"] = new_id.into();
+                    let shown = row.clone();
+                    row["roleDefinition"] = (*role).into();
+                    rows.push(row);
+                    Ok(Some(Reply::json(201, &shown)))
+                }
+                ("PATCH" | "DELETE", [id]) => {
+                    let named = |r: &Value| r["id"].as_str().is_some_and(|i| i == *id) && is_of(r);
+                    let n = rows.iter().position(named).ok_or_else(gone)?;
+                    if method == "DELETE" {
+                        rows.remove(n);
+                        return done();
+                    }
+                    if let Value::Object(new) = body {
+                        merge(&mut rows[n], new);
+                    }
+                    let mut shown = rows[n].clone();
+                    shown.as_object_mut().map(|m| m.remove("roleDefinition"));
+                    Ok(Some(Reply::json(200, &shown)))
+                }
+                _ => Err(ApiError::not_simulated()),
+            }
+        }
+        // By the role alone: which role it would be is not said otherwise.
+        ("POST", ["devicemanagement", "roleassignments"]) => Err(ApiError::not_simulated()),
         ("DELETE", ["domains", domain, "federationconfiguration", id]) => {
             let rows =
                 settings.many.entry("domains/federationconfiguration".to_owned()).or_default();

@@ -101,12 +101,28 @@ pub(crate) fn change(
             }
             (Reply::new(204), "Update", path.to_owned())
         }
+        // All of it is replaced, its settings too; to whom it goes stays.
+        ("PUT", [id]) if path == CATALOG => {
+            let rows = tenant.settings.many.get_mut(path).into_iter().flatten();
+            let one = rows.into_iter().find(|r| r["id"].as_str().is_some_and(|i| i == id));
+            let one = one.ok_or_else(|| ApiError::not_found(area))?;
+            let kept = one.as_object_mut().map(std::mem::take).unwrap_or_default();
+            let own = ["id", "createdDateTime", "assignments"];
+            *one = kept.into_iter().filter(|(name, _)| own.contains(&name.as_str())).collect();
+            merge(one, new);
+            count_settings(one);
+            let name = one["name"].as_str().unwrap_or_default().to_owned();
+            (Reply::new(204), "Update", name)
+        }
         ("POST", []) => {
             let id = tenant.ids.guid(path);
             let Some(rows) = tenant.settings.many.get_mut(path) else { return wrong() };
             let mut row = Value::Object(new);
             if let Some(rules) = row.get_mut("scheduledActionsForRule") {
                 with_ids(rules, &mut tenant.ids);
+            }
+            if path == CATALOG {
+                count_settings(&mut row);
             }
             // What is made is the tenant's own (authenticationStrengthPolicy resource type).
             if path == "policies/authenticationstrengthpolicies" {
@@ -194,8 +210,24 @@ pub(crate) fn change(
     Ok(reply)
 }
 
+pub(crate) const CATALOG: &str = "devicemanagement/configurationpolicies";
+
+/// What a policy of the settings catalogue says of itself follows from its lists; settings are
+/// told apart by their place.
+pub(crate) fn count_settings(policy: &mut Value) {
+    let rows = policy["settings"].as_array_mut();
+    let mut count = 0;
+    for row in rows.into_iter().flatten() {
+        row["id"] = count.to_string().into();
+        count += 1;
+    }
+    policy["settingCount"] = count.into();
+    let goes = policy["assignments"].as_array().is_some_and(|all| !all.is_empty());
+    policy["isAssigned"] = goes.into();
+}
+
 /// What combinations prove: `mfa` when each of them does.
-fn satisfied(combinations: &Value) -> &'static str {
+pub(crate) fn satisfied(combinations: &Value) -> &'static str {
     let alone = ["password", "sms", "x509CertificateSingleFactor", "federatedSingleFactor"];
     let weak = |c: &Value| c.as_str().is_some_and(|c| alone.contains(&c));
     if combinations.as_array().is_some_and(|all| all.iter().any(weak)) { "none" } else { "mfa" }

@@ -81,6 +81,7 @@ const ROUTES: &[Route] = &[
     Route { expand: &["assignments"], ..route("deviceManagement/deviceEnrollmentConfigurations") },
     route("deviceAppManagement/managedAppPolicies"),
     route("deviceManagement/roleDefinitions"),
+    Route { expand: &["roleDefinition"], ..route("deviceManagement/roleAssignments") },
     Route {
         // The settings of a policy are a list of their own (deviceManagementConfigurationPolicy).
         expand: &["assignments", "settings"],
@@ -136,7 +137,16 @@ pub(crate) fn context(call: &Call<'_>, route: &Route) -> String {
 pub(crate) fn show(v: &Value, route: &Route, path: &str, query: &Query, beta: bool) -> Value {
     let mut v = v.clone();
     if let Value::Object(map) = &mut v {
-        map.retain(|k, _| !["members", "domain", "owners"].contains(&k.as_str()));
+        // Members are objects elsewhere, and ids in deviceAndAppManagementRoleAssignment.
+        let hidden: &[&str] = match path {
+            ROLE_ASSIGNMENTS => &[],
+            _ => &["members", "domain", "owners"],
+        };
+        map.retain(|k, _| !hidden.contains(&k.as_str()));
+        // A list of one type does not say it with each row.
+        if path == ROLE_ASSIGNMENTS {
+            map.remove("@odata.type");
+        }
         // Partners are known by their tenant.
         if path.ends_with("/partners") {
             map.remove("id");
@@ -216,6 +226,11 @@ pub(crate) fn run(
             && query.expand.iter().any(expands)
         {
             shown["principal"] = objects(tenant, id).into_iter().next().unwrap_or(Value::Null);
+        }
+        if path == ROLE_ASSIGNMENTS && shown.get("roleDefinition").is_some() {
+            let roles = settings.many.get("devicemanagement/roledefinitions");
+            let role = roles.into_iter().flatten().find(|r| r["id"] == v["roleDefinition"]);
+            shown["roleDefinition"] = role.cloned().unwrap_or(Value::Null);
         }
         // What comes on request alone.
         if let (Some(kind), Value::Object(map)) =
@@ -316,7 +331,29 @@ pub(crate) fn run(
                 }
                 // Nothing says yet to what a policy applies.
                 (_, ["appliesto"]) if path.starts_with("policies/") => list(Vec::new()),
-                ("devicemanagement/roledefinitions", ["roleassignments"]) => list(Vec::new()),
+                ("devicemanagement/roledefinitions", ["roleassignments", below @ ..]) => {
+                    let rows = settings.many.get(ROLE_ASSIGNMENTS).into_iter().flatten();
+                    let mut of: Vec<Value> = rows
+                        .filter(|a| a["roleDefinition"] == row["id"])
+                        .cloned()
+                        .map(|mut a| {
+                            a.as_object_mut().map(|m| m.remove("roleDefinition"));
+                            // The list is of the wider type.
+                            a["@odata.type"] =
+                                "#microsoft.graph.deviceAndAppManagementRoleAssignment".into();
+                            a
+                        })
+                        .collect();
+                    match below {
+                        [] => list(of),
+                        [one] => {
+                            of.retain(|a| a["id"].as_str().is_some_and(|i| i == *one));
+                            let one = of.pop().ok_or_else(|| ApiError::not_found(area))?;
+                            Ok(Reply::json(200, &one))
+                        }
+                        _ => Err(ApiError::not_simulated()),
+                    }
+                }
                 ("directory/administrativeunits", ["scopedrolemembers"]) => {
                     list(scoped_members(tenant, &row["id"]))
                 }
@@ -392,6 +429,9 @@ fn rows(tenant: &Tenant, path: &str) -> Vec<Value> {
     }
     rows
 }
+
+/// Who has a role of Intune; each names its role.
+pub(crate) const ROLE_ASSIGNMENTS: &str = "devicemanagement/roleassignments";
 
 pub(crate) const POLICIES: &str = "identity/conditionalaccess/policies";
 

@@ -9,7 +9,7 @@ use crate::{
         world::{Call, World},
     },
     settings::{
-        change::merge,
+        change::{CATALOG, merge},
         routes::{ASSIGNMENTS, POLICIES, principal_id},
     },
 };
@@ -45,6 +45,14 @@ pub(crate) fn allowed(
         match (call.method(), path) {
             ("POST", COMPLIANCE) if rest.is_empty() => one_block(new)?,
             ("POST" | "PATCH", POLICIES) => parts_of_policy(old, new)?,
+            // An action of its own changes them (authenticationStrengthPolicy: update).
+            ("PATCH", STRENGTHS) if new.contains_key("allowedCombinations") => {
+                return Err(bad("Allowed combinations are changed by updateAllowedCombinations."));
+            }
+            // A list of its own, which PUT of the whole policy replaces.
+            ("PATCH", CATALOG) if new.contains_key("settings") => {
+                return Err(ApiError::intune("The settings of a policy are not patched with it."));
+            }
             // "Letters, numbers, or hyphens (-)"; Microsoft's own prefix is Microsoft's.
             ("POST", CONSENTS) if rest.is_empty() => own_name(new)?,
             // Abstract, although the published type does not say so (namedLocation resource type).
@@ -154,9 +162,7 @@ fn built_in(
             Err(ApiError::intune("A built-in role cannot be changed or deleted."))
         }
         CONSENTS => own_consents(path, old),
-        STRENGTHS if old["policyType"] == "builtIn" => {
-            Err(bad("A built-in authentication strength cannot be changed or deleted."))
-        }
+        STRENGTHS => own_strength(old),
         "domains"
             if method == "DELETE" && (old["isDefault"] == true || old["isInitial"] == true) =>
         {
@@ -172,6 +178,14 @@ fn built_in(
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// Built-in strengths stay as they are (authenticationStrengthPolicy resource type).
+pub(crate) fn own_strength(strength: &Value) -> Result<(), ApiError> {
+    match strength["policyType"] == "builtIn" {
+        true => Err(bad("A built-in authentication strength cannot be changed or deleted.")),
+        false => Ok(()),
     }
 }
 

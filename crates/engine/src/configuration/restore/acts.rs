@@ -19,8 +19,14 @@ fn as_made(setter: &Settable, body: &Value) -> Value {
     if let Value::Object(map) = &mut body {
         map.retain(|k, _| {
             !setter.by.never.iter().any(|(f, _)| f == k)
+                && !setter.by.follows.contains(&k.as_str())
+                // Where it stands says so already.
+                && !setter.by.target.contains(&format!("{{{k}}}"))
                 && !setter.by.parts.iter().any(|p| p.property == k && !p.with_object)
         });
+        if let Some(kind) = setter.by.kind {
+            map.entry("@odata.type").or_insert_with(|| kind.into());
+        }
     }
     body
 }
@@ -56,7 +62,7 @@ fn part_calls(
     let property = part.property;
     let w = rows(&wanted.body, property);
     let n = there.map(|t| rows(&t.body, property)).unwrap_or_default();
-    let at = format!("{}/{id}", setter.by.target);
+    let at = format!("{}/{id}", place(setter, wanted));
     let same = w.len() == n.len() && w.iter().all(|row| n.contains(row));
     if same || wanted.body[property].is_null() {
         return Vec::new();
@@ -79,6 +85,7 @@ fn part_calls(
                 calls.push(call(setter, "DELETE", format!("{at}/{property}/{who}/$ref"), None));
             }
         }
+        PartHow::Object => {}
         PartHow::Rows => {
             for row in gone {
                 let body = Some(row_of(property, row));
@@ -139,7 +146,7 @@ pub(super) fn create(
     let at = format!("{}/{}", setter.row.name, o.name);
     let body = sent(reporting(setter, options, as_made(setter, &o.body)));
     let mut new = match setter.by.how {
-        How::Many | How::Given => {
+        How::Many | How::Wholes | How::Given => {
             // A domain or a code is known by a name of its own.
             let mut body = body;
             if setter.by.keeps_id {
@@ -155,7 +162,7 @@ pub(super) fn create(
                 body[ACTIONS] = block_at_once();
                 plan.cannot.push((format!("{at}: {ACTIONS}"), BLOCKS_AT_ONCE.to_owned()));
             }
-            let mut calls = vec![call(setter, "POST", setter.by.target.to_owned(), Some(body))];
+            let mut calls = vec![call(setter, "POST", place(setter, o), Some(body))];
             for part in setter.by.parts.iter().filter(|p| !p.with_object) {
                 calls.extend(part_calls(setter, part, MADE, o, None));
             }
@@ -223,7 +230,7 @@ pub(super) fn assign(
     };
     let direct = || call(setter, "POST", setter.by.target.to_owned(), Some(o.body.clone()));
     let calls = match wanted.collections.get(roles::ACTIVE_SCHEDULES) {
-        Some(c) if matches!(c.state, CollectionState::NotLicensed { .. }) => vec![direct()],
+        Some(c) if c.state.is_unlicensed() => vec![direct()],
         Some(c) if c.state.has_objects() => match c.objects.iter().find(same) {
             Some(s) if s.body["assignmentType"] == "Activated" => {
                 return plan.cannot.push((
@@ -369,7 +376,15 @@ pub(super) fn update(
         _ => {}
     }
     for part in setter.by.parts {
-        // A snapshot of an older program says nothing of it.
+        if part.how == PartHow::Object {
+            // A snapshot of an older program says nothing of it.
+            if o.body[part.property].is_null() {
+                differs.remove(part.property);
+                properties.retain(|p| p != part.property);
+            }
+            continue;
+        }
+        // Nor of these.
         if differs.remove(part.property).is_none() {
             continue;
         }
@@ -378,6 +393,10 @@ pub(super) fn update(
             properties.retain(|p| p != part.property);
         }
         calls.extend(some);
+    }
+    for property in setter.by.follows {
+        differs.remove(*property);
+        properties.retain(|p| p != property);
     }
     for (property, why) in setter.by.fixed.iter().chain(setter.by.never) {
         if differs.remove(*property).is_some() {
@@ -411,16 +430,28 @@ pub(super) fn update(
     }
     if !differs.is_empty() {
         // What is replaced whole takes the whole object.
-        if setter.by.how == How::Replaced {
-            differs = o.body.as_object().cloned().unwrap_or_default();
+        match setter.by.how {
+            How::Replaced => differs = o.body.as_object().cloned().unwrap_or_default(),
+            How::Wholes => {
+                let mut whole = as_made(setter, &o.body);
+                // What a snapshot of an older program does not say stays.
+                for part in setter.by.parts.iter().filter(|p| p.how == PartHow::Object) {
+                    if whole[part.property].is_null() {
+                        whole[part.property] = there.body[part.property].clone();
+                    }
+                }
+                differs = whole.as_object().cloned().unwrap_or_default();
+            }
+            _ => {}
         }
         let mut body = sent(reporting(setter, options, Value::Object(differs)));
-        if let Some(kind) = o.body.get("@odata.type") {
-            body["@odata.type"] = kind.clone();
+        let kind = setter.by.kind.map(Value::from);
+        if let Some(kind) = o.body.get("@odata.type").cloned().or(kind) {
+            body["@odata.type"] = kind;
         }
         let target = match setter.by.how {
             How::One | How::Replaced | How::Methods => setter.by.target.to_owned(),
-            _ => format!("{}/{id}", setter.by.target),
+            _ => format!("{}/{id}", place(setter, o)),
         };
         match setter.by.how {
             How::Given | How::DeleteOnly | How::Requests => {
@@ -429,7 +460,7 @@ pub(super) fn update(
                     "what is given is not changed; remove it and give it anew".to_owned(),
                 ));
             }
-            How::Replaced => calls.push(call(setter, "PUT", target, Some(body))),
+            How::Replaced | How::Wholes => calls.push(call(setter, "PUT", target, Some(body))),
             _ => calls.push(call(setter, "PATCH", target, Some(body))),
         }
     }

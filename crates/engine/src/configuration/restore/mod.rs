@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::{
-    CollectionState, ConfigObject, Configuration, Progress,
+    ConfigObject, Configuration, Progress,
     collections::{applications, devices, directory, identity, roles},
     is_principal,
 };
@@ -523,6 +523,7 @@ fn symbols(
         applications::SERVICE_PRINCIPALS,
         directory::ADMINISTRATIVE_UNITS,
         devices::FILTERS,
+        devices::ROLES,
     ] {
         for o in now.collections.get(collection).map(|c| c.objects.as_slice()).unwrap_or_default() {
             map.insert(format!("@{}/{}", symbol_kind(collection), o.name), o.id.clone());
