@@ -281,13 +281,18 @@ impl<'c> Hand<'c> {
     }
 
     /// Why nobody may get in any more, or why that is not known.
-    /// `read` is how the tenant calls people now.
+    /// `read` is how the tenant calls people now; `wanted` was seen once.
     async fn shut(
         &self,
         configuration: &Configuration,
         read: &Configuration,
+        wanted: &Configuration,
     ) -> anyhow::Result<Option<String>> {
         let mut known = configuration.clone();
+        // A refusal that speaks of a licence hides policies as well as there being none.
+        for seen in self.last.iter().chain([wanted]) {
+            known.doubt_licences(seen);
+        }
         let mut exceptions = self.exceptions.clone();
         // Who was called otherwise when the snapshot was made is known by the id.
         for e in exceptions.exclusions.iter_mut().filter(|e| called(&known, &e.who).is_none()) {
@@ -343,11 +348,11 @@ impl<'c> Hand<'c> {
         if !touches_access(plan) {
             return Ok(());
         }
-        let Some(after) = self.shut(&plan.outcome(wanted, now, options), now).await? else {
+        let Some(after) = self.shut(&plan.outcome(wanted, now, options), now, wanted).await? else {
             return Ok(());
         };
         let already = self
-            .shut(&now.in_the_words_of(wanted), now)
+            .shut(&now.in_the_words_of(wanted), now, wanted)
             .await?
             .is_some_and(|before| before == after);
         bail!("{}, {after}", if already { "already now, and after this too" } else { "after this" })
@@ -447,7 +452,7 @@ impl<'c> Hand<'c> {
         // Proven again: what was refused or changed meanwhile may have left the tenant without a
         // way in.
         let no_way_in = match touches_access(plan) {
-            true => self.shut(&after, &read).await.unwrap_or_else(|e| {
+            true => self.shut(&after, &read, wanted).await.unwrap_or_else(|e| {
                 Some(format!("it cannot be told whether a way in is left: {e:#}"))
             }),
             false => None,

@@ -9,7 +9,7 @@ use crate::{
 };
 use serde_json::Value;
 use strongroom_model::{
-    CollectionState, ConfigObject, Configuration,
+    ConfigObject, Configuration,
     collections::{directory, identity, roles},
 };
 
@@ -86,13 +86,9 @@ pub(crate) fn accounts(f: &Facts<'_>) -> Result<Vec<Account>, Skip> {
 /// Whether the role was only activated, or ends.
 fn for_a_time(f: &Facts<'_>, symbol: &str) -> Result<bool, Skip> {
     // Where roles are not managed there are no schedules, and what is assigned stays. What was not
-    // read is not known to stay.
+    // read, or no longer can be, is not known to stay.
     const SCHEDULES: &str = roles::ACTIVE_SCHEDULES;
-    if f.configuration
-        .collections
-        .get(SCHEDULES)
-        .is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. }))
-    {
+    if f.configuration.collections.get(SCHEDULES).is_some_and(|c| c.state.is_unlicensed()) {
         return Ok(false);
     }
     let groups = f.many(directory::REFERENCED_GROUPS)?;
@@ -203,10 +199,8 @@ pub fn way_in(
                 && (a.object.is_none() || a.object.as_deref() == object)
         })
     };
-    let licensed = !configuration
-        .collections
-        .get(POLICIES)
-        .is_some_and(|c| matches!(c.state, CollectionState::NotLicensed { .. }));
+    let licensed =
+        !configuration.collections.get(POLICIES).is_some_and(|c| c.state.is_unlicensed());
     let policies = if licensed { facts.policies().map_err(untold)? } else { Vec::new() };
     let biting: Vec<&Policy<'_>> = policies
         .iter()

@@ -56,6 +56,12 @@ impl CollectionState {
         }
     }
 
+    /// Whether there is none of it, because there is no licence and never was one as far as anybody
+    /// saw. A refusal that speaks of a licence, of what was read before, proves nothing.
+    pub fn is_unlicensed(&self) -> bool {
+        matches!(self, CollectionState::NotLicensed { kept: false, .. })
+    }
+
     /// The same, with the objects of the last time that it could be read.
     #[must_use]
     pub fn with_objects(mut self) -> Self {
@@ -86,7 +92,10 @@ impl CollectionState {
     pub fn lack(&self) -> String {
         match self {
             CollectionState::Collected => String::new(),
-            CollectionState::NotLicensed { why, .. } => format!("not licensed: {why}"),
+            CollectionState::NotLicensed { why, kept: false } => format!("not licensed: {why}"),
+            CollectionState::NotLicensed { why, kept: true } => {
+                format!("not licensed: {why}, although it was read before")
+            }
             CollectionState::NoPermission { permission, .. } => {
                 format!("no permission: {permission} is not granted")
             }

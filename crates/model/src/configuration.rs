@@ -186,6 +186,17 @@ impl Configuration {
         out
     }
 
+    /// Doubts what says that it is not licensed and was read in another configuration of the
+    /// tenant: it is out of sight, and nobody knows that there is none.
+    pub fn doubt_licences(&mut self, before: &Configuration) {
+        for (name, c) in self.collections.iter_mut().filter(|(_, c)| c.state.is_unlicensed()) {
+            if let Some(old) = before.collections.get(name).filter(|old| old.state.has_objects()) {
+                c.state = c.state.clone().with_objects();
+                c.objects.clone_from(&old.objects);
+            }
+        }
+    }
+
     /// An object by collection and name.
     pub fn object(&self, collection: &str, name: &str) -> Option<&ConfigObject> {
         self.collections.get(collection)?.objects.iter().find(|o| o.name == name)

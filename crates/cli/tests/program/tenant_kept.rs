@@ -61,6 +61,41 @@ fn a_refusal_that_speaks_of_a_licence_drops_no_policy_and_is_told_once() {
     school.check();
 }
 
+/// What decides who gets in is not changed while policies are out of sight, whatever the service
+/// calls it: one of them may lock everybody out.
+#[test]
+fn nothing_that_decides_who_gets_in_is_set_while_policies_are_out_of_sight() {
+    let school = hardened();
+    school.sim.control("POST", "/sim/consent", "", b"{}");
+    let (_, report) = round(&school, &[]);
+    let good = report["snapshot"].as_str().unwrap().to_owned();
+    school.sim.config_attack(0, "method-sms");
+    let restore = |more: &[&str]| {
+        let what = "identity/authentication-methods";
+        let args = ["--tenant", "school0", "tenant", "restore", "--yes", "--to", &good];
+        let out = school.run(&[&args[..], &["--object", what], more].concat());
+        (out.status.code().unwrap(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let unlicensed = json!({"paths": ["identity/conditionalAccess/policies"]}).to_string();
+    school.sim.control("POST", "/sim/unlicensed", "", unlicensed.as_bytes());
+    for extra in [&["--dry-run"][..], &[]] {
+        let (code, said) = restore(extra);
+        assert!(
+            code == 1
+                && said.contains("it cannot be told whether a way in is left")
+                && said.contains("although it was read before"),
+            "{code} {said}"
+        );
+    }
+    // The same once a snapshot has noted it.
+    round(&school, &[]);
+    assert_eq!(restore(&[]).0, 1);
+    school.sim.control("POST", "/sim/unlicensed", "", b"{}");
+    let (code, said) = restore(&[]);
+    assert_eq!(code, 0, "{said}");
+    school.check();
+}
+
 #[test]
 fn an_interface_that_is_not_found_empties_nothing_and_the_difference_is_shown() {
     let school = hardened();

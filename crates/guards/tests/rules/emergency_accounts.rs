@@ -208,6 +208,29 @@ fn a_way_in_is_one_account_that_works_and_is_left_out() {
     );
 }
 
+/// A refusal that speaks of a licence, of what was read before, may hide a policy that locks
+/// everybody out, or the end of a role.
+#[test]
+fn what_was_read_before_and_is_not_licensed_now_is_not_known() {
+    for collection in ["identity/conditional-access-policies", "roles/active-schedules"] {
+        let mut t = kept().many("identity/conditional-access-policies", vec![]);
+        let before = t.configuration.clone();
+        let of = |t: &mut Tenant, state| {
+            t.configuration.collections.get_mut(collection).unwrap().state = state;
+        };
+        of(&mut t, CollectionState::NotLicensed { why: "Entra ID P1".to_owned(), kept: false });
+        assert_eq!(shut(&t, ""), Ok(()), "where it never was");
+        t.configuration.doubt_licences(&before);
+        let why = shut(&t, "").unwrap_err();
+        assert!(
+            why.contains("it cannot be told whether a way in is left")
+                && why.contains(&format!("{collection}: not licensed"))
+                && why.contains("was read before"),
+            "{why}"
+        );
+    }
+}
+
 #[test]
 fn a_way_in_is_never_taken_for_granted() {
     // Where policies are not licensed none locks anybody out, and the accounts are asked for all
