@@ -4,6 +4,7 @@
 mod ask;
 mod calendars;
 mod contacts;
+mod devices;
 mod drives;
 mod front_doors;
 mod mail;
