@@ -117,6 +117,15 @@ impl Dir {
         })
     }
 
+    /// How many entries of it and of what is below it are in memory.
+    fn loaded(&self) -> usize {
+        let all = self.children.iter().flatten().map(|(_, child)| match child {
+            Child::Leaf(_) => 1,
+            Child::Dir(dir) => 1 + dir.loaded(),
+        });
+        all.sum()
+    }
+
     /// Before it is written: a directory that grew large goes into shards, and shards without
     /// entries go.
     fn settle(&mut self) {
@@ -418,6 +427,20 @@ impl TreeEditor {
     /// How many entries are held in memory.
     pub fn loaded_nodes(&self) -> usize {
         self.loaded_nodes
+    }
+
+    /// Lets go of what is in memory below a directory, after writing what changed there. That the
+    /// directory is another one now stands above it in memory, and is written with the rest.
+    pub fn shed(&mut self, path: &[&str]) -> Result<(), Error> {
+        let repo = self.repo.clone();
+        if let Some(dir) = self.dir_mut(path, None)?
+            && dir.children.is_some()
+        {
+            let loaded = dir.loaded();
+            dir.write(&repo, true)?;
+            self.loaded_nodes = self.loaded_nodes.saturating_sub(loaded);
+        }
+        Ok(())
     }
 
     /// Writes the changed directories; answers the root. Nothing is durable before

@@ -299,6 +299,7 @@ async fn read_owners(
                     let profile = workload.profile();
                     if profile.owners == owner.kind && !run.leaves_out(profile.name) {
                         belongings::back_up(&run, workload, &owner).await?;
+                        run.let_go(&[profile.name, &run.room(&owner)])?;
                     }
                 }
                 Ok::<(), Error>(())

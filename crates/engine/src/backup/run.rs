@@ -604,6 +604,12 @@ impl Run {
         )
     }
 
+    /// Lets go of the directories of an owner of whom everything of a workload was read: what is in
+    /// memory follows the owners that are read at once, not the school.
+    pub(super) fn let_go(&self, path: &[&str]) -> Result<(), Error> {
+        Ok(lock(&self.tree).shed(path)?)
+    }
+
     /// Lets directories go when many are in memory, and indexes what was written when much waits
     /// for it.
     pub(crate) fn relieve(&self) -> Result<(), Error> {

@@ -391,3 +391,43 @@ fn a_stream_stores_what_the_whole_does_whatever_its_pieces() {
         assert_eq!((stored.size_bytes, stored.sha256), (bytes.len() as u64, Id::of(&bytes)));
     }
 }
+
+#[test]
+fn letting_go_of_directories_changes_nothing_but_memory() {
+    let cache = tempfile::tempdir().unwrap();
+    let repo = init(Arc::new(Memory::new()), cache.path());
+    let mut kept = TreeEditor::new(repo.clone(), None, now());
+    let mut shed = TreeEditor::new(repo.clone(), None, now());
+    let owners = ["ann", "ben", "chloe"];
+    for n in 0..3_000_usize {
+        let owner = owners[n % 3];
+        let day = format!("day {}", (n * 7) % 40);
+        let file = format!("file {}", (n * 13) % 500);
+        for tree in [&mut kept, &mut shed] {
+            match n % 11 {
+                7 => drop(tree.remove(&["mail", owner, &day, &file]).unwrap()),
+                8 => {
+                    let to = ["mail", owner, "moved", &day];
+                    drop(tree.rename(&["mail", owner, &day, &file], &to, now()).unwrap());
+                }
+                9 => tree.put_dir(&["mail", owner], Some(vec![n as u8]), now()).unwrap(),
+                10 => tree.prune_empty(&["mail", owner, &day], 2).unwrap(),
+                _ => tree.put(&["mail", owner, &day], empty_file(&file)).unwrap(),
+            }
+        }
+        if n % 17 == 0 {
+            let path = ["mail", owners[n % 2], &day];
+            shed.shed(&path[..1 + n % 3]).unwrap();
+        }
+    }
+    assert_eq!(kept.write().unwrap(), shed.write().unwrap(), "the same tree");
+    for owner in owners {
+        shed.shed(&["mail", owner]).unwrap();
+    }
+    assert!(shed.loaded_nodes() < 10, "{} entries stay in memory", shed.loaded_nodes());
+    shed.shed(&["mail", "nobody"]).unwrap();
+    for owner in owners {
+        let names = |tree: &mut TreeEditor| tree.names(&["mail", owner, "day 7"]).unwrap();
+        assert_eq!(names(&mut kept), names(&mut shed), "what was let go is read again");
+    }
+}
