@@ -13,7 +13,7 @@ use std::{
 use strongroom_objects::{Key, Kind, Store};
 
 /// Bytes kept of what was fetched ahead.
-const KEPT_BYTES_MAX: usize = 24 * 1024 * 1024;
+const KEPT_BYTES_MAX: usize = 12 * 1024 * 1024;
 /// Largest piece that is fetched at once.
 const WINDOW_BYTES_MAX: u64 = 2 * 1024 * 1024;
 const WINDOW_BYTES_MIN: u64 = 64 * 1024;
