@@ -14,6 +14,8 @@ pub(crate) const LAST_CLEAN: &str = ".last-clean";
 pub(crate) const PENDING: &str = ".pending.json";
 /// Items of which nothing is kept, named at each run.
 pub(crate) const LEFT_OUT: &str = ".left-out.json";
+/// Collections, and all of a kind that an owner has, that could not be read; below [`TENANT`].
+pub(crate) const UNREADABLE: &str = "unreadable.json";
 /// Lists of ours in a collection's directory.
 pub(crate) const LISTS: &[&str] = &[PENDING, LEFT_OUT];
 /// Names at the top of a collection that are ours.

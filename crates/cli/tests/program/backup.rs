@@ -193,6 +193,72 @@ fn what_stays_unreadable_can_be_accepted_until_a_day() {
     school.assert_everything_is_in();
 }
 
+/// So is a folder, and a mailbox: by the id that the report names.
+#[test]
+fn a_folder_and_a_mailbox_that_stay_unreadable_can_be_accepted() {
+    let school = school(&small());
+    school.whole();
+    let user = school.sim.digest(0).iter().find(|r| r.kind == "message").unwrap().user.clone();
+    let asked = |target: &str| {
+        let none = serde_json::Value::Null;
+        school.sim.ask(0, &["Mail.Read", "User.Read.All"], "GET", target, &none).1
+    };
+    let inbox =
+        asked(&format!("users/{user}/mailFolders/inbox"))["id"].as_str().unwrap().to_owned();
+    let person = asked(&format!("users/{user}"))["id"].as_str().unwrap().to_owned();
+    let accept = |id: &str| {
+        school.run(&[
+            "backup",
+            "--accept",
+            id,
+            "--until",
+            "2099-01-01",
+            "--by",
+            "ada",
+            "--reason",
+            "known",
+        ])
+    };
+    let folder = format!("mailFolders/{inbox}/messages");
+    for (status, struck, names) in
+        [(404, folder, "folder"), (403, format!("users/{person}/mailFolders"), "mailbox")]
+    {
+        let refused = Fault::Status { status, retry_after_s: None };
+        school.sim.set_faults(vec![Rule::new(refused, &struck)]);
+        let (code, report) = school.backup();
+        assert_eq!(code, 3, "{report}");
+        let failed = report["failed"].as_array().unwrap();
+        assert_eq!(failed.len(), 1, "{failed:#?}");
+        assert!(failed[0]["scope"].as_str().unwrap().contains(names), "{failed:#?}");
+        let id = failed[0]["id"].as_str().unwrap();
+        assert!(id.starts_with("mail/"), "{failed:#?}");
+        let (code, again) = school.backup();
+        assert_eq!((code, &again["failed"]), (3, &report["failed"]), "each night says so");
+        let out = accept(id);
+        assert_eq!(out.status.code(), Some(0), "{out:?}");
+        let (code, report) = school.backup();
+        assert_eq!(code, 0, "{report}");
+        let tags = report["tags"].as_array().unwrap();
+        assert!(tags.contains(&json!("complete")), "{tags:?}");
+        let coverage = report["coverage"].as_array().unwrap();
+        let is_told = |c: &&serde_json::Value| {
+            let why = c["skipped"].as_str().unwrap_or_default();
+            why.contains("accepted by ada until 2099-01-01: known")
+        };
+        assert_eq!(coverage.iter().filter(is_told).count(), 1, "{coverage:#?}");
+        // It is asked for again all the same, and another's is no part of the decision.
+        school.sim.set_faults(Vec::new());
+        school.whole();
+        school.assert_everything_is_in();
+    }
+    let refused = Fault::Status { status: 403, retry_after_s: None };
+    school.sim.set_faults(vec![Rule::new(refused, "mailFolders")]);
+    let (code, report) = school.backup();
+    assert_eq!(code, 3, "{report}");
+    let alarms = report["alarms"].as_array().unwrap();
+    assert!(alarms.iter().any(|a| a["kind"] == "permissions-narrowed"), "{alarms:?}");
+}
+
 #[test]
 fn lost_access_alarms_and_never_looks_like_nothing_changed() {
     for (attack, alarm) in [

@@ -55,7 +55,11 @@ pub(super) async fn back_up(
             let mut stored = Vec::new();
             all.stored_collections(&[], &mut stored)?;
             if stored.iter().any(|c| !c.facts.is_gone()) {
-                run.access_lost(&place, &e);
+                let told = run.unreadable(all.id(), &place, &e);
+                if told.is_accepted {
+                    run.coverage(&owner.name, profile.place, None, Some(&told.why));
+                    return Ok(());
+                }
                 run.alarm(Alarm {
                     kind: AlarmKind::UserGone,
                     severity: Severity::High,
@@ -77,8 +81,8 @@ pub(super) async fn back_up(
                 run.coverage(&owner.name, profile.place, None, Some(super::owners::NOT_PERMITTED));
                 return Ok(());
             }
-            run.access_lost(&place, &e);
-            run.coverage(&owner.name, profile.place, None, Some(&e.text));
+            let told = run.unreadable(all.id(), &place, &e);
+            run.coverage(&owner.name, profile.place, None, Some(&told.why));
             Ok(())
         }
         done => done,
@@ -92,6 +96,16 @@ impl Belongings {
 
     pub(super) fn of(&self) -> Of<'_> {
         Of { client: &self.run.client, owner: &self.owner }
+    }
+
+    /// What all of it is called where it cannot be read.
+    fn id(&self) -> ItemId {
+        ItemId(format!("{}/{}", self.profile().name, self.owner.id))
+    }
+
+    /// What one of its collections is called where it cannot be read.
+    pub(super) fn id_of(&self, collection: &ItemId) -> ItemId {
+        ItemId(format!("{}/{collection}", self.id()))
     }
 
     pub(super) fn path(&self, below: &[String]) -> Vec<String> {
@@ -164,10 +178,11 @@ impl Belongings {
             run.put_dir(&layout::refs(&self.base), &facts)?;
         }
         let (open, gone, moved) = self.settle_collections(stored, &found)?;
-        for (_, e) in &found.failed {
+        for (id, e) in &found.failed {
             let place = self.profile().place;
-            run.access_lost(&format!("the {place} of {}", self.owner.name), e);
-            run.coverage(&self.owner.name, place, None, Some(&e.text));
+            let scope = format!("the {place} of {}", self.owner.name);
+            let told = run.unreadable(self.id_of(id), &scope, e);
+            run.coverage(&self.owner.name, place, None, Some(&told.why));
         }
         let all_went = self.read_collections(&open, &gone, &found).await?;
         let changed = found.changed || moved;

@@ -65,7 +65,7 @@ pub struct Accepted {
     pub says: String,
 }
 
-/// An item that was not read.
+/// An item, a collection, or all of a kind that an owner has, that was not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
     /// Its id.
@@ -86,9 +86,11 @@ pub fn unread_items(repo: &Repository, tenant: &str) -> Result<Vec<Unread>, Erro
     let mut all = Vec::new();
     let Some((_, snapshot)) = newest(repo, tenant)? else { return Ok(all) };
     repo.walk(&snapshot.tree, "", &mut |path, node| {
-        if !node.is_dir() && layout::LISTS.contains(&node.name.as_str()) && node.facts()?.is_none()
-        {
-            let place = path.rsplit_once('/').map_or("", |(above, _)| above);
+        let place = path.rsplit_once('/').map_or("", |(above, _)| above);
+        let name = node.name.as_str();
+        let is_list = layout::LISTS.contains(&name)
+            || name == layout::UNREADABLE && place.trim_matches('/') == layout::TENANT;
+        if !node.is_dir() && is_list && node.facts()?.is_none() {
             let list = run::Waiting::read(&repo.read_file(node)?);
             all.extend(list.items.into_iter().map(|p| Unread {
                 id: p.value.id,
@@ -412,6 +414,7 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     kinds.sort_unstable();
     kinds.dedup();
     tags.extend(kinds.iter().map(|k| format!("{TAG_ALARM}{k}")));
+    run.put_unreadable()?;
     run.put_alarms(&alarms, &inherited)?;
     let (id, _) = run.commit(tags.clone())?;
     for (old, snapshot) in run.repo.snapshots()? {

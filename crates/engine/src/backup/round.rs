@@ -161,8 +161,8 @@ impl Belongings {
             }
             IdScope::Collection => format!("the {} of {}", o.called, self.owner.name),
         };
-        self.run.access_lost(&place, &e);
-        Ok(Reading::Failed(e.text))
+        let told = self.run.unreadable(self.id_of(&o.collection.id), &place, &e);
+        Ok(Reading::Failed(told.why))
     }
 
     /// What does not fit between the tree and the service's numbers.

@@ -1,4 +1,4 @@
-use super::{BackupOptions, Base};
+use super::{Accepted, BackupOptions, Base};
 use crate::{Error, Progress, catalog::Catalog, layout};
 use serde::Serialize;
 use std::{
@@ -125,6 +125,8 @@ struct State {
     bytes_read: u64,
     skipped: Vec<Skip>,
     failed: Vec<Skip>,
+    /// What could not be read as a whole, accepted or not.
+    unreadable: Vec<Record<Pending>>,
     alarms: Vec<Alarm>,
     verdicts: Verdicts,
     coverage: Vec<Coverage>,
@@ -151,6 +153,7 @@ impl State {
             bytes_read: 0,
             skipped: Vec::new(),
             failed: Vec::new(),
+            unreadable: Vec::new(),
             alarms: Vec::new(),
             verdicts: Verdicts::default(),
             coverage: Vec::new(),
@@ -182,6 +185,15 @@ pub(super) fn alarms_of(repo: &Repository, root: &Id) -> Result<Record<AlarmList
         })),
         read => Ok(read?),
     }
+}
+
+/// What is said of something that could not be read.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    /// For the coverage.
+    pub(super) why: String,
+    /// Whether somebody lives with it: then it is no failure, and no alarm.
+    pub(super) is_accepted: bool,
 }
 
 /// Items to ask for again.
@@ -431,6 +443,26 @@ impl Run {
 
     /// A collection, or everything, cannot be read any more. What was backed up stays.
     pub(crate) fn access_lost(&self, scope: &str, e: &strongroom_workloads::Error) {
+        self.unreadable(ItemId::default(), scope, e);
+    }
+
+    /// As [`Run::access_lost`], of what somebody may accept as not readable, by its id. Answers
+    /// what the coverage says of it, and whether it was accepted.
+    pub(super) fn unreadable(
+        &self,
+        id: ItemId,
+        scope: &str,
+        e: &strongroom_workloads::Error,
+    ) -> Unreadable {
+        let accepted = self.accepted(&id);
+        if !id.0.is_empty() {
+            let (name, cause) = (scope.to_owned(), e.text.clone());
+            let row = Pending { id: id.clone(), name, cause, parent: None };
+            lock(&self.state).unreadable.push(Record::new(row));
+        }
+        if let Some(a) = accepted {
+            return Unreadable { why: format!("{}; {}", e.text, a.says), is_accepted: true };
+        }
         let kind = match e.kind {
             ErrorKind::ApplicationUnknown => Some(AlarmKind::ApplicationDeleted),
             ErrorKind::CredentialRefused => Some(AlarmKind::ConsentRevoked),
@@ -442,7 +474,7 @@ impl Run {
         let mut state = lock(&self.state);
         state.failed.push(Skip {
             scope: scope.to_owned(),
-            id: ItemId::default(),
+            id,
             name: String::new(),
             cause: e.to_string(),
         });
@@ -458,13 +490,32 @@ impl Run {
                 items: 1,
             });
         }
+        Unreadable { why: e.text.clone(), is_accepted: false }
+    }
+
+    fn accepted(&self, id: &ItemId) -> Option<&Accepted> {
+        self.options.accepted.iter().find(|a| a.id == *id)
+    }
+
+    /// Keeps what could not be read as a whole, so that somebody may accept it by its id. A run
+    /// for some people says nothing of the others.
+    pub(super) fn put_unreadable(&self) -> Result<(), Error> {
+        let path = vec![layout::TENANT.to_owned()];
+        let mut rows = lock(&self.state).unreadable.clone();
+        if !self.options.users.is_empty() {
+            rows.extend(self.items_in(&path, layout::UNREADABLE)?.items);
+        }
+        self.set_items(&path, layout::UNREADABLE, rows)?;
+        self.edit(|t| Ok(t.prune_empty(&[layout::TENANT], 0)?))
     }
 
     pub(crate) fn skip(&self, scope: &str, id: &ItemId, name: &str, cause: &str) {
-        let accepted = self.options.accepted.iter().find(|a| a.id == *id);
+        let accepted = self.accepted(id);
         let mut state = lock(&self.state);
         if let Some(a) = accepted {
-            let collection = if name.is_empty() { id.0.clone() } else { name.to_owned() };
+            // Two of one name are two.
+            let collection =
+                if name.is_empty() { id.0.clone() } else { format!("{name} ({})", id.0) };
             state.coverage.retain(|c| c.scope != scope || c.collection != collection);
             let skipped = Some(format!("{cause}; {}", a.says));
             state.coverage.push(Coverage { scope: scope.into(), collection, items: None, skipped });
