@@ -49,7 +49,7 @@ pub(crate) struct Backup {
     /// being clean.
     #[arg(long)]
     pub(crate) acknowledge: bool,
-    /// This item, folder, list, mailbox or drive cannot be read, and that is known: until the day of
+    /// This item, folder, mailbox or drive cannot be read, and that is known: until the day of
     /// `--until` it stands in the coverage and makes no backup partial. Its id is in the report of
     /// the backup that skipped it.
     #[arg(long, value_name = "ID", requires = "until")]
