@@ -1,5 +1,6 @@
 //! Mail: folders, messages with their MIME and their record, and the way back.
 
+mod bounded;
 mod folders;
 mod item;
 mod proof;

@@ -6,9 +6,10 @@
 
 use super::{
     Record,
+    bounded::{self, TooMuch},
     record::{Attachment, AttachmentForm},
 };
-use mail_parser::{Message, MessageParser, PartType};
+use mail_parser::{Message, PartType};
 use serde_json::Value;
 
 /// What is thought of the bytes of a message.
@@ -34,8 +35,11 @@ pub fn prove(mime: &[u8], record: &Record) -> Proof {
     if !head.lines().next().is_some_and(is_header) {
         return Proof::Cut("what came does not begin like a message".into());
     }
-    let Some(message) = MessageParser::default().parse(mime) else {
-        return Proof::Cut("what came cannot be read as a message".into());
+    let message = match bounded::parse(mime) {
+        Ok(Some(message)) => message,
+        Ok(None) => return Proof::Cut("what came cannot be read as a message".into()),
+        // It is kept as it came, and its attachments beside it.
+        Err(TooMuch(why)) => return Proof::Contradicted(why),
     };
     let open = unclosed(&message, mime);
     let told = text_told(&said["body"]);
@@ -132,7 +136,7 @@ fn unclosed(message: &Message<'_>, mime: &[u8]) -> Option<String> {
     }
     let boundary = message.parts.first()?.content_type()?.attribute("boundary")?;
     let end = format!("--{boundary}--");
-    let closed = mime.windows(end.len()).any(|w| w == end.as_bytes());
+    let closed = bounded::holds(mime, &end);
     (!closed).then(|| boundary.to_owned())
 }
 

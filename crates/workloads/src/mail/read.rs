@@ -5,7 +5,7 @@ use super::{
 use crate::{Changes, Client, Error, ErrorKind, Event, escape, workload::looks_like_a_page};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use mail_parser::{MessageParser, PartType};
+use mail_parser::PartType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use strongroom_graph::{Request, Scope};
@@ -496,10 +496,11 @@ fn may_have_attachments(head: &Head, mime: &[u8]) -> bool {
         .any(|t| headers.contains(t))
 }
 
-/// Hashes of the parts of a MIME message, decoded.
+/// Hashes of the parts of a MIME message, decoded; of one that is beyond all bounds none.
 fn decoded_parts(mime: &[u8]) -> std::collections::HashSet<String> {
-    MessageParser::default()
-        .parse(mime)
+    super::bounded::parse(mime)
+        .ok()
+        .flatten()
         .iter()
         .flat_map(|m| m.attachments())
         .filter(|p| !matches!(p.body, PartType::Message(_) | PartType::Multipart(_)))

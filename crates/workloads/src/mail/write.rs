@@ -6,7 +6,7 @@ use super::{
 use crate::{Client, Error, ErrorKind, escape};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use mail_parser::{MessageParser, PartType};
+use mail_parser::PartType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
@@ -168,8 +168,9 @@ fn map_addresses(v: &Value, addresses: &HashMap<String, String>) -> Value {
 
 /// Decoded parts of the MIME by hash.
 fn parts(mime: &[u8]) -> HashMap<String, Bytes> {
-    MessageParser::default()
-        .parse(mime)
+    super::bounded::parse(mime)
+        .ok()
+        .flatten()
         .iter()
         .flat_map(|m| m.attachments())
         .filter(|p| !matches!(p.body, PartType::Message(_) | PartType::Multipart(_)))
