@@ -1,10 +1,12 @@
 //! The configuration file: tenants, repositories, vaults. `docs/configuration.md` documents it.
 
+mod problems;
+
 use crate::Global;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 use strongroom_engine::decisions::{People, Person};
@@ -196,56 +198,29 @@ impl Config {
     }
 }
 
+/// Reads TOML. The error names the line and not what stands in it, which may be a secret.
+fn from_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<T> {
+    toml::from_str(text).map_err(|e| {
+        let line = e.span().map(|span| 1 + text[..span.start].matches('\n').count());
+        let line = line.map(|n| format!(", line {n}")).unwrap_or_default();
+        anyhow::anyhow!("{}{line}: {}", path.display(), e.message())
+    })
+}
+
 impl VaultEntry {
     /// Reads a file that describes one vault and nothing else, for a machine without a
     /// configuration.
     pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, PathBuf)> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("{} cannot be read", path.display()))?;
-        let entry =
-            toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        Ok((entry, std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default()))
-    }
-
-    /// What is wrong with it.
-    fn problems(&self) -> Vec<String> {
-        let mut p = Vec::new();
-        if [self.url.is_some(), self.s3.is_some(), self.hold.is_some()]
-            .iter()
-            .filter(|x| **x)
-            .count()
-            > 1
-        {
-            p.push(format!("vault {}: it has more than one of url, s3 and hold", self.name));
+        let entry: Self = from_toml(path, &text)?;
+        let base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
+        match entry.problems().first() {
+            Some(wrong) => bail!("{}: {wrong}", path.display()),
+            None => Ok((entry, base)),
         }
-        if self.url.is_some() && self.token_file.is_none() {
-            p.push(format!("vault {}: a server needs a token_file", self.name));
-        }
-        if let Some(url) = self.url.as_ref().filter(|u| {
-            u.scheme() != "https"
-                && !u.host_str().is_some_and(|h| h == "localhost" || h.starts_with("127."))
-        }) {
-            p.push(format!("vault {}: url is {url}; its token needs https", self.name));
-        }
-        if self.s3.is_some() && self.public_key.is_none() {
-            p.push(format!(
-                "vault {}: a bucket needs the public_key of the vault whose custodians enrolled it",
-                self.name
-            ));
-        }
-        if let Some(key) =
-            self.public_key.as_ref().filter(|k| strongroom_custody::PublicKey::parse(k).is_err())
-        {
-            p.push(format!(
-                "vault {}: public_key {key:.16} has not 64 hexadecimal digits",
-                self.name
-            ));
-        }
-        p
     }
 }
-
-const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
 
 impl Config {
     /// One without anything in it, for commands that are told everything.
@@ -263,26 +238,24 @@ impl Config {
         }
     }
 
+    /// The file, checked: no command runs on one in which something is wrong. Whether the files
+    /// that it names can be read is found when they are needed.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let config = Self::unchecked(path)?;
+        let problems = config.problems();
+        let Some(first) = problems.first() else { return Ok(config) };
+        let more = match problems.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {n} more; strongroom config check names all)"),
+        };
+        bail!("{}: {first}{more}", path.display())
+    }
+
+    fn unchecked(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
             format!("the configuration {} cannot be read; --config names another", path.display())
         })?;
-        let mut config: Config =
-            toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        for tenant in &config.tenants {
-            let known = strongroom_workloads::ALL.iter().map(|w| w.profile().name);
-            let known: Vec<&str> = known.collect();
-            if let Some(name) =
-                tenant.backup.without.iter().find(|name| !known.contains(&name.as_str()))
-            {
-                bail!(
-                    "{}: tenant {} is to be backed up without {name:?}, which is none of: {}",
-                    path.display(),
-                    tenant.name,
-                    known.join(", ")
-                );
-            }
-        }
+        let mut config: Config = from_toml(path, &text)?;
         config.base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
         Ok(config)
     }
@@ -320,106 +293,13 @@ impl Config {
             .find(|v| v.name == name)
             .with_context(|| format!("the configuration has no vault {name:?}"))
     }
-
-    /// Everything that is wrong, one sentence each.
-    fn problems(&self) -> Vec<String> {
-        let mut p = Vec::new();
-        let mut file = |what: String, path: &Path| {
-            if let Err(e) = std::fs::read(self.path(path)) {
-                p.push(format!("{what}: {} cannot be read: {e}", self.path(path).display()));
-            }
-        };
-        for t in &self.tenants {
-            for (name, i) in &t.identities {
-                for f in i.certificate_file.iter().chain(&i.secret_file) {
-                    file(format!("tenant {}, identity {name}", t.name), f);
-                }
-            }
-            t.ca_file.iter().for_each(|f| file(format!("tenant {}, ca_file", t.name), f));
-        }
-        self.repositories
-            .iter()
-            .for_each(|r| file(format!("repository {}", r.name), &r.password_file));
-        for v in &self.vaults {
-            v.token_file.iter().for_each(|f| file(format!("vault {}", v.name), f));
-            v.identity_file
-                .iter()
-                .for_each(|f| file(format!("vault {}, identity_file", v.name), f));
-            v.s3.iter().for_each(|s3| file(format!("vault {}, s3", v.name), &s3.secret_file));
-            v.ca_file.iter().for_each(|f| file(format!("vault {}, ca_file", v.name), f));
-        }
-        p.extend(self.vaults.iter().flat_map(VaultEntry::problems));
-        if self.tenants.is_empty() {
-            p.push("there is no [[tenant]]".into());
-        }
-        let mut seen = BTreeSet::new();
-        for t in &self.tenants {
-            if !seen.insert(&t.name) {
-                p.push(format!("two tenants are named {:?}", t.name));
-            }
-            if self.repository(&t.repository).is_err() {
-                p.push(format!(
-                    "tenant {}: there is no [[repository]] named {:?}",
-                    t.name, t.repository
-                ));
-            }
-            if let Some(v) = t.vault.as_ref().filter(|v| self.vault(v).is_err()) {
-                p.push(format!("tenant {}: there is no [[vault]] named {v:?}", t.name));
-            }
-            for (url, what) in [(&t.authority, "authority"), (&t.graph, "graph")] {
-                if url.scheme() != "https" {
-                    p.push(format!("tenant {}: {what} is {url}; credentials need https", t.name));
-                }
-            }
-            for (name, i) in &t.identities {
-                if !IDENTITIES.contains(&name.as_str()) {
-                    p.push(format!(
-                        "tenant {}: {name:?} is no identity; there are read, write, \
-                        configure and act",
-                        t.name
-                    ));
-                }
-                match (&i.certificate_file, &i.secret_file) {
-                    (None, None) => p.push(format!(
-                        "tenant {}, identity {name}: it needs a certificate_file",
-                        t.name
-                    )),
-                    (Some(_), Some(_)) => p.push(format!(
-                        "tenant {}, identity {name}: it has both a certificate and a secret",
-                        t.name
-                    )),
-                    _ => {}
-                }
-            }
-            if !(1..=64).contains(&t.backup.users_at_once) {
-                p.push(format!(
-                    "tenant {}: users_at_once is {}, it goes from 1 to 64",
-                    t.name, t.backup.users_at_once
-                ));
-            }
-            if !t.identities.contains_key("read") {
-                p.push(format!("tenant {}: a backup needs the identity read", t.name));
-            }
-            let ids: BTreeSet<&String> = t.identities.values().map(|i| &i.application_id).collect();
-            if ids.len() < t.identities.len() {
-                p.push(format!(
-                    "tenant {}: two identities share one application; whoever steals one has both",
-                    t.name
-                ));
-            }
-        }
-        let shared: Vec<&String> = self.tenants.iter().map(|t| &t.repository).collect();
-        if shared.iter().collect::<BTreeSet<_>>().len() < shared.len() {
-            p.push("two tenants share one repository; each needs its own".into());
-        }
-        p
-    }
 }
 
 /// `strongroom config check`
 pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
-    let config = Config::read(&global.config)?;
+    let config = Config::unchecked(&global.config)?;
     let mut problems = config.problems();
+    problems.extend(config.unreadable_files());
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
     problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
     for t in &config.tenants {
@@ -469,7 +349,7 @@ mod tests {
         for part in [
             "no [[repository]]",
             "no [[vault]]",
-            "need https",
+            "credentials need https",
             "\"reed\" is no identity",
             "certificate_file",
             "needs the identity read",

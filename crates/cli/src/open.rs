@@ -64,6 +64,7 @@ pub(crate) fn cache_dir(global: &Global) -> PathBuf {
     if let Some(dir) = &global.cache_dir {
         return dir.clone();
     }
+    // Where a configuration is wrong, whatever needs it has said so.
     if let Ok(config) = Config::read(&global.config)
         && let Some(dir) = &config.cache_dir
     {

@@ -8,6 +8,7 @@ mod backup;
 mod change;
 mod change_devices;
 mod change_parts;
+mod configured;
 mod kills;
 mod mount;
 mod recover;

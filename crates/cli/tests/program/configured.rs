@@ -1,0 +1,134 @@
+//! No command runs on a configuration in which something is wrong, and nothing is sent.
+
+use std::{io::ErrorKind, net::TcpListener, process::Command};
+
+/// A configuration in which everything is right, but that nobody answers.
+fn good(port: u16) -> String {
+    format!(
+        r#"
+[[tenant]]
+name = "school"
+tenant_id = "school.example"
+authority = "https://127.0.0.1:{port}/"
+graph = "https://127.0.0.1:{port}/"
+repository = "school"
+vault = "vault"
+[tenant.identities.read]
+application_id = "00000000-0000-0000-0000-000000000001"
+secret_file = "read.secret"
+
+[[repository]]
+name = "school"
+path = "repositories/school"
+password_file = "password"
+
+[[vault]]
+name = "vault"
+url = "http://127.0.0.1:{port}/school/"
+token_file = "token"
+"#
+    )
+}
+
+#[test]
+fn nothing_is_sent_on_a_wrong_configuration() {
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    listening.set_nonblocking(true).unwrap();
+    let port = listening.local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["password", "read.secret", "token"] {
+        std::fs::write(dir.path().join(file), "a secret that nobody may see").unwrap();
+    }
+    let run = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_strongroom"))
+            .args(args)
+            .current_dir(dir.path())
+            .env("HOME", dir.path())
+            .output()
+            .unwrap()
+    };
+    let config = dir.path().join("strongroom.toml");
+    std::fs::write(&config, good(port)).unwrap();
+    let out = run(&["config", "check"]);
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    assert_eq!(run(&["init"]).status.code(), Some(0));
+
+    let graph = format!("graph = \"https://127.0.0.1:{port}/\"");
+    let authority = format!("authority = \"https://127.0.0.1:{port}/\"");
+    let url = format!("url = \"http://127.0.0.1:{port}/school/\"");
+    let s3 = |endpoint: &str| {
+        format!(
+            "public_key = \"{}\"\n[vault.s3]\nendpoint = \"{endpoint}\"\nbucket = \"b\"\n\
+             access_key_id = \"a\"\nsecret_file = \"token\"",
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+        )
+    };
+    let more = |path: &str| {
+        format!("[[repository]]\nname = \"b\"\npath = \"{path}\"\npassword_file = \"p\"\n[[vault]]")
+    };
+    let token = "token_file = \"token\"";
+    let wrong: Vec<(&str, String, &str)> = vec![
+        (graph.as_str(), format!("graph = \"http://127.0.0.1:{port}/\""), "credentials need https"),
+        (
+            authority.as_str(),
+            format!("authority = \"http://127.0.0.1:{port}/\""),
+            "credentials need https",
+        ),
+        (graph.as_str(), format!("graph = \"https://127.0.0.1:{port}/v1.0\""), "end with its host"),
+        (
+            &authority,
+            format!("authority = \"https://me:hush@127.0.0.1:{port}/\""),
+            "does not belong",
+        ),
+        (
+            url.as_str(),
+            "url = \"http://127.evil.example/school/\"".into(),
+            "credentials need https",
+        ),
+        (url.as_str(), "url = \"https://me:hush@vault.example/school/\"".into(), "does not belong"),
+        (token, s3("http://10.0.0.5"), "credentials need https"),
+        (
+            "tenant_id = \"school.example\"",
+            "tenant_id = \"//evil.example\"".into(),
+            "neither an id",
+        ),
+        ("[[vault]]", more("repositories/./school"), "stand in one place"),
+        ("[[vault]]", more("repositories/school/inner"), "stand in one place"),
+        ("[[vault]]", more("other").replace("\"b\"", "\"school\""), "two repositories are named"),
+        ("[tenant.identities.read]", "[tenant.identities.reed]".into(), "is no identity"),
+        ("secret_file = \"read.secret\"", "secret = \"hush\"".into(), "unknown field"),
+    ];
+    let commands: &[&[&str]] = &[
+        &["backup"],
+        &["snapshots"],
+        &["replicate"],
+        &["tenant", "snapshot"],
+        &["restore", "--path", "/mail", "--dry-run"],
+        &["check"],
+        &["prune"],
+        &["fleet"],
+    ];
+    for (old, new, says) in &wrong {
+        let good = good(port);
+        assert!(good.contains(old), "{old}");
+        let mut text = good.replacen(old, new, 1);
+        if new.contains("[vault.s3]") {
+            text = text.replace(url.as_str(), "");
+        }
+        std::fs::write(&config, text).unwrap();
+        for args in commands {
+            let out = run(args);
+            let told = format!(
+                "{}{}",
+                String::from_utf8_lossy(&out.stdout),
+                String::from_utf8_lossy(&out.stderr)
+            );
+            assert!(out.status.code().is_some_and(|c| c != 0), "{args:?} on {new}: {told}");
+            assert!(told.contains(says), "{args:?} on {new}: {told}");
+            assert!(!told.contains("hush"), "{args:?} on {new} tells a secret: {told}");
+        }
+        assert_ne!(run(&["config", "check"]).status.code(), Some(0), "{new}");
+    }
+    let none = listening.accept().expect_err("something was sent");
+    assert_eq!(none.kind(), ErrorKind::WouldBlock);
+}
