@@ -42,6 +42,19 @@ impl Kind {
         }
     }
 
+    /// Most bytes that an object of this kind has. Beyond what any writer makes, ours or restic's:
+    /// packs of restic have at most 128 MiB and one blob more, and indexes 50,000 blobs; and little
+    /// enough that one planted object does not fill the memory.
+    pub const fn bytes_max(self) -> u64 {
+        const KIB: u64 = 1024;
+        match self {
+            Kind::Config | Kind::Keys | Kind::Locks => 64 * KIB,
+            Kind::Snapshots => 16 * KIB * KIB,
+            Kind::Index | Kind::Manifests => 128 * KIB * KIB,
+            Kind::Data => 160 * KIB * KIB,
+        }
+    }
+
     /// The kind of a directory's name.
     pub fn parse(name: &str) -> Option<Kind> {
         [Kind::Config].into_iter().chain(Kind::DIRECTORIES).find(|k| k.as_str() == name)

@@ -11,7 +11,8 @@
 //!   put before does. The repository flushes before it writes anything that names what was put (law
 //!   3).
 //! * [`Store::list`] is whole or an error. A listing that stops half-way is never returned as a
-//!   short one.
+//!   short one. What bears an object's name and is none (a pipe, a link, a directory) is not in it:
+//!   [`Store::strangers`] names it, and [`Store::get`] of it is an error that says what it is.
 //! * [`Store::remove`] and [`Store::replace`] exist for maintenance of copy 2. The vault refuses
 //!   them, always.
 //!
@@ -76,6 +77,11 @@ pub trait Store: Send + Sync {
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError>;
     /// All objects of a kind, sorted by name; whole or an error.
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError>;
+    /// What bears the name of an object of a kind and is none, one sentence each. Nothing where
+    /// only objects can lie.
+    fn strangers(&self, _kind: Kind) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
     /// Puts the right bytes in place of wrong ones, in one step: until it returns either the old or
     /// the new ones are there. For the repair of copy 2; the vault refuses it, always.
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;

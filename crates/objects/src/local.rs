@@ -1,10 +1,15 @@
 use crate::{Entry, Key, Kind, Put, Store, StoreError};
 use bytes::Bytes;
+use rustix::{
+    fs::{AtFlags, Dir, FileType, Mode, OFlags},
+    io::Errno,
+};
 use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     ops::Range,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -18,10 +23,42 @@ use std::{
 /// An object appears by a hard link from `tmp/`, so a name is either absent or whole, and an
 /// existing one is never overwritten. Directories are forced out by [`Store::flush`], for all
 /// writes since the last.
+///
+/// Whoever may write to the directory does not lead out of it: only directories and regular files
+/// are touched, and no link is followed but one on the way to the root, which is the operator's
+/// choice. Nothing is opened that could keep its reader waiting, and nothing is read beyond
+/// [`Kind::bytes_max`].
 pub struct LocalDir {
     root: PathBuf,
-    unsynced: Mutex<BTreeSet<PathBuf>>,
+    unsynced: Mutex<BTreeSet<Key>>,
     counter: AtomicU64,
+}
+
+/// The directories below the root that lead to an object.
+fn folders(key: &Key) -> Vec<&str> {
+    match key.kind() {
+        Kind::Config => Vec::new(),
+        Kind::Data => vec!["data", &key.name()[..2]],
+        kind => vec![kind.as_str()],
+    }
+}
+
+/// What stands where a file or a directory should.
+fn called(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        FileType::RegularFile => "a file",
+        FileType::Unknown => "of an unknown type",
+    }
+}
+
+fn type_at(dir: &OwnedFd, name: impl rustix::path::Arg) -> Result<FileType, Errno> {
+    let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(FileType::from_raw_mode(stat.st_mode))
 }
 
 impl LocalDir {
@@ -37,85 +74,240 @@ impl LocalDir {
 
     /// Where an object lies or would lie.
     pub fn path(&self, key: &Key) -> PathBuf {
-        match key.kind() {
-            Kind::Config => self.root.join("config"),
-            Kind::Data => self.root.join("data").join(&key.name()[..2]).join(key.name()),
-            kind => self.root.join(kind.as_str()).join(key.name()),
-        }
+        self.folder_path(&folders(key)).join(key.name())
     }
 
-    fn failed(&self, action: impl Into<String>, why: &io::Error) -> StoreError {
+    fn folder_path(&self, folders: &[&str]) -> PathBuf {
+        folders.iter().fold(self.root.clone(), |path, name| path.join(name))
+    }
+
+    fn failed(&self, action: impl Into<String>, why: impl Into<io::Error>) -> StoreError {
         StoreError::Failed {
             location: self.location(),
             action: action.into(),
-            why: why.to_string(),
+            why: why.into().to_string(),
         }
     }
 
-    fn read_failed(&self, key: &Key, why: &io::Error) -> StoreError {
-        match why.kind() {
-            ErrorKind::NotFound => {
-                StoreError::NotFound { key: key.to_string(), location: self.location() }
-            }
-            _ => self.failed(format!("read {key}"), why),
-        }
+    fn absent(&self, key: &Key) -> StoreError {
+        StoreError::NotFound { key: key.to_string(), location: self.location() }
     }
 
-    fn list_dir(&self, dir: &Path, rows: &mut Vec<Entry>) -> Result<(), StoreError> {
-        let entries = match fs::read_dir(dir) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(self.failed(format!("list {}", dir.display()), &e)),
+    fn damaged(&self, key: &Key, why: String) -> StoreError {
+        StoreError::Damaged { key: key.to_string(), location: self.location(), why }
+    }
+
+    fn no_file(&self, key: &Key, found: FileType) -> StoreError {
+        self.damaged(key, format!("it is {} and no file", called(found)))
+    }
+
+    fn too_large(&self, key: &Key, size: &str) -> StoreError {
+        self.damaged(
+            key,
+            format!("it has {size} bytes; {} is the most of its kind", key.kind().bytes_max()),
+        )
+    }
+
+    /// A directory below the root, `None` where there is none. A link in the place of one would
+    /// lead to somebody else's files, to be listed, read and removed.
+    fn folder(&self, folders: &[&str], make: bool) -> Result<Option<OwnedFd>, StoreError> {
+        let root = if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root };
+        if make {
+            fs::create_dir_all(root).map_err(|e| self.failed("make the folder", e))?;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut at = match rustix::fs::open(root, flags, Mode::empty()) {
+            Ok(root) => root,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(e) => return Err(self.failed("open the folder", e)),
         };
-        for entry in entries {
-            let entry = entry.map_err(|e| self.failed(format!("list {}", dir.display()), &e))?;
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        for (n, name) in folders.iter().enumerate() {
+            let shown = || folders[..=n].join("/");
+            if make {
+                match rustix::fs::mkdirat(&at, *name, Mode::from_raw_mode(0o777)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(e) => return Err(self.failed(format!("make {}", shown()), e)),
+                }
+            }
+            at = match rustix::fs::openat(&at, *name, flags | OFlags::NOFOLLOW, Mode::empty()) {
+                Ok(next) => next,
+                Err(Errno::NOENT) => return Ok(None),
+                Err(e) => {
+                    return Err(match type_at(&at, *name) {
+                        Ok(found) if found != FileType::Directory => StoreError::Refused {
+                            location: self.location(),
+                            action: format!("use {}", shown()),
+                            why: format!(
+                                "it is {} and no directory, and what it leads to may be somebody \
+                                 else's; put the repository's own directory in its place",
+                                called(found)
+                            ),
+                        },
+                        _ => self.failed(format!("open {}", shown()), e),
+                    });
+                }
+            };
+        }
+        Ok(Some(at))
+    }
+
+    /// An object's file and its size; whatever else bears its name is an error, and is not waited
+    /// for.
+    fn file(&self, key: &Key) -> Result<(File, u64), StoreError> {
+        let dir = self.folder(&folders(key), false)?.ok_or_else(|| self.absent(key))?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&dir, key.name(), flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Err(self.absent(key)),
+            Err(e) => {
+                return Err(match type_at(&dir, key.name()) {
+                    Ok(found) if found != FileType::RegularFile => self.no_file(key, found),
+                    _ => self.failed(format!("read {key}"), e),
+                });
+            }
+        };
+        let stat = rustix::fs::fstat(&fd).map_err(|e| self.failed(format!("read {key}"), e))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                Ok((File::from(fd), u64::try_from(stat.st_size).unwrap_or(u64::MAX)))
+            }
+            found => Err(self.no_file(key, found)),
+        }
+    }
+
+    /// What a folder holds under the names of objects: files with their size, and what is none.
+    fn look(
+        &self,
+        folders: &[&str],
+        visit: &mut dyn FnMut(String, FileType, u64),
+    ) -> Result<(), StoreError> {
+        let Some(dir) = self.folder(folders, false)? else { return Ok(()) };
+        let failed = |e| self.failed(format!("list {}", self.folder_path(folders).display()), e);
+        for entry in Dir::read_from(&dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
             // Foreign names (a half-written file of another tool) are not objects.
-            if Key::new(Kind::Data, &name).is_err() {
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if Key::new(Kind::Data, name).is_err() {
                 continue;
             }
-            match entry.metadata() {
-                Ok(meta) => rows.push(Entry { name, size_bytes: meta.len() }),
+            match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => visit(
+                    name.to_owned(),
+                    FileType::from_raw_mode(stat.st_mode),
+                    u64::try_from(stat.st_size).unwrap_or(u64::MAX),
+                ),
                 // Removed between the two calls: no longer part of the listing.
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => return Err(self.failed(format!("list {}", dir.display()), &e)),
+                Err(Errno::NOENT) => {}
+                Err(e) => return Err(failed(e)),
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_kind(
+        &self,
+        kind: Kind,
+        visit: &mut dyn FnMut(String, FileType, u64),
+    ) -> Result<(), StoreError> {
+        if kind != Kind::Data {
+            return self.look(&[kind.as_str()], visit);
+        }
+        for byte in 0..=255_u8 {
+            self.look(&["data", &format!("{byte:02x}")], visit)?;
+        }
+        Ok(())
+    }
+
+    /// A file with these bytes in `tmp/`, on disk, from which an object can appear in one step, and
+    /// the folder in which it is to appear. A power cut leaves no torn object under a right name.
+    fn prepare(&self, key: &Key, bytes: &[u8]) -> Result<Prepared, StoreError> {
+        // What no reader takes is not written.
+        if bytes.len() as u64 > key.kind().bytes_max() {
+            return Err(StoreError::Refused {
+                location: self.location(),
+                action: format!("write {key}"),
+                why: format!(
+                    "it has {} bytes; {} is the most of its kind",
+                    bytes.len(),
+                    key.kind().bytes_max()
+                ),
+            });
+        }
+        let n = self.counter.fetch_add(1, Ordering::Relaxed);
+        let name =
+            format!("{}-{}-{n}", &key.name()[..key.name().len().min(16)], std::process::id());
+        let made = |folder: Option<OwnedFd>| {
+            folder.ok_or_else(|| self.failed(format!("write {key}"), Errno::NOENT))
+        };
+        let dir = made(self.folder(&folders(key), true)?)?;
+        let tmp = made(self.folder(&["tmp"], true)?)?;
+        let written = (|| {
+            let flags =
+                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let open = || rustix::fs::openat(&tmp, &name, flags, Mode::from_raw_mode(0o666));
+            let fd = match open() {
+                // Of a killed run whose process had the same number, as in a container.
+                Err(Errno::EXIST) => {
+                    rustix::fs::unlinkat(&tmp, &name, AtFlags::empty())?;
+                    open()?
+                }
+                other => other?,
+            };
+            let mut file = File::from(fd);
+            file.write_all(bytes)?;
+            let mut permissions = file.metadata()?.permissions();
+            permissions.set_readonly(true);
+            file.set_permissions(permissions)?;
+            file.sync_data()
+        })();
+        let prepared = Prepared { tmp, name, dir };
+        match written {
+            Ok(()) => Ok(prepared),
+            Err(e) => {
+                prepared.discard();
+                Err(self.failed(format!("write {key}"), e))
+            }
+        }
+    }
+
+    fn owe_sync(&self, keys: impl IntoIterator<Item = Key>) {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
+    }
+
+    fn sync(&self, keys: &BTreeSet<Key>) -> Result<(), StoreError> {
+        let mut dirs = BTreeSet::new();
+        for key in keys {
+            match self.file(key) {
+                Ok((file, _)) => file.sync_all().map_err(|e| {
+                    self.failed(format!("force {} to disk", self.path(key).display()), e)
+                })?,
+                Err(e) if e.is_not_found() => {}
+                Err(e) => return Err(e),
+            }
+            let folders = folders(key);
+            dirs.extend((0..=folders.len()).map(|n| folders[..n].to_vec()));
+        }
+        for dir in &dirs {
+            if let Some(fd) = self.folder(dir, false)? {
+                File::from(fd).sync_all().map_err(|e| {
+                    self.failed(format!("force {} to disk", self.folder_path(dir).display()), e)
+                })?;
             }
         }
         Ok(())
     }
 }
 
-impl LocalDir {
-    /// A file with these bytes, on disk, from which an object can appear in one step. A power cut
-    /// leaves no torn object under a right name.
-    fn prepare(&self, key: &Key, bytes: &[u8]) -> Result<PathBuf, StoreError> {
-        let n = self.counter.fetch_add(1, Ordering::Relaxed);
-        let dir = self.root.join("tmp");
-        let tmp = dir.join(format!(
-            "{}-{}-{n}",
-            &key.name()[..key.name().len().min(16)],
-            std::process::id()
-        ));
-        let written = (|| {
-            fs::create_dir_all(&dir)?;
-            let mut file = File::create(&tmp)?;
-            file.write_all(bytes)?;
-            let mut permissions = file.metadata()?.permissions();
-            permissions.set_readonly(true);
-            file.set_permissions(permissions)?;
-            file.sync_data()?;
-            match self.path(key).parent() {
-                Some(dir) => fs::create_dir_all(dir),
-                None => Ok(()),
-            }
-        })();
-        match written {
-            Ok(()) => Ok(tmp),
-            Err(e) => {
-                let _ = fs::remove_file(&tmp);
-                Err(self.failed(format!("write {key}"), &e))
-            }
-        }
+/// A file that waits to become an object.
+struct Prepared {
+    tmp: OwnedFd,
+    name: String,
+    dir: OwnedFd,
+}
+
+impl Prepared {
+    fn discard(&self) {
+        let _ = rustix::fs::unlinkat(&self.tmp, &self.name, AtFlags::empty());
     }
 }
 
@@ -125,150 +317,156 @@ impl Store for LocalDir {
     }
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
-        let path = self.path(key);
-        if path.exists() {
+        if self.size(key)?.is_some() {
             return Ok(Put::Present);
         }
-        let action = || format!("write {key}");
-        let tmp = self.prepare(key, bytes)?;
+        let new = self.prepare(key, bytes)?;
         // A link fails when the name exists: put if absent, decided by the file system.
-        let written = fs::hard_link(&tmp, &path);
-        let _ = fs::remove_file(&tmp);
-        match written {
+        let linked =
+            rustix::fs::linkat(&new.tmp, &new.name, &new.dir, key.name(), AtFlags::empty());
+        new.discard();
+        match linked {
             Ok(()) => {}
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(Put::Present),
-            Err(e) => return Err(self.failed(action(), &e)),
+            // What is there must be a file: nobody is told that a pipe holds the bytes.
+            Err(Errno::EXIST) => return self.size(key).map(|_| Put::Present),
+            Err(e) => return Err(self.failed(format!("write {key}"), e)),
         }
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+        self.owe_sync([key.clone()]);
         Ok(Put::New)
     }
 
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.path(key);
-        let tmp = self.prepare(key, bytes)?;
-        fs::rename(&tmp, &path).map_err(|e| self.failed(format!("replace {key}"), &e))?;
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(path);
+        let new = self.prepare(key, bytes)?;
+        if let Err(e) = rustix::fs::renameat(&new.tmp, &new.name, &new.dir, key.name()) {
+            new.discard();
+            return Err(self.failed(format!("replace {key}"), e));
+        }
+        self.owe_sync([key.clone()]);
         Ok(())
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        let paths =
+        let keys =
             std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut dirs = BTreeSet::new();
-        let sync = |path: &Path| File::open(path).and_then(|f| f.sync_all());
-        for path in &paths {
-            match sync(path) {
-                Ok(()) => {}
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => {
-                    let e = self.failed(format!("force {} to disk", path.display()), &e);
-                    self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
-                    return Err(e);
-                }
-            }
-            dirs.extend(
-                path.ancestors()
-                    .skip(1)
-                    .take_while(|a| a.starts_with(&self.root))
-                    .map(Path::to_owned),
-            );
+        let synced = self.sync(&keys);
+        if synced.is_err() {
+            self.owe_sync(keys);
         }
-        for dir in &dirs {
-            if let Err(e) = sync(dir) {
-                self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
-                return Err(self.failed(format!("force {} to disk", dir.display()), &e));
-            }
-        }
-        Ok(())
+        synced
     }
 
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        fs::read(self.path(key)).map(Bytes::from).map_err(|e| self.read_failed(key, &e))
+        let (file, size) = self.file(key)?;
+        let bytes_max = key.kind().bytes_max();
+        if size > bytes_max {
+            return Err(self.too_large(key, &size.to_string()));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        // It may grow while it is read.
+        file.take(bytes_max + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| self.failed(format!("read {key}"), e))?;
+        match bytes.len() as u64 > bytes_max {
+            true => Err(self.too_large(key, "more and more")),
+            false => Ok(bytes.into()),
+        }
     }
 
     fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
-        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        let read = (|| {
-            let mut file = File::open(self.path(key))?;
-            if file.metadata()?.len() < range.end {
-                return Err(io::Error::from(ErrorKind::UnexpectedEof));
-            }
-            file.seek(SeekFrom::Start(range.start))?;
-            let mut buffer = vec![0; length];
-            file.read_exact(&mut buffer)?;
-            Ok(Bytes::from(buffer))
-        })();
-        read.map_err(|e| match e.kind() {
-            ErrorKind::UnexpectedEof => StoreError::Damaged {
-                key: key.to_string(),
-                location: self.location(),
-                why: format!("it ends before byte {}", range.end),
-            },
-            _ => self.read_failed(key, &e),
-        })
+        let (mut file, size) = self.file(key)?;
+        let cut = || self.damaged(key, format!("it ends before byte {}", range.end));
+        if size < range.end {
+            return Err(cut());
+        }
+        let length = range.end.saturating_sub(range.start);
+        if length > key.kind().bytes_max() {
+            return Err(self.too_large(key, &size.to_string()));
+        }
+        let mut buffer = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        let read =
+            file.seek(SeekFrom::Start(range.start)).and_then(|_| file.read_exact(&mut buffer));
+        match read {
+            Ok(()) => Ok(buffer.into()),
+            Err(e) if e.kind() == ErrorKind::UnexpectedEof => Err(cut()),
+            Err(e) => Err(self.failed(format!("read {key}"), e)),
+        }
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        match fs::metadata(self.path(key)) {
-            Ok(meta) => Ok(Some(meta.len())),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(self.failed(format!("look at {key}"), &e)),
+        let Some(dir) = self.folder(&folders(key), false)? else { return Ok(None) };
+        match rustix::fs::statat(&dir, key.name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => Ok(Some(u64::try_from(stat.st_size).unwrap_or(u64::MAX))),
+                found => Err(self.no_file(key, found)),
+            },
+            Err(Errno::NOENT) => Ok(None),
+            Err(e) => Err(self.failed(format!("look at {key}"), e)),
         }
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
         let mut rows = Vec::new();
-        match kind {
-            Kind::Config => {
-                if let Some(size_bytes) = self.size(&Key::config())? {
-                    rows.push(Entry { name: "config".to_owned(), size_bytes });
-                }
+        if kind == Kind::Config {
+            if let Some(size_bytes) = self.size(&Key::config())? {
+                rows.push(Entry { name: "config".to_owned(), size_bytes });
             }
-            Kind::Data => {
-                for byte in 0..=255_u8 {
-                    self.list_dir(&self.root.join("data").join(format!("{byte:02x}")), &mut rows)?;
-                }
+            return Ok(rows);
+        }
+        self.look_at_kind(kind, &mut |name, found, size_bytes| {
+            if found == FileType::RegularFile {
+                rows.push(Entry { name, size_bytes });
             }
-            _ => self.list_dir(&self.root.join(kind.as_str()), &mut rows)?,
+        })?;
+        rows.sort();
+        Ok(rows)
+    }
+
+    fn strangers(&self, kind: Kind) -> Result<Vec<String>, StoreError> {
+        let mut rows = Vec::new();
+        if kind != Kind::Config {
+            self.look_at_kind(kind, &mut |name, found, _| {
+                if found != FileType::RegularFile {
+                    rows.push(format!(
+                        "{}/{name} is {} and no file: none of ours",
+                        kind.as_str(),
+                        called(found)
+                    ));
+                }
+            })?;
         }
         rows.sort();
         Ok(rows)
     }
 
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
-        match fs::remove_file(self.path(key)) {
-            Ok(()) => Ok(()),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(self.failed(format!("remove {key}"), &e)),
+        let Some(dir) = self.folder(&folders(key), false)? else { return Ok(()) };
+        match rustix::fs::unlinkat(&dir, key.name(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(self.failed(format!("remove {key}"), e)),
         }
     }
 
     fn sweep(&self, before: jiff::Timestamp) -> Result<u64, StoreError> {
-        let dir = self.root.join("tmp");
-        let failed = |e: &io::Error| self.failed(format!("sweep {}", dir.display()), e);
-        let entries = match fs::read_dir(&dir) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
-            Err(e) => return Err(failed(&e)),
-        };
-        let before = std::time::SystemTime::from(before);
+        let Some(dir) = self.folder(&["tmp"], false)? else { return Ok(0) };
+        let failed = |e| self.failed(format!("sweep {}", self.folder_path(&["tmp"]).display()), e);
         let mut swept = 0;
-        for entry in entries {
-            let entry = entry.map_err(|e| failed(&e))?;
-            let meta = match entry.metadata() {
-                Ok(meta) => meta,
+        for entry in Dir::read_from(&dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let stat = match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => stat,
                 // Its writer was quicker.
-                Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                Err(e) => return Err(failed(&e)),
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(failed(e)),
             };
-            let is_old = meta.modified().is_ok_and(|t| t < before);
-            if !meta.is_file() || !is_old {
+            let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            if !is_file || stat.st_mtime >= before.as_second() {
                 continue;
             }
-            match fs::remove_file(entry.path()) {
+            match rustix::fs::unlinkat(&dir, name, AtFlags::empty()) {
                 Ok(()) => swept += 1,
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) => return Err(failed(&e)),
+                Err(Errno::NOENT) => {}
+                Err(e) => return Err(failed(e)),
             }
         }
         Ok(swept)
