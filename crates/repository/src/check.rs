@@ -190,11 +190,16 @@ impl Repository {
         // What counts is what lies there now.
         self.reads.forget();
         let findings = Findings::default();
-        for name in self.damaged_keys()? {
+        for (name, why) in self.damaged_keys()? {
             findings.problem(format!(
-                "keys/{name} is damaged: whoever has its password cannot open \
+                "keys/{name} is damaged ({why}): whoever has its password cannot open \
                 the repository; `strongroom repair heal` mends it"
             ));
+        }
+        for kind in Kind::DIRECTORIES {
+            for sentence in self.store.strangers(kind)? {
+                findings.problem(sentence);
+            }
         }
         // Snapshots, then indexes, then packs: a backup beside this check writes in the other
         // order, so that what is listed first has all that it needs among what is listed later.

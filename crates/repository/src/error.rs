@@ -8,12 +8,14 @@ pub enum Error {
     #[error("there is no repository in {0}; `strongroom init` makes one")]
     NoRepository(String),
     /// No key file opens with this password.
-    #[error("{}", wrong_key(.location, *.keys))]
+    #[error("{}", wrong_key(.location, *.keys, .passed_over))]
     WrongKey {
         /// Where.
         location: String,
         /// How many key files were tried.
         keys: usize,
+        /// What else lies among them and was not tried: how many, and what they are.
+        passed_over: Vec<String>,
     },
     /// Somebody else is writing.
     #[error(
@@ -95,13 +97,17 @@ pub enum Error {
     Store(#[from] StoreError),
 }
 
-fn wrong_key(location: &str, keys: usize) -> String {
+fn wrong_key(location: &str, keys: usize, passed_over: &[String]) -> String {
+    let rest = match passed_over {
+        [] => String::new(),
+        some => format!("; passed over in keys/: {}", some.join(", ")),
+    };
     match keys {
         0 => format!(
-            "{location} has no key file that can be read; `strongroom repair heal` fetches them \
-             from another copy"
+            "{location} has no key file that can be read{rest}; `strongroom repair heal` fetches \
+             them from another copy"
         ),
-        n => format!("the password opens none of the {n} key files in {location}"),
+        n => format!("the password opens none of the {n} key files in {location}{rest}"),
     }
 }
 

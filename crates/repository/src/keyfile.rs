@@ -7,7 +7,8 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use strongroom_objects::{Key, Kind, Store, hash_name};
+use std::collections::BTreeMap;
+use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 /// restic's own cost: N = 2^15, r = 8, p = 1.
 const SCRYPT_LOG_N: u8 = 15;
@@ -15,8 +16,12 @@ const SCRYPT_LOG_N: u8 = 15;
 const SCRYPT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most passes that a key file may ask for.
 const SCRYPT_P_MAX: u32 = 16;
-/// Largest key file that is read.
-const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes that are gone over for a key file of restic's own cost, four times: such files are tried
+/// whatever their number.
+const CHEAP_BYTES: u64 = 4 * 128 * (1 << SCRYPT_LOG_N) * 8;
+/// Most bytes that are gone over for all dearer key files together: some ten seconds. Whoever can
+/// write to `keys/` could ask for hours otherwise.
+const DEAR_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct KeyFile {
@@ -33,6 +38,12 @@ pub(crate) struct KeyFile {
 }
 
 impl KeyFile {
+    /// The bytes that are gone over to try it.
+    fn cost(&self) -> u64 {
+        let per_pass = 128_u64.saturating_mul(u64::from(self.r)).saturating_mul(self.n);
+        per_pass.saturating_mul(u64::from(self.p))
+    }
+
     /// The cost as a power of two, when it is one that this program pays: beyond a gibibyte it is
     /// an attack on memory, not a key.
     pub(crate) fn log_n(&self) -> Option<u8> {
@@ -125,21 +136,51 @@ pub struct KeyEntry {
     pub host: String,
 }
 
+/// What lies in `keys/` under the name of an object.
+enum Look {
+    /// A key file, of whoever wrote it.
+    File(Box<KeyFile>),
+    /// None: it opens nothing, for this reason.
+    Junk(&'static str),
+    /// The store did not give it.
+    Unread(StoreError),
+}
+
+/// Reads `keys/`. One object there keeps nobody from the others: whoever can write to the store can
+/// put anything.
+fn look(store: &dyn Store) -> Result<Vec<(String, Look)>, Error> {
+    let mut found = Vec::new();
+    for entry in store.list(Kind::Keys)? {
+        let key = Key::new(Kind::Keys, &entry.name)?;
+        let look = match entry.size_bytes > Kind::Keys.bytes_max() {
+            true => Look::Junk("too large for a key file"),
+            false => match store.get(&key) {
+                Ok(bytes) if !key.names_its_bytes(&bytes) => {
+                    Look::Junk("not the bytes that the name says")
+                }
+                Ok(bytes) => match serde_json::from_slice(&bytes) {
+                    Ok(file) => Look::File(Box::new(file)),
+                    Err(_) => Look::Junk("not of a key file's form"),
+                },
+                // Removed since the listing.
+                Err(e) if e.is_not_found() => continue,
+                Err(StoreError::Damaged { .. }) => Look::Junk("damaged"),
+                Err(e) => Look::Unread(e),
+            },
+        };
+        found.push((entry.name, look));
+    }
+    Ok(found)
+}
+
 impl Repository {
-    /// The key files; what is no key file is left out.
+    /// The key files; what is no key file, or is not to be had, is left out.
     pub fn keys(&self) -> Result<Vec<KeyEntry>, Error> {
         let mut keys = Vec::new();
-        for entry in
-            self.store.list(Kind::Keys)?.into_iter().filter(|e| e.size_bytes <= KEY_FILE_BYTES_MAX)
-        {
-            let bytes = self.store.get(&Key::new(Kind::Keys, &entry.name)?)?;
-            // A damaged one opens nothing, so it does not count.
-            if hash_name(&bytes) != entry.name {
-                continue;
-            }
-            if let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) {
+        for (name, look) in look(self.store.as_ref())? {
+            if let Look::File(file) = look {
                 keys.push(KeyEntry {
-                    id: Id::parse(&entry.name)?,
+                    id: Id::parse(&name)?,
                     created: file.created,
                     user: file.username,
                     host: file.hostname,
@@ -162,15 +203,15 @@ impl Repository {
         Ok(id)
     }
 
-    /// Key files whose bytes are not those that their names say: they open nothing.
-    pub(crate) fn damaged_keys(&self) -> Result<Vec<String>, Error> {
-        let whole: Vec<String> = self.keys()?.iter().map(|k| k.id.to_string()).collect();
-        Ok(self
-            .store
-            .list(Kind::Keys)?
-            .into_iter()
-            .map(|e| e.name)
-            .filter(|name| !whole.contains(name))
+    /// What lies among the key files and opens nothing: names, and why.
+    pub(crate) fn damaged_keys(&self) -> Result<Vec<(String, String)>, Error> {
+        let looks = look(self.store.as_ref())?.into_iter();
+        Ok(looks
+            .filter_map(|(name, look)| match look {
+                Look::File(_) => None,
+                Look::Junk(why) => Some((name, why.to_owned())),
+                Look::Unread(e) => Some((name, e.to_string())),
+            })
             .collect())
     }
 
@@ -178,7 +219,11 @@ impl Repository {
     /// repository: rotate for that.
     pub fn remove_key(&self, id: &Id) -> Result<(), Error> {
         let keys = self.keys()?;
-        if self.damaged_keys()?.contains(&id.to_string()) {
+        // What was not read now may be the only key.
+        let junk = look(self.store.as_ref())?
+            .iter()
+            .any(|(name, look)| matches!(look, Look::Junk(_)) && *name == id.to_string());
+        if junk {
             self.store.remove(&Key::new(Kind::Keys, &id.to_string())?)?;
             return Ok(self.store.flush()?);
         }
@@ -212,35 +257,66 @@ pub(crate) fn open_config(key: &MasterKey, sealed: &[u8]) -> Result<Config, Erro
     serde_json::from_slice(&json).map_err(|e| Error::damaged("config", e))
 }
 
-/// Tries the key files in turn; answers the name of the one that opens, too. A damaged or foreign
-/// one does not stop the others.
+/// Tries the key files, the cheapest first; answers the name of the one that opens, too. Junk among
+/// them neither stops nor slows: what is dearer than restic's own waits until the others were
+/// tried, and all of it together gets no more work than [`DEAR_BYTES_MAX`].
 pub(crate) fn open(
     store: &dyn Store,
     password: &SecretString,
 ) -> Result<(MasterKey, String), Error> {
-    let entries = store.list(Kind::Keys)?;
-    let mut tried = 0;
-    for entry in &entries {
-        // Key files are small; a large object of that name is junk and is not worth reading.
-        if entry.size_bytes > KEY_FILE_BYTES_MAX {
-            continue;
+    let mut passed_over: BTreeMap<String, usize> = BTreeMap::new();
+    let mut pass_over = |why: &str| *passed_over.entry(why.to_owned()).or_default() += 1;
+    let mut unread = None;
+    let mut files = Vec::new();
+    for (name, look) in look(store)? {
+        match look {
+            Look::File(file) => match file.log_n() {
+                Some(log_n) => files.push((file.cost(), name, log_n, file)),
+                None => pass_over("asking for work that no key file asks for"),
+            },
+            Look::Junk(why) => pass_over(why),
+            Look::Unread(e) => {
+                pass_over("not to be read");
+                unread = Some(e);
+            }
         }
-        let bytes = store.get(&Key::new(Kind::Keys, &entry.name)?)?;
-        let Ok(file) = serde_json::from_slice::<KeyFile>(&bytes) else { continue };
-        let Some(log_n) = file.log_n().filter(|_| hash_name(&bytes) == entry.name) else {
+    }
+    files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let mut tried = 0;
+    let mut dear_bytes = 0;
+    for (cost, name, log_n, file) in files {
+        let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else {
+            pass_over("not of a key file's form");
             continue;
         };
-        let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else {
+        if cost > CHEAP_BYTES {
+            if dear_bytes + cost > DEAR_BYTES_MAX {
+                pass_over("asking for more work than is spent on all of them");
+                continue;
+            }
+            dear_bytes += cost;
+        }
+        // Parameters that make no sense are no key; another one may open.
+        let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else {
+            pass_over("asking for work that no key file asks for");
             continue;
         };
         tried += 1;
-        // Parameters that make no sense are no key; another one may open.
-        let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else { continue };
-        if let Some(json) = user.decrypt(&data) {
-            return Ok((MasterKey::from_json(&json)?, entry.name.clone()));
+        // What the password opens and is no key was made by somebody who knows it: another may do.
+        match user.decrypt(&data).map(|json| MasterKey::from_json(&json)) {
+            Some(Ok(master)) => return Ok((master, name)),
+            Some(Err(_)) => pass_over("damaged"),
+            None => {}
         }
     }
-    Err(Error::WrongKey { location: store.location(), keys: tried })
+    if let Some(e) = unread.filter(|_| tried == 0) {
+        return Err(e.into());
+    }
+    if let Some(n) = store.strangers(Kind::Keys).ok().map(|s| s.len()).filter(|n| *n > 0) {
+        passed_over.insert("no files".to_owned(), n);
+    }
+    let passed_over = passed_over.iter().map(|(why, n)| format!("{n} {why}")).collect();
+    Err(Error::WrongKey { location: store.location(), keys: tried, passed_over })
 }
 
 impl Config {

@@ -4,6 +4,7 @@
 mod common;
 
 mod files;
+mod keys;
 mod prune;
 mod repair;
 mod repository;
