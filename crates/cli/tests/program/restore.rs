@@ -188,7 +188,14 @@ fn items_go_to_another_user_and_another_tenant_with_mapped_addresses() {
     let config = std::fs::read_to_string(school.path("strongroom.toml")).unwrap();
     let mixed = config.replace("path = \"copy2-1\"", "path = \"./copy2-0\"");
     assert_ne!(config, mixed);
-    std::fs::write(school.path("strongroom.toml"), mixed).unwrap();
+    std::fs::write(school.path("strongroom.toml"), &mixed).unwrap();
+    let out = school.run(&["--tenant", "school1", "backup"]);
+    assert_eq!(out.status.code(), Some(1), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("stand in one place"), "{out:?}");
+    // Nor where no file names both.
+    let schools: Vec<&str> = mixed.split("[[tenant]]").collect();
+    let alone = format!("{}[[tenant]]{}", schools[0], schools[2]);
+    std::fs::write(school.path("strongroom.toml"), alone).unwrap();
     for command in [&["backup"][..], &["restore", "--yes"], &["ls", "latest", "/"]] {
         let out = school.run(&[&["--tenant", "school1"], command].concat());
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
