@@ -11,7 +11,7 @@ use strongroom_objects::{Key, Kind, Store, hash_name};
 
 const PURPOSE: &str = "manifest";
 /// Longest manifest: a full one of 500,000 packs (8 TiB) has 34 MB.
-pub(crate) const BYTES_MAX: usize = 128 * 1024 * 1024;
+pub(crate) const BYTES_MAX: usize = Kind::Manifests.bytes_max() as usize;
 
 /// More manifests than anybody writes; so no sum overflows.
 const NUMBER_MAX: u64 = 1 << 40;

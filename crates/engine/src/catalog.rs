@@ -19,7 +19,7 @@ const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 const FORM: &str = "2";
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// Changes in memory before they are written out.
-const FRESH_MAX: usize = 20_000;
+const FRESH_MAX: usize = 5_000;
 /// Longest chain of folders followed; a longer one is a circle.
 const DEPTH_MAX: usize = 400;
 

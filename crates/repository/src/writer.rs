@@ -24,8 +24,8 @@ use std::{
 };
 use strongroom_objects::{Key, Kind, hash_name};
 
-/// Blobs per index file.
-pub(crate) const INDEX_BLOBS_MAX: usize = 50_000;
+/// Blobs per index file. What waits for one is held in memory, as is the file while it is written.
+pub(crate) const INDEX_BLOBS_MAX: usize = 12_000;
 /// zstd level: restic's default; higher ones cost more time than the mail of a school gives back.
 const ZSTD_LEVEL: i32 = 3;
 

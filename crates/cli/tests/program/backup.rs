@@ -251,12 +251,18 @@ fn a_folder_and_a_mailbox_that_stay_unreadable_can_be_accepted() {
         school.whole();
         school.assert_everything_is_in();
     }
-    let refused = Fault::Status { status: 403, retry_after_s: None };
-    school.sim.set_faults(vec![Rule::new(refused, "mailFolders")]);
-    let (code, report) = school.backup();
-    assert_eq!(code, 3, "{report}");
-    let alarms = report["alarms"].as_array().unwrap();
-    assert!(alarms.iter().any(|a| a["kind"] == "permissions-narrowed"), "{alarms:?}");
+    // Nor is a sign-in that is refused, of the same mailbox.
+    for (status, struck, alarm) in [
+        (403, "mailFolders".to_owned(), "permissions-narrowed"),
+        (401, format!("users/{person}/mailFolders"), "consent-revoked"),
+    ] {
+        let refused = Fault::Status { status, retry_after_s: None };
+        school.sim.set_faults(vec![Rule::new(refused, &struck)]);
+        let (code, report) = school.backup();
+        assert_eq!(code, 3, "{report}");
+        let alarms = report["alarms"].as_array().unwrap();
+        assert!(alarms.iter().any(|a| a["kind"] == alarm), "{status}: {alarms:?}");
+    }
 }
 
 #[test]

@@ -454,7 +454,10 @@ impl Run {
         scope: &str,
         e: &strongroom_workloads::Error,
     ) -> Unreadable {
-        let accepted = self.accepted(&id);
+        // Nobody lives with a sign-in that is refused, or a budget that is spent.
+        let is_its_own =
+            e.kind == ErrorKind::Denied || !(e.is_access() || e.kind == ErrorKind::Throttled);
+        let accepted = self.accepted(&id).filter(|_| is_its_own);
         if !id.0.is_empty() {
             let (name, cause) = (scope.to_owned(), e.text.clone());
             let row = Pending { id: id.clone(), name, cause, parent: None };
