@@ -17,7 +17,7 @@ use strongroom_vault::{
 };
 
 /// Something is wrong, though the command did its work.
-const PARTIAL: i32 = 3;
+pub(crate) const PARTIAL: i32 = 3;
 
 /// Keeps the third copy: takes objects in, lets nothing go before its time.
 #[derive(Parser)]
@@ -121,6 +121,11 @@ enum Command {
     Probe {
         /// Settings file with `[hold]`, as for enrol.
         settings: PathBuf,
+    },
+    /// Credentials of the vault's server; a change counts at once.
+    Credential {
+        #[command(subcommand)]
+        command: crate::credential::CredentialCommand,
     },
     /// Orders of custodians: written by one, signed by two, carried out here.
     Order {
@@ -298,6 +303,11 @@ fn order_file(path: &Path) -> anyhow::Result<SignedOrder> {
 }
 
 fn open(cli: &Cli) -> anyhow::Result<Vault> {
+    exists(cli)?;
+    Vault::open(&cli.dir).with_context(|| format!("cannot open the vault in {}", cli.dir.display()))
+}
+
+fn exists(cli: &Cli) -> anyhow::Result<()> {
     // A mistyped folder must not become a vault that holds nothing and says that all is well.
     let makes = matches!(cli.command, Command::Enrol(_) | Command::Key);
     if !makes
@@ -311,7 +321,7 @@ fn open(cli: &Cli) -> anyhow::Result<Vault> {
             cli.dir.display()
         );
     }
-    Vault::open(&cli.dir).with_context(|| format!("cannot open the vault in {}", cli.dir.display()))
+    Ok(())
 }
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
@@ -386,24 +396,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Serve(a) => return server(&cli, a, false),
         Command::Run(a) => return server(&cli, a, true),
         Command::Status => {
-            let vault = open(&cli)?;
-            let all =
-                vault.names().iter().map(|n| vault.status(n)).collect::<Result<Vec<_>, _>>()?;
-            let wrong =
-                |s: &strongroom_vault::Status| !s.frozen.is_empty() || !s.standing.is_empty();
-            let bad = all.iter().any(wrong) || !vault.failed().is_empty();
-            let mut text = all.iter().map(status_text).collect::<Vec<_>>().join("\n");
-            vault.failed().iter().for_each(|(name, why)| {
-                text.push_str(&format!(
-                    "{}\n",
-                    alarm(&format!("{name} could not be opened: {why}"))
-                ))
-            });
-            say(
-                json!(all),
-                if text.is_empty() { "no repository is enrolled here yet\n".into() } else { text },
-            );
-            return Ok(if bad { PARTIAL } else { 0 });
+            let (value, text, code) = crate::status::of(&open(&cli)?);
+            say(value, text);
+            return Ok(code);
         }
         Command::Sessions { repo } => {
             let all = open(&cli)?.sessions(repo)?;
@@ -517,6 +512,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             say(json!(findings), probe_text(&findings));
             return Ok(i32::from(findings.iter().any(|f| f.meaning == Meaning::Refused)));
         }
+        Command::Credential { command } => {
+            let (value, text) = crate::credential::run(&cli.dir, command)?;
+            say(value, text);
+        }
         Command::Order { command } => return order(&cli, command),
     }
     Ok(0)
@@ -597,7 +596,15 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
 }
 
 fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
-    let vault = Arc::new(open(cli)?);
+    exists(cli)?;
+    let cannot = || format!("cannot open the vault in {}", cli.dir.display());
+    // The schedule opens each school in a thread of its own: one that does not answer keeps none of
+    // the others waiting.
+    let vault = match schedule {
+        true => Vault::found(&cli.dir),
+        false => Vault::open(&cli.dir),
+    };
+    let vault = Arc::new(vault.with_context(cannot)?);
     let tls = match (&a.tls_certificate, &a.tls_key) {
         (Some(certificate), Some(key)) => {
             Some(Tls::read(certificate, key, a.client_ca.as_deref())?)
@@ -613,10 +620,11 @@ fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
     runtime.block_on(async {
         let listening = serve(vault.clone(), a.listen, tls).await?;
         println!("{}", json!({"url": format!("{scheme}://{}/", listening.address)}));
-        if schedule {
-            let vault = vault.clone();
-            std::thread::spawn(move || strongroom_vault::keep_schedule(&vault));
-        }
+        let kept = vault.clone();
+        std::thread::Builder::new().name("schedule".into()).spawn(move || match schedule {
+            true => strongroom_vault::keep_schedule(&kept),
+            false => strongroom_vault::keep_open(&kept),
+        })?;
         let mut term = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
@@ -626,46 +634,6 @@ fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
     })?;
     runtime.shutdown_background();
     Ok(0)
-}
-
-fn status_text(s: &strongroom_vault::Status) -> String {
-    let date = |t: Option<jiff::Timestamp>| {
-        t.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
-    };
-    let mut out = format!("{} in {} ({})\n", s.name, s.place, s.region);
-    for text in &s.standing {
-        out.push_str(&format!("  {}\n", alarm(&format!("ALARM {text}"))));
-    }
-    for f in &s.frozen {
-        out.push_str(&format!("  {}\n", alarm(&format!("FROZEN {f}"))));
-    }
-    for e in &s.unknown {
-        out.push_str(&format!("  {}\n", alarm(&format!("NOT KNOWN to this program: {e}"))));
-    }
-    out.push_str(&format!("  newest session   {} ({} in all)\n", date(s.newest), s.sessions));
-    out.push_str(&format!("  least lock ends  {}\n", date(s.least_lock)));
-    out.push_str(&format!("  last lock ends   {}\n", date(s.locked_until)));
-    out.push_str(&format!(
-        "  holds            {} objects, {} ({} of it in no view)\n",
-        s.objects,
-        bytes_text(s.bytes),
-        bytes_text(s.stray_bytes)
-    ));
-    out.push_str(&format!("  last canary      {}\n", date(s.canary)));
-    let p = &s.policy;
-    out.push_str(&format!(
-        "  policy           {} days, months {}, years {}\n",
-        p.lock_days, p.monthly_months, p.yearly_years
-    ));
-    out.push_str(&format!(
-        "  custodians       {} of {}\n",
-        s.custodians.1,
-        s.custodians.0.join(", ")
-    ));
-    for (at, kind, text) in &s.alarms {
-        out.push_str(&format!("  alarm {} {kind}: {text}\n", date(Some(*at))));
-    }
-    out
 }
 
 fn canary_text(report: &CanaryReport) -> String {

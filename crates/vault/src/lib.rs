@@ -14,22 +14,28 @@
 //! the side that pushes. Start at [`Vault`]; what both hands of a vault share is in
 //! `strongroom-custody`.
 
+mod alarm;
+mod credentials;
+mod doorkeeper;
 #[cfg(any(fuzzing, test))]
 pub mod doors;
 mod governance;
+mod heartbeat;
 mod http;
 mod repo;
+mod schedule;
 mod settings;
 mod work;
 
+pub use credentials::{add_credential, credentials, revoke_credential, rotate_credential};
 pub use governance::{Enrol, new_custodian, read_seed, write_private};
 pub use http::{Listening, Tls, serve};
+pub use schedule::{keep_open, keep_schedule};
 pub use settings::{Credential, HoldEntry, May, RepoSettings, S3Entry, SourceEntry};
-pub use work::{Row, Status, keep_schedule, probe_settings};
+pub use work::{Row, Status, probe_settings};
 
 use repo::Repo;
 use secrecy::SecretBox;
-use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -90,23 +96,38 @@ impl From<std::io::Error> for Refusal {
 
 /// What is at hand for readers of a repository while somebody works in it.
 struct Desk {
-    credentials: Vec<Credential>,
     view: Arc<VaultView>,
+    /// What was changed last when it was laid out.
+    tick: String,
 }
 
 /// A vault in a folder of its own.
 pub struct Vault {
     dir: PathBuf,
-    seed: SecretBox<[u8; 32]>,
+    seed: Arc<SecretBox<[u8; 32]>>,
     public: PublicKey,
     repos: Mutex<BTreeMap<String, Arc<Mutex<Repo>>>>,
     /// Repositories that could not be opened, and why.
-    failed: BTreeMap<String, String>,
+    failed: Mutex<BTreeMap<String, String>>,
+    bell: Arc<alarm::Bell>,
+    book: credentials::Book,
+    /// A second look at a repository in which somebody works, for who reads.
+    spares: Mutex<HashMap<String, Spare>>,
     /// What readers need, so that they wait for no writer.
     desk: Mutex<HashMap<String, Desk>>,
     /// Session numbers that were handed out, by repository: what belongs to no open session is not
     /// taken.
     sessions: Mutex<HashMap<String, u64>>,
+}
+
+/// Opened when it is needed.
+type Spare = Arc<Mutex<Option<Repo>>>;
+
+impl Drop for Vault {
+    /// A command that is done waits until its alarms are told.
+    fn drop(&mut self) {
+        self.bell.settle();
+    }
 }
 
 fn good_name(name: &str) -> bool {
@@ -123,8 +144,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vault {
-    /// Opens the vault in `dir`; its first opening makes its key.
+    /// Opens the vault in `dir` with all its schools; its first opening makes its key. One that
+    /// cannot be opened stops none of the others.
     pub fn open(dir: &Path) -> Result<Self, Refusal> {
+        let vault = Self::found(dir)?;
+        vault.open_schools()?;
+        Ok(vault)
+    }
+
+    /// Opens the vault in `dir`, and none of its schools yet: for who opens each in a thread of its
+    /// own.
+    pub fn found(dir: &Path) -> Result<Self, Refusal> {
         std::fs::create_dir_all(dir)?;
         let path = dir.join("vault.key");
         let seed = match path.exists() {
@@ -148,55 +178,40 @@ impl Vault {
             }
         };
         let public = SigningKey::from_seed(&seed)?.public();
-        let mut repos = BTreeMap::new();
-        let mut failed = BTreeMap::new();
-        for entry in std::fs::read_dir(dir)? {
-            let path = entry?.path();
-            let name =
-                path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            if path.join("school.pub").is_file() && !path.join("repo.toml").is_file() {
-                failed.insert(name, format!("{} is gone", path.join("repo.toml").display()));
-            } else if path.join("repo.toml").is_file() && path.join("school.pub").is_file() {
-                // One that cannot be opened stops none of the others.
-                match Repo::open(&path, &seed) {
-                    Ok(repo) => drop(repos.insert(name, Arc::new(Mutex::new(repo)))),
-                    Err(e) => {
-                        tracing::error!("{name} cannot be opened: {e}");
-                        failed.insert(name, e.to_string());
-                    }
-                }
-            }
-        }
-        Self {
+        let vault = Self {
             dir: dir.to_owned(),
-            seed,
+            seed: Arc::new(seed),
             public,
-            repos: Mutex::new(repos),
-            failed,
+            repos: Mutex::default(),
+            failed: Mutex::default(),
+            bell: Arc::default(),
+            book: credentials::Book::default(),
+            spares: Mutex::default(),
             desk: Mutex::default(),
             sessions: Mutex::default(),
-        }
-        .set_out()
-    }
-
-    fn set_out(self) -> Result<Self, Refusal> {
-        for name in self.names() {
-            let repo = self.repo(&name)?;
-            self.lay(&name, &mut locked(&repo))?;
-        }
-        Ok(self)
+        };
+        vault.reread_credentials();
+        let closed = |name| (name, "it does not answer yet".to_owned());
+        *locked(&vault.failed) = vault.schools()?.into_iter().map(closed).collect();
+        Ok(vault)
     }
 
     /// Lays out for readers what a repository shows now.
     pub(crate) fn lay(&self, name: &str, repo: &mut Repo) -> Result<(), Refusal> {
-        let desk = Desk { credentials: repo.settings.credentials.clone(), view: repo.view(None)? };
+        let desk = Desk { view: repo.view(None)?, tick: repo.tick().to_owned() };
+        self.reread(name);
         locked(&self.desk).insert(name.to_owned(), desk);
         Ok(())
     }
 
     /// Repositories that could not be opened, and why.
-    pub fn failed(&self) -> &BTreeMap<String, String> {
-        &self.failed
+    pub fn failed(&self) -> BTreeMap<String, String> {
+        locked(&self.failed).clone()
+    }
+
+    /// Tells alarms of a school. Waits for nobody.
+    pub(crate) fn raise(&self, name: &str, alarms: &[(String, String)]) {
+        self.bell.ring(&self.dir.join(name), name, alarms);
     }
 
     /// The vault's public key: schools and custodians know it by this.
@@ -214,13 +229,13 @@ impl Vault {
     }
 
     fn repo(&self, name: &str) -> Result<Arc<Mutex<Repo>>, Refusal> {
-        if let Some(why) = self.failed.get(name) {
-            return Err(Refusal::Failed(format!("{name} could not be opened: {why}")));
+        if let Some(repo) = locked(&self.repos).get(name) {
+            return Ok(repo.clone());
         }
-        locked(&self.repos)
-            .get(name)
-            .cloned()
-            .ok_or_else(|| Refusal::Missing(format!("this vault has no repository {name:?}")))
+        Err(match locked(&self.failed).get(name) {
+            Some(why) => Refusal::Failed(format!("{name} could not be opened: {why}")),
+            None => Refusal::Missing(format!("this vault has no repository {name:?}")),
+        })
     }
 
     /// Does something with a repository as it is now.
@@ -233,6 +248,29 @@ impl Vault {
         let mut repo = locked(&repo);
         repo.refresh(&self.seed)?;
         f(&mut repo)
+    }
+
+    /// Reads from a repository without waiting for who works in it: while somebody does, a second
+    /// look at it is opened, which sees what was published before.
+    pub(crate) fn look<T>(
+        &self,
+        name: &str,
+        f: impl FnOnce(&mut Repo) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let repo = self.repo(name)?;
+        if let Ok(mut repo) = repo.try_lock() {
+            locked(&self.spares).remove(name);
+            repo.refresh(&self.seed)?;
+            return f(&mut repo);
+        }
+        let spare = locked(&self.spares).entry(name.to_owned()).or_default().clone();
+        let mut spare = locked(&spare);
+        let mut repo = match spare.take() {
+            Some(repo) => repo,
+            None => schedule::open_repo(&self.dir.join(name), &self.seed)?,
+        };
+        repo.refresh(&self.seed)?;
+        f(spare.insert(repo))
     }
 
     /// Does something that may write the log, while nobody else does.
@@ -266,18 +304,24 @@ impl Vault {
         done
     }
 
-    /// Whether a credential belongs to a repository and may do this.
-    pub fn admits(&self, name: &str, user: &str, token: &str, wants: May) -> bool {
-        let given = hex::encode(Sha256::digest(token));
-        let all = locked(&self.desk).get(name).map(|d| d.credentials.clone()).unwrap_or_default();
-        all.iter().any(|c| {
-            let same =
-                c.token_sha256.bytes().zip(given.bytes()).fold(0, |d, (a, b)| d | (a ^ b)) == 0;
-            c.user == user
-                && c.token_sha256.len() == given.len()
-                && same
-                && (c.may == May::Push || wants == May::Read)
-        })
+    /// What a credential may do in a repository; nothing when it is not one of its. From memory
+    /// alone, however long somebody works in the repository.
+    pub fn sign_in(&self, name: &str, user: &str, token: &str) -> Option<May> {
+        self.book.sign_in(name, user, token)
+    }
+
+    /// Reads credentials that changed, of all schools.
+    pub fn reread_credentials(&self) {
+        // What cannot be listed now is listed a second later.
+        let Ok(schools) = self.schools() else { return };
+        schools.iter().for_each(|name| self.reread(name));
+        self.book.keep(&schools);
+    }
+
+    fn reread(&self, name: &str) {
+        if let Some(why) = self.book.reread(name, &self.dir.join(name)) {
+            self.raise(name, &[("credentials-unreadable".to_owned(), why)]);
+        }
     }
 
     /// Opens a session, or goes on with the open one.
@@ -310,13 +354,13 @@ impl Vault {
             work::seal_pushed(r, now)
         })?;
         locked(&self.sessions).remove(name);
-        self.raise(name, &alarms)?;
+        self.raise(name, &alarms);
         Ok(sealed)
     }
 
     /// The sealed sessions, oldest first.
     pub fn sessions(&self, name: &str) -> Result<Vec<SealedSession>, Refusal> {
-        self.read(name, |r| {
+        self.look(name, |r| {
             let state = r.holding.ledger().state();
             let row = |(n, s): (&u64, &strongroom_custody::SessionInfo)| SealedSession {
                 session: *n,
@@ -391,7 +435,7 @@ impl Vault {
 
     /// Makes an object for its pusher to attack; answers its path.
     pub fn make_canary(&self, name: &str, user: &str) -> Result<String, Refusal> {
-        let (store, now) = self.read(name, |r| Ok((r.store.clone(), r.now()?)))?;
+        let (store, now) = self.look(name, |r| Ok((r.store.clone(), r.now()?)))?;
         let user: String = user.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
         let path = format!("canary/{user}/{}", now.as_second());
         let until =
@@ -407,7 +451,7 @@ impl Vault {
 
     /// Reads a canary.
     pub fn read_canary(&self, name: &str, path: &str) -> Result<bytes::Bytes, Refusal> {
-        let store = self.read(name, |r| Ok(r.store.clone()))?;
+        let store = self.look(name, |r| Ok(r.store.clone()))?;
         let row = store.survey(path)?.into_iter().find(|r| r.path == path && !r.marker);
         let row = row.ok_or_else(|| Refusal::Missing(format!("there is no {path}")))?;
         Ok(store.fetch(path, &row.version, None)?)
@@ -416,15 +460,14 @@ impl Vault {
     /// What a reader sees.
     pub fn view(&self, name: &str, upto: Option<u64>) -> Result<Arc<VaultView>, Refusal> {
         let repo = self.repo(name)?;
-        // While somebody works in it, what was laid out before is what there is to see.
+        // While somebody works in it, what was laid out before is what there is to see; and what
+        // another process has changed since, or an older session, is looked up beside that work.
         let Ok(mut repo) = repo.try_lock() else {
-            let there =
-                locked(&self.desk).get(name).map(|d| d.view.clone()).filter(|_| upto.is_none());
-            return there.ok_or_else(|| {
-                Refusal::Busy(format!(
-                    "{name} is being worked on; an older session can be read when that is done"
-                ))
-            });
+            let there = locked(&self.desk)
+                .get(name)
+                .filter(|d| upto.is_none() && d.tick == repo::read_tick(&self.dir.join(name)))
+                .map(|d| d.view.clone());
+            return there.map_or_else(|| self.look(name, |r| r.view(upto)), Ok);
         };
         repo.refresh(&self.seed)?;
         let view = repo.view(upto)?;

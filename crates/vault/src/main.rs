@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod commands;
+mod credential;
+mod status;
 mod text;
 
 use clap::Parser;

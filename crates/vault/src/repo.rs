@@ -49,6 +49,11 @@ impl Repo {
         })
     }
 
+    /// What was changed last when the log was read.
+    pub(crate) fn tick(&self) -> &str {
+        &self.tick
+    }
+
     /// Takes the lock. Waits a little: most holders are quick.
     pub(crate) fn alone(&self) -> Result<Alone, Refusal> {
         let path = self.dir.join("lock");
@@ -139,7 +144,7 @@ pub(crate) fn ask(
     clock.now(&others, latest, vouched)
 }
 
-fn read_tick(dir: &Path) -> String {
+pub(crate) fn read_tick(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("tick")).unwrap_or_default()
 }
 

@@ -1,21 +1,19 @@
 //! What a vault does: pull, take in, look after itself, let go.
 
-use crate::{Refusal, Vault, repo::Repo};
+use crate::{Refusal, Vault, heartbeat::Duty, repo::Repo};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{
-    collections::BTreeSet,
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 use strongroom_custody::{
     AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
     Outcome, Pace, audit, expire, freeze, mirror, plan_expiry, s3_canary, suspicions,
 };
 use strongroom_model::Progress;
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
+
+/// A pull that takes longer ends, and the next goes on: between them the vault looks after itself.
+const PULL_MAX: Duration = Duration::from_secs(12 * 3600);
 
 /// One object and its lock.
 #[derive(Debug, Clone, Serialize)]
@@ -145,49 +143,27 @@ pub(crate) fn seal_pushed(
 }
 
 impl Vault {
-    /// Reports alarms: into `alarms.jsonl`, and to the program that the settings name.
-    pub(crate) fn raise(&self, name: &str, alarms: &[(String, String)]) -> Result<(), Refusal> {
-        if alarms.is_empty() {
-            return Ok(());
-        }
-        let (dir, command) =
-            self.read(name, |r| Ok((r.dir.clone(), r.settings.alarm_command.clone())))?;
-        let mut file =
-            std::fs::OpenOptions::new().create(true).append(true).open(dir.join("alarms.jsonl"))?;
-        for (kind, text) in alarms {
-            #[allow(clippy::disallowed_methods)] // an alarm goes out whatever the clock says
-            let line = serde_json::json!({"at": Timestamp::now(), "repository": name, "kind": kind,
-                "text": text})
-            .to_string();
-            writeln!(file, "{line}")?;
-            let Some((program, args)) = command.split_first() else { continue };
-            let child = Command::new(program)
-                .args(args)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .spawn();
-            match child {
-                Ok(mut child) => {
-                    if let Some(mut input) = child.stdin.take() {
-                        let _ = writeln!(input, "{line}");
-                    }
-                    let _ = child.wait();
-                }
-                Err(e) => tracing::error!("the alarm command {program} does not start: {e}"),
-            }
-        }
-        Ok(())
-    }
-
     /// Pulls what is new from copy 2.
     pub fn pull(&self, name: &str, progress: &dyn Progress) -> Result<MirrorReport, Refusal> {
-        let report = self.write(name, |r| {
+        #[allow(clippy::disallowed_methods)] // how long it takes is a matter of real time
+        let began = std::time::Instant::now();
+        let pull = |r: &mut Repo| {
             sweep(r)?;
             let source = r.settings.open_source(&r.dir)?;
             let pace = Pace::new(&r.settings.pace)?;
             let (latest, vouched) =
                 (r.holding.ledger().state().latest, r.holding.ledger().state().clock_vouched);
-            let clock = || crate::repo::ask(&r.clock, r.store.as_ref(), latest, vouched);
+            let clock = || {
+                if began.elapsed() > PULL_MAX {
+                    let hours = PULL_MAX.as_secs() / 3600;
+                    let text = format!(
+                        "this pull took more than {hours} hours; what came in is kept, and the \
+                         next one goes on from there"
+                    );
+                    return Err(strongroom_custody::Error::Request(text));
+                }
+                crate::repo::ask(&r.clock, r.store.as_ref(), latest, vouched)
+            };
             let mut report = mirror(
                 &mut r.holding,
                 source.as_ref(),
@@ -231,10 +207,13 @@ impl Vault {
                 )
             }));
             Ok(report)
-        });
+        };
+        // Outside its hours nothing was pulled.
+        let counts = |report: &MirrorReport| !report.paused;
+        let report = self.duty(name, Duty::Pull, counts, || self.write(name, pull));
         match &report {
-            Ok(r) => self.raise(name, &r.alarms)?,
-            Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())])?,
+            Ok(r) => self.raise(name, &r.alarms),
+            Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())]),
         }
         report
     }
@@ -253,7 +232,7 @@ impl Vault {
         name: &str,
         progress: &dyn Progress,
     ) -> Result<(ExpiryPlan, u64), Refusal> {
-        self.write(name, |r| {
+        let work = |r: &mut Repo| {
             let now = r.now()?;
             let plan = plan_expiry(&mut r.holding, now)?;
             let freed = match plan.frozen.is_empty() {
@@ -261,7 +240,8 @@ impl Vault {
                 false => 0,
             };
             Ok((plan, freed))
-        })
+        };
+        self.duty(name, Duty::Expire, |_| true, || self.write(name, work))
     }
 
     /// Looks whether everything is there and locked.
@@ -271,18 +251,19 @@ impl Vault {
         options: AuditOptions,
         progress: &dyn Progress,
     ) -> Result<AuditReport, Refusal> {
-        let report = self.write(name, |r| {
+        let look = |r: &mut Repo| {
             let now = r.now()?;
             Ok(audit(&mut r.holding, options, now, progress)?)
-        })?;
-        self.raise(name, &report.alarms())?;
+        };
+        let report = self.duty(name, Duty::Verify, |_| true, || self.write(name, look))?;
+        self.raise(name, &report.alarms());
         Ok(report)
     }
 
     /// Attacks itself with its own credential; answers the report and the signed form of it.
     pub fn canary(&self, name: &str) -> Result<(CanaryReport, Vec<u8>), Refusal> {
         let key = self.key()?;
-        let (report, signed) = self.write(name, |r| {
+        let attack = |r: &mut Repo| {
             let now = r.now()?;
             let report = match (&r.bucket, &r.settings.hold) {
                 (Some(bucket), crate::HoldEntry::S3(entry)) => {
@@ -307,7 +288,9 @@ impl Vault {
             std::fs::create_dir_all(&dir)?;
             std::fs::write(dir.join(format!("{}.jsonl", now.as_second())), &signed)?;
             Ok((report, signed))
-        })?;
+        };
+        let attacked = self.duty(name, Duty::Canary, |_| true, || self.write(name, attack));
+        let (report, signed) = attacked?;
         let worked: Vec<(String, String)> = report
             .worked()
             .into_iter()
@@ -318,7 +301,7 @@ impl Vault {
                 )
             })
             .collect();
-        self.raise(name, &worked)?;
+        self.raise(name, &worked);
         Ok((report, signed))
     }
 
@@ -345,7 +328,7 @@ impl Vault {
                     .map(|o| o.until)
                     .min(),
                 locked_until,
-                standing: r.holding.without_keys().into_iter().collect(),
+                standing: r.holding.without_keys().into_iter().chain(self.late(name)).collect(),
                 frozen: state.frozen.keys().cloned().collect(),
                 unknown: state
                     .unknown
@@ -366,7 +349,7 @@ impl Vault {
 
     /// Objects with their locks; all of them, or those below a path.
     pub fn rows(&self, name: &str, below: &str) -> Result<Vec<Row>, Refusal> {
-        self.read(name, |r| {
+        self.look(name, |r| {
             let state = r.holding.ledger().state();
             let needs = r.holding.needs(&BTreeSet::new(), state.latest)?;
             let region = region(state.enrolled()?);
@@ -409,7 +392,7 @@ impl Vault {
 }
 
 /// Removes what killed runs left half-written more than a day ago. Failing at it stops nothing.
-fn sweep(r: &Repo) -> Result<(), Refusal> {
+pub(crate) fn sweep(r: &Repo) -> Result<(), Refusal> {
     let before = r.now()?.checked_sub(jiff::SignedDuration::from_hours(24));
     match r.store.sweep(before.unwrap_or(Timestamp::MIN)) {
         Ok(0) => {}
@@ -496,61 +479,6 @@ pub fn probe_settings(path: &Path) -> Result<Vec<strongroom_custody::Finding>, R
         bucket.ok_or_else(|| Refusal::Bad(format!("{} names no bucket", path.display())))?;
     #[allow(clippy::disallowed_methods)] // nothing depends on it yet
     Ok(strongroom_custody::probe(&bucket, Timestamp::now())?)
-}
-
-/// Pulls, verifies, attacks itself and expires, each repository at its own pace, for ever. What
-/// fails is an alarm, and is tried again.
-#[allow(clippy::disallowed_methods)] // a schedule is a matter of real time
-pub fn keep_schedule(vault: &Vault) {
-    use std::time::{Duration, Instant};
-    let mut pulled: std::collections::HashMap<String, Instant> = std::collections::HashMap::new();
-    let mut looked: std::collections::HashMap<String, Instant> = std::collections::HashMap::new();
-    for name in vault.names() {
-        // One that is pushed to is never pulled.
-        if let Err(e) = vault.read(&name, |r| sweep(r)) {
-            tracing::warn!("{name}: {e}");
-        }
-    }
-    loop {
-        for name in vault.names() {
-            let Ok((source, pull_every, look_every)) = vault.read(&name, |r| {
-                let s = &r.settings;
-                Ok((
-                    s.source.is_some(),
-                    Duration::from_secs(s.pull_every_minutes.max(1) * 60),
-                    Duration::from_secs(s.look_every_hours.max(1) * 3600),
-                ))
-            }) else {
-                continue;
-            };
-            let due = |when: &std::collections::HashMap<String, Instant>, every| {
-                when.get(&name).is_none_or(|t| t.elapsed() >= every)
-            };
-            if source && due(&pulled, pull_every) {
-                if let Err(e) = vault.pull(&name, &strongroom_model::Silent) {
-                    tracing::error!("{name}: {e}");
-                }
-                pulled.insert(name.clone(), Instant::now());
-            }
-            if due(&looked, look_every) {
-                // Each for itself: one that fails hides nothing of the others.
-                let quiet = &strongroom_model::Silent;
-                let done = [
-                    vault
-                        .verify(&name, AuditOptions { read_percent: 4, mend: true }, quiet)
-                        .map(|_| ()),
-                    vault.canary(&name).map(|_| ()),
-                    vault.expire(&name, quiet).map(|_| ()),
-                ];
-                for e in done.into_iter().filter_map(Result::err) {
-                    tracing::error!("{name}: {e}");
-                    let _ = vault.raise(&name, &[("watch-failed".to_owned(), e.to_string())]);
-                }
-                looked.insert(name.clone(), Instant::now());
-            }
-        }
-        std::thread::sleep(Duration::from_secs(5));
-    }
 }
 
 impl Vault {

@@ -19,16 +19,16 @@ use strongroom_vault::{Enrol, HoldEntry, Listening, May, RepoSettings, Vault, se
 const SERVER: &str = "strongroom-vault";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-struct Stage {
-    dir: tempfile::TempDir,
-    school: School,
-    vault: Arc<Vault>,
-    tokens: std::collections::BTreeMap<String, String>,
-    listening: Listening,
-    _runtime: tokio::runtime::Runtime,
+pub(crate) struct Stage {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) school: School,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) tokens: std::collections::BTreeMap<String, String>,
+    pub(crate) listening: Listening,
+    pub(crate) runtime: tokio::runtime::Runtime,
 }
 
-fn enrolment(school: &School) -> Enrol {
+pub(crate) fn enrolment(school: &School) -> Enrol {
     let key = || SigningKey::from_seed(&crate::common::seed()).unwrap().public();
     Enrol {
         card: school.card(),
@@ -43,7 +43,7 @@ fn enrolment(school: &School) -> Enrol {
     }
 }
 
-fn stage() -> Stage {
+pub(crate) fn stage() -> Stage {
     let dir = tempfile::tempdir().unwrap();
     let school = School::new(dir.path());
     let runtime =
@@ -52,11 +52,11 @@ fn stage() -> Stage {
     let (tokens, _) = vault.enrol("school", enrolment(&school)).unwrap();
     let listening =
         runtime.block_on(serve(vault.clone(), ([127, 0, 0, 1], 0).into(), None)).unwrap();
-    Stage { dir, school, vault, tokens, listening, _runtime: runtime }
+    Stage { dir, school, vault, tokens, listening, runtime }
 }
 
 impl Stage {
-    fn client(&self, user: &str, token: &str) -> VaultRest {
+    pub(crate) fn client(&self, user: &str, token: &str) -> VaultRest {
         let url = url::Url::parse(&format!("http://{}/school/", self.listening.address)).unwrap();
         VaultRest::new(VaultSettings {
             url,
@@ -68,7 +68,7 @@ impl Stage {
         .unwrap()
     }
 
-    fn push(&self) -> VaultRest {
+    pub(crate) fn push(&self) -> VaultRest {
         self.client("push", &self.tokens["push"])
     }
 }
@@ -295,27 +295,30 @@ fn stock_restic_reads_the_vault_at_a_session_though_junk_lies_in_it() {
     });
 }
 
+/// A CA of its own, and its certificate.
+pub(crate) fn authority() -> (rcgen::Issuer<'static, rcgen::KeyPair>, rcgen::Certificate) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let cert = ca.self_signed(&key).unwrap();
+    (rcgen::Issuer::new(ca, key), cert)
+}
+
+/// A certificate and its key, PEM, from a CA.
+pub(crate) fn leaf(issuer: &rcgen::Issuer<'_, rcgen::KeyPair>, name: &str) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.signed_by(&key, issuer).unwrap().pem(), key.serialize_pem())
+}
+
 #[test]
 fn without_a_certificate_of_the_vaults_own_ca_nobody_gets_in() {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rcgen::{Issuer, KeyPair};
     let s = stage();
     let d = s.dir.path();
     let write = |name: &str, text: String| {
         std::fs::write(d.join(name), text).unwrap();
         d.join(name)
-    };
-    let authority = || {
-        let key = KeyPair::generate().unwrap();
-        let mut ca = CertificateParams::new(Vec::new()).unwrap();
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let cert = ca.self_signed(&key).unwrap();
-        (Issuer::new(ca, key), cert)
-    };
-    let leaf = |issuer: &Issuer<'_, KeyPair>, name: &str| {
-        let key = KeyPair::generate().unwrap();
-        let cert =
-            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, issuer).unwrap();
-        (cert.pem(), key.serialize_pem())
     };
     let ((server_ca, server_cert), (client_ca, client_cert), (foreign_ca, _)) =
         (authority(), authority(), authority());
@@ -333,7 +336,7 @@ fn without_a_certificate_of_the_vaults_own_ca_nobody_gets_in() {
     let (ours, theirs) = (identity(&client_ca, "ours.pem"), identity(&foreign_ca, "theirs.pem"));
     let tls = strongroom_vault::Tls::read(&cert, &key, Some(&ca)).unwrap();
     let listening =
-        s._runtime.block_on(serve(s.vault.clone(), ([127, 0, 0, 1], 0).into(), Some(tls))).unwrap();
+        s.runtime.block_on(serve(s.vault.clone(), ([127, 0, 0, 1], 0).into(), Some(tls))).unwrap();
     let url = url::Url::parse(&format!("https://{}/school/", listening.address)).unwrap();
     let list = |identity_file: Option<std::path::PathBuf>| {
         let token = s.tokens["push"].clone().into();
@@ -352,13 +355,13 @@ fn without_a_certificate_of_the_vaults_own_ca_nobody_gets_in() {
 }
 
 /// The program, in a process of its own.
-fn program(dir: &Path, args: &[&str]) -> Command {
+pub(crate) fn program(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-vault"));
     command.arg("--dir").arg(dir.join("vault")).arg("--json").args(args).current_dir(dir);
     command
 }
 
-fn ok(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn ok(dir: &Path, args: &[&str]) -> String {
     let out = program(dir, args).output().unwrap();
     assert!(
         out.status.success(),
@@ -370,7 +373,7 @@ fn ok(dir: &Path, args: &[&str]) -> String {
 }
 
 /// A vault that pulls from the school's folder; answers the custodians' key files.
-fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String; 2] {
+pub(crate) fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String; 2] {
     std::fs::write(dir.join("card.json"), serde_json::to_string(&school.card()).unwrap()).unwrap();
     let settings = format!(
         "[hold]\nkind = \"local\"\nimmutable = {immutable}\n[source]\nkind = \"folder\"\npath = \
@@ -523,7 +526,7 @@ fn vault_refuses_a_clock_that_jumps_in_either_direction() {
 }
 
 /// Kills the process when the test ends.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -1,0 +1,212 @@
+//! How alarms get out: into `alarms.jsonl` of the school, and to the program that its settings name.
+//!
+//! That program is somebody else's. It runs in a thread of its own, has ten seconds, is killed then
+//! with all that it started, and is not called more often than a person reads; that it fails is told
+//! itself. Nothing that it does holds up the vault's work.
+
+use crate::{
+    RepoSettings,
+    heartbeat::{self, Duty},
+    locked,
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    io::Write,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// For one call of the program.
+const CALL: Duration = Duration::from_secs(10);
+/// Lines that wait for it; `alarms.jsonl` has all.
+const WAITING_MAX: usize = 32;
+/// Calls for a school within [`CALLS_PER`].
+const CALLS_MAX: usize = 20;
+const CALLS_PER: Duration = Duration::from_secs(600);
+/// Of one line: less than a pipe holds, so that who does not read stops nobody.
+const LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// What waits to be told, by school.
+#[derive(Default)]
+pub(crate) struct Bell {
+    schools: Mutex<HashMap<String, Waiting>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<String>,
+    /// How many were not passed on since the last call.
+    left_out: u64,
+    called: VecDeque<Instant>,
+    at_work: bool,
+    /// The program, as the settings named it when they could be read last.
+    program: Vec<String>,
+}
+
+fn line_of(name: &str, kind: &str, text: &str) -> String {
+    let text: String = text.chars().take(LINE_BYTES_MAX / 8).collect();
+    serde_json::json!({"at": heartbeat::now(), "repository": name, "kind": kind, "text": text})
+        .to_string()
+}
+
+fn write_down(dir: &Path, line: &str) {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("alarms.jsonl"));
+    if let Err(e) = file.and_then(|mut f| writeln!(f, "{line}")) {
+        tracing::error!("{}: the alarm was not written down ({e}): {line}", dir.display());
+    }
+}
+
+impl Bell {
+    /// Tells alarms of a school. Waits for nothing, and cannot fail: an alarm that finds no way out
+    /// stands in the program's own log.
+    pub(crate) fn ring(self: &Arc<Self>, dir: &Path, name: &str, alarms: &[(String, String)]) {
+        if alarms.is_empty() {
+            return;
+        }
+        let lines: Vec<String> =
+            alarms.iter().map(|(kind, text)| line_of(name, kind, text)).collect();
+        lines.iter().for_each(|line| write_down(dir, line));
+        let mut schools = locked(&self.schools);
+        let waiting = schools.entry(name.to_owned()).or_default();
+        if let Ok(settings) = RepoSettings::read(&dir.join("repo.toml")) {
+            waiting.program = settings.alarm_command;
+        }
+        if waiting.program.is_empty() {
+            return;
+        }
+        for line in lines {
+            match waiting.lines.len() < WAITING_MAX {
+                true => waiting.lines.push_back(line),
+                false => waiting.left_out += 1,
+            }
+        }
+        if waiting.at_work {
+            return;
+        }
+        waiting.at_work = true;
+        let (bell, dir, school) = (self.clone(), dir.to_owned(), name.to_owned());
+        let thread = std::thread::Builder::new().name(format!("alarm {name}"));
+        match thread.spawn(move || bell.call(&dir, &school)) {
+            Ok(handle) => {
+                let mut threads = locked(&self.threads);
+                threads.retain(|t| !t.is_finished());
+                threads.push(handle);
+            }
+            Err(e) => {
+                waiting.at_work = false;
+                tracing::error!("{name}: no thread for the alarm command: {e}");
+            }
+        }
+    }
+
+    /// Waits for calls that are at work: for a command that ends when its work is done.
+    pub(crate) fn settle(&self) {
+        let threads = std::mem::take(&mut *locked(&self.threads));
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+
+    #[allow(clippy::disallowed_methods)] // how often is a matter of real time
+    fn next(&self, name: &str) -> Option<(Vec<String>, String)> {
+        let mut schools = locked(&self.schools);
+        let waiting = schools.get_mut(name)?;
+        waiting.called.retain(|at| at.elapsed() < CALLS_PER);
+        if waiting.called.len() >= CALLS_MAX {
+            waiting.left_out += waiting.lines.len() as u64;
+            waiting.lines.clear();
+        }
+        let Some(line) = waiting.lines.pop_front() else {
+            waiting.at_work = false;
+            return None;
+        };
+        waiting.called.push_back(Instant::now());
+        let line = match std::mem::take(&mut waiting.left_out) {
+            0 => line,
+            n => {
+                let text = format!("{n} alarms before it were not passed on; alarms.jsonl has all");
+                format!("{line}\n{}", line_of(name, "alarms-left-out", &text))
+            }
+        };
+        Some((waiting.program.clone(), line))
+    }
+
+    fn call(&self, dir: &Path, name: &str) {
+        while let Some((program, line)) = self.next(name) {
+            let done = run(&program, &line);
+            let failed = done.err().map(|why| (heartbeat::now(), why));
+            if let Some((_, why)) = &failed {
+                tracing::error!("{name}: {why}");
+                write_down(dir, &line_of(name, "alarm-command", why));
+                // The others would fail alike, each for ten seconds.
+                if let Some(waiting) = locked(&self.schools).get_mut(name) {
+                    waiting.left_out += waiting.lines.len() as u64;
+                    waiting.lines.clear();
+                }
+            }
+            let noted = heartbeat::note(dir, Duty::Tell, |beat| {
+                let now = heartbeat::now();
+                beat.began = Some(now);
+                if failed.is_none() {
+                    beat.done = Some(now);
+                }
+                beat.failed = failed;
+            });
+            if let Err(e) = noted {
+                tracing::error!("{name}: {e}");
+            }
+        }
+    }
+}
+
+/// Calls the program with a line on its standard input.
+#[allow(clippy::disallowed_methods)] // how long is a matter of real time
+fn run(program: &[String], line: &str) -> Result<(), String> {
+    let Some((name, args)) = program.split_first() else { return Ok(()) };
+    let path = PathBuf::from(name);
+    let mut child = Command::new(&path)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(|e| format!("the alarm command {name} does not start: {e}"))?;
+    if let Some(mut input) = child.stdin.take() {
+        // Who does not read it has its reasons; how it ends counts.
+        let _ = writeln!(input, "{line}");
+    }
+    let began = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => return Err(format!("the alarm command {name} failed: {status}")),
+            Ok(None) if began.elapsed() < CALL => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) => {
+                kill(&mut child);
+                let s = CALL.as_secs();
+                return Err(format!(
+                    "the alarm command {name} did not end within {s} s; it was killed"
+                ));
+            }
+            Err(e) => {
+                kill(&mut child);
+                return Err(format!("the alarm command {name}: {e}"));
+            }
+        }
+    }
+}
+
+/// With all that it started.
+fn kill(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}

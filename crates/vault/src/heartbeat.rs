@@ -1,0 +1,220 @@
+//! What a vault did for a school and when: `heartbeat.json` in the school's folder.
+//!
+//! It says of each duty when it is due, when it was begun and done last, and how the last attempt
+//! ended. Whoever writes it, the schedule or a command by hand, writes it whole and in one step.
+//! From it alone it is told that something did *not* happen: nothing else can tell that.
+
+use crate::{Refusal, RepoSettings};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fs::File, path::Path, time::Duration};
+use strongroom_model::{Record, RecordError, Stored};
+
+/// What a vault owes a school.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Duty {
+    /// To have its repository open and its settings read.
+    Open,
+    /// To fetch what is new from copy 2.
+    Pull,
+    /// To renew locks, whether anything comes or not.
+    Renew,
+    /// To look whether everything is there and locked.
+    Verify,
+    /// To attack itself.
+    Canary,
+    /// To let go what may go.
+    Expire,
+    /// To tell alarms to the program that the settings name.
+    Tell,
+}
+
+impl Duty {
+    /// Its name in the file.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Duty::Open => "open",
+            Duty::Pull => "pull",
+            Duty::Renew => "renew",
+            Duty::Verify => "verify",
+            Duty::Canary => "canary",
+            Duty::Expire => "expire",
+            Duty::Tell => "tell",
+        }
+    }
+}
+
+/// What is known of one duty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Beat {
+    /// When it is due; absent for what has no time of its own.
+    pub(crate) due: Option<Timestamp>,
+    /// When it was begun last; absent when it never was.
+    pub(crate) began: Option<Timestamp>,
+    /// When it was done last; absent when it never was.
+    pub(crate) done: Option<Timestamp>,
+    /// Why the last attempt failed, and when; absent when it did not.
+    pub(crate) failed: Option<(Timestamp, String)>,
+}
+
+/// The file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Heartbeat {
+    v: u32,
+    /// Since when it is kept.
+    pub(crate) since: Timestamp,
+    /// By the name of the duty; those of a newer program stay.
+    pub(crate) duties: BTreeMap<String, Beat>,
+}
+
+impl Stored for Heartbeat {
+    const NAME: &'static str = "the heartbeat";
+}
+
+const FILE: &str = "heartbeat.json";
+
+/// A schedule is a matter of the host's own time, whatever the vault thinks of it.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Reads the file; nothing when there is none.
+pub(crate) fn read(dir: &Path) -> Result<Option<Record<Heartbeat>>, Refusal> {
+    let path = dir.join(FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) => Record::from_bytes(&bytes)
+            .map(Some)
+            .map_err(|e| Refusal::Failed(format!("{}: {e}", path.display()))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Refusal::Failed(format!("{}: {e}", path.display()))),
+    }
+}
+
+/// Changes what is known of a duty.
+///
+/// # Errors
+/// The disk fails, or a newer program wrote the file. A damaged one is set aside.
+pub(crate) fn note(dir: &Path, duty: Duty, f: impl FnOnce(&mut Beat)) -> Result<(), Refusal> {
+    let _alone = alone(dir);
+    let path = dir.join(FILE);
+    let fresh = || Record::new(Heartbeat { v: 1, since: now(), duties: BTreeMap::new() });
+    let mut all = match std::fs::read(&path) {
+        Ok(bytes) => match Record::<Heartbeat>::from_bytes(&bytes) {
+            Ok(all) => all,
+            Err(e @ RecordError::Version { .. }) => {
+                return Err(Refusal::Failed(format!("{}: {e}", path.display())));
+            }
+            Err(e) => {
+                tracing::error!("{}: {e}; it is set aside", path.display());
+                std::fs::rename(&path, dir.join("heartbeat.damaged"))?;
+                fresh()
+            }
+        },
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => fresh(),
+        Err(e) => return Err(e.into()),
+    };
+    f(all.duties.entry(duty.as_str().to_owned()).or_default());
+    let bytes = all.to_bytes().map_err(|e| Refusal::Failed(e.to_string()))?;
+    replace(&path, &bytes)
+}
+
+/// Puts a file in the place of another in one step.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let new = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(std::fs::rename(&new, path)?)
+}
+
+/// Keeps other processes of the vault from writing at the same moment. They are quick; who holds it
+/// longer is not waited for.
+fn alone(dir: &Path) -> Option<File> {
+    let path = dir.join("heartbeat.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(path).ok()?;
+    for _ in 0..40 {
+        if file.try_lock().is_ok() {
+            return Some(file);
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    None
+}
+
+/// How often each duty is to be done.
+pub(crate) fn plan(settings: &RepoSettings) -> Vec<(Duty, SignedDuration)> {
+    let hours = |h: u64| SignedDuration::from_hours(i64::try_from(h).unwrap_or(24).clamp(1, 8760));
+    let look = hours(settings.look_every_hours);
+    let minutes = i64::try_from(settings.pull_every_minutes).unwrap_or(60).clamp(1, 525_600);
+    let pull = settings.source.as_ref().map(|_| (Duty::Pull, SignedDuration::from_mins(minutes)));
+    let looks = [Duty::Renew, Duty::Verify, Duty::Canary, Duty::Expire].map(|duty| (duty, look));
+    pull.into_iter().chain(looks).collect()
+}
+
+/// How long after it was done a duty is late. One time may be missed; and one that has hours of the
+/// day comes once a day.
+fn patience(settings: &RepoSettings, duty: Duty, every: SignedDuration) -> SignedDuration {
+    let day = SignedDuration::from_hours(24);
+    let every = match duty {
+        Duty::Pull if settings.pace.hours.is_some() => every.max(day),
+        _ => every,
+    };
+    every.saturating_mul(2)
+}
+
+/// What stands against a duty.
+pub(crate) struct Missed {
+    pub(crate) duty: Duty,
+    /// It was not done for longer than it may be; else the last attempt alone failed.
+    pub(crate) late: bool,
+    /// In a sentence.
+    pub(crate) text: String,
+}
+
+/// What was to be done and was not, and what failed when it was tried last.
+pub(crate) fn late(dir: &Path, now: Timestamp) -> Vec<Missed> {
+    let missed = |duty, late, text| Missed { duty, late, text };
+    let kept = match read(dir) {
+        Ok(kept) => kept,
+        Err(e) => return vec![missed(Duty::Open, false, e.to_string())],
+    };
+    let beat = |duty: Duty| kept.as_ref().and_then(|h| h.duties.get(duty.as_str()));
+    let mut found = Vec::new();
+    for duty in [Duty::Open, Duty::Tell] {
+        if let Some((at, why)) = beat(duty).and_then(|b| b.failed.as_ref()) {
+            let what = if duty == Duty::Open { "opening it" } else { "the alarm command" };
+            found.push(missed(duty, false, format!("{what} failed at {at:.0}: {why}")));
+        }
+    }
+    // What cannot be read is told by who opens it.
+    let Ok(settings) = RepoSettings::read(&dir.join("repo.toml")) else { return found };
+    // A vault that an older program kept has no heartbeat: then the enrolment counts.
+    let enrolled = || {
+        let at = std::fs::metadata(dir.join("school.pub")).and_then(|m| m.modified()).ok()?;
+        Timestamp::try_from(at).ok()
+    };
+    let since = kept.as_ref().map(|h| h.since).or_else(enrolled).unwrap_or(Timestamp::MIN);
+    for (duty, every) in plan(&settings) {
+        let name = duty.as_str();
+        let (done, failed) = beat(duty).map_or((None, None), |b| (b.done, b.failed.as_ref()));
+        let from = done.unwrap_or(since);
+        if now.duration_since(from) > patience(&settings, duty, every) {
+            let last = done.map_or_else(|| "never".to_owned(), |t| format!("last at {t:.0}"));
+            let began = beat(duty).and_then(|b| b.began).filter(|b| done.is_none_or(|d| *b > d));
+            let why = match (failed, began) {
+                (Some((at, why)), _) => format!("failed at {at:.0}: {why}"),
+                (None, Some(began)) => format!("was begun at {began:.0} and has not ended"),
+                (None, None) => "nothing began it: does `strongroom-vault run` run?".to_owned(),
+            };
+            let text =
+                format!("{name} is late: it was done {last}, is due every {every:#}, and {why}");
+            found.push(missed(duty, true, text));
+        } else if let Some((at, why)) = failed {
+            found.push(missed(duty, false, format!("{name} failed at {at:.0}: {why}")));
+        }
+    }
+    found
+}

@@ -1,0 +1,80 @@
+//! How every school stands, for people and for programs.
+
+use crate::{
+    commands::PARTIAL,
+    text::{alarm, bytes_text},
+};
+use serde_json::{Value, json};
+use strongroom_vault::Vault;
+
+/// The answer in JSON and in text, and the exit code: 3 for as long as anything is wrong, and for a
+/// school that could not be opened too.
+pub(crate) fn of(vault: &Vault) -> (Value, String, i32) {
+    let mut closed = vault.failed();
+    let mut rows = Vec::new();
+    let mut texts = Vec::new();
+    let mut bad = false;
+    for name in vault.names() {
+        match vault.status(&name) {
+            Ok(status) => {
+                bad |= !status.frozen.is_empty() || !status.standing.is_empty();
+                texts.push(status_text(&status));
+                rows.push(json!(status));
+            }
+            Err(e) => drop(closed.insert(name, e.to_string())),
+        }
+    }
+    for (name, why) in closed {
+        bad = true;
+        let mut standing = vec![format!("{name} could not be opened: {why}")];
+        standing.extend(vault.late(&name));
+        let lines = standing.iter().map(|text| alarm(&format!("ALARM {text}")) + "\n");
+        texts.push(lines.collect());
+        rows.push(json!({"name": name, "failed": why, "standing": standing}));
+    }
+    let text = match texts.is_empty() {
+        true => "no repository is enrolled here yet\n".to_owned(),
+        false => texts.join("\n"),
+    };
+    (json!(rows), text, if bad { PARTIAL } else { 0 })
+}
+
+fn status_text(s: &strongroom_vault::Status) -> String {
+    let date = |t: Option<jiff::Timestamp>| {
+        t.map_or_else(|| "never".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M").to_string())
+    };
+    let mut out = format!("{} in {} ({})\n", s.name, s.place, s.region);
+    for text in &s.standing {
+        out.push_str(&format!("  {}\n", alarm(&format!("ALARM {text}"))));
+    }
+    for f in &s.frozen {
+        out.push_str(&format!("  {}\n", alarm(&format!("FROZEN {f}"))));
+    }
+    for e in &s.unknown {
+        out.push_str(&format!("  {}\n", alarm(&format!("NOT KNOWN to this program: {e}"))));
+    }
+    out.push_str(&format!("  newest session   {} ({} in all)\n", date(s.newest), s.sessions));
+    out.push_str(&format!("  least lock ends  {}\n", date(s.least_lock)));
+    out.push_str(&format!("  last lock ends   {}\n", date(s.locked_until)));
+    out.push_str(&format!(
+        "  holds            {} objects, {} ({} of it in no view)\n",
+        s.objects,
+        bytes_text(s.bytes),
+        bytes_text(s.stray_bytes)
+    ));
+    out.push_str(&format!("  last canary      {}\n", date(s.canary)));
+    let p = &s.policy;
+    out.push_str(&format!(
+        "  policy           {} days, months {}, years {}\n",
+        p.lock_days, p.monthly_months, p.yearly_years
+    ));
+    out.push_str(&format!(
+        "  custodians       {} of {}\n",
+        s.custodians.1,
+        s.custodians.0.join(", ")
+    ));
+    for (at, kind, text) in &s.alarms {
+        out.push_str(&format!("  alarm {} {kind}: {text}\n", date(Some(*at))));
+    }
+    out
+}
