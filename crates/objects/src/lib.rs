@@ -22,6 +22,7 @@
 //! Deliberately absent: what an object means, keys, and any decision about what may be deleted.
 //! Start at [`Store`].
 
+mod bounds;
 #[doc(hidden)]
 pub mod conformance;
 mod key;

@@ -1,9 +1,14 @@
-use crate::{Entry, Key, Kind, Put, Store, StoreError};
+use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds};
 use bytes::Bytes;
 use reqwest::{StatusCode, blocking, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use std::{ops::Range, path::PathBuf, time::Duration};
+use std::{
+    io::Read,
+    ops::Range,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 use strongroom_model::Series;
 
 /// How to reach a vault.
@@ -85,6 +90,8 @@ impl VaultRest {
         let mut builder = blocking::Client::builder()
             .connect_timeout(Duration::from_secs(20))
             .timeout(Duration::from_secs(600))
+            // The credential is for this address, and so is the trust in its network.
+            .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(16);
         if let Some(path) = &settings.ca_file {
             let pem = std::fs::read(path)
@@ -128,7 +135,7 @@ impl VaultRest {
         }
         let r =
             self.send("open a session", |c| c.post(self.url("sessions")?.as_str()).into_ok())?;
-        let begun: Begun = r.json().map_err(|e| self.failed("open a session", &e))?;
+        let begun: Begun = self.json("open a session", r)?;
         self.session = Some(begun.session);
         Ok(begun.session)
     }
@@ -145,7 +152,7 @@ impl VaultRest {
     /// The sealed sessions, oldest first.
     pub fn sessions(&self) -> Result<Vec<SealedSession>, StoreError> {
         let r = self.send("list sessions", |c| c.get(self.url("sessions")?.as_str()).into_ok())?;
-        r.json().map_err(|e| self.failed("list sessions", &e))
+        self.json("list sessions", r)
     }
 
     /// Sends something that a vault must refuse, and answers its status and words: for the canary.
@@ -169,7 +176,7 @@ impl VaultRest {
         }
         let answer = request.send().map_err(|e| self.failed(path, &e.without_url()))?;
         let status = answer.status().as_u16();
-        Ok((status, answer.text().unwrap_or_default()))
+        Ok((status, words(answer)))
     }
 
     fn url(&self, path: &str) -> Result<url::Url, StoreError> {
@@ -231,15 +238,20 @@ impl VaultRest {
                     ),
                 }),
                 StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
-                    let why = response.text().unwrap_or_default();
+                    let why = words(response);
                     Err(StoreError::Refused {
                         location: self.location(),
                         action: action.to_owned(),
                         why: if why.is_empty() { status.to_string() } else { why },
                     })
                 }
+                s if s.is_redirection() => Err(StoreError::Failed {
+                    location: self.location(),
+                    action: action.to_owned(),
+                    why: format!("it sends to another address ({s}), which is not followed"),
+                }),
                 _ => {
-                    let why = response.text().unwrap_or_default();
+                    let why = words(response);
                     Err(StoreError::Failed {
                         location: self.location(),
                         action: action.to_owned(),
@@ -248,6 +260,66 @@ impl VaultRest {
                 }
             };
         }
+    }
+}
+
+/// A few words of a server about an error, fit to be shown.
+fn words(answer: blocking::Response) -> String {
+    let mut bytes = Vec::new();
+    // What breaks off has said what it said.
+    let _ = answer.take(bounds::WORDS_BYTES_MAX).read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+impl VaultRest {
+    /// The body of an answer, of so many bytes at most, and at a least rate.
+    fn body(
+        &self,
+        action: &str,
+        mut answer: blocking::Response,
+        most: u64,
+    ) -> Result<Bytes, StoreError> {
+        let refused = |why: String| StoreError::Refused {
+            location: self.location(),
+            action: action.to_owned(),
+            why,
+        };
+        let announced = answer.content_length();
+        if let Some(n) = announced.filter(|n| *n > most) {
+            return Err(refused(bounds::too_long(n, most)));
+        }
+        let began = Instant::now();
+        let (mut all, mut part) = (Vec::new(), vec![0; 64 * 1024]);
+        loop {
+            let n = match answer.read(&mut part) {
+                Ok(0) => return Ok(all.into()),
+                Ok(n) => n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(self.failed(action, &e)),
+            };
+            all.extend_from_slice(&part[..n]);
+            let so_far = all.len() as u64;
+            if so_far > most {
+                return Err(refused(bounds::too_long(so_far, most)));
+            }
+            if bounds::too_slow(so_far, began.elapsed()) {
+                return Err(StoreError::Failed {
+                    location: self.location(),
+                    action: action.to_owned(),
+                    why: bounds::slow(so_far),
+                });
+            }
+        }
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        action: &str,
+        answer: blocking::Response,
+    ) -> Result<T, StoreError> {
+        let bytes = self.body(action, answer, bounds::LISTING_BYTES_MAX)?;
+        serde_json::from_slice(&bytes).map_err(|e| self.failed(action, &e))
     }
 }
 
@@ -285,7 +357,7 @@ impl Store for VaultRest {
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
         let url = self.key_url(key)?;
         let r = self.send(&format!("read {key}"), |c| c.get(url.as_str()).into_ok())?;
-        r.bytes().map_err(|e| self.failed(&format!("read {key}"), &e))
+        self.body(&format!("read {key}"), r, key.kind().bytes_max())
     }
 
     fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
@@ -294,7 +366,7 @@ impl Store for VaultRest {
         let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         let r =
             self.send(&action, |c| c.get(url.as_str()).header(header::RANGE, &wanted).into_ok())?;
-        let bytes = r.bytes().map_err(|e| self.failed(&action, &e))?;
+        let bytes = self.body(&action, r, key.kind().bytes_max())?;
         if bytes.len() as u64 != range.end - range.start {
             return Err(StoreError::Damaged {
                 key: key.to_string(),
@@ -341,9 +413,13 @@ impl Store for VaultRest {
             c.get(url.as_str()).header(header::ACCEPT, "application/vnd.x.restic.rest.v2").into_ok()
         })?;
         // A body that breaks off is no JSON: the listing is whole or an error.
-        let rows: Vec<Row> = r.json().map_err(|e| self.failed(&action, &e))?;
-        let mut rows: Vec<Entry> =
-            rows.into_iter().map(|r| Entry { name: r.name, size_bytes: r.size }).collect();
+        let rows: Vec<Row> = self.json(&action, r)?;
+        // What bears no name of an object is none.
+        let mut rows: Vec<Entry> = rows
+            .into_iter()
+            .filter(|r| Key::new(kind, &r.name).is_ok())
+            .map(|r| Entry { name: r.name, size_bytes: r.size })
+            .collect();
         rows.sort();
         Ok(rows)
     }

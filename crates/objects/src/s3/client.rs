@@ -1,5 +1,6 @@
 use crate::{
-    Entry, Facts, Held, Key, Kind, LockedStore, Put, Store, StoreError, VersionRow, key_of, path_of,
+    Entry, Facts, Held, Key, Kind, LockedStore, Put, Store, StoreError, VersionRow, bounds, key_of,
+    path_of,
 };
 use aws_sdk_s3::{
     Client,
@@ -14,7 +15,7 @@ use aws_sdk_s3::{
 };
 use aws_smithy_http_client::tls;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
@@ -26,7 +27,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use strongroom_model::Clock;
 
@@ -109,6 +110,11 @@ pub(super) struct Denial {
     pub(super) message: String,
 }
 
+/// An answer that is not read to its end.
+fn given_up(status: Option<u16>, message: String) -> Denial {
+    Denial { status, code: String::new(), message }
+}
+
 pub(super) fn denial<E: ProvideErrorMetadata + std::fmt::Debug>(e: &SdkError<E>) -> Denial {
     let status = e.raw_response().map(|r| r.status().as_u16());
     let code = e.code().unwrap_or_default().to_owned();
@@ -172,7 +178,9 @@ impl S3Bucket {
             None => None,
         };
         let mut trust = tls::TrustStore::default();
-        let mut plain = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20));
+        let mut plain = reqwest::blocking::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .redirect(reqwest::redirect::Policy::none());
         if let Some(pem) = &pem {
             trust = trust.with_native_roots(false).with_pem_certificate(pem.as_slice());
             let certs =
@@ -328,6 +336,7 @@ impl S3Bucket {
     ) -> Result<Bytes, StoreError> {
         let wanted =
             range.clone().map(|r| format!("bytes={}-{}", r.start, r.end.saturating_sub(1)));
+        let most = key_of(path).map_or(bounds::OTHER_BYTES_MAX, |key| key.kind().bytes_max());
         let call = self
             .client
             .get_object()
@@ -337,15 +346,31 @@ impl S3Bucket {
             .set_range(wanted);
         self.sent.fetch_add(1, Ordering::Relaxed);
         let got = self.block(async {
-            let out = call.send().await.map_err(|e| denial(&e))?;
+            let mut out = call.send().await.map_err(|e| denial(&e))?;
             let expected = out.content_length();
-            let body = out
-                .body
-                .collect()
-                .await
-                .map_err(|e| Denial { status: None, code: String::new(), message: e.to_string() })?
-                .into_bytes();
-            Ok((body, expected))
+            let said = expected.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+            if said > most {
+                return Err(given_up(Some(413), bounds::too_long(said, most)));
+            }
+            let began = Instant::now();
+            let mut body = BytesMut::new();
+            loop {
+                let so_far = body.len() as u64;
+                let piece = tokio::time::timeout(bounds::STILL, out.body.next()).await;
+                match piece.map_err(|_| given_up(None, bounds::slow(so_far)))? {
+                    None => break,
+                    Some(Ok(piece)) => body.extend_from_slice(&piece),
+                    Some(Err(e)) => return Err(given_up(None, e.to_string())),
+                }
+                let so_far = body.len() as u64;
+                if so_far > most {
+                    return Err(given_up(Some(413), bounds::too_long(so_far, most)));
+                }
+                if bounds::too_slow(so_far, began.elapsed()) {
+                    return Err(given_up(None, bounds::slow(so_far)));
+                }
+            }
+            Ok((body.freeze(), expected))
         });
         let (bytes, expected) = got.map_err(|d| self.error(&format!("read {path}"), path, &d))?;
         let expected = match &range {
@@ -398,10 +423,25 @@ impl S3Bucket {
         })
     }
 
+    /// A listing that does not end is none.
+    fn may_go_on(&self, prefix: &str, pages: &mut usize, began: Instant) -> Result<(), StoreError> {
+        *pages += 1;
+        if *pages <= bounds::PAGES_MAX && began.elapsed() < bounds::LISTING_TIME_MAX {
+            return Ok(());
+        }
+        Err(StoreError::Failed {
+            location: self.where_(),
+            action: format!("list {prefix}"),
+            why: format!("the listing has no end: it goes on after {pages} pages"),
+        })
+    }
+
     fn pages(&self, prefix: &str, mut row: impl FnMut(&str, u64)) -> Result<(), StoreError> {
         let full = self.path(prefix);
-        let mut token = None;
+        let (mut token, mut before): (Option<String>, Option<String>) = (None, None);
+        let (began, mut pages) = (Instant::now(), 0);
         loop {
+            self.may_go_on(prefix, &mut pages, began)?;
             let call = self
                 .client
                 .list_objects_v2()
@@ -418,7 +458,14 @@ impl S3Bucket {
             }
             match (page.is_truncated() == Some(true), page.next_continuation_token()) {
                 (false, _) => return Ok(()),
-                (true, Some(next)) => token = Some(next.to_owned()),
+                // The same place again, and again.
+                (true, Some(next)) if before.as_deref() == Some(next) => {
+                    pages = bounds::PAGES_MAX;
+                }
+                (true, Some(next)) => {
+                    before = Some(next.to_owned());
+                    token = Some(next.to_owned());
+                }
                 (true, None) => {
                     let why = "the server says that there is more, and not where".to_owned();
                     return Err(StoreError::Failed {
@@ -595,7 +642,9 @@ impl LockedStore for S3Bucket {
         let full = self.path(prefix);
         let (mut key, mut version) = (None, None);
         let mut rows = Vec::new();
+        let (began, mut pages) = (Instant::now(), 0);
         loop {
+            self.may_go_on(prefix, &mut pages, began)?;
             let call =
                 self.client.list_object_versions().bucket(&self.settings.bucket).prefix(&full);
             let call = call.set_key_marker(key.take()).set_version_id_marker(version.take());
