@@ -65,15 +65,15 @@ impl Holding {
         for (path, object) in state.objects.range("manifests/".to_owned().."manifests0".to_owned())
         {
             let Some(key) = key_of(path).filter(|_| !object.stray) else { continue };
+            // What came in a sealed session is needed in whatever form it was taken then.
+            let opened = if object.session > 0 { Manifest::recorded } else { Manifest::open };
             match self.ledger.copy_of(path, &object.version) {
-                Ok(bytes) => match Manifest::open(
-                    &bytes,
-                    &enrolment.card.key,
-                    Some(&enrolment.card.repository),
-                ) {
-                    Ok(m) => manifests.push((key.name().to_owned(), m)),
-                    Err(e) => tracing::warn!("{e}"),
-                },
+                Ok(bytes) => {
+                    match opened(&bytes, &enrolment.card.key, Some(&enrolment.card.repository)) {
+                        Ok(m) => manifests.push((key.name().to_owned(), m)),
+                        Err(e) => tracing::warn!("{e}"),
+                    }
+                }
                 Err(Error::Store(
                     e @ (StoreError::NotFound { .. }
                     | StoreError::Damaged { .. }
@@ -323,6 +323,19 @@ impl Holding {
         report.least =
             needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min();
         Ok(report)
+    }
+
+    /// Of these manifests those whose snapshots were not published before; of several of one
+    /// snapshot the first by number. Everything else a vault knows already: after a prune copy 2
+    /// publishes manifests anew.
+    pub fn news<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> BTreeSet<String> {
+        let names: BTreeSet<&str> = names.into_iter().map(String::as_str).collect();
+        let state = self.ledger.state();
+        let mut seen = BTreeSet::new();
+        let rows = self.chain.rows().into_iter().filter(|(name, _)| names.contains(name));
+        rows.filter(|(_, m)| !state.is_published(&m.snapshot) && seen.insert(&m.snapshot))
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 
     /// Publishes snapshots whose objects are all here and locked long enough, and sets aside what

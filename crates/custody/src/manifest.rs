@@ -1,7 +1,7 @@
 use crate::{
     Error, Patient, PublicKey, SigningKey,
     holding::path,
-    sign::{open_lines, seal_lines},
+    sign::{ONE_FORM, open_lines, open_recorded, seal_lines},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -60,8 +60,38 @@ impl Manifest {
         seal_lines(key, PURPOSE, self)
     }
 
-    /// Reads a manifest that this key signed for this repository.
+    /// Reads a manifest that this key signed for this repository, in the one form that is written:
+    /// else one thing had many names, and could come again as something new.
     pub fn open(bytes: &[u8], key: &PublicKey, repository: Option<&str>) -> Result<Self, Error> {
+        let manifest = Self::read(bytes, open_lines, key, repository)?;
+        let body = serde_json::to_vec(&manifest).map_err(|e| Error::Request(e.to_string()))?;
+        // Data is what a manifest speaks of that names no series.
+        let spelt_out = manifest.series.as_ref().is_some_and(Series::is_data);
+        match !spelt_out && bytes.strip_prefix(body.as_slice()).is_some_and(|r| r[0] == b'\n') {
+            true => Ok(manifest),
+            false => Err(Error::Signature {
+                what: format!("manifest {:.8}", hash_name(bytes)),
+                why: format!("{ONE_FORM}: it says more, or says it otherwise, than was read"),
+            }),
+        }
+    }
+
+    /// The same of what stands in a log: other forms were taken there, and what they name is
+    /// needed.
+    pub fn recorded(
+        bytes: &[u8],
+        key: &PublicKey,
+        repository: Option<&str>,
+    ) -> Result<Self, Error> {
+        Self::read(bytes, open_recorded, key, repository)
+    }
+
+    fn read(
+        bytes: &[u8],
+        opened: for<'b> fn(&PublicKey, &str, &'b [u8]) -> Result<&'b [u8], String>,
+        key: &PublicKey,
+        repository: Option<&str>,
+    ) -> Result<Self, Error> {
         let refused = |why: String| Error::Signature {
             what: format!("manifest {:.8}", hash_name(bytes)),
             why,
@@ -69,7 +99,7 @@ impl Manifest {
         if bytes.len() > BYTES_MAX {
             return Err(refused(format!("it has {} bytes", bytes.len())));
         }
-        let body = open_lines(key, PURPOSE, bytes).map_err(refused)?;
+        let body = opened(key, PURPOSE, bytes).map_err(refused)?;
         let manifest: Manifest =
             serde_json::from_slice(body).map_err(|e| refused(e.to_string()))?;
         if manifest.v != 1 {
@@ -244,12 +274,20 @@ impl Chain {
     /// The manifests of a store that a key signed; others, and those that cannot be read, are
     /// passed over.
     pub fn of_store(store: &dyn Store, school: &PublicKey) -> Result<Self, Error> {
-        Ok(Self::found(store, school)?.0)
+        Ok(Self::read(store, school, Manifest::open)?.0)
     }
 
-    /// The same, and the names of those that are damaged or cannot be read: of them it is not known
-    /// who signed them.
+    /// The same of what a vault holds, in whatever form it was taken once, and the names of those
+    /// that are damaged or cannot be read: of them it is not known who signed them.
     pub fn found(store: &dyn Store, school: &PublicKey) -> Result<(Self, Vec<String>), Error> {
+        Self::read(store, school, Manifest::recorded)
+    }
+
+    fn read(
+        store: &dyn Store,
+        school: &PublicKey,
+        opened: fn(&[u8], &PublicKey, Option<&str>) -> Result<Manifest, Error>,
+    ) -> Result<(Self, Vec<String>), Error> {
         let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
         let source = Patient::new(store);
         for entry in
@@ -266,7 +304,7 @@ impl Chain {
             };
             if !key.names_its_bytes(&bytes) {
                 damaged.push(entry.name);
-            } else if let Ok(m) = Manifest::open(&bytes, school, None) {
+            } else if let Ok(m) = opened(&bytes, school, None) {
                 manifests.push((entry.name, m));
             }
         }
@@ -348,5 +386,52 @@ mod tests {
         }
         m.snapshot = "../../etc".into();
         assert!(Manifest::open(&m.sign(&key).unwrap(), &key.public(), Some("r")).is_err());
+    }
+
+    #[test]
+    fn a_manifest_has_one_name() {
+        let key = SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap();
+        let (_, mut m) = manifest(1, None, &[]);
+        m.snapshot = hash_name(b"x");
+        let bytes = m.sign(&key).unwrap();
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let (body, signature) = text.split_once('\n').unwrap();
+        let signature = signature.trim_end();
+        let open = |text: &str| Manifest::open(text.as_bytes(), &key.public(), Some("r"));
+        assert!(open(&text).is_ok());
+        // What anybody can write who has seen it once.
+        for other in [
+            format!("{body}\n{}\n", signature.to_uppercase()),
+            format!("{body}\n{signature}"),
+            format!("{body}\n{signature}\n\n"),
+            format!("{body}\n{signature} \n"),
+            format!("{body}\n{signature}\r\n"),
+            format!("{body}\n{signature}\u{a0}\n"),
+            format!("{body}\n {signature}\n"),
+            format!("{body}\n{signature}\n{signature}\n"),
+            format!("{body}\n{signature}\0"),
+        ] {
+            let error = open(&other).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("one form"), "{other:?}: {error}");
+        }
+        // What the key alone can sign, and its own program never does.
+        let signed = |body: String| format!("{body}\n{}\n", key.sign(PURPOSE, body.as_bytes()));
+        let head = body.strip_prefix('{').unwrap();
+        for other in [
+            format!("{{ {head}"),
+            format!("{{\"more\":1,{head}"),
+            format!("{{\"series\":\"data\",{head}"),
+            body.replacen("\"number\"", "\"series\":\"data\",\"number\"", 1),
+            format!("{{{},\"v\":1}}", &head[6..].strip_suffix('}').unwrap()),
+        ] {
+            let text = signed(other);
+            let error = open(&text).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains("one form"), "{text}: {error}");
+            // What stands in a log goes on telling what its snapshot needs.
+            let read = Manifest::recorded(text.as_bytes(), &key.public(), Some("r")).unwrap();
+            assert_eq!((read.series(), read.snapshot), (m.series(), m.snapshot.clone()));
+        }
+        let upper = text.replace(signature, &signature.to_uppercase());
+        assert_eq!(Manifest::recorded(upper.as_bytes(), &key.public(), Some("r")).unwrap(), m);
     }
 }

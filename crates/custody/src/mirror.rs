@@ -74,14 +74,11 @@ pub fn mirror(
             .collect::<Vec<_>>();
         holding.set_chain(Chain::new(all.into_iter().chain(fresh)));
     }
-    let published = holding.published();
-    let done: BTreeSet<String> =
-        holding.ledger().state().snapshots().map(|(_, _, s)| s.snapshot.clone()).collect();
     let waiting: Vec<(String, String)> = holding
         .chain()
         .rows()
         .into_iter()
-        .filter(|(name, m)| !published.contains(*name) && !done.contains(&m.snapshot))
+        .filter(|(_, m)| !holding.ledger().state().is_published(&m.snapshot))
         .map(|(name, m)| (name.to_owned(), m.snapshot.clone()))
         .collect();
     if waiting.is_empty() {
@@ -180,8 +177,12 @@ pub fn mirror(
     let needs = holding.needs(&ready, now)?;
     report.renewal = holding.renew(&needs, options.progress)?;
     let mut last: Vec<((Kind, String), u64)> = Vec::new();
+    let mut asked: BTreeSet<&str> = BTreeSet::new();
     for (name, m) in holding.chain().rows() {
-        if ready.contains(name) && !holding.has(&path(Kind::Snapshots, &m.snapshot)?) {
+        if ready.contains(name)
+            && !holding.has(&path(Kind::Snapshots, &m.snapshot)?)
+            && asked.insert(&m.snapshot)
+        {
             last.push(((Kind::Snapshots, m.snapshot.clone()), 512));
         }
         // One that follows nothing that is known waits in copy 2.
@@ -199,6 +200,7 @@ pub fn mirror(
             sealed.insert(name);
         }
     }
+    let sealed = holding.news(&sealed);
     if !sealed.is_empty() {
         report.session = Some(holding.seal(&sealed, now)?);
         report.snapshots = sealed.len() as u64;

@@ -78,14 +78,18 @@ fn message(purpose: &str, bytes: &[u8]) -> Vec<u8> {
 pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
-    /// Reads 64 hexadecimal digits.
+    /// Reads 64 hexadecimal digits, lower case, as a file or a person gives them: blanks around
+    /// them count for nothing.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        let digits = text.trim();
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text.trim(), &mut bytes).map_err(|_| Error::Signature {
-            what: format!("the public key {text:.80}"),
-            why: "it has not 64 hexadecimal digits".into(),
-        })?;
-        Ok(Self(bytes))
+        match is_hex(digits) && hex::decode_to_slice(digits, &mut bytes).is_ok() {
+            true => Ok(Self(bytes)),
+            false => Err(Error::Signature {
+                what: format!("the public key {text:.80}"),
+                why: "it has not 64 hexadecimal digits in lower case".into(),
+            }),
+        }
     }
 
     /// The first sixteen digits: enough to tell keys apart and to read to each other on the
@@ -96,6 +100,9 @@ impl PublicKey {
 
     /// Whether a signature over these bytes, for this purpose, is this key's.
     pub fn verifies(&self, purpose: &str, bytes: &[u8], signature: &str) -> bool {
+        if !is_hex(signature) {
+            return false;
+        }
         let Ok(signature) = hex::decode(signature) else { return false };
         UnparsedPublicKey::new(&ED25519, self.0)
             .verify(&message(purpose, bytes), &signature)
@@ -124,6 +131,9 @@ impl Serialize for PublicKey {
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
+        if text.len() != text.trim().len() {
+            return Err(serde::de::Error::custom("a public key has no blanks around it"));
+        }
         PublicKey::parse(&text).map_err(serde::de::Error::custom)
     }
 }
@@ -142,17 +152,58 @@ pub(crate) fn seal_lines(
     Ok(bytes)
 }
 
+/// Digits of a signature.
+const SIGNATURE_DIGITS: usize = 128;
+
+/// What is written in another way than this program writes it.
+pub(crate) const ONE_FORM: &str = "a signed thing has one form, and this is not it";
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
 /// The first line of such a document, when the signature is this key's.
+///
+/// The hash of the whole is its name, so nothing but [`seal_lines`] writes is taken: who has no
+/// key could else spell the signature anew, and have a second name for what was signed once.
 pub(crate) fn open_lines<'b>(
     key: &PublicKey,
     purpose: &str,
     bytes: &'b [u8],
 ) -> Result<&'b [u8], String> {
+    let (body, rest) = cut(bytes)?;
+    match rest.strip_suffix("\n") {
+        Some(signature) if signature.len() == SIGNATURE_DIGITS && is_hex(signature) => {
+            fits(key, purpose, body, signature)
+        }
+        _ => Err(format!("{ONE_FORM}: it ends with 128 digits in lower case and one line's end")),
+    }
+}
+
+/// The same of what stands in a log since a time when other spellings were taken.
+pub(crate) fn open_recorded<'b>(
+    key: &PublicKey,
+    purpose: &str,
+    bytes: &'b [u8],
+) -> Result<&'b [u8], String> {
+    let (body, rest) = cut(bytes)?;
+    fits(key, purpose, body, &rest.trim_end().to_ascii_lowercase())
+}
+
+fn cut(bytes: &[u8]) -> Result<(&[u8], &str), String> {
     let cut = bytes.iter().position(|b| *b == b'\n').ok_or("it has no signature")?;
-    let signature =
-        std::str::from_utf8(&bytes[cut + 1..]).map_err(|_| "its signature is no text")?.trim_end();
-    match key.verifies(purpose, &bytes[..cut], signature) {
-        true => Ok(&bytes[..cut]),
+    let rest = std::str::from_utf8(&bytes[cut + 1..]).map_err(|_| "its signature is no text")?;
+    Ok((&bytes[..cut], rest))
+}
+
+fn fits<'b>(
+    key: &PublicKey,
+    purpose: &str,
+    body: &'b [u8],
+    signature: &str,
+) -> Result<&'b [u8], String> {
+    match key.verifies(purpose, body, signature) {
+        true => Ok(body),
         false => Err(format!("its signature is not that of the key {}", key.short())),
     }
 }
@@ -172,5 +223,23 @@ mod tests {
         assert!(!other.public().verifies("manifest", b"bytes", &s));
         assert!(!key.public().verifies("manifest", b"bytes", "no hex"));
         assert_eq!(PublicKey::parse(&key.public().to_string()).unwrap(), key.public());
+    }
+
+    #[test]
+    fn a_signature_and_a_key_are_written_in_one_way() {
+        let key = SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap();
+        let s = key.sign("order", b"bytes");
+        for other in [s.to_uppercase(), format!("{s} "), format!("{s}\n"), s[..126].to_owned()] {
+            assert!(!key.public().verifies("order", b"bytes", &other), "{other:?}");
+        }
+        let text = key.public().to_string();
+        let read = |t: &str| serde_json::from_value::<PublicKey>(serde_json::Value::from(t));
+        assert!(read(&text).is_ok());
+        for other in [text.to_uppercase(), format!("{text} "), format!("\t{text}")] {
+            assert!(read(&other).is_err(), "{other:?}");
+        }
+        // A file that a person wrote ends with a line's end.
+        assert_eq!(PublicKey::parse(&format!("{text}\n")).unwrap(), key.public());
+        assert!(PublicKey::parse(&text.to_uppercase()).is_err());
     }
 }

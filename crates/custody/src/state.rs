@@ -51,6 +51,10 @@ pub struct State {
     pub hidden: BTreeSet<String>,
     /// Sessions that custodians hid.
     pub hidden_sessions: BTreeSet<u64>,
+    /// Snapshots of these sessions, as they were when custodians decided.
+    pub hidden_snapshots: BTreeSet<String>,
+    /// Every snapshot that was ever published.
+    published: BTreeSet<String>,
     /// Why nothing is freed, with the first moment of each.
     pub frozen: BTreeMap<String, Timestamp>,
     /// Reasons that custodians looked at, each with the newest snapshot of that moment: they freeze
@@ -120,7 +124,19 @@ impl State {
         })
     }
 
-    /// The snapshots of sealed sessions, with the session.
+    /// Whether a snapshot was published, by whatever manifest. It is so once: who publishes it
+    /// again moves no retention, hides no silence, makes no flood and brings nothing back in sight.
+    pub fn is_published(&self, snapshot: &str) -> bool {
+        self.published.contains(snapshot)
+    }
+
+    /// The snapshots that these sessions published.
+    fn published_by(&self, sessions: &[u64]) -> BTreeSet<String> {
+        let of = sessions.iter().filter_map(|n| self.sessions.get(n));
+        of.flat_map(|s| s.snapshots.iter().map(|x| x.snapshot.clone())).collect()
+    }
+
+    /// The snapshots of sealed sessions, with the session of their first publication.
     pub fn snapshots(&self) -> impl Iterator<Item = (u64, Timestamp, &Sealed)> {
         self.sessions.iter().flat_map(|(n, s)| s.snapshots.iter().map(|x| (*n, s.at, x)))
     }
@@ -284,10 +300,14 @@ impl State {
                     objects += 1;
                     bytes += o.size_bytes;
                 }
-                self.sessions.insert(
-                    session,
-                    SessionInfo { at: *at, snapshots: snapshots.clone(), objects, bytes },
-                );
+                // The lock of what came with a repetition stands as it was set; it is no news. The
+                // session is counted all the same: orders name sessions by number.
+                let snapshots = snapshots
+                    .iter()
+                    .filter(|s| self.published.insert(s.snapshot.clone()))
+                    .cloned()
+                    .collect();
+                self.sessions.insert(session, SessionInfo { at: *at, snapshots, objects, bytes });
             }
             Event::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
             Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
@@ -359,10 +379,13 @@ impl State {
         match o.decision {
             Decision::Policy { policy } => self.policy = policy,
             Decision::Hide { paths, sessions } => {
+                self.hidden_snapshots.extend(self.published_by(&sessions));
                 self.hidden.extend(paths);
                 self.hidden_sessions.extend(sessions);
             }
             Decision::Show { paths, sessions } => {
+                let shown = self.published_by(&sessions);
+                self.hidden_snapshots.retain(|s| !shown.contains(s));
                 self.hidden.retain(|p| !paths.contains(p));
                 self.hidden_sessions.retain(|s| !sessions.contains(s));
             }

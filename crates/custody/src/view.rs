@@ -40,7 +40,11 @@ impl VaultView {
         let last = upto.unwrap_or(u64::MAX);
         let in_sight: HashSet<String> = state
             .snapshots()
-            .filter(|(n, _, _)| *n <= last && !state.hidden_sessions.contains(n))
+            .filter(|(n, _, s)| {
+                *n <= last
+                    && !state.hidden_sessions.contains(n)
+                    && !state.hidden_snapshots.contains(&s.snapshot)
+            })
             .map(|(_, _, s)| format!("snapshots/{}", s.snapshot))
             .filter(|p| !state.hidden.contains(p))
             .collect();
@@ -50,8 +54,14 @@ impl VaultView {
             holding.reach(&in_sight)?
         };
         let kept = |p: &str| p == "config" || p.starts_with("keys/") || reached.contains(p);
+        // A hidden snapshot whose object came again, in a later session, is hidden all the same.
+        let hidden = |p: &str| {
+            p.strip_prefix("snapshots/").is_some_and(|s| state.hidden_snapshots.contains(s))
+        };
         let rows = state.objects.iter().filter(|(p, o)| {
-            state.is_seen(p, last) && (!state.hidden_sessions.contains(&o.session) || kept(p))
+            state.is_seen(p, last)
+                && !hidden(p)
+                && (!state.hidden_sessions.contains(&o.session) || kept(p))
         });
         let rows = rows
             .filter_map(|(p, o)| {

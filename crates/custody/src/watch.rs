@@ -62,7 +62,7 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
     // A full manifest says what copy 2 is now; the one published before it says what it was.
     if let Some(n) =
         published.iter().rposition(|s| chain.get(&s.manifest).is_some_and(|m| m.previous.is_none()))
-        && let Some(before) = published[..n].iter().rfind(|s| s.series == published[n].series)
+        && let Some(before) = published[..n].iter().rfind(|s| s.series() == published[n].series())
     {
         let (was, is) =
             (chain.packs_of(&before.manifest).len(), chain.packs_of(&published[n].manifest).len());

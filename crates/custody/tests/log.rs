@@ -220,6 +220,76 @@ fn a_log_of_the_first_programs_is_read() {
     assert!(ledger.state().unknown.is_empty() && ledger.oddities().is_empty());
 }
 
+/// Prunes publish manifests anew, and whoever has the pusher's credential can publish again what
+/// was published: neither is news.
+#[test]
+fn a_snapshot_is_published_once() {
+    let place = Place::new();
+    let sealed = |manifest: &str, snapshot: &str| {
+        json!({"number": 1, "manifest": manifest.repeat(64), "snapshot": snapshot.repeat(64),
+            "clean": true})
+    };
+    let seal = |at: &str, rows: Value| {
+        json!({"event": "sealed", "session": 1, "at": at,
+            "snapshots": rows, "left": []})
+    };
+    place.write(
+        &place.vault,
+        1,
+        json!([
+            seal("2026-01-01T06:00:00Z", json!([sealed("a", "1"), sealed("b", "1")])),
+            seal("2026-02-01T06:00:00Z", json!([sealed("c", "1"), sealed("d", "2")])),
+        ]),
+    );
+    place.write(&place.school, 1, json!([seal("2026-03-01T06:00:00Z", json!([sealed("e", "2")]))]));
+    let ledger = place.open().unwrap();
+    assert!(ledger.oddities().is_empty(), "{:?}", ledger.oddities());
+    // Sessions go on being counted as before: orders name them by number.
+    assert_eq!(ledger.state().sessions.len(), 3);
+    let published: Vec<(u64, &str)> =
+        ledger.state().snapshots().map(|(n, _, s)| (n, &s.manifest[..1])).collect();
+    assert_eq!(published, [(1, "a"), (2, "d")]);
+}
+
+#[test]
+fn what_is_hidden_stays_hidden_though_it_is_published_again() {
+    let place = Place::new();
+    let mut ledger = place.open().unwrap();
+    let snapshot = hash_name(b"s");
+    let arrive = |version: &str| Event::Arrived {
+        path: format!("snapshots/{snapshot}"),
+        version: version.into(),
+        size_bytes: 1,
+        until: now(),
+        at: now(),
+    };
+    let seal = |manifest: &str| Event::Sealed {
+        session: 0,
+        at: now(),
+        snapshots: vec![strongroom_custody::Sealed {
+            series: None,
+            number: 1,
+            manifest: hash_name(manifest.as_bytes()),
+            snapshot: snapshot.clone(),
+            clean: true,
+        }],
+        left: Some(vec![]),
+    };
+    ledger.append(vec![arrive("1"), seal("m")], now()).unwrap();
+    let hide = place.order(0, 1, json!({"do": "hide", "paths": [], "sessions": [1]}));
+    ledger.append(vec![Event::Ordered(Box::new(hide))], now()).unwrap();
+    let gone = Event::Freed { paths: vec![format!("snapshots/{snapshot}")], at: now() };
+    ledger.append(vec![gone, arrive("2"), seal("again")], now()).unwrap();
+    let seen = || {
+        let holding = strongroom_custody::Holding::open(place.open().unwrap()).unwrap();
+        strongroom_custody::VaultView::of(&holding, None).unwrap().totals().0
+    };
+    assert_eq!(seen(), 0);
+    let show = place.order(1, 1, json!({"do": "show", "paths": [], "sessions": [1]}));
+    ledger.append(vec![Event::Ordered(Box::new(show))], now()).unwrap();
+    assert_eq!(seen(), 1);
+}
+
 /// Every event as programs before wrote it: read, and written again as it was.
 #[test]
 fn events_of_before_are_known_and_written_as_before() {

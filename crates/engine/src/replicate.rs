@@ -497,7 +497,7 @@ pub fn to_bucket(
 
 /// The sealed sessions of a vault, each held against the repository's key.
 pub fn sessions(vault: &VaultRest, key: &MasterKey) -> Result<Vec<CheckedSession>, Error> {
-    let chain = Chain::of_store(vault, &signing_key(key)?.public())?;
+    let (chain, _) = Chain::found(vault, &signing_key(key)?.public())?;
     let known: HashMap<&str, (bool, bool)> = chain
         .rows()
         .into_iter()

@@ -103,20 +103,27 @@ pub(crate) fn seal_pushed(
     now: Timestamp,
 ) -> Result<(u64, Vec<(String, String)>), Refusal> {
     r.holding.reread()?;
-    let published = r.holding.published();
     let mut ready = BTreeSet::new();
-    let waiting: Vec<String> = r
-        .holding
-        .chain()
-        .rows()
-        .into_iter()
-        .map(|(n, _)| n.to_owned())
-        .filter(|n| !published.contains(n))
-        .collect();
+    let waiting: Vec<String> =
+        r.holding.chain().rows().into_iter().map(|(n, _)| n.to_owned()).collect();
+    let state = r.holding.ledger().state();
+    let known = |name: &String| {
+        r.holding.chain().get(name).is_some_and(|m| state.is_published(&m.snapshot))
+    };
+    let mut again = false;
     for name in waiting {
-        if r.holding.is_complete(&name)? {
+        if known(&name) {
+            // Named by an object of the open session: a prune of copy 2 published it anew.
+            let path = format!("manifests/{name}");
+            again |= state.objects.get(&path).is_some_and(|o| o.session == 0);
+        } else if r.holding.is_complete(&name)? {
             ready.insert(name);
         }
+    }
+    let ready = r.holding.news(&ready);
+    if ready.is_empty() && again {
+        // Nothing is new, and nothing is wrong: no session is made of it.
+        return Ok((state.next_session().saturating_sub(1), Vec::new()));
     }
     if ready.is_empty() {
         let why = "no manifest in it, signed by the enrolled key, is whole: nothing was sealed, \
