@@ -44,8 +44,8 @@ pub struct TrustedClock {
     path: PathBuf,
     mark: Mutex<(Record<Mark>, i64)>,
     ntp: Vec<String>,
-    /// When the NTP servers were asked last.
-    asked: Mutex<Option<std::time::Instant>>,
+    /// When the NTP servers were asked last and none disagreed, and how many agreed.
+    asked: Mutex<Option<(std::time::Instant, usize)>>,
 }
 
 /// Seconds since boot and the boot's id, from the kernel: no library call that a preloaded library
@@ -105,30 +105,7 @@ impl TrustedClock {
             }
             agreeing += 1;
         }
-        // An answer of this minute is as good as another: thousands of objects come in one.
-        #[allow(clippy::disallowed_methods)]
-        let ask = {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = asked.is_none_or(|t| t.elapsed() >= Duration::from_secs(60));
-            if due {
-                *asked = Some(std::time::Instant::now());
-            } else {
-                agreeing += self.ntp.len();
-            }
-            due
-        };
-        for server in self.ntp.iter().filter(|_| ask) {
-            match ask_ntp(server) {
-                Ok(other) if (other - second).abs() > APART_MAX_S => {
-                    return Err(Error::Clock(format!(
-                        "this host is {} s away from the NTP server {server}",
-                        second - other
-                    )));
-                }
-                Ok(_) => agreeing += 1,
-                Err(e) => tracing::warn!("the NTP server {server} does not answer: {e}"),
-            }
-        }
+        agreeing += self.ntp_agree(second)?;
         let mut guard = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
         let (mark, written) = &mut *guard;
         // Custodians said once that it was right at that moment; it goes on from there.
@@ -148,9 +125,17 @@ impl TrustedClock {
             )));
         }
         let boot = boot();
-        if mark.seen > 0 {
+        // A mark that is gone is no new beginning: the log knows when the vault last worked.
+        if known > 0 {
             match &boot {
-                Some((up, id)) if *id == mark.boot => {
+                None => {
+                    return Err(Error::Clock(
+                        "the kernel does not say how long this host is up (/proc/uptime), so \
+                         nothing holds its clock"
+                            .into(),
+                    ));
+                }
+                Some((up, id)) if mark.seen > 0 && *id == mark.boot => {
                     let (walked, passed) = (second - mark.seen, up - mark.uptime_s);
                     if (walked - passed).abs() > APART_MAX_S {
                         return Err(Error::Clock(format!(
@@ -158,11 +143,11 @@ impl TrustedClock {
                         )));
                     }
                 }
-                _ if second - mark.seen > GAP_MAX_S && agreeing == 0 => {
+                _ if second - known > GAP_MAX_S && agreeing == 0 => {
                     return Err(Error::Clock(format!(
                         "it is {} days later than when the vault last ran, and no other clock says \
                          so; name an NTP server, or let custodians sign that it is right",
-                        (second - mark.seen) / 86_400
+                        (second - known) / 86_400
                     )));
                 }
                 _ => {}
@@ -177,6 +162,34 @@ impl TrustedClock {
             *written = mark.seen;
         }
         Ok(now)
+    }
+
+    /// How many NTP servers agree. An answer of this minute is as good as another, since thousands
+    /// of objects come in one; but only where none disagreed: one that did is asked at each call.
+    #[allow(clippy::disallowed_methods)]
+    fn ntp_agree(&self, second: i64) -> Result<usize, Error> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, agreed)) = *asked
+            && when.elapsed() < Duration::from_secs(60)
+        {
+            return Ok(agreed);
+        }
+        *asked = None;
+        let mut agreed = 0;
+        for server in &self.ntp {
+            match ask_ntp(server) {
+                Ok(other) if (other - second).abs() > APART_MAX_S => {
+                    return Err(Error::Clock(format!(
+                        "this host is {} s away from the NTP server {server}",
+                        second - other
+                    )));
+                }
+                Ok(_) => agreed += 1,
+                Err(e) => tracing::warn!("the NTP server {server} does not answer: {e}"),
+            }
+        }
+        *asked = Some((std::time::Instant::now(), agreed));
+        Ok(agreed)
     }
 
     fn write(&self, mark: &Record<Mark>) -> Result<(), Error> {
@@ -247,7 +260,50 @@ mod tests {
         assert!(
             clock.now(&[], Timestamp::now() + jiff::SignedDuration::from_hours(1), None).is_err()
         );
+        let lately = Timestamp::now() - jiff::SignedDuration::from_hours(24 * 90);
+        assert!(clock.now(&[], lately, None).is_err(), "a mark that is gone is no beginning");
+        assert!(clock.now(&agrees, lately, None).is_ok());
+        let clock = TrustedClock::open(&dir.path().join("other"), vec![]).unwrap();
         assert!(clock.now(&[], Timestamp::UNIX_EPOCH, None).is_ok());
         assert!(dir.path().join("fresh").exists(), "the mark is kept");
+    }
+
+    /// An NTP server of this host that is so many seconds ahead.
+    fn ntp(ahead: i64) -> String {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let mut request = [0; 512];
+            while let Ok((_, from)) = socket.recv_from(&mut request) {
+                #[allow(clippy::disallowed_methods)]
+                let second = Timestamp::now().as_second() + ahead + 2_208_988_800;
+                let mut time = [0; 8];
+                time[..4].copy_from_slice(&u32::try_from(second).unwrap().to_be_bytes());
+                let mut answer = [0; 48];
+                (answer[0], answer[1]) = (0x24, 1);
+                answer[24..32].copy_from_slice(&request[40..48]);
+                for at in [16, 32, 40] {
+                    answer[at..at + 8].copy_from_slice(&time);
+                }
+                socket.send_to(&answer, from).unwrap();
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_server_that_disagrees_goes_on_disagreeing() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |ahead: i64| {
+            TrustedClock::open(&dir.path().join(format!("clock{ahead}")), vec![ntp(ahead)]).unwrap()
+        };
+        let good = open(0);
+        assert!(good.now(&[], Timestamp::UNIX_EPOCH, None).is_ok());
+        assert_eq!(good.asked.lock().unwrap().unwrap().1, 1);
+        let bad = open(7_200);
+        for call in 1..=3 {
+            let said = bad.now(&[], Timestamp::UNIX_EPOCH, None);
+            assert!(said.is_err_and(|e| e.to_string().contains("NTP")), "call {call}");
+        }
     }
 }

@@ -8,6 +8,17 @@ pub const LOCK_DAYS_MIN: u32 = 90;
 /// Above it a mistake or an attacker's clock is paid for during years.
 pub const LOCK_DAYS_MAX: u32 = 3_650;
 
+/// How far each number of a policy may go. Below and above it stops protecting, or stops watching:
+/// a policy that nobody read must not turn either off.
+const MONTHS_MAX: u32 = 120;
+const YEARS_MAX: u32 = 10;
+const RENEW_AHEAD_DAYS_MAX: u32 = 366;
+const SILENT_DAYS_MAX: u32 = 31;
+const SNAPSHOTS_A_DAY_MAX: u32 = 1_000;
+const GROWTH_PERCENT_MAX: u32 = 1_000;
+const GROWTH_BYTES_MAX: u64 = 16 << 40;
+const SHRINK_PERCENT_MIN: u32 = 10;
+
 /// How long a vault keeps what. Changed by two custodians, never from copy 2's side; a change never
 /// shortens what is locked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +90,7 @@ impl Policy {
         }
         let longest = self
             .lock_days
-            .max(self.monthly_months * 31)
+            .max(self.monthly_months.saturating_mul(31))
             .max(self.yearly_years.saturating_mul(366))
             .saturating_add(self.renew_ahead_days);
         if longest > LOCK_DAYS_MAX {
@@ -99,7 +110,34 @@ impl Policy {
                     .into(),
             );
         }
+        let bounded = self.bounded();
+        if bounded != *self {
+            return wrong(format!(
+                "this policy goes further than a vault does: monthly_months to {MONTHS_MAX}, \
+                 yearly_years to {YEARS_MAX}, renew_ahead_days to {RENEW_AHEAD_DAYS_MAX}, \
+                 silent_days to {SILENT_DAYS_MAX}, snapshots_a_day_max to {SNAPSHOTS_A_DAY_MAX}, \
+                 growth_percent_max to {GROWTH_PERCENT_MAX}, growth_bytes_free to \
+                 {GROWTH_BYTES_MAX}, shrink_percent_min from {SHRINK_PERCENT_MIN} to 100"
+            ));
+        }
         Ok(())
+    }
+
+    /// The same with each number where it may be: what a log says that was written when there were
+    /// no bounds is carried out as far as it makes sense, and stops nobody's work.
+    pub fn bounded(&self) -> Self {
+        Self {
+            lock_days: self.lock_days.clamp(LOCK_DAYS_MIN, LOCK_DAYS_MAX),
+            monthly_months: self.monthly_months.min(MONTHS_MAX),
+            yearly_years: self.yearly_years.min(YEARS_MAX),
+            year_starts_month: self.year_starts_month.clamp(1, 12),
+            renew_ahead_days: self.renew_ahead_days.clamp(1, RENEW_AHEAD_DAYS_MAX),
+            silent_days: self.silent_days.clamp(1, SILENT_DAYS_MAX),
+            snapshots_a_day_max: self.snapshots_a_day_max.clamp(1, SNAPSHOTS_A_DAY_MAX),
+            growth_percent_max: self.growth_percent_max.min(GROWTH_PERCENT_MAX),
+            growth_bytes_free: self.growth_bytes_free.min(GROWTH_BYTES_MAX),
+            shrink_percent_min: self.shrink_percent_min.clamp(SHRINK_PERCENT_MIN, 100),
+        }
     }
 
     /// Until when something is locked that arrives now and that no snapshot needs longer.
@@ -128,14 +166,19 @@ impl Policy {
                 (
                     'm',
                     (day.year(), day.month()),
-                    Span::new().months(i64::from(self.monthly_months)),
+                    Span::new().try_months(i64::from(self.monthly_months)),
                 ),
-                ('y', (self.school_year(day), 0), Span::new().years(i64::from(self.yearly_years))),
+                (
+                    'y',
+                    (self.school_year(day), 0),
+                    Span::new().try_years(i64::from(self.yearly_years)),
+                ),
             ] {
                 let first = seen.insert((s.series.clone(), class, period, false));
                 let first_clean = s.clean && seen.insert((s.series.clone(), class, period, true));
                 if first || first_clean {
-                    until = until.max(after(s.at, span));
+                    // Longer than there is time: for ever.
+                    until = until.max(span.map_or(Timestamp::MAX, |span| after(s.at, span)));
                 }
             }
             out.push((s.number, until));
@@ -205,8 +248,52 @@ mod tests {
             Policy { yearly_years: 40, ..Policy::default() },
             Policy { year_starts_month: 13, ..Policy::default() },
             Policy { renew_ahead_days: 0, ..Policy::default() },
+            Policy { monthly_months: 138_547_333, ..Policy::default() },
+            Policy { silent_days: 3_650, ..Policy::default() },
+            Policy { snapshots_a_day_max: u32::MAX, ..Policy::default() },
+            Policy { growth_percent_max: u32::MAX, ..Policy::default() },
+            Policy { growth_bytes_free: u64::MAX, ..Policy::default() },
+            Policy { shrink_percent_min: 0, ..Policy::default() },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_number_of_a_policy_wraps_or_panics(
+            a: u32, b: u32, c: u32, d: i8, e: u32, f: u32, g: u32, h: u32, k: u64, l: u32,
+        ) {
+            let policy = Policy {
+                lock_days: a,
+                monthly_months: b,
+                yearly_years: c,
+                year_starts_month: d,
+                renew_ahead_days: e,
+                silent_days: f,
+                snapshots_a_day_max: g,
+                growth_percent_max: h,
+                growth_bytes_free: k,
+                shrink_percent_min: l,
+            };
+            let one = |p: &Policy| {
+                let s = Arrived {
+                    series: Series::DATA,
+                    number: 1,
+                    at: at("2026-10-01"),
+                    clean: true,
+                };
+                p.with_surplus(p.needs(&[s])[0].1)
+            };
+            one(&policy);
+            let bounded = policy.bounded();
+            proptest::prop_assert_eq!(&bounded, &bounded.bounded());
+            let most = at("2026-10-01")
+                + jiff::SignedDuration::from_hours(24 * i64::from(LOCK_DAYS_MAX + 400));
+            proptest::prop_assert!(one(&bounded) <= most);
+            if policy.check().is_ok() {
+                proptest::prop_assert_eq!(policy, bounded);
+            }
         }
     }
 }

@@ -83,12 +83,18 @@ impl PublicKey {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let digits = text.trim();
         let mut bytes = [0; 32];
-        match is_hex(digits) && hex::decode_to_slice(digits, &mut bytes).is_ok() {
-            true => Ok(Self(bytes)),
-            false => Err(Error::Signature {
+        let refused = |why: &str| {
+            Err(Error::Signature {
                 what: format!("the public key {text:.80}"),
-                why: "it has not 64 hexadecimal digits in lower case".into(),
-            }),
+                why: why.to_owned(),
+            })
+        };
+        if !is_hex(digits) || hex::decode_to_slice(digits, &mut bytes).is_err() {
+            return refused("it has not 64 hexadecimal digits in lower case");
+        }
+        match is_weak(&bytes) {
+            true => refused("it is a point of which anybody can sign, or a second name of one"),
+            false => Ok(Self(bytes)),
         }
     }
 
@@ -157,6 +163,38 @@ const SIGNATURE_DIGITS: usize = 128;
 
 /// What is written in another way than this program writes it.
 pub(crate) const ONE_FORM: &str = "a signed thing has one form, and this is not it";
+
+/// The `y` of the eight points of small order, least byte first: signatures of these fit whatever
+/// was signed, and nobody needs a secret for them.
+const SMALL_ORDER: [[u8; 32]; 5] = {
+    let (mut one, mut minus_one) = ([0; 32], [0xff; 32]);
+    one[0] = 1;
+    (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+    [
+        [0; 32],
+        one,
+        minus_one,
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ]
+};
+
+/// Whether a point is of small order, or written with a `y` that is not below 2^255 - 19: a point
+/// of many names would be several keys.
+fn is_weak(bytes: &[u8; 32]) -> bool {
+    let mut y = *bytes;
+    y[31] &= 0x7f;
+    let below = y[31] < 0x7f || y[1..31].iter().any(|b| *b < 0xff) || y[0] < 0xed;
+    !below || SMALL_ORDER.contains(&y)
+}
 
 fn is_hex(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
@@ -241,5 +279,32 @@ mod tests {
         // A file that a person wrote ends with a line's end.
         assert_eq!(PublicKey::parse(&format!("{text}\n")).unwrap(), key.public());
         assert!(PublicKey::parse(&text.to_uppercase()).is_err());
+    }
+
+    #[test]
+    fn weak_points_are_no_keys() {
+        // The eight of small order with both signs, and what is written above the field's end.
+        for y in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                let mut bytes = y;
+                bytes[31] |= sign;
+                let text = hex::encode(bytes);
+                let error = PublicKey::parse(&text).map(|_| ()).unwrap_err().to_string();
+                assert!(error.contains("anybody can sign"), "{text}: {error}");
+                assert!(serde_json::from_value::<PublicKey>(text.into()).is_err());
+            }
+        }
+        for least in 0xed..=0xff {
+            for sign in [0x7f, 0xff] {
+                let mut bytes = [0xff; 32];
+                (bytes[0], bytes[31]) = (least, sign);
+                assert!(PublicKey::parse(&hex::encode(bytes)).is_err(), "{least:x}");
+            }
+        }
+        // Nothing of what keys are is lost.
+        for _ in 0..100 {
+            let key = SigningKey::from_seed(&SigningKey::new_seed().unwrap()).unwrap();
+            assert!(PublicKey::parse(&key.public().to_string()).is_ok());
+        }
     }
 }

@@ -227,6 +227,23 @@ impl State {
         self.apply(event, role, at)
     }
 
+    /// A log may hold a policy of a time without bounds: it is carried out within them.
+    fn take_policy(&mut self, policy: &Policy, at: Timestamp) {
+        self.policy = policy.bounded();
+        if self.policy != *policy {
+            let text = "the policy of the log goes further than a vault does; what goes too far \
+                counts as the most that may be, until custodians order another";
+            self.tell(at, "policy", text);
+        }
+    }
+
+    fn tell(&mut self, at: Timestamp, kind: &str, text: &str) {
+        self.alarms.push((at, kind.to_owned(), text.to_owned()));
+        if self.alarms.len() > ALARMS_MAX {
+            self.alarms.remove(0);
+        }
+    }
+
     fn not_known(&mut self, kind: String, at: Timestamp) {
         let why = format!("unknown: the log holds {kind}, which this program does not know");
         self.frozen.entry(why).or_insert(at);
@@ -246,7 +263,7 @@ impl State {
                 if self.enrolment.is_some() {
                     return Err("it was enrolled before".into());
                 }
-                self.policy = e.policy.clone();
+                self.take_policy(&e.policy, at);
                 self.enrolment = Some((**e).clone());
             }
             Event::Arrived { path, version, size_bytes, until, at } => {
@@ -321,12 +338,7 @@ impl State {
             Event::Frozen { at, why } => {
                 self.frozen.extend((!self.frozen.contains_key(why)).then(|| (why.clone(), *at)))
             }
-            Event::Alarm { at, kind, text } => {
-                self.alarms.push((*at, kind.clone(), text.clone()));
-                if self.alarms.len() > ALARMS_MAX {
-                    self.alarms.remove(0);
-                }
-            }
+            Event::Alarm { at, kind, text } => self.tell(*at, kind, text),
             Event::Canary { at, .. } => self.canary = Some(*at),
         }
         Ok(())
@@ -375,9 +387,15 @@ impl State {
             self.orders.push((at, order.clone()));
             return Ok(());
         }
-        let o = self.may(order, at)?;
+        // What was carried out stays so: bounds that are younger do not void an order, since the
+        // orders after it count on it.
+        let o = order.order()?;
+        self.may_be(&order.head()?, order, at)?;
+        if let Decision::Custodians { custodians, quorum } = &o.decision {
+            check_custodians(custodians, *quorum)?;
+        }
         match o.decision {
-            Decision::Policy { policy } => self.policy = policy,
+            Decision::Policy { policy } => self.take_policy(&policy, at),
             Decision::Hide { paths, sessions } => {
                 self.hidden_snapshots.extend(self.published_by(&sessions));
                 self.hidden.extend(paths);

@@ -290,6 +290,23 @@ fn what_is_hidden_stays_hidden_though_it_is_published_again() {
     assert_eq!(seen(), 1);
 }
 
+#[test]
+fn a_policy_of_a_log_that_goes_too_far_is_bounded_and_told() {
+    let place = Place::new();
+    let policy = Policy { monthly_months: 138_547_333, silent_days: 9_999, ..Policy::default() };
+    let order = place.order(0, 1, json!({"do": "policy", "policy": policy}));
+    let event = json!({"event": "ordered", "text": order.text, "signatures": order.signatures});
+    place.write(&place.vault, 1, json!([event]));
+    let mut ledger = place.open().unwrap();
+    assert!(ledger.oddities().is_empty(), "{:?}", ledger.oddities());
+    let state = ledger.state();
+    assert_eq!((state.orders.len(), &state.policy), (1, &policy.bounded()));
+    assert!(state.policy.monthly_months >= 13 && state.policy.silent_days <= 31);
+    assert!(texts(&ledger)[0].contains("policy"));
+    let again = place.order(1, 1, json!({"do": "policy", "policy": policy}));
+    assert!(ledger.append(vec![Event::Ordered(Box::new(again))], now()).is_err());
+}
+
 /// Every event as programs before wrote it: read, and written again as it was.
 #[test]
 fn events_of_before_are_known_and_written_as_before() {
