@@ -128,10 +128,10 @@ impl TrustedClock {
         // A mark that is gone is no new beginning: the log knows when the vault last worked.
         if known > 0 {
             match &boot {
-                None => {
+                None if agreeing == 0 => {
                     return Err(Error::Clock(
                         "the kernel does not say how long this host is up (/proc/uptime), so \
-                         nothing holds its clock"
+                         nothing holds its clock, and no other clock says so either"
                             .into(),
                     ));
                 }

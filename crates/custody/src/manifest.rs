@@ -13,6 +13,11 @@ const PURPOSE: &str = "manifest";
 /// Longest manifest: a full one of 500,000 packs (8 TiB) has 34 MB.
 pub(crate) const BYTES_MAX: usize = Kind::Manifests.bytes_max() as usize;
 
+/// How the lines of a signed document are read.
+type OpenLines = for<'b> fn(&PublicKey, &str, &'b [u8]) -> Result<&'b [u8], String>;
+/// How a manifest is read: as something new, or as what was taken once.
+type OpenManifest = fn(&[u8], &PublicKey, Option<&str>) -> Result<Manifest, Error>;
+
 /// More manifests than anybody writes; so no sum overflows.
 const NUMBER_MAX: u64 = 1 << 40;
 /// Longest way to a full manifest that is followed: the backup side writes a full one far sooner.
@@ -67,7 +72,8 @@ impl Manifest {
         let body = serde_json::to_vec(&manifest).map_err(|e| Error::Request(e.to_string()))?;
         // Data is what a manifest speaks of that names no series.
         let spelt_out = manifest.series.as_ref().is_some_and(Series::is_data);
-        match !spelt_out && bytes.strip_prefix(body.as_slice()).is_some_and(|r| r[0] == b'\n') {
+        let rest = bytes.strip_prefix(body.as_slice());
+        match !spelt_out && rest.is_some_and(|rest| rest.first() == Some(&b'\n')) {
             true => Ok(manifest),
             false => Err(Error::Signature {
                 what: format!("manifest {:.8}", hash_name(bytes)),
@@ -88,7 +94,7 @@ impl Manifest {
 
     fn read(
         bytes: &[u8],
-        opened: for<'b> fn(&PublicKey, &str, &'b [u8]) -> Result<&'b [u8], String>,
+        opened: OpenLines,
         key: &PublicKey,
         repository: Option<&str>,
     ) -> Result<Self, Error> {
@@ -286,7 +292,7 @@ impl Chain {
     fn read(
         store: &dyn Store,
         school: &PublicKey,
-        opened: fn(&[u8], &PublicKey, Option<&str>) -> Result<Manifest, Error>,
+        opened: OpenManifest,
     ) -> Result<(Self, Vec<String>), Error> {
         let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
         let source = Patient::new(store);

@@ -366,6 +366,8 @@ pub fn to_vault(
         return Ok(report);
     }
     let sealed = vault.sessions()?;
+    // What came may be what was published before, under manifests that a prune wrote anew.
+    report.session = report.session.filter(|n| sealed.iter().any(|s| s.session == *n));
     let published: HashSet<&str> =
         sealed.iter().flat_map(|s| &s.snapshots).map(|x| x.snapshot.as_str()).collect();
     if report.lost.is_empty() {

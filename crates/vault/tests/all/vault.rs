@@ -186,6 +186,46 @@ fn a_damaged_pack_of_copy_2_does_not_starve_a_vault_that_is_pushed_to() {
     assert_eq!(listed(&v).len(), 2);
 }
 
+/// A prune of copy 2 publishes manifests anew. To a vault that is pushed to nothing of it is news,
+/// and nothing is wrong either.
+#[test]
+fn a_prune_publishes_nothing_anew_at_a_vault_that_is_pushed_to() {
+    let s = stage();
+    let ids: Vec<String> =
+        (1..=3).map(|n| s.school.backup(&[("a.bin", &noise(n, 40_000))], true)).collect();
+    let mut push = s.push();
+    copies::to_vault(&s.school.repo, &mut push, &Silent).unwrap();
+    let needed = || {
+        let rows = s.vault.rows("school", "snapshots/").unwrap();
+        rows.into_iter().map(|r| (r.path, r.needed)).collect::<Vec<_>>()
+    };
+    let before = needed();
+    s.school.forget_and_prune(&[&ids[0]]);
+    assert_eq!(strongroom_engine::publish::publish_anew(&s.school.repo).unwrap(), 2);
+    for night in 1..=2 {
+        let report = copies::to_vault(&s.school.repo, &mut push, &Silent).unwrap();
+        assert_eq!((report.session, report.lost.len()), (None, 0), "night {night}");
+        assert_eq!(s.vault.sessions("school").unwrap().len(), 1, "night {night}");
+        assert_eq!(needed(), before, "no lock follows from it");
+    }
+    // Who has the credential alone spells a signature anew.
+    let key = Key::new(Kind::Manifests, &s.school.store.list(Kind::Manifests).unwrap()[0].name);
+    let text = String::from_utf8(s.school.store.get(&key.unwrap()).unwrap().to_vec()).unwrap();
+    let (body, signature) = text.split_once('\n').unwrap();
+    let other = format!("{body}\n{}", signature.to_uppercase());
+    push.begin().unwrap();
+    let name = Key::new(Kind::Manifests, &hash_name(other.as_bytes())).unwrap();
+    push.put(&name, other.as_bytes()).unwrap();
+    let _ = push.seal();
+    assert_eq!(s.vault.sessions("school").unwrap().len(), 1);
+    // What is new is published, and alone.
+    let new = s.school.backup(&[("b.bin", &noise(4, 40_000))], true);
+    let report = copies::to_vault(&s.school.repo, &mut push, &Silent).unwrap();
+    assert_eq!(report.session, Some(2));
+    let published = s.vault.sessions("school").unwrap().remove(1).snapshots;
+    assert_eq!(published.iter().map(|x| &x.snapshot).collect::<Vec<_>>(), [&new]);
+}
+
 #[test]
 fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() {
     let dir = tempfile::tempdir().unwrap();
