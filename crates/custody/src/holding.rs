@@ -176,24 +176,26 @@ impl Holding {
     pub fn needs(&self, new: &BTreeSet<String>, now: Timestamp) -> Result<Needs, Error> {
         let state = self.ledger.state();
         let mut arrived: Vec<(String, Arrived)> = Vec::new();
-        let mut add = |name: &str, series: Series, at: Timestamp, clean: bool| {
+        let mut add = |name: &str, series: Series, at: Timestamp, clean: bool, hidden: bool| {
             let number = arrived.len() as u64;
-            arrived.push((name.to_owned(), Arrived { series, number, at, clean }));
+            arrived.push((name.to_owned(), Arrived { series, number, at, clean, hidden }));
         };
-        for (_, at, s) in state
-            .snapshots()
-            .filter(|(_, _, s)| state.objects.contains_key(&format!("snapshots/{}", s.snapshot)))
-        {
-            add(&s.manifest, s.series(), at, s.clean);
+        // What is not held any more takes no place of what is, and neither does what is on its way
+        // out.
+        for (session, at, s) in state.snapshots() {
+            let path = format!("snapshots/{}", s.snapshot);
+            let Some(o) = state.objects.get(&path) else { continue };
+            let hidden = o.stray || state.is_hidden(session, &s.snapshot);
+            add(&s.manifest, s.series(), at, s.clean, hidden);
         }
         for name in new {
             if let Some(m) = self.chain.get(name) {
-                add(name, m.series(), now, m.clean);
+                add(name, m.series(), now, m.clean, false);
             }
         }
         let mut needs = Needs::default();
         for (number, until) in
-            state.policy.needs(&arrived.iter().map(|(_, a)| a.clone()).collect::<Vec<_>>())
+            state.policy.needs(&arrived.iter().map(|(_, a)| a.clone()).collect::<Vec<_>>(), now)
         {
             let Some((name, _)) = usize::try_from(number).ok().and_then(|n| arrived.get(n)) else {
                 continue;

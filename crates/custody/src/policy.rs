@@ -76,6 +76,8 @@ pub struct Arrived {
     pub at: Timestamp,
     /// What the backup side says of it.
     pub clean: bool,
+    /// Whether custodians hid it.
+    pub hidden: bool,
 }
 
 impl Policy {
@@ -154,11 +156,26 @@ impl Policy {
     /// nothing, and one series takes no place of another's. The first of a month (or year) counts,
     /// and the first that is called clean, so that an attacker's early one does not take a good
     /// one's place.
-    pub fn needs(&self, snapshots: &[Arrived]) -> Vec<(u64, Timestamp)> {
+    ///
+    /// Time alone would empty a vault whose copy 2 is gone: of each series the newest snapshot, the
+    /// newest that is called clean, and the newest of these that custodians did not hide, are
+    /// needed for `lock_days` from now, whenever that is asked.
+    pub fn needs(&self, snapshots: &[Arrived], now: Timestamp) -> Vec<(u64, Timestamp)> {
         let mut sorted: Vec<Arrived> = snapshots.to_vec();
         sorted.sort_by_key(|s| (s.at, s.number));
         let mut seen = std::collections::BTreeSet::new();
         let mut out = Vec::new();
+        let mut floor = std::collections::BTreeMap::new();
+        for s in &sorted {
+            floor.insert((&s.series, "newest"), s.number);
+            if s.clean {
+                floor.insert((&s.series, "clean"), s.number);
+            }
+            if s.clean && !s.hidden {
+                floor.insert((&s.series, "seen"), s.number);
+            }
+        }
+        let floor: std::collections::BTreeSet<u64> = floor.into_values().collect();
         for s in sorted {
             let day = TimeZone::UTC.to_datetime(s.at).date();
             let mut until = self.least(s.at);
@@ -180,6 +197,9 @@ impl Policy {
                     // Longer than there is time: for ever.
                     until = until.max(span.map_or(Timestamp::MAX, |span| after(s.at, span)));
                 }
+            }
+            if floor.contains(&s.number) {
+                until = until.max(self.least(now));
             }
             out.push((s.number, until));
         }
@@ -213,10 +233,17 @@ mod tests {
         let mut all: Vec<Arrived> = ["2026-08-31", "2026-09-01", "2026-09-02", "2026-10-01"]
             .iter()
             .zip(1..)
-            .map(|(d, number)| Arrived { series: Series::DATA, number, at: at(d), clean: true })
+            .map(|(d, number)| Arrived {
+                series: Series::DATA,
+                number,
+                at: at(d),
+                clean: true,
+                hidden: false,
+            })
             .collect();
         let days = |all: &[Arrived], n: u64| {
-            let until = policy.needs(all).into_iter().find(|(m, _)| *m == n).unwrap().1;
+            let until =
+                policy.needs(all, at("2026-10-01")).into_iter().find(|(m, _)| *m == n).unwrap().1;
             let from = all.iter().find(|a| a.number == n).unwrap().at;
             (until.as_second() - from.as_second()) / 86_400
         };
@@ -234,9 +261,41 @@ mod tests {
                 number: 100 + n,
                 at: at("2026-10-01") - jiff::SignedDuration::from_secs(3600),
                 clean: false,
+                hidden: false,
             });
         }
         assert_eq!(before, (1..=4).map(|n| days(&all, n)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_newest_and_the_newest_clean_of_each_series_are_needed_at_any_time() {
+        let policy = Policy { monthly_months: 0, ..Policy::default() };
+        let row = |number, day: &str, series: &Series, clean, hidden| Arrived {
+            series: series.clone(),
+            number,
+            at: at(day),
+            clean,
+            hidden,
+        };
+        let (data, settings) = (Series::DATA, Series::SETTINGS);
+        let all = [
+            row(1, "2026-01-01", &data, true, false),
+            row(2, "2026-01-02", &data, true, false),
+            row(3, "2026-01-03", &data, true, true),
+            row(4, "2026-01-04", &data, false, false),
+            row(5, "2026-01-01", &settings, false, false),
+            row(6, "2026-01-02", &settings, false, false),
+            row(7, "2026-01-05", &data, false, false),
+        ];
+        let kept = |now: &str| {
+            let now = at(now);
+            let needs = policy.needs(&all, now).into_iter();
+            let mut kept: Vec<u64> = needs.filter(|(_, u)| *u > now).map(|(n, _)| n).collect();
+            kept.sort_unstable();
+            kept
+        };
+        assert_eq!(kept("2026-06-01"), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(kept("2036-06-01"), [2, 3, 6, 7]);
     }
 
     #[test]
@@ -282,8 +341,9 @@ mod tests {
                     number: 1,
                     at: at("2026-10-01"),
                     clean: true,
+                    hidden: false,
                 };
-                p.with_surplus(p.needs(&[s])[0].1)
+                p.with_surplus(p.needs(&[s], at("2026-10-01"))[0].1)
             };
             one(&policy);
             let bounded = policy.bounded();

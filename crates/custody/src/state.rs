@@ -57,9 +57,9 @@ pub struct State {
     published: BTreeSet<String>,
     /// Why nothing is freed, with the first moment of each.
     pub frozen: BTreeMap<String, Timestamp>,
-    /// Reasons that custodians looked at, each with the newest snapshot of that moment: they freeze
-    /// again when there is a newer one.
-    pub thawed: BTreeMap<String, Option<String>>,
+    /// Reasons that custodians looked at, each with the newest snapshot of that moment, and when:
+    /// they freeze again when there is a newer one.
+    pub thawed: BTreeMap<String, (Option<String>, Timestamp)>,
     /// Key files that custodians admitted after enrolment.
     pub admitted: BTreeSet<String>,
     /// Objects whose deletion began.
@@ -134,6 +134,13 @@ impl State {
     fn published_by(&self, sessions: &[u64]) -> BTreeSet<String> {
         let of = sessions.iter().filter_map(|n| self.sessions.get(n));
         of.flat_map(|s| s.snapshots.iter().map(|x| x.snapshot.clone())).collect()
+    }
+
+    /// Whether custodians hid a snapshot that this session published.
+    pub fn is_hidden(&self, session: u64, snapshot: &str) -> bool {
+        self.hidden_sessions.contains(&session)
+            || self.hidden_snapshots.contains(snapshot)
+            || self.hidden.contains(&format!("snapshots/{snapshot}"))
     }
 
     /// The snapshots of sealed sessions, with the session of their first publication.
@@ -414,7 +421,7 @@ impl State {
                     .frozen
                     .keys()
                     .filter_map(|why| {
-                        Some((why.split_once(':')?.0.to_owned(), self.newest_snapshot()))
+                        Some((why.split_once(':')?.0.to_owned(), (self.newest_snapshot(), at)))
                     })
                     .collect();
                 self.frozen.clear();

@@ -40,13 +40,8 @@ impl VaultView {
         let last = upto.unwrap_or(u64::MAX);
         let in_sight: HashSet<String> = state
             .snapshots()
-            .filter(|(n, _, s)| {
-                *n <= last
-                    && !state.hidden_sessions.contains(n)
-                    && !state.hidden_snapshots.contains(&s.snapshot)
-            })
+            .filter(|(n, _, s)| *n <= last && !state.is_hidden(*n, &s.snapshot))
             .map(|(_, _, s)| format!("snapshots/{}", s.snapshot))
-            .filter(|p| !state.hidden.contains(p))
             .collect();
         let reached = if state.hidden_sessions.is_empty() {
             HashSet::new()

@@ -7,6 +7,9 @@ use strongroom_model::Series;
 pub type Suspicion = (&'static str, String);
 
 const DAY_S: i64 = 86_400;
+/// A silence that custodians looked at freezes again after so many days: what was right for a
+/// holiday empties a vault in a year.
+const SILENCE_THAWED_DAYS: i64 = 30;
 
 /// What looks wrong with copy 2, from what the vault itself saw.
 pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
@@ -77,9 +80,14 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
             format!("the newest snapshot, {:.8}, is not called clean", s.snapshot),
         ));
     }
-    // What custodians looked at does not freeze again while nothing is newer.
+    // What custodians looked at does not freeze again while nothing is newer, silence aside: that
+    // nothing is newer is what it is about.
     let newest = state.newest_snapshot();
-    out.retain(|(code, _)| state.thawed.get(*code) != Some(&newest));
+    out.retain(|(code, _)| {
+        !state.thawed.get(*code).is_some_and(|(then, at)| {
+            *then == newest && (*code != "silent" || days(*at) < SILENCE_THAWED_DAYS)
+        })
+    });
     out
 }
 

@@ -361,6 +361,51 @@ fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_
     assert!(before.difference(&left).any(|p| p.starts_with("index/")), "{days:?}");
 }
 
+/// Copy 2 is gone, and custodians thaw, since they know: the vault keeps its newest snapshots for as
+/// long as that goes on, under lock.
+#[test]
+fn a_vault_whose_copy_2_is_gone_keeps_the_newest_whatever_is_thawed() {
+    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let a = s.school.backup(&[("old.bin", &noise(1, 60_000))], true);
+    let b = s.school.backup(&[("clean.bin", &noise(2, 60_000))], true);
+    let c = s.school.backup(&[("poison.bin", &noise(3, 60_000))], false);
+    let settings = s.school.settings(b"settings");
+    s.hand.pull(s.school.store.as_ref());
+    let frozen = || plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap().frozen;
+    let codes = || -> BTreeSet<String> {
+        frozen().iter().map(|f| f.split(':').next().unwrap().to_owned()).collect()
+    };
+    s.clock.set_days(4);
+    assert_eq!(codes(), ["silent", "verdict"].map(str::to_owned).into());
+    s.carry_out(&s.order(Decision::Thaw, &[0, 1])).unwrap();
+    s.clock.set_days(33);
+    assert!(frozen().is_empty());
+    s.clock.set_days(35);
+    assert_eq!(codes(), ["silent".to_owned()].into(), "a thaw of silence lasts thirty days");
+    for day in [400, 900] {
+        s.clock.set_days(day);
+        assert!(!frozen().is_empty());
+        s.carry_out(&s.order(Decision::Thaw, &[0, 1])).unwrap();
+        let mut holding = s.hand.open();
+        let needs = holding.needs(&BTreeSet::new(), s.clock.now()).unwrap();
+        holding.renew(&needs, &Silent).unwrap();
+        let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
+        assert!(plan.frozen.is_empty(), "{:?}", plan.frozen);
+        expire(&mut holding, &plan, s.clock.now(), &Silent).unwrap();
+        let left = paths(s.hand.store.as_ref());
+        let holds = [&a, &b, &c, &settings].map(|id| left.contains(&format!("snapshots/{id}")));
+        assert_eq!(holds, [false, true, true, true], "day {day}");
+        restic_is_content(&s.hand, None);
+        // What is kept is locked as well.
+        let holding = s.hand.open();
+        let state = holding.ledger().state();
+        for (path, _) in needs.paths.iter().filter(|(_, until)| **until > s.clock.now()) {
+            let least = s.clock.now() + SignedDuration::from_hours(24 * 180);
+            assert!(state.objects[path].until >= least, "day {day}: {path}");
+        }
+    }
+}
+
 #[test]
 fn an_expiry_that_was_stopped_is_finished_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
