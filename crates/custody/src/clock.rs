@@ -1,7 +1,12 @@
 //! Time that nobody can turn: the system's clock, held against a mark that only grows, against the
 //! time since boot, and against other clocks.
+//!
+//! What the clock went besides the time since boot is *drift*, and is summed for as long as the
+//! vault lives: small steps are no way round the limit of a large one. The time between two boots
+//! is believed in full only where another clock says the same. Nothing is freed but in a call in
+//! which a second clock agreed ([`Agreed`]).
 
-use crate::Error;
+use crate::{Error, order::ORDER_DAYS_MAX};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -14,15 +19,56 @@ use strongroom_model::{Record, Stored};
 
 /// How far two clocks may be apart.
 pub(crate) const APART_MAX_S: i64 = 300;
-/// A gap between two runs on different boots that needs a second clock or custodians to be
-/// believed.
-pub(crate) const GAP_MAX_S: i64 = 14 * 86_400;
+/// So much drift is borne, and so much more for each year of which other clocks agreed. A vault
+/// whose shortest lock is 90 days is not emptied by it.
+const DRIFT_MAX_S: i64 = 86_400;
+const YEAR_S: i64 = 365 * 86_400;
+/// For so long custodians stand for a second clock.
+const VOUCHED_MAX_S: i64 = 30 * 86_400;
 /// The mark is written when it is this old.
 const WRITE_EVERY_S: i64 = 60;
 
+/// A moment by the wall's clock, and by the kernel's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Reading {
+    at: i64,
+    uptime_s: i64,
+    boot: String,
+}
+
+impl Reading {
+    /// Seconds since, when the kernel ran on.
+    fn passed(&self, boot: Option<&(i64, String)>) -> Option<i64> {
+        boot.filter(|(_, id)| *id == self.boot).map(|(up, _)| up - self.uptime_s)
+    }
+}
+
+/// What of the clock's way was not the time since boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Drift {
+    /// Where the sum of this boot begins: a sum over calls would add up what is rounded off.
+    since: Reading,
+    /// The most that the clock was away from the time since then, in either direction.
+    most_s: i64,
+    /// The same of the boots before.
+    spent_s: i64,
+    /// Time between boots of which no other clock said since that it passed.
+    unconfirmed_s: i64,
+}
+
+/// From when to when other clocks agreed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Span {
+    from: i64,
+    to: i64,
+}
+
 /// What was last known of time.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
+    /// The version of the form. Absent in the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<u32>,
     /// Seconds since 1970: the latest moment ever believed.
     seen: i64,
     /// Seconds since boot at that moment.
@@ -33,19 +79,223 @@ struct Mark {
     /// when they never did.
     #[serde(skip_serializing_if = "Option::is_none")]
     vouched: Option<i64>,
+    /// Absent where the kernel never told the time since boot, and in the first form: then nothing
+    /// drifted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<Drift>,
+    /// Absent when no other clock ever agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreed: Option<Span>,
+    /// When an order was written by which custodians may vouch for the clock. Absent when none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<Reading>,
+    /// The moment for which they vouched, as this host knew it. Absent when they never did, or
+    /// when the host started anew in between.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vouch: Option<Reading>,
 }
 
 impl Stored for Mark {
     const NAME: &'static str = "the clock's mark";
+    const VERSION: u32 = 2;
+}
+
+/// What the clocks say in one call.
+#[derive(Debug, Clone)]
+struct Told {
+    /// The wall's clock.
+    second: i64,
+    /// Seconds since boot, and which; nothing when the kernel does not say.
+    boot: Option<(i64, String)>,
+    /// The latest moment that the log knows.
+    latest: i64,
+    /// The moment that custodians signed last.
+    vouched: Option<i64>,
+    /// Whether another clock says the same, and none says otherwise.
+    agrees: bool,
+}
+
+impl Told {
+    fn reading(&self) -> Option<Reading> {
+        let (uptime_s, boot) = self.boot.clone()?;
+        Some(Reading { at: self.second, uptime_s, boot })
+    }
+}
+
+impl Mark {
+    /// The mark after this call, or why the clock is not believed.
+    fn after(&self, told: &Told) -> Result<Self, String> {
+        let second = told.second;
+        let mut next = self.vouched_for(told)?.unwrap_or_else(|| self.clone());
+        let is_new = next.seen == 0;
+        let known = next.seen.max(told.latest);
+        if second + APART_MAX_S < known {
+            return Err(format!(
+                "it went back by {} s: the vault has seen {:.0}",
+                known - second,
+                Timestamp::from_second(known).unwrap_or_default()
+            ));
+        }
+        match told.reading() {
+            None if known > 0 && !told.agrees => {
+                return Err("the kernel does not say how long this host is up (/proc/uptime), so \
+                            nothing holds its clock, and no other clock says so either"
+                    .into());
+            }
+            None => {}
+            Some(here) if !is_new && here.boot == next.boot => {
+                let (walked, passed) = (second - next.seen, here.uptime_s - next.uptime_s);
+                if (walked - passed).abs() > APART_MAX_S {
+                    return Err(format!("it moved by {walked} s while {passed} s passed"));
+                }
+                let last =
+                    Reading { at: next.seen, uptime_s: next.uptime_s, boot: next.boot.clone() };
+                let drift = next.drift.get_or_insert(Drift {
+                    since: last,
+                    most_s: 0,
+                    spent_s: 0,
+                    unconfirmed_s: 0,
+                });
+                let away = (second - drift.since.at) - (here.uptime_s - drift.since.uptime_s);
+                drift.most_s = drift.most_s.max(away.abs());
+            }
+            Some(here) => {
+                let before = next.drift.take();
+                let spent = before.as_ref().map_or(0, |d| d.spent_s + d.most_s);
+                let unconfirmed = before.map_or(0, |d| d.unconfirmed_s);
+                // A mark that is gone is no new beginning, neither of time nor of drift.
+                let is_lost = is_new && told.latest > 0;
+                // Since an earlier boot at least the time of this one passed.
+                let sure = if is_new { 0 } else { here.uptime_s };
+                let gap = if known > 0 { (second - known - sure).max(0) } else { 0 };
+                next.drift = Some(Drift {
+                    since: here,
+                    most_s: 0,
+                    spent_s: if is_lost { DRIFT_MAX_S } else { spent },
+                    unconfirmed_s: unconfirmed + gap,
+                });
+            }
+        }
+        if told.agrees {
+            let from = next.agreed.map_or(second, |a| a.from);
+            next.agreed = Some(Span { from, to: second });
+            if let Some(drift) = &mut next.drift {
+                drift.unconfirmed_s = 0;
+            }
+        }
+        next.bear()?;
+        next.seen = next.seen.max(second);
+        match &told.boot {
+            Some((up, id)) => {
+                (next.uptime_s, next.boot) = (up - (second - next.seen), id.clone());
+            }
+            None => next.boot.clear(),
+        }
+        next.v = Some(Self::VERSION);
+        Ok(next)
+    }
+
+    /// Whether so much drift is borne.
+    fn bear(&self) -> Result<(), String> {
+        let Some(d) = &self.drift else { return Ok(()) };
+        let sum = d.spent_s + d.most_s + d.unconfirmed_s;
+        let most = DRIFT_MAX_S
+            + self
+                .agreed
+                .map_or(0, |a| (a.to - a.from).max(0) * (DRIFT_MAX_S / 60) / (YEAR_S / 60));
+        // What two clocks may be apart is no drift.
+        if sum <= most + APART_MAX_S {
+            return Ok(());
+        }
+        Err(format!(
+            "it may be {} hours off by now: {} s besides the time since boot, and {} s while this \
+             host was off; {} hours are the most, without another clock that says so: name an NTP \
+             server, or let custodians sign that it is right",
+            sum / 3600,
+            d.spent_s + d.most_s,
+            d.unconfirmed_s,
+            most / 3600
+        ))
+    }
+
+    /// The mark of a new beginning, when custodians signed one since. They vouch for the moment
+    /// that they signed: what passed since is what the kernel says, or was not held by anything.
+    fn vouched_for(&self, told: &Told) -> Result<Option<Self>, String> {
+        let Some(v) = told.vouched.filter(|v| self.vouched.is_none_or(|used| *v > used)) else {
+            return Ok(None);
+        };
+        let since = told.second - v;
+        if !(-APART_MAX_S..=ORDER_DAYS_MAX * 86_400).contains(&since) {
+            return Ok(None);
+        }
+        let asked = self.asked.as_ref().filter(|a| a.at == v);
+        let passed = asked.and_then(|a| a.passed(told.boot.as_ref()));
+        if let Some(passed) = passed
+            && (since - passed).abs() > APART_MAX_S
+        {
+            return Err(format!(
+                "custodians signed {:.0}, and {passed} s later it says {since} s later",
+                Timestamp::from_second(v).unwrap_or_default()
+            ));
+        }
+        let unconfirmed_s = if passed.is_some() { 0 } else { since.max(0) };
+        let drift = |since| Drift { since, most_s: 0, spent_s: 0, unconfirmed_s };
+        Ok(Some(Self {
+            vouched: Some(v),
+            drift: told.reading().map(drift),
+            agreed: Some(Span { from: v, to: v }),
+            vouch: passed.and_then(|_| asked.cloned()),
+            // From here on it is held against this boot, at once.
+            seen: told.boot.as_ref().map_or(0, |_| told.second),
+            uptime_s: told.boot.as_ref().map_or(0, |(up, _)| *up),
+            boot: told.boot.as_ref().map(|(_, id)| id.clone()).unwrap_or_default(),
+            ..Self::default()
+        }))
+    }
+
+    /// Whether custodians stand for a second clock: what they signed is not long ago, and the
+    /// kernel ran on since.
+    fn custodians_agree(&self, told: &Told) -> bool {
+        let Some(vouch) = &self.vouch else { return false };
+        let since = told.second - vouch.at;
+        (-APART_MAX_S..=VOUCHED_MAX_S).contains(&since)
+            && vouch
+                .passed(told.boot.as_ref())
+                .is_some_and(|passed| (since - passed).abs() <= APART_MAX_S)
+    }
+}
+
+/// A moment of which a second, independent clock said the same in this very call. What frees
+/// anything takes one of these, so nothing can be freed on the word of one clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreed(Timestamp);
+
+impl Agreed {
+    /// What two clocks say; nothing when they are apart.
+    pub fn of(one: Timestamp, other: Timestamp) -> Option<Self> {
+        ((one.as_second() - other.as_second()).abs() <= APART_MAX_S).then_some(Self(one))
+    }
+
+    /// The moment.
+    pub fn at(self) -> Timestamp {
+        self.0
+    }
 }
 
 /// A clock that is believed only where several agree.
 pub struct TrustedClock {
     path: PathBuf,
-    mark: Mutex<(Record<Mark>, i64)>,
+    state: Mutex<Kept>,
     ntp: Vec<String>,
     /// When the NTP servers were asked last and none disagreed, and how many agreed.
     asked: Mutex<Option<(std::time::Instant, usize)>>,
+}
+
+struct Kept {
+    mark: Record<Mark>,
+    /// What the file held when it was read or written last: other processes of the vault write it.
+    file: Vec<u8>,
+    written: i64,
 }
 
 /// Seconds since boot and the boot's id, from the kernel: no library call that a preloaded library
@@ -65,112 +315,122 @@ fn ask_ntp(server: &str) -> Result<i64, String> {
     i64::try_from(since.as_secs()).map_err(|e| e.to_string())
 }
 
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::file(path, e)),
+    }
+}
+
 impl TrustedClock {
     /// Opens the mark. `ntp` are servers that are asked as well.
     pub fn open(path: &Path, ntp: Vec<String>) -> Result<Self, Error> {
-        let mark = match std::fs::read(path) {
-            Ok(bytes) => Record::from_bytes(&bytes).map_err(|e| Error::file(path, e))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Record::new(Mark::default()),
-            Err(e) => return Err(Error::file(path, e)),
-        };
-        Ok(Self {
-            path: path.to_owned(),
-            mark: Mutex::new((mark, 0)),
-            ntp,
-            asked: Mutex::new(None),
-        })
+        let mut state = Kept { mark: Record::new(Mark::default()), file: Vec::new(), written: 0 };
+        state.refresh(path)?;
+        Ok(Self { path: path.to_owned(), state: Mutex::new(state), ntp, asked: Mutex::new(None) })
     }
 
     /// Now, when it is to be believed.
     ///
     /// `others` are other clocks with their names (the S3 server's, say); `latest` is the latest
-    /// moment that the vault's log knows; `vouched` the moment at which custodians last said that
-    /// the clock is right.
+    /// moment that the vault's log knows; `vouched` the moment that custodians last signed.
     pub fn now(
         &self,
         others: &[(String, Timestamp)],
         latest: Timestamp,
         vouched: Option<Timestamp>,
     ) -> Result<Timestamp, Error> {
+        Ok(self.tell(others, latest, vouched, false)?.0)
+    }
+
+    /// Now, when another clock that is asked in this call says the same; nothing when none says
+    /// anything. `others` must have been asked for it.
+    ///
+    /// # Errors
+    /// When the clock is not to be believed.
+    pub fn agreed(
+        &self,
+        others: &[(String, Timestamp)],
+        latest: Timestamp,
+        vouched: Option<Timestamp>,
+    ) -> Result<Option<Agreed>, Error> {
+        let (now, agrees) = self.tell(others, latest, vouched, true)?;
+        Ok(agrees.then_some(Agreed(now)))
+    }
+
+    /// Remembers when an order was written by which custodians may vouch for the clock: what passes
+    /// until it is carried out is known then.
+    pub fn asked(&self, at: Timestamp) -> Result<(), Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.refresh(&self.path)?;
+        let reading = |(uptime_s, boot)| Reading { at: at.as_second(), uptime_s, boot };
+        state.mark.value.asked = boot().map(reading);
+        state.mark.value.v = Some(Mark::VERSION);
+        state.write(&self.path)
+    }
+
+    /// Whether the moment that custodians signed can be this host's, so much later.
+    pub fn may_vouch(&self, signed: Timestamp) -> Result<(), Error> {
+        #[allow(clippy::disallowed_methods)] // it is held against what was signed
+        let second = Timestamp::now().as_second();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.refresh(&self.path)?;
+        let vouched = Some(signed.as_second());
+        let told = Told { second, boot: boot(), latest: 0, vouched, agrees: false };
+        match state.mark.value.vouched_for(&told).map_err(Error::Clock)? {
+            Some(next) => next.bear().map_err(Error::Clock),
+            None => Err(Error::Clock(format!(
+                "custodians signed {signed:.0}, which is not now; write the order anew"
+            ))),
+        }
+    }
+
+    fn tell(
+        &self,
+        others: &[(String, Timestamp)],
+        latest: Timestamp,
+        vouched: Option<Timestamp>,
+        anew: bool,
+    ) -> Result<(Timestamp, bool), Error> {
         #[allow(clippy::disallowed_methods)] // the vault always has real time
         let now = Timestamp::now();
         let second = now.as_second();
-        let mut agreeing = 0;
         for (name, other) in others {
-            let apart = other.as_second() - second;
-            if apart.abs() > APART_MAX_S {
+            if Agreed::of(now, *other).is_none() {
                 return Err(Error::Clock(format!(
                     "this host says {now:.0}, {name} says {other:.0}"
                 )));
             }
-            agreeing += 1;
         }
-        agreeing += self.ntp_agree(second)?;
-        let mut guard = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mark, written) = &mut *guard;
-        // Custodians said once that it was right at that moment; it goes on from there.
-        let fresh = vouched
-            .map(Timestamp::as_second)
-            .filter(|v| mark.vouched.is_none_or(|used| *v > used))
-            .filter(|v| (0..GAP_MAX_S).contains(&(second - v + APART_MAX_S)));
-        if let Some(v) = fresh {
-            mark.value = Mark { vouched: Some(v), ..Mark::default() };
+        let agreeing = others.len() + self.ntp_agree(second, anew)?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.refresh(&self.path)?;
+        let told = Told {
+            second,
+            boot: boot(),
+            latest: latest.as_second(),
+            vouched: vouched.map(Timestamp::as_second),
+            agrees: agreeing > 0,
+        };
+        let next = state.mark.value.after(&told).map_err(Error::Clock)?;
+        let agrees = told.agrees || next.custodians_agree(&told);
+        state.mark.value = next;
+        if state.mark.seen - state.written >= WRITE_EVERY_S {
+            state.write(&self.path)?;
         }
-        let known = mark.seen.max(latest.as_second());
-        if second + APART_MAX_S < known {
-            return Err(Error::Clock(format!(
-                "it went back by {} s: the vault has seen {:.0}",
-                known - second,
-                Timestamp::from_second(known).unwrap_or_default()
-            )));
-        }
-        let boot = boot();
-        // A mark that is gone is no new beginning: the log knows when the vault last worked.
-        if known > 0 {
-            match &boot {
-                None if agreeing == 0 => {
-                    return Err(Error::Clock(
-                        "the kernel does not say how long this host is up (/proc/uptime), so \
-                         nothing holds its clock, and no other clock says so either"
-                            .into(),
-                    ));
-                }
-                Some((up, id)) if mark.seen > 0 && *id == mark.boot => {
-                    let (walked, passed) = (second - mark.seen, up - mark.uptime_s);
-                    if (walked - passed).abs() > APART_MAX_S {
-                        return Err(Error::Clock(format!(
-                            "it moved by {walked} s while {passed} s passed"
-                        )));
-                    }
-                }
-                _ if second - known > GAP_MAX_S && agreeing == 0 => {
-                    return Err(Error::Clock(format!(
-                        "it is {} days later than when the vault last ran, and no other clock says \
-                         so; name an NTP server, or let custodians sign that it is right",
-                        (second - known) / 86_400
-                    )));
-                }
-                _ => {}
-            }
-        }
-        mark.seen = mark.seen.max(second);
-        if let Some((up, id)) = boot {
-            (mark.uptime_s, mark.boot) = (up - (second - mark.seen), id);
-        }
-        if mark.seen - *written >= WRITE_EVERY_S {
-            self.write(mark)?;
-            *written = mark.seen;
-        }
-        Ok(now)
+        Ok((now, agrees))
     }
 
     /// How many NTP servers agree. An answer of this minute is as good as another, since thousands
-    /// of objects come in one; but only where none disagreed: one that did is asked at each call.
+    /// of objects come in one; but only where none disagreed, one that did is asked at each call,
+    /// and where something is to be freed, all are.
     #[allow(clippy::disallowed_methods)]
-    fn ntp_agree(&self, second: i64) -> Result<usize, Error> {
+    fn ntp_agree(&self, second: i64, anew: bool) -> Result<usize, Error> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((when, agreed)) = *asked
             && when.elapsed() < Duration::from_secs(60)
+            && !anew
         {
             return Ok(agreed);
         }
@@ -191,21 +451,33 @@ impl TrustedClock {
         *asked = Some((std::time::Instant::now(), agreed));
         Ok(agreed)
     }
+}
 
-    fn write(&self, mark: &Record<Mark>) -> Result<(), Error> {
-        let tmp = self.path.with_extension("new");
-        let json = mark.to_bytes().map_err(|e| Error::Request(e.to_string()))?;
+impl Kept {
+    /// Takes the mark of another process, when one wrote it: drift counts by whomever it was seen.
+    fn refresh(&mut self, path: &Path) -> Result<(), Error> {
+        let Some(bytes) = read(path)?.filter(|bytes| *bytes != self.file) else { return Ok(()) };
+        self.mark = Record::from_bytes(&bytes).map_err(|e| Error::file(path, e))?;
+        self.file = bytes;
+        Ok(())
+    }
+
+    fn write(&mut self, path: &Path) -> Result<(), Error> {
+        let tmp = path.with_extension("new");
+        let json = self.mark.to_bytes().map_err(|e| Error::Request(e.to_string()))?;
         let written = (|| {
             let mut file = std::fs::File::create(&tmp)?;
             file.write_all(&json)?;
             file.sync_all()?;
-            std::fs::rename(&tmp, &self.path)?;
-            match self.path.parent() {
+            std::fs::rename(&tmp, path)?;
+            match path.parent() {
                 Some(dir) => std::fs::File::open(dir)?.sync_all(),
                 None => Ok(()),
             }
         })();
-        written.map_err(|e| Error::file(&self.path, e))
+        written.map_err(|e| Error::file(path, e))?;
+        (self.file, self.written) = (json, self.mark.seen);
+        Ok(())
     }
 }
 
@@ -213,14 +485,196 @@ impl TrustedClock {
 mod tests {
     use super::*;
 
-    fn mark(dir: &Path, seen: i64, uptime_s: i64, boot: &str) -> PathBuf {
-        let path = dir.join("clock");
-        std::fs::write(
-            &path,
-            serde_json::to_vec(&Mark { seen, uptime_s, boot: boot.into(), vouched: None }).unwrap(),
-        )
-        .unwrap();
-        path
+    const DAY_S: i64 = 86_400;
+    const START_S: i64 = 1_800_000_000;
+
+    /// A host whose clock a test turns; its mark is read from its stored form before each call.
+    struct Host {
+        wall: i64,
+        up: i64,
+        boots: u32,
+        stored: Vec<u8>,
+    }
+
+    impl Host {
+        /// A vault of the first programs, which ran until now.
+        fn new() -> Self {
+            let mark = serde_json::json!({"seen": START_S, "uptime_s": 1_000, "boot": "0"});
+            let stored = serde_json::to_vec(&mark).unwrap();
+            Self { wall: START_S, up: 1_000, boots: 0, stored }
+        }
+
+        fn told(&self, agrees: bool) -> Told {
+            let boot = Some((self.up, self.boots.to_string()));
+            Told { second: self.wall, boot, latest: START_S, vouched: None, agrees }
+        }
+
+        fn mark(&self) -> Mark {
+            Record::<Mark>::from_bytes(&self.stored).unwrap().value
+        }
+
+        fn ask(&mut self, told: &Told) -> Result<(), String> {
+            let mut record = Record::<Mark>::from_bytes(&self.stored).unwrap();
+            record.value = record.value.after(told)?;
+            self.stored = record.to_bytes().unwrap();
+            Ok(())
+        }
+
+        fn call(&mut self, agrees: bool) -> Result<(), String> {
+            self.ask(&self.told(agrees))
+        }
+
+        fn pass(&mut self, seconds: i64) {
+            (self.wall, self.up) = (self.wall + seconds, self.up + seconds);
+        }
+
+        /// It is off for so long, and up for a minute then.
+        fn boot(&mut self, off: i64) {
+            (self.wall, self.up, self.boots) = (self.wall + off + 60, 60, self.boots + 1);
+        }
+    }
+
+    #[test]
+    fn steps_of_295_are_summed_over_calls_and_restarts() {
+        for agrees in [false, true] {
+            let mut host = Host::new();
+            let mut steps = 0;
+            while steps < 2_000 {
+                (host.pass(10), host.wall += 295);
+                if let Err(why) = host.call(agrees) {
+                    assert!(why.contains("hours off"), "{why}");
+                    break;
+                }
+                steps += 1;
+            }
+            assert!((290..=296).contains(&steps), "{steps} steps went through");
+            // Set right it goes on, and what was spent stays spent.
+            host.wall -= 295;
+            host.call(agrees).unwrap();
+            (host.pass(10), host.wall += 299);
+            assert!(host.call(agrees).is_err());
+            host.wall -= 299;
+            host.boot(10);
+            host.call(agrees).unwrap();
+            (host.pass(10), host.wall += 299);
+            assert!(host.call(agrees).is_err(), "a restart gives nothing back");
+        }
+        // The other way as well: locks would be set too short.
+        let mut host = Host::new();
+        let steps = (0..2_000).take_while(|_| {
+            (host.pass(310), host.wall -= 295);
+            host.call(false).is_ok()
+        });
+        assert!((290..=296).contains(&steps.count()));
+    }
+
+    #[test]
+    fn sixteen_boots_are_no_year() {
+        let mut host = Host::new();
+        let mut steps = 0;
+        for _ in 0..16 {
+            host.boot(14 * DAY_S);
+            steps += u32::from(host.call(false).is_ok());
+        }
+        assert_eq!(steps, 0, "no other clock says that two weeks passed");
+        let mut host = Host::new();
+        let boots = (0..100).take_while(|_| {
+            host.boot(80 * 60);
+            host.call(false).is_ok()
+        });
+        assert_eq!(boots.count(), 18, "a day in all");
+        // Gone with the folder, it begins with nothing left.
+        let mut host = Host::new();
+        host.stored = b"{\"seen\": 0, \"uptime_s\": 0, \"boot\": \"\"}".to_vec();
+        host.pass(20 * 3_600);
+        assert!(host.call(false).is_err());
+        host.call(true).unwrap();
+    }
+
+    /// Three years of a host that is as good as hosts are.
+    #[test]
+    fn honest_time_is_believed_whenever_another_clock_says_so() {
+        let mut host = Host::new();
+        for day in 1..=3 * 365_i64 {
+            // Three weeks each year without NTP.
+            let agrees = !(100..121).contains(&(day % 365));
+            for _ in 0..12 {
+                host.pass(7_200);
+                host.call(agrees).unwrap();
+            }
+            host.wall += [4, -2, 3][day as usize % 3];
+            host.call(agrees).unwrap();
+            if day % 30 == 0 {
+                host.boot(300);
+                host.call(agrees).unwrap();
+            }
+            if day % 100 == 0 {
+                // Switched off for the holidays, and no network when it starts.
+                host.boot(10 * DAY_S);
+                assert!(host.call(false).unwrap_err().contains("while this host was off"));
+                host.pass(3_600);
+                host.call(true).unwrap();
+            }
+        }
+        let drift = host.mark().drift.unwrap();
+        assert!(drift.spent_s + drift.most_s < 2 * 3_600, "{drift:?}");
+        // With none but its own clock at all, and restarts.
+        let mut host = Host::new();
+        for day in 1..=365 {
+            host.pass(DAY_S);
+            host.wall += [3, -3][day % 2];
+            host.call(false).unwrap();
+            if day % 30 == 0 {
+                host.boot(300);
+                host.call(false).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn custodians_vouch_for_the_time_they_signed() {
+        // Its clock was a year ahead, and is right again; the log and the mark say otherwise.
+        let ahead = || {
+            let mut host = Host::new();
+            host.boot(400 * DAY_S);
+            host.call(true).unwrap();
+            host.wall -= 400 * DAY_S;
+            assert!(host.call(false).is_err());
+            host
+        };
+        let signed_then = |host: &mut Host| {
+            let mut record = Record::<Mark>::from_bytes(&host.stored).unwrap();
+            record.value.asked = host.told(false).reading();
+            host.stored = record.to_bytes().unwrap();
+            host.wall
+        };
+        let told = |host: &Host, signed: i64| Told { vouched: Some(signed), ..host.told(false) };
+        // Signed at T, and carried out with the clock at T and thirteen days.
+        let mut host = ahead();
+        let signed = signed_then(&mut host);
+        host.pass(3_600);
+        host.wall += 13 * DAY_S;
+        assert!(host.ask(&told(&host, signed)).unwrap_err().contains("custodians signed"));
+        host.wall -= 13 * DAY_S;
+        host.ask(&told(&host, signed)).unwrap();
+        assert!(host.mark().custodians_agree(&host.told(false)), "they are the second clock");
+        host.pass(29 * DAY_S);
+        host.call(false).unwrap();
+        assert!(host.mark().custodians_agree(&host.told(false)));
+        host.pass(2 * DAY_S);
+        host.call(false).unwrap();
+        assert!(!host.mark().custodians_agree(&host.told(false)), "for thirty days");
+        // The same order gives no new beginning.
+        (host.pass(10), host.wall += 3_600);
+        assert!(host.ask(&told(&host, signed)).is_err());
+        // Where the host started anew in between, what passed is not known, and is borne or not.
+        for (days, good) in [(13, false), (0, true)] {
+            let mut host = ahead();
+            let signed = signed_then(&mut host);
+            host.boot(days * DAY_S);
+            assert_eq!(host.ask(&told(&host, signed)).is_ok(), good, "{days}");
+            assert!(!host.mark().custodians_agree(&host.told(false)));
+        }
     }
 
     #[test]
@@ -230,11 +684,10 @@ mod tests {
         let now = Timestamp::now().as_second();
         let (up, id) = boot().unwrap();
         let ask = |seen: i64, uptime: i64, boot: &str, others: &[(String, Timestamp)], vouched| {
-            TrustedClock::open(&mark(dir.path(), seen, uptime, boot), vec![]).unwrap().now(
-                others,
-                Timestamp::UNIX_EPOCH,
-                vouched,
-            )
+            let path = dir.path().join("clock");
+            let mark = serde_json::json!({"seen": seen, "uptime_s": uptime, "boot": boot});
+            std::fs::write(&path, mark.to_string()).unwrap();
+            TrustedClock::open(&path, vec![]).unwrap().now(others, Timestamp::UNIX_EPOCH, vouched)
         };
         assert!(ask(now - 10, up - 10, &id, &[], None).is_ok());
         assert!(ask(now + 3600, up, "another boot", &[], None).is_err(), "it went back");
@@ -305,5 +758,40 @@ mod tests {
             let said = bad.now(&[], Timestamp::UNIX_EPOCH, None);
             assert!(said.is_err_and(|e| e.to_string().contains("NTP")), "call {call}");
         }
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn a_second_clock_agrees_in_this_call_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clock");
+        let alone = TrustedClock::open(&path, vec![]).unwrap();
+        let agreed = |clock: &TrustedClock, others: &[(String, Timestamp)]| {
+            clock.agreed(others, Timestamp::UNIX_EPOCH, None)
+        };
+        let s3 = |ahead: i64| {
+            let at = Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
+            [("the S3 server".to_owned(), at)]
+        };
+        assert!(agreed(&alone, &s3(0)).unwrap().is_some());
+        assert_eq!(agreed(&alone, &[]).unwrap(), None, "a moment later nobody says so");
+        assert!(agreed(&alone, &s3(3_600)).is_err());
+        let served = TrustedClock::open(&path, vec![ntp(0)]).unwrap();
+        assert!(agreed(&served, &[]).unwrap().is_some());
+        // A server that is gone is not taken at its word of a minute ago.
+        let gone = TrustedClock::open(&path, vec!["127.0.0.1:9".into()]).unwrap();
+        *gone.asked.lock().unwrap() = Some((std::time::Instant::now(), 1));
+        assert_eq!(agreed(&gone, &[]).unwrap(), None);
+        assert!(Agreed::of(Timestamp::now(), s3(301)[0].1).is_none());
+        // Custodians, who signed what was asked on this host.
+        let at = Timestamp::now();
+        alone.asked(at).unwrap();
+        alone.may_vouch(at).unwrap();
+        assert!(alone.agreed(&[], at, Some(at)).unwrap().is_some());
+        assert!(alone.agreed(&[], at, Some(at)).unwrap().is_some(), "and go on for a while");
+        let later = at + jiff::SignedDuration::from_hours(1);
+        alone.asked(later).unwrap();
+        assert!(alone.may_vouch(later).is_err());
+        assert!(std::fs::read_to_string(&path).unwrap().contains("\"v\":2"));
     }
 }

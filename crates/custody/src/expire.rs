@@ -2,8 +2,7 @@
 //! lock, in the reverse of the order of writing, and so that stock restic stays content after every
 //! step.
 
-use crate::{Error, Event, Holding, holding::path, watch};
-use jiff::Timestamp;
+use crate::{Agreed, Error, Event, Holding, holding::path, watch};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use strongroom_model::Progress;
@@ -24,8 +23,22 @@ pub struct ExpiryPlan {
     pub waiting: (u64, u64),
 }
 
-/// Plans. Freezes first, when copy 2 gives reason to.
-pub fn plan_expiry(holding: &mut Holding, now: Timestamp) -> Result<ExpiryPlan, Error> {
+/// Why a vault that knows no second clock frees nothing, ever.
+pub const NO_SECOND_CLOCK: &str = "no second clock is asked, so nothing is ever freed: name an NTP \
+    server (`ntp`), or let custodians sign that the clock is right";
+
+impl ExpiryPlan {
+    /// The plan of a call in which no second clock agreed: nothing goes.
+    pub fn of_one_clock() -> Self {
+        let why = "no-second-clock: no other clock said in this call that it is so late; \
+            name an NTP server that answers (`ntp`), or let custodians sign that the clock is right";
+        Self { frozen: vec![why.into()], ..Self::default() }
+    }
+}
+
+/// Plans. Freezes first, when copy 2 gives reason to. What is over is told by two clocks.
+pub fn plan_expiry(holding: &mut Holding, now: Agreed) -> Result<ExpiryPlan, Error> {
+    let now = now.at();
     let found = watch::suspicions(holding, now);
     watch::freeze(holding, &found, now)?;
     let state = holding.ledger().state();
@@ -123,9 +136,10 @@ fn settle(holding: &Holding, free: &mut HashSet<String>) -> Result<(), Error> {
 pub fn expire(
     holding: &mut Holding,
     plan: &ExpiryPlan,
-    now: Timestamp,
+    now: Agreed,
     progress: &dyn Progress,
 ) -> Result<u64, Error> {
+    let now = now.at();
     if !plan.frozen.is_empty() {
         return Err(Error::Request(format!("nothing is freed: {}", plan.frozen.join("; "))));
     }

@@ -40,10 +40,10 @@ mod watch;
 
 pub use audit::{AuditOptions, AuditReport, audit, drift};
 pub use canary::{CanaryReport, NOT_TRIED, Outcome, Tried, s3_canary};
-pub use clock::TrustedClock;
+pub use clock::{Agreed, TrustedClock};
 pub use error::Error;
 pub use event::{Card, Custodian, Enrolment, Event, Sealed, UnknownEvent};
-pub use expire::{ExpiryPlan, expire, plan_expiry};
+pub use expire::{ExpiryPlan, NO_SECOND_CLOCK, expire, plan_expiry};
 pub use holding::{Holding, NO_KEYS, Needs, Renewal};
 pub use ledger::{Ledger, Trust};
 pub use manifest::{Chain, Manifest};

@@ -74,7 +74,7 @@ pub struct State {
     pub alarms: Vec<(Timestamp, String, String)>,
     /// Segments of the log whose lock was made longer since they were written.
     pub renewed_segments: BTreeMap<String, Timestamp>,
-    /// Moment up to which custodians vouched for the clock.
+    /// The moment that custodians signed last as the right time.
     pub clock_vouched: Option<Timestamp>,
     /// Events that this program does not know, oldest first.
     pub unknown: Vec<UnknownEvent>,
@@ -401,6 +401,7 @@ impl State {
         if let Decision::Custodians { custodians, quorum } = &o.decision {
             check_custodians(custodians, *quorum)?;
         }
+        let signed = o.at;
         match o.decision {
             Decision::Policy { policy } => self.take_policy(&policy, at),
             Decision::Hide { paths, sessions } => {
@@ -439,9 +440,11 @@ impl State {
                 }
             }
             Decision::ClockIsRight => {
-                self.clock_vouched = Some(at);
+                // They know when they signed, and not what this host's clock said when the order
+                // was carried out.
+                self.clock_vouched = Some(signed);
                 // What the log holds of a later time was the clock's mistake.
-                self.latest = at;
+                self.latest = signed;
             }
         }
         self.orders.push((at, order.clone()));

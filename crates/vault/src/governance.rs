@@ -9,8 +9,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 use strongroom_custody::{
-    Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning, Order, Policy, Role,
-    SignedOrder, SigningKey, Trust, TrustedClock, check_custodians, probe,
+    Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning, NO_SECOND_CLOCK, Order,
+    Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock, check_custodians, probe,
 };
 
 /// What an enrolment takes.
@@ -133,10 +133,17 @@ impl Vault {
         let (store, bucket) = settings.open_hold(dir)?;
         let clock = TrustedClock::open(&dir.join("clock"), settings.ntp.clone())?;
         let now = crate::repo::ask(&clock, store.as_ref(), jiff::Timestamp::UNIX_EPOCH, None)?;
-        let findings = match &bucket {
+        let mut findings = match &bucket {
             Some(bucket) => probe(bucket, now)?,
             None => Vec::new(),
         };
+        if settings.ntp.is_empty() && crate::repo::others(store.as_ref())?.is_empty() {
+            findings.push(Finding {
+                probe: "a second clock".into(),
+                meaning: Meaning::WorkedAround,
+                text: NO_SECOND_CLOCK.into(),
+            });
+        }
         if let Some(bad) = findings.iter().find(|f| f.meaning == Meaning::Refused) {
             return Err(Refusal::Forbidden(format!(
                 "{} cannot be a vault: {}: {}",
@@ -250,6 +257,9 @@ impl Vault {
             // Not the trusted clock: custodians may have to say that it is right.
             #[allow(clippy::disallowed_methods)]
             let at = jiff::Timestamp::now();
+            if decision == Decision::ClockIsRight {
+                r.clock.asked(at)?;
+            }
             let order = Order {
                 v: 1,
                 repository: state.enrolled()?.card.repository.clone(),
@@ -270,7 +280,10 @@ impl Vault {
             let wall = jiff::Timestamp::now();
             let o = r.holding.ledger().state().may(order, wall)?;
             let now = match o.decision {
-                Decision::ClockIsRight => wall,
+                Decision::ClockIsRight => {
+                    r.clock.may_vouch(o.at)?;
+                    wall
+                }
                 _ => r.now()?,
             };
             r.holding.ledger_mut().append(vec![Event::Ordered(Box::new(order.clone()))], now)?;

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{
-    Holding, Ledger, PublicKey, Role, SigningKey, Trust, TrustedClock, VaultView,
+    Agreed, Holding, Ledger, PublicKey, Role, SigningKey, Trust, TrustedClock, VaultView,
 };
 use strongroom_objects::{LockedStore, S3Bucket};
 
@@ -120,6 +120,13 @@ impl Repo {
         Ok(now)
     }
 
+    /// Now, when a second clock that is asked in this very call says the same.
+    pub(crate) fn agreed(&self) -> Result<Option<Agreed>, Refusal> {
+        let state = self.holding.ledger().state();
+        let others = others(self.store.as_ref())?;
+        Ok(self.clock.agreed(&others, state.latest, state.clock_vouched)?)
+    }
+
     pub(crate) fn view(&mut self, upto: Option<u64>) -> Result<Arc<VaultView>, Refusal> {
         let key = upto.unwrap_or(u64::MAX);
         if let Some(view) = self.views.get(&key) {
@@ -141,9 +148,14 @@ pub(crate) fn ask(
     latest: Timestamp,
     vouched: Option<Timestamp>,
 ) -> Result<Timestamp, strongroom_custody::Error> {
-    let others: Vec<(String, Timestamp)> =
-        store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect();
-    clock.now(&others, latest, vouched)
+    clock.now(&others(store)?, latest, vouched)
+}
+
+/// Other clocks that the place itself has.
+pub(crate) fn others(
+    store: &dyn LockedStore,
+) -> Result<Vec<(String, Timestamp)>, strongroom_custody::Error> {
+    Ok(store.date()?.into_iter().map(|d| ("the S3 server".to_owned(), d)).collect())
 }
 
 pub(crate) fn read_tick(dir: &Path) -> String {

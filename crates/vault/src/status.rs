@@ -50,6 +50,7 @@ fn status_text(s: &strongroom_vault::Status) -> String {
     for f in &s.frozen {
         out.push_str(&format!("  {}\n", alarm(&format!("FROZEN {f}"))));
     }
+    s.one_clock.iter().for_each(|text| out.push_str(&format!("  note: {text}\n")));
     for e in &s.unknown {
         out.push_str(&format!("  {}\n", alarm(&format!("NOT KNOWN to this program: {e}"))));
     }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use strongroom_custody::{
     AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
-    Outcome, Pace, audit, expire, freeze, mirror, plan_expiry, s3_canary, suspicions,
+    NO_SECOND_CLOCK, Outcome, Pace, audit, expire, freeze, mirror, plan_expiry, s3_canary,
+    suspicions,
 };
 use strongroom_model::Progress;
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
@@ -61,6 +62,8 @@ pub struct Status {
     pub standing: Vec<String>,
     /// Why nothing is freed.
     pub frozen: Vec<String>,
+    /// That no second clock is asked, when it is so: then nothing ever is.
+    pub one_clock: Option<String>,
     /// Events of the log that this program does not know, with the day; a newer one wrote them.
     pub unknown: Vec<String>,
     /// When the last canary ran.
@@ -227,9 +230,9 @@ impl Vault {
 
     /// Plans what may go; freezes when copy 2 gives reason to.
     pub fn plan_expiry(&self, name: &str) -> Result<ExpiryPlan, Refusal> {
-        self.write(name, |r| {
-            let now = r.now()?;
-            Ok(plan_expiry(&mut r.holding, now)?)
+        self.write(name, |r| match r.agreed()? {
+            Some(now) => Ok(plan_expiry(&mut r.holding, now)?),
+            None => Ok(ExpiryPlan::of_one_clock()),
         })
     }
 
@@ -240,7 +243,7 @@ impl Vault {
         progress: &dyn Progress,
     ) -> Result<(ExpiryPlan, u64), Refusal> {
         let work = |r: &mut Repo| {
-            let now = r.now()?;
+            let Some(now) = r.agreed()? else { return Ok((ExpiryPlan::of_one_clock(), 0)) };
             let plan = plan_expiry(&mut r.holding, now)?;
             let freed = match plan.frozen.is_empty() {
                 true => expire(&mut r.holding, &plan, now, progress)?,
@@ -337,6 +340,8 @@ impl Vault {
                 locked_until,
                 standing: r.holding.without_keys().into_iter().chain(self.late(name)).collect(),
                 frozen: state.frozen.keys().cloned().collect(),
+                one_clock: (r.settings.ntp.is_empty() && r.bucket.is_none())
+                    .then(|| NO_SECOND_CLOCK.to_owned()),
                 unknown: state
                     .unknown
                     .iter()

@@ -483,9 +483,9 @@ fn ceph_locks_by_its_own_clock_and_expiry_waits_for_it() {
                 );
                 s.hand.pull(s.school.store.as_ref());
                 let mut holding = s.hand.open();
-                let plan = plan_expiry(&mut holding, clock.now()).unwrap();
+                let plan = plan_expiry(&mut holding, clock.agreed()).unwrap();
                 assert_eq!(!plan.paths.is_empty(), day == 215, "day {day}: {plan:?}");
-                expire(&mut holding, &plan, clock.now(), &Silent).unwrap();
+                expire(&mut holding, &plan, clock.agreed(), &Silent).unwrap();
                 let gone = s.bucket.survey(&format!("snapshots/{a}")).unwrap().is_empty();
                 assert_eq!(gone, may_go, "day {day}");
                 restic_is_content(&s.hand, None);

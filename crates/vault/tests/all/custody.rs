@@ -327,9 +327,9 @@ fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_
         );
         s.hand.pull(s.school.store.as_ref());
         let mut holding = s.hand.open();
-        let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
+        let plan = plan_expiry(&mut holding, s.clock.agreed()).unwrap();
         assert!(plan.frozen.is_empty(), "{:?}", plan.frozen);
-        let freed = expire(&mut holding, &plan, s.clock.now(), &Silent).unwrap();
+        let freed = expire(&mut holding, &plan, s.clock.agreed(), &Silent).unwrap();
         days.push((day, freed));
         restic_is_content(&s.hand, None);
         if day <= 179 {
@@ -371,7 +371,7 @@ fn a_vault_whose_copy_2_is_gone_keeps_the_newest_whatever_is_thawed() {
     let c = s.school.backup(&[("poison.bin", &noise(3, 60_000))], false);
     let settings = s.school.settings(b"settings");
     s.hand.pull(s.school.store.as_ref());
-    let frozen = || plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap().frozen;
+    let frozen = || plan_expiry(&mut s.hand.open(), s.clock.agreed()).unwrap().frozen;
     let codes = || -> BTreeSet<String> {
         frozen().iter().map(|f| f.split(':').next().unwrap().to_owned()).collect()
     };
@@ -389,9 +389,9 @@ fn a_vault_whose_copy_2_is_gone_keeps_the_newest_whatever_is_thawed() {
         let mut holding = s.hand.open();
         let needs = holding.needs(&BTreeSet::new(), s.clock.now()).unwrap();
         holding.renew(&needs, &Silent).unwrap();
-        let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
+        let plan = plan_expiry(&mut holding, s.clock.agreed()).unwrap();
         assert!(plan.frozen.is_empty(), "{:?}", plan.frozen);
-        expire(&mut holding, &plan, s.clock.now(), &Silent).unwrap();
+        expire(&mut holding, &plan, s.clock.agreed(), &Silent).unwrap();
         let left = paths(s.hand.store.as_ref());
         let holds = [&a, &b, &c, &settings].map(|id| left.contains(&format!("snapshots/{id}")));
         assert_eq!(holds, [false, true, true, true], "day {day}");
@@ -432,19 +432,19 @@ fn an_expiry_that_was_stopped_is_finished_by_the_next() {
     school.backup(&[("new.bin", &noise(3, 60_000)), ("x", b"x")], true);
     hand.pull(school.store.as_ref());
     let mut holding = hand.open();
-    let plan = plan_expiry(&mut holding, clock.now()).unwrap();
+    let plan = plan_expiry(&mut holding, clock.agreed()).unwrap();
     assert!(plan.paths.len() >= 3, "{plan:?}");
     for cut in 1..=plan.paths.len() as i64 {
         store.left.store(cut, std::sync::atomic::Ordering::SeqCst);
         let mut holding = hand.open();
-        let plan = plan_expiry(&mut holding, clock.now()).unwrap();
-        let _ = expire(&mut holding, &plan, clock.now(), &Silent);
+        let plan = plan_expiry(&mut holding, clock.agreed()).unwrap();
+        let _ = expire(&mut holding, &plan, clock.agreed(), &Silent);
         store.left.store(i64::MAX, std::sync::atomic::Ordering::SeqCst);
         restic_is_content(&hand, None);
     }
     let mut holding = hand.open();
-    let plan = plan_expiry(&mut holding, clock.now()).unwrap();
-    expire(&mut holding, &plan, clock.now(), &Silent).unwrap();
+    let plan = plan_expiry(&mut holding, clock.agreed()).unwrap();
+    expire(&mut holding, &plan, clock.agreed(), &Silent).unwrap();
     let report = audit(
         &mut hand.open(),
         AuditOptions { read_percent: 100, mend: false },
@@ -475,14 +475,14 @@ fn silence_flood_shrinking_and_a_bad_verdict_freeze_expiry_and_two_custodians_th
     s.hand.pull(s.school.store.as_ref());
     assert!(
         frozen(&s).is_empty()
-            && !plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap().frozen.is_empty()
+            && !plan_expiry(&mut s.hand.open(), s.clock.agreed()).unwrap().frozen.is_empty()
     );
     for (signers, good) in
         [(&[][..], false), (&[0][..], false), (&[0, 0][..], false), (&[0, 2][..], true)]
     {
         assert_eq!(s.carry_out(&s.order(Decision::Thaw, signers)).is_ok(), good, "{signers:?}");
     }
-    assert!(plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap().frozen.is_empty());
+    assert!(plan_expiry(&mut s.hand.open(), s.clock.agreed()).unwrap().frozen.is_empty());
 
     let s = stage();
     for n in 0..60_u32 {

@@ -39,7 +39,7 @@ fn a_lying_manifest_loses_nothing_before_its_lock_is_over() {
     for day in [1, 2] {
         s.clock.set_days(day);
         let mut holding = s.hand.open();
-        let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
+        let plan = plan_expiry(&mut holding, s.clock.agreed()).unwrap();
         assert!(plan.paths.is_empty());
         assert!(
             plan.frozen.iter().any(|f| f.starts_with("shrinks")),
@@ -200,13 +200,13 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
     s.school.backup(&[("a.bin", &noise(1, 60_000)), ("d.txt", b"d")], true);
     s.hand.pull(s.school.store.as_ref());
     let mut holding = s.hand.open();
-    let plan = plan_expiry(&mut holding, s.clock.now()).unwrap();
+    let plan = plan_expiry(&mut holding, s.clock.agreed()).unwrap();
     assert!(
         plan.paths.contains(&format!("snapshots/{a}"))
             && plan.paths.contains(&format!("snapshots/{b}")),
         "{plan:?}"
     );
-    expire(&mut holding, &plan, s.clock.now(), &Silent).unwrap();
+    expire(&mut holding, &plan, s.clock.agreed(), &Silent).unwrap();
     let left = paths(s.hand.store.as_ref());
     // What the snapshot that stands reaches stands with it: it can be restored, and restic misses
     // nothing.
@@ -220,7 +220,7 @@ fn a_lock_that_somebody_made_longer_stops_neither_renewal_nor_expiry() {
             .all(|p| left.contains(p))
     );
     restic_is_content(&s.hand, None);
-    let again = plan_expiry(&mut s.hand.open(), s.clock.now()).unwrap();
+    let again = plan_expiry(&mut s.hand.open(), s.clock.agreed()).unwrap();
     assert!(!again.paths.contains(&format!("snapshots/{a}")), "its true end is known now");
 }
 

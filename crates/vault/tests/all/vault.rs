@@ -413,6 +413,7 @@ pub(crate) fn ok(dir: &Path, args: &[&str]) -> String {
 }
 
 /// A vault that pulls from the school's folder; answers the custodians' key files.
+/// Its settings name no second clock, which its enrolment says.
 pub(crate) fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String; 2] {
     std::fs::write(dir.join("card.json"), serde_json::to_string(&school.card()).unwrap()).unwrap();
     let settings = format!(
@@ -430,7 +431,7 @@ pub(crate) fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String;
         format!("{name}={}", made["key"].as_str().unwrap())
     };
     let (ada, bob) = (custodian("ada"), custodian("bob"));
-    ok(
+    let said = ok(
         dir,
         &[
             "enrol",
@@ -447,6 +448,7 @@ pub(crate) fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String;
             "read.token",
         ],
     );
+    assert!(said.contains("no second clock is asked"), "{said}");
     ["ada.key".to_owned(), "bob.key".to_owned()]
 }
 
@@ -465,7 +467,12 @@ fn the_program_enrols_pulls_verifies_is_ordered_and_expires() {
     assert_eq!(verified["read"], verified["objects"]);
     let canary = ok(d, &["canary", "school"]);
     assert!(canary.contains("not-tested") && !canary.contains("\"worked\""), "{canary}");
-    assert!(ok(d, &["expire", "school", "--apply"]).contains("\"freed\":0"));
+    // It has one clock: nothing ever goes, and it is said from the first day on.
+    let out = program(d, &["expire", "school", "--apply"]).output().unwrap();
+    let said = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(3), "{said}");
+    assert!(said.contains("\"freed\":0") && said.contains("no-second-clock"), "{said}");
+    assert!(ok(d, &["status"]).contains("no second clock is asked"));
     // A change of policy: one custodian is not enough.
     std::fs::write(d.join("policy.toml"), "lock_days = 365\nyearly_years = 3\n").unwrap();
     ok(

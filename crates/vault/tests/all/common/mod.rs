@@ -77,6 +77,10 @@ impl Ahead {
     pub fn none() -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(0)))
     }
+    /// Now, by two clocks.
+    pub fn agreed(&self) -> strongroom_custody::Agreed {
+        strongroom_custody::Agreed::of(self.now(), self.now()).unwrap()
+    }
     pub fn set_days(&self, days: i64) {
         self.0.store(days * 86_400, Ordering::SeqCst);
     }
