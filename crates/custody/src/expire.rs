@@ -30,8 +30,8 @@ pub const NO_SECOND_CLOCK: &str = "no second clock is asked, so nothing is ever 
 impl ExpiryPlan {
     /// The plan of a call in which no second clock agreed: nothing goes.
     pub fn of_one_clock() -> Self {
-        let why = "no-second-clock: no other clock said in this call that it is so late; \
-            name an NTP server that answers (`ntp`), or let custodians sign that the clock is right";
+        let why = "no-second-clock: no other clock said in this call that it is so late; name an \
+            NTP server that answers (`ntp`), or let custodians sign that the clock is right";
         Self { frozen: vec![why.into()], ..Self::default() }
     }
 }

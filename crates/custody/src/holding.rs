@@ -1,4 +1,6 @@
-use crate::{Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, policy::Policy};
+use crate::{
+    Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, patient::Answers, policy::Policy,
+};
 use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -35,6 +37,20 @@ pub struct Renewal {
     pub renewed: u64,
     /// Least end of a lock among what is reachable, afterwards.
     pub least: Option<Timestamp>,
+    /// Objects whose lock could not be made longer, and why: gone, or damaged, most likely.
+    pub failed: BTreeMap<String, String>,
+}
+
+impl Renewal {
+    /// The alarm about what could not be renewed.
+    pub fn alarm(&self) -> Option<(String, String)> {
+        let (path, why) = self.failed.first_key_value()?;
+        let text = format!(
+            "the locks of {} objects could not be made longer, {path} for instance: {why}",
+            self.failed.len()
+        );
+        Some(("renewal".into(), text))
+    }
 }
 
 /// Code of the alarm that no key file is held.
@@ -270,7 +286,11 @@ impl Holding {
     }
 
     /// Makes the locks of everything long enough that these needs reach: only those that are too
-    /// short are touched, and they get the policy's surplus.
+    /// short are touched, and they get the policy's surplus. One that cannot be renewed keeps no
+    /// other from it.
+    ///
+    /// # Errors
+    /// When the place does not answer any more.
     pub fn renew(&mut self, needs: &Needs, progress: &dyn Progress) -> Result<Renewal, Error> {
         let policy = self.ledger.state().policy.clone();
         let mut report = Renewal::default();
@@ -297,16 +317,19 @@ impl Holding {
             progress.phase("renew");
             progress.expect(short.len() as u64, 0);
         }
-        let store = self.store();
+        let (store, store_answers) = (self.store(), Answers::default());
         let outcome = each(
             &short,
-            |(path, version, until)| lengthen(store.as_ref(), path, version, *until),
+            |(path, version, until)| {
+                store_answers.hold(lengthen(store.as_ref(), path, version, *until))
+            },
             |_, _| progress.advance(1, 0),
         );
         let mut failed = None;
         for (row, done) in short.iter().zip(outcome) {
             match done {
-                Some(Ok(until)) => {
+                Some(Ok(Err(why))) => drop(report.failed.insert(row.0.clone(), why)),
+                Some(Ok(Ok(until))) => {
                     report.renewed += 1;
                     if row.0.starts_with(crate::ledger::FOLDER) {
                         self.ledger.segment_renewed(&row.0, until);
@@ -325,6 +348,47 @@ impl Holding {
         report.least =
             needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min();
         Ok(report)
+    }
+
+    /// Of these manifests those whose snapshots need nothing of what could not be renewed.
+    ///
+    /// # Errors
+    /// When a manifest names what is no name.
+    pub fn renewed<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n String>,
+        renewal: &Renewal,
+    ) -> Result<BTreeSet<String>, Error> {
+        let failed = |kind, name: &str| {
+            Ok::<_, Error>(
+                !renewal.failed.is_empty() && renewal.failed.contains_key(&path(kind, name)?),
+            )
+        };
+        // Nothing opens without it.
+        let all = failed(Kind::Config, "config")?;
+        let mut whole = BTreeSet::new();
+        'names: for name in names {
+            if all {
+                continue;
+            }
+            for (before, m) in self.chain.lineage(name).into_iter().flatten() {
+                if failed(Kind::Manifests, before)? {
+                    continue 'names;
+                }
+                for (index, packs) in &m.indexes {
+                    if failed(Kind::Index, index)? {
+                        continue 'names;
+                    }
+                    for pack in packs {
+                        if failed(Kind::Data, pack)? {
+                            continue 'names;
+                        }
+                    }
+                }
+            }
+            whole.insert(name.clone());
+        }
+        Ok(whole)
     }
 
     /// Of these manifests those whose snapshots were not published before; of several of one

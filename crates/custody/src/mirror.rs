@@ -85,6 +85,7 @@ pub fn mirror(
         // Nothing came, and locks go on ending all the same; a policy may have grown.
         let needs = holding.needs(&BTreeSet::new(), now)?;
         report.renewal = holding.renew(&needs, options.progress)?;
+        report.alarms.extend(report.renewal.alarm());
         if report.renewal.renewed > 0 {
             holding.ledger_mut().append(Vec::new(), now)?;
         }
@@ -176,6 +177,8 @@ pub fn mirror(
     let now = (options.clock)()?;
     let needs = holding.needs(&ready, now)?;
     report.renewal = holding.renew(&needs, options.progress)?;
+    report.alarms.extend(report.renewal.alarm());
+    let ready = holding.renewed(&ready, &report.renewal)?;
     let mut last: Vec<((Kind, String), u64)> = Vec::new();
     let mut asked: BTreeSet<&str> = BTreeSet::new();
     for (name, m) in holding.chain().rows() {

@@ -1,3 +1,4 @@
+use crate::Error;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicU32, Ordering};
 use strongroom_objects::{Key, Store, StoreError};
@@ -38,6 +39,35 @@ impl<'a> Patient<'a> {
             got => {
                 self.in_a_row.store(0, Ordering::Relaxed);
                 Ok(got.map_err(|e| e.to_string()))
+            }
+        }
+    }
+}
+
+/// Work on many objects of a store of which some fail: each has an outcome of its own, until the
+/// store itself does not answer.
+#[derive(Default)]
+pub(crate) struct Answers {
+    in_a_row: AtomicU32,
+}
+
+impl Answers {
+    /// What was done, or a sentence that says why it was not.
+    ///
+    /// # Errors
+    /// The store does not answer any more.
+    pub(crate) fn hold<T>(&self, done: Result<T, Error>) -> Result<Result<T, String>, Error> {
+        match done {
+            Err(Error::Store(e @ StoreError::Failed { .. })) => {
+                let before = self.in_a_row.fetch_add(1, Ordering::Relaxed);
+                match before + 1 < FAILED_IN_A_ROW_MAX {
+                    true => Ok(Err(e.to_string())),
+                    false => Err(e.into()),
+                }
+            }
+            done => {
+                self.in_a_row.store(0, Ordering::Relaxed);
+                Ok(done.map_err(|e| e.to_string()))
             }
         }
     }

@@ -178,24 +178,25 @@ impl Vault {
         done
     }
 
-    /// Renews locks, whether anything comes or not.
+    /// Renews locks, whether anything comes or not. An object that cannot be renewed is told, and
+    /// keeps no other from it.
     pub fn renew(&self, name: &str, progress: &dyn Progress) -> Result<u64, Refusal> {
-        self.duty(
-            name,
-            Duty::Renew,
-            |_| true,
-            || {
-                self.write(name, |r| {
-                    let now = r.now()?;
-                    let needs = r.holding.needs(&BTreeSet::new(), now)?;
-                    let renewal = r.holding.renew(&needs, progress)?;
-                    if renewal.renewed > 0 {
-                        r.holding.ledger_mut().append(Vec::new(), now)?;
-                    }
-                    Ok(renewal.renewed)
-                })
-            },
-        )
+        let renew = |r: &mut Repo| {
+            let now = r.now()?;
+            let is_open = r.holding.ledger().is_open();
+            let needs = r.holding.needs(&BTreeSet::new(), now)?;
+            let renewal = r.holding.renew(&needs, progress)?;
+            // What a killed pull noted tells the next one that it has something to go on with.
+            if renewal.renewed > 0 && !is_open {
+                r.holding.ledger_mut().append(Vec::new(), now)?;
+            }
+            Ok(renewal)
+        };
+        let renewal = self.duty(name, Duty::Renew, |_| true, || self.write(name, renew))?;
+        if let Some(alarm) = renewal.alarm() {
+            self.raise(name, &[alarm]);
+        }
+        Ok(renewal.renewed)
     }
 
     /// What was to be done for a school and was not, in sentences.

@@ -134,10 +134,14 @@ pub(crate) fn seal_pushed(
         return Err(Refusal::Forbidden(why.into()));
     }
     let needs = r.holding.needs(&ready, now)?;
-    r.holding.renew(&needs, &strongroom_model::Silent)?;
+    let renewal = r.holding.renew(&needs, &strongroom_model::Silent)?;
+    let ready = r.holding.renewed(&ready, &renewal)?;
+    let mut alarms: Vec<(String, String)> = renewal.alarm().into_iter().collect();
+    if let Some((_, text)) = alarms.first().filter(|_| ready.is_empty()) {
+        return Err(Refusal::Failed(format!("nothing was sealed: {text}")));
+    }
     let session = r.holding.seal(&ready, now)?;
     let strays = r.holding.ledger().state().objects.values().filter(|o| o.stray).count();
-    let mut alarms = Vec::new();
     if strays > 0 {
         alarms.push((
             "stray".to_owned(),
@@ -153,8 +157,10 @@ pub(crate) fn seal_pushed(
 }
 
 impl Vault {
-    /// Pulls what is new from copy 2.
+    /// Pulls what is new from copy 2. Locks are renewed first: that does not wait for copy 2, nor
+    /// for the hours in which it may be read.
     pub fn pull(&self, name: &str, progress: &dyn Progress) -> Result<MirrorReport, Refusal> {
+        let renewed = self.renew(name, progress);
         #[allow(clippy::disallowed_methods)] // how long it takes is a matter of real time
         let began = std::time::Instant::now();
         let pull = |r: &mut Repo| {
@@ -225,7 +231,9 @@ impl Vault {
             Ok(r) => self.raise(name, &r.alarms),
             Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())]),
         }
-        report
+        let mut report = report?;
+        report.renewal.renewed += renewed?;
+        Ok(report)
     }
 
     /// Plans what may go; freezes when copy 2 gives reason to.
