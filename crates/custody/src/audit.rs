@@ -1,12 +1,12 @@
 //! Whether a vault still is what its log says: each version there, in sight, locked long enough;
 //! nothing besides; settings as they were.
 
-use crate::{Error, Event, Holding, holding::each};
+use crate::{Error, Event, Holding, holding::each, patient::Answers};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use strongroom_model::Progress;
-use strongroom_objects::{Facts, StoreError, VersionRow, key_of};
+use strongroom_objects::{Facts, Kind, StoreError, VersionRow, hash_name, key_of};
 
 /// Where canaries and probes lie: not part of what is held.
 pub(crate) const ASIDE: [&str; 2] = ["canary/", "probe/"];
@@ -14,7 +14,8 @@ pub(crate) const ASIDE: [&str; 2] = ["canary/", "probe/"];
 /// How thorough to be.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AuditOptions {
-    /// Of so many hundredths of the objects the bytes are read and held against their name.
+    /// Of so many hundredths of the objects the bytes are read and held against their name; the
+    /// log and `config`, without which nothing can be read, are read each time that is not 0.
     pub read_percent: u8,
     /// Locks that are missing or too short are set again.
     pub mend: bool,
@@ -29,7 +30,7 @@ pub struct AuditReport {
     pub bytes: u64,
     /// Versions that are gone, although the log knows them.
     pub lost: Vec<String>,
-    /// Objects that this credential may not look at or read.
+    /// Objects that this credential may not look at or read, or that lie on a bad sector.
     pub unreadable: Vec<String>,
     /// Paths before which a delete marker or a newer version stands: restored by version, all the
     /// same.
@@ -62,7 +63,7 @@ impl AuditReport {
         };
         [
             of("lost", "objects are gone from the vault before their time", &self.lost),
-            of("unreadable", "objects cannot be read with this credential", &self.unreadable),
+            of("unreadable", "objects cannot be read", &self.unreadable),
             of("damaged", "objects have wrong bytes", &self.damaged),
             of("unlocked", "objects were not locked as recorded", &self.short),
             of(
@@ -91,7 +92,15 @@ pub fn drift(before: &Facts, now: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// Looks at everything.
+/// What opens all the rest.
+fn is_root(path: &str) -> bool {
+    path == "config" || path.starts_with(crate::ledger::FOLDER)
+}
+
+/// Looks at everything. What fails at one object is told of that one.
+///
+/// # Errors
+/// When the place cannot be listed, or the log not be written.
 pub fn audit(
     holding: &mut Holding,
     options: AuditOptions,
@@ -103,7 +112,10 @@ pub fn audit(
     let state = ledger.state();
     let mut report = AuditReport { oddities: ledger.oddities().to_vec(), ..AuditReport::default() };
     if let Some(e) = &state.enrolment {
-        report.drift = drift(&e.facts, &store.facts()?);
+        report.drift = match store.facts() {
+            Ok(facts) => drift(&e.facts, &facts),
+            Err(e) => vec![format!("they cannot be read: {e}")],
+        };
     }
     progress.phase("survey");
     let mut by_path: BTreeMap<String, Vec<VersionRow>> = BTreeMap::new();
@@ -168,16 +180,16 @@ pub fn audit(
         rows.iter().filter(|r| there.contains(&(r.0.as_str(), r.1.as_str()))).collect();
     progress.phase("locks");
     progress.expect(present.len() as u64, 0);
-    let look = |row: &&(String, String, Timestamp, u64)| match store.look(&row.0, &row.1) {
-        Ok(held) => Ok(Ok(held)),
-        Err(StoreError::Refused { .. }) => Ok(Err(())),
-        Err(e) => Err(e.into()),
+    // An object has an outcome of its own: a bad sector hides nothing of the others.
+    let answers = Answers::default();
+    let look = |row: &&(String, String, Timestamp, u64)| {
+        answers.hold(store.look(&row.0, &row.1).map_err(Error::from))
     };
     let looked = each(&present, look, |_, _| progress.advance(1, 0));
-    let mut again = Vec::new();
+    let (mut again, mut unseen) = (Vec::new(), 0_u64);
     for (row, held) in present.iter().zip(looked) {
         match held {
-            Some(Ok(Err(()))) => report.unreadable.push(row.0.clone()),
+            Some(Ok(Err(why))) => report.unreadable.push(format!("{} ({why})", row.0)),
             Some(Ok(Ok(Some(held)))) => {
                 let until = held.until;
                 if until.is_none_or(|u| u.as_second() < row.2.as_second()) {
@@ -191,12 +203,10 @@ pub fn audit(
                 );
             }
             Some(Ok(Ok(None))) => report.lost.push(row.0.clone()),
-            Some(Err(e)) => return Err(e),
-            None => {}
+            Some(Err(e)) => report.oddities.push(format!("the place stopped answering: {e}")),
+            None => unseen += 1,
         }
     }
-    report.unreadable.sort();
-    report.unreadable.dedup();
     if options.mend {
         for (path, version, until) in again {
             // One that cannot be mended is told like the others, and stops nothing.
@@ -212,36 +222,53 @@ pub fn audit(
         // Another part on another day.
         _ => present
             .iter()
-            .filter(|r| key_of(&r.0).is_some())
+            .filter(|r| key_of(&r.0).is_some_and(|k| k.kind() != Kind::Config))
             .skip(now.as_second().unsigned_abs() as usize / 86_400 % step)
             .step_by(step)
+            .chain(present.iter().filter(|r| is_root(&r.0)))
             .collect(),
     };
     progress.phase("read");
     progress.expect(chosen.len() as u64, chosen.iter().map(|r| r.3).sum());
+    let config = state.enrolment.as_ref().map(|e| e.card.config_sha256.as_str());
+    let answers = Answers::default();
+    // What has no name of its own is named elsewhere: a segment by the one after it, `config` by
+    // the card.
+    let is_good = |path: &str, bytes: &[u8]| match key_of(path) {
+        Some(k) if k.kind() == Kind::Config => config == Some(hash_name(bytes).as_str()),
+        Some(k) => k.names_its_bytes(bytes),
+        None => ledger.segment_hash(path) == Some(hash_name(bytes).as_str()),
+    };
     let read = each(
         &chosen,
         |(path, version, ..)| match store.fetch(path, version, None) {
-            Ok(bytes) => Ok(key_of(path).is_some_and(|k| k.names_its_bytes(&bytes))),
-            // Already told, with its lock.
-            Err(StoreError::Refused { .. }) => Ok(true),
-            Err(StoreError::Damaged { .. }) => Ok(false),
-            Err(e) => Err(e.into()),
+            Ok(bytes) => answers.hold(Ok(is_good(path, &bytes))),
+            Err(StoreError::Damaged { .. }) => answers.hold(Ok(false)),
+            Err(e) => answers.hold(Err(e.into())),
         },
         |n, _| progress.advance(1, chosen[n].3),
     );
     for (row, good) in chosen.iter().zip(read) {
         match good {
-            Some(Ok(good)) => {
-                report.read += 1;
+            Some(Ok(Ok(good))) => {
+                report.read += u64::from(key_of(&row.0).is_some());
                 if !good {
                     report.damaged.push(row.0.clone());
                 }
             }
-            Some(Err(e)) => return Err(e),
-            None => {}
+            Some(Ok(Err(why))) => report.unreadable.push(format!("{} ({why})", row.0)),
+            Some(Err(e)) => report.oddities.push(format!("the place stopped answering: {e}")),
+            None => unseen += 1,
         }
     }
+    if unseen > 0 {
+        report.oddities.push(format!("{unseen} objects were not looked at or not read"));
+    }
+    // One that failed at both is named once.
+    let mut named = HashSet::new();
+    let path_of = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+    report.unreadable.retain(|text| named.insert(path_of(text)));
+    report.unreadable.sort();
     let events = report
         .alarms()
         .into_iter()

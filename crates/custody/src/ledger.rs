@@ -85,6 +85,8 @@ pub struct Ledger {
     tips: BTreeMap<PublicKey, Tip>,
     /// Segments with their versions and locks, for renewal.
     segments: BTreeMap<String, (String, Timestamp)>,
+    /// What the bytes of each hash to: the chain names it, or the tip remembers it.
+    hashes: BTreeMap<String, String>,
     dir: Option<PathBuf>,
     journal: Option<File>,
     /// Things seen while reading that a person should hear of.
@@ -112,6 +114,7 @@ impl Ledger {
             state: State::default(),
             tips: BTreeMap::new(),
             segments: BTreeMap::new(),
+            hashes: BTreeMap::new(),
             dir: dir.map(Path::to_owned),
             journal: None,
             oddities: Vec::new(),
@@ -260,6 +263,7 @@ impl Ledger {
             if torn.contains(&segment.signer) {
                 continue;
             }
+            self.hashes.insert(path.clone(), hash.clone());
             tip = Tip { number: segment.number, hash };
             self.tips.insert(segment.signer, tip);
             self.segments.insert(path, (version, segment.until));
@@ -324,6 +328,11 @@ impl Ledger {
     /// Segments: path to version and lock.
     pub(crate) fn segments(&self) -> &BTreeMap<String, (String, Timestamp)> {
         &self.segments
+    }
+
+    /// What the bytes of a segment hash to.
+    pub(crate) fn segment_hash(&self, path: &str) -> Option<&str> {
+        self.hashes.get(path).map(String::as_str)
     }
 
     pub(crate) fn segment_renewed(&mut self, path: &str, until: Timestamp) {
@@ -461,8 +470,9 @@ impl Ledger {
             let path = format!("{FOLDER}{}/{:08}", chain_of(&segment.signer), segment.number);
             let stored = self.store.put_locked(&path, &bytes, until)?;
             self.store.flush()?;
-            self.tips
-                .insert(segment.signer, Tip { number: segment.number, hash: hash_name(&bytes) });
+            let hash = hash_name(&bytes);
+            self.hashes.insert(path.clone(), hash.clone());
+            self.tips.insert(segment.signer, Tip { number: segment.number, hash });
             self.segments.insert(path, (stored.version, stored.until.unwrap_or(now)));
         }
         self.broken = false;

@@ -6,7 +6,7 @@ use crate::common::{Ahead, Hand, School, noise, paths, restic_is_content};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeSet, sync::Arc};
-use strongroom_custody::{AuditOptions, Event, Policy, audit, expire, plan_expiry};
+use strongroom_custody::{AuditOptions, Decision, Event, Policy, audit, expire, plan_expiry};
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::{
     Facts, Held, Key, Kind, LocalHold, LockedStore, Store, StoreError, VersionRow, hash_name,
@@ -370,4 +370,163 @@ fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
     hand.pull(school.store.as_ref());
     assert_eq!(hand.open().ledger().state().snapshots().count(), 2);
     restic_is_content(&hand, None);
+}
+
+/// The log and `config` have no name that tells of their bytes; each is read each time, though the
+/// vault works from copies of the log.
+#[test]
+fn a_rotten_segment_and_a_rotten_config_are_found() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let look = || {
+        let options = AuditOptions { read_percent: 1, mend: false };
+        audit(&mut s.hand.open(), options, Timestamp::now(), &Silent).unwrap()
+    };
+    assert!(look().alarms().is_empty());
+    let root = std::path::PathBuf::from(s.hand.store.location());
+    let segment = format!("ledger/{}/00000001", s.hand.key().public().short());
+    for path in ["config", segment.as_str()] {
+        let file = root.join(path);
+        let until = std::fs::metadata(&file).unwrap().modified().unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[3] ^= 1;
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        std::fs::File::options().write(true).open(&file).unwrap().set_modified(until).unwrap();
+        assert!(look().damaged.contains(&path.to_owned()), "{path}");
+    }
+}
+
+/// A store of which some objects lie on bad sectors.
+struct BadSectors(LocalHold, std::sync::Mutex<BTreeSet<String>>);
+
+impl BadSectors {
+    fn read(&self, path: &str) -> Result<(), StoreError> {
+        match self.1.lock().unwrap().contains(path) {
+            false => Ok(()),
+            true => Err(StoreError::Failed {
+                location: self.location(),
+                action: format!("read {path}"),
+                why: "input/output error".into(),
+            }),
+        }
+    }
+}
+
+impl LockedStore for BadSectors {
+    fn location(&self) -> String {
+        self.0.location()
+    }
+    fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+        self.0.put_locked(path, bytes, until)
+    }
+    fn flush(&self) -> Result<(), StoreError> {
+        self.0.flush()
+    }
+    fn fetch(
+        &self,
+        path: &str,
+        version: &str,
+        range: Option<std::ops::Range<u64>>,
+    ) -> Result<Bytes, StoreError> {
+        self.read(path)?;
+        self.0.fetch(path, version, range)
+    }
+    fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
+        self.0.look(path, version)
+    }
+    fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.0.extend(path, version, until)
+    }
+    fn free(&self, path: &str, version: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.0.free(path, version, now)
+    }
+    fn survey(&self, prefix: &str) -> Result<Vec<VersionRow>, StoreError> {
+        self.0.survey(prefix)
+    }
+    fn date(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+    fn facts(&self) -> Result<Facts, StoreError> {
+        self.0.facts()
+    }
+}
+
+#[test]
+fn a_bad_sector_hides_no_other_loss() {
+    let mut sick = None;
+    let s = stage_on(
+        |h| {
+            let store = Arc::new(BadSectors(h, BTreeSet::new().into()));
+            sick = Some(store.clone());
+            store
+        },
+        Policy::default(),
+    );
+    s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    s.school.backup(&[("b.bin", &noise(2, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let all = paths(s.hand.store.as_ref());
+    let [bad, rotten]: [&String; 2] = all
+        .iter()
+        .filter(|p| p.starts_with("data/"))
+        .take(2)
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap();
+    let gone = all.iter().find(|p| p.starts_with("snapshots/")).unwrap();
+    sick.unwrap().1.lock().unwrap().insert(bad.clone());
+    let root = std::path::PathBuf::from(s.hand.store.location());
+    let file = root.join(rotten);
+    let until = std::fs::metadata(&file).unwrap().modified().unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[3] ^= 1;
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(until).unwrap();
+    std::fs::remove_file(root.join(gone)).unwrap();
+    let options = AuditOptions { read_percent: 100, mend: false };
+    let report = audit(&mut s.hand.open(), options, Timestamp::now(), &Silent).unwrap();
+    assert_eq!(
+        (&report.lost[..], &report.damaged[..]),
+        (&[gone.clone()][..], &[rotten.clone()][..])
+    );
+    assert!(report.unreadable.len() == 1 && report.unreadable[0].contains(bad), "{report:?}");
+}
+
+/// A pack is gone from the vault, and its lock is to be made longer: the others get theirs, and
+/// what does not need it is published.
+#[test]
+fn a_lost_object_stops_neither_renewal_nor_what_does_not_need_it() {
+    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let old = s.school.backup(&[("old.bin", &noise(1, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let lost = paths(s.hand.store.as_ref()).into_iter().find(|p| p.starts_with("data/")).unwrap();
+    s.school.forget_and_prune(&[&old]);
+    s.school.backup(&[("b.bin", &noise(2, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(&lost)).unwrap();
+    // Everything is to be locked for twice as long.
+    let policy = Policy { monthly_months: 0, lock_days: 365, ..Policy::default() };
+    s.carry_out(&s.order(Decision::Policy { policy }, &[0, 1])).unwrap();
+    s.clock.set_days(1);
+    let new = s.school.backup(&[("c.bin", &noise(3, 60_000))], true);
+    let report = s.hand.pull(s.school.store.as_ref());
+    assert!(report.alarms.iter().any(|(k, t)| k == "renewal" && t.contains(&lost)), "{report:?}");
+    let holding = s.hand.open();
+    let state = holding.ledger().state();
+    assert!(state.is_published(&new), "{report:?}");
+    let year = s.clock.now() + SignedDuration::from_hours(24 * 360);
+    let short: Vec<&String> = state
+        .objects
+        .iter()
+        .filter(|(_, o)| o.until < year)
+        .map(|(path, _)| path)
+        .filter(|p| !p.starts_with("manifests/"))
+        .collect();
+    assert_eq!(short, [&lost]);
+    // What needs it would wait.
+    let old = state.snapshots().find(|(.., x)| x.snapshot == old).unwrap().2.manifest.clone();
+    assert!(holding.renewed([&old], &report.renewal).unwrap().is_empty());
 }
