@@ -418,13 +418,10 @@ impl State {
             Decision::Thaw => {
                 // What was looked at does not freeze again by itself: the newest snapshot of that
                 // moment is remembered.
-                self.thawed = self
-                    .frozen
-                    .keys()
-                    .filter_map(|why| {
-                        Some((why.split_once(':')?.0.to_owned(), (self.newest_snapshot(), at)))
-                    })
-                    .collect();
+                let (newest, frozen) = (self.newest_snapshot(), self.frozen.keys());
+                let codes = frozen.filter_map(|why| why.split_once(':'));
+                let seen = codes.map(|(code, _)| (code.to_owned(), (newest.clone(), at)));
+                self.thawed.extend(seen);
                 self.frozen.clear();
             }
             Decision::AdmitKey { key } => self.admitted.extend([key]),
