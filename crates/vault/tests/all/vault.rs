@@ -186,8 +186,7 @@ fn a_damaged_pack_of_copy_2_does_not_starve_a_vault_that_is_pushed_to() {
     assert_eq!(listed(&v).len(), 2);
 }
 
-/// A prune of copy 2 publishes manifests anew. To a vault that is pushed to nothing of it is news,
-/// and nothing is wrong either.
+/// A prune of copy 2 publishes manifests anew: that is no news, and nothing is wrong either.
 #[test]
 fn a_prune_publishes_nothing_anew_at_a_vault_that_is_pushed_to() {
     let s = stage();
@@ -218,7 +217,6 @@ fn a_prune_publishes_nothing_anew_at_a_vault_that_is_pushed_to() {
     push.put(&name, other.as_bytes()).unwrap();
     let _ = push.seal();
     assert_eq!(s.vault.sessions("school").unwrap().len(), 1);
-    // What is new is published, and alone.
     let new = s.school.backup(&[("b.bin", &noise(4, 40_000))], true);
     let report = copies::to_vault(&s.school.repo, &mut push, &Silent).unwrap();
     assert_eq!(report.session, Some(2));
@@ -413,7 +411,6 @@ pub(crate) fn ok(dir: &Path, args: &[&str]) -> String {
 }
 
 /// A vault that pulls from the school's folder; answers the custodians' key files.
-/// Its settings name no second clock, which its enrolment says.
 pub(crate) fn enrolled(dir: &Path, school: &School, immutable: bool) -> [String; 2] {
     std::fs::write(dir.join("card.json"), serde_json::to_string(&school.card()).unwrap()).unwrap();
     let settings = format!(
