@@ -526,7 +526,8 @@ fn the_program_enrols_pulls_verifies_is_ordered_and_expires() {
         "and an alarm went out"
     );
     // Locks were made longer all the same, as the order says.
-    let status: serde_json::Value = serde_json::from_str(&ok(d, &["status"])).unwrap();
+    let out = program(d, &["status"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
     let least: jiff::Timestamp = status[0]["least_lock"].as_str().unwrap().parse().unwrap();
     assert!(least > jiff::Timestamp::now() + jiff::SignedDuration::from_hours(360 * 24));
 }
