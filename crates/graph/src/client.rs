@@ -1,10 +1,9 @@
 use crate::{
     Budget, Error, ErrorKind, Https, Scope, Settings,
     signin::{SignInError, Token, sign_in},
-    transport::{HttpRequest, Transport, TransportError},
+    transport::{HttpRequest, Transport, TransportError, Unread, whole},
 };
 use bytes::Bytes;
-use futures::StreamExt;
 use http::{HeaderMap, Method};
 use secrecy::ExposeSecret;
 use serde::{
@@ -14,6 +13,7 @@ use serde::{
 use serde_json::{Value, json};
 use std::{
     collections::{HashMap, HashSet},
+    net::Ipv4Addr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -22,7 +22,7 @@ use std::{
 };
 use strongroom_model::{Clock, limits};
 use tokio::sync::Semaphore;
-use url::Url;
+use url::{Host, Url};
 
 /// How long to go on when things fail.
 #[derive(Debug, Clone, Copy)]
@@ -405,6 +405,8 @@ impl Client {
                 Attempt::Renew(e) if refused.is_some() => return Err(e),
                 Attempt::Renew(_) => refused = Some(token.text.expose_secret().to_owned()),
                 Attempt::Again { wait, throttled: true, why } => {
+                    // Who says to come back at once and throttles again would be asked for ever.
+                    let wait = wait.max(Duration::from_millis(self.patience.pause_ms.max(1)));
                     throttled_ms += wait.as_millis() as u64;
                     if throttled_ms > self.patience.throttled_s_max * 1000 {
                         return Err(Error { kind: ErrorKind::Throttled, ..why });
@@ -444,22 +446,20 @@ impl Client {
             Err(e) => return again(e.text, e.sent),
         };
         let status = answer.status;
-        let wait = wait_header(&answer.headers);
+        let wait = wait_header(&answer.headers, self.clock.now());
         let location = answer.header("location").map(str::to_owned);
-        let mut body = Vec::new();
-        let mut stream = answer.body;
-        while let Some(piece) = stream.next().await {
-            match piece {
-                Ok(bytes) if body.len() + bytes.len() > limits::PAGE_BYTES_MAX => {
-                    return Attempt::Failed(Error::new(
-                        ErrorKind::BadAnswer,
-                        format!("{what} answered with more than {} bytes", limits::PAGE_BYTES_MAX),
-                    ));
-                }
-                Ok(bytes) => body.extend_from_slice(&bytes),
-                Err(e) => return again(e.text, true),
+        let bytes_max =
+            if status < 400 { limits::PAGE_BYTES_MAX } else { limits::ANSWER_BYTES_MAX };
+        let body = match whole(answer.body, bytes_max).await {
+            Ok(body) => body,
+            Err(Unread::Broken(e)) => return again(e.text, true),
+            Err(Unread::TooLarge) => {
+                return Attempt::Failed(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!("{what} answered with more than {bytes_max} bytes"),
+                ));
             }
-        }
+        };
         self.count_in(body.len());
         if status < 400 {
             return Attempt::Done(Answer { status, location, body: body.into() });
@@ -572,6 +572,12 @@ impl Client {
         loop {
             let page = self.page(&request).await?;
             all.extend(page.value);
+            if all.len() > limits::LIST_ROWS_MAX || pages.len() > limits::LIST_ROWS_MAX {
+                return Err(Error::new(
+                    ErrorKind::BadAnswer,
+                    format!("{} lists more than {} rows", request.what(), limits::LIST_ROWS_MAX),
+                ));
+            }
             match page.next {
                 // Links that lead in a circle would never end.
                 Some(next) if !pages.insert(next.clone()) => {
@@ -614,7 +620,7 @@ impl Client {
                 .cost(open.len() as u64)
                 .repeatable();
             let body: Value = self.json(&call).await?;
-            let mut wait_s = 0;
+            let mut asked = Duration::ZERO;
             for r in body["responses"].as_array().into_iter().flatten() {
                 let Some(n) = r["id"]
                     .as_str()
@@ -626,11 +632,11 @@ impl Client {
                 let status = r["status"].as_u64().unwrap_or(500) as u16;
                 match status {
                     429 | 503 => {
-                        let s = r["headers"]["Retry-After"]
+                        let wait = r["headers"]["Retry-After"]
                             .as_str()
-                            .and_then(|s| s.parse::<u64>().ok())
-                            .unwrap_or(10);
-                        wait_s = wait_s.max(s);
+                            .and_then(|s| retry_after(s, self.clock.now()))
+                            .unwrap_or(Duration::from_secs(10));
+                        asked = asked.max(wait);
                     }
                     500.. if tries < self.patience.tries => {}
                     400.. => {
@@ -657,7 +663,7 @@ impl Client {
             }
             if open.iter().any(|n| answers[*n].is_none()) {
                 tries += 1;
-                let wait = Duration::from_secs(wait_s.max(1));
+                let wait = asked.max(Duration::from_secs(1));
                 waited_ms += wait.as_millis() as u64;
                 if waited_ms > self.patience.throttled_s_max * 1000 {
                     return Err(Error::new(
@@ -668,7 +674,7 @@ impl Client {
                 self.budget.block(
                     scope,
                     self.clock.now().as_millisecond() + wait.as_millis() as i64,
-                    wait_s > 0,
+                    asked > Duration::ZERO,
                 );
                 self.clock.sleep(wait).await;
             }
@@ -687,12 +693,87 @@ fn signed(request: &Request, url: &Url, token: &Token) -> Result<HttpRequest, Tr
     Ok(http.body(request.body.clone()))
 }
 
-/// The larger of Retry-After and RateLimit-Reset, in seconds.
-fn wait_header(headers: &HeaderMap) -> Option<Duration> {
+/// How long a service says to wait: seconds, or a date. What is no number of seconds says nothing,
+/// and nobody is believed beyond [`limits::RETRY_AFTER_S_MAX`].
+pub(crate) fn retry_after(value: &str, now: jiff::Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    let seconds = value.parse::<f64>().ok().or_else(|| {
+        let at = jiff::fmt::rfc2822::parse(value).ok()?;
+        Some(at.timestamp().duration_since(now).as_secs_f64())
+    })?;
+    let most = limits::RETRY_AFTER_S_MAX as f64;
+    (!seconds.is_nan()).then(|| Duration::from_secs_f64(seconds.clamp(0.0, most)))
+}
+
+/// The larger of Retry-After and RateLimit-Reset.
+fn wait_header(headers: &HeaderMap, now: jiff::Timestamp) -> Option<Duration> {
     let read = |name: &str| {
-        headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.trim().parse::<f64>().ok())
+        headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| retry_after(v, now))
     };
-    let retry = read("retry-after");
-    let reset = read("ratelimit-reset").filter(|_| retry.is_some());
-    retry.map(|r| Duration::from_secs_f64(r.max(reset.unwrap_or(0.0)).clamp(0.0, 86_400.0)))
+    let retry = read("retry-after")?;
+    Some(retry.max(read("ratelimit-reset").unwrap_or_default()))
+}
+
+impl Client {
+    /// A pre-authenticated URL that Graph gave: no token goes there, and no error names it. It is
+    /// a credential, so it goes over HTTPS alone; and whoever answers in Graph's stead must not
+    /// make this host ask its own neighbours, unless Graph itself is configured to be one.
+    pub(crate) fn presigned(&self, url: &str) -> Result<Url, Error> {
+        let bad = |why: &str| {
+            Err(Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that {why}")))
+        };
+        let Ok(url) = Url::parse(url) else { return bad("is no URL") };
+        let graph = &self.settings.graph;
+        if url.scheme() != "https" && (url.scheme() != "http" || graph.scheme() != "http") {
+            return bad("does not begin with https://; nothing was sent there");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return bad("names a user; nothing was sent there");
+        }
+        if leads_inside(&url) && !leads_inside(graph) {
+            return bad("leads to an address of an own network; nothing was sent there");
+        }
+        Ok(url)
+    }
+}
+
+/// Whether a URL names a host of this machine, of its link or of a private network, or none.
+fn leads_inside(url: &Url) -> bool {
+    match url.host() {
+        None => true,
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(ip)) => is_inside(ip),
+        Some(Host::Ipv6(ip)) => {
+            let s = ip.segments();
+            let embedded = match s {
+                // What stands for an IPv4 address: mapped, compatible, or through NAT64.
+                [0, 0, 0, 0, 0, 0xffff | 0, a, b] | [0x64, 0xff9b, 0, 0, 0, 0, a, b] => {
+                    let ([a, b], [c, d]) = (a.to_be_bytes(), b.to_be_bytes());
+                    Some(Ipv4Addr::new(a, b, c, d))
+                }
+                _ => None,
+            };
+            embedded.is_some_and(is_inside)
+                || ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || s[0] & 0xfe00 == 0xfc00
+                || s[0] & 0xffc0 == 0xfe80
+        }
+    }
+}
+
+fn is_inside(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    ip.is_loopback()
+        || ip.is_private()
+        || ip.is_link_local()
+        || ip.is_broadcast()
+        || ip.is_multicast()
+        || a == 0
+        // Shared by the customers of a provider.
+        || a == 100 && b & 0xc0 == 64
 }

@@ -2,14 +2,16 @@
 
 use crate::{
     Error, ErrorKind, Settings,
-    transport::{Answering, HttpAnswer, HttpRequest, Transport, TransportError},
+    transport::{Answering, BodyStream, HttpAnswer, HttpRequest, Transport, TransportError},
 };
 use futures::{StreamExt, TryStreamExt};
 use std::time::Duration;
+use strongroom_model::limits;
 
 /// HTTPS over sockets, HTTP/1.1, certificates always checked, redirects never followed.
 pub struct Https {
     http: reqwest::Client,
+    pace: Pace,
 }
 
 impl Https {
@@ -36,7 +38,19 @@ impl Https {
         }
         let http =
             builder.build().map_err(|e| bad(format!("the HTTPS client cannot be set up: {e}")))?;
-        Ok(Self { http })
+        let pace = Pace {
+            grace: Duration::from_secs(limits::BODY_GRACE_S),
+            bytes_s: limits::BODY_BYTES_S_MIN,
+        };
+        Ok(Self { http, pace })
+    }
+
+    /// The same with another pace: how long a body may keep its reader waiting in all, beside what
+    /// its bytes take at so many a second.
+    #[must_use]
+    pub fn with_pace(mut self, grace: Duration, bytes_s: u64) -> Self {
+        self.pace = Pace { grace, bytes_s };
+        self
     }
 }
 
@@ -51,10 +65,42 @@ impl Transport for Https {
             Ok(HttpAnswer {
                 status: answer.status().as_u16(),
                 headers: answer.headers().clone(),
-                body: answer.bytes_stream().map_err(|e| explain(&e)).boxed(),
+                body: paced(answer.bytes_stream().map_err(|e| explain(&e)).boxed(), self.pace),
             })
         })
     }
+}
+
+/// How slowly a body may come: a server that sends a byte a minute holds one of a mailbox's few
+/// places for ever otherwise.
+#[derive(Clone, Copy)]
+struct Pace {
+    grace: Duration,
+    bytes_s: u64,
+}
+
+/// A body that ends with an error when it kept its reader waiting for longer than its pace allows.
+/// Time that the reader takes for itself does not count.
+fn paced(body: BodyStream, pace: Pace) -> BodyStream {
+    let begin = (body, Duration::ZERO, 0_u64);
+    futures::stream::try_unfold(begin, move |(mut body, waited, bytes)| async move {
+        let may_take = pace.grace + Duration::from_secs(bytes / pace.bytes_s.max(1));
+        let began = tokio::time::Instant::now();
+        let left = may_take.saturating_sub(waited);
+        let Ok(next) = tokio::time::timeout(left, body.next()).await else {
+            let text = format!("the answer comes too slowly: {bytes} bytes in {waited:.0?}");
+            return Err(TransportError { text, sent: true });
+        };
+        let waited = waited + began.elapsed();
+        match next.transpose()? {
+            Some(piece) => {
+                let bytes = bytes + piece.len() as u64;
+                Ok(Some((piece, (body, waited, bytes))))
+            }
+            None => Ok(None),
+        }
+    })
+    .boxed()
 }
 
 /// The chain of causes in one line; reqwest's own text hides them. URLs are left out: some are

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use strongroom_model::Clock;
+use strongroom_model::{Clock, limits};
 
 /// A token is renewed this long before it ends.
 const RENEW_BEFORE_S: i64 = 300;
@@ -138,7 +138,8 @@ pub(crate) async fn sign_in(
         .expires_in
         .as_i64()
         .or_else(|| granted.expires_in.as_str()?.parse().ok())
-        .unwrap_or(3600);
+        .unwrap_or(3600)
+        .clamp(0, limits::TOKEN_LIFETIME_S_MAX);
     Ok(Token {
         text: granted.access_token.into(),
         renew_at: now + (lifetime - RENEW_BEFORE_S).max(lifetime / 2),

@@ -2,12 +2,14 @@
 
 use crate::{
     Client, Error, ErrorKind, Request, Scope,
-    transport::{BodyStream, HttpRequest, TransportError},
+    client::retry_after,
+    transport::{BodyStream, HttpAnswer, HttpRequest, TransportError},
 };
 use bytes::Bytes;
 use futures::StreamExt;
 use http::Method;
 use serde_json::Value;
+use std::time::Duration;
 use strongroom_model::limits;
 use url::Url;
 
@@ -45,7 +47,7 @@ impl Client {
         let mut restarts = 0;
         'session: loop {
             let opened: Value = self.json(&session.clone().repeatable()).await?;
-            let url = opened["uploadUrl"].as_str().unwrap_or_default().to_owned();
+            let url = self.presigned(opened["uploadUrl"].as_str().unwrap_or_default())?;
             let mut at = 0;
             while at < total {
                 let length = (limits::DRIVE_FRAGMENT_BYTES as u64).min(total - at) as usize;
@@ -79,7 +81,7 @@ impl Client {
     /// Uploads an attachment through its session: ranges in order. Answers the attachment's URL.
     pub async fn upload_attachment(&self, session: &Request, content: &Bytes) -> Result<(), Error> {
         let opened: Value = self.json(&session.clone().repeatable()).await?;
-        let url = opened["uploadUrl"].as_str().unwrap_or_default().to_owned();
+        let url = self.presigned(opened["uploadUrl"].as_str().unwrap_or_default())?;
         let total = content.len() as u64;
         let mut at = 0;
         while at < total {
@@ -91,9 +93,20 @@ impl Client {
         Ok(())
     }
 
-    async fn expected(&self, url: &str) -> Result<u64, Error> {
+    /// How long the host of a file asks to wait. It speaks for all files, and is none of Graph's.
+    fn host_wait(&self, answer: &HttpAnswer) -> Option<Duration> {
+        let wait = retry_after(answer.header("retry-after")?, self.clock.now())?;
+        Some(wait.min(Duration::from_secs(limits::FILE_HOST_WAIT_S_MAX)))
+    }
+
+    fn block(&self, scope: &Scope, wait: Duration) {
+        let until = self.clock.now().as_millisecond() + wait.as_millis() as i64;
+        self.budget.block(scope, until, true);
+    }
+
+    async fn expected(&self, url: &Url) -> Result<u64, Error> {
         let failed = |e: TransportError| Error::new(ErrorKind::Unavailable, e.text);
-        let request = HttpRequest::new(Method::GET, unsigned(url)?);
+        let request = HttpRequest::new(Method::GET, url.clone());
         let answer = self.transport.send(request).await.map_err(failed)?;
         let body = answer.bytes().await.map_err(failed)?;
         let body: Value = serde_json::from_slice(&body).map_err(|e| {
@@ -108,7 +121,7 @@ impl Client {
     /// One range to an upload URL; no token goes there. `Some` is the finished item.
     async fn put_range(
         &self,
-        url: &str,
+        url: &Url,
         scope: &Scope,
         at: u64,
         total: u64,
@@ -120,7 +133,7 @@ impl Client {
             self.await_budget(scope, 2, length).await;
             self.count_request(bytes.len());
             let range = format!("bytes {at}-{}/{total}", at + length - 1);
-            let request = HttpRequest::new(Method::PUT, unsigned(url)?)
+            let request = HttpRequest::new(Method::PUT, url.clone())
                 .header("content-type", "application/octet-stream")
                 .and_then(|r| r.header("content-range", &range))
                 .map(|r| r.body(bytes.clone()));
@@ -131,7 +144,7 @@ impl Client {
             let why = match sent {
                 Ok(answer) => {
                     let status = answer.status;
-                    let wait = answer.header("retry-after").and_then(|v| v.parse::<u64>().ok());
+                    let wait = self.host_wait(&answer);
                     let body = answer.bytes().await.unwrap_or_default();
                     match status {
                         202 => return Ok(None),
@@ -143,12 +156,8 @@ impl Client {
                             return Ok((!goes_on).then_some(value));
                         }
                         429 | 500.. => {
-                            if let Some(s) = wait {
-                                self.budget.block(
-                                    scope,
-                                    self.clock.now().as_millisecond() + s as i64 * 1000,
-                                    true,
-                                );
+                            if let Some(wait) = wait {
+                                self.block(scope, wait);
                             }
                             Error::from_answer("an upload", status, &body)
                         }
@@ -191,6 +200,12 @@ impl Download<'_> {
                         continue;
                     }
                     self.position += bytes.len() as u64;
+                    if self.position > self.total.unwrap_or(limits::FILE_BYTES_MAX) {
+                        return Err(Error::new(
+                            ErrorKind::BadAnswer,
+                            format!("{} gave more bytes than it has", self.request.what()),
+                        ));
+                    }
                     return Ok(Some(bytes));
                 }
                 None if self.total.is_none_or(|t| t == self.position) => return Ok(None),
@@ -244,7 +259,7 @@ impl Download<'_> {
         self.client.await_budget(&self.request.scope, 0, 0).await;
         self.client.count_request(0);
         let range = (self.position > 0).then(|| format!("bytes={}-", self.position));
-        let request = HttpRequest::new(Method::GET, unsigned(&url)?);
+        let request = HttpRequest::new(Method::GET, self.client.presigned(&url)?);
         let request = match &range {
             Some(range) => request.header("range", range),
             None => Ok(request),
@@ -284,13 +299,8 @@ impl Download<'_> {
                 ));
             }
             429 | 503 => {
-                let wait =
-                    response.header("retry-after").and_then(|v| v.parse::<i64>().ok()).unwrap_or(5);
-                self.client.budget.block(
-                    &self.request.scope,
-                    self.client.clock.now().as_millisecond() + wait * 1000,
-                    true,
-                );
+                let wait = self.client.host_wait(&response).unwrap_or(Duration::from_secs(5));
+                self.client.block(&self.request.scope, wait);
                 return self.failed(format!("the service answered {status}")).await;
             }
             404 | 410 => {
@@ -302,11 +312,4 @@ impl Download<'_> {
         self.body = Some(response.body);
         Ok(())
     }
-}
-
-/// A pre-authenticated URL: no token goes there, and no error names it.
-fn unsigned(url: &str) -> Result<Url, Error> {
-    Url::parse(url).map_err(|e| {
-        Error::new(ErrorKind::BadAnswer, format!("Graph gave a link that is no URL: {e}"))
-    })
 }

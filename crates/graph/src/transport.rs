@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::{future::Future, pin::Pin};
+use strongroom_model::limits;
 use url::Url;
 
 /// A request, whole. It may hold a token, and its URL may be a credential: it has no `Debug`.
@@ -61,6 +62,28 @@ pub trait Transport: Send + Sync {
     fn send(&self, request: HttpRequest) -> Answering<'_>;
 }
 
+/// Why a body was not read whole.
+pub(crate) enum Unread {
+    /// It broke off.
+    Broken(TransportError),
+    /// It has more bytes than such an answer may have.
+    TooLarge,
+}
+
+/// All of a body of at most `bytes_max`: whoever answers says how much memory that takes, so
+/// nobody may say it without a limit.
+pub(crate) async fn whole(mut body: BodyStream, bytes_max: usize) -> Result<Vec<u8>, Unread> {
+    let mut whole = Vec::new();
+    while let Some(piece) = body.next().await {
+        let piece = piece.map_err(Unread::Broken)?;
+        if whole.len() + piece.len() > bytes_max {
+            return Err(Unread::TooLarge);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole)
+}
+
 impl HttpRequest {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: None }
@@ -105,12 +128,14 @@ impl HttpAnswer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The whole body.
-    pub(crate) async fn bytes(mut self) -> Result<Bytes, TransportError> {
-        let mut whole = Vec::new();
-        while let Some(piece) = self.body.next().await {
-            whole.extend_from_slice(&piece?);
-        }
-        Ok(whole.into())
+    /// The whole body, of an answer that is known to be small.
+    pub(crate) async fn bytes(self) -> Result<Bytes, TransportError> {
+        whole(self.body, limits::ANSWER_BYTES_MAX).await.map(Bytes::from).map_err(|e| match e {
+            Unread::Broken(e) => e,
+            Unread::TooLarge => TransportError {
+                text: format!("the answer has more than {} bytes", limits::ANSWER_BYTES_MAX),
+                sent: true,
+            },
+        })
     }
 }
