@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     failure::PARTIAL,
     keys, open, output,
+    place::Place,
     progress::Bar,
     rebuilding::{self, Mark, Rebuilding},
     review,
@@ -20,7 +21,7 @@ use std::{
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::{Clock, Series};
-use strongroom_objects::{LocalDir, S3Bucket, Store};
+use strongroom_objects::{LocalDir, S3Bucket};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
 #[derive(Args)]
@@ -156,11 +157,11 @@ fn find_snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)
 }
 
 pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
-    let (path, password) = open::repo_place(global)?;
+    let (at, password) = open::repo_place(global)?;
     let cache = open::cache_dir(global);
     let tenant = open::tenant_id(global)?;
-    let place = path.display().to_string();
-    let dir = args.recovery_dir.unwrap_or_else(|| keys::recovery_dir(&path));
+    let place = at.to_string();
+    let dir = args.recovery_dir.unwrap_or_else(|| at.sheets());
     let sheets = dir.clone();
     let (repo, shares) = open::blocking(move || {
         let now = open::real_clock().now();
@@ -168,7 +169,7 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
             keys::shares_possible(args.shares_needed, args.shares_made, &sheets)?;
         }
         let repo = Repository::init_for(
-            Arc::new(LocalDir::new(path)),
+            at.open()?,
             &password,
             &cache,
             open::who(),
@@ -549,20 +550,32 @@ pub(crate) async fn rebuild(
 ) -> anyhow::Result<copies::ReplicateReport> {
     let config = Config::read(&global.config)?;
     let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
-    let (path, password) = open::repo_place(global)?;
+    let (copy2, password) = open::repo_place(global)?;
     let cache = open::cache_dir(global);
     open::blocking(move || {
-        let to = Arc::new(LocalDir::new(&path));
-        if to.size(&strongroom_objects::Key::config())?.is_some() && !rebuilding::is_marked(&path) {
-            bail!("{} still holds a repository; move it away first", path.display());
-        }
+        let to = copy2.open()?;
         let vault = place.reader(None)?;
+        let config = strongroom_objects::Key::config();
+        let goes_on = match &copy2 {
+            Place::Folder(path) => rebuilding::is_marked(path),
+            // Nothing marks a part of a bucket or of a server: what a run like this left there
+            // begins with the vault's own config, and is added to.
+            Place::Bucket { .. } | Place::Server { .. } => {
+                to.size(&config)?.is_none() || to.get(&config)? == vault.get(&config)?
+            }
+        };
+        if to.size(&config)?.is_some() && !goes_on {
+            bail!("{copy2} still holds a repository; move it away first");
+        }
         let key = Repository::key_of(vault.as_ref(), &password)?;
         let public = strongroom_engine::publish::signing_key(&key)?.public();
         let mark = Mark { key: public.to_string(), upto: None, files: None };
-        let rebuilding = Rebuilding::begin(&path, &mark)?;
+        let rebuilding = match &copy2 {
+            Place::Folder(path) => Some(Rebuilding::begin(path, &mark)?),
+            Place::Bucket { .. } | Place::Server { .. } => None,
+        };
         let mut report = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())?;
-        rebuilding.done()?;
+        rebuilding.map_or(Ok(()), Rebuilding::done)?;
         if !report.lost.is_empty() {
             match Repository::with_key(to, key, &cache, open::who()) {
                 Ok(repo) => copies::name_items(&repo, &mut report),

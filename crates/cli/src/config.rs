@@ -121,7 +121,12 @@ pub(crate) struct Identity {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RepositoryEntry {
     pub(crate) name: String,
-    pub(crate) path: PathBuf,
+    /// Its folder.
+    pub(crate) path: Option<PathBuf>,
+    /// Its bucket, instead.
+    pub(crate) s3: Option<S3Entry>,
+    /// Its server of restic's REST protocol, instead.
+    pub(crate) rest: Option<RestEntry>,
     pub(crate) password_file: PathBuf,
     /// What `forget` keeps.
     pub(crate) retention: Option<strongroom_repository::Policy>,
@@ -153,7 +158,7 @@ pub(crate) struct VaultEntry {
     pub(crate) pace: strongroom_custody::PaceSettings,
 }
 
-/// A bucket with Object Lock, and the credential of this side.
+/// A bucket, and the credential of this side. That of a vault has Object Lock.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct S3Entry {
@@ -170,6 +175,16 @@ pub(crate) struct S3Entry {
     /// Gives the bucket's owner control of what is put, where objects belong to who put them.
     #[serde(default)]
     pub(crate) owner_control: bool,
+}
+
+/// A server of restic's REST protocol, and the credential of this side.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestEntry {
+    pub(crate) url: Url,
+    pub(crate) user: Option<String>,
+    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 fn push() -> String {

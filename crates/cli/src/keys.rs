@@ -259,11 +259,12 @@ pub(crate) fn key_of_shares(files: &[PathBuf]) -> anyhow::Result<MasterKey> {
 async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> anyhow::Result<i32> {
     let key = key_of_shares(&files)?;
     let password = open::secret(new_password)?;
-    let (place, cache, json) = (open::repo_path(global)?, open::cache_dir(global), global.json);
+    let (place, cache, json) =
+        (open::repo_without_password(global)?, open::cache_dir(global), global.json);
     let tenant = open::tenant_id(global)?;
     open::blocking(move || {
-        let repo = Repository::with_key(Arc::new(LocalDir::new(&place)), key, &cache, open::who())
-            .with_context(|| format!("the shares do not open {}", place.display()))?;
+        let repo = Repository::with_key(place.open()?, key, &cache, open::who())
+            .with_context(|| format!("the shares do not open {place}"))?;
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }
@@ -272,8 +273,7 @@ async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> a
             json,
             json!({"key": id}),
             &format!(
-                "the shares open {}; key {} with the new password is in place",
-                place.display(),
+                "the shares open {place}; key {} with the new password is in place",
                 id.short()
             ),
         );

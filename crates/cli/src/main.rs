@@ -17,6 +17,7 @@ mod keys;
 mod mount;
 mod open;
 mod output;
+mod place;
 mod progress;
 mod rebuilding;
 mod remediate;

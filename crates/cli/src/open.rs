@@ -3,6 +3,7 @@
 use crate::{
     Global,
     config::{Config, Tenant, VaultEntry},
+    place::{self, Place},
 };
 use anyhow::Context;
 use secrecy::SecretString;
@@ -16,7 +17,7 @@ use strongroom_graph::{
 };
 use strongroom_model::Clock;
 use strongroom_objects::{
-    LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
+    LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
 };
 use strongroom_repository::{Id, Repository, Writer};
 
@@ -37,27 +38,27 @@ pub(crate) fn who() -> Writer {
     }
 }
 
-/// The folder of a repository and its password.
-pub(crate) fn repo_place(global: &Global) -> anyhow::Result<(PathBuf, SecretString)> {
+/// Where the repository is, and its password.
+pub(crate) fn repo_place(global: &Global) -> anyhow::Result<(Place, SecretString)> {
     if let Some(path) = &global.repo {
         let file = global.password_file.as_ref().context("--repo needs --password-file")?;
-        return Ok((path.clone(), secret(file)?));
+        return Ok((Place::Folder(path.clone()), secret(file)?));
     }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let entry = config.repository(&tenant.repository)?;
     let file = global.password_file.clone().unwrap_or_else(|| config.path(&entry.password_file));
-    Ok((config.path(&entry.path), secret(&file)?))
+    Ok((Place::of(entry, &config)?, secret(&file)?))
 }
 
-/// The folder of a repository, for who has no password.
-pub(crate) fn repo_path(global: &Global) -> anyhow::Result<PathBuf> {
+/// Where the repository is, for who has no password.
+pub(crate) fn repo_without_password(global: &Global) -> anyhow::Result<Place> {
     if let Some(path) = &global.repo {
-        return Ok(path.clone());
+        return Ok(Place::Folder(path.clone()));
     }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    Ok(config.path(&config.repository(&tenant.repository)?.path))
+    Place::of(config.repository(&tenant.repository)?, &config)
 }
 
 pub(crate) fn cache_dir(global: &Global) -> PathBuf {
@@ -78,12 +79,12 @@ pub(crate) fn cache_dir(global: &Global) -> PathBuf {
 
 /// Opens the repository that the options or the configuration name.
 pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository>> {
-    let (path, password) = repo_place(global)?;
+    let (place, password) = repo_place(global)?;
     let cache = cache_dir(global);
     let tenant = tenant_id(global)?;
     let server = vault_server(global);
     blocking(move || {
-        let repo = Repository::open(Arc::new(LocalDir::new(path)), &password, &cache, who())?;
+        let repo = Repository::open(place.open()?, &password, &cache, who())?;
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }
@@ -228,17 +229,7 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
         }));
     }
     if let Some(s3) = &entry.s3 {
-        let settings = S3Settings {
-            endpoint: s3.endpoint.clone(),
-            region: s3.region.clone(),
-            bucket: s3.bucket.clone(),
-            prefix: s3.prefix.clone(),
-            access_key_id: s3.access_key_id.clone(),
-            secret_access_key: secret(&base.join(&s3.secret_file))?,
-            ca_file: s3.ca_file.as_ref().map(|f| base.join(f)),
-            owner_control: s3.owner_control,
-            clock: None,
-        };
+        let settings = place::bucket(s3, base)?;
         let twin = s3
             .twin_bucket
             .as_ref()

@@ -52,9 +52,9 @@ pub(crate) enum Repair {
 const SHOWN_MAX: usize = 20;
 
 pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i32> {
-    let (path, password) = open::repo_place(global)?;
-    let place = Place {
-        store: Arc::new(LocalDir::new(path)),
+    let (place, password) = open::repo_place(global)?;
+    let damaged = Damaged {
+        store: place.open()?,
         password,
         cache: open::cache_dir(global),
         json: global.json,
@@ -73,22 +73,22 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
                 (None, Some(place)) => place.reader(None)?,
                 (from, _) => Arc::new(LocalDir::new(from.unwrap_or_default())),
             };
-            place.heal(other.as_ref(), &bar)
+            damaged.heal(other.as_ref(), &bar)
         }
-        Repair::Index { give_up, dry_run, yes } => place.index(give_up, dry_run, yes),
-        Repair::Snapshots { dry_run, yes } => place.snapshots(dry_run, yes),
+        Repair::Index { give_up, dry_run, yes } => damaged.index(give_up, dry_run, yes),
+        Repair::Snapshots { dry_run, yes } => damaged.snapshots(dry_run, yes),
     })
     .await
 }
 
-struct Place {
-    store: Arc<LocalDir>,
+struct Damaged {
+    store: Arc<dyn Store>,
     password: SecretString,
     cache: PathBuf,
     json: bool,
 }
 
-impl Place {
+impl Damaged {
     fn open(&self) -> anyhow::Result<(Arc<Repository>, WriteLock)> {
         let cache: &Path = &self.cache;
         let repo = Arc::new(Repository::open_damaged(

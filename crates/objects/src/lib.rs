@@ -1,5 +1,5 @@
-//! Write-once object stores: a local directory, an S3 bucket and the vault server's REST; and
-//! stores that lock what they hold.
+//! Write-once object stores: a local directory, an S3 bucket, restic's REST protocol and the vault
+//! server's; and stores that lock what they hold.
 //!
 //! # The contract, in words
 //!
@@ -29,6 +29,7 @@ mod key;
 mod local;
 mod local_hold;
 mod locked;
+mod rest;
 mod s3;
 #[doc(hidden)]
 pub mod testing;
@@ -38,6 +39,7 @@ pub use key::{Key, Kind, hash_name};
 pub use local::LocalDir;
 pub use local_hold::LocalHold;
 pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
+pub use rest::{RestServer, RestSettings};
 pub use s3::{Answer, Attempt, S3Bucket, S3Settings};
 pub use vault_rest::{SealedSession, SessionSnapshot, VaultRest, VaultSettings};
 

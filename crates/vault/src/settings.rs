@@ -8,8 +8,8 @@ use std::{
 };
 use strongroom_custody::{Chain, NO_KEYS, PaceSettings};
 use strongroom_objects::{
-    Key, Kind, LocalDir, LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest,
-    VaultSettings,
+    Key, Kind, LocalDir, LocalHold, LockedStore, RestServer, RestSettings, S3Bucket, S3Settings,
+    Store,
 };
 
 /// A bucket, as a settings file names it.
@@ -258,12 +258,10 @@ impl RepoSettings {
             }
             SourceEntry::S3(entry) => Box::new(entry.open(base, None)?),
             SourceEntry::Rest { url, user, token_file, ca_file } => {
-                Box::new(VaultRest::new(VaultSettings {
+                Box::new(RestServer::new(RestSettings {
                     url: url.clone(),
-                    user: user.clone(),
-                    token: secret(&base.join(token_file))?,
+                    credential: Some((user.clone(), secret(&base.join(token_file))?)),
                     ca_file: ca_file.as_ref().map(|f| base.join(f)),
-                    identity_file: None,
                 })?)
             }
         })

@@ -1,11 +1,12 @@
 //! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench
-//! repository|vault|fleet`, `cargo xtask fuzz`, `cargo xtask published`.
+//! repository|vault|fleet`, `cargo xtask fuzz`, `cargo xtask published`, `cargo xtask sbom`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bench;
 mod fuzz;
 mod peers;
 mod published;
+mod sbom;
 mod soak;
 mod test;
 mod tidy;
@@ -23,10 +24,11 @@ fn main() {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["soak", rest @ ..] => soak::run(rest),
         ["published"] => published::run(),
+        ["sbom"] => sbom::run(),
         _ => {
             eprintln!(
                 "usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | \
-                 bench fleet | fuzz [--seconds 900] [TARGET]… | published"
+                 bench fleet | fuzz [--seconds 900] [TARGET]… | published | sbom"
             );
             std::process::exit(2);
         }

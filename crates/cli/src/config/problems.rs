@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, one sentence each.
 
-use super::{Config, Tenant, VaultEntry};
+use super::{Config, RepositoryEntry, S3Entry, Tenant, VaultEntry};
 use std::{
     collections::BTreeSet,
     path::{Component, Path, PathBuf},
@@ -72,6 +72,80 @@ fn twice<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Vec<String>
     all.map(|n| format!("two {what} are named {n:?}")).collect()
 }
 
+/// What is wrong with how a bucket is reached.
+fn bucket(whose: &str, s3: &S3Entry) -> Vec<String> {
+    let mut p = Vec::new();
+    if let Some(url) = &s3.endpoint
+        && let Some(why) = unsafe_for_credentials(url).or(not_a_base(url))
+    {
+        p.push(format!("{whose}: endpoint is {}; {why}", shown(url)));
+    }
+    if s3.bucket.is_empty() || s3.bucket.contains('/') {
+        p.push(format!("{whose}: {:?} is no bucket's name", s3.bucket));
+    }
+    if !(s3.prefix.is_empty() || s3.prefix.ends_with('/')) || s3.prefix.starts_with('/') {
+        p.push(format!(
+            "{whose}: prefix is {:?}; it is empty, or ends in a slash and begins with none",
+            s3.prefix
+        ));
+    }
+    p
+}
+
+impl RepositoryEntry {
+    fn problems(&self) -> Vec<String> {
+        let whose = format!("repository {}", self.name);
+        let mut p = self.s3.as_ref().map(|s3| bucket(&whose, s3)).unwrap_or_default();
+        if let Some(rest) = &self.rest {
+            if let Some(why) = unsafe_for_credentials(&rest.url) {
+                p.push(format!("{whose}: url is {}; {why}", shown(&rest.url)));
+            }
+            if rest.url.query().is_some() || rest.url.fragment().is_some() {
+                p.push(format!("{whose}: url is an address, without what follows its path"));
+            }
+            if rest.user.is_some() != rest.secret_file.is_some() {
+                p.push(format!("{whose}: user and secret_file of a server go together"));
+            }
+        }
+        let kinds = [self.path.is_some(), self.s3.is_some(), self.rest.is_some()];
+        match kinds.iter().filter(|is_there| **is_there).count() {
+            0 => p.push(format!("{whose}: it needs a path, s3 or rest")),
+            1 => {}
+            _ => p.push(format!("{whose}: it has more than one of path, s3 and rest")),
+        }
+        if self.s3.as_ref().is_some_and(|s3| s3.twin_bucket.is_some()) {
+            p.push(format!("{whose}: a twin_bucket is a vault's"));
+        }
+        p
+    }
+
+    /// Where it is, for comparing: nothing else may be at, in or above it.
+    fn place(&self, config: &Config) -> Option<PathBuf> {
+        let server = |url: &Url| {
+            Path::new("rest:")
+                .join(url.origin().ascii_serialization().replace('/', ":"))
+                .join(url.path().trim_matches('/'))
+        };
+        match (&self.path, &self.s3, &self.rest) {
+            (Some(path), ..) => Some(place(&config.path(path))),
+            (None, Some(s3), _) => Some(s3.place()),
+            (None, None, Some(rest)) => Some(server(&rest.url)),
+            (None, None, None) => None,
+        }
+    }
+}
+
+impl S3Entry {
+    /// Where it is, as a path that no folder has.
+    fn place(&self) -> PathBuf {
+        let server = self.endpoint.as_ref().map_or_else(
+            || format!("AWS {}", self.region),
+            |url| url.origin().ascii_serialization(),
+        );
+        Path::new("s3:").join(server.replace('/', ":")).join(&self.bucket).join(&self.prefix)
+    }
+}
+
 impl VaultEntry {
     /// What is wrong with it.
     pub(super) fn problems(&self) -> Vec<String> {
@@ -83,12 +157,11 @@ impl VaultEntry {
         if self.url.is_some() && self.token_file.is_none() {
             p.push(format!("vault {}: a server needs a token_file", self.name));
         }
-        let endpoint = self.s3.as_ref().and_then(|s3| s3.endpoint.as_ref());
-        for (what, url) in [("url", self.url.as_ref()), ("endpoint", endpoint)] {
-            let Some(url) = url else { continue };
-            if let Some(why) = unsafe_for_credentials(url) {
-                p.push(format!("vault {}: {what} is {}; {why}", self.name, shown(url)));
-            }
+        p.extend(self.s3.iter().flat_map(|s3| bucket(&format!("vault {}", self.name), s3)));
+        if let Some(url) = &self.url
+            && let Some(why) = unsafe_for_credentials(url)
+        {
+            p.push(format!("vault {}: url is {}; {why}", self.name, shown(url)));
         }
         if self.s3.is_some() && self.public_key.is_none() {
             p.push(format!(
@@ -179,18 +252,20 @@ impl Config {
         if shared.iter().collect::<BTreeSet<_>>().len() < shared.len() {
             p.push("two tenants share one repository; each needs its own".into());
         }
-        let places: Vec<(&str, PathBuf)> = self
+        p.extend(self.repositories.iter().flat_map(RepositoryEntry::problems));
+        let copies = self
             .repositories
             .iter()
-            .map(|r| (r.name.as_str(), place(&self.path(&r.path))))
-            .collect();
+            .filter_map(|r| Some((format!("the repository {:?}", r.name), r.place(self)?)));
+        let vaults = self
+            .vaults
+            .iter()
+            .filter_map(|v| Some((format!("the vault {:?}", v.name), v.s3.as_ref()?.place())));
+        let places: Vec<(String, PathBuf)> = copies.chain(vaults).collect();
         for (n, (a, at)) in places.iter().enumerate() {
             for (b, other) in &places[n + 1..] {
                 if at.starts_with(other) || other.starts_with(at) {
-                    p.push(format!(
-                        "the repositories {a:?} and {b:?} stand in one place, {}",
-                        at.display()
-                    ));
+                    p.push(format!("{a} and {b} stand in one place, {}", at.display()));
                 }
             }
         }
@@ -215,6 +290,15 @@ impl Config {
         }
         for r in &self.repositories {
             file(format!("repository {}", r.name), &r.password_file);
+            if let Some(s3) = &r.s3 {
+                file(format!("repository {}, s3", r.name), &s3.secret_file);
+                let ca = s3.ca_file.iter();
+                ca.for_each(|f| file(format!("repository {}, s3, ca_file", r.name), f));
+            }
+            if let Some(rest) = &r.rest {
+                let files = rest.secret_file.iter().chain(&rest.ca_file);
+                files.for_each(|f| file(format!("repository {}, rest", r.name), f));
+            }
         }
         for v in &self.vaults {
             v.token_file.iter().for_each(|f| file(format!("vault {}", v.name), f));

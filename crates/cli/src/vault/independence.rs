@@ -8,6 +8,7 @@ use crate::{
     failure::PARTIAL,
     open::{self, VaultPlace},
     output,
+    place::Place,
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -17,7 +18,7 @@ use std::{
     path::Path,
 };
 use strongroom_model::Record;
-use strongroom_objects::{LockedStore, S3Bucket};
+use strongroom_objects::{LockedStore, S3Bucket, S3Settings};
 
 #[derive(Debug, Default, Serialize)]
 struct Evidence {
@@ -76,14 +77,23 @@ fn own_address(to: &IpAddr) -> Option<IpAddr> {
 
 fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<Evidence> {
     let mut e = Evidence::default();
-    let copy2 = open::repo_path(global)?;
+    let copy2 = open::repo_without_password(global)?;
     let host =
         std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     e.facts.push(("copy 1".into(), format!("tenant {} at {}", tenant.tenant_id, tenant.graph)));
-    e.facts.push(("copy 2".into(), format!("{} on host {host}", copy2.display())));
+    e.facts.push(("copy 2".into(), format!("{copy2}, seen from host {host}")));
     e.could_delete.push(("a Global Admin of the tenant".into(), "copy 1".into()));
-    e.could_delete
-        .push((format!("whoever may write {} on {host}", copy2.display()), "copy 2".into()));
+    let who = match &copy2 {
+        Place::Folder(path) => format!("whoever may write {} on {host}", path.display()),
+        Place::Bucket { settings, .. } => {
+            format!("whoever has the key {} or the bucket's account", settings.access_key_id)
+        }
+        Place::Server { settings, .. } => {
+            let user = settings.credential.as_ref().map_or("nobody", |(user, _)| user);
+            format!("whoever signs in as {user} at {}, or has that host", settings.url)
+        }
+    };
+    e.could_delete.push((who, "copy 2".into()));
     let Some(name) = &tenant.vault else {
         e.shared.push(
             "there is no vault: whoever takes this host and the tenant has everything".into(),
@@ -133,6 +143,9 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
         }
         Some(VaultPlace::Bucket(b)) => {
             let bucket = S3Bucket::new(b.settings.clone())?;
+            if let Place::Bucket { settings: own, .. } = &copy2 {
+                same_server(own, &b.settings, &mut e);
+            }
             e.facts.push((
                 "copy 3".into(),
                 format!(
@@ -183,13 +196,14 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
         }
         Some(VaultPlace::Folder(path)) => {
             e.facts.push(("copy 3".into(), format!("folder {}", path.display())));
-            if let (Ok(a), Ok(b)) = (std::fs::metadata(path), std::fs::metadata(&copy2))
+            if let Place::Folder(own) = &copy2
+                && let (Ok(a), Ok(b)) = (std::fs::metadata(path), std::fs::metadata(own))
                 && a.dev() == b.dev()
             {
                 e.shared.push(format!(
                     "{} and {} lie on the same file system",
                     path.display(),
-                    copy2.display()
+                    own.display()
                 ));
             }
             e.shared.push(format!(
@@ -262,6 +276,25 @@ fn reach(host: &str, port: u16, tenant: &Tenant, e: &mut Evidence) {
     }
 }
 
+/// Copy 2 and the vault in buckets of one server, or one account.
+fn same_server(copy2: &S3Settings, vault: &S3Settings, e: &mut Evidence) {
+    if copy2.access_key_id == vault.access_key_id {
+        e.shared.push(format!(
+            "copy 2 and the vault take the same key, {}: whoever has it has both",
+            vault.access_key_id
+        ));
+    }
+    let server = |s: &S3Settings| s.endpoint.as_ref().map(|url| url.origin());
+    if server(copy2) == server(vault) && (vault.endpoint.is_some() || copy2.region == vault.region)
+    {
+        let what = vault.endpoint.as_ref().map_or_else(
+            || format!("AWS, {}", vault.region),
+            |url| url.origin().ascii_serialization(),
+        );
+        e.shared.push(format!("copy 2 and the vault are buckets of one server, {what}"));
+    }
+}
+
 /// One CA that speaks for the tenant and for the vault.
 fn same_ca(config: &Config, a: Option<&Path>, b: Option<&Path>, e: &mut Evidence) {
     let read = |p: Option<&Path>| p.and_then(|p| std::fs::read(config.path(p)).ok());
@@ -294,6 +327,11 @@ fn secrets(
                 .chain(&i.secret_file)
                 .map(|f| (format!("the tenant's identity {name}"), config.path(f))),
         );
+    }
+    if let Ok(r) = config.repository(&tenant.repository) {
+        let rest = r.rest.iter().filter_map(|rest| rest.secret_file.as_ref());
+        let own = r.s3.iter().map(|s3| &s3.secret_file).chain(rest);
+        files.extend(own.map(|file| ("copy 2's key".to_owned(), config.path(file))));
     }
     files.extend(entry.token_file.iter().map(|f| ("the vault's token".to_owned(), config.path(f))));
     files.extend(

@@ -67,6 +67,20 @@ fn nothing_is_sent_on_a_wrong_configuration() {
         format!("[[repository]]\nname = \"b\"\npath = \"{path}\"\npassword_file = \"p\"\n[[vault]]")
     };
     let token = "token_file = \"token\"";
+    // The password stands before the table, since a table ends what stands before it.
+    let path = "path = \"repositories/school\"\npassword_file = \"password\"";
+    let bucket = |endpoint: &str, more: &str| {
+        format!(
+            "password_file = \"password\"\n[repository.s3]\nendpoint = \"{endpoint}\"\n\
+             bucket = \"b\"\naccess_key_id = \"a\"\nsecret_file = \"token\"\n{more}"
+        )
+    };
+    let rest = |url: &str, more: &str| {
+        format!("password_file = \"password\"\n[repository.rest]\nurl = \"{url}\"\n{more}")
+    };
+    let elsewhere = |name: &str, more: &str| {
+        format!("[[repository]]\nname = \"{name}\"\n{}\n", bucket("https://s3.example", more))
+    };
     let wrong: Vec<(&str, String, &str)> = vec![
         (graph.as_str(), format!("graph = \"http://127.0.0.1:{port}/\""), "credentials need https"),
         (
@@ -95,6 +109,22 @@ fn nothing_is_sent_on_a_wrong_configuration() {
         ("[[vault]]", more("repositories/./school"), "stand in one place"),
         ("[[vault]]", more("repositories/school/inner"), "stand in one place"),
         ("[[vault]]", more("other").replace("\"b\"", "\"school\""), "two repositories are named"),
+        (path, format!("path = \"p\"\n{}", bucket("https://s3.example", "")), "more than one of"),
+        (path, "password_file = \"password\"".into(), "it needs a path, s3 or rest"),
+        (path, bucket("http://s3.example", ""), "credentials need https"),
+        (path, bucket("https://me:hush@s3.example", ""), "does not belong"),
+        (path, bucket("https://s3.example/copies", ""), "end with its host"),
+        (path, bucket("https://s3.example", "prefix = \"riverside\""), "ends in a slash"),
+        (path, bucket("https://s3.example", "twin_bucket = \"t\""), "is a vault's"),
+        (path, rest("http://backup.example/r/", ""), "credentials need https"),
+        (path, rest("https://me:hush@backup.example/r/", ""), "does not belong"),
+        (path, rest("https://backup.example/r/", "user = \"u\""), "go together"),
+        (path, rest("https://backup.example/r/?key=hush", ""), "without what follows"),
+        (
+            "[[vault]]",
+            format!("{}{}[[vault]]", elsewhere("b", ""), elsewhere("c", "prefix = \"inner/\"")),
+            "stand in one place",
+        ),
         ("[tenant.identities.read]", "[tenant.identities.reed]".into(), "is no identity"),
         ("secret_file = \"read.secret\"", "secret = \"hush\"".into(), "unknown field"),
     ];

@@ -5,6 +5,7 @@ mod common;
 
 mod acceptance;
 mod backup;
+mod buckets;
 mod change;
 mod change_devices;
 mod change_parts;

@@ -265,23 +265,28 @@ impl S3Bucket {
     }
 
     /// Runs a call, and waits.
-    pub(super) fn wait<T, E: ProvideErrorMetadata + std::fmt::Debug>(
+    pub(super) fn wait<T: Send, E: ProvideErrorMetadata + std::fmt::Debug + Send>(
         &self,
-        call: impl Future<Output = Result<T, SdkError<E>>>,
+        call: impl Future<Output = Result<T, SdkError<E>>> + Send,
     ) -> Result<T, Denial> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         self.block(async { call.await.map_err(|e| denial(&e)) })
     }
 
-    fn block<T>(&self, work: impl Future<Output = Result<T, Denial>>) -> Result<T, Denial> {
-        match &self.runtime {
-            Some(runtime) => runtime.block_on(work),
-            None => Err(Denial {
-                status: None,
-                code: String::new(),
-                message: "the connection was closed".into(),
-            }),
+    fn block<T: Send>(
+        &self,
+        work: impl Future<Output = Result<T, Denial>> + Send,
+    ) -> Result<T, Denial> {
+        let failed = |message: &str| {
+            Err(Denial { status: None, code: String::new(), message: message.to_owned() })
+        };
+        let Some(runtime) = &self.runtime else { return failed("the connection was closed") };
+        if tokio::runtime::Handle::try_current().is_err() {
+            return runtime.block_on(work);
         }
+        // A thread that works for another runtime may wait for none; one of its own may.
+        std::thread::scope(|scope| scope.spawn(|| runtime.block_on(work)).join())
+            .unwrap_or_else(|_| failed("the connection's thread ended"))
     }
 
     fn where_(&self) -> String {

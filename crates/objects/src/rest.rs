@@ -1,0 +1,415 @@
+//! restic's REST protocol: rest-server, `rclone serve restic`, and whatever else speaks it.
+
+use crate::{Entry, Key, Kind, Put, Store, StoreError, hash_name};
+use bytes::Bytes;
+use reqwest::{Method, StatusCode, blocking, header, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::{io::Read, ops::Range, path::PathBuf, time::Duration};
+
+/// How to reach a server that speaks restic's REST protocol.
+#[derive(Debug, Clone)]
+pub struct RestSettings {
+    /// The repository's address, without user and password.
+    pub url: url::Url,
+    /// Who signs in, and the password; nobody where the server asks for none.
+    pub credential: Option<(String, SecretString)>,
+    /// CA that signed the server's certificate, when it is not a public one.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A repository behind restic's REST protocol. Calls block; use it from ordinary threads.
+///
+/// The protocol knows no `manifests`, and rest-server answers 404 to them: they lie in a repository
+/// within the repository, `manifests/`, as its packs. Where a folder that strongroom wrote itself is
+/// served, they are found beside the others as well.
+pub struct RestServer {
+    settings: RestSettings,
+    client: blocking::Client,
+}
+
+/// Longest listing: a million packs of some 100 bytes each.
+const LISTING_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Longest words of a server that are shown.
+const WORDS_BYTES_MAX: u64 = 1024;
+const TRIES: u32 = 5;
+
+/// Where an object lies.
+enum At {
+    /// Where the protocol has it.
+    Usual,
+    /// Manifests: among the packs of the repository within.
+    Within,
+}
+
+impl RestServer {
+    /// Connects lazily; only bad settings fail here.
+    pub fn new(mut settings: RestSettings) -> Result<Self, StoreError> {
+        if !settings.url.path().ends_with('/') {
+            let path = format!("{}/", settings.url.path());
+            settings.url.set_path(&path);
+        }
+        let failed = |why: String| StoreError::Failed {
+            location: settings.url.to_string(),
+            action: "set up the connection".to_owned(),
+            why,
+        };
+        let mut builder = blocking::Client::builder()
+            .connect_timeout(Duration::from_secs(20))
+            .timeout(Duration::from_secs(600))
+            // A credential goes where it was told to go, and nowhere else.
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(16);
+        if let Some(path) = &settings.ca_file {
+            let pem = std::fs::read(path)
+                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            let ca = reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
+            if ca.is_empty() {
+                return Err(failed(format!("the CA file {} holds no certificate", path.display())));
+            }
+            builder = builder.tls_certs_only(ca);
+        } else if settings.url.scheme() == "http" {
+            // No TLS, no roots, and no proxy on the way to this very host.
+            builder = builder.tls_certs_only([]).no_proxy();
+        }
+        let client = builder.build().map_err(|e| failed(e.to_string()))?;
+        Ok(Self { settings, client })
+    }
+
+    fn failed(&self, action: &str, why: &dyn std::error::Error) -> StoreError {
+        // The innermost cause says it; what wraps it repeats the address.
+        let mut text = why.to_string();
+        let mut source = why.source();
+        while let Some(s) = source {
+            text = s.to_string();
+            source = s.source();
+        }
+        self.failure(action, text)
+    }
+
+    fn failure(&self, action: &str, why: String) -> StoreError {
+        StoreError::Failed { location: self.location(), action: action.to_owned(), why }
+    }
+
+    fn damaged(&self, key: &Key, why: String) -> StoreError {
+        StoreError::Damaged { key: key.to_string(), location: self.location(), why }
+    }
+
+    fn url(&self, path: &str) -> Result<url::Url, StoreError> {
+        self.settings.url.join(path).map_err(|e| self.failed(path, &e))
+    }
+
+    fn at(&self, key: &Key, at: &At) -> Result<url::Url, StoreError> {
+        match (key.kind(), at) {
+            (Kind::Config, _) => self.url("config"),
+            (Kind::Manifests, At::Within) => self.url(&format!("manifests/data/{}", key.name())),
+            (kind, _) => self.url(&format!("{}/{}", kind.as_str(), key.name())),
+        }
+    }
+
+    /// The places where an object may be, the one where it is written first.
+    fn places(kind: Kind) -> &'static [At] {
+        match kind {
+            Kind::Manifests => &[At::Within, At::Usual],
+            _ => &[At::Usual],
+        }
+    }
+
+    fn send(
+        &self,
+        action: &str,
+        method: &Method,
+        url: &url::Url,
+        with: impl Fn(blocking::RequestBuilder) -> blocking::RequestBuilder,
+    ) -> Result<blocking::Response, StoreError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut request = self.client.request(method.clone(), url.clone());
+            if let Some((user, password)) = &self.settings.credential {
+                request = request.basic_auth(user, Some(password.expose_secret()));
+            }
+            // Every verb here may be repeated: an object is named by its bytes.
+            let outcome = with(request).send();
+            let again = match &outcome {
+                Ok(r) => {
+                    r.status().is_server_error() || r.status() == StatusCode::TOO_MANY_REQUESTS
+                }
+                Err(e) => e.is_connect() || e.is_timeout() || e.is_request() || e.is_body(),
+            };
+            if again && tries < TRIES {
+                std::thread::sleep(Duration::from_millis(200 << tries));
+                continue;
+            }
+            let response = outcome.map_err(|e| self.failed(action, &e.without_url()))?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response);
+            }
+            let mut words = Vec::new();
+            let read = response.take(WORDS_BYTES_MAX).read_to_end(&mut words);
+            let said = read.map(|_| String::from_utf8_lossy(&words).trim().to_owned());
+            let why = match said {
+                Ok(said) if !said.is_empty() => format!("{status}: {said}"),
+                _ => status.to_string(),
+            };
+            return Err(match status {
+                StatusCode::NOT_FOUND => {
+                    StoreError::NotFound { key: action.to_owned(), location: self.location() }
+                }
+                s if s.is_client_error() && s != StatusCode::REQUEST_TIMEOUT => {
+                    StoreError::Refused {
+                        location: self.location(),
+                        action: action.to_owned(),
+                        why,
+                    }
+                }
+                // A redirect is no answer: who follows it hands its credential on.
+                s if s.is_redirection() => {
+                    self.failure(action, format!("{why}; redirects are not followed"))
+                }
+                _ => self.failure(action, why),
+            });
+        }
+    }
+
+    /// A body, and no more of it than there may be.
+    fn body(
+        &self,
+        action: &str,
+        response: blocking::Response,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, StoreError> {
+        let announced = response.content_length();
+        let too_much = || self.failure(action, format!("it has more than {bytes_max} bytes"));
+        if announced.is_some_and(|n| n > bytes_max) {
+            return Err(too_much());
+        }
+        let mut bytes = Vec::new();
+        response
+            .take(bytes_max + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| self.failed(action, &e))?;
+        if bytes.len() as u64 > bytes_max {
+            return Err(too_much());
+        }
+        if let Some(n) = announced.filter(|n| *n != bytes.len() as u64) {
+            return Err(self.failure(action, format!("{} of {n} bytes came", bytes.len())));
+        }
+        Ok(bytes)
+    }
+
+    /// Tries the places of an object in turn; absent from all is not found.
+    fn first<T>(
+        &self,
+        key: &Key,
+        look: impl Fn(&url::Url) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        for place in Self::places(key.kind()) {
+            match look(&self.at(key, place)?) {
+                Err(e) if e.is_not_found() => {}
+                other => return other,
+            }
+        }
+        Err(StoreError::NotFound { key: key.to_string(), location: self.location() })
+    }
+
+    /// Length of what stands at an address; a server that does not say it has said nothing.
+    fn length(&self, action: &str, url: &url::Url) -> Result<u64, StoreError> {
+        let r = self.send(action, &Method::HEAD, url, |r| r)?;
+        let said = r.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+        said.and_then(|v| v.parse().ok()).ok_or_else(|| {
+            self.failure(action, "the server does not say how long it is".to_owned())
+        })
+    }
+
+    /// Makes a repository, for servers that want to be told. One that is there is no error, nor is
+    /// a server that knows no such call: the object that follows says whether it can be written.
+    fn make(&self, path: &str) -> Result<(), StoreError> {
+        let mut url = self.url(path)?;
+        url.set_query(Some("create=true"));
+        match self.send("make the repository", &Method::POST, &url, |r| r) {
+            Ok(_) | Err(StoreError::Refused { .. } | StoreError::NotFound { .. }) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn write(&self, key: &Key, bytes: &Bytes) -> Result<(), StoreError> {
+        let url = self.at(key, &Self::places(key.kind())[0])?;
+        let send = || {
+            let with = |r: blocking::RequestBuilder| {
+                r.header(header::CONTENT_TYPE, "application/octet-stream").body(bytes.clone())
+            };
+            self.send(&format!("store {key}"), &Method::POST, &url, with).map(|_| ())
+        };
+        match (key.kind(), send()) {
+            // The first of its kind: what holds it is made.
+            (Kind::Manifests, Err(StoreError::NotFound { .. } | StoreError::Failed { .. })) => {
+                self.make("manifests/")?;
+                send()
+            }
+            (_, done) => done,
+        }
+    }
+
+    fn rows(&self, kind: Kind, path: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+        #[derive(Deserialize)]
+        struct Row {
+            name: String,
+            size: u64,
+        }
+        let action = format!("list {}", kind.as_str());
+        let with = |r: blocking::RequestBuilder| {
+            r.header(header::ACCEPT, "application/vnd.x.restic.rest.v2")
+        };
+        let url = self.url(path)?;
+        let response = match self.send(&action, &Method::GET, &url, with) {
+            Ok(response) => response,
+            // Nothing of this kind was ever written. Whether there is a repository at all, `config`
+            // tells.
+            Err(e) if e.is_not_found() => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        // A body that breaks off is no JSON: the listing is whole or an error.
+        let body = self.body(&action, response, LISTING_BYTES_MAX)?;
+        // An empty folder is `null` to some.
+        let rows: Option<Vec<Row>> =
+            serde_json::from_slice(&body).map_err(|e| self.failed(&action, &e))?;
+        let ours = rows.unwrap_or_default().into_iter();
+        let ours = ours.filter(|r| Key::new(kind, &r.name).is_ok());
+        Ok(Some(ours.map(|r| Entry { name: r.name, size_bytes: r.size }).collect()))
+    }
+}
+
+impl Store for RestServer {
+    fn location(&self) -> String {
+        format!("rest:{}", self.settings.url)
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+        // Servers overwrite, unless they were started otherwise: they are asked first.
+        if self.size(key)?.is_some() {
+            return Ok(Put::Present);
+        }
+        if key.kind() == Kind::Config {
+            self.make("")?;
+        }
+        let bytes = Bytes::copy_from_slice(bytes);
+        match self.write(key, &bytes) {
+            Ok(()) => {}
+            // Somebody else was first.
+            Err(e @ StoreError::Refused { .. }) => {
+                return match self.size(key)? {
+                    Some(_) => Ok(Put::Present),
+                    None => Err(e),
+                };
+            }
+            Err(e) => return Err(e),
+        }
+        // Two that make one repository at the same moment both hear yes: what stands there decides.
+        if key.kind() == Kind::Config && self.get(key)? != bytes {
+            return Ok(Put::Present);
+        }
+        Ok(Put::New)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        // A server answers when it has stored.
+        Ok(())
+    }
+
+    fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
+        let action = format!("read {key}");
+        self.first(key, |url| {
+            let response = self.send(&action, &Method::GET, url, |r| r)?;
+            self.body(&action, response, key.kind().bytes_max()).map(Bytes::from)
+        })
+    }
+
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
+        let action = format!("read {key}");
+        let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+        let length = range.end.saturating_sub(range.start);
+        self.first(key, |url| {
+            let answer =
+                self.send(&action, &Method::GET, url, |r| r.header(header::RANGE, &wanted));
+            let response = match answer {
+                Err(StoreError::Refused { why, .. }) if why.starts_with("416") => {
+                    return Err(self.damaged(key, format!("it ends before byte {}", range.end)));
+                }
+                other => other?,
+            };
+            // Whoever gives the whole is not asked for a part again; the part is cut out here.
+            let whole = response.status() != StatusCode::PARTIAL_CONTENT;
+            let most = if whole { key.kind().bytes_max() } else { length };
+            let bytes = Bytes::from(self.body(&action, response, most)?);
+            let (from, to) = if whole { (range.start, range.end) } else { (0, length) };
+            match (usize::try_from(from), usize::try_from(to)) {
+                (Ok(from), Ok(to)) if to <= bytes.len() => Ok(bytes.slice(from..to)),
+                _ => Err(self.damaged(
+                    key,
+                    format!("{} bytes came where {length} were asked for", bytes.len()),
+                )),
+            }
+        })
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        let action = format!("look at {key}");
+        match self.first(key, |url| self.length(&action, url)) {
+            Ok(length) => Ok(Some(length)),
+            Err(e) if e.is_not_found() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
+        if kind == Kind::Config {
+            let size = self.size(&Key::config())?;
+            let row = size.map(|size_bytes| Entry { name: "config".to_owned(), size_bytes });
+            return Ok(row.into_iter().collect());
+        }
+        let mut rows = Vec::new();
+        for place in Self::places(kind) {
+            let path = match place {
+                At::Within => "manifests/data/".to_owned(),
+                At::Usual => format!("{}/", kind.as_str()),
+            };
+            rows.extend(self.rows(kind, &path)?.unwrap_or_default());
+        }
+        rows.sort();
+        rows.dedup_by(|a, b| a.name == b.name);
+        Ok(rows)
+    }
+
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let stands = || self.get(key).is_ok_and(|there| there == bytes);
+        // Most servers overwrite at once; those that add alone refuse, or keep what is there.
+        let overwritten = self.write(key, &bytes);
+        if overwritten.is_ok() && stands() {
+            return Ok(());
+        }
+        // The protocol has no other way: for a moment neither the wrong bytes nor the right ones
+        // are there.
+        self.remove(key)?;
+        self.write(key, &bytes)?;
+        if stands() {
+            return Ok(());
+        }
+        Err(self.damaged(key, format!("it does not read back as {:.8}", hash_name(&bytes))))
+    }
+
+    fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        for place in Self::places(key.kind()) {
+            let url = self.at(key, place)?;
+            match self.send(&format!("delete {key}"), &Method::DELETE, &url, |r| r) {
+                Ok(_) => {}
+                Err(e) if e.is_not_found() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! restic's REST protocol: real servers, and answers that no honest server gives.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use strongroom_objects::{
+    Key, Kind, LocalDir, Put, RestServer, RestSettings, Store, StoreError, conformance, hash_name,
+};
+
+fn open(url: &str) -> RestServer {
+    let url = url::Url::parse(url).unwrap();
+    RestServer::new(RestSettings { url, credential: None, ca_file: None }).unwrap()
+}
+
+/// `rclone serve restic` over a folder.
+struct Rclone {
+    child: Child,
+    dir: tempfile::TempDir,
+    url: String,
+}
+
+impl Rclone {
+    fn start(more: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Command::new("rclone")
+            .args(["serve", "restic", "--addr", &format!("127.0.0.1:{port}")])
+            .args(more)
+            .arg(dir.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        for _ in 0..200 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Self { child, dir, url: format!("http://127.0.0.1:{port}/school/") }
+    }
+}
+
+impl Drop for Rclone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs rclone; cargo xtask test installs and runs it"]
+fn rclone_keeps_the_contract() {
+    let server = Rclone::start(&[]);
+    let store = open(&server.url);
+    conformance::write_once_store(&store, true);
+    let config = Key::config();
+    assert_eq!(store.put(&config, b"first").unwrap(), Put::New);
+    assert_eq!(store.put(&config, b"second").unwrap(), Put::Present);
+    assert_eq!(store.get(&config).unwrap(), b"first".as_slice());
+    let body = b"a manifest".as_slice();
+    let manifest = Key::new(Kind::Manifests, &hash_name(body)).unwrap();
+    assert_eq!(store.put(&manifest, body).unwrap(), Put::New);
+    assert_eq!(store.put(&manifest, body).unwrap(), Put::Present);
+    assert_eq!(store.get(&manifest).unwrap(), body);
+    assert_eq!(store.list(Kind::Manifests).unwrap().len(), 1);
+    // One that lies where a folder has it is found as well.
+    let other = b"another".as_slice();
+    let key = Key::new(Kind::Manifests, &hash_name(other)).unwrap();
+    LocalDir::new(server.dir.path().join("school")).put(&key, other).unwrap();
+    assert_eq!(store.get(&key).unwrap(), other);
+    assert_eq!(store.list(Kind::Manifests).unwrap().len(), 2);
+    // Wrong bytes give way to the right ones.
+    let pack = Key::new(Kind::Data, &hash_name(b"right")).unwrap();
+    store.put(&pack, b"wrong").unwrap();
+    store.replace(&pack, b"right").unwrap();
+    assert_eq!(store.get(&pack).unwrap(), b"right".as_slice());
+}
+
+#[test]
+#[ignore = "needs rclone; cargo xtask test installs and runs it"]
+fn rclone_that_only_adds_keeps_everything_but_locks() {
+    let server = Rclone::start(&["--append-only"]);
+    let store = open(&server.url);
+    conformance::write_once_store(&store, false);
+    let lock = Key::new(Kind::Locks, &hash_name(b"lock")).unwrap();
+    store.put(&lock, b"lock").unwrap();
+    store.remove(&lock).unwrap();
+    assert_eq!(store.size(&lock).unwrap(), None);
+}
+
+/// A server that gives the same answer to everybody, and counts those who ask.
+fn answering(
+    answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/r/", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut request = vec![0; 8192];
+            let n = stream.read(&mut request).unwrap_or(0);
+            let _ = stream.write_all(&answer(&String::from_utf8_lossy(&request[..n])));
+        }
+    });
+    (url, asked)
+}
+
+fn ok(body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+fn pack() -> Key {
+    Key::new(Kind::Data, &hash_name(b"x")).unwrap()
+}
+
+#[test]
+fn a_redirect_is_no_answer_and_is_not_followed() {
+    let (elsewhere, asked) = answering(|_| ok(b"stolen"));
+    let to = elsewhere.clone();
+    let (url, _) = answering(move |_| {
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .into_bytes()
+    });
+    let store = open(&url);
+    for error in [
+        store.get(&pack()).map(|_| ()).unwrap_err(),
+        store.size(&pack()).map(|_| ()).unwrap_err(),
+        store.list(Kind::Data).map(|_| ()).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+        assert!(error.to_string().contains("redirect"), "{error}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_length_that_is_not_said_is_no_absence() {
+    let (url, _) = answering(|_| b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec());
+    let error = open(&url).size(&pack()).unwrap_err();
+    assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+}
+
+#[test]
+fn an_object_is_no_longer_than_its_kind() {
+    // Announced, and not announced.
+    let (url, _) = answering(|_| {
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9000000000\r\nConnection: close\r\n\r\nx".to_vec()
+    });
+    assert!(open(&url).get(&Key::config()).is_err_and(|e| e.to_string().contains("more than")));
+    let (url, _) = answering(|_| {
+        let mut all = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+        all.resize(all.len() + 70 * 1024, b'x');
+        all
+    });
+    assert!(open(&url).get(&Key::config()).is_err_and(|e| e.to_string().contains("more than")));
+    // Announced, and not all of it comes.
+    let (url, _) = answering(|_| {
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nshort".to_vec()
+    });
+    assert!(open(&url).get(&pack()).is_err());
+}
+
+#[test]
+fn a_listing_is_whole_or_an_error() {
+    for body in [
+        &b"[{\"name\":\"00\",\"size\":1},"[..],
+        b"<html>please sign in</html>",
+        b"{\"error\":\"no\"}",
+        b"",
+    ] {
+        let (url, _) = answering(move |_| ok(body));
+        assert!(open(&url).list(Kind::Data).is_err(), "{body:?}");
+    }
+    // What is none of ours is passed over; an empty folder is `null` to some.
+    let ours = hash_name(b"x");
+    let rows = format!(
+        "[{{\"name\":\"{ours}\",\"size\":1}},{{\"name\":\"../../etc\",\"size\":1}},\
+         {{\"name\":\"README\",\"size\":1}}]"
+    );
+    let (url, _) = answering(move |_| ok(rows.as_bytes()));
+    let rows = open(&url).list(Kind::Data).unwrap();
+    assert_eq!(rows.iter().map(|r| &r.name).collect::<Vec<_>>(), [&ours]);
+    let (url, _) = answering(|_| ok(b"null"));
+    assert!(open(&url).list(Kind::Data).unwrap().is_empty());
+}
+
+#[test]
+fn a_part_is_cut_out_of_the_whole_where_the_server_knows_no_parts() {
+    let (url, _) = answering(|_| ok(b"0123456789"));
+    let store = open(&url);
+    assert_eq!(store.get_range(&pack(), 2..5).unwrap(), b"234".as_slice());
+    assert!(matches!(store.get_range(&pack(), 8..12), Err(StoreError::Damaged { .. })));
+}
