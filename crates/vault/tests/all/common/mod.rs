@@ -10,7 +10,7 @@
 
 mod ceph;
 
-pub use ceph::{Ceph, PUSH, free_port};
+pub use ceph::*;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::BTreeSet,
