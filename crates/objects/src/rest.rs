@@ -21,8 +21,8 @@ pub struct RestSettings {
 /// A repository behind restic's REST protocol. Calls block; use it from ordinary threads.
 ///
 /// The protocol knows no `manifests`, and rest-server answers 404 to them: they lie in a repository
-/// within the repository, `manifests/`, as its packs. Where a folder that strongroom wrote itself is
-/// served, they are found beside the others as well.
+/// within the repository, `manifests/`, as its packs. Where a folder that strongroom wrote itself
+/// is served, they are found beside the others as well.
 pub struct RestServer {
     settings: RestSettings,
     client: blocking::Client,

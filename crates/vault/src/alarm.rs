@@ -1,8 +1,9 @@
-//! How alarms get out: into `alarms.jsonl` of the school, and to the program that its settings name.
+//! How alarms get out: into `alarms.jsonl` of the school, and to the program that its settings
+//! name.
 //!
 //! That program is somebody else's. It runs in a thread of its own, has ten seconds, is killed then
-//! with all that it started, and is not called more often than a person reads; that it fails is told
-//! itself. Nothing that it does holds up the vault's work.
+//! with all that it started, and is not called more often than a person reads; that it fails is
+//! told itself. Nothing that it does holds up the vault's work.
 
 use crate::{
     RepoSettings,

@@ -135,8 +135,9 @@ impl Vault {
         }
     }
 
-    /// Does a duty and keeps how it ended, and whether what came of it counts. A defect ends the duty, and nothing besides: the school
-    /// is opened anew, since what the defect left behind in memory is not to be trusted.
+    /// Does a duty and keeps how it ended, and whether what came of it counts. A defect ends the
+    /// duty, and nothing besides: the school is opened anew, since what the defect left behind in
+    /// memory is not to be trusted.
     pub(crate) fn duty<T>(
         &self,
         name: &str,
