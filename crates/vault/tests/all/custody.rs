@@ -361,8 +361,8 @@ fn expiry_frees_by_time_alone_keeps_restic_content_and_an_index_goes_before_its_
     assert!(before.difference(&left).any(|p| p.starts_with("index/")), "{days:?}");
 }
 
-/// Copy 2 is gone, and custodians thaw, since they know: the vault keeps its newest snapshots for as
-/// long as that goes on, under lock.
+/// Copy 2 is gone, and custodians thaw, since they know: the vault keeps its newest snapshots for
+/// as long as that goes on, under lock.
 #[test]
 fn a_vault_whose_copy_2_is_gone_keeps_the_newest_whatever_is_thawed() {
     let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
