@@ -1,6 +1,7 @@
 //! The house rules that no compiler checks: edges between rooms, length of files, forbidden calls
 //! and words.
 
+mod claims;
 mod collections;
 mod stored;
 mod workloads;
@@ -48,11 +49,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     problems.extend(held_back(&root)?);
     let workloads = workloads::names(&root)?;
     let collections = collections::names(&root)?;
+    let mut tests = BTreeSet::new();
     for file in rust_files(&root)? {
         let text = std::fs::read_to_string(root.join(&file))?;
         problems.extend(stored::problems(&file.display().to_string(), &text, &table));
         problems.extend(workloads::problems(&file.display().to_string(), &text, &workloads));
         problems.extend(collections::problems(&file.display().to_string(), &text, &collections));
+        claims::tests(&text, &mut tests);
         let lines = text.lines().count();
         if lines > LINES_MAX {
             problems.push(format!("{}: {lines} lines, {LINES_MAX} at most", file.display()));
@@ -75,6 +78,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
             }
         }
     }
+    let model = std::fs::read_to_string(root.join("docs/threat-model.md"))?;
+    let named = claims::named(&model);
+    if named.is_empty() {
+        problems.push("docs/threat-model.md names no test that holds it".to_owned());
+    }
+    for name in named.iter().filter(|name| !tests.contains(*name)) {
+        problems.push(format!("docs/threat-model.md names the test {name}, which is not there"));
+    }
     for p in &problems {
         println!("{p}");
     }
@@ -84,7 +95,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     println!(
         "tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is \
          called, stored forms have no defaults, the engine names no workload, no collection has a \
-         second name"
+         second name, and the threat model's tests are there"
     );
     Ok(())
 }
