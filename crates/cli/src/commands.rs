@@ -21,7 +21,7 @@ use std::{
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::{Clock, Series};
-use strongroom_objects::{LocalDir, S3Bucket};
+use strongroom_objects::{Kind, LocalDir, S3Bucket};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
 #[derive(Args)]
@@ -561,7 +561,10 @@ pub(crate) async fn rebuild(
             // Nothing marks a part of a bucket or of a server: what a run like this left there
             // begins with the vault's own config, and is added to.
             Place::Bucket { .. } | Place::Server { .. } => {
-                to.size(&config)?.is_none() || to.get(&config)? == vault.get(&config)?
+                let is_its_own =
+                    to.size(&config)?.is_none() || to.get(&config)? == vault.get(&config)?;
+                // Snapshots come late: where one is, there is a repository that people use.
+                is_its_own && to.list(Kind::Snapshots)?.is_empty()
             }
         };
         if to.size(&config)?.is_some() && !goes_on {

@@ -41,6 +41,7 @@ pub(crate) fn who() -> Writer {
 /// Where the repository is, and its password.
 pub(crate) fn repo_place(global: &Global) -> anyhow::Result<(Place, SecretString)> {
     if let Some(path) = &global.repo {
+        no_address(path)?;
         let file = global.password_file.as_ref().context("--repo needs --password-file")?;
         return Ok((Place::Folder(path.clone()), secret(file)?));
     }
@@ -51,9 +52,24 @@ pub(crate) fn repo_place(global: &Global) -> anyhow::Result<(Place, SecretString
     Ok((Place::of(entry, &config)?, secret(&file)?))
 }
 
+/// Refuses what restic would take for an address: a folder of that name is meant by nobody.
+fn no_address(path: &Path) -> anyhow::Result<()> {
+    let text = path.to_string_lossy();
+    if let Some((scheme, _)) = text.split_once(':')
+        && ["s3", "rest", "b2", "sftp", "azure", "gs", "swift", "rclone"].contains(&scheme)
+    {
+        anyhow::bail!(
+            "--repo names a folder, and {scheme}: is none; a bucket or a server stands in the \
+             configuration, as [repository.s3] or [repository.rest]"
+        );
+    }
+    Ok(())
+}
+
 /// Where the repository is, for who has no password.
 pub(crate) fn repo_without_password(global: &Global) -> anyhow::Result<Place> {
     if let Some(path) = &global.repo {
+        no_address(path)?;
         return Ok(Place::Folder(path.clone()));
     }
     let config = Config::read(&global.config)?;

@@ -22,14 +22,29 @@ pub struct Download<'c> {
     position: u64,
     /// Bytes to throw away, when a resumed body starts from the beginning.
     skip: u64,
+    /// Tries since it last came on.
     tries: u32,
+    /// Where it broke off last.
+    broke_off_at: u64,
     total: Option<u64>,
 }
+
+/// What has to come between two interruptions for them not to count together.
+const PROGRESS_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Client {
     /// Begins a download of `…/content`. Nothing is sent before the first [`Download::next`].
     pub fn download(&self, request: Request) -> Download<'_> {
-        Download { client: self, request, body: None, position: 0, skip: 0, tries: 0, total: None }
+        Download {
+            client: self,
+            request,
+            body: None,
+            position: 0,
+            skip: 0,
+            tries: 0,
+            broke_off_at: 0,
+            total: None,
+        }
     }
 
     /// Uploads through a session of a drive. `read(offset, length)` hands out the bytes.
@@ -200,6 +215,10 @@ impl Download<'_> {
                         continue;
                     }
                     self.position += bytes.len() as u64;
+                    // A line that breaks off now and then brings a large file all the same.
+                    if self.position >= self.broke_off_at + PROGRESS_BYTES {
+                        self.tries = 0;
+                    }
                     if self.position > self.total.unwrap_or(limits::FILE_BYTES_MAX) {
                         return Err(Error::new(
                             ErrorKind::BadAnswer,
@@ -225,6 +244,7 @@ impl Download<'_> {
     async fn failed(&mut self, why: String) -> Result<(), Error> {
         self.body = None;
         self.tries += 1;
+        self.broke_off_at = self.position;
         if self.tries >= self.client.patience.tries {
             return Err(Error::new(
                 ErrorKind::Unavailable,

@@ -20,11 +20,13 @@ pub struct RestSettings {
 
 /// A repository behind restic's REST protocol. Calls block; use it from ordinary threads.
 ///
-/// The protocol knows no `manifests`, and rest-server answers 404 to them: they lie in a repository
-/// within the repository, `manifests/`, as its packs. Where a folder that strongroom wrote itself
-/// is served, they are found beside the others as well.
+/// The protocol knows no `manifests`, and rest-server takes none: they lie in a repository of their
+/// own beside this one, `NAME-manifests`, as its packs. Beside and not within, since rest-server
+/// takes addresses of two parts at most. Where a folder that strongroom wrote itself is served, they
+/// are found in it as well.
 pub struct RestServer {
     settings: RestSettings,
+    manifests: url::Url,
     client: blocking::Client,
 }
 
@@ -32,14 +34,16 @@ pub struct RestServer {
 const LISTING_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Longest words of a server that are shown.
 const WORDS_BYTES_MAX: u64 = 1024;
-const TRIES: u32 = 5;
+const TRIES: u32 = 7;
+/// How often what was cut off is read again.
+const READS: u32 = 3;
 
 /// Where an object lies.
 enum At {
     /// Where the protocol has it.
     Usual,
-    /// Manifests: among the packs of the repository within.
-    Within,
+    /// Manifests: among the packs of the repository beside.
+    Beside,
 }
 
 impl RestServer {
@@ -70,11 +74,21 @@ impl RestServer {
             }
             builder = builder.tls_certs_only(ca);
         } else if settings.url.scheme() == "http" {
-            // No TLS, no roots, and no proxy on the way to this very host.
-            builder = builder.tls_certs_only([]).no_proxy();
+            // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
+            builder = builder.tls_certs_only([]);
+        }
+        if settings.url.scheme() == "http" {
+            // No proxy on the way to this very host: it would read the credential.
+            builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|e| failed(e.to_string()))?;
-        Ok(Self { settings, client })
+        let mut manifests = settings.url.clone();
+        let own = manifests.path().trim_end_matches('/').to_owned();
+        manifests.set_path(&match own.as_str() {
+            "" => "/manifests/".to_owned(),
+            own => format!("{own}-manifests/"),
+        });
+        Ok(Self { settings, manifests, client })
     }
 
     fn failed(&self, action: &str, why: &dyn std::error::Error) -> StoreError {
@@ -103,7 +117,10 @@ impl RestServer {
     fn at(&self, key: &Key, at: &At) -> Result<url::Url, StoreError> {
         match (key.kind(), at) {
             (Kind::Config, _) => self.url("config"),
-            (Kind::Manifests, At::Within) => self.url(&format!("manifests/data/{}", key.name())),
+            (Kind::Manifests, At::Beside) => self
+                .manifests
+                .join(&format!("data/{}", key.name()))
+                .map_err(|e| self.failed(&key.to_string(), &e)),
             (kind, _) => self.url(&format!("{}/{}", kind.as_str(), key.name())),
         }
     }
@@ -111,12 +128,13 @@ impl RestServer {
     /// The places where an object may be, the one where it is written first.
     fn places(kind: Kind) -> &'static [At] {
         match kind {
-            Kind::Manifests => &[At::Within, At::Usual],
+            Kind::Manifests => &[At::Beside, At::Usual],
             _ => &[At::Usual],
         }
     }
 
-    fn send(
+    /// What a server answers, whatever it is; asked again while it does not answer.
+    fn answer(
         &self,
         action: &str,
         method: &Method,
@@ -142,36 +160,61 @@ impl RestServer {
                 std::thread::sleep(Duration::from_millis(200 << tries));
                 continue;
             }
-            let response = outcome.map_err(|e| self.failed(action, &e.without_url()))?;
-            let status = response.status();
-            if status.is_success() {
-                return Ok(response);
-            }
-            let mut words = Vec::new();
-            let read = response.take(WORDS_BYTES_MAX).read_to_end(&mut words);
-            let said = read.map(|_| String::from_utf8_lossy(&words).trim().to_owned());
-            let why = match said {
-                Ok(said) if !said.is_empty() => format!("{status}: {said}"),
-                _ => status.to_string(),
-            };
-            return Err(match status {
-                StatusCode::NOT_FOUND => {
-                    StoreError::NotFound { key: action.to_owned(), location: self.location() }
-                }
-                s if s.is_client_error() && s != StatusCode::REQUEST_TIMEOUT => {
-                    StoreError::Refused {
-                        location: self.location(),
-                        action: action.to_owned(),
-                        why,
-                    }
-                }
-                // A redirect is no answer: who follows it hands its credential on.
-                s if s.is_redirection() => {
-                    self.failure(action, format!("{why}; redirects are not followed"))
-                }
-                _ => self.failure(action, why),
-            });
+            return outcome.map_err(|e| self.failed(action, &e.without_url()));
         }
+    }
+
+    fn send(
+        &self,
+        action: &str,
+        method: &Method,
+        url: &url::Url,
+        with: impl Fn(blocking::RequestBuilder) -> blocking::RequestBuilder,
+    ) -> Result<blocking::Response, StoreError> {
+        let response = self.answer(action, method, url, with)?;
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(self.no(action, response)),
+        }
+    }
+
+    /// An answer that is no yes, as an error.
+    fn no(&self, action: &str, response: blocking::Response) -> StoreError {
+        let status = response.status();
+        let mut words = Vec::new();
+        let read = response.take(WORDS_BYTES_MAX).read_to_end(&mut words);
+        let said = read.map(|_| {
+            // Somebody else's words: nothing in them moves a cursor or ends a line.
+            let text = String::from_utf8_lossy(&words).replace(char::is_control, " ");
+            text.trim().to_owned()
+        });
+        let why = match said {
+            Ok(said) if !said.is_empty() => format!("{status}: {said}"),
+            _ => status.to_string(),
+        };
+        let (location, action) = (self.location(), action.to_owned());
+        match status {
+            StatusCode::NOT_FOUND => StoreError::NotFound { key: action, location },
+            s if s.is_client_error() && s != StatusCode::REQUEST_TIMEOUT => {
+                StoreError::Refused { location, action, why }
+            }
+            // A redirect is no answer: who follows it hands its credential on.
+            s if s.is_redirection() => {
+                self.failure(&action, format!("{why}; redirects are not followed"))
+            }
+            _ => self.failure(&action, why),
+        }
+    }
+
+    /// Reads, and reads again what was cut off.
+    fn again<T>(&self, read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        for _ in 1..READS {
+            match read() {
+                Err(StoreError::Failed { why, .. }) => tracing::debug!("read again: {why}"),
+                other => return other,
+            }
+        }
+        read()
     }
 
     /// A body, and no more of it than there may be.
@@ -226,8 +269,8 @@ impl RestServer {
 
     /// Makes a repository, for servers that want to be told. One that is there is no error, nor is
     /// a server that knows no such call: the object that follows says whether it can be written.
-    fn make(&self, path: &str) -> Result<(), StoreError> {
-        let mut url = self.url(path)?;
+    fn make(&self, repository: &url::Url) -> Result<(), StoreError> {
+        let mut url = repository.clone();
         url.set_query(Some("create=true"));
         match self.send("make the repository", &Method::POST, &url, |r| r) {
             Ok(_) | Err(StoreError::Refused { .. } | StoreError::NotFound { .. }) => Ok(()),
@@ -246,14 +289,14 @@ impl RestServer {
         match (key.kind(), send()) {
             // The first of its kind: what holds it is made.
             (Kind::Manifests, Err(StoreError::NotFound { .. } | StoreError::Failed { .. })) => {
-                self.make("manifests/")?;
+                self.make(&self.manifests)?;
                 send()
             }
             (_, done) => done,
         }
     }
 
-    fn rows(&self, kind: Kind, path: &str) -> Result<Option<Vec<Entry>>, StoreError> {
+    fn rows(&self, kind: Kind, url: &url::Url) -> Result<Vec<Entry>, StoreError> {
         #[derive(Deserialize)]
         struct Row {
             name: String,
@@ -263,14 +306,29 @@ impl RestServer {
         let with = |r: blocking::RequestBuilder| {
             r.header(header::ACCEPT, "application/vnd.x.restic.rest.v2")
         };
-        let url = self.url(path)?;
-        let response = match self.send(&action, &Method::GET, &url, with) {
-            Ok(response) => response,
-            // Nothing of this kind was ever written. Whether there is a repository at all, `config`
-            // tells.
-            Err(e) if e.is_not_found() => return Ok(None),
-            Err(e) => return Err(e),
-        };
+        let response = self.answer(&action, &Method::GET, url, with)?;
+        let status = response.status();
+        let server = response.headers().get(header::SERVER).and_then(|v| v.to_str().ok());
+        let is_rclone = server.is_some_and(|s| s.starts_with("rclone/"));
+        // Nothing of this kind was ever written; whether there is a repository at all, `config`
+        // tells. But rclone has an empty listing for that, and older ones say 404 of whatever went
+        // wrong: whoever believed it would take a repository for an empty one.
+        if status == StatusCode::NOT_FOUND && !is_rclone {
+            return Ok(Vec::new());
+        }
+        // Where manifests have no place among the others, none is there.
+        if status == StatusCode::METHOD_NOT_ALLOWED && kind == Kind::Manifests {
+            return Ok(Vec::new());
+        }
+        if !status.is_success() {
+            let why = match self.no(&action, response) {
+                StoreError::NotFound { .. } => {
+                    self.failure(&action, "404 is no listing of rclone's".to_owned())
+                }
+                other => other,
+            };
+            return Err(why);
+        }
         // A body that breaks off is no JSON: the listing is whole or an error.
         let body = self.body(&action, response, LISTING_BYTES_MAX)?;
         // An empty folder is `null` to some.
@@ -278,7 +336,7 @@ impl RestServer {
             serde_json::from_slice(&body).map_err(|e| self.failed(&action, &e))?;
         let ours = rows.unwrap_or_default().into_iter();
         let ours = ours.filter(|r| Key::new(kind, &r.name).is_ok());
-        Ok(Some(ours.map(|r| Entry { name: r.name, size_bytes: r.size }).collect()))
+        Ok(ours.map(|r| Entry { name: r.name, size_bytes: r.size }).collect())
     }
 }
 
@@ -288,22 +346,27 @@ impl Store for RestServer {
     }
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+        let length = bytes.len() as u64;
+        // What was cut off while it came in is not what was put.
+        let present = |there: u64| match there == length || key.kind() == Kind::Config {
+            true => Ok(Put::Present),
+            false => {
+                Err(self.damaged(key, format!("it has {there} bytes and should have {length}")))
+            }
+        };
         // Servers overwrite, unless they were started otherwise: they are asked first.
-        if self.size(key)?.is_some() {
-            return Ok(Put::Present);
+        if let Some(there) = self.size(key)? {
+            return present(there);
         }
         if key.kind() == Kind::Config {
-            self.make("")?;
+            self.make(&self.settings.url)?;
         }
         let bytes = Bytes::copy_from_slice(bytes);
         match self.write(key, &bytes) {
             Ok(()) => {}
             // Somebody else was first.
             Err(e @ StoreError::Refused { .. }) => {
-                return match self.size(key)? {
-                    Some(_) => Ok(Put::Present),
-                    None => Err(e),
-                };
+                return self.size(key)?.map_or(Err(e), present);
             }
             Err(e) => return Err(e),
         }
@@ -321,9 +384,11 @@ impl Store for RestServer {
 
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
         let action = format!("read {key}");
-        self.first(key, |url| {
-            let response = self.send(&action, &Method::GET, url, |r| r)?;
-            self.body(&action, response, key.kind().bytes_max()).map(Bytes::from)
+        self.again(|| {
+            self.first(key, |url| {
+                let response = self.send(&action, &Method::GET, url, |r| r)?;
+                self.body(&action, response, key.kind().bytes_max()).map(Bytes::from)
+            })
         })
     }
 
@@ -331,7 +396,7 @@ impl Store for RestServer {
         let action = format!("read {key}");
         let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         let length = range.end.saturating_sub(range.start);
-        self.first(key, |url| {
+        let read = |url: &url::Url| {
             let answer =
                 self.send(&action, &Method::GET, url, |r| r.header(header::RANGE, &wanted));
             let response = match answer {
@@ -352,10 +417,17 @@ impl Store for RestServer {
                     format!("{} bytes came where {length} were asked for", bytes.len()),
                 )),
             }
-        })
+        };
+        self.again(|| self.first(key, read))
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        // A lock is looked for in a listing: rclone answers a question about one object from what it
+        // remembers, and another server may have taken the lock away.
+        if key.kind() == Kind::Locks {
+            let rows = self.list(Kind::Locks)?;
+            return Ok(rows.iter().find(|r| r.name == key.name()).map(|r| r.size_bytes));
+        }
         let action = format!("look at {key}");
         match self.first(key, |url| self.length(&action, url)) {
             Ok(length) => Ok(Some(length)),
@@ -372,11 +444,13 @@ impl Store for RestServer {
         }
         let mut rows = Vec::new();
         for place in Self::places(kind) {
-            let path = match place {
-                At::Within => "manifests/data/".to_owned(),
-                At::Usual => format!("{}/", kind.as_str()),
+            let url = match place {
+                At::Beside => {
+                    self.manifests.join("data/").map_err(|e| self.failed("list manifests", &e))?
+                }
+                At::Usual => self.url(&format!("{}/", kind.as_str()))?,
             };
-            rows.extend(self.rows(kind, &path)?.unwrap_or_default());
+            rows.extend(self.again(|| self.rows(kind, &url))?);
         }
         rows.sort();
         rows.dedup_by(|a, b| a.name == b.name);
@@ -385,17 +459,22 @@ impl Store for RestServer {
 
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let bytes = Bytes::copy_from_slice(bytes);
-        let stands = || self.get(key).is_ok_and(|there| there == bytes);
-        // Most servers overwrite at once; those that add alone refuse, or keep what is there.
-        let overwritten = self.write(key, &bytes);
-        if overwritten.is_ok() && stands() {
-            return Ok(());
+        // Most servers overwrite at once; those that add alone refuse, or keep what is there. One
+        // that does not answer has said nothing: nothing is taken away on its word.
+        match self.write(key, &bytes) {
+            Ok(()) | Err(StoreError::Refused { .. }) => {}
+            Err(e) => return Err(e),
+        }
+        match self.get(key) {
+            Ok(there) if there == bytes => return Ok(()),
+            Err(e @ StoreError::Failed { .. }) => return Err(e),
+            _ => {}
         }
         // The protocol has no other way: for a moment neither the wrong bytes nor the right ones
         // are there.
         self.remove(key)?;
         self.write(key, &bytes)?;
-        if stands() {
+        if self.get(key)? == bytes {
             return Ok(());
         }
         Err(self.damaged(key, format!("it does not read back as {:.8}", hash_name(&bytes))))

@@ -206,3 +206,72 @@ fn a_part_is_cut_out_of_the_whole_where_the_server_knows_no_parts() {
     assert_eq!(store.get_range(&pack(), 2..5).unwrap(), b"234".as_slice());
     assert!(matches!(store.get_range(&pack(), 8..12), Err(StoreError::Damaged { .. })));
 }
+
+#[test]
+fn what_rclone_could_not_list_is_not_empty() {
+    let no = |server: &str| {
+        format!("HTTP/1.1 404 Not Found\r\n{server}Content-Length: 0\r\nConnection: close\r\n\r\n")
+            .into_bytes()
+    };
+    let (url, _) = answering(move |_| no("Server: rclone/v1.60.1\r\n"));
+    let error = open(&url).list(Kind::Snapshots).unwrap_err();
+    assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+    // To others it is a folder that nobody wrote to yet.
+    let (url, _) = answering(move |_| no(""));
+    assert!(open(&url).list(Kind::Snapshots).unwrap().is_empty());
+}
+
+#[test]
+fn what_was_cut_off_as_it_came_in_is_not_what_was_put() {
+    let (url, _) = answering(|request| match request.starts_with("HEAD") {
+        true => b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n".to_vec(),
+        false => {
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+        }
+    });
+    let body = b"longer than three";
+    let key = Key::new(Kind::Data, &hash_name(body)).unwrap();
+    let error = open(&url).put(&key, body).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn nothing_is_taken_away_while_a_server_does_not_answer() {
+    let deleted = Arc::new(AtomicUsize::new(0));
+    let count = deleted.clone();
+    let (url, _) = answering(move |request| {
+        if request.starts_with("DELETE") {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+        match request.starts_with("POST") {
+            true => ok(b""),
+            false => {
+                b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                    .to_vec()
+            }
+        }
+    });
+    assert!(open(&url).replace(&pack(), b"x").is_err());
+    assert_eq!(deleted.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_servers_words_move_no_cursor() {
+    let (url, _) = answering(|_| {
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 8\r\nConnection: close\r\n\r\n\x1b[2Jgone"
+            .to_vec()
+    });
+    let error = open(&url).get(&pack()).unwrap_err().to_string();
+    assert!(error.contains("gone") && !error.contains('\x1b'), "{error:?}");
+}
+
+#[test]
+fn what_is_cut_off_is_read_again() {
+    let first = AtomicUsize::new(0);
+    let (url, asked) = answering(move |_| match first.fetch_add(1, Ordering::SeqCst) {
+        0 => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\ncut".to_vec(),
+        _ => ok(b"the whole"),
+    });
+    assert_eq!(open(&url).get(&pack()).unwrap(), b"the whole".as_slice());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}

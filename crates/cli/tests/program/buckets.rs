@@ -73,8 +73,10 @@ fn live(school: &School, place: &str) {
         "--read-data",
     ]);
 
-    // A second init finds what is there, and changes nothing.
-    assert_ne!(school.run(&["init"]).status.code(), Some(0));
+    // A second init finds what is there, and changes nothing; nor is it rebuilt while it is whole.
+    let out = school.run(&["init", "--no-recovery"]);
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert!(!out.status.success() && told.contains("already"), "{told}");
     school.whole();
     assert!(!school.path("copy2-0").exists(), "a folder was made beside it");
 }

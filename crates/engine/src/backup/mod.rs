@@ -21,6 +21,7 @@ use std::{path::PathBuf, sync::Arc};
 use strongroom_model::{
     Alarm, AlarmKind, ItemId, Record, RecordError, Role, Row, Series, Severity,
 };
+use strongroom_objects::StoreError;
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_DEGRADED,
     TAG_PARTIAL, Visit,
@@ -422,7 +423,14 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
             && snapshot.series().is_data()
             && snapshot.hostname == run.options.tenant
         {
-            run.repo.forget(&old)?;
+            match run.repo.forget(&old) {
+                // A store that only adds keeps it, until somebody forgets who may. It stands in
+                // nobody's way: the snapshot of this run is the newer one.
+                Err(strongroom_repository::Error::Store(e @ StoreError::Refused { .. })) => {
+                    tracing::warn!("a snapshot of an unfinished run stays: {e}");
+                }
+                other => other?,
+            }
         }
     }
     Ok(run.report(id, tags, inherited))

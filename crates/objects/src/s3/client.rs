@@ -491,13 +491,35 @@ impl Store for S3Bucket {
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
         let path = path_of(key);
+        let length = bytes.len() as u64;
+        // What another wrote is taken for this only where it can be this.
+        let present = |there: u64| match there == length || key.kind() == Kind::Config {
+            true => Ok(Put::Present),
+            false => Err(StoreError::Damaged {
+                key: key.to_string(),
+                location: self.where_(),
+                why: format!("it has {there} bytes and should have {length}"),
+            }),
+        };
         // Servers that ignore the condition on the PUT are asked first.
-        if self.head(&path, None)?.is_some() {
-            return Ok(Put::Present);
+        if let Some(there) = self.size(key)? {
+            return present(there);
         }
-        match self.write(&path, &Bytes::copy_from_slice(bytes), None, true)? {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let written = match self.write(&path, &bytes, None, true)? {
+            // Servers that know no condition (Backblaze) say so; they were asked before.
+            Err(d) if d.status == Some(501) || d.code == "NotImplemented" => {
+                self.write(&path, &bytes, None, false)?
+            }
+            // Somebody else writes it at this moment, or did: who was first shows.
+            Err(d) if matches!(d.status, Some(409 | 412)) => match self.size(key)? {
+                Some(there) => return present(there),
+                None => self.write(&path, &bytes, None, true)?,
+            },
+            other => other,
+        };
+        match written {
             Ok(_) => Ok(Put::New),
-            Err(d) if d.status == Some(412) => Ok(Put::Present),
             Err(d) => Err(self.error(&format!("write {key}"), &path, &d)),
         }
     }
@@ -526,10 +548,14 @@ impl Store for S3Bucket {
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        Ok(self
-            .head(&path_of(key), None)?
-            .and_then(|h| h.content_length())
-            .and_then(|n| u64::try_from(n).ok()))
+        let Some(h) = self.head(&path_of(key), None)? else { return Ok(None) };
+        let length = h.content_length().and_then(|n| u64::try_from(n).ok());
+        // A length that is not said is no absence.
+        length.map(Some).ok_or_else(|| StoreError::Failed {
+            location: self.where_(),
+            action: format!("look at {key}"),
+            why: "the server does not say how long it is".to_owned(),
+        })
     }
 
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
