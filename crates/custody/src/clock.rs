@@ -298,6 +298,12 @@ struct Kept {
     written: i64,
 }
 
+/// Whether the kernel says how long this host is up. Where it does not, another clock is asked each
+/// time.
+pub fn kernel_tells() -> bool {
+    boot().is_some()
+}
+
 /// Seconds since boot and the boot's id, from the kernel: no library call that a preloaded library
 /// could answer.
 fn boot() -> Option<(i64, String)> {
@@ -416,7 +422,8 @@ impl TrustedClock {
         let next = state.mark.value.after(&told).map_err(Error::Clock)?;
         let agrees = told.agrees || next.custodians_agree(&told);
         state.mark.value = next;
-        if state.mark.seen - state.written >= WRITE_EVERY_S {
+        // Either way: custodians may have set back a mark that was ahead.
+        if (state.mark.seen - state.written).abs() >= WRITE_EVERY_S {
             state.write(&self.path)?;
         }
         Ok((now, agrees))

@@ -167,12 +167,16 @@ impl Policy {
         let mut out = Vec::new();
         let mut floor = std::collections::BTreeMap::new();
         for s in &sorted {
-            floor.insert((&s.series, "newest"), s.number);
+            // Names that this program does not know are one series together: whoever makes a name
+            // a day would else have all of them kept for ever.
+            let known = Series::KNOWN.iter().find(|known| **known == s.series);
+            let series = known.unwrap_or(&Series::UNKNOWN);
+            floor.insert((series, "newest"), s.number);
             if s.clean {
-                floor.insert((&s.series, "clean"), s.number);
+                floor.insert((series, "clean"), s.number);
             }
             if s.clean && !s.hidden {
-                floor.insert((&s.series, "seen"), s.number);
+                floor.insert((series, "seen"), s.number);
             }
         }
         let floor: std::collections::BTreeSet<u64> = floor.into_values().collect();

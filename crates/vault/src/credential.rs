@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use strongroom_vault::{
-    May, add_credential, credentials, revoke_credential, rotate_credential, write_private,
+    May, Refusal, add_credential, credentials, revoke_credential, rotate_credential, write_private,
 };
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -73,8 +73,21 @@ pub(crate) fn run(vault: &Path, command: &CredentialCommand) -> anyhow::Result<(
         }
         Ok(())
     };
-    let made = |repo: &str, name: &str, file: &Path, token: &str| -> anyhow::Result<_> {
-        write_private(file, token)?;
+    // The token's file is made before anything changes: a token that is nowhere helps nobody.
+    let made = |repo: &str,
+                name: &str,
+                file: &Path,
+                token: &dyn Fn() -> Result<String, Refusal>|
+     -> anyhow::Result<_> {
+        write_private(file, "")?;
+        let kept = token().map_err(anyhow::Error::from).and_then(|token| {
+            std::fs::write(file, token)?;
+            Ok(std::fs::File::open(file)?.sync_all()?)
+        });
+        if let Err(e) = kept {
+            std::fs::remove_file(file)?;
+            return Err(e);
+        }
         let text = format!("the token of {name:?} is in {}\n", file.display());
         Ok((json!({"repository": repo, "credential": name, "token_file": file}), text))
     };
@@ -95,12 +108,12 @@ pub(crate) fn run(vault: &Path, command: &CredentialCommand) -> anyhow::Result<(
                 MayArg::Push => May::Push,
                 MayArg::Read => May::Read,
             };
-            made(repo, name, token_file, &add_credential(&dir, name, may)?)
+            made(repo, name, token_file, &|| add_credential(&dir, name, may))
         }
         CredentialCommand::Rotate { repo, name, token_file } => {
             let dir = school(repo)?;
             free(token_file)?;
-            made(repo, name, token_file, &rotate_credential(&dir, name)?)
+            made(repo, name, token_file, &|| rotate_credential(&dir, name))
         }
         CredentialCommand::Revoke { repo, name } => {
             revoke_credential(&school(repo)?, name)?;

@@ -66,11 +66,11 @@ fn change<T>(
     let alone = File::options().create(true).truncate(false).write(true).open(lock)?;
     alone.lock()?;
     let mut all = Credentials { all: credentials(dir)? };
+    let mut settings = RepoSettings::read(&toml)?;
     let done = f(&mut all.all)?;
     let text = toml::to_string(&all).map_err(|e| Refusal::Failed(e.to_string()))?;
     replace(&dir.join(FILE), text.as_bytes())?;
     // What was revoked must not come back with the loss of one file.
-    let mut settings = RepoSettings::read(&toml)?;
     if !settings.credentials.is_empty() {
         settings.credentials.clear();
         let text = toml::to_string(&settings).map_err(|e| Refusal::Failed(e.to_string()))?;
@@ -146,6 +146,8 @@ fn look(path: &Path) -> Look {
 #[derive(Default)]
 struct Page {
     looks: Option<(Look, Look)>,
+    /// Why it could not be read, when it was told.
+    why: Option<String>,
     all: Arc<Vec<Credential>>,
 }
 
@@ -176,13 +178,16 @@ impl Book {
         let read = credentials(dir);
         let mut pages = locked(&self.pages);
         let page = pages.entry(name.to_owned()).or_default();
-        page.looks = Some(looks);
         let (all, why) = match read {
             Ok(all) => (all, None),
             Err(e) => (Vec::new(), Some(format!("nobody is admitted at {name}: {e}"))),
         };
+        // A disk that failed once is asked again, though the file did not change.
+        page.looks = why.is_none().then_some(looks);
         page.all = Arc::new(all);
-        why
+        let is_news = why != page.why;
+        page.why.clone_from(&why);
+        why.filter(|_| is_news)
     }
 
     /// Forgets schools that are gone.

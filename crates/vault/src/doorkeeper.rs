@@ -10,6 +10,7 @@ use crate::{Refusal, locked};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     convert::Infallible,
     net::{IpAddr, Ipv6Addr},
@@ -86,6 +87,8 @@ pub(crate) struct Guest {
     from: IpAddr,
     /// A request of a known credential is at work: not asked to leave.
     busy: AtomicBool,
+    /// It showed a known credential once.
+    known: AtomicBool,
     until: Mutex<Instant>,
     leave: Notify,
 }
@@ -139,20 +142,24 @@ impl Doorkeeper {
     pub(crate) fn admit(self: &Arc<Self>, from: IpAddr) -> Option<Stay> {
         let from = household(from);
         let mut guests = locked(&self.guests);
-        let mut of: HashMap<IpAddr, usize> = HashMap::new();
-        for guest in guests.values() {
-            *of.entry(guest.from).or_default() += 1;
-        }
-        let crowd = match of.get(&from).is_some_and(|n| *n >= self.from_one_max) {
-            true => Some(from),
-            false if guests.len() >= self.connections_max => {
-                of.into_iter().max_by_key(|(_, n)| *n).map(|(from, _)| from)
+        let theirs = guests.values().filter(|g| g.from == from).count();
+        let is_crowd = theirs >= self.from_one_max;
+        if is_crowd || guests.len() >= self.connections_max {
+            // Who does nothing makes room: who never showed a credential before those who did, of
+            // them the largest crowd, of it the oldest. Who is at work counts for no crowd.
+            let waits = |g: &Guest| !g.busy.load(Ordering::SeqCst);
+            let mut waiting: HashMap<IpAddr, usize> = HashMap::new();
+            for guest in guests.values().filter(|g| waits(g)) {
+                *waiting.entry(guest.from).or_default() += 1;
             }
-            false => None,
-        };
-        if let Some(crowd) = crowd {
-            let idle = |g: &Guest| g.from == crowd && !g.busy.load(Ordering::SeqCst);
-            let id = guests.iter().find(|(_, g)| idle(g)).map(|(id, _)| *id)?;
+            let row = guests
+                .iter()
+                .filter(|(_, g)| waits(g) && (!is_crowd || g.from == from))
+                .min_by_key(|(id, g)| {
+                    let crowd = waiting.get(&g.from).copied().unwrap_or_default();
+                    (g.known.load(Ordering::SeqCst), Reverse(crowd), **id)
+                });
+            let id = *row?.0;
             guests.remove(&id)?.leave.notify_one();
         }
         let mut next = locked(&self.next);
@@ -160,6 +167,7 @@ impl Doorkeeper {
         let guest = Arc::new(Guest {
             from,
             busy: AtomicBool::new(false),
+            known: AtomicBool::new(false),
             until: Mutex::new(Instant::now() + HANDSHAKE),
             leave: Notify::new(),
         });
@@ -219,8 +227,15 @@ impl Guest {
         *locked(&self.until) = Instant::now() + time;
     }
 
+    /// Waits for its turn: it may be asked to leave, or one credential would fill the door.
+    pub(crate) fn waits(&self) {
+        self.known.store(true, Ordering::SeqCst);
+        self.give(TURN + HANDSHAKE);
+    }
+
     /// A known credential's request begins.
     pub(crate) fn works(&self) {
+        self.known.store(true, Ordering::SeqCst);
         self.busy.store(true, Ordering::SeqCst);
         self.give(WORK);
     }
@@ -287,5 +302,60 @@ impl Body for Sent {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn door(connections_max: usize, from_one_max: usize) -> Arc<Doorkeeper> {
+        Arc::new(Doorkeeper {
+            connections_max,
+            from_one_max,
+            sockets: Arc::new(Semaphore::new(connections_max)),
+            guests: Mutex::default(),
+            next: Mutex::default(),
+            shares: Mutex::default(),
+        })
+    }
+
+    fn at(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[tokio::test]
+    async fn who_is_at_work_crowds_nobody_out_and_who_is_known_goes_last() {
+        let door = door(5, 5);
+        let honest: Vec<Stay> = (0..3).map(|_| door.admit(at(1)).unwrap()).collect();
+        honest[0].guest.works();
+        honest[1].guest.works();
+        // Between two requests: known, and doing nothing.
+        honest[2].guest.works();
+        honest[2].guest.rests();
+        let strangers: Vec<Stay> = (2..4).map(|n| door.admit(at(n)).unwrap()).collect();
+        let ids = |door: &Doorkeeper| locked(&door.guests).keys().copied().collect::<Vec<_>>();
+        let newcomer = door.admit(at(9)).unwrap();
+        assert_eq!(ids(&door), [1, 2, 3, 5, newcomer.id], "the oldest stranger made room");
+        let another = door.admit(at(9)).unwrap();
+        let left = ids(&door);
+        assert!(left.starts_with(&[1, 2, 3]) && left.contains(&another.id), "{left:?}");
+        // Where all are at work, whoever comes is told to come again.
+        for stay in honest.iter().chain([&newcomer, &another]).chain(&strangers) {
+            stay.guest.works();
+        }
+        assert!(door.admit(at(8)).is_none());
+    }
+
+    #[tokio::test]
+    async fn one_address_makes_room_for_itself() {
+        let door = door(10, 2);
+        let other = door.admit(at(2)).unwrap();
+        let first = door.admit(at(1)).unwrap();
+        let _second = door.admit(at(1)).unwrap();
+        let _third = door.admit(at(1)).unwrap();
+        let guests = locked(&door.guests);
+        assert!(guests.contains_key(&other.id) && !guests.contains_key(&first.id));
     }
 }

@@ -264,7 +264,7 @@ async fn respond(
         refused(vault.clone(), guest, repo, &user).await;
         return (stranger(), None);
     };
-    guest.works();
+    guest.waits();
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     if may == May::Read && !reads {
         return (last(told(&Refusal::Forbidden("this credential may read only".into()))), None);
@@ -288,6 +288,7 @@ async fn respond(
         (true, Some(length)) => length,
     };
     let Some(mut turn) = door.turn(repo, &user).await else { return (last(told(&busy())), None) };
+    guest.works();
     if let Err(e) = turn.hold(length).await {
         return (last(told(&e)), None);
     }
