@@ -384,8 +384,9 @@ async fn one(
     // What is, is kept first: it is the way back.
     let repo =
         open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
+    let cache = open::cache_dir(global)?;
     let undo = tokio::task::block_in_place(|| {
-        keep(&repo, p.as_read.clone(), &open::cache_dir(global), &open::real_clock())
+        keep(&repo, p.as_read.clone(), &cache, &open::real_clock())
     })?
     .to_string();
     // The way back is written down before anything is changed.

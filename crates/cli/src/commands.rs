@@ -158,7 +158,7 @@ fn find_snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)
 
 pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
     let (at, password) = open::repo_place(global)?;
-    let cache = open::cache_dir(global);
+    let cache = open::cache_dir(global)?;
     let tenant = open::tenant_id(global)?;
     let place = at.to_string();
     let dir = args.recovery_dir.unwrap_or_else(|| at.sheets());
@@ -229,7 +229,7 @@ pub(crate) async fn back_up(
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     let client = open::client(&config, tenant, "read", clock)?;
-    let mut options = BackupOptions::new(&tenant.name, open::cache_dir(global));
+    let mut options = BackupOptions::new(&tenant.name, open::cache_dir(global)?);
     let (mail, drives) = (tenant.backup.mail, tenant.backup.drives);
     let off = [("mail", mail), ("drives", drives)].into_iter().filter(|(_, wanted)| !wanted);
     options.without = off.map(|(name, _)| name.to_owned()).collect();
@@ -422,7 +422,7 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         }
         return Ok(0);
     }
-    let (b, dir) = (bar.clone(), open::cache_dir(global));
+    let (b, dir) = (bar.clone(), open::cache_dir(global)?);
     let done = open::blocking(move || push(&repo, place, &dir, b.as_ref())).await?;
     bar.finish();
     match done {
@@ -551,7 +551,7 @@ pub(crate) async fn rebuild(
     let config = Config::read(&global.config)?;
     let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     let (copy2, password) = open::repo_place(global)?;
-    let cache = open::cache_dir(global);
+    let cache = open::cache_dir(global)?;
     open::blocking(move || {
         let to = copy2.open()?;
         let vault = place.reader(None)?;

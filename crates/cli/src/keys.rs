@@ -260,7 +260,7 @@ async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> a
     let key = key_of_shares(&files)?;
     let password = open::secret(new_password)?;
     let (place, cache, json) =
-        (open::repo_without_password(global)?, open::cache_dir(global), global.json);
+        (open::repo_without_password(global)?, open::cache_dir(global)?, global.json);
     let tenant = open::tenant_id(global)?;
     open::blocking(move || {
         let repo = Repository::with_key(place.open()?, key, &cache, open::who())
@@ -291,7 +291,7 @@ async fn rotate(
     let from = open::repository(global).await?;
     let password = open::secret(new_password)?;
     let (cache, json, bar) =
-        (open::cache_dir(global), global.json, Bar::new(global.quiet || global.json));
+        (open::cache_dir(global)?, global.json, Bar::new(global.quiet || global.json));
     open::blocking(move || {
         let store = Arc::new(LocalDir::new(&to));
         let now = open::real_clock().now();

@@ -3,10 +3,15 @@
 //! The only product crate that prints, reads the environment or picks paths.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+// First: its macros print for all that follow.
+#[macro_use]
+mod face;
+
 mod acceptance;
 mod assess;
 mod baseline;
 mod browse;
+mod cache;
 mod commands;
 mod config;
 mod demo;
@@ -170,7 +175,24 @@ enum ConfigCommand {
     Check,
 }
 
+/// No memory of a process that holds keys is written to a disk, whatever ends it, or is read by
+/// another process of the same account. A system that refuses this keeps nobody from a backup.
+fn keep_memory_private() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let mut done = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        done = done.and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    }
+    if let Err(e) = done {
+        eprintln!("strongroom: a crash may leave keys on the disk: core dumps stay allowed: {e}");
+    }
+}
+
 fn main() {
+    keep_memory_private();
     // One module of the customer's rules, alone in a process whose limits it cannot leave.
     if std::env::args_os().nth(1).is_some_and(|a| a == rules::ALONE) {
         std::process::exit(rules::alone().unwrap_or_else(|e| {
@@ -185,6 +207,8 @@ fn main() {
                 .unwrap_or_else(|_| "warn".into()),
         )
         .with_writer(std::io::stderr)
+        // Whoever reads it may be gone, and a complaint of that would be a panic.
+        .log_internal_errors(false)
         .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -193,22 +217,25 @@ fn main() {
             std::process::exit(1);
         }
     };
-    // A reader that went away (`| head`) and a runtime that ends are no crashes.
+    // What a runtime that ends breaks off is no crash.
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let text = info
-            .payload()
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| info.payload().downcast_ref::<&str>().copied())
-            .unwrap_or_default();
-        if text.contains("Broken pipe") {
-            std::process::exit(0);
-        }
-        if !text.contains("being shutdown") {
+        if !face::is_ending() {
             usual(info);
         }
     }));
+    // Who only looks has no more to do for a reader that went away.
+    if matches!(
+        cli.command,
+        Command::Snapshots
+            | Command::Ls(_)
+            | Command::Find(_)
+            | Command::Cat(_)
+            | Command::Diff(_)
+            | Command::History(_)
+    ) {
+        face::end_with_the_reader();
+    }
     let json = cli.global.json;
     // For a mount an interrupt is the ordinary end; an acceptance run cleans up first.
     let ends_itself = matches!(cli.command, Command::Mount(_) | Command::Acceptance(_));
@@ -229,6 +256,7 @@ fn main() {
             130
         }
     };
+    face::end();
     runtime.shutdown_timeout(std::time::Duration::from_secs(3));
     std::process::exit(code);
 }

@@ -1,7 +1,7 @@
 //! From configuration to open things.
 
 use crate::{
-    Global,
+    Global, cache,
     config::{Config, Tenant, VaultEntry},
     place::{self, Place},
 };
@@ -77,26 +77,25 @@ pub(crate) fn repo_without_password(global: &Global) -> anyhow::Result<Place> {
     Place::of(config.repository(&tenant.repository)?, &config)
 }
 
-pub(crate) fn cache_dir(global: &Global) -> PathBuf {
-    if let Some(dir) = &global.cache_dir {
-        return dir.clone();
-    }
-    // Where a configuration is wrong, whatever needs it has said so.
-    if let Ok(config) = Config::read(&global.config)
-        && let Some(dir) = &config.cache_dir
-    {
-        return config.path(dir);
-    }
-    let home = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache")));
-    home.unwrap_or_else(std::env::temp_dir).join("strongroom")
+/// The folder for local caches, this account's own.
+pub(crate) fn cache_dir(global: &Global) -> anyhow::Result<PathBuf> {
+    let dir = match &global.cache_dir {
+        Some(dir) => dir.clone(),
+        // Where a configuration is wrong, whatever needs it has said so.
+        None => {
+            let config = Config::read(&global.config).ok();
+            let said = config.and_then(|c| c.cache_dir.as_ref().map(|dir| c.path(dir)));
+            said.map_or_else(cache::default_place, Ok)?
+        }
+    };
+    cache::own(&dir)?;
+    Ok(dir)
 }
 
 /// Opens the repository that the options or the configuration name.
 pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository>> {
     let (place, password) = repo_place(global)?;
-    let cache = cache_dir(global);
+    let cache = cache_dir(global)?;
     let tenant = tenant_id(global)?;
     let server = vault_server(global);
     blocking(move || {

@@ -92,7 +92,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
             reader,
             &tenant.name,
             false,
-            open::cache_dir(global),
+            open::cache_dir(global)?,
             bar.clone(),
         )
         .await;

@@ -56,7 +56,7 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
     let damaged = Damaged {
         store: place.open()?,
         password,
-        cache: open::cache_dir(global),
+        cache: open::cache_dir(global)?,
         json: global.json,
     };
     let bar = Bar::new(global.quiet || global.json);

@@ -224,7 +224,7 @@ async fn snapshot_one(
         client,
         &tenant.name,
         everything,
-        open::cache_dir(global),
+        open::cache_dir(global)?,
         bar.clone(),
     )
     .await;

@@ -582,9 +582,8 @@ pub(crate) fn way_back(
     repo: &Arc<Repository>,
     now: &Configuration,
 ) -> anyhow::Result<Option<Id>> {
-    match tokio::task::block_in_place(|| {
-        keep(repo, now.clone(), &open::cache_dir(global), &open::real_clock())
-    }) {
+    let cache = open::cache_dir(global)?;
+    match tokio::task::block_in_place(|| keep(repo, now.clone(), &cache, &open::real_clock())) {
         Ok(id) => Ok(Some(id)),
         Err(strongroom_engine::Error::Repository(strongroom_repository::Error::Locked {
             ..

@@ -261,7 +261,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
         false => Policy::default(),
     };
     let repo = open::repository(global).await?;
-    let cache = open::cache_dir(global);
+    let cache = open::cache_dir(global)?;
     let json = global.json;
     open::blocking(move || {
         let now = open::real_clock().now();
@@ -351,7 +351,7 @@ fn show(plan: &PrunePlan) {
 
 pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
-    let cache = open::cache_dir(global);
+    let cache = open::cache_dir(global)?;
     let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
     let options = PruneOptions {
         unused_percent_max: args.max_unused,
@@ -403,7 +403,7 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
 
 pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> {
     let repo = open::repository(global).await?;
-    let cache = open::cache_dir(global);
+    let cache = open::cache_dir(global)?;
     let json = global.json;
     open::blocking(move || {
         let now = open::real_clock().now();

@@ -7,7 +7,7 @@ use crate::{
 use aws_lc_rs::{
     digest,
     rand::SystemRandom,
-    signature::{RSA_PSS_SHA256, RsaKeyPair},
+    signature::{KeyPair, RSA_PSS_SHA256, RsaKeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -156,14 +156,24 @@ fn assertion(
     let pem = pem.expose_secret().as_bytes();
     let cert =
         CertificateDer::from_pem_slice(pem).map_err(|_| "it holds no certificate".to_owned())?;
-    let key =
-        PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it holds no private key".to_owned())?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        let holds = |words: &[u8]| memchr::memmem::find(pem, words).is_some();
+        match holds(b"BEGIN ENCRYPTED PRIVATE KEY") || holds(b"Proc-Type: 4,ENCRYPTED") {
+            true => "its private key is encrypted, and nobody is there to say the password",
+            false => "it holds no private key",
+        }
+        .to_owned()
+    })?;
     let pair = match &key {
         PrivateKeyDer::Pkcs8(k) => RsaKeyPair::from_pkcs8(k.secret_pkcs8_der()),
         PrivateKeyDer::Pkcs1(k) => RsaKeyPair::from_der(k.secret_pkcs1_der()),
         _ => return Err("its key is no RSA key".to_owned()),
     }
     .map_err(|_| "its key is no RSA key of 2048 to 8192 bits".to_owned())?;
+    // A certificate holds its key as it is encoded here.
+    if memchr::memmem::find(&cert, pair.public_key().as_ref()).is_none() {
+        return Err("its private key belongs to another certificate".to_owned());
+    }
     let thumbprint = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &cert));
     let mut jti = [0; 16];
     getrandom::fill(&mut jti).map_err(|e| e.to_string())?;

@@ -10,20 +10,23 @@ use poly1305::Poly1305;
 use secrecy::{ExposeSecret, SecretBox};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
+use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
 
-const IV_BYTES: usize = 16;
-const MAC_BYTES: usize = 16;
+pub(crate) const IV_BYTES: usize = 16;
+pub(crate) const MAC_BYTES: usize = 16;
 /// How much longer ciphertext is than plaintext.
 pub(crate) const OVERHEAD_BYTES: usize = IV_BYTES + MAC_BYTES;
 
 /// The key that encrypts everything in a repository. Never printed, never serialised outside a key
-/// file.
+/// file; in memory once, however often it is cloned, and wiped with its last owner.
 #[derive(Clone)]
-pub struct MasterKey {
-    encrypt: [u8; 32],
-    mac_k: [u8; 16],
-    mac_r: [u8; 16],
-}
+pub struct MasterKey(Arc<Zeroizing<[u8; KEY_BYTES]>>);
+
+/// Encryption key, MAC key, MAC nonce key.
+const KEY_BYTES: usize = 64;
+/// Room for a key as JSON, so that writing it leaves no shorter copies behind.
+const JSON_BYTES_MAX: usize = 512;
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -43,35 +46,55 @@ struct KeyJson {
     encrypt: String,
 }
 
+impl Drop for KeyJson {
+    fn drop(&mut self) {
+        self.mac.k.zeroize();
+        self.mac.r.zeroize();
+        self.encrypt.zeroize();
+    }
+}
+
 impl MasterKey {
     /// A key from the operating system's randomness.
     pub(crate) fn generate() -> Result<Self, Error> {
-        let mut bytes = [0; 64];
-        random(&mut bytes)?;
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        random(bytes.as_mut_slice())?;
         Ok(Self::from_bytes(&bytes))
     }
 
     /// A key from 64 bytes in the order encryption key, MAC key, MAC nonce key.
-    pub(crate) fn from_bytes(bytes: &[u8; 64]) -> Self {
-        let mut key = Self { encrypt: [0; 32], mac_k: [0; 16], mac_r: [0; 16] };
-        key.encrypt.copy_from_slice(&bytes[..32]);
-        key.mac_k.copy_from_slice(&bytes[32..48]);
-        key.mac_r.copy_from_slice(&bytes[48..]);
-        key
+    pub(crate) fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
+        // Written where it stays: a move would leave a copy.
+        let mut key = Arc::new(Zeroizing::new([0; KEY_BYTES]));
+        if let Some(place) = Arc::get_mut(&mut key) {
+            place.copy_from_slice(bytes);
+        }
+        Self(key)
     }
 
-    pub(crate) fn to_bytes(&self) -> SecretBox<[u8; 64]> {
-        let mut bytes = Box::new([0; 64]);
-        bytes[..32].copy_from_slice(&self.encrypt);
-        bytes[32..48].copy_from_slice(&self.mac_k);
-        bytes[48..].copy_from_slice(&self.mac_r);
+    fn encrypt_key(&self) -> &[u8] {
+        &self.0[..32]
+    }
+
+    fn mac_k(&self) -> &[u8] {
+        &self.0[32..48]
+    }
+
+    fn mac_r(&self) -> &[u8] {
+        &self.0[48..]
+    }
+
+    pub(crate) fn to_bytes(&self) -> SecretBox<[u8; KEY_BYTES]> {
+        let mut bytes = Box::new([0; KEY_BYTES]);
+        bytes.copy_from_slice(self.0.as_slice());
         SecretBox::new(bytes)
     }
 
     /// The key's bytes, for a test that looks for them where they must not be.
+    #[cfg(feature = "testing")]
     #[doc(hidden)]
-    pub fn raw_for_tests(&self) -> [u8; 64] {
-        *self.to_bytes().expose_secret()
+    pub fn raw_for_tests(&self) -> [u8; KEY_BYTES] {
+        **self.0
     }
 
     /// The seed of the key that signs manifests: whoever has the master key has it, and from it
@@ -84,21 +107,38 @@ impl MasterKey {
         SecretBox::new(Box::new(hash.into()))
     }
 
-    pub(crate) fn to_json(&self) -> Result<Vec<u8>, Error> {
+    /// The key of local caches: what it opens was written by somebody who has the master key, of
+    /// which nothing follows from it.
+    pub(crate) fn cache_key(&self) -> Self {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        for (n, half) in bytes.chunks_exact_mut(32).enumerate() {
+            let hash = sha2::Sha256::new()
+                .chain_update(b"strongroom cache key v1\n")
+                .chain_update([n as u8])
+                .chain_update(self.0.as_slice());
+            half.copy_from_slice(&hash.finalize());
+        }
+        Self::from_bytes(&bytes)
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let json = KeyJson {
-            mac: MacJson { k: BASE64.encode(self.mac_k), r: BASE64.encode(self.mac_r) },
-            encrypt: BASE64.encode(self.encrypt),
+            mac: MacJson { k: BASE64.encode(self.mac_k()), r: BASE64.encode(self.mac_r()) },
+            encrypt: BASE64.encode(self.encrypt_key()),
         };
-        serde_json::to_vec(&json).map_err(|e| Error::damaged("the master key", e))
+        let mut bytes = Zeroizing::new(Vec::with_capacity(JSON_BYTES_MAX));
+        serde_json::to_writer(&mut *bytes, &json)
+            .map_err(|e| Error::damaged("the master key", e))?;
+        Ok(bytes)
     }
 
     pub(crate) fn from_json(bytes: &[u8]) -> Result<Self, Error> {
         let bad = |why: String| Error::damaged("the master key", why);
         let json: KeyJson = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
-        let mut all = [0; 64];
+        let mut all = Zeroizing::new([0; KEY_BYTES]);
         for (text, range) in [(&json.encrypt, 0..32), (&json.mac.k, 32..48), (&json.mac.r, 48..64)]
         {
-            let part = BASE64.decode(text).map_err(|e| bad(e.to_string()))?;
+            let part = Zeroizing::new(BASE64.decode(text).map_err(|e| bad(e.to_string()))?);
             if part.len() != range.len() {
                 return Err(bad(format!("a part has {} bytes, not {}", part.len(), range.len())));
             }
@@ -107,13 +147,20 @@ impl MasterKey {
         Ok(Self::from_bytes(&all))
     }
 
-    fn mac(&self, iv: &[u8], ciphertext: &[u8]) -> [u8; MAC_BYTES] {
+    /// Whether `mac` is that of these bytes. Under one nonce only ever one text may bear a MAC: a
+    /// second gives the key of both away.
+    pub(crate) fn is_mac(&self, nonce: &[u8; IV_BYTES], bytes: &[u8], mac: &[u8]) -> bool {
+        let expected = self.mac(nonce, bytes);
+        mac.len() == MAC_BYTES && expected.iter().zip(mac).fold(0, |d, (a, b)| d | (a ^ b)) == 0
+    }
+
+    pub(crate) fn mac(&self, iv: &[u8], ciphertext: &[u8]) -> [u8; MAC_BYTES] {
         let mut nonce = GenericArray::clone_from_slice(iv);
-        Aes128::new(GenericArray::from_slice(&self.mac_k)).encrypt_block(&mut nonce);
-        let mut key = [0; 32];
-        key[..16].copy_from_slice(&self.mac_r);
+        Aes128::new(GenericArray::from_slice(self.mac_k())).encrypt_block(&mut nonce);
+        let mut key = Zeroizing::new([0; 32]);
+        key[..16].copy_from_slice(self.mac_r());
         key[16..].copy_from_slice(&nonce);
-        Poly1305::new(GenericArray::from_slice(&key)).compute_unpadded(ciphertext).into()
+        Poly1305::new(GenericArray::from_slice(key.as_slice())).compute_unpadded(ciphertext).into()
     }
 
     /// `IV || ciphertext || MAC`.
@@ -125,7 +172,7 @@ impl MasterKey {
         let (iv, body) = out.split_at_mut(IV_BYTES);
         let iv: &[u8] = iv;
         ctr::Ctr128BE::<Aes256>::new(
-            GenericArray::from_slice(&self.encrypt),
+            GenericArray::from_slice(self.encrypt_key()),
             GenericArray::from_slice(iv),
         )
         .apply_keystream(body);
@@ -142,14 +189,12 @@ impl MasterKey {
         }
         let (rest, mac) = sealed.split_at(sealed.len() - MAC_BYTES);
         let (iv, body) = rest.split_at(IV_BYTES);
-        let expected = self.mac(iv, body);
-        let differs = expected.iter().zip(mac).fold(0, |d, (a, b)| d | (a ^ b));
-        if differs != 0 {
+        if !self.is_mac(iv.try_into().ok()?, body, mac) {
             return None;
         }
         let mut plain = body.to_vec();
         ctr::Ctr128BE::<Aes256>::new(
-            GenericArray::from_slice(&self.encrypt),
+            GenericArray::from_slice(self.encrypt_key()),
             GenericArray::from_slice(iv),
         )
         .apply_keystream(&mut plain);

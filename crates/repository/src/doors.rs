@@ -66,7 +66,7 @@ pub fn unpacked(bytes: &[u8], scratch: &Path) {
     }
     let _ = serde_json::from_slice::<Config>(&json);
     if let Ok(file) = serde_json::from_slice::<IndexFile>(&json) {
-        index::check_runs(&file, &scratch.join("unpacked.run"));
+        index::check_runs(&file, scratch);
     }
 }
 
@@ -123,9 +123,7 @@ pub fn share(bytes: &[u8]) {
 
 /// A file of the local index is read or refused.
 pub fn run(bytes: &[u8], scratch: &Path) {
-    let path = scratch.join("fuzzed.run");
-    std::fs::write(&path, bytes).unwrap();
-    index::probe_run(&path, bytes);
+    index::probe_run(scratch, bytes);
 }
 
 /// Cuts are all of the content, in order, none empty; a stream is cut within its bounds.

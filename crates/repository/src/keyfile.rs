@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
+use zeroize::Zeroizing;
 
 /// restic's own cost: N = 2^15, r = 8, p = 1.
 const SCRYPT_LOG_N: u8 = 15;
@@ -83,8 +84,8 @@ fn derive(
 ) -> Result<MasterKey, Error> {
     let bad = |e: &dyn std::fmt::Display| Error::damaged("a key file", e);
     let params = scrypt::Params::new(log_n, r, p, 64).map_err(|e| bad(&e))?;
-    let mut bytes = [0; 64];
-    scrypt::scrypt(password.expose_secret().as_bytes(), salt, &params, &mut bytes)
+    let mut bytes = Zeroizing::new([0; 64]);
+    scrypt::scrypt(password.expose_secret().as_bytes(), salt, &params, bytes.as_mut_slice())
         .map_err(|e| bad(&e))?;
     Ok(MasterKey::from_bytes(&bytes))
 }
@@ -303,7 +304,8 @@ pub(crate) fn open(
         };
         tried += 1;
         // What the password opens and is no key was made by somebody who knows it: another may do.
-        match user.decrypt(&data).map(|json| MasterKey::from_json(&json)) {
+        let opened = user.decrypt(&data).map(Zeroizing::new);
+        match opened.map(|json| MasterKey::from_json(&json)) {
             Some(Ok(master)) => return Ok((master, name)),
             Some(Err(_)) => pass_over("damaged"),
             None => {}

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Clock, Series};
-use strongroom_objects::{Key, Kind, Store, hash_name};
+use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
 pub(crate) const STALE_AFTER_S: i64 = 30 * 60;
@@ -209,7 +209,7 @@ impl Repository {
         }
         let lock = self.put_lock(&owner, now, &claim)?;
         // Somebody may have locked at the same moment: whoever sees the other gives way.
-        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), &claim, &BTreeSet::new()) {
+        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), &claim, &gone) {
             if let Err(e) = self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?) {
                 left().insert(owner);
                 return Err(e.into());
@@ -238,6 +238,15 @@ impl Repository {
         Id::parse(&name)
     }
 
+    /// Removes a lock that holds nobody off. Where the store lets nothing be removed it stays, and
+    /// still holds nobody off.
+    fn clear(&self, key: &Key) -> Result<(), Error> {
+        match self.store.remove(key) {
+            Ok(()) | Err(StoreError::Refused { .. }) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     fn clear_or_refuse_except(
         &self,
         now: jiff::Timestamp,
@@ -257,7 +266,7 @@ impl Repository {
             };
             // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.
             let Some(json) = self.key.decrypt(&sealed) else {
-                self.store.remove(&key)?;
+                self.clear(&key)?;
                 continue;
             };
             // Who holds the key wrote it. That this program cannot read it does not make it void.
@@ -285,7 +294,7 @@ impl Repository {
                 && file.pid == std::process::id()
                 && own.is_none();
             if age_s > STALE_AFTER_S || left_behind || dead || ours_before {
-                self.store.remove(&key)?;
+                self.clear(&key)?;
                 continue;
             }
             // Readers of stock restic take shared locks; they do not disturb. Nor do our own
@@ -326,10 +335,15 @@ impl Held {
         }
         let owner = self.owner;
         let new = Held { owner, lock: repo.put_lock(&owner, now, claim)?, taken: now };
-        if let Err(e) = repo.store.remove(&self.key()?) {
-            // One of the two must go, or each attempt would leave one behind.
-            let _ = repo.store.remove(&new.key()?);
-            return Err(e.into());
+        match repo.store.remove(&self.key()?) {
+            // Where nothing may be removed the old one stays until it is stale, and this run is
+            // still seen.
+            Ok(()) | Err(StoreError::Refused { .. }) => {}
+            Err(e) => {
+                // One of the two must go, or each attempt would leave one behind.
+                let _ = repo.store.remove(&new.key()?);
+                return Err(e.into());
+            }
         }
         *self = new;
         Ok(())
@@ -398,6 +412,19 @@ impl WriteLock {
             left().insert(self.now_held().owner);
         }
         Ok(removed?)
+    }
+}
+
+impl WriteLock {
+    /// Lets go after work that is done: a store that does not let the lock be removed undoes
+    /// nothing of it. Answers what to tell then.
+    pub fn release_or_tell(self) -> Option<String> {
+        let e = self.release().err()?;
+        Some(format!(
+            "all is kept, but the lock of this run was not removed: {e}; runs on other hosts wait \
+             until it is {} minutes old",
+            STALE_AFTER_S / 60
+        ))
     }
 }
 

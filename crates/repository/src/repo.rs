@@ -208,7 +208,7 @@ impl Repository {
             )));
         }
         std::fs::create_dir_all(cache).map_err(Error::cache)?;
-        let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())))?;
+        let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())), &key)?;
         Ok(Self {
             store,
             key,
@@ -286,7 +286,19 @@ impl Repository {
             self.index.reset()?;
             loaded.clear();
         }
-        let missing: Vec<Id> = listed.difference(&loaded).copied().collect();
+        match self.load_indexes(&listed, &loaded) {
+            // What is there already does not fit: all of it is built anew.
+            Err(Error::Cache(why)) if !loaded.is_empty() => {
+                tracing::debug!(why, "the local index is built anew");
+                self.index.reset()?;
+                self.load_indexes(&listed, &BTreeSet::new())
+            }
+            done => done,
+        }
+    }
+
+    fn load_indexes(&self, listed: &BTreeSet<Id>, loaded: &BTreeSet<Id>) -> Result<(), Error> {
+        let missing: Vec<Id> = listed.difference(loaded).copied().collect();
         for group in missing.chunks(16) {
             let files: Vec<(Id, IndexFile)> = group
                 .iter()
@@ -353,6 +365,26 @@ impl Repository {
         if let Some(found) = self.writer.locate(self, kind, id)? {
             return Ok(Some(found));
         }
+        self.find(kind, id)
+    }
+
+    /// Where the index says that a blob lies. A local index that cannot be read, or that somebody
+    /// else wrote, is emptied and built anew.
+    pub(crate) fn find(&self, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
+        let epoch = self.index.epoch();
+        let why = match self.index.find(kind, id) {
+            Err(Error::Cache(why)) => why,
+            found => return found,
+        };
+        tracing::debug!(why, "the local index is built anew");
+        {
+            let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+            // Somebody else may have seen to it meanwhile.
+            if self.index.epoch() == epoch {
+                self.index.reset()?;
+            }
+        }
+        self.reload_index()?;
         self.index.find(kind, id)
     }
 

@@ -12,6 +12,7 @@ use blahaj::{Share, Sharks};
 use data_encoding::{Encoding, Specification};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const BYTES: usize = 80;
@@ -75,7 +76,7 @@ pub fn split_key(
             bytes[..3].copy_from_slice(&[VERSION, needed, made]);
             bytes[3..11].copy_from_slice(&repository.0[..8]);
             bytes[11..15].copy_from_slice(&set);
-            bytes[15..].copy_from_slice(&Vec::from(&point));
+            bytes[15..].copy_from_slice(&Zeroizing::new(Vec::from(&point)));
             RecoveryShare { bytes: SecretBox::new(bytes) }
         })
         .collect())
@@ -112,9 +113,10 @@ pub fn join_shares(shares: &[RecoveryShare]) -> Result<MasterKey, Error> {
     let secret = Sharks(needed)
         .recover(points.iter().map(|(_, p)| p))
         .map_err(|e| Error::Share(e.to_owned()))?;
-    let secret: [u8; 64] =
-        secret.try_into().map_err(|_| Error::Share("the shares hold no key".to_owned()))?;
-    Ok(MasterKey::from_bytes(&secret))
+    let secret = Zeroizing::new(secret);
+    let bytes = <&[u8; 64]>::try_from(secret.as_slice())
+        .map_err(|_| Error::Share("the shares hold no key".to_owned()))?;
+    Ok(MasterKey::from_bytes(bytes))
 }
 
 impl RecoveryShare {

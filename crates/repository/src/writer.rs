@@ -59,6 +59,18 @@ pub(crate) struct WriterState {
     compressors: Compressors,
 }
 
+/// A panic while a blob is packed: whoever was told meanwhile that it is known will name it, and no
+/// pack holds it. So nothing more is committed, whoever catches the panic.
+struct Panicked<'w>(&'w Mutex<Option<String>>);
+
+impl Drop for Panicked<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(self.0).get_or_insert_with(|| "this program failed while it packed".to_owned());
+        }
+    }
+}
+
 #[derive(Default)]
 struct Counts {
     blobs_new: AtomicU64,
@@ -195,7 +207,7 @@ impl Repository {
         counts.bytes_in.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let known = {
             let mut pending = lock(&self.writer.pending);
-            if pending.contains_key(&(kind, id)) || self.index.find(kind, &id)?.is_some() {
+            if pending.contains_key(&(kind, id)) || self.find(kind, &id)?.is_some() {
                 true
             } else {
                 pending.insert((kind, id), Pending::Packing);
@@ -207,6 +219,7 @@ impl Repository {
             return Ok(id);
         }
         counts.blobs_new.fetch_add(1, Ordering::Relaxed);
+        let _seen = Panicked(&self.writer.failure);
         self.guard(self.pack_blob(kind, id, bytes))?;
         Ok(id)
     }

@@ -9,7 +9,24 @@ mod text;
 use clap::Parser;
 use strongroom_vault::Refusal;
 
+/// No memory of a process that holds credentials is written to a disk, whatever ends it, or is read
+/// by another process of the same account. A system that refuses this keeps nobody from a copy.
+fn keep_memory_private() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let mut done = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        done = done.and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    }
+    if let Err(e) = done {
+        eprintln!("strongroom-vault: a crash may leave secrets on the disk: {e}");
+    }
+}
+
 fn main() {
+    keep_memory_private();
     let cli = commands::Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(

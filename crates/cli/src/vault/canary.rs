@@ -9,8 +9,8 @@ use strongroom_custody::{CanaryReport, Outcome, s3_canary};
 use strongroom_objects::{S3Bucket, VaultRest, VaultSettings, hash_name};
 
 /// Folder of signed results in the cache's folder.
-pub(super) fn evidence_dir(global: &Global) -> std::path::PathBuf {
-    open::cache_dir(global).join("canary")
+pub(super) fn evidence_dir(global: &Global) -> anyhow::Result<std::path::PathBuf> {
+    Ok(open::cache_dir(global)?.join("canary"))
 }
 
 pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
@@ -33,7 +33,7 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
         Ok((report, signed))
     })
     .await?;
-    let dir = evidence_dir(global);
+    let dir = evidence_dir(global)?;
     std::fs::create_dir_all(&dir)?;
     let file = dir.join(format!("{}.jsonl", now.as_second()));
     std::fs::write(&file, &signed)?;

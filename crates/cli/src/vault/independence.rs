@@ -369,7 +369,7 @@ fn secrets(
 
 /// When the last canary of this side ran, and what worked.
 fn last_canary(global: &Global) -> Result<Option<(String, Vec<String>)>, String> {
-    let dir = evidence_dir(global);
+    let dir = evidence_dir(global).map_err(|e| format!("{e:#}"))?;
     let rows = match std::fs::read_dir(&dir) {
         Ok(rows) => rows,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -217,7 +217,8 @@ pub async fn backup(
     }) {
         Ok(run) => run,
         Err(e) => {
-            lock.release()?;
+            // What went wrong first is what is to be told.
+            drop(lock);
             return Err(e);
         }
     };
@@ -225,10 +226,10 @@ pub async fn backup(
         Ok(report) => crate::publish::publish_series(&repo, &Series::DATA).map(|_| report),
         Err(e) => Err(e),
     };
-    let released = lock.release();
-    let report = outcome?;
-    released?;
-    Ok(report)
+    if let Some(told) = lock.release_or_tell() {
+        run.progress.note(&told);
+    }
+    outcome
 }
 
 async fn go(

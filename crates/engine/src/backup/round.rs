@@ -7,8 +7,10 @@ use super::{
     place::Begun,
 };
 use crate::{Error, layout};
+use futures::FutureExt;
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::Arc,
 };
 use strongroom_model::{Cursor, Event, ItemId, Pending, Record};
@@ -387,7 +389,8 @@ impl Belongings {
                     let (this, c) = (self.clone(), c.clone());
                     work.tasks.spawn(async move {
                         let id = change.id().clone();
-                        (id, None, this.changed(&c, change.as_ref()).await)
+                        let done = this.alone("", this.changed(&c, change.as_ref())).await;
+                        (id, None, done)
                     });
                 }
             },
@@ -401,15 +404,36 @@ impl Belongings {
                     work.busy.insert(item.id().clone());
                     let (this, c) = (self.clone(), c.clone());
                     work.tasks.spawn(async move {
-                        let done = this.fetch(&c, item.clone(), *old).await;
-                        let id = item.id().clone();
-                        let done = done.map_err(|e| (item.name().to_owned(), e));
-                        (id, Some(item), done)
+                        let fetch = async {
+                            let done = this.fetch(&c, item.clone(), *old).await;
+                            done.map_err(|e| (item.name().to_owned(), e))
+                        };
+                        let done = this.alone(item.name(), fetch).await;
+                        (item.id().clone(), Some(item), done)
                     });
                 }
             },
         }
         Ok(())
+    }
+
+    /// What came of one item. A panic over it, of a parser or of the judge, is that item's own: it
+    /// is named and asked for again like one that could not be read. One in the midst of a change
+    /// of the tree is everybody's, since nobody knows what the tree holds now.
+    async fn alone(&self, name: &str, work: impl Future<Output = Done>) -> Done {
+        let panic = match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(done) => return done,
+            Err(panic) => panic,
+        };
+        // Dropping what a panic carries may panic in turn.
+        std::mem::forget(panic);
+        let stop = match self.run.is_half_edited() {
+            true => Stop::Fatal(Error::Task(format!(
+                "this program failed while it changed the tree for {name:?}"
+            ))),
+            false => Stop::Item("this program failed on it; please report that".to_owned()),
+        };
+        Err((name.to_owned(), stop))
     }
 
     /// An item of which a row told more than its state: it is asked for whole.

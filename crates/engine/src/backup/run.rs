@@ -292,6 +292,11 @@ impl Run {
         })
     }
 
+    /// Whether a panic broke off a change of the tree, or of what a run keeps of itself.
+    pub(super) fn is_half_edited(&self) -> bool {
+        self.tree.is_poisoned() || self.state.is_poisoned()
+    }
+
     /// Runs several edits that belong together.
     pub(crate) fn edit<T>(
         &self,

@@ -133,7 +133,8 @@ pub async fn snapshot(
     let seal = match sealed {
         Ok(seal) => seal,
         Err(e) => {
-            lock.release()?;
+            // What went wrong first is what is to be told.
+            drop(lock);
             return Err(e);
         }
     };
@@ -160,9 +161,10 @@ pub async fn snapshot(
             }),
             Err(e) => Err(e.into()),
         };
-    let released = lock.release();
+    if let Some(told) = lock.release_or_tell() {
+        progress.note(&told);
+    }
     let (id, configuration, files_changed) = outcome?;
-    released?;
     Ok(ConfigurationReport {
         snapshot: id.to_string(),
         objects: configuration.collections.values().map(|c| c.objects.len()).sum(),
@@ -194,10 +196,10 @@ pub fn keep(
         crate::publish::publish_series(repo, &Series::SETTINGS)?;
         Ok(done)
     });
-    let released = lock.release();
-    let (id, ..) = outcome?;
-    released?;
-    Ok(id)
+    if let Some(told) = lock.release_or_tell() {
+        tracing::warn!("{told}");
+    }
+    outcome.map(|(id, ..)| id)
 }
 
 /// Commits a configuration on top of the newest one of its tenant; answers how many files differ
@@ -300,7 +302,9 @@ pub(crate) fn part(
         Err(e) => return Err(e.into()),
     };
     let parted = part_locked(repo, data, now);
-    lock.release()?;
+    if let Some(told) = lock.release_or_tell() {
+        tracing::warn!("{told}");
+    }
     parted
 }
 

@@ -5,6 +5,7 @@ mod back;
 mod conformance;
 mod outlook;
 mod owners;
+mod panics;
 mod series;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};

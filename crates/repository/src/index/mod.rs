@@ -4,12 +4,16 @@
 //! Invariants: the runs name only blobs whose index file is durable in the repository. When an
 //! index file that they were built from is gone (a prune elsewhere, damage), all of them are thrown
 //! away and built anew (the epoch ends), since a stale row would name a deleted pack: data loss.
-//! Files are written once; what counts is what `manifest.json` names, and that is replaced in one
+//! Files are written once; what counts is what the manifest names, and that is replaced in one
 //! step, so a crash leaves the index of before or of after.
+//!
+//! Nothing in it is believed that was not written with the repository's key: a row that somebody
+//! planted says that a blob is stored, and it would be stored nowhere. What does not fit is emptied
+//! and built anew.
 
 mod run;
 
-use crate::{BlobKind, Error, Id, pack::PackedBlob};
+use crate::{BlobKind, Error, Id, MasterKey, pack::PackedBlob};
 use run::{Row, Run};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -28,7 +32,9 @@ use std::{
 const MERGE_AT: usize = 8;
 /// Runs are of like size when the larger has at most so many times the rows of the smaller.
 const LIKE: u64 = 8;
-const MANIFEST: &str = "manifest.json";
+const MANIFEST: &str = "manifest";
+/// What earlier versions wrote, without a MAC.
+const OLD_MANIFEST: &str = "manifest.json";
 
 /// One pack in an index file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -98,17 +104,17 @@ pub(crate) struct Location {
     pub(crate) blob: PackedBlob,
 }
 
-/// What `manifest.json` says; version 1.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// What the manifest says, encrypted; version 2.
+#[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
     v: u32,
     epoch: u64,
-    /// Number of the next run.
-    next: u64,
     /// File names, oldest first.
     runs: Vec<String>,
     /// Ids in the file `packs` that count.
     packs: usize,
+    /// Hash of those.
+    packs_hash: Id,
     /// The repository's index files that all this was built from.
     indexes: BTreeSet<Id>,
 }
@@ -116,7 +122,6 @@ struct Manifest {
 #[derive(Clone, Default)]
 struct State {
     epoch: u64,
-    next: u64,
     runs: Vec<Arc<Run>>,
     packs: Arc<Vec<Id>>,
     indexes: Arc<BTreeSet<Id>>,
@@ -125,6 +130,7 @@ struct State {
 /// The local index of one repository.
 pub(crate) struct BlobIndex {
     dir: PathBuf,
+    key: MasterKey,
     state: RwLock<Arc<State>>,
     writing: Mutex<()>,
     /// Held while this process may write; `None` when the directory is this process's own.
@@ -143,7 +149,8 @@ impl Drop for BlobIndex {
 impl BlobIndex {
     /// Opens the index in `dir`. An unreadable one is emptied, since everything in it can be
     /// rebuilt. While another process has it, this one works on a copy of its own.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, master: &MasterKey) -> Result<Self, Error> {
+        let key = master.cache_key();
         if dir.is_file() {
             // What earlier versions kept here.
             fs::remove_file(dir).map_err(Error::cache)?;
@@ -152,11 +159,11 @@ impl BlobIndex {
         let lock = File::create(dir.join("lock")).map_err(Error::cache)?;
         let (dir, lock) = match lock.try_lock() {
             Ok(()) => (dir.to_owned(), Some(lock)),
-            Err(fs::TryLockError::WouldBlock) => (copy(dir)?, None),
+            Err(fs::TryLockError::WouldBlock) => (copy(dir, &key)?, None),
             Err(fs::TryLockError::Error(e)) => return Err(Error::cache(e)),
         };
         let private = lock.is_none();
-        let state = match load(&dir) {
+        let state = match load(&dir, &key) {
             Ok(state) => state,
             Err(e) => {
                 tracing::debug!(dir = %dir.display(), error = %e, "the local index is built anew");
@@ -165,6 +172,7 @@ impl BlobIndex {
         };
         let index = Self {
             dir,
+            key,
             state: RwLock::new(Arc::new(state)),
             writing: Mutex::default(),
             _lock: lock,
@@ -194,7 +202,7 @@ impl BlobIndex {
         let old = self.state();
         tracing::debug!(dir = %self.dir.display(), epoch = old.epoch + 1, "the local index starts \
             a new epoch");
-        self.keep(State { epoch: old.epoch + 1, next: old.next, ..State::default() })?;
+        self.keep(State { epoch: old.epoch + 1, ..State::default() })?;
         self.sweep()
     }
 
@@ -213,10 +221,14 @@ impl BlobIndex {
             }
         }
         if !rows.is_empty() {
-            let run = run::write(&self.next_path(&mut state), rows)?;
+            let run = run::write(&self.next_path()?, &self.key, rows)?;
             state.runs.push(Arc::new(run));
         }
-        let merged = self.merge(&mut state)?;
+        // A run that cannot be read says so when somebody looks into it, and all is built anew.
+        let merged = self.merge(&mut state).unwrap_or_else(|e| {
+            tracing::debug!(error = %e, "runs of the local index are not merged");
+            false
+        });
         self.keep(state)?;
         if merged {
             self.sweep()?;
@@ -224,9 +236,13 @@ impl BlobIndex {
         Ok(())
     }
 
-    fn next_path(&self, state: &mut State) -> PathBuf {
-        state.next += 1;
-        self.dir.join(format!("{:08}.run", state.next))
+    fn next_path(&self) -> Result<PathBuf, Error> {
+        Ok(self.dir.join(run::fresh_name()?))
+    }
+
+    /// What changes whenever everything was forgotten.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.state().epoch
     }
 
     /// Merges the newest runs while enough of them are of like size.
@@ -246,9 +262,9 @@ impl BlobIndex {
             if like < MERGE_AT {
                 return Ok(merged);
             }
-            let path = self.next_path(state);
+            let path = self.next_path()?;
             let from = state.runs.len() - like;
-            let run = run::merge(&path, &state.runs[from..])?;
+            let run = run::merge(&path, &self.key, &state.runs[from..])?;
             state.runs.truncate(from);
             state.runs.push(Arc::new(run));
             merged = true;
@@ -273,14 +289,15 @@ impl BlobIndex {
         }
         let name = |r: &Arc<Run>| r.path().file_name().map(|n| n.to_string_lossy().into_owned());
         let manifest = Manifest {
-            v: 1,
+            v: 2,
             epoch: state.epoch,
-            next: state.next,
             runs: state.runs.iter().filter_map(name).collect(),
             packs: state.packs.len(),
+            packs_hash: Id::of(&packs),
             indexes: state.indexes.as_ref().clone(),
         };
-        replace(&self.dir.join(MANIFEST), &serde_json::to_vec(&manifest).map_err(Error::cache)?)?;
+        let json = serde_json::to_vec(&manifest).map_err(Error::cache)?;
+        replace(&self.dir.join(MANIFEST), &self.key.encrypt(&json)?)?;
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
         Ok(())
     }
@@ -295,7 +312,7 @@ impl BlobIndex {
                 && !state.runs.iter().any(|r| r.path() == path);
             let old_packs = entry.file_name().to_string_lossy().starts_with("packs")
                 && path != Self::packs_path(&self.dir, state.epoch);
-            if old_run || old_packs {
+            if old_run || old_packs || entry.file_name() == OLD_MANIFEST {
                 fs::remove_file(&path).map_err(Error::cache)?;
             }
         }
@@ -308,7 +325,7 @@ impl BlobIndex {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.state().runs.len() > 1 {
             let mut state = self.state().as_ref().clone();
-            let run = run::merge(&self.next_path(&mut state), &state.runs)?;
+            let run = run::merge(&self.next_path()?, &self.key, &state.runs)?;
             state.runs = vec![Arc::new(run)];
             self.keep(state)?;
             self.sweep()?;
@@ -367,23 +384,24 @@ impl Marks {
 
 /// A directory of this process's own, with the runs that are there now; they never change, so links
 /// will do.
-fn copy(dir: &Path) -> Result<PathBuf, Error> {
+fn copy(dir: &Path, key: &MasterKey) -> Result<PathBuf, Error> {
     let own = dir.with_extension(format!("index-{}", std::process::id()));
     let _ = fs::remove_dir_all(&own);
     fs::create_dir_all(&own).map_err(Error::cache)?;
     // The owner may merge meanwhile: without a whole copy this process loads the repository's index
     // files itself.
-    let linked = || -> std::io::Result<()> {
-        let manifest = fs::read(dir.join(MANIFEST))?;
-        let parsed: Manifest = serde_json::from_slice(&manifest)?;
+    let linked = || -> Result<(), Error> {
+        let manifest = fs::read(dir.join(MANIFEST)).map_err(Error::cache)?;
+        let parsed = opened(&manifest, key)?;
         for run in &parsed.runs {
-            fs::hard_link(dir.join(run), own.join(run))?;
+            fs::hard_link(dir.join(run), own.join(run)).map_err(Error::cache)?;
         }
         fs::copy(
             BlobIndex::packs_path(dir, parsed.epoch),
             BlobIndex::packs_path(&own, parsed.epoch),
-        )?;
-        fs::write(own.join(MANIFEST), manifest)
+        )
+        .and_then(|_| fs::write(own.join(MANIFEST), manifest))
+        .map_err(Error::cache)
     };
     if linked().is_err() {
         let _ = fs::remove_file(own.join(MANIFEST));
@@ -410,32 +428,41 @@ pub(crate) fn sweep_copies(cache: &Path, short: &str, before: jiff::Timestamp) {
     }
 }
 
-fn load(dir: &Path) -> Result<State, Error> {
+/// A manifest from its bytes. The names in it are file names: it was written here.
+fn opened(sealed: &[u8], key: &MasterKey) -> Result<Manifest, Error> {
+    let json = key
+        .decrypt(sealed)
+        .ok_or_else(|| Error::cache("it was not written with this repository's key"))?;
+    let manifest: Manifest = serde_json::from_slice(&json).map_err(Error::cache)?;
+    match manifest.v {
+        2 => Ok(manifest),
+        _ => Err(Error::cache("its version is another")),
+    }
+}
+
+fn load(dir: &Path, key: &MasterKey) -> Result<State, Error> {
     let manifest = match fs::read(dir.join(MANIFEST)) {
-        Ok(bytes) => serde_json::from_slice::<Manifest>(&bytes).map_err(Error::cache)?,
+        Ok(bytes) => opened(&bytes, key)?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(State::default()),
         Err(e) => return Err(Error::cache(e)),
     };
-    if manifest.v != 1 {
-        return Err(Error::cache("its version is another"));
-    }
     let bytes = fs::read(BlobIndex::packs_path(dir, manifest.epoch)).map_err(Error::cache)?;
     let packs: Vec<Id> = bytes
         .chunks_exact(32)
         .take(manifest.packs)
         .map(|c| Id(std::array::from_fn(|n| c[n])))
         .collect();
-    if packs.len() != manifest.packs {
-        return Err(Error::cache("the list of packs is cut short"));
+    let counted = bytes.get(..manifest.packs.saturating_mul(32));
+    if counted.map(Id::of) != Some(manifest.packs_hash) {
+        return Err(Error::cache("the list of packs is another"));
     }
     let runs = manifest
         .runs
         .iter()
-        .map(|name| Run::open(&dir.join(name)).map(Arc::new))
+        .map(|name| Run::open(&dir.join(name), key).map(Arc::new))
         .collect::<Result<_, _>>()?;
     Ok(State {
         epoch: manifest.epoch,
-        next: manifest.next,
         runs,
         packs: Arc::new(packs),
         indexes: Arc::new(manifest.indexes),
@@ -454,7 +481,9 @@ mod tests;
 
 /// For the fuzzer: every blob that an index file names is found in the run that is made of it.
 #[cfg(any(fuzzing, test))]
-pub(crate) fn check_runs(file: &IndexFile, path: &Path) {
+pub(crate) fn check_runs(file: &IndexFile, dir: &Path) {
+    let path = dir.join(run::fresh_name().expect("random numbers"));
+    let key = MasterKey::from_bytes(&[7; 64]);
     let rows: Vec<Row> = file
         .packs
         .iter()
@@ -464,7 +493,8 @@ pub(crate) fn check_runs(file: &IndexFile, path: &Path) {
     if rows.is_empty() {
         return;
     }
-    let run = run::write(path, rows).expect("a run is written");
+    let run = run::write(&path, &key, rows).expect("a run is written");
+    let _ = fs::remove_file(&path);
     for (pack, blob) in
         file.packs.iter().flat_map(|p| p.blobs.iter().map(move |b| (p.id, PackedBlob::from(b))))
     {

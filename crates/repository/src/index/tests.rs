@@ -1,5 +1,9 @@
 use super::*;
 
+fn key() -> MasterKey {
+    MasterKey::from_bytes(&[3; 64])
+}
+
 fn file(from: u32, n: u32) -> (Id, IndexFile) {
     let blobs = (from..from + n).map(|k| {
         let kind = if k % 7 == 0 { BlobKind::Tree } else { BlobKind::Data };
@@ -47,7 +51,7 @@ fn what_is_added_is_found_through_merges_and_reopening() {
     ];
     let mut starts = Vec::new();
     {
-        let index = BlobIndex::open(&path).unwrap();
+        let index = BlobIndex::open(&path, &key()).unwrap();
         let mut from = 0;
         for n in sizes {
             index.add(&[file(from, n)]).unwrap();
@@ -63,7 +67,7 @@ fn what_is_added_is_found_through_merges_and_reopening() {
             assert!(index.find(BlobKind::Data, &Id::of(&k.to_le_bytes())).unwrap().is_none());
         }
     }
-    let index = BlobIndex::open(&path).unwrap();
+    let index = BlobIndex::open(&path, &key()).unwrap();
     assert_eq!(index.loaded().len(), sizes.len());
     for (from, n) in starts {
         assert_holds(&index, from, n);
@@ -80,7 +84,7 @@ fn a_crash_before_the_manifest_leaves_the_index_of_before() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.index");
     let before = {
-        let index = BlobIndex::open(&path).unwrap();
+        let index = BlobIndex::open(&path, &key()).unwrap();
         index.add(&[file(0, 100)]).unwrap();
         let before = fs::read(path.join(MANIFEST)).unwrap();
         index.add(&[file(100, 100)]).unwrap();
@@ -88,48 +92,43 @@ fn a_crash_before_the_manifest_leaves_the_index_of_before() {
     };
     // The second run and its pack are written, the manifest is not.
     fs::write(path.join(MANIFEST), before).unwrap();
-    let index = BlobIndex::open(&path).unwrap();
+    let index = BlobIndex::open(&path, &key()).unwrap();
     assert_holds(&index, 0, 100);
     assert_eq!(index.loaded().len(), 1);
     assert!(index.find(BlobKind::Data, &Id::of(&101_u32.to_le_bytes())).unwrap().is_none());
     index.add(&[file(200, 50)]).unwrap();
     assert_holds(&index, 200, 50);
     drop(index);
-    assert_holds(&BlobIndex::open(&path).unwrap(), 200, 50);
+    assert_holds(&BlobIndex::open(&path, &key()).unwrap(), 200, 50);
 }
 
 #[test]
 fn damage_empties_the_index_and_never_misleads() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.index");
-    BlobIndex::open(&path).unwrap().add(&[file(0, 100)]).unwrap();
-    let run = fs::read_dir(&path)
+    BlobIndex::open(&path, &key()).unwrap().add(&[file(0, 100)]).unwrap();
+    let mut run = fs::read_dir(&path)
         .unwrap()
         .flatten()
         .map(|e| e.path())
         .find(|p| p.extension().is_some_and(|e| e == "run"))
         .unwrap();
-    let good = fs::read(&run).unwrap();
+    let mut good = fs::read(&run).unwrap();
     for cut in [0, 1, 31, 32, good.len() / 2, good.len() - 1] {
         fs::write(&run, &good[..cut]).unwrap();
-        let index = BlobIndex::open(&path).unwrap();
+        let index = BlobIndex::open(&path, &key()).unwrap();
         assert!(index.loaded().is_empty(), "cut at {cut}: everything is loaded again");
         // Put back what the opening swept away.
         index.add(&[file(0, 100)]).unwrap();
         assert_holds(&index, 0, 100);
         drop(index);
-        let now = fs::read_dir(&path)
+        run = fs::read_dir(&path)
             .unwrap()
             .flatten()
             .map(|e| e.path())
             .find(|p| p.extension().is_some_and(|e| e == "run"))
             .unwrap();
-        if now != run {
-            fs::rename(&now, &run).unwrap();
-            let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
-            let name = |p: &Path| p.file_name().unwrap().to_string_lossy().into_owned();
-            fs::write(path.join(MANIFEST), text.replace(&name(&now), &name(&run))).unwrap();
-        }
+        good = fs::read(&run).unwrap();
     }
     for text in [
         "",
@@ -139,17 +138,74 @@ fn damage_empties_the_index_and_never_misleads() {
         "{\"v\":9,\"epoch\":0,\"next\":0,\"runs\":[],\"packs\":0,\"indexes\":[]}",
     ] {
         fs::write(path.join(MANIFEST), text).unwrap();
-        assert!(BlobIndex::open(&path).unwrap().loaded().is_empty());
+        assert!(BlobIndex::open(&path, &key()).unwrap().loaded().is_empty());
     }
+}
+
+/// Each byte of each file is the key's: a changed one is noticed when it is looked at, and before
+/// anything in it counts. So is a whole index of another key, and a run under another's name.
+#[test]
+fn what_was_not_written_with_the_key_is_never_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.index");
+    {
+        let index = BlobIndex::open(&path, &key()).unwrap();
+        index.add(&[file(0, 100)]).unwrap();
+        index.add(&[file(100, 40)]).unwrap();
+    }
+    let files: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(&path)
+        .unwrap()
+        .flatten()
+        .map(|e| (e.path(), fs::read(e.path()).unwrap()))
+        .filter(|(p, _)| p.file_name().unwrap() != "lock")
+        .collect();
+    assert_eq!(files.len(), 4, "manifest, packs, two runs");
+    let restore = || {
+        for entry in fs::read_dir(&path).unwrap().flatten() {
+            fs::remove_file(entry.path()).unwrap();
+        }
+        for (path, bytes) in &files {
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    for (changed, bytes) in &files {
+        for at in (0..bytes.len()).step_by(7).chain([bytes.len() - 1]) {
+            restore();
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            fs::write(changed, &bad).unwrap();
+            let index = BlobIndex::open(&path, &key()).unwrap();
+            if index.loaded().is_empty() {
+                continue;
+            }
+            for k in 0..140_u32 {
+                let kind = if k % 7 == 0 { BlobKind::Tree } else { BlobKind::Data };
+                match index.find(kind, &Id::of(&k.to_le_bytes())) {
+                    Err(Error::Cache(_)) => {}
+                    Ok(Some(at)) => assert_eq!(at.blob.offset, k),
+                    other => panic!("{changed:?} at {at}: blob {k} is {other:?}"),
+                }
+            }
+        }
+    }
+    restore();
+    let other = MasterKey::from_bytes(&[4; 64]);
+    assert!(BlobIndex::open(&path, &other).unwrap().loaded().is_empty());
+    // Two runs that change places.
+    restore();
+    let runs: Vec<&(PathBuf, Vec<u8>)> =
+        files.iter().filter(|(p, _)| p.extension().is_some_and(|e| e == "run")).collect();
+    fs::write(&runs[0].0, &runs[1].1).unwrap();
+    assert!(BlobIndex::open(&path, &key()).unwrap().loaded().is_empty());
 }
 
 #[test]
 fn a_second_process_gets_a_copy_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.index");
-    let first = BlobIndex::open(&path).unwrap();
+    let first = BlobIndex::open(&path, &key()).unwrap();
     first.add(&[file(0, 100)]).unwrap();
-    let second = BlobIndex::open(&path).unwrap();
+    let second = BlobIndex::open(&path, &key()).unwrap();
     assert_holds(&second, 0, 100);
     second.add(&[file(100, 10)]).unwrap();
     assert_holds(&second, 100, 10);
@@ -174,7 +230,7 @@ fn ten_million_blobs_take_less_than_300_mib_of_memory() {
     const FILES: u32 = 200;
     const BLOBS: u32 = 50_000;
     let dir = tempfile::tempdir().unwrap();
-    let index = BlobIndex::open(&dir.path().join("r.index")).unwrap();
+    let index = BlobIndex::open(&dir.path().join("r.index"), &key()).unwrap();
     let mut most = 0;
     for n in 0..FILES {
         index.add(&[file(n * BLOBS, BLOBS)]).unwrap();

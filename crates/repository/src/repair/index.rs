@@ -111,7 +111,7 @@ impl Repository {
                     pack.blobs
                         .iter()
                         .map(PackedBlob::from)
-                        .map(|b| self.index.find(b.kind, &b.id))
+                        .map(|b| self.find(b.kind, &b.id))
                         .find_map(|found| match found {
                             // What is given up counts for nothing.
                             Ok(Some(at))
