@@ -86,7 +86,8 @@ fn a_changed_byte_anywhere_in_it_changes_nothing() {
     for nth in 0..names {
         for part in 0..24 {
             let all = files(&dir);
-            let Some((path, bytes)) = all.get(nth) else { continue };
+            // A list of packs that was begun anew has none yet.
+            let Some((path, bytes)) = all.get(nth).filter(|(_, b)| !b.is_empty()) else { continue };
             let mut bad = bytes.clone();
             let at = (bad.len() - 1) * part / 23;
             bad[at] ^= 0x10;
