@@ -22,8 +22,8 @@ pub struct RestSettings {
 ///
 /// The protocol knows no `manifests`, and rest-server takes none: they lie in a repository of their
 /// own beside this one, `NAME-manifests`, as its packs. Beside and not within, since rest-server
-/// takes addresses of two parts at most. Where a folder that strongroom wrote itself is served, they
-/// are found in it as well.
+/// takes addresses of two parts at most. Where a folder that strongroom wrote itself is served,
+/// they are found in it as well.
 pub struct RestServer {
     settings: RestSettings,
     manifests: url::Url,
@@ -422,8 +422,8 @@ impl Store for RestServer {
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
-        // A lock is looked for in a listing: rclone answers a question about one object from what it
-        // remembers, and another server may have taken the lock away.
+        // A lock is looked for in a listing: rclone answers a question about one object from what
+        // it remembers, and another server may have taken the lock away.
         if key.kind() == Kind::Locks {
             let rows = self.list(Kind::Locks)?;
             return Ok(rows.iter().find(|r| r.name == key.name()).map(|r| r.size_bytes));
