@@ -1,7 +1,8 @@
 //! What a server may cost that was taken over, or never was what it said: bytes, time, entries.
 //! Whoever reads a copy that others can write reads within these.
 
-use std::time::Duration;
+use reqwest::{Certificate, blocking, redirect};
+use std::{path::Path, time::Duration};
 
 /// For an answer to begin, and for it to stand still.
 pub(crate) const STILL: Duration = Duration::from_secs(30);
@@ -32,6 +33,33 @@ pub(crate) fn too_long(bytes: u64, most: u64) -> String {
 /// Why an answer is not waited for any longer.
 pub(crate) fn slow(bytes: u64) -> String {
     format!("its answer comes too slowly: {bytes} bytes so far")
+}
+
+/// What a client of such a server begins with: a credential goes where it was told to go, and
+/// nowhere else.
+pub(crate) fn blocking_client(
+    url: &url::Url,
+    ca_file: Option<&Path>,
+) -> Result<blocking::ClientBuilder, String> {
+    let mut builder = blocking::Client::builder()
+        .connect_timeout(Duration::from_secs(20))
+        .timeout(Duration::from_secs(600))
+        .redirect(redirect::Policy::none())
+        .pool_max_idle_per_host(16);
+    if let Some(path) = ca_file {
+        let wrong = |e: &dyn std::fmt::Display| format!("CA file {}: {e}", path.display());
+        let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
+        let ca = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))?;
+        if ca.is_empty() {
+            return Err(format!("the CA file {} holds no certificate", path.display()));
+        }
+        builder = builder.tls_certs_only(ca);
+    } else if url.scheme() == "http" {
+        // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
+        builder = builder.tls_certs_only([]);
+    }
+    // No proxy on the way to this very host: it would read the credential.
+    Ok(if url.scheme() == "http" { builder.no_proxy() } else { builder })
 }
 
 #[cfg(test)]

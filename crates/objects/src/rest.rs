@@ -1,8 +1,8 @@
 //! restic's REST protocol: rest-server, `rclone serve restic`, and whatever else speaks it.
 
-use crate::{Entry, Key, Kind, Put, Store, StoreError, hash_name};
+use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds, hash_name};
 use bytes::Bytes;
-use reqwest::{Method, StatusCode, blocking, header, redirect};
+use reqwest::{Method, StatusCode, blocking, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::{io::Read, ops::Range, path::PathBuf, time::Duration};
@@ -30,10 +30,6 @@ pub struct RestServer {
     client: blocking::Client,
 }
 
-/// Longest listing: a million packs of some 100 bytes each.
-const LISTING_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Longest words of a server that are shown.
-const WORDS_BYTES_MAX: u64 = 1024;
 const TRIES: u32 = 7;
 /// How often what was cut off is read again.
 const READS: u32 = 3;
@@ -58,30 +54,8 @@ impl RestServer {
             action: "set up the connection".to_owned(),
             why,
         };
-        let mut builder = blocking::Client::builder()
-            .connect_timeout(Duration::from_secs(20))
-            .timeout(Duration::from_secs(600))
-            // A credential goes where it was told to go, and nowhere else.
-            .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(16);
-        if let Some(path) = &settings.ca_file {
-            let pem = std::fs::read(path)
-                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
-            let ca = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
-            if ca.is_empty() {
-                return Err(failed(format!("the CA file {} holds no certificate", path.display())));
-            }
-            builder = builder.tls_certs_only(ca);
-        } else if settings.url.scheme() == "http" {
-            // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
-            builder = builder.tls_certs_only([]);
-        }
-        if settings.url.scheme() == "http" {
-            // No proxy on the way to this very host: it would read the credential.
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|e| failed(e.to_string()))?;
+        let builder = bounds::blocking_client(&settings.url, settings.ca_file.as_deref());
+        let client = builder.map_err(failed)?.build().map_err(|e| failed(e.to_string()))?;
         let mut manifests = settings.url.clone();
         let own = manifests.path().trim_end_matches('/').to_owned();
         manifests.set_path(&match own.as_str() {
@@ -182,7 +156,7 @@ impl RestServer {
     fn no(&self, action: &str, response: blocking::Response) -> StoreError {
         let status = response.status();
         let mut words = Vec::new();
-        let read = response.take(WORDS_BYTES_MAX).read_to_end(&mut words);
+        let read = response.take(bounds::WORDS_BYTES_MAX).read_to_end(&mut words);
         let said = read.map(|_| {
             // Somebody else's words: nothing in them moves a cursor or ends a line.
             let text = String::from_utf8_lossy(&words).replace(char::is_control, " ");
@@ -330,7 +304,7 @@ impl RestServer {
             return Err(why);
         }
         // A body that breaks off is no JSON: the listing is whole or an error.
-        let body = self.body(&action, response, LISTING_BYTES_MAX)?;
+        let body = self.body(&action, response, bounds::LISTING_BYTES_MAX)?;
         // An empty folder is `null` to some.
         let rows: Option<Vec<Row>> =
             serde_json::from_slice(&body).map_err(|e| self.failed(&action, &e))?;

@@ -87,25 +87,8 @@ impl VaultRest {
             action: "set up the connection".to_owned(),
             why,
         };
-        let mut builder = blocking::Client::builder()
-            .connect_timeout(Duration::from_secs(20))
-            .timeout(Duration::from_secs(600))
-            // The credential is for this address, and so is the trust in its network.
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(16);
-        if let Some(path) = &settings.ca_file {
-            let pem = std::fs::read(path)
-                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
-            let ca = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?;
-            if ca.is_empty() {
-                return Err(failed(format!("the CA file {} holds no certificate", path.display())));
-            }
-            builder = builder.tls_certs_only(ca);
-        } else if settings.url.scheme() == "http" {
-            // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
-            builder = builder.tls_certs_only([]);
-        }
+        let mut builder =
+            bounds::blocking_client(&settings.url, settings.ca_file.as_deref()).map_err(failed)?;
         if let Some(path) = &settings.identity_file {
             let pem =
                 std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
