@@ -17,6 +17,9 @@ use std::{
 /// Folders within one another that a cache has at most.
 const DEPTH_MAX: usize = 4;
 
+/// Ending of the folder with what is kept of a store that is a way off.
+pub(crate) const NEAR: &str = "near";
+
 /// Where caches go when nobody says it.
 pub(crate) fn default_place() -> anyhow::Result<PathBuf> {
     let is_root = rustix::process::geteuid().is_root();
@@ -111,6 +114,7 @@ fn way_is_safe(dir: &Path) -> Result<(), String> {
 }
 
 fn holds_nothing_strange(dir: &Path, depth: usize) -> anyhow::Result<()> {
+    let near = dir.ancestors().any(|d| d.extension() == Some(OsStr::new(NEAR)));
     let unread = || format!("the folder for local caches {} cannot be read", dir.display());
     for entry in dir.read_dir().with_context(unread)? {
         let entry = entry.with_context(unread)?;
@@ -130,8 +134,9 @@ fn holds_nothing_strange(dir: &Path, depth: usize) -> anyhow::Result<()> {
             }
             () if !meta.is_file() => "no file",
             // Runs of an index are shared with a process that reads beside this one, and are never
-            // written to again.
-            () if meta.nlink() > 1 && path.extension() != Some(OsStr::new("run")) => {
+            // written to again. What is kept of a store appears by a second name, and neither is
+            // it.
+            () if meta.nlink() > 1 && path.extension() != Some(OsStr::new("run")) && !near => {
                 "a second name of a file"
             }
             () => {

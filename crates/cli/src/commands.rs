@@ -368,7 +368,7 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         bar.finish();
         return said(global, "rebuilt from the vault", &report);
     }
-    let repo = open::repository(global).await?;
+    let repo = open::repository_itself(global).await?;
     if let Some(to) = args.to {
         let b = bar.clone();
         let report = open::blocking(move || {

@@ -85,7 +85,7 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
         }
         _ => {}
     }
-    let repo = open::repository(&global).await?;
+    let repo = open::repository_itself(&global).await?;
     open::blocking(move || {
         match command {
             Key::List => {
@@ -288,7 +288,7 @@ async fn rotate(
     new_password: &Path,
     no_recovery: bool,
 ) -> anyhow::Result<i32> {
-    let from = open::repository(global).await?;
+    let from = open::repository_itself(global).await?;
     let password = open::secret(new_password)?;
     let (cache, json, bar) =
         (open::cache_dir(global)?, global.json, Bar::new(global.quiet || global.json));

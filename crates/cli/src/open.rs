@@ -92,14 +92,27 @@ pub(crate) fn cache_dir(global: &Global) -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-/// Opens the repository that the options or the configuration name.
+/// Opens the repository that the options or the configuration name. What is read of it again and
+/// again may come from what is kept of it on this host.
 pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository>> {
+    opened(global, Place::open_near).await
+}
+
+/// The same for whoever wants to know what lies there now, or takes things away.
+pub(crate) async fn repository_itself(global: &Global) -> anyhow::Result<Arc<Repository>> {
+    opened(global, |place, _| place.open()).await
+}
+
+async fn opened(
+    global: &Global,
+    store: impl FnOnce(&Place, &Path) -> anyhow::Result<Arc<dyn Store>> + Send + 'static,
+) -> anyhow::Result<Arc<Repository>> {
     let (place, password) = repo_place(global)?;
     let cache = cache_dir(global)?;
     let tenant = tenant_id(global)?;
     let server = vault_server(global);
     blocking(move || {
-        let repo = Repository::open(place.open()?, &password, &cache, who())?;
+        let repo = Repository::open(store(&place, &cache)?, &password, &cache, who())?;
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }

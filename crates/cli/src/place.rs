@@ -1,6 +1,7 @@
 //! Where copy 2 is.
 
 use crate::{
+    cache,
     config::{Config, RepositoryEntry, S3Entry},
     keys, open,
 };
@@ -9,7 +10,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_objects::{LocalDir, RestServer, RestSettings, S3Bucket, S3Settings, Store};
+use strongroom_objects::{
+    LocalDir, Near, RestServer, RestSettings, S3Bucket, S3Settings, Store, hash_name,
+};
 
 /// Where a repository is: a folder, a bucket of an object store, or a server.
 #[derive(Debug, Clone)]
@@ -94,6 +97,17 @@ impl Place {
             Self::Bucket { settings, .. } => Arc::new(S3Bucket::new((**settings).clone())?),
             Self::Server { settings, .. } => Arc::new(RestServer::new(settings.clone())?),
         })
+    }
+
+    /// Connects to it, with what is read again and again kept in the folder for local caches. Whoever
+    /// wants to know what lies there uses [`Place::open`].
+    pub(crate) fn open_near(&self, cache: &Path) -> anyhow::Result<Arc<dyn Store>> {
+        let far = self.open()?;
+        if !far.is_distant() {
+            return Ok(far);
+        }
+        let name = &hash_name(far.location().as_bytes())[..16];
+        Ok(Arc::new(Near::new(far, &cache.join(format!("{name}.{}", cache::NEAR)))))
     }
 
     /// The folder where the sheets of its recovery shares go.

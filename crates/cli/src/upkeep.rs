@@ -118,7 +118,7 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
         }
         None => args.read_data.into(),
     };
-    let repo = open::repository(global).await?;
+    let repo = open::repository_itself(global).await?;
     let bar = Bar::new(global.quiet || global.json);
     let b = bar.clone();
     let report = open::blocking(move || {
@@ -260,7 +260,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
         true => policy(global, &args)?,
         false => Policy::default(),
     };
-    let repo = open::repository(global).await?;
+    let repo = open::repository_itself(global).await?;
     let cache = open::cache_dir(global)?;
     let json = global.json;
     open::blocking(move || {
@@ -350,7 +350,7 @@ fn show(plan: &PrunePlan) {
 }
 
 pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
-    let repo = open::repository(global).await?;
+    let repo = open::repository_itself(global).await?;
     let cache = open::cache_dir(global)?;
     let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
     let options = PruneOptions {

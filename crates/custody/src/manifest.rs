@@ -7,11 +7,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use strongroom_model::Series;
-use strongroom_objects::{Key, Kind, Store, hash_name};
+use strongroom_objects::{Key, Kind, Store, StoreError, each, hash_name};
 
 const PURPOSE: &str = "manifest";
 /// Longest manifest: a full one of 500,000 packs (8 TiB) has 34 MB.
 pub(crate) const BYTES_MAX: usize = Kind::Manifests.bytes_max() as usize;
+
+/// What lies under the name of a manifest.
+enum Found {
+    Whole(Box<Manifest>),
+    /// Signed by another key, or in a form that is not known.
+    Foreign,
+    Damaged,
+}
 
 /// How the lines of a signed document are read.
 type OpenLines = for<'b> fn(&PublicKey, &str, &'b [u8]) -> Result<&'b [u8], String>;
@@ -294,24 +302,34 @@ impl Chain {
         school: &PublicKey,
         opened: OpenManifest,
     ) -> Result<(Self, Vec<String>), Error> {
-        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
-        let source = Patient::new(store);
+        let mut keys = Vec::new();
         for entry in
             store.list(Kind::Manifests)?.into_iter().filter(|e| e.size_bytes <= BYTES_MAX as u64)
         {
-            let key = Key::new(Kind::Manifests, &entry.name)?;
-            let bytes = match source.get(&key)? {
-                Ok(bytes) => bytes,
+            keys.push(Key::new(Kind::Manifests, &entry.name)?);
+        }
+        let source = Patient::new(store);
+        // Opened as they come: all of them together may be more than there is room for.
+        let read = each(store, &keys, |key| {
+            Ok(match source.get(key)? {
                 Err(why) => {
                     tracing::warn!("{why}");
-                    damaged.push(entry.name);
-                    continue;
+                    Found::Damaged
                 }
-            };
-            if !key.names_its_bytes(&bytes) {
-                damaged.push(entry.name);
-            } else if let Ok(m) = opened(&bytes, school, None) {
-                manifests.push((entry.name, m));
+                Ok(bytes) if !key.names_its_bytes(&bytes) => Found::Damaged,
+                Ok(bytes) => match opened(&bytes, school, None) {
+                    Ok(manifest) => Found::Whole(Box::new(manifest)),
+                    Err(_) => Found::Foreign,
+                },
+            })
+        });
+        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
+        for (key, found) in keys.into_iter().zip(read) {
+            let found: Found = found.map_err(|e: StoreError| e)?;
+            match found {
+                Found::Whole(manifest) => manifests.push((key.name().to_owned(), *manifest)),
+                Found::Damaged => damaged.push(key.name().to_owned()),
+                Found::Foreign => {}
             }
         }
         Ok((Self::new(manifests), damaged))

@@ -5,7 +5,7 @@ use crate::Error;
 use std::collections::BTreeSet;
 use strongroom_custody::{Card, Chain, Manifest, SigningKey};
 use strongroom_model::Series;
-use strongroom_objects::{Key, Kind, hash_name};
+use strongroom_objects::{Key, Kind, both, hash_name};
 use strongroom_repository::{Id, MasterKey, Repository, TAG_CLEAN, TAG_CONFIGURATION};
 
 /// After so many manifests one stands alone again, so that a vault that lost one waits no longer
@@ -57,15 +57,16 @@ fn publish_for(
     holds: impl Fn(&Chain, &str, &BTreeSet<String>) -> bool,
 ) -> Result<u64, Error> {
     let key = signing_key(repo.key())?;
-    let mut chain = Chain::of_store(repo.store().as_ref(), &key.public())?;
-    let listed: BTreeSet<String> =
-        repo.store().list(Kind::Index)?.into_iter().map(|e| e.name).collect();
+    let store = repo.store().as_ref();
+    let lists = || both(store, || store.list(Kind::Index), || store.list(Kind::Snapshots));
+    let (chain, (indexes, snapshots)) =
+        both(store, || Chain::of_store(store, &key.public()), lists);
+    let mut chain = chain?;
+    let listed: BTreeSet<String> = indexes?.into_iter().map(|e| e.name).collect();
     let rows = chain.rows().into_iter().filter(|(name, _)| holds(&chain, name, &listed));
     let covered: BTreeSet<String> = rows.map(|(_, m)| m.snapshot.clone()).collect();
     let mut waiting = Vec::new();
-    for entry in
-        repo.store().list(Kind::Snapshots)?.into_iter().filter(|e| !covered.contains(&e.name))
-    {
+    for entry in snapshots?.into_iter().filter(|e| !covered.contains(&e.name)) {
         let id = Id::parse(&entry.name)?;
         let snapshot = match repo.snapshot(&id) {
             Ok(snapshot) => snapshot,

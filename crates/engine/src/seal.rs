@@ -69,7 +69,7 @@ pub fn of(repo: &Repository) -> Result<Option<String>, Error> {
 fn read(repo: &Repository, tree: &Id) -> Result<Option<String>, Error> {
     match repo.node_at(tree, &format!("/{}/{}", layout::TENANT, layout::SEALED)) {
         Ok(node) => {
-            let seal = Record::<Seal>::from_bytes(&repo.read_file(&node)?)?;
+            let seal = Record::<Seal>::from_bytes(&repo.read_record(&node)?)?;
             Ok(Some(seal.value.tenant))
         }
         Err(strongroom_repository::Error::NoSuchPath(_)) => Ok(None),

@@ -29,18 +29,22 @@ mod key;
 mod local;
 mod local_hold;
 mod locked;
+mod near;
 mod rest;
 mod s3;
 #[doc(hidden)]
 pub mod testing;
+mod together;
 mod vault_rest;
 
 pub use key::{Key, Kind, hash_name};
 pub use local::LocalDir;
 pub use local_hold::LocalHold;
 pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
+pub use near::{AtHand, Near};
 pub use rest::{RestServer, RestSettings};
 pub use s3::{Answer, Attempt, S3Bucket, S3Settings};
+pub use together::{both, each};
 pub use vault_rest::{SealedSession, SessionSnapshot, VaultRest, VaultSettings};
 
 use bytes::Bytes;
@@ -70,6 +74,11 @@ pub trait Store: Send + Sync {
     fn location(&self) -> String;
     /// Puts an object if it is absent.
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError>;
+    /// Puts an object of bytes that were sealed for it just now: nobody else can have put it, so
+    /// that where looking costs a round trip nobody looks. Not for `config`.
+    fn put_fresh(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(key, bytes).map(|_| ())
+    }
     /// Makes all earlier puts survive a crash.
     fn flush(&self) -> Result<(), StoreError>;
     /// The whole object.
@@ -84,6 +93,15 @@ pub trait Store: Send + Sync {
     /// only objects can lie.
     fn strangers(&self, _kind: Kind) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
+    }
+    /// Whether each call is a round trip over a network: then what can go together does
+    /// ([`each`], [`both`]).
+    fn is_distant(&self) -> bool {
+        false
+    }
+    /// What is kept of it on this host, where it is a way off and something is kept ([`Near`]).
+    fn at_hand(&self) -> Option<&dyn AtHand> {
+        None
     }
     /// Puts the right bytes in place of wrong ones, in one step: until it returns either the old or
     /// the new ones are there. For the repair of copy 2; the vault refuses it, always.

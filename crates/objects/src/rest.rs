@@ -351,6 +351,23 @@ impl Store for RestServer {
         Ok(Put::New)
     }
 
+    fn put_fresh(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        match self.write(key, &Bytes::copy_from_slice(bytes)) {
+            // One that was sent twice, since the first answer was lost.
+            Err(e @ StoreError::Refused { .. }) => {
+                match self.size(key)? == Some(bytes.len() as u64) {
+                    true => Ok(()),
+                    false => Err(e),
+                }
+            }
+            done => done,
+        }
+    }
+
+    fn is_distant(&self) -> bool {
+        true
+    }
+
     fn flush(&self) -> Result<(), StoreError> {
         // A server answers when it has stored.
         Ok(())

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 #[derive(Default)]
@@ -165,5 +166,102 @@ impl Store for Memory {
         state.objects.remove(key);
         state.unflushed.remove(key);
         Ok(())
+    }
+}
+
+/// Calls in one place, as [`Distant`] counts them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trips {
+    /// Each call, in the order in which they began.
+    pub calls: Vec<String>,
+    /// Most calls of which each began after the one before it had ended: what a run waits for,
+    /// however many go at the same time.
+    pub in_sequence: usize,
+}
+
+#[derive(Default)]
+struct Travelled {
+    trips: Trips,
+    /// The longest sequence that has come back.
+    returned: usize,
+}
+
+/// A store that is a way off: each call takes as long as a round trip does, and is counted.
+pub struct Distant<S> {
+    inner: S,
+    round_trip: Duration,
+    travelled: Mutex<Travelled>,
+}
+
+impl<S> Distant<S> {
+    /// `inner`, so far away.
+    pub fn new(inner: S, round_trip: Duration) -> Self {
+        Self { inner, round_trip, travelled: Mutex::default() }
+    }
+
+    /// What was called since the last time that somebody asked.
+    pub fn take(&self) -> Trips {
+        std::mem::take(&mut *self.travelled()).trips
+    }
+
+    fn travelled(&self) -> MutexGuard<'_, Travelled> {
+        self.travelled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trip<T>(&self, call: String, work: impl FnOnce(&S) -> T) -> T {
+        // Whatever had come back before this left may be what it was waiting for.
+        let place = {
+            let mut travelled = self.travelled();
+            travelled.trips.calls.push(call);
+            travelled.returned + 1
+        };
+        std::thread::sleep(self.round_trip);
+        let done = work(&self.inner);
+        let mut travelled = self.travelled();
+        travelled.returned = travelled.returned.max(place);
+        travelled.trips.in_sequence = travelled.returned;
+        done
+    }
+}
+
+impl<S: Store> Store for Distant<S> {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+        self.trip(format!("put {key}"), |s| s.put(key, bytes))
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.inner.flush()
+    }
+
+    fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
+        self.trip(format!("get {key}"), |s| s.get(key))
+    }
+
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.trip(format!("get {key} {range:?}"), |s| s.get_range(key, range))
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        self.trip(format!("size {key}"), |s| s.size(key))
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
+        self.trip(format!("list {}", kind.as_str()), |s| s.list(kind))
+    }
+
+    fn is_distant(&self) -> bool {
+        true
+    }
+
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.trip(format!("replace {key}"), |s| s.replace(key, bytes))
+    }
+
+    fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        self.trip(format!("remove {key}"), |s| s.remove(key))
     }
 }

@@ -332,6 +332,10 @@ impl Store for VaultRest {
         Ok(if new { Put::New } else { Put::Present })
     }
 
+    fn is_distant(&self) -> bool {
+        true
+    }
+
     fn flush(&self) -> Result<(), StoreError> {
         // The server answers a put only when the object is on its disk.
         Ok(())

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
+use strongroom_objects::{Entry, Key, Kind, Store, StoreError, each, hash_name};
 use zeroize::Zeroizing;
 
 /// restic's own cost: N = 2^15, r = 8, p = 1.
@@ -150,28 +150,31 @@ enum Look {
 /// Reads `keys/`. One object there keeps nobody from the others: whoever can write to the store can
 /// put anything.
 fn look(store: &dyn Store) -> Result<Vec<(String, Look)>, Error> {
-    let mut found = Vec::new();
-    for entry in store.list(Kind::Keys)? {
-        let key = Key::new(Kind::Keys, &entry.name)?;
-        let look = match entry.size_bytes > Kind::Keys.bytes_max() {
-            true => Look::Junk("too large for a key file"),
-            false => match store.get(&key) {
-                Ok(bytes) if !key.names_its_bytes(&bytes) => {
-                    Look::Junk("not the bytes that the name says")
-                }
-                Ok(bytes) => match serde_json::from_slice(&bytes) {
-                    Ok(file) => Look::File(Box::new(file)),
-                    Err(_) => Look::Junk("not of a key file's form"),
-                },
-                // Removed since the listing.
-                Err(e) if e.is_not_found() => continue,
-                Err(StoreError::Damaged { .. }) => Look::Junk("damaged"),
-                Err(e) => Look::Unread(e),
+    let entries = store.list(Kind::Keys)?;
+    let looks = each(store, &entries, |entry| look_at(store, entry));
+    let looks = looks.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let named = entries.into_iter().zip(looks);
+    Ok(named.filter_map(|(entry, look)| Some((entry.name, look?))).collect())
+}
+
+/// One of them; `None` when it was removed since the listing.
+fn look_at(store: &dyn Store, entry: &Entry) -> Result<Option<Look>, Error> {
+    let key = Key::new(Kind::Keys, &entry.name)?;
+    Ok(Some(match entry.size_bytes > Kind::Keys.bytes_max() {
+        true => Look::Junk("too large for a key file"),
+        false => match store.get(&key) {
+            Ok(bytes) if !key.names_its_bytes(&bytes) => {
+                Look::Junk("not the bytes that the name says")
+            }
+            Ok(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(file) => Look::File(Box::new(file)),
+                Err(_) => Look::Junk("not of a key file's form"),
             },
-        };
-        found.push((entry.name, look));
-    }
-    Ok(found)
+            Err(e) if e.is_not_found() => return Ok(None),
+            Err(StoreError::Damaged { .. }) => Look::Junk("damaged"),
+            Err(e) => Look::Unread(e),
+        },
+    }))
 }
 
 impl Repository {

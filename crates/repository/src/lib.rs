@@ -22,6 +22,7 @@ mod files;
 mod ids;
 mod index;
 mod keyfile;
+mod known;
 mod lineage;
 mod lock;
 mod pack;

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Clock, Series};
-use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
+use strongroom_objects::{Key, Kind, Store, StoreError, both, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
 pub(crate) const STALE_AFTER_S: i64 = 30 * 60;
@@ -80,6 +80,7 @@ pub struct WriteLock {
     claim: Claim,
     store: Arc<dyn Store>,
     keeper: Option<Keeper>,
+    is_released: bool,
     _leases: Vec<File>,
 }
 
@@ -208,8 +209,15 @@ impl Repository {
             noted.map_err(Error::cache)?;
         }
         let lock = self.put_lock(&owner, now, &claim)?;
-        // Somebody may have locked at the same moment: whoever sees the other gives way.
-        if let Err(e) = self.clear_or_refuse_except(now, Some(&lock), &claim, &gone) {
+        self.known_snapshots.forget_listing();
+        // Somebody may have locked at the same moment: whoever sees the other gives way. What is
+        // looked at from here on is as nobody changes it while the lock is held.
+        let alone = || self.clear_or_refuse_except(now, Some(&lock), &claim, &gone);
+        let alone = match self.store.is_distant() {
+            true => both(self.store.as_ref(), || self.look_ahead(), alone).1,
+            false => alone(),
+        };
+        if let Err(e) = alone {
             if let Err(e) = self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?) {
                 left().insert(owner);
                 return Err(e.into());
@@ -218,7 +226,14 @@ impl Repository {
         }
         let held = Arc::new(Mutex::new(Held { owner, lock, taken: now }));
         self.watch_lease(&held);
-        Ok(WriteLock { held, claim, store: self.store.clone(), keeper: None, _leases: leases })
+        Ok(WriteLock {
+            held,
+            claim,
+            store: self.store.clone(),
+            keeper: None,
+            is_released: false,
+            _leases: leases,
+        })
     }
 
     fn put_lock(&self, owner: &Id, now: jiff::Timestamp, claim: &Claim) -> Result<Id, Error> {
@@ -407,6 +422,7 @@ impl WriteLock {
     /// Lets go.
     pub fn release(mut self) -> Result<(), Error> {
         self.let_be();
+        self.is_released = true;
         let removed = self.store.remove(&self.now_held().key()?);
         if removed.is_err() {
             left().insert(self.now_held().owner);
@@ -431,8 +447,10 @@ impl WriteLock {
 impl Drop for WriteLock {
     fn drop(&mut self) {
         self.let_be();
-        // After a release this removes nothing: absent is no error. Nobody is left to be told of a
-        // failure.
+        if self.is_released {
+            return;
+        }
+        // Nobody is left to be told of a failure.
         let held = self.now_held();
         if held.key().map(|key| self.store.remove(&key)).is_ok_and(|removed| removed.is_err()) {
             left().insert(held.owner);

@@ -45,6 +45,14 @@ impl PackBuilder {
         self.bytes.extend_from_slice(sealed);
     }
 
+    /// A blob that was added, as it is sealed: what was added last is asked for first.
+    pub(crate) fn find(&self, id: &Id) -> Option<(PackedBlob, Vec<u8>)> {
+        let blob = self.blobs.iter().rev().find(|b| b.id == *id)?;
+        let start = blob.offset as usize;
+        let sealed = self.bytes.get(start..start + blob.length as usize)?;
+        Some((*blob, sealed.to_vec()))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }

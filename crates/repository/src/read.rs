@@ -31,7 +31,8 @@ struct Segment {
 
 struct Stream {
     pack: Id,
-    size_bytes: u64,
+    /// The pack's length, asked for when more than a blob is read of it.
+    size_bytes: Option<u64>,
     /// Where the last read ended.
     next: u64,
     window: u64,
@@ -85,13 +86,25 @@ impl ReadAhead {
             None => {
                 // Nobody read here before: only what was asked for, and its place is remembered.
                 let bytes = store.get_range(&key, start..end)?;
-                let size_bytes = store.size(&key)?.unwrap_or(end);
                 let mut state = self.state();
-                state.streams.push_back(Stream { pack: *pack, size_bytes, next: end, window: 0 });
+                state.streams.push_back(Stream {
+                    pack: *pack,
+                    size_bytes: None,
+                    next: end,
+                    window: 0,
+                });
                 if state.streams.len() > STREAMS_MAX {
                     state.streams.pop_front();
                 }
                 return Ok(bytes);
+            }
+        };
+        let size_bytes = match size_bytes {
+            Some(size_bytes) => size_bytes,
+            None => {
+                let size_bytes = store.size(&key)?.unwrap_or(end);
+                self.state().is_long(pack, size_bytes);
+                size_bytes
             }
         };
         let upto = end.max((start + window).min(size_bytes));
@@ -123,8 +136,14 @@ impl State {
         Some(s.bytes.slice((start - s.start) as usize..(end - s.start) as usize))
     }
 
-    /// The pack's size and how much to fetch, when this read goes on where another ended.
-    fn follow(&mut self, pack: &Id, start: u64, end: u64) -> Option<(u64, u64)> {
+    fn is_long(&mut self, pack: &Id, size_bytes: u64) {
+        for stream in self.streams.iter_mut().filter(|s| s.pack == *pack) {
+            stream.size_bytes = Some(size_bytes);
+        }
+    }
+
+    /// The pack's size, where it is known, and how much to fetch, when this read goes on where another ended.
+    fn follow(&mut self, pack: &Id, start: u64, end: u64) -> Option<(Option<u64>, u64)> {
         let goes_on =
             |s: &Stream| s.pack == *pack && start >= s.next && start - s.next <= GAP_BYTES_MAX;
         let at = self.streams.iter().rposition(goes_on)?;

@@ -3,6 +3,7 @@ use crate::{
     crypto::MasterKey,
     index::{BlobIndex, IndexFile, Location},
     keyfile::{self, Config},
+    known::KnownSnapshots,
     lineage::SealedFirst,
     lock::Held,
     pack::open_blob,
@@ -19,7 +20,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
-use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
+use strongroom_objects::{AtHand, Entry, Key, Kind, Store, StoreError, both, each, hash_name};
 
 /// Largest unpacked object (index, snapshot) we decompress.
 pub(crate) const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -44,6 +45,9 @@ pub(crate) fn unpack(plain: Vec<u8>, bytes_max: usize) -> Result<Vec<u8>, String
         _ => Err("its form is unknown".to_owned()),
     }
 }
+
+/// A larger file is no record.
+const RECORD_BYTES_MAX: u64 = 256 * 1024;
 
 /// Listings of the index that are spent on blobs that turn out to be lost.
 const FRUITLESS_MAX: u32 = 16;
@@ -73,11 +77,14 @@ pub struct Repository {
     pub(crate) writer: WriterState,
     pub(crate) reads: ReadAhead,
     reloading: Mutex<()>,
+    /// Index files that were listed as the lock was taken, until somebody loads them.
+    index_seen: Mutex<Option<Vec<Entry>>>,
     /// How often in a row the index was read anew for a blob that was not in it then either.
     fruitless: AtomicU32,
     /// Locks that were taken here, while they are held: one for each series that writes.
     leases: Mutex<Vec<Weak<Mutex<Held>>>>,
     pub(crate) sealed_first: OnceLock<SealedFirst>,
+    pub(crate) known_snapshots: KnownSnapshots,
     pub(crate) who: Writer,
 }
 
@@ -152,9 +159,22 @@ impl Repository {
         cache: &Path,
         who: Writer,
     ) -> Result<Self, Error> {
-        Self::must_have_config(store.as_ref())?;
-        let (master, _) = keyfile::open(store.as_ref(), password)?;
-        Self::with_key(store, master, cache, who)
+        let at = store.as_ref();
+        if !at.is_distant() {
+            Self::must_have_config(at)?;
+        }
+        let keys_and_index = || both(at, || keyfile::open(at, password), || at.list(Kind::Index));
+        let (config, (opened, index)) = both(at, || at.get(&Key::config()), keys_and_index);
+        let sealed = match config {
+            Err(e) if e.is_not_found() => {
+                Self::must_have_config(at)?;
+                return Err(e.into());
+            }
+            other => other?,
+        };
+        let repo = Self::unsealed(store.clone(), &sealed, opened?.0, cache, who)?;
+        repo.load_listed(&index?)?;
+        Ok(repo)
     }
 
     /// Opens a repository of which index files may be damaged: what they name is not known then.
@@ -198,7 +218,18 @@ impl Repository {
             true => Error::NoRepository(store.location()),
             false => e.into(),
         })?;
-        let config = keyfile::open_config(&key, &sealed)?;
+        Self::unsealed(store, &sealed, key, cache, who)
+    }
+
+    /// With what `config` holds.
+    fn unsealed(
+        store: Arc<dyn Store>,
+        sealed: &[u8],
+        key: MasterKey,
+        cache: &Path,
+        who: Writer,
+    ) -> Result<Self, Error> {
+        let config = keyfile::open_config(&key, sealed)?;
         if config.version != 2 {
             return Err(Error::Unsupported(format!(
                 "{} is a repository of version {}; this program reads version 2, `restic migrate \
@@ -218,9 +249,11 @@ impl Repository {
             writer: WriterState::default(),
             reads: ReadAhead::default(),
             reloading: Mutex::default(),
+            index_seen: Mutex::default(),
             fruitless: AtomicU32::new(0),
             leases: Mutex::default(),
             sealed_first: OnceLock::new(),
+            known_snapshots: KnownSnapshots::default(),
             who,
         })
     }
@@ -230,6 +263,12 @@ impl Repository {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases.retain(|lease| lease.strong_count() > 0);
         leases.push(Arc::downgrade(held));
+    }
+
+    /// Whether a lock is held here.
+    fn has_leases(&self) -> bool {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.iter().any(|lease| lease.strong_count() > 0)
     }
 
     /// Whether the locks that were taken here, if any were, are still in the repository. What one
@@ -274,13 +313,29 @@ impl Repository {
     /// Brings the local index up to the repository's index files. Call it again once the writer's
     /// lock is held: somebody may have pruned in between.
     pub fn reload_index(&self) -> Result<(), Error> {
+        let seen = self.index_seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match seen {
+            Some(listed) => self.load_listed(&listed),
+            None => self.load_listed(&self.store.list(Kind::Index)?),
+        }
+    }
+
+    /// Looks at what who holds a lock asks for first, along with what the lock itself needs.
+    pub(crate) fn look_ahead(&self) {
+        let seen = both(
+            self.store.as_ref(),
+            || self.store.list(Kind::Index),
+            // Whoever needs one that cannot be read is told then.
+            || self.read_snapshots().map(drop),
+        );
+        *self.index_seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.0.ok();
+    }
+
+    /// Brings the local index up to index files that were listed.
+    fn load_listed(&self, listed: &[Entry]) -> Result<(), Error> {
         let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let listed: BTreeSet<Id> = self
-            .store
-            .list(Kind::Index)?
-            .iter()
-            .map(|e| Id::parse(&e.name))
-            .collect::<Result<_, _>>()?;
+        let listed: BTreeSet<Id> =
+            listed.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
         let mut loaded = self.index.loaded();
         if !loaded.is_subset(&listed) {
             self.index.reset()?;
@@ -300,10 +355,8 @@ impl Repository {
     fn load_indexes(&self, listed: &BTreeSet<Id>, loaded: &BTreeSet<Id>) -> Result<(), Error> {
         let missing: Vec<Id> = listed.difference(loaded).copied().collect();
         for group in missing.chunks(16) {
-            let files: Vec<(Id, IndexFile)> = group
-                .iter()
-                .map(|id| Ok((*id, self.read_index(id)?)))
-                .collect::<Result<_, Error>>()?;
+            let files = each(self.store.as_ref(), group, |id| Ok((*id, self.read_index(id)?)));
+            let files: Vec<(Id, IndexFile)> = files.into_iter().collect::<Result<_, Error>>()?;
             self.index.add(&files)?;
         }
         Ok(())
@@ -341,12 +394,27 @@ impl Repository {
     /// All snapshots, oldest first. One that cannot be read is an error: it may be the newest clean
     /// one.
     pub fn snapshots(&self) -> Result<Vec<(Id, Snapshot)>, Error> {
-        let mut all = Vec::new();
-        for entry in self.store.list(Kind::Snapshots)? {
-            let id = Id::parse(&entry.name)?;
-            all.push((id, self.snapshot(&id)?));
-        }
+        let mut all = match self.known_snapshots.listed(|| self.has_leases()) {
+            Some(all) => all,
+            None => self.read_snapshots()?,
+        };
         all.sort_by_key(|(id, s)| (s.time, *id));
+        Ok(all)
+    }
+
+    fn read_snapshots(&self) -> Result<Vec<(Id, Snapshot)>, Error> {
+        let ids: Vec<Id> = self
+            .store
+            .list(Kind::Snapshots)?
+            .iter()
+            .map(|e| Id::parse(&e.name))
+            .collect::<Result<_, _>>()?;
+        let mut all = self.known_snapshots.of(&ids);
+        let known: BTreeSet<Id> = all.iter().map(|(id, _)| *id).collect();
+        let unknown: Vec<Id> = ids.iter().filter(|id| !known.contains(id)).copied().collect();
+        let read = each(self.store.as_ref(), &unknown, |id| Ok((*id, self.snapshot(id)?)));
+        all.extend(read.into_iter().collect::<Result<Vec<_>, Error>>()?);
+        self.known_snapshots.set(&all);
         Ok(all)
     }
 
@@ -358,7 +426,9 @@ impl Repository {
 
     /// Removes a snapshot object. Its data stays until a prune.
     pub fn forget(&self, id: &Id) -> Result<(), Error> {
-        Ok(self.store.remove(&Key::new(Kind::Snapshots, &id.to_string())?)?)
+        self.store.remove(&Key::new(Kind::Snapshots, &id.to_string())?)?;
+        self.known_snapshots.remove(id);
+        Ok(())
     }
 
     pub(crate) fn locate(&self, kind: BlobKind, id: &Id) -> Result<Option<Location>, Error> {
@@ -395,6 +465,9 @@ impl Repository {
 
     /// The plain bytes of a blob, verified against its id.
     pub fn read_blob(&self, kind: BlobKind, id: &Id) -> Result<Vec<u8>, Error> {
+        if let Some((blob, sealed)) = self.writer.in_the_open_pack(kind, id) {
+            return open_blob(&self.key, &blob, &sealed);
+        }
         let missing = || Error::MissingBlob { kind: kind.as_str(), id: id.to_string() };
         let mut found = match self.locate(kind, id)? {
             Some(found) => found,
@@ -407,6 +480,12 @@ impl Repository {
                 }
             }
         };
+        if kind == BlobKind::Tree
+            && let Some(at_hand) = self.store.at_hand()
+            && let Some(bytes) = self.read_at_hand(at_hand, &found)?
+        {
+            return Ok(bytes);
+        }
         let read = |at: &Location| {
             self.reads.read(
                 self.store.as_ref(),
@@ -434,6 +513,27 @@ impl Repository {
             self.reads.forget();
             open_blob(&self.key, &found.blob, &read(&found)?)
         })
+    }
+
+    /// A blob of a directory from the pack that is kept at hand, where the store is a way off.
+    fn read_at_hand(&self, at_hand: &dyn AtHand, at: &Location) -> Result<Option<Vec<u8>>, Error> {
+        let key = Key::new(Kind::Data, &at.pack.to_string())?;
+        let start = u64::from(at.blob.offset);
+        let range = start..start + u64::from(at.blob.length);
+        match at_hand.part(&key, range) {
+            Ok(Some(sealed)) => match open_blob(&self.key, &at.blob, &sealed) {
+                Ok(bytes) => return Ok(Some(bytes)),
+                // Somebody changed what is kept.
+                Err(_) => at_hand.let_go(&key),
+            },
+            Ok(None) => {}
+            // What is damaged there may still give this part of it.
+            Err(StoreError::Damaged { .. }) => {}
+            // A prune moved it: whoever reads it finds out where to.
+            Err(e) if e.is_not_found() => {}
+            Err(e) => return Err(e.into()),
+        }
+        Ok(None)
     }
 
     /// Looks for a blob that the index does not name: the writer of another series may have put it
@@ -511,6 +611,25 @@ impl Repository {
             bytes.extend_from_slice(&self.read_blob(BlobKind::Data, id)?);
         }
         Ok(bytes)
+    }
+
+    /// The content of a small file that each run reads again, and that is kept on this host where
+    /// the store is a way off. A large one is read like any other.
+    pub fn read_record(&self, node: &Node) -> Result<Vec<u8>, Error> {
+        let ([id], Some(at_hand)) = (node.content(), self.store.at_hand()) else {
+            return self.read_file(node);
+        };
+        if node.size_bytes() > RECORD_BYTES_MAX {
+            return self.read_file(node);
+        }
+        if let Some(plain) = at_hand.blob(&id.to_string()).and_then(|b| self.key.decrypt(&b))
+            && Id::of(&plain) == *id
+        {
+            return Ok(plain);
+        }
+        let plain = self.read_blob(BlobKind::Data, id)?;
+        at_hand.keep_blob(&id.to_string(), &self.key.encrypt(&plain)?);
+        Ok(plain)
     }
 
     /// The node at a path like `/mail/ann@school/Inbox`, below a root tree. The root itself has no

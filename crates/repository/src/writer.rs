@@ -22,7 +22,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use strongroom_objects::{Key, Kind, hash_name};
+use strongroom_objects::{Key, Kind, both, each, hash_name};
 
 /// Blobs per index file. What waits for one is held in memory, as is the file while it is written.
 pub(crate) const INDEX_BLOBS_MAX: usize = 12_000;
@@ -144,6 +144,17 @@ impl WriterState {
         }
     }
 
+    /// A blob of the pack that is being filled: it is read from there, so that nobody who reads what
+    /// was written a moment ago makes a pack of it.
+    pub(crate) fn in_the_open_pack(
+        &self,
+        kind: BlobKind,
+        id: &Id,
+    ) -> Option<(PackedBlob, Vec<u8>)> {
+        let packing = matches!(lock(&self.pending).get(&(kind, *id)), Some(Pending::Packing));
+        packing.then(|| lock(self.builder(kind)).find(id)).flatten()
+    }
+
     pub(crate) fn locate(
         &self,
         repo: &Repository,
@@ -156,8 +167,8 @@ impl WriterState {
             Some(Pending::Packed(at)) => return Ok(Some(at)),
             Some(Pending::Packing) => {}
         }
-        // Rare: what was just written is read again. Whoever is still packing is waited for, then
-        // its pack is pushed out.
+        // Rare: what is on its way into a pack, or out with it, is read again. Whoever is still
+        // packing is waited for, then its pack is pushed out.
         let _alone = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(state(), Some(Pending::Packing)) {
             let builder = std::mem::take(&mut *lock(self.builder(kind)));
@@ -245,7 +256,8 @@ impl Repository {
 
     pub(crate) fn put_object(&self, kind: Kind, bytes: &[u8]) -> Result<Id, Error> {
         let name = hash_name(bytes);
-        self.store.put(&Key::new(kind, &name)?, bytes)?;
+        // Sealed with a nonce of its own: nobody else can have put it.
+        self.store.put_fresh(&Key::new(kind, &name)?, bytes)?;
         self.writer.counts.objects.fetch_add(1, Ordering::Relaxed);
         self.writer.counts.bytes_stored.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Id::parse(&name)
@@ -257,6 +269,11 @@ impl Repository {
         }
         let (bytes, blobs) = builder.finish(&self.key)?;
         let pack = self.put_object(Kind::Data, &bytes)?;
+        if let Some(at_hand) = self.store.at_hand()
+            && blobs.iter().all(|b| b.kind == BlobKind::Tree)
+        {
+            at_hand.keep(&Key::new(Kind::Data, &pack.to_string())?, &bytes);
+        }
         let mut pending = lock(&self.writer.pending);
         for blob in &blobs {
             pending.insert((blob.kind, blob.id), Pending::Packed(Location { pack, blob: *blob }));
@@ -339,10 +356,13 @@ impl Repository {
     /// Writes a snapshot, after everything that it needs.
     pub fn commit(&self, snapshot: &Snapshot) -> Result<Id, Error> {
         self.flush()?;
+        let fresh = std::mem::take(&mut *lock(&self.writer.fresh));
+        let looks = || (self.holds_its_leases(), self.are_there(&fresh));
+        let (listed, (leases, packs)) =
+            both(self.store.as_ref(), || self.store.list(Kind::Index), looks);
         // What this run found known must still be there: a prune beside it, whose lock nobody saw,
         // would have replaced the index.
-        let listed: BTreeSet<String> =
-            self.store.list(Kind::Index)?.into_iter().map(|e| e.name).collect();
+        let listed: BTreeSet<String> = listed?.into_iter().map(|e| e.name).collect();
         if let Some(gone) =
             self.index.loaded().iter().map(Id::to_string).find(|id| !listed.contains(id))
         {
@@ -354,14 +374,28 @@ impl Repository {
         }
         // Whoever took this run for dead has removed its lock, and may have removed its packs,
         // which no index named yet.
-        if !self.holds_its_leases()? {
+        if !leases? {
             let why = "its lock is gone: another program took it for dead, or somebody removed \
                        it; nothing is committed, run again";
             return self.guard(Err(Error::Poisoned(why.to_owned())));
         }
-        let fresh = std::mem::take(&mut *lock(&self.writer.fresh));
-        for pack in &fresh {
-            if self.store.size(&Key::new(Kind::Data, &pack.to_string())?)?.is_none() {
+        packs?;
+        let json = serde_json::to_vec(snapshot).map_err(|e| Error::damaged("a new snapshot", e))?;
+        let id = self.guard(self.put_unpacked(Kind::Snapshots, &json))?;
+        self.guard(self.store.flush().map_err(Error::from))?;
+        self.known_snapshots.add(id, snapshot);
+        Ok(id)
+    }
+
+    /// Whether packs that this run wrote are still there.
+    fn are_there(&self, packs: &[Id]) -> Result<(), Error> {
+        let keys: Vec<Key> = packs
+            .iter()
+            .map(|id| Ok(Key::new(Kind::Data, &id.to_string())?))
+            .collect::<Result<_, Error>>()?;
+        let sizes = each(self.store.as_ref(), &keys, |key| self.store.size(key));
+        for (pack, size) in packs.iter().zip(sizes) {
+            if size?.is_none() {
                 let why = format!(
                     "pack {:.8}, which this run wrote, is gone; nothing is committed, run again",
                     pack.to_string()
@@ -369,10 +403,7 @@ impl Repository {
                 return self.guard(Err(Error::Poisoned(why)));
             }
         }
-        let json = serde_json::to_vec(snapshot).map_err(|e| Error::damaged("a new snapshot", e))?;
-        let id = self.guard(self.put_unpacked(Kind::Snapshots, &json))?;
-        self.guard(self.store.flush().map_err(Error::from))?;
-        Ok(id)
+        Ok(())
     }
 
     /// Stores content that is in memory.

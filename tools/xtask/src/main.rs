@@ -1,5 +1,5 @@
 //! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench
-//! repository|vault|fleet`, `cargo xtask fuzz`, `cargo xtask published`, `cargo xtask sbom`.
+//! repository|vault|fleet|distant`, `cargo xtask fuzz`, `cargo xtask published`, `cargo xtask sbom`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod bench;
@@ -21,6 +21,9 @@ fn main() {
         ["bench", "repository", rest @ ..] => bench::repository(rest),
         ["bench", "vault", rest @ ..] => bench::example("strongroom-vault", "vault_bench", rest),
         ["bench", "fleet", rest @ ..] => bench::example("strongroom-cli", "fleet_bench", rest),
+        ["bench", "distant", rest @ ..] => {
+            bench::example("strongroom-engine", "distant_bench", rest)
+        }
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["soak", rest @ ..] => soak::run(rest),
         ["published"] => published::run(),
@@ -28,7 +31,7 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | \
-                 bench fleet | fuzz [--seconds 900] [TARGET]… | published | sbom"
+                 bench fleet | bench distant | fuzz [--seconds 900] [TARGET]… | published | sbom"
             );
             std::process::exit(2);
         }

@@ -37,7 +37,7 @@ pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Res
 }
 
 async fn card(global: &Global, out: PathBuf) -> anyhow::Result<i32> {
-    let repo = open::repository(global).await?;
+    let repo = open::repository_itself(global).await?;
     let card = open::blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
     let mut file = std::fs::OpenOptions::new()
         .create_new(true)

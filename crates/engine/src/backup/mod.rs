@@ -92,7 +92,7 @@ pub fn unread_items(repo: &Repository, tenant: &str) -> Result<Vec<Unread>, Erro
         let is_list = layout::LISTS.contains(&name)
             || name == layout::UNREADABLE && place.trim_matches('/') == layout::TENANT;
         if !node.is_dir() && is_list && node.facts()?.is_none() {
-            let list = run::Waiting::read(&repo.read_file(node)?);
+            let list = run::Waiting::read(&repo.read_record(node)?);
             all.extend(list.items.into_iter().map(|p| Unread {
                 id: p.value.id,
                 name: p.value.name,
@@ -368,7 +368,7 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
     let mut list = Record::new(Holds::new(Vec::new()));
     let mut told = None;
     if let Some(node) = &before {
-        match Record::<Holds>::from_bytes(&run.repo.read_file(node)?) {
+        match Record::<Holds>::from_bytes(&run.repo.read_record(node)?) {
             Ok(old) => {
                 told = removed(&old, &names);
                 list = old;

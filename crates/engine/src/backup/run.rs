@@ -172,7 +172,7 @@ impl State {
 /// stops the run, before anything is committed on top of it.
 pub(super) fn alarms_of(repo: &Repository, root: &Id) -> Result<Record<AlarmList>, Error> {
     let bytes = match repo.node_at(root, &format!("/{}/{}", layout::TENANT, layout::ALARMS)) {
-        Ok(node) => repo.read_file(&node)?,
+        Ok(node) => repo.read_record(&node)?,
         Err(strongroom_repository::Error::NoSuchPath(_)) => {
             return Ok(Record::new(AlarmList::default()));
         }
@@ -616,7 +616,7 @@ impl Run {
     fn items_in(&self, dir: &[String], name: &str) -> Result<Waiting, Error> {
         let path = layout::join(dir, name);
         match self.found(&layout::refs(&path))? {
-            Some(Found::File(node)) => Ok(Waiting::read(&self.repo.read_file(&node)?)),
+            Some(Found::File(node)) => Ok(Waiting::read(&self.repo.read_record(&node)?)),
             _ => Ok(Waiting::default()),
         }
     }

@@ -427,7 +427,7 @@ fn identity_of(configuration: &Configuration) -> Identity {
 
 /// Which objects the names of a snapshot's settings stood for.
 fn identity(repo: &Repository, snapshot: &Snapshot) -> Result<Record<Identity>, Error> {
-    let bytes = repo.read_file(
+    let bytes = repo.read_record(
         &repo.node_at(&snapshot.tree, &format!("/{}/{}", layout::TENANT, layout::IDENTITY))?,
     )?;
     Ok(Record::from_bytes(&bytes)?)
@@ -440,7 +440,7 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
     let mut out = Configuration::new(&snapshot.hostname, identity.taken);
     out.managed_at = identity.managed_at;
     let collected = Record::<Collected>::from_bytes(
-        &repo.read_file(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?,
+        &repo.read_record(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?,
     )?;
     for (name, state) in collected.value.collections {
         out.collections.insert(name, ConfigCollection { state, objects: Vec::new() });
@@ -453,7 +453,7 @@ pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configurati
         Ok(Visit::Enter)
     })?;
     for (path, node) in files {
-        let mut stored = Record::<StoredObject>::from_bytes(&repo.read_file(&node)?)?.value;
+        let mut stored = Record::<StoredObject>::from_bytes(&repo.read_record(&node)?)?.value;
         // Older programs kept rows as they came.
         let row_ids = without_row_ids(&mut stored.settings);
         let collection = path

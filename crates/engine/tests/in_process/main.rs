@@ -7,6 +7,7 @@ mod outlook;
 mod owners;
 mod panics;
 mod series;
+mod trips;
 
 use graph_sim::{Addresses, Fault, Rule, SeedPlan, Settings, Sim, ThrottleSettings};
 use serde_json::{Value, json};

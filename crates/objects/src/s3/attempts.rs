@@ -1,7 +1,10 @@
 //! What an attacker with a credential would try, for the canary and for the probe of a provider;
 //! and what a bucket says of itself.
 
-use super::client::{Denial, S3Bucket, md5_of, with_md5};
+use super::{
+    client::{Denial, S3Bucket, md5_of},
+    locked::with_md5,
+};
 use crate::{Facts, StoreError};
 use aws_sdk_s3::{
     primitives::{ByteStream, DateTime},

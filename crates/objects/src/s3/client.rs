@@ -1,7 +1,4 @@
-use crate::{
-    Entry, Facts, Held, Key, Kind, LockedStore, Put, Store, StoreError, VersionRow, bounds, key_of,
-    path_of,
-};
+use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds, key_of, path_of};
 use aws_sdk_s3::{
     Client,
     config::{
@@ -11,7 +8,7 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectOutput,
     primitives::{ByteStream, DateTime},
-    types::{ObjectCannedAcl, ObjectLockMode, ObjectLockRetention, ObjectLockRetentionMode},
+    types::{ObjectCannedAcl, ObjectLockMode},
 };
 use aws_smithy_http_client::tls;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -90,7 +87,7 @@ pub struct S3Bucket {
     pub(super) once: Client,
     runtime: Option<tokio::runtime::Runtime>,
     pub(super) sent: Arc<AtomicU64>,
-    plain: reqwest::blocking::Client,
+    pub(super) plain: reqwest::blocking::Client,
 }
 
 impl Drop for S3Bucket {
@@ -146,15 +143,15 @@ pub(super) fn md5_of(bytes: &[u8]) -> String {
     STANDARD.encode(Md5::digest(bytes))
 }
 
-fn stamp(t: Timestamp) -> DateTime {
+pub(super) fn stamp(t: Timestamp) -> DateTime {
     DateTime::from_secs(t.as_second())
 }
 
-fn time(t: &DateTime) -> Option<Timestamp> {
+pub(super) fn time(t: &DateTime) -> Option<Timestamp> {
     Timestamp::new(t.secs(), i32::try_from(t.subsec_nanos()).unwrap_or(0)).ok()
 }
 
-fn locked_until(h: &HeadObjectOutput) -> Option<Timestamp> {
+pub(super) fn locked_until(h: &HeadObjectOutput) -> Option<Timestamp> {
     // GOVERNANCE can be bypassed by whoever may: it counts as no lock.
     (h.object_lock_mode() == Some(&ObjectLockMode::Compliance))
         .then(|| h.object_lock_retain_until_date().and_then(time))
@@ -289,7 +286,7 @@ impl S3Bucket {
             .unwrap_or_else(|_| failed("the connection's thread ended"))
     }
 
-    fn where_(&self) -> String {
+    pub(super) fn where_(&self) -> String {
         format!("s3:{}/{}/{}", self.endpoint(), self.settings.bucket, self.settings.prefix)
     }
 
@@ -314,7 +311,7 @@ impl S3Bucket {
         }
     }
 
-    fn head(
+    pub(super) fn head(
         &self,
         path: &str,
         version: Option<&str>,
@@ -333,7 +330,7 @@ impl S3Bucket {
         }
     }
 
-    fn read(
+    pub(super) fn read(
         &self,
         path: &str,
         version: Option<&str>,
@@ -396,7 +393,7 @@ impl S3Bucket {
         Ok(bytes)
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         path: &str,
         bytes: &Bytes,
@@ -429,7 +426,12 @@ impl S3Bucket {
     }
 
     /// A listing that does not end is none.
-    fn may_go_on(&self, prefix: &str, pages: &mut usize, began: Instant) -> Result<(), StoreError> {
+    pub(super) fn may_go_on(
+        &self,
+        prefix: &str,
+        pages: &mut usize,
+        began: Instant,
+    ) -> Result<(), StoreError> {
         *pages += 1;
         if *pages <= bounds::PAGES_MAX && began.elapsed() < bounds::LISTING_TIME_MAX {
             return Ok(());
@@ -482,37 +484,24 @@ impl S3Bucket {
             }
         }
     }
-}
 
-impl Store for S3Bucket {
-    fn location(&self) -> String {
-        self.where_()
-    }
-
-    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+    /// Puts what is not there. `present` judges what is there all the same.
+    fn put_new(
+        &self,
+        key: &Key,
+        bytes: &[u8],
+        present: impl Fn(u64) -> Result<Put, StoreError>,
+    ) -> Result<Put, StoreError> {
         let path = path_of(key);
-        let length = bytes.len() as u64;
-        // What another wrote is taken for this only where it can be this.
-        let present = |there: u64| match there == length || key.kind() == Kind::Config {
-            true => Ok(Put::Present),
-            false => Err(StoreError::Damaged {
-                key: key.to_string(),
-                location: self.where_(),
-                why: format!("it has {there} bytes and should have {length}"),
-            }),
-        };
-        // Servers that ignore the condition on the PUT are asked first.
-        if let Some(there) = self.size(key)? {
-            return present(there);
-        }
         let bytes = Bytes::copy_from_slice(bytes);
         let written = match self.write(&path, &bytes, None, true)? {
-            // Servers that know no condition (Backblaze) say so; they were asked before.
+            // Servers that know no condition (Backblaze) say so: they were asked before, or the name
+            // is new.
             Err(d) if d.status == Some(501) || d.code == "NotImplemented" => {
                 self.write(&path, &bytes, None, false)?
             }
             // Somebody else writes it at this moment, or did: who was first shows.
-            Err(d) if matches!(d.status, Some(409 | 412)) => match self.size(key)? {
+            Err(d) if matches!(d.status, Some(409 | 412)) => match Store::size(self, key)? {
                 Some(there) => return present(there),
                 None => self.write(&path, &bytes, None, true)?,
             },
@@ -522,6 +511,48 @@ impl Store for S3Bucket {
             Ok(_) => Ok(Put::New),
             Err(d) => Err(self.error(&format!("write {key}"), &path, &d)),
         }
+    }
+
+    fn cut_short(&self, key: &Key, there: u64, length: u64) -> StoreError {
+        StoreError::Damaged {
+            key: key.to_string(),
+            location: self.where_(),
+            why: format!("it has {there} bytes and should have {length}"),
+        }
+    }
+}
+
+impl Store for S3Bucket {
+    fn location(&self) -> String {
+        self.where_()
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+        let length = bytes.len() as u64;
+        // What another wrote is taken for this only where it can be this.
+        let present = |there: u64| match there == length || key.kind() == Kind::Config {
+            true => Ok(Put::Present),
+            false => Err(self.cut_short(key, there, length)),
+        };
+        // Servers that ignore the condition on the PUT are asked first.
+        if let Some(there) = self.size(key)? {
+            return present(there);
+        }
+        self.put_new(key, bytes, present)
+    }
+
+    fn put_fresh(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        let length = bytes.len() as u64;
+        // One that was sent twice, since the first answer was lost.
+        let present = |there: u64| match there == length {
+            true => Ok(Put::Present),
+            false => Err(self.cut_short(key, there, length)),
+        };
+        self.put_new(key, bytes, present).map(|_| ())
+    }
+
+    fn is_distant(&self) -> bool {
+        true
     }
 
     fn flush(&self) -> Result<(), StoreError> {
@@ -587,193 +618,5 @@ impl Store for S3Bucket {
             Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => Ok(()),
             Err(d) => Err(self.error(&format!("remove {key}"), &path, &d)),
         }
-    }
-}
-
-impl LockedStore for S3Bucket {
-    fn location(&self) -> String {
-        self.where_()
-    }
-
-    fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
-        let action = format!("store {path}");
-        let version = self
-            .write(path, bytes, Some(until), false)?
-            .map_err(|d| self.error(&action, path, &d))?;
-        let Some(version) = version.filter(|v| v != "null") else {
-            let why = "the server gave it no version: versioning is off, and what has no version \
-                can be overwritten"
-                .to_owned();
-            return Err(StoreError::Refused { location: self.where_(), action, why });
-        };
-        let gone = || StoreError::Failed {
-            location: self.where_(),
-            action: action.clone(),
-            why: "it is gone again".into(),
-        };
-        LockedStore::look(self, path, &version)?.ok_or_else(gone)
-    }
-
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn fetch(
-        &self,
-        path: &str,
-        version: &str,
-        range: Option<Range<u64>>,
-    ) -> Result<Bytes, StoreError> {
-        self.read(path, Some(version), range)
-    }
-
-    fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
-        let Some(h) = self.head(path, Some(version))? else { return Ok(None) };
-        let size_bytes = h.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        Ok(Some(Held {
-            path: path.to_owned(),
-            version: version.to_owned(),
-            size_bytes,
-            until: locked_until(&h),
-        }))
-    }
-
-    fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
-        let retention = ObjectLockRetention::builder()
-            .mode(ObjectLockRetentionMode::Compliance)
-            .retain_until_date(stamp(until))
-            .build();
-        let call = self
-            .client
-            .put_object_retention()
-            .bucket(&self.settings.bucket)
-            .key(self.path(path))
-            .version_id(version)
-            .retention(retention);
-        self.wait(call.customize().mutate_request(with_md5).send())
-            .map(|_| ())
-            .map_err(|d| self.error(&format!("lock {path} until {until}"), path, &d))
-    }
-
-    fn free(&self, path: &str, version: &str, _now: Timestamp) -> Result<(), StoreError> {
-        let call = self
-            .client
-            .delete_object()
-            .bucket(&self.settings.bucket)
-            .key(self.path(path))
-            .version_id(version);
-        match self.wait(call.send()) {
-            Ok(_) => Ok(()),
-            Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => Ok(()),
-            Err(d) => Err(self.error(&format!("delete {path}"), path, &d)),
-        }
-    }
-
-    fn survey(&self, prefix: &str) -> Result<Vec<VersionRow>, StoreError> {
-        let full = self.path(prefix);
-        let (mut key, mut version) = (None, None);
-        let mut rows = Vec::new();
-        let (began, mut pages) = (Instant::now(), 0);
-        loop {
-            self.may_go_on(prefix, &mut pages, began)?;
-            let call =
-                self.client.list_object_versions().bucket(&self.settings.bucket).prefix(&full);
-            let call = call.set_key_marker(key.take()).set_version_id_marker(version.take());
-            let page = self
-                .wait(call.send())
-                .map_err(|d| self.error(&format!("list the versions of {prefix}"), prefix, &d))?;
-            let mut add = |path: Option<&str>,
-                           version: Option<&str>,
-                           size: Option<i64>,
-                           latest: Option<bool>,
-                           marker,
-                           modified: Option<&DateTime>| {
-                if let Some(path) = path.and_then(|k| k.strip_prefix(&self.settings.prefix)) {
-                    rows.push(VersionRow {
-                        path: path.to_owned(),
-                        version: version.unwrap_or("null").to_owned(),
-                        size_bytes: size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
-                        latest: latest == Some(true),
-                        marker,
-                        modified: modified.and_then(time).unwrap_or_default(),
-                    });
-                }
-            };
-            page.versions().iter().for_each(|v| {
-                add(v.key(), v.version_id(), v.size(), v.is_latest(), false, v.last_modified())
-            });
-            page.delete_markers().iter().for_each(|m| {
-                add(m.key(), m.version_id(), None, m.is_latest(), true, m.last_modified())
-            });
-            if page.is_truncated() != Some(true) {
-                break;
-            }
-            match page.next_key_marker() {
-                Some(k) => {
-                    key = Some(k.to_owned());
-                    version = page.next_version_id_marker().map(str::to_owned);
-                }
-                None => {
-                    let why = "the server says that there is more, and not where".to_owned();
-                    return Err(StoreError::Failed {
-                        location: self.where_(),
-                        action: format!("list the versions of {prefix}"),
-                        why,
-                    });
-                }
-            }
-        }
-        rows.sort_by(|a, b| {
-            a.path.cmp(&b.path).then(b.latest.cmp(&a.latest)).then(b.modified.cmp(&a.modified))
-        });
-        Ok(rows)
-    }
-
-    fn date(&self) -> Result<Option<Timestamp>, StoreError> {
-        let Some(endpoint) = &self.settings.endpoint else {
-            return self.date_of(&format!("https://s3.{}.amazonaws.com/", self.settings.region));
-        };
-        self.date_of(endpoint.as_str())
-    }
-
-    fn facts(&self) -> Result<Facts, StoreError> {
-        Ok(self.bucket_facts())
-    }
-
-    fn requests(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-}
-
-impl S3Bucket {
-    /// The server's clock, from the header of any answer: it needs no credential.
-    fn date_of(&self, url: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.sent.fetch_add(1, Ordering::Relaxed);
-        let failed = |why: String| StoreError::Failed {
-            location: self.where_(),
-            action: "ask for the time".to_owned(),
-            why,
-        };
-        let mut tries = 0;
-        let answer = loop {
-            tries += 1;
-            match self.plain.head(url).send() {
-                Ok(answer) => break answer,
-                // A connection that was kept too long is no outage.
-                Err(_) if tries < 3 => std::thread::sleep(Duration::from_millis(100)),
-                Err(e) => return Err(failed(e.without_url().to_string())),
-            }
-        };
-        let text = answer.headers().get("date").and_then(|d| d.to_str().ok());
-        Ok(text.and_then(|t| jiff::fmt::rfc2822::parse(t).ok()).map(|z| z.timestamp()))
-    }
-}
-
-/// Adds `Content-MD5` to a request with a short body: older servers ask for it where newer ones
-/// take other checksums.
-pub(super) fn with_md5(request: &mut aws_sdk_s3::config::http::HttpRequest) {
-    if let Some(bytes) = request.body().bytes() {
-        let value = md5_of(bytes);
-        request.headers_mut().insert("content-md5", value);
     }
 }

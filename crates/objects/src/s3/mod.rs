@@ -6,6 +6,7 @@
 
 mod attempts;
 mod client;
+mod locked;
 
 pub use attempts::{Answer, Attempt};
 pub use client::{S3Bucket, S3Settings};

@@ -5,7 +5,7 @@ use crate::{
     TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree,
 };
 use std::collections::{HashMap, HashSet};
-use strongroom_objects::{Key, Kind};
+use strongroom_objects::Kind;
 
 /// What repairing one snapshot means.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -81,7 +81,7 @@ impl Repository {
             }
         }
         for repair in plan {
-            self.store.remove(&Key::new(Kind::Snapshots, &repair.id.to_string())?)?;
+            self.forget(&repair.id)?;
         }
         Ok(self.store.flush()?)
     }
