@@ -87,13 +87,29 @@ pub(crate) fn put_held(
     until: Timestamp,
 ) -> Result<Held, Refusal> {
     let held = store.put_locked(path, bytes, until)?;
+    must_be_held(store, held, until)
+}
+
+/// The same of what was lost, or is damaged.
+pub(crate) fn put_held_again(
+    store: &dyn LockedStore,
+    path: &str,
+    bytes: &Bytes,
+    until: Timestamp,
+) -> Result<Held, Refusal> {
+    let held = store.put_again(path, bytes, until)?;
+    must_be_held(store, held, until)
+}
+
+fn must_be_held(store: &dyn LockedStore, held: Held, until: Timestamp) -> Result<Held, Refusal> {
     store.flush()?;
+    let path = held.path.clone();
     let enough = |h: &Held| h.until.is_some_and(|u| u.as_second() >= until.as_second());
     if enough(&held) {
         return Ok(held);
     }
-    store.extend(path, &held.version, until)?;
-    let again = store.look(path, &held.version)?.filter(enough);
+    store.extend(&path, &held.version, until)?;
+    let again = store.look(&path, &held.version)?.filter(enough);
     again.ok_or_else(|| {
         Refusal::Failed(format!("{} took {path} and does not lock it", store.location()))
     })
@@ -124,9 +140,14 @@ pub(crate) fn seal_pushed(
         }
     }
     let ready = r.holding.news(&ready);
+    // What was lost here came again: it belongs to the session in which it came first.
+    let newest = state.sessions.values().map(|s| s.at).max().unwrap_or(Timestamp::MAX);
+    again |= state.objects.values().any(|o| o.session > 0 && o.at > newest);
     if ready.is_empty() && again {
         // Nothing is new, and nothing is wrong: no session is made of it.
-        return Ok((state.next_session().saturating_sub(1), Vec::new()));
+        let last = state.next_session().saturating_sub(1);
+        r.holding.ledger_mut().append(Vec::new(), now)?;
+        return Ok((last, Vec::new()));
     }
     if ready.is_empty() {
         let why = "no manifest in it, signed by the enrolled key, is whole: nothing was sealed, \
@@ -346,7 +367,10 @@ impl Vault {
                     .map(|o| o.until)
                     .min(),
                 locked_until,
-                standing: r.holding.without_keys().into_iter().chain(self.late(name)).collect(),
+                standing: (r.holding.without_keys().into_iter())
+                    .chain(r.holding.lost())
+                    .chain(self.late(name))
+                    .collect(),
                 frozen: state.frozen.keys().cloned().collect(),
                 one_clock: (r.settings.ntp.is_empty() && r.bucket.is_none())
                     .then(|| NO_SECOND_CLOCK.to_owned()),
