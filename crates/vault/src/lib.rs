@@ -37,7 +37,7 @@ pub use work::{Row, Status, probe_settings};
 use repo::Repo;
 use secrecy::SecretBox;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -109,6 +109,8 @@ pub struct Vault {
     repos: Mutex<BTreeMap<String, Arc<Mutex<Repo>>>>,
     /// Repositories that could not be opened, and why.
     failed: Mutex<BTreeMap<String, String>>,
+    /// Those that are being opened.
+    opening: Arc<Mutex<BTreeSet<String>>>,
     bell: Arc<alarm::Bell>,
     book: credentials::Book,
     /// A second look at a repository in which somebody works, for who reads.
@@ -184,6 +186,7 @@ impl Vault {
             public,
             repos: Mutex::default(),
             failed: Mutex::default(),
+            opening: Arc::default(),
             bell: Arc::default(),
             book: credentials::Book::default(),
             spares: Mutex::default(),

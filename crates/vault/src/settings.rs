@@ -201,7 +201,7 @@ impl RepoSettings {
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Refusal> {
         let text = toml::to_string(self).map_err(|e| Refusal::Failed(e.to_string()))?;
-        Ok(std::fs::write(path, text)?)
+        crate::heartbeat::replace(path, text.as_bytes())
     }
 
     /// Opens the place; the bucket as well, when it is one.

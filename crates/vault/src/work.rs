@@ -13,6 +13,8 @@ use strongroom_custody::{
 use strongroom_model::Progress;
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
 
+/// Another clock that said nothing for so long is none.
+const SILENT_CLOCK: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
 /// A pull that takes longer ends, and the next goes on: between them the vault looks after itself.
 const PULL_MAX: Duration = Duration::from_secs(12 * 3600);
 
@@ -142,11 +144,13 @@ pub(crate) fn seal_pushed(
     let ready = r.holding.news(&ready);
     // What was lost here came again: it belongs to the session in which it came first.
     let newest = state.sessions.values().map(|s| s.at).max().unwrap_or(Timestamp::MAX);
-    again |= state.objects.values().any(|o| o.session > 0 && o.at > newest);
-    if ready.is_empty() && again {
+    let is_back = state.objects.values().any(|o| o.session > 0 && o.at > newest);
+    if ready.is_empty() && (again || is_back) {
         // Nothing is new, and nothing is wrong: no session is made of it.
         let last = state.next_session().saturating_sub(1);
-        r.holding.ledger_mut().append(Vec::new(), now)?;
+        if is_back {
+            r.holding.ledger_mut().append(Vec::new(), now)?;
+        }
         return Ok((last, Vec::new()));
     }
     if ready.is_empty() {
@@ -250,10 +254,14 @@ impl Vault {
         let report = self.duty(name, Duty::Pull, counts, || self.write(name, pull));
         match &report {
             Ok(r) => self.raise(name, &r.alarms),
+            Err(Refusal::Busy(_)) => {}
             Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())]),
         }
         let mut report = report?;
-        report.renewal.renewed += renewed?;
+        report.renewal.renewed += match renewed {
+            Err(Refusal::Busy(_)) => 0,
+            renewed => renewed?.renewed,
+        };
         Ok(report)
     }
 
@@ -372,8 +380,7 @@ impl Vault {
                     .chain(self.late(name))
                     .collect(),
                 frozen: state.frozen.keys().cloned().collect(),
-                one_clock: (r.settings.ntp.is_empty() && r.bucket.is_none())
-                    .then(|| NO_SECOND_CLOCK.to_owned()),
+                one_clock: one_clock(r)?,
                 unknown: state
                     .unknown
                     .iter()
@@ -444,6 +451,23 @@ pub(crate) fn sweep(r: &Repo) -> Result<(), Refusal> {
         Err(e) => tracing::warn!("what killed runs left was not removed: {e}"),
     }
     Ok(())
+}
+
+/// That no second clock is asked, or that none said anything for so long that it looks as if there
+/// were none.
+fn one_clock(r: &Repo) -> Result<Option<String>, Refusal> {
+    if r.settings.ntp.is_empty() && r.bucket.is_none() {
+        return Ok(Some(NO_SECOND_CLOCK.to_owned()));
+    }
+    let last = r.clock.last_agreed()?;
+    let is_long = |t: Timestamp| crate::heartbeat::now().duration_since(t) > SILENT_CLOCK;
+    Ok(last.is_none_or(is_long).then(|| {
+        let since = last.map_or_else(|| "ever".to_owned(), |t| format!("since {t:.0}"));
+        format!(
+            "no other clock said so {since}, so nothing is freed: NTP servers that the settings \
+             name do not answer, or the bucket's server tells no time"
+        )
+    }))
 }
 
 fn region(enrolment: &strongroom_custody::Enrolment) -> String {
