@@ -49,8 +49,8 @@ pub trait LockedStore: Send + Sync {
     fn location(&self) -> String;
     /// Stores a new version, locked until then.
     fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError>;
-    /// Stores an object once more whose recorded version is gone or damaged: beside what lies there,
-    /// where that cannot be written over.
+    /// Stores an object once more whose recorded version is gone or damaged: beside what lies
+    /// there, where that cannot be written over.
     fn put_again(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
         self.put_locked(path, bytes, until)
     }
