@@ -317,7 +317,7 @@ impl Vault {
                     let twin = entry
                         .twin_bucket
                         .as_deref()
-                        .map(|t| entry.open(&r.dir, Some(t)))
+                        .map(|t| crate::settings::open_bucket(entry, &r.dir, Some(t)))
                         .transpose()?;
                     s3_canary(bucket, twin.as_ref(), now)?
                 }
