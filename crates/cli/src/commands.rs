@@ -5,7 +5,7 @@ use crate::{
     config::Config,
     failure::PARTIAL,
     keys, open, output,
-    place::Place,
+    place::{Doing, Place},
     progress::Bar,
     rebuilding::{self, Mark, Rebuilding},
     review,
@@ -21,7 +21,7 @@ use std::{
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::{Clock, Series};
-use strongroom_objects::{Kind, LocalDir, S3Bucket};
+use strongroom_objects::{Kind, S3Bucket, Store};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
 #[derive(Args)]
@@ -78,10 +78,10 @@ pub(crate) struct Replicate {
     /// List the vault's sealed sessions and which of them the key vouches for.
     #[arg(long, conflicts_with = "from_vault")]
     sessions: bool,
-    /// Copy into this folder instead of the vault.
+    /// Copy into this folder, or this repository of the configuration, instead of the vault.
     #[arg(long, conflicts_with_all = ["from_vault", "sessions"])]
     to: Option<PathBuf>,
-    /// Read what is in the folder already, and replace what has rotted; without it what is there
+    /// Read what is there already, and replace what has rotted; without it what is there
     /// counts by its size.
     #[arg(long, requires = "to")]
     verify: bool,
@@ -368,14 +368,14 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         bar.finish();
         return said(global, "rebuilt from the vault", &report);
     }
-    let repo = open::repository_itself(global).await?;
+    let repo = open::repository_for(global, Doing::Looking).await?;
     if let Some(to) = args.to {
-        let b = bar.clone();
+        let (b, to) = (bar.clone(), Place::named(global, &to, Doing::Usual)?);
         let report = open::blocking(move || {
-            let to = LocalDir::new(to);
+            let to = to.open()?;
             Ok(match args.verify {
-                true => copies::to_store_verified(&repo, &to, b.as_ref())?,
-                false => copies::to_store(&repo, &to, b.as_ref())?,
+                true => copies::to_store_verified(&repo, to.as_ref(), b.as_ref())?,
+                false => copies::to_store(&repo, to.as_ref(), b.as_ref())?,
             })
         })
         .await?;
@@ -543,6 +543,15 @@ pub(crate) fn tell_lost(report: &copies::ReplicateReport) {
     }
 }
 
+/// Whether what is at a place elsewhere can be the beginning of a rebuilding. Nothing marks it:
+/// what a run like this left there begins with the vault's own config, and is added to.
+pub(crate) fn goes_on_elsewhere(to: &dyn Store, vault: &dyn Store) -> anyhow::Result<bool> {
+    let config = strongroom_objects::Key::config();
+    let is_its_own = to.size(&config)?.is_none() || to.get(&config)? == vault.get(&config)?;
+    // Snapshots come late: where one is, there is a repository that people use.
+    Ok(is_its_own && to.list(Kind::Snapshots)?.is_empty())
+}
+
 /// Rebuilds copy 2 from the vault; its place must be empty, or half made by a run like this.
 pub(crate) async fn rebuild(
     global: &Global,
@@ -558,14 +567,7 @@ pub(crate) async fn rebuild(
         let config = strongroom_objects::Key::config();
         let goes_on = match &copy2 {
             Place::Folder(path) => rebuilding::is_marked(path),
-            // Nothing marks a part of a bucket or of a server: what a run like this left there
-            // begins with the vault's own config, and is added to.
-            Place::Bucket { .. } | Place::Server { .. } => {
-                let is_its_own =
-                    to.size(&config)?.is_none() || to.get(&config)? == vault.get(&config)?;
-                // Snapshots come late: where one is, there is a repository that people use.
-                is_its_own && to.list(Kind::Snapshots)?.is_empty()
-            }
+            Place::Elsewhere { .. } => goes_on_elsewhere(to.as_ref(), vault.as_ref())?,
         };
         if to.size(&config)?.is_some() && !goes_on {
             bail!("{copy2} still holds a repository; move it away first");
@@ -575,7 +577,7 @@ pub(crate) async fn rebuild(
         let mark = Mark { key: public.to_string(), upto: None, files: None };
         let rebuilding = match &copy2 {
             Place::Folder(path) => Some(Rebuilding::begin(path, &mark)?),
-            Place::Bucket { .. } | Place::Server { .. } => None,
+            Place::Elsewhere { .. } => None,
         };
         let mut report = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())?;
         rebuilding.map_or(Ok(()), Rebuilding::done)?;

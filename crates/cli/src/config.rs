@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use strongroom_engine::decisions::{People, Person};
+use strongroom_objects::{AzureEntry, RestEntry, S3Entry, SftpEntry};
 use url::Url;
 
 /// The whole file.
@@ -125,11 +126,38 @@ pub(crate) struct RepositoryEntry {
     pub(crate) path: Option<PathBuf>,
     /// Its bucket, instead.
     pub(crate) s3: Option<S3Entry>,
+    /// Its container of Azure Blob Storage, instead.
+    pub(crate) azure: Option<AzureEntry>,
+    /// Its folder of another host, instead.
+    pub(crate) sftp: Option<SftpEntry>,
     /// Its server of restic's REST protocol, instead.
     pub(crate) rest: Option<RestEntry>,
+    /// The credential of what takes away, where it is another one.
+    pub(crate) prune: Option<PruneEntry>,
     pub(crate) password_file: PathBuf,
     /// What `forget` keeps.
     pub(crate) retention: Option<strongroom_repository::Policy>,
+}
+
+/// What `forget`, `prune`, `repair` and `key remove` sign in with, in the place of the repository's
+/// own credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PruneEntry {
+    /// Of a server: the address of one that lets things be removed.
+    pub(crate) url: Option<Url>,
+    /// Of a server or another host.
+    pub(crate) user: Option<String>,
+    /// Of a bucket or a server.
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Of a bucket.
+    pub(crate) access_key_id: Option<String>,
+    /// Of a container.
+    pub(crate) key_file: Option<PathBuf>,
+    /// Of a container.
+    pub(crate) sas_file: Option<PathBuf>,
+    /// Of another host.
+    pub(crate) identity_file: Option<PathBuf>,
 }
 
 /// A vault: a server, a bucket, or a folder that can be reached. One that only pulls needs none of
@@ -158,41 +186,8 @@ pub(crate) struct VaultEntry {
     pub(crate) pace: strongroom_custody::PaceSettings,
 }
 
-/// A bucket, and the credential of this side. That of a vault has Object Lock.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct S3Entry {
-    pub(crate) endpoint: Option<Url>,
-    #[serde(default = "region")]
-    pub(crate) region: String,
-    pub(crate) bucket: String,
-    #[serde(default)]
-    pub(crate) prefix: String,
-    pub(crate) access_key_id: String,
-    pub(crate) secret_file: PathBuf,
-    pub(crate) ca_file: Option<PathBuf>,
-    pub(crate) twin_bucket: Option<String>,
-    /// Gives the bucket's owner control of what is put, where objects belong to who put them.
-    #[serde(default)]
-    pub(crate) owner_control: bool,
-}
-
-/// A server of restic's REST protocol, and the credential of this side.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RestEntry {
-    pub(crate) url: Url,
-    pub(crate) user: Option<String>,
-    pub(crate) secret_file: Option<PathBuf>,
-    pub(crate) ca_file: Option<PathBuf>,
-}
-
 fn push() -> String {
     "push".to_owned()
-}
-
-fn region() -> String {
-    "us-east-1".to_owned()
 }
 
 impl Config {

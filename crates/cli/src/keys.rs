@@ -1,6 +1,10 @@
 //! `strongroom key`: key files for the service and for people, recovery shares on paper, rotation.
 
-use crate::{Global, open, output, progress::Bar};
+use crate::{
+    Global, open, output,
+    place::{Doing, Place},
+    progress::Bar,
+};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use qrcode::{QrCode, render::svg};
@@ -13,7 +17,6 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::Progress;
-use strongroom_objects::LocalDir;
 use strongroom_repository::{
     Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
 };
@@ -63,7 +66,7 @@ pub(crate) enum Key {
     /// Copy everything into a new repository with a new master key. May be interrupted and run
     /// again.
     Rotate {
-        /// Folder of the new repository.
+        /// Folder of the new repository, or its name in the configuration.
         to: PathBuf,
         /// File with the new repository's password.
         #[arg(long)]
@@ -85,7 +88,11 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
         }
         _ => {}
     }
-    let repo = open::repository_itself(&global).await?;
+    let doing = match &command {
+        Key::Remove { .. } => Doing::Deleting,
+        _ => Doing::Looking,
+    };
+    let repo = open::repository_for(&global, doing).await?;
     open::blocking(move || {
         match command {
             Key::List => {
@@ -288,24 +295,25 @@ async fn rotate(
     new_password: &Path,
     no_recovery: bool,
 ) -> anyhow::Result<i32> {
-    let from = open::repository_itself(global).await?;
+    let from = open::repository_for(global, Doing::Looking).await?;
     let password = open::secret(new_password)?;
+    let to = Place::named(global, &to, Doing::Usual)?;
     let (cache, json, bar) =
         (open::cache_dir(global)?, global.json, Bar::new(global.quiet || global.json));
     open::blocking(move || {
-        let store = Arc::new(LocalDir::new(&to));
+        let store = to.open()?;
         let now = open::real_clock().now();
         let new = Arc::new(match Repository::open(store.clone(), &password, &cache, open::who()) {
             Ok(new) => new,
             Err(strongroom_repository::Error::NoRepository(_)) => {
                 if !no_recovery {
-                    shares_possible(2, 3, &recovery_dir(&to))?;
+                    shares_possible(2, 3, &to.sheets())?;
                 }
                 let whose = strongroom_engine::seal::of(&from)?;
                 let whose = whose.as_deref();
                 let new = Repository::init_for(store, &password, &cache, open::who(), now, whose)?;
                 if !no_recovery {
-                    let dir = recovery_dir(&to);
+                    let dir = to.sheets();
                     write_shares(new.key(), &new.id(), 2, 3, &dir)?;
                     if !json {
                         println!("{}", handed_out(2, 3, &dir));
@@ -316,7 +324,7 @@ async fn rotate(
             Err(e) => return Err(e.into()),
         });
         if new.id() == from.id() {
-            bail!("{} is the repository itself; name a new folder", to.display());
+            bail!("{to} is the repository itself; name a new place");
         }
         if let Some(whose) = strongroom_engine::seal::of(&from)? {
             strongroom_engine::seal::check(&new, &whose)?;
@@ -331,12 +339,10 @@ async fn rotate(
             json,
             json!(report),
             &format!(
-                "{} snapshots copied, {} were there already; {} has a master key of its own. Point \
-                 the configuration at it, check it, enrol a new vault, and then delete the old \
-                 repository.",
-                report.snapshots,
-                report.present,
-                to.display()
+                "{} snapshots copied, {} were there already; {to} has a master key of its own. \
+                 Point the configuration at it, check it, enrol a new vault, and then delete the \
+                 old repository.",
+                report.snapshots, report.present,
             ),
         );
         Ok(0)

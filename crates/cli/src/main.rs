@@ -68,7 +68,8 @@ pub(crate) struct Global {
     /// The tenant, when the configuration names several.
     #[arg(long, global = true)]
     tenant: Option<String>,
-    /// A repository's folder, for commands that need no tenant; else the configuration says it.
+    /// A repository's folder, or its name in the configuration, for commands that need no tenant;
+    /// else the tenant says which.
     #[arg(short, long, global = true, env = "STRONGROOM_REPOSITORY")]
     repo: Option<PathBuf>,
     /// File with the repository's password.

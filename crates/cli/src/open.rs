@@ -3,7 +3,7 @@
 use crate::{
     Global, cache,
     config::{Config, Tenant, VaultEntry},
-    place::{self, Place},
+    place::{self, Doing, Place},
 };
 use anyhow::Context;
 use secrecy::SecretString;
@@ -40,41 +40,35 @@ pub(crate) fn who() -> Writer {
 
 /// Where the repository is, and its password.
 pub(crate) fn repo_place(global: &Global) -> anyhow::Result<(Place, SecretString)> {
-    if let Some(path) = &global.repo {
-        no_address(path)?;
-        let file = global.password_file.as_ref().context("--repo needs --password-file")?;
-        return Ok((Place::Folder(path.clone()), secret(file)?));
+    repo_place_for(global, Doing::Usual)
+}
+
+/// The same, for a command that does this to it.
+pub(crate) fn repo_place_for(
+    global: &Global,
+    doing: Doing,
+) -> anyhow::Result<(Place, SecretString)> {
+    if let Some(word) = &global.repo {
+        let place = Place::named(global, word, doing)?;
+        let own = place::entry(global, word)?.map(|(e, config)| config.path(&e.password_file));
+        let file = global.password_file.clone().or(own);
+        return Ok((place, secret(&file.context("--repo needs --password-file")?)?));
     }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let entry = config.repository(&tenant.repository)?;
     let file = global.password_file.clone().unwrap_or_else(|| config.path(&entry.password_file));
-    Ok((Place::of(entry, &config)?, secret(&file)?))
-}
-
-/// Refuses what restic would take for an address: a folder of that name is meant by nobody.
-fn no_address(path: &Path) -> anyhow::Result<()> {
-    let text = path.to_string_lossy();
-    if let Some((scheme, _)) = text.split_once(':')
-        && ["s3", "rest", "b2", "sftp", "azure", "gs", "swift", "rclone"].contains(&scheme)
-    {
-        anyhow::bail!(
-            "--repo names a folder, and {scheme}: is none; a bucket or a server stands in the \
-             configuration, as [repository.s3] or [repository.rest]"
-        );
-    }
-    Ok(())
+    Ok((Place::of(entry, &config, doing)?, secret(&file)?))
 }
 
 /// Where the repository is, for who has no password.
 pub(crate) fn repo_without_password(global: &Global) -> anyhow::Result<Place> {
-    if let Some(path) = &global.repo {
-        no_address(path)?;
-        return Ok(Place::Folder(path.clone()));
+    if let Some(word) = &global.repo {
+        return Place::named(global, word, Doing::Usual);
     }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
-    Place::of(config.repository(&tenant.repository)?, &config)
+    Place::of(config.repository(&tenant.repository)?, &config, Doing::Usual)
 }
 
 /// The folder for local caches, this account's own.
@@ -95,24 +89,24 @@ pub(crate) fn cache_dir(global: &Global) -> anyhow::Result<PathBuf> {
 /// Opens the repository that the options or the configuration name. What is read of it again and
 /// again may come from what is kept of it on this host.
 pub(crate) async fn repository(global: &Global) -> anyhow::Result<Arc<Repository>> {
-    opened(global, Place::open_near).await
+    repository_for(global, Doing::Usual).await
 }
 
-/// The same for whoever wants to know what lies there now, or takes things away.
-pub(crate) async fn repository_itself(global: &Global) -> anyhow::Result<Arc<Repository>> {
-    opened(global, |place, _| place.open()).await
-}
-
-async fn opened(
+/// The same, for a command that does this to it.
+pub(crate) async fn repository_for(
     global: &Global,
-    store: impl FnOnce(&Place, &Path) -> anyhow::Result<Arc<dyn Store>> + Send + 'static,
+    doing: Doing,
 ) -> anyhow::Result<Arc<Repository>> {
-    let (place, password) = repo_place(global)?;
+    let (place, password) = repo_place_for(global, doing)?;
     let cache = cache_dir(global)?;
     let tenant = tenant_id(global)?;
     let server = vault_server(global);
     blocking(move || {
-        let repo = Repository::open(store(&place, &cache)?, &password, &cache, who())?;
+        let store = match doing {
+            Doing::Usual => place.open_near(&cache)?,
+            Doing::Looking | Doing::Deleting => place.open()?,
+        };
+        let repo = Repository::open(store, &password, &cache, who())?;
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }
@@ -257,7 +251,7 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
         }));
     }
     if let Some(s3) = &entry.s3 {
-        let settings = place::bucket(s3, base)?;
+        let settings = s3.settings(base, &|path: &Path| secret(path))?;
         let twin = s3
             .twin_bucket
             .as_ref()

@@ -1,101 +1,172 @@
 //! Where copy 2 is.
 
 use crate::{
-    cache,
-    config::{Config, RepositoryEntry, S3Entry},
+    Global, cache,
+    config::{Config, RepositoryEntry},
     keys, open,
 };
+use anyhow::Context;
 use std::{
     fmt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 use strongroom_objects::{
-    LocalDir, Near, RestServer, RestSettings, S3Bucket, S3Settings, Store, hash_name,
+    AzureContainer, AzureSettings, LocalDir, Near, RestServer, RestSettings, S3Bucket, S3Settings,
+    SftpServer, SftpSettings, Store, hash_name,
 };
 
-/// Where a repository is: a folder, a bucket of an object store, or a server.
+/// Where a repository is: a folder of this host, or elsewhere.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
     /// A folder of this host.
     Folder(PathBuf),
-    /// A bucket, or a part of one.
-    Bucket {
+    /// Another place.
+    Elsewhere {
         /// How it is reached.
-        settings: Box<S3Settings>,
+        at: Remote,
         /// Where the sheets of its recovery shares go: beside the configuration.
         sheets: PathBuf,
     },
+}
+
+/// A place that is no folder of this host.
+#[derive(Debug, Clone)]
+pub(crate) enum Remote {
+    /// A bucket, or a part of one.
+    Bucket(Box<S3Settings>),
+    /// A container of Azure, or a part of one.
+    Container(Box<AzureSettings>),
+    /// A folder of another host.
+    Host(SftpSettings),
     /// A server of restic's REST protocol.
-    Server {
-        /// How it is reached.
-        settings: RestSettings,
-        /// Where the sheets go.
-        sheets: PathBuf,
-    },
+    Server(RestSettings),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => path.display().fmt(f),
-            Self::Bucket { settings, .. } => {
-                let at = settings.endpoint.as_ref();
-                let server = at.map_or_else(
-                    || format!("AWS, {}", settings.region),
-                    |url| url.origin().ascii_serialization(),
-                );
-                write!(f, "s3:{server}/{}/{}", settings.bucket, settings.prefix)
-            }
-            Self::Server { settings, .. } => write!(f, "rest:{}", settings.url),
+            Self::Elsewhere { at, .. } => at.fmt(f),
         }
     }
 }
 
-/// How a bucket is reached; relative paths start at `base`.
-pub(crate) fn bucket(s3: &S3Entry, base: &Path) -> anyhow::Result<S3Settings> {
-    Ok(S3Settings {
-        endpoint: s3.endpoint.clone(),
-        region: s3.region.clone(),
-        bucket: s3.bucket.clone(),
-        prefix: s3.prefix.clone(),
-        access_key_id: s3.access_key_id.clone(),
-        secret_access_key: open::secret(&base.join(&s3.secret_file))?,
-        ca_file: s3.ca_file.as_ref().map(|f| base.join(f)),
-        owner_control: s3.owner_control,
-        clock: None,
-    })
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bucket(s) => {
+                let server = s.endpoint.as_ref().map_or_else(
+                    || format!("AWS, {}", s.region),
+                    |url| url.origin().ascii_serialization(),
+                );
+                write!(f, "s3:{server}/{}/{}", s.bucket, s.prefix)
+            }
+            Self::Container(s) => write!(f, "azure:{}/{}/{}", s.account, s.container, s.prefix),
+            Self::Host(s) => write!(f, "sftp:{}:{}", s.host, s.path),
+            Self::Server(s) => write!(f, "rest:{}", s.url),
+        }
+    }
+}
+
+/// The repository of the configuration that a bare word names; none where there is no configuration
+/// or no such repository.
+pub(crate) fn entry(
+    global: &Global,
+    word: &Path,
+) -> anyhow::Result<Option<(RepositoryEntry, Config)>> {
+    let mut parts = word.components();
+    let is_bare = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+    let Some(name) = word.to_str().filter(|text| is_bare && !text.ends_with('/')) else {
+        return Ok(None);
+    };
+    if !global.config.exists() {
+        return Ok(None);
+    }
+    let config = Config::read(&global.config).with_context(|| {
+        format!("{name} may be a repository of the configuration; a folder is written ./{name}")
+    })?;
+    Ok(config.repository(name).ok().cloned().map(|entry| (entry, config)))
+}
+
+/// Refuses what restic would take for an address: a folder of that name is meant by nobody.
+fn no_address(path: &Path) -> anyhow::Result<()> {
+    let text = path.to_string_lossy();
+    if let Some((scheme, _)) = text.split_once(':')
+        && ["s3", "rest", "b2", "sftp", "azure", "gs", "swift", "rclone"].contains(&scheme)
+    {
+        anyhow::bail!(
+            "what begins with {scheme}: is no folder; a repository that lies elsewhere stands in \
+             the configuration, as a [[repository]], and its name is given here"
+        );
+    }
+    Ok(())
+}
+
+/// What a command does to a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// Reads, adds, and takes its own locks away.
+    Usual,
+    /// The same, and wants to know what lies there now: nothing comes from what is kept of it on this
+    /// host.
+    Looking,
+    /// Takes away what others put: with the credential of `[repository.prune]`.
+    Deleting,
 }
 
 impl Place {
+    /// What somebody names: a repository of the configuration, or a folder.
+    pub(crate) fn named(global: &Global, word: &Path, doing: Doing) -> anyhow::Result<Self> {
+        no_address(word)?;
+        match entry(global, word)? {
+            Some((entry, config)) => Self::of(&entry, &config, doing),
+            None => Ok(Self::Folder(word.to_owned())),
+        }
+    }
+
     /// That of a repository of the configuration.
-    pub(crate) fn of(entry: &RepositoryEntry, config: &Config) -> anyhow::Result<Self> {
-        let sheets = || keys::recovery_dir(&config.path(Path::new(&entry.name)));
-        if let Some(path) = &entry.path {
+    pub(crate) fn of(
+        entry: &RepositoryEntry,
+        config: &Config,
+        doing: Doing,
+    ) -> anyhow::Result<Self> {
+        let with = match doing {
+            Doing::Usual | Doing::Looking => entry.clone(),
+            Doing::Deleting => entry.to_delete().map_err(|why| {
+                anyhow::anyhow!("repository {}, [repository.prune]: {why}", entry.name)
+            })?,
+        };
+        let entry = &with;
+        let (base, secret) = (&config.base, &|path: &Path| open::secret(path));
+        let at = if let Some(path) = &entry.path {
             return Ok(Self::Folder(config.path(path)));
-        }
-        if let Some(s3) = &entry.s3 {
-            let settings = Box::new(bucket(s3, &config.base)?);
-            return Ok(Self::Bucket { settings, sheets: sheets() });
-        }
-        if let Some(rest) = &entry.rest {
-            let credential = match (&rest.user, &rest.secret_file) {
-                (Some(user), Some(file)) => Some((user.clone(), open::secret(&config.path(file))?)),
-                _ => None,
-            };
-            let ca_file = rest.ca_file.as_ref().map(|f| config.path(f));
-            let settings = RestSettings { url: rest.url.clone(), credential, ca_file };
-            return Ok(Self::Server { settings, sheets: sheets() });
-        }
-        anyhow::bail!("repository {}: it needs a path, s3 or rest", entry.name)
+        } else if let Some(s3) = &entry.s3 {
+            Remote::Bucket(Box::new(s3.settings(base, secret)?))
+        } else if let Some(azure) = &entry.azure {
+            Remote::Container(Box::new(azure.settings(base, secret)?))
+        } else if let Some(sftp) = &entry.sftp {
+            Remote::Host(sftp.settings(base))
+        } else if let Some(rest) = &entry.rest {
+            Remote::Server(rest.settings(base, secret)?)
+        } else {
+            anyhow::bail!("repository {}: it has no place", entry.name)
+        };
+        let sheets = keys::recovery_dir(&config.path(Path::new(&entry.name)));
+        Ok(Self::Elsewhere { at, sheets })
     }
 
     /// Connects to it. Nothing is read yet.
     pub(crate) fn open(&self) -> anyhow::Result<Arc<dyn Store>> {
-        Ok(match self {
-            Self::Folder(path) => Arc::new(LocalDir::new(path)),
-            Self::Bucket { settings, .. } => Arc::new(S3Bucket::new((**settings).clone())?),
-            Self::Server { settings, .. } => Arc::new(RestServer::new(settings.clone())?),
+        let at = match self {
+            Self::Folder(path) => return Ok(Arc::new(LocalDir::new(path))),
+            Self::Elsewhere { at, .. } => at,
+        };
+        Ok(match at {
+            Remote::Bucket(s) => Arc::new(S3Bucket::new((**s).clone())?),
+            Remote::Container(s) => Arc::new(AzureContainer::new((**s).clone())?),
+            Remote::Host(s) => Arc::new(SftpServer::new(s.clone())?),
+            Remote::Server(s) => Arc::new(RestServer::new(s.clone())?),
         })
     }
 
@@ -114,7 +185,7 @@ impl Place {
     pub(crate) fn sheets(&self) -> PathBuf {
         match self {
             Self::Folder(path) => keys::recovery_dir(path),
-            Self::Bucket { sheets, .. } | Self::Server { sheets, .. } => sheets.clone(),
+            Self::Elsewhere { sheets, .. } => sheets.clone(),
         }
     }
 }

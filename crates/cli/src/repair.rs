@@ -2,7 +2,14 @@
 //! lost.
 
 use crate::{
-    Global, config::Config, failure::PARTIAL, open, output, progress::Bar, upkeep, upkeep::agreed,
+    Global,
+    config::Config,
+    failure::PARTIAL,
+    open, output,
+    place::{Doing, Place},
+    progress::Bar,
+    upkeep,
+    upkeep::agreed,
 };
 use clap::Subcommand;
 use secrecy::SecretString;
@@ -12,14 +19,14 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::{Progress, take_back_links};
-use strongroom_objects::{Kind, LocalDir, Store};
+use strongroom_objects::{Kind, Store};
 use strongroom_repository::{Repository, SnapshotRepair, WriteLock, heal_objects, heal_opening};
 
 #[derive(Subcommand)]
 pub(crate) enum Repair {
     /// Replace damaged and missing objects by good ones of the vault, or of another copy.
     Heal {
-        /// A copy's folder, instead of the vault.
+        /// A copy's folder, or its name in the configuration, instead of the vault.
         #[arg(long, value_name = "FOLDER")]
         from: Option<PathBuf>,
     },
@@ -52,7 +59,7 @@ pub(crate) enum Repair {
 const SHOWN_MAX: usize = 20;
 
 pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i32> {
-    let (place, password) = open::repo_place(global)?;
+    let (place, password) = open::repo_place_for(global, Doing::Deleting)?;
     let damaged = Damaged {
         store: place.open()?,
         password,
@@ -60,18 +67,22 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
         json: global.json,
     };
     let bar = Bar::new(global.quiet || global.json);
-    let vault = match &command {
+    let (vault, other) = match &command {
         Repair::Heal { from: None } => {
             let config = Config::read(&global.config)?;
-            Some(open::vault(&config, config.tenant(global.tenant.as_deref())?)?)
+            (Some(open::vault(&config, config.tenant(global.tenant.as_deref())?)?), None)
         }
-        _ => None,
+        Repair::Heal { from: Some(from) } => {
+            (None, Some(Place::named(global, from, Doing::Usual)?))
+        }
+        _ => (None, None),
     };
     open::blocking(move || match command {
-        Repair::Heal { from } => {
-            let other: Arc<dyn Store> = match (from, vault) {
+        Repair::Heal { .. } => {
+            let other: Arc<dyn Store> = match (other, vault) {
+                (Some(place), _) => place.open()?,
                 (None, Some(place)) => place.reader(None)?,
-                (from, _) => Arc::new(LocalDir::new(from.unwrap_or_default())),
+                (None, None) => anyhow::bail!("there is no other copy"),
             };
             damaged.heal(other.as_ref(), &bar)
         }

@@ -1,7 +1,9 @@
 //! Commands that keep a repository in shape: check, forget, prune, hold. What removes something
 //! plans, shows and asks.
 
-use crate::{Global, commands::snapshot, config::Config, open, output, progress::Bar};
+use crate::{
+    Global, commands::snapshot, config::Config, open, output, place::Doing, progress::Bar,
+};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -118,7 +120,7 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
         }
         None => args.read_data.into(),
     };
-    let repo = open::repository_itself(global).await?;
+    let repo = open::repository_for(global, Doing::Looking).await?;
     let bar = Bar::new(global.quiet || global.json);
     let b = bar.clone();
     let report = open::blocking(move || {
@@ -260,7 +262,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
         true => policy(global, &args)?,
         false => Policy::default(),
     };
-    let repo = open::repository_itself(global).await?;
+    let repo = open::repository_for(global, Doing::Deleting).await?;
     let cache = open::cache_dir(global)?;
     let json = global.json;
     open::blocking(move || {
@@ -350,7 +352,7 @@ fn show(plan: &PrunePlan) {
 }
 
 pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
-    let repo = open::repository_itself(global).await?;
+    let repo = open::repository_for(global, Doing::Deleting).await?;
     let cache = open::cache_dir(global)?;
     let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
     let options = PruneOptions {

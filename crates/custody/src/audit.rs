@@ -4,12 +4,15 @@
 use crate::{Error, Event, Holding, holding::each, patient::Answers};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use strongroom_model::Progress;
 use strongroom_objects::{Facts, Kind, StoreError, VersionRow, hash_name, key_of};
 
 /// Where canaries and probes lie: not part of what is held.
 pub(crate) const ASIDE: [&str; 2] = ["canary/", "probe/"];
+
+/// Paths of one event.
+const PATHS_MAX: usize = 10_000;
 
 /// How thorough to be.
 #[derive(Debug, Clone, Copy, Default)]
@@ -144,9 +147,11 @@ pub fn audit(
                 {
                     report.covered.push(path.clone());
                 }
+                let former = state.former.get(path);
+                let is_former = |v: &str| former.is_some_and(|all| all.iter().any(|(f, _)| f == v));
                 report.unknown.extend(
                     rows.iter()
-                        .filter(|r| !r.marker && r.version != *version)
+                        .filter(|r| !r.marker && r.version != *version && !is_former(&r.version))
                         .map(|r| format!("{path}, version {}", r.version)),
                 );
             }
@@ -192,6 +197,10 @@ pub fn audit(
             Some(Ok(Err(why))) => report.unreadable.push(format!("{} ({why})", row.0)),
             Some(Ok(Ok(Some(held)))) => {
                 let until = held.until;
+                // What was cut off is damaged, whatever its share of this day's reading.
+                if state.objects.get(&row.0).is_some_and(|o| o.size_bytes != held.size_bytes) {
+                    report.damaged.push(row.0.clone());
+                }
                 if until.is_none_or(|u| u.as_second() < row.2.as_second()) {
                     report.short.push(row.0.clone());
                     again.push((row.0.clone(), row.1.clone(), row.2));
@@ -226,8 +235,10 @@ pub fn audit(
             .skip(now.as_second().unsigned_abs() as usize / 86_400 % step)
             .step_by(step)
             .chain(present.iter().filter(|r| is_root(&r.0)))
+            .chain(present.iter().filter(|r| state.missing.contains(&r.0)))
             .collect(),
     };
+    let mut healed: BTreeSet<&str> = BTreeSet::new();
     progress.phase("read");
     progress.expect(chosen.len() as u64, chosen.iter().map(|r| r.3).sum());
     let config = state.enrolment.as_ref().map(|e| e.card.config_sha256.as_str());
@@ -252,8 +263,10 @@ pub fn audit(
         match good {
             Some(Ok(Ok(good))) => {
                 report.read += u64::from(key_of(&row.0).is_some());
-                if !good {
-                    report.damaged.push(row.0.clone());
+                match good {
+                    false => report.damaged.push(row.0.clone()),
+                    true if state.missing.contains(&row.0) => drop(healed.insert(&row.0)),
+                    true => {}
                 }
             }
             Some(Ok(Err(why))) => report.unreadable.push(format!("{} ({why})", row.0)),
@@ -269,11 +282,35 @@ pub fn audit(
     let path_of = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
     report.unreadable.retain(|text| named.insert(path_of(text)));
     report.unreadable.sort();
-    let events = report
-        .alarms()
-        .into_iter()
-        .map(|(kind, text)| Event::Alarm { at: now, kind, text })
-        .collect::<Vec<_>>();
+    // What was found damaged once is so until it comes again, or was read and is whole.
+    let lost: BTreeSet<&String> = report.lost.iter().collect();
+    let stays = |p: &&String| !healed.contains(p.as_str()) && !lost.contains(p);
+    report.damaged.extend(state.missing.iter().filter(stays).cloned());
+    report.damaged.retain(|p| !lost.contains(p) && !healed.contains(p.as_str()));
+    report.damaged.sort();
+    report.damaged.dedup();
+    let back = healed.iter().filter_map(|p| state.objects.get_key_value(*p));
+    let mut events: Vec<Event> = back
+        .map(|(path, o)| Event::Arrived {
+            path: path.clone(),
+            version: o.version.clone(),
+            size_bytes: o.size_bytes,
+            until: o.until,
+            at: now,
+        })
+        .collect();
+    let found: Vec<String> = report
+        .lost
+        .iter()
+        .chain(&report.damaged)
+        .filter(|p| state.objects.contains_key(*p) && !state.missing.contains(*p))
+        .cloned()
+        .collect();
+    events.extend(
+        found.chunks(PATHS_MAX).map(|paths| Event::Missing { paths: paths.to_vec(), at: now }),
+    );
+    let alarms = report.alarms().into_iter();
+    events.extend(alarms.map(|(kind, text)| Event::Alarm { at: now, kind, text }));
     if !events.is_empty() && holding.ledger().signer().is_some() {
         holding.ledger_mut().append(events, now)?;
     }

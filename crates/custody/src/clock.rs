@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use std::{
     io::Write,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use strongroom_model::{Record, Stored};
@@ -289,6 +292,9 @@ pub struct TrustedClock {
     ntp: Vec<String>,
     /// When the NTP servers were asked last and none disagreed, and how many agreed.
     asked: Mutex<Option<(std::time::Instant, usize)>>,
+    /// NTP servers that did not answer when they were asked last, and why; nothing when they were
+    /// not asked yet.
+    silent: Mutex<Option<Vec<(String, String)>>>,
 }
 
 struct Kept {
@@ -334,7 +340,29 @@ impl TrustedClock {
     pub fn open(path: &Path, ntp: Vec<String>) -> Result<Self, Error> {
         let mut state = Kept { mark: Record::new(Mark::default()), file: Vec::new(), written: 0 };
         state.refresh(path)?;
-        Ok(Self { path: path.to_owned(), state: Mutex::new(state), ntp, asked: Mutex::new(None) })
+        Ok(Self {
+            path: path.to_owned(),
+            state: Mutex::new(state),
+            ntp,
+            asked: Mutex::new(None),
+            silent: Mutex::new(None),
+        })
+    }
+
+    /// NTP servers that did not answer when they were asked last, and why; nothing when this object
+    /// did not ask them.
+    pub fn silent(&self) -> Option<Vec<(String, String)>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When another clock said the same last, or custodians did; nothing when none ever did.
+    ///
+    /// # Errors
+    /// When the mark cannot be read.
+    pub fn last_agreed(&self) -> Result<Option<Timestamp>, Error> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.refresh(&self.path)?;
+        Ok(state.mark.value.agreed.and_then(|a| Timestamp::from_second(a.to).ok()))
     }
 
     /// Now, when it is to be believed.
@@ -442,7 +470,7 @@ impl TrustedClock {
             return Ok(agreed);
         }
         *asked = None;
-        let mut agreed = 0;
+        let (mut agreed, mut silent) = (0, Vec::new());
         for server in &self.ntp {
             match ask_ntp(server) {
                 Ok(other) if (other - second).abs() > APART_MAX_S => {
@@ -452,9 +480,13 @@ impl TrustedClock {
                     )));
                 }
                 Ok(_) => agreed += 1,
-                Err(e) => tracing::warn!("the NTP server {server} does not answer: {e}"),
+                Err(e) => {
+                    tracing::warn!("the NTP server {server} does not answer: {e}");
+                    silent.push((server.clone(), e));
+                }
             }
         }
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(silent);
         *asked = Some((std::time::Instant::now(), agreed));
         Ok(agreed)
     }
@@ -470,7 +502,9 @@ impl Kept {
     }
 
     fn write(&mut self, path: &Path) -> Result<(), Error> {
-        let tmp = path.with_extension("new");
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let tmp = path.with_extension(format!("new-{}-{n}", std::process::id()));
         let json = self.mark.to_bytes().map_err(|e| Error::Request(e.to_string()))?;
         let written = (|| {
             let mut file = std::fs::File::create(&tmp)?;

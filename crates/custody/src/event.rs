@@ -111,6 +111,14 @@ pub enum Event {
         /// Its path.
         path: String,
     },
+    /// Objects that are gone from the vault, or damaged in it: they do not count as held until they
+    /// arrive again.
+    Missing {
+        /// Their paths.
+        paths: Vec<String>,
+        /// When that was found.
+        at: Timestamp,
+    },
     /// Objects are about to be deleted; a run that was stopped goes on with them.
     Freeing {
         /// Their paths.

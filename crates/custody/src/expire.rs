@@ -144,6 +144,24 @@ pub fn expire(
         return Err(Error::Request(format!("nothing is freed: {}", plan.frozen.join("; "))));
     }
     let store = holding.store();
+    // A damaged version in whose place another came is needed by nothing; the log counts it no
+    // more.
+    for (path, version, _) in holding
+        .ledger()
+        .state()
+        .former
+        .iter()
+        .flat_map(|(p, all)| all.iter().map(move |(v, until)| (p, v, *until)))
+        .filter(|(.., until)| *until <= now)
+    {
+        let freed = match store.look(path, version)? {
+            Some(_) => store.free(path, version, now),
+            None => Ok(()),
+        };
+        if let Err(e) = freed {
+            tracing::warn!("{path} in version {version}: {e}");
+        }
+    }
     let chosen: HashSet<&String> = plan.paths.iter().collect();
     // What an earlier run began and this one would not: it stays, unless it is gone already.
     let (mut kept, mut gone) = (Vec::new(), Vec::new());

@@ -53,6 +53,9 @@ impl Renewal {
     }
 }
 
+/// So many of what could not be renewed are looked for in one go.
+const LOOKS_MAX: usize = 1_000;
+
 /// Code of the alarm that no key file is held.
 pub const NO_KEYS: &str = "no-key-file";
 
@@ -139,9 +142,18 @@ impl Holding {
 
     /// Whether an object is here and named by somebody who may.
     pub(crate) fn has(&self, path: &str) -> bool {
-        let state = self.ledger.state();
-        // What is on its way out counts as gone.
-        state.objects.get(path).is_some_and(|o| !o.stray) && !state.freeing.contains(path)
+        self.ledger.state().has(path)
+    }
+
+    /// Says that something which is held is gone or damaged, for as long as it is so.
+    pub fn lost(&self) -> Option<String> {
+        let missing = &self.ledger.state().missing;
+        let first = missing.first()?;
+        Some(format!(
+            "{} objects are gone from the vault or damaged in it, {first} for instance; a pull or \
+             a push brings those again that copy 2 still has",
+            missing.len()
+        ))
     }
 
     /// Says that no key file is held, once one should be: a password opens nothing then that is
@@ -302,6 +314,10 @@ impl Holding {
             else {
                 continue;
             };
+            // What is lost has no lock, and gets one when it comes again.
+            if state.missing.contains(path) {
+                continue;
+            }
             report.looked_at += 1;
             if o.until < *need {
                 short.push((path.clone(), o.version.clone(), policy.with_surplus(*need)));
@@ -340,6 +356,7 @@ impl Holding {
                 None => {}
             }
         }
+        self.note_gone(&report)?;
         self.ledger.sync()?;
         if let Some(e) = failed {
             return Err(e);
@@ -348,6 +365,24 @@ impl Holding {
         report.least =
             needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min();
         Ok(report)
+    }
+
+    /// Of what could not be renewed, what is gone does not count as held any more.
+    fn note_gone(&mut self, renewal: &Renewal) -> Result<(), Error> {
+        let (store, state) = (self.store(), self.ledger.state());
+        let is_gone = |path: &&String| {
+            state
+                .objects
+                .get(*path)
+                .is_some_and(|o| matches!(store.look(path, &o.version), Ok(None)))
+        };
+        let gone: Vec<String> =
+            renewal.failed.keys().take(LOOKS_MAX).filter(is_gone).cloned().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let at = state.latest;
+        self.ledger.note(&Event::Missing { paths: gone, at })
     }
 
     /// Of these manifests those whose snapshots need nothing of what could not be renewed.

@@ -23,6 +23,8 @@ pub struct MirrorReport {
     pub snapshots: u64,
     /// Objects that came in.
     pub objects: u64,
+    /// Of these, such as were lost here, or damaged.
+    pub restored: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Locks renewed.
@@ -81,7 +83,10 @@ pub fn mirror(
         .filter(|(_, m)| !holding.ledger().state().is_published(&m.snapshot))
         .map(|(name, m)| (name.to_owned(), m.snapshot.clone()))
         .collect();
-    if waiting.is_empty() {
+    // What was lost here comes again from copy 2, where that still has it.
+    let lost: Vec<Key> =
+        holding.ledger().state().missing.iter().filter_map(|p| key_of(p)).collect();
+    if waiting.is_empty() && lost.is_empty() {
         // Nothing came, and locks go on ending all the same; a policy may have grown.
         let needs = holding.needs(&BTreeSet::new(), now)?;
         report.renewal = holding.renew(&needs, options.progress)?;
@@ -106,6 +111,11 @@ pub fn mirror(
     // A key file that was taken out of copy 2 since is not waited for.
     first.retain(|(kind, name)| *kind != Kind::Keys || there.has(Kind::Keys, name));
     let mut wanted: BTreeMap<(Kind, String), u64> = first.into_iter().map(|k| (k, 4096)).collect();
+    let lost = lost.iter().filter(|k| there.has(k.kind(), k.name()));
+    wanted.extend(lost.map(|k| {
+        let size = there.size(k.kind(), k.name());
+        ((k.kind(), k.name().to_owned()), size)
+    }));
     let mut ready: BTreeSet<String> = BTreeSet::new();
     // Rows come by number: of each series the last full one stays.
     let full: BTreeMap<Series, u64> = holding
@@ -207,6 +217,8 @@ pub fn mirror(
     if !sealed.is_empty() {
         report.session = Some(holding.seal(&sealed, now)?);
         report.snapshots = sealed.len() as u64;
+    } else if report.restored > 0 {
+        holding.ledger_mut().append(Vec::new(), now)?;
     }
     report.alarms.extend(holding.without_keys().map(|text| (NO_KEYS.to_owned(), text)));
     Ok(report)
@@ -264,7 +276,7 @@ impl Listing {
         let mut all = BTreeMap::new();
         // Listed in the reverse of the order of arrival: what a listed snapshot needs is there when
         // it is listed.
-        for kind in [Kind::Snapshots, Kind::Index, Kind::Data, Kind::Keys] {
+        for kind in [Kind::Manifests, Kind::Snapshots, Kind::Index, Kind::Data, Kind::Keys] {
             all.insert(
                 kind,
                 source.list(kind)?.into_iter().map(|e| (e.name, e.size_bytes)).collect(),
@@ -342,6 +354,7 @@ impl Copy<'_> {
         // With surplus from the first day: else tomorrow's snapshot would renew it at once.
         let least = policy.least(now);
         let store = holding.store();
+        let missing = &holding.ledger().state().missing;
         let work = |(kind, name): &&(Kind, String)| -> Result<Result<(Held, bool), String>, Error> {
             let key = Key::new(*kind, name)?;
             let bytes = match self.source.get(&key)? {
@@ -376,6 +389,7 @@ impl Copy<'_> {
                         location: store.location(),
                     })?
                 }
+                None if missing.contains(&path) => store.put_again(&path, &bytes, until)?,
                 None => store.put_locked(&path, &bytes, until)?,
             };
             if held.size_bytes != bytes.len() as u64 {
@@ -407,6 +421,7 @@ impl Copy<'_> {
             report.objects += 1;
             report.bytes += held.size_bytes;
             report.mended_locks += u64::from(mended);
+            report.restored += u64::from(holding.ledger().state().missing.contains(&held.path));
             let until = held.until.unwrap_or(now);
             holding.ledger_mut().note(&Event::Arrived {
                 path: held.path,

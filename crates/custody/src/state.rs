@@ -64,6 +64,10 @@ pub struct State {
     pub admitted: BTreeSet<String>,
     /// Objects whose deletion began.
     pub freeing: BTreeSet<String>,
+    /// Objects that were found gone or damaged, and did not come again yet.
+    pub missing: BTreeSet<String>,
+    /// Versions in whose place another one came, with the end of their locks.
+    pub former: BTreeMap<String, Vec<(String, Timestamp)>>,
     /// Orders carried out.
     pub orders: Vec<(Timestamp, SignedOrder)>,
     /// The latest moment that the log knows.
@@ -121,7 +125,16 @@ impl State {
                 && !o.stray
                 && !self.hidden.contains(path)
                 && !self.freeing.contains(path)
+                && !self.missing.contains(path)
         })
+    }
+
+    /// Whether an object is here, whole as far as it is known, and stays. What is on its way out
+    /// counts as gone.
+    pub fn has(&self, path: &str) -> bool {
+        self.objects.get(path).is_some_and(|o| !o.stray)
+            && !self.freeing.contains(path)
+            && !self.missing.contains(path)
     }
 
     /// Whether a snapshot was published, by whatever manifest. It is so once: who publishes it
@@ -282,7 +295,16 @@ impl State {
                     session: 0,
                     stray: false,
                 };
+                let is_back = self.missing.remove(path);
                 match self.objects.get_mut(path) {
+                    // In the place of what was lost: in the session in which that came.
+                    Some(there) if is_back => {
+                        if there.version != *version {
+                            let former = self.former.entry(path.clone()).or_default();
+                            former.push((there.version.clone(), there.until));
+                        }
+                        *there = Object { session: there.session, stray: there.stray, ..new };
+                    }
                     // The first version counts for good; one that was a stray may arrive again,
                     // named this time.
                     Some(there) if there.version == *version => {
@@ -292,7 +314,11 @@ impl State {
                             (there.stray, there.session, there.at) = (false, 0, *at);
                         }
                     }
-                    Some(there) if there.stray => *there = new,
+                    Some(there) if there.stray => {
+                        let former = self.former.entry(path.clone()).or_default();
+                        former.push((there.version.clone(), there.until));
+                        *there = new;
+                    }
                     Some(_) => return Err(format!("{path} was there already")),
                     None => drop(self.objects.insert(path.clone(), new)),
                 }
@@ -333,12 +359,17 @@ impl State {
                     .collect();
                 self.sessions.insert(session, SessionInfo { at: *at, snapshots, objects, bytes });
             }
+            Event::Missing { paths, .. } => {
+                let known = paths.iter().filter(|p| self.objects.contains_key(*p));
+                self.missing.extend(known.cloned());
+            }
             Event::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
             Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
             Event::Freed { paths, .. } => {
                 for path in paths {
                     self.objects.remove(path);
                     self.freeing.remove(path);
+                    self.missing.remove(path);
                 }
             }
             Event::Ordered(order) => self.carry_out(order, at).map_err(|e| e.to_string())?,

@@ -325,5 +325,5 @@ fn events_of_before_are_known_and_written_as_before() {
         }
         kinds.insert(found["event"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kinds.len(), 12);
+    assert_eq!(kinds.len(), 13);
 }

@@ -1,5 +1,6 @@
-//! Write-once object stores: a local directory, an S3 bucket, restic's REST protocol and the vault
-//! server's; and stores that lock what they hold.
+//! Write-once object stores: a local directory, one of another host by SFTP, an S3 bucket, a
+//! container of Azure, restic's REST protocol and the vault server's; and stores that lock what
+//! they hold.
 //!
 //! # The contract, in words
 //!
@@ -22,9 +23,12 @@
 //! Deliberately absent: what an object means, keys, and any decision about what may be deleted.
 //! Start at [`Store`].
 
+pub mod address;
+mod azure;
 mod bounds;
 #[doc(hidden)]
 pub mod conformance;
+mod entries;
 mod key;
 mod local;
 mod local_hold;
@@ -32,11 +36,14 @@ mod locked;
 mod near;
 mod rest;
 mod s3;
+mod sftp;
 #[doc(hidden)]
 pub mod testing;
 mod together;
 mod vault_rest;
 
+pub use azure::{AzureContainer, AzureCredential, AzureSettings};
+pub use entries::{AzureEntry, RestEntry, S3Entry, Secret, SftpEntry};
 pub use key::{Key, Kind, hash_name};
 pub use local::LocalDir;
 pub use local_hold::LocalHold;
@@ -44,6 +51,7 @@ pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
 pub use near::{AtHand, Near};
 pub use rest::{RestServer, RestSettings};
 pub use s3::{Answer, Attempt, S3Bucket, S3Settings};
+pub use sftp::{SftpServer, SftpSettings};
 pub use together::{both, each};
 pub use vault_rest::{SealedSession, SessionSnapshot, VaultRest, VaultSettings};
 

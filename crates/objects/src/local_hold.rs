@@ -14,8 +14,12 @@ use std::{
     },
 };
 
-/// The only version that a file has.
+/// The version that a file has, but for one that came again.
 const VERSION: &str = "1";
+/// Where files lie that came again, since the first was damaged: in a folder for each version.
+const AGAIN: &str = "again";
+/// So often one comes again at most.
+const VERSIONS_MAX: u32 = 99;
 
 /// A folder whose files stay until their time.
 ///
@@ -49,16 +53,63 @@ impl LocalHold {
         }
     }
 
-    fn place(&self, path: &str) -> Result<PathBuf, StoreError> {
+    fn place(&self, path: &str, version: &str) -> Result<PathBuf, StoreError> {
         let good = !path.is_empty()
-            && path.split('/').all(|p| !p.is_empty() && p != "." && p != ".." && !p.contains('\0'));
-        match good && !path.starts_with("tmp/") {
-            true => Ok(self.root.join(path)),
-            false => Err(StoreError::Refused {
+            && path.split('/').all(|p| !p.is_empty() && p != "." && p != ".." && !p.contains('\0'))
+            && !["tmp", AGAIN].iter().any(|own| path.split('/').next() == Some(own));
+        let root = match version.parse::<u32>() {
+            _ if version == VERSION => Some(self.root.clone()),
+            Ok(n) if (2..=VERSIONS_MAX).contains(&n) => {
+                Some(self.root.join(AGAIN).join(n.to_string()))
+            }
+            _ => None,
+        };
+        match root.filter(|_| good) {
+            Some(root) => Ok(root.join(path)),
+            None => Err(StoreError::Refused {
                 location: self.location(),
-                action: format!("use the path {path:?}"),
+                action: format!("use the path {path:?} in version {version:?}"),
                 why: "it is no path of a vault".into(),
             }),
+        }
+    }
+
+    /// Stores a version; nothing when something else lies there.
+    fn put_at(
+        &self,
+        path: &str,
+        version: &str,
+        bytes: &Bytes,
+        until: Timestamp,
+    ) -> Result<Option<Held>, StoreError> {
+        let place = self.place(path, version)?;
+        match self.write(&place, bytes, until) {
+            Ok(()) => {}
+            // Put before, perhaps by a run that was killed: the same bytes count, and their lock is
+            // made long enough.
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                if fs::read(&place).is_ok_and(|there| there != *bytes) {
+                    return Ok(None);
+                }
+                fs::read(&place).map_err(|e| self.failed(format!("read {path}"), &e))?;
+                self.extend(path, version, until)?;
+            }
+            Err(e) => return Err(self.failed(format!("store {path}"), &e)),
+        }
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
+        let gone = || StoreError::Failed {
+            location: self.location(),
+            action: format!("store {path}"),
+            why: "it is gone again".into(),
+        };
+        self.look(path, version)?.ok_or_else(gone).map(Some)
+    }
+
+    fn taken(&self, path: &str) -> StoreError {
+        StoreError::Refused {
+            location: self.location(),
+            action: format!("store {path}"),
+            why: "something else lies there, and a vault overwrites nothing".into(),
         }
     }
 
@@ -115,7 +166,13 @@ impl LocalHold {
         Ok(())
     }
 
-    fn walk(&self, dir: &Path, rows: &mut Vec<VersionRow>) -> io::Result<()> {
+    /// Rows of a folder of the version that lies below `root`.
+    fn walk(
+        &self,
+        (root, version): (&Path, &str),
+        dir: &Path,
+        rows: &mut Vec<VersionRow>,
+    ) -> io::Result<()> {
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
@@ -126,10 +183,10 @@ impl LocalHold {
             let path = entry.path();
             let meta = entry.metadata()?;
             if meta.is_dir() {
-                if path != self.root.join("tmp") {
-                    self.walk(&path, rows)?;
+                if !["tmp", AGAIN].iter().any(|own| path == self.root.join(own)) {
+                    self.walk((root, version), &path, rows)?;
                 }
-            } else if let Some(path) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) {
+            } else if let Some(path) = path.strip_prefix(root).ok().and_then(Path::to_str) {
                 // The time of arrival is the vault's ledger's to know; the file's own is its lock.
                 let modified = meta
                     .created()
@@ -138,7 +195,7 @@ impl LocalHold {
                     .unwrap_or_default();
                 rows.push(VersionRow {
                     path: path.to_owned(),
-                    version: VERSION.into(),
+                    version: version.to_owned(),
                     size_bytes: meta.len(),
                     latest: true,
                     marker: false,
@@ -156,34 +213,16 @@ impl LockedStore for LocalHold {
     }
 
     fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
-        let place = self.place(path)?;
-        match self.write(&place, bytes, until) {
-            Ok(()) => {}
-            // Put before, perhaps by a run that was killed: the same bytes count, and their lock is
-            // made long enough.
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                let there =
-                    fs::read(&place).map_err(|e| self.failed(format!("read {path}"), &e))?;
-                if there != *bytes {
-                    let why =
-                        "something else lies there, and a vault overwrites nothing".to_owned();
-                    return Err(StoreError::Refused {
-                        location: self.location(),
-                        action: format!("store {path}"),
-                        why,
-                    });
-                }
-                self.extend(path, VERSION, until)?;
+        self.put_at(path, VERSION, bytes, until)?.ok_or_else(|| self.taken(path))
+    }
+
+    fn put_again(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+        for version in 1..=VERSIONS_MAX {
+            if let Some(held) = self.put_at(path, &version.to_string(), bytes, until)? {
+                return Ok(held);
             }
-            Err(e) => return Err(self.failed(format!("store {path}"), &e)),
         }
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).insert(place);
-        let gone = || StoreError::Failed {
-            location: self.location(),
-            action: format!("store {path}"),
-            why: "it is gone again".into(),
-        };
-        self.look(path, VERSION)?.ok_or_else(gone)
+        Err(self.taken(path))
     }
 
     fn flush(&self) -> Result<(), StoreError> {
@@ -211,10 +250,10 @@ impl LockedStore for LocalHold {
     fn fetch(
         &self,
         path: &str,
-        _version: &str,
+        version: &str,
         range: Option<Range<u64>>,
     ) -> Result<Bytes, StoreError> {
-        let place = self.place(path)?;
+        let place = self.place(path, version)?;
         let read = (|| {
             let Some(range) = range else { return fs::read(&place).map(Bytes::from) };
             let mut file = File::open(&place)?;
@@ -243,8 +282,8 @@ impl LockedStore for LocalHold {
         })
     }
 
-    fn look(&self, path: &str, _version: &str) -> Result<Option<Held>, StoreError> {
-        let place = self.place(path)?;
+    fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
+        let place = self.place(path, version)?;
         let meta = match fs::metadata(&place) {
             Ok(meta) => meta,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -253,14 +292,14 @@ impl LockedStore for LocalHold {
         let until = meta.modified().ok().and_then(|t| Timestamp::try_from(t).ok());
         Ok(Some(Held {
             path: path.to_owned(),
-            version: VERSION.into(),
+            version: version.to_owned(),
             size_bytes: meta.len(),
             until,
         }))
     }
 
     fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {
-        let place = self.place(path)?;
+        let place = self.place(path, version)?;
         let held = self.look(path, version)?.ok_or_else(|| StoreError::NotFound {
             key: path.to_owned(),
             location: self.location(),
@@ -284,7 +323,7 @@ impl LockedStore for LocalHold {
     }
 
     fn free(&self, path: &str, version: &str, now: Timestamp) -> Result<(), StoreError> {
-        let place = self.place(path)?;
+        let place = self.place(path, version)?;
         let Some(held) = self.look(path, version)? else { return Ok(()) };
         if let Some(until) = held.until.filter(|u| *u > now) {
             return Err(StoreError::Refused {
@@ -305,13 +344,31 @@ impl LockedStore for LocalHold {
     fn survey(&self, prefix: &str) -> Result<Vec<VersionRow>, StoreError> {
         let mut rows = Vec::new();
         // A prefix ends at a slash or is a file's own name.
-        let start = match prefix.rsplit_once('/') {
-            Some((dir, _)) => self.root.join(dir),
-            None => self.root.clone(),
-        };
-        self.walk(&start, &mut rows).map_err(|e| self.failed(format!("list {prefix}"), &e))?;
+        let below = prefix.rsplit_once('/').map_or("", |(dir, _)| dir);
+        let failed = |e: &io::Error| self.failed(format!("list {prefix}"), e);
+        let mut roots = vec![(self.root.clone(), VERSION.to_owned())];
+        match fs::read_dir(self.root.join(AGAIN)) {
+            Ok(entries) => {
+                for entry in entries {
+                    let entry = entry.map_err(|e| failed(&e))?;
+                    let version = entry.file_name().to_string_lossy().into_owned();
+                    roots.push((entry.path(), version));
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(failed(&e)),
+        }
+        for (root, version) in &roots {
+            self.walk((root, version), &root.join(below), &mut rows).map_err(|e| failed(&e))?;
+        }
         rows.retain(|r| r.path.starts_with(prefix));
-        rows.sort_by(|a, b| a.path.cmp(&b.path));
+        let number = |r: &VersionRow| r.version.parse::<u32>().unwrap_or(0);
+        rows.sort_by(|a, b| a.path.cmp(&b.path).then(number(b).cmp(&number(a))));
+        let mut newest: Option<String> = None;
+        for row in &mut rows {
+            row.latest = newest.as_deref() != Some(&row.path);
+            newest = Some(row.path.clone());
+        }
         Ok(rows)
     }
 

@@ -49,6 +49,11 @@ pub trait LockedStore: Send + Sync {
     fn location(&self) -> String;
     /// Stores a new version, locked until then.
     fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError>;
+    /// Stores an object once more whose recorded version is gone or damaged: beside what lies
+    /// there, where that cannot be written over.
+    fn put_again(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
+        self.put_locked(path, bytes, until)
+    }
     /// Makes all earlier puts survive a crash.
     fn flush(&self) -> Result<(), StoreError>;
     /// The bytes of one version, or of a part of it.

@@ -72,6 +72,11 @@ impl Bell {
         let lines: Vec<String> =
             alarms.iter().map(|(kind, text)| line_of(name, kind, text)).collect();
         lines.iter().for_each(|line| write_down(dir, line));
+        self.pass_on(dir, name, lines);
+    }
+
+    /// Gives lines to the program.
+    fn pass_on(self: &Arc<Self>, dir: &Path, name: &str, lines: Vec<String>) {
         let mut schools = locked(&self.schools);
         let waiting = schools.entry(name.to_owned()).or_default();
         if let Ok(settings) = RepoSettings::read(&dir.join("repo.toml")) {
@@ -103,6 +108,13 @@ impl Bell {
                 tracing::error!("{name}: no thread for the alarm command: {e}");
             }
         }
+    }
+
+    /// Says that alarms were not told, for a command that failed at them: when it is well again,
+    /// its failure ends.
+    pub(crate) fn ring_again(self: &Arc<Self>, dir: &Path, name: &str, since: jiff::Timestamp) {
+        let text = format!("alarms since {since:.0} may not have been told; alarms.jsonl has all");
+        self.pass_on(dir, name, vec![line_of(name, "alarms-left-out", &text)]);
     }
 
     /// Waits for calls that are at work: for a command that ends when its work is done.

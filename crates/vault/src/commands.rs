@@ -92,6 +92,11 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Make locks long enough, whether anything comes or not. A pull does it, and so does `verify`.
+    Renew {
+        /// The repository.
+        repo: String,
+    },
     /// Look whether each version is there, in sight and locked, and nothing besides; locks that are
     /// too short are set again.
     Verify {
@@ -443,13 +448,33 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 format!("{n} objects are laid out in {}\n", out.display()),
             );
         }
+        Command::Renew { repo } => {
+            let renewal = open(&cli)?.renew(repo, &line())?;
+            let alarms = renewal.alarm();
+            let mut text: String = alarms
+                .iter()
+                .map(|(kind, t)| format!("{}\n", alarm(&format!("ALARM {kind}: {t}"))))
+                .collect();
+            text.push_str(&format!(
+                "{} of {} locks renewed ({})\n",
+                renewal.renewed,
+                renewal.looked_at,
+                cost(renewal.renewed)
+            ));
+            say(json!({"renewal": renewal}), text);
+            return Ok(if alarms.is_none() { 0 } else { PARTIAL });
+        }
         Command::Verify { repo, read_percent, no_mend } => {
-            let report = open(&cli)?.verify(
-                repo,
-                AuditOptions { read_percent: *read_percent, mend: !no_mend },
-                &line(),
-            )?;
-            let alarms = report.alarms();
+            let vault = open(&cli)?;
+            // What fails at it is told like the rest, and keeps nobody from looking.
+            let renewed = if *no_mend { Ok(None) } else { vault.renew(repo, &line()).map(Some) };
+            let options = AuditOptions { read_percent: *read_percent, mend: !no_mend };
+            let report = vault.verify(repo, options, &line())?;
+            let mut alarms = report.alarms();
+            alarms.extend(match renewed {
+                Ok(renewal) => renewal.and_then(|r| r.alarm()),
+                Err(e) => Some(("renewal".to_owned(), e.to_string())),
+            });
             let mut text: String = alarms
                 .iter()
                 .map(|(kind, t)| format!("{}\n", alarm(&format!("ALARM {kind}: {t}"))))

@@ -136,9 +136,9 @@ pub fn revoke_credential(dir: &Path, user: &str) -> Result<(), Refusal> {
 }
 
 /// What a file looked like; another look means that it was changed.
-type Look = Option<(i64, i64, u64, u64)>;
+pub(crate) type Look = Option<(i64, i64, u64, u64)>;
 
-fn look(path: &Path) -> Look {
+pub(crate) fn look(path: &Path) -> Look {
     let m = std::fs::metadata(path).ok()?;
     Some((m.mtime(), m.mtime_nsec(), m.ino(), m.len()))
 }

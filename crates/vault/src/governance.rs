@@ -30,6 +30,9 @@ pub struct Enrol {
     pub credentials: Vec<(String, May)>,
 }
 
+/// What an enrolment made: settings, tokens, what was found, and the clocks that did not answer.
+type Enrolled = (RepoSettings, BTreeMap<String, String>, Vec<Finding>, Vec<(String, String)>);
+
 /// A file that only its owner reads, new.
 pub fn write_private(path: &Path, text: &str) -> Result<(), Refusal> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
@@ -105,9 +108,10 @@ impl Vault {
         std::fs::create_dir_all(&dir)?;
         let made = self.enrol_in(&dir, what, &alarms);
         match made {
-            Ok((settings, tokens, findings)) => {
+            Ok((settings, tokens, findings, silent)) => {
                 // The settings come last: a folder without them is no repository.
                 settings.write(&dir.join("repo.toml"))?;
+                self.note_clocks(name, &silent);
                 let mut repo = Repo::open(&dir, &self.seed)?;
                 self.lay(name, &mut repo)?;
                 super::locked(&self.repos).insert(name.to_owned(), Arc::new(Mutex::new(repo)));
@@ -122,13 +126,12 @@ impl Vault {
         }
     }
 
-    #[allow(clippy::type_complexity)]
     fn enrol_in(
         &self,
         dir: &Path,
         what: Enrol,
         alarms: &[(String, String)],
-    ) -> Result<(RepoSettings, BTreeMap<String, String>, Vec<Finding>), Refusal> {
+    ) -> Result<Enrolled, Refusal> {
         let mut settings = what.settings;
         let (store, bucket) = settings.open_hold(dir)?;
         let clock = TrustedClock::open(&dir.join("clock"), settings.ntp.clone())?;
@@ -137,12 +140,15 @@ impl Vault {
             Some(bucket) => probe(bucket, now)?,
             None => Vec::new(),
         };
-        if settings.ntp.is_empty() && crate::repo::others(store.as_ref())?.is_empty() {
-            findings.push(Finding {
-                probe: "a second clock".into(),
-                meaning: Meaning::WorkedAround,
-                text: NO_SECOND_CLOCK.into(),
-            });
+        let mut one_clock = |text: String| {
+            let probe = "a second clock".to_owned();
+            findings.push(Finding { probe, meaning: Meaning::WorkedAround, text });
+        };
+        for (server, why) in clock.silent().unwrap_or_default() {
+            one_clock(format!("the NTP server {server} does not answer: {why}"));
+        }
+        if clock.last_agreed()?.is_none() {
+            one_clock(NO_SECOND_CLOCK.into());
         }
         if let Some(bad) = findings.iter().find(|f| f.meaning == Meaning::Refused) {
             return Err(Refusal::Forbidden(format!(
@@ -201,7 +207,7 @@ impl Vault {
             });
             tokens.insert(user, token);
         }
-        Ok((settings, tokens, findings))
+        Ok((settings, tokens, findings, clock.silent().unwrap_or_default()))
     }
 
     /// Writes an order down, for custodians to sign.

@@ -7,7 +7,13 @@
 use crate::{Refusal, RepoSettings};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fs::File, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 use strongroom_model::{Record, RecordError, Stored};
 
 /// What a vault owes a school.
@@ -27,6 +33,8 @@ pub(crate) enum Duty {
     Expire,
     /// To tell alarms to the program that the settings name.
     Tell,
+    /// To hear from the other clocks that the settings name.
+    Clock,
 }
 
 impl Duty {
@@ -40,6 +48,7 @@ impl Duty {
             Duty::Canary => "canary",
             Duty::Expire => "expire",
             Duty::Tell => "tell",
+            Duty::Clock => "clock",
         }
     }
 }
@@ -122,7 +131,9 @@ pub(crate) fn note(dir: &Path, duty: Duty, f: impl FnOnce(&mut Beat)) -> Result<
 /// Puts a file in the place of another in one step.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    let new = path.with_extension(format!("new-{}", std::process::id()));
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let new = path.with_extension(format!("new-{}-{n}", std::process::id()));
     let mut file =
         File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(bytes)?;
@@ -142,6 +153,15 @@ fn alone(dir: &Path) -> Option<File> {
         std::thread::sleep(Duration::from_millis(25));
     }
     None
+}
+
+/// A clock that answered before may miss an answer or two; one that never did is told at once.
+const DEAF: SignedDuration = SignedDuration::from_hours(2);
+
+/// Whether another clock is silent for longer than chance would have it.
+pub(crate) fn is_deaf(beat: &Beat, now: Timestamp) -> bool {
+    let long = || beat.began.is_some_and(|since| now.duration_since(since) >= DEAF);
+    beat.failed.is_some() && (beat.done.is_none() || long())
 }
 
 /// How often each duty is to be done.
@@ -179,18 +199,29 @@ pub(crate) fn late(dir: &Path, now: Timestamp) -> Vec<Missed> {
     let missed = |duty, late, text| Missed { duty, late, text };
     let kept = match read(dir) {
         Ok(kept) => kept,
-        Err(e) => return vec![missed(Duty::Open, false, e.to_string())],
+        Err(e) => return vec![missed(Duty::Renew, false, e.to_string())],
     };
     let beat = |duty: Duty| kept.as_ref().and_then(|h| h.duties.get(duty.as_str()));
     let mut found = Vec::new();
-    for duty in [Duty::Open, Duty::Tell] {
-        if let Some((at, why)) = beat(duty).and_then(|b| b.failed.as_ref()) {
-            let what = if duty == Duty::Open { "opening it" } else { "the alarm command" };
-            found.push(missed(duty, false, format!("{what} failed at {at:.0}: {why}")));
-        }
-    }
+    let failed = |duty, what: &str| {
+        let (at, why) = beat(duty)?.failed.as_ref()?;
+        Some(missed(duty, false, format!("{what} failed at {at:.0}: {why}")))
+    };
+    found.extend(failed(Duty::Open, "opening it"));
     // What cannot be read is told by who opens it.
-    let Ok(settings) = RepoSettings::read(&dir.join("repo.toml")) else { return found };
+    let settings = RepoSettings::read(&dir.join("repo.toml"));
+    // What the settings do not name any more is not waited for.
+    if !settings.as_ref().is_ok_and(|s| s.alarm_command.is_empty()) {
+        found.extend(failed(Duty::Tell, "the alarm command"));
+    }
+    if let Some(beat) = beat(Duty::Clock).filter(|b| is_deaf(b, now))
+        && let Some((_, why)) = &beat.failed
+        && !settings.as_ref().is_ok_and(|s| s.ntp.is_empty())
+    {
+        let since = beat.began.map(|at| format!(", since {at:.0} at least")).unwrap_or_default();
+        found.push(missed(Duty::Clock, false, format!("{why}{since}")));
+    }
+    let Ok(settings) = settings else { return found };
     // A vault that an older program kept has no heartbeat: then the enrolment counts.
     let enrolled = || {
         let at = std::fs::metadata(dir.join("school.pub")).and_then(|m| m.modified()).ok()?;

@@ -37,7 +37,7 @@ pub use work::{Row, Status, probe_settings};
 use repo::Repo;
 use secrecy::SecretBox;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -109,6 +109,8 @@ pub struct Vault {
     repos: Mutex<BTreeMap<String, Arc<Mutex<Repo>>>>,
     /// Repositories that could not be opened, and why.
     failed: Mutex<BTreeMap<String, String>>,
+    /// Those that are being opened.
+    opening: Arc<Mutex<BTreeSet<String>>>,
     bell: Arc<alarm::Bell>,
     book: credentials::Book,
     /// A second look at a repository in which somebody works, for who reads.
@@ -184,6 +186,7 @@ impl Vault {
             public,
             repos: Mutex::default(),
             failed: Mutex::default(),
+            opening: Arc::default(),
             bell: Arc::default(),
             book: credentials::Book::default(),
             spares: Mutex::default(),
@@ -391,7 +394,7 @@ impl Vault {
     ) -> Result<Put, Refusal> {
         self.must_be_open(name, session)?;
         let path = path_of(key);
-        let (store, now, until, there) = self.read(name, |r| {
+        let (store, now, until, there, lost) = self.read(name, |r| {
             let now = r.now()?;
             may_arrive(&path, &r.holding)?;
             let state = r.holding.ledger().state();
@@ -408,15 +411,26 @@ impl Vault {
                 return Err(Refusal::Forbidden(format!("{key}: {why}")));
             }
             let policy = &state.policy;
-            let there = state.objects.get(&path).is_some_and(|o| !o.stray);
-            Ok((r.store.clone(), now, policy.with_surplus(policy.least(now)), there))
+            let (there, lost) = (state.has(&path), state.missing.contains(&path));
+            Ok((r.store.clone(), now, policy.with_surplus(policy.least(now)), there, lost))
         })?;
         if there {
             return Ok(Put::Present);
         }
         // Outside the lock: this is what takes time.
-        let held = work::put_held(store.as_ref(), &path, bytes, until)?;
+        let held = match lost {
+            true => work::put_held_again(store.as_ref(), &path, bytes, until)?,
+            false => work::put_held(store.as_ref(), &path, bytes, until)?,
+        };
         self.write_log(name, false, |r| {
+            let state = r.holding.ledger().state();
+            if state.has(&path) {
+                return Ok(Put::Present);
+            }
+            // An expiry that was at work meanwhile may have let it go.
+            if state.freeing.contains(&path) && r.store.look(&path, &held.version)?.is_none() {
+                return Err(Refusal::Busy(format!("{path} was let go just now; send it again")));
+            }
             let event = Event::Arrived {
                 path: held.path,
                 version: held.version,
@@ -424,9 +438,6 @@ impl Vault {
                 until: held.until.unwrap_or(now),
                 at: now,
             };
-            if r.holding.ledger().state().objects.get(&path).is_some_and(|o| !o.stray) {
-                return Ok(Put::Present);
-            }
             r.holding.ledger_mut().note(&event)?;
             r.holding.ledger_mut().sync()?;
             Ok(Put::New)

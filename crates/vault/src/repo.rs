@@ -1,4 +1,7 @@
-use crate::{Refusal, RepoSettings};
+use crate::{
+    Refusal, RepoSettings,
+    credentials::{Look, look},
+};
 use jiff::Timestamp;
 use std::{
     collections::HashMap,
@@ -24,6 +27,8 @@ pub(crate) struct Repo {
     asked: std::cell::Cell<Option<std::time::Instant>>,
     /// What the other processes of this vault had changed when the log was read.
     tick: String,
+    /// What `repo.toml` looked like when it was read.
+    look: Look,
 }
 
 /// The lock of one repository's log; other processes of the vault wait while it lives.
@@ -31,6 +36,7 @@ pub(crate) struct Alone(#[allow(dead_code)] File);
 
 impl Repo {
     pub(crate) fn open(dir: &Path, seed: &secrecy::SecretBox<[u8; 32]>) -> Result<Self, Refusal> {
+        let seen = look(&dir.join("repo.toml"));
         let settings = RepoSettings::read(&dir.join("repo.toml"))?;
         let (store, bucket) = settings.open_hold(dir)?;
         let tick = read_tick(dir);
@@ -46,6 +52,7 @@ impl Repo {
             views: HashMap::new(),
             asked: std::cell::Cell::new(None),
             tick,
+            look: seen,
         })
     }
 
@@ -75,15 +82,35 @@ impl Repo {
 
     /// Reads the log again, when another process wrote it.
     pub(crate) fn refresh(&mut self, seed: &secrecy::SecretBox<[u8; 32]>) -> Result<(), Refusal> {
+        self.follow_settings()?;
         let tick = read_tick(&self.dir);
         // Into a bucket others write as well: their segments are seen when work begins (`anew`).
         if tick != self.tick || self.holding.ledger().is_broken() {
-            self.settings = RepoSettings::read(&self.dir.join("repo.toml"))?;
             self.holding =
                 open_holding(&self.dir, self.store.clone(), SigningKey::from_seed(seed)?)?;
             self.views.clear();
             self.tick = tick;
         }
+        Ok(())
+    }
+
+    /// Takes `repo.toml` in when it was edited: what it says counts at once.
+    fn follow_settings(&mut self) -> Result<(), Refusal> {
+        let seen = look(&self.dir.join("repo.toml"));
+        if seen == self.look {
+            return Ok(());
+        }
+        let settings = RepoSettings::read(&self.dir.join("repo.toml"))?;
+        if settings.hold != self.settings.hold {
+            (self.store, self.bucket) = settings.open_hold(&self.dir)?;
+            // Another place has another log.
+            self.tick = "another place".into();
+        }
+        if settings.ntp != self.settings.ntp {
+            self.clock = TrustedClock::open(&self.dir.join("clock"), settings.ntp.clone())?;
+            self.asked.set(None);
+        }
+        (self.settings, self.look) = (settings, seen);
         Ok(())
     }
 

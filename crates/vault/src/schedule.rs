@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use strongroom_custody::AuditOptions;
+use strongroom_custody::{AuditOptions, Renewal};
 use strongroom_model::Progress;
 
 /// Between two looks at what is due.
@@ -29,6 +29,8 @@ const OPEN_AGAIN: Duration = Duration::from_secs(15);
 const WATCH: Duration = Duration::from_secs(60);
 /// What stands is told again after so long.
 const TELL_AGAIN: Duration = Duration::from_secs(24 * 3600);
+/// After a failure of the alarm command, unless the settings were changed before.
+const TELL_AFTER: SignedDuration = SignedDuration::from_mins(15);
 /// An enrolment, which asks a bucket many things, takes less.
 const NEW: Duration = Duration::from_secs(600);
 /// Schools that are opened at the same time, and how long all of them are waited for.
@@ -88,17 +90,23 @@ impl Vault {
     pub(crate) fn open_schools(&self) -> Result<(), Refusal> {
         let closed: Vec<String> = {
             let open = locked(&self.repos);
-            self.schools()?.into_iter().filter(|name| !open.contains_key(name)).collect()
+            let opening = locked(&self.opening);
+            let is_closed = |name: &String| !open.contains_key(name) && !opening.contains(name);
+            self.schools()?.into_iter().filter(is_closed).collect()
         };
         let names = Arc::new(Mutex::new(closed.into_iter()));
         let (send, opened) = std::sync::mpsc::channel();
         for _ in 0..OPEN_AT_ONCE {
             let (names, send) = (names.clone(), send.clone());
             let (dir, seed) = (self.dir.clone(), self.seed.clone());
+            let opening = self.opening.clone();
             std::thread::spawn(move || {
                 loop {
                     let Some(name) = locked(&names).next() else { return };
+                    // One that hangs is not begun again beside it.
+                    locked(&opening).insert(name.clone());
                     let opened = open_repo(&dir.join(&name), &seed);
+                    locked(&opening).remove(&name);
                     if send.send((name, opened)).is_err() {
                         return;
                     }
@@ -169,41 +177,92 @@ impl Vault {
         let ended = heartbeat::now();
         let failed = done.as_ref().err().map(|e| (ended, e.to_string()));
         let counts = done.as_ref().is_ok_and(counts);
+        // That another process is at work is no failure; it is late when that one never ends.
+        let is_busy = matches!(done, Err(Refusal::Busy(_)));
         note(&|beat| {
             if counts {
                 beat.done = Some(ended);
             }
-            beat.due = every.and_then(|every| ended.checked_add(every).ok());
-            beat.failed.clone_from(&failed);
+            if !is_busy {
+                beat.due = every.and_then(|every| ended.checked_add(every).ok());
+                beat.failed.clone_from(&failed);
+            }
         });
         done
     }
 
     /// Renews locks, whether anything comes or not. An object that cannot be renewed is told, and
     /// keeps no other from it.
-    pub fn renew(&self, name: &str, progress: &dyn Progress) -> Result<u64, Refusal> {
+    pub fn renew(&self, name: &str, progress: &dyn Progress) -> Result<Renewal, Refusal> {
         let renew = |r: &mut Repo| {
             let now = r.now()?;
             let is_open = r.holding.ledger().is_open();
             let needs = r.holding.needs(&BTreeSet::new(), now)?;
             let renewal = r.holding.renew(&needs, progress)?;
             // What a killed pull noted tells the next one that it has something to go on with.
-            if renewal.renewed > 0 && !is_open {
+            if (renewal.renewed > 0 || !renewal.failed.is_empty()) && !is_open {
                 r.holding.ledger_mut().append(Vec::new(), now)?;
             }
-            Ok(renewal)
+            Ok((renewal, r.clock.silent()))
         };
-        let renewal = self.duty(name, Duty::Renew, |_| true, || self.write(name, renew))?;
+        let done = self.duty(name, Duty::Renew, |_| true, || self.write(name, renew));
+        let (renewal, silent) = done?;
+        if let Some(silent) = silent {
+            self.note_clocks(name, &silent);
+        }
         if let Some(alarm) = renewal.alarm() {
             self.raise(name, &[alarm]);
         }
-        Ok(renewal.renewed)
+        Ok(renewal)
+    }
+
+    /// Keeps which of the other clocks that the settings name did not answer, and tells it when
+    /// that is news.
+    pub(crate) fn note_clocks(&self, name: &str, silent: &[(String, String)]) {
+        let dir = self.dir.join(name);
+        let now = heartbeat::now();
+        let why = silent.first().map(|(server, why)| {
+            let others = match silent.len() {
+                1 => String::new(),
+                n => format!(" and {} others", n - 1),
+            };
+            format!("the NTP server {server}{others} does not answer: {why}")
+        });
+        let kept = heartbeat::read(&dir).ok().flatten();
+        let before = kept.as_ref().and_then(|h| h.duties.get(Duty::Clock.as_str()));
+        if why.is_none() && before.is_none_or(|b| b.failed.is_none()) {
+            return;
+        }
+        // One lost answer is no news.
+        let since = before.and_then(|b| b.began).filter(|_| why.is_some()).unwrap_or(now);
+        let was_told = before.is_some_and(|b| heartbeat::is_deaf(b, now));
+        let noted = heartbeat::note(&dir, Duty::Clock, |beat| {
+            beat.began = Some(since);
+            beat.failed = why.clone().map(|why| (now, why));
+            if beat.failed.is_none() {
+                (beat.began, beat.done) = (None, Some(now));
+            }
+        });
+        if let Err(e) = noted {
+            tracing::error!("{name}: what the clocks said is not kept: {e}");
+        }
+        let after = heartbeat::read(&dir).ok().flatten();
+        let is_deaf = after
+            .as_ref()
+            .and_then(|h| h.duties.get(Duty::Clock.as_str()))
+            .is_some_and(|b| heartbeat::is_deaf(b, now));
+        if let Some(why) = why.filter(|_| is_deaf && !was_told) {
+            self.raise(name, &[("clock-silent".to_owned(), why)]);
+        }
     }
 
     /// What was to be done for a school and was not, in sentences.
     pub fn late(&self, name: &str) -> Vec<String> {
         let dir = self.dir.join(name);
-        heartbeat::late(&dir, heartbeat::now()).into_iter().map(|m| m.text).collect()
+        let is_open = locked(&self.repos).contains_key(name);
+        let missed = heartbeat::late(&dir, heartbeat::now()).into_iter();
+        // What opens now is not closed, whatever failed before.
+        missed.filter(|m| !(is_open && m.duty == Duty::Open)).map(|m| m.text).collect()
     }
 }
 
@@ -242,6 +301,7 @@ pub fn keep_schedule(vault: &Arc<Vault>) {
             watched = Some(Instant::now());
             for name in &schools {
                 tell_late(vault, name, &mut told);
+                vault.tell_again(name);
             }
         }
         std::thread::sleep(TICK);
@@ -252,8 +312,26 @@ pub fn keep_schedule(vault: &Arc<Vault>) {
 pub fn keep_open(vault: &Arc<Vault>) {
     loop {
         std::thread::sleep(OPEN_AGAIN);
+        for name in vault.schools().unwrap_or_default() {
+            vault.tell_again(&name);
+        }
         if let Err(e) = vault.open_schools() {
             tracing::error!("the schools cannot be listed: {e}");
+        }
+    }
+}
+
+impl Vault {
+    /// What the alarm command could not tell is told again: its failure ends when it does.
+    pub(crate) fn tell_again(&self, name: &str) {
+        let dir = self.dir.join(name);
+        let kept = heartbeat::read(&dir).ok().flatten();
+        let beat = kept.as_ref().and_then(|h| h.duties.get(Duty::Tell.as_str()));
+        let Some((at, _)) = beat.and_then(|b| b.failed.as_ref()) else { return };
+        let changed = std::fs::metadata(dir.join("repo.toml")).and_then(|m| m.modified()).ok();
+        let changed = changed.and_then(|t| Timestamp::try_from(t).ok()).is_some_and(|t| t > *at);
+        if changed || heartbeat::now().duration_since(*at) >= TELL_AFTER {
+            self.bell.ring_again(&dir, name, *at);
         }
     }
 }
@@ -358,12 +436,12 @@ fn perform(vault: &Vault, name: &str, duty: Duty) {
         }
         Duty::Canary => vault.canary(name).map(|_| ()),
         Duty::Expire => vault.expire(name, quiet).map(|_| ()),
-        Duty::Open | Duty::Tell => Ok(()),
+        Duty::Open | Duty::Tell | Duty::Clock => Ok(()),
     };
     if let Err(e) = done {
         tracing::error!("{name}: {}: {e}", duty.as_str());
-        // A pull tells that itself.
-        if duty != Duty::Pull {
+        // A pull tells that itself, and who is at work is no alarm.
+        if duty != Duty::Pull && !matches!(e, Refusal::Busy(_)) {
             let text = format!("{} failed: {e}", duty.as_str());
             vault.raise(name, &[("watch-failed".to_owned(), text)]);
         }

@@ -7,41 +7,11 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{Chain, NO_KEYS, PaceSettings};
+pub use strongroom_objects::S3Entry;
 use strongroom_objects::{
-    Key, Kind, LocalDir, LocalHold, LockedStore, RestServer, RestSettings, S3Bucket, S3Settings,
-    Store,
+    AzureContainer, AzureEntry, Key, Kind, LocalDir, LocalHold, LockedStore, RestEntry, RestServer,
+    S3Bucket, SftpEntry, SftpServer, Store,
 };
-
-/// A bucket, as a settings file names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct S3Entry {
-    /// The server; AWS when absent.
-    pub endpoint: Option<url::Url>,
-    /// Its region.
-    #[serde(default = "default_region")]
-    pub region: String,
-    /// The bucket.
-    pub bucket: String,
-    /// What stands before every path.
-    #[serde(default)]
-    pub prefix: String,
-    /// Name of the credential.
-    pub access_key_id: String,
-    /// File with its secret.
-    pub secret_file: PathBuf,
-    /// CA that signed the server's certificate.
-    pub ca_file: Option<PathBuf>,
-    /// Gives the bucket's owner control of what is put here, where objects belong to who put them.
-    #[serde(default)]
-    pub owner_control: bool,
-    /// A bucket with the same settings, on which the canary tries what concerns a whole bucket.
-    pub twin_bucket: Option<String>,
-}
-
-fn default_region() -> String {
-    "us-east-1".to_owned()
-}
 
 /// Where a vault keeps what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +42,10 @@ pub enum SourceEntry {
     },
     /// A bucket.
     S3(Box<S3Entry>),
+    /// A container of Azure Blob Storage.
+    Azure(Box<AzureEntry>),
+    /// A folder of another host.
+    Sftp(Box<SftpEntry>),
     /// A server that speaks restic's REST protocol.
     Rest {
         /// Its URL with the repository's path.
@@ -171,20 +145,25 @@ pub(crate) fn secret(path: &Path) -> Result<SecretString, Refusal> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
 }
 
-impl S3Entry {
-    /// Opens the bucket, or the one beside it. Relative paths start at `base`.
-    pub fn open(&self, base: &Path, bucket: Option<&str>) -> Result<S3Bucket, Refusal> {
-        Ok(S3Bucket::new(S3Settings {
-            endpoint: self.endpoint.clone(),
-            region: self.region.clone(),
-            bucket: bucket.unwrap_or(&self.bucket).to_owned(),
-            prefix: self.prefix.clone(),
-            access_key_id: self.access_key_id.clone(),
-            secret_access_key: secret(&base.join(&self.secret_file))?,
-            ca_file: self.ca_file.as_ref().map(|f| base.join(f)),
-            owner_control: self.owner_control,
-            clock: None,
-        })?)
+/// Opens a bucket, or the one beside it. Relative paths start at `base`.
+pub(crate) fn open_bucket(
+    entry: &S3Entry,
+    base: &Path,
+    bucket: Option<&str>,
+) -> Result<S3Bucket, Refusal> {
+    sound("bucket", entry.problems())?;
+    let mut settings = entry.settings(base, &|path: &Path| secret(path))?;
+    if let Some(bucket) = bucket {
+        bucket.clone_into(&mut settings.bucket);
+    }
+    Ok(S3Bucket::new(settings)?)
+}
+
+/// Nothing is sent to a place in whose settings something is wrong.
+fn sound(what: &str, problems: Vec<String>) -> Result<(), Refusal> {
+    match problems.first() {
+        Some(wrong) => Err(Refusal::Bad(format!("the settings of the {what}: {wrong}"))),
+        None => Ok(()),
     }
 }
 
@@ -201,7 +180,7 @@ impl RepoSettings {
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Refusal> {
         let text = toml::to_string(self).map_err(|e| Refusal::Failed(e.to_string()))?;
-        Ok(std::fs::write(path, text)?)
+        crate::heartbeat::replace(path, text.as_bytes())
     }
 
     /// Opens the place; the bucket as well, when it is one.
@@ -211,7 +190,7 @@ impl RepoSettings {
                 Ok((Arc::new(LocalHold::new(base.join("hold"), *immutable)), None))
             }
             HoldEntry::S3(entry) => {
-                let bucket = Arc::new(entry.open(base, None)?);
+                let bucket = Arc::new(open_bucket(entry, base, None)?);
                 Ok((bucket.clone(), Some(bucket)))
             }
         }
@@ -256,13 +235,26 @@ impl RepoSettings {
                 }
                 Box::new(LocalDir::new(path))
             }
-            SourceEntry::S3(entry) => Box::new(entry.open(base, None)?),
+            SourceEntry::S3(entry) => Box::new(open_bucket(entry, base, None)?),
+            SourceEntry::Azure(entry) => {
+                sound("source", entry.problems())?;
+                let settings = entry.settings(base, &|path: &Path| secret(path))?;
+                Box::new(AzureContainer::new(settings)?)
+            }
+            SourceEntry::Sftp(entry) => {
+                sound("source", entry.problems())?;
+                Box::new(SftpServer::new(entry.settings(base))?)
+            }
             SourceEntry::Rest { url, user, token_file, ca_file } => {
-                Box::new(RestServer::new(RestSettings {
+                let entry = RestEntry {
                     url: url.clone(),
-                    credential: Some((user.clone(), secret(&base.join(token_file))?)),
-                    ca_file: ca_file.as_ref().map(|f| base.join(f)),
-                })?)
+                    user: Some(user.clone()),
+                    secret_file: Some(token_file.clone()),
+                    ca_file: ca_file.clone(),
+                };
+                sound("source", entry.problems())?;
+                let settings = entry.settings(base, &|path: &Path| secret(path))?;
+                Box::new(RestServer::new(settings)?)
             }
         })
     }

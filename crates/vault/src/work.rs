@@ -13,6 +13,8 @@ use strongroom_custody::{
 use strongroom_model::Progress;
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
 
+/// Another clock that said nothing for so long is none.
+const SILENT_CLOCK: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
 /// A pull that takes longer ends, and the next goes on: between them the vault looks after itself.
 const PULL_MAX: Duration = Duration::from_secs(12 * 3600);
 
@@ -87,13 +89,29 @@ pub(crate) fn put_held(
     until: Timestamp,
 ) -> Result<Held, Refusal> {
     let held = store.put_locked(path, bytes, until)?;
+    must_be_held(store, held, until)
+}
+
+/// The same of what was lost, or is damaged.
+pub(crate) fn put_held_again(
+    store: &dyn LockedStore,
+    path: &str,
+    bytes: &Bytes,
+    until: Timestamp,
+) -> Result<Held, Refusal> {
+    let held = store.put_again(path, bytes, until)?;
+    must_be_held(store, held, until)
+}
+
+fn must_be_held(store: &dyn LockedStore, held: Held, until: Timestamp) -> Result<Held, Refusal> {
     store.flush()?;
+    let path = held.path.clone();
     let enough = |h: &Held| h.until.is_some_and(|u| u.as_second() >= until.as_second());
     if enough(&held) {
         return Ok(held);
     }
-    store.extend(path, &held.version, until)?;
-    let again = store.look(path, &held.version)?.filter(enough);
+    store.extend(&path, &held.version, until)?;
+    let again = store.look(&path, &held.version)?.filter(enough);
     again.ok_or_else(|| {
         Refusal::Failed(format!("{} took {path} and does not lock it", store.location()))
     })
@@ -124,9 +142,16 @@ pub(crate) fn seal_pushed(
         }
     }
     let ready = r.holding.news(&ready);
-    if ready.is_empty() && again {
+    // What was lost here came again: it belongs to the session in which it came first.
+    let newest = state.sessions.values().map(|s| s.at).max().unwrap_or(Timestamp::MAX);
+    let is_back = state.objects.values().any(|o| o.session > 0 && o.at > newest);
+    if ready.is_empty() && (again || is_back) {
         // Nothing is new, and nothing is wrong: no session is made of it.
-        return Ok((state.next_session().saturating_sub(1), Vec::new()));
+        let last = state.next_session().saturating_sub(1);
+        if is_back {
+            r.holding.ledger_mut().append(Vec::new(), now)?;
+        }
+        return Ok((last, Vec::new()));
     }
     if ready.is_empty() {
         let why = "no manifest in it, signed by the enrolled key, is whole: nothing was sealed, \
@@ -229,10 +254,14 @@ impl Vault {
         let report = self.duty(name, Duty::Pull, counts, || self.write(name, pull));
         match &report {
             Ok(r) => self.raise(name, &r.alarms),
+            Err(Refusal::Busy(_)) => {}
             Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())]),
         }
         let mut report = report?;
-        report.renewal.renewed += renewed?;
+        report.renewal.renewed += match renewed {
+            Err(Refusal::Busy(_)) => 0,
+            renewed => renewed?.renewed,
+        };
         Ok(report)
     }
 
@@ -288,7 +317,7 @@ impl Vault {
                     let twin = entry
                         .twin_bucket
                         .as_deref()
-                        .map(|t| entry.open(&r.dir, Some(t)))
+                        .map(|t| crate::settings::open_bucket(entry, &r.dir, Some(t)))
                         .transpose()?;
                     s3_canary(bucket, twin.as_ref(), now)?
                 }
@@ -346,10 +375,12 @@ impl Vault {
                     .map(|o| o.until)
                     .min(),
                 locked_until,
-                standing: r.holding.without_keys().into_iter().chain(self.late(name)).collect(),
+                standing: (r.holding.without_keys().into_iter())
+                    .chain(r.holding.lost())
+                    .chain(self.late(name))
+                    .collect(),
                 frozen: state.frozen.keys().cloned().collect(),
-                one_clock: (r.settings.ntp.is_empty() && r.bucket.is_none())
-                    .then(|| NO_SECOND_CLOCK.to_owned()),
+                one_clock: one_clock(r)?,
                 unknown: state
                     .unknown
                     .iter()
@@ -420,6 +451,23 @@ pub(crate) fn sweep(r: &Repo) -> Result<(), Refusal> {
         Err(e) => tracing::warn!("what killed runs left was not removed: {e}"),
     }
     Ok(())
+}
+
+/// That no second clock is asked, or that none said anything for so long that it looks as if there
+/// were none.
+fn one_clock(r: &Repo) -> Result<Option<String>, Refusal> {
+    if r.settings.ntp.is_empty() && r.bucket.is_none() {
+        return Ok(Some(NO_SECOND_CLOCK.to_owned()));
+    }
+    let last = r.clock.last_agreed()?;
+    let is_long = |t: Timestamp| crate::heartbeat::now().duration_since(t) > SILENT_CLOCK;
+    Ok(last.is_none_or(is_long).then(|| {
+        let since = last.map_or_else(|| "ever".to_owned(), |t| format!("since {t:.0}"));
+        format!(
+            "no other clock said so {since}, so nothing is freed: NTP servers that the settings \
+             name do not answer, or the bucket's server tells no time"
+        )
+    }))
 }
 
 fn region(enrolment: &strongroom_custody::Enrolment) -> String {

@@ -1,7 +1,9 @@
 //! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench
-//! repository|vault|fleet|distant`, `cargo xtask fuzz`, `cargo xtask published`, `cargo xtask sbom`.
+//! repository|vault|fleet|distant`, `cargo xtask fuzz`, `cargo xtask attack`, `cargo xtask
+//! published`, `cargo xtask sbom`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod attack;
 mod bench;
 mod fuzz;
 mod peers;
@@ -25,13 +27,15 @@ fn main() {
             bench::example("strongroom-engine", "distant_bench", rest)
         }
         ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["attack", rest @ ..] => attack::run(rest),
         ["soak", rest @ ..] => soak::run(rest),
         ["published"] => published::run(),
         ["sbom"] => sbom::run(),
         _ => {
             eprintln!(
                 "usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | \
-                 bench fleet | bench distant | fuzz [--seconds 900] [TARGET]… | published | sbom"
+                 bench fleet | bench distant | fuzz [--seconds 900] [TARGET]… | attack | \
+                 published | sbom"
             );
             std::process::exit(2);
         }

@@ -22,6 +22,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("radosgw", "radosgw"),
     ("ceph", "ceph-common"),
     ("faketime", "faketime"),
+    ("/usr/sbin/sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
 ];
 /// LocalStack's S3 alone; its own requirements name newer versions than it runs with.
 const LOCALSTACK: &[&str] = &[
@@ -32,6 +34,8 @@ const LOCALSTACK: &[&str] = &[
     "service_identity",
 ];
 const NODE_CLIENTS: &[&str] = &["@microsoft/microsoft-graph-client@3", "@azure/identity@4"];
+/// Microsoft's emulator of its storage; in a folder of its own.
+const AZURITE: &[&str] = &["azurite@3.35.0"];
 /// In a folder of its own: it brings 300 packages.
 const NODE_CLI: &[&str] = &["@pnp/cli-microsoft365@11"];
 // `deprecated` is missing among msgraph-core's own requirements.
@@ -211,6 +215,7 @@ fn install(root: &Path, clients: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(clients)?;
     node_packages(clients, NODE_CLIENTS)?;
     node_packages(&clients.join("m365"), NODE_CLI)?;
+    node_packages(&clients.join("azurite"), AZURITE)?;
     python_packages(root, &root.join("target/localstack"), LOCALSTACK)?;
     python_packages(root, &clients.join("venv"), PYTHON_CLIENTS)?;
     python_packages(root, &clients.join("o365"), PYTHON_O365)

@@ -1,6 +1,7 @@
 //! The house rules that no compiler checks: edges between rooms, length of files, forbidden calls
 //! and words.
 
+mod attacks;
 mod claims;
 mod collections;
 mod stored;
@@ -48,6 +49,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             .push(format!("ARCHITECTURE.md names the stored forms of {file}, which is not there"));
     }
     problems.extend(held_back(&root)?);
+    problems.extend(attacks::problems(&root)?);
     let workloads = workloads::names(&root)?;
     let collections = collections::names(&root)?;
     let mut tests = BTreeSet::new();

@@ -1,46 +1,16 @@
 //! What is wrong with a configuration, one sentence each.
 
-use super::{Config, RepositoryEntry, S3Entry, Tenant, VaultEntry};
+use super::{
+    AzureEntry, Config, PruneEntry, RepositoryEntry, RestEntry, S3Entry, SftpEntry, Tenant,
+    VaultEntry,
+};
 use std::{
     collections::BTreeSet,
     path::{Component, Path, PathBuf},
 };
-use url::{Host, Url};
+use strongroom_objects::address::{not_a_base, shown, unsafe_for_credentials};
 
 const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
-
-/// Whether a host is this machine, whatever a name server says.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(a)) => a.is_loopback(),
-        Some(Host::Ipv6(a)) => a.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-/// Why a credential must not go to an address.
-fn unsafe_for_credentials(url: &Url) -> Option<&'static str> {
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some("a user or a password does not belong into an address");
-    }
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(url)) {
-        return Some("credentials need https");
-    }
-    None
-}
-
-/// An address without what may be a secret in it.
-fn shown(url: &Url) -> String {
-    let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
-    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
-}
-
-/// A base to which paths are added: nothing but scheme, host and port.
-fn not_a_base(url: &Url) -> Option<&'static str> {
-    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    (!is_bare).then_some("it must end with its host; what comes after is added")
-}
 
 /// Where a path leads, as far as it exists; the rest as it is written.
 fn place(path: &Path) -> PathBuf {
@@ -72,77 +42,80 @@ fn twice<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Vec<String>
     all.map(|n| format!("two {what} are named {n:?}")).collect()
 }
 
-/// What is wrong with how a bucket is reached.
-fn bucket(whose: &str, s3: &S3Entry) -> Vec<String> {
-    let mut p = Vec::new();
-    if let Some(url) = &s3.endpoint
-        && let Some(why) = unsafe_for_credentials(url).or(not_a_base(url))
-    {
-        p.push(format!("{whose}: endpoint is {}; {why}", shown(url)));
-    }
-    if s3.bucket.is_empty() || s3.bucket.contains('/') {
-        p.push(format!("{whose}: {:?} is no bucket's name", s3.bucket));
-    }
-    if !(s3.prefix.is_empty() || s3.prefix.ends_with('/')) || s3.prefix.starts_with('/') {
-        p.push(format!(
-            "{whose}: prefix is {:?}; it is empty, or ends in a slash and begins with none",
-            s3.prefix
-        ));
-    }
-    p
-}
-
 impl RepositoryEntry {
-    fn problems(&self) -> Vec<String> {
-        let whose = format!("repository {}", self.name);
-        let mut p = self.s3.as_ref().map(|s3| bucket(&whose, s3)).unwrap_or_default();
-        if let Some(rest) = &self.rest {
-            if let Some(why) = unsafe_for_credentials(&rest.url) {
-                p.push(format!("{whose}: url is {}; {why}", shown(&rest.url)));
+    /// The same repository for who takes things away from it: with the credential of
+    /// `[repository.prune]`, where there is one. A setting there that is none of its kind is named.
+    pub(crate) fn to_delete(&self) -> Result<Self, String> {
+        let mut with = Self { prune: None, ..self.clone() };
+        let Some(mut prune) = self.prune.clone() else { return Ok(with) };
+        if let Some(s3) = &mut with.s3 {
+            s3.access_key_id = prune.access_key_id.take().ok_or("access_key_id is missing")?;
+            s3.secret_file = prune.secret_file.take().ok_or("secret_file is missing")?;
+        } else if let Some(azure) = &mut with.azure {
+            (azure.key_file, azure.sas_file) = (prune.key_file.take(), prune.sas_file.take());
+        } else if let Some(sftp) = &mut with.sftp {
+            sftp.user = prune.user.take().or_else(|| sftp.user.take());
+            sftp.identity_file = prune.identity_file.take().or_else(|| sftp.identity_file.take());
+        } else if let Some(rest) = &mut with.rest {
+            rest.url = prune.url.take().unwrap_or_else(|| rest.url.clone());
+            if prune.user.is_some() || prune.secret_file.is_some() {
+                (rest.user, rest.secret_file) = (prune.user.take(), prune.secret_file.take());
             }
-            if rest.url.query().is_some() || rest.url.fragment().is_some() {
-                p.push(format!("{whose}: url is an address, without what follows its path"));
-            }
-            if rest.user.is_some() != rest.secret_file.is_some() {
-                p.push(format!("{whose}: user and secret_file of a server go together"));
-            }
+        } else {
+            return Err("a folder has no credential".to_owned());
         }
-        let kinds = [self.path.is_some(), self.s3.is_some(), self.rest.is_some()];
-        match kinds.iter().filter(|is_there| **is_there).count() {
-            0 => p.push(format!("{whose}: it needs a path, s3 or rest")),
+        match prune == PruneEntry::default() {
+            true => Ok(with),
+            false => Err("it has a setting that a place of this kind does not know".to_owned()),
+        }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let parts = [
+            self.s3.as_ref().map(S3Entry::problems),
+            self.azure.as_ref().map(AzureEntry::problems),
+            self.sftp.as_ref().map(SftpEntry::problems),
+            self.rest.as_ref().map(RestEntry::problems),
+        ];
+        let kinds = parts.iter().flatten().count() + usize::from(self.path.is_some());
+        let mut p: Vec<String> = parts.into_iter().flatten().flatten().collect();
+        match kinds {
+            0 => p.push("it needs a path, s3, azure, sftp or rest".to_owned()),
             1 => {}
-            _ => p.push(format!("{whose}: it has more than one of path, s3 and rest")),
+            _ => p.push("it has more than one of path, s3, azure, sftp and rest".to_owned()),
         }
         if self.s3.as_ref().is_some_and(|s3| s3.twin_bucket.is_some()) {
-            p.push(format!("{whose}: a twin_bucket is a vault's"));
+            p.push("a twin_bucket is a vault's".to_owned());
         }
-        p
+        // Of one that is wrong itself, that is told.
+        if self.prune.is_some() && p.is_empty() {
+            let wrong = match self.to_delete() {
+                Ok(with) => with.problems().into_iter().next(),
+                Err(why) => Some(format!("repository {}: {why}", self.name)),
+            };
+            let own = format!("repository {}: ", self.name);
+            p.extend(wrong.map(|says| format!("prune: {}", says.trim_start_matches(&own))));
+        }
+        p.into_iter().map(|says| format!("repository {}: {says}", self.name)).collect()
     }
 
     /// Where it is, for comparing: nothing else may be at, in or above it.
     fn place(&self, config: &Config) -> Option<PathBuf> {
-        let server = |url: &Url| {
-            Path::new("rest:")
-                .join(url.origin().ascii_serialization().replace('/', ":"))
-                .join(url.path().trim_matches('/'))
-        };
-        match (&self.path, &self.s3, &self.rest) {
-            (Some(path), ..) => Some(place(&config.path(path))),
-            (None, Some(s3), _) => Some(s3.place()),
-            (None, None, Some(rest)) => Some(server(&rest.url)),
-            (None, None, None) => None,
-        }
+        let path = self.path.as_ref().map(|path| place(&config.path(path)));
+        path.or_else(|| self.s3.as_ref().map(S3Entry::place))
+            .or_else(|| self.azure.as_ref().map(AzureEntry::place))
+            .or_else(|| self.sftp.as_ref().map(SftpEntry::place))
+            .or_else(|| self.rest.as_ref().map(RestEntry::place))
     }
-}
 
-impl S3Entry {
-    /// Where it is, as a path that no folder has.
-    fn place(&self) -> PathBuf {
-        let server = self.endpoint.as_ref().map_or_else(
-            || format!("AWS {}", self.region),
-            |url| url.origin().ascii_serialization(),
-        );
-        Path::new("s3:").join(server.replace('/', ":")).join(&self.bucket).join(&self.prefix)
+    /// Files that it names beside its password.
+    fn files(&self) -> Vec<&PathBuf> {
+        let mut files = Vec::new();
+        files.extend(self.s3.iter().flat_map(S3Entry::files));
+        files.extend(self.azure.iter().flat_map(AzureEntry::files));
+        files.extend(self.sftp.iter().flat_map(SftpEntry::files));
+        files.extend(self.rest.iter().flat_map(RestEntry::files));
+        files
     }
 }
 
@@ -157,7 +130,8 @@ impl VaultEntry {
         if self.url.is_some() && self.token_file.is_none() {
             p.push(format!("vault {}: a server needs a token_file", self.name));
         }
-        p.extend(self.s3.iter().flat_map(|s3| bucket(&format!("vault {}", self.name), s3)));
+        let s3 = self.s3.iter().flat_map(S3Entry::problems);
+        p.extend(s3.map(|says| format!("vault {}: {says}", self.name)));
         if let Some(url) = &self.url
             && let Some(why) = unsafe_for_credentials(url)
         {
@@ -290,14 +264,8 @@ impl Config {
         }
         for r in &self.repositories {
             file(format!("repository {}", r.name), &r.password_file);
-            if let Some(s3) = &r.s3 {
-                file(format!("repository {}, s3", r.name), &s3.secret_file);
-                let ca = s3.ca_file.iter();
-                ca.for_each(|f| file(format!("repository {}, s3, ca_file", r.name), f));
-            }
-            if let Some(rest) = &r.rest {
-                let files = rest.secret_file.iter().chain(&rest.ca_file);
-                files.for_each(|f| file(format!("repository {}, rest", r.name), f));
+            for f in r.files() {
+                file(format!("repository {}", r.name), f);
             }
         }
         for v in &self.vaults {

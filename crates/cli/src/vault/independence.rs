@@ -8,7 +8,7 @@ use crate::{
     failure::PARTIAL,
     open::{self, VaultPlace},
     output,
-    place::Place,
+    place::{Place, Remote},
 };
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -18,7 +18,7 @@ use std::{
     path::Path,
 };
 use strongroom_model::Record;
-use strongroom_objects::{LockedStore, S3Bucket, S3Settings};
+use strongroom_objects::{AzureCredential, LockedStore, S3Bucket, S3Settings};
 
 #[derive(Debug, Default, Serialize)]
 struct Evidence {
@@ -85,13 +85,29 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
     e.could_delete.push(("a Global Admin of the tenant".into(), "copy 1".into()));
     let who = match &copy2 {
         Place::Folder(path) => format!("whoever may write {} on {host}", path.display()),
-        Place::Bucket { settings, .. } => {
-            format!("whoever has the key {} or the bucket's account", settings.access_key_id)
-        }
-        Place::Server { settings, .. } => {
-            let user = settings.credential.as_ref().map_or("nobody", |(user, _)| user);
-            format!("whoever signs in as {user} at {}, or has that host", settings.url)
-        }
+        Place::Elsewhere { at, .. } => match at {
+            Remote::Bucket(s) => {
+                format!("whoever has the key {} or the bucket's account", s.access_key_id)
+            }
+            Remote::Container(s) => match s.credential {
+                AzureCredential::Key(_) => {
+                    format!("whoever has a key of the storage account {}", s.account)
+                }
+                AzureCredential::Sas(_) => format!(
+                    "whoever may write to the storage account {}; the signature that this host \
+                     has, as far as it says w or d",
+                    s.account
+                ),
+            },
+            Remote::Host(s) => {
+                let user = s.user.as_deref().unwrap_or("this account");
+                format!("whoever signs in as {user} at {}, or has that host", s.host)
+            }
+            Remote::Server(s) => {
+                let user = s.credential.as_ref().map_or("nobody", |(user, _)| user);
+                format!("whoever signs in as {user} at {}, or has that host", s.url)
+            }
+        },
     };
     e.could_delete.push((who, "copy 2".into()));
     let Some(name) = &tenant.vault else {
@@ -143,7 +159,7 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
         }
         Some(VaultPlace::Bucket(b)) => {
             let bucket = S3Bucket::new(b.settings.clone())?;
-            if let Place::Bucket { settings: own, .. } = &copy2 {
+            if let Place::Elsewhere { at: Remote::Bucket(own), .. } = &copy2 {
                 same_server(own, &b.settings, &mut e);
             }
             e.facts.push((

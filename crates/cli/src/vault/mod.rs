@@ -4,7 +4,7 @@ mod canary;
 mod independence;
 mod recover;
 
-use crate::{Global, config::Config, open, output};
+use crate::{Global, config::Config, open, output, place::Doing};
 use anyhow::Context;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Res
 }
 
 async fn card(global: &Global, out: PathBuf) -> anyhow::Result<i32> {
-    let repo = open::repository_itself(global).await?;
+    let repo = open::repository_for(global, Doing::Looking).await?;
     let card = open::blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
     let mut file = std::fs::OpenOptions::new()
         .create_new(true)

@@ -1,8 +1,9 @@
 use crate::{
     Global,
-    commands::tell_lost,
+    commands::{goes_on_elsewhere, tell_lost},
     config::VaultEntry,
     keys, open, output,
+    place::{Doing, Place},
     progress::Bar,
     rebuilding::{self, Mark, Rebuilding},
 };
@@ -12,7 +13,6 @@ use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::{Progress, replicate as copies};
 use strongroom_model::Series;
-use strongroom_objects::LocalDir;
 use strongroom_repository::{Repository, lineage};
 
 #[derive(Args)]
@@ -24,7 +24,7 @@ pub(crate) struct Recover {
     /// share.
     #[arg(long = "share", value_name = "FILE", required = true)]
     shares: Vec<PathBuf>,
-    /// New folder for copy 2.
+    /// New folder for copy 2, or the name of a repository of the configuration.
     #[arg(long)]
     to: PathBuf,
     /// File with the new password of copy 2.
@@ -55,6 +55,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
     let began = std::time::Instant::now();
     let (entry, base) = VaultEntry::read(&args.place)?;
     let place = open::vault_place(&entry, &base)?;
+    let at = Place::named(global, &args.to, Doing::Usual)?;
     let key = keys::key_of_shares(&args.shares)?;
     let password = open::secret(&args.new_password_file)?;
     let cache = open::cache_dir(global)?;
@@ -68,26 +69,37 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
             );
         }
         // Two at once would both say that they did it.
-        let beside = args.to.with_extension("recovering");
-        if let Some(parent) = args.to.parent().filter(|p| !p.as_os_str().is_empty()) {
+        let here = match &at {
+            Place::Folder(path) => path.clone(),
+            Place::Elsewhere { .. } => at.sheets(),
+        };
+        let beside = here.with_extension("recovering");
+        if let Some(parent) = here.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("{} cannot be made", parent.display()))?;
         }
         let alone = std::fs::File::create(&beside)
             .with_context(|| format!("{} cannot be made", beside.display()))?;
         if alone.try_lock().is_err() {
-            bail!("another recovery into {} is under way", args.to.display());
+            bail!("another recovery into {at} is under way");
         }
         let _gone_after = RemovedAtEnd(beside);
-        let to = Arc::new(LocalDir::new(&args.to));
-        if !rebuilding::is_marked(&args.to) && !rebuilding::is_empty(&args.to) {
-            bail!("{} holds something already; name a new folder for copy 2", args.to.display());
+        let to = at.open()?;
+        let vault = place.reader(args.upto)?;
+        let goes_on = match &at {
+            Place::Folder(path) => rebuilding::is_marked(path) || rebuilding::is_empty(path),
+            Place::Elsewhere { .. } => goes_on_elsewhere(to.as_ref(), vault.as_ref())?,
+        };
+        if !goes_on {
+            bail!("{at} holds something already; name a new place for copy 2");
         }
         let public = strongroom_engine::publish::signing_key(&key)?.public();
         let files = args.restore_to.as_ref().map(std::path::absolute).transpose()?;
         let mark = Mark { key: public.to_string(), upto: args.upto, files };
-        let vault = place.reader(args.upto)?;
-        let rebuilding = Rebuilding::begin(&args.to, &mark)?;
+        let rebuilding = match &at {
+            Place::Folder(path) => Some(Rebuilding::begin(path, &mark)?),
+            Place::Elsewhere { .. } => None,
+        };
         let mut rebuilt = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
             .context("the vault does not give copy 2 back")?;
         let repo = Arc::new(Repository::with_key(to.clone(), key, &cache, open::who()).context(
@@ -101,25 +113,24 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         copies::name_items(&repo, &mut rebuilt);
         let rebuilt_s = began.elapsed().as_secs_f64();
         let snapshots = repo.snapshots()?;
-        let head = repo.head_of(&snapshots, None, &Series::DATA).with_context(|| {
-            format!("copy 2 is back in {}, and nothing was restored from it", args.to.display())
-        })?;
+        let head = repo
+            .head_of(&snapshots, None, &Series::DATA)
+            .with_context(|| format!("copy 2 is back in {at}, and nothing was restored from it"))?;
         let newest = head.and_then(|head| {
             let mut line = lineage(&snapshots, head).into_iter();
             line.find(|(_, s)| !args.clean || s.has_tag(strongroom_repository::TAG_CLEAN))
         });
         let Some((id, snapshot)) = newest else {
             bail!(
-                "copy 2 is back in {}, and holds no such \
-            snapshot",
-                args.to.display()
+                "copy 2 is back in {at}, and holds no such \
+            snapshot"
             )
         };
         let mut files = None;
         if let Some(folder) = &args.restore_to {
             bar.phase("restore");
             let advance = |n, bytes| bar.advance(n, bytes);
-            let goes_on = rebuilding.goes_on;
+            let goes_on = rebuilding.as_ref().is_some_and(|r| r.goes_on);
             let mut report = repo.restore_files(&snapshot.tree, folder, goes_on, &advance)?;
             // The settings stand beside the data.
             if let Some((_, settings)) =
@@ -142,14 +153,14 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
             });
             files = Some(report);
         }
-        rebuilding.done()?;
+        rebuilding.map_or(Ok(()), Rebuilding::done)?;
         bar.finish();
         let seconds = began.elapsed().as_secs_f64();
         let failed = files.as_ref().is_some_and(|f| !f.failed.is_empty()) || !rebuilt.is_whole();
         if json {
             println!(
                 "{}",
-                json!({"copy_2": args.to, "objects": rebuilt.sent, "bytes": rebuilt.bytes,
+                json!({"copy_2": at.to_string(), "objects": rebuilt.sent, "bytes": rebuilt.bytes,
                     "lost": rebuilt.lost, "items": rebuilt.items,
                     "snapshots": snapshots.len(), "snapshot": id,
                     "clean": snapshot.has_tag(strongroom_repository::TAG_CLEAN), "files": files,
@@ -158,8 +169,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         } else {
             tell_lost(&rebuilt);
             println!(
-                "copy 2 is back in {}: {} objects, {}, {} snapshots, in {}",
-                args.to.display(),
+                "copy 2 is back in {at}: {} objects, {}, {} snapshots, in {}",
                 rebuilt.sent,
                 output::bytes(rebuilt.bytes),
                 snapshots.len(),

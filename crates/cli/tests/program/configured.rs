@@ -78,6 +78,18 @@ fn nothing_is_sent_on_a_wrong_configuration() {
     let rest = |url: &str, more: &str| {
         format!("password_file = \"password\"\n[repository.rest]\nurl = \"{url}\"\n{more}")
     };
+    let azure = |more: &str| {
+        format!("password_file = \"password\"\n[repository.azure]\n{more}").replace(
+            "ACCOUNT",
+            "account = \"school\"\ncontainer = \"copies\"\nkey_file = \"token\"\n",
+        )
+    };
+    let sftp = |more: &str| {
+        format!("password_file = \"password\"\n[repository.sftp]\n{more}").replace(
+            "HOST",
+            "host = \"nas.example\"\npath = \"/copies\"\nknown_hosts_file = \"token\"\n",
+        )
+    };
     let elsewhere = |name: &str, more: &str| {
         format!("[[repository]]\nname = \"{name}\"\n{}\n", bucket("https://s3.example", more))
     };
@@ -110,7 +122,35 @@ fn nothing_is_sent_on_a_wrong_configuration() {
         ("[[vault]]", more("repositories/school/inner"), "stand in one place"),
         ("[[vault]]", more("other").replace("\"b\"", "\"school\""), "two repositories are named"),
         (path, format!("path = \"p\"\n{}", bucket("https://s3.example", "")), "more than one of"),
-        (path, "password_file = \"password\"".into(), "it needs a path, s3 or rest"),
+        (path, "password_file = \"password\"".into(), "it needs a path, s3, azure, sftp or rest"),
+        (path, format!("path = \"p\"\n{}", sftp("HOST")), "more than one of"),
+        (path, azure("ACCOUNT endpoint = \"http://azure.example/\""), "credentials need https"),
+        (path, azure("ACCOUNT endpoint = \"https://me:hush@azure.example/\""), "does not belong"),
+        (path, azure("ACCOUNT endpoint = \"https://a.example/?sig=hush\""), "without what follows"),
+        (path, azure("ACCOUNT prefix = \"/riverside\""), "ends in a slash"),
+        (path, azure("ACCOUNT sas_file = \"token\""), "both a key_file and a sas_file"),
+        (path, azure("account = \"school\"\ncontainer = \"copies\""), "a key_file or a sas_file"),
+        (path, azure("ACCOUNT").replace("\"copies\"", "\"Copies/x\""), "no container's name"),
+        (path, azure("ACCOUNT").replace("\"school\"", "\"a.evil\""), "no storage account's name"),
+        (path, sftp("HOST").replace("known_hosts_file = \"token\"", ""), "known_hosts_file"),
+        (path, sftp("HOST").replace("nas.example", "-oProxyCommand=x"), "no host's name"),
+        (path, sftp("HOST user = \"a b\""), "no user's name"),
+        (path, sftp("HOST").replace("/copies", ""), "is no folder"),
+        (path, sftp("HOST password = \"hush\""), "unknown field"),
+        (path, sftp("HOST ssh_command = [\"\"]"), "the name of a program"),
+        (path, sftp("HOST [repository.prune]\naccess_key_id = \"a\""), "does not know"),
+        (path, azure("ACCOUNT [repository.prune]"), "prune: it needs a key_file or a sas_file"),
+        (
+            path,
+            bucket("https://s3.example", "[repository.prune]\naccess_key_id = \"a\""),
+            "prune: secret_file is missing",
+        ),
+        (
+            path,
+            rest("https://b.example/r/", "[repository.prune]\nurl = \"http://b.example/r/\""),
+            "credentials need https",
+        ),
+        (path, format!("{path}\n[repository.prune]\nuser = \"u\""), "a folder has no credential"),
         (path, bucket("http://s3.example", ""), "credentials need https"),
         (path, bucket("https://me:hush@s3.example", ""), "does not belong"),
         (path, bucket("https://s3.example/copies", ""), "end with its host"),
@@ -123,6 +163,24 @@ fn nothing_is_sent_on_a_wrong_configuration() {
         (
             "[[vault]]",
             format!("{}{}[[vault]]", elsewhere("b", ""), elsewhere("c", "prefix = \"inner/\"")),
+            "stand in one place",
+        ),
+        (
+            "[[vault]]",
+            format!(
+                "[[repository]]\nname = \"b\"\n{}[[repository]]\nname = \"c\"\n{}[[vault]]",
+                sftp("HOST"),
+                sftp("HOST").replace("/copies", "//copies/./inner")
+            ),
+            "stand in one place",
+        ),
+        (
+            "[[vault]]",
+            format!(
+                "[[repository]]\nname = \"b\"\n{}[[repository]]\nname = \"c\"\n{}\n[[vault]]",
+                azure("ACCOUNT"),
+                azure("ACCOUNT prefix = \"inner/\"")
+            ),
             "stand in one place",
         ),
         ("[tenant.identities.read]", "[tenant.identities.reed]".into(), "is no identity"),

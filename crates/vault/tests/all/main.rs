@@ -10,5 +10,6 @@ mod credentials;
 mod custody;
 mod custody_attacked;
 mod doors;
+mod lost;
 mod schedule;
 mod vault;

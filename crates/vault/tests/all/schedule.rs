@@ -205,3 +205,111 @@ fn an_alarm_command_that_hangs_stops_nothing() {
     assert!(std::fs::read_to_string(d.join("told")).unwrap().contains("pull-failed"));
     assert!(!standing(d, "school").contains("the alarm command"));
 }
+
+/// A vault that is pushed to, and looked after by cron: no duty is left that no command does.
+#[test]
+fn a_vault_that_is_pushed_to_is_kept_by_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    drop(Vault::open(&d.join("vault")).unwrap().enrol("school", enrolment(&school)).unwrap());
+    assert!(ok(d, &["renew", "school"]).contains("\"renewed\":0"));
+    let beat = d.join("vault/school/heartbeat.json");
+    let mut all: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&beat).unwrap()).unwrap();
+    all["since"] =
+        (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(49)).to_string().into();
+    all["duties"] = serde_json::json!({});
+    std::fs::write(&beat, all.to_string()).unwrap();
+    let (code, said) = (status(d, "school").0, standing(d, "school"));
+    assert!(code == 3 && said.contains("renew is late"), "{said}");
+    ok(d, &["verify", "school"]);
+    assert!(!standing(d, "school").contains("renew is late"), "{}", standing(d, "school"));
+    ok(d, &["canary", "school"]);
+    let _ = program(d, &["expire", "school", "--apply"]).output().unwrap();
+    assert_eq!((status(d, "school").0, standing(d, "school")), (0, "[]".to_owned()));
+}
+
+#[test]
+fn who_is_at_work_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    enrolled(d, &school, false);
+    ok(d, &["pull", "school"]);
+    let lock = std::fs::File::options().write(true).open(d.join("vault/school/lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(program(d, &["pull", "school"]).output().unwrap().status.code(), Some(11));
+    drop(lock);
+    assert_eq!((status(d, "school").0, alarms(d, "school")), (0, String::new()));
+}
+
+#[test]
+fn edited_settings_count_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    enrolled(d, &school, false);
+    let vault = Vault::open(&d.join("vault")).unwrap();
+    vault.pull("school", &Silent).unwrap();
+    let toml = d.join("vault/school/repo.toml");
+    let settings = std::fs::read_to_string(&toml).unwrap();
+    let (old, new) = (d.join("copy2"), d.join("elsewhere"));
+    std::fs::rename(&old, &new).unwrap();
+    let moved = settings.replace(&old.display().to_string(), &new.display().to_string());
+    std::fs::write(&toml, &moved).unwrap();
+    vault.pull("school", &Silent).unwrap();
+    // A second clock that never answers is told: when it is named, and not when something is to be
+    // freed.
+    let deaf = moved.replace("ntp = []", "ntp = [\"127.0.0.1:9\"]");
+    assert_ne!(deaf, moved);
+    std::fs::write(&toml, deaf).unwrap();
+    vault.renew("school", &Silent).unwrap();
+    let status = vault.status("school").unwrap();
+    assert!(status.standing[0].contains("NTP server 127.0.0.1:9"), "{:?}", status.standing);
+    assert!(status.one_clock.unwrap().contains("no other clock said so ever"));
+    assert!(alarms(d, "school").contains("clock-silent"));
+    std::fs::write(&toml, moved).unwrap();
+    vault.renew("school", &Silent).unwrap();
+    assert!(vault.status("school").unwrap().standing.is_empty());
+    // A slip is told, and nothing is done by what stood there before.
+    std::fs::write(&toml, "ntp = 3").unwrap();
+    assert!(vault.pull("school", &Silent).unwrap_err().to_string().contains("repo.toml"));
+}
+
+#[test]
+fn what_failed_ends_when_it_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    enrolled(d, &school, false);
+    ok(d, &["pull", "school"]);
+    let toml = d.join("vault/school/repo.toml");
+    let settings = std::fs::read_to_string(&toml).unwrap();
+    let with = |command: &str| {
+        let text = settings.replace("alarm_command = []", &format!("alarm_command = {command}"));
+        std::fs::write(&toml, text).unwrap();
+    };
+    with("[\"false\"]");
+    std::fs::rename(d.join("copy2"), d.join("elsewhere")).unwrap();
+    assert!(!program(d, &["pull", "school"]).output().unwrap().status.success());
+    std::fs::rename(d.join("elsewhere"), d.join("copy2")).unwrap();
+    ok(d, &["pull", "school"]);
+    assert!(status(d, "school").0 == 3 && standing(d, "school").contains("alarm command"));
+    // The command is well again, and nothing new is to be told.
+    with("[\"true\"]");
+    let running = run(d);
+    soon("an end of what was not told", || status(d, "school").0 == 0);
+    drop(running);
+    // A school that opens was not left closed, whoever found it so.
+    let beat = d.join("vault/school/heartbeat.json");
+    let mut all: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&beat).unwrap()).unwrap();
+    all["duties"]["open"]["failed"] = serde_json::json!([jiff::Timestamp::now(), "no"]);
+    std::fs::write(&beat, all.to_string()).unwrap();
+    assert_eq!(status(d, "school").0, 0, "{}", standing(d, "school"));
+}

@@ -1,0 +1,134 @@
+//! What a vault lost, or what rotted in it, and copy 2 still has: it comes again, and until then
+//! the loss is told.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+use crate::{
+    common::{School, noise, paths, restic_is_content},
+    custody::{stage, stage_on},
+    vault::{enrolled, ok, program},
+};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use strongroom_custody::{AuditOptions, Decision, Policy, audit};
+use strongroom_engine::replicate as copies;
+use strongroom_model::{Clock, Silent};
+
+/// Makes a file of a hold wrong in one byte, and leaves its lock as it was.
+fn rot(file: &Path) {
+    let until = fs::metadata(file).unwrap().modified().unwrap();
+    let mut bytes = fs::read(file).unwrap();
+    bytes[3] ^= 1;
+    fs::remove_file(file).unwrap();
+    fs::write(file, bytes).unwrap();
+    File::options().write(true).open(file).unwrap().set_modified(until).unwrap();
+}
+
+#[test]
+fn what_is_lost_comes_in_again() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    s.school.backup(&[("b.bin", &noise(2, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let root = PathBuf::from(s.hand.store.location());
+    let all = paths(s.hand.store.as_ref());
+    let of = |kind: &str| all.iter().filter(|p| p.starts_with(kind)).cloned().collect::<Vec<_>>();
+    let gone = [&of("data/")[0], &of("snapshots/")[0], &of("manifests/")[0], &of("keys/")[0]];
+    let rotten = [&of("data/")[1], &of("index/")[0], &"config".to_owned()];
+    gone.iter().for_each(|p| fs::remove_file(root.join(p)).unwrap());
+    rotten.iter().for_each(|p| rot(&root.join(p)));
+    let look = |read_percent| {
+        let options = AuditOptions { read_percent, mend: true };
+        audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap()
+    };
+    let set = |of: &[&String]| of.iter().map(|p| (*p).clone()).collect::<BTreeSet<String>>();
+    // It goes on being told, whatever this day's share of the reading is.
+    for read_percent in [100, 1, 0] {
+        let report = look(read_percent);
+        let (lost, damaged) = (report.lost.into_iter(), report.damaged.into_iter());
+        assert_eq!(lost.collect::<BTreeSet<_>>(), set(&gone), "{read_percent}");
+        assert_eq!(damaged.collect::<BTreeSet<_>>(), set(&rotten), "{read_percent}");
+    }
+    assert!(s.hand.open().lost().unwrap().starts_with("7 objects"));
+    // One that somebody put back is found by the next look.
+    fs::copy(s.school.dir.join("copy2/config"), root.join("config.new")).unwrap();
+    let until = fs::metadata(root.join("config")).unwrap().modified().unwrap();
+    File::options().write(true).open(root.join("config.new")).unwrap().set_modified(until).unwrap();
+    fs::rename(root.join("config.new"), root.join("config")).unwrap();
+    assert!(!look(1).damaged.contains(&"config".to_owned()));
+    let report = s.hand.pull(s.school.store.as_ref());
+    assert_eq!((report.restored, report.session), (6, None), "{report:?}");
+    assert!(s.hand.open().lost().is_none());
+    let report = look(100);
+    assert!(report.alarms().is_empty(), "{report:?}");
+    restic_is_content(&s.hand, None);
+    restic_is_content(&s.hand, Some(1));
+    assert_eq!(s.hand.pull(s.school.store.as_ref()).objects, 0);
+    assert!(!s.hand.open().ledger().is_open(), "what came again is in the log");
+}
+
+/// A lost pack whose lock is to be made longer held back each later snapshot for ever.
+#[test]
+fn what_is_lost_holds_back_no_later_snapshot_for_long() {
+    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let lost = paths(s.hand.store.as_ref()).into_iter().find(|p| p.starts_with("data/")).unwrap();
+    fs::remove_file(Path::new(&s.hand.store.location()).join(&lost)).unwrap();
+    let policy = Policy { monthly_months: 0, lock_days: 365, ..Policy::default() };
+    s.carry_out(&s.order(Decision::Policy { policy }, &[0, 1])).unwrap();
+    s.clock.set_days(1);
+    let new = s.school.backup(&[("b.bin", &noise(2, 60_000))], true);
+    let first = s.hand.pull(s.school.store.as_ref());
+    assert!(first.renewal.failed.contains_key(&lost) && first.session.is_none(), "{first:?}");
+    let second = s.hand.pull(s.school.store.as_ref());
+    assert_eq!((second.restored, second.session), (1, Some(2)), "{second:?}");
+    assert!(s.hand.open().ledger().state().is_published(&new));
+}
+
+#[test]
+fn a_push_brings_what_is_lost_again() {
+    let s = crate::vault::stage();
+    s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    let mut push = s.push();
+    copies::to_vault(&s.school.repo, &mut push, &Silent).unwrap();
+    let hold = s.dir.path().join("vault/school/hold");
+    let rows = s.vault.rows("school", "data/").unwrap();
+    rot(&hold.join(&rows[0].path));
+    fs::remove_file(hold.join(&rows[1].path)).unwrap();
+    let verify = || {
+        let options = AuditOptions { read_percent: 100, mend: true };
+        s.vault.verify("school", options, &Silent).unwrap()
+    };
+    let report = verify();
+    assert_eq!((report.lost.len(), report.damaged.len()), (1, 1), "{report:?}");
+    let standing = || s.vault.status("school").unwrap().standing;
+    assert!(standing().iter().any(|t| t.contains("2 objects are gone")), "{:?}", standing());
+    let report = copies::to_vault(&s.school.repo, &mut push, &Silent).unwrap();
+    assert_eq!((report.session, report.lost.len()), (None, 0), "it is no new session");
+    assert!(standing().is_empty(), "{:?}", standing());
+    assert!(verify().alarms().is_empty());
+    assert_eq!(s.vault.sessions("school").unwrap().len(), 1);
+}
+
+#[test]
+fn status_fails_for_as_long_as_something_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let d = dir.path();
+    let school = School::new(d);
+    school.backup(&[("a.bin", &noise(1, 70_000))], true);
+    enrolled(d, &school, false);
+    ok(d, &["pull", "school"]);
+    let code = |args: &[&str]| program(d, args).output().unwrap().status.code().unwrap();
+    assert_eq!(code(&["status"]), 0);
+    let hold = d.join("vault/school/hold");
+    let index = fs::read_dir(hold.join("index")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(index).unwrap();
+    assert_eq!((code(&["verify", "school"]), code(&["status"])), (3, 3));
+    assert_eq!((code(&["pull", "school"]), code(&["verify", "school"])), (0, 0));
+    assert_eq!(code(&["status"]), 0);
+}
