@@ -22,6 +22,8 @@ pub(crate) struct Ran {
     pub(crate) took: Duration,
     /// Most memory that it held at once.
     pub(crate) peak_kib: u64,
+    /// Time of a processor that it used, by and large.
+    pub(crate) worked: Duration,
     /// It had not ended when its time was over.
     pub(crate) hung: bool,
 }
@@ -95,7 +97,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> anyhow::Result<Ran>
     let began = Instant::now();
     let mut child =
         command.spawn().with_context(|| format!("{:?} cannot start", command.get_program()))?;
-    let (status, peak) = watch(&mut child, began, limit)?;
+    let (status, peak, worked) = watch(&mut child, began, limit)?;
     let hung = status.is_none();
     if hung {
         child.kill()?;
@@ -109,6 +111,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> anyhow::Result<Ran>
         err: text_of(err)?,
         took: began.elapsed(),
         peak_kib: peak,
+        worked,
         hung,
     })
 }
@@ -117,18 +120,29 @@ fn watch(
     child: &mut Child,
     began: Instant,
     limit: Duration,
-) -> anyhow::Result<(Option<std::process::ExitStatus>, u64)> {
-    let mut peak = 0;
+) -> anyhow::Result<(Option<std::process::ExitStatus>, u64, Duration)> {
+    let (mut peak, mut worked) = (0, Duration::ZERO);
     loop {
         peak = peak.max(peak_kib(child.id()).unwrap_or(0));
+        worked = worked.max(used(child.id()).unwrap_or_default());
         if let Some(status) = child.try_wait()? {
-            return Ok((Some(status), peak));
+            return Ok((Some(status), peak, worked));
         }
         if began.elapsed() > limit {
-            return Ok((None, peak));
+            return Ok((None, peak, worked));
         }
         std::thread::sleep(Duration::from_millis(4));
     }
+}
+
+/// Time of a processor that a process used until now.
+fn used(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold anything; user and system time are the 12th and 13th after it.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks: u64 = ticks.collect::<Result<Vec<_>, _>>().ok()?.iter().sum();
+    Some(Duration::from_millis(ticks * 10))
 }
 
 /// A program that goes on, until it is dropped.

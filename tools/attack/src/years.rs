@@ -26,7 +26,7 @@ const CORRECTED_DAYS: i64 = 30;
 const BOOT_DAYS: i64 = 47;
 const OFF_S: i64 = 600;
 /// The time server is away for these days.
-const OUTAGE: std::ops::Range<i64> = 300..321;
+const OUTAGE: std::ops::Range<i64> = 320..341;
 const BACKUP_DAYS: i64 = 7;
 const LOCK_DAYS: i64 = 90;
 const POLICY: &str = "lock_days = 90\nmonthly_months = 6\nsilent_days = 10\n";

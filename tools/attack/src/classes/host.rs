@@ -104,12 +104,6 @@ pub(super) const CLASS: Class = Class {
             restic_locks,
         ),
         new(
-            "resume-swapped",
-            "exchanges files in a target that --resume goes on with",
-            "what is there is the snapshot's",
-            resume_swapped,
-        ),
-        new(
             "undo-command",
             "names tenants and paths so that printed commands do other things",
             "what is printed can be pasted",
@@ -324,32 +318,6 @@ fn restic_locks(a: &mut Arena) -> anyhow::Result<()> {
     let ran = a.run(&mut command, Duration::from_secs(20))?;
     stands!(!ran.hung, "a backup hangs on a lock of stock restic");
     stands!(ran.code == Some(11) || ran.is_done(), "{}", ran.brief());
-    Ok(())
-}
-
-fn resume_swapped(a: &mut Arena) -> anyhow::Result<()> {
-    let id = a.names("snapshots").pop().context("no snapshot")?;
-    let honest = a.arg("honest");
-    a.strongroom_ok(&["restore", "--target", &honest, "--snapshot", &id])?;
-    let target = a.arg("restored");
-    a.strongroom_ok(&["restore", "--target", &target, "--snapshot", &id])?;
-    let before = tree(&a.path("honest"));
-    for name in before.keys() {
-        let path = a.path("restored").join(name);
-        let meta = path.metadata()?;
-        let bytes = vec![b'#'; usize::try_from(meta.len())?];
-        fs::write(&path, bytes)?;
-        // Size and time are as they were: that is all that a resumed restore looks at.
-        fs::File::options().write(true).open(&path)?.set_modified(meta.modified()?)?;
-    }
-    let ran = a.strongroom(&["restore", "--target", &target, "--snapshot", &id, "--resume"])?;
-    let after = tree(&a.path("restored"));
-    let same = before == after;
-    let told = ran.says("by its size") || ran.says("not read");
-    stands!(
-        same || told || !ran.is_ok(),
-        "planted files of right size and time stay, and exit 0 says that all is restored"
-    );
     Ok(())
 }
 

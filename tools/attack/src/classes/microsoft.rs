@@ -242,7 +242,7 @@ pub(super) const CLASS: Class = Class {
             between(a, |asked, _, w| {
                 is_page(asked) && asked.target.contains("/users") && {
                     say(w, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
-                    for _ in 0..80 {
+                    for _ in 0..300 {
                         if w.write_all(b" ").and_then(|()| w.flush()).is_err() {
                             break;
                         }
@@ -328,8 +328,8 @@ fn stand_between(
 
 fn backup(a: &mut Arena) -> anyhow::Result<Ran> {
     let mut command = a.command(0, &["backup"]);
-    let ran = a.run(&mut command, Duration::from_secs(150))?;
-    stands!(!ran.hung, "the backup had not ended after 150 s");
+    let ran = a.run(&mut command, Duration::from_secs(400))?;
+    stands!(!ran.hung, "the backup had not ended after 400 s");
     stands!(ran.is_orderly(), "the backup: {}", ran.brief());
     stands!(ran.peak_kib < 1200 << 10, "the backup took {} KiB", ran.peak_kib);
     let raw = super::copy2_msp::raw_char(&format!("{}{}", ran.out, ran.err));
@@ -372,12 +372,16 @@ fn nested(levels: usize) -> Vec<u8> {
 fn mime(a: &mut Arena, bytes: Vec<u8>) -> anyhow::Result<()> {
     let on = Arc::new(AtomicBool::new(true));
     let lies = on.clone();
+    let few = std::sync::atomic::AtomicUsize::new(0);
     let server = stand_between(a, move |asked, answer, _| {
         if lies.load(Ordering::SeqCst)
             && asked.path().ends_with("/$value")
             && asked.path().contains("/messages/")
         {
-            answer.body.clone_from(&bytes);
+            // Five of them, each asked for once or more.
+            if few.fetch_add(1, Ordering::SeqCst) < 5 {
+                answer.body.clone_from(&bytes);
+            }
         }
         false
     })?;
@@ -388,7 +392,8 @@ fn mime(a: &mut Arena, bytes: Vec<u8>) -> anyhow::Result<()> {
     let ran = backup(a)?;
     ensure!(server.lied.load(Ordering::SeqCst) > 0, "no message was read: {}", ran.brief());
     stands!(ran.is_done(), "the items cost the whole backup: {}", ran.brief());
-    stands!(ran.took < Duration::from_secs(60), "the backup took {:.0?}", ran.took);
+    let worked = ran.worked;
+    stands!(worked < Duration::from_secs(15), "five messages took {worked:.1?} of a processor");
     let listed = a.strongroom_ok(&["ls", "latest", "/", "-R"])?;
     stands!(listed.out.contains("drives"), "the drives are not in it");
     Ok(())

@@ -637,6 +637,40 @@ fn tls(a: &Arena, client_ca: bool) -> anyhow::Result<(Served, SocketAddr)> {
             ],
         )?;
     }
+    // What a CA signed, for a client: the CA itself is none.
+    for ca in ["clients", "foreign"] {
+        let (key, csr, out) = (format!("{ca}1.key"), format!("{ca}1.csr"), format!("{ca}1.pem"));
+        let subject = format!("/CN={ca}1");
+        openssl(
+            a,
+            &[
+                "req", "-newkey", "rsa:2048", "-nodes", "-keyout", &key, "-out", &csr, "-subj",
+                &subject,
+            ],
+        )?;
+        a.write("client.ext", "basicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth\n")?;
+        let (signer, by) = (format!("{ca}.pem"), format!("{ca}.key"));
+        openssl(
+            a,
+            &[
+                "x509",
+                "-req",
+                "-in",
+                &csr,
+                "-CA",
+                &signer,
+                "-CAkey",
+                &by,
+                "-CAcreateserial",
+                "-days",
+                "30",
+                "-extfile",
+                "client.ext",
+                "-out",
+                &out,
+            ],
+        )?;
+    }
     let mut args = vec![
         "serve",
         "--listen",
@@ -720,9 +754,9 @@ fn tls_stall(a: &mut Arena) -> anyhow::Result<()> {
 fn tls_foreign(a: &mut Arena) -> anyhow::Result<()> {
     let (mut vault, address) = tls(a, true)?;
     let ask = request(a)?;
-    let good = s_client(a, address, &["-cert", "clients.pem", "-key", "clients.key"], &ask)?;
+    let good = s_client(a, address, &["-cert", "clients1.pem", "-key", "clients1.key"], &ask)?;
     anyhow::ensure!(good.starts_with("HTTP/1.1 200"), "an honest client gets {good:.100?}");
-    for args in [&[][..], &["-cert", "foreign.pem", "-key", "foreign.key"]] {
+    for args in [&[][..], &["-cert", "foreign1.pem", "-key", "foreign1.key"]] {
         let got = s_client(a, address, args, &ask)?;
         stands!(!got.contains("200 OK"), "{args:?} was let in: {got:.60?}");
     }
