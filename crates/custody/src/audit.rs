@@ -1,7 +1,7 @@
 //! Whether a vault still is what its log says: each version there, in sight, locked long enough;
 //! nothing besides; settings as they were.
 
-use crate::{Error, Event, Holding, holding::each, patient::Answers};
+use crate::{Alarm, Error, Event, Holding, holding::each, patient::Answers, plain, settle};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -57,30 +57,70 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
-    /// Code and sentence of everything that is an alarm.
-    pub fn alarms(&self) -> Vec<(String, String)> {
-        let of = |code: &str, what: &str, rows: &[String]| {
-            rows.first().map(|first| {
-                (code.to_owned(), format!("{} {what}, {first} for instance", rows.len()))
-            })
-        };
+    /// Kinds of alarms that a look finds, or finds to be over.
+    const KINDS: [&str; 8] =
+        ["lost", "unreadable", "damaged", "unlocked", "covered", "drift", "unknown", "log"];
+
+    /// What is found of each kind, with a word for one and a word for several.
+    fn kinds(&self) -> [(&'static str, &'static str, &'static str, &[String]); 8] {
+        let one = |code, one, several, rows| (code, one, several, rows);
+        let [lost, unreadable, damaged, unlocked, covered, drift, unknown, log] = Self::KINDS;
         [
-            of("lost", "objects are gone from the vault before their time", &self.lost),
-            of("unreadable", "objects cannot be read", &self.unreadable),
-            of("damaged", "objects have wrong bytes", &self.damaged),
-            of("unlocked", "objects were not locked as recorded", &self.short),
-            of(
-                "covered",
+            one(
+                lost,
+                "is gone from the vault before its time",
+                "objects are gone from the vault before their time",
+                &self.lost,
+            ),
+            one(unreadable, "cannot be read", "objects cannot be read", &self.unreadable),
+            one(damaged, "has wrong bytes", "objects have wrong bytes", &self.damaged),
+            one(
+                unlocked,
+                "was not locked as recorded",
+                "objects were not locked as recorded",
+                &self.short,
+            ),
+            one(
+                covered,
+                "is hidden by a delete marker or a newer version",
                 "objects are hidden by a delete marker or a newer version",
                 &self.covered,
             ),
-            of("drift", "settings of the vault's place changed", &self.drift),
-            of("unknown", "versions lie in the vault that its log does not know", &self.unknown),
-            of("log", "things in the log are odd", &self.oddities),
+            one(drift, "", "settings of the vault's place changed", &self.drift),
+            one(
+                unknown,
+                "is not known to the vault's log",
+                "versions lie in the vault that its log does not know",
+                &self.unknown,
+            ),
+            one(log, "", "things in the log are odd", &self.oddities),
         ]
-        .into_iter()
-        .flatten()
-        .collect()
+    }
+
+    /// Code and sentence of everything that is an alarm.
+    pub fn alarms(&self) -> Vec<(String, String)> {
+        let of = |(code, _, what, rows): (&str, &str, &str, &[String])| {
+            let first = plain(rows.first()?);
+            Some((code.to_owned(), format!("{} {what}, {first} for instance", rows.len())))
+        };
+        self.kinds().into_iter().filter_map(of).collect()
+    }
+
+    /// Code, subject and sentence of each thing that is wrong.
+    fn rows(&self) -> Vec<Alarm> {
+        let of = |(code, what, _, rows): (&'static str, &'static str, &str, &[String])| {
+            let row = |found: &String| {
+                // Of a thing that has a name the name; what is said of it may change each day.
+                let subject = match code {
+                    "drift" => found.split_once(": ").map_or(found.as_str(), |(name, _)| name),
+                    "unreadable" => found.split_once(" (").map_or(found.as_str(), |(p, _)| p),
+                    _ => found,
+                };
+                Alarm::new(code, subject, format!("{found} {what}").trim_end())
+            };
+            rows.iter().map(row).collect::<Vec<_>>()
+        };
+        self.kinds().into_iter().flat_map(of).collect()
     }
 }
 
@@ -309,10 +349,11 @@ pub fn audit(
     events.extend(
         found.chunks(PATHS_MAX).map(|paths| Event::Missing { paths: paths.to_vec(), at: now }),
     );
-    let alarms = report.alarms().into_iter();
-    events.extend(alarms.map(|(kind, text)| Event::Alarm { at: now, kind, text }));
-    if !events.is_empty() && holding.ledger().signer().is_some() {
-        holding.ledger_mut().append(events, now)?;
+    if holding.ledger().signer().is_some() {
+        if !events.is_empty() {
+            holding.ledger_mut().append(events, now)?;
+        }
+        settle(holding, &AuditReport::KINDS, report.rows(), now)?;
     }
     Ok(report)
 }

@@ -154,6 +154,26 @@ pub enum Event {
         /// One sentence.
         text: String,
     },
+    /// Something is wrong from now on, until it is over.
+    Raised {
+        /// When.
+        at: Timestamp,
+        /// A short code.
+        kind: String,
+        /// What it is about; empty where the kind says it all.
+        subject: String,
+        /// One sentence.
+        text: String,
+    },
+    /// Who found it wrong looked again, and it is over.
+    Over {
+        /// When.
+        at: Timestamp,
+        /// The code.
+        kind: String,
+        /// What it was about.
+        subject: String,
+    },
     /// A canary ran.
     Canary {
         /// When.

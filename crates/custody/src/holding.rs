@@ -1,5 +1,5 @@
 use crate::{
-    Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, patient::Answers, policy::Policy,
+    Alarm, Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, patient::Answers, policy::Policy,
 };
 use jiff::Timestamp;
 use std::{
@@ -42,6 +42,14 @@ pub struct Renewal {
 }
 
 impl Renewal {
+    /// What could not be renewed, each for itself.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let of = |(path, why): (&String, &String)| {
+            Alarm::new("renewal", path, &format!("the lock of {path} cannot be made longer: {why}"))
+        };
+        self.failed.iter().map(of).collect()
+    }
+
     /// The alarm about what could not be renewed.
     pub fn alarm(&self) -> Option<(String, String)> {
         let (path, why) = self.failed.first_key_value()?;

@@ -51,6 +51,13 @@ pub enum Decision {
         /// The settings.
         facts: strongroom_objects::Facts,
     },
+    /// Alarms that stand are known, and borne for a while.
+    Acknowledge {
+        /// Which, as they are now.
+        alarms: Vec<crate::Acknowledged>,
+        /// Until when.
+        until: Timestamp,
+    },
     /// The vault's clock was off for a known reason, and is right now.
     ClockIsRight,
 }
@@ -114,6 +121,22 @@ impl SignedOrder {
     pub fn order(&self) -> Result<Order, Error> {
         serde_json::from_str(&self.text)
             .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
+    }
+
+    /// What it says, where it says nothing besides and says it in the one form that is written: so
+    /// who signs was shown all of it.
+    ///
+    /// # Errors
+    /// It has another form, or cannot be understood.
+    pub fn whole(&self) -> Result<Order, Error> {
+        let order = self.order()?;
+        match serde_json::to_string(&order).is_ok_and(|text| text == self.text) {
+            true => Ok(order),
+            false => Err(Error::Signature {
+                what: "the order".into(),
+                why: "it says more, or says it otherwise, than is shown; write it anew".into(),
+            }),
+        }
     }
 
     /// What it says of itself, whatever it decides: for reading a log that a newer program wrote.

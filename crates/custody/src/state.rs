@@ -1,10 +1,12 @@
 use crate::{
-    Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder, UnknownEvent,
+    Alarm, Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder, UnknownEvent,
     order::{ORDER_VERSION, OrderHead, check_custodians},
+    plain,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_model::Row;
+use strongroom_objects::key_of;
 
 /// What the vault knows of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub struct State {
     pub latest: Timestamp,
     /// When the last canary ran.
     pub canary: Option<Timestamp>,
+    /// What is wrong for as long as it is so.
+    pub standing: crate::standing::Standings,
     /// The last alarms, oldest first.
     pub alarms: Vec<(Timestamp, String, String)>,
     /// Segments of the log whose lock was made longer since they were written.
@@ -179,11 +183,14 @@ impl State {
 
     /// Whether an order may be carried out now; says why not.
     pub fn may(&self, order: &SignedOrder, now: Timestamp) -> Result<crate::Order, Error> {
-        let o = order.order()?;
+        let o = order.whole()?;
         self.may_be(&order.head()?, order, now)?;
         match &o.decision {
             Decision::Policy { policy } => policy.check()?,
             Decision::Custodians { custodians, quorum } => check_custodians(custodians, *quorum)?,
+            Decision::Acknowledge { alarms, until } => {
+                crate::standing::may_acknowledge(alarms, *until, o.at)?
+            }
             _ => {}
         }
         Ok(o)
@@ -296,6 +303,12 @@ impl State {
                     stray: false,
                 };
                 let is_back = self.missing.remove(path);
+                if is_back {
+                    // What it tells is over: its bytes were read.
+                    for kind in ["lost", "damaged"] {
+                        self.standing.remove(&(kind.to_owned(), path.clone()));
+                    }
+                }
                 match self.objects.get_mut(path) {
                     // In the place of what was lost: in the session in which that came.
                     Some(there) if is_back => {
@@ -377,6 +390,14 @@ impl State {
                 self.frozen.extend((!self.frozen.contains_key(why)).then(|| (why.clone(), *at)))
             }
             Event::Alarm { at, kind, text } => self.tell(*at, kind, text),
+            Event::Raised { at, kind, subject, text } => {
+                let alarm = Alarm::new(kind, subject, text);
+                self.tell(*at, kind, &alarm.text);
+                crate::standing::raise(&mut self.standing, *at, alarm);
+            }
+            Event::Over { kind, subject, .. } => {
+                self.standing.remove(&(kind.clone(), subject.clone()));
+            }
             Event::Canary { at, .. } => self.canary = Some(*at),
         }
         Ok(())
@@ -387,6 +408,11 @@ impl State {
     fn cautious(&self, event: &Event, role: Role, at: Timestamp) -> Result<Option<Event>, String> {
         if role == Role::Vault {
             return Ok(Some(event.clone()));
+        }
+        if let Event::Arrived { path, .. } | Event::Stray { path } = event
+            && key_of(path).is_none()
+        {
+            return Err(format!("{:?} is nothing that a vault holds", plain(path)));
         }
         Ok(Some(match event {
             Event::Arrived { path, .. }
@@ -466,6 +492,9 @@ impl State {
                 if let Some(e) = &mut self.enrolment {
                     e.facts = facts;
                 }
+            }
+            Decision::Acknowledge { alarms, until } => {
+                crate::standing::acknowledge(&mut self.standing, &alarms, until, signed);
             }
             Decision::ClockIsRight => {
                 // They know when they signed, and not what this host's clock said when the order

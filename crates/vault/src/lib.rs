@@ -32,7 +32,7 @@ pub use governance::{Enrol, new_custodian, read_seed, write_private};
 pub use http::{Listening, Tls, serve};
 pub use schedule::{keep_open, keep_schedule};
 pub use settings::{Credential, HoldEntry, May, RepoSettings, S3Entry, SourceEntry};
-pub use work::{Row, Status, probe_settings};
+pub use work::{Row, StandingAlarm, Status, probe_settings};
 
 use repo::Repo;
 use secrecy::SecretBox;

@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use strongroom_custody::{AuditOptions, Renewal};
+use strongroom_custody::{AuditOptions, Renewal, settle};
 use strongroom_model::Progress;
 
 /// Between two looks at what is due.
@@ -203,6 +203,7 @@ impl Vault {
             if (renewal.renewed > 0 || !renewal.failed.is_empty()) && !is_open {
                 r.holding.ledger_mut().append(Vec::new(), now)?;
             }
+            settle(&mut r.holding, &["renewal"], renewal.alarms(), now)?;
             Ok((renewal, r.clock.silent()))
         };
         let done = self.duty(name, Duty::Renew, |_| true, || self.write(name, renew));

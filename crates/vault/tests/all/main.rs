@@ -12,4 +12,5 @@ mod custody_attacked;
 mod doors;
 mod lost;
 mod schedule;
+mod standing;
 mod vault;
