@@ -92,13 +92,21 @@ impl Holding {
         for (path, object) in state.objects.range("manifests/".to_owned().."manifests0".to_owned())
         {
             let Some(key) = key_of(path).filter(|_| !object.stray) else { continue };
+            let is_sealed = object.session > 0;
+            // What was refused once is not read again at each opening.
+            if self.ledger.was_refused(path, &object.version, is_sealed) {
+                continue;
+            }
             // What came in a sealed session is needed in whatever form it was taken then.
             let opened = if object.session > 0 { Manifest::recorded } else { Manifest::open };
             match self.ledger.copy_of(path, &object.version) {
                 Ok(bytes) => {
                     match opened(&bytes, &enrolment.card.key, Some(&enrolment.card.repository)) {
                         Ok(m) => manifests.push((key.name().to_owned(), m)),
-                        Err(e) => tracing::warn!("{e}"),
+                        Err(e) => {
+                            tracing::warn!("{e}");
+                            self.ledger.note_refused(path, &object.version, is_sealed);
+                        }
                     }
                 }
                 Err(Error::Store(

@@ -310,6 +310,24 @@ impl Ledger {
         Ok(bytes)
     }
 
+    fn refusal_of(&self, path: &str, version: &str, is_sealed: bool) -> Option<PathBuf> {
+        let name = hash_name(format!("{path} {version} {is_sealed}").as_bytes());
+        Some(self.dir.as_ref()?.join("copies").join(format!("{name}.refused")))
+    }
+
+    /// Whether an object was read before and is not what it should be; as part of a sealed session,
+    /// or not.
+    pub(crate) fn was_refused(&self, path: &str, version: &str, is_sealed: bool) -> bool {
+        self.refusal_of(path, version, is_sealed).is_some_and(|p| p.is_file())
+    }
+
+    /// Remembers that. Without it the next opening reads it again.
+    pub(crate) fn note_refused(&self, path: &str, version: &str, is_sealed: bool) {
+        if let Some(note) = self.refusal_of(path, version, is_sealed) {
+            let _ = std::fs::write(note, "");
+        }
+    }
+
     /// What the log says.
     pub fn state(&self) -> &State {
         &self.state

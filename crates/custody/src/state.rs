@@ -57,6 +57,10 @@ pub struct State {
     pub hidden_snapshots: BTreeSet<String>,
     /// Every snapshot that was ever published.
     published: BTreeSet<String>,
+    /// Bytes of all objects.
+    held_bytes: u64,
+    /// Objects of the open session, and their bytes.
+    unsealed: (u64, u64),
     /// Why nothing is freed, with the first moment of each.
     pub frozen: BTreeMap<String, Timestamp>,
     /// Reasons that custodians looked at, each with the newest snapshot of that moment, and when:
@@ -174,9 +178,41 @@ impl State {
             .map(|(_, _, s)| s.manifest.clone())
     }
 
+    /// Whether an alarm of this kind stands.
+    pub fn stands(&self, kind: &str) -> bool {
+        let from = (kind.to_owned(), String::new());
+        self.standing.range(from..).next().is_some_and(|((k, _), _)| k == kind)
+    }
+
+    /// Bytes held.
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// Objects that came and are sealed in no session, and their bytes. What no manifest named at a
+    /// seal does not count any more: it is a stray.
+    pub fn unsealed(&self) -> (u64, u64) {
+        self.unsealed
+    }
+
+    /// Keeps the sums, when an object came, went or changed.
+    fn weigh(&mut self, before: Option<&Object>, path: &str) {
+        let after = self.objects.get(path);
+        let is_open = |o: &&Object| o.session == 0 && !o.stray;
+        let bytes = |o: Option<&Object>| o.map_or(0, |o| o.size_bytes);
+        let count = |o: Option<&Object>| u64::from(o.is_some());
+        let (was, is) = (before.filter(is_open), after.filter(is_open));
+        self.held_bytes =
+            self.held_bytes.saturating_sub(bytes(before)).saturating_add(bytes(after));
+        self.unsealed = (
+            (self.unsealed.0 + count(is)).saturating_sub(count(was)),
+            self.unsealed.1.saturating_add(bytes(is)).saturating_sub(bytes(was)),
+        );
+    }
+
     /// Bytes held, and the latest end of a lock.
     pub fn held(&self) -> (u64, u64, Option<Timestamp>, Option<Timestamp>) {
-        let bytes = self.objects.values().map(|o| o.size_bytes).sum();
+        let bytes = self.held_bytes;
         let ends = self.objects.values().map(|o| o.until);
         (self.objects.len() as u64, bytes, ends.clone().min(), ends.max())
     }
@@ -302,6 +338,7 @@ impl State {
                     session: 0,
                     stray: false,
                 };
+                let before = self.objects.get(path).cloned();
                 let is_back = self.missing.remove(path);
                 if is_back {
                     // What it tells is over: its bytes were read.
@@ -336,6 +373,7 @@ impl State {
                     None => drop(self.objects.insert(path.clone(), new)),
                 }
                 self.freeing.remove(path);
+                self.weigh(before.as_ref(), path);
             }
             Event::Renewed { path, until } if path.starts_with(crate::ledger::FOLDER) => {
                 let there = self.renewed_segments.entry(path.clone()).or_insert(*until);
@@ -345,10 +383,14 @@ impl State {
                 Some(o) => o.until = o.until.max(*until),
                 None => return Err(format!("{path} was never here")),
             },
-            Event::Stray { path } => match self.objects.get_mut(path) {
-                Some(o) if o.session == 0 => o.stray = true,
-                _ => return Err(format!("{path} is no stray")),
-            },
+            Event::Stray { path } => {
+                let before = self.objects.get(path).cloned();
+                match self.objects.get_mut(path) {
+                    Some(o) if o.session == 0 => o.stray = true,
+                    _ => return Err(format!("{path} is no stray")),
+                }
+                self.weigh(before.as_ref(), path);
+            }
             Event::Sealed { at, snapshots, left, .. } => {
                 // Two hands may seal at once: numbers are counted here.
                 let session = self.next_session();
@@ -361,8 +403,12 @@ impl State {
                 {
                     o.session = session;
                     objects += 1;
-                    bytes += o.size_bytes;
+                    bytes = o.size_bytes.saturating_add(bytes);
                 }
+                self.unsealed = (
+                    self.unsealed.0.saturating_sub(objects),
+                    self.unsealed.1.saturating_sub(bytes),
+                );
                 // The lock of what came with a repetition stands as it was set; it is no news. The
                 // session is counted all the same: orders name sessions by number.
                 let snapshots = snapshots
@@ -380,7 +426,8 @@ impl State {
             Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
             Event::Freed { paths, .. } => {
                 for path in paths {
-                    self.objects.remove(path);
+                    let before = self.objects.remove(path);
+                    self.weigh(before.as_ref(), path);
                     self.freeing.remove(path);
                     self.missing.remove(path);
                 }
@@ -409,10 +456,12 @@ impl State {
         if role == Role::Vault {
             return Ok(Some(event.clone()));
         }
-        if let Event::Arrived { path, .. } | Event::Stray { path } = event
-            && key_of(path).is_none()
-        {
-            return Err(format!("{:?} is nothing that a vault holds", plain(path)));
+        let mut bytes_max = u64::MAX;
+        if let Event::Arrived { path, .. } | Event::Stray { path } = event {
+            match key_of(path) {
+                Some(key) => bytes_max = key.kind().bytes_max(),
+                None => return Err(format!("{:?} is nothing that a vault holds", plain(path))),
+            }
         }
         Ok(Some(match event {
             Event::Arrived { path, .. }
@@ -426,7 +475,7 @@ impl State {
                 Event::Arrived {
                     path: path.clone(),
                     version: version.clone(),
-                    size_bytes: *size_bytes,
+                    size_bytes: (*size_bytes).min(bytes_max),
                     until: (*until).min(most),
                     at,
                 }

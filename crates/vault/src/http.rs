@@ -176,6 +176,7 @@ fn told(refusal: &Refusal) -> Reply {
         Refusal::Missing(_) => StatusCode::NOT_FOUND,
         Refusal::Bad(_) => StatusCode::BAD_REQUEST,
         Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
         Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     plain(status, refusal.to_string())

@@ -232,7 +232,8 @@ pub(crate) fn seal_pushed(
         );
         found.push(Alarm::new("stray", "", &text));
     }
-    let mut alarms = settle(&mut r.holding, &["stray"], found, now)?;
+    let looked_for = ["stray", crate::room::FULL, crate::room::GROWTH];
+    let mut alarms = settle(&mut r.holding, &looked_for, found, now)?;
     let found = suspicions(&r.holding, now);
     alarms.extend(freeze(&mut r.holding, &found, now)?.into_iter().map(|(c, t)| (c.to_owned(), t)));
     Ok((session, alarms))
@@ -262,10 +263,15 @@ impl Vault {
                 }
                 crate::repo::ask(&r.clock, r.store.as_ref(), latest, vouched)
             };
+            let (settings, dir) = (r.settings.clone(), r.dir.clone());
+            let room = |held, new| {
+                crate::room::may_come(&settings, &dir, held, new)
+                    .map_err(strongroom_custody::Error::Full)
+            };
             let mut report = mirror(
                 &mut r.holding,
                 source.as_ref(),
-                &MirrorOptions { pace: &pace, progress, clock: &clock },
+                &MirrorOptions { pace: &pace, progress, clock: &clock, room: &room },
             )?;
             let now = r.now()?;
             // What stopped half-way did not look at everything.
@@ -293,6 +299,9 @@ impl Vault {
             // What stands already was told when it was new.
             Ok((_, fresh)) => self.raise(name, fresh),
             Err(Refusal::Busy(_)) => {}
+            Err(e @ Refusal::Full(_)) => {
+                self.raise(name, &[(crate::room::FULL.to_owned(), e.to_string())]);
+            }
             Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())]),
         }
         let mut report = report?.0;
@@ -324,6 +333,7 @@ impl Vault {
                 true => expire(&mut r.holding, &plan, now, progress)?,
                 false => 0,
             };
+            free_canaries(r, now.at());
             Ok((plan, freed))
         };
         self.duty(name, Duty::Expire, |_| true, || self.write(name, work))
@@ -564,6 +574,20 @@ fn sentences(all: &[StandingAlarm]) -> Vec<String> {
         n => format!("{n} alarms {kind}: {text}"),
     };
     out.into_iter().map(sentence).collect()
+}
+
+/// Canaries whose locks are over go: nothing needs them, and the log does not know them.
+fn free_canaries(r: &Repo, now: Timestamp) {
+    let rows = match r.store.survey("canary/") {
+        Ok(rows) => rows,
+        Err(e) => return tracing::warn!("canaries cannot be listed: {e}"),
+    };
+    let old = now.checked_sub(jiff::SignedDuration::from_hours(26)).unwrap_or(now);
+    for row in rows.iter().filter(|row| !row.marker && row.modified < old) {
+        if let Err(e) = r.store.free(&row.path, &row.version, now) {
+            tracing::warn!("a canary stays: {e}");
+        }
+    }
 }
 
 fn region(enrolment: &strongroom_custody::Enrolment) -> String {
