@@ -13,6 +13,9 @@ const PURPOSE: &str = "manifest";
 /// Longest manifest: a full one of 500,000 packs (8 TiB) has 34 MB.
 pub(crate) const BYTES_MAX: usize = Kind::Manifests.bytes_max() as usize;
 
+/// So much is read of manifests in one go: some hundred full ones of the largest school.
+const READ_BYTES_MAX: u64 = 4 << 30;
+
 /// How the lines of a signed document are read.
 type OpenLines = for<'b> fn(&PublicKey, &str, &'b [u8]) -> Result<&'b [u8], String>;
 /// How a manifest is read: as something new, or as what was taken once.
@@ -296,9 +299,18 @@ impl Chain {
     ) -> Result<(Self, Vec<String>), Error> {
         let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
         let source = Patient::new(store);
-        for entry in
-            store.list(Kind::Manifests)?.into_iter().filter(|e| e.size_bytes <= BYTES_MAX as u64)
-        {
+        let mut entries = store.list(Kind::Manifests)?;
+        entries.retain(|e| e.size_bytes <= BYTES_MAX as u64);
+        // Where anybody can put what looks like one, junk is what is large.
+        entries.sort_by(|a, b| a.size_bytes.cmp(&b.size_bytes).then(a.name.cmp(&b.name)));
+        let mut left = READ_BYTES_MAX;
+        for entry in entries {
+            let Some(after) = left.checked_sub(entry.size_bytes) else {
+                tracing::warn!("manifest {:.8} is one too many: it was not read", entry.name);
+                damaged.push(entry.name);
+                continue;
+            };
+            left = after;
             let key = Key::new(Kind::Manifests, &entry.name)?;
             let bytes = match source.get(&key)? {
                 Ok(bytes) => bytes,

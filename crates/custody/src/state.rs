@@ -127,13 +127,17 @@ impl State {
 
     /// Whether the object is in the view of sealed sessions up to `upto`, hidden sessions aside.
     pub fn is_seen(&self, path: &str, upto: u64) -> bool {
+        self.is_in_sight(path, upto) && !self.missing.contains(path)
+    }
+
+    /// The same, and what was found lost or damaged as well.
+    pub(crate) fn is_in_sight(&self, path: &str, upto: u64) -> bool {
         self.objects.get(path).is_some_and(|o| {
             o.session > 0
                 && o.session <= upto
                 && !o.stray
                 && !self.hidden.contains(path)
                 && !self.freeing.contains(path)
-                && !self.missing.contains(path)
         })
     }
 
