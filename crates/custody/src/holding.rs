@@ -383,6 +383,54 @@ impl Holding {
         Ok(report)
     }
 
+    /// Looks for what who pushes says arrived, and writes down that their segments were read: what
+    /// is not there does not count as held, and what was said once is not taken back. Answers how
+    /// many segments.
+    ///
+    /// # Errors
+    /// When the place does not answer any more, or the log cannot be written.
+    pub fn witness(&mut self, now: Timestamp) -> Result<u64, Error> {
+        let pushed = self.ledger.pushed().to_vec();
+        if pushed.is_empty() || self.ledger.signer() != self.ledger.state().vault() {
+            return Ok(0);
+        }
+        let rows: Vec<(String, String, u64)> =
+            pushed.iter().flat_map(|p| p.arrived.iter().cloned()).collect();
+        let (store, answers) = (self.store(), Answers::default());
+        let looked = each(
+            &rows,
+            |(path, version, _)| answers.hold(store.look(path, version).map_err(Error::from)),
+            |_, _| {},
+        );
+        let state = self.ledger.state();
+        let mut gone = BTreeSet::new();
+        for ((path, version, size_bytes), held) in rows.iter().zip(looked) {
+            let counts = state.objects.get(path).is_some_and(|o| o.version == *version);
+            match held {
+                Some(Ok(Ok(Some(held)))) if held.size_bytes == *size_bytes => {}
+                Some(Ok(Ok(_))) if counts => drop(gone.insert(path.clone())),
+                // Not seen is not gone: it is looked for again.
+                Some(Ok(Err(_))) | None => return Ok(0),
+                Some(Err(e)) => return Err(e),
+                Some(Ok(Ok(_))) => {}
+            }
+        }
+        let mut events: Vec<Event> = Vec::new();
+        if !gone.is_empty() {
+            events.push(Event::Missing { paths: gone.into_iter().collect(), at: now });
+        }
+        let count = pushed.len() as u64;
+        events.extend(pushed.into_iter().map(|p| Event::Witnessed {
+            path: p.path,
+            version: p.version,
+            sha256: p.sha256,
+            at: p.at,
+        }));
+        self.ledger.append(events, now)?;
+        self.ledger.all_witnessed();
+        Ok(count)
+    }
+
     /// Of what could not be renewed, what is gone does not count as held any more.
     fn note_gone(&mut self, renewal: &Renewal) -> Result<(), Error> {
         let (store, state) = (self.store(), self.ledger.state());

@@ -120,6 +120,11 @@ impl State {
         self.enrolment.as_ref().ok_or_else(|| Error::Request(missing()))
     }
 
+    /// The vault's own key.
+    pub(crate) fn vault(&self) -> Option<PublicKey> {
+        self.enrolment.as_ref().map(|e| e.vault)
+    }
+
     /// Number of the next session.
     pub fn next_session(&self) -> u64 {
         self.sessions.keys().next_back().map_or(1, |n| n + 1)
@@ -426,6 +431,8 @@ impl State {
                 let known = paths.iter().filter(|p| self.objects.contains_key(*p));
                 self.missing.extend(known.cloned());
             }
+            // Which segments count is decided before any of them is taken in.
+            Event::Witnessed { .. } => {}
             Event::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
             Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
             Event::Freed { paths, .. } => {
@@ -487,7 +494,13 @@ impl State {
             // The vault makes locks long enough by itself, whatever is said of them.
             Event::Renewed { .. } => return Ok(None),
             Event::Sealed { snapshots, left, .. } => {
-                Event::Sealed { session: 0, at, snapshots: snapshots.clone(), left: left.clone() }
+                // What did not even arrive is no snapshot.
+                let came = |s: &&Sealed| {
+                    self.objects.contains_key(&format!("snapshots/{}", s.snapshot))
+                        && self.objects.contains_key(&format!("manifests/{}", s.manifest))
+                };
+                let snapshots = snapshots.iter().filter(came).cloned().collect();
+                Event::Sealed { session: 0, at, snapshots, left: left.clone() }
             }
             Event::Stray { .. } => event.clone(),
             Event::Alarm { .. } | Event::Canary { .. } => return Ok(None),

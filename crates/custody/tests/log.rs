@@ -90,7 +90,7 @@ impl Place {
 
     fn order(&self, after: u64, v: u32, decision: Value) -> SignedOrder {
         let text = json!({"v": v, "repository": "r", "vault": self.vault.public(),
-            "after": after, "at": now(), "reason": "x", "decision": decision});
+            "holding": self.open().unwrap().id(), "after": after, "at": now(), "reason": "x", "decision": decision});
         // In the form that is written, where this program knows what it says.
         let text = match serde_json::from_value::<Order>(text.clone()) {
             Ok(order) if v == 1 => serde_json::to_string(&order).unwrap(),
@@ -330,5 +330,5 @@ fn events_of_before_are_known_and_written_as_before() {
         }
         kinds.insert(found["event"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kinds.len(), 15);
+    assert_eq!(kinds.len(), 16);
 }

@@ -274,6 +274,7 @@ impl Vault {
                 v: 1,
                 repository: state.enrolled()?.card.repository.clone(),
                 vault: self.public(),
+                holding: r.holding.ledger().id(),
                 after: state.orders.len() as u64,
                 at,
                 reason: reason.to_owned(),

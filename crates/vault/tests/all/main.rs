@@ -11,6 +11,7 @@ mod custody;
 mod custody_attacked;
 mod doors;
 mod lost;
+mod pushed;
 mod recovery;
 mod room;
 mod schedule;
