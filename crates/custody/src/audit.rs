@@ -56,67 +56,94 @@ pub struct AuditReport {
     pub least: Option<Timestamp>,
 }
 
+/// What was found of one kind, and what is said of one thing and of several.
+struct Found<'r> {
+    kind: &'static str,
+    one: &'static str,
+    several: &'static str,
+    rows: &'r [String],
+}
+
 impl AuditReport {
     /// Kinds of alarms that a look finds, or finds to be over.
     const KINDS: [&str; 8] =
         ["lost", "unreadable", "damaged", "unlocked", "covered", "drift", "unknown", "log"];
 
-    /// What is found of each kind, with a word for one and a word for several.
-    fn kinds(&self) -> [(&'static str, &'static str, &'static str, &[String]); 8] {
-        let one = |code, one, several, rows| (code, one, several, rows);
+    /// What is found of each kind.
+    fn kinds(&self) -> [Found<'_>; 8] {
         let [lost, unreadable, damaged, unlocked, covered, drift, unknown, log] = Self::KINDS;
         [
-            one(
-                lost,
-                "is gone from the vault before its time",
-                "objects are gone from the vault before their time",
-                &self.lost,
-            ),
-            one(unreadable, "cannot be read", "objects cannot be read", &self.unreadable),
-            one(damaged, "has wrong bytes", "objects have wrong bytes", &self.damaged),
-            one(
-                unlocked,
-                "was not locked as recorded",
-                "objects were not locked as recorded",
-                &self.short,
-            ),
-            one(
-                covered,
-                "is hidden by a delete marker or a newer version",
-                "objects are hidden by a delete marker or a newer version",
-                &self.covered,
-            ),
-            one(drift, "", "settings of the vault's place changed", &self.drift),
-            one(
-                unknown,
-                "is not known to the vault's log",
-                "versions lie in the vault that its log does not know",
-                &self.unknown,
-            ),
-            one(log, "", "things in the log are odd", &self.oddities),
+            Found {
+                kind: lost,
+                one: "is gone from the vault before its time",
+                several: "objects are gone from the vault before their time",
+                rows: &self.lost,
+            },
+            Found {
+                kind: unreadable,
+                one: "cannot be read",
+                several: "objects cannot be read",
+                rows: &self.unreadable,
+            },
+            Found {
+                kind: damaged,
+                one: "has wrong bytes",
+                several: "objects have wrong bytes",
+                rows: &self.damaged,
+            },
+            Found {
+                kind: unlocked,
+                one: "was not locked as recorded",
+                several: "objects were not locked as recorded",
+                rows: &self.short,
+            },
+            Found {
+                kind: covered,
+                one: "is hidden by a delete marker or a newer version",
+                several: "objects are hidden by a delete marker or a newer version",
+                rows: &self.covered,
+            },
+            Found {
+                kind: drift,
+                one: "",
+                several: "settings of the vault's place changed",
+                rows: &self.drift,
+            },
+            Found {
+                kind: unknown,
+                one: "is not known to the vault's log",
+                several: "versions lie in the vault that its log does not know",
+                rows: &self.unknown,
+            },
+            Found {
+                kind: log,
+                one: "",
+                several: "things in the log are odd",
+                rows: &self.oddities,
+            },
         ]
     }
 
     /// Code and sentence of everything that is an alarm.
     pub fn alarms(&self) -> Vec<(String, String)> {
-        let of = |(code, _, what, rows): (&str, &str, &str, &[String])| {
-            let first = plain(rows.first()?);
-            Some((code.to_owned(), format!("{} {what}, {first} for instance", rows.len())))
+        let of = |found: Found<'_>| {
+            let (first, n) = (plain(found.rows.first()?), found.rows.len());
+            Some((found.kind.to_owned(), format!("{n} {}, {first} for instance", found.several)))
         };
         self.kinds().into_iter().filter_map(of).collect()
     }
 
     /// Code, subject and sentence of each thing that is wrong.
     fn rows(&self) -> Vec<Alarm> {
-        let of = |(code, what, _, rows): (&'static str, &'static str, &str, &[String])| {
+        let of = |Found { kind, one, rows, .. }: Found<'_>| {
             let row = |found: &String| {
                 // Of a thing that has a name the name; what is said of it may change each day.
-                let subject = match code {
+                let subject = match kind {
                     "drift" => found.split_once(": ").map_or(found.as_str(), |(name, _)| name),
                     "unreadable" => found.split_once(" (").map_or(found.as_str(), |(p, _)| p),
                     _ => found,
                 };
-                Alarm::new(code, subject, format!("{found} {what}").trim_end())
+                Alarm::new(kind, subject, format!("{found} {one}").trim_end())
             };
             rows.iter().map(row).collect::<Vec<_>>()
         };

@@ -387,7 +387,8 @@ impl Vault {
                 not_tested: report.not_tested(),
             };
             r.holding.ledger_mut().append(vec![event], now)?;
-            settle(&mut r.holding, &["canary"], of_canary(&r.holding, &report), now)?;
+            let found = of_canary(&r.holding, &report);
+            settle(&mut r.holding, &["canary"], found, now)?;
             let dir = r.dir.join("canary");
             std::fs::create_dir_all(&dir)?;
             std::fs::write(dir.join(format!("{}.jsonl", now.as_second())), &signed)?;
