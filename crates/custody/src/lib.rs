@@ -56,8 +56,8 @@ pub use policy::{Arrived, LOCK_DAYS_MAX, LOCK_DAYS_MIN, Policy};
 pub use probe::{Finding, Meaning, probe};
 pub use sign::{PublicKey, SigningKey};
 pub use standing::{
-    ACKNOWLEDGED_DAYS_MAX, Acknowledged, Alarm, NEVER_ACKNOWLEDGED, Standing, may_acknowledge,
-    plain, settle, visible,
+    ACKNOWLEDGED_DAYS_MAX, Acknowledged, Alarm, NEVER_ACKNOWLEDGED, Standing, Standings,
+    may_acknowledge, plain, settle, visible,
 };
 pub use state::{Object, Role, SessionInfo, State};
 pub use view::VaultView;
