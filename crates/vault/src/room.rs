@@ -86,7 +86,8 @@ pub(crate) fn growth(state: &State) -> Option<Alarm> {
     let much = bytes > policy.growth_bytes_free
         && bytes / (before / 100).max(1) > u64::from(policy.growth_percent_max);
     let many = objects >= SMALL_OBJECTS_MAX && bytes / objects.max(1) < SMALL_BYTES;
-    if !(much && !state.sessions.is_empty()) && !many {
+    let is_first = state.sessions.is_empty();
+    if !many && (!much || is_first) {
         return None;
     }
     // No counts: it is one alarm, however much comes.
