@@ -385,6 +385,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             let options = AuditOptions { read_percent: *read_percent, mend: !no_mend };
             let report = vault.verify(repo, options, &line())?;
             let mut alarms = report.alarms();
+            let is_failed = renewed.is_err();
             alarms.extend(match renewed {
                 Ok(renewal) => renewal.and_then(|r| r.alarm()),
                 Err(e) => Some(("renewal".to_owned(), e.to_string())),
@@ -409,7 +410,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             let open = vault.standing(repo)?;
             let is_open =
                 |(kind, _): &(String, String)| open.iter().any(|a| a.open && a.kind == *kind);
-            return Ok(if alarms.iter().any(is_open) { PARTIAL } else { 0 });
+            let failed = is_failed || alarms.iter().any(is_open);
+            return Ok(if failed { PARTIAL } else { 0 });
         }
         Command::Expire { repo, apply } => {
             let vault = open(&cli)?;
