@@ -240,8 +240,8 @@ impl Ledger {
             }
             per_path.push((path, found));
         }
-        // What the vault witnessed of who pushes counts as it was then: neither a second version nor
-        // a silence takes it back.
+        // What the vault witnessed of who pushes counts as it was then: neither a second version
+        // nor a silence takes it back.
         let mut witnessed: BTreeMap<String, Witness> = BTreeMap::new();
         let own = per_path.iter().flat_map(|(_, found)| found);
         for row in own.filter(|(_, role, ..)| *role == Role::Vault).flat_map(|(s, ..)| &s.events) {

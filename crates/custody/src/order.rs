@@ -71,8 +71,8 @@ pub struct Order {
     pub repository: String,
     /// The vault that it is for.
     pub vault: PublicKey,
-    /// The holding that it is for, by the hash of its enrolment: a vault may hold a repository in two
-    /// places. Absent in orders of older programs, which are not carried out any more.
+    /// The holding that it is for, by the hash of its enrolment: a vault may hold a repository in
+    /// two places. Absent in orders of older programs, which are not carried out any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holding: Option<String>,
     /// How many orders were carried out before; so none is carried out twice.

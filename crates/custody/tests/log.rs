@@ -89,8 +89,9 @@ impl Place {
     }
 
     fn order(&self, after: u64, v: u32, decision: Value) -> SignedOrder {
+        let holding = self.open().unwrap().id();
         let text = json!({"v": v, "repository": "r", "vault": self.vault.public(),
-            "holding": self.open().unwrap().id(), "after": after, "at": now(), "reason": "x", "decision": decision});
+            "holding": holding, "after": after, "at": now(), "reason": "x", "decision": decision});
         // In the form that is written, where this program knows what it says.
         let text = match serde_json::from_value::<Order>(text.clone()) {
             Ok(order) if v == 1 => serde_json::to_string(&order).unwrap(),
