@@ -91,6 +91,8 @@ pub struct Ledger {
     journal: Option<File>,
     /// Segments of who pushes that the vault did not witness yet.
     pushed: Vec<Pushed>,
+    /// Segments that were witnessed and are gone, in sentences.
+    withdrawn: Vec<String>,
     /// Things seen while reading that a person should hear of.
     oddities: Vec<String>,
     /// A write failed, and it is not known whether the store took it.
@@ -132,6 +134,7 @@ impl Ledger {
             segments: BTreeMap::new(),
             hashes: BTreeMap::new(),
             pushed: Vec::new(),
+            withdrawn: Vec::new(),
             dir: dir.map(Path::to_owned),
             journal: None,
             oddities: Vec::new(),
@@ -154,6 +157,11 @@ impl Ledger {
             }
         }
         ledger.reopen_journal()?;
+        // For as long as it is so: nothing that the log says ends it.
+        for why in &ledger.withdrawn {
+            let frozen = format!("pushed-log: {why}");
+            ledger.state.frozen.entry(frozen).or_insert(Timestamp::UNIX_EPOCH);
+        }
         for (path, until) in &ledger.state.renewed_segments {
             if let Some(s) = ledger.segments.get_mut(path) {
                 s.1 = s.1.max(*until);
@@ -280,8 +288,7 @@ impl Ledger {
                 "{path}, which this vault read from who pushes, is gone or another one lies in its \
                  place"
             );
-            let frozen = format!("pushed-log: {why}");
-            self.state.frozen.entry(frozen).or_insert(Timestamp::UNIX_EPOCH);
+            self.withdrawn.push(why.clone());
             self.oddities.push(why);
         }
         // The hash that the next segment of a chain names.
