@@ -163,6 +163,7 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
     let place = at.to_string();
     let dir = args.recovery_dir.unwrap_or_else(|| at.sheets());
     let sheets = dir.clone();
+    let vault_key = keys::vault_key(global);
     let (repo, shares) = open::blocking(move || {
         let now = open::real_clock().now();
         if !args.no_recovery {
@@ -182,8 +183,8 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
             keys::write_shares(
                 repo.key(),
                 &repo.id(),
-                args.shares_needed,
-                args.shares_made,
+                (args.shares_needed, args.shares_made),
+                vault_key.as_deref(),
                 &sheets,
             )?
         };
@@ -464,7 +465,7 @@ fn push(
             let bucket = copies::Bucket { store, dir: &dir, vault, clock: &clock, pace: &pace };
             Ok(Pushed::Bucket(Box::new(copies::to_bucket(repo, &bucket, bar)?)))
         }
-        open::VaultPlace::Folder(path) => {
+        open::VaultPlace::Folder(path, _) => {
             bail!("{} can only be read from here; its own vault pulls into it", path.display())
         }
     }

@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use strongroom_custody::PublicKey;
 use strongroom_engine::Progress;
 use strongroom_repository::{
     Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
@@ -93,6 +94,7 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
         _ => Doing::Looking,
     };
     let repo = open::repository_for(&global, doing).await?;
+    let vault_key = vault_key(&global);
     open::blocking(move || {
         match command {
             Key::List => {
@@ -154,7 +156,8 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
                 said(json, json!({"removed": entry.id}), "removed");
             }
             Key::Shares { dir, needed, made } => {
-                let files = write_shares(repo.key(), &repo.id(), needed, made, &dir)?;
+                let vault = vault_key.as_deref();
+                let files = write_shares(repo.key(), &repo.id(), (needed, made), vault, &dir)?;
                 said(json, json!({"shares": files}), &handed_out(needed, made, &dir));
             }
             Key::Recover { .. } | Key::Rotate { .. } => {}
@@ -194,8 +197,8 @@ pub(crate) fn shares_possible(needed: u8, made: u8, dir: &Path) -> anyhow::Resul
 pub(crate) fn write_shares(
     key: &MasterKey,
     id: &Id,
-    needed: u8,
-    made: u8,
+    (needed, made): (u8, u8),
+    vault: Option<&str>,
     dir: &Path,
 ) -> anyhow::Result<Vec<PathBuf>> {
     shares_possible(needed, made, dir)?;
@@ -214,14 +217,20 @@ pub(crate) fn write_shares(
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file =
             options.open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        file.write_all(sheet(share)?.expose_secret().as_bytes())?;
+        file.write_all(sheet(share, vault)?.expose_secret().as_bytes())?;
         files.push(path);
     }
     Ok(files)
 }
 
 /// One page for paper.
-fn sheet(share: &RecoveryShare) -> anyhow::Result<SecretString> {
+fn sheet(share: &RecoveryShare, vault: Option<&str>) -> anyhow::Result<SecretString> {
+    let vault = match vault {
+        Some(key) => {
+            format!("<p>Whose log a recovery believes:</p>\n<pre>\n{VAULT}{key}\n</pre>\n")
+        }
+        None => String::new(),
+    };
     let compact = share.to_compact()?;
     let code =
         QrCode::new(compact.expose_secret().as_bytes()).context("the QR code cannot be made")?;
@@ -240,11 +249,40 @@ fn sheet(share: &RecoveryShare) -> anyhow::Result<SecretString> {
          <p>Repository {}. Any {needed} of the {made} shares open it when every password is lost: \
          <code>strongroom key recover</code>. This one alone opens nothing. Keep it where the \
          others are not.</p>\n<pre>\n{}</pre>\n<p>Eight lines; the last two characters of each are \
-         its check. The same as a code:</p>{image}</main></body></html>\n",
+         its check. The same as a code:</p>{image}\n{vault}</main></body></html>\n",
         share.repository(),
         text.expose_secret()
     )
     .into())
+}
+
+/// The vault's key as a sheet says it.
+const VAULT: &str = "vault's key ";
+
+/// The public key of the tenant's vault, as the configuration says it: for the sheets.
+pub(crate) fn vault_key(global: &Global) -> Option<String> {
+    let config = crate::config::Config::read(&global.config).ok()?;
+    let tenant = config.tenant(global.tenant.as_deref()).ok()?;
+    config.vault(tenant.vault.as_ref()?).ok()?.public_key.clone()
+}
+
+/// The vault's public key that sheets name; nothing when none does.
+pub(crate) fn vault_of_shares(files: &[PathBuf]) -> anyhow::Result<Option<PublicKey>> {
+    let mut found: Option<PublicKey> = None;
+    for file in files {
+        let text = SecretString::from(
+            fs::read_to_string(file)
+                .with_context(|| format!("{} cannot be read", file.display()))?,
+        );
+        for key in text.expose_secret().lines().filter_map(|l| l.trim().strip_prefix(VAULT)) {
+            let key = PublicKey::parse(key.trim()).with_context(|| file.display().to_string())?;
+            if found.is_some_and(|before| before != key) {
+                bail!("the sheets name two vaults; say which with --vault-key");
+            }
+            found = Some(key);
+        }
+    }
+    Ok(found)
 }
 
 /// The master key from files with shares.
@@ -296,6 +334,7 @@ async fn rotate(
     no_recovery: bool,
 ) -> anyhow::Result<i32> {
     let from = open::repository_for(global, Doing::Looking).await?;
+    let vault_key = vault_key(global);
     let password = open::secret(new_password)?;
     let to = Place::named(global, &to, Doing::Usual)?;
     let (cache, json, bar) =
@@ -314,7 +353,7 @@ async fn rotate(
                 let new = Repository::init_for(store, &password, &cache, open::who(), now, whose)?;
                 if !no_recovery {
                     let dir = to.sheets();
-                    write_shares(new.key(), &new.id(), 2, 3, &dir)?;
+                    write_shares(new.key(), &new.id(), (2, 3), vault_key.as_deref(), &dir)?;
                     if !json {
                         println!("{}", handed_out(2, 3, &dir));
                     }

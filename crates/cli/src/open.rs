@@ -213,8 +213,8 @@ pub(crate) enum VaultPlace {
     Server(VaultSettings),
     /// Its bucket.
     Bucket(Box<BucketPlace>),
-    /// Its folder, mounted here.
-    Folder(PathBuf),
+    /// Its folder, mounted here, and the vault's public key where that is known.
+    Folder(PathBuf, Option<PublicKey>),
 }
 
 /// A bucket with what pushing into it takes.
@@ -250,13 +250,13 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
             identity_file: entry.identity_file.as_ref().map(|f| base.join(f)),
         }));
     }
+    let public_key = entry.public_key.as_ref().map(|k| PublicKey::parse(k)).transpose()?;
     if let Some(s3) = &entry.s3 {
         let settings = s3.settings(base, &|path: &Path| secret(path))?;
         let twin = s3
             .twin_bucket
             .as_ref()
             .map(|bucket| S3Settings { bucket: bucket.clone(), ..settings.clone() });
-        let public_key = entry.public_key.as_ref().map(|k| PublicKey::parse(k)).transpose()?;
         return Ok(VaultPlace::Bucket(Box::new(BucketPlace {
             settings,
             twin,
@@ -265,7 +265,7 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
         })));
     }
     match &entry.hold {
-        Some(path) => Ok(VaultPlace::Folder(base.join(path))),
+        Some(path) => Ok(VaultPlace::Folder(base.join(path), public_key)),
         None => anyhow::bail!(
             "vault {} names neither url nor s3 nor hold: it pulls, and this side cannot reach it",
             entry.name
@@ -274,11 +274,32 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
 }
 
 impl VaultPlace {
-    /// The place as something to read from: by the vault's own view at a server, by what is found
-    /// anywhere else.
+    /// The vault's public key, where the place names it.
+    pub(crate) fn public_key(&self) -> Option<PublicKey> {
+        match self {
+            VaultPlace::Server(_) => None,
+            VaultPlace::Bucket(place) => place.public_key,
+            VaultPlace::Folder(_, key) => *key,
+        }
+    }
+
+    /// The place as something to read from: by the vault's own view at a server; by the log of the
+    /// vault's key where that is known; by what is found anywhere else.
     pub(crate) fn reader(&self, upto: Option<u64>) -> anyhow::Result<Arc<dyn Store>> {
+        self.reader_by(self.public_key(), upto)
+    }
+
+    /// The same, by the log of this key, or as found without one.
+    pub(crate) fn reader_by(
+        &self,
+        vault: Option<PublicKey>,
+        upto: Option<u64>,
+    ) -> anyhow::Result<Arc<dyn Store>> {
         let found = |store: Arc<dyn LockedStore>| -> anyhow::Result<Arc<dyn Store>> {
-            Ok(Arc::new(VaultView::as_found(store, upto)?))
+            Ok(Arc::new(match vault {
+                Some(key) => VaultView::of_log(store, key, upto)?,
+                None => VaultView::as_found(store, upto)?,
+            }))
         };
         match self {
             VaultPlace::Server(settings) => {
@@ -289,7 +310,7 @@ impl VaultPlace {
                 })
             }
             VaultPlace::Bucket(place) => found(Arc::new(S3Bucket::new(place.settings.clone())?)),
-            VaultPlace::Folder(path) => {
+            VaultPlace::Folder(path, _) => {
                 if !path.is_dir() {
                     anyhow::bail!("{} is no folder; is the vault mounted?", path.display());
                 }

@@ -1,7 +1,7 @@
 //! Whether a vault still is what its log says: each version there, in sight, locked long enough;
 //! nothing besides; settings as they were.
 
-use crate::{Error, Event, Holding, holding::each, patient::Answers};
+use crate::{Alarm, Error, Event, Holding, holding::each, patient::Answers, plain, settle};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -56,31 +56,98 @@ pub struct AuditReport {
     pub least: Option<Timestamp>,
 }
 
+/// What was found of one kind, and what is said of one thing and of several.
+struct Found<'r> {
+    kind: &'static str,
+    one: &'static str,
+    several: &'static str,
+    rows: &'r [String],
+}
+
 impl AuditReport {
+    /// Kinds of alarms that a look finds, or finds to be over.
+    const KINDS: [&str; 8] =
+        ["lost", "unreadable", "damaged", "unlocked", "covered", "drift", "unknown", "log"];
+
+    /// What is found of each kind.
+    fn kinds(&self) -> [Found<'_>; 8] {
+        let [lost, unreadable, damaged, unlocked, covered, drift, unknown, log] = Self::KINDS;
+        [
+            Found {
+                kind: lost,
+                one: "is gone from the vault before its time",
+                several: "objects are gone from the vault before their time",
+                rows: &self.lost,
+            },
+            Found {
+                kind: unreadable,
+                one: "cannot be read",
+                several: "objects cannot be read",
+                rows: &self.unreadable,
+            },
+            Found {
+                kind: damaged,
+                one: "has wrong bytes",
+                several: "objects have wrong bytes",
+                rows: &self.damaged,
+            },
+            Found {
+                kind: unlocked,
+                one: "was not locked as recorded",
+                several: "objects were not locked as recorded",
+                rows: &self.short,
+            },
+            Found {
+                kind: covered,
+                one: "is hidden by a delete marker or a newer version",
+                several: "objects are hidden by a delete marker or a newer version",
+                rows: &self.covered,
+            },
+            Found {
+                kind: drift,
+                one: "",
+                several: "settings of the vault's place changed",
+                rows: &self.drift,
+            },
+            Found {
+                kind: unknown,
+                one: "is not known to the vault's log",
+                several: "versions lie in the vault that its log does not know",
+                rows: &self.unknown,
+            },
+            Found {
+                kind: log,
+                one: "",
+                several: "things in the log are odd",
+                rows: &self.oddities,
+            },
+        ]
+    }
+
     /// Code and sentence of everything that is an alarm.
     pub fn alarms(&self) -> Vec<(String, String)> {
-        let of = |code: &str, what: &str, rows: &[String]| {
-            rows.first().map(|first| {
-                (code.to_owned(), format!("{} {what}, {first} for instance", rows.len()))
-            })
+        let of = |found: Found<'_>| {
+            let (first, n) = (plain(found.rows.first()?), found.rows.len());
+            Some((found.kind.to_owned(), format!("{n} {}, {first} for instance", found.several)))
         };
-        [
-            of("lost", "objects are gone from the vault before their time", &self.lost),
-            of("unreadable", "objects cannot be read", &self.unreadable),
-            of("damaged", "objects have wrong bytes", &self.damaged),
-            of("unlocked", "objects were not locked as recorded", &self.short),
-            of(
-                "covered",
-                "objects are hidden by a delete marker or a newer version",
-                &self.covered,
-            ),
-            of("drift", "settings of the vault's place changed", &self.drift),
-            of("unknown", "versions lie in the vault that its log does not know", &self.unknown),
-            of("log", "things in the log are odd", &self.oddities),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        self.kinds().into_iter().filter_map(of).collect()
+    }
+
+    /// Code, subject and sentence of each thing that is wrong.
+    fn rows(&self) -> Vec<Alarm> {
+        let of = |Found { kind, one, rows, .. }: Found<'_>| {
+            let row = |found: &String| {
+                // Of a thing that has a name the name; what is said of it may change each day.
+                let subject = match kind {
+                    "drift" => found.split_once(": ").map_or(found.as_str(), |(name, _)| name),
+                    "unreadable" => found.split_once(" (").map_or(found.as_str(), |(p, _)| p),
+                    _ => found,
+                };
+                Alarm::new(kind, subject, format!("{found} {one}").trim_end())
+            };
+            rows.iter().map(row).collect::<Vec<_>>()
+        };
+        self.kinds().into_iter().flat_map(of).collect()
     }
 }
 
@@ -309,10 +376,11 @@ pub fn audit(
     events.extend(
         found.chunks(PATHS_MAX).map(|paths| Event::Missing { paths: paths.to_vec(), at: now }),
     );
-    let alarms = report.alarms().into_iter();
-    events.extend(alarms.map(|(kind, text)| Event::Alarm { at: now, kind, text }));
-    if !events.is_empty() && holding.ledger().signer().is_some() {
-        holding.ledger_mut().append(events, now)?;
+    if holding.ledger().signer().is_some() {
+        if !events.is_empty() {
+            holding.ledger_mut().append(events, now)?;
+        }
+        settle(holding, &AuditReport::KINDS, report.rows(), now)?;
     }
     Ok(report)
 }

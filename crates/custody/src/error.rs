@@ -26,6 +26,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// There is no room for it; says why.
+    #[error("{0}")]
+    Full(String),
     /// The request makes no sense, or is not allowed now; says what to do.
     #[error("{0}")]
     Request(String),

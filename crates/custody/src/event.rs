@@ -119,6 +119,18 @@ pub enum Event {
         /// When that was found.
         at: Timestamp,
     },
+    /// The vault read a segment of who pushes, and looked for what it says arrived: it counts in
+    /// this form from now on, whatever is put in its place.
+    Witnessed {
+        /// Where it lies.
+        path: String,
+        /// Its version.
+        version: String,
+        /// SHA-256 of its bytes.
+        sha256: String,
+        /// When the store took it in.
+        at: Timestamp,
+    },
     /// Objects are about to be deleted; a run that was stopped goes on with them.
     Freeing {
         /// Their paths.
@@ -153,6 +165,26 @@ pub enum Event {
         kind: String,
         /// One sentence.
         text: String,
+    },
+    /// Something is wrong from now on, until it is over.
+    Raised {
+        /// When.
+        at: Timestamp,
+        /// A short code.
+        kind: String,
+        /// What it is about; empty where the kind says it all.
+        subject: String,
+        /// One sentence.
+        text: String,
+    },
+    /// Who found it wrong looked again, and it is over.
+    Over {
+        /// When.
+        at: Timestamp,
+        /// The code.
+        kind: String,
+        /// What it was about.
+        subject: String,
     },
     /// A canary ran.
     Canary {

@@ -1,5 +1,5 @@
 use crate::{
-    Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, patient::Answers, policy::Policy,
+    Alarm, Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, patient::Answers, policy::Policy,
 };
 use jiff::Timestamp;
 use std::{
@@ -42,6 +42,14 @@ pub struct Renewal {
 }
 
 impl Renewal {
+    /// What could not be renewed, each for itself.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let of = |(path, why): (&String, &String)| {
+            Alarm::new("renewal", path, &format!("the lock of {path} cannot be made longer: {why}"))
+        };
+        self.failed.iter().map(of).collect()
+    }
+
     /// The alarm about what could not be renewed.
     pub fn alarm(&self) -> Option<(String, String)> {
         let (path, why) = self.failed.first_key_value()?;
@@ -84,13 +92,21 @@ impl Holding {
         for (path, object) in state.objects.range("manifests/".to_owned().."manifests0".to_owned())
         {
             let Some(key) = key_of(path).filter(|_| !object.stray) else { continue };
+            let is_sealed = object.session > 0;
+            // What was refused once is not read again at each opening.
+            if self.ledger.was_refused(path, &object.version, is_sealed) {
+                continue;
+            }
             // What came in a sealed session is needed in whatever form it was taken then.
             let opened = if object.session > 0 { Manifest::recorded } else { Manifest::open };
             match self.ledger.copy_of(path, &object.version) {
                 Ok(bytes) => {
                     match opened(&bytes, &enrolment.card.key, Some(&enrolment.card.repository)) {
                         Ok(m) => manifests.push((key.name().to_owned(), m)),
-                        Err(e) => tracing::warn!("{e}"),
+                        Err(e) => {
+                            tracing::warn!("{e}");
+                            self.ledger.note_refused(path, &object.version, is_sealed);
+                        }
                     }
                 }
                 Err(Error::Store(
@@ -365,6 +381,54 @@ impl Holding {
         report.least =
             needs.paths.keys().filter_map(|p| state.objects.get(p)).map(|o| o.until).min();
         Ok(report)
+    }
+
+    /// Looks for what who pushes says arrived, and writes down that their segments were read: what
+    /// is not there does not count as held, and what was said once is not taken back. Answers how
+    /// many segments.
+    ///
+    /// # Errors
+    /// When the place does not answer any more, or the log cannot be written.
+    pub fn witness(&mut self, now: Timestamp) -> Result<u64, Error> {
+        let pushed = self.ledger.pushed().to_vec();
+        if pushed.is_empty() || self.ledger.signer() != self.ledger.state().vault() {
+            return Ok(0);
+        }
+        let rows: Vec<(String, String, u64)> =
+            pushed.iter().flat_map(|p| p.arrived.iter().cloned()).collect();
+        let (store, answers) = (self.store(), Answers::default());
+        let looked = each(
+            &rows,
+            |(path, version, _)| answers.hold(store.look(path, version).map_err(Error::from)),
+            |_, _| {},
+        );
+        let state = self.ledger.state();
+        let mut gone = BTreeSet::new();
+        for ((path, version, size_bytes), held) in rows.iter().zip(looked) {
+            let counts = state.objects.get(path).is_some_and(|o| o.version == *version);
+            match held {
+                Some(Ok(Ok(Some(held)))) if held.size_bytes == *size_bytes => {}
+                Some(Ok(Ok(_))) if counts => drop(gone.insert(path.clone())),
+                // Not seen is not gone: it is looked for again.
+                Some(Ok(Err(_))) | None => return Ok(0),
+                Some(Err(e)) => return Err(e),
+                Some(Ok(Ok(_))) => {}
+            }
+        }
+        let mut events: Vec<Event> = Vec::new();
+        if !gone.is_empty() {
+            events.push(Event::Missing { paths: gone.into_iter().collect(), at: now });
+        }
+        let count = pushed.len() as u64;
+        events.extend(pushed.into_iter().map(|p| Event::Witnessed {
+            path: p.path,
+            version: p.version,
+            sha256: p.sha256,
+            at: p.at,
+        }));
+        self.ledger.append(events, now)?;
+        self.ledger.all_witnessed();
+        Ok(count)
     }
 
     /// Of what could not be renewed, what is gone does not count as held any more.

@@ -89,11 +89,29 @@ pub struct Ledger {
     hashes: BTreeMap<String, String>,
     dir: Option<PathBuf>,
     journal: Option<File>,
+    /// Segments of who pushes that the vault did not witness yet.
+    pushed: Vec<Pushed>,
+    /// Segments that were witnessed and are gone, in sentences.
+    withdrawn: Vec<String>,
     /// Things seen while reading that a person should hear of.
     oddities: Vec<String>,
     /// A write failed, and it is not known whether the store took it.
     broken: bool,
 }
+
+/// A segment of who pushes, as the vault found it.
+#[derive(Debug, Clone)]
+pub(crate) struct Pushed {
+    pub(crate) path: String,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+    pub(crate) at: Timestamp,
+    /// Objects that it says arrived, with their versions and lengths.
+    pub(crate) arrived: Vec<(String, String, u64)>,
+}
+
+/// What the vault witnessed of a segment: its version, its hash, when the store took it in.
+type Witness = (String, String, Timestamp);
 
 fn chain_of(key: &PublicKey) -> String {
     key.short()
@@ -115,6 +133,8 @@ impl Ledger {
             tips: BTreeMap::new(),
             segments: BTreeMap::new(),
             hashes: BTreeMap::new(),
+            pushed: Vec::new(),
+            withdrawn: Vec::new(),
             dir: dir.map(Path::to_owned),
             journal: None,
             oddities: Vec::new(),
@@ -137,6 +157,11 @@ impl Ledger {
             }
         }
         ledger.reopen_journal()?;
+        // For as long as it is so: nothing that the log says ends it.
+        for why in &ledger.withdrawn {
+            let frozen = format!("pushed-log: {why}");
+            ledger.state.frozen.entry(frozen).or_insert(Timestamp::UNIX_EPOCH);
+        }
         for (path, until) in &ledger.state.renewed_segments {
             if let Some(s) = ledger.segments.get_mut(path) {
                 s.1 = s.1.max(*until);
@@ -223,6 +248,49 @@ impl Ledger {
             }
             per_path.push((path, found));
         }
+        // What the vault witnessed of who pushes counts as it was then: neither a second version
+        // nor a silence takes it back.
+        let mut witnessed: BTreeMap<String, Witness> = BTreeMap::new();
+        let own = per_path.iter().flat_map(|(_, found)| found);
+        for row in own.filter(|(_, role, ..)| *role == Role::Vault).flat_map(|(s, ..)| &s.events) {
+            if let Some(Event::Witnessed { path, version, sha256, at }) = row.known() {
+                let seen = (version.clone(), sha256.clone(), *at);
+                witnessed.entry(path.clone()).or_insert(seen);
+            }
+        }
+        let mut retracted = Vec::new();
+        if matches!(trust, Trust::Keys(_)) {
+            for (path, (version, sha256, at)) in &witnessed {
+                let of_path = per_path.iter_mut().find(|(p, _)| p == path);
+                let is_there = of_path.as_ref().is_some_and(|(_, found)| {
+                    found.iter().any(|(_, _, v, hash, _)| v == version && hash == sha256)
+                });
+                if is_there {
+                    continue;
+                }
+                retracted.push(path.clone());
+                // The copy that was made of it then goes on counting.
+                let copy = self.copy_of(path, version).ok().filter(|b| hash_name(b) == *sha256);
+                let Some(Found::Segment(segment)) = copy.map(|b| read_segment(&b, path)) else {
+                    continue;
+                };
+                let Some(role) = role(&segment.signer) else { continue };
+                let row = (segment, role, version.clone(), sha256.clone(), *at);
+                match of_path {
+                    Some((_, found)) => found.push(row),
+                    None => per_path.push((path.clone(), vec![row])),
+                }
+            }
+            per_path.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        for path in retracted {
+            let why = format!(
+                "{path}, which this vault read from who pushes, is gone or another one lies in its \
+                 place"
+            );
+            self.withdrawn.push(why.clone());
+            self.oddities.push(why);
+        }
         // The hash that the next segment of a chain names.
         let mut wanted: BTreeMap<(PublicKey, u64), std::collections::BTreeSet<String>> =
             BTreeMap::new();
@@ -232,10 +300,15 @@ impl Ledger {
             }
         }
         for (path, found) in per_path {
+            let pinned = witnessed.get(&path).and_then(|(version, sha256, _)| {
+                found.iter().position(|(_, role, v, hash, _)| {
+                    *role != Role::Vault && v == version && hash == sha256
+                })
+            });
             let named = found.iter().position(|(s, _, _, hash, _)| {
                 wanted.get(&(s.signer, s.number)).is_some_and(|w| w.contains(hash))
             });
-            let found = found.into_iter().nth(named.unwrap_or(0));
+            let found = found.into_iter().nth(pinned.or(named).unwrap_or(0));
             let Some((segment, role, version, hash, modified)) = found else {
                 self.oddities.push(format!("{path} is not signed by anybody who may write here"));
                 continue;
@@ -264,6 +337,21 @@ impl Ledger {
                 continue;
             }
             self.hashes.insert(path.clone(), hash.clone());
+            if role == Role::School && pinned.is_none() {
+                let arrived = |row: &Row<Event>| match row.known() {
+                    Some(Event::Arrived { path, version, size_bytes, .. }) => {
+                        Some((path.clone(), version.clone(), *size_bytes))
+                    }
+                    _ => None,
+                };
+                self.pushed.push(Pushed {
+                    path: path.clone(),
+                    version: version.clone(),
+                    sha256: hash.clone(),
+                    at: modified,
+                    arrived: segment.events.iter().filter_map(arrived).collect(),
+                });
+            }
             tip = Tip { number: segment.number, hash };
             self.tips.insert(segment.signer, tip);
             self.segments.insert(path, (version, segment.until));
@@ -308,6 +396,40 @@ impl Ledger {
             let _ = std::fs::write(copy, all);
         }
         Ok(bytes)
+    }
+
+    /// What this holding is called among all of a vault: the hash of its enrolment.
+    pub fn id(&self) -> Option<String> {
+        let vault = self.state.enrolment.as_ref()?.vault;
+        self.hashes.get(&format!("{FOLDER}{}/{:08}", chain_of(&vault), 1)).cloned()
+    }
+
+    fn refusal_of(&self, path: &str, version: &str, is_sealed: bool) -> Option<PathBuf> {
+        let name = hash_name(format!("{path} {version} {is_sealed}").as_bytes());
+        Some(self.dir.as_ref()?.join("copies").join(format!("{name}.refused")))
+    }
+
+    /// Whether an object was read before and is not what it should be; as part of a sealed session,
+    /// or not.
+    pub(crate) fn was_refused(&self, path: &str, version: &str, is_sealed: bool) -> bool {
+        self.refusal_of(path, version, is_sealed).is_some_and(|p| p.is_file())
+    }
+
+    /// Remembers that. Without it the next opening reads it again.
+    pub(crate) fn note_refused(&self, path: &str, version: &str, is_sealed: bool) {
+        if let Some(note) = self.refusal_of(path, version, is_sealed) {
+            let _ = std::fs::write(note, "");
+        }
+    }
+
+    /// Segments of who pushes that the vault did not witness yet.
+    pub(crate) fn pushed(&self) -> &[Pushed] {
+        &self.pushed
+    }
+
+    /// They are witnessed.
+    pub(crate) fn all_witnessed(&mut self) {
+        self.pushed.clear();
     }
 
     /// What the log says.
@@ -440,7 +562,15 @@ impl Ledger {
         for event in all[fresh..].iter().filter_map(Row::known) {
             // An order that is not understood is read from a log, and never carried out.
             if let Event::Ordered(order) = event {
-                after.may(order, now)?;
+                let o = after.may(order, now)?;
+                if o.holding.is_none() || o.holding != self.id() {
+                    return Err(Error::Signature {
+                        what: "the order".into(),
+                        why: "it is for another place of this repository, or was written by an \
+                              older program; write it anew here"
+                            .into(),
+                    });
+                }
             }
             after.apply(event, Role::Vault, now).map_err(|why| self.bad(why))?;
         }

@@ -34,6 +34,7 @@ mod patient;
 mod policy;
 mod probe;
 mod sign;
+mod standing;
 mod state;
 mod view;
 mod watch;
@@ -54,6 +55,10 @@ pub use patient::Patient;
 pub use policy::{Arrived, LOCK_DAYS_MAX, LOCK_DAYS_MIN, Policy};
 pub use probe::{Finding, Meaning, probe};
 pub use sign::{PublicKey, SigningKey};
+pub use standing::{
+    ACKNOWLEDGED_DAYS_MAX, Acknowledged, Alarm, NEVER_ACKNOWLEDGED, Standing, Standings,
+    may_acknowledge, plain, settle, visible,
+};
 pub use state::{Object, Role, SessionInfo, State};
 pub use view::VaultView;
 pub use watch::{Suspicion, freeze, suspicions};

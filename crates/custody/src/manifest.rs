@@ -21,6 +21,9 @@ enum Found {
     Damaged,
 }
 
+/// So much is read of manifests in one go: some hundred full ones of the largest school.
+const READ_BYTES_MAX: u64 = 4 << 30;
+
 /// How the lines of a signed document are read.
 type OpenLines = for<'b> fn(&PublicKey, &str, &'b [u8]) -> Result<&'b [u8], String>;
 /// How a manifest is read: as something new, or as what was taken once.
@@ -302,13 +305,25 @@ impl Chain {
         school: &PublicKey,
         opened: OpenManifest,
     ) -> Result<(Self, Vec<String>), Error> {
-        let mut keys = Vec::new();
-        for entry in
-            store.list(Kind::Manifests)?.into_iter().filter(|e| e.size_bytes <= BYTES_MAX as u64)
-        {
-            keys.push(Key::new(Kind::Manifests, &entry.name)?);
-        }
         let source = Patient::new(store);
+        let mut entries = store.list(Kind::Manifests)?;
+        entries.retain(|e| e.size_bytes <= BYTES_MAX as u64);
+        // Where anybody can put what looks like one, junk is what is large.
+        entries.sort_by(|a, b| a.size_bytes.cmp(&b.size_bytes).then(a.name.cmp(&b.name)));
+        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
+        let (mut keys, mut left) = (Vec::new(), READ_BYTES_MAX);
+        for entry in entries {
+            match left.checked_sub(entry.size_bytes) {
+                Some(after) => {
+                    left = after;
+                    keys.push(Key::new(Kind::Manifests, &entry.name)?);
+                }
+                None => {
+                    tracing::warn!("manifest {:.8} is one too many: it was not read", entry.name);
+                    damaged.push(entry.name);
+                }
+            }
+        }
         // Opened as they come: all of them together may be more than there is room for.
         let read = each(store, &keys, |key| {
             Ok(match source.get(key)? {
@@ -323,7 +338,6 @@ impl Chain {
                 },
             })
         });
-        let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
         for (key, found) in keys.into_iter().zip(read) {
             let found: Found = found.map_err(|e: StoreError| e)?;
             match found {

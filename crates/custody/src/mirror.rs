@@ -50,6 +50,8 @@ pub struct MirrorOptions<'a> {
     pub progress: &'a dyn Progress,
     /// The vault's clock: asked again while it goes on.
     pub clock: &'a (dyn Fn() -> Result<Timestamp, Error> + Sync),
+    /// Whether so many bytes may come in besides those that are held; asked before each batch.
+    pub room: &'a (dyn Fn(u64, u64) -> Result<(), Error> + Sync),
 }
 
 /// Takes from copy 2 what signed manifests name and the vault does not hold, locks it, renews what
@@ -328,15 +330,18 @@ impl Copy<'_> {
         report: &mut MirrorReport,
     ) -> Result<bool, Error> {
         for kind in Kind::REPLICATED {
-            let of_kind: Vec<&(Kind, String)> =
-                rows.iter().map(|(k, _)| k).filter(|k| k.0 == kind).collect();
+            let of_kind: Vec<&((Kind, String), u64)> =
+                rows.iter().filter(|(k, _)| k.0 == kind).collect();
             for batch in of_kind.chunks(BATCH) {
                 let now = (self.options.clock)()?;
+                let bytes = batch.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+                (self.options.room)(holding.ledger().state().held_bytes(), bytes)?;
+                let batch: Vec<&(Kind, String)> = batch.iter().map(|(k, _)| k).collect();
                 if !self.options.pace.is_open(now) {
                     report.paused = true;
                     return Ok(false);
                 }
-                self.batch(holding, batch, now, report)?;
+                self.batch(holding, &batch, now, report)?;
             }
         }
         Ok(true)

@@ -51,6 +51,13 @@ pub enum Decision {
         /// The settings.
         facts: strongroom_objects::Facts,
     },
+    /// Alarms that stand are known, and borne for a while.
+    Acknowledge {
+        /// Which, as they are now.
+        alarms: Vec<crate::Acknowledged>,
+        /// Until when.
+        until: Timestamp,
+    },
     /// The vault's clock was off for a known reason, and is right now.
     ClockIsRight,
 }
@@ -64,6 +71,10 @@ pub struct Order {
     pub repository: String,
     /// The vault that it is for.
     pub vault: PublicKey,
+    /// The holding that it is for, by the hash of its enrolment: a vault may hold a repository in
+    /// two places. Absent in orders of older programs, which are not carried out any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holding: Option<String>,
     /// How many orders were carried out before; so none is carried out twice.
     pub after: u64,
     /// When it was written.
@@ -114,6 +125,22 @@ impl SignedOrder {
     pub fn order(&self) -> Result<Order, Error> {
         serde_json::from_str(&self.text)
             .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
+    }
+
+    /// What it says, where it says nothing besides and says it in the one form that is written: so
+    /// who signs was shown all of it.
+    ///
+    /// # Errors
+    /// It has another form, or cannot be understood.
+    pub fn whole(&self) -> Result<Order, Error> {
+        let order = self.order()?;
+        match serde_json::to_string(&order).is_ok_and(|text| text == self.text) {
+            true => Ok(order),
+            false => Err(Error::Signature {
+                what: "the order".into(),
+                why: "it says more, or says it otherwise, than is shown; write it anew".into(),
+            }),
+        }
     }
 
     /// What it says of itself, whatever it decides: for reading a log that a newer program wrote.

@@ -1,10 +1,12 @@
 use crate::{
-    Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder, UnknownEvent,
+    Alarm, Decision, Enrolment, Error, Event, Policy, PublicKey, Sealed, SignedOrder, UnknownEvent,
     order::{ORDER_VERSION, OrderHead, check_custodians},
+    plain,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_model::Row;
+use strongroom_objects::key_of;
 
 /// What the vault knows of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,10 @@ pub struct State {
     pub hidden_snapshots: BTreeSet<String>,
     /// Every snapshot that was ever published.
     published: BTreeSet<String>,
+    /// Bytes of all objects.
+    held_bytes: u64,
+    /// Objects of the open session, and their bytes.
+    unsealed: (u64, u64),
     /// Why nothing is freed, with the first moment of each.
     pub frozen: BTreeMap<String, Timestamp>,
     /// Reasons that custodians looked at, each with the newest snapshot of that moment, and when:
@@ -74,6 +80,8 @@ pub struct State {
     pub latest: Timestamp,
     /// When the last canary ran.
     pub canary: Option<Timestamp>,
+    /// What is wrong for as long as it is so.
+    pub standing: crate::standing::Standings,
     /// The last alarms, oldest first.
     pub alarms: Vec<(Timestamp, String, String)>,
     /// Segments of the log whose lock was made longer since they were written.
@@ -112,6 +120,11 @@ impl State {
         self.enrolment.as_ref().ok_or_else(|| Error::Request(missing()))
     }
 
+    /// The vault's own key.
+    pub(crate) fn vault(&self) -> Option<PublicKey> {
+        self.enrolment.as_ref().map(|e| e.vault)
+    }
+
     /// Number of the next session.
     pub fn next_session(&self) -> u64 {
         self.sessions.keys().next_back().map_or(1, |n| n + 1)
@@ -119,13 +132,17 @@ impl State {
 
     /// Whether the object is in the view of sealed sessions up to `upto`, hidden sessions aside.
     pub fn is_seen(&self, path: &str, upto: u64) -> bool {
+        self.is_in_sight(path, upto) && !self.missing.contains(path)
+    }
+
+    /// The same, and what was found lost or damaged as well.
+    pub(crate) fn is_in_sight(&self, path: &str, upto: u64) -> bool {
         self.objects.get(path).is_some_and(|o| {
             o.session > 0
                 && o.session <= upto
                 && !o.stray
                 && !self.hidden.contains(path)
                 && !self.freeing.contains(path)
-                && !self.missing.contains(path)
         })
     }
 
@@ -170,20 +187,55 @@ impl State {
             .map(|(_, _, s)| s.manifest.clone())
     }
 
+    /// Whether an alarm of this kind stands.
+    pub fn stands(&self, kind: &str) -> bool {
+        let from = (kind.to_owned(), String::new());
+        self.standing.range(from..).next().is_some_and(|((k, _), _)| k == kind)
+    }
+
+    /// Bytes held.
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// Objects that came and are sealed in no session, and their bytes. What no manifest named at a
+    /// seal does not count any more: it is a stray.
+    pub fn unsealed(&self) -> (u64, u64) {
+        self.unsealed
+    }
+
+    /// Keeps the sums, when an object came, went or changed.
+    fn weigh(&mut self, before: Option<&Object>, path: &str) {
+        let after = self.objects.get(path);
+        let is_open = |o: &&Object| o.session == 0 && !o.stray;
+        let bytes = |o: Option<&Object>| o.map_or(0, |o| o.size_bytes);
+        let count = |o: Option<&Object>| u64::from(o.is_some());
+        let (was, is) = (before.filter(is_open), after.filter(is_open));
+        self.held_bytes =
+            self.held_bytes.saturating_sub(bytes(before)).saturating_add(bytes(after));
+        self.unsealed = (
+            (self.unsealed.0 + count(is)).saturating_sub(count(was)),
+            self.unsealed.1.saturating_add(bytes(is)).saturating_sub(bytes(was)),
+        );
+    }
+
     /// Bytes held, and the latest end of a lock.
     pub fn held(&self) -> (u64, u64, Option<Timestamp>, Option<Timestamp>) {
-        let bytes = self.objects.values().map(|o| o.size_bytes).sum();
+        let bytes = self.held_bytes;
         let ends = self.objects.values().map(|o| o.until);
         (self.objects.len() as u64, bytes, ends.clone().min(), ends.max())
     }
 
     /// Whether an order may be carried out now; says why not.
     pub fn may(&self, order: &SignedOrder, now: Timestamp) -> Result<crate::Order, Error> {
-        let o = order.order()?;
+        let o = order.whole()?;
         self.may_be(&order.head()?, order, now)?;
         match &o.decision {
             Decision::Policy { policy } => policy.check()?,
             Decision::Custodians { custodians, quorum } => check_custodians(custodians, *quorum)?,
+            Decision::Acknowledge { alarms, until } => {
+                crate::standing::may_acknowledge(alarms, *until, o.at)?
+            }
             _ => {}
         }
         Ok(o)
@@ -295,7 +347,14 @@ impl State {
                     session: 0,
                     stray: false,
                 };
+                let before = self.objects.get(path).cloned();
                 let is_back = self.missing.remove(path);
+                if is_back {
+                    // What it tells is over: its bytes were read.
+                    for kind in ["lost", "damaged"] {
+                        self.standing.remove(&(kind.to_owned(), path.clone()));
+                    }
+                }
                 match self.objects.get_mut(path) {
                     // In the place of what was lost: in the session in which that came.
                     Some(there) if is_back => {
@@ -323,6 +382,7 @@ impl State {
                     None => drop(self.objects.insert(path.clone(), new)),
                 }
                 self.freeing.remove(path);
+                self.weigh(before.as_ref(), path);
             }
             Event::Renewed { path, until } if path.starts_with(crate::ledger::FOLDER) => {
                 let there = self.renewed_segments.entry(path.clone()).or_insert(*until);
@@ -332,10 +392,14 @@ impl State {
                 Some(o) => o.until = o.until.max(*until),
                 None => return Err(format!("{path} was never here")),
             },
-            Event::Stray { path } => match self.objects.get_mut(path) {
-                Some(o) if o.session == 0 => o.stray = true,
-                _ => return Err(format!("{path} is no stray")),
-            },
+            Event::Stray { path } => {
+                let before = self.objects.get(path).cloned();
+                match self.objects.get_mut(path) {
+                    Some(o) if o.session == 0 => o.stray = true,
+                    _ => return Err(format!("{path} is no stray")),
+                }
+                self.weigh(before.as_ref(), path);
+            }
             Event::Sealed { at, snapshots, left, .. } => {
                 // Two hands may seal at once: numbers are counted here.
                 let session = self.next_session();
@@ -348,8 +412,12 @@ impl State {
                 {
                     o.session = session;
                     objects += 1;
-                    bytes += o.size_bytes;
+                    bytes = o.size_bytes.saturating_add(bytes);
                 }
+                self.unsealed = (
+                    self.unsealed.0.saturating_sub(objects),
+                    self.unsealed.1.saturating_sub(bytes),
+                );
                 // The lock of what came with a repetition stands as it was set; it is no news. The
                 // session is counted all the same: orders name sessions by number.
                 let snapshots = snapshots
@@ -363,11 +431,14 @@ impl State {
                 let known = paths.iter().filter(|p| self.objects.contains_key(*p));
                 self.missing.extend(known.cloned());
             }
+            // Which segments count is decided before any of them is taken in.
+            Event::Witnessed { .. } => {}
             Event::Kept { paths } => self.freeing.retain(|p| !paths.contains(p)),
             Event::Freeing { paths } => self.freeing.extend(paths.iter().cloned()),
             Event::Freed { paths, .. } => {
                 for path in paths {
-                    self.objects.remove(path);
+                    let before = self.objects.remove(path);
+                    self.weigh(before.as_ref(), path);
                     self.freeing.remove(path);
                     self.missing.remove(path);
                 }
@@ -377,6 +448,14 @@ impl State {
                 self.frozen.extend((!self.frozen.contains_key(why)).then(|| (why.clone(), *at)))
             }
             Event::Alarm { at, kind, text } => self.tell(*at, kind, text),
+            Event::Raised { at, kind, subject, text } => {
+                let alarm = Alarm::new(kind, subject, text);
+                self.tell(*at, kind, &alarm.text);
+                crate::standing::raise(&mut self.standing, *at, alarm);
+            }
+            Event::Over { kind, subject, .. } => {
+                self.standing.remove(&(kind.clone(), subject.clone()));
+            }
             Event::Canary { at, .. } => self.canary = Some(*at),
         }
         Ok(())
@@ -387,6 +466,13 @@ impl State {
     fn cautious(&self, event: &Event, role: Role, at: Timestamp) -> Result<Option<Event>, String> {
         if role == Role::Vault {
             return Ok(Some(event.clone()));
+        }
+        let mut bytes_max = u64::MAX;
+        if let Event::Arrived { path, .. } | Event::Stray { path } = event {
+            match key_of(path) {
+                Some(key) => bytes_max = key.kind().bytes_max(),
+                None => return Err(format!("{:?} is nothing that a vault holds", plain(path))),
+            }
         }
         Ok(Some(match event {
             Event::Arrived { path, .. }
@@ -400,7 +486,7 @@ impl State {
                 Event::Arrived {
                     path: path.clone(),
                     version: version.clone(),
-                    size_bytes: *size_bytes,
+                    size_bytes: (*size_bytes).min(bytes_max),
                     until: (*until).min(most),
                     at,
                 }
@@ -408,7 +494,13 @@ impl State {
             // The vault makes locks long enough by itself, whatever is said of them.
             Event::Renewed { .. } => return Ok(None),
             Event::Sealed { snapshots, left, .. } => {
-                Event::Sealed { session: 0, at, snapshots: snapshots.clone(), left: left.clone() }
+                // What did not even arrive is no snapshot.
+                let came = |s: &&Sealed| {
+                    self.objects.contains_key(&format!("snapshots/{}", s.snapshot))
+                        && self.objects.contains_key(&format!("manifests/{}", s.manifest))
+                };
+                let snapshots = snapshots.iter().filter(came).cloned().collect();
+                Event::Sealed { session: 0, at, snapshots, left: left.clone() }
             }
             Event::Stray { .. } => event.clone(),
             Event::Alarm { .. } | Event::Canary { .. } => return Ok(None),
@@ -466,6 +558,9 @@ impl State {
                 if let Some(e) = &mut self.enrolment {
                     e.facts = facts;
                 }
+            }
+            Decision::Acknowledge { alarms, until } => {
+                crate::standing::acknowledge(&mut self.standing, &alarms, until, signed);
             }
             Decision::ClockIsRight => {
                 // They know when they signed, and not what this host's clock said when the order

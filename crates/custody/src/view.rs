@@ -1,4 +1,4 @@
-use crate::{Error, Holding, Ledger, Trust};
+use crate::{Error, Holding, Ledger, PublicKey, Role, Trust};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,6 +21,8 @@ pub struct VaultView {
     store: Arc<dyn LockedStore>,
     rows: BTreeMap<(Kind, String), Row>,
     name: String,
+    /// The log says what lies here: another version of a name has the same length.
+    by_log: bool,
 }
 
 impl VaultView {
@@ -29,6 +31,29 @@ impl VaultView {
     /// A hidden session hides its snapshots, and of what came with it all that no snapshot in sight
     /// reaches: later snapshots stand on packs that came then, and stay whole.
     pub fn of(holding: &Holding, upto: Option<u64>) -> Result<Self, Error> {
+        Self::by_log(holding, upto, false)
+    }
+
+    /// The view of somebody who knows the vault's public key and has nothing else: what its log
+    /// says, and what that log admits of who pushed. A stranger's chain says nothing. What the
+    /// vault itself found damaged is shown: each object is held against its own name.
+    ///
+    /// # Errors
+    /// The log is damaged, or is not of this vault.
+    pub fn of_log(
+        store: Arc<dyn LockedStore>,
+        vault: PublicKey,
+        upto: Option<u64>,
+    ) -> Result<Self, Error> {
+        let own = vec![(vault, Role::Vault)];
+        let log = Ledger::open(store.clone(), None, &Trust::Keys(own.clone()), None)?;
+        let school = log.state().enrolled()?.card.key;
+        let both = own.into_iter().chain([(school, Role::School)]).collect();
+        let log = Ledger::open(store, None, &Trust::Keys(both), None)?;
+        Self::by_log(&Holding::open(log)?, upto, true)
+    }
+
+    fn by_log(holding: &Holding, upto: Option<u64>, damaged: bool) -> Result<Self, Error> {
         let ledger = holding.ledger();
         let state = ledger.state();
         let newest = state.sessions.keys().next_back().copied().unwrap_or(0);
@@ -54,7 +79,8 @@ impl VaultView {
             p.strip_prefix("snapshots/").is_some_and(|s| state.hidden_snapshots.contains(s))
         };
         let rows = state.objects.iter().filter(|(p, o)| {
-            state.is_seen(p, last)
+            state.is_in_sight(p, last)
+                && (damaged || !state.missing.contains(*p))
                 && !hidden(p)
                 && (!state.hidden_sessions.contains(&o.session) || kept(p))
         });
@@ -76,7 +102,7 @@ impl VaultView {
             || ledger.store().location(),
             |n| format!("{}@{n}", ledger.store().location()),
         );
-        Ok(Self { store: ledger.store().clone(), rows, name })
+        Ok(Self { store: ledger.store().clone(), rows, name, by_log: true })
     }
 
     /// The view of somebody who has nothing but the vault: whatever lies there, by whomever, hidden
@@ -111,7 +137,7 @@ impl VaultView {
                 state.objects.get(&path).is_some_and(|o| o.session > 0 && o.session <= last)
             });
         }
-        Ok(Self { name: store.location(), store, rows })
+        Ok(Self { name: store.location(), store, rows, by_log: false })
     }
 
     /// How many objects it shows, and their bytes.
@@ -154,7 +180,11 @@ impl Store for VaultView {
     }
 
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
-        let version = &self.row(key)?.version;
+        let Row { version, size_bytes, .. } = self.row(key)?;
+        let is_possible = |bytes: u64| match self.by_log {
+            true => bytes == *size_bytes,
+            false => bytes <= key.kind().bytes_max(),
+        };
         let path = path_of(key);
         let first = self.store.fetch(&path, version, None);
         if let Ok(bytes) = &first
@@ -168,6 +198,7 @@ impl Store for VaultView {
             .survey(&path)?
             .into_iter()
             .filter(|r| r.path == path && !r.marker && r.version != *version)
+            .filter(|r| is_possible(r.size_bytes))
         {
             if let Ok(bytes) = self.store.fetch(&path, &row.version, None)
                 && key.kind() != Kind::Config

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 use strongroom_custody::{
-    Card, Custodian, Enrolment, Error, Event, Ledger, Policy, Role, SignedOrder, SigningKey, Trust,
+    Card, Custodian, Enrolment, Error, Event, Ledger, Order, Policy, Role, SignedOrder, SigningKey,
+    Trust,
 };
 use strongroom_model::Row;
 use strongroom_objects::{LocalHold, LockedStore, hash_name};
@@ -88,9 +89,14 @@ impl Place {
     }
 
     fn order(&self, after: u64, v: u32, decision: Value) -> SignedOrder {
+        let holding = self.open().unwrap().id();
         let text = json!({"v": v, "repository": "r", "vault": self.vault.public(),
-            "after": after, "at": now(), "reason": "x", "decision": decision})
-        .to_string();
+            "holding": holding, "after": after, "at": now(), "reason": "x", "decision": decision});
+        // In the form that is written, where this program knows what it says.
+        let text = match serde_json::from_value::<Order>(text.clone()) {
+            Ok(order) if v == 1 => serde_json::to_string(&order).unwrap(),
+            _ => text.to_string(),
+        };
         let mut order = SignedOrder { text, signatures: vec![] };
         self.custodians.iter().for_each(|k| order.sign(k));
         order
@@ -325,5 +331,5 @@ fn events_of_before_are_known_and_written_as_before() {
         }
         kinds.insert(found["event"].as_str().unwrap().to_owned());
     }
-    assert_eq!(kinds.len(), 13);
+    assert_eq!(kinds.len(), 16);
 }

@@ -493,7 +493,8 @@ pub fn to_bucket(
     Ok(mirror(
         &mut holding,
         repo.store().as_ref(),
-        &MirrorOptions { pace: bucket.pace, progress, clock: &now },
+        // The account's owner decides how large the bucket may be.
+        &MirrorOptions { pace: bucket.pace, progress, clock: &now, room: &|_, _| Ok(()) },
     )?)
 }
 
@@ -550,6 +551,27 @@ pub fn from_vault(
     to: &dyn Store,
     progress: &dyn Progress,
 ) -> Result<ReplicateReport, Error> {
+    rebuild(vault, key, to, true, progress)
+}
+
+/// The same where nobody vouches for what lies there: key files, which no manifest names, stay
+/// behind, since anybody may have put them.
+pub fn from_unvouched(
+    vault: &dyn Store,
+    key: &MasterKey,
+    to: &dyn Store,
+    progress: &dyn Progress,
+) -> Result<ReplicateReport, Error> {
+    rebuild(vault, key, to, false, progress)
+}
+
+fn rebuild(
+    vault: &dyn Store,
+    key: &MasterKey,
+    to: &dyn Store,
+    keys: bool,
+    progress: &dyn Progress,
+) -> Result<ReplicateReport, Error> {
     let (chain, damaged) = Chain::found(vault, &signing_key(key)?.public())?;
     let named = chain.named()?;
     let mut report = ReplicateReport::default();
@@ -566,6 +588,7 @@ pub fn from_vault(
         let mut entries = vault.list(kind)?;
         match kind {
             // What is no key file would keep stock restic from opening what is rebuilt.
+            Kind::Keys if !keys => entries.clear(),
             Kind::Keys => entries.retain(|e| {
                 let key = Key::new(kind, &e.name);
                 let bytes = key

@@ -197,7 +197,10 @@ impl VaultRest {
             // Every verb here may be repeated: an object is named by its bytes.
             let outcome = request.send();
             let again = match &outcome {
-                Ok(r) => r.status().is_server_error(),
+                // A vault that is full is full a second later.
+                Ok(r) => {
+                    r.status().is_server_error() && r.status() != StatusCode::INSUFFICIENT_STORAGE
+                }
                 Err(e) => e.is_connect() || e.is_timeout() || e.is_request() || e.is_body(),
             };
             if again && tries < 4 {

@@ -28,8 +28,6 @@ const WAITING_MAX: usize = 32;
 /// Calls for a school within [`CALLS_PER`].
 const CALLS_MAX: usize = 20;
 const CALLS_PER: Duration = Duration::from_secs(600);
-/// Of one line: less than a pipe holds, so that who does not read stops nobody.
-const LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// What waits to be told, by school.
 #[derive(Default)]
@@ -50,7 +48,7 @@ struct Waiting {
 }
 
 fn line_of(name: &str, kind: &str, text: &str) -> String {
-    let text: String = text.chars().take(LINE_BYTES_MAX / 8).collect();
+    let text = strongroom_custody::plain(text);
     serde_json::json!({"at": heartbeat::now(), "repository": name, "kind": kind, "text": text})
         .to_string()
 }

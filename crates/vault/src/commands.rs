@@ -8,12 +8,10 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::{
-    AuditOptions, CanaryReport, Card, Custodian, Decision, Finding, Meaning, Outcome, Policy,
-    PublicKey, SignedOrder, SigningKey,
+    AuditOptions, CanaryReport, Card, Custodian, Finding, Meaning, Outcome, Policy, PublicKey,
 };
 use strongroom_vault::{
-    Enrol, May, RepoSettings, SourceEntry, Tls, Vault, new_custodian, read_seed, serve,
-    write_private,
+    Enrol, May, RepoSettings, SourceEntry, Tls, Vault, new_custodian, serve, write_private,
 };
 
 /// Something is wrong, though the command did its work.
@@ -132,10 +130,25 @@ enum Command {
         #[command(subcommand)]
         command: crate::credential::CredentialCommand,
     },
+    /// Alarms: what is wrong for as long as it is so.
+    Alarm {
+        #[command(subcommand)]
+        command: AlarmCommand,
+    },
     /// Orders of custodians: written by one, signed by two, carried out here.
     Order {
         #[command(subcommand)]
-        command: OrderCommand,
+        command: crate::order::OrderCommand,
+    },
+}
+
+#[derive(Subcommand)]
+enum AlarmCommand {
+    /// List those that stand; ends with 3 while one of them is open. `order new … acknowledge`
+    /// bears one for a while.
+    List {
+        /// The repository.
+        repo: String,
     },
 }
 
@@ -197,88 +210,7 @@ struct ServeArgs {
     client_ca: Option<PathBuf>,
 }
 
-#[derive(Subcommand)]
-enum OrderCommand {
-    /// Write an order down.
-    New {
-        /// The repository.
-        repo: String,
-        /// Why.
-        #[arg(long)]
-        reason: String,
-        /// New file for it.
-        #[arg(long)]
-        out: PathBuf,
-        #[command(subcommand)]
-        decision: DecisionArg,
-    },
-    /// Show what an order says and who signed it.
-    Show {
-        /// The order.
-        file: PathBuf,
-    },
-    /// Sign an order, as a custodian.
-    Sign {
-        /// The order; the signature is added to it.
-        file: PathBuf,
-        /// The custodian's key file.
-        #[arg(long)]
-        key: PathBuf,
-    },
-    /// Carry an order out that enough custodians signed.
-    Apply {
-        /// The repository.
-        repo: String,
-        /// The order.
-        file: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-enum DecisionArg {
-    /// Another policy, for what comes; a TOML file.
-    Policy {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Hide objects or sessions from readers.
-    Hide {
-        /// Paths.
-        paths: Vec<String>,
-        /// A session.
-        #[arg(long)]
-        session: Vec<u64>,
-    },
-    /// Show hidden ones again.
-    Show {
-        /// Paths.
-        paths: Vec<String>,
-        /// A session.
-        #[arg(long)]
-        session: Vec<u64>,
-    },
-    /// Let expiry go on.
-    Thaw,
-    /// Admit a key file of the repository.
-    AdmitKey {
-        /// Its name.
-        key: String,
-    },
-    /// Other custodians: all of them, NAME=PUBLIC KEY.
-    Custodians {
-        /// All of them.
-        custodians: Vec<String>,
-        /// How many decide.
-        #[arg(long, default_value_t = 2)]
-        quorum: usize,
-    },
-    /// The place's settings are as they should be.
-    AcceptSettings,
-    /// The clock was off for a known reason, and is right now.
-    ClockIsRight,
-}
-
-fn custodian(text: &str) -> anyhow::Result<Custodian> {
+pub(crate) fn custodian(text: &str) -> anyhow::Result<Custodian> {
     let (name, key) = text
         .split_once('=')
         .with_context(|| format!("{text:?} is no custodian; it reads NAME=PUBLIC KEY"))?;
@@ -286,28 +218,10 @@ fn custodian(text: &str) -> anyhow::Result<Custodian> {
 }
 
 fn policy(path: &Path) -> anyhow::Result<Policy> {
-    policy_on(&Policy::default(), path)
+    crate::order::policy_on(&Policy::default(), path)
 }
 
-/// A policy as it is, with what a file says otherwise: what the file does not name stays.
-fn policy_on(now: &Policy, path: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    let said: toml::Table = text.parse().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-    let mut all = toml::Table::try_from(now)?;
-    all.extend(said);
-    let policy: Policy = all.try_into().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-    policy.check()?;
-    Ok(policy)
-}
-
-fn order_file(path: &Path) -> anyhow::Result<SignedOrder> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no order", path.display()))
-}
-
-fn open(cli: &Cli) -> anyhow::Result<Vault> {
+pub(crate) fn open(cli: &Cli) -> anyhow::Result<Vault> {
     exists(cli)?;
     Vault::open(&cli.dir).with_context(|| format!("cannot open the vault in {}", cli.dir.display()))
 }
@@ -471,6 +385,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             let options = AuditOptions { read_percent: *read_percent, mend: !no_mend };
             let report = vault.verify(repo, options, &line())?;
             let mut alarms = report.alarms();
+            let is_failed = renewed.is_err();
             alarms.extend(match renewed {
                 Ok(renewal) => renewal.and_then(|r| r.alarm()),
                 Err(e) => Some(("renewal".to_owned(), e.to_string())),
@@ -491,7 +406,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             );
             text.push('\n');
             say(json!(report), text);
-            return Ok(if alarms.is_empty() { 0 } else { PARTIAL });
+            // What custodians bear is told, and fails nothing.
+            let open = vault.standing(repo)?;
+            let is_open =
+                |(kind, _): &(String, String)| open.iter().any(|a| a.open && a.kind == *kind);
+            let failed = is_failed || alarms.iter().any(is_open);
+            return Ok(if failed { PARTIAL } else { 0 });
         }
         Command::Expire { repo, apply } => {
             let vault = open(&cli)?;
@@ -541,7 +461,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             let (value, text) = crate::credential::run(&cli.dir, command)?;
             say(value, text);
         }
-        Command::Order { command } => return order(&cli, command),
+        Command::Alarm { command: AlarmCommand::List { repo } } => {
+            let (value, text, code) = crate::status::alarms(&open(&cli)?.standing(repo)?);
+            say(value, text);
+            return Ok(code);
+        }
+        Command::Order { command } => return crate::order::run(&cli, command),
     }
     Ok(0)
 }
@@ -701,87 +626,4 @@ fn probe_text(findings: &[Finding]) -> String {
     } else {
         table(&["", "what was tried", "what happened"], &rows)
     }
-}
-
-fn order(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
-    let say = |value: serde_json::Value, text: String| match cli.json {
-        true => println!("{value}"),
-        false => print!("{text}"),
-    };
-    match command {
-        OrderCommand::New { repo, reason, out, decision } => {
-            let decision = match decision {
-                DecisionArg::Policy { file } => {
-                    Decision::Policy { policy: policy_on(&open(cli)?.status(repo)?.policy, file)? }
-                }
-                DecisionArg::Hide { paths, session } => {
-                    Decision::Hide { paths: paths.clone(), sessions: session.clone() }
-                }
-                DecisionArg::Show { paths, session } => {
-                    Decision::Show { paths: paths.clone(), sessions: session.clone() }
-                }
-                DecisionArg::Thaw => Decision::Thaw,
-                DecisionArg::AdmitKey { key } => Decision::AdmitKey { key: key.clone() },
-                DecisionArg::Custodians { custodians, quorum } => Decision::Custodians {
-                    custodians: custodians
-                        .iter()
-                        .map(|c| custodian(c))
-                        .collect::<anyhow::Result<_>>()?,
-                    quorum: *quorum,
-                },
-                DecisionArg::AcceptSettings => {
-                    Decision::AcceptFacts { facts: strongroom_objects::Facts::new() }
-                }
-                DecisionArg::ClockIsRight => Decision::ClockIsRight,
-            };
-            let order = open(cli)?.new_order(repo, decision, reason)?;
-            write_private(out, &serde_json::to_string_pretty(&order)?)?;
-            say(
-                json!({"order": out, "says": order.order()?}),
-                format!(
-                    "{} waits for signatures: strongroom-vault order sign {} --key FILE\n",
-                    out.display(),
-                    out.display()
-                ),
-            );
-        }
-        OrderCommand::Show { file } => {
-            let order = order_file(file)?;
-            let signed: Vec<String> =
-                order.signatures.iter().map(|(key, _)| key.to_string()).collect();
-            let lines: String = signed.iter().map(|key| format!("signed by {key}\n")).collect();
-            let says = order.order()?;
-            say(
-                json!({"says": says, "signed_by": signed}),
-                format!("{}\n{lines}", serde_json::to_string_pretty(&says)?),
-            );
-        }
-        OrderCommand::Sign { file, key } => {
-            let mut order = order_file(file)?;
-            let says = order.order()?;
-            let key = SigningKey::from_seed(&read_seed(key)?)?;
-            order.sign(&key);
-            std::fs::write(file, serde_json::to_string_pretty(&order)?)
-                .with_context(|| format!("{} cannot be written", file.display()))?;
-            let text = format!(
-                "{}\nsigned by {}; {} signatures\n",
-                serde_json::to_string_pretty(&says)?,
-                key.public(),
-                order.signatures.len()
-            );
-            say(
-                json!({"says": says, "signed_by": order.signatures.iter().map(|(k,
-                    _)| k.to_string()).collect::<Vec<_>>()}),
-                text,
-            );
-        }
-        OrderCommand::Apply { repo, file } => {
-            let done = open(cli)?.carry_out(repo, &order_file(file)?)?;
-            say(
-                json!({"carried_out": done}),
-                format!("carried out: {}\n", serde_json::to_string(&done.decision)?),
-            );
-        }
-    }
-    Ok(0)
 }

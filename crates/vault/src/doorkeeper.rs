@@ -12,7 +12,6 @@ use hyper::body::{Body, Frame, SizeHint};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
-    convert::Infallible,
     net::{IpAddr, Ipv6Addr},
     pin::Pin,
     sync::{
@@ -80,6 +79,8 @@ pub(crate) struct Turn {
     share: Share,
     _request: OwnedSemaphorePermit,
     memory: Vec<OwnedSemaphorePermit>,
+    /// Whether its credential is good still.
+    good: Option<Box<dyn Fn() -> bool + Send + Sync>>,
 }
 
 /// A connection.
@@ -186,11 +187,22 @@ impl Doorkeeper {
             .clone();
         let wait = tokio::time::timeout(TURN, share.requests.clone().acquire_owned());
         let request = wait.await.ok()?.ok()?;
-        Some(Turn { share, _request: request, memory: Vec::new() })
+        Some(Turn { share, _request: request, memory: Vec::new(), good: None })
     }
 }
 
 impl Turn {
+    /// What is sent is sent for as long as the credential is good.
+    pub(crate) fn while_good(&mut self, good: Box<dyn Fn() -> bool + Send + Sync>) {
+        self.good = Some(good);
+    }
+
+    /// Whether the credential is good still: it may have been revoked while something was under
+    /// way.
+    pub(crate) fn is_good(&self) -> bool {
+        self.good.as_ref().is_none_or(|good| good())
+    }
+
     /// Waits until so many bytes fit into the credential's share of the memory.
     pub(crate) async fn hold(&mut self, bytes: u64) -> Result<(), Refusal> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
@@ -267,13 +279,13 @@ impl Guest {
 pub(crate) struct Sent {
     rest: Bytes,
     guest: Arc<Guest>,
-    _turn: Option<Turn>,
+    turn: Option<Turn>,
 }
 
 impl Sent {
     pub(crate) fn new(bytes: Bytes, guest: Arc<Guest>, turn: Option<Turn>) -> Self {
         guest.give(time_for(bytes.len() as u64));
-        Self { rest: bytes, guest, _turn: turn }
+        Self { rest: bytes, guest, turn }
     }
 }
 
@@ -285,12 +297,16 @@ impl Drop for Sent {
 
 impl Body for Sent {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = std::io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.turn.as_ref().is_some_and(|turn| !turn.is_good()) {
+            let why = std::io::Error::other("the credential was revoked");
+            return Poll::Ready(Some(Err(why)));
+        }
         let piece = self.rest.len().min(64 * 1024);
         let piece = self.rest.split_to(piece);
         Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))

@@ -1,6 +1,6 @@
 //! Who decides: enrolment by exchange of public keys, custodians, orders.
 
-use crate::{Credential, May, Refusal, RepoSettings, Vault, good_name, repo::Repo};
+use crate::{Credential, May, Refusal, RepoSettings, StandingAlarm, Vault, good_name, repo::Repo};
 use secrecy::{ExposeSecret, SecretBox};
 use sha2::{Digest, Sha256};
 use std::{
@@ -9,8 +9,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 use strongroom_custody::{
-    Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning, NO_SECOND_CLOCK, Order,
-    Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock, check_custodians, probe,
+    Acknowledged, Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning,
+    NO_SECOND_CLOCK, Order, Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock,
+    check_custodians, may_acknowledge, probe,
 };
 
 /// What an enrolment takes.
@@ -246,6 +247,9 @@ impl Vault {
                 Decision::Custodians { custodians, quorum } => {
                     check_custodians(custodians, *quorum)?
                 }
+                Decision::Acknowledge { alarms, until } => {
+                    may_acknowledge(alarms, *until, crate::heartbeat::now())?
+                }
                 Decision::AdmitKey { key }
                     if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) =>
                 {
@@ -270,6 +274,7 @@ impl Vault {
                 v: 1,
                 repository: state.enrolled()?.card.repository.clone(),
                 vault: self.public(),
+                holding: r.holding.ledger().id(),
                 after: state.orders.len() as u64,
                 at,
                 reason: reason.to_owned(),
@@ -277,6 +282,48 @@ impl Vault {
             };
             Ok(SignedOrder::new(&order)?)
         })
+    }
+
+    /// The decision to bear alarms that stand now, for so many days.
+    ///
+    /// # Errors
+    /// None of them stands, or they are of a kind that nobody may bear.
+    pub fn acknowledgement(
+        &self,
+        name: &str,
+        kind: &str,
+        subjects: &[String],
+        days: i64,
+    ) -> Result<Decision, Refusal> {
+        let all = self.standing(name)?;
+        let named = |a: &&StandingAlarm| {
+            a.since.is_some()
+                && a.kind == kind
+                && (subjects.is_empty() || subjects.contains(&a.subject))
+        };
+        let alarms: Vec<Acknowledged> = all
+            .iter()
+            .filter(named)
+            .map(|a| Acknowledged {
+                kind: a.kind.clone(),
+                subject: a.subject.clone(),
+                text: a.text.clone(),
+            })
+            .collect();
+        let lacking = subjects.iter().find(|s| !alarms.iter().any(|a| a.subject == **s));
+        if let Some(s) = lacking {
+            return Err(Refusal::Bad(format!("no alarm {kind} about {s:?} stands")));
+        }
+        if alarms.is_empty() {
+            return Err(Refusal::Bad(format!(
+                "no alarm of the kind {kind:?} stands that can be acknowledged; `alarm list` shows \
+                 them"
+            )));
+        }
+        let until = crate::heartbeat::now()
+            .checked_add(jiff::SignedDuration::from_hours(24 * days))
+            .map_err(|e| Refusal::Bad(e.to_string()))?;
+        Ok(Decision::Acknowledge { alarms, until })
     }
 
     /// Carries an order out that enough custodians signed.

@@ -142,6 +142,9 @@ async fn connection(
 
 type Reply = Response<Bytes>;
 
+/// Memory of one row of a list, and of what is written of it.
+const ROW_BYTES: u64 = 256;
+
 fn plain(status: StatusCode, text: impl Into<String>) -> Reply {
     let mut reply = Response::new(Bytes::from(text.into()));
     *reply.status_mut() = status;
@@ -176,6 +179,7 @@ fn told(refusal: &Refusal) -> Reply {
         Refusal::Missing(_) => StatusCode::NOT_FOUND,
         Refusal::Bad(_) => StatusCode::BAD_REQUEST,
         Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
         Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     plain(status, refusal.to_string())
@@ -265,6 +269,7 @@ async fn respond(
         return (stranger(), None);
     };
     guest.waits();
+    let name = user.clone();
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     if may == May::Read && !reads {
         return (last(told(&Refusal::Forbidden("this credential may read only".into()))), None);
@@ -289,6 +294,10 @@ async fn respond(
     };
     let Some(mut turn) = door.turn(repo, &user).await else { return (last(told(&busy())), None) };
     guest.works();
+    turn.while_good({
+        let (vault, repo) = (vault.clone(), repo.to_owned());
+        Box::new(move || vault.sign_in(&repo, &user, &token) == Some(may))
+    });
     if let Err(e) = turn.hold(length).await {
         return (last(told(&e)), None);
     }
@@ -300,7 +309,11 @@ async fn respond(
         },
     };
     guest.works();
-    let asked = Asked { repo: repo.to_owned(), upto, user, parts };
+    // A body may have taken long.
+    if !turn.is_good() {
+        return (stranger(), None);
+    }
+    let asked = Asked { repo: repo.to_owned(), upto, user: name, parts };
     // Disk work: off the threads that talk. The place in the share goes along: who hangs up gives
     // it back only when the work is done.
     let done = tokio::task::spawn_blocking(move || {
@@ -358,7 +371,10 @@ fn route(vault: &Vault, asked: &Asked, body: &Bytes, turn: &mut Turn) -> Result<
             Ok(typed("application/json", json!({"session": vault.begin(repo)?}).to_string()))
         }
         (&Method::GET, ["sessions"]) => {
-            Ok(typed("application/json", json!(vault.sessions(repo)?).to_string()))
+            let all = vault.sessions(repo)?;
+            let snapshots: usize = all.iter().map(|s| 1 + s.snapshots.len()).sum();
+            weigh(turn, snapshots, ROW_BYTES)?;
+            Ok(typed("application/json", json!(all).to_string()))
         }
         (&Method::POST, ["sessions", n, "seal"]) => Ok(typed(
             "application/json",
@@ -367,6 +383,8 @@ fn route(vault: &Vault, asked: &Asked, body: &Bytes, turn: &mut Turn) -> Result<
         (&Method::GET, ["retention", kind, name]) => {
             let key = Key::new(kind_of(kind)?, name)?;
             let path = strongroom_objects::path_of(&key);
+            // What is needed for how long is computed for all of it.
+            weigh(turn, vault.view(repo, None)?.totals().0 as usize, ROW_BYTES)?;
             let row = vault.rows(repo, &path)?.into_iter().find(|r| r.path == path);
             let row = row.ok_or_else(|| Refusal::Missing(format!("{key} never arrived")))?;
             Ok(typed("application/json", json!(row).to_string()))
@@ -384,7 +402,7 @@ fn route(vault: &Vault, asked: &Asked, body: &Bytes, turn: &mut Turn) -> Result<
         )),
         (_, ["canary", ..]) => Err(Refusal::Forbidden("a vault changes nothing".into())),
         (_, ["config"]) => object(vault, asked, body, turn, upto, &Key::config()),
-        (&Method::GET, [kind]) => list(vault, parts, repo, upto, kind_of(kind)?),
+        (&Method::GET, [kind]) => list(vault, asked, turn, upto, kind_of(kind)?),
         (_, [kind, name]) => {
             object(vault, asked, body, turn, upto, &Key::new(kind_of(kind)?, name)?)
         }
@@ -400,16 +418,26 @@ fn kind_of(name: &str) -> Result<Kind, Refusal> {
     Kind::parse(name).ok_or_else(|| Refusal::Missing(format!("there is no {name:?} in a vault")))
 }
 
+/// Counts an answer of so many rows in the memory of the credential.
+fn weigh(turn: &mut Turn, rows: usize, row_bytes: u64) -> Result<(), Refusal> {
+    let bytes = (rows as u64).saturating_mul(row_bytes);
+    // On a thread of its own kind: it may wait.
+    tokio::runtime::Handle::current().block_on(turn.hold(bytes))
+}
+
 fn list(
     vault: &Vault,
-    parts: &http::request::Parts,
-    repo: &str,
+    asked: &Asked,
+    turn: &mut Turn,
     upto: Option<u64>,
     kind: Kind,
 ) -> Result<Reply, Refusal> {
-    let rows = vault.view(repo, upto)?.list(kind)?;
+    let view = vault.view(&asked.repo, upto)?;
+    weigh(turn, usize::try_from(view.totals().0).unwrap_or(usize::MAX), ROW_BYTES)?;
+    let rows = view.list(kind)?;
     let rows = rows.iter();
-    let v2 = parts
+    let v2 = asked
+        .parts
         .headers
         .get(header::ACCEPT)
         .is_some_and(|a| a.to_str().is_ok_and(|a| a.contains(LIST_V2)));

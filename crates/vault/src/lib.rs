@@ -23,6 +23,7 @@ mod governance;
 mod heartbeat;
 mod http;
 mod repo;
+mod room;
 mod schedule;
 mod settings;
 mod work;
@@ -32,7 +33,7 @@ pub use governance::{Enrol, new_custodian, read_seed, write_private};
 pub use http::{Listening, Tls, serve};
 pub use schedule::{keep_open, keep_schedule};
 pub use settings::{Credential, HoldEntry, May, RepoSettings, S3Entry, SourceEntry};
-pub use work::{Row, Status, probe_settings};
+pub use work::{Row, StandingAlarm, Status, probe_settings};
 
 use repo::Repo;
 use secrecy::SecretBox;
@@ -41,7 +42,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use strongroom_custody::{Event, PublicKey, SigningKey, VaultView, may_arrive};
+use strongroom_custody::{
+    Alarm, Event, Manifest, PublicKey, SigningKey, VaultView, may_arrive, settle,
+};
 use strongroom_objects::{
     Key, Kind, Put, SealedSession, SessionSnapshot, Store, StoreError, hash_name, path_of,
 };
@@ -61,6 +64,9 @@ pub enum Refusal {
     /// Somebody else writes.
     #[error("{0}")]
     Busy(String),
+    /// There is no room: a quota, or the disk.
+    #[error("{0}")]
+    Full(String),
     /// The vault's own disk or clock fails.
     #[error("{0}")]
     Failed(String),
@@ -82,6 +88,7 @@ impl From<strongroom_custody::Error> for Refusal {
         match e {
             Error::Store(e) => e.into(),
             Error::Request(text) => Refusal::Forbidden(text),
+            Error::Full(text) => Refusal::Full(text),
             Error::Signature { .. } => Refusal::Forbidden(e.to_string()),
             e => Refusal::Failed(e.to_string()),
         }
@@ -121,6 +128,9 @@ pub struct Vault {
     /// taken.
     sessions: Mutex<HashMap<String, u64>>,
 }
+
+/// Canaries of one credential within a day.
+const CANARIES_MAX: usize = 50;
 
 /// Opened when it is needed.
 type Spare = Arc<Mutex<Option<Repo>>>;
@@ -394,6 +404,7 @@ impl Vault {
     ) -> Result<Put, Refusal> {
         self.must_be_open(name, session)?;
         let path = path_of(key);
+        let mut full = None;
         let (store, now, until, there, lost) = self.read(name, |r| {
             let now = r.now()?;
             may_arrive(&path, &r.holding)?;
@@ -402,6 +413,11 @@ impl Vault {
                 Kind::Config => hash_name(bytes) == state.enrolled()?.card.config_sha256,
                 _ => key.names_its_bytes(bytes),
             };
+            if key.kind() == Kind::Manifests {
+                // What no manifest is, is not kept as one: it would be read at each opening.
+                let card = &state.enrolled()?.card;
+                Manifest::open(bytes, &card.key, Some(&card.repository))?;
+            }
             if !good {
                 let why = if key.kind() == Kind::Config {
                     "it is not the config that was enrolled".into()
@@ -412,20 +428,31 @@ impl Vault {
             }
             let policy = &state.policy;
             let (there, lost) = (state.has(&path), state.missing.contains(&path));
+            if !there {
+                let room =
+                    room::may_come(&r.settings, &r.dir, state.held_bytes(), bytes.len() as u64)
+                        .and_then(|()| room::may_be_explained(state));
+                if let Err(why) = room {
+                    full = Some(why);
+                }
+            }
             Ok((r.store.clone(), now, policy.with_surplus(policy.least(now)), there, lost))
         })?;
         if there {
             return Ok(Put::Present);
+        }
+        if let Some(why) = full {
+            return Err(self.is_full(name, why));
         }
         // Outside the lock: this is what takes time.
         let held = match lost {
             true => work::put_held_again(store.as_ref(), &path, bytes, until)?,
             false => work::put_held(store.as_ref(), &path, bytes, until)?,
         };
-        self.write_log(name, false, |r| {
+        let (put, alarms) = self.write_log(name, false, |r| {
             let state = r.holding.ledger().state();
             if state.has(&path) {
-                return Ok(Put::Present);
+                return Ok((Put::Present, Vec::new()));
             }
             // An expiry that was at work meanwhile may have let it go.
             if state.freeing.contains(&path) && r.store.look(&path, &held.version)?.is_none() {
@@ -440,14 +467,52 @@ impl Vault {
             };
             r.holding.ledger_mut().note(&event)?;
             r.holding.ledger_mut().sync()?;
-            Ok(Put::New)
-        })
+            // Told before the next seal, which may never come.
+            let alarms = match room::growth(r.holding.ledger().state()) {
+                Some(alarm) if !r.holding.ledger().state().stands(&alarm.kind) => {
+                    settle(&mut r.holding, &[], vec![alarm], now)?
+                }
+                _ => Vec::new(),
+            };
+            Ok((Put::New, alarms))
+        })?;
+        self.raise(name, &alarms);
+        Ok(put)
+    }
+
+    /// That there is no room, told as an alarm when it is news.
+    fn is_full(&self, name: &str, why: String) -> Refusal {
+        let told = self.write_log(name, false, |r| {
+            let now = r.now()?;
+            // What was never explained makes room for what is pushed now.
+            let old = room::never_explained(r.holding.ledger().state(), now);
+            if !old.is_empty() {
+                let strays = old.into_iter().map(|path| Event::Stray { path }).collect();
+                r.holding.ledger_mut().append(strays, now)?;
+            }
+            if r.holding.ledger().state().stands(room::FULL) {
+                return Ok(Vec::new());
+            }
+            Ok(settle(&mut r.holding, &[], vec![Alarm::new(room::FULL, "", &why)], now)?)
+        });
+        match told {
+            Ok(alarms) => self.raise(name, &alarms),
+            Err(e) => tracing::error!("{name}: {why}: {e}"),
+        }
+        Refusal::Full(why)
     }
 
     /// Makes an object for its pusher to attack; answers its path.
     pub fn make_canary(&self, name: &str, user: &str) -> Result<String, Refusal> {
         let (store, now) = self.look(name, |r| Ok((r.store.clone(), r.now()?)))?;
         let user: String = user.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+        // Nobody needs many, and each stays for a day.
+        let below = format!("canary/{user}/");
+        let fresh = now.checked_sub(jiff::SignedDuration::from_hours(26)).unwrap_or(now);
+        let rows = store.survey(&below)?;
+        if rows.iter().filter(|r| r.modified > fresh).count() >= CANARIES_MAX {
+            return Err(Refusal::Busy("it has canaries enough for today".into()));
+        }
         let path = format!("canary/{user}/{}", now.as_second());
         let until =
             now.checked_add(jiff::SignedDuration::from_hours(26)).unwrap_or(jiff::Timestamp::MAX);

@@ -3,6 +3,7 @@
 
 mod commands;
 mod credential;
+mod order;
 mod status;
 mod text;
 

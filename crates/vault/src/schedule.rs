@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use strongroom_custody::{AuditOptions, Renewal};
+use strongroom_custody::{AuditOptions, Renewal, settle};
 use strongroom_model::Progress;
 
 /// Between two looks at what is due.
@@ -196,6 +196,7 @@ impl Vault {
     pub fn renew(&self, name: &str, progress: &dyn Progress) -> Result<Renewal, Refusal> {
         let renew = |r: &mut Repo| {
             let now = r.now()?;
+            r.holding.witness(now)?;
             let is_open = r.holding.ledger().is_open();
             let needs = r.holding.needs(&BTreeSet::new(), now)?;
             let renewal = r.holding.renew(&needs, progress)?;
@@ -203,16 +204,16 @@ impl Vault {
             if (renewal.renewed > 0 || !renewal.failed.is_empty()) && !is_open {
                 r.holding.ledger_mut().append(Vec::new(), now)?;
             }
-            Ok((renewal, r.clock.silent()))
+            let fresh = settle(&mut r.holding, &["renewal"], renewal.alarms(), now)?;
+            Ok((renewal, fresh, r.clock.silent()))
         };
         let done = self.duty(name, Duty::Renew, |_| true, || self.write(name, renew));
-        let (renewal, silent) = done?;
+        let (renewal, fresh, silent) = done?;
         if let Some(silent) = silent {
             self.note_clocks(name, &silent);
         }
-        if let Some(alarm) = renewal.alarm() {
-            self.raise(name, &[alarm]);
-        }
+        // What stands already was told when it was new.
+        self.raise(name, &fresh);
         Ok(renewal)
     }
 

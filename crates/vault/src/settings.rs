@@ -106,6 +106,10 @@ pub struct RepoSettings {
     /// Hours between two canaries, audits and expiries of `run`.
     #[serde(default = "a_day")]
     pub look_every_hours: u64,
+    /// Most bytes that this school may have here; absent for no quota.
+    pub quota_bytes: Option<u64>,
+    /// Bytes of the disk that stay free; absent for 5 % of it, or 50 GiB where that is less.
+    pub free_bytes_min: Option<u64>,
     /// Who may use the vault's server.
     #[serde(default, rename = "credential")]
     pub credentials: Vec<Credential>,
@@ -133,6 +137,8 @@ impl Default for RepoSettings {
             alarm_command: Vec::new(),
             pull_every_minutes: an_hour(),
             look_every_hours: a_day(),
+            quota_bytes: None,
+            free_bytes_min: None,
             credentials: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     commands::PARTIAL,
-    text::{alarm, bytes_text},
+    text::{alarm, bytes_text, table},
 };
 use serde_json::{Value, json};
 use strongroom_vault::Vault;
@@ -37,6 +37,25 @@ pub(crate) fn of(vault: &Vault) -> (Value, String, i32) {
         false => texts.join("\n"),
     };
     (json!(rows), text, if bad { PARTIAL } else { 0 })
+}
+
+/// Alarms that stand, in JSON and in text, and the exit code: 3 while one of them is open.
+pub(crate) fn alarms(all: &[strongroom_vault::StandingAlarm]) -> (Value, String, i32) {
+    let date = |t: jiff::Timestamp| t.strftime("%Y-%m-%d %H:%M").to_string();
+    let row = |a: &strongroom_vault::StandingAlarm| {
+        let borne = match a.acknowledged.filter(|_| !a.open) {
+            Some(until) => format!("until {}", date(until)),
+            None => "no".to_owned(),
+        };
+        let since = a.since.map_or_else(|| "-".to_owned(), date);
+        vec![a.kind.clone(), a.subject.clone(), since, borne, a.text.clone()]
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    let text = match rows.is_empty() {
+        true => "no alarm stands\n".to_owned(),
+        false => table(&["kind", "about", "since", "acknowledged", "what it says"], &rows),
+    };
+    (json!(all), text, if all.iter().any(|a| a.open) { PARTIAL } else { 0 })
 }
 
 fn status_text(s: &strongroom_vault::Status) -> String {

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use strongroom_custody::{
-    AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
-    NO_SECOND_CLOCK, Outcome, Pace, audit, expire, freeze, mirror, plan_expiry, s3_canary,
+    Alarm, AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
+    NO_SECOND_CLOCK, Outcome, Pace, audit, expire, freeze, mirror, plan_expiry, s3_canary, settle,
     suspicions,
 };
 use strongroom_model::Progress;
@@ -35,6 +35,65 @@ pub struct Row {
     pub needed: Option<Timestamp>,
     /// Where it lies.
     pub region: String,
+}
+
+/// Kinds of alarms that a pull finds, or finds to be over.
+const OF_COPY_2: [&str; 4] =
+    ["manifest-gap", "manifest-refused", "copy-2-shrinks", "copy-2-damaged"];
+
+/// What a pull found of copy 2, a row for each kind: how many it names is copy 2's own choice.
+fn of_copy_2(alarms: &[(String, String)]) -> Vec<Alarm> {
+    let of = |kind: &&str| {
+        let all: Vec<&String> =
+            alarms.iter().filter(|(k, _)| k == kind).map(|(_, text)| text).collect();
+        let first = all.first()?;
+        let text = match all.len() {
+            1 => (*first).clone(),
+            n => format!("{n} times: {first}"),
+        };
+        Some(Alarm::new(kind, "", &text))
+    };
+    OF_COPY_2.iter().filter_map(of).collect()
+}
+
+/// What a canary could do. What could be done before and was not tried now stands.
+fn of_canary(holding: &strongroom_custody::Holding, report: &CanaryReport) -> Vec<Alarm> {
+    let text =
+        |what: &String| format!("with the credential {} it was possible to {what}", report.holder);
+    let worked = report.worked();
+    let mut found: Vec<Alarm> =
+        worked.iter().map(|what| Alarm::new("canary", what, &text(what))).collect();
+    let standing = &holding.ledger().state().standing;
+    for what in report.not_tested() {
+        let what = strongroom_custody::plain(&what);
+        if let Some(row) = standing.get(&("canary".to_owned(), what.clone())) {
+            found.push(Alarm { kind: "canary".into(), subject: what, text: row.text.clone() });
+        }
+    }
+    found
+}
+
+/// An alarm that stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct StandingAlarm {
+    /// A short code.
+    pub kind: String,
+    /// What it is about; empty where the kind says it all.
+    pub subject: String,
+    /// One sentence.
+    pub text: String,
+    /// Since when; absent where only the vault's own heartbeat tells it.
+    pub since: Option<Timestamp>,
+    /// Until when custodians bear it.
+    pub acknowledged: Option<Timestamp>,
+    /// Whether nobody bears it now: then `status` ends with 3.
+    pub open: bool,
+}
+
+/// Graver ones first.
+fn rank(kind: &str) -> usize {
+    let graver = ["lost", "damaged", "canary", "log", "unlocked", "drift", "covered", "unreadable"];
+    graver.iter().position(|k| *k == kind).unwrap_or(graver.len())
 }
 
 /// How a repository in the vault stands.
@@ -161,21 +220,20 @@ pub(crate) fn seal_pushed(
     let needs = r.holding.needs(&ready, now)?;
     let renewal = r.holding.renew(&needs, &strongroom_model::Silent)?;
     let ready = r.holding.renewed(&ready, &renewal)?;
-    let mut alarms: Vec<(String, String)> = renewal.alarm().into_iter().collect();
-    if let Some((_, text)) = alarms.first().filter(|_| ready.is_empty()) {
+    if let Some((_, text)) = renewal.alarm().filter(|_| ready.is_empty()) {
         return Err(Refusal::Failed(format!("nothing was sealed: {text}")));
     }
+    let mut found = renewal.alarms();
     let session = r.holding.seal(&ready, now)?;
     let strays = r.holding.ledger().state().objects.values().filter(|o| o.stray).count();
     if strays > 0 {
-        alarms.push((
-            "stray".to_owned(),
-            format!(
-                "{strays} objects lie in the vault that no signed \
-            manifest names; they are in no view"
-            ),
-        ));
+        let text = format!(
+            "{strays} objects lie in the vault that no signed manifest names; they are in no view"
+        );
+        found.push(Alarm::new("stray", "", &text));
     }
+    let looked_for = ["stray", crate::room::FULL, crate::room::GROWTH];
+    let mut alarms = settle(&mut r.holding, &looked_for, found, now)?;
     let found = suspicions(&r.holding, now);
     alarms.extend(freeze(&mut r.holding, &found, now)?.into_iter().map(|(c, t)| (c.to_owned(), t)));
     Ok((session, alarms))
@@ -205,59 +263,48 @@ impl Vault {
                 }
                 crate::repo::ask(&r.clock, r.store.as_ref(), latest, vouched)
             };
+            let (settings, dir) = (r.settings.clone(), r.dir.clone());
+            let room = |held, new| {
+                crate::room::may_come(&settings, &dir, held, new)
+                    .map_err(strongroom_custody::Error::Full)
+            };
             let mut report = mirror(
                 &mut r.holding,
                 source.as_ref(),
-                &MirrorOptions { pace: &pace, progress, clock: &clock },
+                &MirrorOptions { pace: &pace, progress, clock: &clock, room: &room },
             )?;
             let now = r.now()?;
-            let noted: Vec<Event> = report
-                .alarms
-                .iter()
-                .map(|(kind, text)| Event::Alarm {
-                    at: now,
-                    kind: kind.clone(),
-                    text: text.clone(),
-                })
-                .collect();
-            // The same alarm at every pull would fill the log.
-            let known = &r.holding.ledger().state().alarms;
-            let fresh: Vec<Event> = noted
-                .into_iter()
-                .filter(|e| {
-                    !matches!(e, Event::Alarm { text,
-                .. } if known.iter().any(|(_, _, t)| t == text))
-                })
-                .collect();
-            if !fresh.is_empty() {
-                r.holding.ledger_mut().append(fresh, now)?;
-            }
+            // What stopped half-way did not look at everything.
+            let looked_for = if report.paused { &[][..] } else { &OF_COPY_2[..] };
+            let mut found = of_copy_2(&report.alarms);
+            found.extend(report.renewal.alarms());
+            let mut fresh = settle(&mut r.holding, looked_for, found, now)?;
             let mut found = suspicions(&r.holding, now);
             if let Some((_, text)) = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks")
             {
                 found.push(("shrinks", text.clone()));
             }
-            let new = freeze(&mut r.holding, &found, now)?;
-            report.alarms.extend(new.into_iter().map(|(c, t)| {
-                (
-                    c.to_owned(),
-                    format!(
-                        "{t}; nothing \
-                is freed until custodians say so"
-                    ),
-                )
-            }));
-            Ok(report)
+            let frozen = |(code, text): (&str, String)| {
+                (code.to_owned(), format!("{text}; nothing is freed until custodians say so"))
+            };
+            let new = freeze(&mut r.holding, &found, now)?.into_iter().map(frozen);
+            fresh.extend(new.clone());
+            report.alarms.extend(new);
+            Ok((report, fresh))
         };
         // Outside its hours nothing was pulled.
-        let counts = |report: &MirrorReport| !report.paused;
+        let counts = |(report, _): &(MirrorReport, _)| !report.paused;
         let report = self.duty(name, Duty::Pull, counts, || self.write(name, pull));
         match &report {
-            Ok(r) => self.raise(name, &r.alarms),
+            // What stands already was told when it was new.
+            Ok((_, fresh)) => self.raise(name, fresh),
             Err(Refusal::Busy(_)) => {}
+            Err(e @ Refusal::Full(_)) => {
+                self.raise(name, &[(crate::room::FULL.to_owned(), e.to_string())]);
+            }
             Err(e) => self.raise(name, &[("pull-failed".to_owned(), e.to_string())]),
         }
-        let mut report = report?;
+        let mut report = report?.0;
         report.renewal.renewed += match renewed {
             Err(Refusal::Busy(_)) => 0,
             renewed => renewed?.renewed,
@@ -286,6 +333,7 @@ impl Vault {
                 true => expire(&mut r.holding, &plan, now, progress)?,
                 false => 0,
             };
+            free_canaries(r, now.at());
             Ok((plan, freed))
         };
         self.duty(name, Duty::Expire, |_| true, || self.write(name, work))
@@ -300,10 +348,18 @@ impl Vault {
     ) -> Result<AuditReport, Refusal> {
         let look = |r: &mut Repo| {
             let now = r.now()?;
-            Ok(audit(&mut r.holding, options, now, progress)?)
+            let report = audit(&mut r.holding, options, now, progress)?;
+            // What custodians bear is not told each day.
+            let standing = &r.holding.ledger().state().standing;
+            let is_open =
+                |kind: &str| standing.iter().any(|((k, _), s)| k == kind && s.is_open(now));
+            let mut alarms = report.alarms();
+            alarms.retain(|(kind, _)| is_open(kind));
+            Ok((report, alarms))
         };
-        let report = self.duty(name, Duty::Verify, |_| true, || self.write(name, look))?;
-        self.raise(name, &report.alarms());
+        let done = self.duty(name, Duty::Verify, |_| true, || self.write(name, look));
+        let (report, alarms) = done?;
+        self.raise(name, &alarms);
         Ok(report)
     }
 
@@ -331,6 +387,8 @@ impl Vault {
                 not_tested: report.not_tested(),
             };
             r.holding.ledger_mut().append(vec![event], now)?;
+            let found = of_canary(&r.holding, &report);
+            settle(&mut r.holding, &["canary"], found, now)?;
             let dir = r.dir.join("canary");
             std::fs::create_dir_all(&dir)?;
             std::fs::write(dir.join(format!("{}.jsonl", now.as_second())), &signed)?;
@@ -375,10 +433,7 @@ impl Vault {
                     .map(|o| o.until)
                     .min(),
                 locked_until,
-                standing: (r.holding.without_keys().into_iter())
-                    .chain(r.holding.lost())
-                    .chain(self.late(name))
-                    .collect(),
+                standing: sentences(&self.standing_of(name, r)),
                 frozen: state.frozen.keys().cloned().collect(),
                 one_clock: one_clock(r)?,
                 unknown: state
@@ -396,6 +451,41 @@ impl Vault {
                 alarms: state.alarms.iter().rev().take(10).rev().cloned().collect(),
             })
         })
+    }
+
+    /// What is wrong with a repository for as long as it is so, graver things first.
+    pub fn standing(&self, name: &str) -> Result<Vec<StandingAlarm>, Refusal> {
+        self.read(name, |r| Ok(self.standing_of(name, r)))
+    }
+
+    fn standing_of(&self, name: &str, r: &Repo) -> Vec<StandingAlarm> {
+        let now = crate::heartbeat::now();
+        let state = r.holding.ledger().state();
+        let of = |((kind, subject), s): (&(String, String), &strongroom_custody::Standing)| {
+            StandingAlarm {
+                kind: kind.clone(),
+                subject: subject.clone(),
+                text: s.text.clone(),
+                since: Some(s.since),
+                acknowledged: s.acknowledged,
+                open: s.is_open(now),
+            }
+        };
+        let mut all: Vec<StandingAlarm> = state.standing.iter().map(of).collect();
+        let told = |kind: &str, text: String| StandingAlarm {
+            kind: kind.to_owned(),
+            subject: String::new(),
+            text: strongroom_custody::plain(&text),
+            since: None,
+            acknowledged: None,
+            open: true,
+        };
+        let is_told = all.iter().any(|a| a.kind == "lost" || a.kind == "damaged");
+        all.extend(r.holding.lost().filter(|_| !is_told).map(|text| told("lost", text)));
+        all.extend(r.holding.without_keys().map(|text| told(strongroom_custody::NO_KEYS, text)));
+        all.extend(self.late(name).into_iter().map(|text| told("work", text)));
+        all.sort_by_key(|a| (rank(&a.kind), a.kind.clone(), a.subject.clone()));
+        all
     }
 
     /// Objects with their locks; all of them, or those below a path.
@@ -468,6 +558,37 @@ fn one_clock(r: &Repo) -> Result<Option<String>, Refusal> {
              name do not answer, or the bucket's server tells no time"
         )
     }))
+}
+
+/// A sentence for each kind of what stands open.
+fn sentences(all: &[StandingAlarm]) -> Vec<String> {
+    let mut out: Vec<(&str, u64, &str)> = Vec::new();
+    for a in all.iter().filter(|a| a.open) {
+        match out.last_mut() {
+            // What the vault's own work says are sentences of their own.
+            Some((kind, n, _)) if *kind == a.kind && a.since.is_some() => *n += 1,
+            _ => out.push((&a.kind, 1, &a.text)),
+        }
+    }
+    let sentence = |(kind, n, text): (&str, u64, &str)| match n {
+        1 => text.to_owned(),
+        n => format!("{n} alarms {kind}: {text}"),
+    };
+    out.into_iter().map(sentence).collect()
+}
+
+/// Canaries whose locks are over go: nothing needs them, and the log does not know them.
+fn free_canaries(r: &Repo, now: Timestamp) {
+    let rows = match r.store.survey("canary/") {
+        Ok(rows) => rows,
+        Err(e) => return tracing::warn!("canaries cannot be listed: {e}"),
+    };
+    let old = now.checked_sub(jiff::SignedDuration::from_hours(26)).unwrap_or(now);
+    for row in rows.iter().filter(|row| !row.marker && row.modified < old) {
+        if let Err(e) = r.store.free(&row.path, &row.version, now) {
+            tracing::warn!("a canary stays: {e}");
+        }
+    }
 }
 
 fn region(enrolment: &strongroom_custody::Enrolment) -> String {

@@ -370,6 +370,15 @@ impl<'s> Arena<'s> {
         command
     }
 
+    /// What a recovery is told of the vault: where it is, and whose log is to be believed.
+    pub(crate) fn place(&self) -> anyhow::Result<String> {
+        let said = self.vault_command(&["key"]).output()?;
+        let said: serde_json::Value = serde_json::from_slice(&said.stdout)?;
+        let key = said["vault"].as_str().context("the vault does not say its key")?;
+        let hold = self.arg("vault/school0/hold");
+        Ok(format!("hold = \"{hold}\"\npublic_key = \"{key}\"\n"))
+    }
+
     pub(crate) fn vault(&mut self, args: &[&str]) -> anyhow::Result<Ran> {
         let mut command = self.vault_command(args);
         self.run(&mut command, LIMIT)

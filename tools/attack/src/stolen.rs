@@ -190,7 +190,7 @@ fn folder(a: &mut Arena, t: &mut Tried) -> anyhow::Result<()> {
 fn from_the_vault(a: &mut Arena) -> anyhow::Result<Files> {
     let _ = fs::remove_dir_all(a.path("back"));
     let _ = fs::remove_dir_all(a.path("back-files"));
-    a.write("place.toml", format!("hold = \"{}\"\n", a.arg("vault/school0/hold")))?;
+    a.write("place.toml", a.place()?)?;
     a.write("new.password", "a new password of some length")?;
     fs::set_permissions(a.path("new.password"), fs::Permissions::from_mode(0o600))?;
     let mut command = a.stage.program("strongroom", a.dir());

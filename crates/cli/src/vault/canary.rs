@@ -24,7 +24,7 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
                 let twin = place.twin.map(S3Bucket::new).transpose()?;
                 s3_canary(&S3Bucket::new(place.settings)?, twin.as_ref(), now)?
             }
-            VaultPlace::Folder(_) => bail!(
+            VaultPlace::Folder(..) => bail!(
                 "this side has no credential for a folder; \
                 `strongroom-vault canary` runs on the vault's own host"
             ),

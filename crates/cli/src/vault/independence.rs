@@ -210,7 +210,7 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
             e.could_delete
                 .push(("an administrator of the storage below S3".into(), "copy 3".into()));
         }
-        Some(VaultPlace::Folder(path)) => {
+        Some(VaultPlace::Folder(path, _)) => {
             e.facts.push(("copy 3".into(), format!("folder {}", path.display())));
             if let Place::Folder(own) = &copy2
                 && let (Ok(a), Ok(b)) = (std::fs::metadata(path), std::fs::metadata(own))

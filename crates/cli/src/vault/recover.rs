@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
+use strongroom_custody::PublicKey;
 use strongroom_engine::{Progress, replicate as copies};
 use strongroom_model::Series;
 use strongroom_repository::{Repository, lineage};
@@ -34,12 +35,50 @@ pub(crate) struct Recover {
     /// that was still clean can be trusted after an attack.
     #[arg(long)]
     upto: Option<u64>,
+    /// The vault's public key, 64 digits: only its own log is believed. Absent, what the place file
+    /// (`public_key`) or the sheets say.
+    #[arg(long, value_name = "KEY", conflicts_with = "without_log")]
+    vault_key: Option<String>,
+    /// Take what lies there, whoever put it there: for when nobody knows the vault's key any more,
+    /// or its log is damaged.
+    #[arg(long)]
+    without_log: bool,
     /// Also write the data of the newest snapshot into this new folder, as files.
     #[arg(long)]
     restore_to: Option<PathBuf>,
     /// Take the newest snapshot that is called clean, not the newest of all.
     #[arg(long)]
     clean: bool,
+}
+
+/// The key of the vault whose log is believed; nothing for a server, which shows its own view, and
+/// where nobody knows it.
+fn whose(args: &Recover, place: &open::VaultPlace) -> anyhow::Result<Option<PublicKey>> {
+    if matches!(place, open::VaultPlace::Server(_)) {
+        return Ok(None);
+    }
+    if args.without_log {
+        eprintln!(
+            "without the vault's log: what lies there is taken, whoever put it there and whatever \
+             custodians hid, as far as manifests name it that this repository's key signed. Key \
+             files stay behind. Junk among the manifests is read, 4 GiB of it at most."
+        );
+        return Ok(None);
+    }
+    let said = args.vault_key.as_deref().map(PublicKey::parse).transpose()?;
+    let key = match said.or(place.public_key()) {
+        Some(key) => Some(key),
+        None => keys::vault_of_shares(&args.shares)?,
+    };
+    match key {
+        Some(key) => Ok(Some(key)),
+        None => bail!(
+            "whose log is to be believed? Say the vault's key: `public_key` in {}, --vault-key, or \
+             the sheets; `strongroom-vault key` shows it on its own host. --without-log takes what \
+             lies there, whoever put it there",
+            args.place.display()
+        ),
+    }
 }
 
 /// A file that is there only while something is under way.
@@ -57,6 +96,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
     let place = open::vault_place(&entry, &base)?;
     let at = Place::named(global, &args.to, Doing::Usual)?;
     let key = keys::key_of_shares(&args.shares)?;
+    let vault_key = whose(&args, &place)?;
     let password = open::secret(&args.new_password_file)?;
     let cache = open::cache_dir(global)?;
     let bar = Bar::new(global.quiet || global.json);
@@ -85,7 +125,10 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
         }
         let _gone_after = RemovedAtEnd(beside);
         let to = at.open()?;
-        let vault = place.reader(args.upto)?;
+        let vault = place.reader_by(vault_key, args.upto).context(
+            "the vault's log is not believed; --without-log takes what lies there, whoever put it \
+             there",
+        )?;
         let goes_on = match &at {
             Place::Folder(path) => rebuilding::is_marked(path) || rebuilding::is_empty(path),
             Place::Elsewhere { .. } => goes_on_elsewhere(to.as_ref(), vault.as_ref())?,
@@ -100,7 +143,8 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
             Place::Folder(path) => Some(Rebuilding::begin(path, &mark)?),
             Place::Elsewhere { .. } => None,
         };
-        let mut rebuilt = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
+        let rebuild = if args.without_log { copies::from_unvouched } else { copies::from_vault };
+        let mut rebuilt = rebuild(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
             .context("the vault does not give copy 2 back")?;
         let repo = Arc::new(Repository::with_key(to.clone(), key, &cache, open::who()).context(
             "the shares \

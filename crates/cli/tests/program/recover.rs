@@ -53,8 +53,11 @@ fn two_shares_and_the_vault_bring_everything_back_on_a_fresh_machine() {
         std::fs::remove_file(s.path(gone)).unwrap();
     }
     let f = fresh.path();
-    std::fs::write(f.join("place.toml"), format!("hold = {:?}\n", s.path("vault/school/hold")))
-        .unwrap();
+    let place = |key: &str| {
+        let text = format!("hold = {:?}\n{key}", s.path("vault/school/hold"));
+        std::fs::write(f.join("place.toml"), text).unwrap();
+    };
+    place("");
     std::fs::write(f.join("new.password"), "a new password").unwrap();
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
@@ -89,6 +92,14 @@ fn two_shares_and_the_vault_bring_everything_back_on_a_fresh_machine() {
         "one share alone opens nothing: {}",
         String::from_utf8_lossy(&one.stdout)
     );
+    // Whose log is to be believed is said, or that none is.
+    let nobodys = recover(&["--share", "share1.html"]);
+    assert!(
+        !nobodys.status.success()
+            && String::from_utf8_lossy(&nobodys.stdout).contains("--without-log")
+            && !f.join("copy2").exists()
+    );
+    place(&public_key(&s));
     let out = recover(&["--share", "share1.html", "--restore-to", "files", "--clean"]);
     assert!(
         out.status.success(),
@@ -159,6 +170,12 @@ fn with_vault(s: &School) {
     std::fs::write(file, format!("{with}{vault}")).unwrap();
 }
 
+/// The line of a place that names the vault's key.
+fn public_key(s: &School) -> String {
+    let key = strongroom_vault::Vault::open(&s.path("vault")).unwrap().public();
+    format!("public_key = \"{key}\"\n")
+}
+
 /// The packs below a folder, smallest first.
 fn packs(dir: &Path) -> Vec<PathBuf> {
     let folders = std::fs::read_dir(dir.join("data")).into_iter().flatten().flatten();
@@ -171,7 +188,8 @@ fn packs(dir: &Path) -> Vec<PathBuf> {
 /// What `vault recover` takes besides the folder.
 fn recovery(s: &School) -> Vec<String> {
     let place = s.path("place.toml");
-    std::fs::write(&place, format!("hold = {:?}\n", s.path("vault/school/hold"))).unwrap();
+    let text = format!("hold = {:?}\n{}", s.path("vault/school/hold"), public_key(s));
+    std::fs::write(&place, text).unwrap();
     std::fs::write(s.path("new.password"), "a new password").unwrap();
     let mut args = vec!["vault".to_owned(), "recover".into()];
     let mut add = |name: &str, path: PathBuf| {

@@ -45,6 +45,7 @@ impl Stage {
             v: 1,
             repository: state.enrolled().unwrap().card.repository.clone(),
             vault: self.hand.key().public(),
+            holding: holding.ledger().id(),
             after: state.orders.len() as u64,
             at: self.clock.now(),
             reason: "a test".into(),

@@ -347,6 +347,7 @@ fn a_write_whose_answer_was_lost_does_not_tear_the_log() {
         pace: &strongroom_custody::Pace::free(),
         progress: &Silent,
         clock: &now,
+        room: &|_, _| Ok(()),
     };
     assert!(strongroom_custody::mirror(&mut holding, school.store.as_ref(), &options).is_err());
     assert!(

@@ -91,7 +91,7 @@ fn recover(a: &mut Arena, shares: &[PathBuf], more: &[&str]) -> anyhow::Result<R
 fn recovery(a: &Arena, shares: &[PathBuf], more: &[&str]) -> anyhow::Result<Command> {
     let place = a.path("place.toml");
     if !place.exists() {
-        a.write("place.toml", format!("hold = \"{}\"\n", a.arg("vault/school0/hold")))?;
+        a.write("place.toml", a.place()?)?;
     }
     if !a.path("new.password").exists() {
         a.write("new.password", "a new password of some length")?;

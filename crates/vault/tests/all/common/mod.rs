@@ -287,7 +287,12 @@ impl Hand {
         mirror(
             &mut self.open(),
             from,
-            &MirrorOptions { pace: &Pace::free(), progress: &Silent, clock: &now },
+            &MirrorOptions {
+                pace: &Pace::free(),
+                progress: &Silent,
+                clock: &now,
+                room: &|_, _| Ok(()),
+            },
         )
     }
 }

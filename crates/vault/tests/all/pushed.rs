@@ -1,0 +1,163 @@
+//! What who pushes says counts when the vault has looked, and is not taken back.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+use crate::{
+    common::{School, noise, seed},
+    custody::{Stage, stage},
+    vault::{self, enrolment},
+};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use strongroom_custody::{
+    Custodian, Decision, Ledger, MirrorOptions, Role, SigningKey, Trust, mirror,
+};
+use strongroom_engine::{publish::signing_key, replicate as copies};
+use strongroom_model::Silent;
+use strongroom_objects::hash_name;
+use strongroom_vault::Vault;
+
+/// Pushes as a bucket is pushed to: with a chain of the school's own key.
+fn push(s: &Stage) {
+    let key = signing_key(s.school.repo.key()).unwrap();
+    let trust =
+        Trust::Keys(vec![(s.hand.key().public(), Role::Vault), (key.public(), Role::School)]);
+    let dir = s.school.dir.join("pusher");
+    let ledger = Ledger::open(s.hand.store.clone(), Some(key), &trust, Some(&dir)).unwrap();
+    let now = || Ok(Timestamp::now());
+    let options = MirrorOptions {
+        pace: &strongroom_custody::Pace::free(),
+        progress: &Silent,
+        clock: &now,
+        room: &|_, _| Ok(()),
+    };
+    let mut holding = strongroom_custody::Holding::open(ledger).unwrap();
+    mirror(&mut holding, s.school.store.as_ref(), &options).unwrap();
+}
+
+fn path(s: &Stage, number: u64) -> String {
+    let key = signing_key(s.school.repo.key()).unwrap().public();
+    format!("ledger/{}/{number:08}", key.short())
+}
+
+/// A segment of the school's chain, written by who has its key.
+fn forge(s: &Stage, number: u64, previous: &str, events: &Value) -> Bytes {
+    let key = signing_key(s.school.repo.key()).unwrap();
+    let now = Timestamp::now();
+    let line = json!({"v": 1, "signer": key.public(), "number": number, "previous": previous,
+        "at": now, "until": now + SignedDuration::from_hours(24 * 200), "events": events})
+    .to_string();
+    Bytes::from(format!("{line}\n{}\n", key.sign("segment", line.as_bytes())))
+}
+
+#[test]
+fn the_pusher_cannot_take_its_newest_segment_back() {
+    let s = stage();
+    let first = s.school.backup(&[("a.bin", &noise(1, 30_000))], true);
+    push(&s);
+    let second = s.school.backup(&[("b.bin", &noise(2, 30_000))], true);
+    push(&s);
+    let sessions = || {
+        let holding = s.hand.open();
+        let all = holding.ledger().state().snapshots();
+        all.map(|(n, _, x)| (n, x.snapshot.clone())).collect::<Vec<_>>()
+    };
+    let before = sessions();
+    assert_eq!(before, [(1, first), (2, second)]);
+    assert_eq!(s.hand.open().witness(s.clock.agreed().at()).unwrap(), 2);
+    assert_eq!(s.hand.open().witness(s.clock.agreed().at()).unwrap(), 0, "once");
+    // Another second segment, and a third that names it.
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
+    let old = std::path::Path::new(&s.hand.store.location()).join(path(&s, 1));
+    let tip = hash_name(&std::fs::read(old).unwrap());
+    let other = forge(&s, 2, &tip, &json!([]));
+    s.hand.store.put_again(&path(&s, 2), &other, until).unwrap();
+    let third = forge(&s, 3, &hash_name(&other), &json!([]));
+    s.hand.store.put_locked(&path(&s, 3), &third, until).unwrap();
+    assert_eq!(sessions(), before, "sessions keep their numbers");
+    assert!(!s.hand.open().ledger().oddities().is_empty(), "and it is told");
+    // Even when the true one is gone.
+    std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(path(&s, 2))).unwrap();
+    assert_eq!(sessions(), before);
+    let holding = s.hand.open();
+    let frozen = &holding.ledger().state().frozen;
+    assert!(frozen.keys().any(|why| why.starts_with("pushed-log")), "{frozen:?}");
+}
+
+#[test]
+fn what_never_arrived_counts_for_nothing() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 30_000))], true);
+    push(&s);
+    s.hand.open().witness(s.clock.agreed().at()).unwrap();
+    let tip = std::fs::read(std::path::Path::new(&s.hand.store.location()).join(path(&s, 1)));
+    let names: Vec<String> = (0..3).map(|n| hash_name(format!("{n}").as_bytes())).collect();
+    let now = Timestamp::now();
+    let pack = format!("data/{}/{}", &names[0][..2], names[0]);
+    let arrived = json!({"event": "arrived", "path": pack, "version": "1",
+        "size_bytes": 5_u64, "until": now, "at": now});
+    let strange = json!({"event": "arrived", "path": "index/\u{1b}[2J", "version": "1",
+        "size_bytes": u64::MAX, "until": now, "at": now});
+    let sealed = json!({"event": "sealed", "session": 9, "at": now, "left": null, "snapshots": [
+        {"number": 7, "manifest": names[1], "snapshot": names[2], "clean": true}]});
+    let lie = forge(&s, 2, &hash_name(&tip.unwrap()), &json!([arrived, strange, sealed]));
+    let until = now + SignedDuration::from_hours(24 * 200);
+    s.hand.store.put_locked(&path(&s, 2), &lie, until).unwrap();
+    let mut holding = s.hand.open();
+    assert!(!holding.ledger().state().is_published(&names[2]), "nothing of it ever came");
+    assert_eq!(holding.witness(s.clock.agreed().at()).unwrap(), 1);
+    let holding = s.hand.open();
+    let state = holding.ledger().state();
+    assert!(state.missing.contains(&pack) && !state.has(&pack), "copy 2's own is taken instead");
+    assert!(!state.objects.keys().any(|p| p.contains('\u{1b}')));
+    let shown = strongroom_custody::VaultView::of(&holding, None).unwrap();
+    assert_eq!(shown.keys().unwrap().iter().filter(|k| k.name() == names[0]).count(), 0);
+}
+
+#[test]
+fn an_order_is_for_one_holding() {
+    let dir = tempfile::tempdir().unwrap();
+    let school = School::new(dir.path());
+    school.backup(&[("a.bin", &noise(1, 20_000))], true);
+    let vault = Vault::open(&dir.path().join("vault")).unwrap();
+    let keys = [seed(), seed()].map(|s| SigningKey::from_seed(&s).unwrap());
+    for name in ["folder", "other"] {
+        let mut what = enrolment(&school);
+        let named = keys.iter().zip(["ada", "bob"]);
+        what.custodians =
+            named.map(|(k, n)| Custodian { name: n.into(), key: k.public() }).collect();
+        vault.enrol(name, what).unwrap();
+    }
+    let mut order = vault.new_order("folder", Decision::Thaw, "a test").unwrap();
+    keys.iter().for_each(|k| order.sign(k));
+    let e = vault.carry_out("other", &order).unwrap_err().to_string();
+    assert!(e.contains("another place"), "{e}");
+    vault.carry_out("folder", &order).unwrap();
+}
+
+#[test]
+fn an_answer_to_a_revoked_credential_ends() {
+    let s = vault::stage();
+    s.school.backup(&[("a.bin", &noise(1, 15_000_000))], true);
+    copies::to_vault(&s.school.repo, &mut s.push(), &Silent).unwrap();
+    let rows = s.vault.rows("school", "data/").unwrap();
+    let row = rows.iter().max_by_key(|r| r.size_bytes).unwrap();
+    assert!(row.size_bytes > 12_000_000, "{row:?}");
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let login = STANDARD.encode(format!("read:{}", s.tokens["read"]));
+    let name = row.path.rsplit('/').next().unwrap();
+    let mut socket = std::net::TcpStream::connect(s.listening.address).unwrap();
+    let head = format!(
+        "GET /school/data/{name} HTTP/1.1\r\nHost: v\r\nAuthorization: Basic {login}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut first = [0; 1024];
+    assert!(socket.read(&mut first).unwrap() > 0 && first.starts_with(b"HTTP/1.1 200"));
+    strongroom_vault::revoke_credential(&s.dir.path().join("vault/school"), "read").unwrap();
+    s.vault.reread_credentials();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let mut rest = Vec::new();
+    let _ = socket.read_to_end(&mut rest);
+    assert!((rest.len() as u64) < row.size_bytes - 1024, "{} of {}", rest.len(), row.size_bytes);
+}
