@@ -19,6 +19,10 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Record, Stored};
+use strongroom_objects::read_regular;
+
+/// Of the file that holds the mark.
+const MARK_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How far two clocks may be apart.
 pub(crate) const APART_MAX_S: i64 = 300;
@@ -328,7 +332,7 @@ fn ask_ntp(server: &str) -> Result<i64, String> {
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match std::fs::read(path) {
+    match read_regular(path, MARK_BYTES_MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::file(path, e)),

@@ -17,7 +17,12 @@ use std::{
     sync::Arc,
 };
 use strongroom_model::Row;
-use strongroom_objects::{LockedStore, StoreError, hash_name};
+use strongroom_objects::{LockedStore, StoreError, hash_name, read_regular};
+
+/// Of a copy of a segment that is kept beside the vault.
+const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Of the journal of an open session: some millions of arrivals.
+const JOURNAL_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 const PURPOSE: &str = "segment";
 /// Where segments lie.
@@ -382,7 +387,7 @@ impl Ledger {
             .as_ref()
             .map(|d| d.join("copies").join(hash_name(format!("{path} {version}").as_bytes())));
         if let Some(copy) = &copy
-            && let Ok(bytes) = std::fs::read(copy)
+            && let Ok(bytes) = read_regular(copy, COPY_BYTES_MAX)
             && bytes.len() > 64
             && hash_name(&bytes[64..]).as_bytes() == &bytes[..64]
         {
@@ -480,7 +485,7 @@ impl Ledger {
     /// Takes in what a stopped run had noted and not yet sealed.
     fn reopen_journal(&mut self) -> Result<(), Error> {
         let Some(path) = self.journal_path() else { return Ok(()) };
-        let bytes = match std::fs::read(&path) {
+        let bytes = match read_regular(&path, JOURNAL_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(Error::file(&path, e)),
@@ -536,7 +541,7 @@ impl Ledger {
     /// The events noted since the last append.
     fn noted(&self) -> Result<Vec<Row<Event>>, Error> {
         let Some(path) = self.journal_path() else { return Ok(Vec::new()) };
-        match std::fs::read(&path) {
+        match read_regular(&path, JOURNAL_BYTES_MAX) {
             Ok(bytes) => journal_rows(&bytes, &path),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(e) => Err(Error::file(&path, e)),

@@ -88,6 +88,7 @@ pub fn mirror(
     // What was lost here comes again from copy 2, where that still has it.
     let lost: Vec<Key> =
         holding.ledger().state().missing.iter().filter_map(|p| key_of(p)).collect();
+    report.alarms.extend(emptied(holding, source)?);
     if waiting.is_empty() && lost.is_empty() {
         // Nothing came, and locks go on ending all the same; a policy may have grown.
         let needs = holding.needs(&BTreeSet::new(), now)?;
@@ -224,6 +225,32 @@ pub fn mirror(
     }
     report.alarms.extend(holding.without_keys().map(|text| (NO_KEYS.to_owned(), text)));
     Ok(report)
+}
+
+/// A series of which copy 2 has nothing left that was published: it was emptied, or is another one
+/// by now. What was pulled stays, and nobody has to wait for the silence to be noticed.
+fn emptied(holding: &Holding, source: &dyn Store) -> Result<Option<(String, String)>, Error> {
+    let state = holding.ledger().state();
+    let mut published: BTreeMap<Series, Vec<&str>> = BTreeMap::new();
+    for (_, _, sealed) in state.snapshots() {
+        published.entry(sealed.series()).or_default().push(&sealed.snapshot);
+    }
+    if published.is_empty() {
+        return Ok(None);
+    }
+    let there: BTreeSet<String> =
+        source.list(Kind::Snapshots)?.into_iter().map(|e| e.name).collect();
+    let has_config = source.size(&Key::config())?.is_some();
+    let gone = published.iter().find(|(_, all)| !all.iter().any(|s| there.contains(*s)));
+    let text = match (has_config, gone) {
+        (false, _) => "copy 2 has lost its config: it is no repository any more".to_owned(),
+        (true, Some((series, all))) => format!(
+            "copy 2 has none of the {} snapshots of {series} any more that were published here",
+            all.len()
+        ),
+        (true, None) => return Ok(None),
+    };
+    Ok(Some(("copy-2-shrinks".to_owned(), text)))
 }
 
 /// Manifests of copy 2 that the vault does not hold, and that the school's key signed.

@@ -2,6 +2,7 @@ use crate::Error;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use secrecy::{ExposeSecret, SecretBox};
 use serde::{Deserialize, Serialize};
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 
 /// An Ed25519 key that signs: a vault's, a custodian's, or the one that belongs to a repository's
 /// master key.
@@ -47,7 +48,7 @@ impl SigningKey {
     /// [`Error::File`] that names the file.
     pub fn from_file(path: &std::path::Path) -> Result<Self, Error> {
         let text = secrecy::SecretString::from(
-            std::fs::read_to_string(path)
+            read_regular_text(path, SETTINGS_BYTES_MAX)
                 .map_err(|e| Error::file(path, format!("it cannot be read: {e}")))?,
         );
         let mut seed = Box::new([0; 32]);

@@ -1,6 +1,7 @@
 //! What a server may cost that was taken over, or never was what it said: bytes, time, entries.
 //! Whoever reads a copy that others can write reads within these.
 
+use crate::{SETTINGS_BYTES_MAX, read_regular};
 use reqwest::{Certificate, blocking, redirect};
 use std::{path::Path, time::Duration};
 
@@ -10,10 +11,12 @@ pub(crate) const STILL: Duration = Duration::from_secs(30);
 const RATE_BYTES_PER_S_MIN: u64 = 32 * 1024;
 /// Of what has no kind of its own, such as a segment of a log.
 pub(crate) const OTHER_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Of a listing in one answer: some million names.
-pub(crate) const LISTING_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Of a listing in pages, of a thousand names each.
-pub(crate) const PAGES_MAX: usize = 20_000;
+/// Of a listing in one answer.
+pub(crate) const LISTING_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Of a listing in one answer: packs of sixteen TiB.
+pub(crate) const ROWS_MAX: usize = 1_000_000;
+/// Of a listing in pages, of a thousand names or versions each.
+pub(crate) const PAGES_MAX: usize = 4_000;
 /// Of a listing in pages, all in all.
 pub(crate) const LISTING_TIME_MAX: Duration = Duration::from_secs(3600);
 /// Of what a server says about an error.
@@ -28,6 +31,11 @@ pub(crate) fn too_slow(bytes: u64, time: Duration) -> bool {
 /// Why an answer is not read any further.
 pub(crate) fn too_long(bytes: u64, most: u64) -> String {
     format!("its answer has {bytes} bytes or more, and {most} is the most that this may have")
+}
+
+/// Why a listing is not believed.
+pub(crate) fn too_many(rows: usize) -> String {
+    format!("it names {rows} objects, and {ROWS_MAX} are the most that are taken in")
 }
 
 /// Why an answer is not waited for any longer.
@@ -48,7 +56,7 @@ pub(crate) fn blocking_client(
         .pool_max_idle_per_host(16);
     if let Some(path) = ca_file {
         let wrong = |e: &dyn std::fmt::Display| format!("CA file {}: {e}", path.display());
-        let pem = std::fs::read(path).map_err(|e| wrong(&e))?;
+        let pem = read_regular(path, SETTINGS_BYTES_MAX).map_err(|e| wrong(&e))?;
         let ca = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))?;
         if ca.is_empty() {
             return Err(format!("the CA file {} holds no certificate", path.display()));

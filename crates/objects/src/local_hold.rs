@@ -1,4 +1,4 @@
-use crate::{Facts, Held, LockedStore, StoreError, VersionRow};
+use crate::{Facts, Held, LockedStore, StoreError, VersionRow, bounds, open_regular, read_regular};
 use bytes::Bytes;
 use jiff::Timestamp;
 use rustix::fs::IFlags;
@@ -88,10 +88,11 @@ impl LocalHold {
             // Put before, perhaps by a run that was killed: the same bytes count, and their lock is
             // made long enough.
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                if fs::read(&place).is_ok_and(|there| there != *bytes) {
+                let there = read_regular(&place, bounds::OTHER_BYTES_MAX);
+                if there.as_ref().is_ok_and(|there| there != bytes) {
                     return Ok(None);
                 }
-                fs::read(&place).map_err(|e| self.failed(format!("read {path}"), &e))?;
+                there.map_err(|e| self.failed(format!("read {path}"), &e))?;
                 self.extend(path, version, until)?;
             }
             Err(e) => return Err(self.failed(format!("store {path}"), &e)),
@@ -255,8 +256,10 @@ impl LockedStore for LocalHold {
     ) -> Result<Bytes, StoreError> {
         let place = self.place(path, version)?;
         let read = (|| {
-            let Some(range) = range else { return fs::read(&place).map(Bytes::from) };
-            let mut file = File::open(&place)?;
+            let Some(range) = range else {
+                return read_regular(&place, bounds::OTHER_BYTES_MAX).map(Bytes::from);
+            };
+            let mut file = open_regular(&place)?;
             if file.metadata()?.len() < range.end {
                 return Err(io::Error::from(ErrorKind::UnexpectedEof));
             }
@@ -308,7 +311,7 @@ impl LockedStore for LocalHold {
             return Ok(());
         }
         let done = (|| {
-            let file = File::open(&place)?;
+            let file = open_regular(&place)?;
             if self.immutable {
                 Self::flag(&file, false)?;
             }
@@ -334,7 +337,7 @@ impl LockedStore for LocalHold {
         }
         let done = (|| {
             if self.immutable {
-                Self::flag(&File::open(&place)?, false)?;
+                Self::flag(&open_regular(&place)?, false)?;
             }
             fs::remove_file(&place)
         })();

@@ -308,7 +308,11 @@ impl RestServer {
         // An empty folder is `null` to some.
         let rows: Option<Vec<Row>> =
             serde_json::from_slice(&body).map_err(|e| self.failed(&action, &e))?;
-        let ours = rows.unwrap_or_default().into_iter();
+        let rows = rows.unwrap_or_default();
+        if rows.len() > bounds::ROWS_MAX {
+            return Err(self.failure(&action, bounds::too_many(rows.len())));
+        }
+        let ours = rows.into_iter();
         let ours = ours.filter(|r| Key::new(kind, &r.name).is_ok());
         Ok(ours.map(|r| Entry { name: r.name, size_bytes: r.size }).collect())
     }

@@ -10,6 +10,7 @@ use std::{
 use strongroom_custody::{
     AuditOptions, CanaryReport, Card, Custodian, Finding, Meaning, Outcome, Policy, PublicKey,
 };
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_vault::{
     Enrol, May, RepoSettings, SourceEntry, Tls, Vault, new_custodian, serve, write_private,
 };
@@ -477,7 +478,7 @@ fn cost(calls: u64) -> String {
 }
 
 fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
-    let text = std::fs::read_to_string(&a.card)
+    let text = read_regular_text(&a.card, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{} cannot be read", a.card.display()))?;
     let card: Card = serde_json::from_str(&text).with_context(|| {
         format!("{} is no card; `strongroom vault card` writes one", a.card.display())

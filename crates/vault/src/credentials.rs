@@ -5,7 +5,9 @@
 //! credentials of `repo.toml` count, as older programs wrote them; the first command that changes
 //! one moves them all. A file that cannot be read admits nobody: it may be what revokes somebody.
 
-use crate::{Credential, May, Refusal, RepoSettings, heartbeat::replace, locked};
+use crate::{
+    Credential, May, Refusal, RepoSettings, heartbeat::replace, locked, settings::wrong_toml,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -17,6 +19,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 
 const FILE: &str = "credentials.toml";
 /// Failed sign-ins of an address are remembered for so long.
@@ -42,10 +45,10 @@ struct Credentials {
 /// The file that holds them cannot be read.
 pub fn credentials(dir: &Path) -> Result<Vec<Credential>, Refusal> {
     let path = dir.join(FILE);
-    match std::fs::read_to_string(&path) {
+    match read_regular_text(&path, SETTINGS_BYTES_MAX) {
         Ok(text) => toml::from_str::<Credentials>(&text)
             .map(|c| c.all)
-            .map_err(|e| Refusal::Bad(format!("{}: {e}", path.display()))),
+            .map_err(|e| wrong_toml(&path, &text, &e)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             RepoSettings::read(&dir.join("repo.toml")).map(|s| s.credentials)
         }
@@ -211,8 +214,11 @@ impl Book {
     #[allow(clippy::disallowed_methods)] // how often is a matter of real time
     pub(crate) fn refused(&self, name: &str, user: &str, from: IpAddr) -> Failed {
         let now = Instant::now();
-        let user: String = user.chars().take(64).collect();
-        tracing::warn!("a sign-in from {from} as {user:?} at {name:.64?} was refused");
+        // Whoever exchanged name and token by mistake finds no token in a log.
+        let is_known =
+            locked(&self.pages).get(name).is_some_and(|p| p.all.iter().any(|c| c.user == user));
+        let user = if is_known { format!("{user:?}") } else { "somebody unknown".to_owned() };
+        tracing::warn!("a sign-in from {from} as {user} at {name:.64?} was refused");
         let tries = {
             let mut failed = locked(&self.failed);
             if failed.len() >= ADDRESSES_MAX {
@@ -246,7 +252,7 @@ impl Book {
         count.2 |= tell;
         let alarm = tell.then(|| {
             format!(
-                "{} sign-ins within an hour were refused, the last from {from} as {user:?}: \
+                "{} sign-ins within an hour were refused, the last from {from} as {user}: \
                  somebody tries, or an old token is still in use",
                 count.1
             )

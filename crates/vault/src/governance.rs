@@ -13,6 +13,7 @@ use strongroom_custody::{
     NO_SECOND_CLOCK, Order, Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock,
     check_custodians, may_acknowledge, probe,
 };
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 
 /// What an enrolment takes.
 #[derive(Debug, Clone)]
@@ -54,8 +55,17 @@ pub(crate) fn write_seed(path: &Path, seed: &SecretBox<[u8; 32]>) -> Result<(), 
 
 /// Reads a signing key's file.
 pub fn read_seed(path: &Path) -> Result<SecretBox<[u8; 32]>, Refusal> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Refusal::Bad(format!("{} cannot be read: {e}", path.display())))?;
+    use std::os::unix::fs::PermissionsExt;
+    let unread = |e| Refusal::Bad(format!("{} cannot be read: {e}", path.display()));
+    let mode = path.metadata().map_err(unread)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(Refusal::Bad(format!(
+            "other accounts may read the signing key {0}; `chmod 600 {0}`, or make another one if \
+             somebody may have",
+            path.display()
+        )));
+    }
+    let text = read_regular_text(path, SETTINGS_BYTES_MAX).map_err(unread)?;
     let mut seed = Box::new([0; 32]);
     hex::decode_to_slice(text.trim(), seed.as_mut())
         .map_err(|_| Refusal::Bad(format!("{} is no signing key", path.display())))?;
@@ -103,6 +113,13 @@ impl Vault {
             return Err(Refusal::Bad(format!(
                 "the card has version {}; this program reads 1",
                 what.card.v
+            )));
+        }
+        let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if what.card.repository.len() != 64 || !what.card.repository.bytes().all(digits) {
+            return Err(Refusal::Bad(format!(
+                "the card names no repository: {:.80?} is no id of one",
+                what.card.repository
             )));
         }
         let alarms = what.settings.check(&dir, &what.card)?;
@@ -229,9 +246,13 @@ impl Vault {
                 if paths.is_empty() && sessions.is_empty() {
                     return Err(Refusal::Bad("name paths, or sessions with --session".into()));
                 }
-                if let Some(p) = paths.iter().find(|p| !state.objects.contains_key(*p)) {
+                let whole = |p: &&String| {
+                    let hidable = ["snapshots/", "index/"].iter().any(|k| p.starts_with(k));
+                    !hidable || !state.objects.contains_key(*p)
+                };
+                if let Some(p) = paths.iter().find(whole) {
                     return Err(Refusal::Bad(format!(
-                        "the vault holds no {p:?}; `locks` lists whole \
+                        "the vault holds no snapshot and no index {p:?}; `locks` lists whole \
                         paths, such as snapshots/ and 64 digits"
                     )));
                 }
@@ -251,11 +272,14 @@ impl Vault {
                     may_acknowledge(alarms, *until, crate::heartbeat::now())?
                 }
                 Decision::AdmitKey { key }
-                    if key.len() != 64 || !key.bytes().all(|b| b.is_ascii_hexdigit()) =>
+                    if key.len() != 64
+                        || !key
+                            .bytes()
+                            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) =>
                 {
                     return Err(Refusal::Bad(format!(
                         "{key:?} is no name of a key file; it has 64 \
-                        hexadecimal digits, as in copy 2's folder keys"
+                        hexadecimal digits in lower case, as in copy 2's folder keys"
                     )));
                 }
                 _ => {}

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Record, RecordError, Stored};
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular};
 
 /// What a vault owes a school.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +92,7 @@ pub(crate) fn now() -> Timestamp {
 /// Reads the file; nothing when there is none.
 pub(crate) fn read(dir: &Path) -> Result<Option<Record<Heartbeat>>, Refusal> {
     let path = dir.join(FILE);
-    match std::fs::read(&path) {
+    match read_regular(&path, SETTINGS_BYTES_MAX) {
         Ok(bytes) => Record::from_bytes(&bytes)
             .map(Some)
             .map_err(|e| Refusal::Failed(format!("{}: {e}", path.display()))),
@@ -108,7 +109,7 @@ pub(crate) fn note(dir: &Path, duty: Duty, f: impl FnOnce(&mut Beat)) -> Result<
     let _alone = alone(dir);
     let path = dir.join(FILE);
     let fresh = || Record::new(Heartbeat { v: 1, since: now(), duties: BTreeMap::new() });
-    let mut all = match std::fs::read(&path) {
+    let mut all = match read_regular(&path, SETTINGS_BYTES_MAX) {
         Ok(bytes) => match Record::<Heartbeat>::from_bytes(&bytes) {
             Ok(all) => all,
             Err(e @ RecordError::Version { .. }) => {

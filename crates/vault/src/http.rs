@@ -299,7 +299,7 @@ async fn respond(
         Box::new(move || vault.sign_in(&repo, &user, &token) == Some(may))
     });
     if let Err(e) = turn.hold(length).await {
-        return (last(told(&e)), None);
+        return (last(told(&e.without(&vault.dir))), None);
     }
     let body = match length {
         0 => Bytes::new(),
@@ -318,7 +318,7 @@ async fn respond(
     // it back only when the work is done.
     let done = tokio::task::spawn_blocking(move || {
         let reply = route(&vault, &asked, &body, &mut turn);
-        (reply.unwrap_or_else(|e| told(&e)), Some(turn))
+        (reply.unwrap_or_else(|e| told(&e.without(&vault.dir))), Some(turn))
     });
     let failed = || (plain(StatusCode::INTERNAL_SERVER_ERROR, "the request failed"), None);
     done.await.unwrap_or_else(|_| failed())

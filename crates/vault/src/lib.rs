@@ -72,6 +72,25 @@ pub enum Refusal {
     Failed(String),
 }
 
+impl Refusal {
+    /// As others may hear it: what lies where on the vault's host is nobody else's.
+    pub(crate) fn without(self, dir: &Path) -> Self {
+        let dir = dir.display().to_string();
+        let short = |text: String| match dir.as_str() {
+            "" | "." | "/" => text,
+            dir => text.replace(dir, "the vault"),
+        };
+        match self {
+            Self::Forbidden(text) => Self::Forbidden(short(text)),
+            Self::Missing(text) => Self::Missing(short(text)),
+            Self::Bad(text) => Self::Bad(short(text)),
+            Self::Busy(text) => Self::Busy(short(text)),
+            Self::Full(text) => Self::Full(short(text)),
+            Self::Failed(text) => Self::Failed(short(text)),
+        }
+    }
+}
+
 impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Self {
         match e {

@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use strongroom_custody::{Decision, Order, Policy, SignedOrder, SigningKey, visible};
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_vault::{read_seed, write_private};
 
 #[derive(Subcommand)]
@@ -102,7 +103,7 @@ pub(crate) enum DecisionArg {
 
 /// A policy as it is, with what a file says otherwise: what the file does not name stays.
 pub(crate) fn policy_on(now: &Policy, path: &Path) -> anyhow::Result<Policy> {
-    let text = std::fs::read_to_string(path)
+    let text = read_regular_text(path, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     let said: toml::Table = text.parse().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
     let mut all = toml::Table::try_from(now)?;
@@ -113,7 +114,7 @@ pub(crate) fn policy_on(now: &Policy, path: &Path) -> anyhow::Result<Policy> {
 }
 
 fn order_file(path: &Path) -> anyhow::Result<SignedOrder> {
-    let text = std::fs::read_to_string(path)
+    let text = read_regular_text(path, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no order", path.display()))
 }

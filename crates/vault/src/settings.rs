@@ -10,7 +10,7 @@ use strongroom_custody::{Chain, NO_KEYS, PaceSettings};
 pub use strongroom_objects::S3Entry;
 use strongroom_objects::{
     AzureContainer, AzureEntry, Key, Kind, LocalDir, LocalHold, LockedStore, RestEntry, RestServer,
-    S3Bucket, SftpEntry, SftpServer, Store,
+    S3Bucket, SETTINGS_BYTES_MAX, SftpEntry, SftpServer, Store, read_regular_text,
 };
 
 /// Where a vault keeps what it holds.
@@ -144,9 +144,17 @@ impl Default for RepoSettings {
     }
 }
 
+/// What is wrong with a file of settings, and where; never the line itself, which may hold a secret
+/// by mistake.
+pub(crate) fn wrong_toml(path: &Path, text: &str, e: &toml::de::Error) -> Refusal {
+    let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    Refusal::Bad(format!("{}, line {line}: {}", path.display(), e.message()))
+}
+
 /// A secret from a file, without the line end that editors add.
 pub(crate) fn secret(path: &Path) -> Result<SecretString, Refusal> {
-    let text = std::fs::read_to_string(path)
+    let text = read_regular_text(path, SETTINGS_BYTES_MAX)
         .map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
 }
@@ -179,9 +187,9 @@ pub(crate) type Place = (Arc<dyn LockedStore>, Option<Arc<S3Bucket>>);
 impl RepoSettings {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self, Refusal> {
-        let text = std::fs::read_to_string(path)
+        let text = read_regular_text(path, SETTINGS_BYTES_MAX)
             .map_err(|e| Refusal::Failed(format!("{} cannot be read: {e}", path.display())))?;
-        toml::from_str(&text).map_err(|e| Refusal::Bad(format!("{}: {e}", path.display())))
+        toml::from_str(&text).map_err(|e| wrong_toml(path, &text, &e))
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Refusal> {
@@ -290,6 +298,15 @@ fn prove(
         alarms.push((NO_KEYS.to_owned(), text));
     }
     let chain = Chain::of_store(source, &card.key)?;
+    let of_another = |m: &strongroom_custody::Manifest| m.repository != card.repository;
+    if let Some((_, m)) = chain.rows().into_iter().find(|(_, m)| of_another(m)) {
+        return Err(Refusal::Bad(format!(
+            "{} holds repository {:.8}, and the card says {:.8}; nothing was enrolled",
+            source.location(),
+            m.repository,
+            card.repository
+        )));
+    }
     let mut listed: HashMap<Kind, HashSet<String>> = HashMap::new();
     for kind in [Kind::Snapshots, Kind::Index, Kind::Data] {
         listed.insert(kind, source.list(kind)?.into_iter().map(|e| e.name).collect());

@@ -1,0 +1,76 @@
+use rustix::fs::{Mode, OFlags};
+use std::{
+    fs::File,
+    io::{Error, ErrorKind, Read, Result},
+    path::Path,
+};
+
+/// Bytes of a file that people write: settings, certificates, keys, orders.
+pub const SETTINGS_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Opens a file to read, without waiting for anybody: what is no regular file (a pipe, a device, a
+/// folder) is an error that says so.
+///
+/// # Errors
+/// Those of the file system; [`ErrorKind::InvalidInput`] for what is no file.
+pub fn open_regular(path: &Path) -> Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(Error::new(ErrorKind::InvalidInput, "it is no file")),
+    }
+}
+
+/// The bytes of a regular file, at most so many.
+///
+/// # Errors
+/// Those of [`open_regular`]; [`ErrorKind::FileTooLarge`] for more bytes.
+pub fn read_regular(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > bytes_max {
+        true => Err(Error::new(
+            ErrorKind::FileTooLarge,
+            format!("it has more than {bytes_max} bytes, and no such file has"),
+        )),
+        false => Ok(bytes),
+    }
+}
+
+/// The same of text.
+///
+/// # Errors
+/// Those of [`read_regular`]; [`ErrorKind::InvalidData`] for what is no UTF-8.
+pub fn read_regular_text(path: &Path, bytes_max: u64) -> Result<String> {
+    String::from_utf8(read_regular(path, bytes_max)?)
+        .map_err(|_| Error::new(ErrorKind::InvalidData, "it is no text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_told_and_what_is_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("file"), b"four").unwrap();
+        assert_eq!(read_regular_text(&at("file"), 4).unwrap(), "four");
+        assert_eq!(read_regular(&at("file"), 3).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("pipe"),
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        for name in ["pipe", "."] {
+            let error = read_regular(&at(name), 4).unwrap_err();
+            assert_eq!(error.to_string(), "it is no file", "{name}");
+        }
+        assert!(read_regular(Path::new("/dev/zero"), 4).is_err());
+        assert_eq!(read_regular(&at("none"), 4).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
