@@ -88,7 +88,7 @@ pub fn mirror(
     // What was lost here comes again from copy 2, where that still has it.
     let lost: Vec<Key> =
         holding.ledger().state().missing.iter().filter_map(|p| key_of(p)).collect();
-    report.alarms.extend(emptied(holding, source)?);
+    report.alarms.extend(emptied(holding, source, waiting.is_empty())?);
     if waiting.is_empty() && lost.is_empty() {
         // Nothing came, and locks go on ending all the same; a policy may have grown.
         let needs = holding.needs(&BTreeSet::new(), now)?;
@@ -227,33 +227,47 @@ pub fn mirror(
     Ok(report)
 }
 
-/// A series of which copy 2 has nothing left that was published: it was emptied, or is another one
-/// by now. What was pulled stays, and nobody has to wait for the silence to be noticed.
-fn emptied(holding: &Holding, source: &dyn Store) -> Result<Option<(String, String)>, Error> {
+/// A series of which copy 2 has nothing left that was published, or not even the newest, though
+/// nothing new came in its place: it was emptied, or is another one by now. What was pulled stays,
+/// and nobody has to wait for the silence to be noticed.
+fn emptied(
+    holding: &Holding,
+    source: &dyn Store,
+    nothing_new: bool,
+) -> Result<Option<(String, String)>, Error> {
     let state = holding.ledger().state();
-    let mut published: BTreeMap<Series, Vec<&str>> = BTreeMap::new();
+    let mut published: BTreeMap<Series, Vec<&crate::Sealed>> = BTreeMap::new();
     for (_, _, sealed) in state.snapshots() {
-        published.entry(sealed.series()).or_default().push(&sealed.snapshot);
+        published.entry(sealed.series()).or_default().push(sealed);
     }
     if published.is_empty() {
         return Ok(None);
     }
+    let told = |text: String| Ok(Some(("copy-2-shrinks".to_owned(), text)));
+    if source.size(&Key::config())?.is_none() {
+        return told("copy 2 has lost its config: it is no repository any more".into());
+    }
     let there: BTreeSet<String> =
         source.list(Kind::Snapshots)?.into_iter().map(|e| e.name).collect();
-    let has_config = source.size(&Key::config())?.is_some();
-    let gone = published.iter().find(|(_, all)| !all.iter().any(|s| there.contains(*s)));
-    let text = match (has_config, gone) {
-        (false, _) => "copy 2 has lost its config: it is no repository any more".to_owned(),
-        (true, Some((series, all))) => format!(
-            "copy 2 has none of the {} snapshots of {series} any more that were published here",
-            all.len()
-        ),
-        (true, None) => return Ok(None),
-    };
-    Ok(Some(("copy-2-shrinks".to_owned(), text)))
+    for (series, all) in published {
+        if !all.iter().any(|s| there.contains(&s.snapshot)) {
+            return told(format!(
+                "copy 2 has none of the {} snapshots of {series} any more that were published here",
+                all.len()
+            ));
+        }
+        let newest = all.iter().max_by_key(|s| s.number);
+        if let Some(newest) = newest.filter(|s| nothing_new && !there.contains(&s.snapshot)) {
+            return told(format!(
+                "copy 2 has lost snapshot {:.8}, the newest of {series} that was published here, \
+                 and nothing came in its place",
+                newest.snapshot
+            ));
+        }
+    }
+    Ok(None)
 }
 
-/// Manifests of copy 2 that the vault does not hold, and that the school's key signed.
 fn new_manifests(
     holding: &Holding,
     source: &dyn Store,
