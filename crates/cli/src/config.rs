@@ -1,5 +1,6 @@
 //! The configuration file: tenants, repositories, vaults. `docs/configuration.md` documents it.
 
+mod online;
 mod problems;
 
 use crate::Global;
@@ -306,9 +307,15 @@ impl Config {
 }
 
 /// `strongroom config check`
-pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
+pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<i32> {
     let config = Config::unchecked(&global.config)?;
-    let mut problems = config.problems();
+    let wrong = config.problems();
+    // Nothing is sent on a file in which something is wrong.
+    let rows = match is_online && wrong.is_empty() {
+        true => online::look(global, &config).await?,
+        false => Vec::new(),
+    };
+    let mut problems = wrong;
     problems.extend(config.unreadable_files());
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
     problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
@@ -320,21 +327,29 @@ pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
         );
     }
     if global.json {
-        println!("{}", serde_json::json!({"problems": problems}));
-    } else if problems.is_empty() {
-        println!(
-            "{}: {} tenants, {} repositories, {} vaults; nothing is wrong",
-            global.config.display(),
-            config.tenants.len(),
-            config.repositories.len(),
-            config.vaults.len()
-        );
+        let mut told = serde_json::json!({"problems": problems});
+        if is_online {
+            told["online"] = serde_json::to_value(&rows)?;
+        }
+        println!("{told}");
     } else {
         for p in &problems {
             println!("{p}");
         }
+        for row in &rows {
+            println!("{}", row.line());
+        }
+        if problems.is_empty() {
+            println!(
+                "{}: {} tenants, {} repositories, {} vaults; nothing is wrong in the file",
+                global.config.display(),
+                config.tenants.len(),
+                config.repositories.len(),
+                config.vaults.len()
+            );
+        }
     }
-    Ok(i32::from(!problems.is_empty()))
+    Ok(if problems.is_empty() { online::code(&rows) } else { 1 })
 }
 
 #[cfg(test)]

@@ -173,7 +173,13 @@ enum Command {
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Read the configuration and explain every error in it.
-    Check,
+    Check {
+        /// Also sign in as each identity and reach each copy: permissions that are missing or that
+        /// nothing needs, certificates that end, clocks, what the credentials may do. Ends with 1
+        /// where something fails, with 3 where somebody should see to something.
+        #[arg(long)]
+        online: bool,
+    },
 }
 
 /// No memory of a process that holds keys is written to a disk, whatever ends it, or is read by
@@ -289,7 +295,9 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,
-        Command::Config { command: ConfigCommand::Check } => config::check(&global),
+        Command::Config { command: ConfigCommand::Check { online } } => {
+            config::check(&global, online).await
+        }
         Command::Demo(a) => demo::run(&global, a).await,
         Command::Internal(a) => demo::servers::internal(a).await,
     }

@@ -172,26 +172,7 @@ pub(crate) fn client_through(
     clock: Arc<dyn Clock>,
     wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
 ) -> anyhow::Result<Arc<Client>> {
-    let id = tenant.identities.get(identity).with_context(|| {
-        format!("tenant {} has no identity {identity:?} in the configuration", tenant.name)
-    })?;
-    let credential = match (&id.certificate_file, &id.secret_file) {
-        (Some(file), _) => Credential::Certificate { pem: secret(&config.path(file))? },
-        (None, Some(file)) => Credential::Secret(secret(&config.path(file))?),
-        (None, None) => anyhow::bail!(
-            "tenant {}, identity {identity}: it needs a certificate_file",
-            tenant.name
-        ),
-    };
-    let settings = Settings {
-        authority: tenant.authority.clone(),
-        graph: tenant.graph.clone(),
-        tenant: tenant.tenant_id.clone(),
-        application_id: id.application_id.clone(),
-        credential,
-        ca_file: tenant.ca_file.as_ref().map(|f| config.path(f)),
-        user_agent: concat!("NONISV|Strongroom|Strongroom/", env!("CARGO_PKG_VERSION")).into(),
-    };
+    let settings = settings(config, tenant, identity)?;
     let patience = Patience {
         tries: tenant.backup.tries,
         pause_ms: tenant.backup.pause_ms,
@@ -200,6 +181,41 @@ pub(crate) fn client_through(
     let budget = Arc::new(Budget::new(tenant.backup.keep_to_budget));
     let transport = wrap(Arc::new(Https::new(&settings)?));
     Ok(Arc::new(Client::with_transport(settings, transport, clock, budget, patience)))
+}
+
+/// How one of a tenant's identities reaches it, with a credential that can sign in.
+pub(crate) fn settings(
+    config: &Config,
+    tenant: &Tenant,
+    identity: &str,
+) -> anyhow::Result<Settings> {
+    let id = tenant.identities.get(identity).with_context(|| {
+        format!("tenant {} has no identity {identity:?} in the configuration", tenant.name)
+    })?;
+    let (file, credential) = match (&id.certificate_file, &id.secret_file) {
+        (Some(file), _) => (file, Credential::Certificate { pem: secret(&config.path(file))? }),
+        (None, Some(file)) => (file, Credential::Secret(secret(&config.path(file))?)),
+        (None, None) => anyhow::bail!(
+            "tenant {}, identity {identity}: it needs a certificate_file",
+            tenant.name
+        ),
+    };
+    credential.check().with_context(|| {
+        format!(
+            "tenant {}, identity {identity}: {} cannot sign in",
+            tenant.name,
+            config.path(file).display()
+        )
+    })?;
+    Ok(Settings {
+        authority: tenant.authority.clone(),
+        graph: tenant.graph.clone(),
+        tenant: tenant.tenant_id.clone(),
+        application_id: id.application_id.clone(),
+        credential,
+        ca_file: tenant.ca_file.as_ref().map(|f| config.path(f)),
+        user_agent: concat!("NONISV|Strongroom|Strongroom/", env!("CARGO_PKG_VERSION")).into(),
+    })
 }
 
 /// A vault as this side reaches it.

@@ -98,6 +98,19 @@ pub trait Store: Send + Sync {
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;
     /// Removes an object; absent is not an error.
     fn remove(&self, key: &Key) -> Result<(), StoreError>;
+    /// The server's clock, `None` where there is none beside this host's.
+    fn clock(&self) -> Result<Option<jiff::Timestamp>, StoreError> {
+        Ok(None)
+    }
+    /// Writes an object's own bytes over it, as whoever wants to change it would: whether that is
+    /// refused is what is asked.
+    fn try_overwrite(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.replace(key, bytes)
+    }
+    /// Tries to remove an object that is not there, to learn whether one would be removed.
+    fn try_remove(&self, absent: &Key) -> Result<(), StoreError> {
+        self.remove(absent)
+    }
     /// Removes what writers that were killed left half-written before this moment; answers how many
     /// files. Nothing where nothing half-written can lie.
     fn sweep(&self, _before: jiff::Timestamp) -> Result<u64, StoreError> {

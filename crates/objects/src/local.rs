@@ -316,6 +316,18 @@ impl Store for LocalDir {
         self.root.display().to_string()
     }
 
+    // Removing what is absent would tell nothing: the file system is asked what it allows.
+    fn try_remove(&self, absent: &Key) -> Result<(), StoreError> {
+        let folder = &folders(absent)[..1];
+        let Some(dir) = self.folder(folder, false)? else { return Ok(()) };
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::accessat(&dir, ".", access, AtFlags::EACCESS).map_err(|e| StoreError::Refused {
+            location: self.location(),
+            action: format!("remove from {}", folder.join("/")),
+            why: e.to_string(),
+        })
+    }
+
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
         if self.size(key)?.is_some() {
             return Ok(Put::Present);

@@ -45,7 +45,7 @@ struct LockFile {
 
 /// What a lock is taken for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Claim {
+pub(crate) enum Claim {
     /// To add snapshots of one series. Writers of others go on beside it: packs and indexes are
     /// only added.
     Write(Series),
@@ -221,7 +221,25 @@ impl Repository {
         Ok(WriteLock { held, claim, store: self.store.clone(), keeper: None, _leases: leases })
     }
 
-    fn put_lock(&self, owner: &Id, now: jiff::Timestamp, claim: &Claim) -> Result<Id, Error> {
+    pub(crate) fn put_lock(
+        &self,
+        owner: &Id,
+        now: jiff::Timestamp,
+        claim: &Claim,
+    ) -> Result<Id, Error> {
+        let sealed = self.sealed_lock(owner, now, claim)?;
+        let name = hash_name(&sealed);
+        self.store.put(&Key::new(Kind::Locks, &name)?, &sealed)?;
+        Id::parse(&name)
+    }
+
+    /// A lock as it is stored.
+    pub(crate) fn sealed_lock(
+        &self,
+        owner: &Id,
+        now: jiff::Timestamp,
+        claim: &Claim,
+    ) -> Result<Vec<u8>, Error> {
         let file = LockFile {
             time: now,
             exclusive: claim.is_exclusive(),
@@ -232,10 +250,7 @@ impl Repository {
             series: claim.series().cloned(),
         };
         let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
-        let sealed = self.key.encrypt(&json)?;
-        let name = hash_name(&sealed);
-        self.store.put(&Key::new(Kind::Locks, &name)?, &sealed)?;
-        Id::parse(&name)
+        self.key.encrypt(&json)
     }
 
     /// Removes a lock that holds nobody off. Where the store lets nothing be removed it stays, and

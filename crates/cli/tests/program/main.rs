@@ -12,6 +12,7 @@ mod change_parts;
 mod configured;
 mod kills;
 mod mount;
+mod online;
 mod process;
 mod recover;
 mod requests;

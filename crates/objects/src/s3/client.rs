@@ -572,6 +572,10 @@ impl Store for S3Bucket {
         Ok(rows)
     }
 
+    fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.date()
+    }
+
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let path = path_of(key);
         self.write(&path, &Bytes::copy_from_slice(bytes), None, false)?
@@ -764,8 +768,7 @@ impl S3Bucket {
                 Err(e) => return Err(failed(e.without_url().to_string())),
             }
         };
-        let text = answer.headers().get("date").and_then(|d| d.to_str().ok());
-        Ok(text.and_then(|t| jiff::fmt::rfc2822::parse(t).ok()).map(|z| z.timestamp()))
+        Ok(bounds::date(&answer))
     }
 }
 
