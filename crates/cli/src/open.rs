@@ -105,6 +105,7 @@ pub(crate) async fn repository_for(
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }
+        know_ours(&repo);
         if let Some(settings) = server {
             ask_vault(&repo, settings);
         }
@@ -120,6 +121,15 @@ fn vault_server(global: &Global) -> Option<VaultSettings> {
     }
     let config = Config::read(&global.config).ok()?;
     vault(&config, config.tenant(global.tenant.as_deref()).ok()?).ok()?.server().ok()
+}
+
+/// Of a snapshot that cannot be read, the signed manifests say whether it was ours.
+fn know_ours(repo: &Repository) {
+    let (store, key) = (repo.store().clone(), repo.key().clone());
+    repo.set_vouched(Arc::new(move || {
+        let signed = strongroom_engine::publish::vouched(store.as_ref(), &key);
+        signed.inspect_err(|e| tracing::warn!("manifests cannot be read: {e}")).ok()
+    }));
 }
 
 /// Where two snapshots claim to be the newest, the vault is asked which it sealed first. One that

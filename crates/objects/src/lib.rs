@@ -90,8 +90,22 @@ pub trait Store: Send + Sync {
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError>;
     /// What bears the name of an object of a kind and is none, one sentence each. Nothing where
     /// only objects can lie.
-    fn strangers(&self, _kind: Kind) -> Result<Vec<String>, StoreError> {
+    fn strangers(&self, kind: Kind) -> Result<Vec<String>, StoreError> {
+        let rows = self.strange_names(kind)?.into_iter();
+        Ok(rows
+            .map(|(name, found)| {
+                format!("{}/{name} is {found} and no file: none of ours", kind.as_str())
+            })
+            .collect())
+    }
+    /// The same: each name, sorted, and what it is.
+    fn strange_names(&self, _kind: Kind) -> Result<Vec<(String, &'static str)>, StoreError> {
         Ok(Vec::new())
+    }
+    /// Takes out of the way what bears an object's name, whatever it is. A folder keeps it in
+    /// `strange/`; elsewhere it is removed.
+    fn set_aside(&self, key: &Key) -> Result<(), StoreError> {
+        self.remove(key)
     }
     /// Puts the right bytes in place of wrong ones, in one step: until it returns either the old or
     /// the new ones are there. For the repair of copy 2; the vault refuses it, always.

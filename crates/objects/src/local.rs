@@ -433,21 +433,34 @@ impl Store for LocalDir {
         Ok(rows)
     }
 
-    fn strangers(&self, kind: Kind) -> Result<Vec<String>, StoreError> {
+    fn strange_names(&self, kind: Kind) -> Result<Vec<(String, &'static str)>, StoreError> {
         let mut rows = Vec::new();
         if kind != Kind::Config {
             self.look_at_kind(kind, &mut |name, found, _| {
                 if found != FileType::RegularFile {
-                    rows.push(format!(
-                        "{}/{name} is {} and no file: none of ours",
-                        kind.as_str(),
-                        called(found)
-                    ));
+                    rows.push((name, called(found)));
                 }
             })?;
         }
         rows.sort();
         Ok(rows)
+    }
+
+    // By renaming: whatever it is, it is neither opened nor followed.
+    fn set_aside(&self, key: &Key) -> Result<(), StoreError> {
+        let failed = |e| self.failed(format!("set {key} aside"), e);
+        let absent = || self.absent(key);
+        let dir = self.folder(&folders(key), false)?.ok_or_else(absent)?;
+        let aside = self.folder(&["strange"], true)?.ok_or_else(absent)?;
+        let mut name = format!("{}-{}", key.kind().as_str(), key.name());
+        while rustix::fs::statat(&aside, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            name.push('+');
+        }
+        match rustix::fs::renameat(&dir, key.name(), &aside, &name) {
+            Ok(()) => Ok(()),
+            Err(Errno::NOENT) => Err(absent()),
+            Err(e) => Err(failed(e)),
+        }
     }
 
     fn remove(&self, key: &Key) -> Result<(), StoreError> {

@@ -34,6 +34,7 @@ mod repo;
 mod retention;
 mod shares;
 mod snapshot;
+mod strange;
 mod tree;
 mod walk;
 mod writer;
@@ -61,6 +62,7 @@ pub use snapshot::{
     Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED, TAG_PARTIAL,
     TAG_REPAIRED, TAG_SERIES,
 };
+pub use strange::{Strange, Vouched};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};
 pub use writer::{ContentStream, Stored, Written};

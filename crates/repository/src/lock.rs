@@ -1,7 +1,7 @@
 //! One writer at a time for each series: restic's lock files for everybody who reads the
 //! repository, and a lease for our own writers.
 
-use crate::{Error, Id, Repository};
+use crate::{Error, Id, Repository, strange::is_no_lock};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -277,6 +277,10 @@ impl Repository {
             let sealed = match self.store.get(&key) {
                 Ok(sealed) => sealed,
                 Err(e) if e.is_not_found() => continue,
+                Err(e) if is_no_lock(&e, entry.size_bytes) => {
+                    self.clear(&key)?;
+                    continue;
+                }
                 Err(e) => return Err(e.into()),
             };
             // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.
