@@ -222,8 +222,8 @@ impl VaultEntry {
     /// Reads a file that describes one vault and nothing else, for a machine without a
     /// configuration.
     pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, PathBuf)> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let text = crate::secrets::read_text(path)
+            .with_context(|| format!("{} cannot be used", path.display()))?;
         let entry: Self = from_toml(path, &text)?;
         let base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
         match entry.problems().first() {
@@ -263,8 +263,8 @@ impl Config {
     }
 
     fn unchecked(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!("the configuration {} cannot be read; --config names another", path.display())
+        let text = crate::secrets::read_text(path).with_context(|| {
+            format!("the configuration {} cannot be used; --config names another", path.display())
         })?;
         let mut config: Config = from_toml(path, &text)?;
         config.base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
@@ -317,6 +317,9 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<i3
     };
     let mut problems = wrong;
     problems.extend(config.unreadable_files());
+    if !is_online {
+        problems.extend(config.tenants.iter().flat_map(|t| crate::secrets::unfit(&config, t)));
+    }
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
     problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
     for t in &config.tenants {

@@ -30,6 +30,7 @@ mod repair;
 mod restore;
 mod review;
 mod rules;
+mod secrets;
 mod tenant;
 mod tenant_restore;
 mod upkeep;
@@ -183,8 +184,10 @@ enum ConfigCommand {
 }
 
 /// No memory of a process that holds keys is written to a disk, whatever ends it, or is read by
-/// another process of the same account. A system that refuses this keeps nobody from a backup.
-fn keep_memory_private() {
+/// another process of the same account. A system that refuses this keeps nobody from a backup. What
+/// the program writes is for its own account: restored mail, exports, sheets, journals.
+fn keep_private() {
+    let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let mut done = setrlimit(Resource::Core, none);
@@ -199,7 +202,7 @@ fn keep_memory_private() {
 }
 
 fn main() {
-    keep_memory_private();
+    keep_private();
     // One module of the customer's rules, alone in a process whose limits it cannot leave.
     if std::env::args_os().nth(1).is_some_and(|a| a == rules::ALONE) {
         std::process::exit(rules::alone().unwrap_or_else(|e| {

@@ -4,6 +4,7 @@ use crate::{
     Global, cache,
     config::{Config, Tenant, VaultEntry},
     place::{self, Doing, Place},
+    secrets,
 };
 use anyhow::Context;
 use secrecy::SecretString;
@@ -20,13 +21,6 @@ use strongroom_objects::{
     LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
 };
 use strongroom_repository::{Id, Repository, Writer};
-
-/// A secret from a file, without the line end that editors add.
-pub(crate) fn secret(path: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
-}
 
 pub(crate) fn who() -> Writer {
     let host =
@@ -52,13 +46,17 @@ pub(crate) fn repo_place_for(
         let place = Place::named(global, word, doing)?;
         let own = place::entry(global, word)?.map(|(e, config)| config.path(&e.password_file));
         let file = global.password_file.clone().or(own);
-        return Ok((place, secret(&file.context("--repo needs --password-file")?)?));
+        return Ok((place, secrets::read(&file.context("--repo needs --password-file")?)?));
     }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
+    // Before anything is sent, and whatever is done: a key that cannot sign in is found here.
+    if let Some(wrong) = secrets::unfit(&config, tenant).into_iter().next() {
+        anyhow::bail!(wrong);
+    }
     let entry = config.repository(&tenant.repository)?;
     let file = global.password_file.clone().unwrap_or_else(|| config.path(&entry.password_file));
-    Ok((Place::of(entry, &config, doing)?, secret(&file)?))
+    Ok((Place::of(entry, &config, doing)?, secrets::read(&file)?))
 }
 
 /// Where the repository is, for who has no password.
@@ -203,8 +201,10 @@ pub(crate) fn settings(
         format!("tenant {} has no identity {identity:?} in the configuration", tenant.name)
     })?;
     let (file, credential) = match (&id.certificate_file, &id.secret_file) {
-        (Some(file), _) => (file, Credential::Certificate { pem: secret(&config.path(file))? }),
-        (None, Some(file)) => (file, Credential::Secret(secret(&config.path(file))?)),
+        (Some(file), _) => {
+            (file, Credential::Certificate { pem: secrets::read(&config.path(file))? })
+        }
+        (None, Some(file)) => (file, Credential::Secret(secrets::read(&config.path(file))?)),
         (None, None) => anyhow::bail!(
             "tenant {}, identity {identity}: it needs a certificate_file",
             tenant.name
@@ -266,13 +266,17 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
         return Ok(VaultPlace::Server(VaultSettings {
             url: url.clone(),
             user: entry.user.clone(),
-            token: secret(&base.join(file))?,
+            token: secrets::read(&base.join(file))?,
             ca_file: entry.ca_file.as_ref().map(|f| base.join(f)),
-            identity_file: entry.identity_file.as_ref().map(|f| base.join(f)),
+            identity_file: entry
+                .identity_file
+                .as_ref()
+                .map(|f| secrets::read(&base.join(f)).map(|_| base.join(f)))
+                .transpose()?,
         }));
     }
     if let Some(s3) = &entry.s3 {
-        let settings = s3.settings(base, &|path: &Path| secret(path))?;
+        let settings = s3.settings(base, &|path: &Path| secrets::read(path))?;
         let twin = s3
             .twin_bucket
             .as_ref()

@@ -135,7 +135,7 @@ impl Place {
             })?,
         };
         let entry = &with;
-        let (base, secret) = (&config.base, &|path: &Path| open::secret(path));
+        let (base, secret) = (&config.base, &|path: &Path| crate::secrets::read(path));
         let at = if let Some(path) = &entry.path {
             return Ok(Self::Folder(config.path(path)));
         } else if let Some(s3) = &entry.s3 {

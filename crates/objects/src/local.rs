@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     ops::Range,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -81,6 +81,12 @@ impl LocalDir {
         folders.iter().fold(self.root.clone(), |path, name| path.join(name))
     }
 
+    /// Who may enter and read the root may enter and read what is within: whoever lets another
+    /// account pull from it opens the root, once.
+    fn root_mode(&self) -> u32 {
+        fs::metadata(&self.root).map_or(0o700, |meta| meta.permissions().mode())
+    }
+
     fn failed(&self, action: impl Into<String>, why: impl Into<io::Error>) -> StoreError {
         StoreError::Failed {
             location: self.location(),
@@ -125,7 +131,12 @@ impl LocalDir {
             let shown = || folders[..=n].join("/");
             if make {
                 match rustix::fs::mkdirat(&at, *name, Mode::from_raw_mode(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    Ok(()) => {
+                        let mode = Mode::from_raw_mode(self.root_mode() & 0o2775);
+                        rustix::fs::chmodat(&at, *name, mode, AtFlags::empty())
+                            .map_err(|e| self.failed(format!("make {}", shown()), e))?;
+                    }
+                    Err(Errno::EXIST) => {}
                     Err(e) => return Err(self.failed(format!("make {}", shown()), e)),
                 }
             }
@@ -255,9 +266,8 @@ impl LocalDir {
             };
             let mut file = File::from(fd);
             file.write_all(bytes)?;
-            let mut permissions = file.metadata()?.permissions();
-            permissions.set_readonly(true);
-            file.set_permissions(permissions)?;
+            let mode = self.root_mode() & 0o444 | 0o400;
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
             file.sync_data()
         })();
         let prepared = Prepared { tmp, name, dir };

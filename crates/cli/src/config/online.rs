@@ -1,10 +1,10 @@
 //! `strongroom config check --online`: what the configuration names is asked, each thing by itself.
 
 use super::{Config, Tenant};
-use crate::{Global, open, output, place::Place};
+use crate::{Global, open, output, place::{Doing, Place}};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use strongroom_graph::{Budget, Client, Https, Patience};
 use strongroom_objects::{S3Bucket, Store, VaultRest};
 use strongroom_repository::{May, Reach, Repository};
@@ -19,6 +19,9 @@ const CERTIFICATE_DAYS_MIN: i64 = 60;
 const CLOCK_S_TOLD: i64 = 60;
 /// Clocks that differ by more are wrong: sign-ins and signatures are refused then.
 const CLOCK_S_MAX: i64 = 300;
+
+/// For one copy to answer all that is asked of it.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How grave it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -104,6 +107,13 @@ pub(super) async fn look(global: &Global, config: &Config) -> anyhow::Result<Vec
         }
     }
     Ok(rows)
+}
+
+/// Whoever asks does not wait for a server as long as a backup would.
+async fn in_time<T>(asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .map_err(|_| anyhow::anyhow!("no answer in {} s", PATIENCE.as_secs()))?
 }
 
 async fn identity(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
@@ -228,8 +238,8 @@ async fn repository(global: &Global, config: &Config, tenant: &Tenant) -> Vec<Ro
     let mut rows = Rows::of(format!("repository {}", tenant.repository));
     let opened = async {
         let entry = config.repository(&tenant.repository)?;
-        let place = Place::of(entry, config)?;
-        let password = open::secret(&config.path(&entry.password_file))?;
+        let place = Place::of(entry, config, Doing::Usual)?;
+        let password = crate::secrets::read(&config.path(&entry.password_file))?;
         let cache = open::cache_dir(global)?;
         open::blocking(move || {
             let now = open::real_clock().now();
@@ -239,7 +249,7 @@ async fn repository(global: &Global, config: &Config, tenant: &Tenant) -> Vec<Ro
         })
         .await
     };
-    match opened.await {
+    match in_time(opened).await {
         Ok((reach, date)) => {
             rows.add("reach", State::Good, "its password opens it");
             rows.clock("that of its store", date, open::real_clock().now());
@@ -320,7 +330,7 @@ async fn vault(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
         })
         .await
     };
-    match asked.await {
+    match in_time(asked).await {
         Ok(None) => rows.add("reach", State::Good, "it pulls, and this side cannot reach it"),
         Ok(Some((text, date))) => {
             rows.add(

@@ -144,6 +144,19 @@ fn ends_clocks_and_one_broken_identity_are_told_beside_the_rest() {
     control(&school, "date", &json!({"ahead_s": -90}));
     assert_eq!(look(&school).0, 3);
     control(&school, "date", &json!({"ahead_s": 0}));
+    // A certificate with another's key is found before anything is sent.
+    let of = |name: &str| {
+        std::fs::read_to_string(school.path("tenant").join(format!("tenant1-{name}.pem"))).unwrap()
+    };
+    let (read, write) = (of("read"), of("write"));
+    let end = "-----END CERTIFICATE-----";
+    let mixed =
+        format!("{}{end}{}", read.split(end).next().unwrap(), write.split(end).nth(1).unwrap());
+    std::fs::write(school.path("tenant").join("tenant1-write.pem"), mixed).unwrap();
+    let out = school.run(&["--json", "config", "check", "--online"]);
+    let told = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(told.contains("its private key belongs to another certificate"), "{told}");
+    std::fs::write(school.path("tenant").join("tenant1-write.pem"), write).unwrap();
     // One identity that does not exist, one repository that is down: each is told, and the rest
     // is looked at.
     let path = school.path("strongroom.toml");
