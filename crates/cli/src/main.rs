@@ -216,7 +216,8 @@ fn main() {
             tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
                 .unwrap_or_else(|_| "warn".into()),
         )
-        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_writer(|| face::Told)
         // Whoever reads it may be gone, and a complaint of that would be a panic.
         .log_internal_errors(false)
         .init();

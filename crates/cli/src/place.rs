@@ -3,7 +3,7 @@
 use crate::{
     Global,
     config::{Config, RepositoryEntry},
-    keys, open,
+    keys,
 };
 use anyhow::Context;
 use std::{

@@ -181,7 +181,13 @@ pub(crate) fn unfit(config: &Config, tenant: &Tenant) -> Vec<String> {
                 true => Credential::Certificate { pem: text },
                 false => Credential::Secret(text),
             };
-            credential.check().with_context(|| format!("{} cannot sign in", path.display()))
+            let cannot = || format!("{} cannot sign in", path.display());
+            match credential.validity().with_context(cannot)? {
+                Some((_, until)) if until < crate::open::real_clock().now() => {
+                    bail!("{}: its certificate ended on {until:.0}", cannot())
+                }
+                _ => Ok(()),
+            }
         });
         if let Err(e) = checked {
             p.push(format!("tenant {}, identity {name}: {e:#}", tenant.name));

@@ -1,11 +1,11 @@
 //! What stands under a name of ours in the repository and is none of ours.
 //!
-//! Whoever may write to a copy can put anything under a name that looks right. It neither stops nor
-//! misleads: what nobody with the key can have written (its bytes are those of its name, and its MAC
-//! is not ours; or it is larger than anything of its kind) is passed over and named. What is not the
-//! bytes of its name may be somebody's junk or an object of ours that rotted: whoever reads passes
-//! it over where it is known that it was none of ours, or where what it held is stored anew; whoever
-//! deletes stops at it.
+//! Whoever may write to a copy can put anything under a name that looks right. It neither stops
+//! nor misleads: what nobody with the key can have written (its bytes are those of its name, and
+//! its MAC is not ours; or it is larger than anything of its kind) is passed over and named. What
+//! is not the bytes of its name may be somebody's junk or an object of ours that rotted: whoever
+//! reads passes it over where it is known that it was none of ours, or where what it held is stored
+//! anew; whoever deletes stops at it.
 
 use crate::{
     Error, Id, Repository, Snapshot,

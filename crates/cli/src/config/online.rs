@@ -1,7 +1,10 @@
 //! `strongroom config check --online`: what the configuration names is asked, each thing by itself.
 
 use super::{Config, Tenant};
-use crate::{Global, open, output, place::{Doing, Place}};
+use crate::{
+    Global, open, output,
+    place::{Doing, Place},
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

@@ -287,12 +287,11 @@ impl Config {
     pub(crate) fn pruning_files(&self) -> Vec<(String, PathBuf)> {
         let mut all = Vec::new();
         for r in &self.repositories {
-            for p in &r.prune {
+            let of = |f: &PathBuf| (format!("repository {}, prune", r.name), self.path(f));
+            all.extend(r.prune.iter().flat_map(|p| {
                 let others = p.key_file.iter().chain(&p.sas_file).chain(&p.identity_file);
-                for f in p.secret_file.iter().chain(others) {
-                    all.push((format!("repository {}, prune", r.name), self.path(f)));
-                }
-            }
+                p.secret_file.iter().chain(others).map(of).collect::<Vec<_>>()
+            }));
         }
         all
     }
