@@ -133,7 +133,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
     let (found, waited) = found?;
     let report = judge(&found, &exceptions, Vec::new(), today());
     let put = |consent: &Consent| {
-        std::fs::write(&args.out, page(&found, &report, consent))
+        std::fs::write(&args.out, crate::face::for_file(&page(&found, &report, consent)))
             .with_context(|| format!("{} cannot be written", args.out.display()))
     };
     // The page first: after the consent is gone nobody looks a second time.

@@ -14,7 +14,7 @@ use strongroom_engine::{
     browse::{self, Query, Step},
     rooms::Place,
 };
-use strongroom_model::{Series, Verdict};
+use strongroom_model::{Series, Verdict, shown_line};
 use strongroom_repository::{BlobKind, Change, Node, NodeKind, Snapshot, Visit};
 
 #[derive(Args)]
@@ -114,8 +114,9 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
                 let size =
                     if node.is_dir() { String::new() } else { output::bytes(node.size_bytes()) };
                 println!(
-                    "{}  {size:>10}  {path}{}",
+                    "{}  {size:>10}  {}{}",
                     node.modified.strftime("%Y-%m-%d %H:%M"),
+                    shown_line(path),
                     if node.is_dir() { "/" } else { "" }
                 );
             }
@@ -219,7 +220,7 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
                 println!("{}", json!(hit));
             } else {
                 let mut about: Vec<String> = Vec::new();
-                about.extend(hit.from.map(|f| format!("from {f}")));
+                about.extend(hit.from.map(|f| format!("from {}", shown_line(&f))));
                 about.extend(hit.name.map(|n| format!("{n:?}")));
                 about.extend(
                     hit.verdict.filter(|v| *v != Verdict::Clean).map(|v| output::alarm(v.as_str())),
@@ -234,7 +235,7 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
                     hit.snapshot.short(),
                     hit.modified.strftime("%Y-%m-%d %H:%M"),
                     output::bytes(hit.size_bytes),
-                    hit.path
+                    shown_line(&hit.path)
                 );
             }
             found < limit
@@ -284,7 +285,7 @@ pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
             if !node.is_dir() {
                 match json {
                     true => println!("{}", json!({"change": sign, "path": path})),
-                    false => println!("{sign}  {path}"),
+                    false => println!("{sign}  {}", shown_line(path)),
                 }
             }
             Ok(())

@@ -1,5 +1,6 @@
 //! The configuration file: tenants, repositories, vaults. `docs/configuration.md` documents it.
 
+mod online;
 mod problems;
 
 use crate::Global;
@@ -221,8 +222,8 @@ impl VaultEntry {
     /// Reads a file that describes one vault and nothing else, for a machine without a
     /// configuration.
     pub(crate) fn read(path: &Path) -> anyhow::Result<(Self, PathBuf)> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("{} cannot be read", path.display()))?;
+        let text = crate::secrets::read_text(path)
+            .with_context(|| format!("{} cannot be used", path.display()))?;
         let entry: Self = from_toml(path, &text)?;
         let base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
         match entry.problems().first() {
@@ -262,8 +263,8 @@ impl Config {
     }
 
     fn unchecked(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!("the configuration {} cannot be read; --config names another", path.display())
+        let text = crate::secrets::read_text(path).with_context(|| {
+            format!("the configuration {} cannot be used; --config names another", path.display())
         })?;
         let mut config: Config = from_toml(path, &text)?;
         config.base = std::path::absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
@@ -306,10 +307,19 @@ impl Config {
 }
 
 /// `strongroom config check`
-pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
+pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<i32> {
     let config = Config::unchecked(&global.config)?;
-    let mut problems = config.problems();
+    let wrong = config.problems();
+    // Nothing is sent on a file in which something is wrong.
+    let rows = match is_online && wrong.is_empty() {
+        true => online::look(global, &config).await?,
+        false => Vec::new(),
+    };
+    let mut problems = wrong;
     problems.extend(config.unreadable_files());
+    if !is_online {
+        problems.extend(config.tenants.iter().flat_map(|t| crate::secrets::unfit(&config, t)));
+    }
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
     problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
     for t in &config.tenants {
@@ -320,21 +330,29 @@ pub(crate) fn check(global: &Global) -> anyhow::Result<i32> {
         );
     }
     if global.json {
-        println!("{}", serde_json::json!({"problems": problems}));
-    } else if problems.is_empty() {
-        println!(
-            "{}: {} tenants, {} repositories, {} vaults; nothing is wrong",
-            global.config.display(),
-            config.tenants.len(),
-            config.repositories.len(),
-            config.vaults.len()
-        );
+        let mut told = serde_json::json!({"problems": problems});
+        if is_online {
+            told["online"] = serde_json::to_value(&rows)?;
+        }
+        println!("{told}");
     } else {
         for p in &problems {
             println!("{p}");
         }
+        for row in &rows {
+            println!("{}", row.line());
+        }
+        if problems.is_empty() {
+            println!(
+                "{}: {} tenants, {} repositories, {} vaults; nothing is wrong in the file",
+                global.config.display(),
+                config.tenants.len(),
+                config.repositories.len(),
+                config.vaults.len()
+            );
+        }
     }
-    Ok(i32::from(!problems.is_empty()))
+    Ok(if problems.is_empty() { online::code(&rows) } else { 1 })
 }
 
 #[cfg(test)]

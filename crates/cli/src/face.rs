@@ -1,11 +1,19 @@
 //! What is said to whoever runs the program. A reader that went away (`| head`) changes no exit
 //! code: what a command did, it did, heard or not.
+//!
+//! All that is printed goes through here, and what somebody else wrote moves no cursor here: names
+//! of a tenant, words of a server, texts of a key file ([`strongroom_model::shown`]).
 
 use std::{
     fmt::Arguments,
-    io::{ErrorKind, Write},
+    io::{ErrorKind, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
+use strongroom_model::shown;
+
+/// Begins and ends what is bad news: two codes that are no characters, so that no text needs them.
+const RED: char = '\u{fdd0}';
+const PLAIN: char = '\u{fdd1}';
 
 static READS_ONLY: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
@@ -25,9 +33,31 @@ pub(crate) fn is_ending() -> bool {
     ENDING.load(Ordering::Relaxed)
 }
 
+/// Marks what is bad news.
+pub(crate) fn red(text: &str) -> String {
+    format!("{RED}{text}{PLAIN}")
+}
+
+/// As it goes to a terminal, or to whatever else reads it.
+fn painted(text: &str, is_terminal: bool) -> String {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let (red, plain) = match is_terminal && !unwanted {
+        true => ("\u{1b}[31m", "\u{1b}[0m"),
+        false => ("", ""),
+    };
+    shown(text).replace(RED, red).replace(PLAIN, plain)
+}
+
+/// A text for a file.
+pub(crate) fn for_file(text: &str) -> String {
+    painted(text, false)
+}
+
 /// Prints results.
 pub(crate) fn say(text: Arguments<'_>) {
-    let said = std::io::stdout().lock().write_fmt(text);
+    let mut out = std::io::stdout().lock();
+    let text = painted(&text.to_string(), out.is_terminal());
+    let said = out.write_all(text.as_bytes());
     if said.is_err_and(|e| e.kind() == ErrorKind::BrokenPipe) && READS_ONLY.load(Ordering::Relaxed)
     {
         std::process::exit(0);
@@ -36,8 +66,24 @@ pub(crate) fn say(text: Arguments<'_>) {
 
 /// Prints what is no result.
 pub(crate) fn note(text: Arguments<'_>) {
+    let mut out = std::io::stderr().lock();
+    let text = painted(&text.to_string(), out.is_terminal());
     // Where nobody hears, nobody is told.
-    let _ = std::io::stderr().lock().write_fmt(text);
+    let _ = out.write_all(text.as_bytes());
+}
+
+/// Where libraries tell: their words go the same way.
+pub(crate) struct Told;
+
+impl Write for Told {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        note(format_args!("{}", String::from_utf8_lossy(text)));
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 macro_rules! print {

@@ -118,7 +118,7 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
             }
             Key::Add { new_password_file, name } => {
                 let id = repo.add_key(
-                    &open::secret(&new_password_file)?,
+                    &crate::secrets::read(&new_password_file)?,
                     &name,
                     open::real_clock().now(),
                 )?;
@@ -303,7 +303,7 @@ pub(crate) fn key_of_shares(files: &[PathBuf]) -> anyhow::Result<MasterKey> {
 
 async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> anyhow::Result<i32> {
     let key = key_of_shares(&files)?;
-    let password = open::secret(new_password)?;
+    let password = crate::secrets::read(new_password)?;
     let (place, cache, json) =
         (open::repo_without_password(global)?, open::cache_dir(global)?, global.json);
     let tenant = open::tenant_id(global)?;
@@ -335,7 +335,7 @@ async fn rotate(
 ) -> anyhow::Result<i32> {
     let from = open::repository_for(global, Doing::Looking).await?;
     let vault_key = vault_key(global);
-    let password = open::secret(new_password)?;
+    let password = crate::secrets::read(new_password)?;
     let to = Place::named(global, &to, Doing::Usual)?;
     let (cache, json, bar) =
         (open::cache_dir(global)?, global.json, Bar::new(global.quiet || global.json));

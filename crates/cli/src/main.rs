@@ -30,6 +30,7 @@ mod repair;
 mod restore;
 mod review;
 mod rules;
+mod secrets;
 mod tenant;
 mod tenant_restore;
 mod upkeep;
@@ -173,12 +174,20 @@ enum Command {
 #[derive(Subcommand)]
 enum ConfigCommand {
     /// Read the configuration and explain every error in it.
-    Check,
+    Check {
+        /// Also sign in as each identity and reach each copy: permissions that are missing or that
+        /// nothing needs, certificates that end, clocks, what the credentials may do. Ends with 1
+        /// where something fails, with 3 where somebody should see to something.
+        #[arg(long)]
+        online: bool,
+    },
 }
 
 /// No memory of a process that holds keys is written to a disk, whatever ends it, or is read by
-/// another process of the same account. A system that refuses this keeps nobody from a backup.
-fn keep_memory_private() {
+/// another process of the same account. A system that refuses this keeps nobody from a backup. What
+/// the program writes is for its own account: restored mail, exports, sheets, journals.
+fn keep_private() {
+    let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let mut done = setrlimit(Resource::Core, none);
@@ -193,7 +202,7 @@ fn keep_memory_private() {
 }
 
 fn main() {
-    keep_memory_private();
+    keep_private();
     // One module of the customer's rules, alone in a process whose limits it cannot leave.
     if std::env::args_os().nth(1).is_some_and(|a| a == rules::ALONE) {
         std::process::exit(rules::alone().unwrap_or_else(|e| {
@@ -207,7 +216,8 @@ fn main() {
             tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
                 .unwrap_or_else(|_| "warn".into()),
         )
-        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_writer(|| face::Told)
         // Whoever reads it may be gone, and a complaint of that would be a panic.
         .log_internal_errors(false)
         .init();
@@ -289,7 +299,9 @@ async fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,
-        Command::Config { command: ConfigCommand::Check } => config::check(&global),
+        Command::Config { command: ConfigCommand::Check { online } } => {
+            config::check(&global, online).await
+        }
         Command::Demo(a) => demo::run(&global, a).await,
         Command::Internal(a) => demo::servers::internal(a).await,
     }

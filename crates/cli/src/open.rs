@@ -4,6 +4,7 @@ use crate::{
     Global, cache,
     config::{Config, Tenant, VaultEntry},
     place::{self, Doing, Place},
+    secrets,
 };
 use anyhow::Context;
 use secrecy::SecretString;
@@ -20,13 +21,6 @@ use strongroom_objects::{
     LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
 };
 use strongroom_repository::{Id, Repository, Writer};
-
-/// A secret from a file, without the line end that editors add.
-pub(crate) fn secret(path: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned().into())
-}
 
 pub(crate) fn who() -> Writer {
     let host =
@@ -52,13 +46,17 @@ pub(crate) fn repo_place_for(
         let place = Place::named(global, word, doing)?;
         let own = place::entry(global, word)?.map(|(e, config)| config.path(&e.password_file));
         let file = global.password_file.clone().or(own);
-        return Ok((place, secret(&file.context("--repo needs --password-file")?)?));
+        return Ok((place, secrets::read(&file.context("--repo needs --password-file")?)?));
     }
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
+    // Before anything is sent, and whatever is done: a key that cannot sign in is found here.
+    if let Some(wrong) = secrets::unfit(&config, tenant).into_iter().next() {
+        anyhow::bail!(wrong);
+    }
     let entry = config.repository(&tenant.repository)?;
     let file = global.password_file.clone().unwrap_or_else(|| config.path(&entry.password_file));
-    Ok((Place::of(entry, &config, doing)?, secret(&file)?))
+    Ok((Place::of(entry, &config, doing)?, secrets::read(&file)?))
 }
 
 /// Where the repository is, for who has no password.
@@ -110,6 +108,7 @@ pub(crate) async fn repository_for(
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }
+        know_ours(&repo);
         if let Some(settings) = server {
             ask_vault(&repo, settings);
         }
@@ -125,6 +124,15 @@ fn vault_server(global: &Global) -> Option<VaultSettings> {
     }
     let config = Config::read(&global.config).ok()?;
     vault(&config, config.tenant(global.tenant.as_deref()).ok()?).ok()?.server().ok()
+}
+
+/// Of a snapshot that cannot be read, the signed manifests say whether it was ours.
+fn know_ours(repo: &Repository) {
+    let (store, key) = (repo.store().clone(), repo.key().clone());
+    repo.set_vouched(Arc::new(move || {
+        let signed = strongroom_engine::publish::vouched(store.as_ref(), &key);
+        signed.inspect_err(|e| tracing::warn!("manifests cannot be read: {e}")).ok()
+    }));
 }
 
 /// Where two snapshots claim to be the newest, the vault is asked which it sealed first. One that
@@ -177,26 +185,7 @@ pub(crate) fn client_through(
     clock: Arc<dyn Clock>,
     wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
 ) -> anyhow::Result<Arc<Client>> {
-    let id = tenant.identities.get(identity).with_context(|| {
-        format!("tenant {} has no identity {identity:?} in the configuration", tenant.name)
-    })?;
-    let credential = match (&id.certificate_file, &id.secret_file) {
-        (Some(file), _) => Credential::Certificate { pem: secret(&config.path(file))? },
-        (None, Some(file)) => Credential::Secret(secret(&config.path(file))?),
-        (None, None) => anyhow::bail!(
-            "tenant {}, identity {identity}: it needs a certificate_file",
-            tenant.name
-        ),
-    };
-    let settings = Settings {
-        authority: tenant.authority.clone(),
-        graph: tenant.graph.clone(),
-        tenant: tenant.tenant_id.clone(),
-        application_id: id.application_id.clone(),
-        credential,
-        ca_file: tenant.ca_file.as_ref().map(|f| config.path(f)),
-        user_agent: concat!("NONISV|Strongroom|Strongroom/", env!("CARGO_PKG_VERSION")).into(),
-    };
+    let settings = settings(config, tenant, identity)?;
     let patience = Patience {
         tries: tenant.backup.tries,
         pause_ms: tenant.backup.pause_ms,
@@ -205,6 +194,43 @@ pub(crate) fn client_through(
     let budget = Arc::new(Budget::new(tenant.backup.keep_to_budget));
     let transport = wrap(Arc::new(Https::new(&settings)?));
     Ok(Arc::new(Client::with_transport(settings, transport, clock, budget, patience)))
+}
+
+/// How one of a tenant's identities reaches it, with a credential that can sign in.
+pub(crate) fn settings(
+    config: &Config,
+    tenant: &Tenant,
+    identity: &str,
+) -> anyhow::Result<Settings> {
+    let id = tenant.identities.get(identity).with_context(|| {
+        format!("tenant {} has no identity {identity:?} in the configuration", tenant.name)
+    })?;
+    let (file, credential) = match (&id.certificate_file, &id.secret_file) {
+        (Some(file), _) => {
+            (file, Credential::Certificate { pem: secrets::read(&config.path(file))? })
+        }
+        (None, Some(file)) => (file, Credential::Secret(secrets::read(&config.path(file))?)),
+        (None, None) => anyhow::bail!(
+            "tenant {}, identity {identity}: it needs a certificate_file",
+            tenant.name
+        ),
+    };
+    credential.check().with_context(|| {
+        format!(
+            "tenant {}, identity {identity}: {} cannot sign in",
+            tenant.name,
+            config.path(file).display()
+        )
+    })?;
+    Ok(Settings {
+        authority: tenant.authority.clone(),
+        graph: tenant.graph.clone(),
+        tenant: tenant.tenant_id.clone(),
+        application_id: id.application_id.clone(),
+        credential,
+        ca_file: tenant.ca_file.as_ref().map(|f| config.path(f)),
+        user_agent: concat!("NONISV|Strongroom|Strongroom/", env!("CARGO_PKG_VERSION")).into(),
+    })
 }
 
 /// A vault as this side reaches it.
@@ -245,14 +271,18 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
         return Ok(VaultPlace::Server(VaultSettings {
             url: url.clone(),
             user: entry.user.clone(),
-            token: secret(&base.join(file))?,
+            token: secrets::read(&base.join(file))?,
             ca_file: entry.ca_file.as_ref().map(|f| base.join(f)),
-            identity_file: entry.identity_file.as_ref().map(|f| base.join(f)),
+            identity_file: entry
+                .identity_file
+                .as_ref()
+                .map(|f| secrets::read(&base.join(f)).map(|_| base.join(f)))
+                .transpose()?,
         }));
     }
     let public_key = entry.public_key.as_ref().map(|k| PublicKey::parse(k)).transpose()?;
     if let Some(s3) = &entry.s3 {
-        let settings = s3.settings(base, &|path: &Path| secret(path))?;
+        let settings = s3.settings(base, &|path: &Path| secrets::read(path))?;
         let twin = s3
             .twin_bucket
             .as_ref()

@@ -1,5 +1,7 @@
 //! Tables and figures for people.
 
+use strongroom_model::shown_line;
+
 /// Bytes with a unit.
 pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -26,7 +28,7 @@ pub(crate) fn seconds(s: f64) -> String {
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let width = |n: usize| {
         rows.iter()
-            .map(|r| r[n].chars().count())
+            .map(|r| shown_line(&r[n]).chars().count())
             .chain([head[n].chars().count()])
             .max()
             .unwrap_or(0)
@@ -57,7 +59,12 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         out.trim_end().to_owned() + "\n"
     };
     let mut out = line(head.to_vec());
-    for row in rows {
+    // Each row is one line, whatever somebody called something.
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| shown_line(cell).into_owned()).collect())
+        .collect();
+    for row in &rows {
         out.push_str(&line(row.iter().map(String::as_str).collect()));
     }
     out
@@ -65,10 +72,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Red when it is bad news, unless colours are unwanted or nobody looks.
 pub(crate) fn alarm(text: &str) -> String {
-    use std::io::IsTerminal;
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
-        || !std::io::stdout().is_terminal();
-    if plain { text.to_owned() } else { format!("\u{1b}[31m{text}\u{1b}[0m") }
+    crate::face::red(text)
 }
 
 /// Asks whoever sits there. Where nobody does it is an error: silence is no consent.

@@ -3,7 +3,7 @@
 use crate::{
     Global, cache,
     config::{Config, RepositoryEntry},
-    keys, open,
+    keys,
 };
 use anyhow::Context;
 use std::{
@@ -138,7 +138,7 @@ impl Place {
             })?,
         };
         let entry = &with;
-        let (base, secret) = (&config.base, &|path: &Path| open::secret(path));
+        let (base, secret) = (&config.base, &|path: &Path| crate::secrets::read(path));
         let at = if let Some(path) = &entry.path {
             return Ok(Self::Folder(config.path(path)));
         } else if let Some(s3) = &entry.s3 {

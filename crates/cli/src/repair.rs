@@ -43,6 +43,16 @@ pub(crate) enum Repair {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Set aside what stands under names of the repository and is none of its own: what was not
+    /// written with its key, and what is no file. Shows it, then asks.
+    Junk {
+        /// Show it and stop.
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
     /// Make snapshots whole without what is lost: after `repair index --give-up`. The next backup
     /// looks at everything again.
     Snapshots {
@@ -87,6 +97,7 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i
             damaged.heal(other.as_ref(), &bar)
         }
         Repair::Index { give_up, dry_run, yes } => damaged.index(give_up, dry_run, yes),
+        Repair::Junk { dry_run, yes } => damaged.junk(dry_run, yes),
         Repair::Snapshots { dry_run, yes } => damaged.snapshots(dry_run, yes),
     })
     .await
@@ -200,6 +211,31 @@ impl Damaged {
             false => repair.done.iter().for_each(|d| println!("{d}")),
         }
         Ok(i32::from(repair.packs_missing > 0))
+    }
+
+    fn junk(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
+        let (repo, lock) = self.open()?;
+        let junk = repo.junk()?;
+        if !self.json {
+            junk.iter().for_each(|j| println!("{}: {}", j.object, j.why));
+        }
+        let is_wanted = !junk.is_empty() && !dry_run;
+        let is_done = is_wanted
+            && agreed(yes, "set these aside, into the folder `strange` of the repository?")?;
+        let mut failed = Vec::new();
+        for j in junk.iter().filter(|_| is_done) {
+            failed.extend(repo.set_aside(j).err().map(|e| format!("{}: {e}", j.object)));
+        }
+        lock.release()?;
+        if self.json {
+            println!("{}", json!({"junk": junk, "applied": is_done, "failed": failed}));
+        } else if junk.is_empty() {
+            println!("nothing in the repository is foreign to it");
+        } else if is_done {
+            println!("{} set aside", junk.len() - failed.len());
+        }
+        failed.iter().for_each(|f| eprintln!("strongroom: {f}"));
+        Ok(i32::from(!failed.is_empty() || !junk.is_empty() && !is_done))
     }
 
     fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {

@@ -14,7 +14,7 @@ use strongroom_engine::restore::{
     self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport,
 };
 use strongroom_engine::{Progress, rooms::Place};
-use strongroom_model::Clock;
+use strongroom_model::{Clock, shown_line};
 use strongroom_repository::{NodeKind, Repository};
 
 #[derive(Args, Clone, Debug)]
@@ -334,7 +334,7 @@ pub(crate) fn result(r: &RestoreReport) -> String {
                 out.push_str(&format!("altered  {}: {}\n", i.path, differences.join("; ")))
             }
             Outcome::Failed { why } => {
-                out.push_str(&output::alarm(&format!("FAILED   {}: {why}\n", i.path)))
+                out.push_str(&output::alarm(&format!("FAILED   {}: {why}\n", shown_line(&i.path))))
             }
         }
     }
@@ -410,7 +410,10 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
             println!("{}", serde_json::to_string(&report)?);
         } else {
             report.failed.iter().for_each(|f| {
-                println!("{}", output::alarm(&format!("FAILED   {}: {}", f.path, f.why)))
+                println!(
+                    "{}",
+                    output::alarm(&format!("FAILED   {}: {}", shown_line(&f.path), f.why))
+                )
             });
             let kept = if report.kept > 0 {
                 format!("; {} were there already", report.kept)

@@ -26,7 +26,7 @@ use strongroom_guards::{Change, Kind, Rank, compare};
 use strongroom_model::{
     Alarm, Configuration, Record, Row,
     decision::{AppliedPlan, Decided, Decision, DecisionKind, Entry},
-    digest_id,
+    digest_id, shown_line,
 };
 use strongroom_repository::Id;
 
@@ -245,8 +245,8 @@ fn reviews(kept: &Kept, people: &People) -> anyhow::Result<Vec<Looked>> {
 /// A name for a shell to take as it is: people of the tenant choose names, and somebody pastes the
 /// command.
 fn quoted(name: &str) -> String {
-    let plain: String = name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("'{}'", plain.replace('\'', "'\\''"))
+    // What would read otherwise than it is names nothing, and a command that is pasted fails.
+    format!("'{}'", shown_line(name).replace('\'', "'\\''"))
 }
 
 /// The command that brings back what was there before.

@@ -22,6 +22,7 @@ use strongroom_guards::{Change, Exceptions, Property, compare, emergency_users, 
 use strongroom_model::{
     ConfigObject, Configuration, Progress,
     collections::{applications, directory, identity, roles},
+    shown_line,
 };
 use strongroom_repository::{Id, Repository};
 use strongroom_workloads::{
@@ -108,7 +109,7 @@ pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configu
 /// A name as one line: people of the tenant choose names, and none may hide or forge a line of what
 /// is approved.
 fn line(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    shown_line(name).into_owned()
 }
 
 /// Who wants JSON is asked nothing, so that nothing is approved unseen.

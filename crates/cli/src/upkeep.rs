@@ -267,7 +267,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
     let json = global.json;
     open::blocking(move || {
         let now = open::real_clock().now();
-        let all = repo.snapshots()?;
+        let all = repo.snapshots_whole()?;
         let plan = match args.snapshots.as_slice() {
             [] => plan_forget(&all, &policy, now, args.though_not_clean),
             names => named(&repo, &all, names)?,

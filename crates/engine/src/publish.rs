@@ -5,7 +5,7 @@ use crate::Error;
 use std::collections::BTreeSet;
 use strongroom_custody::{Card, Chain, Manifest, SigningKey};
 use strongroom_model::Series;
-use strongroom_objects::{Key, Kind, both, hash_name};
+use strongroom_objects::{Key, Kind, Store, both, hash_name};
 use strongroom_repository::{Id, MasterKey, Repository, TAG_CLEAN, TAG_CONFIGURATION};
 
 /// After so many manifests one stands alone again, so that a vault that lost one waits no longer
@@ -15,6 +15,17 @@ const FULL_EVERY: u64 = 64;
 /// The key that signs a repository's manifests; it follows from the master key.
 pub fn signing_key(key: &MasterKey) -> Result<SigningKey, Error> {
     Ok(SigningKey::from_seed(&key.signing_seed())?)
+}
+
+/// The snapshots that manifests of this repository's own key name: they were ours, whatever lies
+/// there now.
+///
+/// # Errors
+/// Those of the store.
+pub fn vouched(store: &dyn Store, key: &MasterKey) -> Result<BTreeSet<Id>, Error> {
+    let chain = Chain::of_store(store, &signing_key(key)?.public())?;
+    let named = chain.rows().into_iter().map(|(_, m)| Id::parse(&m.snapshot));
+    Ok(named.collect::<Result<_, _>>()?)
 }
 
 /// What the custodians of a vault need to know of a repository: public things alone.

@@ -293,7 +293,7 @@ impl Client {
     }
 
     /// The URL of a call. A link that Graph gave must lead to Graph: the token goes nowhere else.
-    fn url(&self, request: &Request) -> Result<Url, Error> {
+    pub(crate) fn url(&self, request: &Request) -> Result<Url, Error> {
         let target = request.target.as_str();
         if target.starts_with("https://") || target.starts_with("http://") {
             let url = Url::parse(target).map_err(|e| {
@@ -319,7 +319,7 @@ impl Client {
         })
     }
 
-    async fn token(&self, refuse: Option<&str>) -> Result<Token, Error> {
+    pub(crate) async fn token(&self, refuse: Option<&str>) -> Result<Token, Error> {
         let mut held = self.token.lock().await;
         let now = self.clock.now().as_second();
         if let Some(token) = held.as_ref()
@@ -683,7 +683,11 @@ impl Client {
 }
 
 /// The call as it goes out, with the token.
-fn signed(request: &Request, url: &Url, token: &Token) -> Result<HttpRequest, TransportError> {
+pub(crate) fn signed(
+    request: &Request,
+    url: &Url,
+    token: &Token,
+) -> Result<HttpRequest, TransportError> {
     let mut http = HttpRequest::new(request.method.clone(), url.clone())
         .bearer(token.text.expose_secret())?
         .header("prefer", "IdType=\"ImmutableId\"")?;

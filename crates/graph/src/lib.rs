@@ -10,11 +10,13 @@
 //! goes through a [`Transport`].
 
 mod budget;
+mod certificate;
 mod client;
 mod error;
 mod https;
 mod settings;
 mod signin;
+mod standing;
 mod transfer;
 mod transport;
 
@@ -23,5 +25,6 @@ pub use client::{Client, Page, Patience, Request, Stats};
 pub use error::{Error, ErrorKind};
 pub use https::Https;
 pub use settings::{Credential, Settings, TokioClock};
+pub use standing::Standing;
 pub use transfer::Download;
 pub use transport::{Answering, BodyStream, HttpAnswer, HttpRequest, Transport, TransportError};

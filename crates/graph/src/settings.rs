@@ -1,4 +1,6 @@
-use secrecy::SecretString;
+use crate::{Error, ErrorKind, certificate::Pair};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use std::{path::PathBuf, time::Duration};
 use strongroom_model::{Clock, Sleep};
 use url::Url;
@@ -13,6 +15,35 @@ pub enum Credential {
     },
     /// A client secret: the poor one.
     Secret(SecretString),
+}
+
+impl Credential {
+    /// Whether it can sign in at all, found before anything is sent: its certificate and its
+    /// private key are there, are of a kind that the service takes, and belong together.
+    ///
+    /// # Errors
+    /// One clause about the file that it came from.
+    pub fn check(&self) -> Result<(), Error> {
+        self.validity().map(|_| ())
+    }
+
+    /// From when and until when its certificate is good; `None` for a secret, whose end only the
+    /// tenant knows.
+    ///
+    /// # Errors
+    /// As [`Credential::check`].
+    pub fn validity(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
+        let wrong = |why: String| Error::new(ErrorKind::Settings, why);
+        match self {
+            Self::Certificate { pem } => {
+                Pair::read(pem).and_then(|pair| pair.validity()).map(Some).map_err(wrong)
+            }
+            Self::Secret(text) if text.expose_secret().contains("-----BEGIN ") => {
+                Err(wrong("it holds a certificate or a key and no secret".to_owned()))
+            }
+            Self::Secret(_) => Ok(None),
+        }
+    }
 }
 
 /// How to reach a tenant. National clouds have other hosts, so nothing here has a default.

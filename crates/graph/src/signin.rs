@@ -2,18 +2,15 @@
 
 use crate::{
     Credential, Error, ErrorKind, Settings,
+    certificate::Pair,
     transport::{HttpRequest, Transport},
 };
-use aws_lc_rs::{
-    digest,
-    rand::SystemRandom,
-    signature::{KeyPair, RSA_PSS_SHA256, RsaKeyPair},
-};
+use aws_lc_rs::{digest, rand::SystemRandom, signature::RSA_PSS_SHA256};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use strongroom_model::{Clock, limits};
 
 /// A token is renewed this long before it ends.
@@ -25,6 +22,24 @@ const ASSERTION_LIFETIME_S: i64 = 600;
 pub(crate) struct Token {
     pub(crate) text: SecretString,
     pub(crate) renew_at: i64,
+    /// When the service signed in, by its own clock.
+    pub(crate) granted_at: Option<jiff::Timestamp>,
+}
+
+impl Token {
+    /// The application permissions that stand in it, `None` where it cannot be read. Nothing
+    /// vouches for them: Graph alone decides what a token is good for.
+    pub(crate) fn permissions(&self) -> Option<BTreeSet<String>> {
+        #[derive(Deserialize)]
+        struct Claims {
+            /// Absent where none was granted.
+            #[serde(default)]
+            roles: BTreeSet<String>,
+        }
+        let claims = self.text.expose_secret().split('.').nth(1)?;
+        let json = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+        serde_json::from_slice::<Claims>(&json).ok().map(|c| c.roles)
+    }
 }
 
 #[derive(Deserialize)]
@@ -95,6 +110,7 @@ pub(crate) async fn sign_in(
         .body(Bytes::from(body));
     let answer = transport.send(request).await.map_err(|e| SignInError::Temporary(e.text))?;
     let status = answer.status;
+    let granted_at = answer.date();
     let bytes = answer.bytes().await.map_err(|e| SignInError::Temporary(e.text))?;
     if status == 429 || status >= 500 {
         return Err(SignInError::Temporary(format!("the sign-in service answered {status}")));
@@ -143,6 +159,7 @@ pub(crate) async fn sign_in(
     Ok(Token {
         text: granted.access_token.into(),
         renew_at: now + (lifetime - RENEW_BEFORE_S).max(lifetime / 2),
+        granted_at,
     })
 }
 
@@ -153,27 +170,7 @@ fn assertion(
     audience: &str,
     now: i64,
 ) -> Result<String, String> {
-    let pem = pem.expose_secret().as_bytes();
-    let cert =
-        CertificateDer::from_pem_slice(pem).map_err(|_| "it holds no certificate".to_owned())?;
-    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
-        let holds = |words: &[u8]| memchr::memmem::find(pem, words).is_some();
-        match holds(b"BEGIN ENCRYPTED PRIVATE KEY") || holds(b"Proc-Type: 4,ENCRYPTED") {
-            true => "its private key is encrypted, and nobody is there to say the password",
-            false => "it holds no private key",
-        }
-        .to_owned()
-    })?;
-    let pair = match &key {
-        PrivateKeyDer::Pkcs8(k) => RsaKeyPair::from_pkcs8(k.secret_pkcs8_der()),
-        PrivateKeyDer::Pkcs1(k) => RsaKeyPair::from_der(k.secret_pkcs1_der()),
-        _ => return Err("its key is no RSA key".to_owned()),
-    }
-    .map_err(|_| "its key is no RSA key of 2048 to 8192 bits".to_owned())?;
-    // A certificate holds its key as it is encoded here.
-    if memchr::memmem::find(&cert, pair.public_key().as_ref()).is_none() {
-        return Err("its private key belongs to another certificate".to_owned());
-    }
+    let Pair { certificate: cert, key: pair } = Pair::read(pem)?;
     let thumbprint = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &cert));
     let mut jti = [0; 16];
     getrandom::fill(&mut jti).map_err(|e| e.to_string())?;

@@ -128,6 +128,12 @@ impl HttpAnswer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// When the service answered, by its own clock.
+    pub(crate) fn date(&self) -> Option<jiff::Timestamp> {
+        let said = jiff::fmt::rfc2822::parse(self.header("date")?).ok()?;
+        Some(said.timestamp())
+    }
+
     /// The whole body, of an answer that is known to be small.
     pub(crate) async fn bytes(self) -> Result<Bytes, TransportError> {
         whole(self.body, limits::ANSWER_BYTES_MAX).await.map(Bytes::from).map_err(|e| match e {

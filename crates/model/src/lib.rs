@@ -18,6 +18,7 @@ mod names;
 mod progress;
 pub mod record;
 mod series;
+mod shown;
 mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, AlarmList, Severity};
@@ -34,4 +35,5 @@ pub use names::{
 pub use progress::{Progress, Silent};
 pub use record::{Record, RecordError, Row, Stored};
 pub use series::Series;
+pub use shown::{shown, shown_line};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -43,6 +43,12 @@ pub(crate) fn slow(bytes: u64) -> String {
     format!("its answer comes too slowly: {bytes} bytes so far")
 }
 
+/// When a server answered, by its own clock.
+pub(crate) fn date(answer: &blocking::Response) -> Option<jiff::Timestamp> {
+    let said = answer.headers().get("date")?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(said).ok()?.timestamp())
+}
+
 /// What a client of such a server begins with: a credential goes where it was told to go, and
 /// nowhere else.
 pub(crate) fn blocking_client(

@@ -142,11 +142,6 @@ impl S3Entry {
         Path::new("s3:").join(server).join(&self.bucket).join(&self.prefix)
     }
 
-    /// Files that it names.
-    pub fn files(&self) -> Vec<&PathBuf> {
-        [&self.secret_file].into_iter().chain(&self.ca_file).collect()
-    }
-
     /// How it is reached. Relative paths start at `base`.
     pub fn settings<E>(&self, base: &Path, secret: Secret<'_, E>) -> Result<S3Settings, E> {
         Ok(S3Settings {
@@ -179,11 +174,6 @@ impl RestEntry {
         Path::new("rest:").join(server(&self.url)).join(self.url.path().trim_matches('/'))
     }
 
-    /// Files that it names.
-    pub fn files(&self) -> Vec<&PathBuf> {
-        self.secret_file.iter().chain(&self.ca_file).collect()
-    }
-
     /// How it is reached. Relative paths start at `base`.
     pub fn settings<E>(&self, base: &Path, secret: Secret<'_, E>) -> Result<RestSettings, E> {
         let credential = match (&self.user, &self.secret_file) {
@@ -214,11 +204,6 @@ impl SftpEntry {
             Some(absolute) => place.join("root").join(absolute.trim_start_matches('/')),
             None => place.join("home").join(&self.path),
         }
-    }
-
-    /// Files that it names.
-    pub fn files(&self) -> Vec<&PathBuf> {
-        [&self.known_hosts_file].into_iter().chain(&self.identity_file).collect()
     }
 
     /// How it is reached. Relative paths start at `base`.
@@ -268,11 +253,6 @@ impl AzureEntry {
         let server = self.endpoint.as_ref().map_or_else(|| "Azure".to_owned(), server);
         let place = Path::new("azure:").join(server).join(&self.account);
         place.join(&self.container).join(&self.prefix)
-    }
-
-    /// Files that it names.
-    pub fn files(&self) -> Vec<&PathBuf> {
-        self.key_file.iter().chain(&self.sas_file).chain(&self.ca_file).collect()
     }
 
     /// How it is reached. Relative paths start at `base`.

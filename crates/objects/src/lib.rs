@@ -101,7 +101,16 @@ pub trait Store: Send + Sync {
     fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError>;
     /// What bears the name of an object of a kind and is none, one sentence each. Nothing where
     /// only objects can lie.
-    fn strangers(&self, _kind: Kind) -> Result<Vec<String>, StoreError> {
+    fn strangers(&self, kind: Kind) -> Result<Vec<String>, StoreError> {
+        let rows = self.strange_names(kind)?.into_iter();
+        Ok(rows
+            .map(|(name, found)| {
+                format!("{}/{name} is {found} and no file: none of ours", kind.as_str())
+            })
+            .collect())
+    }
+    /// The same: each name, sorted, and what it is.
+    fn strange_names(&self, _kind: Kind) -> Result<Vec<(String, &'static str)>, StoreError> {
         Ok(Vec::new())
     }
     /// Whether each call is a round trip over a network: then what can go together does
@@ -113,11 +122,29 @@ pub trait Store: Send + Sync {
     fn at_hand(&self) -> Option<&dyn AtHand> {
         None
     }
+    /// Takes out of the way what bears an object's name, whatever it is. A folder keeps it in
+    /// `strange/`; elsewhere it is removed.
+    fn set_aside(&self, key: &Key) -> Result<(), StoreError> {
+        self.remove(key)
+    }
     /// Puts the right bytes in place of wrong ones, in one step: until it returns either the old or
     /// the new ones are there. For the repair of copy 2; the vault refuses it, always.
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError>;
     /// Removes an object; absent is not an error.
     fn remove(&self, key: &Key) -> Result<(), StoreError>;
+    /// The server's clock, `None` where there is none beside this host's.
+    fn clock(&self) -> Result<Option<jiff::Timestamp>, StoreError> {
+        Ok(None)
+    }
+    /// Writes an object's own bytes over it, as whoever wants to change it would: whether that is
+    /// refused is what is asked.
+    fn try_overwrite(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.replace(key, bytes)
+    }
+    /// Tries to remove an object that is not there, to learn whether one would be removed.
+    fn try_remove(&self, absent: &Key) -> Result<(), StoreError> {
+        self.remove(absent)
+    }
     /// Removes what writers that were killed left half-written before this moment; answers how many
     /// files. Nothing where nothing half-written can lie.
     fn sweep(&self, _before: jiff::Timestamp) -> Result<u64, StoreError> {

@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     ops::Range,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
@@ -81,6 +81,12 @@ impl LocalDir {
         folders.iter().fold(self.root.clone(), |path, name| path.join(name))
     }
 
+    /// Who may enter and read the root may enter and read what is within: whoever lets another
+    /// account pull from it opens the root, once.
+    fn root_mode(&self) -> u32 {
+        fs::metadata(&self.root).map_or(0o700, |meta| meta.permissions().mode())
+    }
+
     fn failed(&self, action: impl Into<String>, why: impl Into<io::Error>) -> StoreError {
         StoreError::Failed {
             location: self.location(),
@@ -125,7 +131,12 @@ impl LocalDir {
             let shown = || folders[..=n].join("/");
             if make {
                 match rustix::fs::mkdirat(&at, *name, Mode::from_raw_mode(0o777)) {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    Ok(()) => {
+                        let mode = Mode::from_raw_mode(self.root_mode() & 0o2775);
+                        rustix::fs::chmodat(&at, *name, mode, AtFlags::empty())
+                            .map_err(|e| self.failed(format!("make {}", shown()), e))?;
+                    }
+                    Err(Errno::EXIST) => {}
                     Err(e) => return Err(self.failed(format!("make {}", shown()), e)),
                 }
             }
@@ -255,9 +266,8 @@ impl LocalDir {
             };
             let mut file = File::from(fd);
             file.write_all(bytes)?;
-            let mut permissions = file.metadata()?.permissions();
-            permissions.set_readonly(true);
-            file.set_permissions(permissions)?;
+            let mode = self.root_mode() & 0o444 | 0o400;
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
             file.sync_data()
         })();
         let prepared = Prepared { tmp, name, dir };
@@ -314,6 +324,18 @@ impl Prepared {
 impl Store for LocalDir {
     fn location(&self) -> String {
         self.root.display().to_string()
+    }
+
+    // Removing what is absent would tell nothing: the file system is asked what it allows.
+    fn try_remove(&self, absent: &Key) -> Result<(), StoreError> {
+        let folder = &folders(absent)[..1];
+        let Some(dir) = self.folder(folder, false)? else { return Ok(()) };
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        rustix::fs::accessat(&dir, ".", access, AtFlags::EACCESS).map_err(|e| StoreError::Refused {
+            location: self.location(),
+            action: format!("remove from {}", folder.join("/")),
+            why: e.to_string(),
+        })
     }
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
@@ -421,21 +443,34 @@ impl Store for LocalDir {
         Ok(rows)
     }
 
-    fn strangers(&self, kind: Kind) -> Result<Vec<String>, StoreError> {
+    fn strange_names(&self, kind: Kind) -> Result<Vec<(String, &'static str)>, StoreError> {
         let mut rows = Vec::new();
         if kind != Kind::Config {
             self.look_at_kind(kind, &mut |name, found, _| {
                 if found != FileType::RegularFile {
-                    rows.push(format!(
-                        "{}/{name} is {} and no file: none of ours",
-                        kind.as_str(),
-                        called(found)
-                    ));
+                    rows.push((name, called(found)));
                 }
             })?;
         }
         rows.sort();
         Ok(rows)
+    }
+
+    // By renaming: whatever it is, it is neither opened nor followed.
+    fn set_aside(&self, key: &Key) -> Result<(), StoreError> {
+        let failed = |e| self.failed(format!("set {key} aside"), e);
+        let absent = || self.absent(key);
+        let dir = self.folder(&folders(key), false)?.ok_or_else(absent)?;
+        let aside = self.folder(&["strange"], true)?.ok_or_else(absent)?;
+        let mut name = format!("{}-{}", key.kind().as_str(), key.name());
+        while rustix::fs::statat(&aside, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            name.push('+');
+        }
+        match rustix::fs::renameat(&dir, key.name(), &aside, &name) {
+            Ok(()) => Ok(()),
+            Err(Errno::NOENT) => Err(absent()),
+            Err(e) => Err(failed(e)),
+        }
     }
 
     fn remove(&self, key: &Key) -> Result<(), StoreError> {

@@ -202,6 +202,23 @@ impl Store for Near {
         self.far.strangers(kind)
     }
 
+    fn strange_names(&self, kind: Kind) -> Result<Vec<(String, &'static str)>, StoreError> {
+        self.far.strange_names(kind)
+    }
+
+    fn set_aside(&self, key: &Key) -> Result<(), StoreError> {
+        self.far.set_aside(key)?;
+        if let Some(names) = self.listed().get_mut(&key.kind()) {
+            names.remove(key.name());
+        }
+        self.drop_kept(key);
+        Ok(())
+    }
+
+    fn clock(&self) -> Result<Option<jiff::Timestamp>, StoreError> {
+        self.far.clock()
+    }
+
     fn is_distant(&self) -> bool {
         self.far.is_distant()
     }

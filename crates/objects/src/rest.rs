@@ -452,6 +452,16 @@ impl Store for RestServer {
         Ok(rows)
     }
 
+    fn clock(&self) -> Result<Option<jiff::Timestamp>, StoreError> {
+        let answer = self.answer("ask for the time", &Method::HEAD, &self.url("config")?, |r| r)?;
+        Ok(bounds::date(&answer))
+    }
+
+    // Not as `replace`, which takes away what it may not overwrite.
+    fn try_overwrite(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(key, &Bytes::copy_from_slice(bytes))
+    }
+
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let bytes = Bytes::copy_from_slice(bytes);
         // Most servers overwrite at once; those that add alone refuse, or keep what is there. One

@@ -321,6 +321,12 @@ impl Store for VaultRest {
         self.settings.url.to_string()
     }
 
+    fn clock(&self) -> Result<Option<jiff::Timestamp>, StoreError> {
+        let r =
+            self.send("ask for the time", |c| c.get(self.url("sessions")?.as_str()).into_ok())?;
+        Ok(bounds::date(&r))
+    }
+
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
         let url = self.key_url(key)?;
         let body = Bytes::copy_from_slice(bytes);

@@ -164,3 +164,26 @@ fn what_is_too_large_for_its_kind_is_not_read() {
     let key = Key::new(Kind::Keys, &hash_name(&large)).unwrap();
     assert!(matches!(store.put(&key, &large), Err(StoreError::Refused { .. })));
 }
+
+/// Another account that pulls from a repository is let in at its root, whatever the umask of
+/// whoever writes is.
+#[test]
+fn who_may_read_the_root_may_read_what_is_within() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (root_mode, dir_mode, file_mode) in
+        [(0o700, 0o700, 0o400), (0o750, 0o750, 0o440), (0o755, 0o755, 0o444), (0o777, 0o775, 0o444)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("r");
+        fs::create_dir(&root).unwrap();
+        fs::set_permissions(&root, fs::Permissions::from_mode(root_mode)).unwrap();
+        let store = LocalDir::new(&root);
+        let key = Key::new(Kind::Data, &hash_name(b"x")).unwrap();
+        store.put(&key, b"x").unwrap();
+        let path = store.path(&key);
+        assert_eq!(mode(&path), file_mode, "root {root_mode:o}");
+        assert_eq!(mode(path.parent().unwrap()), dir_mode, "root {root_mode:o}");
+        assert_eq!(mode(&root.join("data")), dir_mode, "root {root_mode:o}");
+    }
+}

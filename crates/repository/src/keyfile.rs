@@ -219,6 +219,29 @@ impl Repository {
             .collect())
     }
 
+    /// Key files whose bytes are those of their names and of no key file's form: none of ours.
+    pub(crate) fn foreign_keys(&self) -> Result<Vec<(String, String)>, Error> {
+        let looks = look(self.store.as_ref())?.into_iter();
+        let junk = looks.filter_map(|(name, look)| match look {
+            Look::Junk(why) => Some((name, format!("it is {why}"))),
+            Look::File(_) | Look::Unread(_) => None,
+        });
+        let mut foreign = Vec::new();
+        for (name, why) in junk {
+            let key = Key::new(Kind::Keys, &name)?;
+            let is_large = |n: u64| n > Kind::Keys.bytes_max();
+            // What is not the bytes of its name may be a key of ours that rotted.
+            let is_ours = match self.store.get(&key) {
+                Ok(bytes) => !key.names_its_bytes(&bytes),
+                Err(_) => !self.store.size(&key)?.is_some_and(is_large),
+            };
+            if !is_ours {
+                foreign.push((name, why));
+            }
+        }
+        Ok(foreign)
+    }
+
     /// Removes a key file. Whoever knew its password and has a copy of it can still open the
     /// repository: rotate for that.
     pub fn remove_key(&self, id: &Id) -> Result<(), Error> {

@@ -27,6 +27,7 @@ mod lineage;
 mod lock;
 mod pack;
 mod prune;
+mod reach;
 mod read;
 mod reader;
 mod repair;
@@ -34,6 +35,7 @@ mod repo;
 mod retention;
 mod shares;
 mod snapshot;
+mod strange;
 mod tree;
 mod walk;
 mod writer;
@@ -51,6 +53,7 @@ pub use lineage::{AHEAD_S_MAX, SealedFirst, heads, is_from_the_future, lineage};
 pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
 pub use prune::{PruneOptions, PrunePlan};
+pub use reach::{May, Reach};
 pub use reader::{BlobCache, FileReader};
 pub use repair::{HealReport, IndexRepair, SnapshotRepair, heal_objects, heal_opening};
 pub use repo::{Repository, Writer};
@@ -60,6 +63,7 @@ pub use snapshot::{
     Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED, TAG_PARTIAL,
     TAG_REPAIRED, TAG_SERIES,
 };
+pub use strange::{Strange, Vouched};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};
 pub use walk::{Change, Visit};
 pub use writer::{ContentStream, Stored, Written};

@@ -1,7 +1,7 @@
 //! One writer at a time for each series: restic's lock files for everybody who reads the
 //! repository, and a lease for our own writers.
 
-use crate::{Error, Id, Repository};
+use crate::{Error, Id, Repository, strange::is_no_lock};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -45,7 +45,7 @@ struct LockFile {
 
 /// What a lock is taken for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Claim {
+pub(crate) enum Claim {
     /// To add snapshots of one series. Writers of others go on beside it: packs and indexes are
     /// only added.
     Write(Series),
@@ -236,7 +236,25 @@ impl Repository {
         })
     }
 
-    fn put_lock(&self, owner: &Id, now: jiff::Timestamp, claim: &Claim) -> Result<Id, Error> {
+    pub(crate) fn put_lock(
+        &self,
+        owner: &Id,
+        now: jiff::Timestamp,
+        claim: &Claim,
+    ) -> Result<Id, Error> {
+        let sealed = self.sealed_lock(owner, now, claim)?;
+        let name = hash_name(&sealed);
+        self.store.put(&Key::new(Kind::Locks, &name)?, &sealed)?;
+        Id::parse(&name)
+    }
+
+    /// A lock as it is stored.
+    pub(crate) fn sealed_lock(
+        &self,
+        owner: &Id,
+        now: jiff::Timestamp,
+        claim: &Claim,
+    ) -> Result<Vec<u8>, Error> {
         let file = LockFile {
             time: now,
             exclusive: claim.is_exclusive(),
@@ -247,10 +265,7 @@ impl Repository {
             series: claim.series().cloned(),
         };
         let json = serde_json::to_vec(&file).map_err(|e| Error::damaged("a new lock", e))?;
-        let sealed = self.key.encrypt(&json)?;
-        let name = hash_name(&sealed);
-        self.store.put(&Key::new(Kind::Locks, &name)?, &sealed)?;
-        Id::parse(&name)
+        self.key.encrypt(&json)
     }
 
     /// Removes a lock that holds nobody off. Where the store lets nothing be removed it stays, and
@@ -277,6 +292,10 @@ impl Repository {
             let sealed = match self.store.get(&key) {
                 Ok(sealed) => sealed,
                 Err(e) if e.is_not_found() => continue,
+                Err(e) if is_no_lock(&e, entry.size_bytes) => {
+                    self.clear(&key)?;
+                    continue;
+                }
                 Err(e) => return Err(e.into()),
             };
             // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.

@@ -153,7 +153,7 @@ impl Repository {
         let (marks, taken_back) = self.mark(&plan.snapshots, &self.marked(&plan.indexes)?)?;
         let mut usage: HashMap<Id, Usage> = HashMap::new();
         for name in &plan.indexes {
-            let file = self.read_index(&Id::parse(name)?)?;
+            let Some(file) = self.index_if_ours(&Id::parse(name)?)? else { continue };
             for pack in file.packs {
                 // Named and marked at once, after a prune that died between its two lists: whoever
                 // names it wins.
@@ -209,7 +209,7 @@ impl Repository {
         let marks = self.index.marks()?;
         let mut level: Vec<Id> = Vec::new();
         for name in snapshots {
-            level.push(self.snapshot(&Id::parse(name)?)?.tree);
+            level.extend(self.snapshot_if_ours(&Id::parse(name)?)?.map(|s| s.tree));
         }
         let taken_back = Mutex::new(HashSet::new());
         // Directories that only marked packs hold have no bit of their own.
@@ -307,7 +307,7 @@ impl Repository {
         let mut seen: HashSet<Id> = HashSet::new();
         let mut replaced: Vec<String> = Vec::new();
         for name in &plan.indexes {
-            let file = self.read_index(&Id::parse(name)?)?;
+            let Some(file) = self.index_if_ours(&Id::parse(name)?)? else { continue };
             let fate = |id: &Id| plan.fates.get(id).copied().unwrap_or(Fate::Keep);
             let doubled = file.packs.iter().any(|p| seen.contains(&p.id));
             if !doubled
@@ -391,7 +391,8 @@ impl Repository {
     fn marked(&self, indexes: &BTreeSet<String>) -> Result<Marked, Error> {
         let mut marked = HashMap::new();
         for name in indexes {
-            for pack in self.read_index(&Id::parse(name)?)?.packs_to_delete {
+            let Some(file) = self.index_if_ours(&Id::parse(name)?)? else { continue };
+            for pack in file.packs_to_delete {
                 marked.extend(
                     pack.blobs
                         .iter()

@@ -8,6 +8,7 @@ use crate::{
     lock::Held,
     pack::open_blob,
     read::ReadAhead,
+    strange::{Look, PassedOver},
     tree,
     writer::WriterState,
 };
@@ -20,7 +21,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
-use strongroom_objects::{AtHand, Entry, Key, Kind, Store, StoreError, both, each, hash_name};
+use strongroom_objects::{AtHand, Entry, Key, Kind, Store, StoreError, both, each};
 
 /// Largest unpacked object (index, snapshot) we decompress.
 pub(crate) const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -85,6 +86,7 @@ pub struct Repository {
     leases: Mutex<Vec<Weak<Mutex<Held>>>>,
     pub(crate) sealed_first: OnceLock<SealedFirst>,
     pub(crate) known_snapshots: KnownSnapshots,
+    pub(crate) strange: PassedOver,
     pub(crate) who: Writer,
 }
 
@@ -254,6 +256,7 @@ impl Repository {
             leases: Mutex::default(),
             sealed_first: OnceLock::new(),
             known_snapshots: KnownSnapshots::default(),
+            strange: PassedOver::default(),
             who,
         })
     }
@@ -266,7 +269,7 @@ impl Repository {
     }
 
     /// Whether a lock is held here.
-    fn has_leases(&self) -> bool {
+    pub(crate) fn has_leases(&self) -> bool {
         let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         leases.iter().any(|lease| lease.strong_count() > 0)
     }
@@ -326,7 +329,7 @@ impl Repository {
             self.store.as_ref(),
             || self.store.list(Kind::Index),
             // Whoever needs one that cannot be read is told then.
-            || self.read_snapshots().map(drop),
+            || self.snapshots_and_rotten().map(drop),
         );
         *self.index_seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.0.ok();
     }
@@ -355,8 +358,18 @@ impl Repository {
     fn load_indexes(&self, listed: &BTreeSet<Id>, loaded: &BTreeSet<Id>) -> Result<(), Error> {
         let missing: Vec<Id> = listed.difference(loaded).copied().collect();
         for group in missing.chunks(16) {
-            let files = each(self.store.as_ref(), group, |id| Ok((*id, self.read_index(id)?)));
-            let files: Vec<(Id, IndexFile)> = files.into_iter().collect::<Result<_, Error>>()?;
+            let looks = each(self.store.as_ref(), group, |id| self.index_if_ours(id));
+            let mut files: Vec<(Id, IndexFile)> = Vec::new();
+            for (id, look) in group.iter().zip(looks) {
+                match look {
+                    Ok(Some(file)) => files.push((*id, file)),
+                    Ok(None) => {}
+                    // What it named is not known, and is stored anew where it is needed; whoever
+                    // deletes reads each index file for itself, and stops at it.
+                    Err(Error::Damaged { why, .. }) => self.pass_over(Kind::Index, id, why, false),
+                    Err(e) => return Err(e),
+                }
+            }
             self.index.add(&files)?;
         }
         Ok(())
@@ -377,45 +390,12 @@ impl Repository {
 
     /// Reads an index file or a snapshot: verified by name, decrypted, unpacked.
     pub(crate) fn read_unpacked(&self, kind: Kind, id: &Id) -> Result<Vec<u8>, Error> {
-        let key = Key::new(kind, &id.to_string())?;
-        let sealed = self.store.get(&key)?;
-        if hash_name(&sealed) != key.name() {
-            return Err(Error::damaged(
-                key.to_string(),
-                "its bytes are not those that its name says",
-            ));
+        match self.look_at(kind, id)? {
+            Look::Ours(plain) => Ok(plain),
+            Look::Foreign(why) | Look::Rotten(why) => {
+                Err(Error::damaged(format!("{}/{id}", kind.as_str()), why))
+            }
         }
-        let plain = self.key.decrypt(&sealed).ok_or_else(|| {
-            Error::damaged(key.to_string(), "it was not written with this repository's key")
-        })?;
-        unpack(plain, UNPACKED_BYTES_MAX).map_err(|why| Error::damaged(key.to_string(), why))
-    }
-
-    /// All snapshots, oldest first. One that cannot be read is an error: it may be the newest clean
-    /// one.
-    pub fn snapshots(&self) -> Result<Vec<(Id, Snapshot)>, Error> {
-        let mut all = match self.known_snapshots.listed(|| self.has_leases()) {
-            Some(all) => all,
-            None => self.read_snapshots()?,
-        };
-        all.sort_by_key(|(id, s)| (s.time, *id));
-        Ok(all)
-    }
-
-    fn read_snapshots(&self) -> Result<Vec<(Id, Snapshot)>, Error> {
-        let ids: Vec<Id> = self
-            .store
-            .list(Kind::Snapshots)?
-            .iter()
-            .map(|e| Id::parse(&e.name))
-            .collect::<Result<_, _>>()?;
-        let mut all = self.known_snapshots.of(&ids);
-        let known: BTreeSet<Id> = all.iter().map(|(id, _)| *id).collect();
-        let unknown: Vec<Id> = ids.iter().filter(|id| !known.contains(id)).copied().collect();
-        let read = each(self.store.as_ref(), &unknown, |id| Ok((*id, self.snapshot(id)?)));
-        all.extend(read.into_iter().collect::<Result<Vec<_>, Error>>()?);
-        self.known_snapshots.set(&all);
-        Ok(all)
     }
 
     /// One snapshot.

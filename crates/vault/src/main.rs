@@ -12,7 +12,9 @@ use strongroom_vault::Refusal;
 
 /// No memory of a process that holds credentials is written to a disk, whatever ends it, or is read
 /// by another process of the same account. A system that refuses this keeps nobody from a copy.
-fn keep_memory_private() {
+fn keep_private() {
+    // What the vault writes is for its own account.
+    let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let mut done = setrlimit(Resource::Core, none);
@@ -27,7 +29,7 @@ fn keep_memory_private() {
 }
 
 fn main() {
-    keep_memory_private();
+    keep_private();
     let cli = commands::Cli::parse();
     tracing_subscriber::fmt()
         .with_env_filter(

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use strongroom_graph::{Client, Error, Request, Scope};
 use strongroom_model::Stored;
 
+/// The application permission that it takes.
+pub const PERMISSION: &str = "eDiscovery.Read.All";
+
 /// Names of the people whose mailboxes are on hold, sorted.
 pub async fn applied(client: &Client) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();

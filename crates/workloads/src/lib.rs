@@ -6,7 +6,8 @@
 //!
 //! Deliberately absent: any repository. Heads are cheap and come with the delta; content is fetched
 //! when the caller asks. Start at [`workload`], which says what a workload is, and [`ALL`], which
-//! lists them; then [`mail`] and [`drive`]. [`configuration`] reads settings.
+//! lists them; then [`mail`] and [`drive`]. [`configuration`] reads settings;
+//! [`permissions`] says what an application needs for all of it.
 
 pub mod calendars;
 pub mod configuration;
@@ -16,6 +17,7 @@ mod event;
 pub mod holds;
 pub mod mail;
 mod owner;
+pub mod permissions;
 mod quick_xor;
 pub mod restore;
 mod sites;

@@ -30,6 +30,11 @@ pub struct Profile {
     pub name: &'static str,
     /// Whose it is.
     pub owners: OwnerKind,
+    /// The application permissions that reading it needs, beside those of [`crate::permissions`]
+    /// that every backup has.
+    pub reads: &'static [&'static str],
+    /// Those that putting it back needs.
+    pub writes: &'static [&'static str],
     /// What an owner has: "mailbox". Sentences speak of "the mailbox of …".
     pub place: &'static str,
     /// What one item is called: "message".

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -231,7 +232,9 @@ impl Stage {
                 "[[repository]]\nname = \"r{n}\"\npath = \"copy2-{n}\"\npassword_file = \
                  \"password{n}\"\n"
             ));
-            fs::write(self.path(&format!("password{n}")), format!("correct horse battery {n}"))?;
+            let password = self.path(&format!("password{n}"));
+            fs::write(&password, format!("correct horse battery {n}"))?;
+            fs::set_permissions(&password, fs::Permissions::from_mode(0o600))?;
         }
         fs::write(self.path("strongroom.toml"), text)?;
         fs::create_dir_all(self.path("home"))?;
@@ -311,6 +314,10 @@ impl<'s> Arena<'s> {
             fs::create_dir_all(parent)?;
         }
         fs::write(&path, bytes).with_context(|| name.to_owned())?;
+        // As whoever keeps secrets writes them; cases open them again.
+        if ["password", "secret", "token", ".pem", ".key"].iter().any(|s| name.contains(s)) {
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        }
         Ok(path)
     }
 

@@ -108,13 +108,23 @@ impl RepositoryEntry {
             .or_else(|| self.rest.as_ref().map(RestEntry::place))
     }
 
-    /// Files that it names beside its password.
-    fn files(&self) -> Vec<&PathBuf> {
-        let mut files = Vec::new();
-        files.extend(self.s3.iter().flat_map(S3Entry::files));
-        files.extend(self.azure.iter().flat_map(AzureEntry::files));
-        files.extend(self.sftp.iter().flat_map(SftpEntry::files));
-        files.extend(self.rest.iter().flat_map(RestEntry::files));
+    /// Files with secrets that it names beside its password.
+    fn secrets(&self) -> Vec<&PathBuf> {
+        let mut files: Vec<&PathBuf> = Vec::new();
+        files.extend(self.s3.iter().map(|s3| &s3.secret_file));
+        files.extend(self.azure.iter().flat_map(|a| a.key_file.iter().chain(&a.sas_file)));
+        files.extend(self.sftp.iter().filter_map(|sftp| sftp.identity_file.as_ref()));
+        files.extend(self.rest.iter().filter_map(|rest| rest.secret_file.as_ref()));
+        files
+    }
+
+    /// Files that it names and that hold no secret.
+    fn open_files(&self) -> Vec<&PathBuf> {
+        let mut files: Vec<&PathBuf> = Vec::new();
+        files.extend(self.s3.iter().filter_map(|s3| s3.ca_file.as_ref()));
+        files.extend(self.azure.iter().filter_map(|azure| azure.ca_file.as_ref()));
+        files.extend(self.sftp.iter().map(|sftp| &sftp.known_hosts_file));
+        files.extend(self.rest.iter().filter_map(|rest| rest.ca_file.as_ref()));
         files
     }
 }
@@ -243,28 +253,24 @@ impl Config {
                 }
             }
         }
+        p.extend(crate::secrets::problems(self));
         p
     }
 
-    /// Files that the configuration names and that cannot be read here.
-    pub(super) fn unreadable_files(&self) -> Vec<String> {
-        let mut p = Vec::new();
-        let mut file = |what: String, path: &Path| {
-            if let Err(e) = std::fs::read(self.path(path)) {
-                p.push(format!("{what}: {} cannot be read: {e}", self.path(path).display()));
-            }
-        };
+    /// Files with secrets that the configuration names, and what each is for.
+    pub(crate) fn secret_files(&self) -> Vec<(String, PathBuf)> {
+        let mut all = Vec::new();
+        let mut file = |what: String, path: &Path| all.push((what, self.path(path)));
         for t in &self.tenants {
             for (name, i) in &t.identities {
                 for f in i.certificate_file.iter().chain(&i.secret_file) {
                     file(format!("tenant {}, identity {name}", t.name), f);
                 }
             }
-            t.ca_file.iter().for_each(|f| file(format!("tenant {}, ca_file", t.name), f));
         }
         for r in &self.repositories {
             file(format!("repository {}", r.name), &r.password_file);
-            for f in r.files() {
+            for f in r.secrets() {
                 file(format!("repository {}", r.name), f);
             }
         }
@@ -273,8 +279,54 @@ impl Config {
             let identity = v.identity_file.iter();
             identity.for_each(|f| file(format!("vault {}, identity_file", v.name), f));
             v.s3.iter().for_each(|s3| file(format!("vault {}, s3", v.name), &s3.secret_file));
-            v.ca_file.iter().for_each(|f| file(format!("vault {}, ca_file", v.name), f));
         }
-        p
+        all
+    }
+
+    /// Files with the secrets of whoever prunes, which need not be on this host.
+    pub(crate) fn pruning_files(&self) -> Vec<(String, PathBuf)> {
+        let mut all = Vec::new();
+        for r in &self.repositories {
+            let of = |f: &PathBuf| (format!("repository {}, prune", r.name), self.path(f));
+            all.extend(r.prune.iter().flat_map(|p| {
+                let others = p.key_file.iter().chain(&p.sas_file).chain(&p.identity_file);
+                p.secret_file.iter().chain(others).map(of).collect::<Vec<_>>()
+            }));
+        }
+        all
+    }
+
+    /// Files without a secret, such as certificates to trust, and whose.
+    fn open_files(&self) -> Vec<(String, PathBuf)> {
+        let mut all = Vec::new();
+        let mut file = |whose: String, path: &PathBuf| all.push((whose, self.path(path)));
+        for t in &self.tenants {
+            t.ca_file.iter().for_each(|f| file(format!("tenant {}, ca_file", t.name), f));
+        }
+        for r in &self.repositories {
+            r.open_files().into_iter().for_each(|f| file(format!("repository {}", r.name), f));
+        }
+        for v in &self.vaults {
+            let s3 = v.s3.iter().filter_map(|s3| s3.ca_file.as_ref());
+            s3.chain(&v.ca_file).for_each(|f| file(format!("vault {}, ca_file", v.name), f));
+        }
+        all
+    }
+
+    /// Files that the configuration names and that cannot be read here.
+    pub(super) fn unreadable_files(&self) -> Vec<String> {
+        let secret = self.secret_files().into_iter().filter_map(|(what, path)| {
+            let why = match path.metadata() {
+                Err(e) => e.to_string(),
+                // What is no file is told among the problems.
+                Ok(meta) if !meta.is_file() => return None,
+                Ok(_) => std::fs::File::open(&path).err()?.to_string(),
+            };
+            Some(format!("{what}: {} cannot be read: {why}", path.display()))
+        });
+        let others = self.open_files().into_iter();
+        let others = others
+            .filter_map(|(what, f)| Some(format!("{what}: {}", crate::secrets::unreadable(&f)?)));
+        secret.chain(others).collect()
     }
 }

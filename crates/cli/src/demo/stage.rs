@@ -59,7 +59,7 @@ impl Stage {
         servers::write_private(&dir.join("password"), &hex::encode(password))?;
         let (place, cache, now) =
             (dir.join("copy2"), dir.join("cache"), strongroom_model::Clock::now(clock.as_ref()));
-        let password = open::secret(&dir.join("password"))?;
+        let password = crate::secrets::read(&dir.join("password"))?;
         let card = open::blocking(move || {
             let repo = Repository::init(
                 Arc::new(LocalDir::new(place)),
@@ -214,7 +214,7 @@ impl Stage {
     /// The vault's sessions, judged with the key that the vault itself keeps under the password.
     pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<copies::CheckedSession>> {
         let settings = self.vault_settings()?;
-        let password = open::secret(&self.dir.join("password"))?;
+        let password = crate::secrets::read(&self.dir.join("password"))?;
         open::blocking(move || {
             let vault = open::vault_client(settings)?;
             let key = Repository::key_of(&vault, &password)?;

@@ -355,7 +355,7 @@ fn secrets(
     );
     let mut seen: Vec<(String, String)> = Vec::new();
     for (what, path) in files {
-        let secret = open::secret(&path)?;
+        let secret = crate::secrets::read(&path)?;
         let meta = std::fs::metadata(&path)?;
         e.facts.push((
             format!("credential: {what}"),

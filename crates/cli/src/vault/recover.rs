@@ -97,7 +97,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
     let at = Place::named(global, &args.to, Doing::Usual)?;
     let key = keys::key_of_shares(&args.shares)?;
     let vault_key = whose(&args, &place)?;
-    let password = open::secret(&args.new_password_file)?;
+    let password = crate::secrets::read(&args.new_password_file)?;
     let cache = open::cache_dir(global)?;
     let bar = Bar::new(global.quiet || global.json);
     let json = global.json;

@@ -336,7 +336,7 @@ fn exit_codes_tell_a_script_what_happened() {
     let code = |args: &[&str]| school.run(args).status.code().unwrap();
     let repo = school.path("copy2-0");
     let (repo, wrong) = (repo.to_str().unwrap(), school.path("wrong"));
-    std::fs::write(&wrong, "wrong").unwrap();
+    secret(&wrong, "wrong");
     let (wrong, right) = (wrong.to_str().unwrap(), school.path("password"));
     assert_eq!(code(&["--repo", repo, "--password-file", wrong, "snapshots"]), 12);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Copy 2 elsewhere: everything that is done with a folder, kills, and a vault that pulls it.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use crate::common::{School, school, small};
+use crate::common::{self, School, school, small};
 use std::{
     net::{TcpListener, TcpStream},
     path::Path,
@@ -53,8 +53,8 @@ fn placed(kind: &Kind<'_>) -> School {
             &format!("[[repository]]\nname = \"{name}\"\npassword_file = \"password\"\n{lines}");
     }
     std::fs::write(school.path("strongroom.toml"), config).unwrap();
-    std::fs::write(school.path("place.secret"), "secret\n").unwrap();
-    std::fs::write(school.path("account.key"), azurite::KEY).unwrap();
+    common::secret(&school.path("place.secret"), "secret\n");
+    common::secret(&school.path("account.key"), azurite::KEY);
     // Nothing of what follows may touch the folder that was made first.
     std::fs::remove_dir_all(school.path("copy2-0")).unwrap();
     school.ok(&["config", "check"]);
@@ -96,7 +96,7 @@ fn live(kind: &Kind<'_>, school: &School) {
     school.ok(&["forget", all[0]["id"].as_str().unwrap(), "--yes"]);
     school.ok(&["prune", "--grace-hours", "0", "--max-unused", "0", "--yes"]);
     school.check();
-    std::fs::write(school.path("second.password"), "battery staple").unwrap();
+    common::secret(&school.path("second.password"), "battery staple");
     let second = school.path("second.password").display().to_string();
     school.ok(&["key", "add", "--new-password-file", &second]);
     school.ok(&["--password-file", &second, "snapshots"]);
@@ -266,7 +266,7 @@ fn ceph_lets_a_host_add_and_another_credential_delete() {
     owner.set_policy(&policy).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("secret");
-    std::fs::write(&secret, "secret\n").unwrap();
+    common::secret(&secret, "secret\n");
     let lines = format!(
         "[repository.s3]\nendpoint = \"http://127.0.0.1:{}/\"\nbucket = \"copies\"\nprefix = \
          \"riverside/\"\naccess_key_id = \"KEYOFHOST\"\nsecret_file = {secret:?}\n\
@@ -303,7 +303,7 @@ fn ceph_holds_copy_2_as_a_folder_does() {
     ceph.open_at("school", "copies", None).make(false).unwrap();
     let server = format!("http://127.0.0.1:{}", ceph.port);
     let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), "secret\n").unwrap();
+    common::secret(secret.path(), "secret\n");
     let lines = |table: &str, name: &str| {
         format!(
             "{}\nendpoint = \"{server}/\"\nbucket = \"copies\"\nprefix = \"{name}/\"\n\
@@ -355,7 +355,7 @@ fn rclone_serves_copy_2_as_a_folder_does() {
     let served = Rclone::serve(dir.path().to_str().unwrap(), &[], &sign_in);
     let port = served.1;
     let secret = dir.path().join("secret");
-    std::fs::write(&secret, "secret\n").unwrap();
+    common::secret(&secret, "secret\n");
     let lines = |table: &str, name: &str| {
         format!(
             "{}\nurl = \"http://127.0.0.1:{port}/{name}/\"\nuser = \"school\"\nsecret_file = \
@@ -395,8 +395,8 @@ fn azurite_holds_copy_2_as_a_folder_does() {
     let server = Azurite::start();
     let dir = tempfile::tempdir().unwrap();
     let (key, sas) = (dir.path().join("account.key"), dir.path().join("read.sas"));
-    std::fs::write(&key, azurite::KEY).unwrap();
-    std::fs::write(&sas, server.make("copies", "rl")).unwrap();
+    common::secret(&key, azurite::KEY);
+    common::secret(&sas, &server.make("copies", "rl"));
     let lines = |table: &str, name: &str| {
         server
             .lines(&table.replace("KIND", "azure"), "copies", &format!("key_file = {key:?}"))
@@ -421,7 +421,7 @@ fn azurite_holds_copy_2_as_a_folder_does() {
 #[test]
 fn a_vault_sends_no_credential_where_it_could_be_read() {
     let school = school(&small());
-    std::fs::write(school.path("secret"), "hush").unwrap();
+    common::secret(&school.path("secret"), "hush");
     let secret = school.path("secret");
     // It would be reached, and is not this machine by its name.
     let listening = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,14 @@
 //! No command runs on a configuration in which something is wrong, and nothing is sent.
 
-use std::{io::ErrorKind, net::TcpListener, process::Command};
+use crate::common::secret;
+use std::{
+    fs::{self, Permissions},
+    io::ErrorKind,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
 
 /// A configuration in which everything is right, but that nobody answers.
 fn good(port: u16) -> String {
@@ -37,7 +45,7 @@ fn nothing_is_sent_on_a_wrong_configuration() {
     let port = listening.local_addr().unwrap().port();
     let dir = tempfile::tempdir().unwrap();
     for file in ["password", "read.secret", "token"] {
-        std::fs::write(dir.path().join(file), "a secret that nobody may see").unwrap();
+        secret(&dir.path().join(file), "a secret that nobody may see");
     }
     let run = |args: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_strongroom"))
@@ -216,6 +224,117 @@ fn nothing_is_sent_on_a_wrong_configuration() {
             assert!(!told.contains("hush"), "{args:?} on {new} tells a secret: {told}");
         }
         assert_ne!(run(&["config", "check"]).status.code(), Some(0), "{new}");
+    }
+    let none = listening.accept().expect_err("something was sent");
+    assert_eq!(none.kind(), ErrorKind::WouldBlock);
+}
+
+/// Files with secrets that others can read or change, that are none, or that hold a key of the
+/// wrong kind: one sentence from every command, and nothing is sent.
+#[test]
+fn secrets_and_keys_are_looked_at_before_anything_is_sent() {
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    listening.set_nonblocking(true).unwrap();
+    let port = listening.local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let run = |args: &[&str]| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
+        command.args(args).current_dir(dir.path()).env("HOME", dir.path()).output().unwrap()
+    };
+    let mode = |path: &Path, mode: u32| {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+    let config = path("strongroom.toml");
+    let with = |text: &str| {
+        for file in ["password", "read.secret", "token"] {
+            let _ = fs::remove_file(path(file)).or_else(|_| fs::remove_dir(path(file)));
+            secret(&path(file), "a secret that nobody may see");
+        }
+        fs::write(&config, text).unwrap();
+        mode(&config, 0o644);
+        mode(dir.path(), 0o755);
+    };
+    with(&good(port));
+    assert_eq!(run(&["init"]).status.code(), Some(0));
+    assert_eq!(run(&["config", "check"]).status.code(), Some(0));
+    // A group may be let in to read.
+    mode(&path("token"), 0o640);
+    assert_eq!(run(&["config", "check"]).status.code(), Some(0));
+
+    let pem = |kind: &str| {
+        format!(
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n\
+             -----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n"
+        )
+    };
+    let certificate = good(port).replace("secret_file = \"read", "certificate_file = \"read");
+    type Change<'a> = Box<dyn Fn() + 'a>;
+    let write = |name: &'static str, bytes: Vec<u8>| -> Change<'_> {
+        Box::new(move || fs::write(path(name), &bytes).unwrap())
+    };
+    let chmod =
+        |name: &'static str, to: u32| -> Change<'_> { Box::new(move || mode(&path(name), to)) };
+    let plain = good(port);
+    let wrong: Vec<(&str, &str, Change<'_>)> = vec![
+        (&plain, "others can read", chmod("read.secret", 0o644)),
+        (&plain, "chmod 600", chmod("password", 0o604)),
+        (&plain, "others can change", chmod("token", 0o660)),
+        (&plain, "is empty", write("password", Vec::new())),
+        (&plain, "the most that it may have", write("token", vec![b'x'; 70_000])),
+        (
+            &plain,
+            "it is a pipe and no file",
+            Box::new(|| {
+                fs::remove_file(path("token")).unwrap();
+                assert!(Command::new("mkfifo").arg(path("token")).status().unwrap().success());
+            }),
+        ),
+        (
+            &plain,
+            "it is a directory and no file",
+            Box::new(|| {
+                fs::remove_file(path("password")).unwrap();
+                fs::create_dir(path("password")).unwrap();
+            }),
+        ),
+        (&plain, "a certificate or a key and no secret", {
+            write("read.secret", pem("PRIVATE KEY").into_bytes())
+        }),
+        (&certificate, "it holds no certificate", write("read.secret", b"hush".to_vec())),
+        (&certificate, "its key is no RSA key", {
+            write("read.secret", pem("EC PRIVATE KEY").into_bytes())
+        }),
+        (&certificate, "its private key is encrypted", {
+            write("read.secret", pem("ENCRYPTED PRIVATE KEY").into_bytes())
+        }),
+        (&certificate, "openssl pkcs12", write("read.secret", vec![0x30, 0x82, 0xff, 0xfe])),
+        (&plain, "others can change", chmod("strongroom.toml", 0o666)),
+        (&plain, "others can change", chmod("", 0o777)),
+    ];
+    let commands: &[&[&str]] = &[
+        &["backup"],
+        &["snapshots"],
+        &["replicate"],
+        &["tenant", "snapshot"],
+        &["restore", "--path", "/mail", "--dry-run"],
+        &["check"],
+    ];
+    for (n, (text, says, change)) in wrong.iter().enumerate() {
+        with(text);
+        change();
+        for args in commands {
+            let out = run(args);
+            let told = format!(
+                "{}{}",
+                String::from_utf8_lossy(&out.stdout),
+                String::from_utf8_lossy(&out.stderr)
+            );
+            assert!(out.status.code().is_some_and(|c| c != 0), "{n}: {args:?}: {told}");
+            assert!(told.contains(says), "{n}: {args:?} does not say {says}: {told}");
+            assert!(!told.contains("nobody may see"), "{args:?} tells a secret: {told}");
+        }
+        assert_ne!(run(&["config", "check"]).status.code(), Some(0), "{n}: {says}");
     }
     let none = listening.accept().expect_err("something was sent");
     assert_eq!(none.kind(), ErrorKind::WouldBlock);

@@ -1,7 +1,7 @@
 //! When all else is gone: the page of `docs/vault.md`, executed.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout)]
 
-use crate::common::{School, school, small};
+use crate::common::{School, school, secret, small};
 use graph_sim::SeedPlan;
 use serde_json::Value;
 use std::{
@@ -58,7 +58,7 @@ fn two_shares_and_the_vault_bring_everything_back_on_a_fresh_machine() {
         std::fs::write(f.join("place.toml"), text).unwrap();
     };
     place("");
-    std::fs::write(f.join("new.password"), "a new password").unwrap();
+    secret(&f.join("new.password"), "a new password");
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
         command
@@ -190,7 +190,7 @@ fn recovery(s: &School) -> Vec<String> {
     let place = s.path("place.toml");
     let text = format!("hold = {:?}\n{}", s.path("vault/school/hold"), public_key(s));
     std::fs::write(&place, text).unwrap();
-    std::fs::write(s.path("new.password"), "a new password").unwrap();
+    secret(&s.path("new.password"), "a new password");
     let mut args = vec!["vault".to_owned(), "recover".into()];
     let mut add = |name: &str, path: PathBuf| {
         args.extend([name.to_owned(), path.display().to_string()]);
@@ -393,7 +393,7 @@ fn what_the_copies_share_is_named() {
     let config = std::fs::read_to_string(s.path("strongroom.toml")).unwrap();
     let with = config.replacen("repository = \"r0\"", "repository = \"r0\"\nvault = \"v\"", 1);
     std::fs::create_dir_all(s.path("mounted")).unwrap();
-    std::fs::write(s.path("token"), "correct horse").unwrap();
+    secret(&s.path("token"), "correct horse");
     std::fs::write(
         s.path("strongroom.toml"),
         format!(

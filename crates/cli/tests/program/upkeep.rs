@@ -184,7 +184,7 @@ fn lost_passwords_and_damaged_objects_are_made_good() {
     std::fs::write(school.path("password"), "forgotten").unwrap();
     assert_eq!(school.run(&["--tenant", "school0", "snapshots"]).status.code(), Some(12));
     let sheet = |n: u8| sheets.join(format!("share-{n}-of-3.html")).display().to_string();
-    std::fs::write(school.path("new"), "found again\n").unwrap();
+    secret(&school.path("new"), "found again\n");
     let new = school.path("new").display().to_string();
     let one = school.run(&[
         "--tenant",

@@ -603,6 +603,10 @@ impl Store for S3Bucket {
         Ok(rows)
     }
 
+    fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.date()
+    }
+
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let path = path_of(key);
         self.write(&path, &Bytes::copy_from_slice(bytes), None, false)?

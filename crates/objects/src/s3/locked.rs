@@ -1,7 +1,7 @@
 //! A bucket as a store that locks what it holds.
 
 use super::client::{S3Bucket, locked_until, md5_of, stamp, time};
-use crate::{Facts, Held, LockedStore, StoreError, VersionRow};
+use crate::{Facts, Held, LockedStore, StoreError, VersionRow, bounds};
 use aws_sdk_s3::{
     primitives::DateTime,
     types::{ObjectLockRetention, ObjectLockRetentionMode},
@@ -188,8 +188,7 @@ impl S3Bucket {
                 Err(e) => return Err(failed(e.without_url().to_string())),
             }
         };
-        let text = answer.headers().get("date").and_then(|d| d.to_str().ok());
-        Ok(text.and_then(|t| jiff::fmt::rfc2822::parse(t).ok()).map(|z| z.timestamp()))
+        Ok(bounds::date(&answer))
     }
 }
 

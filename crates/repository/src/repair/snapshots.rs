@@ -100,7 +100,7 @@ impl Repository {
         // Lost is what the whole index does not name, as it stands now: half of one would empty
         // every snapshot.
         self.index.reset()?;
-        self.reload_index().map_err(|e| match e.is_loss() {
+        let hint = |e: Error| match e.is_loss() {
             true => Error::damaged(
                 "the index",
                 format!(
@@ -109,7 +109,8 @@ impl Repository {
                 ),
             ),
             false => e,
-        })?;
+        };
+        self.reload_index().map_err(hint)?;
         let stored: HashSet<Id> = self
             .store
             .list(Kind::Data)?
@@ -117,12 +118,9 @@ impl Repository {
             .map(|e| Id::parse(&e.name))
             .collect::<Result<_, _>>()?;
         for entry in self.store.list(Kind::Index)? {
-            if let Some(pack) = self
-                .read_index(&Id::parse(&entry.name)?)?
-                .packs
-                .iter()
-                .find(|p| !stored.contains(&p.id))
-            {
+            let file = self.index_if_ours(&Id::parse(&entry.name)?).map_err(hint)?;
+            let packs = file.iter().flat_map(|f| &f.packs);
+            if let Some(pack) = packs.into_iter().find(|p| !stored.contains(&p.id)) {
                 let what = if stored.is_empty() {
                     "every pack is gone; is the folder mounted? If so,"
                 } else {

@@ -4,6 +4,7 @@
 mod common;
 
 mod files;
+mod junk;
 mod keys;
 mod prune;
 mod repair;

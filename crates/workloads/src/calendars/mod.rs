@@ -23,6 +23,8 @@ pub struct Calendars;
 static PROFILE: Profile = Profile {
     name: "calendars",
     owners: OwnerKind::User,
+    reads: &["Calendars.Read"],
+    writes: &["Calendars.Read", "Calendars.ReadWrite"],
     place: "calendars",
     item: "event",
     items: "events",

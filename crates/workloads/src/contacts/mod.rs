@@ -23,6 +23,8 @@ pub struct Contacts;
 static PROFILE: Profile = Profile {
     name: "contacts",
     owners: OwnerKind::User,
+    reads: &["Contacts.Read"],
+    writes: &["Contacts.Read", "Contacts.ReadWrite"],
     place: "address book",
     item: "contact",
     items: "contacts",

@@ -24,6 +24,8 @@ pub struct Libraries;
 static LIBRARIES: Profile = Profile {
     name: "sites",
     owners: OwnerKind::Site,
+    reads: &["Sites.Read.All"],
+    writes: &["Files.ReadWrite.All", "Sites.ReadWrite.All"],
     place: "library",
     item: "site item",
     items: "files of sites",
@@ -33,6 +35,9 @@ static LIBRARIES: Profile = Profile {
 const DRIVES: Profile = Profile {
     name: "drives",
     owners: OwnerKind::User,
+    reads: &["Files.Read.All"],
+    // An application opens an upload session into a drive with Sites.ReadWrite.All alone.
+    writes: &["Files.ReadWrite.All", "Sites.ReadWrite.All"],
     place: "drive",
     item: "drive item",
     items: "files",

@@ -17,6 +17,9 @@ pub struct Mail;
 static PROFILE: Profile = Profile {
     name: "mail",
     owners: OwnerKind::User,
+    reads: &["Mail.Read"],
+    // Mail.ReadWrite alone writes a message and does not read one.
+    writes: &["Mail.Read", "Mail.ReadWrite"],
     place: "mailbox",
     item: "message",
     items: "messages",

@@ -28,6 +28,8 @@ pub struct Tasks;
 static PROFILE: Profile = Profile {
     name: "tasks",
     owners: OwnerKind::User,
+    reads: &["Tasks.Read.All"],
+    writes: &["Tasks.ReadWrite.All"],
     place: "to-do lists",
     item: "task",
     items: "tasks",

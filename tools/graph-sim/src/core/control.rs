@@ -186,6 +186,40 @@ pub(crate) fn run(sim: &Sim, method: &str, path: &str, query: &str, body: &[u8])
             t.ids = ids;
             ok()
         }
+        // What an application may do, one permission more and one less.
+        ("POST", "roles") => {
+            let mut world = sim.world();
+            let apps = &mut world.tenants[tenant].apps;
+            match apps.iter_mut().find(|a| json["application"] == a.name.as_str()) {
+                Some(app) => {
+                    app.roles.extend(json["grant"].as_str().map(str::to_owned));
+                    if let Some(role) = json["revoke"].as_str() {
+                        app.roles.remove(role);
+                    }
+                    ok()
+                }
+                None => bad("there is no such application"),
+            }
+        }
+        // A new certificate of an application, good for some days; answers it with its key.
+        ("POST", "certificate") => {
+            let days = json["days"].as_i64().unwrap_or(365);
+            let end = sim.clock().now() + jiff::SignedDuration::from_hours(24 * days);
+            let mut world = sim.world();
+            let apps = &mut world.tenants[tenant].apps;
+            match apps.iter_mut().find(|a| json["application"] == a.name.as_str()) {
+                Some(app) => match crate::core::signin_files::certify(app, Some(end)) {
+                    Ok(()) => Reply::json(200, &json!({"pem": app.pem})),
+                    Err(e) => bad(&format!("no certificate: {e}")),
+                },
+                None => bad("there is no such application"),
+            }
+        }
+        // How far the `Date` of each answer is ahead, in seconds.
+        ("POST", "date") => {
+            sim.world().settings.date_ahead_s = json["ahead_s"].as_i64().unwrap_or_default();
+            ok()
+        }
         // Paths that the tenant has no licence for.
         ("POST", "unlicensed") => {
             let paths = json["paths"]

@@ -25,10 +25,8 @@ fn key_of(app_id: &str) -> anyhow::Result<Arc<KeyPair>> {
 /// The key is fresh at every start of the process; only its owner sees it.
 pub(crate) fn make_app(ids: &mut IdMaker, name: &str, roles: &[&str]) -> anyhow::Result<App> {
     let app_id = ids.guid(name);
-    let key = key_of(&app_id)?;
-    let cert = CertificateParams::new(vec![format!("strongroom-{name}")])?.self_signed(&*key)?;
-    let der = cert.der();
-    Ok(App {
+    let mut app = App {
+        public_key: key_of(&app_id)?.der_bytes().to_vec(),
         app_id,
         name: name.to_owned(),
         roles: roles.iter().map(|r| (*r).to_owned()).collect(),
@@ -36,14 +34,28 @@ pub(crate) fn make_app(ids: &mut IdMaker, name: &str, roles: &[&str]) -> anyhow:
         web: Vec::new(),
         native: Vec::new(),
         secret: ids.secret(name),
-        public_key: key.der_bytes().to_vec(),
-        x5t: URL_SAFE_NO_PAD
-            .encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, der)),
-        x5t_s256: URL_SAFE_NO_PAD
-            .encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, der)),
-        pem: format!("{}{}", cert.pem(), key.serialize_pem()),
+        x5t: String::new(),
+        x5t_s256: String::new(),
+        pem: String::new(),
         deleted: false,
-    })
+    };
+    certify(&mut app, None)?;
+    Ok(app)
+}
+
+/// Gives an application a new certificate of its key; one without an end is good for centuries.
+pub(crate) fn certify(app: &mut App, end: Option<jiff::Timestamp>) -> anyhow::Result<()> {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+    let key = key_of(&app.app_id)?;
+    let mut params = CertificateParams::new(vec![format!("strongroom-{}", app.name)])?;
+    if let Some(end) = end {
+        params.not_after = std::time::SystemTime::from(end).into();
+    }
+    let cert = params.self_signed(&*key)?;
+    app.x5t = URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, cert.der()));
+    app.x5t_s256 = URL_SAFE_NO_PAD.encode(digest(&SHA256, cert.der()));
+    app.pem = format!("{}{}", cert.pem(), key.serialize_pem());
+    Ok(())
 }
 
 /// What people may let the application `other` do: what the clients of others ask for.

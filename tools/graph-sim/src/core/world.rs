@@ -46,6 +46,8 @@ pub struct Settings {
     pub token_lifetime_s: i64,
     /// How long a request to a mailbox takes, in milliseconds: so that four at once strike.
     pub mailbox_work_ms: u64,
+    /// How far the `Date` of each answer is ahead of its clock, in seconds; negative is behind.
+    pub date_ahead_s: i64,
     /// Rows of the request log that are kept.
     pub log_rows_max: usize,
 }
@@ -59,6 +61,7 @@ impl Default for Settings {
             check_answers: true,
             token_lifetime_s: 3900,
             mailbox_work_ms: 2,
+            date_ahead_s: 0,
             log_rows_max: 200_000,
         }
     }
@@ -227,7 +230,8 @@ impl World {
         let client_id = req.header("client-request-id").unwrap_or(&request_id).to_owned();
         reply.headers.push(("request-id".into(), request_id));
         reply.headers.push(("client-request-id".into(), client_id));
-        let at = self.now();
+        let ahead_s = self.settings.date_ahead_s;
+        let at = self.now() + jiff::SignedDuration::from_secs(ahead_s);
         // RFC 9110 dates; whole seconds.
         reply.headers.push(("date".into(), at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
         self.count("requests", 1);

@@ -73,7 +73,6 @@ pub(crate) const READ: &[&str] = &[
     "RoleManagement.Read.Directory",
     "RoleAssignmentSchedule.Read.Directory",
     "RoleEligibilitySchedule.Read.Directory",
-    "RoleManagementPolicy.Read.Directory",
     "AdministrativeUnit.Read.All",
     "Domain.Read.All",
     "Domain-InternalFederation.Read.All",

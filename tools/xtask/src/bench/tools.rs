@@ -4,6 +4,7 @@ use crate::{peers, test::has};
 use anyhow::{Context, bail};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -165,6 +166,7 @@ impl Tool {
 
     pub(super) fn init(self, dir: &Path) -> anyhow::Result<()> {
         fs::write(dir.join("password"), PASSWORD)?;
+        fs::set_permissions(dir.join("password"), fs::Permissions::from_mode(0o600))?;
         let mut c = match self {
             Tool::Strongroom | Tool::StrongroomListed => self.own(dir, "init"),
             _ => self.command(dir),

@@ -58,12 +58,20 @@ pub fn school_of(settings: Settings, plans: &[SeedPlan], backup: &str) -> School
         ));
     }
     std::fs::write(dir.path().join("strongroom.toml"), config).unwrap();
-    std::fs::write(dir.path().join("password"), "correct horse").unwrap();
+    secret(&dir.path().join("password"), "correct horse");
     let school = School { sim, dir, _server: server, _runtime: runtime };
     for n in 0..plans.len() {
         school.ok(&["--tenant", &format!("school{n}"), "init"]);
     }
     school
+}
+
+/// A file that only its owner reads.
+pub fn secret(path: &Path, text: &str) {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let mut options = std::fs::OpenOptions::new();
+    let options = options.create(true).truncate(true).write(true).mode(0o600);
+    options.open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 impl School {

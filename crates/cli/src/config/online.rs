@@ -1,0 +1,408 @@
+//! `strongroom config check --online`: what the configuration names is asked, each thing by itself.
+
+use super::{Config, Tenant};
+use crate::{
+    Global, open, output,
+    place::{Doing, Place},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use strongroom_graph::{Budget, Client, Https, Patience};
+use strongroom_objects::{S3Bucket, Store, VaultRest};
+use strongroom_repository::{May, Reach, Repository};
+use strongroom_workloads::{
+    permissions::{self, Needs},
+    workload::Profile,
+};
+
+/// A certificate that ends sooner is told.
+const CERTIFICATE_DAYS_MIN: i64 = 60;
+/// Clocks that differ by more are told.
+const CLOCK_S_TOLD: i64 = 60;
+/// Clocks that differ by more are wrong: sign-ins and signatures are refused then.
+const CLOCK_S_MAX: i64 = 300;
+
+/// For one copy to answer all that is asked of it.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How grave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum State {
+    /// As it should be.
+    Good,
+    /// Somebody should see to it.
+    Warning,
+    /// Something does not work, or is open to a thief.
+    Failed,
+}
+
+/// One finding.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Row {
+    /// What was looked at: an identity, a repository, a vault.
+    pub(super) of: String,
+    /// What about it: `sign-in`, `permission`, `certificate`, `clock`, `reach`.
+    pub(super) about: &'static str,
+    pub(super) state: State,
+    /// One sentence.
+    pub(super) text: String,
+}
+
+impl Row {
+    /// For people.
+    pub(super) fn line(&self) -> String {
+        let text = format!("{}: {}", self.of, self.text);
+        match self.state {
+            State::Good => format!("good     {text}"),
+            State::Warning => format!("warning  {text}"),
+            State::Failed => output::alarm(&format!("FAILED   {text}")),
+        }
+    }
+}
+
+struct Rows {
+    of: String,
+    all: Vec<Row>,
+}
+
+impl Rows {
+    fn of(what: String) -> Self {
+        Self { of: what, all: Vec::new() }
+    }
+
+    fn add(&mut self, about: &'static str, state: State, text: impl Into<String>) {
+        self.all.push(Row { of: self.of.clone(), about, state, text: text.into() });
+    }
+
+    fn clock(&mut self, whose: &str, told: Option<Timestamp>, now: Timestamp) {
+        let Some(told) = told else { return };
+        let ahead_s = now.as_second() - told.as_second();
+        let state = match ahead_s.abs() {
+            0..=CLOCK_S_TOLD => State::Good,
+            s if s <= CLOCK_S_MAX => State::Warning,
+            _ => State::Failed,
+        };
+        let direction = if ahead_s < 0 { "behind" } else { "ahead of" };
+        let text = match state {
+            State::Good => format!("this host's clock and {whose} agree"),
+            _ => format!("this host's clock is {} s {direction} {whose}", ahead_s.abs()),
+        };
+        self.add("clock", state, text);
+    }
+}
+
+/// Looks at everything that the configuration names, or at what one tenant needs.
+pub(super) async fn look(global: &Global, config: &Config) -> anyhow::Result<Vec<Row>> {
+    let tenants: Vec<&Tenant> = match &global.tenant {
+        Some(name) => vec![config.tenant(Some(name))?],
+        None => config.tenants.iter().collect(),
+    };
+    let mut rows = Vec::new();
+    for tenant in tenants {
+        for name in tenant.identities.keys() {
+            rows.extend(identity(config, tenant, name).await);
+        }
+        rows.extend(repository(global, config, tenant).await);
+        if let Some(name) = &tenant.vault {
+            rows.extend(vault(config, tenant, name).await);
+        }
+    }
+    Ok(rows)
+}
+
+/// Whoever asks does not wait for a server as long as a backup would.
+async fn in_time<T>(asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::time::timeout(PATIENCE, asked)
+        .await
+        .map_err(|_| anyhow::anyhow!("no answer in {} s", PATIENCE.as_secs()))?
+}
+
+async fn identity(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
+    let mut rows = Rows::of(format!("tenant {}, identity {name}", tenant.name));
+    let clock = open::real_clock();
+    let settings = match open::settings(config, tenant, name) {
+        Ok(settings) => settings,
+        Err(e) => {
+            rows.add("sign-in", State::Failed, format!("{e:#}"));
+            return rows.all;
+        }
+    };
+    match settings.credential.validity() {
+        Ok(Some((from, until))) => certificate(&mut rows, from, until, clock.now()),
+        Ok(None) => rows.add(
+            "certificate",
+            State::Warning,
+            "it signs in with a secret, which is sent with each sign-in, and whose end only the \
+             tenant knows; a certificate is better",
+        ),
+        Err(e) => rows.add("certificate", State::Failed, e.to_string()),
+    }
+    let transport = match Https::new(&settings) {
+        Ok(transport) => Arc::new(transport),
+        Err(e) => {
+            rows.add("sign-in", State::Failed, e.to_string());
+            return rows.all;
+        }
+    };
+    // Whoever asks waits for the answer: not as long as a backup would.
+    let patience = Patience { tries: 2, pause_ms: 500, throttled_s_max: 60 };
+    let budget = Arc::new(Budget::new(true));
+    let client = Client::with_transport(settings, transport, clock.clone(), budget, patience);
+    let standing = match client.standing().await {
+        Ok(standing) => standing,
+        Err(e) => {
+            rows.add("sign-in", State::Failed, e.to_string());
+            return rows.all;
+        }
+    };
+    rows.add("sign-in", State::Good, "it signs in");
+    let now = clock.now();
+    rows.clock("that of the sign-in service", standing.signin_date, now);
+    match standing.graph_date {
+        Ok(date) => rows.clock("that of Graph", date, now),
+        Err(e) => rows.add("reach", State::Failed, e.to_string()),
+    }
+    match standing.permissions {
+        Some(held) => granted(&mut rows, &needs(tenant, name), name, &held),
+        None => rows.add(
+            "permission",
+            State::Warning,
+            "its token cannot be read here, so nothing is known of its permissions",
+        ),
+    }
+    rows.all
+}
+
+fn certificate(rows: &mut Rows, from: Timestamp, until: Timestamp, now: Timestamp) {
+    let day = |t: Timestamp| t.strftime("%Y-%m-%d").to_string();
+    let days = (until.as_second() - now.as_second()).div_euclid(86_400);
+    let (state, text) = match days {
+        _ if now < from => {
+            (State::Failed, format!("its certificate begins to be good on {}", day(from)))
+        }
+        ..0 => (State::Failed, format!("its certificate ended on {}", day(until))),
+        n if n < CERTIFICATE_DAYS_MIN => (
+            State::Warning,
+            format!("its certificate ends in {n} days, on {}: put a new one beside it", day(until)),
+        ),
+        n => (State::Good, format!("its certificate is good for {n} days")),
+    };
+    rows.add("certificate", state, text);
+}
+
+/// What an identity needs; nothing for one that holds permissions only while it works.
+fn needs(tenant: &Tenant, identity: &str) -> Needs {
+    let is_wanted = |p: &Profile| {
+        !tenant.backup.without.iter().any(|w| w == p.name)
+            && (p.name != "mail" || tenant.backup.mail)
+            && (p.name != "drives" || tenant.backup.drives)
+    };
+    match identity {
+        "read" => permissions::to_read(is_wanted, tenant.backup.holds),
+        "write" => permissions::to_write(is_wanted),
+        _ => Needs::new(),
+    }
+}
+
+fn granted(rows: &mut Rows, needs: &Needs, identity: &str, held: &BTreeSet<String>) {
+    let missing: Vec<_> = needs.iter().filter(|(name, _)| !held.contains(**name)).collect();
+    for (name, need) in &missing {
+        let state = if need.is_vital { State::Failed } else { State::Warning };
+        let uses = need.uses.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        rows.add("permission", state, format!("{name} is missing, for {uses}"));
+    }
+    let unneeded: Vec<&String> = held.iter().filter(|h| !needs.contains_key(h.as_str())).collect();
+    for name in &unneeded {
+        // The backup's own identity stands on a host that may be stolen.
+        let (state, why) = match (identity, permissions::changes(name)) {
+            ("read", true) => {
+                (State::Failed, "whoever has this host can change the tenant with it; take it back")
+            }
+            ("configure", _) => (
+                State::Warning,
+                "granted for a restore of settings; take it back when that is done",
+            ),
+            _ => (State::Warning, "nothing here needs it; take it back"),
+        };
+        rows.add("permission", state, format!("{name} is held: {why}"));
+    }
+    if missing.is_empty() && unneeded.is_empty() {
+        let text = match needs.len() {
+            0 => "it holds no permission, as it should between restores".to_owned(),
+            n => format!("it holds the {n} permissions that it needs, and no other"),
+        };
+        rows.add("permission", State::Good, text);
+    }
+}
+
+async fn repository(global: &Global, config: &Config, tenant: &Tenant) -> Vec<Row> {
+    let mut rows = Rows::of(format!("repository {}", tenant.repository));
+    let opened = async {
+        let entry = config.repository(&tenant.repository)?;
+        let place = Place::of(entry, config, Doing::Usual)?;
+        let password = crate::secrets::read(&config.path(&entry.password_file))?;
+        let cache = open::cache_dir(global)?;
+        open::blocking(move || {
+            let now = open::real_clock().now();
+            let repo = Repository::open(place.open()?, &password, &cache, open::who())?;
+            let clock = repo.store_clock()?;
+            Ok((repo.reach(now)?, clock))
+        })
+        .await
+    };
+    match in_time(opened).await {
+        Ok((reach, date)) => {
+            rows.add("reach", State::Good, "its password opens it");
+            rows.clock("that of its store", date, open::real_clock().now());
+            reached(&mut rows, &reach);
+        }
+        Err(e) => rows.add("reach", State::Failed, format!("{e:#}")),
+    }
+    rows.all
+}
+
+fn reached(rows: &mut Rows, reach: &Reach) {
+    match &reach.add {
+        May::Yes => rows.add("reach", State::Good, "this side may add to it"),
+        May::No(why) => {
+            rows.add("reach", State::Failed, format!("this side may not add to it: {why}"));
+        }
+        May::Unknown(why) => {
+            rows.add("reach", State::Failed, format!("nothing could be added to it: {why}"));
+        }
+    }
+    match &reach.delete_locks {
+        May::Yes => rows.add("reach", State::Good, "this side may remove its locks"),
+        May::No(why) => rows.add(
+            "reach",
+            State::Warning,
+            format!("locks of this side stay until they are stale, half an hour each: {why}"),
+        ),
+        May::Unknown(why) => {
+            rows.add("reach", State::Warning, format!("removing a lock was not tried: {why}"));
+        }
+    }
+    // What a thief of this host could do to the copy. That a store cannot hold him off is no
+    // fault of the configuration: the vault is for that.
+    for (may, what) in [(&reach.overwrite, "write over"), (&reach.delete, "delete")] {
+        match may {
+            May::Yes => rows.add(
+                "reach",
+                State::Good,
+                format!("whoever has this host can {what} what it holds"),
+            ),
+            May::No(_) => {
+                rows.add("reach", State::Good, format!("nobody here can {what} what it holds"));
+            }
+            May::Unknown(why) => rows.add(
+                "reach",
+                State::Warning,
+                format!("whether this side can {what} what it holds is not known: {why}"),
+            ),
+        }
+    }
+}
+
+async fn vault(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
+    let mut rows = Rows::of(format!("vault {name}"));
+    let asked = async {
+        let entry = config.vault(name)?;
+        if entry.url.is_none() && entry.s3.is_none() && entry.hold.is_none() {
+            return Ok(None);
+        }
+        let place = open::vault(config, tenant)?;
+        open::blocking(move || {
+            Ok(Some(match place {
+                open::VaultPlace::Server(settings) => {
+                    let vault = VaultRest::new(settings)?;
+                    let sessions = vault.sessions()?.len();
+                    (format!("it answers, with {sessions} sealed sessions"), vault.clock()?)
+                }
+                open::VaultPlace::Bucket(place) => {
+                    let bucket = S3Bucket::new(place.settings)?;
+                    let snapshots = Store::list(&bucket, strongroom_objects::Kind::Snapshots)?;
+                    (format!("it answers, with {} snapshots", snapshots.len()), bucket.clock()?)
+                }
+                place @ open::VaultPlace::Folder(_) => {
+                    let _ = place.reader(None)?;
+                    ("it can be read".to_owned(), None)
+                }
+            }))
+        })
+        .await
+    };
+    match in_time(asked).await {
+        Ok(None) => rows.add("reach", State::Good, "it pulls, and this side cannot reach it"),
+        Ok(Some((text, date))) => {
+            rows.add(
+                "reach",
+                State::Good,
+                format!("{text}; what its credential may do, strongroom vault canary tries"),
+            );
+            rows.clock("that of the vault", date, open::real_clock().now());
+        }
+        Err(e) => rows.add("reach", State::Failed, format!("{e:#}")),
+    }
+    rows.all
+}
+
+/// 0 where all is good, 3 where somebody should see to something, 1 where something failed.
+pub(super) fn code(rows: &[Row]) -> i32 {
+    match rows.iter().map(|r| r.state).max() {
+        None | Some(State::Good) => 0,
+        Some(State::Warning) => crate::failure::PARTIAL,
+        Some(State::Failed) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page is written by hand and held against the table.
+    #[test]
+    fn the_page_of_permissions_says_what_the_table_says() {
+        let page = include_str!("../../../../docs/graph-requests.md");
+        let section = page.split("\n## Permissions\n").nth(1).expect("the section is there");
+        let listed = |title: &str| -> BTreeSet<String> {
+            let part = section.split(&format!("\n### `{title}`\n")).nth(1).expect(title);
+            let part = part.split("\n### ").next().unwrap_or_default();
+            let rows = part.lines().filter(|l| l.starts_with("| `"));
+            rows.map(|l| l.split('`').nth(1).unwrap_or_default().to_owned()).collect()
+        };
+        let all = |needs: Needs| needs.into_keys().map(str::to_owned).collect::<BTreeSet<_>>();
+        assert_eq!(listed("read"), all(permissions::to_read(|_| true, true)));
+        assert_eq!(listed("write"), all(permissions::to_write(|_| true)));
+        assert_eq!(listed("configure"), all(permissions::to_configure()));
+    }
+
+    #[test]
+    fn clocks_and_certificates_have_two_bounds_each() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let after = |s: i64| now + jiff::SignedDuration::from_secs(s);
+        let state = |f: &dyn Fn(&mut Rows)| {
+            let mut rows = Rows::of(String::new());
+            f(&mut rows);
+            rows.all[0].state
+        };
+        for (s, want) in [
+            (0, State::Good),
+            (60, State::Good),
+            (-61, State::Warning),
+            (300, State::Warning),
+            (301, State::Failed),
+            (-600, State::Failed),
+        ] {
+            assert_eq!(state(&|r| r.clock("x", Some(after(s)), now)), want, "{s} s");
+        }
+        for (days, want) in
+            [(-1, State::Failed), (0, State::Warning), (59, State::Warning), (60, State::Good)]
+        {
+            let end = after(days * 86_400 + 3600);
+            assert_eq!(state(&|r| certificate(r, after(-9), end, now)), want, "{days} days");
+        }
+        assert_eq!(state(&|r| certificate(r, after(9), after(90), now)), State::Failed);
+    }
+}
