@@ -219,6 +219,14 @@ impl Store for Near {
         self.far.clock()
     }
 
+    fn try_overwrite(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.far.try_overwrite(key, bytes)
+    }
+
+    fn try_remove(&self, absent: &Key) -> Result<(), StoreError> {
+        self.far.try_remove(absent)
+    }
+
     fn is_distant(&self) -> bool {
         self.far.is_distant()
     }

@@ -325,7 +325,7 @@ async fn vault(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
                     let snapshots = Store::list(&bucket, strongroom_objects::Kind::Snapshots)?;
                     (format!("it answers, with {} snapshots", snapshots.len()), bucket.clock()?)
                 }
-                place @ open::VaultPlace::Folder(_) => {
+                place @ open::VaultPlace::Folder(..) => {
                     let _ = place.reader(None)?;
                     ("it can be read".to_owned(), None)
                 }

@@ -604,7 +604,7 @@ impl Store for S3Bucket {
     }
 
     fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.date()
+        crate::LockedStore::date(self)
     }
 
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
