@@ -300,7 +300,9 @@ fn everything(kind: &Kind<'_>) {
 fn ceph_holds_copy_2_as_a_folder_does() {
     let ceph = Ceph::start();
     ceph.user("school");
+    ceph.user("reader");
     ceph.open_at("school", "copies", None).make(false).unwrap();
+    ceph.allow("school", "copies", "reader", &["GetObject", "ListBucket"]);
     let server = format!("http://127.0.0.1:{}", ceph.port);
     let secret = tempfile::NamedTempFile::new().unwrap();
     common::secret(secret.path(), "secret\n");
@@ -313,7 +315,8 @@ fn ceph_holds_copy_2_as_a_folder_does() {
         )
     };
     let restic = |run: Run<'_>| run(&["-r", &format!("s3:{server}/copies/riverside")]);
-    let source = lines("[source]\nkind = \"s3\"", "riverside");
+    let source =
+        lines("[source]\nkind = \"s3\"", "riverside").replace("KEYOFSCHOOL", "KEYOFREADER");
     everything(&Kind { lines: &lines, source, restic: &restic });
 }
 
@@ -366,9 +369,16 @@ fn rclone_serves_copy_2_as_a_folder_does() {
     let restic = |run: Run<'_>| {
         run(&["-r", &format!("rest:http://school:secret@127.0.0.1:{port}/riverside/")]);
     };
-    // Of a vault it is a token.
-    let source =
-        lines("[source]\nkind = \"rest\"", "riverside").replace("secret_file", "token_file");
+    // The vault's server takes nothing away; rclone knows none that only reads. Of a vault the
+    // secret is a token.
+    let reader = Rclone::serve(
+        dir.path().to_str().unwrap(),
+        &[],
+        &["--append-only", "--user", "school", "--pass", "secret"],
+    );
+    let source = lines("[source]\nkind = \"rest\"", "riverside")
+        .replace("secret_file", "token_file")
+        .replace(&port.to_string(), &reader.1.to_string());
     everything(&Kind { lines: &lines, source, restic: &restic });
 }
 

@@ -68,7 +68,7 @@ impl Azurite {
             .spawn()
             .unwrap();
         let server = Self { child, dir, port };
-        for _ in 0..400 {
+        for _ in 0..2400 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return server;
             }
