@@ -108,8 +108,8 @@ fn no_address(path: &Path) -> anyhow::Result<()> {
 pub(crate) enum Doing {
     /// Reads, adds, and takes its own locks away.
     Usual,
-    /// The same, and wants to know what lies there now: nothing comes from what is kept of it on this
-    /// host.
+    /// The same, and wants to know what lies there now: nothing comes from what is kept of it on
+    /// this host.
     Looking,
     /// Takes away what others put: with the credential of `[repository.prune]`.
     Deleting,
@@ -170,8 +170,8 @@ impl Place {
         })
     }
 
-    /// Connects to it, with what is read again and again kept in the folder for local caches. Whoever
-    /// wants to know what lies there uses [`Place::open`].
+    /// Connects to it, with what is read again and again kept in the folder for local caches.
+    /// Whoever wants to know what lies there uses [`Place::open`].
     pub(crate) fn open_near(&self, cache: &Path) -> anyhow::Result<Arc<dyn Store>> {
         let far = self.open()?;
         if !far.is_distant() {

@@ -142,7 +142,8 @@ impl State {
         }
     }
 
-    /// The pack's size, where it is known, and how much to fetch, when this read goes on where another ended.
+    /// The pack's size, where it is known, and how much to fetch, when this read goes on where
+    /// another ended.
     fn follow(&mut self, pack: &Id, start: u64, end: u64) -> Option<(Option<u64>, u64)> {
         let goes_on =
             |s: &Stream| s.pack == *pack && start >= s.next && start - s.next <= GAP_BYTES_MAX;

@@ -144,8 +144,8 @@ impl WriterState {
         }
     }
 
-    /// A blob of the pack that is being filled: it is read from there, so that nobody who reads what
-    /// was written a moment ago makes a pack of it.
+    /// A blob of the pack that is being filled: it is read from there, so that nobody who reads
+    /// what was written a moment ago makes a pack of it.
     pub(crate) fn in_the_open_pack(
         &self,
         kind: BlobKind,

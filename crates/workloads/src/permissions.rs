@@ -3,6 +3,7 @@
 
 use crate::{ALL, holds, workload::Profile};
 use std::collections::{BTreeMap, BTreeSet};
+use strongroom_model::collections;
 use strongroom_settings::{Reader, rows, setters};
 
 /// People, whose names every other list needs.
@@ -10,12 +11,12 @@ pub const PEOPLE: &str = "User.Read.All";
 /// Permissions that reading settings takes beside those of the collections' own lists, and for
 /// what.
 const SETTINGS: [(&str, &str); 6] = [
-    ("Application.Read.All", "applications/permissions"),
+    ("Application.Read.All", collections::applications::PERMISSIONS),
     ("AuditLog.Read.All", "tenant diff --who"),
     ("Directory.Read.All", "names of those whom settings mean"),
-    ("Domain-InternalFederation.Read.All", "directory/federation"),
-    ("GroupMember.Read.All", "directory/referenced-groups"),
-    ("User.Read.All", "directory/privileged-users"),
+    ("Domain-InternalFederation.Read.All", collections::directory::FEDERATION),
+    ("GroupMember.Read.All", collections::directory::REFERENCED_GROUPS),
+    ("User.Read.All", collections::directory::PRIVILEGED_USERS),
 ];
 /// Jobs of Tenant Configuration Management; it changes no setting.
 const MANAGED: &str = "ConfigurationMonitoring.ReadWrite.All";

@@ -495,8 +495,8 @@ impl S3Bucket {
         let path = path_of(key);
         let bytes = Bytes::copy_from_slice(bytes);
         let written = match self.write(&path, &bytes, None, true)? {
-            // Servers that know no condition (Backblaze) say so: they were asked before, or the name
-            // is new.
+            // Servers that know no condition (Backblaze) say so: they were asked before, or the
+            // name is new.
             Err(d) if d.status == Some(501) || d.code == "NotImplemented" => {
                 self.write(&path, &bytes, None, false)?
             }
