@@ -133,8 +133,11 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
     let (found, waited) = found?;
     let report = judge(&found, &exceptions, Vec::new(), today());
     let put = |consent: &Consent| {
-        std::fs::write(&args.out, crate::face::for_file(&page(&found, &report, consent)))
-            .with_context(|| format!("{} cannot be written", args.out.display()))
+        crate::written::put(
+            &args.out,
+            crate::face::for_file(&page(&found, &report, consent)).as_bytes(),
+        )
+        .with_context(|| format!("{} cannot be written", args.out.display()))
     };
     // The page first: after the consent is gone nobody looks a second time.
     put(&Consent::Stays("its removal was not yet tried when this page was written".to_owned()))?;

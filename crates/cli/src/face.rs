@@ -17,6 +17,7 @@ const PLAIN: char = '\u{fdd1}';
 
 static READS_ONLY: AtomicBool = AtomicBool::new(false);
 static ENDING: AtomicBool = AtomicBool::new(false);
+static UNSAID: AtomicBool = AtomicBool::new(false);
 
 /// From now on the program ends, with success, when nobody reads what it prints.
 pub(crate) fn end_with_the_reader() {
@@ -57,11 +58,26 @@ pub(crate) fn for_file(text: &str) -> String {
 pub(crate) fn say(text: Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     let text = painted(&text.to_string(), out.is_terminal());
-    let said = out.write_all(text.as_bytes());
-    if said.is_err_and(|e| e.kind() == ErrorKind::BrokenPipe) && READS_ONLY.load(Ordering::Relaxed)
-    {
-        std::process::exit(0);
+    heard(out.write_all(text.as_bytes()));
+}
+
+fn heard(said: std::io::Result<()>) {
+    match said {
+        Ok(()) => {}
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => {
+            if READS_ONLY.load(Ordering::Relaxed) {
+                std::process::exit(0);
+            }
+        }
+        // A full disk is no reader that had enough.
+        Err(_) => UNSAID.store(true, Ordering::Relaxed),
     }
+}
+
+/// Whether results could not be written to where they were to go. Asked once, at the end.
+pub(crate) fn is_unsaid() -> bool {
+    heard(std::io::stdout().lock().flush());
+    UNSAID.load(Ordering::Relaxed)
 }
 
 /// Prints what is no result.

@@ -98,7 +98,7 @@ pub(crate) fn write(
         Format::Html => export::html(schools, &today().to_string()),
     };
     match out {
-        Some(path) => std::fs::write(path, crate::face::for_file(&text))
+        Some(path) => crate::written::put(path, crate::face::for_file(&text).as_bytes())
             .with_context(|| format!("{} cannot be written", path.display())),
         None => {
             print!("{text}");

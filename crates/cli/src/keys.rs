@@ -18,6 +18,7 @@ use std::{
 };
 use strongroom_custody::PublicKey;
 use strongroom_engine::Progress;
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_repository::{
     Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
 };
@@ -208,6 +209,10 @@ pub(crate) fn write_shares(
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+    // Whoever can put a link there would choose where the shares go.
+    if dir.is_symlink() {
+        bail!("{} is a link; name the folder itself for the recovery shares", dir.display());
+    }
     let mut files = Vec::new();
     for share in &shares {
         let path = dir.join(format!("share-{}-of-{}.html", share.number(), share.made()));
@@ -271,7 +276,7 @@ pub(crate) fn vault_of_shares(files: &[PathBuf]) -> anyhow::Result<Option<Public
     let mut found: Option<PublicKey> = None;
     for file in files {
         let text = SecretString::from(
-            fs::read_to_string(file)
+            read_regular_text(file, SETTINGS_BYTES_MAX)
                 .with_context(|| format!("{} cannot be read", file.display()))?,
         );
         for key in text.expose_secret().lines().filter_map(|l| l.trim().strip_prefix(VAULT)) {
@@ -290,7 +295,7 @@ pub(crate) fn key_of_shares(files: &[PathBuf]) -> anyhow::Result<MasterKey> {
     let mut shares = Vec::new();
     for file in files {
         let text = SecretString::from(
-            fs::read_to_string(file)
+            read_regular_text(file, SETTINGS_BYTES_MAX)
                 .with_context(|| format!("{} cannot be read", file.display()))?,
         );
         shares.push(

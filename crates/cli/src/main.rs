@@ -35,6 +35,7 @@ mod tenant;
 mod tenant_restore;
 mod upkeep;
 mod vault;
+mod written;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -266,6 +267,16 @@ fn main() {
             );
             130
         }
+    };
+    let code = match face::is_unsaid() && code == 0 {
+        true => {
+            eprintln!(
+                "strongroom: what was done is done, but its results could not be written to the \
+                 standard output"
+            );
+            1
+        }
+        false => code,
     };
     face::end();
     runtime.shutdown_timeout(std::time::Duration::from_secs(3));

@@ -1,6 +1,7 @@
 //! A folder into which copy 2 is being rebuilt. It is marked before anything else is written there,
 //! so that a run that was killed goes on in its own folder, and in nobody else's.
 
+use crate::written;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -8,6 +9,7 @@ use std::{
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular};
 
 /// The mark's name; no object of a repository has such a one.
 const NAME: &str = "strongroom-rebuilding";
@@ -46,7 +48,7 @@ impl Rebuilding {
     pub(crate) fn begin(folder: &Path, mark: &Mark) -> anyhow::Result<Self> {
         let path = folder.join(NAME);
         let made = || format!("{} cannot be made", path.display());
-        let before = match fs::read(&path) {
+        let before = match read_regular(&path, SETTINGS_BYTES_MAX) {
             Ok(bytes) => Some(bytes),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
             Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
@@ -77,13 +79,7 @@ impl Rebuilding {
         }
         fs::create_dir_all(folder)
             .with_context(|| format!("{} cannot be made", folder.display()))?;
-        let mut alone = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .with_context(made)?;
+        let mut alone = written::mark(&path).with_context(made)?;
         match alone.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -5,7 +5,12 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode, blocking, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use std::{io::Read, ops::Range, path::PathBuf, time::Duration};
+use std::{
+    io::Read,
+    ops::Range,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 /// How to reach a server that speaks restic's REST protocol.
 #[derive(Debug, Clone)]
@@ -204,10 +209,24 @@ impl RestServer {
             return Err(too_much());
         }
         let mut bytes = Vec::new();
-        response
-            .take(bytes_max + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| self.failed(action, &e))?;
+        let mut body = response.take(bytes_max + 1);
+        let mut piece = vec![0; 64 * 1024];
+        let began = Instant::now();
+        loop {
+            let n = body.read(&mut piece).map_err(|e| self.failed(action, &e))?;
+            bytes.extend_from_slice(&piece[..n]);
+            if n == 0 {
+                break;
+            }
+            // Whoever drips would drip again.
+            if bounds::too_slow(bytes.len() as u64, began.elapsed()) {
+                return Err(StoreError::Refused {
+                    location: self.location(),
+                    action: action.to_owned(),
+                    why: bounds::slow(bytes.len() as u64),
+                });
+            }
+        }
         if bytes.len() as u64 > bytes_max {
             return Err(too_much());
         }

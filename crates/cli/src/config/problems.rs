@@ -174,7 +174,8 @@ impl Tenant {
         }
         // It becomes a part of addresses.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-        if self.tenant_id.is_empty() || !self.tenant_id.chars().all(is_plain) {
+        let has_name = self.tenant_id.split('.').all(|part| !part.is_empty());
+        if !has_name || !self.tenant_id.chars().all(is_plain) {
             tell(format!(": tenant_id {:?} is neither an id nor a domain", self.tenant_id));
         }
         for (url, what) in [(&self.authority, "authority"), (&self.graph, "graph")] {

@@ -118,7 +118,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("{} cannot be made", parent.display()))?;
         }
-        let alone = std::fs::File::create(&beside)
+        let alone = crate::written::mark(&beside)
             .with_context(|| format!("{} cannot be made", beside.display()))?;
         if alone.try_lock().is_err() {
             bail!("another recovery into {at} is under way");

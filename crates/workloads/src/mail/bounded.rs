@@ -12,6 +12,10 @@ use memchr::{memchr, memmem};
 const TYPES_MAX: usize = 2_000;
 /// Lines that may begin a part; a part costs some 250 bytes.
 const DASHES_MAX: usize = 100_000;
+/// Lines of headers, of the message and of its parts; each is taken apart and kept.
+const HEADERS_MAX: usize = 200_000;
+/// Encoded words in them.
+const WORDS_MAX: usize = 100_000;
 /// Bytes that may be looked through for boundaries: each multipart may look through all of them.
 const STEPS_MAX: usize = 4_000_000_000;
 
@@ -21,10 +25,16 @@ pub(super) struct TooMuch(pub(super) String);
 
 /// A message in its parts; `None` when it is none.
 pub(super) fn parse(mime: &[u8]) -> Result<Option<Message<'_>>, TooMuch> {
-    let Counted { types, dashes, multiparts } = count(mime);
+    let Counted { types, dashes, multiparts, headers, words } = count(mime);
     if types > TYPES_MAX {
         return Err(TooMuch(format!(
             "it has {types} parts with a type of their own; {TYPES_MAX} are looked into"
+        )));
+    }
+    if headers > HEADERS_MAX || words > WORDS_MAX {
+        return Err(TooMuch(format!(
+            "it has {headers} lines of headers with {words} encoded words; {HEADERS_MAX} and \
+             {WORDS_MAX} are looked into"
         )));
     }
     // Lines of dashes in a text that has no parts are a text.
@@ -51,19 +61,39 @@ struct Counted {
     types: usize,
     dashes: usize,
     multiparts: usize,
+    headers: usize,
+    words: usize,
 }
 
 fn count(mime: &[u8]) -> Counted {
     let begins = |line: &[u8], with: &[u8]| {
         line.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with))
     };
-    let mut out = Counted { types: 0, dashes: 0, multiparts: 0 };
+    let mut out = Counted { types: 0, dashes: 0, multiparts: 0, headers: 0, words: 0 };
     let mut rest = mime;
+    // Headers stand at the beginning, after a line that may begin a part, and again after the empty
+    // line behind the type of a message within.
+    let (mut in_headers, mut holds_message) = (true, false);
     while !rest.is_empty() {
         let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let (line, after) = rest.split_at(end);
-        out.types += usize::from(begins(line.trim_ascii_start(), b"content-type"));
+        let begun = line.trim_ascii_start();
+        let is_type = begins(begun, b"content-type");
+        out.types += usize::from(is_type);
         out.dashes += usize::from(line.starts_with(b"--"));
+        match in_headers {
+            true if begun.is_empty() => {
+                in_headers = holds_message;
+                holds_message = false;
+            }
+            true => {
+                out.headers += 1;
+                out.words += memmem::find_iter(line, b"=?").count();
+                holds_message |= is_type && memmem::find(line, b"/rfc822").is_some();
+            }
+            false if line.starts_with(b"--") => in_headers = true,
+            false => {}
+        }
         rest = after;
     }
     const PARTS: &[u8] = b"multipart";
@@ -121,6 +151,10 @@ mod tests {
             "--b\n\n".repeat(4_000_000)
         );
         assert!(parsed(parts.into_bytes()).is_err());
+        assert!(parsed(b"a:\n".repeat(8_000_000)).is_err());
+        let mut words = b"Subject: ".to_vec();
+        words.extend_from_slice(&b"=?utf-8?q?a?= ".repeat(300_000));
+        assert!(parsed(words).is_err());
         let never = "--a\r\nContent-Type: multipart/mixed; boundary=q\r\n\r\n".repeat(1_900);
         let mut mime = b"Content-Type: multipart/mixed; boundary=a\r\n\r\n".to_vec();
         mime.extend_from_slice(never.as_bytes());

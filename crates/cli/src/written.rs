@@ -1,0 +1,79 @@
+//! Files that the program writes where somebody says: nothing that lies there is written through.
+
+use rustix::fs::OFlags;
+use std::{
+    fs::File,
+    io::{Error, ErrorKind, Result, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+/// Puts a page or a list in the place of what was there, whole: a link there is replaced and not
+/// followed. What the process was given open (`/dev/stdout`), and a pipe, is written to.
+pub(crate) fn put(path: &Path, text: &[u8]) -> Result<()> {
+    let is_device = ["/dev", "/proc"].iter().any(|dir| path.starts_with(dir));
+    let is_no_file = path.symlink_metadata().is_ok_and(|m| !m.is_file() && !m.is_symlink());
+    if is_device || is_no_file {
+        return File::options().write(true).open(path)?.write_all(text);
+    }
+    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(text)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Opens a file that marks what this program does here, or makes it: what lies there by that name
+/// and is a link, or no file, is nobody's mark.
+pub(crate) fn mark(path: &Path) -> Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map_err(|e| match path.is_symlink() {
+            true => Error::new(ErrorKind::AlreadyExists, "a link lies there"),
+            false => e,
+        })?;
+    let meta = file.metadata()?;
+    match meta.is_file() && std::os::unix::fs::MetadataExt::nlink(&meta) == 1 {
+        true => Ok(file),
+        false => Err(Error::new(ErrorKind::AlreadyExists, "something else lies there")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_through_what_lies_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::write(at("precious"), "kept").unwrap();
+        std::os::unix::fs::symlink(at("precious"), at("out")).unwrap();
+        put(&at("out"), b"a page").unwrap();
+        assert_eq!(std::fs::read(at("out")).unwrap(), b"a page");
+        assert_eq!(std::fs::read(at("precious")).unwrap(), b"kept");
+        put(&at("out"), b"another").unwrap();
+        assert_eq!(std::fs::read(at("out")).unwrap(), b"another");
+        put(Path::new("/dev/null"), b"gone").unwrap();
+
+        std::os::unix::fs::symlink(at("precious"), at("mark")).unwrap();
+        std::os::unix::fs::symlink(at("none"), at("dangling")).unwrap();
+        std::fs::hard_link(at("precious"), at("second")).unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
+        for name in ["mark", "dangling", "second", "folder"] {
+            assert!(mark(&at(name)).is_err(), "{name}");
+        }
+        assert!(!at("none").exists());
+        mark(&at("new")).unwrap().write_all(b"ours").unwrap();
+        mark(&at("new")).unwrap();
+        assert_eq!(std::fs::read(at("new")).unwrap(), b"ours");
+    }
+}
