@@ -132,3 +132,42 @@ fn status_fails_for_as_long_as_something_is_lost() {
     assert_eq!((code(&["pull", "school"]), code(&["verify", "school"])), (0, 0));
     assert_eq!(code(&["status"]), 0);
 }
+
+/// Copy 2 is emptied, or its newest snapshot is taken away and nothing comes in its place: whoever
+/// did it has no three days before the silence is noticed.
+#[test]
+fn what_copy_2_lost_that_was_published_is_told_at_the_next_pull() {
+    let s = stage();
+    let store = s.school.store.as_ref();
+    let told = |report: &strongroom_custody::MirrorReport| -> Vec<String> {
+        let shrinks = report.alarms.iter().filter(|(kind, _)| kind == "copy-2-shrinks");
+        shrinks.map(|(_, text)| text.clone()).collect()
+    };
+    let snapshots = || store.list(Kind::Snapshots).unwrap();
+    s.school.backup(&[("a.txt", b"one")], true);
+    assert!(told(&s.hand.pull(store)).is_empty());
+    let first = snapshots().remove(0).name;
+    s.school.backup(&[("a.txt", b"two")], true);
+    assert!(told(&s.hand.pull(store)).is_empty());
+    // What retention takes is no loss.
+    let key = |name: &str| Key::new(Kind::Snapshots, name).unwrap();
+    let bytes = store.get(&key(&first)).unwrap();
+    store.remove(&key(&first)).unwrap();
+    assert!(told(&s.hand.pull(store)).is_empty());
+    store.put(&key(&first), &bytes).unwrap();
+    let newest = snapshots().into_iter().find(|e| e.name != first).unwrap().name;
+    let bytes = store.get(&key(&newest)).unwrap();
+    store.remove(&key(&newest)).unwrap();
+    let text = told(&s.hand.pull(store)).join("; ");
+    assert!(text.contains(&newest[..8]) && text.contains("nothing came in its place"), "{text}");
+    store.remove(&key(&first)).unwrap();
+    let text = told(&s.hand.pull(store)).join("; ");
+    assert!(text.contains("none of the 2 snapshots"), "{text}");
+    let config = store.get(&Key::config()).unwrap();
+    store.remove(&Key::config()).unwrap();
+    let text = told(&s.hand.pull(store)).join("; ");
+    assert!(text.contains("config"), "{text}");
+    store.put(&Key::config(), &config).unwrap();
+    store.put(&key(&newest), &bytes).unwrap();
+    assert!(told(&s.hand.pull(store)).is_empty(), "it is there again");
+}
