@@ -16,6 +16,7 @@ use std::{
 use strongroom_custody::{AuditOptions, Decision, Policy, audit};
 use strongroom_engine::replicate as copies;
 use strongroom_model::{Clock, Silent};
+use strongroom_objects::{Key, Kind, Store};
 
 /// Makes a file of a hold wrong in one byte, and leaves its lock as it was.
 fn rot(file: &Path) {
@@ -138,7 +139,7 @@ fn status_fails_for_as_long_as_something_is_lost() {
 #[test]
 fn what_copy_2_lost_that_was_published_is_told_at_the_next_pull() {
     let s = stage();
-    let store = s.school.store.as_ref();
+    let store: &dyn Store = s.school.store.as_ref();
     let told = |report: &strongroom_custody::MirrorReport| -> Vec<String> {
         let shrinks = report.alarms.iter().filter(|(kind, _)| kind == "copy-2-shrinks");
         shrinks.map(|(_, text)| text.clone()).collect()
