@@ -105,10 +105,10 @@ pub(crate) async fn repository_for(
             Doing::Looking | Doing::Deleting => place.open()?,
         };
         let repo = Repository::open(store, &password, &cache, who())?;
+        know_ours(&repo);
         if let Some(tenant) = tenant {
             strongroom_engine::seal::check(&repo, &tenant)?;
         }
-        know_ours(&repo);
         if let Some(settings) = server {
             ask_vault(&repo, settings);
         }
@@ -131,7 +131,9 @@ fn know_ours(repo: &Repository) {
     let (store, key) = (repo.store().clone(), repo.key().clone());
     repo.set_vouched(Arc::new(move || {
         let signed = strongroom_engine::publish::vouched(store.as_ref(), &key);
-        signed.inspect_err(|e| tracing::warn!("manifests cannot be read: {e}")).ok()
+        // Where nothing is signed nobody knows.
+        let signed = signed.inspect_err(|e| tracing::warn!("manifests cannot be read: {e}")).ok();
+        signed.filter(|all| !all.is_empty())
     }));
 }
 

@@ -178,7 +178,10 @@ impl Place {
             return Ok(far);
         }
         let name = &hash_name(far.location().as_bytes())[..16];
-        Ok(Arc::new(Near::new(far, &cache.join(format!("{name}.{}", cache::NEAR)))))
+        let near = Near::new(far, &cache.join(format!("{name}.{}", cache::NEAR)));
+        let a_day_ago = open::real_clock().now() - jiff::SignedDuration::from_hours(24);
+        near.sweep_kept(a_day_ago);
+        Ok(Arc::new(near))
     }
 
     /// The folder where the sheets of its recovery shares go.

@@ -293,6 +293,9 @@ pub fn audit(
         }
     }
     let step = 100 / usize::from(options.read_percent.clamp(1, 100));
+    // What could not be read is read again until it can be: it is a loss when it stays so.
+    let stood =
+        |path: &str| state.standing.contains_key(&("unreadable".to_owned(), path.to_owned()));
     let chosen: Vec<_> = match options.read_percent {
         0 => Vec::new(),
         // Another part on another day.
@@ -303,6 +306,7 @@ pub fn audit(
             .step_by(step)
             .chain(present.iter().filter(|r| is_root(&r.0)))
             .chain(present.iter().filter(|r| state.missing.contains(&r.0)))
+            .chain(present.iter().filter(|r| stood(&r.0)))
             .collect(),
     };
     let mut healed: BTreeSet<&str> = BTreeSet::new();
@@ -336,6 +340,7 @@ pub fn audit(
                     true => {}
                 }
             }
+            Some(Ok(Err(_))) if stood(&row.0) => report.damaged.push(row.0.clone()),
             Some(Ok(Err(why))) => report.unreadable.push(format!("{} ({why})", row.0)),
             Some(Err(e)) => report.oddities.push(format!("the place stopped answering: {e}")),
             None => unseen += 1,
@@ -380,7 +385,12 @@ pub fn audit(
         if !events.is_empty() {
             holding.ledger_mut().append(events, now)?;
         }
-        settle(holding, &AuditReport::KINDS, report.rows(), now)?;
+        // Who did not look at everything ends nothing.
+        let looked_for = match unseen > 0 || options.read_percent == 0 {
+            true => &[][..],
+            false => &AuditReport::KINDS[..],
+        };
+        settle(holding, looked_for, report.rows(), now)?;
     }
     Ok(report)
 }

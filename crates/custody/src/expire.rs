@@ -153,6 +153,11 @@ pub fn expire(
         .iter()
         .flat_map(|(p, all)| all.iter().map(move |(v, until)| (p, v, *until)))
         .filter(|(.., until)| *until <= now)
+        // Its place may have been taken by what counts now.
+        .filter(|(path, version, _)| {
+            let now_held = holding.ledger().state().objects.get(*path);
+            now_held.is_none_or(|o| o.version != **version)
+        })
     {
         let freed = match store.look(path, version)? {
             Some(_) => store.free(path, version, now),

@@ -105,7 +105,10 @@ impl Holding {
                         Ok(m) => manifests.push((key.name().to_owned(), m)),
                         Err(e) => {
                             tracing::warn!("{e}");
-                            self.ledger.note_refused(path, &object.version, is_sealed);
+                            // Damage may be mended; junk stays what it is.
+                            if key.names_its_bytes(&bytes) {
+                                self.ledger.note_refused(path, &object.version, is_sealed);
+                            }
                         }
                     }
                 }
@@ -394,31 +397,66 @@ impl Holding {
         if pushed.is_empty() || self.ledger.signer() != self.ledger.state().vault() {
             return Ok(0);
         }
-        let rows: Vec<(String, String, u64)> =
-            pushed.iter().flat_map(|p| p.arrived.iter().cloned()).collect();
+        // What the log does not count as it was said tells nothing of what lies there.
+        let said = pushed.iter().flat_map(|p| p.arrived.iter());
+        let state = self.ledger.state();
+        let rows: Vec<(String, String, u64)> = said
+            .filter(|(path, version, size_bytes)| {
+                let counts =
+                    |o: &crate::Object| o.version == *version && o.size_bytes == *size_bytes;
+                state.missing.contains(path) || state.objects.get(path).is_some_and(counts)
+            })
+            .cloned()
+            .collect();
         let (store, answers) = (self.store(), Answers::default());
         let looked = each(
             &rows,
-            |(path, version, _)| answers.hold(store.look(path, version).map_err(Error::from)),
+            |(path, version, _)| {
+                // A version that the place takes for none is not there.
+                let held = match store.look(path, version) {
+                    Err(StoreError::Refused { .. }) => Ok(None),
+                    held => held,
+                };
+                answers.hold(held.map_err(Error::from))
+            },
             |_, _| {},
         );
         let state = self.ledger.state();
-        let mut gone = BTreeSet::new();
+        let (mut gone, mut back) = (BTreeSet::new(), Vec::new());
         for ((path, version, size_bytes), held) in rows.iter().zip(looked) {
-            let counts = state.objects.get(path).is_some_and(|o| o.version == *version);
+            let was_missing = state.missing.contains(path);
             match held {
+                Some(Ok(Ok(Some(held)))) if was_missing => {
+                    // The vault's own word, after reading: nobody else's ends a loss.
+                    let whole = store.fetch(path, version, None).is_ok_and(|bytes| {
+                        key_of(path).is_some_and(|key| {
+                            key.kind() != Kind::Config && key.names_its_bytes(&bytes)
+                        })
+                    });
+                    if whole {
+                        back.push(Event::Arrived {
+                            path: path.clone(),
+                            version: version.clone(),
+                            size_bytes: held.size_bytes,
+                            until: held.until.unwrap_or(now),
+                            at: now,
+                        });
+                    }
+                }
                 Some(Ok(Ok(Some(held)))) if held.size_bytes == *size_bytes => {}
-                Some(Ok(Ok(_))) if counts => drop(gone.insert(path.clone())),
+                Some(Ok(Ok(_))) if !was_missing => drop(gone.insert(path.clone())),
                 // Not seen is not gone: it is looked for again.
                 Some(Ok(Err(_))) | None => return Ok(0),
                 Some(Err(e)) => return Err(e),
                 Some(Ok(Ok(_))) => {}
             }
         }
-        let mut events: Vec<Event> = Vec::new();
-        if !gone.is_empty() {
-            events.push(Event::Missing { paths: gone.into_iter().collect(), at: now });
-        }
+        let gone: Vec<String> = gone.into_iter().collect();
+        let mut events: Vec<Event> = back;
+        // In pieces: a segment has an end.
+        events.extend(
+            gone.chunks(10_000).map(|paths| Event::Missing { paths: paths.to_vec(), at: now }),
+        );
         let count = pushed.len() as u64;
         events.extend(pushed.into_iter().map(|p| Event::Witnessed {
             path: p.path,
@@ -433,6 +471,10 @@ impl Holding {
 
     /// Of what could not be renewed, what is gone does not count as held any more.
     fn note_gone(&mut self, renewal: &Renewal) -> Result<(), Error> {
+        // Who pushes may not say so.
+        if self.ledger.signer() != self.ledger.state().vault() {
+            return Ok(());
+        }
         let (store, state) = (self.store(), self.ledger.state());
         let is_gone = |path: &&String| {
             state

@@ -410,7 +410,9 @@ impl Ledger {
     }
 
     fn refusal_of(&self, path: &str, version: &str, is_sealed: bool) -> Option<PathBuf> {
-        let name = hash_name(format!("{path} {version} {is_sealed}").as_bytes());
+        // A newer program may understand what this one does not.
+        let program = env!("CARGO_PKG_VERSION");
+        let name = hash_name(format!("{path} {version} {is_sealed} {program}").as_bytes());
         Some(self.dir.as_ref()?.join("copies").join(format!("{name}.refused")))
     }
 

@@ -61,4 +61,4 @@ pub use standing::{
 };
 pub use state::{Object, Role, SessionInfo, State};
 pub use view::VaultView;
-pub use watch::{Suspicion, freeze, suspicions};
+pub use watch::{Suspicion, freeze, is_thawed, suspicions};

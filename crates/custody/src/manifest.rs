@@ -21,6 +21,8 @@ enum Found {
     Damaged,
 }
 
+/// A manifest of so many bytes is read alone.
+const LARGE_BYTES: u64 = 8 << 20;
 /// So much is read of manifests in one go: some hundred full ones of the largest school.
 const READ_BYTES_MAX: u64 = 4 << 30;
 
@@ -311,12 +313,15 @@ impl Chain {
         // Where anybody can put what looks like one, junk is what is large.
         entries.sort_by(|a, b| a.size_bytes.cmp(&b.size_bytes).then(a.name.cmp(&b.name)));
         let (mut manifests, mut damaged) = (Vec::new(), Vec::new());
-        let (mut keys, mut left) = (Vec::new(), READ_BYTES_MAX);
+        let (mut keys, mut left, mut large_from) = (Vec::new(), READ_BYTES_MAX, 0);
         for entry in entries {
             match left.checked_sub(entry.size_bytes) {
                 Some(after) => {
                     left = after;
                     keys.push(Key::new(Kind::Manifests, &entry.name)?);
+                    if entry.size_bytes <= LARGE_BYTES {
+                        large_from = keys.len();
+                    }
                 }
                 None => {
                     tracing::warn!("manifest {:.8} is one too many: it was not read", entry.name);
@@ -325,7 +330,7 @@ impl Chain {
             }
         }
         // Opened as they come: all of them together may be more than there is room for.
-        let read = each(store, &keys, |key| {
+        let look = |key: &Key| {
             Ok(match source.get(key)? {
                 Err(why) => {
                     tracing::warn!("{why}");
@@ -337,7 +342,11 @@ impl Chain {
                     Err(_) => Found::Foreign,
                 },
             })
-        });
+        };
+        // They come smallest first, and several large ones at a time would be too much.
+        let (small, large) = keys.split_at(large_from);
+        let mut read = each(store, small, look);
+        read.extend(large.iter().map(look));
         for (key, found) in keys.into_iter().zip(read) {
             let found: Found = found.map_err(|e: StoreError| e)?;
             match found {

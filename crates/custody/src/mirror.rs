@@ -88,7 +88,7 @@ pub fn mirror(
     // What was lost here comes again from copy 2, where that still has it.
     let lost: Vec<Key> =
         holding.ledger().state().missing.iter().filter_map(|p| key_of(p)).collect();
-    report.alarms.extend(emptied(holding, source, waiting.is_empty())?);
+    report.alarms.extend(emptied(holding, source, &waiting)?);
     if waiting.is_empty() && lost.is_empty() {
         // Nothing came, and locks go on ending all the same; a policy may have grown.
         let needs = holding.needs(&BTreeSet::new(), now)?;
@@ -227,18 +227,23 @@ pub fn mirror(
     Ok(report)
 }
 
-/// A series of which copy 2 has nothing left that was published, or not even the newest, though
-/// nothing new came in its place: it was emptied, or is another one by now. What was pulled stays,
-/// and nobody has to wait for the silence to be noticed.
+/// Series of which copy 2 has nothing left that was published, or not even the newest, though
+/// nothing new comes in its place: it was emptied, or is another one by now. What was pulled stays,
+/// and nobody has to wait for the silence to be noticed. What custodians hid, and what was freed
+/// here, may be gone there.
 fn emptied(
     holding: &Holding,
     source: &dyn Store,
-    nothing_new: bool,
+    waiting: &[(String, String)],
 ) -> Result<Option<(String, String)>, Error> {
     let state = holding.ledger().state();
     let mut published: BTreeMap<Series, Vec<&crate::Sealed>> = BTreeMap::new();
-    for (_, _, sealed) in state.snapshots() {
-        published.entry(sealed.series()).or_default().push(sealed);
+    for (session, _, sealed) in state.snapshots() {
+        if !state.is_hidden(session, &sealed.snapshot)
+            && state.objects.contains_key(&path(Kind::Snapshots, &sealed.snapshot)?)
+        {
+            published.entry(sealed.series()).or_default().push(sealed);
+        }
     }
     if published.is_empty() {
         return Ok(None);
@@ -249,23 +254,29 @@ fn emptied(
     }
     let there: BTreeSet<String> =
         source.list(Kind::Snapshots)?.into_iter().map(|e| e.name).collect();
-    for (series, all) in published {
+    let comes = |series: &Series| {
+        waiting.iter().any(|(name, snapshot)| {
+            there.contains(snapshot)
+                && holding.chain().get(name).is_some_and(|m| m.series() == *series)
+        })
+    };
+    let mut found = Vec::new();
+    for (series, all) in published.into_iter().filter(|(series, _)| !comes(series)) {
         if !all.iter().any(|s| there.contains(&s.snapshot)) {
-            return told(format!(
-                "copy 2 has none of the {} snapshots of {series} any more that were published here",
-                all.len()
-            ));
-        }
-        let newest = all.iter().max_by_key(|s| s.number);
-        if let Some(newest) = newest.filter(|s| nothing_new && !there.contains(&s.snapshot)) {
-            return told(format!(
-                "copy 2 has lost snapshot {:.8}, the newest of {series} that was published here, \
-                 and nothing came in its place",
-                newest.snapshot
-            ));
+            found.push(format!("none of the {} snapshots of {series}", all.len()));
+        } else if let Some(newest) = all.iter().max_by_key(|s| s.number)
+            && !there.contains(&newest.snapshot)
+        {
+            found.push(format!("not snapshot {:.8}, the newest of {series}", newest.snapshot));
         }
     }
-    Ok(None)
+    if found.is_empty() {
+        return Ok(None);
+    }
+    told(format!(
+        "copy 2 has {} any more that were published here, and nothing comes in their place",
+        found.join("; ")
+    ))
 }
 
 fn new_manifests(
@@ -376,7 +387,14 @@ impl Copy<'_> {
             for batch in of_kind.chunks(BATCH) {
                 let now = (self.options.clock)()?;
                 let bytes = batch.iter().fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
-                (self.options.room)(holding.ledger().state().held_bytes(), bytes)?;
+                // What comes in the place of what is counted already is no more than that.
+                let state = holding.ledger().state();
+                let mut held = state.held_bytes();
+                for ((kind, name), _) in batch {
+                    let there = path(*kind, name).ok().and_then(|p| state.objects.get(&p));
+                    held = held.saturating_sub(there.map_or(0, |o| o.size_bytes));
+                }
+                (self.options.room)(held, bytes)?;
                 let batch: Vec<&(Kind, String)> = batch.iter().map(|(k, _)| k).collect();
                 if !self.options.pace.is_open(now) {
                     report.paused = true;

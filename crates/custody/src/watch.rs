@@ -82,13 +82,16 @@ pub fn suspicions(holding: &Holding, now: Timestamp) -> Vec<Suspicion> {
     }
     // What custodians looked at does not freeze again while nothing is newer, silence aside: that
     // nothing is newer is what it is about.
-    let newest = state.newest_snapshot();
-    out.retain(|(code, _)| {
-        !state.thawed.get(*code).is_some_and(|(then, at)| {
-            *then == newest && (*code != "silent" || days(*at) < SILENCE_THAWED_DAYS)
-        })
-    });
+    out.retain(|(code, _)| !is_thawed(state, code, now));
     out
+}
+
+/// Whether custodians looked at what this code says, and nothing is newer.
+pub fn is_thawed(state: &crate::State, code: &str, now: Timestamp) -> bool {
+    let days = |t: Timestamp| (now.as_second() - t.as_second()) / DAY_S;
+    state.thawed.get(code).is_some_and(|(then, at)| {
+        *then == state.newest_snapshot() && (code != "silent" || days(*at) < SILENCE_THAWED_DAYS)
+    })
 }
 
 /// Freezes expiry for what looks wrong and is not frozen for yet; answers what is new. Custodians

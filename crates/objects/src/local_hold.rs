@@ -81,6 +81,7 @@ impl LocalHold {
         version: &str,
         bytes: &Bytes,
         until: Timestamp,
+        is_again: bool,
     ) -> Result<Option<Held>, StoreError> {
         let place = self.place(path, version)?;
         match self.write(&place, bytes, until) {
@@ -88,11 +89,13 @@ impl LocalHold {
             // Put before, perhaps by a run that was killed: the same bytes count, and their lock is
             // made long enough.
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                let there = read_regular(&place, bounds::OTHER_BYTES_MAX);
-                if there.as_ref().is_ok_and(|there| there != bytes) {
-                    return Ok(None);
+                match read_regular(&place, bounds::OTHER_BYTES_MAX) {
+                    Ok(there) if there == *bytes => {}
+                    Ok(_) => return Ok(None),
+                    // What cannot be read is not what came: another place is taken for it.
+                    Err(_) if is_again => return Ok(None),
+                    Err(e) => return Err(self.failed(format!("read {path}"), &e)),
                 }
-                there.map_err(|e| self.failed(format!("read {path}"), &e))?;
                 self.extend(path, version, until)?;
             }
             Err(e) => return Err(self.failed(format!("store {path}"), &e)),
@@ -214,12 +217,12 @@ impl LockedStore for LocalHold {
     }
 
     fn put_locked(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
-        self.put_at(path, VERSION, bytes, until)?.ok_or_else(|| self.taken(path))
+        self.put_at(path, VERSION, bytes, until, false)?.ok_or_else(|| self.taken(path))
     }
 
     fn put_again(&self, path: &str, bytes: &Bytes, until: Timestamp) -> Result<Held, StoreError> {
         for version in 1..=VERSIONS_MAX {
-            if let Some(held) = self.put_at(path, &version.to_string(), bytes, until)? {
+            if let Some(held) = self.put_at(path, &version.to_string(), bytes, until, true)? {
                 return Ok(held);
             }
         }

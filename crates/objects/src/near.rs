@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -28,6 +28,9 @@ pub trait AtHand: Send + Sync {
     fn part(&self, pack: &Key, range: Range<u64>) -> Result<Option<Bytes>, StoreError>;
     /// What is kept of a pack is wrong.
     fn let_go(&self, pack: &Key);
+    /// Packs of which parts came from what is kept, since somebody asked last: whether the store has
+    /// them is not known.
+    fn used(&self) -> Vec<Key>;
     /// Keeps a small sealed blob, which each run reads again; `name` is 64 hexadecimal digits.
     fn keep_blob(&self, name: &str, sealed: &[u8]);
     /// One that was kept.
@@ -51,6 +54,10 @@ pub struct Near {
     blobs: LocalDir,
     /// What the last listing of a kind named.
     listed: Mutex<HashMap<Kind, HashSet<String>>>,
+    /// Packs of which parts were given from what is kept.
+    used: Mutex<HashSet<Key>>,
+    /// Bytes of packs that may still be kept.
+    room_bytes: AtomicU64,
     /// Nothing more can be kept: no packs are fetched for the sake of a part.
     full: AtomicBool,
 }
@@ -67,11 +74,23 @@ impl Near {
             kept: LocalDir::new(dir),
             blobs: LocalDir::new(dir.join("blobs")),
             listed: Mutex::default(),
+            used: Mutex::default(),
+            room_bytes: AtomicU64::new(0),
             full: AtomicBool::default(),
         };
-        make_room(&near.kept, PACKS_BYTES_MAX);
+        let held = make_room(&near.kept, PACKS_BYTES_MAX);
+        near.room_bytes.store(PACKS_BYTES_MAX.saturating_sub(held), Ordering::Relaxed);
         make_room(&near.blobs, BLOBS_BYTES_MAX);
         near
+    }
+
+    /// Removes what runs that were killed before this moment left half kept.
+    pub fn sweep_kept(&self, before: jiff::Timestamp) {
+        for kept in [&self.kept, &self.blobs] {
+            if let Err(e) = kept.sweep(before) {
+                tracing::debug!("what is kept at hand was not swept: {e}");
+            }
+        }
     }
 
     fn listed(&self) -> MutexGuard<'_, HashMap<Kind, HashSet<String>>> {
@@ -80,9 +99,19 @@ impl Near {
 
     /// Keeps an object. That it cannot be kept is no failure: it is fetched again.
     fn note(&self, key: &Key, bytes: &[u8]) {
+        let is_pack = key.kind() == Kind::Data;
+        let fits = |room: u64| room.checked_sub(bytes.len() as u64);
+        if is_pack
+            && self.room_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err()
+        {
+            self.full.store(true, Ordering::Relaxed);
+            return;
+        }
         if let Err(e) = self.kept.put(key, bytes) {
             tracing::debug!("{key} is not kept at hand: {e}");
-            self.full.store(true, Ordering::Relaxed);
+            if is_pack {
+                self.full.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -107,20 +136,22 @@ impl Near {
 }
 
 /// Half of what is kept goes when there is too much: names are hashes, so it is chance which.
-fn make_room(kept: &LocalDir, bytes_max: u64) {
+/// Answers how much is left.
+fn make_room(kept: &LocalDir, bytes_max: u64) -> u64 {
     let all = kept.list(Kind::Data).unwrap_or_default();
     let mut bytes: u64 = all.iter().map(|e| e.size_bytes).sum();
     if bytes <= bytes_max {
-        return;
+        return bytes;
     }
     for entry in all {
         if bytes <= bytes_max / 2 {
-            return;
+            return bytes;
         }
         if Key::new(Kind::Data, &entry.name).is_ok_and(|key| kept.remove(&key).is_ok()) {
             bytes -= entry.size_bytes;
         }
     }
+    bytes
 }
 
 impl Store for Near {
@@ -250,9 +281,7 @@ impl Store for Near {
     }
 
     fn sweep(&self, before: jiff::Timestamp) -> Result<u64, StoreError> {
-        if let Err(e) = self.kept.sweep(before) {
-            tracing::debug!("what is kept at hand was not swept: {e}");
-        }
+        self.sweep_kept(before);
         self.far.sweep(before)
     }
 }
@@ -264,6 +293,7 @@ impl AtHand for Near {
 
     fn part(&self, key: &Key, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
         if let Ok(bytes) = self.kept.get_range(key, range.clone()) {
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
             return Ok(Some(bytes));
         }
         if self.full.load(Ordering::Relaxed) {
@@ -287,6 +317,12 @@ impl AtHand for Near {
 
     fn let_go(&self, key: &Key) {
         self.drop_kept(key);
+    }
+
+    fn used(&self) -> Vec<Key> {
+        std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+            .into_iter()
+            .collect()
     }
 
     fn keep_blob(&self, name: &str, sealed: &[u8]) {

@@ -26,12 +26,15 @@ impl Repository {
     ) -> Result<CopyReport, Error> {
         let mut report = CopyReport::default();
         // Of a snapshot's record only its parent's name changes.
-        let have: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> =
-            to.snapshots()?.into_iter().map(|(id, s)| ((s.time, s.tree, s.tags), id)).collect();
+        let have: HashMap<(jiff::Timestamp, Id, Vec<String>), Id> = to
+            .snapshots_whole()?
+            .into_iter()
+            .map(|(id, s)| ((s.time, s.tree, s.tags), id))
+            .collect();
         let mut names: HashMap<Id, Id> = HashMap::new();
         let mut seen: HashSet<Id> = HashSet::new();
         let mut all: Vec<_> =
-            self.snapshots()?.into_iter().filter(|(_, s)| !s.is_partial()).collect();
+            self.snapshots_whole()?.into_iter().filter(|(_, s)| !s.is_partial()).collect();
         // A hold bears the time of what it holds, and names it.
         all.sort_by_key(|(id, s)| (s.is_hold(), s.time, *id));
         for (id, mut snapshot) in all {

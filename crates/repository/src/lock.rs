@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Clock, Series};
-use strongroom_objects::{Key, Kind, Store, StoreError, both, hash_name};
+use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
 pub(crate) const STALE_AFTER_S: i64 = 30 * 60;
@@ -210,13 +210,8 @@ impl Repository {
         }
         let lock = self.put_lock(&owner, now, &claim)?;
         self.known_snapshots.forget_listing();
-        // Somebody may have locked at the same moment: whoever sees the other gives way. What is
-        // looked at from here on is as nobody changes it while the lock is held.
-        let alone = || self.clear_or_refuse_except(now, Some(&lock), &claim, &gone);
-        let alone = match self.store.is_distant() {
-            true => both(self.store.as_ref(), || self.look_ahead(), alone).1,
-            false => alone(),
-        };
+        // Somebody may have locked at the same moment: whoever sees the other gives way.
+        let alone = self.clear_or_refuse_except(now, Some(&lock), &claim, &gone);
         if let Err(e) = alone {
             if let Err(e) = self.store.remove(&Key::new(Kind::Locks, &lock.to_string())?) {
                 left().insert(owner);
@@ -226,6 +221,10 @@ impl Repository {
         }
         let held = Arc::new(Mutex::new(Held { owner, lock, taken: now }));
         self.watch_lease(&held);
+        // From here on nobody changes what a writer of this series looks at.
+        if self.store.is_distant() {
+            self.look_ahead();
+        }
         Ok(WriteLock {
             held,
             claim,

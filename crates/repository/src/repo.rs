@@ -78,8 +78,9 @@ pub struct Repository {
     pub(crate) writer: WriterState,
     pub(crate) reads: ReadAhead,
     reloading: Mutex<()>,
-    /// Index files that were listed as the lock was taken, until somebody loads them.
-    index_seen: Mutex<Option<Vec<Entry>>>,
+    /// What was loaded and which index files were listed as the lock was taken, until somebody loads
+    /// them.
+    index_seen: Mutex<Option<(BTreeSet<Id>, Vec<Entry>)>>,
     /// How often in a row the index was read anew for a blob that was not in it then either.
     fruitless: AtomicU32,
     /// Locks that were taken here, while they are held: one for each series that writes.
@@ -175,7 +176,10 @@ impl Repository {
             other => other?,
         };
         let repo = Self::unsealed(store.clone(), &sealed, opened?.0, cache, who)?;
-        repo.load_listed(&index?)?;
+        {
+            let _alone = repo.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+            repo.load_listed(&repo.index.loaded(), &index?)?;
+        }
         Ok(repo)
     }
 
@@ -316,31 +320,43 @@ impl Repository {
     /// Brings the local index up to the repository's index files. Call it again once the writer's
     /// lock is held: somebody may have pruned in between.
     pub fn reload_index(&self) -> Result<(), Error> {
+        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = self.index_seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What was loaded before the listing must be in it; what came after need not.
         match seen {
-            Some(listed) => self.load_listed(&listed),
-            None => self.load_listed(&self.store.list(Kind::Index)?),
+            Some((before, listed)) => self.load_listed(&before, &listed),
+            None => {
+                let before = self.index.loaded();
+                self.load_listed(&before, &self.store.list(Kind::Index)?)
+            }
         }
     }
 
     /// Looks at what who holds a lock asks for first, along with what the lock itself needs.
     pub(crate) fn look_ahead(&self) {
+        let before = self.index.loaded();
         let seen = both(
             self.store.as_ref(),
             || self.store.list(Kind::Index),
             // Whoever needs one that cannot be read is told then.
             || self.snapshots_and_rotten().map(drop),
         );
-        *self.index_seen.lock().unwrap_or_else(PoisonError::into_inner) = seen.0.ok();
+        *self.index_seen.lock().unwrap_or_else(PoisonError::into_inner) =
+            seen.0.ok().map(|listed| (before, listed));
     }
 
-    /// Brings the local index up to index files that were listed.
-    fn load_listed(&self, listed: &[Entry]) -> Result<(), Error> {
-        let _alone = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What was listed as the lock was taken is old by now.
+    pub(crate) fn forget_look(&self) {
+        *self.index_seen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Brings the local index up to index files that were listed, when so many were `before`. Call
+    /// it with `reloading` held.
+    fn load_listed(&self, before: &BTreeSet<Id>, listed: &[Entry]) -> Result<(), Error> {
         let listed: BTreeSet<Id> =
             listed.iter().map(|e| Id::parse(&e.name)).collect::<Result<_, _>>()?;
         let mut loaded = self.index.loaded();
-        if !loaded.is_subset(&listed) {
+        if !before.is_subset(&listed) {
             self.index.reset()?;
             loaded.clear();
         }
@@ -507,11 +523,8 @@ impl Repository {
                 Err(_) => at_hand.let_go(&key),
             },
             Ok(None) => {}
-            // What is damaged there may still give this part of it.
-            Err(StoreError::Damaged { .. }) => {}
-            // A prune moved it: whoever reads it finds out where to.
-            Err(e) if e.is_not_found() => {}
-            Err(e) => return Err(e.into()),
+            // A prune moved it, or the whole comes too slowly: whoever reads the part finds out.
+            Err(e) => tracing::debug!("{e}"),
         }
         Ok(None)
     }

@@ -330,6 +330,7 @@ impl Repository {
         self.store.flush()?;
         // Only now may the local database believe it.
         self.index.add(&stored)?;
+        self.forget_look();
         let mut pending = lock(&self.writer.pending);
         for blob in stored.iter().flat_map(|(_, f)| &f.packs).flat_map(|p| &p.blobs) {
             let blob = PackedBlob::from(blob);
@@ -356,7 +357,15 @@ impl Repository {
     /// Writes a snapshot, after everything that it needs.
     pub fn commit(&self, snapshot: &Snapshot) -> Result<Id, Error> {
         self.flush()?;
-        let fresh = std::mem::take(&mut *lock(&self.writer.fresh));
+        let mut fresh = lock(&self.writer.fresh).clone();
+        let written = fresh.len();
+        // What this run read of directories came from this host: the store has it, or nothing is
+        // built on it.
+        if let Some(at_hand) = self.store.at_hand() {
+            for key in at_hand.used() {
+                fresh.push(Id::parse(key.name())?);
+            }
+        }
         let looks = || (self.holds_its_leases(), self.are_there(&fresh));
         let (listed, (leases, packs)) =
             both(self.store.as_ref(), || self.store.list(Kind::Index), looks);
@@ -380,6 +389,7 @@ impl Repository {
             return self.guard(Err(Error::Poisoned(why.to_owned())));
         }
         packs?;
+        lock(&self.writer.fresh).drain(..written);
         let json = serde_json::to_vec(snapshot).map_err(|e| Error::damaged("a new snapshot", e))?;
         let id = self.guard(self.put_unpacked(Kind::Snapshots, &json))?;
         self.guard(self.store.flush().map_err(Error::from))?;
@@ -397,7 +407,8 @@ impl Repository {
         for (pack, size) in packs.iter().zip(sizes) {
             if size?.is_none() {
                 let why = format!(
-                    "pack {:.8}, which this run wrote, is gone; nothing is committed, run again",
+                    "pack {:.8}, which this run wrote or built on, is gone; nothing is committed; \
+                     `strongroom check` says what that touches",
                     pack.to_string()
                 );
                 return self.guard(Err(Error::Poisoned(why)));

@@ -448,9 +448,11 @@ impl Vault {
             let policy = &state.policy;
             let (there, lost) = (state.has(&path), state.missing.contains(&path));
             if !there {
-                let room =
-                    room::may_come(&r.settings, &r.dir, state.held_bytes(), bytes.len() as u64)
-                        .and_then(|()| room::may_be_explained(state));
+                // What comes in the place of what is counted already is no more than that.
+                let counted = state.objects.get(&path).map_or(0, |o| o.size_bytes);
+                let held = state.held_bytes().saturating_sub(counted);
+                let room = room::may_come(&r.settings, &r.dir, held, bytes.len() as u64)
+                    .and_then(|()| room::may_be_explained(state));
                 if let Err(why) = room {
                     full = Some(why);
                 }

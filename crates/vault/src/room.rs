@@ -2,7 +2,7 @@
 //! no manifest explains. Each is asked before anything is stored, so that one school's flood fills
 //! neither the disk of the others nor the vault's own log.
 
-use crate::RepoSettings;
+use crate::{HoldEntry, RepoSettings};
 use std::path::Path;
 use strongroom_custody::{Alarm, State};
 
@@ -35,8 +35,13 @@ pub(crate) fn may_come(
              sets `quota_bytes` in repo.toml"
         ));
     }
+    // A bucket takes nothing of this host's disk.
+    if !matches!(settings.hold, HoldEntry::Local { .. }) {
+        return Ok(());
+    }
     // What cannot be asked is no reason to store nothing: writing fails where the disk is full.
-    let Ok(disk) = rustix::fs::statvfs(dir) else { return Ok(()) };
+    let hold = rustix::fs::statvfs(dir.join("hold"));
+    let Ok(disk) = hold.or_else(|_| rustix::fs::statvfs(dir)) else { return Ok(()) };
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let all = disk.f_blocks.saturating_mul(disk.f_frsize);
     let floor = settings

@@ -7,8 +7,8 @@ use serde::Serialize;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use strongroom_custody::{
     Alarm, AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
-    NO_SECOND_CLOCK, Outcome, Pace, audit, expire, freeze, mirror, plan_expiry, s3_canary, settle,
-    suspicions,
+    NO_SECOND_CLOCK, Outcome, Pace, audit, expire, freeze, is_thawed, mirror, plan_expiry,
+    s3_canary, settle, suspicions,
 };
 use strongroom_model::Progress;
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
@@ -280,8 +280,9 @@ impl Vault {
             found.extend(report.renewal.alarms());
             let mut fresh = settle(&mut r.holding, looked_for, found, now)?;
             let mut found = suspicions(&r.holding, now);
-            if let Some((_, text)) = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks")
-            {
+            let thawed = is_thawed(r.holding.ledger().state(), "shrinks", now);
+            let shrinks = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks");
+            if let Some((_, text)) = shrinks.filter(|_| !thawed) {
                 found.push(("shrinks", text.clone()));
             }
             let frozen = |(code, text): (&str, String)| {

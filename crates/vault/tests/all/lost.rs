@@ -160,7 +160,7 @@ fn what_copy_2_lost_that_was_published_is_told_at_the_next_pull() {
     let bytes = store.get(&key(&newest)).unwrap();
     store.remove(&key(&newest)).unwrap();
     let text = told(&s.hand.pull(store)).join("; ");
-    assert!(text.contains(&newest[..8]) && text.contains("nothing came in its place"), "{text}");
+    assert!(text.contains(&newest[..8]) && text.contains("nothing comes in their place"), "{text}");
     store.remove(&key(&first)).unwrap();
     let text = told(&s.hand.pull(store)).join("; ");
     assert!(text.contains("none of the 2 snapshots"), "{text}");
