@@ -3,7 +3,7 @@
 use crate::{
     Global, cache,
     config::{Config, RepositoryEntry},
-    keys,
+    keys, open,
 };
 use anyhow::Context;
 use std::{

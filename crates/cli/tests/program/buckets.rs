@@ -192,7 +192,8 @@ fn pulled(kind: &Kind<'_>, school: &School) {
     let session = vault.pull("school", &strongroom_model::Silent).unwrap().session;
     assert_eq!(session, Some(1));
     let place = school.path("place.toml");
-    std::fs::write(&place, format!("hold = {:?}\n", school.path("vault/school/hold"))).unwrap();
+    let (hold, key) = (school.path("vault/school/hold"), vault.public());
+    std::fs::write(&place, format!("hold = {hold:?}\npublic_key = \"{key}\"\n")).unwrap();
     let share = |n: u8| {
         school.path("r0-recovery").join(format!("share-{n}-of-3.html")).display().to_string()
     };
