@@ -28,8 +28,8 @@ pub trait AtHand: Send + Sync {
     fn part(&self, pack: &Key, range: Range<u64>) -> Result<Option<Bytes>, StoreError>;
     /// What is kept of a pack is wrong.
     fn let_go(&self, pack: &Key);
-    /// Packs of which parts came from what is kept, since somebody asked last: whether the store has
-    /// them is not known.
+    /// Packs of which parts came from what is kept, since somebody asked last: whether the store
+    /// has them is not known.
     fn used(&self) -> Vec<Key>;
     /// Keeps a small sealed blob, which each run reads again; `name` is 64 hexadecimal digits.
     fn keep_blob(&self, name: &str, sealed: &[u8]);

@@ -78,8 +78,8 @@ pub struct Repository {
     pub(crate) writer: WriterState,
     pub(crate) reads: ReadAhead,
     reloading: Mutex<()>,
-    /// What was loaded and which index files were listed as the lock was taken, until somebody loads
-    /// them.
+    /// What was loaded and which index files were listed as the lock was taken, until somebody
+    /// loads them.
     index_seen: Mutex<Option<(BTreeSet<Id>, Vec<Entry>)>>,
     /// How often in a row the index was read anew for a blob that was not in it then either.
     fruitless: AtomicU32,
