@@ -34,6 +34,10 @@ const STREAM_BYTES: usize = 2 * CDC_MAX;
 /// Content from which on its parts are hashed, packed and encrypted on several cores.
 const SPREAD_BYTES: usize = 2 * 1024 * 1024;
 
+/// Packs of which a commit asks whether the store still has what was read from this host: as many as
+/// one round trip asks for.
+const ASKED_MAX: usize = 15;
+
 /// Blobs that are put but not yet in a durable index.
 #[derive(Clone, Copy)]
 enum Pending {
@@ -359,10 +363,15 @@ impl Repository {
         self.flush()?;
         let mut fresh = lock(&self.writer.fresh).clone();
         let written = fresh.len();
-        // What this run read of directories came from this host: the store has it, or nothing is
-        // built on it.
+        // What this run read of directories came from this host: some of those packs are asked for,
+        // others each time, so that their loss is told without a question for each.
         if let Some(at_hand) = self.store.at_hand() {
-            for key in at_hand.used() {
+            let mut used = at_hand.used();
+            let mut from = [0; 32];
+            crate::crypto::random(&mut from)?;
+            let from = Id(from).to_string();
+            used.sort_by_key(|key| (key.name() < from.as_str(), key.name().to_owned()));
+            for key in used.iter().take(ASKED_MAX) {
                 fresh.push(Id::parse(key.name())?);
             }
         }
