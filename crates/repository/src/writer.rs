@@ -34,8 +34,8 @@ const STREAM_BYTES: usize = 2 * CDC_MAX;
 /// Content from which on its parts are hashed, packed and encrypted on several cores.
 const SPREAD_BYTES: usize = 2 * 1024 * 1024;
 
-/// Packs of which a commit asks whether the store still has what was read from this host: as many as
-/// one round trip asks for.
+/// Packs of which a commit asks whether the store still has what was read from this host: as many
+/// as one round trip asks for.
 const ASKED_MAX: usize = 15;
 
 /// Blobs that are put but not yet in a durable index.
