@@ -263,7 +263,7 @@ mod tests {
         let now = state(&all);
         assert!(now.standing.contains_key(&("lost".into(), "9000".into())));
         assert_eq!(now.standing.len(), 3 * (SUBJECTS_MAX + 1) - 51, "{:?}", now.standing.keys());
-        assert!(now.standing[&("lost".into(), "*".into())].text.contains("9951 more"));
+        assert!(now.standing[&("lost".into(), "*".into())].text.contains("9950 more"));
     }
 
     #[test]
