@@ -375,9 +375,9 @@ impl Repository {
                 fresh.push(Id::parse(key.name())?);
             }
         }
-        let looks = || (self.holds_its_leases(), self.are_there(&fresh));
-        let (listed, (leases, packs)) =
-            both(self.store.as_ref(), || self.store.list(Kind::Index), looks);
+        let store = self.store.as_ref();
+        let looks = || both(store, || self.holds_its_leases(), || self.are_there(&fresh));
+        let (listed, (leases, packs)) = both(store, || self.store.list(Kind::Index), looks);
         // What this run found known must still be there: a prune beside it, whose lock nobody saw,
         // would have replaced the index.
         let listed: BTreeSet<String> = listed?.into_iter().map(|e| e.name).collect();
