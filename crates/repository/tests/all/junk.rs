@@ -117,13 +117,19 @@ fn a_snapshot_of_ours_that_rotted_is_never_passed_over() {
     let path = store.path(&Key::new(Kind::Snapshots, &first.0.to_string()).unwrap());
     fs::remove_file(&path).unwrap();
     fs::write(&path, "rot").unwrap();
+    // Who wrote it knows what it said; whoever comes later does not.
+    let open = || {
+        let cache = dir.path().join("cache");
+        Repository::open(store.clone(), &password(), &cache, who()).unwrap()
+    };
+    let repo = open();
     // Nobody knows whether it was ours: it counts as ours.
     let e = repo.snapshots().unwrap_err().to_string();
     assert!(e.contains(&first.0.to_string()), "{e}");
     let ours: BTreeSet<Id> = [first.0].into();
     repo.set_vouched(Arc::new(move || Some(ours.clone())));
     assert!(repo.snapshots().is_err(), "a manifest names it");
-    let other = Repository::open(store, &password(), &dir.path().join("cache"), who()).unwrap();
+    let other = open();
     other.set_vouched(Arc::new(|| Some(BTreeSet::new())));
     assert!(other.snapshots().is_ok(), "nothing that was signed names it");
 }
