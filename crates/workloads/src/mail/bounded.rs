@@ -74,6 +74,8 @@ fn count(mime: &[u8]) -> Counted {
     // Headers stand at the beginning, after a line that may begin a part, and again after the empty
     // line behind the type of a message within.
     let (mut in_headers, mut holds_message) = (true, false);
+    // What follows such a line where no parts are said to be is a text.
+    let (mut in_parts, mut part_headers, mut part_words) = (false, 0, 0);
     while !rest.is_empty() {
         let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let (line, after) = rest.split_at(end);
@@ -87,11 +89,14 @@ fn count(mime: &[u8]) -> Counted {
                 holds_message = false;
             }
             true => {
-                out.headers += 1;
-                out.words += memmem::find_iter(line, b"=?").count();
+                let words = memmem::find_iter(line, b"=?").count();
+                match in_parts {
+                    false => (out.headers, out.words) = (out.headers + 1, out.words + words),
+                    true => (part_headers, part_words) = (part_headers + 1, part_words + words),
+                }
                 holds_message |= is_type && memmem::find(line, b"/rfc822").is_some();
             }
-            false if line.starts_with(b"--") => in_headers = true,
+            false if line.starts_with(b"--") => (in_headers, in_parts) = (true, true),
             false => {}
         }
         rest = after;
@@ -102,6 +107,10 @@ fn count(mime: &[u8]) -> Counted {
         at += next;
         out.multiparts += usize::from(begins(&mime[at..], PARTS));
         at += 1;
+    }
+    if out.multiparts > 0 {
+        out.headers += part_headers;
+        out.words += part_words;
     }
     out
 }
