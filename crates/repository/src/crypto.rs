@@ -3,7 +3,10 @@
 use crate::Error;
 use aes::{
     Aes128, Aes256,
-    cipher::{BlockEncrypt, KeyInit, KeyIvInit, StreamCipher, generic_array::GenericArray},
+    cipher::{
+        Array, BlockCipherEncrypt, KeyInit, KeyIvInit, StreamCipher,
+        consts::{U16, U32, U64},
+    },
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use poly1305::Poly1305;
@@ -72,16 +75,24 @@ impl MasterKey {
         Self(key)
     }
 
-    fn encrypt_key(&self) -> &[u8] {
-        &self.0[..32]
+    fn encrypt_key(&self) -> &Array<u8, U32> {
+        <&Array<u8, U64>>::from(&**self.0).split_ref().0
     }
 
-    fn mac_k(&self) -> &[u8] {
-        &self.0[32..48]
+    fn mac_keys(&self) -> &Array<u8, U32> {
+        <&Array<u8, U64>>::from(&**self.0).split_ref::<U32>().1
     }
 
-    fn mac_r(&self) -> &[u8] {
-        &self.0[48..]
+    fn mac_k(&self) -> &Array<u8, U16> {
+        self.mac_keys().split_ref().0
+    }
+
+    fn mac_r(&self) -> &Array<u8, U16> {
+        self.mac_keys().split_ref::<U16>().1
+    }
+
+    fn stream(&self, iv: &[u8; IV_BYTES]) -> ctr::Ctr128BE<Aes256> {
+        ctr::Ctr128BE::new(self.encrypt_key(), iv.into())
     }
 
     pub(crate) fn to_bytes(&self) -> SecretBox<[u8; KEY_BYTES]> {
@@ -154,29 +165,23 @@ impl MasterKey {
         mac.len() == MAC_BYTES && expected.iter().zip(mac).fold(0, |d, (a, b)| d | (a ^ b)) == 0
     }
 
-    pub(crate) fn mac(&self, iv: &[u8], ciphertext: &[u8]) -> [u8; MAC_BYTES] {
-        let mut nonce = GenericArray::clone_from_slice(iv);
-        Aes128::new(GenericArray::from_slice(self.mac_k())).encrypt_block(&mut nonce);
-        let mut key = Zeroizing::new([0; 32]);
-        key[..16].copy_from_slice(self.mac_r());
-        key[16..].copy_from_slice(&nonce);
-        Poly1305::new(GenericArray::from_slice(key.as_slice())).compute_unpadded(ciphertext).into()
+    pub(crate) fn mac(&self, nonce: &[u8; IV_BYTES], bytes: &[u8]) -> [u8; MAC_BYTES] {
+        let mut pad = Array::from(*nonce);
+        Aes128::new(self.mac_k()).encrypt_block(&mut pad);
+        let key = Zeroizing::new(self.mac_r().concat(pad));
+        Poly1305::new(&key).compute_unpadded(bytes).into()
     }
 
     /// `IV || ciphertext || MAC`.
     pub fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut out = vec![0; IV_BYTES];
-        out.reserve_exact(plain.len() + MAC_BYTES);
-        random(&mut out)?;
+        let mut iv = [0; IV_BYTES];
+        random(&mut iv)?;
+        let mut out = Vec::with_capacity(plain.len() + OVERHEAD_BYTES);
+        out.extend_from_slice(&iv);
         out.extend_from_slice(plain);
-        let (iv, body) = out.split_at_mut(IV_BYTES);
-        let iv: &[u8] = iv;
-        ctr::Ctr128BE::<Aes256>::new(
-            GenericArray::from_slice(self.encrypt_key()),
-            GenericArray::from_slice(iv),
-        )
-        .apply_keystream(body);
-        let mac = self.mac(iv, body);
+        let body = &mut out[IV_BYTES..];
+        self.stream(&iv).apply_keystream(body);
+        let mac = self.mac(&iv, body);
         out.extend_from_slice(&mac);
         Ok(out)
     }
@@ -184,20 +189,13 @@ impl MasterKey {
     /// The plain bytes, or `None` when the MAC says that these bytes were not written with this
     /// key.
     pub fn decrypt(&self, sealed: &[u8]) -> Option<Vec<u8>> {
-        if sealed.len() < OVERHEAD_BYTES {
-            return None;
-        }
-        let (rest, mac) = sealed.split_at(sealed.len() - MAC_BYTES);
-        let (iv, body) = rest.split_at(IV_BYTES);
-        if !self.is_mac(iv.try_into().ok()?, body, mac) {
+        let (iv, rest) = sealed.split_first_chunk()?;
+        let (body, mac) = rest.split_last_chunk::<MAC_BYTES>()?;
+        if !self.is_mac(iv, body, mac) {
             return None;
         }
         let mut plain = body.to_vec();
-        ctr::Ctr128BE::<Aes256>::new(
-            GenericArray::from_slice(self.encrypt_key()),
-            GenericArray::from_slice(iv),
-        )
-        .apply_keystream(&mut plain);
+        self.stream(iv).apply_keystream(&mut plain);
         Some(plain)
     }
 }

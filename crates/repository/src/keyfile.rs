@@ -83,7 +83,7 @@ fn derive(
     p: u32,
 ) -> Result<MasterKey, Error> {
     let bad = |e: &dyn std::fmt::Display| Error::damaged("a key file", e);
-    let params = scrypt::Params::new(log_n, r, p, 64).map_err(|e| bad(&e))?;
+    let params = scrypt::Params::new(log_n, r, p).map_err(|e| bad(&e))?;
     let mut bytes = Zeroizing::new([0; 64]);
     scrypt::scrypt(password.expose_secret().as_bytes(), salt, &params, bytes.as_mut_slice())
         .map_err(|e| bad(&e))?;
