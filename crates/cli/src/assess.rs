@@ -86,11 +86,6 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
              know; give one of them"
         );
     }
-    for (url, what) in [(&args.authority, "--authority"), (&args.graph, "--graph")] {
-        if url.scheme() != "https" {
-            bail!("{what} is {url}; credentials need https");
-        }
-    }
     let identity = Identity {
         application_id: args.application_id.clone().unwrap_or_default(),
         certificate_file: args.certificate_file.clone(),
@@ -110,6 +105,10 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
         backup: BackupEntry { tries: TRIES, ..BackupEntry::default() },
         identities: BTreeMap::from([("read".to_owned(), identity)]),
     };
+    // The same sentences as of a configuration: nothing is sent to an address that is none.
+    if let Some(wrong) = tenant.unreachable().into_iter().next() {
+        bail!(wrong);
+    }
     Ok(Who { base: Config::here(), tenant })
 }
 
@@ -117,13 +116,11 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
     let who = who(global, &args)?;
     // A page that cannot be written is better known before a school is asked; what stands there
     // stays until there is another.
-    std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&args.out)
+    crate::written::possible(&args.out)
         .with_context(|| format!("{} cannot be written", args.out.display()))?;
     // A school of the configuration stays, and its backup with it.
-    let known = args.tenant_id.is_none() || backs_up(global, args.application_id.as_deref());
+    let stays = args.keep_consent || args.tenant_id.is_none();
+    let known = stays || backs_up(global, args.application_id.as_deref())?;
     let exceptions = exceptions(&who.base, &who.tenant)?;
     let client = open::client(&who.base, &who.tenant, "read", open::real_clock())?;
     let began = open::real_clock().now();
@@ -141,7 +138,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
     };
     // The page first: after the consent is gone nobody looks a second time.
     put(&Consent::Stays("its removal was not yet tried when this page was written".to_owned()))?;
-    let consent = match args.keep_consent || known {
+    let consent = match known {
         true => Consent::Kept,
         false => leave(&who, &client).await,
     };
@@ -221,15 +218,20 @@ async fn look(
     Ok((found, false))
 }
 
-/// Whether the configuration, where there is one, names this application as one of a school's.
-fn backs_up(global: &Global, application_id: Option<&str>) -> bool {
-    let Ok(config) = Config::read(&global.config) else { return false };
+/// Whether the configuration, where there is one, names this application as one of a school's. One
+/// that cannot be understood may name it.
+fn backs_up(global: &Global, application_id: Option<&str>) -> anyhow::Result<bool> {
+    let config = Config::read_if_there(&global.config).context(
+        "the configuration says whose application stays in its tenant; --keep-consent assesses \
+         without it, and removes none",
+    )?;
+    let Some(config) = config else { return Ok(false) };
     let mut ids = config
         .tenants
         .iter()
         .flat_map(|t| t.identities.values())
         .map(|i| i.application_id.as_str());
-    ids.any(|id| application_id.is_some_and(|a| a.eq_ignore_ascii_case(id)))
+    Ok(ids.any(|id| application_id.is_some_and(|a| a.eq_ignore_ascii_case(id))))
 }
 
 /// What became of the consent.

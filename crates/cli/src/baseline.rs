@@ -16,6 +16,7 @@ use serde_json::json;
 use strongroom_engine::configuration::{RestoreOptions, RestorePlan, keep, latest, plan};
 use strongroom_guards::Baseline;
 use strongroom_model::{Configuration, decision::AppliedPlan};
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 
 #[derive(Subcommand)]
 pub(crate) enum BaselineCommand {
@@ -57,7 +58,7 @@ pub(crate) struct Apply {
 
 pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyhow::Result<i32> {
     // Those that come with the program need no configuration.
-    let config = if global.config.exists() { Some(Config::read(&global.config)?) } else { None };
+    let config = Config::read_if_there(&global.config)?;
     let all = known(config.as_ref())?;
     let named = |name: &str| {
         all.iter().find(|b| b.name == name).with_context(|| {
@@ -105,7 +106,7 @@ pub(crate) fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
     files.retain(|f| f.extension().is_some_and(|e| e == "json"));
     files.sort();
     for file in files {
-        let text = std::fs::read_to_string(&file)
+        let text = read_regular_text(&file, SETTINGS_BYTES_MAX)
             .with_context(|| format!("{} cannot be read", file.display()))?;
         let one = Baseline::parse(&text)
             .map_err(|e| anyhow::anyhow!("the baseline {} is wrong: {e}", file.display()))?;

@@ -59,6 +59,10 @@ pub(crate) fn own(dir: &Path) -> anyhow::Result<()> {
     let refused = |why: String| {
         anyhow::anyhow!("{why}; name another folder for local caches with --cache-dir")
     };
+    // Nothing is made in a place that another account leads to: what is there already is looked at
+    // first.
+    let there = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
+    way_is_safe(&there.unwrap_or(&dir).join("-")).map_err(refused)?;
     match DirBuilder::new().recursive(true).mode(0o700).create(&dir) {
         Ok(()) => {}
         Err(e) => return Err(refused(format!("{} cannot be made: {e}", dir.display()))),
@@ -92,14 +96,11 @@ fn way_is_safe(dir: &Path) -> Result<(), String> {
         let meta = above
             .metadata()
             .map_err(|e| format!("{} cannot be looked at: {e}", above.display()))?;
-        let mode = meta.mode();
         if !is_mine(&meta) && meta.uid() != 0 {
             return Err(format!("{} is another account's", above.display()));
         }
-        let own_group = [0, rustix::process::getegid().as_raw()].contains(&meta.gid());
-        let open = mode & 0o002 != 0 || mode & 0o020 != 0 && !own_group;
         // In a folder with the sticky bit nobody renames what is another's.
-        if open && mode & 0o1000 == 0 {
+        if crate::owned::is_open(above, &meta) && meta.mode() & 0o1000 == 0 {
             return Err(format!("others may write to {}", above.display()));
         }
     }

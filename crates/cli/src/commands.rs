@@ -163,7 +163,10 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
     let place = at.to_string();
     let dir = args.recovery_dir.unwrap_or_else(|| at.sheets());
     let sheets = dir.clone();
-    let vault_key = keys::vault_key(global);
+    let vault_key = match args.no_recovery {
+        true => None,
+        false => keys::vault_key(global)?,
+    };
     let (repo, shares) = open::blocking(move || {
         let now = open::real_clock().now();
         if !args.no_recovery {

@@ -14,6 +14,9 @@ use strongroom_engine::decisions::{People, Person};
 use strongroom_objects::{AzureEntry, RestEntry, S3Entry, SftpEntry};
 use url::Url;
 
+/// Folder of decisions about changes, beside the configuration.
+pub(crate) const REVIEWS: &str = "reviews";
+
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,6 +265,15 @@ impl Config {
         bail!("{}: {first}{more}", path.display())
     }
 
+    /// The same where there is such a file, and none where there is not: what is there and is wrong
+    /// is never read as if nothing were.
+    pub(crate) fn read_if_there(path: &Path) -> anyhow::Result<Option<Self>> {
+        match path.symlink_metadata() {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            _ => Self::read(path).map(Some),
+        }
+    }
+
     fn unchecked(path: &Path) -> anyhow::Result<Self> {
         let text = crate::secrets::read_text(path).with_context(|| {
             format!("the configuration {} cannot be used; --config names another", path.display())
@@ -289,6 +301,16 @@ impl Config {
                 names()
             ),
         }
+    }
+
+    /// The tenant whose repository `--repo` names: by its name, or by its folder.
+    pub(crate) fn tenant_of(&self, word: &Path) -> Option<&Tenant> {
+        let real = word.canonicalize().ok();
+        self.tenants.iter().find(|t| {
+            let folder = self.repository(&t.repository).ok().and_then(|r| r.path.as_ref());
+            let folder = folder.and_then(|path| self.path(path).canonicalize().ok());
+            word == Path::new(&t.repository) || real.is_some() && folder == real
+        })
     }
 
     pub(crate) fn repository(&self, name: &str) -> anyhow::Result<&RepositoryEntry> {

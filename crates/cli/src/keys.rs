@@ -1,7 +1,9 @@
 //! `strongroom key`: key files for the service and for people, recovery shares on paper, rotation.
 
 use crate::{
-    Global, open, output,
+    Global,
+    config::Config,
+    open, output,
     place::{Doing, Place},
     progress::Bar,
 };
@@ -95,7 +97,10 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
         _ => Doing::Looking,
     };
     let repo = open::repository_for(&global, doing).await?;
-    let vault_key = vault_key(&global);
+    let vault_key = match &command {
+        Key::Shares { .. } => vault_key(&global)?,
+        _ => None,
+    };
     open::blocking(move || {
         match command {
             Key::List => {
@@ -264,11 +269,27 @@ fn sheet(share: &RecoveryShare, vault: Option<&str>) -> anyhow::Result<SecretStr
 /// The vault's key as a sheet says it.
 const VAULT: &str = "vault's key ";
 
-/// The public key of the tenant's vault, as the configuration says it: for the sheets.
-pub(crate) fn vault_key(global: &Global) -> Option<String> {
-    let config = crate::config::Config::read(&global.config).ok()?;
-    let tenant = config.tenant(global.tenant.as_deref()).ok()?;
-    config.vault(tenant.vault.as_ref()?).ok()?.public_key.clone()
+/// The public key of the vault of the repository that is meant, as the configuration says it: for
+/// the sheets. A recovery asks for it, so that sheets without it are made where nobody names one,
+/// and never because a configuration is wrong or says too little.
+pub(crate) fn vault_key(global: &Global) -> anyhow::Result<Option<String>> {
+    let config = Config::read_if_there(&global.config).context(
+        "the configuration says whose vault's key the recovery sheets name; without one, --config \
+         names a file that is not there",
+    )?;
+    let Some(config) = config else { return Ok(None) };
+    let named = global.repo.as_deref().filter(|_| global.tenant.is_none());
+    let whose = match named.and_then(|word| config.tenant_of(word)) {
+        Some(tenant) => tenant,
+        None => config.tenant(global.tenant.as_deref()).context(
+            "the recovery sheets name the key of the repository's vault, and whose it is is not \
+             known",
+        )?,
+    };
+    match &whose.vault {
+        Some(name) => Ok(config.vault(name)?.public_key.clone()),
+        None => Ok(None),
+    }
 }
 
 /// The vault's public key that sheets name; nothing when none does.
@@ -339,7 +360,10 @@ async fn rotate(
     no_recovery: bool,
 ) -> anyhow::Result<i32> {
     let from = open::repository_for(global, Doing::Looking).await?;
-    let vault_key = vault_key(global);
+    let vault_key = match no_recovery {
+        true => None,
+        false => vault_key(global)?,
+    };
     let password = crate::secrets::read(new_password)?;
     let to = Place::named(global, &to, Doing::Usual)?;
     let (cache, json, bar) =

@@ -22,6 +22,7 @@ mod keys;
 mod mount;
 mod open;
 mod output;
+mod owned;
 mod place;
 mod progress;
 mod rebuilding;

@@ -73,9 +73,11 @@ pub(crate) fn repo_without_password(global: &Global) -> anyhow::Result<Place> {
 pub(crate) fn cache_dir(global: &Global) -> anyhow::Result<PathBuf> {
     let dir = match &global.cache_dir {
         Some(dir) => dir.clone(),
-        // Where a configuration is wrong, whatever needs it has said so.
         None => {
-            let config = Config::read(&global.config).ok();
+            let config = Config::read_if_there(&global.config).context(
+                "the configuration says where local caches go; --cache-dir names a folder without \
+                 it",
+            )?;
             let said = config.and_then(|c| c.cache_dir.as_ref().map(|dir| c.path(dir)));
             said.map_or_else(cache::default_place, Ok)?
         }
@@ -98,7 +100,7 @@ pub(crate) async fn repository_for(
     let (place, password) = repo_place_for(global, doing)?;
     let cache = cache_dir(global)?;
     let tenant = tenant_id(global)?;
-    let server = vault_server(global);
+    let server = vault_server(global)?;
     blocking(move || {
         let store = match doing {
             Doing::Usual => place.open_near(&cache)?,
@@ -117,13 +119,26 @@ pub(crate) async fn repository_for(
     .await
 }
 
-/// The vault's server, where the configuration names one that this side can ask.
-fn vault_server(global: &Global) -> Option<VaultSettings> {
+/// The vault's server, where the configuration names one that this side can ask. A host without the
+/// vault's token cannot, and says so.
+fn vault_server(global: &Global) -> anyhow::Result<Option<VaultSettings>> {
     if global.repo.is_some() {
-        return None;
+        return Ok(None);
     }
-    let config = Config::read(&global.config).ok()?;
-    vault(&config, config.tenant(global.tenant.as_deref()).ok()?).ok()?.server().ok()
+    let config = Config::read(&global.config)?;
+    let tenant = config.tenant(global.tenant.as_deref())?;
+    let Some(name) = &tenant.vault else { return Ok(None) };
+    let entry = config.vault(name)?;
+    if entry.url.is_none() {
+        return Ok(None);
+    }
+    match vault_place(entry, &config.base) {
+        Ok(place) => place.server().map(Some),
+        Err(e) => {
+            tracing::warn!("the vault cannot be asked which snapshot came first: {e:#}");
+            Ok(None)
+        }
+    }
 }
 
 /// Of a snapshot that cannot be read, the signed manifests say whether it was ours.

@@ -80,12 +80,10 @@ pub(crate) fn entry(
     let Some(name) = word.to_str().filter(|text| is_bare && !text.ends_with('/')) else {
         return Ok(None);
     };
-    if !global.config.exists() {
-        return Ok(None);
-    }
-    let config = Config::read(&global.config).with_context(|| {
+    let config = Config::read_if_there(&global.config).with_context(|| {
         format!("{name} may be a repository of the configuration; a folder is written ./{name}")
     })?;
+    let Some(config) = config else { return Ok(None) };
     Ok(config.repository(name).ok().cloned().map(|entry| (entry, config)))
 }
 

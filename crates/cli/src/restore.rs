@@ -15,6 +15,7 @@ use strongroom_engine::restore::{
 };
 use strongroom_engine::{Progress, rooms::Place};
 use strongroom_model::{Clock, shown_line};
+use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
 use strongroom_repository::{NodeKind, Repository};
 
 #[derive(Args, Clone, Debug)]
@@ -160,12 +161,10 @@ impl RestoreLog {
         for (name, v) in more.as_object().into_iter().flatten() {
             line[name.as_str()] = v.clone();
         }
-        let written = std::fs::File::options().append(true).create(true).open(&self.path).and_then(
-            |mut file| {
-                file.write_all(format!("{line}\n").as_bytes())?;
-                file.sync_all()
-            },
-        );
+        let written = append_regular(&self.path).and_then(|mut file| {
+            file.write_all(format!("{line}\n").as_bytes())?;
+            file.sync_all()
+        });
         written.with_context(|| format!("{} cannot be written", self.path.display()))
     }
 }
@@ -251,7 +250,7 @@ async fn default_folder(
 }
 
 fn addresses(path: &Path) -> anyhow::Result<HashMap<String, String>> {
-    let text = std::fs::read_to_string(path)
+    let text = read_regular_text(path, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     let mut map = HashMap::new();
     for (n, line) in

@@ -6,7 +6,7 @@
 
 use crate::{
     Global,
-    config::{Config, Tenant},
+    config::{Config, REVIEWS, Tenant},
     export::word,
     failure::PARTIAL,
     open, output,
@@ -122,7 +122,7 @@ fn days_to_decide(rank: Rank) -> i64 {
 pub(crate) fn decisions(config: &Config, tenant: &Tenant) -> impl Decisions {
     DecisionFile::new(
         config
-            .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new("reviews")))
+            .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new(REVIEWS)))
             .join(format!("{}.jsonl", tenant.name)),
     )
 }

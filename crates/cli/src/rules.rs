@@ -24,6 +24,7 @@ use strongroom_guards::{
     run,
 };
 use strongroom_model::Configuration;
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_settings::rows;
 
 /// A module that can say what it is.
@@ -141,8 +142,8 @@ impl OwnRule {
 
 fn module(file: &Path) -> Result<OwnRule, String> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|e| format!("{name} cannot be read: {e}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))?;
+    let text = read_regular_text(file, SETTINGS_BYTES_MAX)
+        .map_err(|e| format!("{name} cannot be read: {e}"))?;
     let about = match ask(&Question { file: name.clone(), text: text.clone(), input: None }) {
         Answer::About(about) => about,
         Answer::Broken(why) | Answer::Skipped(why) => return Err(why),
@@ -364,7 +365,8 @@ pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
         .map(|f| module(f).map_err(|e| anyhow::anyhow!("{e}")))
         .transpose()?;
     if let (Some(rule), Some(file)) = (&rule, &args.input) {
-        let text = std::fs::read_to_string(file)
+        // A whole configuration of a large tenant may stand in it.
+        let text = read_regular_text(file, strongroom_model::limits::PAGE_BYTES_MAX as u64)
             .with_context(|| format!("{} cannot be read", file.display()))?;
         let made: serde_json::Value = serde_json::from_str(&text)
             .map_err(|e| anyhow::anyhow!("{} is no JSON: {e}", file.display()))?;

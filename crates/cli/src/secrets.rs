@@ -1,6 +1,9 @@
 //! Files with secrets: read within bounds, and only where nobody else reads or writes them.
 
-use crate::config::{Config, Tenant};
+use crate::{
+    config::{Config, Tenant},
+    owned::{changeable, is_trusted, replaceable},
+};
 use anyhow::{Context, bail};
 use rustix::fs::{Mode, OFlags};
 use secrecy::{SecretString, zeroize::Zeroizing};
@@ -18,8 +21,12 @@ const SECRET_BYTES_MAX: u64 = 64 * 1024;
 const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the process was given open, as `<(pass show riverside)` gives it: not for others to reach.
+/// The name is a number and nothing more: what leads on from there leads anywhere.
 fn is_given(path: &Path) -> bool {
-    ["/dev/stdin", "/dev/fd", "/proc/self/fd"].iter().any(|given| path.starts_with(given))
+    let text = path.to_str().unwrap_or_default();
+    let number = text.strip_prefix("/dev/fd/").or_else(|| text.strip_prefix("/proc/self/fd/"));
+    let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+    text == "/dev/stdin" || number.is_some_and(is_number)
 }
 
 /// Opens a regular file of at most so many bytes. Nothing else is waited for.
@@ -51,14 +58,6 @@ fn whole(file: File, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, std::io::Erro
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(bytes_max).unwrap_or(0)));
     file.take(bytes_max).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Whether files of an account are this one's to rely on: its own, root's, or those of whoever
-/// asked for root's rights.
-fn is_trusted(uid: u32) -> bool {
-    let own = rustix::process::geteuid();
-    let asked = std::env::var("SUDO_UID").ok().filter(|_| own.is_root());
-    uid == own.as_raw() || uid == 0 || asked.is_some_and(|asked| asked.parse() == Ok(uid))
 }
 
 /// What is wrong with a secret's file, in one sentence.
@@ -115,32 +114,12 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     if let Some(why) = changeable(path, &meta) {
         bail!(why);
     }
-    let folder = std::path::absolute(path)?;
-    let folder = folder.parent().unwrap_or(Path::new("/"));
-    let meta = folder.metadata().with_context(|| format!("{} cannot be read", folder.display()))?;
-    // In a folder with the sticky bit nobody replaces what is another's.
-    if meta.mode() & 0o1000 == 0
-        && let Some(why) = changeable(folder, &meta)
-    {
+    if let Some(why) = replaceable(path) {
         bail!(why);
     }
     let mut text = String::new();
     file.take(TEXT_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
-}
-
-fn changeable(path: &Path, meta: &Metadata) -> Option<String> {
-    let shown = path.display();
-    if !is_trusted(meta.uid()) {
-        return Some(format!(
-            "{shown} belongs to another account (uid {}), who may write there what this one does; \
-             chown it",
-            meta.uid()
-        ));
-    }
-    (meta.mode() & 0o002 != 0).then(|| {
-        format!("others can change {shown} (mode {:o}); chmod o-w {shown}", meta.mode() & 0o7777)
-    })
 }
 
 /// Whether a file that holds no secret, such as a list of authorities, can be read.
@@ -194,4 +173,31 @@ pub(crate) fn unfit(config: &Config, tenant: &Tenant) -> Vec<String> {
         }
     }
     p
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_open_is_a_number_and_leads_nowhere() {
+        for given in ["/dev/stdin", "/dev/fd/0", "/dev/fd/63", "/proc/self/fd/11"] {
+            assert!(is_given(Path::new(given)), "{given}");
+        }
+        for path in [
+            "/dev/fd",
+            "/dev/fd/",
+            "/dev/fd/../root/password",
+            "/dev/fd/3/../password",
+            "/dev/fd/3/password",
+            "/dev/fd/x",
+            "/dev/stdin/..",
+            "/proc/self/fd/../cwd/password",
+            "/proc/self/fd/",
+            "/proc/self/cwd/password",
+            "dev/fd/3",
+        ] {
+            assert!(!is_given(Path::new(path)), "{path}");
+        }
+    }
 }

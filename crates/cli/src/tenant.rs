@@ -21,6 +21,7 @@ use strongroom_guards::{
     judge, rule::Severity,
 };
 use strongroom_model::{CollectionState, Configuration, collections::security};
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_repository::{Id, Repository};
 use strongroom_settings::setters;
 use strongroom_workloads::configuration::audits;
@@ -153,7 +154,7 @@ pub(crate) fn exceptions(
 fn written(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
     let Some(file) = file else { return Ok(Exceptions::default()) };
     let path = config.path(file);
-    let text = std::fs::read_to_string(&path)
+    let text = read_regular_text(&path, SETTINGS_BYTES_MAX)
         .with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
     let read = Exceptions::parse(&text)
         .map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))?;

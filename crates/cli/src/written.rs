@@ -11,16 +11,36 @@ use std::{
 /// Puts a page or a list in the place of what was there, whole: a link there is replaced and not
 /// followed. What the process was given open (`/dev/stdout`), and a pipe, is written to.
 pub(crate) fn put(path: &Path, text: &[u8]) -> Result<()> {
-    let is_device = ["/dev", "/proc"].iter().any(|dir| path.starts_with(dir));
-    let is_no_file = path.symlink_metadata().is_ok_and(|m| !m.is_file() && !m.is_symlink());
-    if is_device || is_no_file {
+    if is_written_to(path) {
         return File::options().write(true).open(path)?.write_all(text);
     }
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder(path))?;
     file.write_all(text)?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Whether [`put`] will be able to write there, found out before anything is done for it: nothing
+/// is made, and what lies there stays.
+pub(crate) fn possible(path: &Path) -> Result<()> {
+    if is_written_to(path) {
+        return Ok(());
+    }
+    if path.is_dir() {
+        return Err(Error::new(ErrorKind::IsADirectory, "it is a folder"));
+    }
+    tempfile::NamedTempFile::new_in(folder(path)).map(|_| ())
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What the process was given open, a device or a pipe: there is nothing to put in its place.
+fn is_written_to(path: &Path) -> bool {
+    let is_given = ["/dev", "/proc"].iter().any(|dir| path.starts_with(dir));
+    is_given
+        || path.symlink_metadata().is_ok_and(|m| !m.is_file() && !m.is_symlink() && !m.is_dir())
 }
 
 /// Opens a file that marks what this program does here, or makes it: what lies there by that name
@@ -63,6 +83,14 @@ mod tests {
         put(&at("out"), b"another").unwrap();
         assert_eq!(std::fs::read(at("out")).unwrap(), b"another");
         put(Path::new("/dev/null"), b"gone").unwrap();
+        std::os::unix::fs::symlink(at("made"), at("to nothing")).unwrap();
+        for name in ["to nothing", "new page", "out"] {
+            possible(&at(name)).unwrap();
+        }
+        assert!(!at("made").exists() && !at("new page").exists(), "asking makes nothing");
+        put(&at("to nothing"), b"a page").unwrap();
+        assert!(!at("made").exists(), "a link that leads nowhere is not followed");
+        assert!(possible(dir.path()).is_err() && possible(&at("none/page")).is_err());
 
         std::os::unix::fs::symlink(at("precious"), at("mark")).unwrap();
         std::os::unix::fs::symlink(at("none"), at("dangling")).unwrap();

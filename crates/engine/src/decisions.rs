@@ -15,6 +15,7 @@ use strongroom_model::{
     Record,
     decision::{Decision, DecisionSignature, Entry},
 };
+use strongroom_objects::{append_regular, read_regular};
 
 /// What a signature is for; one for another purpose does not fit.
 const PURPOSE: &str = "decision";
@@ -56,6 +57,9 @@ impl Kept {
     }
 }
 
+/// A decision has some hundred bytes; a school's take megabytes at most.
+const DECISIONS_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// A file of decisions.
 #[derive(Debug, Clone)]
 pub struct DecisionFile {
@@ -75,7 +79,7 @@ impl DecisionFile {
 
 impl Decisions for DecisionFile {
     fn entries(&self) -> Result<Kept, Error> {
-        let bytes = match std::fs::read(&self.path) {
+        let bytes = match read_regular(&self.path, DECISIONS_BYTES_MAX) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Kept::default()),
             Err(e) => return Err(self.failed("cannot be read", e)),
@@ -119,15 +123,14 @@ impl Decisions for DecisionFile {
         for entry in entries {
             text.push_str(&format!("{}\n", entry.to_json()?));
         }
-        let mut out = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.path)
-            .map_err(|e| self.failed("cannot be written", e))?;
+        let mut out =
+            append_regular(&self.path).map_err(|e| self.failed("cannot be written", e))?;
         // Two who decide at once write one after the other.
         out.lock().map_err(|e| self.failed("cannot be locked", e))?;
         // A line that a crash cut off stays alone.
-        if std::fs::read(&self.path).is_ok_and(|b| b.last().is_some_and(|b| *b != b'\n')) {
+        let before = read_regular(&self.path, DECISIONS_BYTES_MAX)
+            .map_err(|e| self.failed("cannot be read", e))?;
+        if before.last().is_some_and(|b| *b != b'\n') {
             text.insert(0, '\n');
         }
         out.write_all(text.as_bytes())

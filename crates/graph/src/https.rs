@@ -5,7 +5,7 @@ use crate::{
     transport::{Answering, BodyStream, HttpAnswer, HttpRequest, Transport, TransportError},
 };
 use futures::{StreamExt, TryStreamExt};
-use std::time::Duration;
+use std::{io::Read, path::Path, time::Duration};
 use strongroom_model::limits;
 
 /// HTTPS over sockets, HTTP/1.1, certificates always checked, redirects never followed.
@@ -26,7 +26,7 @@ impl Https {
             .pool_max_idle_per_host(32)
             .http1_only();
         if let Some(path) = &settings.ca_file {
-            let pem = std::fs::read(path)
+            let pem = settled(path)
                 .map_err(|e| bad(format!("the CA file {} cannot be read: {e}", path.display())))?;
             let certs = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| {
                 bad(format!("the CA file {} holds no certificate: {e}", path.display()))
@@ -52,6 +52,19 @@ impl Https {
         self.pace = Pace { grace, bytes_s };
         self
     }
+}
+
+/// The bytes of a file that people write. Nothing else is waited for, and nothing without end is
+/// read.
+fn settled(path: &Path) -> std::io::Result<Vec<u8>> {
+    let bytes_max = limits::ANSWER_BYTES_MAX as u64;
+    let meta = path.metadata()?;
+    if !meta.is_file() || meta.len() > bytes_max {
+        return Err(std::io::Error::other("it is no file, or too large for one"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Transport for Https {

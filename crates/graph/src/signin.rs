@@ -68,9 +68,17 @@ pub(crate) async fn sign_in(
     clock: &dyn Clock,
 ) -> Result<Token, SignInError> {
     let fail = |kind, text: String| SignInError::Final(Error::new(kind, text));
-    let url = settings.authority.join(&format!("{}/oauth2/v2.0/token", settings.tenant)).map_err(
-        |e| fail(ErrorKind::Settings, format!("the authority's URL is not usable: {e}")),
-    )?;
+    // Part by part: a tenant's name that looks like an address leads nowhere else.
+    let mut url = settings.authority.clone();
+    match url.path_segments_mut() {
+        Ok(mut path) => {
+            path.pop_if_empty().extend([settings.tenant.as_str(), "oauth2", "v2.0", "token"]);
+        }
+        Err(()) => {
+            let text = "the authority's URL is not usable: it has no path".to_owned();
+            return Err(fail(ErrorKind::Settings, text));
+        }
+    }
     let now = clock.now().as_second();
     let scope = format!(
         "{}.default",

@@ -50,7 +50,9 @@ pub use local::LocalDir;
 pub use local_hold::LocalHold;
 pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
 pub use near::{AtHand, Near};
-pub use regular::{SETTINGS_BYTES_MAX, open_regular, read_regular, read_regular_text};
+pub use regular::{
+    SETTINGS_BYTES_MAX, append_regular, open_regular, read_regular, read_regular_text,
+};
 pub use rest::{RestServer, RestSettings};
 pub use s3::{Answer, Attempt, S3Bucket, S3Settings};
 pub use sftp::{SftpServer, SftpSettings};

@@ -47,6 +47,30 @@ pub fn read_regular_text(path: &Path, bytes_max: u64) -> Result<String> {
         .map_err(|_| Error::new(ErrorKind::InvalidData, "it is no text"))
 }
 
+/// Opens a file to write at its end, or makes it, for its owner alone. What lies there and is a
+/// link, or no file, is nobody's record and is not written to.
+///
+/// # Errors
+/// Those of the file system; [`ErrorKind::InvalidInput`] for what is no file.
+pub fn append_regular(path: &Path) -> Result<File> {
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
+    let file = File::from(opened.map_err(|e| match path.is_symlink() {
+        true => Error::new(ErrorKind::InvalidInput, "a link lies there, and is not followed"),
+        false => e.into(),
+    })?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(Error::new(ErrorKind::InvalidInput, "it is no file")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +96,17 @@ mod tests {
         }
         assert!(read_regular(Path::new("/dev/zero"), 4).is_err());
         assert_eq!(read_regular(&at("none"), 4).unwrap_err().kind(), ErrorKind::NotFound);
+
+        use std::io::Write;
+        std::os::unix::fs::symlink(at("through"), at("dangling")).unwrap();
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        for name in ["dangling", "link", ".", "pipe"] {
+            assert!(append_regular(&at(name)).is_err(), "{name}");
+        }
+        assert!(!at("through").exists());
+        append_regular(&at("file")).unwrap().write_all(b"teen").unwrap();
+        append_regular(&at("new")).unwrap().write_all(b"new").unwrap();
+        assert_eq!(read_regular_text(&at("file"), 8).unwrap(), "fourteen");
+        assert_eq!(read_regular_text(&at("new"), 8).unwrap(), "new");
     }
 }

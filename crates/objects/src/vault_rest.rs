@@ -1,4 +1,4 @@
-use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds};
+use crate::{Entry, Key, Kind, Put, SETTINGS_BYTES_MAX, Store, StoreError, bounds, read_regular};
 use bytes::Bytes;
 use reqwest::{StatusCode, blocking, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -90,8 +90,8 @@ impl VaultRest {
         let mut builder =
             bounds::blocking_client(&settings.url, settings.ca_file.as_deref()).map_err(failed)?;
         if let Some(path) = &settings.identity_file {
-            let pem =
-                std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+            let pem = read_regular(path, SETTINGS_BYTES_MAX)
+                .map_err(|e| failed(format!("{}: {e}", path.display())))?;
             builder = builder.identity(
                 reqwest::Identity::from_pem(&pem)
                     .map_err(|e| failed(format!("{}: {e}", path.display())))?,

@@ -110,7 +110,7 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
     let tenant = config.tenant(global.tenant.as_deref())?;
     let owner = args.owner.as_deref().context("whose mailbox? --owner names it")?;
     unasked(global, args.yes)?;
-    if let Some(file) = args.transcript.as_ref().filter(|f| f.exists()) {
+    if let Some(file) = args.transcript.as_ref().filter(|f| f.symlink_metadata().is_ok()) {
         bail!("{} is there already; a transcript is written into a new file", file.display());
     }
     let with_settings = tenant.identities.contains_key("configure");
@@ -179,7 +179,8 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
 fn write(identities: &Identities<'_>, file: Option<&Path>) -> anyhow::Result<()> {
     let (Some(t), Some(file)) = (&identities.transcript, file) else { return Ok(()) };
     let text = t.finish()?;
-    std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+    crate::written::put(file, text.as_ref())
+        .with_context(|| format!("{} cannot be written", file.display()))
 }
 
 fn tell(

@@ -4,6 +4,7 @@ use super::{
     AzureEntry, Config, PruneEntry, RepositoryEntry, RestEntry, S3Entry, SftpEntry, Tenant,
     VaultEntry,
 };
+use crate::owned::decided_by_others;
 use std::{
     collections::BTreeSet,
     path::{Component, Path, PathBuf},
@@ -172,6 +173,15 @@ impl Tenant {
         if let Some(v) = self.vault.as_ref().filter(|v| config.vault(v).is_err()) {
             tell(format!(": there is no [[vault]] named {v:?}"));
         }
+        p.extend(self.unreachable());
+        p
+    }
+
+    /// What is wrong with how it is reached and what is asked of it, whatever stands beside it in a
+    /// configuration.
+    pub(crate) fn unreachable(&self) -> Vec<String> {
+        let mut p = Vec::new();
+        let mut tell = |says: String| p.push(format!("tenant {}{says}", self.name));
         // It becomes a part of addresses.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
         let has_name = self.tenant_id.split('.').all(|part| !part.is_empty());
@@ -255,6 +265,9 @@ impl Config {
             }
         }
         p.extend(crate::secrets::problems(self));
+        for (what, path) in self.deciding() {
+            p.extend(decided_by_others(&path).map(|says| format!("{what}: {says}")));
+        }
         p
     }
 
@@ -294,6 +307,21 @@ impl Config {
                 p.secret_file.iter().chain(others).map(of).collect::<Vec<_>>()
             }));
         }
+        all
+    }
+
+    /// Files and folders without a secret that decide what this program does, and what each is for:
+    /// whoever may change one decides in this account's stead.
+    fn deciding(&self) -> Vec<(String, PathBuf)> {
+        let mut all = self.open_files();
+        let mut add = |what: String, path: &Path| all.push((what, self.path(path)));
+        for t in &self.tenants {
+            t.exceptions.iter().for_each(|f| add(format!("tenant {}, exceptions", t.name), f));
+        }
+        let reviews = self.reviews_dir.as_deref().unwrap_or(Path::new(super::REVIEWS));
+        add("reviews_dir".to_owned(), reviews);
+        self.rules_dir.iter().for_each(|dir| add("rules_dir".to_owned(), dir));
+        self.baselines_dir.iter().for_each(|dir| add("baselines_dir".to_owned(), dir));
         all
     }
 

@@ -36,7 +36,7 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
     let dir = evidence_dir(global)?;
     std::fs::create_dir_all(&dir)?;
     let file = dir.join(format!("{}.jsonl", now.as_second()));
-    std::fs::write(&file, &signed)?;
+    crate::written::put(&file, &signed)?;
     if global.json {
         print!("{}", String::from_utf8_lossy(&signed).lines().next().unwrap_or_default());
         println!();

@@ -18,7 +18,9 @@ use std::{
     path::Path,
 };
 use strongroom_model::Record;
-use strongroom_objects::{AzureCredential, LockedStore, S3Bucket, S3Settings};
+use strongroom_objects::{
+    AzureCredential, LockedStore, S3Bucket, S3Settings, SETTINGS_BYTES_MAX, read_regular,
+};
 
 #[derive(Debug, Default, Serialize)]
 struct Evidence {
@@ -313,7 +315,8 @@ fn same_server(copy2: &S3Settings, vault: &S3Settings, e: &mut Evidence) {
 
 /// One CA that speaks for the tenant and for the vault.
 fn same_ca(config: &Config, a: Option<&Path>, b: Option<&Path>, e: &mut Evidence) {
-    let read = |p: Option<&Path>| p.and_then(|p| std::fs::read(config.path(p)).ok());
+    let read =
+        |p: Option<&Path>| p.and_then(|p| read_regular(&config.path(p), SETTINGS_BYTES_MAX).ok());
     if let (Some(a), Some(b)) = (read(a), read(b))
         && a == b
     {
@@ -392,8 +395,8 @@ fn last_canary(global: &Global) -> Result<Option<(String, Vec<String>)>, String>
         Err(e) => return Err(format!("{}: {e}", dir.display())),
     };
     let Some(newest) = rows.flatten().map(|e| e.path()).max() else { return Ok(None) };
-    let text =
-        std::fs::read(&newest).map_err(|e| format!("{} cannot be read: {e}", newest.display()))?;
+    let text = read_regular(&newest, SETTINGS_BYTES_MAX)
+        .map_err(|e| format!("{} cannot be read: {e}", newest.display()))?;
     let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
     let report = Record::<strongroom_custody::CanaryReport>::from_bytes(line)
         .map_err(|e| format!("{}: {e}", newest.display()))?;

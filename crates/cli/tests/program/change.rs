@@ -373,6 +373,44 @@ fn an_assessment_writes_one_page_and_removes_its_consent() {
     );
 }
 
+/// Whose application stays is what a configuration says; one that cannot be understood removes
+/// none.
+#[test]
+fn an_assessment_keeps_the_consent_of_a_school_whose_configuration_is_wrong() {
+    let school = school(&tiny(Care::Sloppy));
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let server =
+        runtime.block_on(school.sim.serve(graph_sim::Addresses::default(), dir.path())).unwrap();
+    let tenant = &server.ready.tenants[0];
+    let app = tenant.applications.iter().find(|a| a.name == "assess").unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let assess = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_strongroom"));
+        command.current_dir(dir.path()).args(["--json", "assess", "--quick", "--out", "page.html"]);
+        command.args(["--tenant-id", &tenant.tenant_id, "--application-id", &app.application_id]);
+        command.args(["--certificate-file", &app.certificate_file]);
+        command.args(["--authority", &server.ready.https, "--graph", &server.ready.https]);
+        command.args(["--ca-file", &server.ready.ca_file]).args(more).output().unwrap()
+    };
+    for wrong in ["nonsense = true", "[[tenant]]\nname = \"school\""] {
+        std::fs::write(at("strongroom.toml"), wrong).unwrap();
+        let out = assess(&[]);
+        let told = String::from_utf8_lossy(&out.stdout);
+        assert_eq!(out.status.code(), Some(1), "{told}");
+        assert!(told.contains("--keep-consent") && !told.contains("removed"), "{told}");
+        assert!(!at("page.html").exists());
+    }
+    let consent = |out: &std::process::Output| {
+        let value: Value = serde_json::from_slice(&out.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&out.stderr)));
+        value["consent"].clone()
+    };
+    assert_eq!(consent(&assess(&["--keep-consent"])), "kept");
+    std::fs::remove_file(at("strongroom.toml")).unwrap();
+    assert_eq!(consent(&assess(&[])), "removed");
+}
+
 #[test]
 fn what_fifty_attacks_changed_is_put_back_and_what_cannot_be_is_listed() {
     let school = hardened();

@@ -339,3 +339,177 @@ fn secrets_and_keys_are_looked_at_before_anything_is_sent() {
     let none = listening.accept().expect_err("something was sent");
     assert_eq!(none.kind(), ErrorKind::WouldBlock);
 }
+
+/// Files and folders that hold no secret and decide: whose certificates count, whom ssh believes,
+/// which findings are accepted. Others may not change them, and what is no file is not waited for.
+#[test]
+fn what_decides_is_not_for_others_to_change() {
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    listening.set_nonblocking(true).unwrap();
+    let port = listening.local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for file in ["password", "read.secret", "token"] {
+        secret(&path(file), "a secret that nobody may see");
+    }
+    let run = |args: &[&str]| {
+        let mut command = Command::new("timeout");
+        command.args(["20", env!("CARGO_BIN_EXE_strongroom")]).args(args);
+        command.current_dir(dir.path()).env("HOME", dir.path()).output().unwrap()
+    };
+    let after = |line: &str, setting: &str| {
+        let good = good(port);
+        assert!(good.contains(line), "{line}");
+        good.replacen(line, &format!("{line}\n{setting}"), 1)
+    };
+    let tenant = "tenant_id = \"school.example\"";
+    let place = "path = \"repositories/school\"\npassword_file = \"password\"";
+    let sftp = "password_file = \"password\"\n[repository.sftp]\nhost = \"127.0.0.1\"\n\
+                path = \"/copies\"\nknown_hosts_file = \"it\"";
+    let rest = format!(
+        "password_file = \"password\"\n[repository.rest]\nurl = \"https://127.0.0.1:{port}/r/\"\n\
+         ca_file = \"it\""
+    );
+    let files = [
+        after(tenant, "ca_file = \"it\""),
+        after(tenant, "exceptions = \"it\""),
+        after("token_file = \"token\"", "ca_file = \"it\""),
+        good(port).replacen(place, sftp, 1),
+        good(port).replacen(place, &rest, 1),
+    ];
+    let folders = ["rules_dir", "baselines_dir", "reviews_dir"]
+        .map(|s| format!("{s} = \"it\"\n{}", good(port)));
+    let mode = |path: &Path, mode: u32| {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+    let fifo = |path: &Path| {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let refused = |text: &str, what: &str, says: &str| {
+        fs::write(path("strongroom.toml"), text).unwrap();
+        for args in [&["config", "check"][..], &["backup"], &["tenant", "check"]] {
+            let out = run(args);
+            let told = [out.stdout.as_slice(), &out.stderr].concat();
+            let told = String::from_utf8_lossy(&told);
+            assert_eq!(out.status.code(), Some(1), "{args:?}, {what}: {told}\n{text}");
+            assert!(told.contains(says), "{args:?}, {what} does not say {says}: {told}\n{text}");
+        }
+    };
+    let it = path("it");
+    for text in &files {
+        fs::write(&it, "text").unwrap();
+        mode(&it, 0o666);
+        refused(text, "a file that others may change", "others can change");
+        fs::remove_file(&it).unwrap();
+        fifo(&it);
+        refused(text, "a pipe", "is no file");
+        fs::remove_file(&it).unwrap();
+    }
+    for text in &folders {
+        fs::create_dir(&it).unwrap();
+        mode(&it, 0o777);
+        refused(text, "a folder that others may change", "others can change");
+        mode(&it, 0o755);
+        for name in ["a.rego", "a.json", "school.jsonl"] {
+            fs::write(it.join(name), "{}").unwrap();
+            mode(&it.join(name), 0o666);
+            refused(text, name, "others can change");
+            fs::remove_file(it.join(name)).unwrap();
+            fifo(&it.join(name));
+            refused(text, name, "is no file");
+            fs::remove_file(it.join(name)).unwrap();
+        }
+        fs::remove_dir(&it).unwrap();
+    }
+    let none = listening.accept().expect_err("something was sent");
+    assert_eq!(none.kind(), ErrorKind::WouldBlock);
+}
+
+/// What is said with options is held to the same sentences as what a configuration says.
+#[test]
+fn an_assessment_goes_to_no_address_that_a_configuration_could_not_name() {
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    listening.set_nonblocking(true).unwrap();
+    let port = listening.local_addr().unwrap().port();
+    let dir = tempfile::tempdir().unwrap();
+    secret(&dir.path().join("pem"), "no certificate");
+    let here = format!("https://127.0.0.1:{port}/");
+    let user = format!("https://joe:hush@127.0.0.1:{port}/");
+    let clear = format!("http://joe:hush@127.0.0.1:{port}/");
+    let deep = format!("https://127.0.0.1:{port}/v1.0/");
+    let tenant = format!("//127.0.0.1:{port}/y");
+    for (tenant, authority, graph, says) in [
+        (tenant.as_str(), "https://login.example/", "https://graph.example/", "neither an id"),
+        ("../../school.example", here.as_str(), here.as_str(), "neither an id"),
+        ("school.example", clear.as_str(), here.as_str(), "credentials need https"),
+        ("school.example", user.as_str(), here.as_str(), "does not belong"),
+        ("school.example", here.as_str(), user.as_str(), "does not belong"),
+        ("school.example", here.as_str(), deep.as_str(), "end with its host"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
+        command.current_dir(dir.path()).env("HOME", dir.path()).args(["assess", "--tenant-id"]);
+        command.args([tenant, "--authority", authority, "--graph", graph]);
+        command.args(["--application-id", "a", "--certificate-file", "pem"]);
+        let out = command.output().unwrap();
+        let told = [out.stdout.as_slice(), &out.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert_eq!(out.status.code(), Some(1), "{told}");
+        assert!(told.contains(says) && !told.contains("hush"), "{says}: {told}");
+        assert!(!dir.path().join("assessment.html").exists(), "{says}");
+    }
+    let none = listening.accept().expect_err("something was sent");
+    assert_eq!(none.kind(), ErrorKind::WouldBlock);
+}
+
+/// Sheets without the vault's key are made where nobody names one, and not because a configuration
+/// is wrong or leaves open whose repository it is.
+#[test]
+fn sheets_name_the_vaults_key_or_are_not_made() {
+    const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for file in ["password", "read.secret", "token"] {
+        secret(&path(file), "a secret that nobody may see");
+    }
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
+        command.args(["--cache-dir", "cache", "-p", "password"]).args(args);
+        command.current_dir(dir.path()).env("HOME", dir.path()).output().unwrap()
+    };
+    let config = path("strongroom.toml");
+    let token = "token_file = \"token\"";
+    let right = good(1).replacen(token, &format!("{token}\npublic_key = \"{KEY}\""), 1);
+    fs::write(&config, &right).unwrap();
+    let sheet = |dir: &str| fs::read_to_string(path(dir).join("share-1-of-3.html")).unwrap();
+    assert_eq!(run(&["init"]).status.code(), Some(0));
+    assert!(sheet("repositories/school-recovery").contains(KEY));
+    let shares = |to: &str| run(&["--repo", "./repositories/school", "key", "shares", to]);
+    let out = shares("sheets");
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    assert!(sheet("sheets").contains(KEY));
+
+    let second = right.replace("name = \"school\"", "name = \"second\"");
+    let second = second.replace("repository = \"school\"", "repository = \"second\"");
+    let second = second.replace("repositories/school", "repositories/second");
+    let second = second.split("[[vault]]").next().unwrap().to_owned();
+    fs::write(&config, format!("{right}\n{second}")).unwrap();
+    let out = shares("of two");
+    assert_eq!(out.status.code(), Some(0), "the folder says whose it is: {out:?}");
+    assert!(sheet("of two").contains(KEY));
+    fs::create_dir(path("elsewhere")).unwrap();
+    fs::rename(path("repositories/school"), path("elsewhere/copy")).unwrap();
+    let out = run(&["--repo", "./elsewhere/copy", "key", "shares", "open"]);
+    assert_eq!(out.status.code(), Some(1), "nobody says whose it is: {out:?}");
+    assert!(!path("open").exists());
+    fs::rename(path("elsewhere/copy"), path("repositories/school")).unwrap();
+
+    for wrong in [good(1).replacen("https:", "http:", 1), "nonsense = 1".to_owned()] {
+        fs::write(&config, wrong).unwrap();
+        let out = shares("wrong");
+        assert_eq!(out.status.code(), Some(1), "{out:?}");
+        assert!(!path("wrong").exists());
+    }
+    fs::remove_file(&config).unwrap();
+    assert_eq!(shares("alone").status.code(), Some(0));
+    assert!(!sheet("alone").contains("vault's key"));
+}

@@ -1,8 +1,8 @@
 //! What kind of file some bytes are, what a name promises, and whether a file's own structure
 //! holds.
 
-use flate2::{Crc, read::DeflateDecoder};
-use std::io::Read;
+use flate2::{Crc, bufread::DeflateDecoder};
+use std::{io::Read, ops::Range};
 
 /// Kinds of files that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,62 +136,88 @@ fn u32_at(b: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(b.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// Every member that the central directory names unpacks to its checksum.
+/// A member of a zip, as the central directory names it.
+struct Member {
+    /// Where its header begins.
+    local: usize,
+    /// Its bytes as they lie there.
+    body: Range<usize>,
+    flags: usize,
+    method: usize,
+    crc: u32,
+    plain: u64,
+}
+
+/// The members, in the order in which they lie; `None` when they do not hold together.
+fn members(bytes: &[u8]) -> Option<Vec<Member>> {
+    let tail = bytes.len().saturating_sub(66_000);
+    let end = bytes[tail..].windows(4).rposition(|w| w == b"PK\x05\x06")? + tail;
+    let count = u16_at(bytes, end + 10)?;
+    let mut at = u32_at(bytes, end + 16)? as usize;
+    let mut all = Vec::with_capacity(count);
+    for _ in 0..count {
+        if bytes.get(at..at + 4)? != b"PK\x01\x02" {
+            return None;
+        }
+        let packed = u32_at(bytes, at + 20)? as usize;
+        let local = u32_at(bytes, at + 42)? as usize;
+        if bytes.get(local..local + 4)? != b"PK\x03\x04" {
+            return None;
+        }
+        let data = local + 30 + u16_at(bytes, local + 26)? + u16_at(bytes, local + 28)?;
+        let body = data..data + packed;
+        bytes.get(body.clone())?;
+        all.push(Member {
+            local,
+            body,
+            flags: u16_at(bytes, at + 8)?,
+            method: u16_at(bytes, at + 10)?,
+            crc: u32_at(bytes, at + 16)?,
+            plain: u64::from(u32_at(bytes, at + 24)?),
+        });
+        at += 46 + u16_at(bytes, at + 28)? + u16_at(bytes, at + 30)? + u16_at(bytes, at + 32)?;
+    }
+    all.sort_by_key(|m| m.local);
+    // No program writes members into one another; who does wants one read again and again.
+    let apart = all.windows(2).all(|two| two[0].body.end <= two[1].local);
+    apart.then_some(all)
+}
+
+/// Every member that the central directory names unpacks to its checksum. No byte of the file is
+/// read twice, and [`UNPACKED_MAX`] bytes come of it at most: what goes beyond is not looked into.
 fn zip_holds(bytes: &[u8]) -> bool {
     const UNPACKED_MAX: u64 = 256 * 1024 * 1024;
-    let check = || -> Option<bool> {
-        let tail = bytes.len().saturating_sub(66_000);
-        let end = bytes[tail..].windows(4).rposition(|w| w == b"PK\x05\x06")? + tail;
-        let count = u16_at(bytes, end + 10)?;
-        let mut at = u32_at(bytes, end + 16)? as usize;
-        let mut room = UNPACKED_MAX;
-        for _ in 0..count {
-            if bytes.get(at..at + 4)? != b"PK\x01\x02" {
-                return Some(false);
-            }
-            let (flags, method) = (u16_at(bytes, at + 8)?, u16_at(bytes, at + 10)?);
-            let (crc, packed, plain) = (
-                u32_at(bytes, at + 16)?,
-                u32_at(bytes, at + 20)? as usize,
-                u32_at(bytes, at + 24)?,
-            );
-            let (name, extra, comment) =
-                (u16_at(bytes, at + 28)?, u16_at(bytes, at + 30)?, u16_at(bytes, at + 32)?);
-            let local = u32_at(bytes, at + 42)? as usize;
-            at += 46 + name + extra + comment;
-            if bytes.get(local..local + 4)? != b"PK\x03\x04" {
-                return Some(false);
-            }
-            let data = local + 30 + u16_at(bytes, local + 26)? + u16_at(bytes, local + 28)?;
-            let body = bytes.get(data..data + packed)?;
-            // Encrypted members and rare methods are not looked into.
-            if flags & 1 == 1 || !(method == 0 || method == 8) || u64::from(plain) > room {
-                continue;
-            }
-            room -= u64::from(plain);
-            let mut sum = Crc::new();
-            if method == 0 {
-                sum.update(body);
-            } else {
-                let mut out = [0; 16 * 1024];
-                let mut reader = DeflateDecoder::new(body);
-                loop {
-                    match reader.read(&mut out) {
-                        Ok(0) => break,
-                        Ok(n) if u64::from(sum.amount()) + n as u64 <= u64::from(plain) => {
-                            sum.update(&out[..n])
-                        }
-                        _ => return Some(false),
+    let Some(members) = members(bytes) else { return false };
+    let mut room = UNPACKED_MAX;
+    let mut out = vec![0; 16 * 1024];
+    let mut unpack = DeflateDecoder::new(&[][..]);
+    for member in members {
+        let body = &bytes[member.body];
+        // Encrypted members and rare methods are not looked into.
+        if member.flags & 1 == 1 || ![0, 8].contains(&member.method) || member.plain > room {
+            continue;
+        }
+        room -= member.plain;
+        let mut sum = Crc::new();
+        if member.method == 0 {
+            sum.update(body);
+        } else {
+            unpack.reset(body);
+            loop {
+                match unpack.read(&mut out) {
+                    Ok(0) => break,
+                    Ok(n) if u64::from(sum.amount()) + n as u64 <= member.plain => {
+                        sum.update(&out[..n])
                     }
+                    _ => return false,
                 }
             }
-            if sum.sum() != crc {
-                return Some(false);
-            }
         }
-        Some(true)
-    };
-    check().unwrap_or(false)
+        if sum.sum() != member.crc {
+            return false;
+        }
+    }
+    true
 }
 
 /// Every chunk has its checksum, up to IEND.

@@ -117,3 +117,41 @@ fn notes_and_names() {
     assert_eq!(verdict("a.txt.bak", &doc, Some(("a.txt", &doc))), Verdict::Clean);
     assert_eq!(verdict("a.docx.locked", &noise(5000, 3), None), Verdict::Encrypted);
 }
+
+/// A zip whose directory names one member so many times, which unpacks to nothing.
+fn named_again_and_again(body: &[u8], method: u16) -> Vec<u8> {
+    let half = |n: u16| n.to_le_bytes();
+    let length = u32::try_from(body.len()).unwrap().to_le_bytes();
+    let about = |zip: &mut Vec<u8>| {
+        zip.extend([half(0), half(method), half(0), half(0)].concat());
+        zip.extend([[0; 4], length, [0; 4]].concat());
+    };
+    let mut zip = b"PK\x03\x04\x14\0".to_vec();
+    about(&mut zip);
+    zip.extend([0; 4]);
+    zip.extend(body);
+    let directory = u32::try_from(zip.len()).unwrap();
+    let mut row = b"PK\x01\x02\x14\0\x14\0".to_vec();
+    about(&mut row);
+    row.extend([0; 18]);
+    zip.extend(row.repeat(65_535));
+    zip.extend(b"PK\x05\x06\0\0\0\0\xff\xff\xff\xff");
+    zip.extend((65_535_u32 * 46).to_le_bytes());
+    zip.extend(directory.to_le_bytes());
+    zip.extend(half(0));
+    zip
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // what is measured is real time
+fn a_zip_of_one_member_named_65535_times_costs_one_look() {
+    let mut deflated = b"\0\0\0\xff\xff".repeat(1 << 18);
+    deflated.extend(b"\x01\0\0\xff\xff");
+    for (body, method) in [(deflated, 8), (vec![0; 1 << 20], 0)] {
+        let zip = named_again_and_again(&body, method);
+        let began = std::time::Instant::now();
+        let found = verdict("homework.zip", &zip, Some(("homework.zip", &zip)));
+        assert!(began.elapsed().as_secs() < 3, "{method}: {:?}", began.elapsed());
+        assert_ne!(found, Verdict::Encrypted, "{method}");
+    }
+}

@@ -169,7 +169,7 @@ impl S3Bucket {
         };
         let pem = match &settings.ca_file {
             Some(path) => Some(
-                std::fs::read(path)
+                crate::read_regular(path, crate::SETTINGS_BYTES_MAX)
                     .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?,
             ),
             None => None,

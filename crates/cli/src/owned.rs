@@ -1,0 +1,182 @@
+//! Whose a file is, and who else may change it: one answer for the configuration, for what it
+//! names, and for the folders on the way to a cache.
+
+use rustix::io::Errno;
+use std::{
+    fs::Metadata,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+/// Of a folder, that many files are looked at; no folder of rules or decisions has more.
+const FILES_MAX: usize = 10_000;
+
+/// What `sudo` says of whoever asked for root's rights; nothing without them.
+fn asked(variable: &str) -> Option<u32> {
+    let is_root = rustix::process::geteuid().is_root();
+    std::env::var(variable).ok().filter(|_| is_root)?.parse().ok()
+}
+
+/// Whether files of an account are this one's to rely on: its own, root's, or those of whoever
+/// asked for root's rights.
+pub(crate) fn is_trusted(uid: u32) -> bool {
+    uid == rustix::process::geteuid().as_raw() || uid == 0 || asked("SUDO_UID") == Some(uid)
+}
+
+/// Whether somebody beside its owner may write there: everybody, a group that is neither root's nor
+/// this account's own, or whom an access list names, which shows as the group's right alone.
+pub(crate) fn is_open(path: &Path, meta: &Metadata) -> bool {
+    if meta.mode() & 0o002 != 0 {
+        return true;
+    }
+    if meta.mode() & 0o020 == 0 {
+        return false;
+    }
+    let gid = meta.gid();
+    let own =
+        gid == 0 || gid == rustix::process::getegid().as_raw() || asked("SUDO_GID") == Some(gid);
+    !own || has_access_list(path)
+}
+
+fn has_access_list(path: &Path) -> bool {
+    // One that does not fit in here is one.
+    match rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0_u8; 256]) {
+        Ok(bytes) => bytes > 0,
+        // Neither a list, nor a file system that knows of any.
+        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOENT) => false,
+        Err(_) => true,
+    }
+}
+
+/// Why others can change what is there, in one sentence; none where they cannot.
+pub(crate) fn changeable(path: &Path, meta: &Metadata) -> Option<String> {
+    let shown = path.display();
+    if !is_trusted(meta.uid()) {
+        return Some(format!(
+            "{shown} belongs to another account (uid {}), who may write there what this one does; \
+             chown it",
+            meta.uid()
+        ));
+    }
+    let mode = meta.mode() & 0o7777;
+    is_open(path, meta)
+        .then(|| format!("others can change {shown} (mode {mode:o}); chmod go-w {shown}"))
+}
+
+/// Why others can put another thing in the place of this one: who may write to its folder.
+pub(crate) fn replaceable(path: &Path) -> Option<String> {
+    let Ok(whole) = std::path::absolute(path) else {
+        return Some(format!("{} has no folder", path.display()));
+    };
+    let folder = whole.parent().unwrap_or(Path::new("/"));
+    let meta = match folder.metadata() {
+        Ok(meta) => meta,
+        Err(e) => return Some(format!("{} cannot be looked at: {e}", folder.display())),
+    };
+    // In a folder with the sticky bit nobody but the folder's owner replaces what is another's.
+    match meta.mode() & 0o1000 != 0 && is_trusted(meta.uid()) {
+        true => None,
+        false => changeable(folder, &meta),
+    }
+}
+
+/// The same of a file, or of a folder and the files in it, that decides what this program does.
+/// What is not there is nobody's yet; what cannot be looked at is told by whoever needs it.
+pub(crate) fn decided_by_others(path: &Path) -> Option<String> {
+    let meta = path.metadata().ok()?;
+    let own = changeable(path, &meta).or_else(|| replaceable(path));
+    if own.is_some() || meta.is_file() {
+        return own;
+    }
+    if !meta.is_dir() {
+        return Some(format!("{} is no file", path.display()));
+    }
+    let entries = path.read_dir().ok()?;
+    let files: Vec<PathBuf> = entries.flatten().take(FILES_MAX).map(|e| e.path()).collect();
+    files.iter().find_map(|file| {
+        let meta = file.metadata().ok()?;
+        match meta.is_dir() || meta.is_file() {
+            true => changeable(file, &meta),
+            false => Some(format!("{} is no file", file.display())),
+        }
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt, chown},
+    };
+
+    #[test]
+    fn nobody_else_changes_what_decides() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "text").unwrap();
+        let mode = |path: &Path, mode: u32| {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        let says = || decided_by_others(&file);
+        for good in [0o600, 0o644, 0o664] {
+            mode(&file, good);
+            assert_eq!(says(), None, "{good:o}");
+        }
+        for bad in [0o646, 0o666] {
+            mode(&file, bad);
+            assert!(says().is_some_and(|s| s.contains("chmod go-w")), "{bad:o}");
+        }
+        mode(&file, 0o644);
+        mode(dir.path(), 0o777);
+        assert!(says().is_some_and(|s| s.contains("others can change")), "its folder");
+        mode(dir.path(), 0o1777);
+        assert_eq!(says(), None, "a folder in which nobody replaces what is another's");
+        mode(dir.path(), 0o700);
+        assert!(decided_by_others(dir.path()).is_none());
+        mode(&file, 0o666);
+        assert!(decided_by_others(dir.path()).is_some(), "a file in a folder that decides");
+        mode(&file, 0o664);
+
+        // Groups and accounts can be given away by root alone.
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        chown(&file, None, Some(65534)).unwrap();
+        assert!(says().is_some_and(|s| s.contains("mode 664")), "a foreign group");
+        mode(&file, 0o644);
+        assert_eq!(says(), None);
+        chown(&file, Some(65534), Some(0)).unwrap();
+        assert!(says().is_some_and(|s| s.contains("another account")));
+        chown(&file, Some(0), Some(0)).unwrap();
+        chown(dir.path(), None, Some(65534)).unwrap();
+        mode(dir.path(), 0o775);
+        assert!(says().is_some(), "a folder of a foreign group");
+        mode(dir.path(), 0o1777);
+        chown(dir.path(), Some(65534), None).unwrap();
+        assert!(says().is_some(), "whose folder it is replaces everything in it");
+        chown(dir.path(), Some(0), Some(0)).unwrap();
+        mode(dir.path(), 0o700);
+
+        // user::rw-, user:65534:rw-, group::r--, mask::rw-, other::r--
+        let entries: [(u16, u16, u32); 5] = [
+            (1, 6, u32::MAX),
+            (2, 6, 65534),
+            (4, 4, u32::MAX),
+            (16, 6, u32::MAX),
+            (32, 4, u32::MAX),
+        ];
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, rights, id) in entries {
+            list.extend(tag.to_le_bytes());
+            list.extend(rights.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        let flags = rustix::fs::XattrFlags::empty();
+        match rustix::fs::setxattr(&file, "system.posix_acl_access", &list, flags) {
+            Ok(()) => assert!(says().is_some_and(|s| s.contains("others can change"))),
+            Err(e) => assert_eq!(e, Errno::OPNOTSUPP, "a file system without access lists"),
+        }
+    }
+}
