@@ -1,5 +1,7 @@
 use crate::{
     Budget, Error, ErrorKind, Https, Scope, Settings,
+    inside::leads_inside,
+    reading,
     signin::{SignInError, Token, sign_in},
     transport::{HttpRequest, Transport, TransportError, Unread, whole},
 };
@@ -10,10 +12,9 @@ use serde::{
     Serialize,
     de::{DeserializeOwned, Error as _},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
-    collections::{HashMap, HashSet},
-    net::Ipv4Addr,
+    collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -22,7 +23,7 @@ use std::{
 };
 use strongroom_model::{Clock, limits};
 use tokio::sync::Semaphore;
-use url::{Host, Url};
+use url::Url;
 
 /// How long to go on when things fail.
 #[derive(Debug, Clone, Copy)]
@@ -157,17 +158,6 @@ impl Request {
             .map_or(path, |(_, p)| p);
         format!("{} {:.160}", self.method, path)
     }
-}
-
-/// One page of a collection.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// The entities.
-    pub value: Vec<Value>,
-    /// Where the next page is.
-    pub next: Option<String>,
-    /// Where the next round begins, on the last page of a delta.
-    pub delta: Option<String>,
 }
 
 /// An answer, whole.
@@ -511,6 +501,15 @@ impl Client {
     /// The body as JSON. A body that is no JSON is asked for again: a proxy may have cut it. What
     /// is asked for is never empty; what is done may be answered with nothing, which is `null`.
     pub async fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        self.read(request, reading::read).await
+    }
+
+    /// The body, read in this way.
+    pub(crate) async fn read<T>(
+        &self,
+        request: &Request,
+        read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, Error> {
         let mut tries = 0;
         loop {
             let answer = self.send(request).await?;
@@ -522,7 +521,7 @@ impl Client {
             let read = match answer.status >= 300 && asks {
                 // JSON of a page to sign in is no answer either.
                 true => Err(serde_json::Error::custom(format!("status {}", answer.status))),
-                false => serde_json::from_slice(&body),
+                false => read(&body),
             };
             match read {
                 Ok(value) => return Ok(value),
@@ -539,144 +538,6 @@ impl Client {
                     }
                     self.clock.sleep(self.pause(tries)).await;
                 }
-            }
-        }
-    }
-
-    /// One page of a collection or delta.
-    pub async fn page(&self, request: &Request) -> Result<Page, Error> {
-        let mut tries = 0;
-        loop {
-            let mut body: Value = self.json(request).await?;
-            let link = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-            let (next, delta) = (link("@odata.nextLink"), link("@odata.deltaLink"));
-            if let Some(Value::Array(value)) = body.get_mut("value").map(Value::take) {
-                return Ok(Page { value, next, delta });
-            }
-            tries += 1;
-            if tries >= self.patience.tries {
-                return Err(Error::new(
-                    ErrorKind::BadAnswer,
-                    format!("{} was answered without a list", request.what()),
-                ));
-            }
-            self.clock.sleep(self.pause(tries)).await;
-        }
-    }
-
-    /// All pages of a collection, in one list; for collections that are known to be small.
-    pub async fn list(&self, request: &Request) -> Result<Vec<Value>, Error> {
-        let mut all = Vec::new();
-        let mut request = request.clone();
-        let mut pages = HashSet::from([request.target.clone()]);
-        loop {
-            let page = self.page(&request).await?;
-            all.extend(page.value);
-            if all.len() > limits::LIST_ROWS_MAX || pages.len() > limits::LIST_ROWS_MAX {
-                return Err(Error::new(
-                    ErrorKind::BadAnswer,
-                    format!("{} lists more than {} rows", request.what(), limits::LIST_ROWS_MAX),
-                ));
-            }
-            match page.next {
-                // Links that lead in a circle would never end.
-                Some(next) if !pages.insert(next.clone()) => {
-                    return Err(Error::new(
-                        ErrorKind::BadAnswer,
-                        format!("{} leads in a circle", request.what()),
-                    ));
-                }
-                Some(next) => request.target = next,
-                None => return Ok(all),
-            }
-        }
-    }
-
-    /// Up to [`limits::BATCH_REQUESTS_MAX`] GETs in one call; answers in the order of the targets.
-    /// Inner throttling is waited out, inner failures are answers of their own.
-    pub async fn batch_get(
-        &self,
-        scope: &Scope,
-        targets: &[String],
-    ) -> Result<Vec<Result<Value, Error>>, Error> {
-        let mut answers: Vec<Option<Result<Value, Error>>> = targets.iter().map(|_| None).collect();
-        let (mut waited_ms, mut tries) = (0, 0);
-        loop {
-            let open: Vec<usize> = (0..targets.len())
-                .filter(|n| answers[*n].is_none())
-                .take(limits::BATCH_REQUESTS_MAX)
-                .collect();
-            if open.is_empty() {
-                return Ok(answers.into_iter().flatten().collect());
-            }
-            let requests: Vec<Value> = open
-                .iter()
-                .map(|n| {
-                    json!({"id": n.to_string(), "method": "GET", "url": format!("/{}",
-                    targets[*n]), "headers": {"Prefer": "IdType=\"ImmutableId\""}})
-                })
-                .collect();
-            let call = Request::post(scope.clone(), "$batch", &json!({"requests": requests}))
-                .cost(open.len() as u64)
-                .repeatable();
-            let body: Value = self.json(&call).await?;
-            let mut asked = Duration::ZERO;
-            for r in body["responses"].as_array().into_iter().flatten() {
-                let Some(n) = r["id"]
-                    .as_str()
-                    .and_then(|i| i.parse::<usize>().ok())
-                    .filter(|n| *n < targets.len())
-                else {
-                    continue;
-                };
-                let status = r["status"].as_u64().unwrap_or(500) as u16;
-                match status {
-                    429 | 503 => {
-                        let wait = r["headers"]["Retry-After"]
-                            .as_str()
-                            .and_then(|s| retry_after(s, self.clock.now()))
-                            .unwrap_or(Duration::from_secs(10));
-                        asked = asked.max(wait);
-                    }
-                    500.. if tries < self.patience.tries => {}
-                    400.. => {
-                        let what =
-                            format!("GET {}", targets[n].split('?').next().unwrap_or_default());
-                        answers[n] = Some(Err(Error::from_answer(
-                            &what,
-                            status,
-                            r["body"].to_string().as_bytes(),
-                        )));
-                    }
-                    // An answer without a body says nothing of what was asked for.
-                    _ if status >= 300 || r["body"].is_null() => {
-                        if tries >= self.patience.tries {
-                            let what = targets[n].split('?').next().unwrap_or_default();
-                            answers[n] = Some(Err(Error::new(
-                                ErrorKind::BadAnswer,
-                                format!("GET {what} was answered with {status} and nothing"),
-                            )));
-                        }
-                    }
-                    _ => answers[n] = Some(Ok(r["body"].clone())),
-                }
-            }
-            if open.iter().any(|n| answers[*n].is_none()) {
-                tries += 1;
-                let wait = asked.max(Duration::from_secs(1));
-                waited_ms += wait.as_millis() as u64;
-                if waited_ms > self.patience.throttled_s_max * 1000 {
-                    return Err(Error::new(
-                        ErrorKind::Throttled,
-                        "a batch was throttled for too long",
-                    ));
-                }
-                self.budget.block(
-                    scope,
-                    self.clock.now().as_millisecond() + wait.as_millis() as i64,
-                    asked > Duration::ZERO,
-                );
-                self.clock.sleep(wait).await;
             }
         }
     }
@@ -739,45 +600,4 @@ impl Client {
         }
         Ok(url)
     }
-}
-
-/// Whether a URL names a host of this machine, of its link or of a private network, or none.
-fn leads_inside(url: &Url) -> bool {
-    match url.host() {
-        None => true,
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(ip)) => is_inside(ip),
-        Some(Host::Ipv6(ip)) => {
-            let s = ip.segments();
-            let embedded = match s {
-                // What stands for an IPv4 address: mapped, compatible, or through NAT64.
-                [0, 0, 0, 0, 0, 0xffff | 0, a, b] | [0x64, 0xff9b, 0, 0, 0, 0, a, b] => {
-                    let ([a, b], [c, d]) = (a.to_be_bytes(), b.to_be_bytes());
-                    Some(Ipv4Addr::new(a, b, c, d))
-                }
-                _ => None,
-            };
-            embedded.is_some_and(is_inside)
-                || ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_multicast()
-                || s[0] & 0xfe00 == 0xfc00
-                || s[0] & 0xffc0 == 0xfe80
-        }
-    }
-}
-
-fn is_inside(ip: Ipv4Addr) -> bool {
-    let [a, b, ..] = ip.octets();
-    ip.is_loopback()
-        || ip.is_private()
-        || ip.is_link_local()
-        || ip.is_broadcast()
-        || ip.is_multicast()
-        || a == 0
-        // Shared by the customers of a provider.
-        || a == 100 && b & 0xc0 == 64
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     Error, ErrorKind, Settings,
+    inside::Outside,
     transport::{Answering, BodyStream, HttpAnswer, HttpRequest, Transport, TransportError},
 };
 use futures::{StreamExt, TryStreamExt};
-use std::{io::Read, path::Path, time::Duration};
+use std::{io::Read, path::Path, sync::Arc, time::Duration};
 use strongroom_model::limits;
 
 /// HTTPS over sockets, HTTP/1.1, certificates always checked, redirects never followed.
@@ -35,6 +36,9 @@ impl Https {
                 return Err(bad(format!("the CA file {} holds no certificate", path.display())));
             }
             builder = builder.tls_certs_only(certs);
+        }
+        if let Some(outside) = Outside::of(settings) {
+            builder = builder.dns_resolver(Arc::new(outside));
         }
         let http =
             builder.build().map_err(|e| bad(format!("the HTTPS client cannot be set up: {e}")))?;

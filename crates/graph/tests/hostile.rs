@@ -296,6 +296,95 @@ async fn a_list_without_end_ends() {
     assert_eq!(e.kind, ErrorKind::BadAnswer, "{e}");
 }
 
+/// Half a character in one subject, or a number that is none, costs that item alone: nothing else
+/// of the page, not its links, and nobody is asked again for the same bytes.
+#[tokio::test]
+async fn one_bad_element_of_a_page_is_one_unreadable_item() {
+    let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    let bad = [
+        ("\"\\ud83d\"", 10),
+        ("\"\\ude00\\ud83d\"", 10),
+        ("1e999", 9),
+        ("-1e99999", 9),
+        (deep.as_str(), 9),
+        ("nothing", 9),
+    ];
+    for (value, whole) in bad {
+        let rows: Vec<String> = (0..10)
+            .map(|n| {
+                format!("{{\"id\":\"m{n}\",\"subject\":{}}}", if n == 4 { value } else { "1" })
+            })
+            .collect();
+        let body = format!("{{\"value\":[{}],\"@odata.deltaLink\":\"l\"}}", rows.join(","));
+        let (client, asked, _) = client_of(GRAPH, move |_, _| answer(200, &[], body.clone()));
+        let request = Request::get(Scope::Directory, "users/delta");
+        let page = client.page(&request).await.unwrap();
+        assert_eq!((page.value.len(), page.unreadable.len()), (whole, 10 - whole), "{value:.20}");
+        assert_eq!(page.delta.as_deref(), Some("l"));
+        assert!(page.unreadable.iter().all(|u| u.id.as_deref() == Some("m4")));
+        assert_eq!(asked.asked.lock().unwrap().len(), 2, "a token and a page");
+        // A list with less in it would say that something is gone.
+        let list = client.list(&request).await;
+        match whole {
+            10 => assert_eq!(list.unwrap()[4]["subject"].as_str().unwrap().len() % 3, 0),
+            _ => assert!(list.unwrap_err().text.contains("m4"), "{value:.20}"),
+        }
+
+        let row =
+            |n: usize, body: &str| format!("{{\"id\":\"{n}\",\"status\":200,\"body\":{body}}}");
+        let body = format!(
+            "{{\"responses\":[{},{}]}}",
+            row(0, &format!("{{\"subject\":{value}}}")),
+            row(1, "{\"subject\":\"x\"}")
+        );
+        let (client, _, _) = client_of(GRAPH, move |_, _| answer(200, &[], body.clone()));
+        let targets = ["users/a".to_owned(), "users/b".to_owned()];
+        let all = client.batch_get(&Scope::Directory, &targets).await.unwrap();
+        assert_eq!(all[0].is_ok(), whole == 10, "{value:.20}");
+        assert_eq!(all[1].as_ref().unwrap()["subject"], "x");
+    }
+    // What was cut off is no page of less.
+    let body = "{\"value\":[{\"id\":\"a\"},{\"id\":\"b\",\"x\":1e999}";
+    let (client, _, _) = client_of(GRAPH, move |_, _| answer(200, &[], body));
+    let page = client.page(&Request::get(Scope::Directory, "users")).await;
+    assert_eq!(page.unwrap_err().kind, ErrorKind::BadAnswer);
+}
+
+/// A name says nothing of where it leads. This one leads to this machine everywhere, as any name of
+/// somebody else's may.
+#[tokio::test]
+async fn a_name_that_leads_to_a_neighbour_is_not_connected_to() {
+    let ear = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = ear.local_addr().unwrap().port();
+    let https = |graph: &str| {
+        let settings = Settings {
+            authority: "https://login.example/".parse().unwrap(),
+            graph: graph.parse().unwrap(),
+            tenant: "t".into(),
+            application_id: "a".into(),
+            credential: Credential::Secret("s".to_owned().into()),
+            ca_file: None,
+            user_agent: "test".into(),
+        };
+        Https::new(&settings).unwrap()
+    };
+    let ask = |https: Https| {
+        let url = format!("http://localhost:{port}/f").parse().unwrap();
+        let request =
+            HttpRequest { method: http::Method::GET, url, headers: HeaderMap::new(), body: None };
+        tokio::spawn(async move { https.send(request).await.err() })
+    };
+    let e = ask(https(GRAPH)).await.unwrap().expect("nobody answered");
+    assert!(!e.sent && e.text.contains("own network"), "{e}");
+    let heard = tokio::time::timeout(Duration::from_millis(200), ear.accept()).await;
+    assert!(heard.is_err(), "it was connected to");
+    // Where the service itself is a neighbour, what it names may be one.
+    let asked = ask(https("https://127.0.0.1:1/"));
+    let heard = tokio::time::timeout(Duration::from_secs(10), ear.accept()).await;
+    assert!(heard.is_ok(), "nobody came");
+    asked.abort();
+}
+
 /// A server that sends its body in pieces, with a pause before each.
 async fn slow(pieces: usize, pause: Duration) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -4,7 +4,7 @@
 use crate::{AzureCredential, AzureSettings, RestSettings, S3Settings, SftpSettings, address};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use url::Url;
 
 /// Reads a secret from a file.
@@ -138,7 +138,15 @@ impl S3Entry {
     /// Where it is, as a path that no folder has: two of which one begins with the other are one
     /// place.
     pub fn place(&self) -> PathBuf {
-        let server = self.endpoint.as_ref().map_or_else(|| format!("AWS {}", self.region), server);
+        // A bucket of AWS has its name alone, whatever the region, and whoever writes it out.
+        let aws = |url: &&Url| {
+            url.host_str()
+                .is_some_and(|host| host == "amazonaws.com" || host.ends_with(".amazonaws.com"))
+        };
+        let server = match &self.endpoint {
+            Some(url) if !aws(&url) => server(url),
+            _ => "AWS".to_owned(),
+        };
         Path::new("s3:").join(server).join(&self.bucket).join(&self.prefix)
     }
 
@@ -197,13 +205,22 @@ impl SftpEntry {
 
     /// Where it is; see [`S3Entry::place`].
     pub fn place(&self) -> PathBuf {
-        let user = self.user.as_deref().unwrap_or_default();
-        let server = format!("{user}@{}:{}", self.host, self.port.unwrap_or(22));
+        let server = format!("{}:{}", self.host.to_lowercase(), self.port.unwrap_or(22));
         let place = Path::new("sftp:").join(server);
-        match self.path.strip_prefix('/') {
-            Some(absolute) => place.join("root").join(absolute.trim_start_matches('/')),
-            None => place.join("home").join(&self.path),
-        }
+        // Whoever signs in, the root is one; each has a home of their own.
+        let place = match self.path.starts_with('/') {
+            true => place.join("root"),
+            false => place.join("home").join(self.user.as_deref().unwrap_or_default()),
+        };
+        let floor = place.components().count();
+        Path::new(&self.path).components().fold(place, |mut at, part| {
+            match part {
+                Component::Normal(name) => at.push(name),
+                Component::ParentDir if at.components().count() > floor => drop(at.pop()),
+                _ => {}
+            }
+            at
+        })
     }
 
     /// How it is reached. Relative paths start at `base`.
@@ -272,5 +289,54 @@ impl AzureEntry {
             ca_file: self.ca_file.as_ref().map(|f| base.join(f)),
             clock: None,
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn s3(more: &str) -> PathBuf {
+        let text = format!(r#"{{{more}"bucket": "b", "access_key_id": "a", "secret_file": "s"}}"#);
+        serde_json::from_str::<S3Entry>(&text).unwrap().place()
+    }
+
+    fn sftp(user: &str, host: &str, path: &str) -> PathBuf {
+        let text = format!(
+            r#"{{"host": "{host}", "user": "{user}", "path": "{path}", "known_hosts_file": "k"}}"#
+        );
+        serde_json::from_str::<SftpEntry>(&text).unwrap().place()
+    }
+
+    #[test]
+    fn one_place_is_one_however_it_is_written() {
+        let one = sftp("u1", "h", "/srv/x");
+        for (user, host, path) in [
+            ("u2", "h", "/srv/x"),
+            ("u1", "H", "/srv/x/"),
+            ("u1", "h", "/srv/./x"),
+            ("u1", "h", "/srv/y/../x"),
+            ("u1", "h", "//srv//x"),
+            ("u1", "h", "/../srv/x"),
+        ] {
+            assert_eq!(sftp(user, host, path), one, "{user}@{host}:{path}");
+        }
+        assert_ne!(sftp("u1", "h", "x"), sftp("u2", "h", "x"), "homes");
+        assert_ne!(sftp("u1", "g", "/srv/x"), one);
+        assert_eq!(sftp("u1", "h", "a/../x"), sftp("u1", "h", "x"));
+
+        let aws = s3("");
+        for same in [
+            r#""region": "eu-west-1", "#,
+            r#""endpoint": "https://s3.eu-west-1.amazonaws.com", "#,
+            r#""endpoint": "https://S3.amazonaws.com:443/", "#,
+        ] {
+            assert_eq!(s3(same), aws, "{same}");
+        }
+        assert_ne!(s3(r#""endpoint": "https://s3.example", "#), aws);
+        assert_ne!(s3(r#""endpoint": "https://amazonaws.com.example", "#), aws);
+        let own = s3(r#""endpoint": "https://s3.example", "#);
+        assert_eq!(s3(r#""endpoint": "https://S3.example:443/", "#), own);
     }
 }

@@ -1,7 +1,7 @@
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use strongroom_graph::{Client, Error, ErrorKind, Request};
-use strongroom_model::{Coming, Cursor, Event, Feed};
+use strongroom_model::{Coming, Cursor, Event, Feed, ItemId};
 
 /// The delta of a collection, page by page.
 pub struct Changes<'c, T> {
@@ -77,6 +77,13 @@ impl<'c, T> Changes<'c, T> {
             }
             let page = self.client.page(&self.request).await?;
             self.ready.extend(page.value.into_iter().map(self.read));
+            for bad in page.unreadable {
+                // Of one that nobody can name again, nothing may be left out.
+                let Some(id) = bad.id.map(ItemId) else {
+                    return Err(Error::new(ErrorKind::BadAnswer, bad.why));
+                };
+                self.ready.push_back(Event::Skipped { id, name: String::new(), cause: bad.why });
+            }
             match (page.next, page.delta) {
                 (_, Some(link)) => {
                     self.ended = true;

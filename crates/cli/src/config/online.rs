@@ -104,10 +104,22 @@ pub(super) async fn look(global: &Global, config: &Config) -> anyhow::Result<Vec
         for name in tenant.identities.keys() {
             rows.extend(identity(config, tenant, name).await);
         }
-        rows.extend(repository(global, config, tenant).await);
+        rows.extend(repository(global, config, &tenant.repository).await);
         if let Some(name) = &tenant.vault {
-            rows.extend(vault(config, tenant, name).await);
+            rows.extend(vault(config, name).await);
         }
+    }
+    if global.tenant.is_some() {
+        return Ok(rows);
+    }
+    // Second places, for `replicate --to` and the like, which no tenant names.
+    let is_named = |name: &String| config.tenants.iter().any(|t| t.repository == *name);
+    for other in config.repositories.iter().filter(|r| !is_named(&r.name)) {
+        rows.extend(repository(global, config, &other.name).await);
+    }
+    let is_named = |name: &String| config.tenants.iter().any(|t| t.vault.as_ref() == Some(name));
+    for other in config.vaults.iter().filter(|v| !is_named(&v.name)) {
+        rows.extend(vault(config, &other.name).await);
     }
     Ok(rows)
 }
@@ -237,16 +249,40 @@ fn granted(rows: &mut Rows, needs: &Needs, identity: &str, held: &BTreeSet<Strin
     }
 }
 
-async fn repository(global: &Global, config: &Config, tenant: &Tenant) -> Vec<Row> {
-    let mut rows = Rows::of(format!("repository {}", tenant.repository));
+/// Opens a repository with one of its credentials.
+async fn opened(
+    global: &Global,
+    config: &Config,
+    name: &str,
+    doing: Doing,
+) -> anyhow::Result<Repository> {
+    let entry = config.repository(name)?;
+    let place = Place::of(entry, config, doing)?;
+    let password = crate::secrets::read(&config.path(&entry.password_file))?;
+    let cache = open::cache_dir(global)?;
+    open::blocking(move || Ok(Repository::open(place.open()?, &password, &cache, open::who())?))
+        .await
+}
+
+/// Of the credential that takes away, where there is one and its files are on this host.
+async fn prune(rows: &mut Rows, global: &Global, config: &Config, name: &str) {
+    let Ok(entry) = config.repository(name) else { return };
+    let files = entry.pruning_files(config);
+    if entry.prune.is_none() || files.iter().any(|file| !file.exists()) {
+        return;
+    }
+    match in_time(opened(global, config, name, Doing::Deleting)).await {
+        Ok(_) => rows.add("prune", State::Good, "the credential of [repository.prune] reads it"),
+        Err(e) => rows.add("prune", State::Failed, format!("[repository.prune]: {e:#}")),
+    }
+}
+
+async fn repository(global: &Global, config: &Config, name: &str) -> Vec<Row> {
+    let mut rows = Rows::of(format!("repository {name}"));
     let opened = async {
-        let entry = config.repository(&tenant.repository)?;
-        let place = Place::of(entry, config, Doing::Usual)?;
-        let password = crate::secrets::read(&config.path(&entry.password_file))?;
-        let cache = open::cache_dir(global)?;
+        let repo = opened(global, config, name, Doing::Usual).await?;
         open::blocking(move || {
             let now = open::real_clock().now();
-            let repo = Repository::open(place.open()?, &password, &cache, open::who())?;
             let clock = repo.store_clock()?;
             Ok((repo.reach(now)?, clock))
         })
@@ -260,6 +296,7 @@ async fn repository(global: &Global, config: &Config, tenant: &Tenant) -> Vec<Ro
         }
         Err(e) => rows.add("reach", State::Failed, format!("{e:#}")),
     }
+    prune(&mut rows, global, config, name).await;
     rows.all
 }
 
@@ -305,14 +342,14 @@ fn reached(rows: &mut Rows, reach: &Reach) {
     }
 }
 
-async fn vault(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
+async fn vault(config: &Config, name: &str) -> Vec<Row> {
     let mut rows = Rows::of(format!("vault {name}"));
     let asked = async {
         let entry = config.vault(name)?;
         if entry.url.is_none() && entry.s3.is_none() && entry.hold.is_none() {
             return Ok(None);
         }
-        let place = open::vault(config, tenant)?;
+        let place = open::vault_place(entry, &config.base)?;
         open::blocking(move || {
             Ok(Some(match place {
                 open::VaultPlace::Server(settings) => {

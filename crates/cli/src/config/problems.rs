@@ -119,6 +119,13 @@ impl RepositoryEntry {
         files
     }
 
+    /// Files with the secrets of whoever prunes it.
+    pub(super) fn pruning_files(&self, config: &Config) -> Vec<PathBuf> {
+        let Some(p) = &self.prune else { return Vec::new() };
+        let others = p.key_file.iter().chain(&p.sas_file).chain(&p.identity_file);
+        p.secret_file.iter().chain(others).map(|f| config.path(f)).collect()
+    }
+
     /// Files that it names and that hold no secret.
     fn open_files(&self) -> Vec<&PathBuf> {
         let mut files: Vec<&PathBuf> = Vec::new();
@@ -252,10 +259,11 @@ impl Config {
             .repositories
             .iter()
             .filter_map(|r| Some((format!("the repository {:?}", r.name), r.place(self)?)));
-        let vaults = self
-            .vaults
-            .iter()
-            .filter_map(|v| Some((format!("the vault {:?}", v.name), v.s3.as_ref()?.place())));
+        let vaults = self.vaults.iter().filter_map(|v| {
+            let hold = v.hold.as_ref().map(|path| place(&self.path(path)));
+            let at = v.s3.as_ref().map(S3Entry::place).or(hold)?;
+            Some((format!("the vault {:?}", v.name), at))
+        });
         let places: Vec<(String, PathBuf)> = copies.chain(vaults).collect();
         for (n, (a, at)) in places.iter().enumerate() {
             for (b, other) in &places[n + 1..] {
@@ -301,11 +309,8 @@ impl Config {
     pub(crate) fn pruning_files(&self) -> Vec<(String, PathBuf)> {
         let mut all = Vec::new();
         for r in &self.repositories {
-            let of = |f: &PathBuf| (format!("repository {}, prune", r.name), self.path(f));
-            all.extend(r.prune.iter().flat_map(|p| {
-                let others = p.key_file.iter().chain(&p.sas_file).chain(&p.identity_file);
-                p.secret_file.iter().chain(others).map(of).collect::<Vec<_>>()
-            }));
+            let what = format!("repository {}, prune", r.name);
+            all.extend(r.pruning_files(self).into_iter().map(|f| (what.clone(), f)));
         }
         all
     }

@@ -183,3 +183,25 @@ fn ends_clocks_and_one_broken_identity_are_told_beside_the_rest() {
     let of = |part: &str| rows.iter().any(|r| r["of"].as_str().unwrap().contains(part));
     assert!(of("school1, identity read") && of("repository r0"), "{rows:#?}");
 }
+
+/// A second place, which no tenant names, is one that `replicate --to` goes to: it is asked as
+/// well.
+#[test]
+fn a_place_that_no_tenant_names_is_reached_too() {
+    let school = school(&tiny(graph_sim::Care::Hardened));
+    let config = school.path("strongroom.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let password = text.lines().find(|l| l.starts_with("password_file")).unwrap();
+    let more = format!(
+        "\n[[repository]]\nname = \"second\"\npath = \"nowhere\"\n{password}\n\
+         [[vault]]\nname = \"old\"\nhold = \"gone\"\n"
+    );
+    std::fs::write(&config, format!("{text}{more}")).unwrap();
+    let (code, rows) = look(&school);
+    let told = bad(&rows);
+    assert_eq!(code, 1, "{told:#?}");
+    for of in ["repository second | reach | failed", "vault old | reach | failed"] {
+        assert!(told.iter().any(|t| t.starts_with(of)), "{of}: {told:#?}");
+    }
+    assert_eq!(told.len(), 2, "{told:#?}");
+}

@@ -182,7 +182,23 @@ async fn news(
                 changed = true;
                 there.remove(&id);
             }
-            Event::Skipped { id, name, cause } => run.skip("directory", &id, &name, &cause),
+            // Whoever cannot be read of is asked for alone, and stays by their id where that fails
+            // too: the next news do not name them again.
+            Event::Skipped { id, name, cause } if id.0.is_empty() => {
+                run.skip("directory", &id, &name, &cause);
+            }
+            Event::Skipped { id, cause, .. } => {
+                changed = true;
+                match strongroom_workloads::find_owner(&run.client, kind, &id.0).await {
+                    Ok(Some(owner)) => drop(there.insert(owner.id, owner.name)),
+                    Ok(None) => drop(there.remove(&id)),
+                    Err(_) => {
+                        run.skip("directory", &id, &id.0, &cause);
+                        let called = id.0.clone();
+                        there.entry(id).or_insert(called);
+                    }
+                }
+            }
             Event::End { cursor } => return Ok((cursor, changed)),
         }
     }

@@ -50,6 +50,12 @@ pub(super) const CLASS: Class = Class {
             )
         }),
         new(
+            "graph-one-bad-element",
+            "sends one number beyond all numbers, and half characters, in pages of messages",
+            "those messages alone are missed, and named; they come with the next backup",
+            one_bad_element,
+        ),
+        new(
             "graph-mime-boundaries",
             "sends 100,000 multiparts whose boundary never comes",
             ENDS,
@@ -396,6 +402,36 @@ fn mime(a: &mut Arena, bytes: Vec<u8>) -> anyhow::Result<()> {
     stands!(worked < Duration::from_secs(15), "five messages took {worked:.1?} of a processor");
     let listed = a.strongroom_ok(&["ls", "latest", "/", "-R"])?;
     stands!(listed.out.contains("drives"), "the drives are not in it");
+    Ok(())
+}
+
+fn one_bad_element(a: &mut Arena) -> anyhow::Result<()> {
+    let on = Arc::new(AtomicBool::new(true));
+    let lies = on.clone();
+    let server = stand_between(a, move |asked, answer, _| {
+        if lies.load(Ordering::SeqCst) && asked.path().ends_with("/messages/delta") {
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            let text = text.replace("\"subject\":\"", "\"subject\":\"\\ud83d");
+            answer.body = text.replacen("\"subject\":", "\"x\":1e999,\"subject\":", 1).into_bytes();
+        }
+        false
+    })?;
+    let _ = std::fs::remove_dir_all(a.path("copy2-0"));
+    let _ = std::fs::remove_dir_all(a.path("cache"));
+    a.strongroom_ok(&["init", "--no-recovery"])?;
+    let ran = backup(a)?;
+    ensure!(server.lied.load(Ordering::SeqCst) > 0, "no page was changed: {}", ran.brief());
+    stands!(ran.is_done() && !ran.is_ok(), "some items are missed and told: {}", ran.brief());
+    let letters = |a: &mut Arena| -> anyhow::Result<usize> {
+        let listed = a.strongroom_ok(&["ls", "latest", "/mail", "-R"])?;
+        Ok(listed.out.lines().filter(|l| l.contains(".eml")).count())
+    };
+    let some = letters(a)?;
+    on.store(false, Ordering::SeqCst);
+    let ran = backup(a)?;
+    stands!(ran.is_ok(), "the honest backup after it: {}", ran.brief());
+    let all = letters(a)?;
+    stands!(some > 0 && some < all, "{some} of {all} messages came, and then {all}");
     Ok(())
 }
 

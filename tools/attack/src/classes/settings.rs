@@ -20,6 +20,36 @@ pub(super) const CLASS: Class = Class {
             of_others,
         ),
         new(
+            "config-changeable-parts",
+            "names certificates, exceptions, rules and reviews that others may change, or pipes",
+            "refused before anything is sent, in time",
+            changeable_parts,
+        ),
+        new(
+            "config-foreign-group",
+            "may be changed by a group of others",
+            "it is refused",
+            foreign_group,
+        ),
+        new(
+            "config-dev-fd",
+            "names a secret that all may read by a way through /dev/fd",
+            "it is refused",
+            dev_fd,
+        ),
+        new(
+            "assess-authority",
+            "names a tenant to assess that is an address, and addresses with passwords",
+            "nothing is sent, and no password told",
+            assess_authority,
+        ),
+        new(
+            "out-files-dangling",
+            "has links that lead nowhere where pages, transcripts and caches are written",
+            "nothing is made where they lead",
+            dangling,
+        ),
+        new(
             "environment",
             "sets STRONGROOM_* to FIFOs and to other places",
             "orderly, in time",
@@ -94,6 +124,148 @@ fn of_others(a: &mut Arena) -> anyhow::Result<()> {
         );
         stands!(ear.bytes() == 0, "root went where another account's configuration says");
     }
+    Ok(())
+}
+
+fn changeable_parts(a: &mut Arena) -> anyhow::Result<()> {
+    let good = a.read("strongroom.toml")?;
+    let tenant = good.replacen("[[tenant]]", "[[tenant]]\nexceptions = \"it\"", 1);
+    let texts = [
+        (tenant, false),
+        (format!("rules_dir = \"it\"\n{good}"), true),
+        (format!("baselines_dir = \"it\"\n{good}"), true),
+        (format!("reviews_dir = \"it\"\n{good}"), true),
+    ];
+    let open =
+        |path: &std::path::Path| fs::set_permissions(path, fs::Permissions::from_mode(0o666));
+    for (text, is_folder) in texts {
+        a.write("strongroom.toml", &text)?;
+        for is_pipe in [false, true] {
+            let it = a.path("it");
+            let file = if is_folder { it.join("a.rego") } else { it.clone() };
+            if is_folder {
+                fs::create_dir(&it)?;
+            }
+            match is_pipe {
+                true => Plant::Fifo.put(&file)?,
+                false => fs::write(&file, "{}").and_then(|()| open(&file))?,
+            }
+            for args in [&["backup"][..], &["tenant", "check"], &["config", "check"]] {
+                let ran = run(a, args)?;
+                stands!(!ran.is_done(), "{args:?} ran on it (a pipe: {is_pipe}): {}", ran.brief());
+            }
+            match is_folder {
+                true => fs::remove_dir_all(&it)?,
+                false => fs::remove_file(&it)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn foreign_group(a: &mut Arena) -> anyhow::Result<()> {
+    let file = a.path("strongroom.toml");
+    if std::os::unix::fs::chown(&file, None, Some(65534)).is_err() {
+        return Err(crate::case::Absent("this account cannot give files away".into()).into());
+    }
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o664))?;
+    for args in [&["backup"][..], &["snapshots"], &["config", "check"]] {
+        let ran = run(a, args)?;
+        stands!(!ran.is_done(), "{args:?} on what a foreign group may change: {}", ran.brief());
+    }
+    Ok(())
+}
+
+fn dev_fd(a: &mut Arena) -> anyhow::Result<()> {
+    let open = a.path("open.password");
+    fs::copy(a.path("password0"), &open)?;
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644))?;
+    let (plain, copy) = (open.display().to_string(), a.arg("copy2-0"));
+    let relative = plain.trim_start_matches('/');
+    for way in [
+        plain.clone(),
+        format!("/dev/fd/../../../{relative}"),
+        format!("/proc/self/fd/../root/{relative}"),
+        format!("/proc/self/fd/../cwd/{}", "open.password"),
+        format!("/dev/stdin/../{relative}"),
+    ] {
+        let ran = run(a, &["--repo", &copy, "--password-file", &way, "snapshots"])?;
+        stands!(!ran.is_done(), "the secret is read by {way}: {}", ran.brief());
+    }
+    Ok(())
+}
+
+fn assess_authority(a: &mut Arena) -> anyhow::Result<()> {
+    let ear = Ear::new()?;
+    let here = format!("https://{}/", ear.address);
+    let user = format!("https://joe:hunter2@{}/", ear.address);
+    let clear = format!("http://joe:hunter2@{}/", ear.address);
+    let tenant = format!("//{}/y", ear.address);
+    let pem = a.arg("password0");
+    for (tenant, authority, graph) in [
+        (tenant.as_str(), "https://127.0.0.1:1/", "https://127.0.0.1:1/"),
+        ("a.example", user.as_str(), here.as_str()),
+        ("a.example", clear.as_str(), here.as_str()),
+        ("a.example", here.as_str(), user.as_str()),
+        ("../a.example", here.as_str(), here.as_str()),
+    ] {
+        let ran = run(
+            a,
+            &[
+                "assess",
+                "--tenant-id",
+                tenant,
+                "--authority",
+                authority,
+                "--graph",
+                graph,
+                "--application-id",
+                "x",
+                "--certificate-file",
+                &pem,
+                "--keep-consent",
+            ],
+        )?;
+        stands!(!ran.is_done(), "{tenant} {authority} {graph}: {}", ran.brief());
+        stands!(!format!("{}{}", ran.out, ran.err).contains("hunter2"), "it tells a password");
+        stands!(ear.bytes() == 0, "something was sent: {tenant} {authority} {graph}");
+    }
+    Ok(())
+}
+
+fn dangling(a: &mut Arena) -> anyhow::Result<()> {
+    use std::os::unix::fs::symlink;
+    let made = a.path("made");
+    for name in ["page.html", "transcript.jsonl"] {
+        symlink(&made, a.path(name))?;
+    }
+    let (page, transcript) = (a.arg("page.html"), a.arg("transcript.jsonl"));
+    let written: [&[&str]; 2] = [
+        &["assess", "--quick", "--out", &page],
+        &["acceptance", "--owner", "x", "--yes", "--transcript", &transcript],
+    ];
+    for args in written {
+        let mut command = a.command(0, args);
+        let ran = a.run(&mut command, Duration::from_secs(120))?;
+        stands!(ran.is_orderly(), "{args:?}: {}", ran.brief());
+        stands!(made.symlink_metadata().is_err(), "{args:?} wrote where a link leads");
+    }
+    // Another account's link, on the way to the folder for caches.
+    let victim = a.path("victim");
+    fs::create_dir(&victim)?;
+    let shared = a.path("shared");
+    fs::create_dir(&shared)?;
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777))?;
+    symlink(&victim, shared.join("way"))?;
+    let given = Command::new("chown").args(["-h", "nobody"]).arg(shared.join("way")).status()?;
+    if !given.success() {
+        return Err(crate::case::Absent("this account cannot give links away".into()).into());
+    }
+    let cache = shared.join("way/x/cache").display().to_string();
+    let ran = run(a, &["--cache-dir", &cache, "snapshots"])?;
+    stands!(!ran.is_done(), "a cache behind another account's link: {}", ran.brief());
+    let inside = fs::read_dir(&victim)?.count();
+    stands!(inside == 0, "{inside} folders were made behind another account's link");
     Ok(())
 }
 
