@@ -69,6 +69,9 @@ pub(crate) struct Prune {
     /// Hours for which what is not needed stays, for readers that still know it.
     #[arg(long, default_value_t = 24, value_name = "HOURS")]
     grace_hours: u32,
+    /// Where the repository has no snapshot left: delete everything that it held.
+    #[arg(long)]
+    empty: bool,
     /// Show the plan and stop.
     #[arg(long)]
     dry_run: bool,
@@ -358,6 +361,7 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
     let options = PruneOptions {
         unused_percent_max: args.max_unused,
         grace_s: i64::from(args.grace_hours) * 3600,
+        may_empty: args.empty,
     };
     open::blocking(move || {
         let now = open::real_clock().now();

@@ -49,6 +49,13 @@ pub enum Error {
     /// A repository is there already.
     #[error("{0} already holds a repository; nothing was changed")]
     Exists(String),
+    /// No snapshot is seen where an index names packs.
+    #[error(
+        "{0} shows no snapshot while its index names packs: the place may be another one, or its \
+         listing failed; nothing was changed. Where every snapshot was forgotten on purpose, or \
+         none was ever finished, `strongroom prune --empty` deletes what is left"
+    )]
+    NoSnapshots(String),
     /// Stored bytes are not what they should be.
     #[error("{what} is damaged: {why}")]
     Damaged {

@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use strongroom_objects::{Entry, Key, Kind, Store, StoreError, each, hash_name};
+use strongroom_objects::{Entry, Key, Kind, Store, StoreError, both, each, hash_name};
 use zeroize::Zeroizing;
 
 /// restic's own cost: N = 2^15, r = 8, p = 1.
@@ -284,67 +284,101 @@ pub(crate) fn open_config(key: &MasterKey, sealed: &[u8]) -> Result<Config, Erro
     serde_json::from_slice(&json).map_err(|e| Error::damaged("config", e))
 }
 
-/// Tries the key files, the cheapest first; answers the name of the one that opens, too. Junk among
-/// them neither stops nor slows: what is dearer than restic's own waits until the others were
-/// tried, and all of it together gets no more work than [`DEAR_BYTES_MAX`].
+/// Key files as they were read: with what `config` holds, one of them is chosen.
+pub(crate) struct KeyFiles(Vec<(String, Look)>);
+
+/// Reads the key files.
+pub(crate) fn files(store: &dyn Store) -> Result<KeyFiles, Error> {
+    look(store).map(KeyFiles)
+}
+
+/// Reads the key files and tries them; see [`KeyFiles::open`].
 pub(crate) fn open(
     store: &dyn Store,
     password: &SecretString,
 ) -> Result<(MasterKey, String), Error> {
-    let mut passed_over: BTreeMap<String, usize> = BTreeMap::new();
-    let mut pass_over = |why: &str| *passed_over.entry(why.to_owned()).or_default() += 1;
-    let mut unread = None;
-    let mut files = Vec::new();
-    for (name, look) in look(store)? {
-        match look {
-            Look::File(file) => match file.log_n() {
-                Some(log_n) => files.push((file.cost(), name, log_n, file)),
-                None => pass_over("asking for work that no key file asks for"),
-            },
-            Look::Junk(why) => pass_over(why),
-            Look::Unread(e) => {
-                pass_over("not to be read");
-                unread = Some(e);
+    let (config, files) = both(store, || store.get(&Key::config()), || files(store));
+    // One that is not to be had now is missed by whoever needs it.
+    files?.open(store, password, config.ok().as_deref())
+}
+
+impl KeyFiles {
+    /// Tries the key files, the cheapest first; answers the name of the one that opens, too. Junk
+    /// among them neither stops nor slows: what is dearer than restic's own waits until the others
+    /// were tried, and all of it together gets no more work than [`DEAR_BYTES_MAX`].
+    ///
+    /// One whose master key does not open `config`, where that is at hand, is of another
+    /// repository: the others are tried, and it counts only when none of them does better.
+    pub(crate) fn open(
+        self,
+        store: &dyn Store,
+        password: &SecretString,
+        config: Option<&[u8]>,
+    ) -> Result<(MasterKey, String), Error> {
+        let mut passed_over: BTreeMap<String, usize> = BTreeMap::new();
+        let mut pass_over = |why: &str| *passed_over.entry(why.to_owned()).or_default() += 1;
+        let mut unread = None;
+        let mut files = Vec::new();
+        for (name, look) in self.0 {
+            match look {
+                Look::File(file) => match file.log_n() {
+                    Some(log_n) => files.push((file.cost(), name, log_n, file)),
+                    None => pass_over("asking for work that no key file asks for"),
+                },
+                Look::Junk(why) => pass_over(why),
+                Look::Unread(e) => {
+                    pass_over("not to be read");
+                    unread = Some(e);
+                }
             }
         }
-    }
-    files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    let mut tried = 0;
-    let mut dear_bytes = 0;
-    for (cost, name, log_n, file) in files {
-        let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data)) else {
-            pass_over("not of a key file's form");
-            continue;
-        };
-        if cost > CHEAP_BYTES {
-            if dear_bytes + cost > DEAR_BYTES_MAX {
-                pass_over("asking for more work than is spent on all of them");
+        files.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let (mut tried, mut of_another) = (0, None);
+        let mut dear_bytes = 0;
+        for (cost, name, log_n, file) in files {
+            let (Ok(salt), Ok(data)) = (BASE64.decode(&file.salt), BASE64.decode(&file.data))
+            else {
+                pass_over("not of a key file's form");
                 continue;
+            };
+            if cost > CHEAP_BYTES {
+                if dear_bytes + cost > DEAR_BYTES_MAX {
+                    pass_over("asking for more work than is spent on all of them");
+                    continue;
+                }
+                dear_bytes += cost;
             }
-            dear_bytes += cost;
+            // Parameters that make no sense are no key; another one may open.
+            let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else {
+                pass_over("asking for work that no key file asks for");
+                continue;
+            };
+            tried += 1;
+            // What the password opens and is no key was made by somebody who knows it: another may do.
+            let opened = user.decrypt(&data).map(Zeroizing::new);
+            match opened.map(|json| MasterKey::from_json(&json)) {
+                Some(Ok(master))
+                    if config.is_some_and(|sealed| master.decrypt(sealed).is_none()) =>
+                {
+                    of_another.get_or_insert((master, name));
+                }
+                Some(Ok(master)) => return Ok((master, name)),
+                Some(Err(_)) => pass_over("damaged"),
+                None => {}
+            }
         }
-        // Parameters that make no sense are no key; another one may open.
-        let Ok(user) = derive(password, &salt, log_n, file.r, file.p) else {
-            pass_over("asking for work that no key file asks for");
-            continue;
-        };
-        tried += 1;
-        // What the password opens and is no key was made by somebody who knows it: another may do.
-        let opened = user.decrypt(&data).map(Zeroizing::new);
-        match opened.map(|json| MasterKey::from_json(&json)) {
-            Some(Ok(master)) => return Ok((master, name)),
-            Some(Err(_)) => pass_over("damaged"),
-            None => {}
+        if let Some(e) = unread.filter(|_| tried == 0 || of_another.is_some()) {
+            return Err(e.into());
         }
+        if let Some(opened) = of_another {
+            return Ok(opened);
+        }
+        if let Some(n) = store.strangers(Kind::Keys).ok().map(|s| s.len()).filter(|n| *n > 0) {
+            passed_over.insert("no files".to_owned(), n);
+        }
+        let passed_over = passed_over.iter().map(|(why, n)| format!("{n} {why}")).collect();
+        Err(Error::WrongKey { location: store.location(), keys: tried, passed_over })
     }
-    if let Some(e) = unread.filter(|_| tried == 0) {
-        return Err(e.into());
-    }
-    if let Some(n) = store.strangers(Kind::Keys).ok().map(|s| s.len()).filter(|n| *n > 0) {
-        passed_over.insert("no files".to_owned(), n);
-    }
-    let passed_over = passed_over.iter().map(|(why, n)| format!("{n} {why}")).collect();
-    Err(Error::WrongKey { location: store.location(), keys: tried, passed_over })
 }
 
 impl Config {

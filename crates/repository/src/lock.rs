@@ -574,7 +574,7 @@ mod tests {
         assert!(packs > 0, "the packs are out, and no index names them");
         let later = now + jiff::SignedDuration::from_mins(31);
         let mut alone = other.lock_alone(there.path(), later).unwrap();
-        let options = crate::PruneOptions { unused_percent_max: 0, grace_s: 0 };
+        let options = crate::PruneOptions { unused_percent_max: 0, grace_s: 0, may_empty: false };
         let clock = Hurried(AtomicI64::new(later.as_second()));
         let plan = other.plan_prune(options, later).unwrap();
         other.prune(&plan, &mut alone, &clock, &|_, _| ()).unwrap();

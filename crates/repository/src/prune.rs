@@ -35,11 +35,14 @@ pub struct PruneOptions {
     pub unused_percent_max: u32,
     /// Seconds for which a pack stays that is no longer needed, for readers that still know it.
     pub grace_s: i64,
+    /// Whether a repository in which no snapshot is seen is believed to need nothing. Otherwise
+    /// its listing may have failed, and nothing is done.
+    pub may_empty: bool,
 }
 
 impl Default for PruneOptions {
     fn default() -> Self {
-        Self { unused_percent_max: 5, grace_s: 24 * 3600 }
+        Self { unused_percent_max: 5, grace_s: 24 * 3600, may_empty: false }
     }
 }
 
@@ -150,10 +153,15 @@ impl Repository {
             .into_iter()
             .map(|e| Ok((Id::parse(&e.name)?, e.size_bytes)))
             .collect::<Result<_, Error>>()?;
-        let (marks, taken_back) = self.mark(&plan.snapshots, &self.marked(&plan.indexes)?)?;
+        let trees = self.trees(&plan.snapshots)?;
+        let needs_nothing = trees.is_empty();
+        let (marks, taken_back) = self.mark(trees, &self.marked(&plan.indexes)?)?;
         let mut usage: HashMap<Id, Usage> = HashMap::new();
         for name in &plan.indexes {
             let Some(file) = self.index_if_ours(&Id::parse(name)?)? else { continue };
+            if needs_nothing && !options.may_empty && !file.packs.is_empty() {
+                return Err(Error::NoSnapshots(self.location()));
+            }
             for pack in file.packs {
                 // Named and marked at once, after a prune that died between its two lists: whoever
                 // names it wins.
@@ -199,18 +207,19 @@ impl Repository {
         Ok((plan, marks))
     }
 
-    /// Marks every blob that a snapshot needs. Also answers the marked packs that are needed after
-    /// all.
-    fn mark(
-        &self,
-        snapshots: &BTreeSet<String>,
-        marked: &Marked,
-    ) -> Result<(Marks, HashSet<Id>), Error> {
-        let marks = self.index.marks()?;
-        let mut level: Vec<Id> = Vec::new();
+    /// The roots of snapshots.
+    fn trees(&self, snapshots: &BTreeSet<String>) -> Result<Vec<Id>, Error> {
+        let mut trees = Vec::new();
         for name in snapshots {
-            level.extend(self.snapshot_if_ours(&Id::parse(name)?)?.map(|s| s.tree));
+            trees.extend(self.snapshot_if_ours(&Id::parse(name)?)?.map(|s| s.tree));
         }
+        Ok(trees)
+    }
+
+    /// Marks every blob that is needed below these directories. Also answers the marked packs that
+    /// are needed after all.
+    fn mark(&self, mut level: Vec<Id>, marked: &Marked) -> Result<(Marks, HashSet<Id>), Error> {
+        let marks = self.index.marks()?;
         let taken_back = Mutex::new(HashSet::new());
         // Directories that only marked packs hold have no bit of their own.
         let seen = Mutex::new(HashSet::new());

@@ -21,7 +21,7 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
 };
-use strongroom_objects::{AtHand, Entry, Key, Kind, Store, StoreError, both, each};
+use strongroom_objects::{AtHand, Entry, Key, Kind, Put, Store, StoreError, both, each};
 
 /// Largest unpacked object (index, snapshot) we decompress.
 pub(crate) const UNPACKED_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -112,27 +112,75 @@ impl Repository {
         now: jiff::Timestamp,
         tenant: Option<&str>,
     ) -> Result<Self, Error> {
-        if store.size(&Key::config())?.is_some() || !store.list(Kind::Keys)?.is_empty() {
+        let at = store.as_ref();
+        if at.size(&Key::config())?.is_some() {
+            return Err(Error::Exists(at.location()));
+        }
+        let (master, own) = match at.list(Kind::Keys)?.as_slice() {
+            [] => {
+                let master = MasterKey::generate()?;
+                let own = keyfile::write(at, &master, password, now, &who.host, &who.user)?;
+                (master, Some(own))
+            }
+            left => (Self::begun(at, password, left)?, None),
+        };
+        at.flush()?;
+        if Self::make_for(at, &master, tenant)? == Put::Present {
+            // Somebody else made one at this moment. A key file that does not open it opens
+            // nothing, and would be in the way of whoever opens it.
+            if let Some(own) = own
+                && master.decrypt(&at.get(&Key::config())?).is_none()
+            {
+                at.remove(&Key::new(Kind::Keys, &own.to_string())?)?;
+                at.flush()?;
+            }
+            return Err(Error::Exists(at.location()));
+        }
+        Self::with_key(store, master, cache, who)
+    }
+
+    /// The master key of a repository that was begun, and of which nothing but key files was
+    /// written: whoever knows the password goes on.
+    fn begun(
+        store: &dyn Store,
+        password: &SecretString,
+        left: &[Entry],
+    ) -> Result<MasterKey, Error> {
+        if !crate::repair::is_bare_but_for_keys(store)? {
             return Err(Error::Exists(store.location()));
         }
-        let master = MasterKey::generate()?;
-        keyfile::write(store.as_ref(), &master, password, now, &who.host, &who.user)?;
-        store.flush()?;
-        Self::make_for(store.clone(), &master, tenant)?;
-        Self::with_key(store, master, cache, who)
+        match keyfile::open(store, password) {
+            Ok((master, _)) => Ok(master),
+            Err(Error::WrongKey { .. }) => {
+                let names: Vec<String> =
+                    left.iter().take(3).map(|e| format!("keys/{}", e.name)).collect();
+                let more = if left.len() > 3 { " and others" } else { "" };
+                Err(Error::Unsupported(format!(
+                    "{} holds a repository that was begun and not finished, under another \
+                     password: begin again with that one, or remove {}{more}",
+                    store.location(),
+                    names.join(", ")
+                )))
+            }
+            Err(e) => Err(e),
+        }
     }
 
     /// Makes a repository for a key that is at hand, without a key file: nobody opens it with a
     /// password.
     pub fn make(store: Arc<dyn Store>, key: &MasterKey) -> Result<(), Error> {
-        Self::make_for(store, key, None)
+        match Self::make_for(store.as_ref(), key, None)? {
+            Put::New => Ok(()),
+            Put::Present => Err(Error::Exists(store.location())),
+        }
     }
 
-    fn make_for(store: Arc<dyn Store>, key: &MasterKey, tenant: Option<&str>) -> Result<(), Error> {
+    fn make_for(store: &dyn Store, key: &MasterKey, tenant: Option<&str>) -> Result<Put, Error> {
         let config = Config { tenant: tenant.map(str::to_owned), ..Config::generate()? };
         let json = serde_json::to_vec(&config).map_err(|e| Error::damaged("config", e))?;
-        store.put(&Key::config(), &key.encrypt(&json)?)?;
-        Ok(store.flush()?)
+        let put = store.put(&Key::config(), &key.encrypt(&json)?)?;
+        store.flush()?;
+        Ok(put)
     }
 
     /// No repository, or one whose `config` is gone.
@@ -142,10 +190,17 @@ impl Repository {
         }
         match crate::repair::is_bare(store)? {
             true => Err(Error::NoRepository(store.location())),
-            false => Err(Error::damaged(
-                format!("config of {}", store.location()),
-                "it is gone; `strongroom repair heal` fetches it from another copy",
-            )),
+            false => {
+                let why = match crate::repair::is_bare_but_for_keys(store)? {
+                    true => {
+                        "only key files are there, as when `strongroom init` was stopped: it goes \
+                         on with the same password; otherwise `strongroom repair heal` fetches it \
+                         from another copy"
+                    }
+                    false => "it is gone; `strongroom repair heal` fetches it from another copy",
+                };
+                Err(Error::damaged(format!("config of {}", store.location()), why))
+            }
         }
     }
 
@@ -166,8 +221,8 @@ impl Repository {
         if !at.is_distant() {
             Self::must_have_config(at)?;
         }
-        let keys_and_index = || both(at, || keyfile::open(at, password), || at.list(Kind::Index));
-        let (config, (opened, index)) = both(at, || at.get(&Key::config()), keys_and_index);
+        let keys_and_index = || both(at, || keyfile::files(at), || at.list(Kind::Index));
+        let (config, (keys, index)) = both(at, || at.get(&Key::config()), keys_and_index);
         let sealed = match config {
             Err(e) if e.is_not_found() => {
                 Self::must_have_config(at)?;
@@ -175,7 +230,8 @@ impl Repository {
             }
             other => other?,
         };
-        let repo = Self::unsealed(store.clone(), &sealed, opened?.0, cache, who)?;
+        let (master, _) = keys?.open(at, password, Some(&sealed))?;
+        let repo = Self::unsealed(store.clone(), &sealed, master, cache, who)?;
         {
             let _alone = repo.reloading.lock().unwrap_or_else(PoisonError::into_inner);
             repo.load_listed(&repo.index.loaded(), &index?)?;

@@ -18,7 +18,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     ops::Range,
     sync::{
-        Mutex, MutexGuard, PoisonError, RwLock,
+        Condvar, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -33,6 +33,10 @@ const ZSTD_LEVEL: i32 = 3;
 const STREAM_BYTES: usize = 2 * CDC_MAX;
 /// Content from which on its parts are hashed, packed and encrypted on several cores.
 const SPREAD_BYTES: usize = 2 * 1024 * 1024;
+
+/// Packs that go out at a time. More of them share the same line: each takes longer, and all of
+/// them are in memory.
+const UPLOADS_AT_ONCE: usize = 4;
 
 /// Packs of which a commit asks whether the store still has what was read from this host: as many
 /// as one round trip asks for.
@@ -59,8 +63,38 @@ pub(crate) struct WriterState {
     /// out: a flush waits for every blob that anybody was told is known.
     gate: RwLock<()>,
     failure: Mutex<Option<String>>,
+    uploads: Uploads,
     counts: Counts,
     compressors: Compressors,
+}
+
+/// Packs that are on their way.
+#[derive(Default)]
+struct Uploads {
+    under_way: Mutex<usize>,
+    ended: Condvar,
+}
+
+/// The turn of one of them.
+struct Turn<'u>(&'u Uploads);
+
+impl Uploads {
+    /// Waits until there are few enough.
+    fn turn(&self) -> Turn<'_> {
+        let mut under_way = lock(&self.under_way);
+        while *under_way >= UPLOADS_AT_ONCE {
+            under_way = self.ended.wait(under_way).unwrap_or_else(PoisonError::into_inner);
+        }
+        *under_way += 1;
+        Turn(self)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.under_way) -= 1;
+        self.0.ended.notify_one();
+    }
 }
 
 /// A panic while a blob is packed: whoever was told meanwhile that it is known will name it, and no
@@ -250,10 +284,13 @@ impl Repository {
         let full = {
             let mut builder = lock(self.writer.builder(kind));
             builder.add(id, kind, &sealed, plain_length);
-            (builder.len() >= PACK_BYTES).then(|| std::mem::take(&mut *builder))
+            // Whoever fills it waits for its turn before another is begun: what is read faster than
+            // it goes out does not pile up.
+            (builder.len() >= PACK_BYTES)
+                .then(|| (self.writer.uploads.turn(), std::mem::take(&mut *builder)))
         };
         match full {
-            Some(builder) => self.put_pack(builder),
+            Some((_turn, builder)) => self.put_pack(builder),
             None => Ok(()),
         }
     }

@@ -341,7 +341,7 @@ fn what_stays_after_a_prune_is_published_anew() {
     let (now, clock) = (jiff::Timestamp::now(), strongroom_graph::TokioClock);
     let mut lock = repo.lock_alone(cache.path(), now).unwrap();
     repo.forget(&Id::parse(&nights[0]).unwrap()).unwrap();
-    let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 0, ..PruneOptions::default() };
     let plan = repo.plan_prune(options, now).unwrap();
     repo.prune(&plan, &mut lock, &clock, &|_, _| ()).unwrap();
     let key = publish::signing_key(repo.key()).unwrap().public();

@@ -154,7 +154,12 @@ pub fn heal_opening(
 
 /// Whether nothing of a repository but its `config` is there.
 pub(crate) fn is_bare(store: &dyn Store) -> Result<bool, Error> {
-    for kind in [Kind::Keys, Kind::Snapshots, Kind::Index, Kind::Data] {
+    Ok(store.list(Kind::Keys)?.is_empty() && is_bare_but_for_keys(store)?)
+}
+
+/// Whether nothing of a repository but its `config` and key files is there.
+pub(crate) fn is_bare_but_for_keys(store: &dyn Store) -> Result<bool, Error> {
+    for kind in [Kind::Snapshots, Kind::Index, Kind::Data] {
         if !store.list(kind)?.is_empty() {
             return Ok(false);
         }

@@ -9,7 +9,7 @@ mod heal;
 mod index;
 mod snapshots;
 
-pub(crate) use heal::is_bare;
 pub use heal::{HealReport, heal_objects, heal_opening};
+pub(crate) use heal::{is_bare, is_bare_but_for_keys};
 pub use index::IndexRepair;
 pub use snapshots::SnapshotRepair;

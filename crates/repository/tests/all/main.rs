@@ -3,9 +3,11 @@
 
 mod common;
 
+mod asked;
 mod files;
 mod junk;
 mod keys;
+mod opening;
 mod prune;
 mod repair;
 mod repository;

@@ -1,10 +1,11 @@
 //! Backup, forget, prune, crash, restore and readers beside them, against a model in memory.
 #![allow(clippy::unwrap_used)]
 use crate::common::*;
+use bytes::Bytes;
 use proptest::prelude::*;
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 use strongroom_model::Series;
-use strongroom_objects::{Kind, Store, testing::Memory};
+use strongroom_objects::{Entry, Key, Kind, Put, Store, StoreError, testing::Memory};
 use strongroom_repository::{Error, Id, PruneOptions, Repository, Snapshot};
 
 type Files = Vec<(String, Vec<u8>)>;
@@ -157,6 +158,7 @@ fn run(steps: Vec<Step>) -> World {
                 let options = PruneOptions {
                     unused_percent_max: 0,
                     grace_s: if *grace { 86_400 } else { 0 },
+                    may_empty: true,
                 };
                 let plan = repo.plan_prune(options, w.now()).unwrap();
                 let mut lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
@@ -189,7 +191,7 @@ fn run(steps: Vec<Step>) -> World {
     }
     // In the end a prune leaves nothing that nobody needs.
     let repo = w.open(&w.cache()).unwrap();
-    let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 0, may_empty: true };
     let plan = repo.plan_prune(options, w.now()).unwrap();
     let mut lock = repo.lock_alone(&w.cache(), w.now()).unwrap();
     repo.prune(&plan, &mut lock, &At(w.now()), &|_, _| {}).unwrap();
@@ -266,7 +268,7 @@ fn nothing_is_deleted_when_somebody_removed_the_lock() {
     let (id, _) = back_up(&repo, None, &files(0)).unwrap();
     back_up(&repo, None, &files(4)).unwrap();
     repo.forget(&id).unwrap();
-    let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 0, may_empty: true };
     let plan = repo.plan_prune(options, now()).unwrap();
     assert!(!plan.is_empty());
     let mut lock = repo.lock_alone(&w.cache(), now()).unwrap();
@@ -295,7 +297,7 @@ fn what_is_marked_and_needed_after_all_is_taken_back() {
         for (partial, _) in repo.snapshots().unwrap().into_iter().filter(|(_, s)| s.is_partial()) {
             repo.forget(&partial).unwrap();
         }
-        let options = PruneOptions { unused_percent_max: 0, grace_s: 86_400 };
+        let options = PruneOptions { unused_percent_max: 0, grace_s: 86_400, may_empty: true };
         let prune = |now: jiff::Timestamp| {
             let mut lock = repo.lock_alone(&w.cache(), now).unwrap();
             let plan = repo.plan_prune(options, now).unwrap();
@@ -417,7 +419,9 @@ fn a_reader_from_before_a_prune_without_grace_finds_what_was_moved() {
     }
     assert!(repo.snapshot(&first).is_err());
     let before: Vec<String> = store.list(Kind::Data).unwrap().into_iter().map(|e| e.name).collect();
-    let plan = repo.plan_prune(PruneOptions { unused_percent_max: 0, grace_s: 0 }, now()).unwrap();
+    let plan = repo
+        .plan_prune(PruneOptions { unused_percent_max: 0, grace_s: 0, may_empty: true }, now())
+        .unwrap();
     let mut lock = repo.lock_alone(&caches.path().join("writer"), now()).unwrap();
     repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap();
     lock.release().unwrap();
@@ -430,4 +434,64 @@ fn a_reader_from_before_a_prune_without_grace_finds_what_was_moved() {
     let mut want = files(1)[..2].to_vec();
     want.sort();
     assert!(got == want);
+}
+
+/// A store whose listing of snapshots fails as an empty one.
+struct Blind(Arc<Memory>);
+
+impl Store for Blind {
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
+        self.0.put(key, bytes)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.0.flush()
+    }
+
+    fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
+        self.0.get(key)
+    }
+
+    fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
+        self.0.get_range(key, range)
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
+        self.0.size(key)
+    }
+
+    fn list(&self, kind: Kind) -> Result<Vec<Entry>, StoreError> {
+        if kind == Kind::Snapshots { Ok(Vec::new()) } else { self.0.list(kind) }
+    }
+
+    fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
+        self.0.replace(key, bytes)
+    }
+
+    fn remove(&self, key: &Key) -> Result<(), StoreError> {
+        self.0.remove(key)
+    }
+}
+
+#[test]
+fn a_repository_without_a_snapshot_is_not_taken_for_an_empty_one() {
+    let w = world();
+    let repo = w.open(&w.cache()).unwrap();
+    back_up(&repo, None, &files(0)).unwrap();
+    let blind: Arc<dyn Store> = Arc::new(Blind(w.store.clone()));
+    let repo = Repository::with_key(blind, key(), &w.caches.path().join("blind"), who()).unwrap();
+    let error = repo.plan_prune(PruneOptions::default(), now()).unwrap_err().to_string();
+    assert!(error.contains("no snapshot") && error.contains("prune --empty"), "{error}");
+    // Who means it says so, and it goes.
+    let options = PruneOptions { grace_s: 0, may_empty: true, ..PruneOptions::default() };
+    let plan = repo.plan_prune(options, now()).unwrap();
+    let mut lock = repo.lock_alone(&w.cache(), now()).unwrap();
+    repo.prune(&plan, &mut lock, &At(now()), &|_, _| {}).unwrap();
+    assert!(w.store.list(Kind::Data).unwrap().is_empty());
+    // Of nothing there is nothing to lose.
+    repo.plan_prune(PruneOptions::default(), now()).unwrap();
 }

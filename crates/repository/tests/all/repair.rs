@@ -314,7 +314,8 @@ fn bytes_under_a_name_that_is_not_theirs_are_named_and_can_be_cleared_away() {
         let mut lock = repo.lock_alone(&cache, now()).unwrap();
         match kind {
             Kind::Data => {
-                let options = PruneOptions { unused_percent_max: 5, grace_s: 0 };
+                let options =
+                    PruneOptions { unused_percent_max: 5, grace_s: 0, ..PruneOptions::default() };
                 // What no index names is marked first, and goes half an hour later.
                 for minutes in [0, 31] {
                     let at = now() + jiff::SignedDuration::from_mins(minutes);

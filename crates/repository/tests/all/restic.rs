@@ -122,7 +122,8 @@ fn restic_accepts_what_a_prune_leaves_before_and_after_the_grace() {
     for (id, _) in repo.snapshots().unwrap().into_iter().filter(|(_, s)| s.is_partial()) {
         repo.forget(&id).unwrap();
     }
-    let options = PruneOptions { unused_percent_max: 0, grace_s: 86_400 };
+    let options =
+        PruneOptions { unused_percent_max: 0, grace_s: 86_400, ..PruneOptions::default() };
     let mut packs = Vec::new();
     for day in [0, 2] {
         let now = jiff::Timestamp::from_second(now().as_second() + day * 86_400).unwrap();

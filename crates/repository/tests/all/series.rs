@@ -133,7 +133,7 @@ fn what_two_series_write_at_a_time_is_all_there() {
     let cache = caches.path().join("after");
     let repo = open(&store, &cache);
     let mut lock = repo.lock_alone(&cache, now()).unwrap();
-    let options = PruneOptions { unused_percent_max: 0, grace_s: 0 };
+    let options = PruneOptions { unused_percent_max: 0, grace_s: 0, ..PruneOptions::default() };
     let plan = repo.plan_prune(options, now()).unwrap();
     repo.prune(&plan, &mut lock, &At(now()), &|_, _| ()).unwrap();
     lock.release().unwrap();
