@@ -12,8 +12,8 @@ use std::{
     sync::Arc,
 };
 use strongroom_objects::{
-    AzureContainer, AzureSettings, LocalDir, Near, RestServer, RestSettings, S3Bucket, S3Settings,
-    SftpServer, SftpSettings, Store, hash_name,
+    AzureContainer, AzureSettings, LocalDir, Near, Patience, RestServer, RestSettings, S3Bucket,
+    S3Settings, SftpServer, SftpSettings, Store, hash_name,
 };
 
 /// Where a repository is: a folder of this host, or elsewhere.
@@ -160,11 +160,15 @@ impl Place {
             Self::Folder(path) => return Ok(Arc::new(LocalDir::new(path))),
             Self::Elsewhere { at, .. } => at,
         };
+        // A run of hours outlives a line that is cut for minutes.
+        let patience = Patience::long();
         Ok(match at {
-            Remote::Bucket(s) => Arc::new(S3Bucket::new((**s).clone())?),
-            Remote::Container(s) => Arc::new(AzureContainer::new((**s).clone())?),
-            Remote::Host(s) => Arc::new(SftpServer::new(s.clone())?),
-            Remote::Server(s) => Arc::new(RestServer::new(s.clone())?),
+            Remote::Bucket(s) => Arc::new(S3Bucket::new((**s).clone())?.with_patience(patience)),
+            Remote::Container(s) => {
+                Arc::new(AzureContainer::new((**s).clone())?.with_patience(patience))
+            }
+            Remote::Host(s) => Arc::new(SftpServer::new(s.clone())?.with_patience(patience)),
+            Remote::Server(s) => Arc::new(RestServer::new(s.clone())?.with_patience(patience)),
         })
     }
 

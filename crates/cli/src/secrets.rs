@@ -5,15 +5,15 @@ use crate::{
     owned::{changeable, is_trusted, replaceable},
 };
 use anyhow::{Context, bail};
-use rustix::fs::{Mode, OFlags};
 use secrecy::{SecretString, zeroize::Zeroizing};
 use std::{
     fs::{File, Metadata},
     io::Read,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::MetadataExt,
     path::Path,
 };
 use strongroom_graph::Credential;
+use strongroom_objects::open_regular;
 
 /// Passwords, tokens, keys and certificates are shorter.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -31,20 +31,8 @@ fn is_given(path: &Path) -> bool {
 
 /// Opens a regular file of at most so many bytes. Nothing else is waited for.
 fn open(path: &Path, bytes_max: u64) -> Result<(File, Metadata), std::io::Error> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let file = open_regular(path)?;
     let meta = file.metadata()?;
-    let kind = meta.file_type();
-    let found = match () {
-        () if kind.is_file() => None,
-        () if kind.is_dir() => Some("a directory"),
-        () if kind.is_fifo() => Some("a pipe"),
-        () if kind.is_socket() => Some("a socket"),
-        () => Some("a device"),
-    };
-    if let Some(found) = found {
-        return Err(std::io::Error::other(format!("it is {found} and no file")));
-    }
     if meta.len() > bytes_max {
         let text =
             format!("it has {} bytes, and {bytes_max} is the most that it may have", meta.len());

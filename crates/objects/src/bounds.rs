@@ -1,7 +1,7 @@
 //! What a server may cost that was taken over, or never was what it said: bytes, time, entries.
 //! Whoever reads a copy that others can write reads within these.
 
-use crate::{SETTINGS_BYTES_MAX, read_regular};
+use crate::{SETTINGS_BYTES_MAX, StoreError, read_regular};
 use reqwest::{Certificate, blocking, redirect};
 use std::{path::Path, time::Duration};
 
@@ -9,6 +9,15 @@ use std::{path::Path, time::Duration};
 pub(crate) const STILL: Duration = Duration::from_secs(30);
 /// Slower than this, over the whole of an answer and [`STILL`] aside, it is given up.
 const RATE_BYTES_PER_S_MIN: u64 = 32 * 1024;
+/// For a server to take bytes and say so: an upload goes on while it moves, however slow the line,
+/// and several share it.
+const TAKEN: Duration = Duration::from_secs(60);
+/// Slower than this, over the whole of an upload, it is given up.
+pub(crate) const UPLOAD_BYTES_PER_S_MIN: u64 = 16 * 1024;
+/// For an answer without a body to begin, where a server may have to look at all that it has.
+const ANSWER: Duration = Duration::from_secs(600);
+/// How often what was cut off is read again.
+const READS: u32 = 3;
 /// Of what has no kind of its own, such as a segment of a log.
 pub(crate) const OTHER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Of a listing in one answer.
@@ -26,6 +35,32 @@ pub(crate) const WORDS_BYTES_MAX: u64 = 1024;
 pub(crate) fn too_slow(bytes: u64, time: Duration) -> bool {
     let seconds = time.saturating_sub(STILL).as_secs();
     seconds > 0 && bytes / seconds < RATE_BYTES_PER_S_MIN
+}
+
+/// For a request with so many bytes to be answered.
+pub(crate) fn time_for(bytes: u64) -> Duration {
+    TAKEN + Duration::from_secs(bytes / UPLOAD_BYTES_PER_S_MIN)
+}
+
+/// Reads, and reads again what was cut off.
+pub(crate) fn again<T>(read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    for _ in 1..READS {
+        match read() {
+            Err(StoreError::Failed { why, .. }) => tracing::debug!("read again: {why}"),
+            other => return other,
+        }
+    }
+    read()
+}
+
+/// The cause of an error; what wraps it repeats the address.
+pub(crate) fn innermost(e: &dyn std::error::Error) -> String {
+    let (mut text, mut source) = (e.to_string(), e.source());
+    while let Some(s) = source {
+        text = s.to_string();
+        source = s.source();
+    }
+    text
 }
 
 /// Why an answer is not read any further.
@@ -57,7 +92,7 @@ pub(crate) fn blocking_client(
 ) -> Result<blocking::ClientBuilder, String> {
     let mut builder = blocking::Client::builder()
         .connect_timeout(Duration::from_secs(20))
-        .timeout(Duration::from_secs(600))
+        .timeout(ANSWER)
         .redirect(redirect::Policy::none())
         .pool_max_idle_per_host(16);
     if let Some(path) = ca_file {
@@ -79,6 +114,13 @@ pub(crate) fn blocking_client(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upload_has_time_by_its_bytes() {
+        // A pack that is one of four on a line of 1 Mbit/s.
+        assert!(time_for(16 << 20).as_secs() > (16 << 20) * 4 / 125_000);
+        assert!(time_for(0) <= Duration::from_secs(60));
+    }
 
     #[test]
     fn a_drip_is_too_slow_and_a_slow_line_is_not() {

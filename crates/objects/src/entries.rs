@@ -102,9 +102,16 @@ fn server(url: &Url) -> String {
 }
 
 fn prefix(prefix: &str) -> Option<String> {
-    let fits = prefix.is_empty() || prefix.ends_with('/') && !prefix.starts_with('/');
+    let parts = prefix.strip_suffix('/').map(|all| all.split('/').collect::<Vec<_>>());
+    let is_one = |part: &&str| !["", ".", ".."].contains(part);
+    // What a server may read in two ways is written in one place and looked for in another.
+    let is_plain = !prefix.contains(['%', '\\']) && !prefix.contains(char::is_control);
+    let fits = prefix.is_empty() || is_plain && parts.is_some_and(|all| all.iter().all(is_one));
     (!fits).then(|| {
-        format!("prefix is {prefix:?}; it is empty, or ends in a slash and begins with none")
+        format!(
+            "prefix is {prefix:?}; it is empty, or names of folders with a slash after each, \
+             without % and \\"
+        )
     })
 }
 
@@ -338,5 +345,15 @@ mod tests {
         assert_ne!(s3(r#""endpoint": "https://amazonaws.com.example", "#), aws);
         let own = s3(r#""endpoint": "https://s3.example", "#);
         assert_eq!(s3(r#""endpoint": "https://S3.example:443/", "#), own);
+    }
+
+    #[test]
+    fn a_prefix_is_read_in_one_way() {
+        for good in ["", "a/", "school 1/copy-2/", "Schüler/", "a.b/..c/"] {
+            assert_eq!(prefix(good), None, "{good}");
+        }
+        for bad in ["a", "/", "/a/", "a//b/", "./a/", "a/../b/", "../", "a%20b/", "a\\b/", "a\n/"] {
+            assert!(prefix(bad).is_some(), "{bad}");
+        }
     }
 }

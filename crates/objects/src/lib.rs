@@ -34,22 +34,28 @@ mod local;
 mod local_hold;
 mod locked;
 mod near;
+mod patience;
 mod regular;
 mod rest;
 mod s3;
+mod said;
 mod sftp;
 #[doc(hidden)]
 pub mod testing;
 mod together;
 mod vault_rest;
+mod xml;
 
 pub use azure::{AzureContainer, AzureCredential, AzureSettings};
 pub use entries::{AzureEntry, RestEntry, S3Entry, Secret, SftpEntry};
 pub use key::{Key, Kind, hash_name};
+#[doc(hidden)]
+pub use local::Disk;
 pub use local::LocalDir;
 pub use local_hold::LocalHold;
 pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
 pub use near::{AtHand, Near};
+pub use patience::Patience;
 pub use regular::{
     SETTINGS_BYTES_MAX, append_regular, open_regular, read_regular, read_regular_text,
 };

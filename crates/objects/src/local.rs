@@ -1,4 +1,4 @@
-use crate::{Entry, Key, Kind, Put, Store, StoreError};
+use crate::{Entry, Key, Kind, Put, Store, StoreError, regular::new_file};
 use bytes::Bytes;
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags},
@@ -11,17 +11,15 @@ use std::{
     ops::Range,
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 /// A directory in restic's layout: `config`, `data/ab/…`, `index/`, `keys/`, `snapshots/`,
 /// `locks/`.
 ///
-/// An object appears by a hard link from `tmp/`, so a name is either absent or whole, and an
-/// existing one is never overwritten. Directories are forced out by [`Store::flush`], for all
+/// An object appears by a hard link from `tmp/`, or by a rename that replaces nothing where the disk
+/// knows no links, so a name is either absent or whole, and an existing one is never overwritten.
+/// Directories are forced out by [`Store::flush`], for all
 /// writes since the last.
 ///
 /// Whoever may write to the directory does not lead out of it: only directories and regular files
@@ -31,7 +29,24 @@ use std::{
 pub struct LocalDir {
     root: PathBuf,
     unsynced: Mutex<BTreeSet<Key>>,
-    counter: AtomicU64,
+    disk: Disk,
+}
+
+/// What a file system can do, as far as it matters here; for tests another than it can.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// A file can have two names.
+    Links,
+    /// It cannot (exFAT, some network disks), but a rename can be told to replace nothing.
+    Renames,
+    /// Nor that.
+    Neither,
+}
+
+/// Whether a file system says that it does not know what it is asked for.
+fn is_unknown(e: Errno) -> bool {
+    [Errno::PERM, Errno::OPNOTSUPP, Errno::NOSYS, Errno::MLINK, Errno::INVAL].contains(&e)
 }
 
 /// The directories below the root that lead to an object.
@@ -64,7 +79,13 @@ fn type_at(dir: &OwnedFd, name: impl rustix::path::Arg) -> Result<FileType, Errn
 impl LocalDir {
     /// A store in `root`; nothing is created before the first put.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), unsynced: Mutex::default(), counter: AtomicU64::new(0) }
+        Self { root: root.into(), unsynced: Mutex::default(), disk: Disk::Links }
+    }
+
+    /// The same as on a disk that can do no more than this.
+    #[doc(hidden)]
+    pub fn on(self, disk: Disk) -> Self {
+        Self { disk, ..self }
     }
 
     /// The directory.
@@ -244,30 +265,21 @@ impl LocalDir {
                 ),
             });
         }
-        let n = self.counter.fetch_add(1, Ordering::Relaxed);
-        let name =
-            format!("{}-{}-{n}", &key.name()[..key.name().len().min(16)], std::process::id());
+        let start = &key.name()[..key.name().len().min(16)];
         let made = |folder: Option<OwnedFd>| {
             folder.ok_or_else(|| self.failed(format!("write {key}"), Errno::NOENT))
         };
         let dir = made(self.folder(&folders(key), true)?)?;
         let tmp = made(self.folder(&["tmp"], true)?)?;
+        let (mut file, name) =
+            new_file(&tmp, start).map_err(|e| self.failed(format!("write {key}"), e))?;
         let written = (|| {
-            let flags =
-                OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let open = || rustix::fs::openat(&tmp, &name, flags, Mode::from_raw_mode(0o666));
-            let fd = match open() {
-                // Of a killed run whose process had the same number, as in a container.
-                Err(Errno::EXIST) => {
-                    rustix::fs::unlinkat(&tmp, &name, AtFlags::empty())?;
-                    open()?
-                }
-                other => other?,
-            };
-            let mut file = File::from(fd);
             file.write_all(bytes)?;
             let mode = self.root_mode() & 0o444 | 0o400;
-            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            match rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)) {
+                Err(e) if !is_unknown(e) => return Err(e.into()),
+                _ => {}
+            }
             file.sync_data()
         })();
         let prepared = Prepared { tmp, name, dir };
@@ -278,6 +290,46 @@ impl LocalDir {
                 Err(self.failed(format!("write {key}"), e))
             }
         }
+    }
+
+    /// Lets a file appear as an object; whether it is new. An existing one is never replaced.
+    fn publish(&self, new: &Prepared, key: &Key) -> Result<bool, StoreError> {
+        let failed = |e| self.failed(format!("write {key}"), e);
+        let done = |done: Result<(), Errno>| match done {
+            Ok(()) => Some(Ok(true)),
+            Err(Errno::EXIST) => Some(Ok(false)),
+            Err(e) if is_unknown(e) => None,
+            Err(e) => Some(Err(failed(e))),
+        };
+        let (from, to) = ((&new.tmp, &new.name), (&new.dir, key.name()));
+        if self.disk == Disk::Links
+            && let Some(linked) =
+                done(rustix::fs::linkat(from.0, from.1, to.0, to.1, AtFlags::empty()))
+        {
+            new.discard();
+            return linked;
+        }
+        // No second name for a file on this disk.
+        let only_new = rustix::fs::RenameFlags::NOREPLACE;
+        if self.disk != Disk::Neither
+            && let Some(renamed) =
+                done(rustix::fs::renameat_with(from.0, from.1, to.0, to.1, only_new))
+        {
+            new.discard();
+            return renamed;
+        }
+        // Nor that: whoever writes here by this program waits for the others.
+        let lock = rustix::fs::FlockOperation::LockExclusive;
+        rustix::fs::flock(&new.tmp, lock).map_err(failed)?;
+        let is_new = match rustix::fs::statat(to.0, to.1, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(false),
+            Err(Errno::NOENT) => {
+                rustix::fs::renameat(from.0, from.1, to.0, to.1).map(|()| true).map_err(failed)
+            }
+            Err(e) => Err(failed(e)),
+        };
+        new.discard();
+        is_new
     }
 
     fn owe_sync(&self, keys: impl IntoIterator<Item = Key>) {
@@ -343,15 +395,10 @@ impl Store for LocalDir {
             return Ok(Put::Present);
         }
         let new = self.prepare(key, bytes)?;
-        // A link fails when the name exists: put if absent, decided by the file system.
-        let linked =
-            rustix::fs::linkat(&new.tmp, &new.name, &new.dir, key.name(), AtFlags::empty());
-        new.discard();
-        match linked {
-            Ok(()) => {}
+        // Put if absent, decided by the file system.
+        if !self.publish(&new, key)? {
             // What is there must be a file: nobody is told that a pipe holds the bytes.
-            Err(Errno::EXIST) => return self.size(key).map(|_| Put::Present),
-            Err(e) => return Err(self.failed(format!("write {key}"), e)),
+            return self.size(key).map(|_| Put::Present);
         }
         self.owe_sync([key.clone()]);
         Ok(Put::New)

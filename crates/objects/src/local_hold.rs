@@ -1,4 +1,7 @@
-use crate::{Facts, Held, LockedStore, StoreError, VersionRow, bounds, open_regular, read_regular};
+use crate::{
+    Facts, Held, LockedStore, StoreError, VersionRow, bounds, open_regular, read_regular,
+    regular::new_file,
+};
 use bytes::Bytes;
 use jiff::Timestamp;
 use rustix::fs::IFlags;
@@ -8,10 +11,7 @@ use std::{
     ops::Range,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
 };
 
 /// The version that a file has, but for one that came again.
@@ -31,18 +31,12 @@ pub struct LocalHold {
     root: PathBuf,
     immutable: bool,
     unsynced: Mutex<std::collections::BTreeSet<PathBuf>>,
-    counter: AtomicU64,
 }
 
 impl LocalHold {
     /// A hold in `root`; nothing is created before the first put.
     pub fn new(root: impl Into<PathBuf>, immutable: bool) -> Self {
-        Self {
-            root: root.into(),
-            immutable,
-            unsynced: Mutex::default(),
-            counter: AtomicU64::new(0),
-        }
+        Self { root: root.into(), immutable, unsynced: Mutex::default() }
     }
 
     fn failed(&self, action: impl Into<String>, why: &io::Error) -> StoreError {
@@ -144,13 +138,16 @@ impl LocalHold {
         }
     }
 
-    fn write(&self, place: &Path, bytes: &[u8], until: Timestamp) -> io::Result<()> {
-        let n = self.counter.fetch_add(1, Ordering::Relaxed);
+    fn new_file(&self, start: &str) -> io::Result<(File, PathBuf)> {
         let dir = self.root.join("tmp");
         fs::create_dir_all(&dir)?;
-        let tmp = dir.join(format!("{}-{n}", std::process::id()));
+        let (file, name) = new_file(File::open(&dir)?, start)?;
+        Ok((file, dir.join(name)))
+    }
+
+    fn write(&self, place: &Path, bytes: &[u8], until: Timestamp) -> io::Result<()> {
+        let (mut file, tmp) = self.new_file("held")?;
         let done = (|| {
-            let mut file = File::create(&tmp)?;
             file.write_all(bytes)?;
             let mut permissions = file.metadata()?.permissions();
             permissions.set_readonly(true);
@@ -385,9 +382,7 @@ impl LockedStore for LocalHold {
     fn facts(&self) -> Result<Facts, StoreError> {
         let mut facts = Facts::new();
         let test = (|| {
-            fs::create_dir_all(self.root.join("tmp"))?;
-            let path = self.root.join("tmp").join(format!("{}-flag", std::process::id()));
-            let file = File::create(&path)?;
+            let (file, path) = self.new_file("flag")?;
             let works = self.immutable && Self::flag(&file, true)?;
             Self::flag(&file, false)?;
             fs::remove_file(&path)?;

@@ -422,4 +422,39 @@ mod tests {
         make_room(&near.blobs, 2);
         assert_eq!(near.blob(key.name()), None);
     }
+
+    #[test]
+    fn what_is_kept_has_room_and_is_swept() {
+        let (far, near, dir) = near();
+        near.room_bytes.store(100, Ordering::Relaxed);
+        let packs = [[1; 60], [2; 60], [3; 60]];
+        let keys = packs.map(|p| named(Kind::Data, &p));
+        far.put(&keys[2], &packs[2]).unwrap();
+        near.keep(&keys[0], &packs[0]);
+        near.keep(&keys[1], &packs[1]);
+        let is_kept = |n: usize| near.kept.size(&keys[n]).unwrap().is_some();
+        assert!(is_kept(0) && !is_kept(1), "there is no room for two");
+        // No pack is fetched for the sake of a part any more, and what is kept is given.
+        let before = far.reads();
+        assert_eq!(near.part(&keys[2], 0..1).unwrap(), None);
+        assert_eq!(near.part(&keys[0], 0..1).unwrap().unwrap(), &packs[0][..1]);
+        assert_eq!(far.reads(), before);
+        // What lies there counts when it is opened again.
+        let again = Near::new(far, dir.path());
+        assert_eq!(again.room_bytes.load(Ordering::Relaxed), PACKS_BYTES_MAX - 60);
+        again.part(&keys[2], 0..1).unwrap().unwrap();
+        assert_eq!(again.room_bytes.load(Ordering::Relaxed), PACKS_BYTES_MAX - 120);
+        // What a killed run left half kept goes once it is old.
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        for tmp in [dir.path().join("tmp"), dir.path().join("blobs/tmp")] {
+            std::fs::create_dir_all(&tmp).unwrap();
+            std::fs::File::create(tmp.join("old")).unwrap().set_modified(old).unwrap();
+            std::fs::write(tmp.join("young"), "x").unwrap();
+        }
+        again.sweep(jiff::Timestamp::from_second(1_100_000_000).unwrap()).unwrap();
+        for tmp in [dir.path().join("tmp"), dir.path().join("blobs/tmp")] {
+            let left: Vec<_> = std::fs::read_dir(tmp).unwrap().flatten().collect();
+            assert!(left.len() == 1 && left[0].file_name() == "young");
+        }
+    }
 }

@@ -1,12 +1,35 @@
-use rustix::fs::{Mode, OFlags};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+};
 use std::{
     fs::File,
     io::{Error, ErrorKind, Read, Result},
+    os::unix::fs::FileTypeExt,
     path::Path,
 };
 
 /// Bytes of a file that people write: settings, certificates, keys, orders.
 pub const SETTINGS_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Makes a file of this program's own in a folder, to be given its name later. A name that lies
+/// there already is never opened: it may be another name of something that is kept. Answers the
+/// file and its name, which begins with `start`.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn new_file(
+    folder: impl rustix::fd::AsFd,
+    start: &str,
+) -> std::result::Result<(File, String), Errno> {
+    // By chance: the next process may have the same number, as in a container.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| Errno::IO)?;
+    let name = format!("{start}-{}", hex::encode(random));
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(folder, &name, flags, Mode::from_raw_mode(0o666))?;
+    Ok((File::from(fd), name))
+}
 
 /// Opens a file to read, without waiting for anybody: what is no regular file (a pipe, a device, a
 /// folder) is an error that says so.
@@ -16,10 +39,15 @@ pub const SETTINGS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub fn open_regular(path: &Path) -> Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(Error::new(ErrorKind::InvalidInput, "it is no file")),
-    }
+    let kind = file.metadata()?.file_type();
+    let found = match () {
+        () if kind.is_file() => return Ok(file),
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a pipe",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(Error::new(ErrorKind::InvalidInput, format!("it is {found} and no file")))
 }
 
 /// The bytes of a regular file, at most so many.
@@ -92,7 +120,7 @@ mod tests {
         .unwrap();
         for name in ["pipe", "."] {
             let error = read_regular(&at(name), 4).unwrap_err();
-            assert_eq!(error.to_string(), "it is no file", "{name}");
+            assert!(error.to_string().ends_with("and no file"), "{name}: {error}");
         }
         assert!(read_regular(Path::new("/dev/zero"), 4).is_err());
         assert_eq!(read_regular(&at("none"), 4).unwrap_err().kind(), ErrorKind::NotFound);

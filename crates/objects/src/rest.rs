@@ -1,6 +1,6 @@
 //! restic's REST protocol: rest-server, `rclone serve restic`, and whatever else speaks it.
 
-use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds, hash_name};
+use crate::{Entry, Key, Kind, Patience, Put, Store, StoreError, bounds, hash_name, said::Said};
 use bytes::Bytes;
 use reqwest::{Method, StatusCode, blocking, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -9,6 +9,7 @@ use std::{
     io::Read,
     ops::Range,
     path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -33,11 +34,10 @@ pub struct RestServer {
     settings: RestSettings,
     manifests: url::Url,
     client: blocking::Client,
+    /// Whether this client has seen the repository's `config`: what was there is not nowhere.
+    has_config: AtomicBool,
+    patience: Patience,
 }
-
-const TRIES: u32 = 7;
-/// How often what was cut off is read again.
-const READS: u32 = 3;
 
 /// Where an object lies.
 enum At {
@@ -67,30 +67,22 @@ impl RestServer {
             "" => "/manifests/".to_owned(),
             own => format!("{own}-manifests/"),
         });
-        Ok(Self { settings, manifests, client })
+        Ok(Self {
+            settings,
+            manifests,
+            client,
+            has_config: AtomicBool::default(),
+            patience: Patience::short(),
+        })
     }
 
-    fn failed(&self, action: &str, why: &dyn std::error::Error) -> StoreError {
-        // The innermost cause says it; what wraps it repeats the address.
-        let mut text = why.to_string();
-        let mut source = why.source();
-        while let Some(s) = source {
-            text = s.to_string();
-            source = s.source();
-        }
-        self.failure(action, text)
-    }
-
-    fn failure(&self, action: &str, why: String) -> StoreError {
-        StoreError::Failed { location: self.location(), action: action.to_owned(), why }
-    }
-
-    fn damaged(&self, key: &Key, why: String) -> StoreError {
-        StoreError::Damaged { key: key.to_string(), location: self.location(), why }
+    /// The same with another patience.
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     fn url(&self, path: &str) -> Result<url::Url, StoreError> {
-        self.settings.url.join(path).map_err(|e| self.failed(path, &e))
+        self.settings.url.join(path).map_err(|e| self.failed(path, bounds::innermost(&e)))
     }
 
     fn at(&self, key: &Key, at: &At) -> Result<url::Url, StoreError> {
@@ -99,7 +91,7 @@ impl RestServer {
             (Kind::Manifests, At::Beside) => self
                 .manifests
                 .join(&format!("data/{}", key.name()))
-                .map_err(|e| self.failed(&key.to_string(), &e)),
+                .map_err(|e| self.failed(&key.to_string(), bounds::innermost(&e))),
             (kind, _) => self.url(&format!("{}/{}", kind.as_str(), key.name())),
         }
     }
@@ -120,9 +112,8 @@ impl RestServer {
         url: &url::Url,
         with: impl Fn(blocking::RequestBuilder) -> blocking::RequestBuilder,
     ) -> Result<blocking::Response, StoreError> {
-        let mut tries = 0;
+        let mut waiting = self.patience.begin();
         loop {
-            tries += 1;
             let mut request = self.client.request(method.clone(), url.clone());
             if let Some((user, password)) = &self.settings.credential {
                 request = request.basic_auth(user, Some(password.expose_secret()));
@@ -135,11 +126,13 @@ impl RestServer {
                 }
                 Err(e) => e.is_connect() || e.is_timeout() || e.is_request() || e.is_body(),
             };
-            if again && tries < TRIES {
-                std::thread::sleep(Duration::from_millis(200 << tries));
+            if again && waiting.again(Duration::ZERO) {
                 continue;
             }
-            return outcome.map_err(|e| self.failed(action, &e.without_url()));
+            if !again {
+                self.patience.answered();
+            }
+            return outcome.map_err(|e| self.failed(action, bounds::innermost(&e.without_url())));
         }
     }
 
@@ -152,7 +145,12 @@ impl RestServer {
     ) -> Result<blocking::Response, StoreError> {
         let response = self.answer(action, method, url, with)?;
         match response.status().is_success() {
-            true => Ok(response),
+            true => {
+                if url.path().strip_prefix(self.settings.url.path()) == Some("config") {
+                    self.has_config.store(true, Ordering::Relaxed);
+                }
+                Ok(response)
+            }
             false => Err(self.no(action, response)),
         }
     }
@@ -179,21 +177,10 @@ impl RestServer {
             }
             // A redirect is no answer: who follows it hands its credential on.
             s if s.is_redirection() => {
-                self.failure(&action, format!("{why}; redirects are not followed"))
+                self.failed(&action, format!("{why}; redirects are not followed"))
             }
-            _ => self.failure(&action, why),
+            _ => self.failed(&action, why),
         }
-    }
-
-    /// Reads, and reads again what was cut off.
-    fn again<T>(&self, read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        for _ in 1..READS {
-            match read() {
-                Err(StoreError::Failed { why, .. }) => tracing::debug!("read again: {why}"),
-                other => return other,
-            }
-        }
-        read()
     }
 
     /// A body, and no more of it than there may be.
@@ -204,7 +191,7 @@ impl RestServer {
         bytes_max: u64,
     ) -> Result<Vec<u8>, StoreError> {
         let announced = response.content_length();
-        let too_much = || self.failure(action, format!("it has more than {bytes_max} bytes"));
+        let too_much = || self.failed(action, format!("it has more than {bytes_max} bytes"));
         if announced.is_some_and(|n| n > bytes_max) {
             return Err(too_much());
         }
@@ -213,25 +200,21 @@ impl RestServer {
         let mut piece = vec![0; 64 * 1024];
         let began = Instant::now();
         loop {
-            let n = body.read(&mut piece).map_err(|e| self.failed(action, &e))?;
+            let n =
+                body.read(&mut piece).map_err(|e| self.failed(action, bounds::innermost(&e)))?;
             bytes.extend_from_slice(&piece[..n]);
             if n == 0 {
                 break;
             }
-            // Whoever drips would drip again.
             if bounds::too_slow(bytes.len() as u64, began.elapsed()) {
-                return Err(StoreError::Refused {
-                    location: self.location(),
-                    action: action.to_owned(),
-                    why: bounds::slow(bytes.len() as u64),
-                });
+                return Err(self.failed(action, bounds::slow(bytes.len() as u64)));
             }
         }
         if bytes.len() as u64 > bytes_max {
             return Err(too_much());
         }
         if let Some(n) = announced.filter(|n| *n != bytes.len() as u64) {
-            return Err(self.failure(action, format!("{} of {n} bytes came", bytes.len())));
+            return Err(self.failed(action, format!("{} of {n} bytes came", bytes.len())));
         }
         Ok(bytes)
     }
@@ -255,9 +238,8 @@ impl RestServer {
     fn length(&self, action: &str, url: &url::Url) -> Result<u64, StoreError> {
         let r = self.send(action, &Method::HEAD, url, |r| r)?;
         let said = r.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
-        said.and_then(|v| v.parse().ok()).ok_or_else(|| {
-            self.failure(action, "the server does not say how long it is".to_owned())
-        })
+        said.and_then(|v| v.parse().ok())
+            .ok_or_else(|| self.failed(action, "the server does not say how long it is".to_owned()))
     }
 
     /// Makes a repository, for servers that want to be told. One that is there is no error, nor is
@@ -275,7 +257,9 @@ impl RestServer {
         let url = self.at(key, &Self::places(key.kind())[0])?;
         let send = || {
             let with = |r: blocking::RequestBuilder| {
-                r.header(header::CONTENT_TYPE, "application/octet-stream").body(bytes.clone())
+                r.header(header::CONTENT_TYPE, "application/octet-stream")
+                    .timeout(bounds::time_for(bytes.len() as u64))
+                    .body(bytes.clone())
             };
             self.send(&format!("store {key}"), &Method::POST, &url, with).map(|_| ())
         };
@@ -289,6 +273,38 @@ impl RestServer {
         }
     }
 
+    /// What `config` says of a folder that is not found: an error, or that nothing is in it.
+    ///
+    /// Who answers may be something on the way to the server, or a server that says so of whatever
+    /// went wrong: whoever believed it would take a repository for an empty one, and delete what
+    /// no snapshot seems to need.
+    fn not_found(&self, kind: Kind) -> Result<(), StoreError> {
+        let action = format!("list {}", kind.as_str());
+        if Store::size(self, &Key::config())?.is_none() {
+            // Nothing was ever written, as far as anybody knows.
+            return match self.has_config.load(Ordering::Relaxed) {
+                false => Ok(()),
+                true => Err(self.failed(
+                    &action,
+                    "the repository was there a while ago, and now the answer is 404".to_owned(),
+                )),
+            };
+        }
+        // These folders are made with a repository. The others may be gone while nothing lies in
+        // them, where folders do not stay when they are empty.
+        match matches!(kind, Kind::Snapshots | Kind::Index | Kind::Data) {
+            false => Ok(()),
+            true => Err(self.failed(
+                &action,
+                format!(
+                    "404 is no listing: `config` is there, and a repository has the folder {}; \
+                     look at what stands before the server, or make the folder",
+                    kind.as_str()
+                ),
+            )),
+        }
+    }
+
     fn rows(&self, kind: Kind, url: &url::Url) -> Result<Vec<Entry>, StoreError> {
         #[derive(Deserialize)]
         struct Row {
@@ -299,37 +315,36 @@ impl RestServer {
         let with = |r: blocking::RequestBuilder| {
             r.header(header::ACCEPT, "application/vnd.x.restic.rest.v2")
         };
-        let response = self.answer(&action, &Method::GET, url, with)?;
-        let status = response.status();
-        let server = response.headers().get(header::SERVER).and_then(|v| v.to_str().ok());
-        let is_rclone = server.is_some_and(|s| s.starts_with("rclone/"));
-        // Nothing of this kind was ever written; whether there is a repository at all, `config`
-        // tells. But rclone has an empty listing for that, and older ones say 404 of whatever went
-        // wrong: whoever believed it would take a repository for an empty one.
-        if status == StatusCode::NOT_FOUND && !is_rclone {
-            return Ok(Vec::new());
+        let mut response = self.answer(&action, &Method::GET, url, with)?;
+        if response.status() == StatusCode::NOT_FOUND {
+            let server = response.headers().get(header::SERVER).and_then(|v| v.to_str().ok());
+            // rclone has an empty listing for what was never written.
+            if server.is_some_and(|s| s.starts_with("rclone/")) {
+                return Err(self.failed(&action, "404 is no listing of rclone's".to_owned()));
+            }
+            self.not_found(kind)?;
+            // What was gone for a moment is there again.
+            response = self.answer(&action, &Method::GET, url, with)?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(Vec::new());
+            }
         }
+        let status = response.status();
         // Where manifests have no place among the others, none is there.
         if status == StatusCode::METHOD_NOT_ALLOWED && kind == Kind::Manifests {
             return Ok(Vec::new());
         }
         if !status.is_success() {
-            let why = match self.no(&action, response) {
-                StoreError::NotFound { .. } => {
-                    self.failure(&action, "404 is no listing of rclone's".to_owned())
-                }
-                other => other,
-            };
-            return Err(why);
+            return Err(self.no(&action, response));
         }
         // A body that breaks off is no JSON: the listing is whole or an error.
         let body = self.body(&action, response, bounds::LISTING_BYTES_MAX)?;
         // An empty folder is `null` to some.
-        let rows: Option<Vec<Row>> =
-            serde_json::from_slice(&body).map_err(|e| self.failed(&action, &e))?;
+        let rows: Option<Vec<Row>> = serde_json::from_slice(&body)
+            .map_err(|e| self.failed(&action, bounds::innermost(&e)))?;
         let rows = rows.unwrap_or_default();
         if rows.len() > bounds::ROWS_MAX {
-            return Err(self.failure(&action, bounds::too_many(rows.len())));
+            return Err(self.failed(&action, bounds::too_many(rows.len())));
         }
         let ours = rows.into_iter();
         let ours = ours.filter(|r| Key::new(kind, &r.name).is_ok());
@@ -398,7 +413,7 @@ impl Store for RestServer {
 
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
         let action = format!("read {key}");
-        self.again(|| {
+        bounds::again(|| {
             self.first(key, |url| {
                 let response = self.send(&action, &Method::GET, url, |r| r)?;
                 self.body(&action, response, key.kind().bytes_max()).map(Bytes::from)
@@ -432,7 +447,7 @@ impl Store for RestServer {
                 )),
             }
         };
-        self.again(|| self.first(key, read))
+        bounds::again(|| self.first(key, read))
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
@@ -459,12 +474,13 @@ impl Store for RestServer {
         let mut rows = Vec::new();
         for place in Self::places(kind) {
             let url = match place {
-                At::Beside => {
-                    self.manifests.join("data/").map_err(|e| self.failed("list manifests", &e))?
-                }
+                At::Beside => self
+                    .manifests
+                    .join("data/")
+                    .map_err(|e| self.failed("list manifests", bounds::innermost(&e)))?,
                 At::Usual => self.url(&format!("{}/", kind.as_str()))?,
             };
-            rows.extend(self.again(|| self.rows(kind, &url))?);
+            rows.extend(bounds::again(|| self.rows(kind, &url))?);
         }
         rows.sort();
         rows.dedup_by(|a, b| a.name == b.name);
@@ -491,8 +507,10 @@ impl Store for RestServer {
         }
         match self.get(key) {
             Ok(there) if there == bytes => return Ok(()),
-            Err(e @ StoreError::Failed { .. }) => return Err(e),
-            _ => {}
+            Ok(_) => {}
+            Err(StoreError::Damaged { .. } | StoreError::NotFound { .. }) => {}
+            // What may not be read back is perhaps what was written.
+            Err(e) => return Err(e),
         }
         // The protocol has no other way: for a moment neither the wrong bytes nor the right ones
         // are there.

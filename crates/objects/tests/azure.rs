@@ -4,12 +4,15 @@
 #[path = "servers/azurite.rs"]
 mod azurite;
 
+#[path = "servers/http.rs"]
+mod http;
+
 use azurite::{ACCOUNT, Azurite, KEY};
+use http::{Asked, key_of, says, serve};
 use std::{
-    io::{Read, Write},
     net::TcpListener,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -19,10 +22,6 @@ use strongroom_objects::{
     AzureContainer, AzureCredential, AzureSettings, Key, Kind, Put, Store, StoreError, conformance,
     hash_name,
 };
-
-fn key_of(kind: Kind, body: &[u8]) -> Key {
-    Key::new(kind, &hash_name(body)).unwrap()
-}
 
 #[test]
 #[ignore = "needs Azurite; cargo xtask test installs and runs it"]
@@ -135,24 +134,9 @@ impl Clock for Fixed {
 }
 
 /// A server that gives an answer to each, and keeps what it was asked.
-fn answering(
-    answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
-) -> (AzureContainer, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/{ACCOUNT}", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let kept = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { continue };
-            let mut request = vec![0; 8192];
-            let n = stream.read(&mut request).unwrap_or(0);
-            let text = String::from_utf8_lossy(&request[..n]).into_owned();
-            let said = answer(&text);
-            kept.lock().unwrap().push(text);
-            let _ = stream.write_all(&said);
-        }
-    });
+fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> (AzureContainer, Asked) {
+    let (at, asked) = serve(answer);
+    let url = format!("http://{at}/{ACCOUNT}");
     let store = AzureContainer::new(AzureSettings {
         account: ACCOUNT.into(),
         container: "copies".into(),
@@ -163,14 +147,6 @@ fn answering(
         clock: Some(Arc::new(Fixed("2026-02-03T04:05:06Z"))),
     });
     (store.unwrap(), asked)
-}
-
-fn says(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body].concat()
 }
 
 #[test]

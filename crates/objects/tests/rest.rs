@@ -1,8 +1,11 @@
 //! restic's REST protocol: real servers, and answers that no honest server gives.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+#[path = "servers/http.rs"]
+mod http;
+
+use http::{Asked, ok, says};
 use std::{
-    io::{Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::{
@@ -96,30 +99,10 @@ fn rclone_that_only_adds_keeps_everything_but_locks() {
     assert_eq!(store.size(&lock).unwrap(), None);
 }
 
-/// A server that gives the same answer to everybody, and counts those who ask.
-fn answering(
-    answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
-) -> (String, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/r/", listener.local_addr().unwrap());
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = asked.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { continue };
-            count.fetch_add(1, Ordering::SeqCst);
-            let mut request = vec![0; 8192];
-            let n = stream.read(&mut request).unwrap_or(0);
-            let _ = stream.write_all(&answer(&String::from_utf8_lossy(&request[..n])));
-        }
-    });
-    (url, asked)
-}
-
-fn ok(body: &[u8]) -> Vec<u8> {
-    let head =
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    [head.as_bytes(), body].concat()
+/// A server that gives an answer to each request; it counts them.
+fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> (String, Asked) {
+    let (at, asked) = http::serve(answer);
+    (format!("http://{at}/r/"), asked)
 }
 
 fn pack() -> Key {
@@ -145,7 +128,7 @@ fn a_redirect_is_no_answer_and_is_not_followed() {
         assert!(matches!(error, StoreError::Failed { .. }), "{error}");
         assert!(error.to_string().contains("redirect"), "{error}");
     }
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    assert_eq!(asked.lock().unwrap().len(), 0);
 }
 
 #[test]
@@ -207,18 +190,69 @@ fn a_part_is_cut_out_of_the_whole_where_the_server_knows_no_parts() {
     assert!(matches!(store.get_range(&pack(), 8..12), Err(StoreError::Damaged { .. })));
 }
 
+/// An answer without a body.
+fn bare(status: &str, more: &str) -> Vec<u8> {
+    says(status, more, b"")
+}
+
 #[test]
-fn what_rclone_could_not_list_is_not_empty() {
-    let no = |server: &str| {
-        format!("HTTP/1.1 404 Not Found\r\n{server}Content-Length: 0\r\nConnection: close\r\n\r\n")
-            .into_bytes()
-    };
-    let (url, _) = answering(move |_| no("Server: rclone/v1.60.1\r\n"));
+fn what_could_not_be_listed_is_not_empty() {
+    let not_found = |server: &'static str| move |_: &str| bare("404 Not Found", server);
+    let (url, _) = answering(not_found("Server: rclone/v1.60.1\r\n"));
     let error = open(&url).list(Kind::Snapshots).unwrap_err();
     assert!(matches!(error, StoreError::Failed { .. }), "{error}");
-    // To others it is a folder that nobody wrote to yet.
-    let (url, _) = answering(move |_| no(""));
+    // Where there is no repository yet there is nothing in it.
+    let (url, _) = answering(not_found(""));
     assert!(open(&url).list(Kind::Snapshots).unwrap().is_empty());
+    // A repository has its folders; something on the way to it says 404 of what it cannot reach.
+    for server in ["", "Server: nginx\r\n"] {
+        let (url, _) = answering(move |request| match request.starts_with("HEAD /r/config ") {
+            true => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n".to_vec(),
+            false => bare("404 Not Found", server),
+        });
+        for kind in [Kind::Snapshots, Kind::Index, Kind::Data] {
+            let error = open(&url).list(kind).unwrap_err();
+            assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+            assert!(error.to_string().contains("make the folder"), "{error}");
+        }
+        // Those that come and go may be missing where folders do not stay when they are empty.
+        for kind in [Kind::Keys, Kind::Locks, Kind::Manifests] {
+            assert!(open(&url).list(kind).unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_repository_that_was_there_is_not_empty_when_it_is_not_found() {
+    let is_gone = Arc::new(AtomicUsize::new(0));
+    let gone = is_gone.clone();
+    let (url, _) = answering(move |_| match gone.load(Ordering::SeqCst) {
+        0 => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n123456789".to_vec(),
+        _ => bare("404 Not Found", ""),
+    });
+    let (asked, read) = (open(&url), open(&url));
+    assert_eq!(asked.size(&Key::config()).unwrap(), Some(9));
+    read.get(&Key::config()).unwrap();
+    is_gone.store(1, Ordering::SeqCst);
+    for kind in Kind::DIRECTORIES {
+        for store in [&asked, &read] {
+            let error = store.list(kind).unwrap_err();
+            assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+        }
+        assert!(open(&url).list(kind).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_listing_that_is_not_found_once_is_asked_for_again() {
+    let name = hash_name(b"x");
+    let first = AtomicUsize::new(0);
+    let (url, _) = answering(move |request| match request.starts_with("HEAD") {
+        true => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n".to_vec(),
+        false if first.fetch_add(1, Ordering::SeqCst) == 0 => bare("404 Not Found", ""),
+        false => ok(format!("[{{\"name\":\"{name}\",\"size\":1}}]").as_bytes()),
+    });
+    assert_eq!(open(&url).list(Kind::Locks).unwrap().len(), 1);
 }
 
 #[test]
@@ -237,22 +271,19 @@ fn what_was_cut_off_as_it_came_in_is_not_what_was_put() {
 
 #[test]
 fn nothing_is_taken_away_while_a_server_does_not_answer() {
-    let deleted = Arc::new(AtomicUsize::new(0));
-    let count = deleted.clone();
-    let (url, _) = answering(move |request| {
-        if request.starts_with("DELETE") {
-            count.fetch_add(1, Ordering::SeqCst);
-        }
-        match request.starts_with("POST") {
-            true => ok(b""),
-            false => {
-                b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                    .to_vec()
+    // Nor while it does not let what was written be read.
+    for status in ["408 Request Timeout", "401 Unauthorized", "403 Forbidden", "451 No"] {
+        let deleted = Arc::new(AtomicUsize::new(0));
+        let count = deleted.clone();
+        let (url, _) = answering(move |request| {
+            if request.starts_with("DELETE") {
+                count.fetch_add(1, Ordering::SeqCst);
             }
-        }
-    });
-    assert!(open(&url).replace(&pack(), b"x").is_err());
-    assert_eq!(deleted.load(Ordering::SeqCst), 0);
+            if request.starts_with("POST") { ok(b"") } else { bare(status, "") }
+        });
+        assert!(open(&url).replace(&pack(), b"x").is_err());
+        assert_eq!(deleted.load(Ordering::SeqCst), 0, "{status}");
+    }
 }
 
 #[test]
@@ -263,15 +294,4 @@ fn a_servers_words_move_no_cursor() {
     });
     let error = open(&url).get(&pack()).unwrap_err().to_string();
     assert!(error.contains("gone") && !error.contains('\x1b'), "{error:?}");
-}
-
-#[test]
-fn what_is_cut_off_is_read_again() {
-    let first = AtomicUsize::new(0);
-    let (url, asked) = answering(move |_| match first.fetch_add(1, Ordering::SeqCst) {
-        0 => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\ncut".to_vec(),
-        _ => ok(b"the whole"),
-    });
-    assert_eq!(open(&url).get(&pack()).unwrap(), b"the whole".as_slice());
-    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

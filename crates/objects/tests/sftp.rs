@@ -1,9 +1,12 @@
 //! SFTP: OpenSSH's server, and answers that no honest server gives.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
+#[path = "servers/http.rs"]
+mod http;
 #[path = "servers/sshd.rs"]
 mod sshd;
 
+use http::key_of;
 use sshd::Sshd;
 use std::{
     fs,
@@ -18,7 +21,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 use strongroom_objects::{
-    Key, Kind, LocalDir, Put, SftpServer, SftpSettings, Store, StoreError, conformance, hash_name,
+    Key, Kind, LocalDir, Patience, Put, SftpServer, SftpSettings, Store, StoreError, conformance,
 };
 
 fn settings(server: &Sshd, folder: &Path) -> SftpSettings {
@@ -31,10 +34,6 @@ fn settings(server: &Sshd, folder: &Path) -> SftpSettings {
         known_hosts_file: server.path("known_hosts"),
         ssh_command: Vec::new(),
     }
-}
-
-fn key_of(kind: Kind, body: &[u8]) -> Key {
-    Key::new(kind, &hash_name(body)).unwrap()
 }
 
 /// What it answers, within a minute.
@@ -143,6 +142,60 @@ fn openssh_that_is_not_known_is_told_nothing() {
         let settings = SftpSettings { host: host.into(), ..settings(&server, Path::new("/r")) };
         assert!(SftpServer::new(settings).is_err(), "{host}");
     }
+}
+
+#[test]
+#[ignore = "needs OpenSSH's server; cargo xtask test installs and runs it"]
+fn openssh_is_known_by_the_file_that_the_settings_name_alone() {
+    let server = Sshd::start("");
+    let key = fs::read_to_string(server.path("known_hosts")).unwrap();
+    let script = server.path("command");
+    fs::write(&script, format!("#!/bin/sh\necho '{}'\n", key.trim())).unwrap();
+    assert!(Command::new("chmod").arg("755").arg(&script).status().unwrap().success());
+    let config = server.path("ssh_config");
+    let says =
+        format!("KnownHostsCommand {}\nNoHostAuthenticationForLocalhost yes\n", script.display());
+    fs::write(&config, says).unwrap();
+    let ssh_command = vec!["ssh".to_owned(), "-F".to_owned(), config.display().to_string()];
+    let known = SftpSettings { ssh_command, ..settings(&server, &server.path("repository")) };
+    let unknown = SftpSettings { known_hosts_file: server.path("no_hosts"), ..known.clone() };
+    let error = SftpServer::new(unknown).unwrap().list(Kind::Data).unwrap_err();
+    assert!(error.to_string().contains("is not in"), "{error}");
+    assert!(SftpServer::new(known).unwrap().list(Kind::Data).unwrap().is_empty());
+}
+
+#[test]
+#[ignore = "needs OpenSSH's server; cargo xtask test installs and runs it"]
+fn openssh_that_is_gone_for_a_while_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("repository");
+    let tries = dir.path().join("tries");
+    // Three times no connection, then the server itself.
+    let script = format!(
+        "echo x >> {0}; [ $(wc -l < {0}) -gt 3 ] && exec /usr/lib/openssh/sftp-server; \
+         echo 'connect to host school: No route to host' >&2; exit 255",
+        tries.display()
+    );
+    let open = |most: Duration| {
+        fs::write(&tries, "").unwrap();
+        let settings = SftpSettings {
+            host: "school".into(),
+            port: None,
+            user: None,
+            path: folder.to_str().unwrap().into(),
+            identity_file: None,
+            known_hosts_file: "known".into(),
+            ssh_command: ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec(),
+        };
+        let patience = Patience::of(most, most, Duration::from_millis(20));
+        SftpServer::new(settings).unwrap().with_patience(patience)
+    };
+    let key = key_of(Kind::Data, b"a pack");
+    assert!(open(Duration::ZERO).put(&key, b"a pack").is_err());
+    let store = open(Duration::from_secs(60));
+    store.put(&key, b"a pack").unwrap();
+    assert_eq!(store.get(&key).unwrap(), b"a pack".as_slice());
+    assert_eq!(store.list(Kind::Data).unwrap().len(), 1);
 }
 
 #[test]
@@ -266,7 +319,16 @@ fn openssh_opens_nothing_but_files_and_follows_no_link() {
 
 /// A server that reads so many bytes and then answers with these, step by step; and then stays.
 fn scripted(steps: &[(usize, Vec<u8>)], end: &str) -> (tempfile::TempDir, SftpServer) {
+    scripted_at("r", steps, end)
+}
+
+fn scripted_at(
+    path: &str,
+    steps: &[(usize, Vec<u8>)],
+    end: &str,
+) -> (tempfile::TempDir, SftpServer) {
     let dir = tempfile::tempdir().unwrap();
+    // In a file: an argument has an end.
     let mut script = String::new();
     for (n, (read, answer)) in steps.iter().enumerate() {
         let file = dir.path().join(n.to_string());
@@ -274,14 +336,16 @@ fn scripted(steps: &[(usize, Vec<u8>)], end: &str) -> (tempfile::TempDir, SftpSe
         script += &format!("head -c {read} > /dev/null; cat {}; ", file.display());
     }
     script += end;
+    let all = dir.path().join("script");
+    fs::write(&all, script).unwrap();
     let store = SftpServer::new(SftpSettings {
         host: "h".into(),
         port: None,
         user: None,
-        path: "r".into(),
+        path: path.into(),
         identity_file: None,
         known_hosts_file: "known".into(),
-        ssh_command: ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec(),
+        ssh_command: vec!["sh".to_owned(), all.display().to_string()],
     });
     (dir, store.unwrap())
 }
@@ -342,4 +406,66 @@ fn what_a_server_does_not_say_is_not_guessed() {
     let (_dir, store) = scripted(&steps, "cat > /dev/null");
     let error = in_time(move || store.list(Kind::Keys)).unwrap_err().to_string();
     assert!(error.contains("gone") && !error.contains('\x1b'), "{error:?}");
+}
+
+/// A server of which a folder has so many names, a reply each, and then this.
+fn listing(rows: u32, end: Option<Vec<u8>>) -> Result<usize, StoreError> {
+    let folder = packet(&[&[105], &number(0), &number(4), &number(0o040_755)]);
+    let handle = packet(&[&[102], &number(1), &number(1), b"h"]);
+    let mut steps = vec![hello(), (19, folder), (19, handle)];
+    let mut id = 2;
+    let row = |id: u32, n: u32| {
+        let name = key_of(Kind::Keys, &n.to_le_bytes()).name().to_owned();
+        let attributes = [&number(5)[..], &number(0), &number(7), &number(0o100_644)].concat();
+        packet(&[
+            &[104],
+            &number(id),
+            &number(1),
+            &number(64),
+            name.as_bytes(),
+            &number(1),
+            b"x",
+            &attributes,
+        ])
+    };
+    for n in 0..rows {
+        steps.push((14, row(id, n)));
+        id += 1;
+    }
+    match end {
+        Some(end) => steps.push((14, end)),
+        // The same name again, without an end.
+        None => (0..60).for_each(|n| steps.push((14, row(id + n, 0)))),
+    }
+    let (_dir, store) = scripted(&steps, "cat > /dev/null");
+    in_time(move || store.list(Kind::Keys)).map(|rows| rows.len())
+}
+
+#[test]
+fn a_folder_may_have_many_names_a_reply_each() {
+    let over = |id: u32| packet(&[&[101], &number(id), &number(1), &number(0)]);
+    assert_eq!(listing(4100, Some(over(4102))).unwrap(), 4100);
+    let error = listing(3, None).unwrap_err().to_string();
+    assert!(error.contains("has no end"), "{error}");
+}
+
+#[test]
+fn the_root_of_a_server_is_there() {
+    // The folders of the object and it itself are looked for, and then made: no folder without a
+    // name above them.
+    let dir = tempfile::tempdir().unwrap();
+    let asked = dir.path().join("asked");
+    let absent = |id: u32| packet(&[&[101], &number(id), &number(2), &number(0)]);
+    let steps = [hello(), (118, [absent(0), absent(1), absent(2)].concat())];
+    let (_dir, store) = scripted_at("/", &steps, &format!("cat > {}", asked.display()));
+    std::thread::spawn(move || store.put(&key_of(Kind::Keys, b"k"), b"k"));
+    let first = in_time(move || {
+        loop {
+            match fs::read(&asked) {
+                Ok(first) if first.len() >= 18 => return first,
+                _ => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    });
+    assert_eq!((first[4], &first[13..18]), (14, b"/keys".as_slice()), "{first:?}");
 }

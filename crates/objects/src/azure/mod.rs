@@ -6,7 +6,9 @@
 mod listing;
 mod sign;
 
-use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds, key_of, path_of};
+use crate::{
+    Entry, Key, Kind, Patience, Put, Store, StoreError, bounds, key_of, path_of, said::Said,
+};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -64,16 +66,14 @@ pub struct AzureContainer {
     base: url::Url,
     key: Option<aws_lc_rs::hmac::Key>,
     client: blocking::Client,
+    patience: Patience,
 }
 
 const VERSION: &str = "2021-12-02";
-const TRIES: u32 = 7;
 /// Longest that is waited because a server asks for it, once.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Of a page of a listing, of five thousand names.
 const PAGE_BYTES_MAX: u64 = 32 * 1024 * 1024;
-/// How often what was cut off is read again.
-const READS: u32 = 3;
 
 /// A request: all that is signed, and the body.
 struct Request<'r> {
@@ -94,10 +94,10 @@ impl<'r> Request<'r> {
     }
 }
 
-/// An answer, and how often was asked for it.
+/// An answer, and whether it was asked for more than once.
 struct Answer {
     response: blocking::Response,
-    tries: u32,
+    is_repeated: bool,
 }
 
 /// The service's own word for an error.
@@ -142,23 +142,12 @@ impl AzureContainer {
             .map_err(failed)?
             .build()
             .map_err(|e| failed(e.to_string()))?;
-        Ok(Self { settings, base, key, client })
+        Ok(Self { settings, base, key, client, patience: Patience::short() })
     }
 
-    fn failed(&self, action: &str, why: impl Into<String>) -> StoreError {
-        StoreError::Failed { location: self.location(), action: action.to_owned(), why: why.into() }
-    }
-
-    fn refused(&self, action: &str, why: impl Into<String>) -> StoreError {
-        StoreError::Refused {
-            location: self.location(),
-            action: action.to_owned(),
-            why: why.into(),
-        }
-    }
-
-    fn damaged(&self, key: &Key, why: impl Into<String>) -> StoreError {
-        StoreError::Damaged { key: key.to_string(), location: self.location(), why: why.into() }
+    /// The same with another patience.
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     fn at(&self, path: &str) -> url::Url {
@@ -204,7 +193,7 @@ impl AzureContainer {
             call = call.header("authorization", value);
         }
         if let Some(body) = request.body {
-            call = call.body(body.clone());
+            call = call.timeout(bounds::time_for(body.len() as u64)).body(body.clone());
         }
         // The address may hold the signature that opens everything.
         call.send().map_err(reqwest::Error::without_url)
@@ -212,10 +201,9 @@ impl AzureContainer {
 
     /// What the server answers, whatever it is; asked again while it does not answer.
     fn answer(&self, action: &str, request: &Request<'_>) -> Result<Answer, StoreError> {
-        let mut tries = 0;
+        let mut waiting = self.patience.begin();
         loop {
             let sent = self.send(request);
-            tries += 1;
             let wait = match &sent {
                 Ok(r) if r.status().is_server_error() || r.status().as_u16() == 429 => {
                     let said = r.headers().get("retry-after").and_then(|v| v.to_str().ok());
@@ -228,11 +216,14 @@ impl AzureContainer {
                 _ => None,
             };
             match (wait, sent) {
-                (Some(wait), _) if tries < TRIES => {
-                    std::thread::sleep(wait.max(Duration::from_millis(200 << tries)));
+                (Some(wait), _) if waiting.again(wait) => {}
+                (wait, Ok(response)) => {
+                    if wait.is_none() {
+                        self.patience.answered();
+                    }
+                    return Ok(Answer { response, is_repeated: waiting.tries > 0 });
                 }
-                (_, Ok(response)) => return Ok(Answer { response, tries }),
-                (_, Err(e)) => return Err(self.failed(action, innermost(&e))),
+                (_, Err(e)) => return Err(self.failed(action, bounds::innermost(&e))),
             }
         }
     }
@@ -308,7 +299,7 @@ impl AzureContainer {
                 Ok(0) => break,
                 Ok(n) => all.extend_from_slice(&part[..n]),
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.failed(action, innermost(&e))),
+                Err(e) => return Err(self.failed(action, bounds::innermost(&e))),
             }
             let so_far = all.len() as u64;
             if so_far > most {
@@ -322,17 +313,6 @@ impl AzureContainer {
             Some(n) => Err(self.failed(action, format!("{} of {n} bytes came", all.len()))),
             None => Ok(all),
         }
-    }
-
-    /// Reads, and reads again what was cut off.
-    fn again<T>(&self, read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        for _ in 1..READS {
-            match read() {
-                Err(StoreError::Failed { why, .. }) => tracing::debug!("read again: {why}"),
-                other => return other,
-            }
-        }
-        read()
     }
 
     /// Writes an object, over what is there only where that is meant.
@@ -359,21 +339,11 @@ impl AzureContainer {
             url.query_pairs_mut().append_pair("marker", marker);
         }
         let request = Request::new(reqwest::Method::GET, url);
-        self.again(|| {
+        bounds::again(|| {
             let body = self.body(action, self.yes(action, &request)?, PAGE_BYTES_MAX)?;
             listing::page(&body).map_err(|why| self.failed(action, format!("the listing: {why}")))
         })
     }
-}
-
-/// The cause of an error; what wraps it repeats the address.
-fn innermost(e: &dyn std::error::Error) -> String {
-    let (mut text, mut source) = (e.to_string(), e.source());
-    while let Some(s) = source {
-        text = s.to_string();
-        source = s.source();
-    }
-    text
 }
 
 /// A few words of a server about an error, fit to be shown.
@@ -398,11 +368,9 @@ impl Store for AzureContainer {
         let action = format!("write {key}");
         let bytes = Bytes::copy_from_slice(bytes);
         if bytes.len() as u64 > key.kind().bytes_max() {
-            let most = key.kind().bytes_max();
-            let why = format!("it has {} bytes; {most} is the most of its kind", bytes.len());
-            return Err(self.refused(&action, why));
+            return Err(self.beyond(&action, key, bytes.len() as u64));
         }
-        let Answer { response, tries } = self.write(key, &bytes, false)?;
+        let Answer { response, is_repeated } = self.write(key, &bytes, false)?;
         if response.status().is_success() {
             return Ok(Put::New);
         }
@@ -415,7 +383,7 @@ impl Store for AzureContainer {
             None => Err(no),
             // What a first try did before its answer was lost is this writer's.
             Some(_) if key.kind() == Kind::Config => {
-                let is_mine = tries > 1 && self.get(key)? == bytes;
+                let is_mine = is_repeated && self.get(key)? == bytes;
                 Ok(if is_mine { Put::New } else { Put::Present })
             }
             Some(n) if n == bytes.len() as u64 => Ok(Put::Present),
@@ -438,11 +406,11 @@ impl Store for AzureContainer {
     fn get(&self, key: &Key) -> Result<Bytes, StoreError> {
         let action = format!("read {key}");
         let request = Request::new(reqwest::Method::GET, self.object(key));
-        self.again(|| {
+        bounds::again(|| {
             let response = self.yes(&action, &request)?;
             self.body(&action, response, key.kind().bytes_max()).map(Bytes::from)
         })
-        .map_err(|e| self.absent(key, e))
+        .map_err(|e| named(e, self, key))
     }
 
     fn get_range(&self, key: &Key, range: Range<u64>) -> Result<Bytes, StoreError> {
@@ -451,7 +419,7 @@ impl Store for AzureContainer {
         let wanted = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
         let request =
             Request::new(reqwest::Method::GET, self.object(key)).header("x-ms-range", wanted);
-        self.again(|| {
+        bounds::again(|| {
             let Answer { response, .. } = self.answer(&action, &request)?;
             if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
                 return Err(self.damaged(key, format!("it ends before byte {}", range.end)));
@@ -471,7 +439,7 @@ impl Store for AzureContainer {
                 )),
             }
         })
-        .map_err(|e| self.absent(key, e))
+        .map_err(|e| named(e, self, key))
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>, StoreError> {
@@ -527,6 +495,13 @@ impl Store for AzureContainer {
         Ok(rows)
     }
 
+    fn clock(&self) -> Result<Option<Timestamp>, StoreError> {
+        let request = Request::new(reqwest::Method::HEAD, self.object(&Key::config()));
+        // Whatever it says, a refusal of the signature included.
+        let Answer { response, .. } = self.answer("ask for the time", &request)?;
+        Ok(bounds::date(&response))
+    }
+
     fn replace(&self, key: &Key, bytes: &[u8]) -> Result<(), StoreError> {
         let Answer { response, .. } = self.write(key, &Bytes::copy_from_slice(bytes), true)?;
         match response.status().is_success() {
@@ -544,12 +519,7 @@ impl Store for AzureContainer {
     }
 }
 
-impl AzureContainer {
-    /// Names the object that is not there, and not what was done.
-    fn absent(&self, key: &Key, e: StoreError) -> StoreError {
-        match e.is_not_found() {
-            true => StoreError::NotFound { key: key.to_string(), location: self.location() },
-            false => e,
-        }
-    }
+/// Names the object that is not there, and not what was done.
+fn named(e: StoreError, store: &AzureContainer, key: &Key) -> StoreError {
+    if e.is_not_found() { store.absent(key) } else { e }
 }

@@ -147,7 +147,7 @@ impl S3Bucket {
     /// Tries one thing, for real.
     pub fn attempt(&self, what: &Attempt<'_>) -> Answer {
         let bucket = self.bucket().to_owned();
-        let c = &self.once;
+        let c = &self.client;
         let retention = |mode: ObjectLockRetentionMode, until: &Timestamp| {
             ObjectLockRetention::builder()
                 .mode(mode)
@@ -162,7 +162,7 @@ impl S3Bucket {
         };
         match what {
             Attempt::DeleteVersion { path, version } => answer(
-                self.wait(
+                self.once(
                     c.delete_object()
                         .bucket(bucket)
                         .key(self.path(path))
@@ -172,7 +172,7 @@ impl S3Bucket {
                 |_| None,
             ),
             Attempt::DeleteVersionBypassing { path, version } => answer(
-                self.wait(
+                self.once(
                     c.delete_object()
                         .bucket(bucket)
                         .key(self.path(path))
@@ -183,7 +183,7 @@ impl S3Bucket {
                 |_| None,
             ),
             Attempt::Hide { path } => answer(
-                self.wait(c.delete_object().bucket(bucket).key(self.path(path)).send()),
+                self.once(c.delete_object().bucket(bucket).key(self.path(path)).send()),
                 |o| o.version_id,
             ),
             Attempt::Shorten { path, version, until } => self.retain(
@@ -214,15 +214,15 @@ impl S3Bucket {
                     .key(self.path(path))
                     .version_id(*version)
                     .legal_hold(hold);
-                answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
+                answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
             Attempt::Overwrite { path, bytes } => {
-                answer(self.wait(put(path, bytes).content_md5(md5_of(bytes)).send()), |o| {
+                answer(self.once(put(path, bytes).content_md5(md5_of(bytes)).send()), |o| {
                     o.version_id
                 })
             }
             Attempt::OpenToAll { path } => answer(
-                self.wait(
+                self.once(
                     c.put_object_acl()
                         .bucket(bucket)
                         .key(self.path(path))
@@ -236,7 +236,7 @@ impl S3Bucket {
                     .status(BucketVersioningStatus::Suspended)
                     .build();
                 answer(
-                    self.wait(
+                    self.once(
                         c.put_bucket_versioning()
                             .bucket(bucket)
                             .versioning_configuration(v)
@@ -267,14 +267,14 @@ impl S3Bucket {
                     .put_bucket_lifecycle_configuration()
                     .bucket(bucket)
                     .lifecycle_configuration(rules);
-                answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
+                answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
             Attempt::PolicyAllowsAll => {
                 let policy = format!(
                     r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::{bucket}","arn:aws:s3:::{bucket}/*"]}}]}}"#
                 );
                 answer(
-                    self.wait(
+                    self.once(
                         c.put_bucket_policy()
                             .bucket(&bucket)
                             .policy(policy)
@@ -286,7 +286,7 @@ impl S3Bucket {
                 )
             }
             Attempt::DeletePolicy => {
-                answer(self.wait(c.delete_bucket_policy().bucket(bucket).send()), |_| None)
+                answer(self.once(c.delete_bucket_policy().bucket(bucket).send()), |_| None)
             }
             Attempt::DropDefaultLock => {
                 let day = DefaultRetention::builder()
@@ -302,7 +302,7 @@ impl S3Bucket {
                     .put_object_lock_configuration()
                     .bucket(bucket)
                     .object_lock_configuration(lock);
-                answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
+                answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
             Attempt::Replicate => {
                 let to = Destination::builder()
@@ -335,22 +335,22 @@ impl S3Bucket {
                 };
                 let call =
                     c.put_bucket_replication().bucket(bucket).replication_configuration(rules);
-                answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
+                answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
             }
             Attempt::DeleteBucket => {
-                answer(self.wait(c.delete_bucket().bucket(bucket).send()), |_| None)
+                answer(self.once(c.delete_bucket().bucket(bucket).send()), |_| None)
             }
             Attempt::WrongMd5 { path, bytes } => answer(
-                self.wait(put(path, bytes).content_md5(md5_of(b"something else")).send()),
+                self.once(put(path, bytes).content_md5(md5_of(b"something else")).send()),
                 |o| o.version_id,
             ),
             Attempt::WrongSha256 { path, bytes } => {
                 let wrong =
                     base64::Engine::encode(&base64::engine::general_purpose::STANDARD, [7_u8; 32]);
-                answer(self.wait(put(path, bytes).checksum_sha256(wrong).send()), |o| o.version_id)
+                answer(self.once(put(path, bytes).checksum_sha256(wrong).send()), |o| o.version_id)
             }
             Attempt::Conditional { path, bytes } => {
-                answer(self.wait(put(path, bytes).if_none_match("*").send()), |o| o.version_id)
+                answer(self.once(put(path, bytes).if_none_match("*").send()), |o| o.version_id)
             }
             Attempt::MultipartLocked { path, bytes, until } => self.multipart(path, bytes, *until),
         }
@@ -360,28 +360,22 @@ impl S3Bucket {
     pub fn make(&self, lock: bool) -> Result<(), StoreError> {
         let call =
             self.client.create_bucket().bucket(self.bucket()).object_lock_enabled_for_bucket(lock);
-        self.wait(call.send())
+        self.wait(|| call.clone().send())
             .map(|_| ())
             .map_err(|d| self.error("make the bucket", self.bucket(), &d))
     }
 
     /// Sets the bucket's policy.
     pub fn set_policy(&self, policy: &str) -> Result<(), StoreError> {
-        let call = self
-            .client
-            .put_bucket_policy()
-            .bucket(self.bucket())
-            .policy(policy)
-            .customize()
-            .mutate_request(with_md5);
-        self.wait(call.send())
+        let call = self.client.put_bucket_policy().bucket(self.bucket()).policy(policy);
+        self.wait(|| call.clone().customize().mutate_request(with_md5).send())
             .map(|_| ())
             .map_err(|d| self.error("set the bucket's policy", self.bucket(), &d))
     }
 
     /// The account that this credential belongs to, as the server names it.
     pub fn account(&self) -> Result<String, String> {
-        let answer = self.wait(self.client.list_buckets().send());
+        let answer = self.wait(|| self.client.list_buckets().send());
         let owner = answer
             .map(|o| o.owner.and_then(|w| w.id))
             .map_err(|d| format!("{} {}", d.status.unwrap_or_default(), d.code))?;
@@ -397,34 +391,34 @@ impl S3Bucket {
     ) -> Answer {
         let to = to.unwrap_or_else(|| ObjectLockRetention::builder().build());
         let call = self
-            .once
+            .client
             .put_object_retention()
             .bucket(self.bucket())
             .key(self.path(path))
             .version_id(version)
             .retention(to);
         let call = if bypass { call.bypass_governance_retention(true) } else { call };
-        answer(self.wait(call.customize().mutate_request(with_md5).send()), |_| None)
+        answer(self.once(call.customize().mutate_request(with_md5).send()), |_| None)
     }
 
     fn multipart(&self, path: &str, bytes: &[u8], until: Timestamp) -> Answer {
         let key = self.path(path);
-        let create = self.once.create_multipart_upload().bucket(self.bucket()).key(&key);
+        let create = self.client.create_multipart_upload().bucket(self.bucket()).key(&key);
         let create = create
             .object_lock_mode(ObjectLockMode::Compliance)
             .object_lock_retain_until_date(DateTime::from_secs(until.as_second()));
-        let upload = match self.wait(create.send()) {
+        let upload = match self.once(create.send()) {
             Ok(o) => o.upload_id.unwrap_or_default(),
             Err(d) => return answer(Err::<(), _>(d), |()| None),
         };
         let part = self
-            .once
+            .client
             .upload_part()
             .bucket(self.bucket())
             .key(&key)
             .upload_id(&upload)
             .part_number(1);
-        let etag = match self.wait(
+        let etag = match self.once(
             part.content_md5(md5_of(bytes))
                 .body(ByteStream::from(Bytes::copy_from_slice(bytes)))
                 .send(),
@@ -436,8 +430,8 @@ impl S3Bucket {
             .parts(CompletedPart::builder().e_tag(etag).part_number(1).build())
             .build();
         answer(
-            self.wait(
-                self.once
+            self.once(
+                self.client
                     .complete_multipart_upload()
                     .bucket(self.bucket())
                     .key(&key)
@@ -465,12 +459,12 @@ impl S3Bucket {
         };
         note(
             "versioning",
-            self.wait(c.get_bucket_versioning().bucket(bucket).send())
+            self.wait(|| c.get_bucket_versioning().bucket(bucket).send())
                 .map(|o| o.status().map_or_else(|| "off".to_owned(), |s| s.as_str().to_owned())),
         );
         note(
             "object lock",
-            self.wait(c.get_object_lock_configuration().bucket(bucket).send()).map(|o| {
+            self.wait(|| c.get_object_lock_configuration().bucket(bucket).send()).map(|o| {
                 let Some(lock) = o.object_lock_configuration() else { return "off".to_owned() };
                 let default = lock.rule().and_then(|r| r.default_retention()).map(|d| {
                     let mode = d.mode().map(|m| m.as_str().to_owned()).unwrap_or_default();
@@ -489,7 +483,7 @@ impl S3Bucket {
         );
         note(
             "lifecycle",
-            self.wait(c.get_bucket_lifecycle_configuration().bucket(bucket).send()).map(|o| {
+            self.wait(|| c.get_bucket_lifecycle_configuration().bucket(bucket).send()).map(|o| {
                 let rules: Vec<String> = o
                     .rules()
                     .iter()
@@ -516,12 +510,12 @@ impl S3Bucket {
         );
         note(
             "policy",
-            self.wait(c.get_bucket_policy().bucket(bucket).send())
+            self.wait(|| c.get_bucket_policy().bucket(bucket).send())
                 .map(|o| o.policy.unwrap_or_else(|| "none".to_owned())),
         );
         note(
             "replication",
-            self.wait(c.get_bucket_replication().bucket(bucket).send()).map(|o| {
+            self.wait(|| c.get_bucket_replication().bucket(bucket).send()).map(|o| {
                 let rules = o.replication_configuration().map(|r| {
                     r.rules()
                         .iter()
@@ -534,7 +528,7 @@ impl S3Bucket {
         );
         note(
             "access list",
-            self.wait(c.get_bucket_acl().bucket(bucket).send()).map(|o| {
+            self.wait(|| c.get_bucket_acl().bucket(bucket).send()).map(|o| {
                 let owner = o.owner().and_then(|w| w.id()).unwrap_or("?").to_owned();
                 let grants: Vec<String> = o
                     .grants()
@@ -552,7 +546,7 @@ impl S3Bucket {
         );
         note(
             "region",
-            self.wait(c.get_bucket_location().bucket(bucket).send())
+            self.wait(|| c.get_bucket_location().bucket(bucket).send())
                 .map(|o| {
                     o.location_constraint()
                         .map_or_else(|| "default".to_owned(), |l| l.as_str().to_owned())

@@ -1,16 +1,21 @@
-use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds, key_of, path_of};
+use crate::{
+    Entry, Key, Kind, Patience, Put, SETTINGS_BYTES_MAX, Store, StoreError, bounds, key_of,
+    path_of, read_regular, xml,
+};
 use aws_sdk_s3::{
     Client,
     config::{
-        BehaviorVersion, Credentials, Region, RequestChecksumCalculation,
-        ResponseChecksumValidation, retry::RetryConfig, timeout::TimeoutConfig,
+        BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RequestChecksumCalculation,
+        ResponseChecksumValidation, RuntimeComponents, StalledStreamProtectionConfig,
+        interceptors::AfterDeserializationInterceptorContextRef, retry::RetryConfig,
+        timeout::TimeoutConfig,
     },
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectOutput,
     primitives::{ByteStream, DateTime},
     types::{ObjectCannedAcl, ObjectLockMode},
 };
-use aws_smithy_http_client::tls;
+use aws_smithy_http_client::{Connector, proxy::ProxyConfig, tls};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -22,7 +27,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -79,15 +84,22 @@ impl aws_smithy_async::time::TimeSource for ClockSource {
     }
 }
 
+/// For an answer to begin to what carries no bytes.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(120);
+/// Why a listing is not believed.
+pub(super) const NOWHERE: &str = "the server says that there is more, and not where";
+
 /// A bucket, or a part of one. Calls block; use it from ordinary threads.
 pub struct S3Bucket {
     pub(super) settings: S3Settings,
+    /// Asks once; who asks again is [`S3Bucket::wait`].
     pub(super) client: Client,
-    /// The same without a second try: for what is meant to be refused.
-    pub(super) once: Client,
     runtime: Option<tokio::runtime::Runtime>,
     pub(super) sent: Arc<AtomicU64>,
     pub(super) plain: reqwest::blocking::Client,
+    patience: Patience,
+    /// Whether the server said that it knows no condition on a PUT.
+    is_unconditional: AtomicBool,
 }
 
 impl Drop for S3Bucket {
@@ -105,28 +117,77 @@ pub(super) struct Denial {
     pub(super) status: Option<u16>,
     pub(super) code: String,
     pub(super) message: String,
+    /// Whether there was no answer at all, and another try may bring one.
+    is_lost: bool,
 }
 
-/// An answer that is not read to its end.
-fn given_up(status: Option<u16>, message: String) -> Denial {
-    Denial { status, code: String::new(), message }
+impl Denial {
+    /// Without a word of the server.
+    fn own(status: Option<u16>, message: String) -> Self {
+        Self { status, code: String::new(), message, is_lost: false }
+    }
+
+    /// Whether another try may do.
+    fn is_outage(&self) -> bool {
+        match self.status {
+            None => self.is_lost,
+            // 501 is what a server does not know.
+            Some(s) => {
+                s >= 500 && s != 501
+                    || matches!(s, 408 | 429)
+                    || matches!(self.code.as_str(), "RequestTimeout" | "SlowDown")
+            }
+        }
+    }
 }
 
-pub(super) fn denial<E: ProvideErrorMetadata + std::fmt::Debug>(e: &SdkError<E>) -> Denial {
+pub(super) fn denial<E>(e: &SdkError<E>) -> Denial
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
     let status = e.raw_response().map(|r| r.status().as_u16());
     let code = e.code().unwrap_or_default().to_owned();
     let mut message = e.message().unwrap_or_default().to_owned();
-    if status.is_none() {
-        // Not a word of the server: what lies under it says why.
-        message = match e {
-            SdkError::DispatchFailure(d) => d
+    // Not a word of the server: what lies under it says why.
+    match e {
+        SdkError::DispatchFailure(d) => {
+            message = d
                 .as_connector_error()
-                .map_or_else(|| "the connection failed".to_owned(), |c| chain(c)),
-            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
-            other => format!("{other}"),
-        };
+                .map_or_else(|| "the connection failed".to_owned(), |c| chain(c));
+        }
+        SdkError::TimeoutError(_) => message = "no answer in time".to_owned(),
+        SdkError::ResponseError(_) => {
+            message = format!("its answer is not understood: {}", bounds::innermost(e));
+        }
+        other if status.is_none() => message = format!("{other}"),
+        _ => {}
     }
-    Denial { status, code, message }
+    let is_lost = matches!(e, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
+    Denial { status, code, message, is_lost }
+}
+
+/// Lets no listing through that breaks off: the SDK reads what is there, and takes that for all.
+#[derive(Debug)]
+pub(super) struct WholeListing;
+
+impl Intercept for WholeListing {
+    fn name(&self) -> &'static str {
+        "WholeListing"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let answer = context.response();
+        if !answer.status().is_success() {
+            return Ok(());
+        }
+        let body = answer.body().bytes().ok_or("the listing is not at hand")?;
+        Ok(xml::must_be_whole(body).map_err(|why| format!("the listing: {why}"))?)
+    }
 }
 
 fn chain(e: &dyn std::error::Error) -> String {
@@ -169,11 +230,12 @@ impl S3Bucket {
         };
         let pem = match &settings.ca_file {
             Some(path) => Some(
-                crate::read_regular(path, crate::SETTINGS_BYTES_MAX)
+                read_regular(path, SETTINGS_BYTES_MAX)
                     .map_err(|e| failed(format!("CA file {}: {e}", path.display())))?,
             ),
             None => None,
         };
+        let is_plain = settings.endpoint.as_ref().is_some_and(|e| e.scheme() == "http");
         let mut trust = tls::TrustStore::default();
         let mut plain = reqwest::blocking::Client::builder()
             .timeout(Duration::from_secs(20))
@@ -182,18 +244,38 @@ impl S3Bucket {
             trust = trust.with_native_roots(false).with_pem_certificate(pem.as_slice());
             let certs =
                 reqwest::Certificate::from_pem_bundle(pem).map_err(|e| failed(e.to_string()))?;
+            if certs.is_empty() {
+                return Err(failed("the CA file holds no certificate".to_owned()));
+            }
             plain = plain.tls_certs_only(certs);
-        } else if settings.endpoint.as_ref().is_some_and(|e| e.scheme() == "http") {
+        } else if is_plain {
             plain = plain.tls_certs_only([]);
+        }
+        // No proxy on the way to this very host: it would read the credential.
+        let proxy = match is_plain {
+            true => ProxyConfig::disabled(),
+            false => ProxyConfig::from_env(),
+        };
+        if is_plain {
+            plain = plain.no_proxy();
         }
         let context = tls::TlsContext::builder()
             .with_trust_store(trust)
             .build()
             .map_err(|e| failed(e.to_string()))?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-            .tls_context(context)
-            .build_https();
+        let http = aws_smithy_http_client::Builder::new().build_with_connector_fn(
+            move |settings, components| {
+                let mut connector = Connector::builder().proxy_config(proxy.clone());
+                connector.set_connector_settings(settings.cloned());
+                if let Some(components) = components {
+                    connector.set_sleep_impl(components.sleep_impl());
+                }
+                connector
+                    .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
+                    .tls_context(context.clone())
+                    .build()
+            },
+        );
         let credentials = Credentials::builder()
             .access_key_id(&settings.access_key_id)
             .secret_access_key(settings.secret_access_key.expose_secret())
@@ -201,8 +283,7 @@ impl S3Bucket {
             .build();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(20))
-            .read_timeout(Duration::from_secs(120))
-            .operation_attempt_timeout(Duration::from_secs(600))
+            .operation_attempt_timeout(ANSWER_TIME_MAX)
             .build();
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -213,7 +294,10 @@ impl S3Bucket {
             // Older Ceph refuses streams with trailers.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .retry_config(RetryConfig::disabled())
+            // An upload over a slow line stands still while buffers empty; answers have their own
+            // bounds.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(timeouts);
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint.as_str().trim_end_matches('/'));
@@ -228,15 +312,21 @@ impl S3Bucket {
             .build()
             .map_err(|e| failed(e.to_string()))?;
         let plain = plain.build().map_err(|e| failed(e.to_string()))?;
-        let once = Client::from_conf(config.clone().retry_config(RetryConfig::disabled()).build());
         Ok(Self {
             client: Client::from_conf(config.build()),
-            once,
             runtime: Some(runtime),
             settings,
             sent: Arc::default(),
             plain,
+            patience: Patience::short(),
+            is_unconditional: AtomicBool::default(),
         })
+    }
+
+    /// The same with another patience.
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// The bucket's name.
@@ -261,22 +351,51 @@ impl S3Bucket {
         format!("{}{path}", self.settings.prefix)
     }
 
-    /// Runs a call, and waits.
-    pub(super) fn wait<T: Send, E: ProvideErrorMetadata + std::fmt::Debug + Send>(
+    /// Makes a call, and makes it again while there is no answer.
+    pub(super) fn wait<T, E, F>(&self, call: impl Fn() -> F) -> Result<T, Denial>
+    where
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + 'static,
+        F: Future<Output = Result<T, SdkError<E>>> + Send,
+    {
+        self.patiently(|| self.once(call()))
+    }
+
+    /// Makes a call, without a second try: for what is meant to be refused.
+    pub(super) fn once<T, E>(
         &self,
         call: impl Future<Output = Result<T, SdkError<E>>> + Send,
-    ) -> Result<T, Denial> {
+    ) -> Result<T, Denial>
+    where
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + 'static,
+    {
         self.sent.fetch_add(1, Ordering::Relaxed);
         self.block(async { call.await.map_err(|e| denial(&e)) })
+    }
+
+    fn patiently<T>(&self, attempt: impl Fn() -> Result<T, Denial>) -> Result<T, Denial> {
+        let mut waiting = self.patience.begin();
+        loop {
+            match attempt() {
+                Err(d) if d.is_outage() => {
+                    if !waiting.again(Duration::ZERO) {
+                        return Err(d);
+                    }
+                }
+                done => {
+                    self.patience.answered();
+                    return done;
+                }
+            }
+        }
     }
 
     fn block<T: Send>(
         &self,
         work: impl Future<Output = Result<T, Denial>> + Send,
     ) -> Result<T, Denial> {
-        let failed = |message: &str| {
-            Err(Denial { status: None, code: String::new(), message: message.to_owned() })
-        };
+        let failed = |message: &str| Err(Denial::own(None, message.to_owned()));
         let Some(runtime) = &self.runtime else { return failed("the connection was closed") };
         if tokio::runtime::Handle::try_current().is_err() {
             return runtime.block_on(work);
@@ -322,7 +441,7 @@ impl S3Bucket {
             .bucket(&self.settings.bucket)
             .key(self.path(path))
             .set_version_id(version.map(str::to_owned));
-        match self.wait(call.send()) {
+        match self.wait(|| call.clone().send()) {
             Ok(h) => Ok(Some(h)),
             // 405 is the answer for a version that is a delete marker.
             Err(d) if matches!(d.status, Some(404 | 405)) && d.code != "NoSuchBucket" => Ok(None),
@@ -331,6 +450,15 @@ impl S3Bucket {
     }
 
     pub(super) fn read(
+        &self,
+        path: &str,
+        version: Option<&str>,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StoreError> {
+        bounds::again(|| self.read_once(path, version, range.clone()))
+    }
+
+    fn read_once(
         &self,
         path: &str,
         version: Option<&str>,
@@ -346,51 +474,54 @@ impl S3Bucket {
             .key(self.path(path))
             .set_version_id(version.map(str::to_owned))
             .set_range(wanted);
-        self.sent.fetch_add(1, Ordering::Relaxed);
+        let action = format!("read {path}");
+        let mut out =
+            self.wait(|| call.clone().send()).map_err(|d| self.error(&action, path, &d))?;
         let got = self.block(async {
-            let mut out = call.send().await.map_err(|e| denial(&e))?;
             let expected = out.content_length();
             let said = expected.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
             if said > most {
-                return Err(given_up(Some(413), bounds::too_long(said, most)));
+                return Err(Denial::own(Some(413), bounds::too_long(said, most)));
             }
             let began = Instant::now();
             let mut body = BytesMut::new();
             loop {
                 let so_far = body.len() as u64;
                 let piece = tokio::time::timeout(bounds::STILL, out.body.next()).await;
-                match piece.map_err(|_| given_up(None, bounds::slow(so_far)))? {
+                match piece.map_err(|_| Denial::own(None, bounds::slow(so_far)))? {
                     None => break,
                     Some(Ok(piece)) => body.extend_from_slice(&piece),
-                    Some(Err(e)) => return Err(given_up(None, e.to_string())),
+                    Some(Err(e)) => return Err(Denial::own(None, e.to_string())),
                 }
                 let so_far = body.len() as u64;
                 if so_far > most {
-                    return Err(given_up(Some(413), bounds::too_long(so_far, most)));
+                    return Err(Denial::own(Some(413), bounds::too_long(so_far, most)));
                 }
                 if bounds::too_slow(so_far, began.elapsed()) {
-                    return Err(given_up(None, bounds::slow(so_far)));
+                    return Err(Denial::own(None, bounds::slow(so_far)));
                 }
             }
             Ok((body.freeze(), expected))
         });
-        let (bytes, expected) = got.map_err(|d| self.error(&format!("read {path}"), path, &d))?;
-        let expected = match &range {
-            Some(r) => Some(r.end - r.start),
-            None => expected.and_then(|n| u64::try_from(n).ok()),
-        };
-        if expected.is_some_and(|n| n != bytes.len() as u64) {
-            return Err(StoreError::Damaged {
-                key: path.to_owned(),
+        let (bytes, announced) = got.map_err(|d| self.error(&action, path, &d))?;
+        let (came, announced) = (bytes.len() as u64, announced.and_then(|n| u64::try_from(n).ok()));
+        let asked = range.map(|r| r.end.saturating_sub(r.start));
+        // Shorter than was announced, or than was asked for where nothing was: it was cut off.
+        if let Some(n) = announced.or(asked).filter(|n| *n != came) {
+            return Err(StoreError::Failed {
                 location: self.where_(),
-                why: format!(
-                    "{} bytes came where {} were announced",
-                    bytes.len(),
-                    expected.unwrap_or_default()
-                ),
+                action,
+                why: format!("{came} of {n} bytes came"),
             });
         }
-        Ok(bytes)
+        match asked.filter(|n| *n != came) {
+            None => Ok(bytes),
+            Some(n) => Err(StoreError::Damaged {
+                key: path.to_owned(),
+                location: self.where_(),
+                why: format!("{came} bytes came where {n} were asked for"),
+            }),
+        }
     }
 
     pub(super) fn write(
@@ -400,29 +531,32 @@ impl S3Bucket {
         until: Option<Timestamp>,
         only_if_absent: bool,
     ) -> Result<Result<Option<String>, Denial>, StoreError> {
-        let mut call = self
-            .client
-            .put_object()
-            .bucket(&self.settings.bucket)
-            .key(self.path(path))
-            .content_md5(md5_of(bytes))
-            .content_type("application/octet-stream")
-            .body(ByteStream::from(bytes.clone()));
-        if let Some(until) = until {
-            call = call
-                .object_lock_mode(ObjectLockMode::Compliance)
-                .object_lock_retain_until_date(stamp(until));
-        }
-        if self.settings.owner_control {
-            call = call.acl(ObjectCannedAcl::BucketOwnerFullControl);
-        }
-        if only_if_absent {
-            call = call.if_none_match("*");
-        }
-        Ok(match self.wait(call.send()) {
-            Ok(out) => Ok(out.version_id().map(str::to_owned)),
-            Err(d) => Err(d),
-        })
+        let (md5, time) = (md5_of(bytes), bounds::time_for(bytes.len() as u64));
+        let times = TimeoutConfig::builder().operation_attempt_timeout(time).build();
+        let send = || {
+            let mut call = self
+                .client
+                .put_object()
+                .bucket(&self.settings.bucket)
+                .key(self.path(path))
+                .content_md5(&md5)
+                .content_type("application/octet-stream")
+                .body(ByteStream::from(bytes.clone()));
+            if let Some(until) = until {
+                call = call
+                    .object_lock_mode(ObjectLockMode::Compliance)
+                    .object_lock_retain_until_date(stamp(until));
+            }
+            if self.settings.owner_control {
+                call = call.acl(ObjectCannedAcl::BucketOwnerFullControl);
+            }
+            if only_if_absent {
+                call = call.if_none_match("*");
+            }
+            let times = aws_sdk_s3::Config::builder().timeout_config(times.clone());
+            call.customize().config_override(times).send()
+        };
+        Ok(self.wait(send).map(|out| out.version_id().map(str::to_owned)))
     }
 
     /// A listing that does not end is none.
@@ -455,15 +589,21 @@ impl S3Bucket {
                 .bucket(&self.settings.bucket)
                 .prefix(&full)
                 .set_continuation_token(token.take());
-            let page = self
-                .wait(call.send())
-                .map_err(|d| self.error(&format!("list {prefix}"), prefix, &d))?;
+            let page = bounds::again(|| {
+                self.wait(|| call.clone().customize().interceptor(WholeListing).send())
+                    .map_err(|d| self.error(&format!("list {prefix}"), prefix, &d))
+            })?;
+            let came = page.contents().len();
+            if let Some(n) = page.key_count().filter(|n| usize::try_from(*n) != Ok(came)) {
+                let why = format!("{came} of {n} names came");
+                return Err(self.not_whole(prefix, why));
+            }
             for o in page.contents() {
                 if let Some(path) = o.key().and_then(|k| k.strip_prefix(&self.settings.prefix)) {
-                    row(path, o.size().and_then(|n| u64::try_from(n).ok()).unwrap_or(0));
+                    row(path, self.said(prefix, path, o.size())?);
                 }
             }
-            match (page.is_truncated() == Some(true), page.next_continuation_token()) {
+            match (self.goes_on(prefix, page.is_truncated())?, page.next_continuation_token()) {
                 (false, _) => return Ok(()),
                 // The same place again, and again.
                 (true, Some(next)) if before.as_deref() == Some(next) => {
@@ -473,16 +613,35 @@ impl S3Bucket {
                     before = Some(next.to_owned());
                     token = Some(next.to_owned());
                 }
-                (true, None) => {
-                    let why = "the server says that there is more, and not where".to_owned();
-                    return Err(StoreError::Failed {
-                        location: self.where_(),
-                        action: format!("list {prefix}"),
-                        why,
-                    });
-                }
+                (true, None) => return Err(self.not_whole(prefix, NOWHERE)),
             }
         }
+    }
+
+    /// A listing that cannot be believed.
+    pub(super) fn not_whole(&self, prefix: &str, why: impl Into<String>) -> StoreError {
+        StoreError::Failed {
+            location: self.where_(),
+            action: format!("list {prefix}"),
+            why: why.into(),
+        }
+    }
+
+    /// Whether there is more; what is not said is no end.
+    pub(super) fn goes_on(&self, prefix: &str, said: Option<bool>) -> Result<bool, StoreError> {
+        said.ok_or_else(|| self.not_whole(prefix, "the server does not say whether that is all"))
+    }
+
+    /// A length; one that is not said is not nothing.
+    pub(super) fn said(
+        &self,
+        prefix: &str,
+        path: &str,
+        size: Option<i64>,
+    ) -> Result<u64, StoreError> {
+        size.and_then(|n| u64::try_from(n).ok()).ok_or_else(|| {
+            self.not_whole(prefix, format!("the server does not say how long {path} is"))
+        })
     }
 
     /// Puts what is not there. `present` judges what is there all the same.
@@ -494,16 +653,18 @@ impl S3Bucket {
     ) -> Result<Put, StoreError> {
         let path = path_of(key);
         let bytes = Bytes::copy_from_slice(bytes);
-        let written = match self.write(&path, &bytes, None, true)? {
-            // Servers that know no condition (Backblaze) say so: they were asked before, or the
-            // name is new.
-            Err(d) if d.status == Some(501) || d.code == "NotImplemented" => {
+        let if_absent = !self.is_unconditional.load(Ordering::Relaxed);
+        let written = match self.write(&path, &bytes, None, if_absent)? {
+            // Servers that know no condition (Backblaze) say so, once: they were asked before, or
+            // the name is new.
+            Err(d) if if_absent && (d.status == Some(501) || d.code == "NotImplemented") => {
+                self.is_unconditional.store(true, Ordering::Relaxed);
                 self.write(&path, &bytes, None, false)?
             }
             // Somebody else writes it at this moment, or did: who was first shows.
             Err(d) if matches!(d.status, Some(409 | 412)) => match Store::size(self, key)? {
                 Some(there) => return present(there),
-                None => self.write(&path, &bytes, None, true)?,
+                None => self.write(&path, &bytes, None, if_absent)?,
             },
             other => other,
         };
@@ -617,7 +778,7 @@ impl Store for S3Bucket {
     fn remove(&self, key: &Key) -> Result<(), StoreError> {
         let path = path_of(key);
         let call = self.client.delete_object().bucket(&self.settings.bucket).key(self.path(&path));
-        match self.wait(call.send()) {
+        match self.wait(|| call.clone().send()) {
             Ok(_) => Ok(()),
             Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => Ok(()),
             Err(d) => Err(self.error(&format!("remove {key}"), &path, &d)),

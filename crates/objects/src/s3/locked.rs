@@ -1,6 +1,6 @@
 //! A bucket as a store that locks what it holds.
 
-use super::client::{S3Bucket, locked_until, md5_of, stamp, time};
+use super::client::{NOWHERE, S3Bucket, WholeListing, locked_until, md5_of, stamp, time};
 use crate::{Facts, Held, LockedStore, StoreError, VersionRow, bounds};
 use aws_sdk_s3::{
     primitives::DateTime,
@@ -53,7 +53,7 @@ impl LockedStore for S3Bucket {
 
     fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
         let Some(h) = self.head(path, Some(version))? else { return Ok(None) };
-        let size_bytes = h.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        let size_bytes = self.said(path, path, h.content_length())?;
         Ok(Some(Held {
             path: path.to_owned(),
             version: version.to_owned(),
@@ -74,7 +74,7 @@ impl LockedStore for S3Bucket {
             .key(self.path(path))
             .version_id(version)
             .retention(retention);
-        self.wait(call.customize().mutate_request(with_md5).send())
+        self.wait(|| call.clone().customize().mutate_request(with_md5).send())
             .map(|_| ())
             .map_err(|d| self.error(&format!("lock {path} until {until}"), path, &d))
     }
@@ -86,7 +86,7 @@ impl LockedStore for S3Bucket {
             .bucket(&self.settings.bucket)
             .key(self.path(path))
             .version_id(version);
-        match self.wait(call.send()) {
+        match self.wait(|| call.clone().send()) {
             Ok(_) => Ok(()),
             Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => Ok(()),
             Err(d) => Err(self.error(&format!("delete {path}"), path, &d)),
@@ -103,49 +103,41 @@ impl LockedStore for S3Bucket {
             let call =
                 self.client.list_object_versions().bucket(&self.settings.bucket).prefix(&full);
             let call = call.set_key_marker(key.take()).set_version_id_marker(version.take());
-            let page = self
-                .wait(call.send())
-                .map_err(|d| self.error(&format!("list the versions of {prefix}"), prefix, &d))?;
+            let page = bounds::again(|| {
+                self.wait(|| call.clone().customize().interceptor(WholeListing).send())
+                    .map_err(|d| self.error(&format!("list the versions of {prefix}"), prefix, &d))
+            })?;
             let mut add = |path: Option<&str>,
                            version: Option<&str>,
                            size: Option<i64>,
                            latest: Option<bool>,
                            marker,
-                           modified: Option<&DateTime>| {
+                           modified: Option<&DateTime>|
+             -> Result<(), StoreError> {
                 if let Some(path) = path.and_then(|k| k.strip_prefix(&self.settings.prefix)) {
                     rows.push(VersionRow {
                         path: path.to_owned(),
                         version: version.unwrap_or("null").to_owned(),
-                        size_bytes: size.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+                        size_bytes: if marker { 0 } else { self.said(prefix, path, size)? },
                         latest: latest == Some(true),
                         marker,
                         modified: modified.and_then(time).unwrap_or_default(),
                     });
                 }
+                Ok(())
             };
-            page.versions().iter().for_each(|v| {
-                add(v.key(), v.version_id(), v.size(), v.is_latest(), false, v.last_modified())
-            });
-            page.delete_markers().iter().for_each(|m| {
-                add(m.key(), m.version_id(), None, m.is_latest(), true, m.last_modified())
-            });
-            if page.is_truncated() != Some(true) {
+            for v in page.versions() {
+                add(v.key(), v.version_id(), v.size(), v.is_latest(), false, v.last_modified())?;
+            }
+            for m in page.delete_markers() {
+                add(m.key(), m.version_id(), None, m.is_latest(), true, m.last_modified())?;
+            }
+            if !self.goes_on(prefix, page.is_truncated())? {
                 break;
             }
-            match page.next_key_marker() {
-                Some(k) => {
-                    key = Some(k.to_owned());
-                    version = page.next_version_id_marker().map(str::to_owned);
-                }
-                None => {
-                    let why = "the server says that there is more, and not where".to_owned();
-                    return Err(StoreError::Failed {
-                        location: self.where_(),
-                        action: format!("list the versions of {prefix}"),
-                        why,
-                    });
-                }
-            }
+            let next = page.next_key_marker().ok_or_else(|| self.not_whole(prefix, NOWHERE))?;
+            key = Some(next.to_owned());
+            version = page.next_version_id_marker().map(str::to_owned);
         }
         rows.sort_by(|a, b| {
             a.path.cmp(&b.path).then(b.latest.cmp(&a.latest)).then(b.modified.cmp(&a.modified))

@@ -24,9 +24,9 @@ use std::{
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(60);
 /// For a server to say nothing at all while something is asked of it.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// For one piece of work, and so much more as its bytes need at [`RATE_BYTES_PER_S_MIN`].
+/// For one piece of work, and so much more as its bytes need at
+/// [`bounds::UPLOAD_BYTES_PER_S_MIN`].
 const WORK_TIME_MAX: Duration = Duration::from_secs(600);
-const RATE_BYTES_PER_S_MIN: u64 = 16 * 1024;
 /// Of what `ssh` and the server say before an end.
 const STDERR_BYTES_MAX: usize = 4096;
 
@@ -122,11 +122,17 @@ fn command(settings: &SftpSettings) -> Result<Command, Trouble> {
         "GlobalKnownHostsFile=/dev/null",
         "UpdateHostKeys=no",
         "VerifyHostKeyDNS=no",
+        // Older ones do not know the option that follows.
+        "IgnoreUnknown=KnownHostsCommand",
+        "KnownHostsCommand=none",
+        "NoHostAuthenticationForLocalhost=no",
         // A connection that somebody else keeps open was not proven against the file.
         "ControlMaster=no",
         "ControlPath=none",
         "ClearAllForwardings=yes",
         "ForwardAgent=no",
+        "ForwardX11=no",
+        "Tunnel=no",
         "PermitLocalCommand=no",
         "RequestTTY=no",
         "ConnectTimeout=20",
@@ -422,7 +428,7 @@ impl Flight<'_> {
             if let Some(over) = over {
                 return Err(over.trouble());
             }
-            let more = Duration::from_secs(self.bytes / RATE_BYTES_PER_S_MIN);
+            let more = Duration::from_secs(self.bytes / bounds::UPLOAD_BYTES_PER_S_MIN);
             if heard.is_none_or(|at| at.elapsed() > SILENCE_MAX)
                 || self.began.elapsed() > WORK_TIME_MAX + more
             {

@@ -5,8 +5,10 @@ use super::{
     connection::{Connection, Trouble},
     wire::{Attributes, Reply, Request, Type, ask, status},
 };
-use crate::{Key, Kind, bounds};
+use crate::{Key, Kind, bounds, said::Said};
 use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,6 +19,15 @@ use std::{
 /// Folders that are listed at a time.
 const FOLDERS_AT_ONCE: usize = 16;
 
+/// Replies without a new name, in one folder.
+const IDLE_MAX: u32 = 16;
+
+fn hash(name: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// A name, and what bears it.
 pub(super) type Row = (String, Type, Attributes);
 
@@ -24,12 +35,11 @@ pub(super) type Row = (String, Type, Attributes);
 pub(super) struct Listing {
     began: Instant,
     bytes: AtomicU64,
-    pages: AtomicU64,
 }
 
 impl Listing {
     pub(super) fn begin() -> Self {
-        Self { began: Instant::now(), bytes: AtomicU64::new(0), pages: AtomicU64::new(0) }
+        Self { began: Instant::now(), bytes: AtomicU64::new(0) }
     }
 }
 
@@ -51,7 +61,7 @@ impl SftpServer {
             Err(e) if e.is_not_found() => return Err(self.failed(&action, e.to_string()).into()),
             other => other?,
         };
-        let mut rows = Vec::new();
+        let (mut rows, mut seen, mut idle) = (Vec::new(), HashSet::new(), 0);
         loop {
             let names = match c.ask(Request::new(ask::READDIR).bytes(&handle))? {
                 Reply::Names(names) => names,
@@ -60,12 +70,16 @@ impl SftpServer {
             };
             let bytes: u64 = names.iter().map(|(name, _)| name.len() as u64 + 64).sum();
             let bytes = listing.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            let pages = listing.pages.fetch_add(1, Ordering::Relaxed);
+            // Some give a hundred names a reply, some give one.
+            let is_idle =
+                names.iter().fold(true, |idle, (name, _)| !seen.insert(hash(name)) && idle);
+            idle += u32::from(is_idle);
             if bytes > bounds::LISTING_BYTES_MAX
-                || pages > bounds::PAGES_MAX as u64
+                || rows.len() > bounds::ROWS_MAX
+                || idle > IDLE_MAX
                 || listing.began.elapsed() > bounds::LISTING_TIME_MAX
             {
-                let why = format!("the listing has no end: it goes on after {pages} pages");
+                let why = format!("the listing has no end: it goes on after {} names", rows.len());
                 return Err(self.failed(&action, why).into());
             }
             for (name, found) in names {

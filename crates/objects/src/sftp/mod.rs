@@ -8,7 +8,7 @@ mod connection;
 mod listing;
 mod wire;
 
-use crate::{Entry, Key, Kind, Put, Store, StoreError, bounds, path_of};
+use crate::{Entry, Key, Kind, Patience, Put, Store, StoreError, bounds, path_of, said::Said};
 use bytes::Bytes;
 use connection::{Connection, Trouble};
 use listing::Listing;
@@ -76,9 +76,9 @@ pub struct SftpServer {
     live: Mutex<Option<Arc<Connection>>>,
     /// Folders whose new names may not be on disk.
     unsynced: Mutex<BTreeSet<String>>,
+    patience: Patience,
 }
 
-const TRIES: u32 = 5;
 /// Parts of a file that are in flight.
 const PARTS_AT_ONCE: usize = 64;
 
@@ -101,35 +101,25 @@ struct Found {
 impl SftpServer {
     /// Connects lazily; only bad settings fail here.
     pub fn new(settings: SftpSettings) -> Result<Self, StoreError> {
-        let store = Self { settings, live: Mutex::default(), unsynced: Mutex::default() };
+        let store = Self {
+            settings,
+            live: Mutex::default(),
+            unsynced: Mutex::default(),
+            patience: Patience::short(),
+        };
         match store.settings.problem() {
             Some(why) => Err(store.refused("set up the connection", why)),
             None => Ok(store),
         }
     }
 
+    /// The same with another patience.
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
     fn path(&self, below: &str) -> String {
         format!("{}/{below}", self.settings.path.trim_end_matches('/'))
-    }
-
-    fn failed(&self, action: &str, why: impl Into<String>) -> StoreError {
-        StoreError::Failed { location: self.location(), action: action.to_owned(), why: why.into() }
-    }
-
-    fn refused(&self, action: &str, why: impl Into<String>) -> StoreError {
-        StoreError::Refused {
-            location: self.location(),
-            action: action.to_owned(),
-            why: why.into(),
-        }
-    }
-
-    fn damaged(&self, key: &Key, why: impl Into<String>) -> StoreError {
-        StoreError::Damaged { key: key.to_string(), location: self.location(), why: why.into() }
-    }
-
-    fn absent(&self, key: &Key) -> StoreError {
-        StoreError::NotFound { key: key.to_string(), location: self.location() }
     }
 
     fn too_large(&self, key: &Key, size: u64) -> StoreError {
@@ -155,18 +145,21 @@ impl SftpServer {
         action: &str,
         work: impl Fn(&Connection, u32) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
-        let mut tries = 0;
+        let mut waiting = self.patience.begin();
         loop {
-            let done = self.connection().and_then(|connection| work(&connection, tries));
-            tries += 1;
-            match done {
+            let connection = self.connection();
+            if connection.is_ok() {
+                self.patience.answered();
+            }
+            match connection.and_then(|connection| work(&connection, waiting.tries)) {
                 Ok(done) => return Ok(done),
                 Err(Trouble::Store(e)) => return Err(e),
                 Err(Trouble::Refused(why)) => return Err(self.refused(action, why)),
-                Err(Trouble::Lost(why)) if tries == TRIES => return Err(self.failed(action, why)),
                 Err(Trouble::Lost(why)) => {
                     tracing::debug!("{action}, again: {why}");
-                    std::thread::sleep(Duration::from_millis(250 << tries));
+                    if !waiting.again(Duration::ZERO) {
+                        return Err(self.failed(action, why));
+                    }
                 }
             }
         }
@@ -306,8 +299,9 @@ impl SftpServer {
     /// Makes the repository's own folder, and those above it that are not there.
     fn make_root(&self, c: &Connection) -> Result<(), Trouble> {
         let path = self.settings.path.trim_end_matches('/');
-        let ends = path.match_indices('/').map(|(n, _)| n).filter(|n| *n > 0);
-        for end in ends.chain([path.len()]) {
+        let ends = path.match_indices('/').map(|(n, _)| n);
+        // The root itself is there.
+        for end in ends.chain([path.len()]).filter(|n| *n > 0) {
             let part = &path[..end];
             let there = c.ask(Request::new(ask::LSTAT).text(part))?;
             if matches!(there, Reply::Status { code: status::NO_SUCH_FILE, .. }) {
@@ -326,9 +320,7 @@ impl SftpServer {
     fn prepare(&self, c: &Connection, key: &Key, bytes: &[u8]) -> Result<String, Trouble> {
         let action = format!("write {key}");
         if bytes.len() as u64 > key.kind().bytes_max() {
-            let most = key.kind().bytes_max();
-            let why = format!("it has {} bytes; {most} is the most of its kind", bytes.len());
-            return Err(self.refused(&action, why).into());
+            return Err(self.beyond(&action, key, bytes.len() as u64).into());
         }
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|e| self.failed(&action, e.to_string()))?;
@@ -524,7 +516,8 @@ impl Store for SftpServer {
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Put, StoreError> {
         let length = bytes.len() as u64;
-        let put = self.work(&format!("write {key}"), |c, tries| {
+        let (put, is_repeated) = self.work(&format!("write {key}"), |c, tries| {
+            let is_repeated = tries > 0;
             let found = self.look_to_write(c, key)?;
             let is_new = match found.size_bytes {
                 Some(_) => false,
@@ -535,23 +528,24 @@ impl Store for SftpServer {
                 }
             };
             if is_new && key.kind() != Kind::Config {
-                return Ok(Put::New);
+                return Ok((Put::New, is_repeated));
             }
             // What a first try did before its answer was lost is this writer's. And where a rename
             // may have gone over another's `config`, what stands there decides.
             if key.kind() == Kind::Config {
-                let is_mine = (is_new || tries > 0) && self.read(c, key, None)? == bytes;
-                return Ok(if is_mine { Put::New } else { Put::Present });
+                let is_mine = (is_new || is_repeated) && self.read(c, key, None)? == bytes;
+                return Ok((if is_mine { Put::New } else { Put::Present }, is_repeated));
             }
             match self.look(c, key)?.size_bytes {
                 Some(there) if there != length => {
                     let why = format!("it has {there} bytes and should have {length}");
                     Err(self.damaged(key, why).into())
                 }
-                _ => Ok(Put::Present),
+                _ => Ok((Put::Present, is_repeated)),
             }
         })?;
-        if put == Put::New {
+        // One that is there may be of a first try, whose answer was lost.
+        if put == Put::New || is_repeated {
             self.owe_sync(key);
         }
         Ok(put)

@@ -1,0 +1,122 @@
+//! How long an outage is waited for.
+//!
+//! A line that a provider cuts each night, a router or a server that starts anew: minutes, in which
+//! a run of hours waits. But whoever types a wrong name, or reads from many places in turn, wants
+//! to know soon: a server that has not answered once is not waited for long, nor is any where
+//! nobody asked for patience.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How long is waited for a server that does not answer, or says that it cannot just now.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// For one that has not answered yet.
+    first: Duration,
+    /// For one that has.
+    later: Duration,
+    /// Before the second try; twice as long before each that follows, up to [`PAUSE_MAX`].
+    pause: Duration,
+    has_answered: Arc<AtomicBool>,
+}
+
+const SHORT: Duration = Duration::from_secs(25);
+const LONG: Duration = Duration::from_secs(15 * 60);
+const PAUSE: Duration = Duration::from_millis(400);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// So often is asked at least: one try may take longer than is waited.
+const TRIES_MIN: u32 = 3;
+
+impl Patience {
+    /// Less than half a minute.
+    pub fn short() -> Self {
+        Self::of(SHORT, SHORT, PAUSE)
+    }
+
+    /// A quarter of an hour, once there was an answer: for runs that take hours.
+    pub fn long() -> Self {
+        Self::of(SHORT, LONG, PAUSE)
+    }
+
+    /// Other times, for tests: before the first answer and after it, and the first pause.
+    #[doc(hidden)]
+    pub fn of(first: Duration, later: Duration, pause: Duration) -> Self {
+        Self { first, later, pause, has_answered: Arc::default() }
+    }
+
+    /// The server answered, whatever it said.
+    pub(crate) fn answered(&self) {
+        self.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// For one request.
+    pub(crate) fn begin(&self) -> Waiting<'_> {
+        Waiting { patience: self, since: None, tries: 0 }
+    }
+}
+
+/// A request that is made until it is answered.
+pub(crate) struct Waiting<'p> {
+    patience: &'p Patience,
+    since: Option<Instant>,
+    /// How often there was no answer.
+    pub(crate) tries: u32,
+}
+
+impl Waiting<'_> {
+    /// There was no answer: waits, at least for as long as the server asks, and says whether to
+    /// try again.
+    pub(crate) fn again(&mut self, asked: Duration) -> bool {
+        match self.pause(asked) {
+            Some(pause) => {
+                std::thread::sleep(pause);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn pause(&mut self, asked: Duration) -> Option<Duration> {
+        let most = match self.patience.has_answered.load(Ordering::Relaxed) {
+            true => self.patience.later,
+            false => self.patience.first,
+        };
+        let so_far = self.since.get_or_insert_with(Instant::now).elapsed();
+        self.tries += 1;
+        let doubled = self.patience.pause.saturating_mul(1 << (self.tries - 1).min(16));
+        // Many that wait for one server do not come back at the same moment.
+        let mut random = [0; 1];
+        let _ = getrandom::fill(&mut random);
+        let part = 0.5 + f64::from(random[0]) / 510.0;
+        let pause = doubled.min(PAUSE_MAX).mul_f64(part).max(asked);
+        (self.tries < TRIES_MIN || so_far + pause <= most).then_some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_answered_once_is_waited_for_longer() {
+        let patience = Patience::of(Duration::ZERO, Duration::from_secs(3600), PAUSE);
+        let pauses = |patience: &Patience| {
+            let mut waiting = patience.begin();
+            std::iter::from_fn(move || waiting.pause(Duration::ZERO)).take(50).collect::<Vec<_>>()
+        };
+        assert_eq!(pauses(&patience).len(), 2, "asked three times in all");
+        patience.answered();
+        let all = pauses(&patience);
+        assert_eq!(all.len(), 50);
+        assert!(all.iter().all(|p| *p <= PAUSE_MAX) && all[0] < all[20], "{all:?}");
+        let asked = patience.begin().pause(Duration::from_secs(60));
+        assert_eq!(asked, Some(Duration::from_secs(60)), "as long as the server asks");
+        let over = patience.begin().pause(Duration::from_secs(3601));
+        assert!(over.is_some(), "a few tries are always made");
+    }
+}
