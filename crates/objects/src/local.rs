@@ -17,10 +17,9 @@ use std::{
 /// A directory in restic's layout: `config`, `data/ab/…`, `index/`, `keys/`, `snapshots/`,
 /// `locks/`.
 ///
-/// An object appears by a hard link from `tmp/`, or by a rename that replaces nothing where the disk
-/// knows no links, so a name is either absent or whole, and an existing one is never overwritten.
-/// Directories are forced out by [`Store::flush`], for all
-/// writes since the last.
+/// An object appears by a hard link from `tmp/`, or by a rename that replaces nothing where the
+/// disk knows no links, so a name is either absent or whole, and an existing one is never
+/// overwritten. Directories are forced out by [`Store::flush`], for all writes since the last.
 ///
 /// Whoever may write to the directory does not lead out of it: only directories and regular files
 /// are touched, and no link is followed but one on the way to the root, which is the operator's

@@ -354,7 +354,8 @@ impl KeyFiles {
                 continue;
             };
             tried += 1;
-            // What the password opens and is no key was made by somebody who knows it: another may do.
+            // What the password opens and is no key was made by somebody who knows it: another may
+            // do.
             let opened = user.decrypt(&data).map(Zeroizing::new);
             match opened.map(|json| MasterKey::from_json(&json)) {
                 Some(Ok(master))
