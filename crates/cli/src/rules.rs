@@ -24,7 +24,7 @@ use strongroom_guards::{
     run,
 };
 use strongroom_model::Configuration;
-use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular, read_regular_text};
 use strongroom_settings::rows;
 
 /// A module that can say what it is.
@@ -142,8 +142,9 @@ impl OwnRule {
 
 fn module(file: &Path) -> Result<OwnRule, String> {
     let name = file.display().to_string();
-    let text = read_regular_text(file, SETTINGS_BYTES_MAX)
+    let bytes = read_regular(file, SETTINGS_BYTES_MAX)
         .map_err(|e| format!("{name} cannot be read: {e}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{name} is not UTF-8"))?;
     let about = match ask(&Question { file: name.clone(), text: text.clone(), input: None }) {
         Answer::About(about) => about,
         Answer::Broken(why) | Answer::Skipped(why) => return Err(why),
