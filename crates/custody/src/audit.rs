@@ -258,6 +258,7 @@ pub fn audit(
         answers.hold(store.look(&row.0, &row.1).map_err(Error::from))
     };
     let looked = each(&present, look, |_, _| progress.advance(1, 0));
+    let path_of = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
     let (mut again, mut unseen) = (Vec::new(), 0_u64);
     for (row, held) in present.iter().zip(looked) {
         match held {
@@ -279,7 +280,10 @@ pub fn audit(
                 );
             }
             Some(Ok(Ok(None))) => report.lost.push(row.0.clone()),
-            Some(Err(e)) => report.oddities.push(format!("the place stopped answering: {e}")),
+            Some(Err(e)) => {
+                unseen += 1;
+                report.oddities.push(format!("the place stopped answering: {e}"));
+            }
             None => unseen += 1,
         }
     }
@@ -330,6 +334,7 @@ pub fn audit(
         },
         |n, _| progress.advance(1, chosen[n].3),
     );
+    let mut twice = HashSet::new();
     for (row, good) in chosen.iter().zip(read) {
         match good {
             Some(Ok(Ok(good))) => {
@@ -340,18 +345,27 @@ pub fn audit(
                     true => {}
                 }
             }
-            Some(Ok(Err(_))) if stood(&row.0) => report.damaged.push(row.0.clone()),
-            Some(Ok(Err(why))) => report.unreadable.push(format!("{} ({why})", row.0)),
-            Some(Err(e)) => report.oddities.push(format!("the place stopped answering: {e}")),
+            Some(Ok(Err(why))) => {
+                report.unreadable.push(format!("{} ({why})", row.0));
+                twice.extend(stood(&row.0).then(|| row.0.clone()));
+            }
+            Some(Err(e)) => {
+                unseen += 1;
+                report.oddities.push(format!("the place stopped answering: {e}"));
+            }
             None => unseen += 1,
         }
+    }
+    // A place that does not answer at all has lost nothing by that.
+    if unseen == 0 {
+        report.unreadable.retain(|text| !twice.contains(&path_of(text)));
+        report.damaged.extend(twice);
     }
     if unseen > 0 {
         report.oddities.push(format!("{unseen} objects were not looked at or not read"));
     }
     // One that failed at both is named once.
     let mut named = HashSet::new();
-    let path_of = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
     report.unreadable.retain(|text| named.insert(path_of(text)));
     report.unreadable.sort();
     // What was found damaged once is so until it comes again, or was read and is whole.
@@ -362,6 +376,7 @@ pub fn audit(
     report.damaged.sort();
     report.damaged.dedup();
     let back = healed.iter().filter_map(|p| state.objects.get_key_value(*p));
+    let back = back.inspect(|(path, o)| ledger.forget_copy(path, &o.version));
     let mut events: Vec<Event> = back
         .map(|(path, o)| Event::Arrived {
             path: path.clone(),

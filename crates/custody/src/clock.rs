@@ -322,6 +322,18 @@ fn boot() -> Option<(i64, String)> {
     Some((up, std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned()))
 }
 
+/// What this host's clock says.
+///
+/// # Errors
+/// It says a moment that no date can be written for.
+#[allow(clippy::disallowed_methods)] // the vault always has real time
+pub fn host_time() -> Result<Timestamp, Error> {
+    let now = Timestamp::try_from(std::time::SystemTime::now()).ok();
+    now.filter(|at| *at >= Timestamp::UNIX_EPOCH).ok_or_else(|| {
+        Error::Clock("this host says a time before 1970 or after 9999; set its clock right".into())
+    })
+}
+
 /// What one NTP server says, in seconds since 1970.
 fn ask_ntp(server: &str) -> Result<i64, String> {
     let mut client = rsntp::SntpClient::new();
@@ -410,8 +422,7 @@ impl TrustedClock {
 
     /// Whether the moment that custodians signed can be this host's, so much later.
     pub fn may_vouch(&self, signed: Timestamp) -> Result<(), Error> {
-        #[allow(clippy::disallowed_methods)] // it is held against what was signed
-        let second = Timestamp::now().as_second();
+        let second = host_time()?.as_second();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.refresh(&self.path)?;
         let vouched = Some(signed.as_second());
@@ -431,8 +442,7 @@ impl TrustedClock {
         vouched: Option<Timestamp>,
         anew: bool,
     ) -> Result<(Timestamp, bool), Error> {
-        #[allow(clippy::disallowed_methods)] // the vault always has real time
-        let now = Timestamp::now();
+        let now = host_time()?;
         let second = now.as_second();
         for (name, other) in others {
             if Agreed::of(now, *other).is_none() {
@@ -520,6 +530,10 @@ impl Kept {
                 None => Ok(()),
             }
         })();
+        // A disk that is full gets no fuller by each attempt.
+        if written.is_err() {
+            let _ = std::fs::remove_file(&tmp);
+        }
         written.map_err(|e| Error::file(path, e))?;
         (self.file, self.written) = (json, self.mark.seen);
         Ok(())

@@ -397,17 +397,17 @@ impl Holding {
         if pushed.is_empty() || self.ledger.signer() != self.ledger.state().vault() {
             return Ok(0);
         }
-        // What the log does not count as it was said tells nothing of what lies there.
-        let said = pushed.iter().flat_map(|p| p.arrived.iter());
+        // Of what was said of a version the log counts one length; that is what is looked for.
+        let said: BTreeSet<&(String, String)> =
+            pushed.iter().flat_map(|p| p.arrived.iter()).collect();
         let state = self.ledger.state();
-        let rows: Vec<(String, String, u64)> = said
-            .filter(|(path, version, size_bytes)| {
-                let counts =
-                    |o: &crate::Object| o.version == *version && o.size_bytes == *size_bytes;
-                state.missing.contains(path) || state.objects.get(path).is_some_and(counts)
-            })
-            .cloned()
-            .collect();
+        let counted = |path: &str, version: &str| {
+            let object = state.objects.get(path)?;
+            let counts = state.missing.contains(path) || object.version == version;
+            counts.then(|| (path.to_owned(), version.to_owned(), object.size_bytes))
+        };
+        let rows: Vec<(String, String, u64)> =
+            said.into_iter().filter_map(|(path, version)| counted(path, version)).collect();
         let (store, answers) = (self.store(), Answers::default());
         let looked = each(
             &rows,
@@ -434,6 +434,7 @@ impl Holding {
                         })
                     });
                     if whole {
+                        self.ledger.forget_copy(path, version);
                         back.push(Event::Arrived {
                             path: path.clone(),
                             version: version.clone(),
@@ -489,6 +490,45 @@ impl Holding {
         }
         let at = state.latest;
         self.ledger.note(&Event::Missing { paths: gone, at })
+    }
+
+    /// Takes in again what was set aside, since no manifest named it, and what one names that came
+    /// since: who seals in the middle of somebody's push takes nothing of it away.
+    ///
+    /// # Errors
+    /// When the place does not answer, or the log cannot be written.
+    pub fn take_back(&mut self, now: Timestamp) -> Result<(), Error> {
+        let state = self.ledger.state();
+        let mut aside: BTreeSet<String> = BTreeSet::new();
+        for (name, m) in self.chain.rows() {
+            if state.is_published(&m.snapshot) {
+                continue;
+            }
+            let of = self.missing(name)?.unwrap_or_default();
+            let own = std::iter::once((Kind::Snapshots, m.snapshot.clone()));
+            for (kind, name) in of.into_iter().chain(own) {
+                let path = path(kind, &name)?;
+                let is_aside = state.objects.get(&path).is_some_and(|o| o.stray)
+                    && !state.freeing.contains(&path)
+                    && !state.missing.contains(&path);
+                aside.extend(is_aside.then_some(path));
+            }
+        }
+        let store = self.store();
+        for path in aside {
+            let Some(o) = self.ledger.state().objects.get(&path).cloned() else { continue };
+            let Some(held) = store.look(&path, &o.version)? else { continue };
+            if held.size_bytes == o.size_bytes {
+                self.ledger.note(&Event::Arrived {
+                    path,
+                    version: o.version,
+                    size_bytes: o.size_bytes,
+                    until: held.until.unwrap_or(now),
+                    at: now,
+                })?;
+            }
+        }
+        self.ledger.sync()
     }
 
     /// Of these manifests those whose snapshots need nothing of what could not be renewed.

@@ -24,6 +24,9 @@ const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Of the journal of an open session: some millions of arrivals.
 const JOURNAL_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
+/// Of what is kept to spare reading.
+const NOTES_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 const PURPOSE: &str = "segment";
 /// Where segments lie.
 pub(crate) const FOLDER: &str = "ledger/";
@@ -55,6 +58,13 @@ struct Segment<E = Row<Event>> {
     /// Until when the segment itself is locked, when it is written.
     until: Timestamp,
     events: Vec<E>,
+}
+
+/// Manifests of copy 2 that a program refused, by name.
+#[derive(Serialize, Deserialize)]
+struct RefusedThere {
+    program: String,
+    why: BTreeMap<String, String>,
 }
 
 /// What an object in the log's folder is.
@@ -111,8 +121,8 @@ pub(crate) struct Pushed {
     pub(crate) version: String,
     pub(crate) sha256: String,
     pub(crate) at: Timestamp,
-    /// Objects that it says arrived, with their versions and lengths.
-    pub(crate) arrived: Vec<(String, String, u64)>,
+    /// Objects that it says arrived, with their versions.
+    pub(crate) arrived: Vec<(String, String)>,
 }
 
 /// What the vault witnessed of a segment: its version, its hash, when the store took it in.
@@ -208,7 +218,7 @@ impl Ledger {
             }),
         };
         let mut torn: std::collections::BTreeSet<PublicKey> = std::collections::BTreeSet::new();
-        let mut per_path = Vec::new();
+        let (mut per_path, mut junk) = (Vec::new(), Vec::new());
         for (path, mut versions) in by_path {
             // The oldest version is the true one: what is locked cannot be replaced, only covered.
             versions.sort_by_key(|v| v.1);
@@ -234,7 +244,10 @@ impl Ledger {
                 };
                 let segment = match read_segment(&bytes, &path) {
                     Found::Segment(segment) => segment,
-                    Found::Junk => continue,
+                    Found::Junk => {
+                        junk.push((path.clone(), version));
+                        continue;
+                    }
                     Found::Closed(signer, why) => {
                         let why = format!("segment {path} {why}");
                         match (trust, role(&signer)) {
@@ -329,7 +342,11 @@ impl Ledger {
                     // Who rebuilds from what is left takes what there is: each object is held
                     // against its own name.
                     (Trust::AsFound, _) => self.oddities.push(why),
-                    (Trust::Keys(_), Role::Vault | Role::Own) => return Err(self.bad(why)),
+                    (Trust::Keys(_), Role::Vault | Role::Own) => {
+                        // What was damaged may be put right: it is read again, and not its copy.
+                        junk.iter().for_each(|(path, version)| self.forget_copy(path, version));
+                        return Err(self.bad(why));
+                    }
                     // Who pushes cannot stop the vault by a hole in its own chain: what comes after
                     // the hole is not believed.
                     (Trust::Keys(_), Role::School) => {
@@ -344,8 +361,8 @@ impl Ledger {
             self.hashes.insert(path.clone(), hash.clone());
             if role == Role::School && pinned.is_none() {
                 let arrived = |row: &Row<Event>| match row.known() {
-                    Some(Event::Arrived { path, version, size_bytes, .. }) => {
-                        Some((path.clone(), version.clone(), *size_bytes))
+                    Some(Event::Arrived { path, version, .. }) => {
+                        Some((path.clone(), version.clone()))
                     }
                     _ => None,
                 };
@@ -382,10 +399,7 @@ impl Ledger {
 
     /// The bytes of an object that never changes, from a local copy where there is one.
     pub(crate) fn copy_of(&self, path: &str, version: &str) -> Result<Bytes, Error> {
-        let copy = self
-            .dir
-            .as_ref()
-            .map(|d| d.join("copies").join(hash_name(format!("{path} {version}").as_bytes())));
+        let copy = self.copy_path(path, version);
         if let Some(copy) = &copy
             && let Ok(bytes) = read_regular(copy, COPY_BYTES_MAX)
             && bytes.len() > 64
@@ -401,6 +415,18 @@ impl Ledger {
             let _ = std::fs::write(copy, all);
         }
         Ok(bytes)
+    }
+
+    fn copy_path(&self, path: &str, version: &str) -> Option<PathBuf> {
+        let name = hash_name(format!("{path} {version}").as_bytes());
+        Some(self.dir.as_ref()?.join("copies").join(name))
+    }
+
+    /// Lets go of the copy of what was damaged when it was read, and is whole now.
+    pub(crate) fn forget_copy(&self, path: &str, version: &str) {
+        if let Some(copy) = self.copy_path(path, version) {
+            let _ = std::fs::remove_file(copy);
+        }
     }
 
     /// What this holding is called among all of a vault: the hash of its enrolment.
@@ -426,6 +452,26 @@ impl Ledger {
     pub(crate) fn note_refused(&self, path: &str, version: &str, is_sealed: bool) {
         if let Some(note) = self.refusal_of(path, version, is_sealed) {
             let _ = std::fs::write(note, "");
+        }
+    }
+
+    fn refused_there_path(&self) -> Option<PathBuf> {
+        Some(self.dir.as_ref()?.join("copies").join("copy-2.refused"))
+    }
+
+    /// Manifests of copy 2 that this program refused, and why: what it kept of them to spare
+    /// reading, none where that cannot be read.
+    pub(crate) fn refused_there(&self) -> BTreeMap<String, String> {
+        let kept = self.refused_there_path().and_then(|p| read_regular(&p, NOTES_BYTES_MAX).ok());
+        let kept = kept.and_then(|bytes| serde_json::from_slice::<RefusedThere>(&bytes).ok());
+        kept.filter(|k| k.program == env!("CARGO_PKG_VERSION")).map(|k| k.why).unwrap_or_default()
+    }
+
+    /// Remembers that. Without it the next pull reads them again.
+    pub(crate) fn note_refused_there(&self, why: &BTreeMap<String, String>) {
+        let all = RefusedThere { program: env!("CARGO_PKG_VERSION").into(), why: why.clone() };
+        if let (Some(path), Ok(json)) = (self.refused_there_path(), serde_json::to_vec(&all)) {
+            let _ = std::fs::write(path, json);
         }
     }
 
@@ -513,31 +559,41 @@ impl Ledger {
     /// Notes an event in the journal beside the vault; it becomes part of the log with the next
     /// [`Ledger::append`].
     pub fn note(&mut self, event: &Event) -> Result<(), Error> {
+        self.must_be_whole()?;
         self.state.apply(event, Role::Vault, Timestamp::UNIX_EPOCH).map_err(|why| self.bad(why))?;
         let Some(path) = self.journal_path() else { return Ok(()) };
         let mut line = serde_json::to_vec(event).map_err(|e| Error::Request(e.to_string()))?;
         line.push(b'\n');
-        if self.journal.is_none() {
-            self.journal = Some(
-                OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(&path)
-                    .map_err(|e| Error::file(&path, e))?,
-            );
-        }
-        match &mut self.journal {
-            Some(file) => file.write_all(&line).map_err(|e| Error::file(&path, e)),
-            None => Ok(()),
+        let written = self.write_line(&path, &line);
+        // It would be sealed without ever being in the log, and the next line would be written
+        // behind half of this one.
+        self.broken |= written.is_err();
+        written.map_err(|e| Error::file(&path, e))
+    }
+
+    fn write_line(&mut self, path: &Path, line: &[u8]) -> std::io::Result<()> {
+        let file = match self.journal.take() {
+            Some(file) => file,
+            None => OpenOptions::new().create(true).append(true).open(path)?,
+        };
+        self.journal.insert(file).write_all(line)
+    }
+
+    fn must_be_whole(&self) -> Result<(), Error> {
+        match self.broken {
+            false => Ok(()),
+            true => Err(self.bad(
+                "an earlier write of this run failed half-way; the next run reads it anew".into(),
+            )),
         }
     }
 
     /// Makes what was noted survive a crash.
     pub fn sync(&mut self) -> Result<(), Error> {
-        match (&self.journal, self.journal_path()) {
-            (Some(file), Some(path)) => file.sync_data().map_err(|e| Error::file(&path, e)),
-            _ => Ok(()),
-        }
+        let (Some(file), Some(path)) = (&self.journal, self.journal_path()) else { return Ok(()) };
+        let synced = file.sync_data();
+        self.broken |= synced.is_err();
+        synced.map_err(|e| Error::file(&path, e))
     }
 
     /// The events noted since the last append.
@@ -560,11 +616,7 @@ impl Ledger {
         }
         // Tried on a copy: what the state would refuse is not written, and what is not written does
         // not count.
-        if self.broken {
-            return Err(self.bad(
-                "an earlier write of this run failed half-way; the next run reads it anew".into(),
-            ));
-        }
+        self.must_be_whole()?;
         let mut after = self.state.clone();
         for event in all[fresh..].iter().filter_map(Row::known) {
             // An order that is not understood is read from a log, and never carried out.

@@ -41,7 +41,7 @@ mod watch;
 
 pub use audit::{AuditOptions, AuditReport, audit, drift};
 pub use canary::{CanaryReport, NOT_TRIED, Outcome, Tried, s3_canary};
-pub use clock::{Agreed, TrustedClock, kernel_tells};
+pub use clock::{Agreed, TrustedClock, host_time, kernel_tells};
 pub use error::Error;
 pub use event::{Card, Custodian, Enrolment, Event, Sealed, UnknownEvent};
 pub use expire::{ExpiryPlan, NO_SECOND_CLOCK, expire, plan_expiry};

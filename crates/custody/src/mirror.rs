@@ -4,6 +4,7 @@
 use crate::{
     Chain, Error, Event, Holding, Manifest, NO_KEYS, Needs, Pace, Patient, Renewal,
     holding::{each, lengthen, path},
+    plain,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,6 +14,9 @@ use strongroom_objects::{Held, Key, Kind, Store, StoreError, key_of};
 
 /// Objects between two moments at which the journal is forced to disk and the hours are looked at.
 const BATCH: usize = 256;
+
+/// So many manifests of copy 2 that were refused are remembered: the others are read at each pull.
+const REFUSED_MAX: usize = 4_096;
 
 /// What a copy into the vault did.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -287,6 +291,8 @@ fn new_manifests(
     let card = &holding.ledger().state().enrolled()?.card;
     let mut fresh = BTreeMap::new();
     let mut refused = Vec::new();
+    // What was read once and is no manifest stays none: its name is that of its bytes.
+    let (known, mut kept) = (holding.ledger().refused_there(), BTreeMap::new());
     let patient = Patient::new(source);
     for entry in source.list(Kind::Manifests)? {
         if holding.has(&path(Kind::Manifests, &entry.name)?) {
@@ -295,6 +301,13 @@ fn new_manifests(
         let key = Key::new(Kind::Manifests, &entry.name)?;
         if entry.size_bytes > crate::manifest::BYTES_MAX as u64 {
             refused.push(format!("manifest {:.8} has {} bytes", entry.name, entry.size_bytes));
+            continue;
+        }
+        if let Some(why) = known.get(&entry.name) {
+            refused.push(why.clone());
+            if kept.len() < REFUSED_MAX {
+                kept.insert(entry.name, why.clone());
+            }
             continue;
         }
         let bytes = match patient.get(&key)? {
@@ -310,8 +323,16 @@ fn new_manifests(
         }
         match Manifest::open(&bytes, &card.key, Some(&card.repository)) {
             Ok(m) => fresh.extend([(entry.name, m)]),
-            Err(e) => refused.push(e.to_string()),
+            Err(e) => {
+                refused.push(plain(&e.to_string()));
+                if kept.len() < REFUSED_MAX {
+                    kept.insert(entry.name, plain(&e.to_string()));
+                }
+            }
         }
+    }
+    if kept != known {
+        holding.ledger().note_refused_there(&kept);
     }
     if let Some(first) = refused.first() {
         report.alarms.push((

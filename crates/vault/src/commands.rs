@@ -245,6 +245,8 @@ fn exists(cli: &Cli) -> anyhow::Result<()> {
 }
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
+    // The libraries that the vault calls end the program at a time that they cannot write down.
+    strongroom_custody::host_time()?;
     let line = || Line::new(cli.quiet || cli.json);
     let say = |value: serde_json::Value, text: String| match cli.json {
         true => println!("{value}"),

@@ -11,9 +11,9 @@ use std::{
 use strongroom_custody::{
     Acknowledged, Card, Custodian, Decision, Enrolment, Event, Finding, Ledger, Meaning,
     NO_SECOND_CLOCK, Order, Policy, Role, SignedOrder, SigningKey, Trust, TrustedClock,
-    check_custodians, may_acknowledge, probe,
+    check_custodians, host_time, may_acknowledge, probe,
 };
-use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_objects::{Key, Kind, SETTINGS_BYTES_MAX, read_regular_text};
 
 /// What an enrolment takes.
 #[derive(Debug, Clone)]
@@ -46,7 +46,12 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), Refusal> {
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    let done = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    // Half a key is none, and would keep the whole one from being made.
+    if done.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    done.map_err(failed)
 }
 
 pub(crate) fn write_seed(path: &Path, seed: &SecretBox<[u8; 32]>) -> Result<(), Refusal> {
@@ -82,6 +87,11 @@ pub fn new_custodian(name: &str, path: &Path) -> Result<Custodian, Refusal> {
     Ok(Custodian { name: name.to_owned(), key: SigningKey::from_seed(&seed)?.public() })
 }
 
+/// Whether it has the form of an object's name, which an id of a repository has as well.
+fn is_digest(name: &str) -> bool {
+    Key::new(Kind::Keys, name).is_ok()
+}
+
 pub(crate) fn token() -> Result<String, Refusal> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|e| Refusal::Failed(e.to_string()))?;
@@ -115,8 +125,7 @@ impl Vault {
                 what.card.v
             )));
         }
-        let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if what.card.repository.len() != 64 || !what.card.repository.bytes().all(digits) {
+        if !is_digest(&what.card.repository) {
             return Err(Refusal::Bad(format!(
                 "the card names no repository: {:.80?} is no id of one",
                 what.card.repository
@@ -271,12 +280,7 @@ impl Vault {
                 Decision::Acknowledge { alarms, until } => {
                     may_acknowledge(alarms, *until, crate::heartbeat::now())?
                 }
-                Decision::AdmitKey { key }
-                    if key.len() != 64
-                        || !key
-                            .bytes()
-                            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) =>
-                {
+                Decision::AdmitKey { key } if !is_digest(key) => {
                     return Err(Refusal::Bad(format!(
                         "{key:?} is no name of a key file; it has 64 \
                         hexadecimal digits in lower case, as in copy 2's folder keys"
@@ -289,8 +293,7 @@ impl Vault {
                 other => other,
             };
             // Not the trusted clock: custodians may have to say that it is right.
-            #[allow(clippy::disallowed_methods)]
-            let at = jiff::Timestamp::now();
+            let at = host_time()?;
             if decision == Decision::ClockIsRight {
                 r.clock.asked(at)?;
             }
@@ -353,8 +356,8 @@ impl Vault {
     /// Carries an order out that enough custodians signed.
     pub fn carry_out(&self, name: &str, order: &SignedOrder) -> Result<Order, Refusal> {
         self.write(name, |r| {
-            #[allow(clippy::disallowed_methods)] // as above
-            let wall = jiff::Timestamp::now();
+            // As above.
+            let wall = host_time()?;
             let o = r.holding.ledger().state().may(order, wall)?;
             let now = match o.decision {
                 Decision::ClockIsRight => {

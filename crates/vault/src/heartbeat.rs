@@ -83,10 +83,10 @@ impl Stored for Heartbeat {
 
 const FILE: &str = "heartbeat.json";
 
-/// A schedule is a matter of the host's own time, whatever the vault thinks of it.
-#[allow(clippy::disallowed_methods)]
+/// A schedule is a matter of the host's own time, whatever the vault thinks of it. One that no date
+/// can be written for is no time at all: then everything is due, and each duty says why it fails.
 pub(crate) fn now() -> Timestamp {
-    Timestamp::now()
+    strongroom_custody::host_time().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Reads the file; nothing when there is none.
@@ -135,11 +135,18 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
     let new = path.with_extension(format!("new-{}-{n}", std::process::id()));
-    let mut file =
-        File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(std::fs::rename(&new, path)?)
+    let done = (|| {
+        let mut file =
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)
+    })();
+    // A disk that is full gets no fuller by each attempt.
+    if done.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    Ok(done?)
 }
 
 /// Keeps other processes of the vault from writing at the same moment. They are quick; who holds it

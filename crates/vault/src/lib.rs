@@ -143,9 +143,10 @@ pub struct Vault {
     spares: Mutex<HashMap<String, Spare>>,
     /// What readers need, so that they wait for no writer.
     desk: Mutex<HashMap<String, Desk>>,
-    /// Session numbers that were handed out, by repository: what belongs to no open session is not
-    /// taken.
-    sessions: Mutex<HashMap<String, u64>>,
+    /// The first and the last session number that were handed out, by repository: what belongs to
+    /// none of them is not taken. One that somebody else sealed meanwhile goes on in the open one:
+    /// two may push with one credential.
+    sessions: Mutex<HashMap<String, (u64, u64)>>,
 }
 
 /// Canaries of one credential within a day.
@@ -362,7 +363,9 @@ impl Vault {
             r.now()?;
             Ok(r.holding.ledger().state().next_session())
         })?;
-        locked(&self.sessions).insert(name.to_owned(), session);
+        let mut sessions = locked(&self.sessions);
+        let (_, last) = sessions.entry(name.to_owned()).or_insert((session, session));
+        *last = session.max(*last);
         Ok(session)
     }
 
@@ -370,7 +373,7 @@ impl Vault {
     fn must_be_open(&self, name: &str, session: Option<u64>) -> Result<(), Refusal> {
         let open = locked(&self.sessions).get(name).copied();
         match (session, open) {
-            (Some(s), Some(o)) if s == o => Ok(()),
+            (Some(s), Some((first, last))) if (first..=last).contains(&s) => Ok(()),
             (Some(s), _) => Err(Refusal::Forbidden(format!("session {s} is not open"))),
             (None, _) => Err(Refusal::Forbidden(
                 "open a session first: what belongs to none is never seen".into(),
@@ -383,11 +386,10 @@ impl Vault {
         self.must_be_open(name, Some(session))?;
         let (sealed, alarms) = self.write(name, |r| {
             let now = r.now()?;
-            work::seal_pushed(r, now)
+            work::seal_pushed(r, session, now)
         })?;
-        locked(&self.sessions).remove(name);
         self.raise(name, &alarms);
-        Ok(sealed)
+        sealed
     }
 
     /// The sealed sessions, oldest first.
@@ -423,7 +425,7 @@ impl Vault {
     ) -> Result<Put, Refusal> {
         self.must_be_open(name, session)?;
         let path = path_of(key);
-        let mut full = None;
+        let (mut full, mut is_heap) = (None, false);
         let (store, now, until, there, lost) = self.read(name, |r| {
             let now = r.now()?;
             may_arrive(&path, &r.holding)?;
@@ -451,10 +453,10 @@ impl Vault {
                 // What comes in the place of what is counted already is no more than that.
                 let counted = state.objects.get(&path).map_or(0, |o| o.size_bytes);
                 let held = state.held_bytes().saturating_sub(counted);
-                let room = room::may_come(&r.settings, &r.dir, held, bytes.len() as u64)
-                    .and_then(|()| room::may_be_explained(state));
-                if let Err(why) = room {
-                    full = Some(why);
+                full = room::may_come(&r.settings, &r.dir, held, bytes.len() as u64).err();
+                if full.is_none() {
+                    full = room::may_be_explained(state).err();
+                    is_heap = full.is_some();
                 }
             }
             Ok((r.store.clone(), now, policy.with_surplus(policy.least(now)), there, lost))
@@ -463,7 +465,7 @@ impl Vault {
             return Ok(Put::Present);
         }
         if let Some(why) = full {
-            return Err(self.is_full(name, why));
+            return Err(self.is_full(name, why, is_heap));
         }
         // Outside the lock: this is what takes time.
         let held = match lost {
@@ -502,11 +504,15 @@ impl Vault {
     }
 
     /// That there is no room, told as an alarm when it is news.
-    fn is_full(&self, name: &str, why: String) -> Refusal {
+    fn is_full(&self, name: &str, why: String, is_heap: bool) -> Refusal {
         let told = self.write_log(name, false, |r| {
             let now = r.now()?;
-            // What was never explained makes room for what is pushed now.
-            let old = room::never_explained(r.holding.ledger().state(), now);
+            // What was never explained makes room for what is pushed now, where it is counted; it
+            // frees no byte.
+            let old = match is_heap {
+                true => room::never_explained(r.holding.ledger().state(), now),
+                false => Vec::new(),
+            };
             if !old.is_empty() {
                 let strays = old.into_iter().map(|path| Event::Stray { path }).collect();
                 r.holding.ledger_mut().append(strays, now)?;

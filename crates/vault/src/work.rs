@@ -176,13 +176,53 @@ fn must_be_held(store: &dyn LockedStore, held: Held, until: Timestamp) -> Result
     })
 }
 
+/// What was pushed was to be sealed, and nothing of it was whole; by series.
+const NOT_SEALED: &str = "not-sealed";
+
+/// That a push was to be sealed of which nothing is whole: it stands until a snapshot of that
+/// series is published, whoever pushes it. Answers what is new.
+fn not_sealed(r: &mut Repo, now: Timestamp) -> Result<Vec<(String, String)>, Refusal> {
+    let state = r.holding.ledger().state();
+    let rows = r.holding.chain().rows().into_iter();
+    let waiting = rows.filter(|(_, m)| !state.is_published(&m.snapshot));
+    let mut series: BTreeSet<String> = waiting.map(|(_, m)| m.series().to_string()).collect();
+    if series.is_empty() && state.unsealed().0 > 0 {
+        // Who pushed it came to no manifest.
+        series.insert(String::new());
+    }
+    let of = |series: &String| {
+        let what = if series.is_empty() { String::new() } else { format!(" of {series}") };
+        let text = format!(
+            "a push{what} was to be sealed, and no snapshot of it is whole: it broke off, or \
+             somebody else seals with its credential; this is over when one{what} is published"
+        );
+        Alarm::new(NOT_SEALED, series, &text)
+    };
+    Ok(settle(&mut r.holding, &[], series.iter().map(of).collect(), now)?)
+}
+
+/// Those that stand, but for the series of which these manifests publish a snapshot.
+fn still_not_sealed(r: &Repo, names: &BTreeSet<String>) -> Vec<Alarm> {
+    let chain = r.holding.chain();
+    let published: BTreeSet<String> =
+        names.iter().filter_map(|n| chain.get(n)).map(|m| m.series().to_string()).collect();
+    let standing = r.holding.ledger().state().standing.iter();
+    standing
+        .filter(|((kind, series), _)| {
+            kind == NOT_SEALED && !series.is_empty() && !published.contains(series)
+        })
+        .map(|((kind, series), s)| Alarm::new(kind, series, &s.text))
+        .collect()
+}
+
+/// What a seal came to, and alarms that are new.
+type Sealing = (Result<u64, Refusal>, Vec<(String, String)>);
+
 /// Seals what was pushed: what signed manifests make whole is published, what they do not name is
-/// set aside.
-pub(crate) fn seal_pushed(
-    r: &mut Repo,
-    now: Timestamp,
-) -> Result<(u64, Vec<(String, String)>), Refusal> {
+/// set aside. Somebody else may have sealed the session meanwhile: then it is.
+pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<Sealing, Refusal> {
     r.holding.reread()?;
+    r.holding.take_back(now)?;
     let mut ready = BTreeSet::new();
     let waiting: Vec<String> =
         r.holding.chain().rows().into_iter().map(|(n, _)| n.to_owned()).collect();
@@ -210,12 +250,17 @@ pub(crate) fn seal_pushed(
         if is_back {
             r.holding.ledger_mut().append(Vec::new(), now)?;
         }
-        return Ok((last, Vec::new()));
+        return Ok((Ok(last), Vec::new()));
     }
     if ready.is_empty() {
+        let is_sealed = state.sessions.contains_key(&session);
+        let alarms = not_sealed(r, now)?;
+        if is_sealed {
+            return Ok((Ok(session), alarms));
+        }
         let why = "no manifest in it, signed by the enrolled key, is whole: nothing was sealed, \
             and nothing of it is seen";
-        return Err(Refusal::Forbidden(why.into()));
+        return Ok((Err(Refusal::Forbidden(why.into())), alarms));
     }
     let needs = r.holding.needs(&ready, now)?;
     let renewal = r.holding.renew(&needs, &strongroom_model::Silent)?;
@@ -224,6 +269,7 @@ pub(crate) fn seal_pushed(
         return Err(Refusal::Failed(format!("nothing was sealed: {text}")));
     }
     let mut found = renewal.alarms();
+    found.extend(still_not_sealed(r, &ready));
     let session = r.holding.seal(&ready, now)?;
     let strays = r.holding.ledger().state().objects.values().filter(|o| o.stray).count();
     if strays > 0 {
@@ -232,11 +278,11 @@ pub(crate) fn seal_pushed(
         );
         found.push(Alarm::new("stray", "", &text));
     }
-    let looked_for = ["stray", crate::room::FULL, crate::room::GROWTH];
+    let looked_for = ["stray", NOT_SEALED, crate::room::FULL, crate::room::GROWTH];
     let mut alarms = settle(&mut r.holding, &looked_for, found, now)?;
     let found = suspicions(&r.holding, now);
     alarms.extend(freeze(&mut r.holding, &found, now)?.into_iter().map(|(c, t)| (c.to_owned(), t)));
-    Ok((session, alarms))
+    Ok((Ok(session), alarms))
 }
 
 impl Vault {
@@ -667,8 +713,7 @@ pub fn probe_settings(path: &Path) -> Result<Vec<strongroom_custody::Finding>, R
     let (_, bucket) = settings.open_hold(&base)?;
     let bucket =
         bucket.ok_or_else(|| Refusal::Bad(format!("{} names no bucket", path.display())))?;
-    #[allow(clippy::disallowed_methods)] // nothing depends on it yet
-    Ok(strongroom_custody::probe(&bucket, Timestamp::now())?)
+    Ok(strongroom_custody::probe(&bucket, strongroom_custody::host_time()?)?)
 }
 
 impl Vault {

@@ -3,7 +3,8 @@
 
 use crate::{
     common::{School, noise},
-    vault::{enrolment, ok, program},
+    program::{ok, program},
+    vault::enrolment,
 };
 use std::{
     sync::{Arc, Mutex, mpsc},

@@ -400,7 +400,7 @@ fn a_rotten_segment_and_a_rotten_config_are_found() {
 }
 
 /// A store of which some objects lie on bad sectors.
-struct BadSectors(LocalHold, std::sync::Mutex<BTreeSet<String>>);
+pub(crate) struct BadSectors(pub(crate) LocalHold, pub(crate) std::sync::Mutex<BTreeSet<String>>);
 
 impl BadSectors {
     fn read(&self, path: &str) -> Result<(), StoreError> {

@@ -4,7 +4,8 @@
 
 use crate::{
     common::{School, noise},
-    vault::{Running, Stage, authority, enrolled, leaf, program, stage},
+    program::{Running, enrolled, program},
+    vault::{Stage, authority, leaf, stage},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{

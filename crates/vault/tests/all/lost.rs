@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use crate::{
-    common::{School, noise, paths, restic_is_content},
+    common::{School, noise, paths, restic_is_content, seed},
     custody::{stage, stage_on},
-    vault::{enrolled, ok, program},
+    program::{enrolled, ok, program},
+    vault::enrolment,
 };
 use std::{
     collections::BTreeSet,
@@ -13,13 +14,16 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_custody::{AuditOptions, Decision, Policy, audit};
+use strongroom_custody::{
+    AuditOptions, Custodian, Decision, Policy, SigningKey, audit, expire, plan_expiry,
+};
 use strongroom_engine::replicate as copies;
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::{Key, Kind, Store};
+use strongroom_vault::{SourceEntry, Vault};
 
 /// Makes a file of a hold wrong in one byte, and leaves its lock as it was.
-fn rot(file: &Path) {
+pub(crate) fn rot(file: &Path) {
     let until = fs::metadata(file).unwrap().modified().unwrap();
     let mut bytes = fs::read(file).unwrap();
     bytes[3] ^= 1;
@@ -171,4 +175,123 @@ fn what_copy_2_lost_that_was_published_is_told_at_the_next_pull() {
     store.put(&Key::config(), &config).unwrap();
     store.put(&key(&newest), &bytes).unwrap();
     assert!(told(&s.hand.pull(store)).is_empty(), "it is there again");
+}
+
+/// What lies at its place is nothing that can be read: it comes beside that.
+#[test]
+fn what_cannot_be_read_any_more_comes_again_beside_it() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let pack = paths(s.hand.store.as_ref()).into_iter().find(|p| p.starts_with("data/")).unwrap();
+    let file = PathBuf::from(s.hand.store.location()).join(&pack);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let look = || {
+        let options = AuditOptions { read_percent: 100, mend: false };
+        audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap()
+    };
+    assert_eq!(look().lost, [pack.as_str()]);
+    let report = s.hand.pull(s.school.store.as_ref());
+    assert_eq!((report.restored, report.alarms.len()), (1, 0), "{report:?}");
+    assert_eq!(s.hand.open().ledger().state().objects[&pack].version, "2");
+    assert!(look().lost.is_empty());
+    restic_is_content(&s.hand, None);
+}
+
+fn shrinks(report: &strongroom_custody::MirrorReport) -> String {
+    let of = report.alarms.iter().filter(|(kind, _)| kind == "copy-2-shrinks");
+    of.map(|(_, text)| text.clone()).collect::<Vec<_>>().join("; ")
+}
+
+fn snapshot(id: &str) -> Key {
+    Key::new(Kind::Snapshots, id).unwrap()
+}
+
+#[test]
+fn what_custodians_hid_may_be_gone_from_copy_2() {
+    let s = stage();
+    let store: &dyn Store = s.school.store.as_ref();
+    s.school.backup(&[("a.txt", b"one")], true);
+    s.hand.pull(store);
+    let bad = s.school.backup(&[("a.txt", b"two")], true);
+    s.hand.pull(store);
+    let bytes = store.get(&snapshot(&bad)).unwrap();
+    store.remove(&snapshot(&bad)).unwrap();
+    assert!(shrinks(&s.hand.pull(store)).contains(&bad[..8]));
+    store.put(&snapshot(&bad), &bytes).unwrap();
+    s.carry_out(&s.order(Decision::Hide { paths: vec![], sessions: vec![2] }, &[0, 1])).unwrap();
+    store.remove(&snapshot(&bad)).unwrap();
+    assert_eq!(shrinks(&s.hand.pull(store)), "");
+}
+
+#[test]
+fn what_was_freed_here_is_not_missed_in_copy_2() {
+    let s = stage_on(|h| Arc::new(h), Policy { monthly_months: 0, ..Policy::default() });
+    let store: &dyn Store = s.school.store.as_ref();
+    let mut ids = Vec::new();
+    for (day, content) in [(0, b"one"), (10, b"two"), (220, b"six")] {
+        s.clock.set_days(day);
+        ids.push(s.school.backup(&[("a.txt", content)], true));
+        s.hand.pull(store);
+    }
+    let mut holding = s.hand.open();
+    let plan = plan_expiry(&mut holding, s.clock.agreed()).unwrap();
+    expire(&mut holding, &plan, s.clock.agreed(), &Silent).unwrap();
+    let freed = format!("snapshots/{}", ids[0]);
+    assert!(!holding.ledger().state().objects.contains_key(&freed), "{plan:?}");
+    drop(holding);
+    ids.iter().for_each(|id| store.remove(&snapshot(id)).unwrap());
+    let text = shrinks(&s.hand.pull(store));
+    assert!(text.contains("none of the 2 snapshots of data"), "{text}");
+}
+
+#[test]
+fn what_comes_of_another_series_is_in_no_place_of_what_is_gone() {
+    let s = stage();
+    let store: &dyn Store = s.school.store.as_ref();
+    let first = s.school.backup(&[("a.txt", b"one")], true);
+    s.hand.pull(store);
+    store.remove(&snapshot(&first)).unwrap();
+    s.school.settings(b"{}");
+    let text = shrinks(&s.hand.pull(store));
+    assert!(text.contains("none of the 1 snapshots of data"), "{text}");
+    s.school.backup(&[("a.txt", b"two")], true);
+    assert_eq!(shrinks(&s.hand.pull(store)), "", "one of data comes");
+}
+
+#[test]
+fn a_copy_2_that_lost_something_freezes_until_custodians_looked_and_again_for_what_is_newer() {
+    let dir = tempfile::tempdir().unwrap();
+    let school = School::new(dir.path());
+    let vault = Vault::open(&dir.path().join("vault")).unwrap();
+    let keys = [seed(), seed()].map(|s| SigningKey::from_seed(&s).unwrap());
+    let mut what = enrolment(&school);
+    let named = keys.iter().zip(["ada", "bob"]);
+    what.custodians = named.map(|(k, n)| Custodian { name: n.into(), key: k.public() }).collect();
+    what.settings.source = Some(SourceEntry::Folder { path: school.dir.join("copy2") });
+    vault.enrol("school", what).unwrap();
+    let frozen = || {
+        let all = vault.status("school").unwrap().frozen;
+        all.iter().any(|why| why.starts_with("shrinks:"))
+    };
+    let next = |content: &[u8]| {
+        let id = school.backup(&[("a.txt", content)], true);
+        vault.pull("school", &Silent).unwrap();
+        id
+    };
+    next(b"one");
+    let lose = |id: &str| {
+        school.store.remove(&snapshot(id)).unwrap();
+        vault.pull("school", &Silent).unwrap();
+        assert!(frozen());
+    };
+    lose(&next(b"two"));
+    let mut order = vault.new_order("school", Decision::Thaw, "a test").unwrap();
+    keys.iter().for_each(|k| order.sign(k));
+    vault.carry_out("school", &order).unwrap();
+    assert!(!frozen());
+    vault.pull("school", &Silent).unwrap();
+    assert!(!frozen(), "they looked at it");
+    lose(&next(b"three"));
 }

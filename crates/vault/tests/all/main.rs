@@ -5,15 +5,18 @@ mod common;
 
 mod attacks_ceph;
 mod attacks_localstack;
+mod audited;
 mod copies;
 mod credentials;
 mod custody;
 mod custody_attacked;
 mod doors;
 mod lost;
+mod program;
 mod pushed;
 mod recovery;
 mod room;
 mod schedule;
+mod sessions;
 mod standing;
 mod vault;

@@ -3,18 +3,23 @@
 
 use crate::{
     common::{School, noise, seed},
-    custody::{Stage, stage},
+    custody::{Stage, stage, stage_on},
     vault::{self, enrolment},
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    sync::Arc,
+};
 use strongroom_custody::{
-    Custodian, Decision, Ledger, MirrorOptions, Role, SigningKey, Trust, mirror,
+    AuditOptions, Custodian, Decision, Ledger, MirrorOptions, Policy, Role, SigningKey, Trust,
+    audit, mirror,
 };
 use strongroom_engine::{publish::signing_key, replicate as copies};
-use strongroom_model::Silent;
+use strongroom_model::{Clock, Silent};
 use strongroom_objects::hash_name;
 use strongroom_vault::Vault;
 
@@ -160,4 +165,131 @@ fn an_answer_to_a_revoked_credential_ends() {
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest);
     assert!((rest.len() as u64) < row.size_bytes - 1024, "{} of {}", rest.len(), row.size_bytes);
+}
+
+/// Says something as the next segment of the school's chain.
+fn say(s: &Stage, events: &Value) {
+    let of = |number| std::path::Path::new(&s.hand.store.location()).join(path(s, number));
+    let number = (1..).find(|n| !of(*n).exists()).unwrap();
+    let previous = hash_name(&std::fs::read(of(number - 1)).unwrap());
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
+    let segment = forge(s, number, &previous, events);
+    s.hand.store.put_locked(&path(s, number), &segment, until).unwrap();
+}
+
+fn arrived(path: &str, version: &str, size_bytes: u64) -> Value {
+    let now = Timestamp::now();
+    json!({"event": "arrived", "path": path, "version": version, "size_bytes": size_bytes,
+        "until": now, "at": now})
+}
+
+/// A school that pushed once, as the vault witnessed it, and the largest of its packs.
+fn pushed(policy: Policy) -> (Stage, String) {
+    let s = stage_on(|h| Arc::new(h), policy);
+    s.school.backup(&[("a.bin", &noise(1, 30_000))], true);
+    push(&s);
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
+    let rows = s.hand.store.survey("data/").unwrap();
+    (s, rows.into_iter().max_by_key(|r| r.size_bytes).unwrap().path)
+}
+
+/// Whether the vault counts something as lost.
+fn is_lost(s: &Stage, path: &str) -> bool {
+    let holding = s.hand.open();
+    let state = holding.ledger().state();
+    assert_eq!(state.missing.contains(path), !state.has(path));
+    state.missing.contains(path)
+}
+
+#[test]
+fn who_pushes_ends_no_loss_by_saying_so() {
+    let (s, pack) = pushed(Policy::default());
+    let file = std::path::Path::new(&s.hand.store.location()).join(&pack);
+    let good = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let options = AuditOptions { read_percent: 100, mend: false };
+    let report = audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap();
+    assert_eq!(report.lost, [pack.as_str()]);
+    // A version that was never there.
+    say(&s, &json!([arrived(&pack, "2", good.len() as u64)]));
+    assert!(is_lost(&s, &pack), "its word is none");
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
+    assert!(is_lost(&s, &pack), "nothing lies there");
+    assert!(s.hand.open().ledger().state().stands("lost"), "and it is told on");
+}
+
+#[test]
+fn what_is_pushed_again_counts_when_the_vault_has_read_it() {
+    let lose = |s: &Stage, pack: &str| {
+        let file = std::path::Path::new(&s.hand.store.location()).join(pack);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let options = AuditOptions { read_percent: 100, mend: false };
+        audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap();
+        bytes
+    };
+    let (s, pack) = pushed(Policy::default());
+    let mut other = lose(&s, &pack);
+    other[7] ^= 1;
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
+    let held = s.hand.store.put_again(&pack, &Bytes::from(other), until).unwrap();
+    say(&s, &json!([arrived(&pack, &held.version, held.size_bytes)]));
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
+    assert!(is_lost(&s, &pack), "it is as long, and another");
+    // The honest push.
+    let (s, pack) = pushed(Policy::default());
+    lose(&s, &pack);
+    push(&s);
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
+    assert!(!is_lost(&s, &pack));
+}
+
+#[test]
+fn what_is_said_of_a_length_or_a_version_is_looked_at() {
+    let (s, pack) = pushed(Policy::default());
+    let new = |n: &str| {
+        let name = hash_name(n.as_bytes());
+        format!("data/{}/{name}", &name[..2])
+    };
+    let [short, vast, nowhere] = ["short", "vast", "nowhere"].map(new);
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
+    s.hand.store.put_locked(&short, &Bytes::from_static(b"five."), until).unwrap();
+    let size = s.hand.open().ledger().state().objects[&pack].size_bytes;
+    say(
+        &s,
+        &json!([
+            // A second word on what is held, with another length.
+            arrived(&pack, "1", size + 1),
+            // Longer than what lies there; longer than any pack, and nothing lies there.
+            arrived(&short, "1", 6),
+            arrived(&vast, "1", u64::MAX),
+            // No version of anything.
+            arrived(&nowhere, "../1", 5),
+        ]),
+    );
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1, "nothing stops it");
+    let holding = s.hand.open();
+    let missing: Vec<&String> = holding.ledger().state().missing.iter().collect();
+    let mut lies = [&short, &vast, &nowhere];
+    lies.sort();
+    assert_eq!(missing, lies);
+}
+
+#[test]
+fn who_pushes_does_not_say_what_is_lost() {
+    let policy = Policy { monthly_months: 0, ..Policy::default() };
+    let (s, pack) = pushed(policy.clone());
+    std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(&pack)).unwrap();
+    let policy = Policy { lock_days: 365, ..policy };
+    s.carry_out(&s.order(Decision::Policy { policy }, &[0, 1])).unwrap();
+    // It finds that the lock cannot be made longer, and makes the others longer.
+    push(&s);
+    let mut holding = s.hand.open();
+    assert_eq!(holding.ledger().oddities(), [""; 0], "nothing that it may not say");
+    let now = s.clock.now();
+    let needs = holding.needs(&BTreeSet::new(), now).unwrap();
+    let renewal = holding.renew(&needs, &Silent).unwrap();
+    assert!(renewal.failed.contains_key(&pack), "{renewal:?}");
+    drop(holding);
+    assert!(is_lost(&s, &pack), "the vault found it by itself");
 }

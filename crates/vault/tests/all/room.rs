@@ -9,10 +9,10 @@ use crate::{
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write as _;
-use strongroom_custody::{Event, Policy};
+use strongroom_custody::{AuditOptions, Event, Policy};
 use strongroom_engine::replicate as copies;
 use strongroom_model::Silent;
-use strongroom_objects::{Key, Kind, Store, hash_name};
+use strongroom_objects::{Key, Kind, Put, Store, hash_name};
 use strongroom_vault::{Refusal, SourceEntry, Vault, serve};
 
 fn pack(bytes: &[u8]) -> (Key, Bytes) {
@@ -182,4 +182,159 @@ fn a_junk_manifest_is_read_once() {
     let key = Key::new(Kind::Manifests, &hash_name(&junk)).unwrap();
     assert!(push.put(&key, &junk).is_err());
     assert!(!s.dir.path().join("vault/school/hold/manifests").exists());
+}
+
+/// What comes in the place of what is lost is counted already: a quota that is used up to the last
+/// byte keeps none of it out.
+#[test]
+fn what_comes_again_needs_no_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let school = School::new(dir.path());
+    school.backup(&[("a.bin", &noise(1, 60_000))], true);
+    let vault = Vault::open(&dir.path().join("vault")).unwrap();
+    let mut what = enrolment(&school);
+    what.settings.source = Some(SourceEntry::Folder { path: school.dir.join("copy2") });
+    vault.enrol("school", what).unwrap();
+    vault.pull("school", &Silent).unwrap();
+    let place = dir.path().join("vault/school");
+    set_quota(&place, vault.status("school").unwrap().bytes);
+    let lose = || {
+        let rows = vault.rows("school", "data/").unwrap();
+        let path = rows.into_iter().max_by_key(|r| r.size_bytes).unwrap().path;
+        std::fs::remove_file(place.join("hold").join(&path)).unwrap();
+        let options = AuditOptions { read_percent: 100, mend: false };
+        assert_eq!(vault.verify("school", options, &Silent).unwrap().lost, [path.as_str()]);
+        path
+    };
+    lose();
+    assert_eq!(vault.pull("school", &Silent).unwrap().restored, 1);
+    let path = lose();
+    let key = Key::new(Kind::Data, path.rsplit('/').next().unwrap()).unwrap();
+    let bytes = school.store.get(&key).unwrap();
+    let session = vault.begin("school").unwrap();
+    vault.put("school", &key, &bytes, Some(session)).unwrap();
+    assert!(vault.status("school").unwrap().standing.is_empty());
+    let (key, bytes) = pack(b"one byte more");
+    let e = vault.put("school", &key, &bytes, Some(session)).unwrap_err();
+    assert!(matches!(&e, Refusal::Full(_)), "{e:?}");
+}
+
+fn set_quota(place: &std::path::Path, bytes: u64) {
+    let file = place.join("repo.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, format!("quota_bytes = {bytes}\n{text}")).unwrap();
+}
+
+/// Setting aside frees no byte: a full quota is no reason for it.
+#[test]
+fn a_full_quota_sets_nothing_aside() {
+    let s = vault::stage();
+    let place = s.dir.path().join("vault/school");
+    let at = Timestamp::now() - SignedDuration::from_hours(30);
+    let event = Event::Arrived {
+        path: format!("index/{}", hash_name(b"half a push")),
+        version: "1".into(),
+        size_bytes: 11,
+        until: at + SignedDuration::from_hours(24 * 200),
+        at,
+    };
+    let line = serde_json::to_string(&event).unwrap();
+    std::fs::write(place.join("open.jsonl"), format!("{line}\n")).unwrap();
+    std::fs::write(place.join("tick"), "another").unwrap();
+    set_quota(&place, 20);
+    let (key, bytes) = pack(&noise(1, 5_000));
+    let session = s.vault.begin("school").unwrap();
+    let e = s.vault.put("school", &key, &bytes, Some(session)).unwrap_err();
+    assert!(matches!(&e, Refusal::Full(text) if text.contains("the quota")), "{e:?}");
+    let status = s.vault.status("school").unwrap();
+    assert_eq!((status.objects, status.stray_bytes), (1, 0));
+}
+
+/// The hold may lie on a disk of its own.
+#[test]
+fn the_floor_of_free_disk_is_that_of_the_holds_own_disk() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+    let free = |path: &std::path::Path| {
+        let disk = rustix::fs::statvfs(path).unwrap();
+        disk.f_bavail * disk.f_frsize
+    };
+    let (here, there) = (free(dir.path()), free(other.path()));
+    assert!(here.abs_diff(there) > 1 << 30, "two disks that are equally full tell nothing");
+    let school = School::new(dir.path());
+    let place = dir.path().join("vault/school");
+    std::fs::create_dir_all(&place).unwrap();
+    std::os::unix::fs::symlink(other.path(), place.join("hold")).unwrap();
+    let vault = Vault::open(&dir.path().join("vault")).unwrap();
+    let mut what = enrolment(&school);
+    what.settings.free_bytes_min = Some(here / 2 + there / 2);
+    vault.enrol("school", what).unwrap();
+    let (key, bytes) = pack(&noise(1, 5_000));
+    let session = vault.begin("school").unwrap();
+    let done = vault.put("school", &key, &bytes, Some(session));
+    let is_full = matches!(&done, Err(Refusal::Full(text)) if text.contains("stay free"));
+    assert_eq!((is_full, done.is_ok()), (there < here, there > here), "{here} {there}: {done:?}");
+}
+
+/// What copy 2 has that is no manifest is read once, and told on.
+#[test]
+fn a_refused_manifest_of_copy_2_is_read_once() {
+    let s = custody::stage();
+    s.school.backup(&[("a.bin", &noise(1, 20_000))], true);
+    let foreign = noise(5, 100_000);
+    let key = Key::new(Kind::Manifests, &hash_name(&foreign)).unwrap();
+    s.school.store.put(&key, &foreign).unwrap();
+    let refused = || {
+        let all = s.hand.pull(s.school.store.as_ref()).alarms;
+        let of = all.into_iter().filter(|(kind, _)| kind == "manifest-refused");
+        of.map(|(_, text)| text).collect::<Vec<_>>()
+    };
+    let first = refused();
+    assert!(first.len() == 1 && first[0].contains("1 manifests"), "{first:?}");
+    // Its bytes are not asked for any more: nobody finds that they changed.
+    s.school.store.replace(&key, b"x").unwrap();
+    assert_eq!(refused(), first, "and it is told as before");
+    // What rotted is another matter: it is read until it is whole.
+    let rotten = Key::new(Kind::Manifests, &hash_name(b"whole")).unwrap();
+    s.school.store.put(&rotten, b"whole").unwrap();
+    s.school.store.replace(&rotten, b"rot").unwrap();
+    for _ in 0..2 {
+        assert!(refused()[0].contains("2 manifests"));
+    }
+    s.school.store.remove(&key).unwrap();
+    s.school.store.remove(&rotten).unwrap();
+    assert!(refused().is_empty());
+    let kept = std::fs::read_to_string(s.hand.dir.join("copies/copy-2.refused")).unwrap();
+    assert!(!kept.contains(key.name()), "what is gone is forgotten");
+}
+
+/// The journal of an open session cannot be written, or half a line of it: what it did not take is
+/// not held, and comes again.
+#[test]
+fn what_the_journal_did_not_take_is_pushed_again() {
+    let s = vault::stage();
+    s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    let journal = s.dir.path().join("vault/school/open.jsonl");
+    let session = s.vault.begin("school").unwrap();
+    let put = |kind: Kind| -> Vec<Result<Put, Refusal>> {
+        let all = s.school.store.list(kind).unwrap().into_iter();
+        let keys = all.map(|e| Key::new(kind, &e.name).unwrap());
+        let one = |key: Key| {
+            let bytes = s.school.store.get(&key).unwrap();
+            s.vault.put("school", &key, &bytes, Some(session))
+        };
+        keys.map(one).collect()
+    };
+    std::os::unix::fs::symlink("/dev/full", &journal).unwrap();
+    assert!(put(Kind::Data).iter().all(Result::is_err), "the disk is full");
+    std::fs::remove_file(&journal).unwrap();
+    std::fs::write(&journal, "{\"event\":\"arri").unwrap();
+    for kind in [Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests] {
+        let done = put(kind);
+        assert!(done.iter().all(|put| matches!(put, Ok(Put::New))), "{done:?}");
+    }
+    assert_eq!(s.vault.seal("school", session).unwrap(), 1);
+    let again = Vault::open(&s.dir.path().join("vault")).unwrap();
+    let options = AuditOptions { read_percent: 100, mend: false };
+    let report = again.verify("school", options, &Silent).unwrap();
+    assert!(report.alarms().is_empty(), "{report:?}");
 }

@@ -3,7 +3,8 @@
 
 use crate::{
     common::{School, noise},
-    vault::{Running, enrolled, enrolment, ok, program},
+    program::{Running, enrolled, ok, program},
+    vault::enrolment,
 };
 use std::{
     path::Path,

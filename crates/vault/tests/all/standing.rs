@@ -3,7 +3,7 @@
 
 use crate::{
     common::{School, noise},
-    vault::{enrolled, ok, program},
+    program::{enrolled, ok, program},
 };
 use std::{fs, path::Path, process::Command};
 use strongroom_objects::hash_name;

@@ -270,11 +270,12 @@ impl Hand {
     }
 
     pub fn open(&self) -> Holding {
-        Holding::open(
-            Ledger::open(self.store.clone(), Some(self.key()), &self.trust(), Some(&self.dir))
-                .unwrap(),
-        )
-        .unwrap()
+        self.try_open().unwrap()
+    }
+
+    pub fn try_open(&self) -> Result<Holding, strongroom_custody::Error> {
+        let trust = self.trust();
+        Holding::open(Ledger::open(self.store.clone(), Some(self.key()), &trust, Some(&self.dir))?)
     }
 
     pub fn pull(&self, from: &dyn Store) -> MirrorReport {

@@ -1,0 +1,165 @@
+//! What a look at the vault finds damaged, and what it may call over.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+use crate::{
+    common::{noise, paths},
+    custody::{stage, stage_on},
+    custody_attacked::BadSectors,
+    lost::rot,
+};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use strongroom_custody::{AuditOptions, AuditReport, Policy, audit, expire, plan_expiry};
+use strongroom_model::{Clock, Silent};
+use strongroom_objects::hash_name;
+
+#[test]
+fn what_stays_unreadable_is_damaged_and_a_place_that_is_down_damages_and_ends_nothing() {
+    let mut sick = None;
+    let s = stage_on(
+        |h| {
+            let store = Arc::new(BadSectors(h, BTreeSet::new().into()));
+            sick = Some(store.clone());
+            store
+        },
+        Policy::default(),
+    );
+    let sick = sick.unwrap();
+    for n in 0..8 {
+        s.school.backup(&[("a.bin", &noise(n, 20_000))], true);
+    }
+    s.hand.pull(s.school.store.as_ref());
+    let all = paths(s.hand.store.as_ref());
+    let bad = all.iter().find(|p| p.starts_with("data/")).unwrap();
+    let look = |read_percent| -> AuditReport {
+        let options = AuditOptions { read_percent, mend: false };
+        audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap()
+    };
+    let missing = || s.hand.open().ledger().state().missing.clone();
+    let stands = |kind: &str| s.hand.open().ledger().state().stands(kind);
+    sick.1.lock().unwrap().insert(bad.clone());
+    let report = look(100);
+    assert_eq!((report.unreadable.len(), report.damaged.len()), (1, 0), "{report:?}");
+    assert!(stands("unreadable") && missing().is_empty(), "once is not always");
+    // Whatever this day's share of the reading is.
+    let report = look(1);
+    assert_eq!((report.unreadable.len(), &report.damaged[..]), (0, &[bad.clone()][..]));
+    assert!(stands("damaged") && !stands("unreadable"));
+    assert_eq!(missing(), BTreeSet::from([bad.clone()]), "copy 2 brings it again");
+    sick.1.lock().unwrap().clear();
+    look(1);
+    assert!(missing().is_empty() && !stands("damaged"));
+    // What stands ends by a look at everything, and by none that saw less.
+    let junk = PathBuf::from(s.hand.store.location()).join("index").join(hash_name(b"junk"));
+    fs::write(&junk, "junk").unwrap();
+    look(100);
+    fs::remove_file(&junk).unwrap();
+    look(0);
+    assert!(stands("unknown"), "it did not read");
+    sick.1.lock().unwrap().extend(all.iter().cloned());
+    for _ in 0..2 {
+        let report = look(100);
+        assert!(report.damaged.is_empty(), "{report:?}");
+        assert!(stands("unknown") && missing().is_empty(), "the place is down");
+    }
+    sick.1.lock().unwrap().clear();
+    look(100);
+    assert!(s.hand.open().ledger().state().standing.is_empty());
+}
+
+/// A version came again in the place of a first one that rotted, rotted too, and the next one lies
+/// where the first did: then the first one's time says nothing of it.
+#[test]
+fn what_lies_in_the_place_of_a_former_version_is_not_freed_as_that() {
+    let policy = Policy { monthly_months: 0, ..Policy::default() };
+    let s = stage_on(|h| Arc::new(h), policy);
+    let same = noise(1, 60_000);
+    s.school.backup(&[("same.bin", &same)], true);
+    s.hand.pull(s.school.store.as_ref());
+    let rows = s.hand.store.survey("data/").unwrap();
+    let pack = rows.into_iter().max_by_key(|r| r.size_bytes).unwrap().path;
+    let root = PathBuf::from(s.hand.store.location());
+    let (first, second) = (root.join(&pack), root.join("again/2").join(&pack));
+    let again = || {
+        let options = AuditOptions { read_percent: 100, mend: false };
+        audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap();
+        assert_eq!(s.hand.pull(s.school.store.as_ref()).restored, 1);
+    };
+    rot(&first);
+    again();
+    fs::remove_file(&first).unwrap();
+    rot(&second);
+    again();
+    s.clock.set_days(212);
+    s.school.backup(&[("same.bin", &same), ("new.txt", b"new")], true);
+    s.hand.pull(s.school.store.as_ref());
+    // Somebody copied the disk without the times of its files.
+    let past = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+    File::options().read(true).open(&first).unwrap().set_modified(past).unwrap();
+    let mut holding = s.hand.open();
+    let plan = plan_expiry(&mut holding, s.clock.agreed()).unwrap();
+    assert!(plan.frozen.is_empty() && !plan.paths.contains(&pack), "{plan:?}");
+    expire(&mut holding, &plan, s.clock.agreed(), &Silent).unwrap();
+    assert!(first.exists(), "a snapshot needs it");
+    assert!(!second.exists(), "the former one goes");
+}
+
+#[test]
+fn a_manifest_is_understood_again_when_it_is_whole_again() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 20_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let manifests = || s.hand.open().chain().rows().len();
+    let all = paths(s.hand.store.as_ref());
+    let path = all.iter().find(|p| p.starts_with("manifests/")).unwrap();
+    let copies = s.hand.dir.join("copies");
+    // A newer program, or an older one, may have understood what this one does not.
+    for note in [format!("{path} 1 true"), format!("{path} 1 true 0.0.1")] {
+        let name = format!("{}.refused", hash_name(note.as_bytes()));
+        fs::write(copies.join(name), "").unwrap();
+    }
+    assert_eq!(manifests(), 1, "what another program noted");
+    // It rots, and this host has no copy of it.
+    fs::remove_dir_all(&copies).unwrap();
+    let file = PathBuf::from(s.hand.store.location()).join(path);
+    let good = fs::read(&file).unwrap();
+    let until = fs::metadata(&file).unwrap().modified().unwrap();
+    rot(&file);
+    let look = || {
+        let options = AuditOptions { read_percent: 100, mend: false };
+        audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap()
+    };
+    assert_eq!(look().damaged, [path.as_str()]);
+    assert_eq!(manifests(), 0);
+    // Somebody puts the file back.
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, good).unwrap();
+    File::options().write(true).open(&file).unwrap().set_modified(until).unwrap();
+    assert!(look().alarms().is_empty());
+    assert_eq!(manifests(), 1);
+}
+
+/// The log's bytes were wrong when this host read them: that is no state for ever.
+#[test]
+fn a_segment_is_read_again_after_it_was_damaged() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 20_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    fs::remove_dir_all(s.hand.dir.join("copies")).unwrap();
+    let path = format!("ledger/{}/00000001", s.hand.key().public().short());
+    let file = PathBuf::from(s.hand.store.location()).join(path);
+    let good = fs::read(&file).unwrap();
+    rot(&file);
+    for _ in 0..2 {
+        let e = s.hand.try_open().map(drop).unwrap_err().to_string();
+        assert!(e.contains("does not follow"), "{e}");
+    }
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, good).unwrap();
+    assert_eq!(s.hand.open().ledger().state().sessions.len(), 1);
+}
