@@ -14,8 +14,8 @@ pub struct Unreadable {
     pub why: String,
 }
 
-/// Reads JSON. Half of a character pair, as UTF-16 lets into texts, and bytes that are no UTF-8 are
-/// read as U+FFFD, as everybody reads them.
+/// Reads JSON. Half of a character pair, as UTF-16 lets into texts, and bytes that are no UTF-8
+/// are read as U+FFFD, as everybody reads them.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(bytes).or_else(|e| match mended(bytes) {
         Some(text) => serde_json::from_slice(&text),
