@@ -145,6 +145,6 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
         }
     }
     // Copy 2 lies where the credentials reach.
-    std::fs::remove_dir_all(stage.dir.join("copy2"))?;
+    stage.wreck_copy2().await?;
     Ok(a)
 }

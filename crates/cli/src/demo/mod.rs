@@ -10,7 +10,7 @@ mod scenarios;
 pub(crate) mod servers;
 mod stage;
 
-use crate::{Global, commands, output, restore};
+use crate::{Global, commands, output, place::Place, restore};
 use anyhow::{Context, bail};
 use clap::Args;
 use graph_sim::DigestRow;
@@ -25,6 +25,10 @@ pub(crate) struct Demo {
     /// Folder for everything; a new one by default.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// File with the lines of a `[[repository]]` that say where copy 2 lies (paths from the root);
+    /// its credential may delete, as an attacker's may. In the folder by default.
+    #[arg(long, value_name = "FILE")]
+    copy2: Option<PathBuf>,
     /// Fill the school with the files of this folder.
     #[arg(long)]
     seed_dir: Option<PathBuf>,
@@ -146,7 +150,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     if r.is_clean() {
         bail!("the attack was not noticed");
     }
-    let copy2_before = stage.folder("copy2");
+    let copy2_before = stage.copy2_size().await?;
     let assault = attacker::assault(&stage).await?;
     say("ATTACK with the MSP's storage credentials: copy 2 is deleted".to_owned());
     say(format!(
@@ -268,7 +272,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
             _ => None,
         })
         .collect();
-    let copy2_after = stage.folder("copy2");
+    let copy2_after = stage.copy2_size().await?;
     let page = report::Page {
         rows: &rows,
         days: &day,
@@ -307,11 +311,17 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
             println!("{}", output::alarm(&format!("LOST: {f}")));
         }
         println!("report: {}", dir.join("report.html").display());
-        println!(
-            "look yourself: restic -r {} --password-file {} check --read-data",
-            dir.join("copy2").display(),
-            dir.join("password").display()
-        );
+        match stage.copy2()? {
+            Place::Folder(path) => println!(
+                "look yourself: restic -r {} --password-file {} check --read-data",
+                path.display(),
+                dir.join("password").display()
+            ),
+            Place::Elsewhere { at, .. } => println!(
+                "look yourself: strongroom --config {} check --read-data  # {at}",
+                stage.global.config.display()
+            ),
+        }
     }
     Ok(i32::from(!verdict))
 }

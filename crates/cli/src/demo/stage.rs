@@ -1,7 +1,14 @@
 //! The stage of a demonstration: servers, configuration, clock.
 
 use super::{Demo, DemoClock, SharedClock, servers};
-use crate::{Global, commands, config::Config, open, progress::Bar, restore::Restore};
+use crate::{
+    Global, commands,
+    config::Config,
+    open,
+    place::{Doing, Place},
+    progress::Bar,
+    restore::Restore,
+};
 use anyhow::{Context, bail};
 use graph_sim::{AttackReport, DigestRow, Ready};
 use serde_json::{Value, json};
@@ -11,12 +18,14 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 use strongroom_engine::{BackupReport, replicate as copies};
-use strongroom_objects::LocalDir;
+use strongroom_objects::{Key, Kind};
 use strongroom_repository::Repository;
 
 /// Name of the demonstration's tenant, repository and vault.
 pub(crate) const SCHOOL: &str = "riverside";
 const DAY_S: i64 = 86_400;
+/// The lines that say where copy 2 lies.
+const COPY2_BYTES_MAX: u64 = 64 << 10;
 /// What the simulator's digest calls a file that holds malware.
 const WITHHELD: &str = "malware";
 
@@ -57,17 +66,22 @@ impl Stage {
         let mut password = [0; 24];
         getrandom::fill(&mut password).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
         servers::write_private(&dir.join("password"), &hex::encode(password))?;
-        let (place, cache, now) =
-            (dir.join("copy2"), dir.join("cache"), strongroom_model::Clock::now(clock.as_ref()));
+        let copy2 = match &args.copy2 {
+            Some(file) => strongroom_objects::read_regular_text(file, COPY2_BYTES_MAX)
+                .with_context(|| format!("{} cannot be read", file.display()))?,
+            None => "path = \"copy2\"".to_owned(),
+        };
+        let sim = servers::start(&sim).await?;
+        let ready: Ready = serde_json::from_value(sim.ready.clone())?;
+        let config = dir.join("strongroom.toml");
+        // The vault's address is known when it serves, and it is enrolled with what copy 2 is.
+        std::fs::write(&config, config_text(&ready, &copy2, None)?)?;
+        let place = Self::place(&config, Doing::Usual)?;
+        let (store, cache) = (place.open()?, dir.join("cache"));
+        let now = strongroom_model::Clock::now(clock.as_ref());
         let password = crate::secrets::read(&dir.join("password"))?;
         let card = open::blocking(move || {
-            let repo = Repository::init(
-                Arc::new(LocalDir::new(place)),
-                &password,
-                &cache,
-                open::who(),
-                now,
-            )?;
+            let repo = Repository::init(store, &password, &cache, open::who(), now)?;
             Ok(strongroom_engine::publish::card(&repo)?)
         })
         .await?;
@@ -85,14 +99,9 @@ impl Stage {
             servers::arg(&token)?,
         ];
         servers::once(&enrol).await?;
-        let sim = servers::start(&sim).await?;
         let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?]).await?;
-        let ready: Ready = serde_json::from_value(sim.ready.clone())?;
-        let config = dir.join("strongroom.toml");
-        std::fs::write(
-            &config,
-            config_text(&ready, vault.ready["url"].as_str().unwrap_or_default())?,
-        )?;
+        let url = vault.ready["url"].as_str().unwrap_or_default();
+        std::fs::write(&config, config_text(&ready, &copy2, Some(url))?)?;
         let global = Global {
             config,
             tenant: None,
@@ -104,6 +113,49 @@ impl Stage {
         };
         let http = reqwest::Client::builder().tls_certs_only([]).build()?;
         Ok(Self { dir: dir.to_owned(), global, sim, vault, clock, http })
+    }
+
+    fn place(config: &Path, doing: Doing) -> anyhow::Result<Place> {
+        let config = Config::read(config)?;
+        Place::of(config.repository(SCHOOL)?, &config, doing)
+    }
+
+    /// Where copy 2 is.
+    pub(crate) fn copy2(&self) -> anyhow::Result<Place> {
+        Self::place(&self.global.config, Doing::Usual)
+    }
+
+    /// Number and bytes of copy 2's objects.
+    pub(crate) async fn copy2_size(&self) -> anyhow::Result<(u64, u64)> {
+        let store = self.copy2()?.open()?;
+        open::blocking(move || {
+            let mut sum = (0, 0);
+            for kind in Kind::REPLICATED {
+                for entry in store.list(kind)? {
+                    sum = (sum.0 + 1, sum.1 + entry.size_bytes);
+                }
+            }
+            Ok(sum)
+        })
+        .await
+    }
+
+    /// Takes all of copy 2 away, as who has the credentials that take away.
+    pub(crate) async fn wreck_copy2(&self) -> anyhow::Result<()> {
+        let place = Self::place(&self.global.config, Doing::Deleting)?;
+        if let Place::Folder(path) = &place {
+            return Ok(std::fs::remove_dir_all(path)?);
+        }
+        let store = place.open()?;
+        open::blocking(move || {
+            for kind in Kind::REPLICATED {
+                for entry in store.list(kind)? {
+                    store.remove(&Key::new(kind, &entry.name)?)?;
+                }
+            }
+            Ok(())
+        })
+        .await
     }
 
     pub(crate) fn graph(&self) -> String {
@@ -258,7 +310,7 @@ impl Stage {
     }
 }
 
-fn config_text(ready: &Ready, vault: &str) -> anyhow::Result<String> {
+fn config_text(ready: &Ready, copy2: &str, vault: Option<&str>) -> anyhow::Result<String> {
     let tenant = ready.tenants.first().context("the simulator has no tenant")?;
     let app = |name: &str| {
         tenant
@@ -269,6 +321,16 @@ fn config_text(ready: &Ready, vault: &str) -> anyhow::Result<String> {
     };
     let (read, write) = (app("read")?, app("write")?);
     let s = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let (at_tenant, vault) = match vault {
+        Some(url) => (
+            format!("vault = \"{SCHOOL}\"\n"),
+            format!(
+                "\n[[vault]]\nname = \"{SCHOOL}\"\nurl = {}\ntoken_file = \"vault.token\"\n",
+                s(&format!("{url}{SCHOOL}/"))
+            ),
+        ),
+        None => (String::new(), String::new()),
+    };
     Ok(format!(
         r#"cache_dir = "cache"
 
@@ -279,8 +341,7 @@ authority = {https}
 graph = {https}
 ca_file = {ca}
 repository = "{SCHOOL}"
-vault = "{SCHOOL}"
-
+{at_tenant}
 [tenant.backup]
 # The simulator of the demonstration enforces no budget, so none is kept to.
 keep_to_budget = false
@@ -296,14 +357,9 @@ certificate_file = {write_pem}
 
 [[repository]]
 name = "{SCHOOL}"
-path = "copy2"
 password_file = "password"
-
-[[vault]]
-name = "{SCHOOL}"
-url = {vault}
-token_file = "vault.token"
-"#,
+{copy2}
+{vault}"#,
         tenant_id = s(&tenant.tenant_id),
         https = s(&ready.https),
         ca = s(&ready.ca_file),
@@ -311,6 +367,5 @@ token_file = "vault.token"
         read_pem = s(&read.certificate_file),
         write_id = s(&write.application_id),
         write_pem = s(&write.certificate_file),
-        vault = s(&format!("{vault}{SCHOOL}/")),
     ))
 }

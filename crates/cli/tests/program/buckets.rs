@@ -289,7 +289,28 @@ fn rclone_lets_a_host_add_and_another_server_delete() {
     guarded(&format!("[repository.rest]\n{}", url(&adds)), &url(&deletes));
 }
 
+/// The demonstration, with its copy 2 in a part of its own.
+fn demonstrated(kind: &Kind<'_>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (lines, all) = (dir.path().join("copy2.toml"), dir.path().join("demo"));
+    std::fs::write(&lines, (kind.lines)("[repository.KIND]", "demonstrated")).unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_strongroom"))
+        .args(["demo", "--json", "--scale", "0.3", "--dir"])
+        .arg(&all)
+        .arg("--copy2")
+        .arg(&lines)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{told}{}", String::from_utf8_lossy(&out.stdout));
+    let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert!(said["attacked"].as_u64().unwrap() > 0, "{said}");
+    assert!(said["failed"].as_array().unwrap().is_empty(), "{said}");
+    assert!(!all.join("copy2").exists(), "a folder was made");
+}
+
 fn everything(kind: &Kind<'_>) {
+    demonstrated(kind);
     let school = placed(kind);
     live(kind, &school);
     killed(kind, &school);

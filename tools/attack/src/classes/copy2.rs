@@ -595,14 +595,18 @@ fn stopped(a: &mut Arena) -> anyhow::Result<()> {
     std::thread::sleep(Duration::from_millis(8));
     let pid = Pid::from_raw(i32::try_from(child.id())?).context("no pid")?;
     let _ = kill_process(pid, Signal::STOP);
-    for args in [&["pull", "school0"][..], &["status"], &["pull", "school1"]] {
-        let mut command = a.vault_command(args);
-        let ran = a.run(&mut command, Duration::from_secs(20))?;
-        stands!(!ran.hung, "{args:?} hangs behind a stopped pull");
-    }
+    let mut beside = || -> anyhow::Result<()> {
+        for args in [&["pull", "school0"][..], &["status"], &["pull", "school1"]] {
+            let mut command = a.vault_command(args);
+            let ran = a.run(&mut command, Duration::from_secs(20))?;
+            stands!(!ran.hung, "{args:?} hangs behind a stopped pull");
+        }
+        Ok(())
+    };
+    let came_of_it = beside();
     let _ = kill_process(pid, Signal::CONT);
     child.wait()?;
-    Ok(())
+    came_of_it
 }
 
 fn at_once(a: &mut Arena) -> anyhow::Result<()> {
