@@ -217,8 +217,21 @@ fn from_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> anyhow:
     toml::from_str(text).map_err(|e| {
         let line = e.span().map(|span| 1 + text[..span.start].matches('\n').count());
         let line = line.map(|n| format!(", line {n}")).unwrap_or_default();
-        anyhow::anyhow!("{}{line}: {}", path.display(), e.message())
+        anyhow::anyhow!("{}{line}: {}", path.display(), without_secrets(e.message()))
     })
+}
+
+/// The words of an error, without a name of a field that is written as no setting is: whoever pastes
+/// a secret into the wrong place may make it one.
+fn without_secrets(message: &str) -> String {
+    let is_setting = |name: &str| {
+        name.len() <= 40 && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
+    };
+    let shown = |(n, part): (usize, &'_ str)| match n % 2 == 1 && !is_setting(part) {
+        true => "…".to_owned(),
+        false => part.to_owned(),
+    };
+    message.split('`').enumerate().map(shown).collect::<Vec<_>>().join("`")
 }
 
 impl VaultEntry {

@@ -27,7 +27,7 @@ pub(crate) fn who() -> Writer {
         std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "localhost".into());
     Writer {
         host: host.trim().to_owned(),
-        user: "strongroom".into(),
+        user: strongroom_repository::OURS.into(),
         program: concat!("strongroom ", env!("CARGO_PKG_VERSION")).into(),
     }
 }

@@ -87,6 +87,7 @@ fn publish_for(
         };
         // What older programs made for the configuration carries data that was published before.
         if snapshot.is_finished()
+            && snapshot.is_ours()
             && !(snapshot.series().is_data() && snapshot.has_tag(TAG_CONFIGURATION))
             && only.is_none_or(|series| *series == snapshot.series())
         {

@@ -24,7 +24,7 @@ impl Stored for Seal {
 
 /// Whether a snapshot is of this program: others may keep theirs beside it.
 fn is_ours(s: &Snapshot) -> bool {
-    s.username == "strongroom" && !s.is_hold()
+    s.is_ours() && !s.is_hold()
 }
 
 fn same(a: &str, b: &str) -> bool {

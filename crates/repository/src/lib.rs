@@ -60,8 +60,8 @@ pub use repo::{Repository, Writer};
 pub use retention::{ForgetPlan, Policy, Reason, TAG_HOLD, plan as plan_forget};
 pub use shares::{RecoveryShare, join_shares, shares_fit, split_key};
 pub use snapshot::{
-    Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED, TAG_PARTIAL,
-    TAG_REPAIRED, TAG_SERIES,
+    OURS, Snapshot, TAG_ALARM, TAG_CLEAN, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED,
+    TAG_PARTIAL, TAG_REPAIRED, TAG_SERIES,
 };
 pub use strange::{Strange, Vouched};
 pub use tree::{FACTS_ATTRIBUTE, Node, NodeKind};

@@ -26,7 +26,9 @@ pub type SealedFirst = Arc<dyn Fn(&[Id]) -> Option<Id> + Send + Sync>;
 type Entry = (Id, Snapshot);
 
 fn of<'s>(snapshots: &'s [Entry], tenant: &str, series: &Series) -> HashMap<Id, &'s Entry> {
-    let is_of = |s: &Snapshot| s.is_finished() && s.hostname == tenant && s.series() == *series;
+    let is_of = |s: &Snapshot| {
+        s.is_finished() && s.is_ours() && s.hostname == tenant && s.series() == *series
+    };
     snapshots.iter().filter(|(_, s)| is_of(s)).map(|e| (e.0, e)).collect()
 }
 
@@ -188,6 +190,19 @@ mod tests {
 
     fn heads_of(all: &[Entry]) -> Vec<Id> {
         heads(all, "school", &Series::DATA).into_iter().map(|e| e.0).collect()
+    }
+
+    #[test]
+    fn what_another_program_wrote_under_a_tenants_name_is_never_its_newest() {
+        let mut all = vec![snap(1, None, 0, Some(1)), snap(2, Some(1), 86_400, Some(2))];
+        for (n, time_s) in [(7, -1_700_000_000), (8, 90_000), (9, 5_000_000_000)] {
+            let mut stray = snap(n, None, time_s, None);
+            stray.1.username = "root".into();
+            all.push(stray);
+        }
+        assert_eq!(heads_of(&all), [id(2)]);
+        let order: Vec<Id> = lineage(&all, &all[1]).into_iter().map(|e| e.0).collect();
+        assert_eq!(order, [id(2), id(1)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One writer at a time for each series: restic's lock files for everybody who reads the
 //! repository, and a lease for our own writers.
 
-use crate::{Error, Id, Repository, strange::is_no_lock};
+use crate::{Error, Id, Repository, repo::unpack, strange::is_no_lock};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -20,6 +20,8 @@ use strongroom_objects::{Key, Kind, Store, StoreError, hash_name};
 
 /// restic regards a lock as stale after this time without renewal.
 pub(crate) const STALE_AFTER_S: i64 = 30 * 60;
+/// A lease bears the name of who holds it.
+const LEASE_BYTES_MAX: u64 = 128;
 /// A lock is renewed when it is this old.
 const RENEW_AFTER_S: i64 = 5 * 60;
 
@@ -192,7 +194,8 @@ impl Repository {
                 Err(TryLockError::Error(e)) => return Err(Error::cache(e)),
             }
             let mut before = String::new();
-            let read = lease.read_to_string(&mut before);
+            // A name of an owner is what we wrote; of anything longer the beginning is no name.
+            let read = (&mut lease).take(LEASE_BYTES_MAX).read_to_string(&mut before);
             gone.extend(read.ok().and_then(|_| Id::parse(before.trim()).ok()));
             leases.push(lease);
         }
@@ -298,12 +301,16 @@ impl Repository {
                 Err(e) => return Err(e.into()),
             };
             // A lock that does not decrypt was torn by a crash, or is junk: it holds nobody off.
-            let Some(json) = self.key.decrypt(&sealed) else {
+            let Some(plain) = self.key.decrypt(&sealed) else {
                 self.clear(&key)?;
                 continue;
             };
             // Who holds the key wrote it. That this program cannot read it does not make it void.
-            let file: LockFile = serde_json::from_slice(&json).map_err(|e| {
+            // Stock restic packs a lock as it packs an index.
+            let read = unpack(plain, Kind::Locks.bytes_max() as usize).and_then(|json| {
+                serde_json::from_slice::<LockFile>(&json).map_err(|e| e.to_string())
+            });
+            let file = read.map_err(|e| {
                 Error::Unsupported(format!(
                     "the lock {:.8} on {} is of a form that this program does not know ({e}); \
                      wait until whoever holds it is done, or remove it with `restic unlock \

@@ -105,9 +105,13 @@ fn period(reason: Reason, time: jiff::Timestamp) -> (i64, i64) {
     }
 }
 
+/// Snapshots that compete: tenant, series, and whether a program of ours wrote them.
+type Line<'s> = (&'s str, Series, bool);
+
 /// Says which snapshots may go. Pure: the same snapshots, policy and time give the same plan.
 ///
-/// Snapshots of different tenants (`hostname`) do not compete, nor do those of different series.
+/// Snapshots of different tenants (`hostname`) do not compete, nor do those of different series, nor
+/// what somebody else's program wrote under a tenant's name with the tenant's own.
 /// While a tenant's newest snapshot of data is not clean nothing of its data goes, unless
 /// `though_not_clean`. What the next run builds on stays, whatever its time says.
 pub fn plan(
@@ -119,7 +123,7 @@ pub fn plan(
     let mut reasons: BTreeMap<Id, BTreeSet<Reason>> = BTreeMap::new();
     let held: HashSet<Id> =
         snapshots.iter().filter(|(_, s)| s.is_hold()).map(|(_, s)| s.tree).collect();
-    let mut lines: BTreeMap<(&str, Series), Vec<&(Id, Snapshot)>> = BTreeMap::new();
+    let mut lines: BTreeMap<Line<'_>, Vec<&(Id, Snapshot)>> = BTreeMap::new();
     for entry in snapshots {
         let (id, s) = entry;
         let fixed = match s {
@@ -131,24 +135,29 @@ pub fn plan(
         reasons.entry(*id).or_default().extend(fixed);
         // A held one still stands for its day.
         if matches!(fixed, None | Some(Reason::Held)) && !s.is_hold() {
-            lines.entry((&s.hostname, s.series())).or_default().push(entry);
+            lines.entry((&s.hostname, s.series(), s.is_ours())).or_default().push(entry);
         }
     }
-    for ((tenant, series), all) in &mut lines {
+    for ((tenant, series, is_ours), all) in &mut lines {
         all.sort_by_key(|(id, s)| std::cmp::Reverse((s.time, *id)));
         let mut keep = |entry: &&(Id, Snapshot), reason: Reason| {
             reasons.entry(entry.0).or_default().insert(reason);
         };
         let Some(newest) = all.first() else { continue };
         keep(newest, Reason::Newest);
-        for head in heads(snapshots, tenant, series) {
-            keep(&head, Reason::Newest);
+        if *is_ours {
+            for head in heads(snapshots, tenant, series) {
+                keep(&head, Reason::Newest);
+            }
         }
         if let Some(clean) = all.iter().find(|(_, s)| s.has_tag(crate::TAG_CLEAN)) {
             keep(clean, Reason::NewestClean);
         }
         // What is not judged is not called clean either.
-        let frozen = series.is_data() && !newest.1.has_tag(crate::TAG_CLEAN) && !though_not_clean;
+        let frozen = *is_ours
+            && series.is_data()
+            && !newest.1.has_tag(crate::TAG_CLEAN)
+            && !though_not_clean;
         let anchor = newest.1.time.as_second().min(now.as_second());
         for entry in all.iter() {
             if frozen {
@@ -263,7 +272,7 @@ mod tests {
             tree: Id::of(format!("{at_s} {clean}").as_bytes()),
             paths: Vec::new(),
             hostname: "school".into(),
-            username: String::new(),
+            username: crate::OURS.to_owned(),
             tags,
             program_version: String::new(),
             generation: None,
@@ -276,6 +285,26 @@ mod tests {
     }
 
     const DAY: i64 = 86_400;
+
+    #[test]
+    fn what_another_program_wrote_under_a_tenants_name_takes_nothing_of_it() {
+        let all: Vec<_> = (0..60).map(|d| snap(-d * DAY, true)).collect();
+        let alone = plan(&all, &usual(), now(), false);
+        let mut beside = all.clone();
+        for d in 0..60 {
+            // Later each day, and not called clean: with ours they would stand for the day.
+            let mut stray = snap(-d * DAY + 3_600, false);
+            stray.1.username = "root".into();
+            beside.push(stray);
+        }
+        let beside = plan(&beside, &usual(), now(), false);
+        let ours = |plan: &ForgetPlan| {
+            let ours = plan.keep.iter().filter(|(_, s, _)| s.is_ours());
+            ours.map(|(id, _, why)| (*id, why.clone())).collect::<Vec<_>>()
+        };
+        assert_eq!(ours(&alone), ours(&beside));
+        assert!(ours(&beside).iter().all(|(_, why)| !why.contains(&Reason::Frozen)));
+    }
 
     #[test]
     fn a_year_of_days_is_thinned_as_the_policy_says() {

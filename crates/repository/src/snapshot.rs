@@ -2,6 +2,8 @@ use crate::Id;
 use serde::{Deserialize, Serialize};
 use strongroom_model::Series;
 
+/// Who wrote a snapshot, where a program of ours did; `restic copy` and `restic tag` keep it.
+pub const OURS: &str = "strongroom";
 /// Tag of a snapshot that a running backup left for its successor: finished work, never "latest".
 pub const TAG_PARTIAL: &str = "partial";
 /// Tag of a snapshot whose run saw everything.
@@ -78,6 +80,13 @@ impl Snapshot {
     /// Whether it is a copy of another snapshot's record that keeps it from being forgotten.
     pub fn is_hold(&self) -> bool {
         self.tags.iter().any(|t| t.starts_with(crate::TAG_HOLD))
+    }
+
+    /// Whether a program of ours says that it wrote it. Whoever has the password may keep other
+    /// things here with stock restic, under a tenant's name: they are listed and restored like any,
+    /// and are never the newest of the tenant.
+    pub fn is_ours(&self) -> bool {
+        self.username == OURS
     }
 
     /// Whether it is a finished backup: what lists, restores and "latest" go by.

@@ -148,7 +148,11 @@ impl Base {
             None => true,
         };
         let partial = all.iter().rfind(|(_, s)| {
-            s.is_partial() && s.hostname == tenant && s.series().is_data() && goes_on(s)
+            s.is_partial()
+                && s.is_ours()
+                && s.hostname == tenant
+                && s.series().is_data()
+                && goes_on(s)
         });
         Ok(Self { head: head.cloned(), partial: partial.cloned() })
     }

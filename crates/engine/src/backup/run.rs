@@ -712,7 +712,7 @@ impl Run {
             tree: root,
             paths: ALL.iter().map(|w| format!("/{}", w.profile().name)).collect(),
             hostname: self.options.tenant.clone(),
-            username: "strongroom".to_owned(),
+            username: strongroom_repository::OURS.to_owned(),
             tags,
             program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
             generation,

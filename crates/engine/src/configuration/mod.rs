@@ -277,7 +277,7 @@ fn snapshot_of(
         tree,
         paths: vec![format!("/{}/{}", layout::TENANT, layout::CONFIGURATION)],
         hostname: configuration.tenant.clone(),
-        username: "strongroom".to_owned(),
+        username: strongroom_repository::OURS.to_owned(),
         tags,
         program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
         generation: Snapshot::generation_on(parent.map(|(_, s)| s)),
@@ -314,7 +314,7 @@ fn part_locked(
     now: Timestamp,
 ) -> Result<bool, Error> {
     let mut all = repo.snapshots()?;
-    all.retain(|(_, s)| s.is_finished() && s.hostname == data.hostname);
+    all.retain(|(_, s)| s.is_finished() && s.is_ours() && s.hostname == data.hostname);
     if all.iter().any(|(_, s)| s.series() == Series::SETTINGS) {
         return Ok(true);
     }
@@ -503,7 +503,7 @@ pub fn history(
 ) -> Result<Vec<(Id, Configuration)>, Error> {
     let mut steps: Vec<(Id, Snapshot, Id)> = Vec::new();
     for (id, snapshot) in repo.snapshots()? {
-        if snapshot.hostname != tenant || !snapshot.is_finished() {
+        if snapshot.hostname != tenant || !snapshot.is_finished() || !snapshot.is_ours() {
             continue;
         }
         if let Some(tree) = subtree(repo, &snapshot.tree)? {

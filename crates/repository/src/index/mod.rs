@@ -19,13 +19,14 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::Write,
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
+use strongroom_objects::{open_regular, read_regular};
 
 /// Runs of like size that are merged into one; lookups look at about this many for each step of
 /// size.
@@ -33,6 +34,8 @@ const MERGE_AT: usize = 8;
 /// Runs are of like size when the larger has at most so many times the rows of the smaller.
 const LIKE: u64 = 8;
 const MANIFEST: &str = "manifest";
+/// Some 70 bytes for each index file of a repository; they are merged long before.
+const MANIFEST_BYTES_MAX: u64 = 256 << 20;
 /// What earlier versions wrote, without a MAC.
 const OLD_MANIFEST: &str = "manifest.json";
 
@@ -391,7 +394,8 @@ fn copy(dir: &Path, key: &MasterKey) -> Result<PathBuf, Error> {
     // The owner may merge meanwhile: without a whole copy this process loads the repository's index
     // files itself.
     let linked = || -> Result<(), Error> {
-        let manifest = fs::read(dir.join(MANIFEST)).map_err(Error::cache)?;
+        let manifest =
+            read_regular(&dir.join(MANIFEST), MANIFEST_BYTES_MAX).map_err(Error::cache)?;
         let parsed = opened(&manifest, key)?;
         for run in &parsed.runs {
             fs::hard_link(dir.join(run), own.join(run)).map_err(Error::cache)?;
@@ -441,12 +445,19 @@ fn opened(sealed: &[u8], key: &MasterKey) -> Result<Manifest, Error> {
 }
 
 fn load(dir: &Path, key: &MasterKey) -> Result<State, Error> {
-    let manifest = match fs::read(dir.join(MANIFEST)) {
+    let manifest = match read_regular(&dir.join(MANIFEST), MANIFEST_BYTES_MAX) {
         Ok(bytes) => opened(&bytes, key)?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(State::default()),
         Err(e) => return Err(Error::cache(e)),
     };
-    let bytes = fs::read(BlobIndex::packs_path(dir, manifest.epoch)).map_err(Error::cache)?;
+    // What was added since counts for nothing, and is not read.
+    let mut bytes = Vec::new();
+    open_regular(&BlobIndex::packs_path(dir, manifest.epoch))
+        .and_then(|file| {
+            let counted = (manifest.packs as u64).saturating_mul(32);
+            file.take(counted).read_to_end(&mut bytes)
+        })
+        .map_err(Error::cache)?;
     let packs: Vec<Id> = bytes
         .chunks_exact(32)
         .take(manifest.packs)

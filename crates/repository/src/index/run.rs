@@ -23,6 +23,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use strongroom_objects::open_regular;
 
 /// Id, kind.
 const KEY_BYTES: usize = 33;
@@ -208,7 +209,7 @@ impl Run {
     pub(super) fn open(path: &Path, key: &MasterKey) -> Result<Self, Error> {
         let seal = Seal::of(path, key)?;
         let bad = |why: &str| Error::cache(format!("{}: {why}", path.display()));
-        let mut file = File::open(path).map_err(Error::cache)?;
+        let mut file = open_regular(path).map_err(Error::cache)?;
         let length = file.metadata().map_err(Error::cache)?.len();
         let mut end = [0; FOOTER_BYTES + MAC_BYTES];
         let end_at = length.checked_sub(end.len() as u64).ok_or_else(|| bad("too short"))?;

@@ -1,9 +1,14 @@
 //! Stock restic and rustic read what is written here.
 #![allow(clippy::unwrap_used)]
 use crate::common::*;
-use std::sync::Arc;
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+use strongroom_model::Series;
 use strongroom_objects::{Kind, LocalDir, Store, testing::Memory};
-use strongroom_repository::PruneOptions;
+use strongroom_repository::{Error, PruneOptions, Repository, Writer};
 
 #[test]
 #[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
@@ -145,4 +150,67 @@ fn restic_accepts_what_a_prune_leaves_before_and_after_the_grace() {
     }
     assert!(packs[1] < packs[0], "{packs:?}: what was marked is gone");
     assert_eq!(contents(&repo, &kept).len(), 20);
+}
+
+/// Starts a check of stock restic, which locks out everybody, and stops it while it holds its lock.
+fn stopped_check(repo_dir: &Path) -> Child {
+    let locks = repo_dir.join("locks");
+    for _ in 0..50 {
+        let mut check = Command::new("restic")
+            .arg("-r")
+            .arg(repo_dir)
+            .args(["--no-cache", "check", "--read-data"])
+            .env("RESTIC_PASSWORD", PASSWORD)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let signal = |name: &str| {
+            let pid = check.id().to_string();
+            Command::new("kill").args([name, &pid]).status().unwrap();
+        };
+        while check.try_wait().unwrap().is_none() {
+            if std::fs::read_dir(&locks).unwrap().next().is_some() {
+                signal("-STOP");
+                break;
+            }
+        }
+        // A lock that was being written while it was seen is one now, or it was let go of.
+        let held = std::fs::read_dir(&locks).unwrap().flatten().next();
+        if held.is_some_and(|lock| lock.metadata().is_ok_and(|m| m.len() > 64)) {
+            return check;
+        }
+        let _ = check.kill();
+        check.wait().unwrap();
+        for left in std::fs::read_dir(&locks).unwrap().flatten() {
+            std::fs::remove_file(left.path()).unwrap();
+        }
+    }
+    panic!("restic held no lock that could be seen");
+}
+
+#[test]
+#[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
+fn a_lock_of_stock_restic_is_waited_for_and_not_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo_dir = dir.path().join("repo");
+    let cache = dir.path().join("cache");
+    let store = Arc::new(LocalDir::new(&repo_dir));
+    back_up(&init(store.clone(), &cache), None, &school(1)).unwrap();
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let here = Writer { host: host.trim().to_owned(), ..who() };
+    let repo = Repository::open(store.clone(), &password(), &cache, here).unwrap();
+    let mut check = stopped_check(&repo_dir);
+    match repo.lock_for_writing(&Series::DATA, &cache, now()) {
+        Err(Error::Locked { holder, .. }) => {
+            assert!(holder.contains(&format!("process {}", check.id())), "{holder}");
+        }
+        other => panic!("{other:?}"),
+    }
+    check.kill().unwrap();
+    check.wait().unwrap();
+    assert_eq!(store.list(Kind::Locks).unwrap().len(), 1, "restic was killed");
+    // The process is no more, on this very host.
+    repo.lock_for_writing(&Series::DATA, &cache, now()).unwrap().release().unwrap();
+    assert!(store.list(Kind::Locks).unwrap().is_empty());
 }
