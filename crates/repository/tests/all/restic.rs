@@ -165,13 +165,10 @@ fn stopped_check(repo_dir: &Path) -> Child {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let signal = |name: &str| {
-            let pid = check.id().to_string();
-            Command::new("kill").args([name, &pid]).status().unwrap();
-        };
+        let pid = check.id().to_string();
         while check.try_wait().unwrap().is_none() {
             if std::fs::read_dir(&locks).unwrap().next().is_some() {
-                signal("-STOP");
+                Command::new("kill").args(["-STOP", &pid]).status().unwrap();
                 break;
             }
         }
