@@ -72,7 +72,17 @@ impl Waiting<'_> {
     /// There was no answer: waits, at least for as long as the server asks, and says whether to
     /// try again.
     pub(crate) fn again(&mut self, asked: Duration) -> bool {
-        match self.pause(asked) {
+        self.wait(asked, true)
+    }
+
+    /// The same after an answer with such a status: one that says that the server is not there, or
+    /// busy, is an outage; any other may be about what was asked, and will be said again.
+    pub(crate) fn again_after(&mut self, status: u16, asked: Duration) -> bool {
+        self.wait(asked, matches!(status, 408 | 429 | 502..=504))
+    }
+
+    fn wait(&mut self, asked: Duration, is_outage: bool) -> bool {
+        match self.pause(asked, is_outage) {
             Some(pause) => {
                 std::thread::sleep(pause);
                 true
@@ -81,8 +91,8 @@ impl Waiting<'_> {
         }
     }
 
-    fn pause(&mut self, asked: Duration) -> Option<Duration> {
-        let most = match self.patience.has_answered.load(Ordering::Relaxed) {
+    fn pause(&mut self, asked: Duration, is_outage: bool) -> Option<Duration> {
+        let most = match is_outage && self.patience.has_answered.load(Ordering::Relaxed) {
             true => self.patience.later,
             false => self.patience.first,
         };
@@ -94,7 +104,12 @@ impl Waiting<'_> {
         let _ = getrandom::fill(&mut random);
         let part = 0.5 + f64::from(random[0]) / 510.0;
         let pause = doubled.min(PAUSE_MAX).mul_f64(part).max(asked);
-        (self.tries < TRIES_MIN || so_far + pause <= most).then_some(pause)
+        let goes_on = self.tries < TRIES_MIN || so_far + pause <= most;
+        if !goes_on {
+            // One that was waited for in vain is not waited for as long again until it answers.
+            self.patience.has_answered.store(false, Ordering::Relaxed);
+        }
+        goes_on.then_some(pause)
     }
 }
 
@@ -107,16 +122,23 @@ mod tests {
         let patience = Patience::of(Duration::ZERO, Duration::from_secs(3600), PAUSE);
         let pauses = |patience: &Patience| {
             let mut waiting = patience.begin();
-            std::iter::from_fn(move || waiting.pause(Duration::ZERO)).take(50).collect::<Vec<_>>()
+            std::iter::from_fn(move || waiting.pause(Duration::ZERO, true))
+                .take(50)
+                .collect::<Vec<_>>()
         };
         assert_eq!(pauses(&patience).len(), 2, "asked three times in all");
         patience.answered();
         let all = pauses(&patience);
         assert_eq!(all.len(), 50);
         assert!(all.iter().all(|p| *p <= PAUSE_MAX) && all[0] < all[20], "{all:?}");
-        let asked = patience.begin().pause(Duration::from_secs(60));
+        let asked = patience.begin().pause(Duration::from_secs(60), true);
         assert_eq!(asked, Some(Duration::from_secs(60)), "as long as the server asks");
-        let over = patience.begin().pause(Duration::from_secs(3601));
-        assert!(over.is_some(), "a few tries are always made");
+        // What is about one object is no outage.
+        let mut about = patience.begin();
+        assert_eq!(std::iter::from_fn(|| about.pause(Duration::ZERO, false)).count(), 2);
+        // Waited for in vain, it is not waited for again until it answers.
+        assert_eq!(pauses(&patience).len(), 2);
+        patience.answered();
+        assert_eq!(pauses(&patience).len(), 50);
     }
 }

@@ -126,7 +126,12 @@ impl RestServer {
                 }
                 Err(e) => e.is_connect() || e.is_timeout() || e.is_request() || e.is_body(),
             };
-            if again && waiting.again(Duration::ZERO) {
+            let goes_on = again
+                && match &outcome {
+                    Ok(r) => waiting.again_after(r.status().as_u16(), Duration::ZERO),
+                    Err(_) => waiting.again(Duration::ZERO),
+                };
+            if goes_on {
                 continue;
             }
             if !again {

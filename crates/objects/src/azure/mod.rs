@@ -215,8 +215,13 @@ impl AzureContainer {
                 }
                 _ => None,
             };
+            let goes_on = match (&wait, &sent) {
+                (Some(wait), Ok(r)) => waiting.again_after(r.status().as_u16(), *wait),
+                (Some(wait), Err(_)) => waiting.again(*wait),
+                (None, _) => false,
+            };
             match (wait, sent) {
-                (Some(wait), _) if waiting.again(wait) => {}
+                _ if goes_on => {}
                 (wait, Ok(response)) => {
                     if wait.is_none() {
                         self.patience.answered();

@@ -379,7 +379,11 @@ impl S3Bucket {
         loop {
             match attempt() {
                 Err(d) if d.is_outage() => {
-                    if !waiting.again(Duration::ZERO) {
+                    let goes_on = match d.status {
+                        Some(status) => waiting.again_after(status, Duration::ZERO),
+                        None => waiting.again(Duration::ZERO),
+                    };
+                    if !goes_on {
                         return Err(d);
                     }
                 }
