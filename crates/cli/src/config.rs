@@ -221,8 +221,8 @@ fn from_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> anyhow:
     })
 }
 
-/// The words of an error, without a name of a field that is written as no setting is: whoever pastes
-/// a secret into the wrong place may make it one.
+/// The words of an error, without a name of a field that is written as no setting is: whoever
+/// pastes a secret into the wrong place may make it one.
 fn without_secrets(message: &str) -> String {
     let is_setting = |name: &str| {
         name.len() <= 40 && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))

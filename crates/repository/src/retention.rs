@@ -110,9 +110,9 @@ type Line<'s> = (&'s str, Series, bool);
 
 /// Says which snapshots may go. Pure: the same snapshots, policy and time give the same plan.
 ///
-/// Snapshots of different tenants (`hostname`) do not compete, nor do those of different series, nor
-/// what somebody else's program wrote under a tenant's name with the tenant's own.
-/// While a tenant's newest snapshot of data is not clean nothing of its data goes, unless
+/// Snapshots of different tenants (`hostname`) do not compete, nor do those of different series,
+/// nor what somebody else's program wrote under a tenant's name with the tenant's own. While a
+/// tenant's newest snapshot of data is not clean nothing of its data goes, unless
 /// `though_not_clean`. What the next run builds on stays, whatever its time says.
 pub fn plan(
     snapshots: &[(Id, Snapshot)],

@@ -1,5 +1,6 @@
 //! `strongroom-vault`: copy 3, in the hands of its custodians.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#[macro_use]
+mod say;
 
 mod commands;
 mod credential;
@@ -53,5 +54,9 @@ fn main() {
             code
         }
     };
+    if say::is_unsaid() && code == 0 {
+        eprintln!("strongroom-vault: what was to be printed could not be written");
+        std::process::exit(1);
+    }
     std::process::exit(code);
 }
