@@ -252,6 +252,14 @@ fn main() {
     let json = cli.global.json;
     // For a mount an interrupt is the ordinary end; an acceptance run cleans up first.
     let ends_itself = matches!(cli.command, Command::Mount(_) | Command::Acceptance(_));
+    if !ends_itself {
+        // From a task of its own: what waits for a server may keep the other from being looked at.
+        runtime.spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                strongroom_objects::hurry();
+            }
+        });
+    }
     let done = runtime.block_on(async {
         tokio::select! {
             done = run(cli) => Some(done),

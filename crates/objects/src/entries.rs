@@ -101,16 +101,20 @@ fn server(url: &Url) -> String {
     url.origin().ascii_serialization().replace('/', ":")
 }
 
-fn prefix(prefix: &str) -> Option<String> {
+/// What is wrong with a prefix. Where a server reads an address in two ways, a prefix that is
+/// written in one place and looked for in another has to be `plain`.
+fn prefix(prefix: &str, plain: bool) -> Option<String> {
     let parts = prefix.strip_suffix('/').map(|all| all.split('/').collect::<Vec<_>>());
-    let is_one = |part: &&str| !["", ".", ".."].contains(part);
-    // What a server may read in two ways is written in one place and looked for in another.
-    let is_plain = !prefix.contains(['%', '\\']) && !prefix.contains(char::is_control);
-    let fits = prefix.is_empty() || is_plain && parts.is_some_and(|all| all.iter().all(is_one));
+    let is_one = |part: &&str| !([".", ".."].contains(part) || plain && part.is_empty());
+    let is_plain = !(plain && prefix.contains(['%', '\\']));
+    let is_text = !prefix.contains(char::is_control) && !prefix.starts_with('/');
+    let fits =
+        prefix.is_empty() || is_plain && is_text && parts.is_some_and(|all| all.iter().all(is_one));
+    let without = if plain { ", without % and \\" } else { "" };
     (!fits).then(|| {
         format!(
-            "prefix is {prefix:?}; it is empty, or names of folders with a slash after each, \
-             without % and \\"
+            "prefix is {prefix:?}; it is empty, or names of folders, and ends in a slash and begins \
+             with none{without}"
         )
     })
 }
@@ -138,7 +142,7 @@ impl S3Entry {
         if self.bucket.is_empty() || self.bucket.contains('/') {
             p.push(format!("{:?} is no bucket's name", self.bucket));
         }
-        p.extend(prefix(&self.prefix));
+        p.extend(prefix(&self.prefix, false));
         p
     }
 
@@ -263,7 +267,7 @@ impl AzureEntry {
         if !fits(&self.container, "-", 63) {
             p.push(format!("{:?} is no container's name", self.container));
         }
-        p.extend(prefix(&self.prefix));
+        p.extend(prefix(&self.prefix, true));
         match (&self.key_file, &self.sas_file) {
             (None, None) => p.push("it needs a key_file or a sas_file".to_owned()),
             (Some(_), Some(_)) => p.push("it has both a key_file and a sas_file".to_owned()),
@@ -350,10 +354,19 @@ mod tests {
     #[test]
     fn a_prefix_is_read_in_one_way() {
         for good in ["", "a/", "school 1/copy-2/", "Schüler/", "a.b/..c/"] {
-            assert_eq!(prefix(good), None, "{good}");
+            for plain in [false, true] {
+                assert_eq!(prefix(good, plain), None, "{good}");
+            }
         }
-        for bad in ["a", "/", "/a/", "a//b/", "./a/", "a/../b/", "../", "a%20b/", "a\\b/", "a\n/"] {
-            assert!(prefix(bad).is_some(), "{bad}");
+        for bad in ["a", "/", "/a/", "./a/", "a/../b/", "../", "a\n/"] {
+            for plain in [false, true] {
+                assert!(prefix(bad, plain).is_some(), "{bad}");
+            }
+        }
+        // A bucket that was filled under such a one opens.
+        for odd in ["a//b/", "a%20b/", "a\\b/"] {
+            assert_eq!(prefix(odd, false), None, "{odd}");
+            assert!(prefix(odd, true).is_some(), "{odd}");
         }
     }
 }

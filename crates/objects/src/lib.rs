@@ -55,7 +55,7 @@ pub use local::LocalDir;
 pub use local_hold::LocalHold;
 pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
 pub use near::{AtHand, Near};
-pub use patience::Patience;
+pub use patience::{Patience, hurry};
 pub use regular::{
     SETTINGS_BYTES_MAX, append_regular, open_regular, read_regular, read_regular_text,
 };

@@ -7,7 +7,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -23,6 +23,43 @@ pub struct Patience {
     /// Before the second try; twice as long before each that follows, up to [`PAUSE_MAX`].
     pause: Duration,
     has_answered: Arc<AtomicBool>,
+    hurry: &'static Hurry,
+}
+
+/// Whether nobody waits any more: somebody interrupted the run.
+#[derive(Debug)]
+struct Hurry {
+    is_on: Mutex<bool>,
+    told: Condvar,
+}
+
+static HURRY: Hurry = Hurry::new();
+
+impl Hurry {
+    const fn new() -> Self {
+        Self { is_on: Mutex::new(false), told: Condvar::new() }
+    }
+
+    fn begin(&self) {
+        *self.is_on.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.told.notify_all();
+    }
+
+    /// Waits for so long, and says whether nobody came to end it.
+    fn sleep(&self, pause: Duration) -> bool {
+        let is_on = self.is_on.lock().unwrap_or_else(PoisonError::into_inner);
+        let (is_on, _) = self
+            .told
+            .wait_timeout_while(is_on, pause, |is_on| !*is_on)
+            .unwrap_or_else(PoisonError::into_inner);
+        !*is_on
+    }
+}
+
+/// From now on no store of this process waits for an outage: what waits gives up at once. For who
+/// was interrupted.
+pub fn hurry() {
+    HURRY.begin();
 }
 
 const SHORT: Duration = Duration::from_secs(25);
@@ -46,7 +83,7 @@ impl Patience {
     /// Other times, for tests: before the first answer and after it, and the first pause.
     #[doc(hidden)]
     pub fn of(first: Duration, later: Duration, pause: Duration) -> Self {
-        Self { first, later, pause, has_answered: Arc::default() }
+        Self { first, later, pause, has_answered: Arc::default(), hurry: &HURRY }
     }
 
     /// The server answered, whatever it said.
@@ -75,6 +112,12 @@ impl Waiting<'_> {
         self.wait(asked, true)
     }
 
+    /// The same where a server that could be reached broke off what was asked: it may do so each
+    /// time.
+    pub(crate) fn again_at_once(&mut self) -> bool {
+        self.wait(Duration::ZERO, false)
+    }
+
     /// The same after an answer with such a status: one that says that the server is not there, or
     /// busy, is an outage; any other may be about what was asked, and will be said again.
     pub(crate) fn again_after(&mut self, status: u16, asked: Duration) -> bool {
@@ -83,10 +126,7 @@ impl Waiting<'_> {
 
     fn wait(&mut self, asked: Duration, is_outage: bool) -> bool {
         match self.pause(asked, is_outage) {
-            Some(pause) => {
-                std::thread::sleep(pause);
-                true
-            }
+            Some(pause) => self.patience.hurry.sleep(pause),
             None => false,
         }
     }
@@ -105,7 +145,7 @@ impl Waiting<'_> {
         let part = 0.5 + f64::from(random[0]) / 510.0;
         let pause = doubled.min(PAUSE_MAX).mul_f64(part).max(asked);
         let goes_on = self.tries < TRIES_MIN || so_far + pause <= most;
-        if !goes_on {
+        if !goes_on && is_outage {
             // One that was waited for in vain is not waited for as long again until it answers.
             self.patience.has_answered.store(false, Ordering::Relaxed);
         }
@@ -116,6 +156,21 @@ impl Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_interrupted_waits_for_nothing() {
+        let hurry: &'static Hurry = Box::leak(Box::new(Hurry::new()));
+        let hour = Duration::from_secs(3600);
+        let patience = Patience { hurry, ..Patience::of(hour, hour, hour) };
+        let waiting = patience.clone();
+        let other = std::thread::spawn(move || waiting.begin().again(Duration::ZERO));
+        while Arc::strong_count(&patience.has_answered) > 1 && !other.is_finished() {
+            hurry.begin();
+            std::thread::yield_now();
+        }
+        assert!(!other.join().unwrap(), "it goes on");
+        assert!(!patience.begin().again(hour), "who asks later waits");
+    }
 
     #[test]
     fn a_server_that_answered_once_is_waited_for_longer() {

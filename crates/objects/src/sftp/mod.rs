@@ -148,16 +148,24 @@ impl SftpServer {
         let mut waiting = self.patience.begin();
         loop {
             let connection = self.connection();
-            if connection.is_ok() {
+            let is_reached = connection.is_ok();
+            let done = connection.and_then(|connection| work(&connection, waiting.tries));
+            if is_reached && !matches!(done, Err(Trouble::Lost(_))) {
                 self.patience.answered();
             }
-            match connection.and_then(|connection| work(&connection, waiting.tries)) {
+            match done {
                 Ok(done) => return Ok(done),
                 Err(Trouble::Store(e)) => return Err(e),
                 Err(Trouble::Refused(why)) => return Err(self.refused(action, why)),
                 Err(Trouble::Lost(why)) => {
                     tracing::debug!("{action}, again: {why}");
-                    if !waiting.again(Duration::ZERO) {
+                    // One that lets in and then says nothing does so each time; what cannot be
+                    // reached is an outage.
+                    let goes_on = match is_reached {
+                        true => waiting.again_at_once(),
+                        false => waiting.again(Duration::ZERO),
+                    };
+                    if !goes_on {
                         return Err(self.failed(action, why));
                     }
                 }
