@@ -198,6 +198,11 @@ mod tests {
         for (n, time_s) in [(7, -1_700_000_000), (8, 90_000), (9, 5_000_000_000)] {
             let mut stray = snap(n, None, time_s, None);
             stray.1.username = "root".into();
+            all.push(stray.clone());
+            // The account of the service may be called like the program.
+            stray.0 = id(n + 100);
+            stray.1.username = crate::OURS.into();
+            stray.1.program_version = "restic 0.17.3".into();
             all.push(stray);
         }
         assert_eq!(heads_of(&all), [id(2)]);

@@ -307,6 +307,7 @@ impl Repository {
             };
             // Who holds the key wrote it. That this program cannot read it does not make it void.
             // Stock restic packs a lock as it packs an index.
+            let is_packed = plain.first() == Some(&2);
             let read = unpack(plain, Kind::Locks.bytes_max() as usize).and_then(|json| {
                 serde_json::from_slice::<LockFile>(&json).map_err(|e| e.to_string())
             });
@@ -340,7 +341,7 @@ impl Repository {
             // Readers of stock restic take shared locks; they do not disturb. Nor do our own
             // writers of another series; all others of ours do.
             let beside = claim.series().zip(file.series.as_ref()).is_some_and(|(a, b)| a != b);
-            let of_ours = file.username == self.who.user;
+            let of_ours = has_owner || (file.username == self.who.user && !is_packed);
             if claim.is_exclusive() || file.exclusive || (of_ours && !beside) {
                 return Err(Error::Locked {
                     location: self.location(),
@@ -581,7 +582,7 @@ mod tests {
         assert!(packs > 0, "the packs are out, and no index names them");
         let later = now + jiff::SignedDuration::from_mins(31);
         let mut alone = other.lock_alone(there.path(), later).unwrap();
-        let options = crate::PruneOptions { unused_percent_max: 0, grace_s: 0, may_empty: false };
+        let options = crate::PruneOptions { unused_percent_max: 0, grace_s: 0, may_empty: true };
         let clock = Hurried(AtomicI64::new(later.as_second()));
         let plan = other.plan_prune(options, later).unwrap();
         other.prune(&plan, &mut alone, &clock, &|_, _| ()).unwrap();

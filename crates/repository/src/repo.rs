@@ -178,9 +178,14 @@ impl Repository {
     fn make_for(store: &dyn Store, key: &MasterKey, tenant: Option<&str>) -> Result<Put, Error> {
         let config = Config { tenant: tenant.map(str::to_owned), ..Config::generate()? };
         let json = serde_json::to_vec(&config).map_err(|e| Error::damaged("config", e))?;
-        let put = store.put(&Key::config(), &key.encrypt(&json)?)?;
+        let sealed = key.encrypt(&json)?;
+        let put = store.put(&Key::config(), &sealed)?;
         store.flush()?;
-        Ok(put)
+        Ok(match put {
+            // No answer came to the first try, and the second met what the first had stored.
+            Put::Present if *store.get(&Key::config())? == *sealed => Put::New,
+            put => put,
+        })
     }
 
     /// No repository, or one whose `config` is gone.

@@ -86,7 +86,8 @@ impl Snapshot {
     /// things here with stock restic, under a tenant's name: they are listed and restored like any,
     /// and are never the newest of the tenant.
     pub fn is_ours(&self) -> bool {
-        self.username == OURS
+        let by_stock = ["restic ", "rustic "].iter().any(|p| self.program_version.starts_with(p));
+        self.username == OURS && !by_stock
     }
 
     /// Whether it is a finished backup: what lists, restores and "latest" go by.

@@ -425,6 +425,7 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     let (id, _) = run.commit(tags.clone())?;
     for (old, snapshot) in run.repo.snapshots()? {
         if snapshot.is_partial()
+            && snapshot.is_ours()
             && snapshot.series().is_data()
             && snapshot.hostname == run.options.tenant
         {

@@ -55,10 +55,12 @@ fn a_key_file_of_another_repository_locks_nobody_out() {
     assert!(error.contains("config is damaged"), "{error}");
 }
 
-/// A store in which somebody else's `config` appears just before one is put.
+/// A store in which somebody else's `config` appears just before one is put, or whose first answer
+/// is lost, so that a put meets what it stored itself.
 struct Raced {
     inner: Memory,
     theirs: Mutex<Option<Bytes>>,
+    loses_answers: bool,
 }
 
 impl Store for Raced {
@@ -70,6 +72,9 @@ impl Store for Raced {
         let theirs = self.theirs.lock().unwrap().take_if(|_| key.kind() == Kind::Config);
         if let Some(theirs) = theirs {
             self.inner.put(key, &theirs)?;
+        }
+        if self.loses_answers {
+            self.inner.put(key, bytes)?;
         }
         self.inner.put(key, bytes)
     }
@@ -109,10 +114,20 @@ fn two_that_make_one_repository_leave_one_that_opens() {
     let other = Arc::new(Memory::new());
     start(other.clone(), cache.path()).unwrap();
     let theirs = Mutex::new(Some(other.get(&Key::config()).unwrap()));
-    let store = Arc::new(Raced { inner: Memory::new(), theirs });
+    let store = Arc::new(Raced { inner: Memory::new(), theirs, loses_answers: false });
     let error = start(store.clone(), cache.path()).err().unwrap();
     assert!(matches!(error, Error::Exists(_)), "{error}");
     assert_eq!(keys(store.as_ref()), [""; 0], "its own key file opens nothing, and is gone");
+}
+
+#[test]
+fn an_init_whose_answer_was_lost_is_done() {
+    let cache = tempfile::tempdir().unwrap();
+    let inner = Memory::new();
+    let store = Arc::new(Raced { inner, theirs: Mutex::default(), loses_answers: true });
+    start(store.clone(), cache.path()).unwrap();
+    open(store.clone(), cache.path()).unwrap();
+    assert!(matches!(start(store, cache.path()), Err(Error::Exists(_))));
 }
 
 #[test]

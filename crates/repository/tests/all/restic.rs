@@ -167,19 +167,20 @@ fn stopped_check(repo_dir: &Path) -> Child {
             .unwrap();
         let pid = check.id().to_string();
         while check.try_wait().unwrap().is_none() {
-            if std::fs::read_dir(&locks).unwrap().next().is_some() {
+            // Whoever locks first makes the folder.
+            if std::fs::read_dir(&locks).is_ok_and(|mut rows| rows.next().is_some()) {
                 Command::new("kill").args(["-STOP", &pid]).status().unwrap();
                 break;
             }
         }
         // A lock that was being written while it was seen is one now, or it was let go of.
-        let held = std::fs::read_dir(&locks).unwrap().flatten().next();
+        let held = std::fs::read_dir(&locks).into_iter().flatten().flatten().next();
         if held.is_some_and(|lock| lock.metadata().is_ok_and(|m| m.len() > 64)) {
             return check;
         }
         let _ = check.kill();
         check.wait().unwrap();
-        for left in std::fs::read_dir(&locks).unwrap().flatten() {
+        for left in std::fs::read_dir(&locks).into_iter().flatten().flatten() {
             std::fs::remove_file(left.path()).unwrap();
         }
     }
