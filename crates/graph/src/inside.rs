@@ -74,14 +74,20 @@ impl Outside {
         }
         // A proxy looks the names up itself, and is one of the own network, as a rule.
         let proxies = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-        let proxies = proxies.iter().filter_map(std::env::var_os).filter_map(|text| {
-            let text = text.to_string_lossy().into_owned();
-            Url::parse(&text).or_else(|_| Url::parse(&format!("http://{text}"))).ok()
-        });
+        let proxies = proxies
+            .iter()
+            .filter_map(std::env::var_os)
+            .filter_map(|text| proxy_address(&text.to_string_lossy()));
         let all = own.into_iter().cloned().chain(proxies);
         let host = |url: Url| url.host_str().map(str::to_lowercase);
         Some(Self { may: all.filter_map(host).collect() })
     }
+}
+
+/// Where a proxy is, in the forms that it may be written in: with a scheme, or without one.
+fn proxy_address(text: &str) -> Option<Url> {
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    Url::parse(&format!("http://{bare}")).ok()
 }
 
 impl Resolve for Outside {
@@ -97,5 +103,25 @@ impl Resolve for Outside {
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_known_in_each_form_in_which_it_may_be_written() {
+        for (text, host) in [
+            ("http://proxy.corp:3128", "proxy.corp"),
+            ("https://proxy.corp:3128/", "proxy.corp"),
+            ("socks5h://proxy.corp:1080", "proxy.corp"),
+            ("proxy.corp:3128", "proxy.corp"),
+            ("localhost:3128", "localhost"),
+            ("ann:secret@Proxy.corp:3128", "proxy.corp"),
+            ("10.0.0.5:3128", "10.0.0.5"),
+        ] {
+            assert_eq!(proxy_address(text).unwrap().host_str(), Some(host), "{text}");
+        }
     }
 }

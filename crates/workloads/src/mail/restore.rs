@@ -79,6 +79,10 @@ impl There {
                         }
                     }
                     Event::End { .. } => break,
+                    // What cannot be read is there: a second one is not put beside it.
+                    Event::Skipped { name, cause, .. } if name.is_empty() => {
+                        return Err(Error::new(ErrorKind::BadAnswer, cause));
+                    }
                     _ => {}
                 }
             }
@@ -262,6 +266,9 @@ async fn all_folders(to: To<'_>) -> Result<Vec<MailFolder>, Error> {
         match changes.next().await? {
             Event::Item(f) if !f.is_search => all.push(f),
             Event::End { .. } => break,
+            Event::Skipped { name, cause, .. } if name.is_empty() => {
+                return Err(Error::new(ErrorKind::BadAnswer, cause));
+            }
             _ => {}
         }
     }

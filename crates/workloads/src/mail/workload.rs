@@ -140,7 +140,8 @@ impl Workload for Mail {
                 match folders.next().await? {
                     Event::Item(f) => named |= f.id == collection.id,
                     Event::Deleted(id) => named &= id != collection.id,
-                    Event::Skipped { .. } => {}
+                    // One that cannot be read is not gone.
+                    Event::Skipped { id, .. } => named |= id.0.is_empty() || id == collection.id,
                     Event::End { .. } => return Ok(named),
                 }
             }

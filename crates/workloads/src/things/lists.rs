@@ -92,7 +92,11 @@ impl Lists<'_> {
                     news.told.remove(&id);
                     news.removed.insert(id);
                 }
-                Event::Skipped { .. } => {}
+                // Of one that nobody can name again, nothing may be left out.
+                Event::Skipped { id, cause, .. } if id.0.is_empty() => {
+                    return Err(Error::new(ErrorKind::BadAnswer, cause));
+                }
+                Event::Skipped { id, .. } => drop(news.told.insert(id)),
                 Event::End { cursor } => {
                     news.link = cursor.0;
                     return Ok(news);

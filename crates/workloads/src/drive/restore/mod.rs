@@ -4,7 +4,7 @@ mod upload;
 
 use super::{DriveHead, DriveItem, changes, delete, drives_of, root};
 use crate::{
-    Error, Event,
+    Error, ErrorKind, Event,
     restore::{
         Action, Cost, Kept, KeptFolder, Outcome, Plan, Restored, Step, Stopped, To, Unreadable,
         Wanted,
@@ -126,6 +126,10 @@ async fn present(to: To<'_>, head: DriveHead, list: bool) -> Result<Present, Err
                     p.items.remove(&id);
                 }
                 Event::End { .. } => break,
+                // What cannot be read is there: a second one is not put beside it.
+                Event::Skipped { name, cause, .. } if name.is_empty() => {
+                    return Err(Error::new(ErrorKind::BadAnswer, cause));
+                }
                 Event::Skipped { .. } => {}
             }
         }
