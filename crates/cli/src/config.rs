@@ -221,8 +221,8 @@ fn from_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> anyhow:
     })
 }
 
-/// The words of an error, without a name of a field that is written as no setting is: whoever
-/// pastes a secret into the wrong place may make it one.
+/// The words of an error, without the values that it quotes, and without a name of a field that is
+/// written as no setting is: whoever pastes a secret into the wrong place may make it one.
 fn without_secrets(message: &str) -> String {
     let is_setting = |name: &str| {
         name.len() <= 40 && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
@@ -231,7 +231,24 @@ fn without_secrets(message: &str) -> String {
         true => "…".to_owned(),
         false => part.to_owned(),
     };
-    message.split('`').enumerate().map(shown).collect::<Vec<_>>().join("`")
+    let named = message.split('`').enumerate().map(shown).collect::<Vec<_>>().join("`");
+    let (mut out, mut rest) = (String::new(), named.chars());
+    while let Some(c) = rest.next() {
+        out.push(c);
+        if c == '"' {
+            out.push('…');
+            // To the end of what is quoted, over what is escaped in it.
+            while let Some(c) = rest.next() {
+                match c {
+                    '\\' => drop(rest.next()),
+                    '"' => break,
+                    _ => {}
+                }
+            }
+            out.push('"');
+        }
+    }
+    out
 }
 
 impl VaultEntry {
@@ -393,6 +410,19 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<i3
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_quotes_no_value() {
+        for (message, shown) in [
+            ("unknown field `tenent`, expected `name`", "unknown field `tenent`, expected `name`"),
+            ("unknown field `Zq8~Very`, expected `name`", "unknown field `…`, expected `name`"),
+            (r#"invalid type: string "s3\"cret", as u64"#, r#"invalid type: string "…", as u64"#),
+            (r#"invalid port number: "https://joe:hunter2@h:9/""#, r#"invalid port number: "…""#),
+            (r#"cut "off"#, r#"cut "…""#),
+        ] {
+            assert_eq!(without_secrets(message), shown);
+        }
+    }
 
     #[test]
     fn every_error_is_explained_at_once() {

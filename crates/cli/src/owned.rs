@@ -26,11 +26,16 @@ pub(crate) fn is_trusted(uid: u32) -> bool {
 /// Whether somebody beside its owner may write there: everybody, a group that is neither root's nor
 /// this account's own, or whom an access list names, which shows as the group's right alone.
 pub(crate) fn is_open(path: &Path, meta: &Metadata) -> bool {
+    // Whatever the modes say: nobody writes to a read-only mount, as containers are given them.
+    let is_fixed = || {
+        let flags = rustix::fs::statvfs(path).map(|fs| fs.f_flag);
+        flags.is_ok_and(|flags| flags.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+    };
+    if meta.mode() & 0o022 == 0 || is_fixed() {
+        return false;
+    }
     if meta.mode() & 0o002 != 0 {
         return true;
-    }
-    if meta.mode() & 0o020 == 0 {
-        return false;
     }
     let gid = meta.gid();
     let own =

@@ -115,6 +115,13 @@ pub(super) async fn look(global: &Global, config: &Config) -> anyhow::Result<Vec
     // Second places, for `replicate --to` and the like, which no tenant names.
     let is_named = |name: &String| config.tenants.iter().any(|t| t.repository == *name);
     for other in config.repositories.iter().filter(|r| !is_named(&r.name)) {
+        // One configuration may serve several hosts, of which each has what it needs.
+        if !config.path(&other.password_file).exists() {
+            let mut row = Rows::of(format!("repository {}", other.name));
+            row.add("reach", State::Warning, "its password is not on this host: not looked at");
+            rows.extend(row.all);
+            continue;
+        }
         rows.extend(repository(global, config, &other.name).await);
     }
     let is_named = |name: &String| config.tenants.iter().any(|t| t.vault.as_ref() == Some(name));

@@ -77,6 +77,11 @@ impl Stage {
         // The vault's address is known when it serves, and it is enrolled with what copy 2 is.
         std::fs::write(&config, config_text(&ready, &copy2, None)?)?;
         let place = Self::place(&config, Doing::Usual)?;
+        if let Place::Folder(path) = &place
+            && path.read_dir().is_ok_and(|mut rows| rows.next().is_some())
+        {
+            bail!("{} is not empty, and the attack takes all of copy 2 away", path.display());
+        }
         let (store, cache) = (place.open()?, dir.join("cache"));
         let now = strongroom_model::Clock::now(clock.as_ref());
         let password = crate::secrets::read(&dir.join("password"))?;
@@ -144,6 +149,7 @@ impl Stage {
     pub(crate) async fn wreck_copy2(&self) -> anyhow::Result<()> {
         let place = Self::place(&self.global.config, Doing::Deleting)?;
         if let Place::Folder(path) = &place {
+            // It was empty when the demonstration began.
             return Ok(std::fs::remove_dir_all(path)?);
         }
         let store = place.open()?;
