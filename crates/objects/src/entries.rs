@@ -113,8 +113,8 @@ fn prefix(prefix: &str, plain: bool) -> Option<String> {
     let without = if plain { ", without % and \\" } else { "" };
     (!fits).then(|| {
         format!(
-            "prefix is {prefix:?}; it is empty, or names of folders, and ends in a slash and begins \
-             with none{without}"
+            "prefix is {prefix:?}; it is empty, or names of folders, and ends in a slash and \
+             begins with none{without}"
         )
     })
 }

@@ -129,8 +129,8 @@ pub(super) async fn assault(stage: &Stage) -> anyhow::Result<Assault> {
             false => a.gave_way.push(format!("{name}: {status}")),
         }
     }
-    // A push goes on whose session somebody else sealed: what comes late is the next one's junk, and
-    // who seals again is told that it is sealed. No sealed session is another one by it.
+    // A push goes on whose session somebody else sealed: what comes late is the next one's junk,
+    // and who seals again is told that it is sealed. No sealed session is another one by it.
     let late = b"late junk".to_vec();
     let name = hash_name(&late);
     for (method, path, body, session) in [
