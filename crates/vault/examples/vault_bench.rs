@@ -119,7 +119,7 @@ fn main() {
         tree: tree.write().unwrap(),
         paths: vec!["/drives".into()],
         hostname: "school".into(),
-        username: "s".into(),
+        username: strongroom_repository::OURS.into(),
         tags: vec!["complete".into(), "clean".into()],
         program_version: String::new(),
         generation: None,
