@@ -254,17 +254,28 @@ pub fn audit(
     progress.expect(present.len() as u64, 0);
     // An object has an outcome of its own: a bad sector hides nothing of the others.
     let answers = Answers::default();
+    // What could not be read is read again until it can be: it is a loss when it stays so.
+    let stood =
+        |path: &str| state.standing.contains_key(&("unreadable".to_owned(), path.to_owned()));
+    // What failed before says nothing of the place, however much of it lies next to each other.
+    let failed_before = |path: &String| state.missing.contains(path) || stood(path);
     let look = |row: &&(String, String, Timestamp, u64)| {
-        answers.hold(store.look(&row.0, &row.1).map_err(Error::from))
+        let held = store.look(&row.0, &row.1).map_err(Error::from);
+        match failed_before(&row.0) {
+            true => Ok(held.map_err(|e| e.to_string())),
+            false => answers.hold(held),
+        }
     };
     let looked = each(&present, look, |_, _| progress.advance(1, 0));
     let path_of = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
     let (mut again, mut unseen) = (Vec::new(), 0_u64);
+    let mut lengths: BTreeMap<&str, u64> = BTreeMap::new();
     for (row, held) in present.iter().zip(looked) {
         match held {
             Some(Ok(Err(why))) => report.unreadable.push(format!("{} ({why})", row.0)),
             Some(Ok(Ok(Some(held)))) => {
                 let until = held.until;
+                lengths.insert(&row.0, held.size_bytes);
                 // What was cut off is damaged, whatever its share of this day's reading.
                 if state.objects.get(&row.0).is_some_and(|o| o.size_bytes != held.size_bytes) {
                     report.damaged.push(row.0.clone());
@@ -297,9 +308,6 @@ pub fn audit(
         }
     }
     let step = 100 / usize::from(options.read_percent.clamp(1, 100));
-    // What could not be read is read again until it can be: it is a loss when it stays so.
-    let stood =
-        |path: &str| state.standing.contains_key(&("unreadable".to_owned(), path.to_owned()));
     let chosen: Vec<_> = match options.read_percent {
         0 => Vec::new(),
         // Another part on another day.
@@ -327,17 +335,24 @@ pub fn audit(
     };
     let read = each(
         &chosen,
-        |(path, version, ..)| match store.fetch(path, version, None) {
-            Ok(bytes) => answers.hold(Ok(is_good(path, &bytes))),
-            Err(StoreError::Damaged { .. }) => answers.hold(Ok(false)),
-            Err(e) => answers.hold(Err(e.into())),
+        |(path, version, ..)| {
+            let good = match store.fetch(path, version, None) {
+                Ok(bytes) => Ok(is_good(path, &bytes)),
+                Err(StoreError::Damaged { .. }) => Ok(false),
+                Err(e) => Err(Error::from(e)),
+            };
+            match failed_before(path) {
+                true => Ok(good.map_err(|e| e.to_string())),
+                false => answers.hold(good),
+            }
         },
         |n, _| progress.advance(1, chosen[n].3),
     );
-    let mut twice = HashSet::new();
+    let (mut twice, mut answered) = (HashSet::new(), None);
     for (row, good) in chosen.iter().zip(read) {
         match good {
             Some(Ok(Ok(good))) => {
+                answered = Some(**row);
                 report.read += u64::from(key_of(&row.0).is_some());
                 match good {
                     false => report.damaged.push(row.0.clone()),
@@ -356,7 +371,14 @@ pub fn audit(
             None => unseen += 1,
         }
     }
-    // A place that does not answer at all has lost nothing by that.
+    // A place that does not answer at all, or not any more, has lost nothing by that: something
+    // that it gave before it gives once more.
+    let answers_still = |(path, version, ..): &(String, String, Timestamp, u64)| {
+        matches!(store.fetch(path, version, None), Ok(_) | Err(StoreError::Damaged { .. }))
+    };
+    if !twice.is_empty() && unseen == 0 && !answered.is_some_and(answers_still) {
+        unseen = twice.len() as u64;
+    }
     if unseen == 0 {
         report.unreadable.retain(|text| !twice.contains(&path_of(text)));
         report.damaged.extend(twice);
@@ -376,12 +398,12 @@ pub fn audit(
     report.damaged.sort();
     report.damaged.dedup();
     let back = healed.iter().filter_map(|p| state.objects.get_key_value(*p));
-    let back = back.inspect(|(path, o)| ledger.forget_copy(path, &o.version));
+    // Of the length that was found, and not of one that who pushes said.
     let mut events: Vec<Event> = back
         .map(|(path, o)| Event::Arrived {
             path: path.clone(),
             version: o.version.clone(),
-            size_bytes: o.size_bytes,
+            size_bytes: lengths.get(path.as_str()).copied().unwrap_or(o.size_bytes),
             until: o.until,
             at: now,
         })

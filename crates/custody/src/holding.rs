@@ -423,18 +423,25 @@ impl Holding {
         );
         let state = self.ledger.state();
         let (mut gone, mut back) = (BTreeSet::new(), Vec::new());
+        let mut is_back: BTreeSet<&str> = BTreeSet::new();
         for ((path, version, size_bytes), held) in rows.iter().zip(looked) {
             let was_missing = state.missing.contains(path);
+            // One version is enough, and another one would be refused.
+            if is_back.contains(path.as_str()) {
+                continue;
+            }
             match held {
                 Some(Ok(Ok(Some(held)))) if was_missing => {
                     // The vault's own word, after reading: nobody else's ends a loss.
-                    let whole = store.fetch(path, version, None).is_ok_and(|bytes| {
-                        key_of(path).is_some_and(|key| {
+                    let whole = match store.fetch(path, version, None) {
+                        Ok(bytes) => key_of(path).is_some_and(|key| {
                             key.kind() != Kind::Config && key.names_its_bytes(&bytes)
-                        })
-                    });
+                        }),
+                        Err(StoreError::Failed { .. }) => return Ok(0),
+                        Err(_) => false,
+                    };
                     if whole {
-                        self.ledger.forget_copy(path, version);
+                        is_back.insert(path);
                         back.push(Event::Arrived {
                             path: path.clone(),
                             version: version.clone(),
@@ -446,7 +453,7 @@ impl Holding {
                 }
                 Some(Ok(Ok(Some(held)))) if held.size_bytes == *size_bytes => {}
                 Some(Ok(Ok(_))) if !was_missing => drop(gone.insert(path.clone())),
-                // Not seen is not gone: it is looked for again.
+                // Not seen, or not read, is not gone: it is looked for again.
                 Some(Ok(Err(_))) | None => return Ok(0),
                 Some(Err(e)) => return Err(e),
                 Some(Ok(Ok(_))) => {}
@@ -496,7 +503,7 @@ impl Holding {
     /// since: who seals in the middle of somebody's push takes nothing of it away.
     ///
     /// # Errors
-    /// When the place does not answer, or the log cannot be written.
+    /// When the log cannot be written.
     pub fn take_back(&mut self, now: Timestamp) -> Result<(), Error> {
         let state = self.ledger.state();
         let mut aside: BTreeSet<String> = BTreeSet::new();
@@ -514,10 +521,15 @@ impl Holding {
                 aside.extend(is_aside.then_some(path));
             }
         }
-        let store = self.store();
+        let (store, answers) = (self.store(), Answers::default());
         for path in aside {
             let Some(o) = self.ledger.state().objects.get(&path).cloned() else { continue };
-            let Some(held) = store.look(&path, &o.version)? else { continue };
+            let held = match answers.hold(store.look(&path, &o.version).map_err(Error::from)) {
+                Ok(Ok(Some(held))) => held,
+                // What is not taken back keeps back what needs it, and nothing else.
+                Ok(_) => continue,
+                Err(_) => break,
+            };
             if held.size_bytes == o.size_bytes {
                 self.ledger.note(&Event::Arrived {
                     path,

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
-    io::Write,
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
 use strongroom_model::Row;
-use strongroom_objects::{LockedStore, StoreError, hash_name, read_regular};
+use strongroom_objects::{Kind, LockedStore, StoreError, hash_name, key_of, read_regular};
 
 /// Of a copy of a segment that is kept beside the vault.
 const COPY_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -397,19 +397,21 @@ impl Ledger {
         Ok(all)
     }
 
-    /// The bytes of an object that never changes, from a local copy where there is one.
+    /// The bytes of an object that never changes, from a local copy where there is one. What is
+    /// named by its bytes and has others is damaged: no copy of that is kept, nor believed.
     pub(crate) fn copy_of(&self, path: &str, version: &str) -> Result<Bytes, Error> {
         let copy = self.copy_path(path, version);
         if let Some(copy) = &copy
             && let Ok(bytes) = read_regular(copy, COPY_BYTES_MAX)
             && bytes.len() > 64
-            && hash_name(&bytes[64..]).as_bytes() == &bytes[..64]
+            && is_copy(path, &bytes)
         {
             return Ok(Bytes::from(bytes).slice(64..));
         }
         let bytes = self.store.fetch(path, version, None)?;
-        if let Some(copy) = &copy {
-            let mut all = hash_name(&bytes).into_bytes();
+        let sha256 = hash_name(&bytes);
+        if let Some(copy) = copy.filter(|_| may_be(path, &sha256)) {
+            let mut all = sha256.into_bytes();
             all.extend_from_slice(&bytes);
             // A copy spares a request; without it the next run asks again.
             let _ = std::fs::write(copy, all);
@@ -423,7 +425,7 @@ impl Ledger {
     }
 
     /// Lets go of the copy of what was damaged when it was read, and is whole now.
-    pub(crate) fn forget_copy(&self, path: &str, version: &str) {
+    fn forget_copy(&self, path: &str, version: &str) {
         if let Some(copy) = self.copy_path(path, version) {
             let _ = std::fs::remove_file(copy);
         }
@@ -541,13 +543,6 @@ impl Ledger {
         for row in journal_rows(&bytes, &path)? {
             let _ = self.state.take(&row, Role::Vault, Timestamp::UNIX_EPOCH);
         }
-        if bytes.last().is_some_and(|b| *b != b'\n') {
-            OpenOptions::new()
-                .append(true)
-                .open(&path)
-                .and_then(|mut f| f.write_all(b"\n"))
-                .map_err(|e| Error::file(&path, e))?;
-        }
         Ok(())
     }
 
@@ -572,11 +567,19 @@ impl Ledger {
     }
 
     fn write_line(&mut self, path: &Path, line: &[u8]) -> std::io::Result<()> {
-        let file = match self.journal.take() {
-            Some(file) => file,
-            None => OpenOptions::new().create(true).append(true).open(path)?,
-        };
-        self.journal.insert(file).write_all(line)
+        if let Some(file) = &mut self.journal {
+            return file.write_all(line);
+        }
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let mut last = [b'\n'];
+        if file.metadata()?.len() > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        // A line that was cut off ends here, and not when somebody reads: a full disk keeps no
+        // reader out.
+        let end: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+        self.journal.insert(file).write_all(&[end, line].concat())
     }
 
     fn must_be_whole(&self) -> Result<(), Error> {
@@ -678,6 +681,19 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// Whether bytes of this hash may be what lies at a path.
+fn may_be(path: &str, sha256: &str) -> bool {
+    key_of(path).is_none_or(|key| key.kind() == Kind::Config || key.name() == sha256)
+}
+
+/// Whether a copy is whole, and one of what may lie at a path.
+fn is_copy(path: &str, copy: &[u8]) -> bool {
+    copy.split_at_checked(64).is_some_and(|(sha256, bytes)| {
+        let is = hash_name(bytes);
+        is.as_bytes() == sha256 && may_be(path, &is)
+    })
 }
 
 fn read_segment(bytes: &[u8], path: &str) -> Found {

@@ -56,7 +56,7 @@ pub use policy::{Arrived, LOCK_DAYS_MAX, LOCK_DAYS_MIN, Policy};
 pub use probe::{Finding, Meaning, probe};
 pub use sign::{PublicKey, SigningKey};
 pub use standing::{
-    ACKNOWLEDGED_DAYS_MAX, Acknowledged, Alarm, NEVER_ACKNOWLEDGED, Standing, Standings,
+    ACKNOWLEDGED_DAYS_MAX, Acknowledged, Alarm, NEVER_ACKNOWLEDGED, REST, Standing, Standings,
     may_acknowledge, plain, settle, visible,
 };
 pub use state::{Object, Role, SessionInfo, State};

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Rows of one kind.
 const SUBJECTS_MAX: usize = 50;
 /// What stands for those that found no row.
-const REST: &str = "*";
+pub const REST: &str = "*";
 /// A row that only says something else than before is written this long after it was last.
 const WRITE_AGAIN: SignedDuration = SignedDuration::from_hours(20);
 /// Of a subject and of a sentence: they may come from who stores things here.

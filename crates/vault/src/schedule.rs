@@ -196,7 +196,8 @@ impl Vault {
     pub fn renew(&self, name: &str, progress: &dyn Progress) -> Result<Renewal, Refusal> {
         let renew = |r: &mut Repo| {
             let now = r.now()?;
-            r.holding.witness(now)?;
+            // Locks run out whether what was pushed can be looked at or not.
+            let witnessed = r.holding.witness(now);
             let is_open = r.holding.ledger().is_open();
             let needs = r.holding.needs(&BTreeSet::new(), now)?;
             let renewal = r.holding.renew(&needs, progress)?;
@@ -205,15 +206,19 @@ impl Vault {
                 r.holding.ledger_mut().append(Vec::new(), now)?;
             }
             let fresh = settle(&mut r.holding, &["renewal"], renewal.alarms(), now)?;
-            Ok((renewal, fresh, r.clock.silent()))
+            Ok((renewal, fresh, r.clock.silent(), witnessed))
         };
-        let done = self.duty(name, Duty::Renew, |_| true, || self.write(name, renew));
-        let (renewal, fresh, silent) = done?;
+        let work = || {
+            let (renewal, fresh, silent, witnessed) = self.write(name, renew)?;
+            // What stands already was told when it was new.
+            self.raise(name, &fresh);
+            witnessed?;
+            Ok((renewal, silent))
+        };
+        let (renewal, silent) = self.duty(name, Duty::Renew, |_| true, work)?;
         if let Some(silent) = silent {
             self.note_clocks(name, &silent);
         }
-        // What stands already was told when it was new.
-        self.raise(name, &fresh);
         Ok(renewal)
     }
 

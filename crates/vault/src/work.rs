@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 use strongroom_custody::{
     Alarm, AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
-    NO_SECOND_CLOCK, Outcome, Pace, audit, expire, freeze, is_thawed, mirror, plan_expiry,
+    NO_SECOND_CLOCK, Outcome, Pace, REST, audit, expire, freeze, is_thawed, mirror, plan_expiry,
     s3_canary, settle, suspicions,
 };
 use strongroom_model::Progress;
@@ -182,37 +182,47 @@ const NOT_SEALED: &str = "not-sealed";
 /// That a push was to be sealed of which nothing is whole: it stands until a snapshot of that
 /// series is published, whoever pushes it. Answers what is new.
 fn not_sealed(r: &mut Repo, now: Timestamp) -> Result<Vec<(String, String)>, Refusal> {
-    let state = r.holding.ledger().state();
-    let rows = r.holding.chain().rows().into_iter();
-    let waiting = rows.filter(|(_, m)| !state.is_published(&m.snapshot));
-    let mut series: BTreeSet<String> = waiting.map(|(_, m)| m.series().to_string()).collect();
-    if series.is_empty() && state.unsealed().0 > 0 {
+    let mut series = waiting_series(r);
+    if series.is_empty() && r.holding.ledger().state().unsealed().0 > 0 {
         // Who pushed it came to no manifest.
         series.insert(String::new());
     }
-    let of = |series: &String| {
-        let what = if series.is_empty() { String::new() } else { format!(" of {series}") };
-        let text = format!(
-            "a push{what} was to be sealed, and no snapshot of it is whole: it broke off, or \
-             somebody else seals with its credential; this is over when one{what} is published"
-        );
-        Alarm::new(NOT_SEALED, series, &text)
-    };
-    Ok(settle(&mut r.holding, &[], series.iter().map(of).collect(), now)?)
+    Ok(settle(&mut r.holding, &[], series.iter().map(of_series).collect(), now)?)
 }
 
-/// Those that stand, but for the series of which these manifests publish a snapshot.
-fn still_not_sealed(r: &Repo, names: &BTreeSet<String>) -> Vec<Alarm> {
-    let chain = r.holding.chain();
-    let published: BTreeSet<String> =
-        names.iter().filter_map(|n| chain.get(n)).map(|m| m.series().to_string()).collect();
-    let standing = r.holding.ledger().state().standing.iter();
-    standing
-        .filter(|((kind, series), _)| {
-            kind == NOT_SEALED && !series.is_empty() && !published.contains(series)
-        })
-        .map(|((kind, series), s)| Alarm::new(kind, series, &s.text))
-        .collect()
+/// Series of manifests whose snapshots are not published.
+fn waiting_series(r: &Repo) -> BTreeSet<String> {
+    let state = r.holding.ledger().state();
+    let rows = r.holding.chain().rows().into_iter();
+    let waiting = rows.filter(|(_, m)| !state.is_published(&m.snapshot));
+    waiting.map(|(_, m)| m.series().to_string()).collect()
+}
+
+fn of_series(series: &String) -> Alarm {
+    let what = if series.is_empty() { String::new() } else { format!(" of {series}") };
+    let text = format!(
+        "a push{what} was to be sealed, and no snapshot of it is whole: it broke off, or somebody \
+         else seals with its credential; this is over when one{what} is published"
+    );
+    Alarm::new(NOT_SEALED, series, &text)
+}
+
+/// Those that stand, but for the series of which this session published a snapshot. What stands for
+/// those that found no row is told anew by them.
+fn still_not_sealed(r: &Repo, session: u64) -> Vec<Alarm> {
+    let state = r.holding.ledger().state();
+    let sealed = state.sessions.get(&session).into_iter().flat_map(|s| &s.snapshots);
+    let published: BTreeSet<String> = sealed.map(|s| s.series().to_string()).collect();
+    let stands = state.standing.iter().filter(|((kind, _), _)| kind == NOT_SEALED);
+    let (rest, rows): (Vec<_>, Vec<_>) = stands.partition(|((_, series), _)| series == REST);
+    let still = rows.into_iter().filter(|((_, series), _)| !series.is_empty());
+    let mut found: Vec<Alarm> =
+        still.map(|((kind, series), s)| Alarm::new(kind, series, &s.text)).collect();
+    if !rest.is_empty() {
+        found.extend(waiting_series(r).iter().map(of_series));
+    }
+    found.retain(|a| !published.contains(&a.subject));
+    found
 }
 
 /// What a seal came to, and alarms that are new.
@@ -230,7 +240,7 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
     let known = |name: &String| {
         r.holding.chain().get(name).is_some_and(|m| state.is_published(&m.snapshot))
     };
-    let mut again = false;
+    let (mut again, mut waits) = (false, false);
     for name in waiting {
         if known(&name) {
             // Named by an object of the open session: a prune of copy 2 published it anew.
@@ -238,6 +248,8 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
             again |= state.objects.get(&path).is_some_and(|o| o.session == 0);
         } else if r.holding.is_complete(&name)? {
             ready.insert(name);
+        } else {
+            waits = true;
         }
     }
     let ready = r.holding.news(&ready);
@@ -245,12 +257,13 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
     let newest = state.sessions.values().map(|s| s.at).max().unwrap_or(Timestamp::MAX);
     let is_back = state.objects.values().any(|o| o.session > 0 && o.at > newest);
     if ready.is_empty() && (again || is_back) {
-        // Nothing is new, and nothing is wrong: no session is made of it.
+        // Nothing is new: no session is made of it. Where no snapshot waits, nothing is wrong.
         let last = state.next_session().saturating_sub(1);
         if is_back {
             r.holding.ledger_mut().append(Vec::new(), now)?;
         }
-        return Ok((Ok(last), Vec::new()));
+        let alarms = if waits { not_sealed(r, now)? } else { Vec::new() };
+        return Ok((Ok(last), alarms));
     }
     if ready.is_empty() {
         let is_sealed = state.sessions.contains_key(&session);
@@ -269,8 +282,8 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
         return Err(Refusal::Failed(format!("nothing was sealed: {text}")));
     }
     let mut found = renewal.alarms();
-    found.extend(still_not_sealed(r, &ready));
     let session = r.holding.seal(&ready, now)?;
+    found.extend(still_not_sealed(r, session));
     let strays = r.holding.ledger().state().objects.values().filter(|o| o.stray).count();
     if strays > 0 {
         let text = format!(
@@ -321,10 +334,14 @@ impl Vault {
             )?;
             let now = r.now()?;
             // What stopped half-way did not look at everything.
-            let looked_for = if report.paused { &[][..] } else { &OF_COPY_2[..] };
+            let mut looked_for = if report.paused { Vec::new() } else { OF_COPY_2.to_vec() };
             let mut found = of_copy_2(&report.alarms);
             found.extend(report.renewal.alarms());
-            let mut fresh = settle(&mut r.holding, looked_for, found, now)?;
+            if let Some(session) = report.session {
+                looked_for.push(NOT_SEALED);
+                found.extend(still_not_sealed(r, session));
+            }
+            let mut fresh = settle(&mut r.holding, &looked_for, found, now)?;
             let mut found = suspicions(&r.holding, now);
             let thawed = is_thawed(r.holding.ledger().state(), "shrinks", now);
             let shrinks = report.alarms.iter().find(|(kind, _)| kind == "copy-2-shrinks");

@@ -3,7 +3,7 @@
 
 use crate::{
     common::{noise, paths},
-    custody::{stage, stage_on},
+    custody::{Stage, stage, stage_on},
     custody_attacked::BadSectors,
     lost::rot,
 };
@@ -16,10 +16,10 @@ use std::{
 };
 use strongroom_custody::{AuditOptions, AuditReport, Policy, audit, expire, plan_expiry};
 use strongroom_model::{Clock, Silent};
-use strongroom_objects::hash_name;
+use strongroom_objects::{Kind, hash_name, key_of};
 
-#[test]
-fn what_stays_unreadable_is_damaged_and_a_place_that_is_down_damages_and_ends_nothing() {
+/// A stage whose disk gets bad sectors.
+pub(crate) fn sick_stage() -> (Stage, Arc<BadSectors>) {
     let mut sick = None;
     let s = stage_on(
         |h| {
@@ -29,17 +29,24 @@ fn what_stays_unreadable_is_damaged_and_a_place_that_is_down_damages_and_ends_no
         },
         Policy::default(),
     );
-    let sick = sick.unwrap();
+    (s, sick.unwrap())
+}
+
+fn look_at(s: &Stage, read_percent: u8) -> AuditReport {
+    let options = AuditOptions { read_percent, mend: false };
+    audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap()
+}
+
+#[test]
+fn what_stays_unreadable_is_damaged_and_a_place_that_is_down_damages_and_ends_nothing() {
+    let (s, sick) = sick_stage();
     for n in 0..8 {
         s.school.backup(&[("a.bin", &noise(n, 20_000))], true);
     }
     s.hand.pull(s.school.store.as_ref());
     let all = paths(s.hand.store.as_ref());
     let bad = all.iter().find(|p| p.starts_with("data/")).unwrap();
-    let look = |read_percent| -> AuditReport {
-        let options = AuditOptions { read_percent, mend: false };
-        audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap()
-    };
+    let look = |read_percent| look_at(&s, read_percent);
     let missing = || s.hand.open().ledger().state().missing.clone();
     let stands = |kind: &str| s.hand.open().ledger().state().stands(kind);
     sick.1.lock().unwrap().insert(bad.clone());
@@ -70,6 +77,57 @@ fn what_stays_unreadable_is_damaged_and_a_place_that_is_down_damages_and_ends_no
     sick.1.lock().unwrap().clear();
     look(100);
     assert!(s.hand.open().ledger().state().standing.is_empty());
+}
+
+/// Much that failed lies next to each other when it is read again: that is no place that is down.
+#[test]
+fn what_stays_unreadable_is_damaged_however_much_it_is() {
+    let (s, sick) = sick_stage();
+    for n in 0..16 {
+        s.school.backup(&[("a.bin", &noise(n, 20_000))], true);
+    }
+    s.hand.pull(s.school.store.as_ref());
+    let all = paths(s.hand.store.as_ref());
+    let named = all.iter().filter(|p| key_of(p).is_some_and(|k| k.kind() != Kind::Config));
+    let mut bad: BTreeSet<String> = named.step_by(3).take(21).cloned().collect();
+    let later = bad.pop_last().unwrap();
+    assert_eq!(bad.len(), 20);
+    let state = || s.hand.open().ledger().state().clone();
+    assert!(state().missing.is_empty(), "and manifests are known here");
+    sick.1.lock().unwrap().extend(bad.iter().cloned());
+    let report = look_at(&s, 100);
+    assert_eq!((report.unreadable.len(), report.damaged.len()), (20, 0), "{report:?}");
+    let report = look_at(&s, 1);
+    assert!(report.oddities.is_empty(), "{report:?}");
+    assert_eq!(state().missing, bad);
+    // Those keep no other from it.
+    sick.1.lock().unwrap().insert(later.clone());
+    look_at(&s, 100);
+    assert_eq!(state().missing, bad);
+    look_at(&s, 100);
+    assert!(state().missing.contains(&later));
+    sick.1.lock().unwrap().clear();
+    look_at(&s, 1);
+    assert!(state().missing.is_empty() && state().standing.is_empty(), "{:?}", state().standing);
+}
+
+#[test]
+fn a_place_of_few_objects_that_is_down_damages_nothing() {
+    let (s, sick) = sick_stage();
+    s.school.backup(&[("a.bin", &noise(1, 20_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let all = paths(s.hand.store.as_ref());
+    assert!(all.len() < 14, "{all:?}");
+    let state = || s.hand.open().ledger().state().clone();
+    sick.1.lock().unwrap().extend(all.iter().find(|p| p.starts_with("data/")).cloned());
+    look_at(&s, 100);
+    assert!(state().stands("unreadable"));
+    for _ in 0..2 {
+        sick.1.lock().unwrap().extend(paths(s.hand.store.as_ref()));
+        let report = look_at(&s, 100);
+        assert!(report.damaged.is_empty() && state().missing.is_empty(), "{report:?}");
+        assert!(state().stands("unreadable"));
+    }
 }
 
 /// A version came again in the place of a first one that rotted, rotted too, and the next one lies
@@ -142,6 +200,27 @@ fn a_manifest_is_understood_again_when_it_is_whole_again() {
     File::options().write(true).open(&file).unwrap().set_modified(until).unwrap();
     assert!(look().alarms().is_empty());
     assert_eq!(manifests(), 1);
+}
+
+/// A pull is quicker than the next look.
+#[test]
+fn a_manifest_that_a_pull_finds_whole_again_is_understood() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 20_000))], true);
+    s.hand.pull(s.school.store.as_ref());
+    let all = paths(s.hand.store.as_ref());
+    let path = all.iter().find(|p| p.starts_with("manifests/")).unwrap();
+    fs::remove_dir_all(s.hand.dir.join("copies")).unwrap();
+    let file = PathBuf::from(s.hand.store.location()).join(path);
+    let good = fs::read(&file).unwrap();
+    rot(&file);
+    assert_eq!(look_at(&s, 100).damaged, [path.as_str()]);
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, good).unwrap();
+    assert_eq!(s.hand.pull(s.school.store.as_ref()).restored, 1);
+    let holding = s.hand.open();
+    assert_eq!(holding.ledger().state().objects[path].version, "1", "it lies where it lay");
+    assert_eq!(holding.chain().rows().len(), 1);
 }
 
 /// The log's bytes were wrong when this host read them: that is no state for ever.

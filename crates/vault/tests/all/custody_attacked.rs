@@ -399,7 +399,8 @@ fn a_rotten_segment_and_a_rotten_config_are_found() {
     }
 }
 
-/// A store of which some objects lie on bad sectors.
+/// A store of which some objects lie on bad sectors: paths that cannot be read, and, with `look `
+/// before one, that cannot be looked at.
 pub(crate) struct BadSectors(pub(crate) LocalHold, pub(crate) std::sync::Mutex<BTreeSet<String>>);
 
 impl BadSectors {
@@ -435,6 +436,7 @@ impl LockedStore for BadSectors {
         self.0.fetch(path, version, range)
     }
     fn look(&self, path: &str, version: &str) -> Result<Option<Held>, StoreError> {
+        self.read(&format!("look {path}"))?;
         self.0.look(path, version)
     }
     fn extend(&self, path: &str, version: &str, until: Timestamp) -> Result<(), StoreError> {

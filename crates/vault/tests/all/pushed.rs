@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use crate::{
+    audited::sick_stage,
     common::{School, noise, seed},
     custody::{Stage, stage, stage_on},
+    lost::rot,
     vault::{self, enrolment},
 };
 use bytes::Bytes;
@@ -41,14 +43,14 @@ fn push(s: &Stage) {
     mirror(&mut holding, s.school.store.as_ref(), &options).unwrap();
 }
 
-fn path(s: &Stage, number: u64) -> String {
-    let key = signing_key(s.school.repo.key()).unwrap().public();
+fn path(school: &School, number: u64) -> String {
+    let key = signing_key(school.repo.key()).unwrap().public();
     format!("ledger/{}/{number:08}", key.short())
 }
 
 /// A segment of the school's chain, written by who has its key.
-fn forge(s: &Stage, number: u64, previous: &str, events: &Value) -> Bytes {
-    let key = signing_key(s.school.repo.key()).unwrap();
+fn forge(school: &School, number: u64, previous: &str, events: &Value) -> Bytes {
+    let key = signing_key(school.repo.key()).unwrap();
     let now = Timestamp::now();
     let line = json!({"v": 1, "signer": key.public(), "number": number, "previous": previous,
         "at": now, "until": now + SignedDuration::from_hours(24 * 200), "events": events})
@@ -74,16 +76,17 @@ fn the_pusher_cannot_take_its_newest_segment_back() {
     assert_eq!(s.hand.open().witness(s.clock.agreed().at()).unwrap(), 0, "once");
     // Another second segment, and a third that names it.
     let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
-    let old = std::path::Path::new(&s.hand.store.location()).join(path(&s, 1));
+    let old = std::path::Path::new(&s.hand.store.location()).join(path(&s.school, 1));
     let tip = hash_name(&std::fs::read(old).unwrap());
-    let other = forge(&s, 2, &tip, &json!([]));
-    s.hand.store.put_again(&path(&s, 2), &other, until).unwrap();
-    let third = forge(&s, 3, &hash_name(&other), &json!([]));
-    s.hand.store.put_locked(&path(&s, 3), &third, until).unwrap();
+    let other = forge(&s.school, 2, &tip, &json!([]));
+    s.hand.store.put_again(&path(&s.school, 2), &other, until).unwrap();
+    let third = forge(&s.school, 3, &hash_name(&other), &json!([]));
+    s.hand.store.put_locked(&path(&s.school, 3), &third, until).unwrap();
     assert_eq!(sessions(), before, "sessions keep their numbers");
     assert!(!s.hand.open().ledger().oddities().is_empty(), "and it is told");
     // Even when the true one is gone.
-    std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(path(&s, 2))).unwrap();
+    std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(path(&s.school, 2)))
+        .unwrap();
     assert_eq!(sessions(), before);
     let holding = s.hand.open();
     let frozen = &holding.ledger().state().frozen;
@@ -96,7 +99,8 @@ fn what_never_arrived_counts_for_nothing() {
     s.school.backup(&[("a.bin", &noise(1, 30_000))], true);
     push(&s);
     s.hand.open().witness(s.clock.agreed().at()).unwrap();
-    let tip = std::fs::read(std::path::Path::new(&s.hand.store.location()).join(path(&s, 1)));
+    let tip =
+        std::fs::read(std::path::Path::new(&s.hand.store.location()).join(path(&s.school, 1)));
     let names: Vec<String> = (0..3).map(|n| hash_name(format!("{n}").as_bytes())).collect();
     let now = Timestamp::now();
     let pack = format!("data/{}/{}", &names[0][..2], names[0]);
@@ -106,9 +110,9 @@ fn what_never_arrived_counts_for_nothing() {
         "size_bytes": u64::MAX, "until": now, "at": now});
     let sealed = json!({"event": "sealed", "session": 9, "at": now, "left": null, "snapshots": [
         {"number": 7, "manifest": names[1], "snapshot": names[2], "clean": true}]});
-    let lie = forge(&s, 2, &hash_name(&tip.unwrap()), &json!([arrived, strange, sealed]));
+    let lie = forge(&s.school, 2, &hash_name(&tip.unwrap()), &json!([arrived, strange, sealed]));
     let until = now + SignedDuration::from_hours(24 * 200);
-    s.hand.store.put_locked(&path(&s, 2), &lie, until).unwrap();
+    s.hand.store.put_locked(&path(&s.school, 2), &lie, until).unwrap();
     let mut holding = s.hand.open();
     assert!(!holding.ledger().state().is_published(&names[2]), "nothing of it ever came");
     assert_eq!(holding.witness(s.clock.agreed().at()).unwrap(), 1);
@@ -169,12 +173,12 @@ fn an_answer_to_a_revoked_credential_ends() {
 
 /// Says something as the next segment of the school's chain.
 fn say(s: &Stage, events: &Value) {
-    let of = |number| std::path::Path::new(&s.hand.store.location()).join(path(s, number));
+    let of = |number| std::path::Path::new(&s.hand.store.location()).join(path(&s.school, number));
     let number = (1..).find(|n| !of(*n).exists()).unwrap();
     let previous = hash_name(&std::fs::read(of(number - 1)).unwrap());
     let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
-    let segment = forge(s, number, &previous, events);
-    s.hand.store.put_locked(&path(s, number), &segment, until).unwrap();
+    let segment = forge(&s.school, number, &previous, events);
+    s.hand.store.put_locked(&path(&s.school, number), &segment, until).unwrap();
 }
 
 fn arrived(path: &str, version: &str, size_bytes: u64) -> Value {
@@ -273,6 +277,66 @@ fn what_is_said_of_a_length_or_a_version_is_looked_at() {
     let mut lies = [&short, &vast, &nowhere];
     lies.sort();
     assert_eq!(missing, lies);
+}
+
+#[test]
+fn what_was_lost_and_lies_there_in_two_versions_comes_back_as_one() {
+    let (s, pack) = pushed(Policy::default());
+    let file = std::path::Path::new(&s.hand.store.location()).join(&pack);
+    let good = std::fs::read(&file).unwrap();
+    rot(&file);
+    let options = AuditOptions { read_percent: 100, mend: false };
+    audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap();
+    assert!(is_lost(&s, &pack));
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
+    let held = s.hand.store.put_again(&pack, &Bytes::from(good.clone()), until).unwrap();
+    assert_eq!(held.version, "2");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, &good).unwrap();
+    let size = good.len() as u64;
+    say(&s, &json!([arrived(&pack, "1", size), arrived(&pack, "2", size)]));
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
+    assert!(!is_lost(&s, &pack));
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 0);
+}
+
+#[test]
+fn what_cannot_be_read_in_an_outage_is_read_after_it() {
+    let (s, sick) = sick_stage();
+    s.school.backup(&[("a.bin", &noise(1, 30_000))], true);
+    push(&s);
+    let witness = || s.hand.open().witness(s.clock.now()).unwrap();
+    assert_eq!(witness(), 1);
+    let pack = s.hand.store.survey("data/").unwrap().remove(0).path;
+    std::fs::remove_file(std::path::Path::new(&s.hand.store.location()).join(&pack)).unwrap();
+    let options = AuditOptions { read_percent: 100, mend: false };
+    audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap();
+    assert!(is_lost(&s, &pack));
+    push(&s);
+    sick.1.lock().unwrap().insert(pack.clone());
+    assert_eq!(witness(), 0, "nothing is said of what was not read");
+    sick.1.lock().unwrap().clear();
+    assert_eq!(witness(), 1);
+    assert!(!is_lost(&s, &pack));
+}
+
+#[test]
+fn what_is_whole_is_held_with_the_length_that_was_found() {
+    let (s, _) = pushed(Policy::default());
+    let bytes = Bytes::from(noise(9, 1_000));
+    let name = hash_name(&bytes);
+    let path = format!("data/{}/{name}", &name[..2]);
+    let until = Timestamp::now() + SignedDuration::from_hours(24 * 200);
+    s.hand.store.put_locked(&path, &bytes, until).unwrap();
+    say(&s, &json!([arrived(&path, "1", 1_001)]));
+    assert_eq!(s.hand.open().witness(s.clock.now()).unwrap(), 1);
+    assert!(is_lost(&s, &path));
+    for _ in 0..3 {
+        let options = AuditOptions { read_percent: 100, mend: false };
+        let report = audit(&mut s.hand.open(), options, s.clock.now(), &Silent).unwrap();
+        assert!(report.damaged.is_empty() && !is_lost(&s, &path), "{report:?}");
+    }
+    assert_eq!(s.hand.open().ledger().state().objects[&path].size_bytes, 1_000);
 }
 
 #[test]

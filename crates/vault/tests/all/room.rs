@@ -307,6 +307,27 @@ fn a_refused_manifest_of_copy_2_is_read_once() {
     assert!(!kept.contains(key.name()), "what is gone is forgotten");
 }
 
+/// Else a full disk would keep each reader out.
+#[test]
+fn half_a_line_of_the_journal_is_ended_by_who_writes_and_not_by_who_reads() {
+    let s = custody::stage();
+    let journal = s.hand.dir.join("open.jsonl");
+    let half = "{\"event\":\"alar";
+    std::fs::write(&journal, half).unwrap();
+    s.hand.open();
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), half);
+    let alarm =
+        |n: u8| Event::Alarm { at: Timestamp::now(), kind: "x".into(), text: n.to_string() };
+    let mut holding = s.hand.open();
+    (1..=2).for_each(|n| holding.ledger_mut().note(&alarm(n)).unwrap());
+    drop(holding);
+    let lines = std::fs::read_to_string(&journal).unwrap();
+    assert_eq!((lines.lines().next(), lines.lines().count()), (Some(half), 3), "{lines:?}");
+    let holding = s.hand.open();
+    let texts: Vec<&String> = holding.ledger().state().alarms.iter().map(|(.., t)| t).collect();
+    assert_eq!(texts, ["1", "2"]);
+}
+
 /// The journal of an open session cannot be written, or half a line of it: what it did not take is
 /// not held, and comes again.
 #[test]

@@ -2,11 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use crate::{
+    audited::sick_stage,
     common::noise,
+    lost::rot,
     vault::{Stage, stage},
 };
-use std::collections::BTreeSet;
-use strongroom_objects::{Key, Kind, Store};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    path::{Path, PathBuf},
+};
+use strongroom_custody::{AuditOptions, Event, Manifest};
+use strongroom_engine::publish::signing_key;
+use strongroom_model::{Clock, Series, Silent};
+use strongroom_objects::{Key, Kind, Store, hash_name, path_of};
 use strongroom_vault::Refusal;
 
 /// Names of a kind in copy 2.
@@ -101,4 +112,142 @@ fn a_push_of_which_nothing_is_whole_is_an_alarm_until_one_of_its_series_is_publi
     put(&s, session, &ALL, &BTreeSet::new());
     assert_eq!(s.vault.seal("school", session).unwrap(), 3);
     assert!(standing().is_empty(), "{:?}", standing());
+}
+
+/// A stage with one backup that was pushed and sealed, and one more of which all was pushed but a
+/// pack.
+fn torn() -> (Stage, u64, BTreeSet<String>) {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    let session = s.vault.begin("school").unwrap();
+    put(&s, session, &ALL, &BTreeSet::new());
+    s.vault.seal("school", session).unwrap();
+    let old = names(&s, Kind::Data);
+    s.school.backup(&[("b.bin", &noise(2, 40_000))], true);
+    let torn = names(&s, Kind::Data).difference(&old).cloned().collect();
+    let session = s.vault.begin("school").unwrap();
+    put(&s, session, &ALL, &torn);
+    (s, session, torn)
+}
+
+/// What is `not-sealed`.
+fn not_sealed(s: &Stage) -> BTreeSet<String> {
+    let all = s.vault.standing("school").unwrap().into_iter();
+    all.filter(|a| a.kind == "not-sealed").map(|a| a.subject).collect()
+}
+
+#[test]
+fn what_came_again_hides_no_push_of_which_nothing_is_whole() {
+    let (s, session, torn) = torn();
+    // Something of the first session rots, and comes with this push.
+    let row = s.vault.rows("school", "index/").unwrap().into_iter().find(|r| r.needed.is_some());
+    let path = row.unwrap().path;
+    rot(&s.dir.path().join("vault/school/hold").join(&path));
+    let options = AuditOptions { read_percent: 100, mend: false };
+    assert_eq!(s.vault.verify("school", options, &Silent).unwrap().damaged, [path]);
+    put(&s, session, &[Kind::Index], &BTreeSet::new());
+    assert_eq!(s.vault.seal("school", session).unwrap(), 1, "no new session");
+    assert_eq!(not_sealed(&s), BTreeSet::from(["data".to_owned()]));
+    put(&s, session, &ALL, &BTreeSet::new());
+    assert!(!torn.is_empty() && s.vault.seal("school", session).unwrap() == 2);
+    assert!(not_sealed(&s).is_empty());
+}
+
+#[test]
+fn a_pull_that_publishes_what_a_push_did_not_ends_its_alarm() {
+    let (s, session, _) = torn();
+    assert!(s.vault.seal("school", session).is_err());
+    assert_eq!(not_sealed(&s).len(), 1);
+    let toml = s.dir.path().join("vault/school/repo.toml");
+    let mut file = std::fs::File::options().append(true).open(toml).unwrap();
+    let copy_2: PathBuf = s.school.dir.join("copy2");
+    write!(file, "\n[source]\nkind = \"folder\"\npath = {:?}\n", copy_2.display().to_string())
+        .unwrap();
+    let report = s.vault.pull("school", &Silent).unwrap();
+    assert_eq!(report.session, Some(2), "{report:?}");
+    assert!(not_sealed(&s).is_empty());
+}
+
+/// More series than an alarm has rows: the row for the rest is over when there is no rest, and
+/// takes no other's place.
+#[test]
+fn a_push_of_many_series_leaves_no_alarm_of_none() {
+    let s = stage();
+    s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    let old = names(&s, Kind::Snapshots);
+    s.school.settings(b"{}");
+    let late: BTreeSet<String> = names(&s, Kind::Snapshots).difference(&old).cloned().collect();
+    let session = s.vault.begin("school").unwrap();
+    let all_but = |session: u64, late: &BTreeSet<String>| put(&s, session, &ALL, late);
+    all_but(session, &old.union(&late).cloned().collect());
+    let key = signing_key(s.school.repo.key()).unwrap();
+    let mut made_up = BTreeSet::new();
+    for n in 0..50_u8 {
+        let series = format!("{}{}", char::from(b'a' + n / 26), char::from(b'a' + n % 26));
+        let name = hash_name(series.as_bytes());
+        let manifest = Manifest {
+            series: Series::parse(&series),
+            v: 1,
+            repository: s.school.card().repository,
+            number: 1,
+            previous: None,
+            snapshot: name.clone(),
+            time: Timestamp::now(),
+            clean: true,
+            indexes: [(name.clone(), vec![name])].into(),
+        };
+        let bytes = Bytes::from(manifest.sign(&key).unwrap());
+        let key = Key::new(Kind::Manifests, &hash_name(&bytes)).unwrap();
+        s.vault.put("school", &key, &bytes, Some(session)).unwrap();
+        made_up.insert(series);
+    }
+    assert!(s.vault.seal("school", session).is_err());
+    let with = |more: &[&str]| -> BTreeSet<String> {
+        made_up.iter().cloned().chain(more.iter().map(|m| (*m).to_owned())).collect()
+    };
+    assert_eq!(not_sealed(&s), with(&["*"]), "data and settings found no row");
+    all_but(session, &late);
+    assert_eq!(s.vault.seal("school", session).unwrap(), 1);
+    assert_eq!(not_sealed(&s), with(&["*"]), "settings still wait");
+    all_but(s.vault.begin("school").unwrap(), &BTreeSet::new());
+    assert_eq!(s.vault.seal("school", session + 1).unwrap(), 2);
+    assert_eq!(not_sealed(&s), with(&[]));
+}
+
+/// The disk, or the bucket, gives no answer about one object that was set aside.
+#[test]
+fn what_cannot_be_looked_at_keeps_nothing_else_aside() {
+    let (s, sick) = sick_stage();
+    s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    let (now, hold) = (s.clock.now(), Path::new(&s.hand.store.location()).to_owned());
+    let until = now + SignedDuration::from_hours(24 * 200);
+    let mut events = Vec::new();
+    for kind in [Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests] {
+        for e in s.school.store.list(kind).unwrap() {
+            let key = Key::new(kind, &e.name).unwrap();
+            let (path, bytes) = (path_of(&key), s.school.store.get(&key).unwrap());
+            let held = s.hand.store.put_locked(&path, &bytes, until).unwrap();
+            assert!(hold.join(&path).exists());
+            let (version, size_bytes) = (held.version, held.size_bytes);
+            events.push(Event::Arrived { path: path.clone(), version, size_bytes, until, at: now });
+            if matches!(kind, Kind::Data | Kind::Index) {
+                events.push(Event::Stray { path });
+            }
+        }
+    }
+    s.hand.open().ledger_mut().append(events, now).unwrap();
+    let aside = || -> BTreeSet<String> {
+        let holding = s.hand.open();
+        let all = holding.ledger().state().objects.iter();
+        all.filter(|(_, o)| o.stray).map(|(path, _)| path.clone()).collect()
+    };
+    let all = aside();
+    assert!(all.len() > 1, "{all:?}");
+    let bad = all.first().unwrap();
+    sick.1.lock().unwrap().insert(format!("look {bad}"));
+    s.hand.open().take_back(now).unwrap();
+    assert_eq!(aside(), BTreeSet::from([bad.clone()]));
+    sick.1.lock().unwrap().clear();
+    s.hand.open().take_back(now).unwrap();
+    assert!(aside().is_empty());
 }
