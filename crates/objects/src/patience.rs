@@ -145,7 +145,7 @@ impl Waiting<'_> {
         let part = 0.5 + f64::from(random[0]) / 510.0;
         let pause = doubled.min(PAUSE_MAX).mul_f64(part).max(asked);
         let goes_on = self.tries < TRIES_MIN || so_far + pause <= most;
-        if !goes_on && is_outage {
+        if !goes_on {
             // One that was waited for in vain is not waited for as long again until it answers.
             self.patience.has_answered.store(false, Ordering::Relaxed);
         }

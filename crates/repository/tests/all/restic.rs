@@ -155,6 +155,11 @@ fn restic_accepts_what_a_prune_leaves_before_and_after_the_grace() {
 /// Starts a check of stock restic, which locks out everybody, and stops it while it holds its lock.
 fn stopped_check(repo_dir: &Path) -> Child {
     let locks = repo_dir.join("locks");
+    // Under another name it is still being written.
+    let held = || {
+        let mut rows = std::fs::read_dir(&locks).into_iter().flatten().flatten();
+        rows.find(|row| row.file_name().len() == 64)
+    };
     for _ in 0..50 {
         let mut check = Command::new("restic")
             .arg("-r")
@@ -168,14 +173,13 @@ fn stopped_check(repo_dir: &Path) -> Child {
         let pid = check.id().to_string();
         while check.try_wait().unwrap().is_none() {
             // Whoever locks first makes the folder.
-            if std::fs::read_dir(&locks).is_ok_and(|mut rows| rows.next().is_some()) {
+            if held().is_some() {
                 Command::new("kill").args(["-STOP", &pid]).status().unwrap();
                 break;
             }
         }
         // A lock that was being written while it was seen is one now, or it was let go of.
-        let held = std::fs::read_dir(&locks).into_iter().flatten().flatten().next();
-        if held.is_some_and(|lock| lock.metadata().is_ok_and(|m| m.len() > 64)) {
+        if held().is_some() {
             return check;
         }
         let _ = check.kill();
