@@ -240,7 +240,7 @@ async fn put_back(tools: &Tools, has_drive: bool) -> Result<Vec<String>, Error> 
         let done = restore::apply(repo, client, options, plan, Arc::new(Silent)).await;
         for item in done.during(STEP)?.items {
             if let restore::Outcome::Failed { why } = item.outcome {
-                failed.push(format!("{}: {why}", item.path));
+                failed.push(format!("{}: {}", item.path.line(), why.line()));
             }
         }
     }

@@ -333,9 +333,10 @@ fn main() {
                     id,
                     rule.id.to_owned(),
                     format!(
-                        "{their} for ScubaGear ({}), {:?} here ({why})",
+                        "{their} for ScubaGear ({}), {:?} here ({})",
                         says.replace("<br/>", " ").chars().take(90).collect::<String>(),
-                        found.verdict
+                        found.verdict,
+                        why.line()
                     ),
                 );
                 differ.entry(key).or_default().push(name.clone());

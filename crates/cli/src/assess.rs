@@ -268,7 +268,7 @@ async fn leave(who: &Who, client: &Client) -> Consent {
             ErrorKind::Denied => "the application may not remove itself; it needs \
                 Application.ReadWrite.OwnedBy and to be its own owner"
                 .to_owned(),
-            _ => e.text,
+            _ => e.to_string(),
         });
     }
     let again = open::client(&who.base, &who.tenant, "read", open::real_clock());
@@ -289,7 +289,7 @@ async fn leave(who: &Who, client: &Client) -> Consent {
         {
             Consent::Removed
         }
-        Err(e) => Consent::Stays(format!("whether it is gone could not be seen: {}", e.text)),
+        Err(e) => Consent::Stays(format!("whether it is gone could not be seen: {e}")),
         Ok(_) => Consent::Stays("it was removed, and can sign in still".to_owned()),
     }
 }

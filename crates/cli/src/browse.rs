@@ -220,7 +220,7 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
                 println!("{}", json!(hit));
             } else {
                 let mut about: Vec<String> = Vec::new();
-                about.extend(hit.from.map(|f| format!("from {}", shown_line(&f))));
+                about.extend(hit.from.map(|f| format!("from {}", f.line())));
                 about.extend(hit.name.map(|n| format!("{n:?}")));
                 about.extend(
                     hit.verdict.filter(|v| *v != Verdict::Clean).map(|v| output::alarm(v.as_str())),
@@ -235,7 +235,7 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
                     hit.snapshot.short(),
                     hit.modified.strftime("%Y-%m-%d %H:%M"),
                     output::bytes(hit.size_bytes),
-                    shown_line(&hit.path)
+                    hit.path.line()
                 );
             }
             found < limit
@@ -322,7 +322,7 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i3
                 let what = match &e.step {
                     Step::Added => "added".to_owned(),
                     Step::Content => "content".to_owned(),
-                    Step::State { from: Some(from) } => format!("moved from {from}"),
+                    Step::State { from: Some(from) } => format!("moved from {}", from.line()),
                     Step::State { from: None } => "state".to_owned(),
                     Step::Deleted => "deleted".to_owned(),
                 };
@@ -333,7 +333,7 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i3
                     output::bytes(e.size_bytes),
                     verdict.to_owned(),
                     what,
-                    e.path.clone(),
+                    e.path.line().to_string(),
                 ]
             })
             .collect();

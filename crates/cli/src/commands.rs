@@ -20,7 +20,7 @@ use std::{
 };
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
-use strongroom_model::{Clock, Series};
+use strongroom_model::{Clock, Series, Untrusted};
 use strongroom_objects::{Kind, S3Bucket, Store};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
@@ -276,11 +276,11 @@ pub(crate) async fn back_up(
 fn describe(r: &BackupReport) -> String {
     let mut out = String::new();
     for a in &r.alarms {
-        out.push_str(&output::alarm(&format!("ALARM {}: {}", a.kind.as_str(), a.text)));
+        out.push_str(&output::alarm(&format!("ALARM {}: {}", a.kind.as_str(), a.text.line())));
         out.push('\n');
     }
     for row in r.standing.iter().filter(|row| row.known().is_none()) {
-        out.push_str(&output::alarm(&format!("ALARM {}: {}", row.code(), row.sentence())));
+        out.push_str(&output::alarm(&format!("ALARM {}: {}", row.code(), row.sentence().line())));
         out.push('\n');
     }
     for s in r.failed.iter().chain(&r.skipped) {
@@ -288,7 +288,9 @@ fn describe(r: &BackupReport) -> String {
         out.push_str(&format!(
             "skipped in {}{name} ({}): {}; what was there before is kept, the next run asks \
              again\n",
-            s.scope, s.id.0, s.cause
+            s.scope.line(),
+            s.id.0,
+            s.cause.quoted()
         ));
     }
     out.push_str(&format!(
@@ -313,11 +315,16 @@ fn describe(r: &BackupReport) -> String {
 /// What the snapshot does not hold, or not proven, by reason: the report names it all.
 fn uncovered(r: &BackupReport) -> String {
     const NAMED_MAX: usize = 3;
-    let told = |why: &str| r.failed.iter().chain(&r.skipped).any(|s| s.cause.contains(why));
-    let mut gaps: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let told =
+        |why: &str| r.failed.iter().chain(&r.skipped).any(|s| s.cause.as_str().contains(why));
+    let mut gaps: BTreeMap<&Untrusted, Vec<String>> = BTreeMap::new();
     for c in &r.coverage {
-        if let Some(why) = c.skipped.as_deref().filter(|why| !told(why)) {
-            gaps.entry(why).or_default().push(format!("{} of {}", c.collection, c.scope));
+        if let Some(why) = c.skipped.as_ref().filter(|why| !told(why.as_str())) {
+            gaps.entry(why).or_default().push(format!(
+                "{} of {}",
+                c.collection.line(),
+                c.scope.line()
+            ));
         }
     }
     let mut out = String::new();
@@ -327,7 +334,7 @@ fn uncovered(r: &BackupReport) -> String {
             n => format!(" and {n} more"),
         };
         let some: Vec<&str> = names.iter().take(NAMED_MAX).map(String::as_str).collect();
-        out.push_str(&format!("coverage: {why} ({}{more})\n", some.join(", ")));
+        out.push_str(&format!("coverage: {} ({}{more})\n", why.quoted(), some.join(", ")));
     }
     out
 }
@@ -355,7 +362,7 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
             vec![
                 id.short(),
                 s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                s.hostname.clone(),
+                s.hostname.line().to_string(),
                 s.series().to_string(),
                 tags.join(" "),
             ]
@@ -537,7 +544,7 @@ pub(crate) fn tell_lost(report: &copies::ReplicateReport) {
         alarm(format!("LEFT OUT snapshot {snapshot:.8}: something that it needs is lost"));
     }
     for item in report.items.iter().take(ITEMS_SHOWN_MAX) {
-        alarm(format!("  {item} cannot be restored whole"));
+        alarm(format!("  {} cannot be restored whole", item.line()));
     }
     if report.items.len() > ITEMS_SHOWN_MAX {
         println!("  … {} in all; --json names them", report.items.len());

@@ -389,7 +389,7 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<i3
         println!("{told}");
     } else {
         for p in &problems {
-            println!("{p}");
+            println!("{}", strongroom_model::shown_line(p));
         }
         for row in &rows {
             println!("{}", row.line());

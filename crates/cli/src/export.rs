@@ -141,10 +141,10 @@ pub(crate) fn csv(schools: &[School]) -> anyhow::Result<String> {
                 out.write_record(cells.map(plain))
             };
             if f.concerns.is_empty() {
-                row("", &f.note)?;
+                row("", &f.note.line().to_string())?;
             }
             for c in &f.concerns {
-                row(&c.object, &c.says)?;
+                row(&c.object.line().to_string(), &c.says.line().to_string())?;
             }
         }
     }
@@ -189,8 +189,12 @@ pub(crate) fn sarif(schools: &[School]) -> Value {
             .flat_map(|r| &r.findings)
             .filter(|f| matches!(f.verdict, Verdict::Failed | Verdict::Accepted))
         {
-            results.extend(f.concerns.iter().map(|c| result(s, f, &c.object, &c.says, false)));
-            results.extend(f.accepted.iter().map(|c| result(s, f, &c.object, &c.says, true)));
+            results.extend(
+                f.concerns.iter().map(|c| result(s, f, c.object.as_str(), c.says.as_str(), false)),
+            );
+            results.extend(
+                f.accepted.iter().map(|c| result(s, f, c.object.as_str(), c.says.as_str(), true)),
+            );
         }
     }
     let notes: Vec<Value> = schools
@@ -301,14 +305,16 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
                 escape(&f.title)
             ));
             if !f.note.is_empty() {
-                out.push_str(&format!("<p>{}</p>", escape(&f.note)));
+                out.push_str(&format!("<p>{}</p>", escape(&f.note.line().to_string())));
             }
             if !f.concerns.is_empty() {
                 let rows: String = f
                     .concerns
                     .iter()
                     .map(|c| {
-                        format!("<li><code>{}</code>: {}</li>", escape(&c.object), escape(&c.says))
+                        let (object, says) =
+                            (c.object.line().to_string(), c.says.line().to_string());
+                        format!("<li><code>{}</code>: {}</li>", escape(&object), escape(&says))
                     })
                     .collect();
                 out.push_str(&format!("<ul>{rows}</ul>"));
@@ -350,7 +356,7 @@ mod tests {
             verdict: Verdict::Failed,
             concerns: vec![strongroom_guards::rule::Concern::new(evil, evil)],
             accepted: Vec::new(),
-            note: String::new(),
+            note: Default::default(),
             remedy: evil.into(),
             satisfies: vec![evil.into()],
         };

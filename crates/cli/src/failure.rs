@@ -1,6 +1,7 @@
 //! Errors at the edge: one sentence, and an exit code that a script can act on.
 
 use serde_json::json;
+use strongroom_model::shown_line;
 use strongroom_repository::Error as Repo;
 
 /// Done, but something was skipped.
@@ -30,7 +31,8 @@ pub(crate) fn report(e: &anyhow::Error, as_json: bool) -> i32 {
     if as_json {
         println!("{}", json!({"error": format!("{e:#}"), "code": code}));
     } else {
-        eprintln!("strongroom: {e:#}");
+        // A sentence is one line, whoever wrote the words in it.
+        eprintln!("strongroom: {}", shown_line(&format!("{e:#}")));
     }
     code
 }

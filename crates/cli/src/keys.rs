@@ -114,8 +114,8 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
                             vec![
                                 k.id.short(),
                                 k.created.strftime("%Y-%m-%d %H:%M").to_string(),
-                                k.user.clone(),
-                                k.host.clone(),
+                                k.user.line().to_string(),
+                                k.host.line().to_string(),
                             ]
                         })
                         .collect();
@@ -150,7 +150,7 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
                     println!(
                         "key {} for {} of {} would go",
                         entry.id.short(),
-                        entry.user,
+                        entry.user.line(),
                         entry.created.strftime("%Y-%m-%d")
                     );
                 }

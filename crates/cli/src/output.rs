@@ -70,9 +70,9 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
-/// Red when it is bad news, unless colours are unwanted or nobody looks.
+/// Bad news, in one line: red, unless colours are unwanted or nobody looks.
 pub(crate) fn alarm(text: &str) -> String {
-    crate::face::red(text)
+    crate::face::red(&shown_line(text))
 }
 
 /// Asks whoever sits there. Where nobody does it is an error: silence is no consent.

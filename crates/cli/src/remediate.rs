@@ -64,7 +64,8 @@ fn objects_of(f: &Finding, now: &Configuration, good: &Configuration) -> Vec<Str
         f.concerns.iter().any(|c| {
             c.object == object
                 || object.rsplit_once('/').is_some_and(|(at, _)| {
-                    alone(at) && (c.object == at || c.object.starts_with(&format!("{at}/")))
+                    alone(at)
+                        && (c.object == at || c.object.as_str().starts_with(&format!("{at}/")))
                 })
         })
     };
@@ -129,8 +130,10 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     let mut rows = Vec::new();
     for f in now.findings.iter().filter(blind) {
         whole = false;
-        tell(global, &f.rule, &format!("it could not be judged: {}", f.note));
-        rows.push(json!({"rule": f.rule, "error": format!("it could not be judged: {}", f.note)}));
+        tell(global, &f.rule, &format!("it could not be judged: {}", f.note.line()));
+        rows.push(
+            json!({"rule": f.rule, "error": format!("it could not be judged: {}", f.note.line())}),
+        );
     }
     for f in now.findings.iter().filter(wants) {
         let passed = |c: &Configuration| {

@@ -19,6 +19,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::{Progress, take_back_links};
+use strongroom_model::Untrusted;
 use strongroom_objects::{Kind, Store};
 use strongroom_repository::{Repository, SnapshotRepair, WriteLock, heal_objects, heal_opening};
 
@@ -217,7 +218,7 @@ impl Damaged {
         let (repo, lock) = self.open()?;
         let junk = repo.junk()?;
         if !self.json {
-            junk.iter().for_each(|j| println!("{}: {}", j.object, j.why));
+            junk.iter().for_each(|j| println!("{}: {}", j.object, j.why.quoted()));
         }
         let is_wanted = !junk.is_empty() && !dry_run;
         let is_done = is_wanted
@@ -299,11 +300,11 @@ fn show(plan: &[SnapshotRepair]) {
         })
         .collect();
     print!("{}", output::table(&["snapshot", "time (UTC)", "what"], &rows));
-    let mut lost: Vec<&String> = plan.iter().flat_map(|r| &r.lost).collect();
+    let mut lost: Vec<&Untrusted> = plan.iter().flat_map(|r| &r.lost).collect();
     lost.sort_unstable();
     lost.dedup();
     for path in lost.iter().take(SHOWN_MAX) {
-        println!("  {path}");
+        println!("  {}", path.line());
     }
     if lost.len() > SHOWN_MAX {
         println!("  … {} in all; --json names them", lost.len());

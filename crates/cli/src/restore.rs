@@ -14,7 +14,7 @@ use strongroom_engine::restore::{
     self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport,
 };
 use strongroom_engine::{Progress, rooms::Place};
-use strongroom_model::{Clock, shown_line};
+use strongroom_model::{Clock, Untrusted, shown_line};
 use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
 use strongroom_repository::{NodeKind, Repository};
 
@@ -267,7 +267,7 @@ fn addresses(path: &Path) -> anyhow::Result<HashMap<String, String>> {
 }
 
 pub(crate) fn describe(plan: &Plan) -> String {
-    let mut sums: BTreeMap<(&str, &str), (u64, u64)> = BTreeMap::new();
+    let mut sums: BTreeMap<(&Untrusted, &str), (u64, u64)> = BTreeMap::new();
     for r in &plan.rows {
         let verb = match r.action {
             Action::Create => "create",
@@ -276,14 +276,14 @@ pub(crate) fn describe(plan: &Plan) -> String {
             Action::Keep => "keep as it is",
             Action::Remove => "delete",
         };
-        let sum = sums.entry((r.user.as_str(), verb)).or_default();
+        let sum = sums.entry((&r.user, verb)).or_default();
         sum.0 += 1;
         sum.1 += r.bytes;
     }
     let rows: Vec<Vec<String>> = sums
         .into_iter()
         .map(|((user, verb), (n, bytes))| {
-            vec![user.to_owned(), verb.to_owned(), n.to_string(), output::bytes(bytes)]
+            vec![user.line().to_string(), verb.to_owned(), n.to_string(), output::bytes(bytes)]
         })
         .collect();
     let mut out = format!(
@@ -293,12 +293,14 @@ pub(crate) fn describe(plan: &Plan) -> String {
     );
     out.push_str(&output::table(&["user", "what", "items", "bytes"], &rows));
     for r in &plan.renamed {
-        out.push_str(&format!("{} is called {} now: the same by id\n", r.was, r.is));
+        out.push_str(&format!("{} is called {} now: the same by id\n", r.was.line(), r.is.line()));
     }
     for missing in &plan.users_missing {
         let (name, why) = (&missing.name, &missing.why);
         out.push_str(&format!(
-            "{name} is left out: {why}; --user {}=OTHER sends the items to somebody else\n",
+            "{} is left out: {}; --user {}=OTHER sends the items to somebody else\n",
+            name.line(),
+            why.quoted(),
             quoted(name)
         ));
     }
@@ -316,12 +318,19 @@ pub(crate) fn describe(plan: &Plan) -> String {
 }
 
 /// A name as a shell takes it.
-fn quoted(name: &str) -> String {
+fn quoted(name: &Untrusted) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@._-~+".contains(c);
-    match name.chars().all(is_plain) {
-        true => name.to_owned(),
-        false => format!("'{}'", name.replace('\'', "'\\''")),
+    let line = name.line().to_string();
+    match line.chars().all(is_plain) {
+        true => line,
+        // What would read otherwise than it is names nothing, and a command that is pasted fails.
+        false => format!("'{}'", line.replace('\'', "'\\''")),
     }
+}
+
+/// Several texts of somebody else in one line.
+pub(crate) fn listed(texts: &[Untrusted]) -> String {
+    texts.iter().map(|t| t.quoted().to_string()).collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn result(r: &RestoreReport) -> String {
@@ -330,10 +339,11 @@ pub(crate) fn result(r: &RestoreReport) -> String {
         match &i.outcome {
             Outcome::Identical => {}
             Outcome::Altered { differences } => {
-                out.push_str(&format!("altered  {}: {}\n", i.path, differences.join("; ")))
+                out.push_str(&format!("altered  {}: {}\n", i.path.line(), listed(differences)))
             }
             Outcome::Failed { why } => {
-                out.push_str(&output::alarm(&format!("FAILED   {}: {why}\n", shown_line(&i.path))))
+                let failed = format!("FAILED   {}: {}", i.path.line(), why.quoted());
+                out.push_str(&format!("{}\n", output::alarm(&failed)));
             }
         }
     }
@@ -384,7 +394,7 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
         let base = place.path().trim_matches('/').to_owned();
         let node = repo.node_at(&s.tree, &base)?;
         let NodeKind::Dir { subtree } = node.kind else {
-            bail!("{base} is a file; name its folder")
+            bail!("{} is a file; name its folder", shown_line(&base))
         };
         // Files come back even where no record can be left.
         let more = json!({"target": target, "resume": args.resume});
@@ -411,7 +421,7 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
             report.failed.iter().for_each(|f| {
                 println!(
                     "{}",
-                    output::alarm(&format!("FAILED   {}: {}", shown_line(&f.path), f.why))
+                    output::alarm(&format!("FAILED   {}: {}", f.path.line(), f.why.quoted()))
                 )
             });
             let kept = if report.kept > 0 {
@@ -423,7 +433,7 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
                 "{} files, {} in {}{kept}",
                 report.files,
                 output::bytes(report.bytes),
-                target.display()
+                shown_line(&target.display().to_string())
             );
             if report.passed_over > 0 {
                 println!(

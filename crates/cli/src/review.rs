@@ -153,7 +153,7 @@ pub(crate) fn acknowledge(
     let mut lines = Vec::new();
     for row in standing {
         let made = Decision {
-            says: Some(row.sentence()),
+            says: Some(row.sentence().into_string()),
             person: Some(by.to_owned()),
             from: Some(open::real_clock().now()),
             ..Decision::new(
@@ -187,7 +187,7 @@ pub(crate) fn accept_unread(
             bail!("the newest snapshot names no item {id:?} that was not read");
         };
         let made = Decision {
-            says: Some(format!("{:?} in {}: {}", item.name, item.place, item.cause)),
+            says: Some(format!("{:?} in {}: {}", item.name, item.place.line(), item.cause.line())),
             person: Some(by.to_owned()),
             from: Some(open::real_clock().now()),
             until,
@@ -287,7 +287,7 @@ pub(crate) fn accepted_in(
     Ok(all
         .iter()
         .filter(|e| e.state == "accepted" && !e.undone && touched(e))
-        .map(|e| format!("{}: {}", e.id, e.change.says))
+        .map(|e| format!("{}: {}", e.id, e.change.says.line()))
         .collect())
 }
 
@@ -582,7 +582,7 @@ fn show(tenant: &Tenant, all: &[Waiting], several: bool) {
             e.state,
             word(e.change.rank),
             e.deadline.strftime("%Y-%m-%d"),
-            e.change.says
+            e.change.says.line()
         );
         println!("{}", if e.state == "overdue" { output::alarm(&line) } else { line });
         if let Some(d) = &e.decision {
@@ -676,9 +676,9 @@ async fn decide(
             !global.json,
             "with --json nobody is asked: look at the list first, then add --yes"
         );
-        chosen
-            .iter()
-            .for_each(|e| println!("{:.8}  {:<8}  {}", e.id, word(e.change.rank), e.change.says));
+        chosen.iter().for_each(|e| {
+            println!("{:.8}  {:<8}  {}", e.id, word(e.change.rank), e.change.says.line())
+        });
         if !output::confirm(&format!(
             "Is the decision about all {}: {}?",
             chosen.len(),
@@ -692,7 +692,7 @@ async fn decide(
     let mut lines = Vec::new();
     for e in &chosen {
         let made = Decision {
-            says: Some(e.change.says.clone()),
+            says: Some(e.change.says.as_str().to_owned()),
             seen: Some(e.seen),
             decided: decision,
             person: Some(args.by.clone()),
@@ -730,7 +730,7 @@ async fn decide(
         return Ok(0);
     }
     for e in chosen {
-        println!("{} {:.8}: {}", word(decision), e.id, e.change.says);
+        println!("{} {:.8}: {}", word(decision), e.id, e.change.says.line());
         if decision == Decided::Rejected {
             println!("  set it back with: {}", back(e));
         }

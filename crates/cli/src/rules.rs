@@ -409,9 +409,12 @@ fn tell(
         println!("{value}");
     } else {
         println!("{} {}: {}", word(found.verdict), found.rule, found.title);
-        found.concerns.iter().for_each(|c| println!("  found   {}: {}", c.object, c.says));
+        found
+            .concerns
+            .iter()
+            .for_each(|c| println!("  found   {}: {}", c.object.line(), c.says.line()));
         if !found.note.is_empty() {
-            println!("  because {}", found.note);
+            println!("  because {}", found.note.line());
         }
         println!("judged by {of}, without accepted findings");
     }

@@ -244,7 +244,7 @@ async fn snapshot_one(
         for c in changes.iter().filter(|c| c.rank <= Rank::High) {
             println!(
                 "{}",
-                output::alarm(&format!("{:<8} {}", word(c.rank).to_uppercase(), c.says))
+                output::alarm(&format!("{:<8} {}", word(c.rank).to_uppercase(), c.says.line()))
             );
         }
         let blind: Vec<_> = report.collections.iter().filter(|(_, s)| s.is_blind()).collect();
@@ -396,11 +396,14 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
     );
     let unnamed = |f: &&strongroom_guards::Finding| {
         f.verdict == Verdict::Failed
-            && f.concerns.iter().all(|c| c.says.starts_with("excludes ") && !c.says.contains(';'))
+            && f.concerns.iter().all(|c| {
+                let says = c.says.as_str();
+                says.starts_with("excludes ") && !says.contains(';')
+            })
     };
     let only: Vec<_> = report.findings.iter().filter(unnamed).collect();
     if only.len() > 1 {
-        let says = only[0].concerns.first().map(|c| c.says.as_str()).unwrap_or_default();
+        let says = only[0].concerns.first().map(|c| c.says.line().to_string()).unwrap_or_default();
         out.push_str(&format!(
             "{} rules fail only because a policy {says}: name it there, or take \
             it out of the policies\n",
@@ -409,17 +412,14 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
     }
     report.idle_exceptions.iter().for_each(|e| out.push_str(&format!("exceptions: {e}\n")));
     for f in report.findings.iter().filter(|f| f.verdict == Verdict::Failed) {
-        out.push_str(&output::alarm(&format!(
-            "\n{} {}\n",
-            word(f.severity).to_uppercase(),
-            f.rule
-        )));
-        f.concerns
-            .iter()
-            .for_each(|c| out.push_str(&format!("  found   {}: {}\n", c.object, c.says)));
-        f.accepted
-            .iter()
-            .for_each(|c| out.push_str(&format!("  accepted {}: {}\n", c.object, c.says)));
+        let rule = format!("{} {}", word(f.severity).to_uppercase(), f.rule);
+        out.push_str(&format!("\n{}\n", output::alarm(&rule)));
+        f.concerns.iter().for_each(|c| {
+            out.push_str(&format!("  found   {}: {}\n", c.object.line(), c.says.line()))
+        });
+        f.accepted.iter().for_each(|c| {
+            out.push_str(&format!("  accepted {}: {}\n", c.object.line(), c.says.line()))
+        });
         out.push_str(&format!("  wanted  {}\n  do      {}\n", f.title, f.remedy));
     }
     for f in report
@@ -432,7 +432,7 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
             word(f.verdict),
             f.rule,
             f.title,
-            f.note
+            f.note.line()
         ));
     }
     for f in report.findings.iter().filter(|f| all && f.verdict == Verdict::Passed) {
@@ -486,7 +486,7 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
         .map(|other| (tenant.name.as_str(), other))
         .or(args.baseline.as_deref().map(|wanted| (wanted, tenant.name.as_str())));
     if let Some((left, right)) = sides {
-        found.changes.iter_mut().for_each(|c| c.says = unlike(c, left, right));
+        found.changes.iter_mut().for_each(|c| c.says = unlike(c, left, right).into());
     }
     if args.who {
         let client = open::client(&config, tenant, "read", open::real_clock())?;
@@ -505,21 +505,22 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
         return Ok(0);
     }
     for c in &found.changes {
-        let line = format!("{:<8} {}  ({})", word(c.rank).to_uppercase(), c.says, c.collection);
+        let line =
+            format!("{:<8} {}  ({})", word(c.rank).to_uppercase(), c.says.line(), c.collection);
         println!("{}", if c.rank <= Rank::High { output::alarm(&line) } else { line });
         for b in &c.by {
             println!(
                 "         by {} on {} ({})",
-                b.who,
+                b.who.line(),
                 b.at.strftime("%Y-%m-%d %H:%M UTC"),
-                b.activity
+                b.activity.line()
             );
         }
         if args.who && c.by.is_empty() {
             println!("         the audit log names nobody");
         }
         for p in c.properties.iter().filter(|_| args.properties) {
-            println!("           {}: {} → {}", p.path, p.old, p.new);
+            println!("           {}: {} → {}", p.path.line(), p.old, p.new);
         }
     }
     // What no interface gives on either side is no news.
@@ -572,7 +573,7 @@ fn unlike(c: &Change, left: &str, right: &str) -> String {
             let some = c.properties.iter().take(3).map(|p| {
                 format!(
                     "{} is {} in {left} and {} in {right}",
-                    p.path,
+                    p.path.as_str(),
                     shown(&p.old),
                     shown(&p.new)
                 )
@@ -595,7 +596,7 @@ fn before(
 ) -> anyhow::Result<(Id, Configuration)> {
     let mut first = None;
     for (id, snapshot) in repo.snapshots()?.into_iter().rev() {
-        if snapshot.hostname != tenant
+        if snapshot.hostname != *tenant
             || !snapshot.is_finished()
             || id == this.0
             || snapshot.time >= this.1.taken

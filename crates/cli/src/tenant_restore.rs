@@ -65,15 +65,15 @@ pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configu
         let what = if a.properties.is_empty() {
             String::new()
         } else {
-            format!(": {}", a.properties.join(", "))
+            format!(": {}", line(&a.properties.join(", ")))
         };
         out.push_str(&format!("{:<7} {}/{}{what}\n", word(a.verb), a.collection, line(&a.object)));
         let touched = |p: &&Property| {
             a.properties.is_empty()
                 || a.properties.iter().any(|t| {
                     p.path == *t
-                        || p.path.starts_with(&format!("{t}."))
-                        || p.path.starts_with(&format!("{t}["))
+                        || p.path.as_str().starts_with(&format!("{t}."))
+                        || p.path.as_str().starts_with(&format!("{t}["))
                 })
         };
         for p in changes
@@ -82,7 +82,7 @@ pub(crate) fn describe(plan: &RestorePlan, now: &Configuration, wanted: &Configu
             .flat_map(|c| &c.properties)
             .filter(touched)
         {
-            out.push_str(&format!("        {}: {} → {}\n", line(&p.path), p.old, p.new));
+            out.push_str(&format!("        {}: {} → {}\n", p.path.line(), p.old, p.new));
         }
         for s in &a.steps {
             if let Some(when) = s.when {
@@ -612,10 +612,10 @@ pub(crate) fn merge(into: &mut serde_json::Value, more: serde_json::Value) {
 /// What became of it, for people.
 pub(crate) fn report(applied: &Applied, wanted: &str) {
     for o in applied.outcomes.iter().filter(|o| !o.failed.is_empty()) {
-        println!("{}", output::alarm(&format!("FAILED  {}: {}", o.object, o.failed)));
+        println!("{}", output::alarm(&format!("FAILED  {}: {}", line(&o.object), line(&o.failed))));
     }
     for o in applied.outcomes.iter().filter(|o| o.waits_for_approval) {
-        println!("waits for approval by a second administrator: {}", o.object);
+        println!("waits for approval by a second administrator: {}", line(&o.object));
     }
     if let Some(why) = &applied.no_way_in {
         println!("{}", output::alarm(why));
@@ -629,7 +629,7 @@ pub(crate) fn report(applied: &Applied, wanted: &str) {
         );
     }
     for c in &applied.left {
-        println!("differs still: {}", c.says);
+        println!("differs still: {}", c.says.line());
     }
     let set =
         applied.outcomes.iter().filter(|o| o.failed.is_empty() && !o.waits_for_approval).count();

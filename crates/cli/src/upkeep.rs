@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::Progress;
+use strongroom_model::{Untrusted, shown_line};
 use strongroom_repository::{
     CheckReport, ForgetPlan, Id, Policy, PruneOptions, PrunePlan, ReadData, Repository, Snapshot,
     TAG_HOLD, plan_forget,
@@ -147,13 +148,14 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
 pub(crate) fn describe(report: &CheckReport) -> String {
     let mut out = String::new();
     for p in &report.problems {
-        out.push_str(&output::alarm(p));
+        out.push_str(&output::alarm(&p.line().to_string()));
         out.push('\n');
     }
-    let mut places: BTreeMap<String, (u64, jiff::Timestamp)> = BTreeMap::new();
+    let mut places: BTreeMap<Untrusted, (u64, jiff::Timestamp)> = BTreeMap::new();
     for item in &report.damaged {
-        let place: Vec<&str> = item.path.split('/').filter(|p| !p.is_empty()).take(2).collect();
-        let sum = places.entry(place.join("/")).or_insert((0, item.since));
+        let place: Vec<&str> =
+            item.path.as_str().split('/').filter(|p| !p.is_empty()).take(2).collect();
+        let sum = places.entry(place.join("/").into()).or_insert((0, item.since));
         sum.0 += 1;
         sum.1 = sum.1.min(item.since);
     }
@@ -173,16 +175,20 @@ pub(crate) fn describe(report: &CheckReport) -> String {
             out.push('\n');
             continue;
         }
-        let what =
-            if place.starts_with("mail/") { "messages and records" } else { "files and versions" };
+        let what = if place.as_str().starts_with("mail/") {
+            "messages and records"
+        } else {
+            "files and versions"
+        };
         out.push_str(&output::alarm(&format!(
-            "{n} {what} of {place} cannot be restored whole, from snapshots since {}",
+            "{n} {what} of {} cannot be restored whole, from snapshots since {}",
+            place.line(),
             since.strftime("%Y-%m-%d")
         )));
         out.push('\n');
     }
     for item in report.damaged.iter().take(20) {
-        out.push_str(&format!("  {}\n", item.path));
+        out.push_str(&format!("  {}\n", item.path.line()));
     }
     if report.damaged_items > 20 {
         out.push_str(&format!("  … {} in all; --json names them\n", report.damaged_items));
@@ -290,7 +296,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
                 rows.push(vec![
                     id.short(),
                     s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                    s.hostname.clone(),
+                    s.hostname.line().to_string(),
                     "keep".into(),
                     why.join(", "),
                 ]);
@@ -299,7 +305,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
                 rows.push(vec![
                     id.short(),
                     s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                    s.hostname.clone(),
+                    s.hostname.line().to_string(),
                     "FORGET".into(),
                     String::new(),
                 ]);
@@ -422,7 +428,12 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
                 match json {
                     true => println!("{}", json!({"hold": hold, "snapshot": id})),
                     false => {
-                        println!("snapshot {} is held by {}: {reason}", id.short(), hold.short())
+                        println!(
+                            "snapshot {} is held by {}: {}",
+                            id.short(),
+                            hold.short(),
+                            shown_line(&reason)
+                        )
                     }
                 }
             }
@@ -452,7 +463,7 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
                                 id.short(),
                                 held,
                                 s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                                s.hostname.clone(),
+                                s.hostname.line().to_string(),
                                 reason(&s.tags),
                             ]
                         })

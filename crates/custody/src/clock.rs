@@ -519,7 +519,7 @@ impl Kept {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let tmp = path.with_extension(format!("new-{}-{n}", std::process::id()));
-        let json = self.mark.to_bytes().map_err(|e| Error::Request(e.to_string()))?;
+        let json = self.mark.to_bytes().map_err(|e| Error::Request(e.to_string().into()))?;
         let written = (|| {
             let mut file = std::fs::File::create(&tmp)?;
             file.write_all(&json)?;

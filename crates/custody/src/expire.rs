@@ -141,7 +141,7 @@ pub fn expire(
 ) -> Result<u64, Error> {
     let now = now.at();
     if !plan.frozen.is_empty() {
-        return Err(Error::Request(format!("nothing is freed: {}", plan.frozen.join("; "))));
+        return Err(Error::Request(format!("nothing is freed: {}", plan.frozen.join("; ")).into()));
     }
     let store = holding.store();
     // A damaged version in whose place another came is needed by nothing; the log counts it no

@@ -186,7 +186,7 @@ impl Ledger {
     }
 
     fn bad(&self, why: String) -> Error {
-        Error::Ledger { location: self.store.location(), why }
+        Error::Ledger { location: self.store.location(), why: why.into() }
     }
 
     fn read_segments(&mut self, trust: &Trust) -> Result<Vec<(Segment, Role, Timestamp)>, Error> {
@@ -557,7 +557,8 @@ impl Ledger {
         self.must_be_whole()?;
         self.state.apply(event, Role::Vault, Timestamp::UNIX_EPOCH).map_err(|why| self.bad(why))?;
         let Some(path) = self.journal_path() else { return Ok(()) };
-        let mut line = serde_json::to_vec(event).map_err(|e| Error::Request(e.to_string()))?;
+        let mut line =
+            serde_json::to_vec(event).map_err(|e| Error::Request(e.to_string().into()))?;
         line.push(b'\n');
         let written = self.write_line(&path, &line);
         // It would be sealed without ever being in the log, and the next line would be written

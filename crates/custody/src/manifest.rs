@@ -82,15 +82,17 @@ impl Manifest {
     /// else one thing had many names, and could come again as something new.
     pub fn open(bytes: &[u8], key: &PublicKey, repository: Option<&str>) -> Result<Self, Error> {
         let manifest = Self::read(bytes, open_lines, key, repository)?;
-        let body = serde_json::to_vec(&manifest).map_err(|e| Error::Request(e.to_string()))?;
+        let body =
+            serde_json::to_vec(&manifest).map_err(|e| Error::Request(e.to_string().into()))?;
         // Data is what a manifest speaks of that names no series.
         let spelt_out = manifest.series.as_ref().is_some_and(Series::is_data);
         let rest = bytes.strip_prefix(body.as_slice());
         match !spelt_out && rest.is_some_and(|rest| rest.first() == Some(&b'\n')) {
             true => Ok(manifest),
             false => Err(Error::Signature {
-                what: format!("manifest {:.8}", hash_name(bytes)),
-                why: format!("{ONE_FORM}: it says more, or says it otherwise, than was read"),
+                what: format!("manifest {:.8}", hash_name(bytes)).into(),
+                why: format!("{ONE_FORM}: it says more, or says it otherwise, than was read")
+                    .into(),
             }),
         }
     }
@@ -112,8 +114,8 @@ impl Manifest {
         repository: Option<&str>,
     ) -> Result<Self, Error> {
         let refused = |why: String| Error::Signature {
-            what: format!("manifest {:.8}", hash_name(bytes)),
-            why,
+            what: format!("manifest {:.8}", hash_name(bytes)).into(),
+            why: why.into(),
         };
         if bytes.len() > BYTES_MAX {
             return Err(refused(format!("it has {} bytes", bytes.len())));

@@ -479,9 +479,12 @@ impl Copy<'_> {
             };
             if held.size_bytes != bytes.len() as u64 {
                 let why = format!("it stored {} bytes of {}", held.size_bytes, bytes.len());
-                return Err(
-                    StoreError::Damaged { key: path, location: store.location(), why }.into()
-                );
+                return Err(StoreError::Damaged {
+                    key: path,
+                    location: store.location(),
+                    why: why.into(),
+                }
+                .into());
             }
             Ok(Ok(lock_anyway(store.as_ref(), held, until)?))
         };
@@ -566,7 +569,7 @@ pub(crate) fn lock_anyway(
 /// Whether a path may ever be put by who pushes.
 pub fn may_arrive(path: &str, holding: &Holding) -> Result<(), Error> {
     let state = holding.ledger().state();
-    let refused = |why: &str| Err(Error::Request(format!("{path}: {why}")));
+    let refused = |why: &str| Err(Error::Request(format!("{path}: {why}").into()));
     match key_of(path) {
         None => refused("there is no such thing in a vault"),
         Some(k) if k.kind() == Kind::Locks => refused("a vault has no locks; use --no-lock"),

@@ -116,7 +116,7 @@ impl SignedOrder {
     /// An order that nobody signed yet.
     pub fn new(order: &Order) -> Result<Self, Error> {
         Ok(Self {
-            text: serde_json::to_string(order).map_err(|e| Error::Request(e.to_string()))?,
+            text: serde_json::to_string(order).map_err(|e| Error::Request(e.to_string().into()))?,
             signatures: Vec::new(),
         })
     }
@@ -124,7 +124,7 @@ impl SignedOrder {
     /// What it says.
     pub fn order(&self) -> Result<Order, Error> {
         serde_json::from_str(&self.text)
-            .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
+            .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string().into() })
     }
 
     /// What it says, where it says nothing besides and says it in the one form that is written: so
@@ -146,7 +146,7 @@ impl SignedOrder {
     /// What it says of itself, whatever it decides: for reading a log that a newer program wrote.
     pub(crate) fn head(&self) -> Result<OrderHead, Error> {
         serde_json::from_str(&self.text)
-            .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string() })
+            .map_err(|e| Error::Signature { what: "the order".into(), why: e.to_string().into() })
     }
 
     /// Adds a signature.
@@ -182,7 +182,7 @@ pub fn check_custodians(custodians: &[Custodian], quorum: usize) -> Result<(), E
             "{quorum} of {} custodians makes no sense: at least two decide, and all of them must \
              exist",
             custodians.len()
-        )));
+        ).into()));
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ impl Pace {
     /// From settings.
     pub fn new(settings: &PaceSettings) -> Result<Self, Error> {
         let bad = |text: &str| {
-            Error::Request(format!("hours is {text:?}; it reads like 22:00-05:30, in UTC"))
+            Error::Request(format!("hours is {text:?}; it reads like 22:00-05:30, in UTC").into())
         };
         let hours = match &settings.hours {
             None => None,

@@ -83,7 +83,7 @@ pub struct Arrived {
 impl Policy {
     /// Refuses what would not protect, and what would cost without end.
     pub fn check(&self) -> Result<(), Error> {
-        let wrong = |text: String| Err(Error::Request(text));
+        let wrong = |text: String| Err(Error::Request(text.into()));
         if self.lock_days < LOCK_DAYS_MIN {
             return wrong(format!(
                 "lock_days is {}; under {LOCK_DAYS_MIN} an attacker only has to wait",

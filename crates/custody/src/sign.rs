@@ -21,15 +21,18 @@ impl SigningKey {
     /// A new seed, from the system's randomness.
     pub fn new_seed() -> Result<SecretBox<[u8; 32]>, Error> {
         let mut seed = Box::new([0; 32]);
-        getrandom::fill(seed.as_mut())
-            .map_err(|e| Error::Request(format!("the system gives no random numbers: {e}")))?;
+        getrandom::fill(seed.as_mut()).map_err(|e| {
+            Error::Request(format!("the system gives no random numbers: {e}").into())
+        })?;
         Ok(SecretBox::new(seed))
     }
 
     /// The key of a seed.
     pub fn from_seed(seed: &SecretBox<[u8; 32]>) -> Result<Self, Error> {
-        let bad =
-            |why: &str| Error::Signature { what: "a signing key".into(), why: why.to_owned() };
+        let bad = |why: &str| Error::Signature {
+            what: "a signing key".into(),
+            why: why.to_owned().into(),
+        };
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose_secret())
             .map_err(|_| bad("its seed is no Ed25519 seed"))?;
         let public = pair
@@ -86,8 +89,8 @@ impl PublicKey {
         let mut bytes = [0; 32];
         let refused = |why: &str| {
             Err(Error::Signature {
-                what: format!("the public key {text:.80}"),
-                why: why.to_owned(),
+                what: format!("the public key {text:.80}").into(),
+                why: why.to_owned().into(),
             })
         };
         if !is_hex(digits) || hex::decode_to_slice(digits, &mut bytes).is_err() {
@@ -151,7 +154,7 @@ pub(crate) fn seal_lines(
     purpose: &str,
     body: &impl Serialize,
 ) -> Result<Vec<u8>, Error> {
-    let mut bytes = serde_json::to_vec(body).map_err(|e| Error::Request(e.to_string()))?;
+    let mut bytes = serde_json::to_vec(body).map_err(|e| Error::Request(e.to_string().into()))?;
     let signature = key.sign(purpose, &bytes);
     bytes.push(b'\n');
     bytes.extend_from_slice(signature.as_bytes());

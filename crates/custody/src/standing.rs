@@ -113,20 +113,26 @@ pub fn may_acknowledge(
         return Err(Error::Request("name the alarms that are acknowledged".into()));
     }
     if let Some(a) = alarms.iter().find(|a| NEVER_ACKNOWLEDGED.contains(&a.kind.as_str())) {
-        return Err(Error::Request(format!(
-            "an alarm of the kind {:?} ends when what it tells is over, and by no order",
-            a.kind
-        )));
+        return Err(Error::Request(
+            format!(
+                "an alarm of the kind {:?} ends when what it tells is over, and by no order",
+                a.kind
+            )
+            .into(),
+        ));
     }
     if alarms.iter().any(|a| a.subject == REST) {
-        return Err(Error::Request(format!(
-            "what stands for more than {SUBJECTS_MAX} others is acknowledged by none of them"
-        )));
+        return Err(Error::Request(
+            format!(
+                "what stands for more than {SUBJECTS_MAX} others is acknowledged by none of them"
+            )
+            .into(),
+        ));
     }
     if until > bound(at) {
-        return Err(Error::Request(format!(
-            "an alarm is acknowledged for {ACKNOWLEDGED_DAYS_MAX} days at most"
-        )));
+        return Err(Error::Request(
+            format!("an alarm is acknowledged for {ACKNOWLEDGED_DAYS_MAX} days at most").into(),
+        ));
     }
     Ok(())
 }

@@ -117,7 +117,7 @@ impl State {
                 e.kind
             ),
         };
-        self.enrolment.as_ref().ok_or_else(|| Error::Request(missing()))
+        self.enrolment.as_ref().ok_or_else(|| Error::Request(missing().into()))
     }
 
     /// The vault's own key.
@@ -243,7 +243,7 @@ impl State {
 
     fn may_be(&self, o: &OrderHead, order: &SignedOrder, now: Timestamp) -> Result<(), Error> {
         let enrolment = self.enrolled()?;
-        let refused = |why: String| Error::Signature { what: "the order".into(), why };
+        let refused = |why: String| Error::Signature { what: "the order".into(), why: why.into() };
         if o.v != ORDER_VERSION
             || o.repository != enrolment.card.repository
             || o.vault != enrolment.vault

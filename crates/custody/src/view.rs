@@ -58,9 +58,9 @@ impl VaultView {
         let state = ledger.state();
         let newest = state.sessions.keys().next_back().copied().unwrap_or(0);
         if let Some(n) = upto.filter(|n| *n > newest) {
-            return Err(Error::Request(format!(
-                "there is no sealed session {n}; the newest is {newest}"
-            )));
+            return Err(Error::Request(
+                format!("there is no sealed session {n}; the newest is {newest}").into(),
+            ));
         }
         let last = upto.unwrap_or(u64::MAX);
         let in_sight: HashSet<String> = state
@@ -130,7 +130,7 @@ impl VaultView {
                 return Err(Error::Request(format!(
                     "there is no sealed session {last}; the newest that the vault's log tells of \
                      is {newest}"
-                )));
+                ).into()));
             }
             rows.retain(|(kind, name), _| {
                 let path = Key::new(*kind, name).map(|k| path_of(&k)).unwrap_or_default();

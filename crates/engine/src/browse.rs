@@ -5,7 +5,7 @@ use crate::{Error, layout, rooms::Place};
 use rayon::prelude::*;
 use regex::Regex;
 use std::collections::{HashMap, HashSet};
-use strongroom_model::{Facts, ItemId, ItemKind, Role, Verdict};
+use strongroom_model::{Facts, ItemId, ItemKind, Role, Untrusted, Verdict};
 use strongroom_repository::{Change, Id, Node, NodeKind, Repository, Snapshot};
 
 /// What to look for. Every condition that is given must hold.
@@ -39,17 +39,17 @@ pub struct Hit {
     /// The newest snapshot that has it there.
     pub snapshot: Id,
     /// Where.
-    pub path: String,
+    pub path: Untrusted,
     /// Its length.
     pub size_bytes: u64,
     /// Received, or modified.
     pub modified: jiff::Timestamp,
     /// Real name or subject, when the path does not show it whole.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Untrusted>,
     /// The sender of a message.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub from: Option<Untrusted>,
     /// What is thought of the content, where it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -160,10 +160,10 @@ impl Query {
                     snapshot: *snapshot,
                     size_bytes: node.size_bytes(),
                     modified: node.modified,
-                    name: facts.as_ref().and_then(|f| f.name.clone()),
-                    from: facts.as_ref().and_then(|f| f.from.clone()),
+                    name: facts.as_ref().and_then(|f| f.name.as_deref().map(Untrusted::from)),
+                    from: facts.as_ref().and_then(|f| f.from.as_deref().map(Untrusted::from)),
                     verdict: facts.and_then(|f| f.judgement).map(|j| j.verdict),
-                    path,
+                    path: path.into(),
                 };
                 entries.push(Entry::Hit { hit, content: node.content().to_vec() });
             }
@@ -176,7 +176,7 @@ struct Search<'s> {
     repo: &'s Repository,
     query: Query,
     trees: HashSet<(Id, String)>,
-    told: HashSet<(String, Vec<Id>)>,
+    told: HashSet<(Untrusted, Vec<Id>)>,
     report: &'s mut dyn FnMut(Hit) -> bool,
 }
 
@@ -248,7 +248,7 @@ pub enum Step {
     State {
         /// Where it was, when it moved.
         #[serde(skip_serializing_if = "Option::is_none")]
-        from: Option<String>,
+        from: Option<Untrusted>,
     },
     /// It is gone.
     Deleted,
@@ -265,7 +265,7 @@ pub struct Event {
     #[serde(flatten)]
     pub step: Step,
     /// Where it stands, or stood.
-    pub path: String,
+    pub path: Untrusted,
     /// Its length.
     pub size_bytes: u64,
     /// What is thought of the content, where it was judged.
@@ -285,9 +285,9 @@ pub fn history(
         let place = Place::find(repo, &snapshot.tree, path)?;
         match repo.node_at(&snapshot.tree, place.path()) {
             Ok(node) if node.is_dir() => {
-                return Err(Error::Request(format!(
-                    "{path} is a folder; history follows one item"
-                )));
+                return Err(Error::Request(
+                    format!("{path} is a folder; history follows one item").into(),
+                ));
             }
             Ok(node) => {
                 found = Some((place, node));
@@ -298,7 +298,7 @@ pub fn history(
         }
     }
     let Some((place, node)) = found else {
-        return Err(Error::Request(format!("no snapshot has anything at {path}")));
+        return Err(Error::Request(format!("no snapshot has anything at {path}").into()));
     };
     let path = place.path();
     let (id, kind) = match node.facts()? {
@@ -330,7 +330,7 @@ pub fn history(
                 let step = match &last {
                     None => Step::Added,
                     Some((_, old)) if old.content() != new.1.content() => Step::Content,
-                    Some((old, _)) => Step::State { from: (*old != new.0).then(|| old.clone()) },
+                    Some((old, _)) => Step::State { from: (*old != new.0).then(|| old.into()) },
                 };
                 last = Some(new.clone());
                 (step, new)
@@ -346,7 +346,7 @@ pub fn history(
             snapshot: *snapshot,
             time: s.time,
             step,
-            path: at,
+            path: at.into(),
             size_bytes: node.size_bytes(),
             verdict,
         });

@@ -73,7 +73,7 @@ impl DecisionFile {
     }
 
     fn failed(&self, what: &str, e: impl std::fmt::Display) -> Error {
-        Error::Request(format!("{} {what}: {e}", self.path.display()))
+        Error::Request(format!("{} {what}: {e}", self.path.display()).into())
     }
 }
 
@@ -108,7 +108,9 @@ impl Decisions for DecisionFile {
                 Err(e) if line.starts_with(b"{") && is_cut(&e, line) => {
                     kept.cut.push(format!("{} was cut off and is passed over", place()));
                 }
-                Err(e) => return Err(Error::Request(format!("{} is no record: {e}", place()))),
+                Err(e) => {
+                    return Err(Error::Request(format!("{} is no record: {e}", place()).into()));
+                }
             }
         }
         Ok(kept)
@@ -116,8 +118,9 @@ impl Decisions for DecisionFile {
 
     fn add(&self, entries: &[Entry]) -> Result<(), Error> {
         if let Some(dir) = self.path.parent() {
-            std::fs::create_dir_all(dir)
-                .map_err(|e| Error::Request(format!("{} cannot be made: {e}", dir.display())))?;
+            std::fs::create_dir_all(dir).map_err(|e| {
+                Error::Request(format!("{} cannot be made: {e}", dir.display()).into())
+            })?;
         }
         let mut text = String::new();
         for entry in entries {
@@ -191,7 +194,7 @@ impl People {
                  it, or wrote it in their name",
                 decision.by(),
                 decision.subject
-            ))
+            ).into())
         };
         let key = self.key_of(decision.person.as_deref());
         let Some(s) = &decision.signature else {
@@ -229,10 +232,13 @@ impl People {
             });
         }
         match self.standing(&record)? {
-            Standing::Unproven => Err(Error::Request(format!(
-                "the decisions of {} are signed; name the key's file with --key",
-                record.by()
-            ))),
+            Standing::Unproven => Err(Error::Request(
+                format!(
+                    "the decisions of {} are signed; name the key's file with --key",
+                    record.by()
+                )
+                .into(),
+            )),
             _ => Ok(record),
         }
     }

@@ -1,3 +1,5 @@
+use strongroom_model::Untrusted;
+
 /// Why an operation of the engine stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,8 +38,8 @@ pub enum Error {
     #[error(transparent)]
     Record(#[from] strongroom_model::RecordError),
     /// What was asked for does not exist or makes no sense; says what to do.
-    #[error("{0}")]
-    Request(String),
+    #[error("{}", .0.line())]
+    Request(Untrusted),
     /// A background task died.
     #[error("a part of the work stopped unexpectedly: {0}")]
     Task(String),

@@ -18,7 +18,7 @@ use strongroom_custody::{
     Chain, Holding, Ledger, MirrorOptions, MirrorReport, Pace, Patient, PublicKey, Role, Trust,
     TrustedClock, mirror,
 };
-use strongroom_model::Series;
+use strongroom_model::{Series, Untrusted};
 use strongroom_objects::{
     Entry, Key, Kind, LockedStore, Put, SessionSnapshot, Store, StoreError, VaultRest,
 };
@@ -58,7 +58,7 @@ pub struct ReplicateReport {
     /// Snapshots that were left out, since what they need is lost.
     pub left_out: Vec<String>,
     /// Files that cannot be restored whole from the copy, where that can be told.
-    pub items: Vec<String>,
+    pub items: Vec<Untrusted>,
     /// Objects that were there with wrong bytes, and are right again.
     pub mended: Vec<String>,
     /// Objects that are there with wrong bytes, and that the place does not let be replaced.
@@ -221,10 +221,13 @@ impl<'a> Copying<'a> {
         let bytes = match self.source.get(key)? {
             Ok(bytes) if key.names_its_bytes(&bytes) => bytes,
             Err(why) if is_config => {
-                return Err(Error::Request(format!(
-                    "the config of {} cannot be read, and nothing opens without it: {why}",
-                    self.from.location()
-                )));
+                return Err(Error::Request(
+                    format!(
+                        "the config of {} cannot be read, and nothing opens without it: {why}",
+                        self.from.location()
+                    )
+                    .into(),
+                ));
             }
             Ok(_) => return Ok(Did::Lost),
             Err(why) => {
@@ -251,7 +254,7 @@ impl<'a> Copying<'a> {
                  damaged; nothing was copied",
                 self.to.location(),
                 self.from.location()
-            )));
+            ).into()));
         }
         match self.to.replace(key, &bytes) {
             Ok(()) => Ok(Did::Mended(length)),
@@ -372,10 +375,13 @@ pub fn to_vault(
         sealed.iter().flat_map(|s| &s.snapshots).map(|x| x.snapshot.as_str()).collect();
     if report.lost.is_empty() {
         return match report.snapshot.as_ref().filter(|s| !published.contains(s.as_str())) {
-            Some(s) => Err(Error::Request(format!(
-                "{} took everything and does not publish snapshot {s:.8}; ask its custodians",
-                vault.location()
-            ))),
+            Some(s) => Err(Error::Request(
+                format!(
+                    "{} took everything and does not publish snapshot {s:.8}; ask its custodians",
+                    vault.location()
+                )
+                .into(),
+            )),
             None => Ok(report),
         };
     }
@@ -437,10 +443,10 @@ fn vouched(repo: &Repository) -> Result<(Chain, Vec<(Kind, Entries)>), Error> {
     let chain = Chain::of_store(repo.store().as_ref(), &signing_key(repo.key())?.public())?;
     let named = chain.named()?;
     if chain.last().is_none() {
-        return Err(Error::Request(format!(
-            "{} holds no finished snapshot yet; nothing was replicated",
-            repo.location()
-        )));
+        return Err(Error::Request(
+            format!("{} holds no finished snapshot yet; nothing was replicated", repo.location())
+                .into(),
+        ));
     }
     let mut all = Vec::new();
     for kind in Kind::REPLICATED.into_iter().rev() {
@@ -576,10 +582,13 @@ fn rebuild(
     let named = chain.named()?;
     let mut report = ReplicateReport::default();
     let Some((_, newest)) = chain.last() else {
-        return Err(Error::Request(format!(
-            "{} holds no snapshot that this repository's key vouches for; nothing was copied",
-            vault.location()
-        )));
+        return Err(Error::Request(
+            format!(
+                "{} holds no snapshot that this repository's key vouches for; nothing was copied",
+                vault.location()
+            )
+            .into(),
+        ));
     };
     report.snapshot = Some(newest.snapshot.clone());
     report.clean = newest.clean;
@@ -679,7 +688,7 @@ fn into_store(
             "{} holds another repository, or one whose config is damaged; name a new folder, or \
              the copy of this one",
             to.location()
-        )));
+        ).into()));
     }
     let all = wanted(repo, &mut report)?;
     progress.phase("replicate");

@@ -174,7 +174,9 @@ pub(crate) fn find(
         [room] => Ok(Some((room.name.clone(), room.facts.id.clone()))),
         many => {
             let names: Vec<&str> = many.iter().map(|room| room.name.as_str()).collect();
-            Err(Error::Request(format!("{name:?} may be {}; name one of them", names.join(" or "))))
+            Err(Error::Request(
+                format!("{name:?} may be {}; name one of them", names.join(" or ")).into(),
+            ))
         }
     }
 }

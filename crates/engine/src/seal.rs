@@ -8,7 +8,7 @@
 use crate::{Error, layout};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use strongroom_model::{Record, Series, Stored};
+use strongroom_model::{Record, Series, Stored, Untrusted};
 use strongroom_repository::{Cut, Id, Node, Repository, Snapshot};
 
 /// Whose data a repository takes: `tenant/sealed.json`.
@@ -41,7 +41,7 @@ pub fn of(repo: &Repository) -> Result<Option<String>, Error> {
     }
     // The newest of each series may say it, under whatever name the tenant went then: they are
     // written by different hands.
-    let mut newest: BTreeMap<(Series, String), Id> = BTreeMap::new();
+    let mut newest: BTreeMap<(Series, Untrusted), Id> = BTreeMap::new();
     newest.extend(
         repo.snapshots()?
             .into_iter()
@@ -57,7 +57,7 @@ pub fn of(repo: &Repository) -> Result<Option<String>, Error> {
                     "{} says of one part of its snapshots that they are of tenant {other}, and of \
                      another that they are of {this}; nothing was changed",
                     repo.location()
-                )));
+                ).into()));
             }
             _ => sealed = Some(this),
         }
@@ -110,17 +110,17 @@ pub(crate) fn at_commit(
     // A tenant may be called otherwise than before; whose a sealed repository is, is known.
     let is_sealed = of(repo)?.is_some();
     let snapshots = repo.snapshots()?.into_iter().map(|(_, s)| s);
-    let mut others: BTreeSet<String> = snapshots.filter(is_ours).map(|s| s.hostname).collect();
-    others.remove(name);
+    let mut others: BTreeSet<Untrusted> = snapshots.filter(is_ours).map(|s| s.hostname).collect();
+    others.retain(|other| *other != *name);
     if !is_sealed && !others.is_empty() {
-        let others: Vec<String> = others.into_iter().collect();
+        let others: Vec<String> = others.iter().map(|o| o.quoted().to_string()).collect();
         return Err(Error::Request(format!(
             "{} holds snapshots of {} besides those of {name}, and one repository takes the data \
              of one tenant; make one for each with `strongroom init` and part them with `restic \
              copy --host NAME`. Nothing was changed",
             repo.location(),
             others.join(", ")
-        )));
+        ).into()));
     }
     let seal = Record::new(Seal { tenant: tenant.trim().to_ascii_lowercase() });
     let stored = repo.put_content(&seal.to_bytes()?, Cut::Plain)?;

@@ -471,7 +471,7 @@ impl Client {
             }
             410 => {
                 if let Some(link) = location {
-                    error.code = Some(link);
+                    error.code = Some(link.into());
                 }
                 Attempt::Failed(error)
             }

@@ -1,3 +1,5 @@
+use strongroom_model::Untrusted;
+
 /// What a caller may do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -29,21 +31,21 @@ pub enum ErrorKind {
 
 /// Why a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{text}")]
+#[error("{}", .text.line())]
 pub struct Error {
     /// What a caller may do about it.
     pub kind: ErrorKind,
-    /// One sentence, without secrets.
-    pub text: String,
+    /// One sentence, without secrets. It quotes names, and what a server says.
+    pub text: Untrusted,
     /// HTTP status, when there was an answer.
     pub status: Option<u16>,
     /// Graph's error code, when there was one.
-    pub code: Option<String>,
+    pub code: Option<Untrusted>,
 }
 
 impl Error {
     /// An error that did not come from an answer.
-    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, text: impl Into<Untrusted>) -> Self {
         Self { kind, text: text.into(), status: None, code: None }
     }
 
@@ -55,14 +57,14 @@ impl Error {
         #[derive(serde::Deserialize)]
         struct Inner {
             #[serde(default)]
-            code: String,
+            code: Untrusted,
             #[serde(default)]
-            message: String,
+            message: Untrusted,
         }
-        let inner = serde_json::from_slice::<Outer>(body)
-            .map(|o| o.error)
-            .unwrap_or(Inner { code: String::new(), message: String::new() });
-        let code = inner.code.to_ascii_lowercase();
+        let inner = serde_json::from_slice::<Outer>(body).map(|o| o.error).unwrap_or_else(|_| {
+            Inner { code: Untrusted::default(), message: Untrusted::default() }
+        });
+        let code = inner.code.as_str().to_ascii_lowercase();
         let kind = match (status, code.as_str()) {
             (_, "malwaredetected") => ErrorKind::Withheld,
             (410, _) | (_, "syncstatenotfound" | "syncstateinvalid" | "resyncrequired") => {
@@ -77,15 +79,18 @@ impl Error {
             (500.., _) => ErrorKind::Unavailable,
             _ => ErrorKind::BadRequest,
         };
-        let message = match inner.message.as_str() {
+        // What follows its first line says which request it was, and when.
+        let message = match inner.message.as_str().split("\r\n").next().unwrap_or_default() {
             "" => String::new(),
-            m => format!(": {:.300}", m.split("\r\n").next().unwrap_or(m)),
+            m => format!(": {}", Untrusted::from(m).quoted()),
         };
-        let code_text =
-            if inner.code.is_empty() { String::new() } else { format!(" {}", inner.code) };
+        let code_text = match inner.code.is_empty() {
+            true => String::new(),
+            false => format!(" {}", inner.code.quoted()),
+        };
         Self {
             kind,
-            text: format!("{what} was answered with {status}{code_text}{message}"),
+            text: format!("{what} was answered with {status}{code_text}{message}").into(),
             status: Some(status),
             code: (!inner.code.is_empty()).then_some(inner.code),
         }

@@ -53,7 +53,7 @@ impl Client {
                 let id = bad.id.as_deref().unwrap_or("without a readable id");
                 return Err(Error::new(
                     ErrorKind::BadAnswer,
-                    format!("{}: {} ({id})", request.what(), bad.why),
+                    format!("{}: {} ({id})", request.what(), bad.why.quoted()),
                 ));
             }
             all.extend(page.value);
@@ -110,7 +110,7 @@ impl Client {
                 let nth = bad.id.as_ref().and_then(|id| id.parse::<usize>().ok());
                 if let Some(n) = nth.filter(|n| open.contains(n)) {
                     let what = targets[n].split('?').next().unwrap_or_default();
-                    let text = format!("GET {what}: {}", bad.why);
+                    let text = format!("GET {what}: {}", bad.why.quoted());
                     answers[n] = Some(Err(Error::new(ErrorKind::BadAnswer, text)));
                 }
             }

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::ops::Range;
+use strongroom_model::Untrusted;
 
 /// An element of a list that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub struct Unreadable {
     /// Its id, where that much could be read.
     pub id: Option<String>,
     /// Why, in one sentence.
-    pub why: String,
+    pub why: Untrusted,
 }
 
 /// Reads JSON. Half of a character pair, as UTF-16 lets into texts, and bytes that are no UTF-8
@@ -51,7 +52,7 @@ fn one_by_one(bytes: &[u8], list: &str) -> Option<(Value, Vec<Unreadable>)> {
                 Ok(one) => all.push(one),
                 Err(e) => unreadable.push(Unreadable {
                     id: id_of(element),
-                    why: format!("the service gave an item that cannot be read: {e}"),
+                    why: format!("the service gave an item that cannot be read: {e}").into(),
                 }),
             }
         }

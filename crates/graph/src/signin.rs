@@ -11,7 +11,7 @@ use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use strongroom_model::{Clock, limits};
+use strongroom_model::{Clock, Untrusted, limits};
 
 /// A token is renewed this long before it ends.
 const RENEW_BEFORE_S: i64 = 300;
@@ -51,7 +51,7 @@ struct Granted {
 #[derive(Deserialize, Default)]
 struct Refused {
     #[serde(default)]
-    error_description: String,
+    error_description: Untrusted,
     #[serde(default)]
     error_codes: Vec<u32>,
 }
@@ -125,8 +125,9 @@ pub(crate) async fn sign_in(
     }
     if status != 200 {
         let refused: Refused = serde_json::from_slice(&bytes).unwrap_or_default();
-        let first = refused.error_description.split(['\r', '\n']).next().unwrap_or_default();
-        let first = first.split(" Trace ID").next().unwrap_or_default();
+        let first = refused.error_description.as_str();
+        let first = first.split(['\r', '\n']).next().unwrap_or_default();
+        let first = Untrusted::from(first.split(" Trace ID").next().unwrap_or_default());
         let kind = match refused.error_codes.first() {
             // Application or its service principal unknown, disabled, or without consent; tenant
             // unknown.
@@ -140,8 +141,9 @@ pub(crate) async fn sign_in(
                     ErrorKind::Settings,
                     format!(
                         "the sign-in service finds the time of this host wrong, now {}: \
-                         {first:.300}",
-                        clock.now()
+                         {}",
+                        clock.now(),
+                        first.quoted()
                     ),
                 ));
             }
@@ -150,8 +152,10 @@ pub(crate) async fn sign_in(
         return Err(fail(
             kind,
             format!(
-                "tenant {} refuses to sign application {} in: {first:.300}",
-                settings.tenant, settings.application_id
+                "tenant {} refuses to sign application {} in: {}",
+                settings.tenant,
+                settings.application_id,
+                first.quoted()
             ),
         ));
     }

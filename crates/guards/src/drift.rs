@@ -4,12 +4,12 @@ mod differ;
 mod lost;
 mod rank;
 
-use crate::{rule::one_line, words};
+use crate::words;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_model::{
-    AuditEntry, CollectionState, ConfigObject, Configuration, collections::applications,
+    AuditEntry, CollectionState, ConfigObject, Configuration, Untrusted, collections::applications,
 };
 pub use strongroom_settings::Rank;
 use strongroom_settings::row;
@@ -34,7 +34,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Property {
     /// Where in the object, with dots.
-    pub path: String,
+    pub path: Untrusted,
     /// As it was; null when it was not there.
     pub old: Value,
     /// As it is; null when it is not there.
@@ -53,7 +53,7 @@ pub struct Change {
     /// What became of it.
     pub kind: Kind,
     /// In a sentence.
-    pub says: String,
+    pub says: Untrusted,
     /// What differs in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub properties: Vec<Property>,
@@ -124,7 +124,8 @@ pub fn compare(
                     if other {
                         change.kind = Kind::Replaced;
                         change.rank = change.rank.min(Rank::High);
-                        change.says.push_str("; it is another object of that name");
+                        let says = change.says.into_string();
+                        change.says = format!("{says}; it is another object of that name").into();
                     }
                     // Another order of the same things is no change.
                     if other || !change.properties.is_empty() {
@@ -140,9 +141,10 @@ pub fn compare(
                         says: format!(
                             "the application {object} has another credential in the \
                             place of one that looks the same"
-                        ),
+                        )
+                        .into(),
                         properties: vec![Property {
-                            path: "keyIds".to_owned(),
+                            path: "keyIds".into(),
                             old: o.volatile["keyIds"].clone(),
                             new: n.volatile["keyIds"].clone(),
                         }],
@@ -177,7 +179,8 @@ pub fn compare(
             kind: Kind::Removed,
             says: format!(
                 "the backup may no longer read {shown}{more}: its permissions were taken away"
-            ),
+            )
+            .into(),
             properties: Vec::new(),
             by: Vec::new(),
             known_as: own.iter().map(|id| id.to_lowercase()).collect(),
@@ -201,7 +204,8 @@ pub fn compare(
                         "{} is another object of that name now, and settings that named \
                         it mean the new one",
                         words::symbol(symbol)
-                    ),
+                    )
+                    .into(),
                     properties: Vec::new(),
                     by: Vec::new(),
                     known_as: [id.to_lowercase()].into(),
@@ -288,7 +292,7 @@ impl Context<'_> {
             collection: collection.to_owned(),
             object: object.to_owned(),
             kind,
-            says: one_line(&says),
+            says: says.into(),
             properties,
             by: Vec::new(),
             known_as,

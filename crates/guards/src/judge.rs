@@ -9,7 +9,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
 };
-use strongroom_model::Configuration;
+use strongroom_model::{Configuration, Untrusted};
 
 /// What a rule says of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -52,8 +52,8 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<Concern>,
     /// Why it was skipped, where a person must look, or why it is accepted.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub note: String,
+    #[serde(skip_serializing_if = "Untrusted::is_empty")]
+    pub note: Untrusted,
     /// What to change.
     pub remedy: Cow<'static, str>,
     /// Identifiers of public standards.
@@ -100,7 +100,7 @@ fn built_in(rule: &Rule) -> Finding {
         verdict: Verdict::Skipped,
         concerns: Vec::new(),
         accepted: Vec::new(),
-        note: String::new(),
+        note: Untrusted::default(),
         remedy: rule.remedy.into(),
         satisfies: rule.satisfies.iter().map(|s| (*s).into()).collect(),
     }
@@ -117,7 +117,7 @@ fn of_their_own(about: About) -> Finding {
         verdict: Verdict::Skipped,
         concerns: Vec::new(),
         accepted: Vec::new(),
-        note: String::new(),
+        note: Untrusted::default(),
         remedy: about.remedy.into(),
         satisfies: about.satisfies.into_iter().map(Cow::Owned).collect(),
     }
@@ -133,10 +133,10 @@ impl Finding {
         used: &mut BTreeSet<usize>,
     ) -> Self {
         (self.verdict, self.concerns, self.note) = match judged {
-            Ok(Outcome::Passed) => (Verdict::Passed, Vec::new(), String::new()),
-            Ok(Outcome::Failed(concerns)) => (Verdict::Failed, concerns, String::new()),
-            Ok(Outcome::Manual(where_)) => (Verdict::Manual, Vec::new(), where_),
-            Err(skip) => (Verdict::Skipped, Vec::new(), skip.0),
+            Ok(Outcome::Passed) => (Verdict::Passed, Vec::new(), Untrusted::default()),
+            Ok(Outcome::Failed(concerns)) => (Verdict::Failed, concerns, Untrusted::default()),
+            Ok(Outcome::Manual(where_)) => (Verdict::Manual, Vec::new(), where_.into()),
+            Err(skip) => (Verdict::Skipped, Vec::new(), skip.0.into()),
         };
         if self.verdict != Verdict::Failed {
             return self;
@@ -147,8 +147,9 @@ impl Finding {
             .enumerate()
             .filter(|(_, a)| self.rule == a.rule && a.until >= today)
         {
-            let fits =
-                |c: &Concern| a.object.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(&c.object));
+            let fits = |c: &Concern| {
+                a.object.as_ref().is_none_or(|o| o.eq_ignore_ascii_case(c.object.as_str()))
+            };
             let (taken, rest): (Vec<Concern>, Vec<Concern>) =
                 self.concerns.into_iter().partition(fits);
             self.concerns = rest;
@@ -162,7 +163,7 @@ impl Finding {
             self.verdict = Verdict::Accepted;
             let mut reasons: Vec<&str> = self.accepted.iter().map(|c| c.says.as_str()).collect();
             reasons.dedup();
-            self.note = reasons.join("; ");
+            self.note = reasons.join("; ").into();
         }
         self
     }

@@ -2,6 +2,7 @@
 
 use crate::Facts;
 use serde::{Deserialize, Serialize};
+use strongroom_model::Untrusted;
 
 /// How much harm follows when a rule is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,15 +105,15 @@ pub type Judged = Result<Outcome, Skip>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concern {
     /// Collection and name, or the collection alone.
-    pub object: String,
+    pub object: Untrusted,
     /// What is wrong with it.
-    pub says: String,
+    pub says: Untrusted,
 }
 
 impl Concern {
     /// A concern about an object.
-    pub fn new(object: impl Into<String>, says: impl Into<String>) -> Self {
-        Self { object: one_line(&object.into()), says: one_line(&says.into()) }
+    pub fn new(object: impl Into<Untrusted>, says: impl Into<Untrusted>) -> Self {
+        Self { object: object.into(), says: says.into() }
     }
 }
 

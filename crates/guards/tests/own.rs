@@ -79,7 +79,7 @@ fn a_module_passes_fails_and_is_skipped_like_any_rule() {
     for body in [json!({}), json!({"allowInvitesFrom": null})] {
         let found = judged(INVITES, &tenant(body));
         assert_eq!(found.verdict, Verdict::Skipped, "{found:?}");
-        assert!(found.note.contains("neither failed nor passed"));
+        assert!(found.note.as_str().contains("neither failed nor passed"));
     }
     let good = tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}));
     let mut lacking = good.clone();
@@ -90,7 +90,7 @@ fn a_module_passes_fails_and_is_skipped_like_any_rule() {
     let mut denied = good;
     denied.collections.get_mut("identity/authorization").unwrap().state =
         CollectionState::Failed { why: "503".into(), kept: true };
-    assert!(judged(INVITES, &denied).note.contains("503"));
+    assert!(judged(INVITES, &denied).note.as_str().contains("503"));
 }
 
 #[test]
@@ -102,7 +102,10 @@ fn a_rule_that_would_pass_without_its_data_does_not_pass() {
     assert_ne!(liar, INVITES);
     let good = tenant(json!({"allowInvitesFrom": "adminsAndGuestInviters"}));
     let found = judged(&liar, &good);
-    assert!(found.verdict == Verdict::Skipped && found.note.contains("is missing"), "{found:?}");
+    assert!(
+        found.verdict == Verdict::Skipped && found.note.as_str().contains("is missing"),
+        "{found:?}"
+    );
     // Who looks at names alone may say so.
     let names = liar.replace("\"severity\"", "\"names_only\": true, \"severity\"");
     assert_eq!(judged(&names, &good).verdict, Verdict::Passed);
@@ -162,11 +165,11 @@ fn what_fails_when_it_runs_is_skipped_and_says_so() {
         assert!(text.contains(failed));
         let found = judged(&text, &at);
         assert_eq!(found.verdict, Verdict::Skipped, "{failed}: {found:?}");
-        assert!(found.note.contains(says), "{failed}: {}", found.note);
+        assert!(found.note.as_str().contains(says), "{failed}: {}", found.note.line());
     }
-    // Whatever a name holds, it is one line and moves no cursor.
+    // Whatever a name holds: a face shows it as one line.
     let forged = INVITES.replace("allowInvitesFrom is %s", "x\\u001b[31m\\nMEDIUM own.fake %s");
-    assert_eq!(judged(&forged, &at).concerns[0].says, "x [31m MEDIUM own.fake everyone");
+    assert_eq!(judged(&forged, &at).concerns[0].says, "x\u{1b}[31m\nMEDIUM own.fake everyone");
 }
 
 #[test]

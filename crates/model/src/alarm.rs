@@ -1,4 +1,4 @@
-use crate::{Row, Stored};
+use crate::{Row, Stored, Untrusted};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -84,9 +84,9 @@ pub struct Alarm {
     /// How bad.
     pub severity: Severity,
     /// Where: a user, a drive, or the tenant.
-    pub scope: String,
-    /// One sentence with figures.
-    pub text: String,
+    pub scope: Untrusted,
+    /// One sentence with figures, and with names.
+    pub text: Untrusted,
     /// How many items it speaks of.
     pub items: u64,
 }
@@ -165,19 +165,20 @@ impl Row<Alarm> {
     /// Where: a user, a drive, or the tenant.
     pub fn scope(&self) -> &str {
         match self {
-            Row::Known(alarm) => &alarm.scope,
+            Row::Known(alarm) => alarm.scope.as_str(),
             Row::Unknown(_) => self.unknown_text("scope").unwrap_or("an unknown place"),
         }
     }
 
     /// One sentence for people.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self) -> Untrusted {
         match self {
             Row::Known(alarm) => alarm.text.clone(),
             Row::Unknown(value) => format!(
                 "an alarm of a kind that this program does not know stands: {}",
                 value.get("text").and_then(Value::as_str).unwrap_or(self.code())
-            ),
+            )
+            .into(),
         }
     }
 }

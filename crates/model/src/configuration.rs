@@ -1,5 +1,5 @@
 use crate::{
-    CollectionState,
+    CollectionState, Untrusted,
     collections::{applications, directory},
 };
 use serde::{Deserialize, Serialize};
@@ -40,9 +40,9 @@ pub struct AuditEntry {
     /// When.
     pub at: jiff::Timestamp,
     /// Who: a sign-in name, or an application's name.
-    pub who: String,
+    pub who: Untrusted,
     /// What the log calls it.
-    pub activity: String,
+    pub activity: Untrusted,
     /// Ids and names of what was touched.
     pub targets: Vec<String>,
 }

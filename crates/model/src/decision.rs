@@ -122,8 +122,10 @@ impl Record<Decision> {
     /// # Errors
     /// [`RecordError::Shape`]; no decision of ours has it.
     pub fn signed_bytes(&self) -> Result<Vec<u8>, RecordError> {
-        let shape =
-            |e: serde_json::Error| RecordError::Shape { what: Decision::NAME, why: e.to_string() };
+        let shape = |e: serde_json::Error| RecordError::Shape {
+            what: Decision::NAME,
+            why: e.to_string().into(),
+        };
         let mut value = serde_json::to_value(self).map_err(shape)?;
         if let Value::Object(map) = &mut value {
             map.remove("signature");
@@ -246,8 +248,10 @@ impl Entry {
     /// # Errors
     /// [`RecordError::Shape`]; no entry of ours has it.
     pub fn to_json(&self) -> Result<Value, RecordError> {
-        let shape =
-            |e: serde_json::Error| RecordError::Shape { what: "an entry", why: e.to_string() };
+        let shape = |e: serde_json::Error| RecordError::Shape {
+            what: "an entry",
+            why: e.to_string().into(),
+        };
         match self {
             Entry::Decision(record) => serde_json::to_value(record).map_err(shape),
             Entry::Applied(record) => {

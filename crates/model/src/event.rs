@@ -1,6 +1,6 @@
 //! How anything that changes is read, whatever it comes from: law 1 as a type.
 
-use crate::ItemId;
+use crate::{ItemId, Untrusted};
 use std::{future::Future, pin::Pin};
 
 /// Where a reading ended and the next begins: a delta link of Graph, a cookie of LDAP DirSync, a
@@ -20,9 +20,9 @@ pub enum Event<T> {
         /// Its id; may be empty.
         id: ItemId,
         /// Its name or subject, as far as known.
-        name: String,
+        name: Untrusted,
         /// Why.
-        cause: String,
+        cause: Untrusted,
     },
     /// That was all, and only this carries the cursor: whoever stops before it holds none, so that
     /// nothing can be taken for complete that was not.

@@ -1,5 +1,5 @@
 use crate::{
-    Judgement, Record, RecordError, Stored,
+    Judgement, Record, RecordError, Stored, Untrusted,
     record::{self, Rest},
 };
 use serde::{Deserialize, Serialize};
@@ -180,9 +180,9 @@ pub struct Pending {
     /// The item.
     pub id: ItemId,
     /// Its name or subject as far as known.
-    pub name: String,
+    pub name: Untrusted,
     /// Why it was skipped.
-    pub cause: String,
+    pub cause: Untrusted,
     /// What it stands in, as far as known: the id of a container, or of the collection at its top.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
@@ -298,7 +298,7 @@ impl Facts {
     pub fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
         self.rest
             .bytes_with(self)
-            .map_err(|e| RecordError::Shape { what: Self::NAME, why: e.to_string() })
+            .map_err(|e| RecordError::Shape { what: Self::NAME, why: e.to_string().into() })
     }
 
     /// Reads what [`Facts::to_bytes`] wrote.

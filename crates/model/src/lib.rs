@@ -19,6 +19,7 @@ mod progress;
 pub mod record;
 mod series;
 mod shown;
+mod untrusted;
 mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, AlarmList, Severity};
@@ -36,4 +37,5 @@ pub use progress::{Progress, Silent};
 pub use record::{Record, RecordError, Row, Stored};
 pub use series::Series;
 pub use shown::{shown, shown_line};
+pub use untrusted::{Line, Untrusted};
 pub use verdict::{Judgement, Reason, Verdict};

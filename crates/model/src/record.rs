@@ -6,6 +6,7 @@
 //! to a record survives when this one writes it again. In types that implement [`Stored`] a field
 //! is required, or an `Option` whose documentation says what its absence means.
 
+use crate::Untrusted;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -23,12 +24,12 @@ pub trait Stored: Serialize + DeserializeOwned {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// It is damaged, or is something else.
-    #[error("{what} is not readable: {why}")]
+    #[error("{what} is not readable: {}", .why.quoted())]
     Shape {
         /// What it should be.
         what: &'static str,
-        /// What the parser says.
-        why: String,
+        /// What the parser says; it quotes what it found.
+        why: Untrusted,
     },
     /// A newer program wrote it.
     #[error("{what} has version {found}, this program reads up to {known}; use a newer strongroom")]
@@ -106,7 +107,7 @@ struct Head {
 }
 
 fn shape<T: Stored>(why: impl std::fmt::Display) -> RecordError {
-    RecordError::Shape { what: T::NAME, why: why.to_string() }
+    RecordError::Shape { what: T::NAME, why: why.to_string().into() }
 }
 
 fn check_version<T: Stored>(found: Option<u64>) -> Result<(), RecordError> {

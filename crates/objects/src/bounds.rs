@@ -46,7 +46,9 @@ pub(crate) fn time_for(bytes: u64) -> Duration {
 pub(crate) fn again<T>(read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
     for _ in 1..READS {
         match read() {
-            Err(StoreError::Failed { why, .. }) => tracing::debug!("read again: {why}"),
+            Err(StoreError::Failed { why, .. }) => {
+                tracing::debug!("read again: {}", why.quoted())
+            }
             other => return other,
         }
     }

@@ -87,7 +87,7 @@ impl Key {
             return Err(StoreError::Refused {
                 location: "the store".to_owned(),
                 action: format!("name an object {}/{name:.80}", kind.as_str()),
-                why: "a name is the SHA-256 of the bytes in lower-case hexadecimal".to_owned(),
+                why: "a name is the SHA-256 of the bytes in lower-case hexadecimal".into(),
             });
         }
         Ok(Key { kind, name: name.to_owned() })

@@ -67,6 +67,7 @@ pub use vault_rest::{SealedSession, SessionSnapshot, VaultRest, VaultSettings};
 
 use bytes::Bytes;
 use std::ops::Range;
+use strongroom_model::Untrusted;
 
 /// What [`Store::put`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,34 +173,34 @@ pub enum StoreError {
         location: String,
     },
     /// The store does not allow it, and says why.
-    #[error("{location} refuses to {action}: {why}")]
+    #[error("{location} refuses to {action}: {}", .why.quoted())]
     Refused {
         /// Where.
         location: String,
         /// What was tried.
         action: String,
         /// The store's own words.
-        why: String,
+        why: Untrusted,
     },
     /// The bytes are not what their name says, or shorter than asked.
-    #[error("{key} in {location} is damaged: {why}")]
+    #[error("{key} in {location} is damaged: {}", .why.quoted())]
     Damaged {
         /// The object.
         key: String,
         /// Where.
         location: String,
         /// What is wrong.
-        why: String,
+        why: Untrusted,
     },
     /// The disk or the network failed; trying again may help.
-    #[error("{location}: cannot {action}: {why}")]
+    #[error("{location}: cannot {action}: {}", .why.quoted())]
     Failed {
         /// Where.
         location: String,
         /// What was tried.
         action: String,
         /// The cause.
-        why: String,
+        why: Untrusted,
     },
 }
 

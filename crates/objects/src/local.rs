@@ -111,7 +111,7 @@ impl LocalDir {
         StoreError::Failed {
             location: self.location(),
             action: action.into(),
-            why: why.into().to_string(),
+            why: why.into().to_string().into(),
         }
     }
 
@@ -120,7 +120,7 @@ impl LocalDir {
     }
 
     fn damaged(&self, key: &Key, why: String) -> StoreError {
-        StoreError::Damaged { key: key.to_string(), location: self.location(), why }
+        StoreError::Damaged { key: key.to_string(), location: self.location(), why: why.into() }
     }
 
     fn no_file(&self, key: &Key, found: FileType) -> StoreError {
@@ -172,7 +172,8 @@ impl LocalDir {
                                 "it is {} and no directory, and what it leads to may be somebody \
                                  else's; put the repository's own directory in its place",
                                 called(found)
-                            ),
+                            )
+                            .into(),
                         },
                         _ => self.failed(format!("open {}", shown()), e),
                     });
@@ -261,7 +262,8 @@ impl LocalDir {
                     "it has {} bytes; {} is the most of its kind",
                     bytes.len(),
                     key.kind().bytes_max()
-                ),
+                )
+                .into(),
             });
         }
         let start = &key.name()[..key.name().len().min(16)];
@@ -385,7 +387,7 @@ impl Store for LocalDir {
         rustix::fs::accessat(&dir, ".", access, AtFlags::EACCESS).map_err(|e| StoreError::Refused {
             location: self.location(),
             action: format!("remove from {}", folder.join("/")),
-            why: e.to_string(),
+            why: e.to_string().into(),
         })
     }
 

@@ -43,7 +43,7 @@ impl LocalHold {
         StoreError::Failed {
             location: self.location(),
             action: action.into(),
-            why: why.to_string(),
+            why: why.to_string().into(),
         }
     }
 
@@ -332,7 +332,7 @@ impl LockedStore for LocalHold {
             return Err(StoreError::Refused {
                 location: self.location(),
                 action: format!("delete {path}"),
-                why: format!("it is locked until {until}"),
+                why: format!("it is locked until {until}").into(),
             });
         }
         let done = (|| {

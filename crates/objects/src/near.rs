@@ -129,7 +129,7 @@ impl Near {
             false => Err(StoreError::Damaged {
                 key: key.to_string(),
                 location: self.far.location(),
-                why: "its bytes are not those that its name says".to_owned(),
+                why: "its bytes are not those that its name says".into(),
             }),
         }
     }
@@ -310,7 +310,7 @@ impl AtHand for Near {
             None => Err(StoreError::Damaged {
                 key: key.to_string(),
                 location: self.far.location(),
-                why: format!("it ends before byte {}", range.end),
+                why: format!("it ends before byte {}", range.end).into(),
             }),
         }
     }

@@ -57,7 +57,7 @@ impl RestServer {
         let failed = |why: String| StoreError::Failed {
             location: settings.url.to_string(),
             action: "set up the connection".to_owned(),
-            why,
+            why: why.into(),
         };
         let builder = bounds::blocking_client(&settings.url, settings.ca_file.as_deref());
         let client = builder.map_err(failed)?.build().map_err(|e| failed(e.to_string()))?;
@@ -178,7 +178,7 @@ impl RestServer {
         match status {
             StatusCode::NOT_FOUND => StoreError::NotFound { key: action, location },
             s if s.is_client_error() && s != StatusCode::REQUEST_TIMEOUT => {
-                StoreError::Refused { location, action, why }
+                StoreError::Refused { location, action, why: why.into() }
             }
             // A redirect is no answer: who follows it hands its credential on.
             s if s.is_redirection() => {
@@ -434,7 +434,7 @@ impl Store for RestServer {
             let answer =
                 self.send(&action, &Method::GET, url, |r| r.header(header::RANGE, &wanted));
             let response = match answer {
-                Err(StoreError::Refused { why, .. }) if why.starts_with("416") => {
+                Err(StoreError::Refused { why, .. }) if why.as_str().starts_with("416") => {
                     return Err(self.damaged(key, format!("it ends before byte {}", range.end)));
                 }
                 other => other?,

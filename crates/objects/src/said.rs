@@ -1,16 +1,17 @@
 //! How a store says what went wrong: always with where it is.
 
 use crate::{Key, Store, StoreError};
+use strongroom_model::Untrusted;
 
 /// Errors of a store.
 pub(crate) trait Said: Store {
     /// The disk or the network failed; trying again may help.
-    fn failed(&self, action: &str, why: impl Into<String>) -> StoreError {
+    fn failed(&self, action: &str, why: impl Into<Untrusted>) -> StoreError {
         StoreError::Failed { location: self.location(), action: action.to_owned(), why: why.into() }
     }
 
     /// It is not allowed, or will not come about by trying again.
-    fn refused(&self, action: &str, why: impl Into<String>) -> StoreError {
+    fn refused(&self, action: &str, why: impl Into<Untrusted>) -> StoreError {
         StoreError::Refused {
             location: self.location(),
             action: action.to_owned(),
@@ -19,7 +20,7 @@ pub(crate) trait Said: Store {
     }
 
     /// An object's bytes are not what its name says.
-    fn damaged(&self, key: &Key, why: impl Into<String>) -> StoreError {
+    fn damaged(&self, key: &Key, why: impl Into<Untrusted>) -> StoreError {
         StoreError::Damaged { key: key.to_string(), location: self.location(), why: why.into() }
     }
 

@@ -77,7 +77,7 @@ impl Memory {
             Some(0) => Err(StoreError::Failed {
                 location: self.location(),
                 action: what,
-                why: "the power is off".to_owned(),
+                why: "the power is off".into(),
             }),
             Some(n) => {
                 *n -= 1;
@@ -132,7 +132,7 @@ impl Store for Memory {
         Err(StoreError::Damaged {
             key: key.to_string(),
             location: self.location(),
-            why: format!("it ends before byte {}", range.end),
+            why: format!("it ends before byte {}", range.end).into(),
         })
     }
 

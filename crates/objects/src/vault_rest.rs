@@ -85,7 +85,7 @@ impl VaultRest {
         let failed = |why: String| StoreError::Failed {
             location: settings.url.to_string(),
             action: "set up the connection".to_owned(),
-            why,
+            why: why.into(),
         };
         let mut builder =
             bounds::blocking_client(&settings.url, settings.ca_file.as_deref()).map_err(failed)?;
@@ -181,7 +181,11 @@ impl VaultRest {
             text = s.to_string();
             source = s.source();
         }
-        StoreError::Failed { location: self.location(), action: action.to_owned(), why: text }
+        StoreError::Failed {
+            location: self.location(),
+            action: action.to_owned(),
+            why: text.into(),
+        }
     }
 
     fn send(
@@ -221,27 +225,28 @@ impl VaultRest {
                         "it does not accept the token of {:?}; compare user and token_file of this \
                          vault with what its custodian handed out",
                         self.settings.user
-                    ),
+                    )
+                    .into(),
                 }),
                 StatusCode::FORBIDDEN | StatusCode::CONFLICT => {
                     let why = words(response);
                     Err(StoreError::Refused {
                         location: self.location(),
                         action: action.to_owned(),
-                        why: if why.is_empty() { status.to_string() } else { why },
+                        why: if why.is_empty() { status.to_string() } else { why }.into(),
                     })
                 }
                 s if s.is_redirection() => Err(StoreError::Failed {
                     location: self.location(),
                     action: action.to_owned(),
-                    why: format!("it sends to another address ({s}), which is not followed"),
+                    why: format!("it sends to another address ({s}), which is not followed").into(),
                 }),
                 _ => {
                     let why = words(response);
                     Err(StoreError::Failed {
                         location: self.location(),
                         action: action.to_owned(),
-                        why: format!("{status} {why}"),
+                        why: format!("{status} {why}").into(),
                     })
                 }
             };
@@ -269,7 +274,7 @@ impl VaultRest {
         let refused = |why: String| StoreError::Refused {
             location: self.location(),
             action: action.to_owned(),
-            why,
+            why: why.into(),
         };
         let announced = answer.content_length();
         if let Some(n) = announced.filter(|n| *n > most) {
@@ -293,7 +298,7 @@ impl VaultRest {
                 return Err(StoreError::Failed {
                     location: self.location(),
                     action: action.to_owned(),
-                    why: bounds::slow(so_far),
+                    why: bounds::slow(so_far).into(),
                 });
             }
         }
@@ -371,7 +376,8 @@ impl Store for VaultRest {
                     "{} bytes came where {} were asked for",
                     bytes.len(),
                     range.end - range.start
-                ),
+                )
+                .into(),
             });
         }
         Ok(bytes)
@@ -425,7 +431,7 @@ impl Store for VaultRest {
         Err(StoreError::Refused {
             location: self.location(),
             action: format!("replace {key}"),
-            why,
+            why: why.into(),
         })
     }
 

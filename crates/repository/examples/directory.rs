@@ -253,7 +253,7 @@ fn restore(repo: &Repository, target: &Path) -> Outcome<()> {
     let (_, snapshot) = newest(repo)?.ok_or("no snapshot")?;
     let report = repo.restore_files(&snapshot.tree, target, false, &|_, _| {})?;
     match report.failed.first() {
-        Some(f) => Err(format!("{}: {}", f.path, f.why).into()),
+        Some(f) => Err(format!("{}: {}", f.path.line(), f.why.line()).into()),
         None => Ok(()),
     }
 }

@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use strongroom_model::Untrusted;
 use strongroom_objects::{Key, Kind, hash_name};
 
 /// Damaged items that are named; of more only the number is told.
@@ -34,7 +35,7 @@ pub struct CheckReport {
     /// Packs that no index names: left by an interrupted run, harmless.
     pub packs_unreferenced: u64,
     /// What is wrong, one sentence each. Empty means sound.
-    pub problems: Vec<String>,
+    pub problems: Vec<Untrusted>,
     /// Files that cannot be restored whole, 10,000 at most.
     pub damaged: Vec<DamagedItem>,
     /// How many there are in all.
@@ -113,7 +114,7 @@ impl ReadData {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct DamagedItem {
     /// Where it stands; of a lost directory, the directory.
-    pub path: String,
+    pub path: Untrusted,
     /// The oldest snapshot in which this version was found.
     pub snapshot: Id,
     /// When that snapshot was made.
@@ -126,7 +127,7 @@ pub struct Touched {
     /// Snapshots that need something that lay in them.
     pub snapshots: BTreeSet<Id>,
     /// Files that cannot be restored whole; of a lost directory, the directory. 10,000 at most.
-    pub items: BTreeSet<String>,
+    pub items: BTreeSet<Untrusted>,
 }
 
 /// What [`Repository::touched_by`] knows on its way.
@@ -135,13 +136,13 @@ struct Loss {
     blobs: HashSet<(BlobKind, Id)>,
     /// Directories that were looked into, and whether something below is lost.
     seen: HashMap<Id, bool>,
-    items: BTreeSet<String>,
+    items: BTreeSet<Untrusted>,
 }
 
 impl Loss {
     fn name(&mut self, item: String) {
         if self.items.len() < ITEMS_MAX {
-            self.items.insert(item);
+            self.items.insert(item.into());
         }
     }
 }
@@ -149,7 +150,7 @@ impl Loss {
 /// What a check gathers from many threads.
 #[derive(Default)]
 struct Findings {
-    problems: Mutex<Vec<String>>,
+    problems: Mutex<Vec<Untrusted>>,
     /// Blobs that an index names and whose bytes are not to be had.
     lost: Mutex<HashSet<(BlobKind, Id)>>,
     packs_read: AtomicU64,
@@ -162,8 +163,8 @@ fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Findings {
-    fn problem(&self, text: String) {
-        lock(&self.problems).push(text);
+    fn problem(&self, text: impl Into<Untrusted>) {
+        lock(&self.problems).push(text.into());
     }
 
     fn lose(&self, blobs: &[PackedBlob]) {
@@ -277,7 +278,7 @@ impl Repository {
                     report.damaged_items += bad.len() as u64;
                     let room = ITEMS_MAX.saturating_sub(damaged.len());
                     damaged.extend(bad.into_iter().take(room).map(|path| DamagedItem {
-                        path,
+                        path: path.into(),
                         snapshot: snapshots[n].0,
                         since: snapshots[n].1.time,
                     }));

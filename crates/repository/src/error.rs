@@ -1,3 +1,4 @@
+use strongroom_model::Untrusted;
 use strongroom_objects::StoreError;
 
 /// Why the repository could not do something. The first three have exit codes of their own in the
@@ -19,14 +20,15 @@ pub enum Error {
     },
     /// Somebody else is writing.
     #[error(
-        "{location} is locked by {holder} since {since}; wait for it to finish, or remove a stale \
-         lock with `restic unlock`"
+        "{location} is locked by {} since {since}; wait for it to finish, or remove a stale lock \
+         with `restic unlock`",
+        .holder.quoted()
     )]
     Locked {
         /// Where.
         location: String,
         /// Host, user and process of the lock.
-        holder: String,
+        holder: Untrusted,
         /// When the lock was taken or renewed.
         since: String,
     },
@@ -57,12 +59,12 @@ pub enum Error {
     )]
     NoSnapshots(String),
     /// Stored bytes are not what they should be.
-    #[error("{what} is damaged: {why}")]
+    #[error("{} is damaged: {}", .what.line(), .why.quoted())]
     Damaged {
         /// The object or blob.
-        what: String,
+        what: Untrusted,
         /// What is wrong with it.
-        why: String,
+        why: Untrusted,
     },
     /// A blob that something names is in no index.
     #[error(
@@ -76,11 +78,11 @@ pub enum Error {
         id: String,
     },
     /// A path does not exist in a snapshot.
-    #[error("{0} is not in the snapshot")]
-    NoSuchPath(String),
+    #[error("{} is not in the snapshot", .0.line())]
+    NoSuchPath(Untrusted),
     /// A format that this program does not write or read.
-    #[error("{0}")]
-    Unsupported(String),
+    #[error("{}", .0.line())]
+    Unsupported(Untrusted),
     /// The local cache cannot be used.
     #[error(
         "the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds \
@@ -94,11 +96,11 @@ pub enum Error {
     #[error("the operating system gives no random numbers: {0}")]
     Random(String),
     /// A recovery share, or a set of them, does not do.
-    #[error("{0}")]
-    Share(String),
+    #[error("{}", .0.line())]
+    Share(Untrusted),
     /// A local folder or file cannot be written.
-    #[error("{0}")]
-    Local(String),
+    #[error("{}", .0.line())]
+    Local(Untrusted),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -128,8 +130,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn damaged(what: impl Into<String>, why: impl std::fmt::Display) -> Self {
-        Error::Damaged { what: what.into(), why: why.to_string() }
+    pub(crate) fn damaged(what: impl Into<Untrusted>, why: impl std::fmt::Display) -> Self {
+        Error::Damaged { what: what.into(), why: why.to_string().into() }
     }
 
     pub(crate) fn cache(why: impl std::fmt::Display) -> Self {

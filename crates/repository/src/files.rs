@@ -17,6 +17,7 @@ use std::{
         mpsc,
     },
 };
+use strongroom_model::Untrusted;
 
 /// Files on their way from the directories to the writers.
 const WAITING_FILES: usize = 2048;
@@ -44,9 +45,9 @@ pub struct FilesReport {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct FailedFile {
     /// Its path below the root that was restored.
-    pub path: String,
+    pub path: Untrusted,
     /// Why.
-    pub why: String,
+    pub why: Untrusted,
 }
 
 struct Job {
@@ -82,7 +83,7 @@ impl Repository {
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<FilesReport, Error> {
         fs::create_dir_all(target)
-            .map_err(|e| Error::Local(format!("cannot make {}: {e}", target.display())))?;
+            .map_err(|e| Error::Local(format!("cannot make {}: {e}", target.display()).into()))?;
         let zero = || AtomicU64::new(0);
         let restore = Restore {
             repo: self,
@@ -128,7 +129,7 @@ impl Restore<'_> {
         self.failed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(FailedFile { path: path.to_owned(), why: why.to_string() });
+            .push(FailedFile { path: path.into(), why: why.to_string().into() });
     }
 
     fn place(&self, path: &str) -> PathBuf {
@@ -192,8 +193,9 @@ impl Restore<'_> {
 
     /// Whether it was written, or stood there whole.
     fn write(&self, path: &Path, node: &Node) -> Result<bool, Error> {
-        let failed =
-            |e: std::io::Error| Error::Local(format!("cannot write {}: {e}", path.display()));
+        let failed = |e: std::io::Error| {
+            Error::Local(format!("cannot write {}: {e}", path.display()).into())
+        };
         let modified = std::time::SystemTime::from(node.modified);
         let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists && self.resume => {

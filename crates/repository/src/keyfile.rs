@@ -8,6 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use strongroom_model::Untrusted;
 use strongroom_objects::{Entry, Key, Kind, Store, StoreError, both, each, hash_name};
 use zeroize::Zeroizing;
 
@@ -101,7 +102,7 @@ pub(crate) fn write(
 ) -> Result<Id, Error> {
     if password.expose_secret().is_empty() {
         return Err(Error::Unsupported(
-            "an empty password protects nothing; no key was written".to_owned(),
+            "an empty password protects nothing; no key was written".into(),
         ));
     }
     let mut salt = [0; 64];
@@ -132,9 +133,9 @@ pub struct KeyEntry {
     /// When it was made.
     pub created: jiff::Timestamp,
     /// Whom it is for: the service, or a person.
-    pub user: String,
+    pub user: Untrusted,
     /// Where it was made.
-    pub host: String,
+    pub host: Untrusted,
 }
 
 /// What lies in `keys/` under the name of an object.
@@ -186,8 +187,8 @@ impl Repository {
                 keys.push(KeyEntry {
                     id: Id::parse(&name)?,
                     created: file.created,
-                    user: file.username,
-                    host: file.hostname,
+                    user: file.username.into(),
+                    host: file.hostname.into(),
                 });
             }
         }
@@ -255,18 +256,15 @@ impl Repository {
             return Ok(self.store.flush()?);
         }
         if !keys.iter().any(|k| k.id == *id) {
-            return Err(Error::Unsupported(format!(
-                "{} has no key {}",
-                self.location(),
-                id.short()
-            )));
+            return Err(Error::Unsupported(
+                format!("{} has no key {}", self.location(), id.short()).into(),
+            ));
         }
         if keys.len() == 1 {
-            return Err(Error::Unsupported(format!(
-                "{} is the only key of {}; add another first",
-                id.short(),
-                self.location()
-            )));
+            return Err(Error::Unsupported(
+                format!("{} is the only key of {}; add another first", id.short(), self.location())
+                    .into(),
+            ));
         }
         self.store.remove(&Key::new(Kind::Keys, &id.to_string())?)?;
         Ok(self.store.flush()?)

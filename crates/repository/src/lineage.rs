@@ -27,7 +27,7 @@ type Entry = (Id, Snapshot);
 
 fn of<'s>(snapshots: &'s [Entry], tenant: &str, series: &Series) -> HashMap<Id, &'s Entry> {
     let is_of = |s: &Snapshot| {
-        s.is_finished() && s.is_ours() && s.hostname == tenant && s.series() == *series
+        s.is_finished() && s.is_ours() && s.hostname == *tenant && s.series() == *series
     };
     snapshots.iter().filter(|(_, s)| is_of(s)).map(|e| (e.0, e)).collect()
 }
@@ -89,7 +89,7 @@ pub fn heads<'s>(snapshots: &'s [Entry], tenant: &str, series: &Series) -> Vec<&
 /// The snapshots that led to a head, itself first; where the chain is torn it goes on with the
 /// newest of what is left.
 pub fn lineage<'s>(snapshots: &'s [Entry], head: &'s Entry) -> Vec<&'s Entry> {
-    let mut left = of(snapshots, &head.1.hostname, &head.1.series());
+    let mut left = of(snapshots, head.1.hostname.as_str(), &head.1.series());
     let mut out = Vec::new();
     let mut next = left.remove(&head.0);
     // Oldest first, so that the newest is at the end.

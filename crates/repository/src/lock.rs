@@ -187,7 +187,7 @@ impl Repository {
                 Err(TryLockError::WouldBlock) => {
                     return Err(Error::Locked {
                         location: self.location(),
-                        holder: format!("another strongroom on {}", self.who.host),
+                        holder: format!("another strongroom on {}", self.who.host).into(),
                         since: "its start".to_owned(),
                     });
                 }
@@ -312,13 +312,16 @@ impl Repository {
                 serde_json::from_slice::<LockFile>(&json).map_err(|e| e.to_string())
             });
             let file = read.map_err(|e| {
-                Error::Unsupported(format!(
-                    "the lock {:.8} on {} is of a form that this program does not know ({e}); \
-                     wait until whoever holds it is done, or remove it with `restic unlock \
-                     --remove-all`",
-                    entry.name,
-                    self.location()
-                ))
+                Error::Unsupported(
+                    format!(
+                        "the lock {:.8} on {} is of a form that this program does not know ({e}); \
+                         wait until whoever holds it is done, or remove it with `restic unlock \
+                         --remove-all`",
+                        entry.name,
+                        self.location()
+                    )
+                    .into(),
+                )
             })?;
             let age_s = now.as_second() - file.time.as_second();
             let has_owner = file.owner.is_some();
@@ -345,7 +348,8 @@ impl Repository {
             if claim.is_exclusive() || file.exclusive || (of_ours && !beside) {
                 return Err(Error::Locked {
                     location: self.location(),
-                    holder: format!("{}@{} (process {})", file.username, file.hostname, file.pid),
+                    holder: format!("{}@{} (process {})", file.username, file.hostname, file.pid)
+                        .into(),
                     since: file.time.to_string(),
                 });
             }
@@ -369,10 +373,13 @@ impl Held {
             return Ok(());
         }
         if repo.store.size(&self.key()?)?.is_none() {
-            return Err(Error::Unsupported(format!(
-                "somebody removed the lock on {}; this run commits and deletes nothing more",
-                repo.location()
-            )));
+            return Err(Error::Unsupported(
+                format!(
+                    "somebody removed the lock on {}; this run commits and deletes nothing more",
+                    repo.location()
+                )
+                .into(),
+            ));
         }
         let owner = self.owner;
         let new = Held { owner, lock: repo.put_lock(&owner, now, claim)?, taken: now };

@@ -296,17 +296,20 @@ impl Repository {
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), Error> {
         if !lock.is_exclusive() {
-            return Err(Error::Unsupported("a prune needs the repository for itself".to_owned()));
+            return Err(Error::Unsupported("a prune needs the repository for itself".into()));
         }
         let (options, now) = (plan.options, plan.at);
         // Made anew under the lock: fates and marks must come from one look at the index, since a
         // blob that lies in two packs counts in one of them.
         let (fresh, marks) = self.plan_and_marks(options, now)?;
         if fresh != *plan {
-            return Err(Error::Unsupported(format!(
-                "{} has changed since the prune was planned; plan it again",
-                self.location()
-            )));
+            return Err(Error::Unsupported(
+                format!(
+                    "{} has changed since the prune was planned; plan it again",
+                    self.location()
+                )
+                .into(),
+            ));
         }
         let mut writer =
             Rewriter { repo: self, file: IndexFile::default(), blobs: 0, written: Vec::new() };
@@ -369,10 +372,13 @@ impl Repository {
         writer.finish()?;
         // (3)
         if !lock.is_held()? {
-            return Err(Error::Unsupported(format!(
-                "somebody removed the lock on {}; nothing was deleted, plan the prune again",
-                self.location()
-            )));
+            return Err(Error::Unsupported(
+                format!(
+                    "somebody removed the lock on {}; nothing was deleted, plan the prune again",
+                    self.location()
+                )
+                .into(),
+            ));
         }
         lock.renew(self, clock.now())?;
         for name in replaced.iter().filter(|n| !writer.written.contains(n)) {

@@ -34,7 +34,7 @@ pub struct Reach {
 fn may(tried: Result<(), StoreError>) -> May {
     match tried {
         Ok(()) => May::Yes,
-        Err(StoreError::Refused { why, .. }) => May::No(why),
+        Err(StoreError::Refused { why, .. }) => May::No(why.quoted().to_string()),
         Err(e) => May::Unknown(e.to_string()),
     }
 }

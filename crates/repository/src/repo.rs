@@ -155,12 +155,15 @@ impl Repository {
                 let names: Vec<String> =
                     left.iter().take(3).map(|e| format!("keys/{}", e.name)).collect();
                 let more = if left.len() > 3 { " and others" } else { "" };
-                Err(Error::Unsupported(format!(
-                    "{} holds a repository that was begun and not finished, under another \
-                     password: begin again with that one, or remove {}{more}",
-                    store.location(),
-                    names.join(", ")
-                )))
+                Err(Error::Unsupported(
+                    format!(
+                        "{} holds a repository that was begun and not finished, under another \
+                         password: begin again with that one, or remove {}{more}",
+                        store.location(),
+                        names.join(", ")
+                    )
+                    .into(),
+                ))
             }
             Err(e) => Err(e),
         }
@@ -303,7 +306,7 @@ impl Repository {
                  upgrade_repo_v2` brings it there",
                 store.location(),
                 config.version
-            )));
+            ).into()));
         }
         std::fs::create_dir_all(cache).map_err(Error::cache)?;
         let index = BlobIndex::open(&cache.join(format!("{}.index", config.id.short())), &key)?;
@@ -695,11 +698,11 @@ impl Repository {
             if let Some(node) = &found {
                 match node.kind {
                     crate::NodeKind::Dir { subtree } => tree = subtree,
-                    _ => return Err(Error::NoSuchPath(path.to_owned())),
+                    _ => return Err(Error::NoSuchPath(path.to_owned().into())),
                 }
             }
             let node = self.entry(&tree, part)?;
-            found = Some(node.ok_or_else(|| Error::NoSuchPath(path.to_owned()))?);
+            found = Some(node.ok_or_else(|| Error::NoSuchPath(path.to_owned().into()))?);
         }
         Ok(found.unwrap_or_else(|| Node::dir("/", *root, jiff::Timestamp::UNIX_EPOCH)))
     }

@@ -135,7 +135,7 @@ pub fn plan(
         reasons.entry(*id).or_default().extend(fixed);
         // A held one still stands for its day.
         if matches!(fixed, None | Some(Reason::Held)) && !s.is_hold() {
-            lines.entry((&s.hostname, s.series(), s.is_ours())).or_default().push(entry);
+            lines.entry((s.hostname.as_str(), s.series(), s.is_ours())).or_default().push(entry);
         }
     }
     for ((tenant, series, is_ours), all) in &mut lines {
@@ -213,10 +213,10 @@ impl Repository {
     pub fn hold(&self, snapshot: &Id, reason: &str) -> Result<Id, Error> {
         let mut s = self.snapshot(snapshot)?;
         if s.is_partial() || s.is_hold() {
-            return Err(Error::Unsupported(format!(
-                "snapshot {} is no finished snapshot; it cannot be held",
-                snapshot.short()
-            )));
+            return Err(Error::Unsupported(
+                format!("snapshot {} is no finished snapshot; it cannot be held", snapshot.short())
+                    .into(),
+            ));
         }
         let tag = format!("{TAG_HOLD}{reason}");
         for (id, other) in self.snapshots()? {
@@ -272,7 +272,7 @@ mod tests {
             tree: Id::of(format!("{at_s} {clean}").as_bytes()),
             paths: Vec::new(),
             hostname: "school".into(),
-            username: crate::OURS.to_owned(),
+            username: crate::OURS.into(),
             tags,
             program_version: String::new(),
             generation: None,

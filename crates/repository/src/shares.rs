@@ -37,7 +37,7 @@ fn alphabet() -> Result<Encoding, Error> {
     // What people read into handwriting.
     spec.translate.from.push_str("abcdefghjkmnpqrstvwxyzOoIiLl");
     spec.translate.to.push_str("ABCDEFGHJKMNPQRSTVWXYZ001111");
-    spec.encoding().map_err(|e| Error::Share(e.to_string()))
+    spec.encoding().map_err(|e| Error::Share(e.to_string().into()))
 }
 
 /// Ten bits over a line and its number, as two characters.
@@ -52,7 +52,7 @@ pub fn shares_fit(needed: u8, made: u8) -> Result<(), Error> {
         return Err(Error::Share(format!(
             "{needed} of {made} recovery shares make no sense: at least 2 are needed, and 16 can \
              be made"
-        )));
+        ).into()));
     }
     Ok(())
 }
@@ -85,37 +85,39 @@ pub fn split_key(
 /// Puts shares together. They must be of one set; of the same share given twice one counts.
 pub fn join_shares(shares: &[RecoveryShare]) -> Result<MasterKey, Error> {
     let Some(first) = shares.first() else {
-        return Err(Error::Share("no share was given".to_owned()));
+        return Err(Error::Share("no share was given".into()));
     };
     let needed = first.needed();
     let mut points: Vec<(u8, Share)> = Vec::new();
     for share in shares {
         let (a, b) = (share.bytes.expose_secret(), first.bytes.expose_secret());
         if a[..15] != b[..15] {
-            return Err(Error::Share(format!(
-                "shares {} and {} are not of one set; shares that were made anew replace all \
+            return Err(Error::Share(
+                format!(
+                    "shares {} and {} are not of one set; shares that were made anew replace all \
                  earlier ones",
-                first.number(),
-                share.number()
-            )));
+                    first.number(),
+                    share.number()
+                )
+                .into(),
+            ));
         }
         if !points.iter().any(|(n, _)| *n == share.number()) {
-            let point = Share::try_from(&a[15..]).map_err(|e| Error::Share(e.to_owned()))?;
+            let point = Share::try_from(&a[15..]).map_err(|e| Error::Share(e.to_owned().into()))?;
             points.push((share.number(), point));
         }
     }
     if points.len() < usize::from(needed) {
-        return Err(Error::Share(format!(
-            "{needed} different shares are needed, {} were given",
-            points.len()
-        )));
+        return Err(Error::Share(
+            format!("{needed} different shares are needed, {} were given", points.len()).into(),
+        ));
     }
     let secret = Sharks(needed)
         .recover(points.iter().map(|(_, p)| p))
-        .map_err(|e| Error::Share(e.to_owned()))?;
+        .map_err(|e| Error::Share(e.to_owned().into()))?;
     let secret = Zeroizing::new(secret);
     let bytes = <&[u8; 64]>::try_from(secret.as_slice())
-        .map_err(|_| Error::Share("the shares hold no key".to_owned()))?;
+        .map_err(|_| Error::Share("the shares hold no key".into()))?;
     Ok(MasterKey::from_bytes(bytes))
 }
 
@@ -180,7 +182,7 @@ impl RecoveryShare {
                 Error::Share(format!(
                     "line {number} of the share has a mistake in it; compare it with the paper, \
                      character by character"
-                ))
+                ).into())
             };
             let (body, check) = text.split_at(chars - 2);
             let bytes = alphabet.decode(body.as_bytes()).map_err(|_| bad())?;
@@ -212,23 +214,24 @@ impl RecoveryShare {
             if rest.is_ascii() && rest.len() == chars {
                 take(number, &rest)?;
             } else if rest.is_ascii() && rest.chars().all(|c| c.is_ascii_alphanumeric()) {
-                return Err(Error::Share(format!(
-                    "line {number} of the share has {} characters, {chars} are needed",
-                    rest.len()
-                )));
+                return Err(Error::Share(
+                    format!(
+                        "line {number} of the share has {} characters, {chars} are needed",
+                        rest.len()
+                    )
+                    .into(),
+                ));
             }
         }
         let mut bytes = Box::new([0; BYTES]);
         for (n, line) in lines.iter().enumerate() {
-            let line = line
-                .as_ref()
-                .ok_or_else(|| Error::Share(format!("line {} of the share is missing", n + 1)))?;
+            let line = line.as_ref().ok_or_else(|| {
+                Error::Share(format!("line {} of the share is missing", n + 1).into())
+            })?;
             bytes[n * LINE_BYTES..(n + 1) * LINE_BYTES].copy_from_slice(line);
         }
         if bytes[0] != VERSION || bytes[15] == 0 || bytes[1] < 2 {
-            return Err(Error::Share(
-                "this is no recovery share that this program knows".to_owned(),
-            ));
+            return Err(Error::Share("this is no recovery share that this program knows".into()));
         }
         Ok(Self { bytes: SecretBox::new(bytes) })
     }

@@ -1,6 +1,6 @@
 use crate::Id;
 use serde::{Deserialize, Serialize};
-use strongroom_model::Series;
+use strongroom_model::{Series, Untrusted};
 
 /// Who wrote a snapshot, where a program of ours did; `restic copy` and `restic tag` keep it.
 pub const OURS: &str = "strongroom";
@@ -37,10 +37,10 @@ pub struct Snapshot {
     pub paths: Vec<String>,
     /// The tenant's name.
     #[serde(default)]
-    pub hostname: String,
+    pub hostname: Untrusted,
     /// The program.
     #[serde(default)]
-    pub username: String,
+    pub username: Untrusted,
     /// Tags, set at commit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,

@@ -17,6 +17,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
+use strongroom_model::Untrusted;
 use strongroom_objects::{Key, Kind, StoreError, each, hash_name};
 
 /// Says which snapshots were certainly ours, since something signed names them; `None` where
@@ -29,7 +30,7 @@ pub struct Strange {
     /// Kind and name.
     pub object: String,
     /// What it is, in a clause.
-    pub why: String,
+    pub why: Untrusted,
     /// Nobody with the repository's key wrote it. Else it may be one of ours that rotted.
     pub is_foreign: bool,
 }
@@ -58,7 +59,14 @@ impl Repository {
     }
 
     /// Tells of an object that is passed over, once.
-    pub(crate) fn pass_over(&self, kind: Kind, id: &Id, why: String, is_foreign: bool) {
+    pub(crate) fn pass_over(
+        &self,
+        kind: Kind,
+        id: &Id,
+        why: impl Into<Untrusted>,
+        is_foreign: bool,
+    ) {
+        let why = why.into();
         let object = format!("{}/{id}", kind.as_str());
         let mut seen = self.strange.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.contains_key(&object) {
@@ -66,10 +74,12 @@ impl Repository {
         }
         match is_foreign {
             true => tracing::warn!(
-                "{object} is passed over: {why}; `strongroom repair junk` sets it aside"
+                "{object} is passed over: {}; `strongroom repair junk` sets it aside",
+                why.quoted()
             ),
             false => tracing::warn!(
-                "{object} is passed over: {why}; `strongroom check` says what that touches"
+                "{object} is passed over: {}; `strongroom check` says what that touches",
+                why.quoted()
             ),
         }
         seen.insert(object.clone(), Strange { object, why, is_foreign });
@@ -198,17 +208,21 @@ impl Repository {
                 let id = Id::parse(&entry.name)?;
                 if let Look::Foreign(why) = self.look_at(kind, &id)? {
                     let object = format!("{}/{id}", kind.as_str());
-                    junk.push(Strange { object, why, is_foreign: true });
+                    junk.push(Strange { object, why: why.into(), is_foreign: true });
                 }
             }
         }
         for (name, why) in self.foreign_keys()? {
-            junk.push(Strange { object: format!("keys/{name}"), why, is_foreign: true });
+            junk.push(Strange {
+                object: format!("keys/{name}"),
+                why: why.into(),
+                is_foreign: true,
+            });
         }
         for kind in Kind::DIRECTORIES {
             for (name, found) in self.store.strange_names(kind)? {
                 let (object, why) = (format!("{}/{name}", kind.as_str()), format!("it is {found}"));
-                junk.push(Strange { object, why, is_foreign: true });
+                junk.push(Strange { object, why: why.into(), is_foreign: true });
             }
         }
         junk.sort();
@@ -223,7 +237,7 @@ impl Repository {
     pub fn set_aside(&self, junk: &Strange) -> Result<(), Error> {
         let parts = junk.object.split_once('/');
         let Some((kind, name)) = parts.and_then(|(k, n)| Some((Kind::parse(k)?, n))) else {
-            return Err(Error::Unsupported(format!("{} is no object", junk.object)));
+            return Err(Error::Unsupported(format!("{} is no object", junk.object).into()));
         };
         Ok(self.store.set_aside(&Key::new(kind, name)?)?)
     }

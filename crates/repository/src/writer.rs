@@ -275,7 +275,7 @@ impl Repository {
 
     fn pack_blob(&self, kind: BlobKind, id: Id, bytes: &[u8]) -> Result<(), Error> {
         let plain_length = u32::try_from(bytes.len())
-            .map_err(|_| Error::Unsupported("a blob of over 4 GiB cannot be stored".to_owned()))?;
+            .map_err(|_| Error::Unsupported("a blob of over 4 GiB cannot be stored".into()))?;
         // An empty blob does not compress; restic stores it plain too.
         let sealed = match plain_length {
             0 => self.key.encrypt(bytes)?,
@@ -383,11 +383,14 @@ impl Repository {
     pub(crate) fn put_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id, Error> {
         // What no reader unpacks is not written.
         if json.len() > UNPACKED_BYTES_MAX {
-            return Err(Error::Unsupported(format!(
-                "{} of {} bytes cannot be stored; {UNPACKED_BYTES_MAX} is the most",
-                kind.as_str(),
-                json.len()
-            )));
+            return Err(Error::Unsupported(
+                format!(
+                    "{} of {} bytes cannot be stored; {UNPACKED_BYTES_MAX} is the most",
+                    kind.as_str(),
+                    json.len()
+                )
+                .into(),
+            ));
         }
         let mut plain = vec![2];
         zstd::stream::copy_encode(json, &mut plain, ZSTD_LEVEL)

@@ -106,8 +106,8 @@ impl From<strongroom_custody::Error> for Refusal {
         use strongroom_custody::Error;
         match e {
             Error::Store(e) => e.into(),
-            Error::Request(text) => Refusal::Forbidden(text),
-            Error::Full(text) => Refusal::Full(text),
+            Error::Request(text) => Refusal::Forbidden(text.line().to_string()),
+            Error::Full(text) => Refusal::Full(text.line().to_string()),
             Error::Signature { .. } => Refusal::Forbidden(e.to_string()),
             e => Refusal::Failed(e.to_string()),
         }

@@ -318,14 +318,14 @@ impl Vault {
                         "this pull took more than {hours} hours; what came in is kept, and the \
                          next one goes on from there"
                     );
-                    return Err(strongroom_custody::Error::Request(text));
+                    return Err(strongroom_custody::Error::Request(text.into()));
                 }
                 crate::repo::ask(&r.clock, r.store.as_ref(), latest, vouched)
             };
             let (settings, dir) = (r.settings.clone(), r.dir.clone());
             let room = |held, new| {
                 crate::room::may_come(&settings, &dir, held, new)
-                    .map_err(strongroom_custody::Error::Full)
+                    .map_err(|text| strongroom_custody::Error::Full(text.into()))
             };
             let mut report = mirror(
                 &mut r.holding,

@@ -1,7 +1,7 @@
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use strongroom_graph::{Client, Error, ErrorKind, Request};
-use strongroom_model::{Coming, Cursor, Event, Feed, ItemId};
+use strongroom_model::{Coming, Cursor, Event, Feed, ItemId, Untrusted};
 
 /// The delta of a collection, page by page.
 pub struct Changes<'c, T> {
@@ -82,7 +82,8 @@ impl<'c, T> Changes<'c, T> {
                 let Some(id) = bad.id.map(ItemId) else {
                     return Err(Error::new(ErrorKind::BadAnswer, bad.why));
                 };
-                self.ready.push_back(Event::Skipped { id, name: String::new(), cause: bad.why });
+                let name = Untrusted::default();
+                self.ready.push_back(Event::Skipped { id, name, cause: bad.why });
             }
             match (page.next, page.delta) {
                 (_, Some(link)) => {

@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-use strongroom_model::{Facts, ItemId, Progress};
+use strongroom_model::{Facts, ItemId, Progress, Untrusted};
 
 /// Where restored items go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +47,12 @@ pub enum Outcome {
     /// The service keeps it in another form, the same each time.
     Altered {
         /// In what it differs.
-        differences: Vec<String>,
+        differences: Vec<Untrusted>,
     },
     /// It did not come back.
     Failed {
         /// Why.
-        why: String,
+        why: Untrusted,
     },
 }
 
@@ -61,7 +61,9 @@ impl Outcome {
     pub fn of(differences: Vec<String>) -> Self {
         match differences.is_empty() {
             true => Outcome::Identical,
-            false => Outcome::Altered { differences },
+            false => Outcome::Altered {
+                differences: differences.into_iter().map(Untrusted::from).collect(),
+            },
         }
     }
 }
@@ -70,7 +72,7 @@ impl Outcome {
 #[derive(Debug, Clone, Serialize)]
 pub struct Restored {
     /// Path in the tree.
-    pub path: String,
+    pub path: Untrusted,
     /// What was done.
     pub action: Action,
     /// How it came back.
@@ -83,8 +85,8 @@ pub struct Restored {
 impl Restored {
     /// It did not come back.
     pub fn failed(path: &str, action: Action, why: impl ToString) -> Self {
-        let outcome = Outcome::Failed { why: why.to_string() };
-        Self { path: path.to_owned(), action, outcome, sent_bytes: 0 }
+        let outcome = Outcome::Failed { why: why.to_string().into() };
+        Self { path: path.into(), action, outcome, sent_bytes: 0 }
     }
 }
 
@@ -95,8 +97,8 @@ pub enum Stopped {
     #[error(transparent)]
     Graph(#[from] Error),
     /// What is stored cannot be read, or makes no sense.
-    #[error("{0}")]
-    Stored(String),
+    #[error("{}", .0.line())]
+    Stored(Untrusted),
 }
 
 impl From<Unreadable> for Stopped {
@@ -107,8 +109,8 @@ impl From<Unreadable> for Stopped {
 
 /// What is stored cannot be read; says what and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreadable(pub String);
+#[error("{}", .0.line())]
+pub struct Unreadable(pub Untrusted);
 
 /// The bytes of a stored file, and what belongs to it.
 pub trait Contents: Send + Sync + std::fmt::Debug {

@@ -3,7 +3,7 @@
 use crate::{Changes, Event, Owner, OwnerKind, OwnerNews};
 use serde_json::Value;
 use strongroom_graph::{Client, Error, ErrorKind, Request, Scope};
-use strongroom_model::{Coming, Feed, ItemId};
+use strongroom_model::{Coming, Feed, ItemId, Untrusted};
 
 /// News of sites; what belongs to people is passed over.
 pub(crate) struct Sites<'c>(Changes<'c, Option<OwnerNews>>);
@@ -50,7 +50,7 @@ fn read_news(v: Value) -> Event<Option<OwnerNews>> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if id.0.is_empty() {
         let cause = "the service gave a site without id".into();
-        return Event::Skipped { id, name: String::new(), cause };
+        return Event::Skipped { id, name: Untrusted::default(), cause };
     }
     if v.get("deleted").is_some() || v.get("@removed").is_some() {
         return Event::Deleted(id);

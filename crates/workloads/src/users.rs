@@ -3,7 +3,7 @@
 use crate::{Changes, Event, OwnerNews};
 use serde_json::Value;
 use strongroom_graph::{Client, Request, Scope};
-use strongroom_model::ItemId;
+use strongroom_model::{ItemId, Untrusted};
 
 /// A user, as far as a backup needs one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ fn read_news(v: Value) -> Event<OwnerNews> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if id.0.is_empty() {
         let cause = "the directory gave somebody without id".into();
-        return Event::Skipped { id, name: String::new(), cause };
+        return Event::Skipped { id, name: Untrusted::default(), cause };
     }
     match v.get("@removed") {
         Some(_) => Event::Deleted(id),

@@ -448,13 +448,13 @@ impl From<Error> for Failure {
     fn from(e: Error) -> Self {
         match e.kind {
             ErrorKind::NotFound => Failure::Gone,
-            ErrorKind::BadAnswer => Failure::Again(e.text),
+            ErrorKind::BadAnswer => Failure::Again(e.to_string()),
             // One item may be denied (a label, malware): that is its own affair, so `Denied` is not
             // among these.
             ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Throttled => {
                 Failure::Collection(e)
             }
-            _ => Failure::Item(e.text),
+            _ => Failure::Item(e.to_string()),
         }
     }
 }

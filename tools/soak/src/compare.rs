@@ -67,7 +67,9 @@ impl Night<'_> {
     fn skips_of<'n>(&'n self, p: &'n PersonState) -> impl Iterator<Item = &'n Skip> {
         let all = self.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
         let within = format!("{}/", p.upn);
-        all.filter(move |s| s.scope.ends_with(&p.upn) || s.scope.starts_with(&within))
+        all.filter(move |s| {
+            s.scope.as_str().ends_with(&p.upn) || s.scope.as_str().starts_with(&within)
+        })
     }
 
     /// Ids of items that the run says it could not read, where the rest was read.
@@ -79,10 +81,10 @@ impl Night<'_> {
     pub(crate) fn names_as_left_out(&self, p: &PersonState, id: &str, name: &str) -> bool {
         let Ok(report) = self.outcome else { return false };
         let told = |text: &str| text.contains(id) || text.contains(name);
-        self.skips_of(p).any(|s| s.id.0 == id || told(&s.name) || told(&s.cause))
+        self.skips_of(p).any(|s| s.id.0 == id || told(s.name.as_str()) || told(s.cause.as_str()))
             || report.coverage.iter().filter(|c| c.scope == p.upn).any(|c| {
-                let why = c.skipped.as_deref();
-                why.is_some_and(|why| told(&c.collection) || told(why))
+                let why = c.skipped.as_ref().map(|w| w.as_str());
+                why.is_some_and(|why| told(c.collection.as_str()) || told(why))
             })
     }
 
@@ -92,7 +94,7 @@ impl Night<'_> {
         let listed = self.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
         self.outcome.is_err()
             || self.happened.iter().any(|e| of_them(e) && is_lasting(e))
-            || listed.into_iter().any(|s| s.scope.contains("site"))
+            || listed.into_iter().any(|s| s.scope.as_str().contains("site"))
     }
 
     /// Ids of sites of which not all was read.

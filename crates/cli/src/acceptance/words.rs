@@ -61,7 +61,7 @@ pub(super) fn report(r: &Report) -> String {
         out.push_str(&format!("SKIPPED  {}: {}\n", s.part, s.why));
     }
     for f in &r.failed {
-        out.push_str(&output::alarm(&format!("FAILED   {f}\n")));
+        out.push_str(&format!("{}\n", output::alarm(&format!("FAILED   {f}"))));
     }
     for row in &r.rows {
         let said = format!(
@@ -77,7 +77,9 @@ pub(super) fn report(r: &Report) -> String {
             Verdict::ProviderAltered => {
                 out.push_str(&format!("altered  {said} ({})\n", row.why));
             }
-            Verdict::Different => out.push_str(&output::alarm(&format!("DIFFERS  {said}\n"))),
+            Verdict::Different => {
+                out.push_str(&format!("{}\n", output::alarm(&format!("DIFFERS  {said}"))));
+            }
         }
     }
     let mut kinds: BTreeMap<&str, [usize; 3]> = BTreeMap::new();

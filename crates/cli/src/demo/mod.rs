@@ -141,7 +141,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     stage.replicate().await?;
     say(format!("the poisoned state is backed up too, and replicated: {}", told(&r)));
     for a in r.alarms.iter().take(3) {
-        say(format!("  ALARM {}", a.text));
+        say(format!("  ALARM {}", a.text.line()));
     }
     if r.alarms.len() > 3 {
         say(format!("  and {} more alarms", r.alarms.len() - 3));
@@ -204,7 +204,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         check.problems.len()
     ));
     if !check.problems.is_empty() {
-        bail!("the rebuilt copy is damaged: {}", check.problems.join("; "));
+        bail!("the rebuilt copy is damaged: {}", crate::restore::listed(&check.problems));
     }
     if stopped("rebuild", &args, &mut stage).await? {
         return Ok(0);
@@ -257,7 +257,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         .iter()
         .filter_map(|i| match &i.outcome {
             strongroom_engine::restore::Outcome::Altered { differences } => {
-                Some(format!("{}: {}", i.path, differences.join("; ")))
+                Some(format!("{}: {}", i.path.line(), crate::restore::listed(differences)))
             }
             _ => None,
         })
@@ -267,7 +267,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         .iter()
         .filter_map(|i| match &i.outcome {
             strongroom_engine::restore::Outcome::Failed { why } => {
-                Some(format!("{}: {why}", i.path))
+                Some(format!("{}: {}", i.path.line(), why.quoted()))
             }
             _ => None,
         })

@@ -178,7 +178,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
             let mut report = repo.restore_files(&snapshot.tree, folder, goes_on, &advance)?;
             // The settings stand beside the data.
             if let Some((_, settings)) =
-                repo.head_of(&snapshots, Some(&snapshot.hostname), &Series::SETTINGS)?
+                repo.head_of(&snapshots, Some(snapshot.hostname.as_str()), &Series::SETTINGS)?
             {
                 let more = repo.restore_files(&settings.tree, folder, true, &advance)?;
                 report.files += more.files;
@@ -191,7 +191,8 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
                     output::alarm(&format!(
                         "FAILED   {}: \
                 {}",
-                        f.path, f.why
+                        f.path.line(),
+                        f.why.quoted()
                     ))
                 )
             });

@@ -42,8 +42,8 @@ impl Run {
                 raised.push(Alarm {
                     kind,
                     severity,
-                    scope: user.clone(),
-                    text: format!("{user}: {text}"),
+                    scope: user.as_str().into(),
+                    text: format!("{user}: {text}").into(),
                     items,
                 })
             };
@@ -107,7 +107,8 @@ impl Run {
                     kind,
                     severity: Severity::High,
                     scope: "tenant".into(),
-                    text: format!("{deleted} of all {before} {} were deleted", profile.items),
+                    text: format!("{deleted} of all {before} {} were deleted", profile.items)
+                        .into(),
                     items: deleted,
                 });
             }
@@ -121,7 +122,8 @@ impl Run {
                 kind: AlarmKind::UserGone,
                 severity: Severity::High,
                 scope: "tenant".into(),
-                text: format!("{gone} {}s are gone from {} at once", kind.word(), kind.register()),
+                text: format!("{gone} {}s are gone from {} at once", kind.word(), kind.register())
+                    .into(),
                 items: gone,
             });
         }
@@ -134,7 +136,8 @@ impl Run {
                 text: format!(
                     "the service throttled {throttled} answers although the backup kept \
                     to its budget: another client uses it up"
-                ),
+                )
+                .into(),
                 items: throttled,
             });
         }

@@ -63,11 +63,12 @@ pub(super) async fn back_up(
                 run.alarm(Alarm {
                     kind: AlarmKind::UserGone,
                     severity: Severity::High,
-                    scope: owner.name.clone(),
+                    scope: owner.name.as_str().into(),
                     text: format!(
                         "{place} is gone, though the {} is not; what it held stays in the backup",
                         owner.kind.word()
-                    ),
+                    )
+                    .into(),
                     items: 1,
                 });
             }
@@ -444,9 +445,9 @@ impl Belongings {
         let part = self.part(&o.collection.id);
         for item in run.left_out(&dir)?.items {
             let place = run.catalog.path(&part, &item.id.0)?;
-            let place = place.map_or_else(|| item.name.clone(), |path| path.join("/"));
+            let place = place.map_or_else(|| item.name.as_str().to_owned(), |path| path.join("/"));
             let name = format!("{} {place}", self.profile().item);
-            run.coverage(&self.owner.name, &name, None, Some(&item.cause));
+            run.coverage(&self.owner.name, &name, None, Some(item.cause.as_str()));
         }
         for (what, why) in self.profile().not_kept {
             let name = format!("{what} of the {}", o.called);

@@ -19,7 +19,7 @@ use crate::{Error, Progress, layout};
 use run::Run;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::{
-    Alarm, AlarmKind, ItemId, Record, RecordError, Role, Row, Series, Severity,
+    Alarm, AlarmKind, ItemId, Record, RecordError, Role, Row, Series, Severity, Untrusted,
 };
 use strongroom_objects::StoreError;
 use strongroom_repository::{
@@ -72,11 +72,11 @@ pub struct Unread {
     /// Its id.
     pub id: ItemId,
     /// Its name; empty when it was not told.
-    pub name: String,
+    pub name: Untrusted,
     /// Directory of its collection.
-    pub place: String,
+    pub place: Untrusted,
     /// Why.
-    pub cause: String,
+    pub cause: Untrusted,
 }
 
 /// What the newest snapshot of a tenant says was not read.
@@ -96,7 +96,7 @@ pub fn unread_items(repo: &Repository, tenant: &str) -> Result<Vec<Unread>, Erro
             all.extend(list.items.into_iter().map(|p| Unread {
                 id: p.value.id,
                 name: p.value.name,
-                place: place.to_owned(),
+                place: place.into(),
                 cause: p.value.cause,
             }));
         }
@@ -150,7 +150,7 @@ impl Base {
         let partial = all.iter().rfind(|(_, s)| {
             s.is_partial()
                 && s.is_ours()
-                && s.hostname == tenant
+                && s.hostname == *tenant
                 && s.series().is_data()
                 && goes_on(s)
         });
@@ -279,9 +279,9 @@ async fn read_all(
     if let Some(unknown) =
         run.options.users.iter().find(|u| !owners.iter().any(|o| u.eq_ignore_ascii_case(&o.name)))
     {
-        return Err(Error::Request(format!(
-            "the tenant has no user {unknown:?}; nothing was backed up"
-        )));
+        return Err(Error::Request(
+            format!("the tenant has no user {unknown:?}; nothing was backed up").into(),
+        ));
     }
     read_owners(run, owners, lock).await
 }
@@ -387,7 +387,7 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
             kind: AlarmKind::HoldsRemoved,
             severity: Severity::High,
             scope: "tenant".into(),
-            text,
+            text: text.into(),
             items,
         });
     }
@@ -408,7 +408,7 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     let alarms = run.alarms();
     let inherited = run.inherited();
     for row in inherited.iter().filter(|r| r.known().is_none()) {
-        run.progress.note(&row.sentence());
+        run.progress.note(&row.sentence().line().to_string());
     }
     let whole = run.is_whole() && run.options.users.is_empty();
     let mut tags = vec![if whole { TAG_COMPLETE } else { TAG_DEGRADED }.to_owned()];

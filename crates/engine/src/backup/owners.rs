@@ -84,10 +84,10 @@ pub(super) async fn read(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, 
                 run.access_lost(kind.register(), &e);
             }
             let why = match !known && e.kind == ErrorKind::Denied {
-                true => NOT_PERMITTED,
-                false => e.text.as_str(),
+                true => NOT_PERMITTED.to_owned(),
+                false => e.to_string(),
             };
-            run.coverage("tenant", kind.name(), None, Some(why));
+            run.coverage("tenant", kind.name(), None, Some(&why));
             Ok(Vec::new())
         }
         done => done,
@@ -288,8 +288,9 @@ impl Run {
         self.alarm(Alarm {
             kind: AlarmKind::UserGone,
             severity: Severity::Notice,
-            scope: name.to_owned(),
-            text: format!("{name} is gone from {}; what was backed up stays", kind.register()),
+            scope: name.into(),
+            text: format!("{name} is gone from {}; what was backed up stays", kind.register())
+                .into(),
             items: 1,
         });
     }

@@ -340,7 +340,8 @@ impl Belongings {
             let parent = self.named_parent(c, parent);
             work.is_unplaced = true;
             self.run.skip(&self.owner.name, &id, &name, cause);
-            work.pending.push(Record::new(Pending { id, name, cause: cause.into(), parent }));
+            let (name, cause) = (name.into(), cause.into());
+            work.pending.push(Record::new(Pending { id, name, cause, parent }));
         }
         Ok(())
     }
@@ -373,14 +374,16 @@ impl Belongings {
                 let parent = self.named_parent(c, l.parent.as_ref());
                 let LeftOut { id, name, cause, .. } = l;
                 self.run.skip(&self.owner.name, &id, &name, cause);
-                work.pending.push(Record::new(Pending { id, name, cause: cause.into(), parent }));
+                let (name, cause) = (name.into(), cause.into());
+                work.pending.push(Record::new(Pending { id, name, cause, parent }));
             }
             Row::LeftOut(l) => {
                 self.note(c, &l)?;
                 let parent = self.named_parent(c, l.parent.as_ref());
                 let LeftOut { id, name, cause, .. } = l;
                 work.left_out.retain(|p| p.id != id);
-                work.left_out.push(Record::new(Pending { id, name, cause: cause.into(), parent }));
+                let (name, cause) = (name.into(), cause.into());
+                work.left_out.push(Record::new(Pending { id, name, cause, parent }));
             }
             Row::Change(change) => match self.merge(c, change.as_ref())? {
                 true => {}
@@ -473,6 +476,7 @@ impl Belongings {
             Err((_, Stop::Fatal(e))) => return Err(e),
         };
         let parent = item.as_ref().and_then(|i| self.named_parent(c, i.parent()));
+        let (name, cause) = (name.into(), cause.into());
         let record = Record::new(Pending { id, name, cause, parent });
         if item.is_some_and(|i| i.withheld().is_some()) {
             work.withheld.push(record);

@@ -7,7 +7,7 @@ use std::{
 };
 use strongroom_model::{
     Alarm, AlarmKind, AlarmList, Facts, ItemId, Judgement, Pending, Record, RecordError, Row,
-    Series, Severity, Verdict,
+    Series, Severity, Untrusted, Verdict,
 };
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
@@ -20,27 +20,27 @@ use strongroom_workloads::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skip {
     /// Whose, and where.
-    pub scope: String,
+    pub scope: Untrusted,
     /// Graph id.
     pub id: ItemId,
     /// Name or subject.
-    pub name: String,
+    pub name: Untrusted,
     /// Why.
-    pub cause: String,
+    pub cause: Untrusted,
 }
 
 /// One collection: how much the service counts in it, or why it was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Coverage {
     /// User, or `tenant`.
-    pub scope: String,
+    pub scope: Untrusted,
     /// Folder or drive.
-    pub collection: String,
+    pub collection: Untrusted,
     /// Items in it.
     pub items: Option<u64>,
     /// Why it was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub skipped: Option<String>,
+    pub skipped: Option<Untrusted>,
 }
 
 /// How many versions got which verdict.
@@ -438,7 +438,7 @@ impl Run {
     }
 
     pub(crate) fn alarm(&self, alarm: Alarm) {
-        self.progress.note(&alarm.text);
+        self.progress.note(&alarm.text.line().to_string());
         lock(&self.state).alarms.push(alarm);
     }
 
@@ -464,12 +464,12 @@ impl Run {
             e.kind == ErrorKind::Denied || !(e.is_access() || e.kind == ErrorKind::Throttled);
         let accepted = self.accepted(&id).filter(|_| is_its_own);
         if !id.0.is_empty() {
-            let (name, cause) = (scope.to_owned(), e.text.clone());
+            let (name, cause) = (scope.into(), e.text.clone());
             let row = Pending { id: id.clone(), name, cause, parent: None };
             lock(&self.state).unreadable.push(Record::new(row));
         }
         if let Some(a) = accepted {
-            return Unreadable { why: format!("{}; {}", e.text, a.says), is_accepted: true };
+            return Unreadable { why: format!("{e}; {}", a.says), is_accepted: true };
         }
         let kind = match e.kind {
             ErrorKind::ApplicationUnknown => Some(AlarmKind::ApplicationDeleted),
@@ -481,10 +481,10 @@ impl Run {
         };
         let mut state = lock(&self.state);
         state.failed.push(Skip {
-            scope: scope.to_owned(),
+            scope: scope.into(),
             id,
-            name: String::new(),
-            cause: e.to_string(),
+            name: Untrusted::default(),
+            cause: e.text.clone(),
         });
         // Whatever needs the sign-in or the budget fails for everybody alike: say it once.
         let known = kind.is_some_and(|k| state.alarms.iter().any(|a| a.kind == k));
@@ -493,12 +493,12 @@ impl Run {
             self.alarm(Alarm {
                 kind,
                 severity: Severity::High,
-                scope: scope.to_owned(),
-                text: format!("the backup can no longer read {scope}: {e}"),
+                scope: scope.into(),
+                text: format!("the backup can no longer read {scope}: {e}").into(),
                 items: 1,
             });
         }
-        Unreadable { why: e.text.clone(), is_accepted: false }
+        Unreadable { why: e.to_string(), is_accepted: false }
     }
 
     fn accepted(&self, id: &ItemId) -> Option<&Accepted> {
@@ -517,26 +517,31 @@ impl Run {
         self.edit(|t| Ok(t.prune_empty(&[layout::TENANT], 0)?))
     }
 
-    pub(crate) fn skip(&self, scope: &str, id: &ItemId, name: &str, cause: &str) {
+    pub(crate) fn skip(
+        &self,
+        scope: &str,
+        id: &ItemId,
+        name: impl Into<Untrusted>,
+        cause: impl Into<Untrusted>,
+    ) {
+        let (name, cause) = (name.into(), cause.into());
         let accepted = self.accepted(id);
         let mut state = lock(&self.state);
         if let Some(a) = accepted {
             // Two of one name are two.
-            let collection =
-                if name.is_empty() { id.0.clone() } else { format!("{name} ({})", id.0) };
-            state.coverage.retain(|c| c.scope != scope || c.collection != collection);
-            let skipped = Some(format!("{cause}; {}", a.says));
+            let collection: Untrusted = match name.is_empty() {
+                true => id.0.clone(),
+                false => format!("{} ({})", name.as_str(), id.0),
+            }
+            .into();
+            state.coverage.retain(|c| c.scope != *scope || c.collection != collection);
+            let skipped = Some(format!("{}; {}", cause.as_str(), a.says).into());
             state.coverage.push(Coverage { scope: scope.into(), collection, items: None, skipped });
             return;
         }
         // Asked for again within a run, and skipped again: one item, its last cause.
         state.skipped.retain(|s| s.id != *id);
-        state.skipped.push(Skip {
-            scope: scope.to_owned(),
-            id: id.clone(),
-            name: name.to_owned(),
-            cause: cause.to_owned(),
-        });
+        state.skipped.push(Skip { scope: scope.into(), id: id.clone(), name, cause });
     }
 
     pub(crate) fn coverage(
@@ -547,10 +552,10 @@ impl Run {
         skipped: Option<&str>,
     ) {
         lock(&self.state).coverage.push(Coverage {
-            scope: scope.to_owned(),
-            collection: collection.to_owned(),
+            scope: scope.into(),
+            collection: collection.into(),
             items,
-            skipped: skipped.map(str::to_owned),
+            skipped: skipped.map(Untrusted::from),
         });
     }
 
@@ -711,8 +716,8 @@ impl Run {
             parent: head.map(|(id, _)| id),
             tree: root,
             paths: ALL.iter().map(|w| format!("/{}", w.profile().name)).collect(),
-            hostname: self.options.tenant.clone(),
-            username: strongroom_repository::OURS.to_owned(),
+            hostname: self.options.tenant.as_str().into(),
+            username: strongroom_repository::OURS.into(),
             tags,
             program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
             generation,

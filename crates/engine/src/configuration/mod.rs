@@ -276,8 +276,8 @@ fn snapshot_of(
         parent: parent.map(|(id, _)| *id),
         tree,
         paths: vec![format!("/{}/{}", layout::TENANT, layout::CONFIGURATION)],
-        hostname: configuration.tenant.clone(),
-        username: strongroom_repository::OURS.to_owned(),
+        hostname: configuration.tenant.as_str().into(),
+        username: strongroom_repository::OURS.into(),
         tags,
         program_version: concat!("strongroom ", env!("CARGO_PKG_VERSION")).to_owned(),
         generation: Snapshot::generation_on(parent.map(|(_, s)| s)),
@@ -378,7 +378,7 @@ fn settings_tree(repo: &Arc<Repository>, configuration: &Configuration) -> Resul
 /// JSON for people: indented, with a line end.
 fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|e| Error::Request(format!("a record cannot be written: {e}")))?;
+        .map_err(|e| Error::Request(format!("a record cannot be written: {e}").into()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -437,7 +437,7 @@ fn identity(repo: &Repository, snapshot: &Snapshot) -> Result<Record<Identity>, 
 pub fn load(repo: &Repository, snapshot: &Snapshot) -> Result<Option<Configuration>, Error> {
     let Some(tree) = subtree(repo, &snapshot.tree)? else { return Ok(None) };
     let identity = identity(repo, snapshot)?.value;
-    let mut out = Configuration::new(&snapshot.hostname, identity.taken);
+    let mut out = Configuration::new(snapshot.hostname.as_str(), identity.taken);
     out.managed_at = identity.managed_at;
     let collected = Record::<Collected>::from_bytes(
         &repo.read_record(&repo.node_at(&tree, &format!("/{}", layout::COLLECTED))?)?,
@@ -503,7 +503,7 @@ pub fn history(
 ) -> Result<Vec<(Id, Configuration)>, Error> {
     let mut steps: Vec<(Id, Snapshot, Id)> = Vec::new();
     for (id, snapshot) in repo.snapshots()? {
-        if snapshot.hostname != tenant || !snapshot.is_finished() || !snapshot.is_ours() {
+        if snapshot.hostname != *tenant || !snapshot.is_finished() || !snapshot.is_ours() {
             continue;
         }
         if let Some(tree) = subtree(repo, &snapshot.tree)? {

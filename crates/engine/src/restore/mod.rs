@@ -19,7 +19,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
-use strongroom_model::{ItemId, Reason};
+use strongroom_model::{ItemId, Reason, Untrusted};
 use strongroom_repository::{Id, Repository, Snapshot};
 use strongroom_workloads::{
     ALL, Client, ErrorKind, Owner, OwnerKind, find_owner,
@@ -57,9 +57,9 @@ pub struct PlanRow {
     /// What happens.
     pub action: Action,
     /// Path in the tree.
-    pub path: String,
+    pub path: Untrusted,
     /// The user it goes to.
-    pub user: String,
+    pub user: Untrusted,
     /// Bytes to upload.
     pub bytes: u64,
 }
@@ -68,18 +68,18 @@ pub struct PlanRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Missing {
     /// The owner, as the options name whose things go to whom.
-    pub name: String,
+    pub name: Untrusted,
     /// Why.
-    pub why: String,
+    pub why: Untrusted,
 }
 
 /// An owner who has another name than in the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Renamed {
     /// In the snapshot.
-    pub was: String,
+    pub was: Untrusted,
     /// Now.
-    pub is: String,
+    pub is: Untrusted,
 }
 
 /// What a restore will do, and what it will cost.
@@ -205,13 +205,13 @@ fn choose_items(
     let tenant = options.tenant.as_deref();
     let nothing = || {
         Error::Request(
-            "there is no snapshot to restore from; `strongroom snapshots` lists them".to_owned(),
+            "there is no snapshot to restore from; `strongroom snapshots` lists them".into(),
         )
     };
     if options.clean && options.snapshot.is_none() {
         let (point, chosen) = clean::clean_items(repo, tenant, &options.under)?;
         let (id, snapshot) = point.ok_or_else(|| {
-            Error::Request("no snapshot is clean; restore a chosen one with --snapshot".to_owned())
+            Error::Request("no snapshot is clean; restore a chosen one with --snapshot".into())
         })?;
         return Ok((id, snapshot, chosen));
     }
@@ -235,20 +235,21 @@ pub async fn plan(
     let Choice { id, snapshot, items, folders } =
         tokio::task::block_in_place(|| choose(&repo, &options))?;
     // What nothing seals says by the name alone whose it is.
-    let is_others = options.tenant.as_ref().is_some_and(|name| *name != snapshot.hostname);
+    let is_others = options.tenant.as_ref().is_some_and(|name| snapshot.hostname != *name);
     if is_others && !options.to_other_tenant && crate::seal::of(&repo)?.is_none() {
-        return Err(Error::Request(format!(
-            "snapshot {} is of {}; name the tenant that its things go to with --to-tenant",
-            id.short(),
-            snapshot.hostname
-        )));
+        return Err(Error::Request(
+            format!(
+                "snapshot {} is of {}; name the tenant that its things go to with --to-tenant",
+                id.short(),
+                snapshot.hostname.quoted()
+            )
+            .into(),
+        ));
     }
     if items.is_empty() && folders.is_empty() {
-        return Err(Error::Request(format!(
-            "snapshot {} holds nothing below {:?}",
-            id.short(),
-            options.under
-        )));
+        return Err(Error::Request(
+            format!("snapshot {} holds nothing below {:?}", id.short(), options.under).into(),
+        ));
     }
     let mut remove = if options.clean && options.into == Into::InPlace {
         ransom_notes(&repo, &options)?
@@ -270,7 +271,10 @@ pub async fn plan(
         let Some(owner) = who(&ctx, &others, &whose, &mut users_missing).await? else { continue };
         let is_told = others.contains_key(&(whose.kind, whose.room.clone()));
         if !is_told && !owner.name.eq_ignore_ascii_case(&whose.label) {
-            renamed.insert(Renamed { was: whose.label.clone(), is: owner.name.clone() });
+            renamed.insert(Renamed {
+                was: whose.label.as_str().into(),
+                is: owner.name.as_str().into(),
+            });
         }
         for (workload, wanted) in wanted {
             let place = workload.profile().place;
@@ -289,14 +293,15 @@ pub async fn plan(
             let plan = match why {
                 Ok(plan) => plan,
                 Err(why) => {
-                    users_missing.push(Missing { name: whose.room.clone(), why });
+                    users_missing
+                        .push(Missing { name: whose.room.as_str().into(), why: why.into() });
                     continue;
                 }
             };
             rows.extend(plan.steps().into_iter().map(|step| PlanRow {
                 action: step.action,
-                path: step.path,
-                user: owner.name.clone(),
+                path: step.path.into(),
+                user: owner.name.as_str().into(),
                 bytes: step.bytes,
             }));
             let cost = plan.cost();
@@ -414,9 +419,12 @@ fn others(
             }
         }
         if !is_known {
-            return Err(Error::Request(format!(
-                "the snapshot holds nobody called {from:?}; `strongroom ls` shows whom it holds"
-            )));
+            return Err(Error::Request(
+                format!(
+                    "the snapshot holds nobody called {from:?}; `strongroom ls` shows whom it holds"
+                )
+                .into(),
+            ));
         }
     }
     Ok(all)
@@ -435,7 +443,7 @@ async fn who(
         let found = find_owner(&ctx.client, *kind, target).await?;
         if found.is_none() {
             let why = format!("{target} does not exist in the tenant");
-            missing.push(Missing { name: room.clone(), why });
+            missing.push(Missing { name: room.as_str().into(), why: why.into() });
         }
         return Ok(found);
     }
@@ -447,7 +455,7 @@ async fn who(
             Some(_) if id.is_some() => "does not exist any more; the name is somebody else's now",
             _ => "does not exist in the tenant",
         };
-        missing.push(Missing { name: room.clone(), why: why.to_owned() });
+        missing.push(Missing { name: room.as_str().into(), why: why.into() });
     }
     Ok(found)
 }

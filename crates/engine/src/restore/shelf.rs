@@ -16,7 +16,7 @@ pub(super) struct Shelf {
 }
 
 fn unreadable(e: impl ToString) -> Unreadable {
-    Unreadable(e.to_string())
+    Unreadable(e.to_string().into())
 }
 
 impl Shelf {

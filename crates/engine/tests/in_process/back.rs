@@ -43,7 +43,7 @@ fn clean(sim: &Sim, repo: &Arc<Repository>, into: Into) -> (Plan, RestoreReport)
 
 fn acts(plan: &Plan) -> Vec<(Action, String)> {
     let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
-    acts.map(|r| (r.action, r.path.clone())).collect()
+    acts.map(|r| (r.action, r.path.as_str().to_owned())).collect()
 }
 
 #[test]
@@ -298,8 +298,8 @@ fn a_new_name_is_told() {
     let target = format!("users/{user}");
     assert_eq!(sim.ask(0, &["User.ReadWrite.All"], "PATCH", &target, &body).0, 204);
     let (plan, report) = restored(&sim, &repo, Into::Folder("Back".into()));
-    let told: Vec<_> = plan.renamed.iter().map(|r| (r.was.clone(), r.is.clone())).collect();
-    assert_eq!(told, [(user.clone(), format!("new.{user}"))]);
+    let told: Vec<_> = plan.renamed.iter().map(|r| (r.was.as_str(), r.is.as_str())).collect();
+    assert_eq!(told, [(user.as_str(), format!("new.{user}").as_str())]);
     assert_eq!((report.renamed, report.folder), (plan.renamed, Some("Back".to_owned())));
 }
 

@@ -378,7 +378,7 @@ fn an_item_is_written_listed_found_judged_and_chosen() {
         let query = browse::Query { text: Some("conformance".into()), ..browse::Query::default() };
         let mut found = Vec::new();
         let mut report_hit = |hit: browse::Hit| {
-            found.push(hit.path);
+            found.push(hit.path.into_string());
             true
         };
         browse::find(&b.repo, &[latest], &query, &mut report_hit).unwrap();

@@ -57,7 +57,7 @@ fn an_item_over_which_the_program_panics_is_named_and_all_others_are_stored() {
     let report = report.unwrap();
     assert!(report.failed.is_empty(), "{:?}", report.failed);
     let failed = |cause: &str| cause.contains("this program failed on it");
-    let of: Vec<_> = report.skipped.iter().filter(|s| failed(&s.cause)).collect();
+    let of: Vec<_> = report.skipped.iter().filter(|s| failed(s.cause.as_str())).collect();
     assert_eq!(of.len(), 1, "{:?}", report.skipped);
     assert!(!of[0].name.is_empty());
     let stored = strongroom_engine::clean::latest(&repo, None).unwrap().unwrap().1;

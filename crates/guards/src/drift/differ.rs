@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Properties in words; the first few.
 pub(super) fn sentence(properties: &[Property]) -> String {
     let one = |p: &Property| match (&p.old, &p.new) {
-        (Value::Null, n) => format!("{} has {} more", p.path, short(n)),
-        (o, Value::Null) => format!("{} lost {}", p.path, short(o)),
-        (o, n) => format!("{} was {} and is {}", p.path, short(o), short(n)),
+        (Value::Null, n) => format!("{} has {} more", p.path.as_str(), short(n)),
+        (o, Value::Null) => format!("{} lost {}", p.path.as_str(), short(o)),
+        (o, n) => format!("{} was {} and is {}", p.path.as_str(), short(o), short(n)),
     };
     let shown = properties.iter().take(3).map(one).collect::<Vec<_>>().join("; ");
     if properties.len() > 3 { format!("{shown}; and {} more", properties.len() - 3) } else { shown }
@@ -75,7 +75,7 @@ pub(super) fn differ(path: &str, old: &Value, new: &Value, out: &mut Vec<Propert
                 _ => {
                     // A list of words is a set.
                     let push = |old: Value, new: Value, out: &mut Vec<Property>| {
-                        out.push(Property { path: path.to_owned(), old, new })
+                        out.push(Property { path: path.into(), old, new })
                     };
                     o.iter()
                         .filter(|v| !n.contains(v))
@@ -86,6 +86,6 @@ pub(super) fn differ(path: &str, old: &Value, new: &Value, out: &mut Vec<Propert
                 }
             }
         }
-        _ => out.push(Property { path: path.to_owned(), old: old.clone(), new: new.clone() }),
+        _ => out.push(Property { path: path.into(), old: old.clone(), new: new.clone() }),
     }
 }

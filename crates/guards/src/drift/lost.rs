@@ -1,7 +1,6 @@
 //! What is out of sight, and what one side never looked at.
 
 use super::{Change, Kind, Property, Rank};
-use crate::rule::one_line;
 use std::collections::BTreeSet;
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject};
 use strongroom_settings::row;
@@ -39,7 +38,7 @@ pub(super) fn lost_at_once(
         collection: name.to_owned(),
         object: ALL_OF_IT.to_owned(),
         kind: Kind::Lost,
-        says: one_line(&says),
+        says: says.into(),
         properties: Vec::new(),
         by: Vec::new(),
         known_as: BTreeSet::new(),
@@ -53,7 +52,7 @@ pub(super) fn was_asked_for(
     old: &ConfigObject,
     new: &ConfigObject,
 ) -> bool {
-    let root = property.path.split(['.', '[']).next().unwrap_or_default();
+    let root = property.path.as_str().split(['.', '[']).next().unwrap_or_default();
     row(collection).is_none_or(|r| !r.normalizer.read_since.contains(&root))
         || [old, new].iter().all(|side| side.body.get(root).is_some())
 }

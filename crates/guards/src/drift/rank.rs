@@ -41,7 +41,7 @@ impl Context<'_> {
     ) -> (Rank, String) {
         let body = |o: Option<&ConfigObject>| o.map(|o| o.body.clone()).unwrap_or(Value::Null);
         let (was, is) = (body(old), body(new));
-        let touched = |prefix: &str| properties.iter().any(|p| p.path.starts_with(prefix));
+        let touched = |prefix: &str| properties.iter().any(|p| p.path.as_str().starts_with(prefix));
         let ranks = row(collection).map_or(&UNKNOWN, |r| &r.rank);
         let base = of(ranks, kind);
         let bare = match kind {
@@ -337,7 +337,10 @@ fn policy(
                 "grantControls",
                 "conditions",
             ];
-            let rank = if properties.iter().any(|p| grave.iter().any(|g| p.path.starts_with(g))) {
+            let rank = if properties
+                .iter()
+                .any(|p| grave.iter().any(|g| p.path.as_str().starts_with(g)))
+            {
                 Rank::High
             } else {
                 Rank::Medium

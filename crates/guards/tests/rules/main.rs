@@ -217,7 +217,7 @@ fn fails(id: &str, tenant: Tenant, says: &str) {
     let found = judged(id, &tenant);
     assert_eq!(found.verdict, Verdict::Failed, "{found:?}");
     assert!(
-        found.concerns.iter().any(|c| c.says.contains(says)),
+        found.concerns.iter().any(|c| c.says.as_str().contains(says)),
         "{says:?} is not said: {found:?}"
     );
 }

@@ -112,7 +112,7 @@ impl AzureContainer {
         let failed = |why: String| StoreError::Failed {
             location: format!("azure:{}/{}", settings.account, settings.container),
             action: "set up the connection".to_owned(),
-            why,
+            why: why.into(),
         };
         let own = format!("https://{}.blob.core.windows.net/", settings.account);
         let mut base = match &settings.endpoint {

@@ -128,14 +128,14 @@ fn answer<T>(r: Result<T, Denial>, version: impl FnOnce(T) -> Option<String>) ->
     match r {
         Ok(t) => Answer::Done(version(t)),
         Err(Denial { status: Some(status), code, .. }) if (400..500).contains(&status) => {
-            Answer::Denied { status, code }
+            Answer::Denied { status, code: code.quoted().to_string() }
         }
         Err(d) => Answer::Unclear(
             format!(
                 "{} {} {}",
                 d.status.map(|s| s.to_string()).unwrap_or_default(),
-                d.code,
-                d.message
+                d.code.quoted(),
+                d.message.quoted()
             )
             .trim()
             .to_owned(),
@@ -378,7 +378,7 @@ impl S3Bucket {
         let answer = self.wait(|| self.client.list_buckets().send());
         let owner = answer
             .map(|o| o.owner.and_then(|w| w.id))
-            .map_err(|d| format!("{} {}", d.status.unwrap_or_default(), d.code))?;
+            .map_err(|d| format!("{} {}", d.status.unwrap_or_default(), d.code.quoted()))?;
         owner.filter(|o| !o.is_empty()).ok_or_else(|| "the server does not say".to_owned())
     }
 
@@ -453,7 +453,9 @@ impl S3Bucket {
             let text = match r {
                 Ok(text) => text,
                 Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => "none".to_owned(),
-                Err(d) => format!("not readable ({} {})", d.status.unwrap_or_default(), d.code),
+                Err(d) => {
+                    format!("not readable ({} {})", d.status.unwrap_or_default(), d.code.quoted())
+                }
             };
             facts.insert(name.to_owned(), text);
         };

@@ -31,7 +31,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use strongroom_model::Clock;
+use strongroom_model::{Clock, Untrusted};
 
 /// How to reach a bucket.
 #[derive(Clone)]
@@ -115,8 +115,8 @@ impl Drop for S3Bucket {
 #[derive(Debug, Clone)]
 pub(super) struct Denial {
     pub(super) status: Option<u16>,
-    pub(super) code: String,
-    pub(super) message: String,
+    pub(super) code: Untrusted,
+    pub(super) message: Untrusted,
     /// Whether there was no answer at all, and another try may bring one.
     is_lost: bool,
 }
@@ -124,7 +124,7 @@ pub(super) struct Denial {
 impl Denial {
     /// Without a word of the server.
     fn own(status: Option<u16>, message: String) -> Self {
-        Self { status, code: String::new(), message, is_lost: false }
+        Self { status, code: Untrusted::default(), message: message.into(), is_lost: false }
     }
 
     /// Whether another try may do.
@@ -163,7 +163,7 @@ where
         _ => {}
     }
     let is_lost = matches!(e, SdkError::DispatchFailure(_) | SdkError::TimeoutError(_));
-    Denial { status, code, message, is_lost }
+    Denial { status, code: code.into(), message: message.into(), is_lost }
 }
 
 /// Lets no listing through that breaks off: the SDK reads what is there, and takes that for all.
@@ -226,7 +226,7 @@ impl S3Bucket {
         let failed = |why: String| StoreError::Failed {
             location: location.clone(),
             action: "set up the connection".to_owned(),
-            why,
+            why: why.into(),
         };
         let pem = match &settings.ca_file {
             Some(path) => Some(
@@ -417,9 +417,9 @@ impl S3Bucket {
         let location = self.where_();
         let why = match (d.code.as_str(), d.message.as_str()) {
             ("", "") => d.status.map_or_else(|| "no answer".to_owned(), |s| format!("status {s}")),
-            ("", m) => m.to_owned(),
-            (c, "") => c.to_owned(),
-            (c, m) => format!("{c}: {m}"),
+            ("", _) => d.message.quoted().to_string(),
+            (_, "") => d.code.quoted().to_string(),
+            _ => format!("{}: {}", d.code.quoted(), d.message.quoted()),
         };
         match d.status {
             // A bucket that is not there is no empty bucket.
@@ -428,9 +428,9 @@ impl S3Bucket {
             }
             // A definite no to this one thing: an object under somebody else's key is no outage.
             Some(s) if (400..500).contains(&s) && !matches!(s, 404 | 408 | 429) => {
-                StoreError::Refused { location, action: action.to_owned(), why }
+                StoreError::Refused { location, action: action.to_owned(), why: why.into() }
             }
-            _ => StoreError::Failed { location, action: action.to_owned(), why },
+            _ => StoreError::Failed { location, action: action.to_owned(), why: why.into() },
         }
     }
 
@@ -515,7 +515,7 @@ impl S3Bucket {
             return Err(StoreError::Failed {
                 location: self.where_(),
                 action,
-                why: format!("{came} of {n} bytes came"),
+                why: format!("{came} of {n} bytes came").into(),
             });
         }
         match asked.filter(|n| *n != came) {
@@ -523,7 +523,7 @@ impl S3Bucket {
             Some(n) => Err(StoreError::Damaged {
                 key: path.to_owned(),
                 location: self.where_(),
-                why: format!("{came} bytes came where {n} were asked for"),
+                why: format!("{came} bytes came where {n} were asked for").into(),
             }),
         }
     }
@@ -577,7 +577,7 @@ impl S3Bucket {
         Err(StoreError::Failed {
             location: self.where_(),
             action: format!("list {prefix}"),
-            why: format!("the listing has no end: it goes on after {pages} pages"),
+            why: format!("the listing has no end: it goes on after {pages} pages").into(),
         })
     }
 
@@ -623,7 +623,7 @@ impl S3Bucket {
     }
 
     /// A listing that cannot be believed.
-    pub(super) fn not_whole(&self, prefix: &str, why: impl Into<String>) -> StoreError {
+    pub(super) fn not_whole(&self, prefix: &str, why: impl Into<Untrusted>) -> StoreError {
         StoreError::Failed {
             location: self.where_(),
             action: format!("list {prefix}"),
@@ -682,7 +682,7 @@ impl S3Bucket {
         StoreError::Damaged {
             key: key.to_string(),
             location: self.where_(),
-            why: format!("it has {there} bytes and should have {length}"),
+            why: format!("it has {there} bytes and should have {length}").into(),
         }
     }
 }
@@ -732,11 +732,11 @@ impl Store for S3Bucket {
         let path = path_of(key);
         self.read(&path, None, Some(range.clone())).map_err(|e| match e {
             // A range behind the end is a short read.
-            StoreError::Refused { why, .. } if why.starts_with("InvalidRange") => {
+            StoreError::Refused { why, .. } if why.as_str().starts_with("InvalidRange") => {
                 StoreError::Damaged {
                     key: key.to_string(),
                     location: self.where_(),
-                    why: format!("it ends before byte {}", range.end),
+                    why: format!("it ends before byte {}", range.end).into(),
                 }
             }
             e => e,
@@ -750,7 +750,7 @@ impl Store for S3Bucket {
         length.map(Some).ok_or_else(|| StoreError::Failed {
             location: self.where_(),
             action: format!("look at {key}"),
-            why: "the server does not say how long it is".to_owned(),
+            why: "the server does not say how long it is".into(),
         })
     }
 

@@ -28,7 +28,7 @@ impl LockedStore for S3Bucket {
             let why = "the server gave it no version: versioning is off, and what has no version \
                 can be overwritten"
                 .to_owned();
-            return Err(StoreError::Refused { location: self.where_(), action, why });
+            return Err(StoreError::Refused { location: self.where_(), action, why: why.into() });
         };
         let gone = || StoreError::Failed {
             location: self.where_(),
@@ -168,7 +168,7 @@ impl S3Bucket {
         let failed = |why: String| StoreError::Failed {
             location: self.where_(),
             action: "ask for the time".to_owned(),
-            why,
+            why: why.into(),
         };
         let mut tries = 0;
         let answer = loop {

@@ -120,11 +120,14 @@ pub fn heal_opening(
     report.objects += 1;
     let config = Key::config();
     let foreign = || {
-        Error::Unsupported(format!(
-            "{} holds another repository than {}; nothing was healed from it",
-            other.location(),
-            store.location()
-        ))
+        Error::Unsupported(
+            format!(
+                "{} holds another repository than {}; nothing was healed from it",
+                other.location(),
+                store.location()
+            )
+            .into(),
+        )
     };
     if let Ok(ours) = store
         .get(&config)

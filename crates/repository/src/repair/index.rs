@@ -34,7 +34,7 @@ impl Repository {
     /// packed anew.
     pub fn repair_index(&self, lock: &WriteLock, give_up: bool) -> Result<IndexRepair, Error> {
         if !lock.is_exclusive() {
-            return Err(Error::Unsupported("a repair needs the repository for itself".to_owned()));
+            return Err(Error::Unsupported("a repair needs the repository for itself".into()));
         }
         // As it stands now, as far as it can be read.
         match self.reload_index() {

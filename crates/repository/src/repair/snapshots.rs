@@ -5,6 +5,7 @@ use crate::{
     TAG_DEGRADED, TAG_REPAIRED, WriteLock, tree,
 };
 use std::collections::{HashMap, HashSet};
+use strongroom_model::Untrusted;
 use strongroom_objects::Kind;
 
 /// What repairing one snapshot means.
@@ -17,7 +18,7 @@ pub struct SnapshotRepair {
     /// The root of what is left; none when its object cannot be read, and it goes altogether.
     pub tree: Option<Id>,
     /// Files that are left out, and directories that are emptied, which end in `/`.
-    pub lost: Vec<String>,
+    pub lost: Vec<Untrusted>,
     /// Whether it is a hold on another snapshot.
     pub is_hold: bool,
 }
@@ -54,13 +55,16 @@ impl Repository {
         lock: &WriteLock,
     ) -> Result<(), Error> {
         if !lock.is_exclusive() {
-            return Err(Error::Unsupported("a repair needs the repository for itself".to_owned()));
+            return Err(Error::Unsupported("a repair needs the repository for itself".into()));
         }
         if self.mend_snapshots(above, true)? != plan {
-            return Err(Error::Unsupported(format!(
-                "{} has changed since the repair was planned; plan it again",
-                self.location()
-            )));
+            return Err(Error::Unsupported(
+                format!(
+                    "{} has changed since the repair was planned; plan it again",
+                    self.location()
+                )
+                .into(),
+            ));
         }
         let mut names: HashMap<Id, Id> = HashMap::new();
         // An earlier repair may have died between writing and removing.
@@ -146,7 +150,7 @@ impl Repository {
                             id,
                             time: Some(snapshot.time),
                             tree: Some(tree),
-                            lost,
+                            lost: lost.into_iter().map(Untrusted::from).collect(),
                             is_hold: snapshot.is_hold(),
                         });
                     }

@@ -122,8 +122,9 @@ fn what_is_damaged_is_named_and_not_written_and_the_rest_is() {
         let report = repo.restore_files(&snapshot.tree, &target, false, &|_, _| {}).unwrap();
         let got = files_below(&target);
         assert!(got.iter().all(|(path, bytes)| want[path] == *bytes), "nothing wrong stands there");
-        let lost =
-            |path: &String| report.failed.iter().any(|f| format!("/{path}").starts_with(&f.path));
+        let lost = |path: &String| {
+            report.failed.iter().any(|f| format!("/{path}").starts_with(f.path.as_str()))
+        };
         for path in want.keys() {
             assert!(got.contains_key(path) != lost(path), "{path}: {:?}", report.failed);
         }

@@ -71,7 +71,7 @@ fn junk_under_any_name_stops_nothing_and_is_set_aside() {
                 assert_eq!(contents(&repo, &again.1).len(), 8, "{about}");
                 // Named, but where its like comes and goes by itself.
                 let problems = repo.check(false, &|_, _| {}).unwrap().problems;
-                let is_named = problems.iter().any(|p| p.contains(junk.name()));
+                let is_named = problems.iter().any(|p| p.as_str().contains(junk.name()));
                 let passes = matches!(kind, Kind::Locks | Kind::Data)
                     && ["rotten", "foreign", "sparse"].contains(&what);
                 assert!(is_named || passes, "{about}: {problems:?}");

@@ -77,6 +77,6 @@ fn junk_among_the_key_files_stops_nobody() {
     assert_eq!(keys.len(), 1);
     for n in 0..7_u8 {
         let name = format!("{n:02x}").repeat(32);
-        assert!(problems.iter().any(|p| p.contains(&name)), "{n}: {problems:?}");
+        assert!(problems.iter().any(|p| p.as_str().contains(&name)), "{n}: {problems:?}");
     }
 }

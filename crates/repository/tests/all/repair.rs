@@ -127,7 +127,7 @@ fn any_damage_is_found_named_never_restored_and_healed() {
                         );
                         if kind == Kind::Data {
                             assert!(
-                                report.problems.iter().any(|p| p.contains(name)),
+                                report.problems.iter().any(|p| p.as_str().contains(name)),
                                 "{about}: {:?}",
                                 report.problems
                             );
@@ -236,7 +236,7 @@ fn damaged_keys_and_config_are_found_named_and_healed() {
                 ),
                 Ok(repo) => {
                     let report = repo.check(false, &|_, _| {}).unwrap();
-                    let named = report.problems.iter().any(|p| p.contains(object.name()));
+                    let named = report.problems.iter().any(|p| p.as_str().contains(object.name()));
                     assert!(
                         named || matches!(how, Damage::Delete),
                         "{about}: {:?}",
@@ -299,7 +299,7 @@ fn bytes_under_a_name_that_is_not_theirs_are_named_and_can_be_cleared_away() {
         let repo = Repository::open_damaged(store.clone(), &password(), &cache, who()).unwrap();
         let report = repo.check(true, &|_, _| {}).unwrap();
         assert!(
-            report.problems.iter().any(|p| p.contains(&false_name)),
+            report.problems.iter().any(|p| p.as_str().contains(&false_name)),
             "{kind:?}: {:?}",
             report.problems
         );
@@ -400,7 +400,7 @@ fn what_no_copy_has_is_given_up_by_name_and_the_rest_stays() {
         let (_, snapshot) = all.iter().find(|(_, s)| s.tree == finished.tree.unwrap()).unwrap();
         assert!(snapshot.has_tag(TAG_REPAIRED) && !snapshot.has_tag("complete"));
         for path in &finished.lost {
-            let mut at = path.trim_end_matches('/');
+            let mut at = path.as_str().trim_end_matches('/');
             while let Some((parent, _)) = at.rsplit_once('/').filter(|(p, _)| !p.is_empty()) {
                 assert_eq!(
                     repo.node_at(&snapshot.tree, parent).unwrap().facts.as_deref(),
@@ -631,16 +631,16 @@ fn damage_is_named_by_the_items_that_it_touches() {
         let good = store.get(&key).unwrap();
         store.remove(&key).unwrap();
         let report = repo.check(false, &|_, _| {}).unwrap();
-        assert!(report.problems.iter().any(|p| p.contains(&entry.name)));
+        assert!(report.problems.iter().any(|p| p.as_str().contains(&entry.name)));
         assert!(!report.damaged.is_empty() || report.damaged_items == 0);
         for item in &report.damaged {
             assert!(
-                item.path.starts_with("/mail/ann/Inbox/")
+                item.path.as_str().starts_with("/mail/ann/Inbox/")
                     || item.path == "/drives/bob/plan.docx"
-                    || item.path.ends_with('/'),
+                    || item.path.as_str().ends_with('/'),
                 "{item:?}"
             );
-            assert!(!item.path.starts_with("/drives/bob/plan") || item.snapshot == id);
+            assert!(!item.path.as_str().starts_with("/drives/bob/plan") || item.snapshot == id);
         }
         store.put(&key, &good).unwrap();
     }

@@ -189,7 +189,10 @@ fn a_flipped_byte_a_cut_and_a_missing_object_are_found_and_named() {
                 store.tamper(&key, bad.into());
                 let problems = repo.check(true, &|_, _| {}).unwrap().problems;
                 assert!(!problems.is_empty(), "{key}");
-                assert!(problems.iter().any(|p| p.contains(&entry.name)), "{key}: {problems:?}");
+                assert!(
+                    problems.iter().any(|p| p.as_str().contains(&entry.name)),
+                    "{key}: {problems:?}"
+                );
             }
             store.tamper(&key, good);
         }

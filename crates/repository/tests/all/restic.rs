@@ -205,7 +205,7 @@ fn a_lock_of_stock_restic_is_waited_for_and_not_for_ever() {
     let mut check = stopped_check(&repo_dir);
     match repo.lock_for_writing(&Series::DATA, &cache, now()) {
         Err(Error::Locked { holder, .. }) => {
-            assert!(holder.contains(&format!("process {}", check.id())), "{holder}");
+            assert!(holder.as_str().contains(&format!("process {}", check.id())), "{holder:?}");
         }
         other => panic!("{other:?}"),
     }

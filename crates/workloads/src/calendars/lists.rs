@@ -98,7 +98,7 @@ pub(super) async fn read(of: Of<'_>, stored: &[Collection]) -> Result<Collection
             Err(e) if e.kind == ErrorKind::Throttled => return Err(e),
             // What was read before stays.
             Err(e) => {
-                out.absent.push((format!("permissions of the calendar {name}"), e.text));
+                out.absent.push((format!("permissions of the calendar {name}"), e.to_string()));
                 let known = known.and_then(|s| s.get("permissions")).cloned();
                 state["permissions"] = known.unwrap_or_default();
             }
@@ -300,14 +300,14 @@ async fn share(to: To<'_>, id: &ItemId, shared: &Shared) -> Result<Vec<String>, 
             None if row["isRemovable"] == false || shared.is_unknown(&of(row)) => continue,
             None => client.send(&Request::delete(scope(user), at)).await,
         };
-        lost.extend(done.err().map(|e| e.text));
+        lost.extend(done.err().map(|e| e.to_string()));
     }
     for w in wanted.iter().filter(|w| !now.iter().any(|row| is_same(w, &of(row)))) {
         let body = json!({
             "emailAddress": {"name": w["name"], "address": w["address"]}, "role": w["role"],
         });
         let done = client.send(&Request::post(scope(user), base.clone(), &body)).await;
-        lost.extend(done.err().map(|e| e.text));
+        lost.extend(done.err().map(|e| e.to_string()));
     }
     Ok(lost)
 }

@@ -63,8 +63,8 @@ impl<'a> EventRows<'a> {
 fn row(v: Value) -> Event<Row> {
     let id = ItemId(v["id"].as_str().unwrap_or_default().to_owned());
     if id.0.is_empty() {
-        let cause = "the calendar gave an event without id".to_owned();
-        return Event::Skipped { id, name: Calendars::name(&v), cause };
+        let cause = "the calendar gave an event without id".into();
+        return Event::Skipped { id, name: Calendars::name(&v).into(), cause };
     }
     Event::Item(Row::Item(Arc::new(Listed::<Calendars>::new(id, v))))
 }

@@ -27,8 +27,8 @@ fn entry(v: &Value) -> Option<AuditEntry> {
     let targets = v["targetResources"].as_array().into_iter().flatten();
     Some(AuditEntry {
         at: v["activityDateTime"].as_str()?.parse().ok()?,
-        who: who.into_iter().find_map(Value::as_str).unwrap_or("the service itself").to_owned(),
-        activity: v["activityDisplayName"].as_str().unwrap_or_default().to_owned(),
+        who: who.into_iter().find_map(Value::as_str).unwrap_or("the service itself").into(),
+        activity: v["activityDisplayName"].as_str().unwrap_or_default().into(),
         targets: targets
             .flat_map(|t| [&t["id"], &t["userPrincipalName"], &t["displayName"]])
             .filter_map(Value::as_str)

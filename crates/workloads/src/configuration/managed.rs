@@ -98,14 +98,16 @@ fn refused(e: Error) -> Result<CollectionState, Error> {
         ErrorKind::ApplicationUnknown | ErrorKind::CredentialRefused | ErrorKind::Settings => {
             return Err(e);
         }
-        ErrorKind::Denied => {
-            CollectionState::NoPermission { permission: START.to_owned(), why: e.text, kept: false }
-        }
+        ErrorKind::Denied => CollectionState::NoPermission {
+            permission: START.to_owned(),
+            why: e.to_string(),
+            kept: false,
+        },
         ErrorKind::NotFound => CollectionState::NoApi {
             why: "the tenant has no Tenant Configuration Management".to_owned(),
             kept: false,
         },
-        _ => CollectionState::Failed { why: e.text, kept: false },
+        _ => CollectionState::Failed { why: e.to_string(), kept: false },
     })
 }
 
@@ -164,7 +166,7 @@ async fn start(
             }
             Err(e) if e.kind == ErrorKind::BadRequest && tries <= TRIES => {
                 let before = wanted.len();
-                let text = e.text.to_lowercase();
+                let text = e.text.as_str().to_lowercase();
                 wanted.retain(|m| !text.contains(&format!("'{}'", m.resource)));
                 if wanted.len() == before {
                     return Err(e);

@@ -233,7 +233,7 @@ fn state_of(
         Ok(values) => return Ok((None, values)),
         Err(e) => e,
     };
-    let says = e.text.to_lowercase();
+    let says = e.text.as_str().to_lowercase();
     let unlicensed =
         ["licens", "premium", "not applicable to target tenant", "does not have a spo"]
             .iter()
@@ -248,10 +248,10 @@ fn state_of(
         },
         ErrorKind::Denied => CollectionState::NoPermission {
             permission: permission.to_owned(),
-            why: e.text,
+            why: e.to_string(),
             kept: false,
         },
-        _ => CollectionState::Failed { why: e.text, kept: false },
+        _ => CollectionState::Failed { why: e.to_string(), kept: false },
     };
     Ok((Some(state), Vec::new()))
 }
@@ -512,7 +512,7 @@ async fn facts(client: &Client, targets: &[String]) -> Result<Vec<Value>, Error>
     if let Some((_, e)) = missing.into_iter().find(|(id, _)| listed.contains(id)) {
         return Err(Error::new(
             ErrorKind::BadAnswer,
-            format!("{}; but the directory lists that person", e.text),
+            format!("{}; but the directory lists that person", e),
         ));
     }
     for user in &mut all {

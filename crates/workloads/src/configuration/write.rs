@@ -82,7 +82,7 @@ async fn approved(
     request: &Request,
     refusal: Error,
 ) -> Result<Done, Error> {
-    let waits = Ok(Done::WaitsForApproval(refusal.text));
+    let waits = Ok(Done::WaitsForApproval(refusal.to_string()));
     let list = Request::get(
         Scope::Intune,
         "deviceManagement/operationApprovalRequests?$filter=status eq 'approved'",
@@ -113,6 +113,7 @@ async fn approved(
 fn asks_for_approval(e: &Error) -> bool {
     matches!(e.status, Some(400 | 403 | 409 | 412))
         && e.text
+            .as_str()
             .split_once("was answered with")
             .is_some_and(|(_, answer)| answer.to_lowercase().contains("approval"))
 }

@@ -125,11 +125,8 @@ pub(super) fn read_item(v: Value) -> Event<DriveItem> {
         return Event::Deleted(id);
     }
     let name = v["name"].as_str().unwrap_or_default().to_owned();
-    let skipped = |cause: &str| Event::Skipped {
-        id: id.clone(),
-        name: name.clone(),
-        cause: cause.to_owned(),
-    };
+    let skipped =
+        |cause: &str| Event::Skipped { id: id.clone(), name: (&name).into(), cause: cause.into() };
     if id.0.is_empty() || name.is_empty() {
         return skipped("the drive gave an item without id or name");
     }

@@ -101,7 +101,9 @@ async fn folder_news(of: Of<'_>, cursor: Option<&Cursor>) -> Result<Listing, Err
                     news.removed.insert(id);
                 }
                 Ok(Event::Skipped { id, .. }) if !id.0.is_empty() => drop(news.told.insert(id)),
-                Ok(Event::Skipped { id, name, cause }) => news.skipped.push((id, name, cause)),
+                Ok(Event::Skipped { id, name, cause }) => {
+                    news.skipped.push((id, name.into_string(), cause.into_string()));
+                }
                 Ok(Event::End { cursor }) => {
                     news.link = cursor.0;
                     return Ok(news);

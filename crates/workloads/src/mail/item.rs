@@ -156,7 +156,7 @@ impl Head {
                 Err(e) if e.kind == ErrorKind::NotFound => {
                     match message(client, user, &self.id).await {
                         Err(again) if again.kind == ErrorKind::NotFound => return Ok(Found::Gone),
-                        _ => return Err(Failure::Item(e.text)),
+                        _ => return Err(Failure::Item(e.to_string())),
                     }
                 }
                 Err(e) => return Err(e.into()),

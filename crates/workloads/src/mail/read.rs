@@ -9,7 +9,7 @@ use mail_parser::PartType;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use strongroom_graph::{Request, Scope};
-use strongroom_model::{ItemId, MessageState, limits};
+use strongroom_model::{ItemId, MessageState, Untrusted, limits};
 
 /// Folders that have a name of their own. The last four never appear in a listing.
 pub const WELL_KNOWN: [&str; 13] = [
@@ -169,7 +169,7 @@ fn read_folder(v: Value) -> Event<MailFolder> {
         }),
         _ => Event::Skipped {
             id,
-            name: String::new(),
+            name: Untrusted::default(),
             cause: "the mailbox gave a folder without id, name or place".into(),
         },
     }
@@ -312,7 +312,7 @@ fn read_news(v: Value) -> Event<News> {
     let Some(map) = v.as_object().filter(|_| !id.0.is_empty()) else {
         return Event::Skipped {
             id,
-            name: String::new(),
+            name: Untrusted::default(),
             cause: "the mailbox gave a message without id".into(),
         };
     };
@@ -357,7 +357,7 @@ fn read_head(mut v: Value) -> Event<Head> {
     let Some(map) = v.as_object_mut().filter(|_| !id.0.is_empty()) else {
         return Event::Skipped {
             id,
-            name: String::new(),
+            name: Untrusted::default(),
             cause: "the mailbox gave a message without id".into(),
         };
     };

@@ -359,7 +359,7 @@ impl<'c> Folders<'c> {
     /// The folder, which is made when it is not there.
     async fn made(&mut self, path: &[String]) -> Result<ItemId, Stopped> {
         let made = self.id(path).await?;
-        made.ok_or_else(|| Stopped::Stored(format!("{} is not there", path.join("/"))))
+        made.ok_or_else(|| Stopped::Stored(format!("{} is not there", path.join("/")).into()))
     }
 }
 
@@ -410,10 +410,10 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     for (path, folder) in &plan.folders {
         let outcome = match folders.made(folder).await {
             Ok(_) => Outcome::Identical,
-            Err(e) => Outcome::Failed { why: e.to_string() },
+            Err(e) => Outcome::Failed { why: e.to_string().into() },
         };
         to.progress.advance(1, 0);
-        let (path, action) = (path.clone(), Action::Create);
+        let (path, action) = (path.into(), Action::Create);
         rows.push(Restored { path, action, outcome, sent_bytes: 0 });
     }
     for w in todo {
@@ -427,7 +427,7 @@ async fn apply(plan: &MailPlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     while let Some((w, done)) = running.next().await {
         rows.push(match done {
             Ok(outcome) => Restored {
-                path: w.item.path.clone(),
+                path: (&w.item.path).into(),
                 action: w.action,
                 outcome,
                 sent_bytes: w.bytes(),
@@ -474,7 +474,7 @@ async fn put_back(
     let (now, at) = state_of(client, user, id).await?;
     if w.misplaced && at != *folder {
         let why = "the service took it, and it does not stand in its folder".to_owned();
-        return Ok(Outcome::Failed { why });
+        return Ok(Outcome::Failed { why: why.into() });
     }
     let is_right = w.state_is_right || same_state(&w.item.facts, &now);
     let other = "it is not read, flagged or in its categories as it was".to_owned();
@@ -510,7 +510,7 @@ async fn one(to: To<'_>, w: &MailWork, folder: &ItemId, taken: &Taken) -> Result
         // Half a message is worse than none, and the next try makes it anew.
         delete_message(to.client, &to.owner.id, &done.id).await?;
         return Ok(Outcome::Failed {
-            why: format!("it came back incomplete: {}", texts.join("; ")),
+            why: format!("it came back incomplete: {}", texts.join("; ")).into(),
         });
     }
     if let (Action::Replace, Some(id)) = (w.action, &w.over) {
@@ -531,7 +531,7 @@ fn load(w: &MailWork) -> Result<Loaded, Stopped> {
         match file.facts.kind {
             ItemKind::MessageRecord if record.is_none() => {
                 let read = strongroom_model::Record::<Record>::from_bytes(&file.contents.read()?)
-                    .map_err(|e| Stopped::Stored(format!("{}: {e}", w.item.path)))?;
+                    .map_err(|e| Stopped::Stored(format!("{}: {e}", w.item.path).into()))?;
                 record = Some(read.value);
             }
             ItemKind::Attachment => {
@@ -541,7 +541,8 @@ fn load(w: &MailWork) -> Result<Loaded, Stopped> {
             _ => {}
         }
     }
-    let record = record
-        .ok_or_else(|| Stopped::Stored(format!("{} has no record beside it", w.item.path)))?;
+    let record = record.ok_or_else(|| {
+        Stopped::Stored(format!("{} has no record beside it", w.item.path).into())
+    })?;
     Ok((mime, record, beside))
 }

@@ -53,7 +53,7 @@ fn read_row<T: Thing>(v: Value) -> Event<Row> {
     }
     if id.0.is_empty() {
         let cause = format!("the mailbox gave a {} without id", T::WORD);
-        return Event::Skipped { id, name: T::name(&v), cause };
+        return Event::Skipped { id, name: T::name(&v).into(), cause: cause.into() };
     }
     match T::ALWAYS_THERE.iter().all(|name| v.get(*name).is_some()) {
         true => Event::Item(Row::Item(Arc::new(Listed::<T>::new(id, v)))),
@@ -182,7 +182,7 @@ impl<T: Thing> Item for Listed<T> {
                         Err(e) if e.kind == ErrorKind::NotFound => Ok(Fetched::Gone),
                         _ => Err(Failure::Item(format!(
                             "the service shows it, and does not find a part of it: {}",
-                            e.text
+                            e.text.line()
                         ))),
                     }
                 }

@@ -205,17 +205,17 @@ fn load(item: &Kept) -> Result<Whole, Stopped> {
             Some(sha256) => drop(beside.insert(sha256, Bytes::from(bytes))),
             None => {
                 let read = strongroom_model::Record::<Record>::from_bytes(&bytes)
-                    .map_err(|e| Stopped::Stored(format!("{}: {e}", item.path)))?;
+                    .map_err(|e| Stopped::Stored(format!("{}: {e}", item.path).into()))?;
                 record = Some(read.value);
             }
         }
     }
-    let record: Record =
-        record.ok_or_else(|| Stopped::Stored(format!("{} has no record beside it", item.path)))?;
+    let record: Record = record
+        .ok_or_else(|| Stopped::Stored(format!("{} has no record beside it", item.path).into()))?;
     let mut parts = Vec::new();
     for part in record.parts.into_iter().flatten() {
         let bytes = beside.get(&part.sha256).cloned().ok_or_else(|| {
-            Stopped::Stored(format!("{}: its {} is not beside it", item.path, part.what))
+            Stopped::Stored(format!("{}: its {} is not beside it", item.path, part.what).into())
         })?;
         parts.push((part, bytes));
     }
@@ -378,7 +378,7 @@ impl<T: Collections> Plan for ThingPlan<T> {
                 to.progress.advance(1, 0);
                 rows.push(match made {
                     Ok(differences) => Restored {
-                        path: path.clone(),
+                        path: path.into(),
                         action: Action::Create,
                         outcome: Outcome::of(differences),
                         sent_bytes: 0,
@@ -396,7 +396,7 @@ impl<T: Collections> Plan for ThingPlan<T> {
                 to.progress.advance(1, bytes);
                 rows.push(match done {
                     Ok(outcome) => Restored {
-                        path: w.item.path.clone(),
+                        path: (&w.item.path).into(),
                         action: w.action,
                         outcome,
                         sent_bytes: bytes,
@@ -424,7 +424,7 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
         let now = read(id).await?;
         if T::is_told(&now.value) {
             let why = "others take part in it by now, and would be told of the change";
-            return Ok(Outcome::Failed { why: why.to_owned() });
+            return Ok(Outcome::Failed { why: why.into() });
         }
         there = Some((id, now)).filter(|(_, now)| !T::must_be_new(now, &stored));
     }
@@ -471,7 +471,7 @@ async fn one<T: Thing>(to: To<'_>, w: &Work, folder: &ItemId) -> Result<Outcome,
             let at = T::one(user, folder, &id);
             client.send(&Request::delete(scope(user), at)).await?;
         }
-        return Ok(Outcome::Failed { why });
+        return Ok(Outcome::Failed { why: why.into() });
     }
     // It stood elsewhere: what was made anew is whole, so the other goes.
     if let (true, Some((collection, id))) = (is_new, &w.over) {

@@ -41,21 +41,26 @@ pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Finding>) {
             let eaten = night.happened.iter().any(eaten)
                 && r.alarms.iter().any(|a| a.kind == AlarmKind::BudgetEaten);
             let throttled = |cause: &str| eaten && cause.contains(" 429 ");
-            for skip in r.failed.iter().chain(&r.skipped).filter(|s| !throttled(&s.cause)) {
-                let item = if skip.id.0.is_empty() { &skip.scope } else { &skip.id.0 };
+            for skip in r.failed.iter().chain(&r.skipped).filter(|s| !throttled(s.cause.as_str())) {
+                let item = if skip.id.0.is_empty() { skip.scope.as_str() } else { &skip.id.0 };
                 // What no backup can have is named when it is first seen; it may not keep every
                 // later run from being whole.
                 if night.never_given(&skip.id.0) {
                     if night.skipped.get(&skip.id.0).is_some_and(|n| *n > 1) {
-                        let text = format!("{} {:?}: {}", skip.scope, skip.name, skip.cause);
+                        let text =
+                            format!("{} {:?}: {}", skip.scope.line(), skip.name, skip.cause.line());
                         tell("outcome/partial-for-good", None, item, text);
                     }
                     continue;
                 }
-                let text =
-                    format!("exit code {code}: {} {:?}: {}", skip.scope, skip.name, skip.cause);
+                let text = format!(
+                    "exit code {code}: {} {:?}: {}",
+                    skip.scope.line(),
+                    skip.name,
+                    skip.cause.line()
+                );
                 let mut people = night.now.people.iter().chain(&night.before.people);
-                let person = people.find(|p| skip.scope.ends_with(&p.upn));
+                let person = people.find(|p| skip.scope.as_str().ends_with(&p.upn));
                 tell("outcome/partial", person.map(|p| p.id.as_str()), item, text);
             }
         }
@@ -88,10 +93,9 @@ pub(super) fn without(
     });
     let both = [(person.has_mailbox, "mailbox"), (person.has_drive, "drive")];
     for (has, what) in both.into_iter().chain(of_mailbox) {
-        let says = report
-            .coverage
-            .iter()
-            .any(|c| c.scope == person.upn && c.collection.contains(what) && c.skipped.is_some());
+        let says = report.coverage.iter().any(|c| {
+            c.scope == person.upn && c.collection.as_str().contains(what) && c.skipped.is_some()
+        });
         if !has && !says {
             let text = format!("nothing says that {} has no {what}", person.upn);
             found.push(night.finding("coverage/none-untold", Some(&person.id), what, text));
@@ -257,16 +261,16 @@ pub(super) fn alarms(night: &Night<'_>, report: &BackupReport, found: &mut Vec<F
             );
         // Who deletes a site with what stands below it deletes several.
         let sites_gone = night.before.sites.len() > night.now.sites.len() + 1;
-        if a.kind == AlarmKind::UserGone && sites_gone && a.text.contains("site") {
+        if a.kind == AlarmKind::UserGone && sites_gone && a.text.as_str().contains("site") {
             continue;
         }
         // What cannot be read may be told loudly; what happened to the data may not be invented.
         if night.has_lasting_fault() && !of_data {
             continue;
         }
-        let person = night.now.people.iter().find(|p| p.upn == a.scope).map(|p| p.id.as_str());
+        let person = night.now.people.iter().find(|p| a.scope == p.upn).map(|p| p.id.as_str());
         let law = format!("alarm/false-{}", a.kind.as_str());
-        found.push(night.finding(&law, person, &a.scope, a.text.clone()));
+        found.push(night.finding(&law, person, a.scope.as_str(), a.text.as_str().to_owned()));
     }
 }
 
@@ -315,7 +319,7 @@ pub(super) fn coverage(
         let path = kept.folders.iter().find(|f| f.room == room && f.id == folder.id);
         let by_path = path.and_then(|f| row(&f.path));
         let known = folder.well_known.and_then(&row).or(by_path);
-        match known.map(|c| (c.items, c.skipped.as_deref())) {
+        match known.map(|c| (c.items, c.skipped.as_ref().map(|w| w.as_str()))) {
             None => tell("coverage/missing", &folder.id, format!("no row for {}", folder.path)),
             Some((Some(items), None))
                 if items == folder.messages || items == folder.messages + folder.others => {}
@@ -335,7 +339,7 @@ pub(super) fn coverage(
                 .coverage
                 .iter()
                 .filter(|c| c.scope == person.upn)
-                .filter(|c| c.collection == kind.workload || c.collection.contains(last))
+                .filter(|c| c.collection == kind.workload || c.collection.as_str().contains(last))
                 .peekable();
             let count = list.things.len() as u64;
             if rows.peek().is_none() {
@@ -353,7 +357,7 @@ pub(super) fn coverage(
     if !person.has_drive {
         return;
     }
-    match row("drive").map(|c| (c.items, c.skipped.as_deref())) {
+    match row("drive").map(|c| (c.items, c.skipped.as_ref().map(|w| w.as_str()))) {
         None => tell("coverage/drive-missing", &person.drive, "no row for the drive".into()),
         // What the service withholds may be counted or not.
         Some((Some(items), None))

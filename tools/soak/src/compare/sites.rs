@@ -18,7 +18,7 @@ use strongroom_engine::{BackupReport, backup::Skip};
 /// What the run says that it could not read of a site, by what it calls the site.
 pub(super) fn skips_of<'n>(night: &'n Night<'_>, room: &'n str) -> impl Iterator<Item = &'n Skip> {
     let all = night.outcome.iter().flat_map(|r| r.failed.iter().chain(&r.skipped));
-    all.filter(move |s| s.scope.ends_with(room))
+    all.filter(move |s| s.scope.as_str().ends_with(room))
 }
 
 fn is_file(site: &SiteState, id: &str) -> bool {
@@ -176,7 +176,7 @@ fn coverage(
     };
     let rows = || report.coverage.iter().filter(|c| c.scope == site.title);
     let count = library.files.len() as u64;
-    let mut of_it = rows().filter(|c| c.collection.contains(&library.name)).peekable();
+    let mut of_it = rows().filter(|c| c.collection.as_str().contains(&library.name)).peekable();
     if of_it.peek().is_none() {
         tell("site-coverage/missing", &library.id, format!("no row for {}", library.name));
     } else if !of_it.any(|c| c.items == Some(count) && c.skipped.is_none()) {
@@ -191,8 +191,8 @@ fn coverage(
     };
     let named = || {
         rows().any(|c| {
-            let why = c.skipped.as_deref().unwrap_or_default();
-            let text = format!("{} {why}", c.collection);
+            let why = c.skipped.as_ref().map(|w| w.as_str()).unwrap_or_default();
+            let text = format!("{} {why}", c.collection.line());
             !why.is_empty() && (text.contains("sharing") || text.contains("permissions"))
         })
     };

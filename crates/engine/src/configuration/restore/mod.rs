@@ -199,10 +199,13 @@ pub fn plan(
             })
         };
         if !known(wanted) && !known(now) {
-            return Err(Error::Request(format!(
-                "neither the snapshot nor the tenant has {c:?}; `strongroom tenant diff` names \
+            return Err(Error::Request(
+                format!(
+                    "neither the snapshot nor the tenant has {c:?}; `strongroom tenant diff` names \
                  objects as collection/name"
-            )));
+                )
+                .into(),
+            ));
         }
     }
     let options = &options.told(now, wanted);
@@ -658,9 +661,10 @@ pub async fn restore(
                 Ok(Done::WaitsForApproval(_)) => outcome.waits_for_approval = true,
                 Err(e) => {
                     let needs = permission(a).filter(|_| e.kind == ErrorKind::Denied);
-                    outcome.failed = needs.map_or(e.text.clone(), |n| {
-                        format!("it needs the permission {n}: {}", e.text)
-                    });
+                    outcome.failed = needs.map_or_else(
+                        || e.to_string(),
+                        |n| format!("it needs the permission {n}: {e}"),
+                    );
                     break;
                 }
             }
@@ -695,8 +699,7 @@ async fn defaults_back(client: &Client, plan: &RestorePlan, out: &mut [Outcome])
     out[at].failed = match carry_out(client, on).await {
         Ok(_) => "they were switched on again, since no policy could be set".to_owned(),
         Err(e) => format!(
-            "no policy could be set, and security defaults could not be switched on again: {}",
-            e.text
+            "no policy could be set, and security defaults could not be switched on again: {e}"
         ),
     };
 }

@@ -351,12 +351,9 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     let row = |path: &str, action, done: Result<(), String>| {
         to.progress.advance(1, 0);
         match done {
-            Ok(()) => Restored {
-                path: path.to_owned(),
-                action,
-                outcome: Outcome::Identical,
-                sent_bytes: 0,
-            },
+            Ok(()) => {
+                Restored { path: path.into(), action, outcome: Outcome::Identical, sent_bytes: 0 }
+            }
             Err(why) => Restored::failed(path, action, why),
         }
     };
@@ -381,7 +378,7 @@ async fn apply(plan: &DrivePlan, to: To<'_>) -> Result<Vec<Restored>, Stopped> {
     while let Some((w, done)) = running.next().await {
         rows.push(match done {
             Ok((outcome, sent_bytes)) => {
-                Restored { path: w.item.path.clone(), action: w.action, outcome, sent_bytes }
+                Restored { path: (&w.item.path).into(), action: w.action, outcome, sent_bytes }
             }
             Err(e) => Restored::failed(&w.item.path, w.action, e),
         });

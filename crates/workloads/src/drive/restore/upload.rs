@@ -12,7 +12,7 @@ use crate::{
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use strongroom_model::{ItemId, extension, limits};
+use strongroom_model::{ItemId, Untrusted, extension, limits};
 
 /// How a file came back, and how many bytes were sent for it.
 type Done = (Outcome, u64);
@@ -110,7 +110,9 @@ async fn site(to: To<'_>, w: &DriveWork, parent: &ItemId, wanted: &str) -> Resul
         let other = (form == Form::Rewritten).then(|| other.to_owned());
         return Ok(Site::There(under_name(w, &name, other)));
     }
-    Err(Stopped::Stored(format!("{NAMES_MAX} names like {wanted:?} are taken by other items")))
+    Err(Stopped::Stored(
+        format!("{NAMES_MAX} names like {wanted:?} are taken by other items").into(),
+    ))
 }
 
 /// How a file came back under a name.
@@ -119,7 +121,7 @@ fn under_name(w: &DriveWork, name: &str, difference: Option<String>) -> Outcome 
     differences.extend(difference);
     match differences.is_empty() {
         true => named(w),
-        false => Outcome::Altered { differences },
+        false => Outcome::of(differences),
     }
 }
 
@@ -209,7 +211,7 @@ async fn send(
                     "the service hands out something else: {size} bytes became {}",
                     came.size
                 );
-                return Ok(Outcome::Failed { why });
+                return Ok(Outcome::Failed { why: why.into() });
             }
             let text =
                 format!("the service rewrote it on upload: {size} bytes became {}", came.size);
@@ -220,11 +222,12 @@ async fn send(
         differences.push("its times differ".into());
     }
     match named(w) {
-        Outcome::Altered { differences: more } => differences.extend(more),
-        _ if differences.is_empty() => return Ok(Outcome::Identical),
-        _ => {}
+        Outcome::Altered { differences: more } => {
+            differences.extend(more.into_iter().map(Untrusted::into_string));
+        }
+        Outcome::Identical | Outcome::Failed { .. } => {}
     }
-    Ok(Outcome::Altered { differences })
+    Ok(Outcome::of(differences))
 }
 
 /// In which form a file is there already.
@@ -369,12 +372,9 @@ async fn put_in_place(
 
 fn named(w: &DriveWork) -> Outcome {
     match w.renamed {
-        true => Outcome::Altered {
-            differences: vec![format!(
-                "the service does not take its name, it is {:?} now",
-                w.name
-            )],
-        },
+        true => {
+            Outcome::of(vec![format!("the service does not take its name, it is {:?} now", w.name)])
+        }
         false => Outcome::Identical,
     }
 }
