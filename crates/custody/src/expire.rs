@@ -49,6 +49,14 @@ pub fn plan_expiry(holding: &mut Holding, now: Agreed) -> Result<ExpiryPlan, Err
     }
     let needs = holding.needs(&BTreeSet::new(), now)?;
     let chain = holding.chain();
+    // Not known what a manifest names: nothing goes.
+    if let Some(unread) = holding.unread().first() {
+        plan.frozen.push(format!(
+            "manifest-gap: {}, so it is not known what its snapshot needs",
+            unread.text
+        ));
+        return Ok(plan);
+    }
     // Not known what a published snapshot needs: nothing goes.
     let torn = needs.snapshots.iter().find(|(name, until)| **until > now && !chain.is_whole(name));
     if let Some((name, _)) = torn {

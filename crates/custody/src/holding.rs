@@ -1,5 +1,7 @@
 use crate::{
-    Alarm, Arrived, Chain, Error, Event, Ledger, Manifest, Sealed, patient::Answers, policy::Policy,
+    Alarm, Arrived, Chain, Error, Event, Ledger, Manifest, Sealed,
+    patient::{Answers, FAILED_IN_A_ROW_MAX},
+    policy::Policy,
 };
 use jiff::Timestamp;
 use std::{
@@ -17,6 +19,9 @@ pub(crate) const AT_ONCE: usize = 8;
 pub struct Holding {
     ledger: Ledger,
     chain: Chain,
+    /// Manifests that are held and could not be read, by path, and why. What they name is not
+    /// known, and that is not nothing.
+    unread: BTreeMap<String, String>,
 }
 
 /// Until when each thing is needed.
@@ -76,10 +81,13 @@ pub(crate) fn path(kind: Kind, name: &str) -> Result<String, Error> {
 }
 
 impl Holding {
-    /// Reads the manifests of a log. One that cannot be read any more is passed over, and its
-    /// followers count as broken.
+    /// Reads the manifests of a log. One that cannot be read is passed over, and its followers
+    /// count as broken: [`Holding::unread`].
+    ///
+    /// # Errors
+    /// When the place gives nothing at all.
     pub fn open(ledger: Ledger) -> Result<Self, Error> {
-        let mut holding = Self { ledger, chain: Chain::default() };
+        let mut holding = Self { ledger, chain: Chain::default(), unread: BTreeMap::new() };
         holding.reload()?;
         Ok(holding)
     }
@@ -88,7 +96,8 @@ impl Holding {
     pub(crate) fn reload(&mut self) -> Result<(), Error> {
         let state = self.ledger.state();
         let Some(enrolment) = &state.enrolment else { return Ok(()) };
-        let mut manifests = Vec::new();
+        let (mut manifests, mut unread) = (Vec::new(), BTreeMap::new());
+        let (mut in_a_row, mut failed) = (0_u32, None);
         for (path, object) in state.objects.range("manifests/".to_owned().."manifests0".to_owned())
         {
             let Some(key) = key_of(path).filter(|_| !object.stray) else { continue };
@@ -101,6 +110,7 @@ impl Holding {
             let opened = if object.session > 0 { Manifest::recorded } else { Manifest::open };
             match self.ledger.copy_of(path, &object.version) {
                 Ok(bytes) => {
+                    in_a_row = 0;
                     match opened(&bytes, &enrolment.card.key, Some(&enrolment.card.repository)) {
                         Ok(m) => manifests.push((key.name().to_owned(), m)),
                         Err(e) => {
@@ -113,15 +123,55 @@ impl Holding {
                     }
                 }
                 Err(Error::Store(
-                    e @ (StoreError::NotFound { .. }
-                    | StoreError::Damaged { .. }
-                    | StoreError::Refused { .. }),
+                    e @ (StoreError::NotFound { .. } | StoreError::Damaged { .. }),
                 )) => tracing::warn!("{e}"),
+                Err(Error::Store(e)) => {
+                    tracing::warn!("{e}");
+                    // Of a place that is down not each manifest is asked for.
+                    in_a_row += u32::from(matches!(e, StoreError::Failed { .. }));
+                    let is_down = in_a_row > 0 && in_a_row.is_multiple_of(FAILED_IN_A_ROW_MAX);
+                    if is_down && !self.ledger.is_answered() {
+                        return Err(e.into());
+                    }
+                    // What was found damaged at two looks is told as that.
+                    if !state.missing.contains(path) {
+                        unread.insert(path.clone(), e.to_string());
+                    }
+                    failed = failed.or(Some(e));
+                }
                 Err(e) => return Err(e),
             }
         }
-        self.chain = Chain::new(manifests);
+        // A place that is down says nothing of any of them.
+        if let Some(e @ StoreError::Failed { .. }) = failed
+            && !self.ledger.is_answered()
+        {
+            return Err(e.into());
+        }
+        (self.chain, self.unread) = (Chain::new(manifests), unread);
         Ok(())
+    }
+
+    /// Manifests that are held and could not be read, each for itself: alarms that end when a look
+    /// at them finds them whole, or damaged.
+    pub fn unread(&self) -> Vec<Alarm> {
+        let of = |(path, why): (&String, &String)| {
+            Alarm::new("unreadable", path, &format!("{path} ({why}) cannot be read"))
+        };
+        self.unread.iter().map(of).collect()
+    }
+
+    /// Whether a manifest is held and could not be read.
+    pub(crate) fn is_unread(&self, path: &str) -> bool {
+        self.unread.contains_key(path)
+    }
+
+    /// Whether it is known what each manifest names that is held.
+    fn is_all_known(&self) -> bool {
+        // A pull may have read it in copy 2.
+        let is_known =
+            |path: &String| key_of(path).is_some_and(|k| self.chain.get(k.name()).is_some());
+        self.unread.keys().all(is_known)
     }
 
     /// Reads the manifests again, after some came in.
@@ -626,15 +676,18 @@ impl Holding {
             }
         }
         let named = self.chain.named()?;
+        // What nobody names that could be asked may be named by one that cannot be read.
+        let all_known = self.is_all_known();
         let open = || {
             state.objects.iter().filter(|(p, o)| {
                 o.session == 0 && !o.stray && !p.starts_with("keys/") && !reached.contains(*p)
             })
         };
+        let is_left = |p: &String| !all_known || named.contains(p);
         let left: Vec<String> =
-            open().filter(|(p, _)| named.contains(*p)).map(|(p, _)| p.clone()).collect();
+            open().filter(|(p, _)| is_left(p)).map(|(p, _)| p.clone()).collect();
         let mut events: Vec<Event> = open()
-            .filter(|(p, _)| !named.contains(*p))
+            .filter(|(p, _)| !is_left(p))
             .map(|(p, _)| Event::Stray { path: p.clone() })
             .collect();
         let session = state.next_session();

@@ -477,6 +477,17 @@ impl Ledger {
         }
     }
 
+    /// Whether the place gives the bytes of something that is always there: then it is not down,
+    /// whatever else it does not give.
+    pub(crate) fn is_answered(&self) -> bool {
+        let config = self.state.objects.get_key_value("config").map(|(p, o)| (p, &o.version));
+        let segment = self.segments.first_key_value().map(|(p, (version, _))| (p, version));
+        config.into_iter().chain(segment).any(|(path, version)| {
+            let got = self.store.fetch(path, version, None);
+            matches!(got, Ok(_) | Err(StoreError::Damaged { .. }))
+        })
+    }
+
     /// Segments of who pushes that the vault did not witness yet.
     pub(crate) fn pushed(&self) -> &[Pushed] {
         &self.pushed

@@ -295,7 +295,9 @@ fn new_manifests(
     let (known, mut kept) = (holding.ledger().refused_there(), BTreeMap::new());
     let patient = Patient::new(source);
     for entry in source.list(Kind::Manifests)? {
-        if holding.has(&path(Kind::Manifests, &entry.name)?) {
+        let path = path(Kind::Manifests, &entry.name)?;
+        // One that cannot be read here has the same bytes there.
+        if holding.has(&path) && !holding.is_unread(&path) {
             continue;
         }
         let key = Key::new(Kind::Manifests, &entry.name)?;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use strongroom_objects::{Key, Store, StoreError};
 
 /// So many objects in a row that cannot be read are no bad sectors: the store itself is gone.
-const FAILED_IN_A_ROW_MAX: u32 = 16;
+pub(crate) const FAILED_IN_A_ROW_MAX: u32 = 16;
 
 /// Reads many objects of a store of which some may lie on bad sectors: each is tried twice, and one
 /// that fails keeps no other back.

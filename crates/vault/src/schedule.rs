@@ -10,6 +10,7 @@ use crate::{
     heartbeat::{self, Duty},
     locked,
     repo::Repo,
+    work::{NOT_SEALED, still_not_sealed},
 };
 use jiff::{SignedDuration, Timestamp};
 use std::{
@@ -205,7 +206,10 @@ impl Vault {
             if (renewal.renewed > 0 || !renewal.failed.is_empty()) && !is_open {
                 r.holding.ledger_mut().append(Vec::new(), now)?;
             }
-            let fresh = settle(&mut r.holding, &["renewal"], renewal.alarms(), now)?;
+            let mut found = renewal.alarms();
+            found.extend(r.holding.unread());
+            found.extend(still_not_sealed(r, None));
+            let fresh = settle(&mut r.holding, &["renewal", NOT_SEALED], found, now)?;
             Ok((renewal, fresh, r.clock.silent(), witnessed))
         };
         let work = || {

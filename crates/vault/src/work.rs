@@ -4,13 +4,17 @@ use crate::{Refusal, Vault, heartbeat::Duty, repo::Repo};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{collections::BTreeSet, path::Path, time::Duration};
-use strongroom_custody::{
-    Alarm, AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, MirrorOptions, MirrorReport,
-    NO_SECOND_CLOCK, Outcome, Pace, REST, audit, expire, freeze, is_thawed, mirror, plan_expiry,
-    s3_canary, settle, suspicions,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
 };
-use strongroom_model::Progress;
+use strongroom_custody::{
+    Alarm, AuditOptions, AuditReport, CanaryReport, Event, ExpiryPlan, Manifest, MirrorOptions,
+    MirrorReport, NO_SECOND_CLOCK, Outcome, Pace, REST, audit, expire, freeze, is_thawed, mirror,
+    plan_expiry, s3_canary, settle, suspicions,
+};
+use strongroom_model::{Progress, Series};
 use strongroom_objects::{Held, Kind, LocalDir, LockedStore, Store};
 
 /// Another clock that said nothing for so long is none.
@@ -177,7 +181,7 @@ fn must_be_held(store: &dyn LockedStore, held: Held, until: Timestamp) -> Result
 }
 
 /// What was pushed was to be sealed, and nothing of it was whole; by series.
-const NOT_SEALED: &str = "not-sealed";
+pub(crate) const NOT_SEALED: &str = "not-sealed";
 
 /// That a push was to be sealed of which nothing is whole: it stands until a snapshot of that
 /// series is published, whoever pushes it. Answers what is new.
@@ -190,12 +194,24 @@ fn not_sealed(r: &mut Repo, now: Timestamp) -> Result<Vec<(String, String)>, Ref
     Ok(settle(&mut r.holding, &[], series.iter().map(of_series).collect(), now)?)
 }
 
-/// Series of manifests whose snapshots are not published.
+/// Series of manifests whose snapshots are not published, though nothing newer of them is. Those of
+/// which nothing ever was are one, without a name: names cost nothing to invent.
 fn waiting_series(r: &Repo) -> BTreeSet<String> {
     let state = r.holding.ledger().state();
+    let mut newest = BTreeMap::from([(Series::DATA, (0, Timestamp::MIN))]);
+    for (_, at, sealed) in state.snapshots() {
+        let (number, last) = newest.entry(sealed.series()).or_insert((0, at));
+        (*number, *last) = (sealed.number.max(*number), at.max(*last));
+    }
+    let waits = |(name, m): (&str, &Manifest)| {
+        let Some((number, last)) = newest.get(&m.series()) else { return Some(String::new()) };
+        // Numbers are the word of who pushes, and two may push at once.
+        let came = state.objects.get(&format!("manifests/{name}")).map(|o| o.at);
+        let is_new = m.number >= *number || came.is_some_and(|came| came > *last);
+        is_new.then(|| m.series().to_string())
+    };
     let rows = r.holding.chain().rows().into_iter();
-    let waiting = rows.filter(|(_, m)| !state.is_published(&m.snapshot));
-    waiting.map(|(_, m)| m.series().to_string()).collect()
+    rows.filter(|(_, m)| !state.is_published(&m.snapshot)).filter_map(waits).collect()
 }
 
 fn of_series(series: &String) -> Alarm {
@@ -207,19 +223,27 @@ fn of_series(series: &String) -> Alarm {
     Alarm::new(NOT_SEALED, series, &text)
 }
 
-/// Those that stand, but for the series of which this session published a snapshot. What stands for
-/// those that found no row is told anew by them.
-fn still_not_sealed(r: &Repo, session: u64) -> Vec<Alarm> {
+/// Of those that stand what still waits, but for the series of which this session published a
+/// snapshot; any that did ends what has no name. What stands for those that found no row is told
+/// anew by them.
+pub(crate) fn still_not_sealed(r: &Repo, session: Option<u64>) -> Vec<Alarm> {
     let state = r.holding.ledger().state();
-    let sealed = state.sessions.get(&session).into_iter().flat_map(|s| &s.snapshots);
+    let sealed =
+        session.and_then(|n| state.sessions.get(&n)).into_iter().flat_map(|s| &s.snapshots);
     let published: BTreeSet<String> = sealed.map(|s| s.series().to_string()).collect();
+    let waiting = waiting_series(r);
+    // What cannot be read may be what waits.
+    let may_wait = |series: &String| match series.as_str() {
+        "" => session.is_none(),
+        _ => waiting.contains(series) || !r.holding.unread().is_empty(),
+    };
     let stands = state.standing.iter().filter(|((kind, _), _)| kind == NOT_SEALED);
     let (rest, rows): (Vec<_>, Vec<_>) = stands.partition(|((_, series), _)| series == REST);
-    let still = rows.into_iter().filter(|((_, series), _)| !series.is_empty());
+    let still = rows.into_iter().filter(|((_, series), _)| may_wait(series));
     let mut found: Vec<Alarm> =
         still.map(|((kind, series), s)| Alarm::new(kind, series, &s.text)).collect();
     if !rest.is_empty() {
-        found.extend(waiting_series(r).iter().map(of_series));
+        found.extend(waiting.iter().map(of_series));
     }
     found.retain(|a| !published.contains(&a.subject));
     found
@@ -240,7 +264,7 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
     let known = |name: &String| {
         r.holding.chain().get(name).is_some_and(|m| state.is_published(&m.snapshot))
     };
-    let (mut again, mut waits) = (false, false);
+    let mut again = false;
     for name in waiting {
         if known(&name) {
             // Named by an object of the open session: a prune of copy 2 published it anew.
@@ -248,8 +272,6 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
             again |= state.objects.get(&path).is_some_and(|o| o.session == 0);
         } else if r.holding.is_complete(&name)? {
             ready.insert(name);
-        } else {
-            waits = true;
         }
     }
     let ready = r.holding.news(&ready);
@@ -262,7 +284,8 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
         if is_back {
             r.holding.ledger_mut().append(Vec::new(), now)?;
         }
-        let alarms = if waits { not_sealed(r, now)? } else { Vec::new() };
+        let is_whole = waiting_series(r).is_empty();
+        let alarms = if is_whole { Vec::new() } else { not_sealed(r, now)? };
         return Ok((Ok(last), alarms));
     }
     if ready.is_empty() {
@@ -282,8 +305,9 @@ pub(crate) fn seal_pushed(r: &mut Repo, session: u64, now: Timestamp) -> Result<
         return Err(Refusal::Failed(format!("nothing was sealed: {text}")));
     }
     let mut found = renewal.alarms();
+    found.extend(r.holding.unread());
     let session = r.holding.seal(&ready, now)?;
-    found.extend(still_not_sealed(r, session));
+    found.extend(still_not_sealed(r, Some(session)));
     let strays = r.holding.ledger().state().objects.values().filter(|o| o.stray).count();
     if strays > 0 {
         let text = format!(
@@ -335,12 +359,11 @@ impl Vault {
             let now = r.now()?;
             // What stopped half-way did not look at everything.
             let mut looked_for = if report.paused { Vec::new() } else { OF_COPY_2.to_vec() };
+            looked_for.push(NOT_SEALED);
             let mut found = of_copy_2(&report.alarms);
             found.extend(report.renewal.alarms());
-            if let Some(session) = report.session {
-                looked_for.push(NOT_SEALED);
-                found.extend(still_not_sealed(r, session));
-            }
+            found.extend(still_not_sealed(r, report.session));
+            found.extend(r.holding.unread());
             let mut fresh = settle(&mut r.holding, &looked_for, found, now)?;
             let mut found = suspicions(&r.holding, now);
             let thawed = is_thawed(r.holding.ledger().state(), "shrinks", now);
@@ -544,6 +567,16 @@ impl Vault {
             acknowledged: None,
             open: true,
         };
+        let unread = r.holding.unread().into_iter();
+        let unread = unread.map(|a| (a.kind, a.subject, a.text));
+        let is_new = |(kind, subject, _): &(String, String, String)| {
+            !state.standing.contains_key(&(kind.clone(), subject.clone()))
+        };
+        all.extend(
+            unread
+                .filter(is_new)
+                .map(|(kind, subject, text)| StandingAlarm { subject, ..told(&kind, text) }),
+        );
         let is_told = all.iter().any(|a| a.kind == "lost" || a.kind == "damaged");
         all.extend(r.holding.lost().filter(|_| !is_told).map(|text| told("lost", text)));
         all.extend(r.holding.without_keys().map(|text| told(strongroom_custody::NO_KEYS, text)));

@@ -7,6 +7,8 @@ use crate::{
     custody_attacked::BadSectors,
     lost::rot,
 };
+use bytes::Bytes;
+use jiff::SignedDuration;
 use std::{
     collections::BTreeSet,
     fs::{self, File},
@@ -14,9 +16,9 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use strongroom_custody::{AuditOptions, AuditReport, Policy, audit, expire, plan_expiry};
+use strongroom_custody::{AuditOptions, AuditReport, Event, Policy, audit, expire, plan_expiry};
 use strongroom_model::{Clock, Silent};
-use strongroom_objects::{Kind, hash_name, key_of};
+use strongroom_objects::{Key, Kind, hash_name, key_of, path_of};
 
 /// A stage whose disk gets bad sectors.
 pub(crate) fn sick_stage() -> (Stage, Arc<BadSectors>) {
@@ -200,6 +202,77 @@ fn a_manifest_is_understood_again_when_it_is_whole_again() {
     File::options().write(true).open(&file).unwrap().set_modified(until).unwrap();
     assert!(look().alarms().is_empty());
     assert_eq!(manifests(), 1);
+}
+
+/// The disk, or the bucket, gives no bytes of some manifests, and no copy of them is here.
+#[test]
+fn manifests_that_cannot_be_read_keep_nothing_shut_and_count_for_nothing_less() {
+    let (s, sick) = sick_stage();
+    let of_kind = |kind: &str| -> Vec<String> {
+        paths(s.hand.store.as_ref()).into_iter().filter(|p| p.starts_with(kind)).collect()
+    };
+    for n in 0..20 {
+        s.school.backup(&[("a.bin", &noise(n, 20_000))], true);
+        s.hand.pull(s.school.store.as_ref());
+    }
+    let plan = || plan_expiry(&mut s.hand.open(), s.clock.agreed()).unwrap();
+    assert!(plan().frozen.is_empty(), "{:?}", plan().frozen);
+    let all = of_kind("manifests/");
+    let bad = all[7].clone();
+    let sectors = |bad: &[String]| {
+        fs::remove_dir_all(s.hand.dir.join("copies")).unwrap();
+        let mut sick = sick.1.lock().unwrap();
+        sick.clear();
+        sick.extend(bad.iter().cloned());
+    };
+    sectors(std::slice::from_ref(&bad));
+    let holding = s.hand.try_open().unwrap();
+    assert_eq!(holding.chain().rows().len(), 19);
+    let told = holding.unread();
+    assert!(told.len() == 1 && told[0].kind == "unreadable" && told[0].subject == bad);
+    drop(holding);
+    assert!(plan().paths.is_empty() && plan().frozen[0].contains(&bad), "{:?}", plan().frozen);
+    // What is in copy 2 is read there, so what follows it is published.
+    let next = s.school.backup(&[("b.bin", &noise(90, 20_000))], true);
+    let report = s.hand.pull(s.school.store.as_ref());
+    assert!(report.snapshots == 1 && report.alarms.is_empty(), "{report:?}");
+    assert!(s.hand.open().ledger().state().is_published(&next));
+    // More next to each other than a place that is down is asked for.
+    let all = of_kind("manifests/");
+    sectors(&all);
+    assert_eq!(s.hand.try_open().unwrap().unread().len(), all.len());
+    // What is in an open session, and named by none that can be read, is set aside by nobody.
+    let mut holding = s.hand.open();
+    let until = s.clock.now() + SignedDuration::from_hours(24 * 200);
+    let late = path_of(&Key::new(Kind::Data, &hash_name(b"late")).unwrap());
+    let held = s.hand.store.put_locked(&late, &Bytes::from_static(b"late"), until).unwrap();
+    let arrived = Event::Arrived {
+        path: late.clone(),
+        version: held.version,
+        size_bytes: held.size_bytes,
+        until,
+        at: s.clock.now(),
+    };
+    holding.ledger_mut().note(&arrived).unwrap();
+    holding.seal(&BTreeSet::new(), s.clock.now()).unwrap();
+    assert!(!holding.ledger().state().objects[&late].stray);
+    drop(holding);
+    // A place that is down is no place without manifests, however few they are.
+    for n in [1, all.len()] {
+        sectors(&[]);
+        let state = s.hand.open().ledger().state().clone();
+        let down = &all[..n];
+        for path in down {
+            let name = hash_name(format!("{path} {}", state.objects[path].version).as_bytes());
+            fs::remove_file(s.hand.dir.join("copies").join(name)).unwrap();
+        }
+        let rest = of_kind("config").into_iter().chain(of_kind("ledger/"));
+        sick.1.lock().unwrap().extend(down.iter().cloned().chain(rest));
+        assert!(s.hand.try_open().is_err(), "{n}");
+    }
+    sectors(&[]);
+    let holding = s.hand.open();
+    assert!(holding.unread().is_empty() && holding.chain().rows().len() == all.len());
 }
 
 /// A pull is quicker than the next look.

@@ -18,7 +18,7 @@ use strongroom_custody::{AuditOptions, Event, Manifest};
 use strongroom_engine::publish::signing_key;
 use strongroom_model::{Clock, Series, Silent};
 use strongroom_objects::{Key, Kind, Store, hash_name, path_of};
-use strongroom_vault::Refusal;
+use strongroom_vault::{Refusal, Vault};
 
 /// Names of a kind in copy 2.
 fn names(s: &Stage, kind: Kind) -> BTreeSet<String> {
@@ -168,8 +168,7 @@ fn a_pull_that_publishes_what_a_push_did_not_ends_its_alarm() {
     assert!(not_sealed(&s).is_empty());
 }
 
-/// More series than an alarm has rows: the row for the rest is over when there is no rest, and
-/// takes no other's place.
+/// Names cost who has the key and the token nothing to invent: they have no row of their own.
 #[test]
 fn a_push_of_many_series_leaves_no_alarm_of_none() {
     let s = stage();
@@ -181,7 +180,6 @@ fn a_push_of_many_series_leaves_no_alarm_of_none() {
     let all_but = |session: u64, late: &BTreeSet<String>| put(&s, session, &ALL, late);
     all_but(session, &old.union(&late).cloned().collect());
     let key = signing_key(s.school.repo.key()).unwrap();
-    let mut made_up = BTreeSet::new();
     for n in 0..50_u8 {
         let series = format!("{}{}", char::from(b'a' + n / 26), char::from(b'a' + n % 26));
         let name = hash_name(series.as_bytes());
@@ -199,19 +197,72 @@ fn a_push_of_many_series_leaves_no_alarm_of_none() {
         let bytes = Bytes::from(manifest.sign(&key).unwrap());
         let key = Key::new(Kind::Manifests, &hash_name(&bytes)).unwrap();
         s.vault.put("school", &key, &bytes, Some(session)).unwrap();
-        made_up.insert(series);
     }
     assert!(s.vault.seal("school", session).is_err());
-    let with = |more: &[&str]| -> BTreeSet<String> {
-        made_up.iter().cloned().chain(more.iter().map(|m| (*m).to_owned())).collect()
-    };
-    assert_eq!(not_sealed(&s), with(&["*"]), "data and settings found no row");
+    let rows = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(not_sealed(&s), rows(&["", "data"]), "settings were never published here");
     all_but(session, &late);
     assert_eq!(s.vault.seal("school", session).unwrap(), 1);
-    assert_eq!(not_sealed(&s), with(&["*"]), "settings still wait");
+    assert!(not_sealed(&s).is_empty());
     all_but(s.vault.begin("school").unwrap(), &BTreeSet::new());
     assert_eq!(s.vault.seal("school", session + 1).unwrap(), 2);
-    assert_eq!(not_sealed(&s), with(&[]));
+    assert!(not_sealed(&s).is_empty());
+}
+
+/// What newer ones were published without is waited for no more, though its manifest lies here.
+#[test]
+fn what_newer_ones_were_published_without_is_no_alarm_again() {
+    let s = stage();
+    let begin = || s.vault.begin("school").unwrap();
+    s.school.backup(&[("a.bin", &noise(1, 40_000))], true);
+    let settings = s.school.settings(b"{}");
+    put(&s, begin(), &ALL, &BTreeSet::new());
+    assert_eq!(s.vault.seal("school", begin()).unwrap(), 1);
+    let old = names(&s, Kind::Data);
+    s.school.backup(&[("b.bin", &noise(2, 40_000))], true);
+    let torn: BTreeSet<String> = names(&s, Kind::Data).difference(&old).cloned().collect();
+    put(&s, begin(), &ALL, &torn);
+    assert!(s.vault.seal("school", begin()).is_err());
+    s.vault.renew("school", &Silent).unwrap();
+    assert_eq!(not_sealed(&s), BTreeSet::from(["data".to_owned()]), "it still waits");
+    let data = names(&s, Kind::Snapshots);
+    let data: Vec<&str> = data.iter().filter(|id| **id != settings).map(String::as_str).collect();
+    s.school.forget_and_prune(&data);
+    s.school.backup(&[("c.bin", &noise(3, 40_000))], true);
+    put(&s, begin(), &ALL, &BTreeSet::new());
+    s.vault.seal("school", begin()).unwrap();
+    assert!(not_sealed(&s).is_empty(), "newer data is published");
+    let old = names(&s, Kind::Data);
+    s.school.settings(b"{\"more\": 1}");
+    let late: BTreeSet<String> = names(&s, Kind::Data).difference(&old).cloned().collect();
+    assert!(!late.is_empty());
+    put(&s, begin(), &ALL, &late);
+    let _ = s.vault.seal("school", begin());
+    assert_eq!(not_sealed(&s), BTreeSet::from(["settings".to_owned()]));
+}
+
+/// One bad sector under a manifest is told at once, and the school is served.
+#[test]
+fn a_manifest_that_cannot_be_read_is_told_and_shuts_no_school() {
+    let (s, _, _) = torn();
+    let manifest = s.vault.sessions("school").unwrap()[0].snapshots[0].manifest.clone();
+    let school = s.dir.path().join("vault/school");
+    let path = format!("manifests/{manifest}");
+    // Nobody reads a folder's bytes, whoever asks.
+    std::fs::remove_file(school.join("hold").join(&path)).unwrap();
+    std::fs::create_dir(school.join("hold").join(&path)).unwrap();
+    std::fs::remove_dir_all(school.join("copies")).unwrap();
+    let vault = Vault::open(&s.dir.path().join("vault")).unwrap();
+    assert!(vault.failed().is_empty(), "{:?}", vault.failed());
+    let told = || {
+        let all = vault.standing("school").unwrap().into_iter();
+        all.filter(|a| a.kind == "unreadable" && a.open).collect::<Vec<_>>()
+    };
+    assert!(told().len() == 1 && told()[0].subject == path, "{:?}", told());
+    assert!(told()[0].since.is_none());
+    vault.renew("school", &Silent).unwrap();
+    assert!(told().len() == 1 && told()[0].since.is_some(), "{:?}", told());
+    assert!(!vault.view("school", None).unwrap().list(Kind::Snapshots).unwrap().is_empty());
 }
 
 /// The disk, or the bucket, gives no answer about one object that was set aside.
