@@ -11,7 +11,7 @@ pub(crate) const STILL: Duration = Duration::from_secs(30);
 const RATE_BYTES_PER_S_MIN: u64 = 32 * 1024;
 /// For a server to take bytes and say so: an upload goes on while it moves, however slow the line,
 /// and several share it.
-const TAKEN: Duration = Duration::from_secs(120);
+pub(crate) const TAKEN: Duration = Duration::from_secs(120);
 /// Slower than this, over the whole of an upload, it is given up.
 pub(crate) const UPLOAD_BYTES_PER_S_MIN: u64 = 16 * 1024;
 /// For an answer without a body to begin, where a server may have to look at all that it has.

@@ -145,7 +145,7 @@ impl Waiting<'_> {
         let part = 0.5 + f64::from(random[0]) / 510.0;
         let pause = doubled.min(PAUSE_MAX).mul_f64(part).max(asked);
         let goes_on = self.tries < TRIES_MIN || so_far + pause <= most;
-        if !goes_on {
+        if !goes_on && is_outage {
             // One that was waited for in vain is not waited for as long again until it answers.
             self.patience.has_answered.store(false, Ordering::Relaxed);
         }
@@ -191,9 +191,11 @@ mod tests {
         // What is about one object is no outage.
         let mut about = patience.begin();
         assert_eq!(std::iter::from_fn(|| about.pause(Duration::ZERO, false)).count(), 2);
-        // Waited for in vain, it is not waited for again until it answers.
-        assert_eq!(pauses(&patience).len(), 2);
-        patience.answered();
-        assert_eq!(pauses(&patience).len(), 50);
+        assert_eq!(pauses(&patience).len(), 50, "nor does it shorten the wait for one");
+        // Waited for in vain, it is not waited for as long again until it answers.
+        let brief = Patience::of(Duration::ZERO, Duration::from_millis(1), PAUSE);
+        brief.answered();
+        assert_eq!(pauses(&brief).len(), 2);
+        assert!(!brief.has_answered.load(Ordering::Relaxed));
     }
 }

@@ -6,13 +6,14 @@ mod http;
 
 use http::{key_of, ok, says, serve, serve_on};
 use std::{
-    net::{SocketAddr, TcpListener},
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use strongroom_objects::{
     AzureContainer, AzureCredential, AzureSettings, Key, Kind, LockedStore, Patience, RestServer,
@@ -29,8 +30,8 @@ fn rest(at: SocketAddr, patience: Patience) -> RestServer {
     RestServer::new(settings).unwrap().with_patience(patience)
 }
 
-fn bucket_at(endpoint: &str, patience: Patience) -> S3Bucket {
-    let settings = S3Settings {
+fn settings_at(endpoint: &str) -> S3Settings {
+    S3Settings {
         endpoint: Some(endpoint.parse().unwrap()),
         region: "us-east-1".into(),
         bucket: "r".into(),
@@ -40,8 +41,11 @@ fn bucket_at(endpoint: &str, patience: Patience) -> S3Bucket {
         ca_file: None,
         owner_control: false,
         clock: None,
-    };
-    S3Bucket::new(settings).unwrap().with_patience(patience)
+    }
+}
+
+fn bucket_at(endpoint: &str, patience: Patience) -> S3Bucket {
+    S3Bucket::new(settings_at(endpoint)).unwrap().with_patience(patience)
 }
 
 fn bucket(at: SocketAddr, patience: Patience) -> S3Bucket {
@@ -144,6 +148,83 @@ fn a_server_that_is_busy_is_asked_again_by_each_of_many() {
             thread.join().unwrap().unwrap();
         }
     }
+}
+
+/// A firewall forgets a connection, and drops what comes on it: nobody says so.
+#[test]
+fn an_upload_on_a_dead_line_is_begun_anew() {
+    let bytes = vec![7; 24 << 20];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let puts = Arc::new(AtomicUsize::new(0));
+    let counted = puts.clone();
+    std::thread::spawn(move || {
+        let mut dead = Vec::new();
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap().to_lowercase();
+            let told = |socket: &mut TcpStream, status: &str| {
+                let end = "content-length: 0\r\nconnection: close\r\n\r\n";
+                socket.write_all(format!("HTTP/1.1 {status}\r\n{end}").as_bytes()).unwrap();
+            };
+            if head.starts_with("head ") {
+                told(&mut socket, "404 Not Found");
+                continue;
+            }
+            let n = counted.fetch_add(1, Ordering::SeqCst);
+            // Nothing is taken any more, or all is taken and never answered.
+            let taken = if n == 0 { 64 << 10 } else { 24 << 20 };
+            assert!(head.contains(&format!("content-length: {}\r\n", 24 << 20)), "{head}");
+            let came = std::io::copy(&mut (&socket).take(taken), &mut std::io::sink()).unwrap();
+            assert_eq!(came, taken);
+            match n {
+                0 => dead.push(socket),
+                _ => told(&mut socket, "200 OK"),
+            }
+        }
+    });
+    let settings = settings_at(&format!("http://{at}/"));
+    let store = S3Bucket::new_watched(settings, Duration::from_secs(1)).unwrap();
+    let store = store.with_patience(patience(Duration::from_secs(60)));
+    let began = Instant::now();
+    store.put(&key_of(Kind::Data, &bytes), &bytes).unwrap();
+    assert_eq!(puts.load(Ordering::SeqCst), 2);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
+/// A line that gives less than a piece in the time for which an upload may stand still.
+#[test]
+fn an_upload_on_a_slow_line_goes_on() {
+    let bytes = vec![7; 16 << 20];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut buffer = vec![0; 256 << 10];
+        let (mut came, mut head) = (0, None);
+        let began = Instant::now();
+        while head.is_none_or(|head: usize| came < head + (16 << 20)) {
+            let n = socket.read(&mut buffer).unwrap();
+            let text = &buffer[..n];
+            if head.is_none() {
+                head = text.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4 + came);
+            }
+            came += n;
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+        began.elapsed()
+    });
+    let settings = settings_at(&format!("http://{at}/"));
+    let store = S3Bucket::new_watched(settings, Duration::from_secs(1)).unwrap();
+    store.put_fresh(&key_of(Kind::Data, &bytes), &bytes).unwrap();
+    assert!(server.join().unwrap() > Duration::from_secs(2), "longer than it may stand still");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use super::upload::{STILL, Watched};
 use crate::{
     Entry, Key, Kind, Patience, Put, SETTINGS_BYTES_MAX, Store, StoreError, bounds, key_of,
     path_of, read_regular, xml,
@@ -6,9 +7,9 @@ use aws_sdk_s3::{
     Client,
     config::{
         BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RequestChecksumCalculation,
-        ResponseChecksumValidation, RuntimeComponents, StalledStreamProtectionConfig,
-        interceptors::AfterDeserializationInterceptorContextRef, retry::RetryConfig,
-        timeout::TimeoutConfig,
+        ResponseChecksumValidation, RuntimeComponents, SharedHttpClient,
+        StalledStreamProtectionConfig, interceptors::AfterDeserializationInterceptorContextRef,
+        retry::RetryConfig, timeout::TimeoutConfig,
     },
     error::{ProvideErrorMetadata, SdkError},
     operation::head_object::HeadObjectOutput,
@@ -222,6 +223,12 @@ pub(super) fn locked_until(h: &HeadObjectOutput) -> Option<Timestamp> {
 impl S3Bucket {
     /// Connects lazily; only bad settings fail here.
     pub fn new(settings: S3Settings) -> Result<Self, StoreError> {
+        Self::new_watched(settings, STILL)
+    }
+
+    /// The same with another time for which an upload may stand still, for tests.
+    #[doc(hidden)]
+    pub fn new_watched(settings: S3Settings, still: Duration) -> Result<Self, StoreError> {
         let location = format!("s3:{}/{}", settings.bucket, settings.prefix);
         let failed = |why: String| StoreError::Failed {
             location: location.clone(),
@@ -263,7 +270,7 @@ impl S3Bucket {
             .with_trust_store(trust)
             .build()
             .map_err(|e| failed(e.to_string()))?;
-        let http = aws_smithy_http_client::Builder::new().build_with_connector_fn(
+        let inner = aws_smithy_http_client::Builder::new().build_with_connector_fn(
             move |settings, components| {
                 let mut connector = Connector::builder().proxy_config(proxy.clone());
                 connector.set_connector_settings(settings.cloned());
@@ -276,6 +283,7 @@ impl S3Bucket {
                     .build()
             },
         );
+        let http = SharedHttpClient::new(Watched { inner, still });
         let credentials = Credentials::builder()
             .access_key_id(&settings.access_key_id)
             .secret_access_key(settings.secret_access_key.expose_secret())
@@ -295,8 +303,8 @@ impl S3Bucket {
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .retry_config(RetryConfig::disabled())
-            // An upload over a slow line stands still while buffers empty; answers have their own
-            // bounds.
+            // An upload over a slow line stands still while buffers empty: it is watched with time
+            // for that. Answers have their own bounds.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .timeout_config(timeouts);
         if let Some(endpoint) = &settings.endpoint {

@@ -7,6 +7,7 @@
 mod attempts;
 mod client;
 mod locked;
+mod upload;
 
 pub use attempts::{Answer, Attempt};
 pub use client::{S3Bucket, S3Settings};
