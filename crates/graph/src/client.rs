@@ -504,13 +504,14 @@ impl Client {
         self.read(request, reading::read).await
     }
 
-    /// The body, read in this way.
+    /// The body, read in this way. One that is the same to its end as at the try before was not cut
+    /// by anybody, and will be the same at the next.
     pub(crate) async fn read<T>(
         &self,
         request: &Request,
         read: impl Fn(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        let mut tries = 0;
+        let (mut tries, mut before) = (0, None);
         loop {
             let answer = self.send(request).await?;
             let asks = request.method == Method::GET;
@@ -527,7 +528,8 @@ impl Client {
                 Ok(value) => return Ok(value),
                 Err(e) => {
                     tries += 1;
-                    if tries >= self.patience.tries || !request.repeatable {
+                    let is_same = before.as_ref() == Some(&body) && reading::is_whole(&body);
+                    if tries >= self.patience.tries || is_same || !request.repeatable {
                         return Err(Error::new(
                             ErrorKind::BadAnswer,
                             format!(
@@ -536,6 +538,7 @@ impl Client {
                             ),
                         ));
                     }
+                    before = Some(body);
                     self.clock.sleep(self.pause(tries)).await;
                 }
             }

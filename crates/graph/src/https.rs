@@ -6,6 +6,7 @@ use crate::{
     transport::{Answering, BodyStream, HttpAnswer, HttpRequest, Transport, TransportError},
 };
 use futures::{StreamExt, TryStreamExt};
+use rustix::fs::{Mode, OFlags};
 use std::{io::Read, path::Path, sync::Arc, time::Duration};
 use strongroom_model::limits;
 
@@ -58,16 +59,18 @@ impl Https {
     }
 }
 
-/// The bytes of a file that people write. Nothing else is waited for, and nothing without end is
-/// read.
+/// The bytes of a file that people write. Nothing else is waited for, nor is what somebody puts in
+/// its place meanwhile; and nothing without end is read.
 fn settled(path: &Path) -> std::io::Result<Vec<u8>> {
     let bytes_max = limits::ANSWER_BYTES_MAX as u64;
-    let meta = path.metadata()?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = std::fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let meta = file.metadata()?;
     if !meta.is_file() || meta.len() > bytes_max {
         return Err(std::io::Error::other("it is no file, or too large for one"));
     }
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
+    file.take(bytes_max).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

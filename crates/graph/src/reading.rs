@@ -13,7 +13,12 @@ pub struct Unreadable {
     pub id: Option<String>,
     /// Why, in one sentence.
     pub why: Untrusted,
+    /// So many that could be read stand before it.
+    pub before: usize,
 }
+
+/// More elements of one list that cannot be read than any service gives in it.
+const UNREADABLE_MAX: usize = 10_000;
 
 /// Reads JSON. Half of a character pair, as UTF-16 lets into texts, and bytes that are no UTF-8
 /// are read as U+FFFD, as everybody reads them.
@@ -26,7 +31,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::E
 
 /// Reads an object with a list of this name. When it cannot be read as a whole, the elements are
 /// read one by one: what is answered as unreadable is no part of the list, and was not taken from
-/// it by anybody.
+/// it by anybody. Of those without an id the first alone is answered.
 pub(crate) fn read_list(
     bytes: &[u8],
     list: &str,
@@ -37,6 +42,12 @@ pub(crate) fn read_list(
     }
 }
 
+/// Whether this is an object or a list to its end, whatever stands in it: asked for again, it will
+/// be the same. What was cut off, or is a page for people, is none.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    members(bytes).is_some() || elements(bytes, |_| Some(())).is_some()
+}
+
 fn one_by_one(bytes: &[u8], list: &str) -> Option<(Value, Vec<Unreadable>)> {
     let (mut whole, mut unreadable) = (Map::new(), Vec::new());
     for (name, value) in members(bytes)? {
@@ -45,17 +56,24 @@ fn one_by_one(bytes: &[u8], list: &str) -> Option<(Value, Vec<Unreadable>)> {
             whole.insert(name, serde_json::from_slice(value).ok()?);
             continue;
         }
-        let mut all = Vec::new();
-        for element in elements(value)? {
-            let element = &value[element];
-            match serde_json::from_slice::<Value>(element) {
-                Ok(one) => all.push(one),
-                Err(e) => unreadable.push(Unreadable {
-                    id: id_of(element),
-                    why: format!("the service gave an item that cannot be read: {e}").into(),
-                }),
+        let (mut all, mut is_nameless) = (Vec::new(), false);
+        elements(value, |element| {
+            let e = match serde_json::from_slice::<Value>(element) {
+                Ok(one) => {
+                    all.push(one);
+                    return Some(());
+                }
+                Err(e) => e,
+            };
+            let id = id_of(element);
+            // Each costs a sentence; and of what has no name one is as good as all.
+            if id.is_none() && std::mem::replace(&mut is_nameless, true) {
+                return Some(());
             }
-        }
+            let why = format!("the service gave an item that cannot be read: {e}").into();
+            unreadable.push(Unreadable { id, why, before: all.len() });
+            (unreadable.len() <= UNREADABLE_MAX).then_some(())
+        })?;
         whole.insert(name, Value::Array(all));
     }
     Some((Value::Object(whole), unreadable))
@@ -154,34 +172,33 @@ fn value_end(b: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// What stands between these brackets, with commas between; nothing beside it.
-fn parts<T>(
+/// Goes through what stands between these brackets, with commas between; nothing beside it.
+/// `part` answers where the one that begins there ends.
+fn parts(
     b: &[u8],
     [open, close]: [u8; 2],
-    part: impl Fn(usize) -> Option<(T, usize)>,
-) -> Option<Vec<T>> {
+    mut part: impl FnMut(usize) -> Option<usize>,
+) -> Option<()> {
     let mut at = blank(b, 0);
-    let mut all = Vec::new();
     if *b.get(at)? != open {
         return None;
     }
     at = blank(b, at + 1);
     if *b.get(at)? == close {
-        return (blank(b, at + 1) == b.len()).then_some(all);
+        return (blank(b, at + 1) == b.len()).then_some(());
     }
     loop {
-        let (one, end) = part(at)?;
-        all.push(one);
-        at = blank(b, end);
+        at = blank(b, part(at)?);
         match *b.get(at)? {
             b',' => at = blank(b, at + 1),
-            c if c == close => return (blank(b, at + 1) == b.len()).then_some(all),
+            c if c == close => return (blank(b, at + 1) == b.len()).then_some(()),
             _ => return None,
         }
     }
 }
 
 fn members(b: &[u8]) -> Option<Vec<(String, Range<usize>)>> {
+    let mut all = Vec::new();
     parts(b, *b"{}", |at| {
         (*b.get(at)? == b'"').then_some(())?;
         let end = string_end(b, at)?;
@@ -190,14 +207,18 @@ fn members(b: &[u8]) -> Option<Vec<(String, Range<usize>)>> {
         (*b.get(colon)? == b':').then_some(())?;
         let value = blank(b, colon + 1);
         let end = value_end(b, value)?;
-        Some(((name, value..end), end))
-    })
+        all.push((name, value..end));
+        Some(end)
+    })?;
+    Some(all)
 }
 
-fn elements(b: &[u8]) -> Option<Vec<Range<usize>>> {
+/// Hears of each element as it is found: nothing is held of them.
+fn elements(b: &[u8], mut one: impl FnMut(&[u8]) -> Option<()>) -> Option<()> {
     parts(b, *b"[]", |at| {
         let end = value_end(b, at)?;
-        Some((at..end, end))
+        one(&b[at..end])?;
+        Some(end)
     })
 }
 
@@ -234,8 +255,8 @@ mod tests {
         let (whole, bad) = read_list(page.as_bytes(), "value").unwrap();
         assert_eq!(whole["value"], serde_json::json!([{"id": "a"}, {"id": "z"}]));
         assert_eq!(whole["@odata.deltaLink"], "l");
-        let ids: Vec<Option<&str>> = bad.iter().map(|u| u.id.as_deref()).collect();
-        assert_eq!(ids, [Some("b"), Some("d"), None, None]);
+        let found: Vec<_> = bad.iter().map(|u| (u.id.as_deref(), u.before)).collect();
+        assert_eq!(found, [(Some("b"), 1), (Some("d"), 1), (None, 1)]);
         // What was cut off is no list of less.
         for end in 1..page.trim_end().len() {
             assert!(read_list(&page.as_bytes()[..end], "value").is_err(), "{}", &page[..end]);
@@ -243,5 +264,19 @@ mod tests {
         assert!(read_list(format!("{page}x").as_bytes(), "value").is_err());
         assert!(read_list(br#"{"value":[1e999 2]}"#, "value").is_err());
         assert!(read_list(br#"{"value":[{"id":"a"}],"n":1e999}"#, "value").is_err());
+        for whole in [&page[..], "[1e999]", " {} "] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+            assert!(!is_whole(&whole.as_bytes()[..whole.trim_end().len() - 1]), "{whole}");
+        }
+        assert!(!is_whole(b"<html>{}</html>") && !is_whole(b""));
+    }
+
+    /// What a server sends costs by its bytes, and not a sentence for each few of them.
+    #[test]
+    fn a_page_of_bad_values_costs_no_sentence_for_each() {
+        let page = |one: &str| format!(r#"{{"value":[{}{{"id":"z"}}]}}"#, one.repeat(1_000_000));
+        let (whole, bad) = read_list(page("1e999,").as_bytes(), "value").unwrap();
+        assert_eq!((whole["value"].as_array().unwrap().len(), bad.len()), (1, 1));
+        assert!(read_list(page(r#"{"id":"a","x":1e999},"#).as_bytes(), "value").is_err());
     }
 }

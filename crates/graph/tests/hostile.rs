@@ -350,6 +350,31 @@ async fn one_bad_element_of_a_page_is_one_unreadable_item() {
     assert_eq!(page.unwrap_err().kind, ErrorKind::BadAnswer);
 }
 
+/// What is whole and cannot be read is so the next time too: an item costs two requests, and not as
+/// many as an outage is worth. What was cut is asked for until it is whole.
+#[tokio::test]
+async fn the_same_bad_bytes_are_asked_for_twice() {
+    let request = Request::get(Scope::Directory, "users/a");
+    let ask = |body: fn(usize) -> &'static str| {
+        let (client, asked, _) = client_of(GRAPH, move |_, nth| answer(200, &[], body(nth)));
+        let request = request.clone();
+        async move {
+            let got = client.json::<serde_json::Value>(&request).await;
+            (got.map_err(|e| e.kind), asked.asked.lock().unwrap().len() - 1)
+        }
+    };
+    let bad = Err(ErrorKind::BadAnswer);
+    assert_eq!(ask(|_| r#"{"id":"a","x":1e999}"#).await, (bad, 2));
+    assert_eq!(ask(|n| [r#"{"x":1e999}"#, r#"{"x":1}"#][n - 1]).await.1, 2);
+    // One that changes may come to its senses.
+    let changing = |n: usize| [r#"{"x":1e999}"#, r#"{"y":1e999}"#, r#"{"x":1}"#][n - 1];
+    assert_eq!(ask(changing).await, (Ok(json!({"x": 1})), 3));
+    let cut = ask(|n| if n < 3 { r#"{"id":"a""# } else { r#"{"id":"a"}"# }).await;
+    assert_eq!(cut, (Ok(json!({"id": "a"})), 3));
+    let portal = ask(|n| if n < 3 { "<html>sign in</html>" } else { "{}" }).await;
+    assert_eq!(portal, (Ok(json!({})), 3));
+}
+
 /// A name says nothing of where it leads. This one leads to this machine everywhere, as any name of
 /// somebody else's may.
 #[tokio::test]

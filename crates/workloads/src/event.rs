@@ -76,15 +76,21 @@ impl<'c, T> Changes<'c, T> {
                 ));
             }
             let page = self.client.page(&self.request).await?;
-            self.ready.extend(page.value.into_iter().map(self.read));
+            // In the order of the page: of two rows of one item the later one counts.
+            let mut rows = page.value.into_iter();
+            let mut done = 0;
             for bad in page.unreadable {
                 // Of one that nobody can name again, nothing may be left out.
                 let Some(id) = bad.id.map(ItemId) else {
                     return Err(Error::new(ErrorKind::BadAnswer, bad.why));
                 };
+                let before = rows.by_ref().take(bad.before.saturating_sub(done));
+                self.ready.extend(before.map(self.read));
+                done = bad.before;
                 let name = Untrusted::default();
                 self.ready.push_back(Event::Skipped { id, name, cause: bad.why });
             }
+            self.ready.extend(rows.map(self.read));
             match (page.next, page.delta) {
                 (_, Some(link)) => {
                     self.ended = true;

@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_model::{
-    Alarm, AlarmKind, Facts, ItemId, ItemKind, Role, Severity, fit_name, short_id,
+    Alarm, AlarmKind, Facts, ItemId, ItemKind, Role, Severity, Untrusted, fit_name, short_id,
 };
 use strongroom_workloads::{Cursor, ErrorKind, Event, Owner, OwnerKind, OwnerNews};
 
@@ -105,6 +105,13 @@ async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
         if cursor.is_some() {
             let stay = rooms.iter().filter(|(_, room)| !room.facts.is_gone());
             there.extend(stay.map(|(id, room)| (id.clone(), room.label())));
+            // Whose name could not be read once is asked for until it can be: no news name them.
+            let nameless: Vec<ItemId> =
+                there.keys().filter(|id| there[*id] == id.0).cloned().collect();
+            for id in nameless {
+                let why = "their name could not be read, and is asked for again";
+                ask_for(run, kind, id, &mut there, &why.into()).await?;
+            }
         }
         match news(run, kind, cursor.as_ref(), &mut there).await {
             Ok((end, changed)) => break (there, end, changed),
@@ -182,26 +189,44 @@ async fn news(
                 changed = true;
                 there.remove(&id);
             }
-            // Whoever cannot be read of is asked for alone, and stays by their id where that fails
-            // too: the next news do not name them again.
             Event::Skipped { id, name, cause } if id.0.is_empty() => {
                 run.skip("directory", &id, &name, &cause);
             }
             Event::Skipped { id, cause, .. } => {
                 changed = true;
-                match strongroom_workloads::find_owner(&run.client, kind, &id.0).await {
-                    Ok(Some(owner)) => drop(there.insert(owner.id, owner.name)),
-                    Ok(None) => drop(there.remove(&id)),
-                    Err(_) => {
-                        run.skip("directory", &id, &id.0, &cause);
-                        let called = id.0.clone();
-                        there.entry(id).or_insert(called);
-                    }
-                }
+                ask_for(run, kind, id, there, &cause).await?;
             }
             Event::End { cursor } => return Ok((cursor, changed)),
         }
     }
+}
+
+/// Asks for one whose row cannot be read, alone. Where that cannot be read either, they stay as
+/// they are, by their id when nothing else is known of them: the next news do not name them again.
+/// One answer takes nobody away: who is gone is named as that.
+async fn ask_for(
+    run: &Run,
+    kind: OwnerKind,
+    id: ItemId,
+    there: &mut BTreeMap<ItemId, String>,
+    cause: &Untrusted,
+) -> Result<(), Error> {
+    match strongroom_workloads::find_owner(&run.client, kind, &id.0).await {
+        Ok(Some(owner)) => drop(there.insert(owner.id, owner.name)),
+        Ok(None) if !there.contains_key(&id) => {}
+        // A service that is down, or refuses, says nothing of this one.
+        Err(e) if e.is_access() || is_away(&e) => return Err(e.into()),
+        Ok(None) | Err(_) => {
+            run.skip("directory", &id, &id.0, cause);
+            let called = id.0.clone();
+            there.entry(id).or_insert(called);
+        }
+    }
+    Ok(())
+}
+
+fn is_away(e: &strongroom_workloads::Error) -> bool {
+    matches!(e.kind, ErrorKind::Throttled | ErrorKind::Unavailable)
 }
 
 /// Gives each owner a room of their own, for good: `<name>~<short id>`. Who stands under the plain

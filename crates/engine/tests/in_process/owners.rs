@@ -1,9 +1,15 @@
 //! Owners are ids; names are labels, and go from hand to hand.
 
-use super::{in_process_backup, is_whole, repository, school};
+use super::{in_process_backup, is_whole, panics::over, repository, school};
+use bytes::Bytes;
+use futures::StreamExt;
 use graph_sim::{Sim, ThrottleSettings};
 use serde_json::{Value, json};
-use strongroom_engine::{Error, clean, rooms::Place};
+use sim_transport::{InProcess, VirtualTime};
+use std::sync::Arc;
+use strongroom_engine::{BackupOptions, Error, Silent, backup, clean, rooms::Place};
+use strongroom_graph::{Answering, HttpAnswer, HttpRequest, Transport};
+use strongroom_workloads::{Cursor, Event, OwnerKind, owners};
 
 /// Id and name of two people who have mail.
 fn two(sim: &Sim) -> [(String, String); 2] {
@@ -70,4 +76,88 @@ fn a_name_that_goes_from_hand_to_hand_means_one_person() {
         Some(then.path().to_owned())
     });
     assert!(!matches!(Place::find(&repo, &third.tree, "/mail/nobody"), Err(Error::Request(_))));
+}
+
+/// Gives a number that is none beside the id of one person, wherever people are listed or asked
+/// for; and one page that it makes up.
+struct BadRow {
+    inner: InProcess,
+    id: String,
+}
+
+const MADE_UP: &str = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=made-up";
+
+impl Transport for BadRow {
+    fn send(&self, request: HttpRequest) -> Answering<'_> {
+        let (path, url) = (request.url.path().to_owned(), request.url.to_string());
+        Box::pin(async move {
+            let id = &self.id;
+            let bad = format!("{{\"x\":1e999,\"id\":\"{id}\"}}");
+            let page = |text: String| futures::stream::iter([Ok(Bytes::from(text))]).boxed();
+            if url.contains("made-up") {
+                let gone = format!("{{\"id\":\"{id}\",\"@removed\":{{\"reason\":\"changed\"}}}}");
+                let link = format!("\"@odata.deltaLink\":\"{MADE_UP}\"");
+                let text = format!("{{\"value\":[{bad},{gone},{bad}],{link}}}");
+                let headers = Default::default();
+                return Ok(HttpAnswer { status: 200, headers, body: page(text) });
+            }
+            let mut answer = self.inner.send(request).await?;
+            if path.ends_with("/users/delta") || path.ends_with(&format!("/users/{id}")) {
+                let mut text = String::new();
+                while let Some(piece) = answer.body.next().await {
+                    text.push_str(std::str::from_utf8(&piece?).unwrap());
+                }
+                let named = format!("\"id\":\"{id}\"");
+                let text = text.replace(&named, &format!("{named},\"x\":1e999"));
+                answer.headers.remove("content-length");
+                answer.body = page(text);
+            }
+            Ok(answer)
+        })
+    }
+}
+
+/// Whose row cannot be read is named each night, by their id as long as nothing else is known, and
+/// by their name as soon as it can be read: no news name them again.
+#[test]
+fn who_could_not_be_read_of_is_asked_for_until_they_can_be() {
+    let cache = tempfile::tempdir().unwrap();
+    let sim = school(ThrottleSettings::Off);
+    let repo = repository(cache.path());
+    let [(ann, anns), _] = two(&sim);
+    let time = VirtualTime::new(sim.clock().clone());
+    let bad = || over(&sim, &time, |inner| Arc::new(BadRow { inner, id: ann.clone() }));
+    for night in 0..3 {
+        let options = BackupOptions::new("school", cache.path());
+        let (to, client) = (repo.clone(), Arc::new(bad()));
+        let report = time.run(async move { backup(to, client, options, Arc::new(Silent)).await });
+        let skipped = report.unwrap().skipped;
+        assert!(skipped.iter().any(|s| s.id.0 == ann), "night {night}: {skipped:?}");
+        sim.clock().advance(std::time::Duration::from_secs(60));
+    }
+    let found = |name: &str| {
+        let (_, latest) = clean::latest(&repo, None).unwrap().unwrap();
+        let place = Place::find(&repo, &latest.tree, &format!("/mail/{name}")).unwrap();
+        place.in_tree(&repo, &latest.tree).unwrap().is_some()
+    };
+    assert!(found(&ann), "they are read all the same");
+    assert!(is_whole(&sim, &in_process_backup(&sim, &repo, cache.path())));
+    assert!(found(&anns), "they are called by their name again");
+
+    // What stands later on a page is newer.
+    let client = bad();
+    let events = time.run(async move {
+        let cursor = Cursor(MADE_UP.into());
+        let mut feed = owners(&client, OwnerKind::User, Some(&cursor));
+        let mut all = Vec::new();
+        loop {
+            all.push(match feed.next().await.unwrap() {
+                Event::Skipped { .. } => "skipped",
+                Event::Deleted(_) => "deleted",
+                Event::Item(_) => "item",
+                Event::End { .. } => return all,
+            });
+        }
+    });
+    assert_eq!(events, ["skipped", "deleted", "skipped"]);
 }

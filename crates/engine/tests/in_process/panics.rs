@@ -1,7 +1,7 @@
 //! What costs no backup: an item over which the program itself fails, a lock that stays.
 
 use super::{assert_all_is_in, in_process_backup, is_whole, repository, school, who};
-use graph_sim::ThrottleSettings;
+use graph_sim::{Sim, ThrottleSettings};
 use sim_transport::{InProcess, VirtualTime};
 use std::sync::{
     Arc,
@@ -31,12 +31,12 @@ impl Transport for Panics {
     }
 }
 
-#[test]
-fn an_item_over_which_the_program_panics_is_named_and_all_others_are_stored() {
-    let cache = tempfile::tempdir().unwrap();
-    let sim = school(ThrottleSettings::Off);
-    let repo = repository(cache.path());
-    let time = VirtualTime::new(sim.clock().clone());
+/// Who reads a school, over a transport around the usual one.
+pub(crate) fn over(
+    sim: &Sim,
+    time: &VirtualTime,
+    around: impl FnOnce(InProcess) -> Arc<dyn Transport>,
+) -> Client {
     let credentials = sim.credentials(0, "read").unwrap();
     let settings = Settings {
         authority: "https://login.microsoftonline.com/".parse().unwrap(),
@@ -47,10 +47,19 @@ fn an_item_over_which_the_program_panics_is_named_and_all_others_are_stored() {
         ca_file: None,
         user_agent: "test".into(),
     };
-    let inner = InProcess::new(sim.clone(), time.clone());
-    let transport = Arc::new(Panics { inner, done: AtomicBool::new(false) });
+    let transport = around(InProcess::new(sim.clone(), time.clone()));
     let (clock, budget) = (Arc::new(time.clone()), Arc::new(Budget::new(true)));
-    let client = Client::with_transport(settings, transport, clock, budget, Patience::default());
+    Client::with_transport(settings, transport, clock, budget, Patience::default())
+}
+
+#[test]
+fn an_item_over_which_the_program_panics_is_named_and_all_others_are_stored() {
+    let cache = tempfile::tempdir().unwrap();
+    let sim = school(ThrottleSettings::Off);
+    let repo = repository(cache.path());
+    let time = VirtualTime::new(sim.clock().clone());
+    let client =
+        over(&sim, &time, |inner| Arc::new(Panics { inner, done: AtomicBool::new(false) }));
     let options = BackupOptions::new("school", cache.path());
     let (to, client) = (repo.clone(), Arc::new(client));
     let report = time.run(async move { backup(to, client, options, Arc::new(Silent)).await });
