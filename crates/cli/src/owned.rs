@@ -55,34 +55,61 @@ fn has_access_list(path: &Path) -> bool {
 
 /// Why others can change what is there, in one sentence; none where they cannot.
 pub(crate) fn changeable(path: &Path, meta: &Metadata) -> Option<String> {
-    let shown = path.display();
-    if !is_trusted(meta.uid()) {
-        return Some(format!(
-            "{shown} belongs to another account (uid {}), who may write there what this one does; \
-             chown it",
-            meta.uid()
-        ));
+    match is_trusted(meta.uid()) {
+        false => Some(foreign(path, meta)),
+        true => is_open(path, meta).then(|| open_to_others(path, meta)),
     }
-    let mode = meta.mode() & 0o7777;
-    is_open(path, meta)
-        .then(|| format!("others can change {shown} (mode {mode:o}); chmod go-w {shown}"))
 }
 
-/// Why others can put another thing in the place of this one: who may write to its folder.
+/// Why others can put another thing in the place of this one, of what a link leads to, or of a
+/// folder above either.
 pub(crate) fn replaceable(path: &Path) -> Option<String> {
     let Ok(whole) = std::path::absolute(path) else {
         return Some(format!("{} has no folder", path.display()));
     };
-    let folder = whole.parent().unwrap_or(Path::new("/"));
-    let meta = match folder.metadata() {
-        Ok(meta) => meta,
-        Err(e) => return Some(format!("{} cannot be looked at: {e}", folder.display())),
+    let real = match whole.canonicalize() {
+        Ok(real) => real,
+        Err(e) => return Some(format!("{} cannot be looked at: {e}", whole.display())),
     };
-    // In a folder with the sticky bit nobody but the folder's owner replaces what is another's.
-    match meta.mode() & 0o1000 != 0 && is_trusted(meta.uid()) {
-        true => None,
-        false => changeable(folder, &meta),
+    let way = way_is_open(&whole, is_trusted);
+    way.or_else(|| (real != whole).then(|| way_is_open(&real, is_trusted)).flatten())
+}
+
+/// Why somebody beside these accounts can put another thing in the place of this one, or of a
+/// folder on the way to it.
+pub(crate) fn way_is_open(whole: &Path, is_relied_on: impl Fn(u32) -> bool) -> Option<String> {
+    for above in whole.ancestors().skip(1) {
+        let shown = above.display();
+        let meta = match above.metadata() {
+            Ok(meta) => meta,
+            Err(e) => return Some(format!("{shown} cannot be looked at: {e}")),
+        };
+        if !is_relied_on(meta.uid()) {
+            return Some(foreign(above, &meta));
+        }
+        // In a folder with the sticky bit nobody but the folder's owner replaces what is another's.
+        if meta.mode() & 0o1000 == 0 && is_open(above, &meta) {
+            return Some(open_to_others(above, &meta));
+        }
     }
+    let is_planted = |part: &&Path| {
+        part.symlink_metadata().is_ok_and(|m| m.is_symlink() && !is_relied_on(m.uid()))
+    };
+    let planted = whole.ancestors().find(is_planted)?;
+    Some(format!("{} is a link of another account", planted.display()))
+}
+
+fn foreign(path: &Path, meta: &Metadata) -> String {
+    format!(
+        "{} belongs to another account (uid {}), who may write there what this one does; chown it",
+        path.display(),
+        meta.uid()
+    )
+}
+
+fn open_to_others(path: &Path, meta: &Metadata) -> String {
+    let (shown, mode) = (path.display(), meta.mode() & 0o7777);
+    format!("others can change {shown} (mode {mode:o}); chmod go-w {shown}")
 }
 
 /// The same of a file, or of a folder and the files in it, that decides what this program does.
@@ -140,6 +167,22 @@ mod tests {
         assert_eq!(says(), None, "a folder in which nobody replaces what is another's");
         mode(dir.path(), 0o700);
         assert!(decided_by_others(dir.path()).is_none());
+        // Whoever may write above it, or above what a link leads to, puts another there.
+        let (shared, inner) = (dir.path().join("shared"), dir.path().join("shared/inner"));
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(inner.join("file"), "text").unwrap();
+        std::os::unix::fs::symlink(inner.join("file"), dir.path().join("link")).unwrap();
+        let ways = [inner.join("file"), dir.path().join("link")];
+        assert!(ways.iter().all(|way| decided_by_others(way).is_none()));
+        for open in [&inner, &shared] {
+            mode(open, 0o777);
+            for way in &ways {
+                let says = decided_by_others(way);
+                assert!(says.is_some_and(|s| s.contains("others can change")), "{way:?}");
+            }
+            mode(open, 0o755);
+        }
+        std::fs::remove_file(dir.path().join("link")).unwrap();
         mode(&file, 0o666);
         assert!(decided_by_others(dir.path()).is_some(), "a file in a folder that decides");
         mode(&file, 0o664);
@@ -163,6 +206,13 @@ mod tests {
         assert!(says().is_some(), "whose folder it is replaces everything in it");
         chown(dir.path(), Some(0), Some(0)).unwrap();
         mode(dir.path(), 0o700);
+
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(decided_by_others(&link), None);
+        std::os::unix::fs::lchown(&link, Some(65534), None).unwrap();
+        assert!(decided_by_others(&link).is_some_and(|s| s.contains("a link of another account")));
+        std::fs::remove_file(&link).unwrap();
 
         // user::rw-, user:65534:rw-, group::r--, mask::rw-, other::r--
         let entries: [(u16, u16, u32); 5] = [
