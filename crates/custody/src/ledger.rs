@@ -61,10 +61,21 @@ struct Segment<E = Row<Event>> {
 }
 
 /// Manifests of copy 2 that a program refused, by name.
-#[derive(Serialize, Deserialize)]
-struct RefusedThere {
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RefusedThere {
     program: String,
-    why: BTreeMap<String, String>,
+    /// Bytes that are those of their name, and no manifest: they stay so.
+    pub why: BTreeMap<String, String>,
+    /// Bytes that are not those of their name, read longest ago first: somebody may put the right
+    /// ones in their place.
+    pub damaged: Vec<String>,
+}
+
+impl Default for RefusedThere {
+    fn default() -> Self {
+        let program = env!("CARGO_PKG_VERSION").to_owned();
+        Self { program, why: BTreeMap::new(), damaged: Vec::new() }
+    }
 }
 
 /// What an object in the log's folder is.
@@ -463,16 +474,15 @@ impl Ledger {
 
     /// Manifests of copy 2 that this program refused, and why: what it kept of them to spare
     /// reading, none where that cannot be read.
-    pub(crate) fn refused_there(&self) -> BTreeMap<String, String> {
+    pub(crate) fn refused_there(&self) -> RefusedThere {
         let kept = self.refused_there_path().and_then(|p| read_regular(&p, NOTES_BYTES_MAX).ok());
         let kept = kept.and_then(|bytes| serde_json::from_slice::<RefusedThere>(&bytes).ok());
-        kept.filter(|k| k.program == env!("CARGO_PKG_VERSION")).map(|k| k.why).unwrap_or_default()
+        kept.filter(|k| k.program == env!("CARGO_PKG_VERSION")).unwrap_or_default()
     }
 
     /// Remembers that. Without it the next pull reads them again.
-    pub(crate) fn note_refused_there(&self, why: &BTreeMap<String, String>) {
-        let all = RefusedThere { program: env!("CARGO_PKG_VERSION").into(), why: why.clone() };
-        if let (Some(path), Ok(json)) = (self.refused_there_path(), serde_json::to_vec(&all)) {
+    pub(crate) fn note_refused_there(&self, all: &RefusedThere) {
+        if let (Some(path), Ok(json)) = (self.refused_there_path(), serde_json::to_vec(all)) {
             let _ = std::fs::write(path, json);
         }
     }

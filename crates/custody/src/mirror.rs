@@ -4,6 +4,7 @@
 use crate::{
     Chain, Error, Event, Holding, Manifest, NO_KEYS, Needs, Pace, Patient, Renewal,
     holding::{each, lengthen, path},
+    ledger::RefusedThere,
     plain,
 };
 use jiff::Timestamp;
@@ -17,6 +18,13 @@ const BATCH: usize = 256;
 
 /// So many manifests of copy 2 that were refused are remembered: the others are read at each pull.
 const REFUSED_MAX: usize = 4_096;
+
+/// So many packs are looked for in copy 2 before it is said that it has none.
+const PACKS_LOOKED_FOR: usize = 8;
+
+/// So many that were damaged are read again at each pull, those first that were read longest ago:
+/// any number of them must not cost each pull their bytes.
+const DAMAGED_AGAIN_MAX: usize = 16;
 
 /// What a copy into the vault did.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -268,6 +276,8 @@ fn emptied(
     for (series, all) in published.into_iter().filter(|(series, _)| !comes(series)) {
         if !all.iter().any(|s| there.contains(&s.snapshot)) {
             found.push(format!("none of the {} snapshots of {series}", all.len()));
+        } else if packs_are_gone(holding, source, &series)? {
+            found.push(format!("the packs of {series}"));
         } else if let Some(newest) = all.iter().max_by_key(|s| s.number)
             && !there.contains(&newest.snapshot)
         {
@@ -283,6 +293,24 @@ fn emptied(
     ))
 }
 
+/// Whether copy 2 has none of a few packs, chosen by chance, of those that the newest manifest of a
+/// series names. All of them, since a prune that is under way has taken some away already, and its
+/// manifests come last.
+fn packs_are_gone(holding: &Holding, source: &dyn Store, series: &Series) -> Result<bool, Error> {
+    let Some((name, _)) = holding.chain().newest(series) else { return Ok(false) };
+    let packs: Vec<&str> = holding.chain().packs_of(name).into_iter().collect();
+    for _ in 0..PACKS_LOOKED_FOR.min(packs.len()) {
+        let chance = getrandom::u64().map_err(|e| {
+            Error::Request(format!("the system gives no random numbers: {e}").into())
+        })?;
+        let key = Key::new(Kind::Data, packs[(chance % packs.len() as u64) as usize])?;
+        if source.size(&key)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(!packs.is_empty())
+}
+
 fn new_manifests(
     holding: &Holding,
     source: &dyn Store,
@@ -292,7 +320,9 @@ fn new_manifests(
     let mut fresh = BTreeMap::new();
     let mut refused = Vec::new();
     // What was read once and is no manifest stays none: its name is that of its bytes.
-    let (known, mut kept) = (holding.ledger().refused_there(), BTreeMap::new());
+    let (known, mut kept) = (holding.ledger().refused_there(), RefusedThere::default());
+    let waits: BTreeSet<&String> = known.damaged.iter().skip(DAMAGED_AGAIN_MAX).collect();
+    let (mut waiting, mut read) = (BTreeSet::new(), Vec::new());
     let patient = Patient::new(source);
     for entry in source.list(Kind::Manifests)? {
         let path = path(Kind::Manifests, &entry.name)?;
@@ -305,11 +335,17 @@ fn new_manifests(
             refused.push(format!("manifest {:.8} has {} bytes", entry.name, entry.size_bytes));
             continue;
         }
-        if let Some(why) = known.get(&entry.name) {
+        if let Some(why) = known.why.get(&entry.name) {
             refused.push(why.clone());
-            if kept.len() < REFUSED_MAX {
-                kept.insert(entry.name, why.clone());
+            if kept.why.len() < REFUSED_MAX {
+                kept.why.insert(entry.name, why.clone());
             }
+            continue;
+        }
+        let damaged = |name: &str| format!("manifest {name:.8} is damaged");
+        if waits.contains(&entry.name) {
+            refused.push(damaged(&entry.name));
+            waiting.insert(entry.name);
             continue;
         }
         let bytes = match patient.get(&key)? {
@@ -320,19 +356,22 @@ fn new_manifests(
             }
         };
         if !key.names_its_bytes(&bytes) {
-            refused.push(format!("manifest {:.8} is damaged", entry.name));
+            refused.push(damaged(&entry.name));
+            read.push(entry.name);
             continue;
         }
         match Manifest::open(&bytes, &card.key, Some(&card.repository)) {
             Ok(m) => fresh.extend([(entry.name, m)]),
             Err(e) => {
                 refused.push(plain(&e.to_string()));
-                if kept.len() < REFUSED_MAX {
-                    kept.insert(entry.name, plain(&e.to_string()));
+                if kept.why.len() < REFUSED_MAX {
+                    kept.why.insert(entry.name, plain(&e.to_string()));
                 }
             }
         }
     }
+    let of_before = known.damaged.iter().filter(|name| waiting.contains(*name)).cloned();
+    kept.damaged = of_before.chain(read).take(REFUSED_MAX).collect();
     if kept != known {
         holding.ledger().note_refused_there(&kept);
     }

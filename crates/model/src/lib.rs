@@ -36,6 +36,6 @@ pub use names::{
 pub use progress::{Progress, Silent};
 pub use record::{Record, RecordError, Row, Stored};
 pub use series::Series;
-pub use shown::{shown, shown_line};
+pub use shown::{shown, shown_line, without_values};
 pub use untrusted::{Line, Untrusted};
 pub use verdict::{Judgement, Reason, Verdict};

@@ -52,6 +52,37 @@ pub fn shown_line(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c == '\n' || c == '\t' || is_order(c))
 }
 
+/// The words of a parser's error about settings, without the values that it quotes, and without a
+/// name of a field that is written as no setting is: whoever pastes a secret into the wrong place may
+/// make it one.
+pub fn without_values(message: &str) -> String {
+    let is_setting = |name: &str| {
+        name.len() <= 40 && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))
+    };
+    let shown = |(n, part): (usize, &'_ str)| match n % 2 == 1 && !is_setting(part) {
+        true => "…".to_owned(),
+        false => part.to_owned(),
+    };
+    let named = message.split('`').enumerate().map(shown).collect::<Vec<_>>().join("`");
+    let (mut out, mut rest) = (String::new(), named.chars());
+    while let Some(c) = rest.next() {
+        out.push(c);
+        if c == '"' {
+            out.push('…');
+            // To the end of what is quoted, over what is escaped in it.
+            while let Some(c) = rest.next() {
+                match c {
+                    '\\' => drop(rest.next()),
+                    '"' => break,
+                    _ => {}
+                }
+            }
+            out.push('"');
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +115,18 @@ mod tests {
         let value = serde_json::json!({"name": "a\u{202e}\u{1b}[2J\u{85}\u{e0041}\u{2028}"});
         let again: serde_json::Value = serde_json::from_str(&shown(&value.to_string())).unwrap();
         assert_eq!(again, value);
+    }
+
+    #[test]
+    fn an_error_quotes_no_value() {
+        for (message, shown) in [
+            ("unknown field `tenent`, expected `name`", "unknown field `tenent`, expected `name`"),
+            ("unknown field `Zq8~Very`, expected `name`", "unknown field `…`, expected `name`"),
+            (r#"invalid type: string "s3\"cret", as u64"#, r#"invalid type: string "…", as u64"#),
+            (r#"invalid port number: "https://joe:hunter2@h:9/""#, r#"invalid port number: "…""#),
+            (r#"cut "off"#, r#"cut "…""#),
+        ] {
+            assert_eq!(without_values(message), shown);
+        }
     }
 }

@@ -78,7 +78,7 @@ impl Refusal {
         let dir = dir.display().to_string();
         let short = |text: String| match dir.as_str() {
             "" | "." | "/" => text,
-            dir => text.replace(dir, "the vault"),
+            dir => without_paths(&text, dir),
         };
         match self {
             Self::Forbidden(text) => Self::Forbidden(short(text)),
@@ -89,6 +89,21 @@ impl Refusal {
             Self::Failed(text) => Self::Failed(short(text)),
         }
     }
+}
+
+/// A text with each path that begins with this folder called *the vault*.
+fn without_paths(text: &str, dir: &str) -> String {
+    let mut parts = text.split(dir);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("the vault");
+        let ends = |c: char| c.is_whitespace() || matches!(c, ':' | ';' | ',' | '"' | '\'');
+        out.push_str(match part.starts_with('/') {
+            true => &part[part.find(ends).unwrap_or(part.len())..],
+            false => part,
+        });
+    }
+    out
 }
 
 impl From<StoreError> for Refusal {
@@ -581,5 +596,23 @@ impl Vault {
     /// Reads an object that the view shows.
     pub fn get(&self, name: &str, upto: Option<u64>, key: &Key) -> Result<bytes::Bytes, Refusal> {
         Ok(self.view(name, upto)?.get(key)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_outside_hears_where_the_vault_lies() {
+        for (text, says) in [
+            ("data/5d is not in /srv/v/school/hold", "data/5d is not in the vault"),
+            ("/srv/v/school/hold/data/5d: no", "the vault: no"),
+            ("\"/srv/v\" and /srv/v/a, gone", "\"the vault\" and the vault, gone"),
+            ("/srv/w", "/srv/w"),
+        ] {
+            let heard = Refusal::Failed(text.into()).without(Path::new("/srv/v"));
+            assert_eq!(heard.to_string(), says);
+        }
     }
 }

@@ -149,7 +149,8 @@ impl Default for RepoSettings {
 pub(crate) fn wrong_toml(path: &Path, text: &str, e: &toml::de::Error) -> Refusal {
     let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    Refusal::Bad(format!("{}, line {line}: {}", path.display(), e.message()))
+    let says = strongroom_model::without_values(e.message());
+    Refusal::Bad(format!("{}, line {line}: {says}", path.display()))
 }
 
 /// A secret from a file, without the line end that editors add.

@@ -174,6 +174,20 @@ fn what_copy_2_lost_that_was_published_is_told_at_the_next_pull() {
     assert!(text.contains("config"), "{text}");
     store.put(&Key::config(), &config).unwrap();
     store.put(&key(&newest), &bytes).unwrap();
+    // Snapshots and indexes without a pack are no copy either.
+    let packs: Vec<(Key, _)> = store
+        .list(Kind::Data)
+        .unwrap()
+        .into_iter()
+        .map(|e| Key::new(Kind::Data, &e.name).unwrap())
+        .map(|k| (k.clone(), store.get(&k).unwrap()))
+        .collect();
+    packs.iter().for_each(|(k, _)| store.remove(k).unwrap());
+    let text = told(&s.hand.pull(store)).join("; ");
+    assert!(text.contains("the packs of data"), "{text}");
+    for (k, bytes) in &packs {
+        store.put(k, bytes).unwrap();
+    }
     assert!(told(&s.hand.pull(store)).is_empty(), "it is there again");
 }
 

@@ -8,11 +8,11 @@ use crate::{
 };
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 use strongroom_custody::{AuditOptions, Event, Policy};
 use strongroom_engine::replicate as copies;
 use strongroom_model::Silent;
-use strongroom_objects::{Key, Kind, Put, Store, hash_name};
+use strongroom_objects::{Key, Kind, LocalDir, Put, Store, hash_name, testing::Distant};
 use strongroom_vault::{Refusal, SourceEntry, Vault, serve};
 
 fn pack(bytes: &[u8]) -> (Key, Bytes) {
@@ -305,6 +305,44 @@ fn a_refused_manifest_of_copy_2_is_read_once() {
     assert!(refused().is_empty());
     let kept = std::fs::read_to_string(s.hand.dir.join("copies/copy-2.refused")).unwrap();
     assert!(!kept.contains(key.name()), "what is gone is forgotten");
+}
+
+/// Two hundred of one MiB cost each pull two hundred requests.
+#[test]
+fn damaged_manifests_of_copy_2_are_read_again_in_turn() {
+    let s = custody::stage();
+    s.school.backup(&[("a.bin", &noise(1, 20_000))], true);
+    let all: Vec<Key> =
+        (0..40_u8).map(|n| Key::new(Kind::Manifests, &hash_name(&[n])).unwrap()).collect();
+    for key in &all {
+        s.school.store.put(key, b"rot").unwrap();
+    }
+    let source = Distant::new(LocalDir::new(s.school.store.location()), Duration::ZERO);
+    let read_and_told = || {
+        let report = s.hand.pull(&source);
+        let calls = source.take().calls;
+        let read: Vec<String> =
+            calls.into_iter().filter(|c| c.starts_with("get manifests/")).collect();
+        let of = report.alarms.into_iter().find(|(kind, _)| kind == "manifest-refused");
+        (read, of.map(|(_, text)| text).unwrap_or_default())
+    };
+    let (first, text) = read_and_told();
+    assert_eq!(first.len(), 41, "one is whole");
+    assert!(text.contains("40 manifests"), "{text}");
+    let mut again = BTreeSet::new();
+    for _ in 0..3 {
+        let (read, text) = read_and_told();
+        assert!(read.len() <= 16 && text.contains("40 manifests"), "{} {text}", read.len());
+        again.extend(read);
+    }
+    assert_eq!(again.len(), 40, "each has its turn");
+    // Whoever puts the right bytes in its place is heard.
+    s.school.store.replace(&all[7], &[7]).unwrap();
+    let told: Vec<String> = (0..3).map(|_| read_and_told().1).collect();
+    assert!(told[2].contains("40 manifests"), "{told:?}");
+    let kept = std::fs::read_to_string(s.hand.dir.join("copies/copy-2.refused")).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert!(kept["why"][all[7].name()].is_string(), "it is whole now, and no manifest: {kept}");
 }
 
 /// Else a full disk would keep each reader out.

@@ -492,7 +492,9 @@ fn file_kinds(a: &mut Arena) -> anyhow::Result<()> {
                 stands!(!ran.hung, "{args:?} hangs: {to} is a {plant:?}");
                 stands!(ran.is_orderly(), "{args:?} {to} {plant:?}: {}", ran.brief());
                 stands!(ran.peak_kib < 400 << 10, "{to} {plant:?}: {} KiB", ran.peak_kib);
-                stands!(!ran.is_ok(), "{args:?} goes on: {to} is a {plant:?}");
+                // Root may read what nobody else may: a wrong password, which only work shows.
+                let by_work = plant == &Plant::Closed && args[0] != "backup";
+                stands!(by_work || !ran.is_ok(), "{args:?} goes on: {to} is a {plant:?}");
             }
             a.write("strongroom.toml", before)?;
         }
