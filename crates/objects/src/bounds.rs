@@ -98,19 +98,29 @@ pub(crate) fn blocking_client(
         .redirect(redirect::Policy::none())
         .pool_max_idle_per_host(16);
     if let Some(path) = ca_file {
-        let wrong = |e: &dyn std::fmt::Display| format!("CA file {}: {e}", path.display());
-        let pem = read_regular(path, SETTINGS_BYTES_MAX).map_err(|e| wrong(&e))?;
-        let ca = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))?;
-        if ca.is_empty() {
-            return Err(format!("the CA file {} holds no certificate", path.display()));
-        }
-        builder = builder.tls_certs_only(ca);
+        builder = builder.tls_certs_only(certificates(path)?);
     } else if url.scheme() == "http" {
         // No TLS, no roots: a host without a certificate bundle must still reach its loopback.
         builder = builder.tls_certs_only([]);
     }
     // No proxy on the way to this very host: it would read the credential.
     Ok(if url.scheme() == "http" { builder.no_proxy() } else { builder })
+}
+
+/// The certificates of a file, at least one.
+fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
+    let wrong = |e: &dyn std::fmt::Display| format!("the CA file {}: {e}", path.display());
+    let pem = read_regular(path, SETTINGS_BYTES_MAX).map_err(|e| wrong(&e))?;
+    let all = Certificate::from_pem_bundle(&pem).map_err(|e| wrong(&e))?;
+    match all.is_empty() {
+        true => Err(format!("the CA file {} holds no certificate", path.display())),
+        false => Ok(all),
+    }
+}
+
+/// What is wrong with a file of certificates to trust, in one sentence.
+pub fn ca_file_problem(path: &Path) -> Option<String> {
+    certificates(path).err()
 }
 
 #[cfg(test)]

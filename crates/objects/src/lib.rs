@@ -47,6 +47,7 @@ mod vault_rest;
 mod xml;
 
 pub use azure::{AzureContainer, AzureCredential, AzureSettings};
+pub use bounds::ca_file_problem;
 pub use entries::{AzureEntry, RestEntry, S3Entry, Secret, SftpEntry};
 pub use key::{Key, Kind, hash_name};
 #[doc(hidden)]

@@ -126,12 +126,11 @@ impl RepositoryEntry {
         p.secret_file.iter().chain(others).map(|f| config.path(f)).collect()
     }
 
-    /// Files that it names and that hold no secret.
-    fn open_files(&self) -> Vec<&PathBuf> {
+    /// Certificates that it trusts.
+    fn ca_files(&self) -> Vec<&PathBuf> {
         let mut files: Vec<&PathBuf> = Vec::new();
         files.extend(self.s3.iter().filter_map(|s3| s3.ca_file.as_ref()));
         files.extend(self.azure.iter().filter_map(|azure| azure.ca_file.as_ref()));
-        files.extend(self.sftp.iter().map(|sftp| &sftp.known_hosts_file));
         files.extend(self.rest.iter().filter_map(|rest| rest.ca_file.as_ref()));
         files
     }
@@ -330,15 +329,25 @@ impl Config {
         all
     }
 
-    /// Files without a secret, such as certificates to trust, and whose.
+    /// Files without a secret, certificates and host keys to trust, and whose.
     fn open_files(&self) -> Vec<(String, PathBuf)> {
+        let mut all = self.ca_files();
+        for r in &self.repositories {
+            let known = r.sftp.iter().map(|sftp| self.path(&sftp.known_hosts_file));
+            all.extend(known.map(|f| (format!("repository {}", r.name), f)));
+        }
+        all
+    }
+
+    /// Certificates to trust, and whose.
+    fn ca_files(&self) -> Vec<(String, PathBuf)> {
         let mut all = Vec::new();
         let mut file = |whose: String, path: &PathBuf| all.push((whose, self.path(path)));
         for t in &self.tenants {
             t.ca_file.iter().for_each(|f| file(format!("tenant {}, ca_file", t.name), f));
         }
         for r in &self.repositories {
-            r.open_files().into_iter().for_each(|f| file(format!("repository {}", r.name), f));
+            r.ca_files().into_iter().for_each(|f| file(format!("repository {}", r.name), f));
         }
         for v in &self.vaults {
             let s3 = v.s3.iter().filter_map(|s3| s3.ca_file.as_ref());
@@ -358,9 +367,15 @@ impl Config {
             };
             Some(format!("{what}: {} cannot be read: {why}", path.display()))
         });
-        let others = self.open_files().into_iter();
-        let others = others
-            .filter_map(|(what, f)| Some(format!("{what}: {}", crate::secrets::unreadable(&f)?)));
+        let certificates = self.ca_files();
+        let others = self.open_files().into_iter().filter_map(|(what, f)| {
+            let holds_none = || match certificates.iter().any(|(_, of)| *of == f) {
+                true => strongroom_objects::ca_file_problem(&f),
+                false => None,
+            };
+            let why = crate::secrets::unreadable(&f).or_else(holds_none)?;
+            Some(format!("{what}: {why}"))
+        });
         secret.chain(others).collect()
     }
 }

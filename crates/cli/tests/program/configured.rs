@@ -61,6 +61,17 @@ fn nothing_is_sent_on_a_wrong_configuration() {
     assert_eq!(out.status.code(), Some(0), "{out:?}");
     assert_eq!(run(&["init"]).status.code(), Some(0));
 
+    // Certificates to trust: looked into before somebody works with them.
+    for (held, says) in [("", "holds no certificate"), ("-----BEGIN CERTIFICATE-----", "ca.pem")] {
+        std::fs::write(dir.path().join("ca.pem"), held).unwrap();
+        let with = good(port).replacen("repository =", "ca_file = \"ca.pem\"\nrepository =", 1);
+        std::fs::write(&config, with).unwrap();
+        let out = run(&["config", "check"]);
+        let err = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(1) && err.contains(says), "{held:?}: {out:?}");
+    }
+    std::fs::write(&config, good(port)).unwrap();
+
     let graph = format!("graph = \"https://127.0.0.1:{port}/\"");
     let authority = format!("authority = \"https://127.0.0.1:{port}/\"");
     let url = format!("url = \"http://127.0.0.1:{port}/school/\"");

@@ -593,7 +593,8 @@ fn names(a: &mut Arena) -> anyhow::Result<()> {
         ] {
             let mut command = a.stage.program("strongroom", a.dir());
             command.args(["--quiet", "--tenant", &real]).args(args);
-            let ran = a.run(&mut command, Duration::from_secs(30))?;
+            // A tenant by another name is backed up for the first time.
+            let ran = a.run(&mut command, Duration::from_secs(240))?;
             stands!(ran.is_orderly(), "{name:?} {args:?}: {}", ran.brief());
             let raw = super::copy2_msp::raw_char(&format!("{}{}", ran.out, ran.err));
             stands!(raw.is_none(), "{args:?} shows {raw:?} of a tenant's name raw");
