@@ -5,7 +5,6 @@ use crate::{
     Global,
     config::{BackupEntry, Config, Identity, Tenant},
     export::{self, School},
-    failure::PARTIAL,
     open, output,
     progress::Bar,
     tenant::{exceptions, secure_score, today},
@@ -17,7 +16,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use strongroom_graph::ErrorKind;
 use strongroom_guards::{Report, Verdict, judge};
 use strongroom_model::{
-    CollectionState, ConfigCollection, Configuration, collections::directory, is_guid,
+    CollectionState, ConfigCollection, Configuration, Ending, collections::directory, is_guid,
 };
 use strongroom_settings::rows;
 use strongroom_workloads::{
@@ -112,7 +111,7 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
     Ok(Who { base: Config::here(), tenant })
 }
 
-pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32> {
+pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Ending> {
     let who = who(global, &args)?;
     // A page that cannot be written is better known before a school is asked; what stands there
     // stays until there is another.
@@ -181,7 +180,14 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<i32>
         }
         println!("the page is {}", args.out.display());
     }
-    Ok(if blind == 0 && !matches!(consent, Consent::Stays(_)) { 0 } else { PARTIAL })
+    let read = found.collections.values().any(|c| c.state.is_collected());
+    // A consent that was to go and stays is a door left open.
+    Ok(match (&consent, blind) {
+        _ if !read => Ending::NothingRead,
+        (Consent::Stays(_), _) => Ending::Alarm,
+        (_, 0) => Ending::Done,
+        _ => Ending::Partial,
+    })
 }
 
 /// Reads the configuration; whether the slow part came in time.

@@ -4,8 +4,7 @@
 use crate::{
     Global,
     config::{Config, Tenant},
-    failure::PARTIAL,
-    open, output,
+    failure, open, output,
     progress::Bar,
     review::{keep_applied, undo_command},
     tenant_restore::{Applied, Hand, describe, report, touched, unasked, way_back},
@@ -15,7 +14,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use strongroom_engine::configuration::{RestoreOptions, RestorePlan, keep, latest, plan};
 use strongroom_guards::Baseline;
-use strongroom_model::{Configuration, decision::AppliedPlan};
+use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 
 #[derive(Subcommand)]
@@ -56,7 +55,7 @@ pub(crate) struct Apply {
     yes: bool,
 }
 
-pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyhow::Result<i32> {
+pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyhow::Result<Ending> {
     // Those that come with the program need no configuration.
     let config = Config::read_if_there(&global.config)?;
     let all = known(config.as_ref())?;
@@ -83,7 +82,7 @@ pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyho
         BaselineCommand::Plan(a) => return plans(global, named(&a.name)?).await,
         BaselineCommand::Apply(a) => return apply(global, named(&a.name)?, &a).await,
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 /// The baseline of this name.
@@ -189,18 +188,22 @@ fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c Te
     }
 }
 
-async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<i32> {
+async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let mut rows = Vec::new();
-    let mut code = 0;
+    let mut endings = Vec::new();
+    let ending = |p: &RestorePlan| match p.cannot.is_empty() {
+        true => Ending::Done,
+        false => Ending::Partial,
+    };
     for tenant in tenants(global, &config)? {
         match planned(global, &config, tenant, baseline, false).await {
             Ok(p) if global.json => {
-                code = if p.plan.cannot.is_empty() { code } else { PARTIAL };
+                endings.push(ending(&p.plan));
                 rows.push(json!({"tenant": tenant.name, "plan": p.plan}));
             }
             Ok(p) => {
-                code = if p.plan.cannot.is_empty() { code } else { PARTIAL };
+                endings.push(ending(&p.plan));
                 println!(
                     "{}: {} to set, {} out of reach",
                     tenant.name,
@@ -210,9 +213,9 @@ async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<i32> {
                 describe(&p.plan, &p.now, &p.wanted).lines().for_each(|l| println!("  {l}"));
             }
             Err(e) => {
-                code = PARTIAL;
+                endings.push(failure::ending(&e));
                 match global.json {
-                    true => rows.push(json!({"tenant": tenant.name, "error": format!("{e:#}")})),
+                    true => rows.push(failure::row(&tenant.name, &e)),
                     false => println!(
                         "{}",
                         output::alarm(&format!("{}: cannot be planned: {e:#}", tenant.name))
@@ -224,10 +227,25 @@ async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<i32> {
     if global.json {
         println!("{}", json!({"baseline": baseline.name, "tenants": rows}));
     }
-    Ok(code)
+    Ok(Ending::of_several(&endings))
 }
 
-async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Result<i32> {
+/// How a round over so many tenants ended.
+fn ending(rows: &[(String, Result<Option<Applied>, String>)], all: usize) -> Ending {
+    let of = |row: &Result<Option<Applied>, String>| match row {
+        Ok(Some(applied)) => applied.ending(),
+        Ok(None) => Ending::Failed,
+        // What was done until then is done.
+        Err(_) => Ending::Partial,
+    };
+    let endings: Vec<Ending> = rows.iter().map(|(_, row)| of(row)).collect();
+    match Ending::of_several(&endings) {
+        Ending::Done if rows.len() < all => Ending::Partial,
+        ending => ending,
+    }
+}
+
+async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let mut all = tenants(global, &config)?;
     if let Some(first) = &args.first {
@@ -270,15 +288,7 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
             break;
         }
     }
-    let code = if rows
-        .iter()
-        .all(|(_, r)| r.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole)))
-        && rows.len() == all.len()
-    {
-        0
-    } else {
-        PARTIAL
-    };
+    let code = ending(&rows, all.len());
     if global.json {
         let shown: Vec<_> = rows
             .iter()

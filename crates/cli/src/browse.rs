@@ -14,7 +14,7 @@ use strongroom_engine::{
     browse::{self, Query, Step},
     rooms::Place,
 };
-use strongroom_model::{Series, Verdict, shown_line};
+use strongroom_model::{Ending, Series, Verdict, shown_line};
 use strongroom_repository::{BlobKind, Change, Node, NodeKind, Snapshot, Visit};
 
 #[derive(Args)]
@@ -92,7 +92,7 @@ pub(crate) struct History {
     path: String,
 }
 
-pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
+pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
     let json = global.json;
     open::blocking(move || {
@@ -128,7 +128,7 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<i32> {
             })?,
             _ => show(&base, &node),
         }
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }
@@ -197,7 +197,7 @@ impl Find {
     }
 }
 
-pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
+pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> {
     let query = args.query()?;
     let repo = open::repository(global).await?;
     let json = global.json;
@@ -243,12 +243,12 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<i32> {
         if found == 0 && !json {
             eprintln!("nothing fits");
         }
-        Ok(i32::from(found == 0))
+        Ok(if found == 0 { Ending::Failed } else { Ending::Done })
     })
     .await
 }
 
-pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<i32> {
+pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
     open::blocking(move || {
         let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
@@ -266,12 +266,12 @@ pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<i32> {
                 Err(e) => return Err(e.into()),
             }
         }
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }
 
-pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
+pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
     let json = global.json;
     open::blocking(move || {
@@ -290,12 +290,12 @@ pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
             }
             Ok(())
         })?;
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }
 
-pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i32> {
+pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
     let json = global.json;
     open::blocking(move || {
@@ -314,7 +314,7 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i3
         let events = browse::history(&repo, &all, &args.path)?;
         if json {
             println!("{}", json!(events));
-            return Ok(0);
+            return Ok(Ending::Done);
         }
         let rows: Vec<Vec<String>> = events
             .iter()
@@ -341,7 +341,7 @@ pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<i3
             "{}",
             output::table(&["snapshot", "time (UTC)", "size", "verdict", "what", "path"], &rows)
         );
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }

@@ -3,7 +3,6 @@
 use crate::{
     Global,
     config::Config,
-    failure::PARTIAL,
     keys, open, output,
     place::{Doing, Place},
     progress::Bar,
@@ -20,7 +19,7 @@ use std::{
 };
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
-use strongroom_model::{Clock, Series, Untrusted};
+use strongroom_model::{Clock, Ending, Series, Untrusted};
 use strongroom_objects::{Kind, S3Bucket, Store};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
@@ -156,7 +155,7 @@ fn find_snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)
     }
 }
 
-pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
+pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> {
     let (at, password) = open::repo_place(global)?;
     let cache = open::cache_dir(global)?;
     let tenant = open::tenant_id(global)?;
@@ -210,17 +209,17 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<i32> {
             }
         }
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
-pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<i32> {
+pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<Ending> {
     let report = back_up(global, args, open::real_clock()).await?;
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print!("{}", describe(&report));
     }
-    Ok(if report.is_whole() { 0 } else { PARTIAL })
+    Ok(report.ending())
 }
 
 /// A backup as the command runs it, on a given clock.
@@ -293,10 +292,15 @@ fn describe(r: &BackupReport) -> String {
             s.cause.quoted()
         ));
     }
+    let Some(snapshot) = &r.snapshot else {
+        out.push_str(
+            "nothing could be read, and no snapshot was made; those before are as they were\n",
+        );
+        return out;
+    };
     out.push_str(&format!(
-        "snapshot {:.8} ({}): {} new, {} changed, {} deleted; {} read, {} stored in {} objects; {} \
-         requests, {} throttled, {}\n",
-        r.snapshot,
+        "snapshot {snapshot:.8} ({}): {} new, {} changed, {} deleted; {} read, {} stored in {} \
+         objects; {} requests, {} throttled, {}\n",
         r.tags.join(", "),
         r.items_new,
         r.items_changed,
@@ -339,7 +343,7 @@ fn uncovered(r: &BackupReport) -> String {
     out
 }
 
-pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
+pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
     let all = open::blocking(move || Ok(repo.snapshots()?)).await?;
     tell_future(&all);
@@ -352,7 +356,7 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
             })
             .collect();
         println!("{}", json!(rows));
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     let rows: Vec<Vec<String>> = all
         .iter()
@@ -369,10 +373,10 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<i32> {
         })
         .collect();
     print!("{}", output::table(&["id", "time (UTC)", "tenant", "series", "tags"], &rows));
-    Ok(0)
+    Ok(Ending::Done)
 }
 
-pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Result<i32> {
+pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Result<Ending> {
     let bar = Bar::new(global.quiet || global.json);
     if args.from_vault {
         let report = rebuild(global, bar.clone()).await?;
@@ -431,7 +435,7 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
                 output::table(&["session", "sealed", "objects", "what the key says"], &rows)
             );
         }
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     let (b, dir) = (bar.clone(), open::cache_dir(global)?);
     let done = open::blocking(move || push(&repo, place, &dir, b.as_ref())).await?;
@@ -481,7 +485,7 @@ fn push(
     }
 }
 
-fn said_bucket(global: &Global, r: &MirrorReport) -> anyhow::Result<i32> {
+fn said_bucket(global: &Global, r: &MirrorReport) -> anyhow::Result<Ending> {
     if global.json {
         println!("{}", serde_json::to_string(r)?);
     } else {
@@ -504,10 +508,14 @@ fn said_bucket(global: &Global, r: &MirrorReport) -> anyhow::Result<i32> {
             println!("everything that a snapshot reaches is locked until {least:.0} at least");
         }
     }
-    Ok(if r.alarms.is_empty() && !r.paused { 0 } else { PARTIAL })
+    Ok(match (r.alarms.is_empty(), r.paused) {
+        (false, _) => Ending::Alarm,
+        (true, true) => Ending::Partial,
+        (true, false) => Ending::Done,
+    })
 }
 
-fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow::Result<i32> {
+fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow::Result<Ending> {
     if global.json {
         println!("{}", serde_json::to_string(report)?);
     } else {
@@ -527,7 +535,7 @@ fn said(global: &Global, what: &str, report: &copies::ReplicateReport) -> anyhow
             println!("{} had rotted there, and are right again", report.mended.len());
         }
     }
-    Ok(if report.is_whole() { 0 } else { PARTIAL })
+    Ok(if report.is_whole() { Ending::Done } else { Ending::Partial })
 }
 
 /// Names what a copy lacks: objects, snapshots, and the items that this touches.

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use strongroom_engine::decisions::{People, Person};
+use strongroom_model::Ending;
 use strongroom_objects::{AzureEntry, RestEntry, S3Entry, SftpEntry};
 use url::Url;
 
@@ -330,7 +331,7 @@ impl Config {
 }
 
 /// `strongroom config check`
-pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<i32> {
+pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<Ending> {
     let config = Config::unchecked(&global.config)?;
     let wrong = config.problems();
     // Nothing is sent on a file in which something is wrong.
@@ -375,7 +376,7 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<i3
             );
         }
     }
-    Ok(if problems.is_empty() { online::code(&rows) } else { 1 })
+    Ok(if problems.is_empty() { online::ending(&rows) } else { Ending::Failed })
 }
 
 #[cfg(test)]

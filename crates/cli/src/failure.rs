@@ -1,38 +1,64 @@
 //! Errors at the edge: one sentence, and an exit code that a script can act on.
 
 use serde_json::json;
-use strongroom_model::shown_line;
+use strongroom_model::{Ending, shown_line};
 use strongroom_repository::Error as Repo;
 
-/// Done, but something was skipped.
-pub(crate) const PARTIAL: i32 = 3;
-
-fn code(e: &anyhow::Error) -> i32 {
+/// What an error makes of the command.
+pub(crate) fn ending(e: &anyhow::Error) -> Ending {
     for cause in e.chain() {
-        let repo = cause.downcast_ref::<Repo>().or_else(|| {
-            match cause.downcast_ref::<strongroom_engine::Error>() {
-                Some(strongroom_engine::Error::Repository(r)) => Some(r),
-                _ => None,
-            }
-        });
+        use strongroom_engine::Error as Engine;
+        let repo = match cause.downcast_ref::<Engine>() {
+            Some(Engine::NothingRead(_)) => return Ending::NothingRead,
+            Some(Engine::Repository(repo)) => Some(repo),
+            _ => cause.downcast_ref::<Repo>(),
+        };
         match repo {
-            Some(Repo::NoRepository(_)) => return 10,
-            Some(Repo::Locked { .. }) => return 11,
-            Some(Repo::WrongKey { .. }) => return 12,
+            Some(Repo::NoRepository(_)) => return Ending::NoRepository,
+            Some(Repo::Locked { .. }) => return Ending::Locked,
+            Some(Repo::WrongKey { .. }) => return Ending::WrongKey,
             _ => {}
         }
     }
-    1
+    Ending::Failed
 }
 
-/// Says what went wrong and answers the exit code.
-pub(crate) fn report(e: &anyhow::Error, as_json: bool) -> i32 {
-    let code = code(e);
+/// Says what went wrong and answers how the command ended.
+pub(crate) fn report(e: &anyhow::Error, as_json: bool) -> Ending {
+    let ending = ending(e);
+    tell(&format!("{e:#}"), ending, as_json);
+    ending
+}
+
+/// One sentence about a command that did not do its work.
+pub(crate) fn tell(text: &str, ending: Ending, as_json: bool) {
     if as_json {
-        println!("{}", json!({"error": format!("{e:#}"), "code": code}));
+        println!("{}", json!({"error": text, "code": ending.code(), "kind": ending.kind()}));
     } else {
         // A sentence is one line, whoever wrote the words in it.
-        eprintln!("strongroom: {}", shown_line(&format!("{e:#}")));
+        eprintln!("strongroom: {}", shown_line(text));
     }
-    code
+}
+
+/// The row of one school, of a command that goes over several.
+pub(crate) fn row(tenant: &str, e: &anyhow::Error) -> serde_json::Value {
+    let ending = ending(e);
+    json!({"tenant": tenant, "error": format!("{e:#}"), "code": ending.code(),
+        "kind": ending.kind()})
+}
+
+/// The command line is wrong, or asks for help: says so, in the form that was asked for.
+pub(crate) fn usage(e: &clap::Error) -> Ending {
+    let is_options = |a: &std::ffi::OsString| a != "--";
+    let as_json = std::env::args_os().take_while(is_options).any(|a| a == "--json");
+    if !as_json || !e.use_stderr() {
+        // Whoever does not read it is not told.
+        let _ = e.print();
+        return if e.use_stderr() { Ending::Usage } else { Ending::Done };
+    }
+    let text = e.render().to_string();
+    let sentence = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    tell(&words.join(" "), Ending::Usage, true);
+    Ending::Usage
 }

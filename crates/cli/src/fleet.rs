@@ -15,6 +15,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use strongroom_engine::configuration;
 use strongroom_guards::{Verdict, judge, rule::Severity};
+use strongroom_model::Ending;
 
 #[derive(Args)]
 pub(crate) struct Fleet {
@@ -40,7 +41,7 @@ pub(crate) enum Format {
     Html,
 }
 
-pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<i32> {
+pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let names: Vec<String> = match &global.tenant {
         Some(name) => vec![config.tenant(Some(name))?.name.clone()],
@@ -58,7 +59,11 @@ pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<i32> {
     let format = if global.json { Format::Json } else { args.format };
     write(&schools, format, args.out.as_deref())?;
     // A school that could not be judged is not a good one.
-    Ok(if schools.iter().any(|s| s.blind) { crate::failure::PARTIAL } else { 0 })
+    Ok(match schools.iter().filter(|s| s.blind).count() {
+        0 => Ending::Done,
+        n if n == schools.len() && schools.iter().all(|s| s.report.is_err()) => Ending::NothingRead,
+        _ => Ending::Partial,
+    })
 }
 
 async fn school(global: &Global, config: &Config, own: &OwnRules, name: String) -> School {

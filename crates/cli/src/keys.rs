@@ -20,6 +20,7 @@ use std::{
 };
 use strongroom_custody::PublicKey;
 use strongroom_engine::Progress;
+use strongroom_model::Ending;
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_repository::{
     Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
@@ -81,7 +82,7 @@ pub(crate) enum Key {
     },
 }
 
-pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
+pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending> {
     let (global, json) = (global.clone(), global.json);
     match command {
         Key::Recover { shares, new_password_file } => {
@@ -156,7 +157,7 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
                 }
                 if !yes && !output::confirm("remove it?")? {
                     println!("nothing was changed");
-                    return Ok(1);
+                    return Ok(Ending::Failed);
                 }
                 repo.remove_key(&entry.id)?;
                 said(json, json!({"removed": entry.id}), "removed");
@@ -168,7 +169,7 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<i32> {
             }
             Key::Recover { .. } | Key::Rotate { .. } => {}
         }
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }
@@ -327,7 +328,11 @@ pub(crate) fn key_of_shares(files: &[PathBuf]) -> anyhow::Result<MasterKey> {
     Ok(join_shares(&shares)?)
 }
 
-async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> anyhow::Result<i32> {
+async fn recover(
+    global: &Global,
+    files: Vec<PathBuf>,
+    new_password: &Path,
+) -> anyhow::Result<Ending> {
     let key = key_of_shares(&files)?;
     let password = crate::secrets::read(new_password)?;
     let (place, cache, json) =
@@ -348,7 +353,7 @@ async fn recover(global: &Global, files: Vec<PathBuf>, new_password: &Path) -> a
                 id.short()
             ),
         );
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }
@@ -358,7 +363,7 @@ async fn rotate(
     to: PathBuf,
     new_password: &Path,
     no_recovery: bool,
-) -> anyhow::Result<i32> {
+) -> anyhow::Result<Ending> {
     let from = open::repository_for(global, Doing::Looking).await?;
     let vault_key = match no_recovery {
         true => None,
@@ -413,7 +418,7 @@ async fn rotate(
                 report.snapshots, report.present,
             ),
         );
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }

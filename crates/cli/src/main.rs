@@ -40,6 +40,7 @@ mod written;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use strongroom_model::Ending;
 
 /// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again
 /// with it, and a fifth more CPU time. Libraries in C use this one as well; its settings stand in
@@ -52,8 +53,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[command(
     name = "strongroom",
     version,
-    after_help = "Exit codes: 0 done, 1 failed (or nothing found), 2 wrong usage, 3 partial, 10 no \
-        repository, 11 locked, 12 wrong key."
+    after_help = Ending::help(&Ending::ALL)
 )]
 struct Cli {
     #[command(flatten)]
@@ -178,7 +178,7 @@ enum ConfigCommand {
     /// Read the configuration and explain every error in it.
     Check {
         /// Also sign in as each identity and reach each copy: permissions that are missing or that
-        /// nothing needs, certificates that end, clocks, what the credentials may do. Ends with 1
+        /// nothing needs, certificates that end, clocks, what the credentials may do. Ends with 4
         /// where something fails, with 3 where somebody should see to something.
         #[arg(long)]
         online: bool,
@@ -207,12 +207,10 @@ fn main() {
     keep_private();
     // One module of the customer's rules, alone in a process whose limits it cannot leave.
     if std::env::args_os().nth(1).is_some_and(|a| a == rules::ALONE) {
-        std::process::exit(rules::alone().unwrap_or_else(|e| {
-            eprintln!("strongroom: {e:#}");
-            1
-        }));
+        let ending = rules::alone().unwrap_or_else(|e| failure::report(&e, false));
+        std::process::exit(ending.code());
     }
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|e| std::process::exit(failure::usage(&e).code()));
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
@@ -227,7 +225,7 @@ fn main() {
         Ok(runtime) => runtime,
         Err(e) => {
             eprintln!("strongroom: cannot start: {e}");
-            std::process::exit(1);
+            std::process::exit(Ending::Failed.code());
         }
     };
     // What a runtime that ends breaks off is no crash.
@@ -266,33 +264,32 @@ fn main() {
             _ = tokio::signal::ctrl_c(), if !ends_itself => None,
         }
     });
-    let code = match done {
-        Some(Ok(code)) => code,
+    let ending = match done {
+        Some(Ok(ending)) => ending,
         Some(Err(e)) => failure::report(&e, json),
         None => {
-            eprintln!(
-                "strongroom: interrupted; what was finished is kept, and the next run goes on from \
-                 there"
-            );
-            130
+            let text =
+                "interrupted; what was finished is kept, and the next run goes on from there";
+            failure::tell(text, Ending::Interrupted, json);
+            Ending::Interrupted
         }
     };
-    let code = match face::is_unsaid() && code == 0 {
+    let ending = match face::is_unsaid() && ending == Ending::Done {
         true => {
             eprintln!(
                 "strongroom: what was done is done, but its results could not be written to the \
                  standard output"
             );
-            1
+            Ending::Failed
         }
-        false => code,
+        false => ending,
     };
     face::end();
     runtime.shutdown_timeout(std::time::Duration::from_secs(3));
-    std::process::exit(code);
+    std::process::exit(ending.code());
 }
 
-async fn run(cli: Cli) -> anyhow::Result<i32> {
+async fn run(cli: Cli) -> anyhow::Result<Ending> {
     let global = cli.global;
     match cli.command {
         Command::Init(a) => commands::init(&global, a).await,

@@ -3,6 +3,7 @@
 use crate::Global;
 use clap::Args;
 use std::path::PathBuf;
+use strongroom_model::Ending;
 
 #[cfg(target_os = "linux")]
 mod filesystem;
@@ -17,7 +18,7 @@ pub(crate) struct Mount {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) async fn mount(_: &Global, args: Mount) -> anyhow::Result<i32> {
+pub(crate) async fn mount(_: &Global, args: Mount) -> anyhow::Result<Ending> {
     anyhow::bail!(
         "{} cannot be mounted: mounting needs Linux; `strongroom restore --target` writes files \
          anywhere",
@@ -26,7 +27,7 @@ pub(crate) async fn mount(_: &Global, args: Mount) -> anyhow::Result<i32> {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
+pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<Ending> {
     use crate::open;
     use anyhow::{Context, bail};
     use std::io::Write;
@@ -84,13 +85,13 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
     };
     let mut served = tokio::task::spawn_blocking(move || session.run());
     tokio::select! {
-        ended = &mut served => return ended?.map(|()| 0).map_err(Into::into),
+        ended = &mut served => return ended?.map(|()| Ending::Done).map_err(Into::into),
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }
     if unmounter.unmount().is_ok() {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     // Still in use: it leaves the tree of folders now, and ends when the last file is closed.
     let detached = std::process::Command::new("fusermount3")
@@ -115,5 +116,5 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<i32> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    Ok(0)
+    Ok(Ending::Done)
 }

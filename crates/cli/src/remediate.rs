@@ -4,7 +4,6 @@
 use crate::{
     Global,
     config::{Config, Tenant},
-    failure::PARTIAL,
     open, output,
     progress::Bar,
     review::{accepted_in, keep_applied, undo_command},
@@ -18,7 +17,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use strongroom_engine::configuration::{self, RestoreOptions, history, plan};
 use strongroom_guards::{Finding, OnFailureAnswer, RULES, Verdict, judge};
-use strongroom_model::{Configuration, decision::AppliedPlan};
+use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
 use strongroom_repository::Id;
 
 #[derive(Args)]
@@ -78,12 +77,12 @@ fn objects_of(f: &Finding, now: &Configuration, good: &Configuration) -> Vec<Str
     }
 }
 
-pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Result<i32> {
+pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     // What is, is kept first: it is what an undo goes back to.
-    let mut whole = true;
+    let mut endings = Vec::new();
     let mut kept_as = None;
     if !args.dry_run {
         let reader = open::client(&config, tenant, "read", open::real_clock())?;
@@ -99,7 +98,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
         .await;
         bar.finish();
         let kept = kept?;
-        whole = kept.sees_all();
+        endings.extend((!kept.sees_all()).then_some(Ending::Partial));
         kept_as = Some(kept.snapshot);
     }
     let (name, since) = (
@@ -129,7 +128,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     let place = Place { config: &config, tenant, steps: &steps, undo: undo.clone() };
     let mut rows = Vec::new();
     for f in now.findings.iter().filter(blind) {
-        whole = false;
+        endings.push(Ending::Partial);
         tell(global, &f.rule, &format!("it could not be judged: {}", f.note.line()));
         rows.push(
             json!({"rule": f.rule, "error": format!("it could not be judged: {}", f.note.line())}),
@@ -143,7 +142,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
                 .any(|x| x.rule == f.rule && x.verdict == Verdict::Passed)
         };
         let Some((to, good)) = steps.iter().rev().find(|(_, c)| passed(c)) else {
-            whole = false;
+            endings.push(Ending::Partial);
             let why = format!(
                 "it did not pass in the last {} days, so there is nothing to go back to",
                 args.days
@@ -153,15 +152,15 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
             continue;
         };
         match one(global, &args, &hand, f, to, good, &place).await {
-            Ok((row, record, good)) => {
-                whole &= good;
+            Ok((row, record, ending)) => {
+                endings.push(ending);
                 rows.push(row);
                 if let Some(record) = record {
                     keep_applied(&config, tenant, &record)?;
                 }
             }
             Err(e) => {
-                whole = false;
+                endings.push(Ending::Partial);
                 tell(global, &f.rule, &format!("{e:#}"));
                 rows.push(json!({"rule": f.rule, "error": format!("{e:#}")}));
             }
@@ -172,7 +171,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     } else if rows.is_empty() {
         println!("no rule that is to be remediated fails");
     }
-    Ok(if whole { 0 } else { PARTIAL })
+    Ok(Ending::of_several(&endings))
 }
 
 fn tell(global: &Global, rule: &str, why: &str) {
@@ -200,7 +199,7 @@ async fn one(
     to: &Id,
     good: &Configuration,
     place: &Place<'_>,
-) -> anyhow::Result<(serde_json::Value, Option<AppliedPlan>, bool)> {
+) -> anyhow::Result<(serde_json::Value, Option<AppliedPlan>, Ending)> {
     let now = hand.read(&strongroom_model::Silent).await?;
     let chosen = objects_of(f, &now, good);
     anyhow::ensure!(
@@ -239,14 +238,15 @@ async fn one(
     }
     if args.dry_run || plan.acts.is_empty() {
         // A rule that fails and for which nothing can be set is not mended.
-        return Ok((shown, None, !plan.acts.is_empty() && plan.cannot.is_empty()));
+        let can_mend = !plan.acts.is_empty() && plan.cannot.is_empty();
+        return Ok((shown, None, if can_mend { Ending::Done } else { Ending::Partial }));
     }
     unasked(global, args.yes)?;
     if !args.yes && !output::confirm(&format!("Set {} objects back?", plan.acts.len()))? {
         if !global.json {
             println!("nothing was changed");
         }
-        return Ok((shown, None, true));
+        return Ok((shown, None, Ending::Failed));
     }
     // The way back is written down before anything is changed.
     let mut record = AppliedPlan {
@@ -282,6 +282,6 @@ async fn one(
     row["outcomes"] = serde_json::to_value(&applied.outcomes)?;
     row["left"] = serde_json::to_value(&applied.left)?;
     row["holds"] = holds.into();
-    let good = applied.is_whole() && holds;
-    Ok((row, Some(record), good))
+    let ending = applied.ending().or_worse(if holds { Ending::Done } else { Ending::Partial });
+    Ok((row, Some(record), ending))
 }

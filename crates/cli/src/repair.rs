@@ -4,7 +4,6 @@
 use crate::{
     Global,
     config::Config,
-    failure::PARTIAL,
     open, output,
     place::{Doing, Place},
     progress::Bar,
@@ -19,7 +18,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_engine::{Progress, take_back_links};
-use strongroom_model::Untrusted;
+use strongroom_model::{Ending, Untrusted};
 use strongroom_objects::{Kind, Store};
 use strongroom_repository::{Repository, SnapshotRepair, WriteLock, heal_objects, heal_opening};
 
@@ -69,7 +68,7 @@ pub(crate) enum Repair {
 /// Items of a plan that are shown.
 const SHOWN_MAX: usize = 20;
 
-pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<i32> {
+pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<Ending> {
     let (place, password) = open::repo_place_for(global, Doing::Deleting)?;
     let damaged = Damaged {
         store: place.open()?,
@@ -124,7 +123,7 @@ impl Damaged {
         Ok((repo, lock))
     }
 
-    fn heal(&self, other: &dyn Store, bar: &Bar) -> anyhow::Result<i32> {
+    fn heal(&self, other: &dyn Store, bar: &Bar) -> anyhow::Result<Ending> {
         let store = self.store.as_ref();
         bar.phase("heal");
         // Keys and config before anything is opened: it may be one of them that is damaged.
@@ -150,7 +149,7 @@ impl Damaged {
         }
         report.lost.extend(published.err().map(|e| format!("manifests for the vault: {e:#}")));
         // What could be healed is: the rest is named.
-        let code = if report.lost.is_empty() { 0 } else { PARTIAL };
+        let code = if report.lost.is_empty() { Ending::Done } else { Ending::Partial };
         if self.json {
             println!("{}", json!(report));
             return Ok(code);
@@ -176,7 +175,7 @@ impl Damaged {
         Ok(code)
     }
 
-    fn index(&self, give_up: bool, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
+    fn index(&self, give_up: bool, dry_run: bool, yes: bool) -> anyhow::Result<Ending> {
         let (repo, mut lock) = self.open()?;
         if give_up {
             // What would go, by name, before anybody says yes.
@@ -196,7 +195,11 @@ impl Damaged {
                     )?
             {
                 lock.release()?;
-                return Ok(i32::from(lost));
+                return Ok(match (lost, dry_run) {
+                    (false, _) => Ending::Done,
+                    (true, true) => Ending::Alarm,
+                    (true, false) => Ending::Failed,
+                });
             }
             lock.renew(&repo, open::real_clock().now())?;
         }
@@ -211,10 +214,10 @@ impl Damaged {
             }
             false => repair.done.iter().for_each(|d| println!("{d}")),
         }
-        Ok(i32::from(repair.packs_missing > 0))
+        Ok(if repair.packs_missing > 0 { Ending::Alarm } else { Ending::Done })
     }
 
-    fn junk(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
+    fn junk(&self, dry_run: bool, yes: bool) -> anyhow::Result<Ending> {
         let (repo, lock) = self.open()?;
         let junk = repo.junk()?;
         if !self.json {
@@ -236,10 +239,17 @@ impl Damaged {
             println!("{} set aside", junk.len() - failed.len());
         }
         failed.iter().for_each(|f| eprintln!("strongroom: {f}"));
-        Ok(i32::from(!failed.is_empty() || !junk.is_empty() && !is_done))
+        Ok(match is_done {
+            true if failed.is_empty() => Ending::Done,
+            true => Ending::Partial,
+            false if junk.is_empty() => Ending::Done,
+            // What is foreign stays where it is.
+            false if dry_run => Ending::Partial,
+            false => Ending::Failed,
+        })
     }
 
-    fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<i32> {
+    fn snapshots(&self, dry_run: bool, yes: bool) -> anyhow::Result<Ending> {
         let (repo, mut lock) = self.open()?;
         let plan = repo.plan_snapshot_repair(&take_back_links)?;
         match self.json {
@@ -254,7 +264,11 @@ impl Damaged {
             || !agreed(yes, "write these snapshots without what is lost?")?
         {
             lock.release()?;
-            return Ok(i32::from(!dry_run && !plan.is_empty()));
+            return Ok(match (plan.is_empty(), dry_run) {
+                (true, _) => Ending::Done,
+                (false, true) => Ending::Alarm,
+                (false, false) => Ending::Failed,
+            });
         }
         // Somebody may have thought about it for long.
         lock.renew(&repo, open::real_clock().now())?;
@@ -269,7 +283,7 @@ impl Damaged {
                  is lost"
             ),
         }
-        Ok(0)
+        Ok(Ending::Done)
     }
 }
 

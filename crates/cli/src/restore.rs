@@ -1,6 +1,6 @@
 //! `strongroom restore`: plan, show, ask, apply.
 
-use crate::{Global, commands, config::Config, failure::PARTIAL, open, output, progress::Bar};
+use crate::{Global, commands, config::Config, open, output, progress::Bar};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -14,7 +14,7 @@ use strongroom_engine::restore::{
     self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport,
 };
 use strongroom_engine::{Progress, rooms::Place};
-use strongroom_model::{Clock, Untrusted, shown_line};
+use strongroom_model::{Clock, Ending, Untrusted, shown_line};
 use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
 use strongroom_repository::{NodeKind, Repository};
 
@@ -63,24 +63,24 @@ pub(crate) struct Restore {
     pub(crate) resume: bool,
 }
 
-pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i32> {
+pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<Ending> {
     if let Some(target) = args.target.clone() {
         return to_files(global, args, target).await;
     }
     let (plan, apply) = prepare(global, &args, open::real_clock()).await?;
     if global.json && args.dry_run {
         println!("{}", serde_json::to_string(&plan)?);
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     if !global.json {
         print!("{}", describe(&plan));
     }
     if args.dry_run {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     if !args.yes && !output::confirm("carry this out?")? {
         println!("nothing was changed");
-        return Ok(1);
+        return Ok(Ending::Failed);
     }
     let left_out = !plan.users_missing.is_empty();
     let folder = plan.folder.clone();
@@ -116,7 +116,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
             println!("what was brought back is in the folder {folder:?} of each mailbox and drive");
         }
     }
-    Ok(if report.failed == 0 && !left_out { 0 } else { PARTIAL })
+    Ok(if report.failed == 0 && !left_out { Ending::Done } else { Ending::Partial })
 }
 
 /// The record of restores, beside the configuration: `restores/<tenant>.jsonl`. A line when one
@@ -360,7 +360,7 @@ pub(crate) fn result(r: &RestoreReport) -> String {
 }
 
 /// Files of a snapshot into a local folder.
-async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Result<i32> {
+async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Result<Ending> {
     if !args.resume && std::fs::read_dir(&target).is_ok_and(|mut entries| entries.next().is_some())
     {
         bail!(
@@ -443,9 +443,9 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
             }
         }
         Ok(match (report.failed.is_empty(), report.files + report.kept) {
-            (true, _) => 0,
-            (false, 0) => 1,
-            (false, _) => PARTIAL,
+            (true, _) => Ending::Done,
+            (false, 0) => Ending::Failed,
+            (false, _) => Ending::Partial,
         })
     })
     .await

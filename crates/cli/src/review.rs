@@ -8,8 +8,7 @@ use crate::{
     Global,
     config::{Config, REVIEWS, Tenant},
     export::word,
-    failure::PARTIAL,
-    open, output,
+    failure, open, output,
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -24,7 +23,7 @@ use strongroom_engine::{
 };
 use strongroom_guards::{Change, Kind, Rank, compare};
 use strongroom_model::{
-    Alarm, Configuration, Record, Row,
+    Alarm, Configuration, Ending, Record, Row,
     decision::{AppliedPlan, Decided, Decision, DecisionKind, Entry},
     digest_id, shown_line,
 };
@@ -49,11 +48,11 @@ pub(crate) enum ReviewCommand {
 }
 
 /// Makes a key file and says what the configuration needs of it.
-fn new_key(global: &Global, out: &std::path::Path, by: &str) -> anyhow::Result<i32> {
+fn new_key(global: &Global, out: &std::path::Path, by: &str) -> anyhow::Result<Ending> {
     let custodian = strongroom_vault::new_custodian(by, out)?;
     if global.json {
         println!("{}", json!({"name": by, "public_key": custodian.key}));
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     println!(
         "{} signs for {by} from now on; keep it where {by} alone can read it, and add to the \
@@ -62,7 +61,7 @@ fn new_key(global: &Global, out: &std::path::Path, by: &str) -> anyhow::Result<i
         toml::Value::from(by),
         custodian.key
     );
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 #[derive(Args)]
@@ -507,7 +506,7 @@ async fn load(
     Ok((all, kept.unknown))
 }
 
-pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<i32> {
+pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let (args, decision) = match command {
         ReviewCommand::List(a) => return list(global, &config, &a).await,
@@ -524,23 +523,26 @@ fn waits(e: &Waiting) -> bool {
 }
 
 /// Of one tenant, or of all.
-async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<i32> {
+async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<Ending> {
     let tenants: Vec<&Tenant> = match &global.tenant {
         Some(name) => vec![config.tenant(Some(name))?],
         None => config.tenants.iter().collect(),
     };
-    let (mut rows, mut code) = (Vec::new(), 0);
+    let (mut rows, mut endings) = (Vec::new(), Vec::new());
     for tenant in &tenants {
         let global = Global { tenant: Some(tenant.name.clone()), ..global.clone() };
         match load(&global, config, tenant, args.days).await {
             Ok((mut all, unknown)) => {
-                if !unknown.is_empty() {
-                    code = PARTIAL;
-                }
+                let unknown = match unknown.is_empty() {
+                    true => Ending::Done,
+                    false => Ending::Partial,
+                };
                 all.retain(|e| args.all || waits(e));
-                if all.iter().any(|e| e.state == "overdue") {
-                    code = PARTIAL;
-                }
+                let overdue = match all.iter().any(|e| e.state == "overdue") {
+                    true => Ending::Alarm,
+                    false => Ending::Done,
+                };
+                endings.push(unknown.or_worse(overdue));
                 if !global.json {
                     show(tenant, &all, tenants.len() > 1);
                 }
@@ -548,9 +550,9 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<i
             }
             Err(e) if tenants.len() == 1 => return Err(e),
             Err(e) => {
-                code = PARTIAL;
+                endings.push(failure::ending(&e));
                 match global.json {
-                    true => rows.push(json!({"tenant": tenant.name, "error": format!("{e:#}")})),
+                    true => rows.push(failure::row(&tenant.name, &e)),
                     false => println!("{}", output::alarm(&format!("{}: {e:#}", tenant.name))),
                 }
             }
@@ -559,7 +561,7 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<i
     if global.json {
         println!("{}", serde_json::Value::from(rows));
     }
-    Ok(code)
+    Ok(Ending::of_several(&endings))
 }
 
 fn show(tenant: &Tenant, all: &[Waiting], several: bool) {
@@ -652,7 +654,7 @@ async fn decide(
     tenant: &Tenant,
     args: Decide,
     decision: Decided,
-) -> anyhow::Result<i32> {
+) -> anyhow::Result<Ending> {
     if args.reason.trim().is_empty() || args.by.trim().is_empty() {
         bail!("--by and --reason must say something; whoever reads it next year will ask");
     }
@@ -685,7 +687,7 @@ async fn decide(
             word(decision)
         ))? {
             println!("nothing was decided");
-            return Ok(0);
+            return Ok(Ending::Failed);
         }
     }
     let at = open::real_clock().now();
@@ -727,7 +729,7 @@ async fn decide(
             })
             .collect();
         println!("{}", serde_json::Value::from(rows));
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     for e in chosen {
         println!("{} {:.8}: {}", word(decision), e.id, e.change.says.line());
@@ -735,7 +737,7 @@ async fn decide(
             println!("  set it back with: {}", back(e));
         }
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use crate::{
     Global,
     config::Config,
     export::word,
-    failure::PARTIAL,
     open, output,
     tenant::{exceptions, load, today},
 };
@@ -23,7 +22,7 @@ use strongroom_guards::{
     rule::{Judged, Skip},
     run,
 };
-use strongroom_model::Configuration;
+use strongroom_model::{Configuration, Ending};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular, read_regular_text};
 use strongroom_settings::rows;
 
@@ -220,7 +219,7 @@ fn ask(question: &Question) -> Answer {
 }
 
 /// The other side of [`ask`].
-pub(crate) fn alone() -> anyhow::Result<i32> {
+pub(crate) fn alone() -> anyhow::Result<Ending> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     for (what, most) in
         [(Resource::As, MEMORY_BYTES_MAX), (Resource::Cpu, CPU_S_MAX), (Resource::Core, 0)]
@@ -229,7 +228,7 @@ pub(crate) fn alone() -> anyhow::Result<i32> {
     }
     let question: Question = serde_json::from_reader(std::io::stdin().lock())?;
     println!("{}", serde_json::to_string(&run(&question))?);
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 #[derive(Args)]
@@ -241,7 +240,7 @@ pub(crate) struct Rules {
     uncovered: bool,
 }
 
-pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
+pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<Ending> {
     if args.uncovered {
         return uncovered(global);
     }
@@ -283,7 +282,7 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
         })?;
         if global.json {
             println!("{row}");
-            return Ok(0);
+            return Ok(Ending::Done);
         }
         println!("{} ({}, {})\n", text(&row["id"]), text(&row["severity"]), text(&row["area"]));
         let lines = [
@@ -299,7 +298,7 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
         {
             println!("  {label:<9}{says}");
         }
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     own.tell();
     if global.json {
@@ -313,10 +312,10 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<i32> {
             .collect();
         print!("{}", output::table(&["rule", "severity", "what holds", "answers"], &rows));
     }
-    Ok(if own.broken.is_empty() { 0 } else { PARTIAL })
+    Ok(if own.broken.is_empty() { Ending::Done } else { Ending::Partial })
 }
 
-fn uncovered(global: &Global) -> anyhow::Result<i32> {
+fn uncovered(global: &Global) -> anyhow::Result<Ending> {
     let why = |c: &Cover| match c {
         Cover::Manual(w) => ("manual", *w),
         Cover::NoApi(w) => ("no API", *w),
@@ -335,7 +334,7 @@ fn uncovered(global: &Global) -> anyhow::Result<i32> {
             .collect();
         print!("{}", output::table(&["identifier", "because", "why"], &rows));
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 #[derive(Args)]
@@ -357,7 +356,7 @@ pub(crate) struct Try {
     inputs: bool,
 }
 
-pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
+pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<Ending> {
     // What is wrong with the module needs neither configuration nor repository to be said.
     let rule = args
         .module
@@ -384,7 +383,7 @@ pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<i32> {
     if args.show_input {
         let seen = seen.map_err(|skip| anyhow::anyhow!("it would be skipped: {}", skip.0))?;
         println!("{}", serde_json::to_string_pretty(&seen)?);
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     let of = format!(
         "the configuration of {} in snapshot {}",
@@ -400,7 +399,7 @@ fn tell(
     rule: &OwnRule,
     seen: Result<serde_json::Value, Skip>,
     of: &str,
-) -> anyhow::Result<i32> {
+) -> anyhow::Result<Ending> {
     let (judged, _) = rule.judge(seen);
     let found = judge_own(OwnVerdict { about: rule.about.clone(), judged });
     if global.json {
@@ -418,10 +417,10 @@ fn tell(
         }
         println!("judged by {of}, without accepted findings");
     }
-    Ok(if found.verdict == Verdict::Skipped { PARTIAL } else { 0 })
+    Ok(if found.verdict == Verdict::Skipped { Ending::Partial } else { Ending::Done })
 }
 
-fn inputs(global: &Global, configuration: &Configuration) -> anyhow::Result<i32> {
+fn inputs(global: &Global, configuration: &Configuration) -> anyhow::Result<Ending> {
     if global.json {
         let rows: Vec<_> = configuration
             .collections
@@ -432,7 +431,7 @@ fn inputs(global: &Global, configuration: &Configuration) -> anyhow::Result<i32>
             })
             .collect();
         println!("{}", serde_json::Value::from(rows));
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     let rows: Vec<Vec<String>> = configuration
         .collections
@@ -446,5 +445,5 @@ fn inputs(global: &Global, configuration: &Configuration) -> anyhow::Result<i32>
         })
         .collect();
     print!("{}", output::table(&["collection", "objects", "state"], &rows));
-    Ok(0)
+    Ok(Ending::Done)
 }

@@ -4,7 +4,7 @@ use crate::{
     Global,
     config::Config,
     export::{School, word},
-    failure::PARTIAL,
+    failure,
     fleet::{self, Format},
     open, output,
     progress::Bar,
@@ -20,7 +20,7 @@ use strongroom_guards::{
     Change, Exceptions, Kind, OnFailureAnswer, RULES, Rank, Report, Verdict, attribute, compare,
     judge, rule::Severity,
 };
-use strongroom_model::{CollectionState, Configuration, collections::security};
+use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_repository::{Id, Repository};
 use strongroom_settings::setters;
@@ -63,7 +63,7 @@ pub(crate) struct Check {
     /// Show what passed too.
     #[arg(long)]
     all: bool,
-    /// End with code 1 when a rule of this severity or a graver one fails.
+    /// End with code 4 when a rule of this severity or a graver one fails.
     #[arg(long)]
     fail_on: Option<Gravity>,
 }
@@ -109,7 +109,7 @@ impl Gravity {
     }
 }
 
-pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::Result<i32> {
+pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::Result<Ending> {
     match command {
         TenantCommand::Snapshot { everything } => snapshot(global, everything).await,
         TenantCommand::Check(a) => check(global, a).await,
@@ -180,33 +180,30 @@ fn written(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions
 }
 
 /// Of one tenant, or of all, one after the other: what fails in one keeps no other back.
-async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<i32> {
+async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     if global.tenant.is_some() || config.tenants.len() < 2 {
         return snapshot_one(global, &config, config.tenant(global.tenant.as_deref())?, everything)
             .await;
     }
-    let mut code = 0;
+    let mut endings = Vec::new();
     for tenant in &config.tenants {
         let global = Global { tenant: Some(tenant.name.clone()), ..global.clone() };
         if !global.json {
             println!("{}:", tenant.name);
         }
         match snapshot_one(&global, &config, tenant, everything).await {
-            Ok(0) => {}
-            Ok(_) => code = PARTIAL,
+            Ok(ending) => endings.push(ending),
             Err(e) => {
-                code = PARTIAL;
+                endings.push(failure::ending(&e));
                 match global.json {
-                    true => {
-                        println!("{}", json!({"tenant": tenant.name, "error": format!("{e:#}")}))
-                    }
+                    true => println!("{}", failure::row(&tenant.name, &e)),
                     false => println!("{}", output::alarm(&format!("{e:#}"))),
                 }
             }
         }
     }
-    Ok(code)
+    Ok(Ending::of_several(&endings))
 }
 
 async fn snapshot_one(
@@ -214,7 +211,7 @@ async fn snapshot_one(
     config: &Config,
     tenant: &crate::config::Tenant,
     everything: bool,
-) -> anyhow::Result<i32> {
+) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
     let client = open::client(config, tenant, "read", open::real_clock())?;
     let own = backup_ids(tenant);
@@ -305,7 +302,7 @@ async fn snapshot_one(
             output::seconds(report.seconds),
         );
     }
-    Ok(if report.is_whole() { 0 } else { PARTIAL })
+    Ok(report.ending())
 }
 
 /// The configuration of a snapshot of a tenant, by id or `latest`.
@@ -327,7 +324,7 @@ pub(crate) fn load(
     Ok((id, found.with_context(|| format!("snapshot {} holds no configuration", id.short()))?))
 }
 
-async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
+async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let own = OwnRules::read(&config);
@@ -353,9 +350,9 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
         .map(|f| f.rule.to_string())
         .collect();
     let code = match !alerts.is_empty() || args.fail_on.is_some_and(|g| fails(g.severity())) {
-        true => 1,
-        false if blind => PARTIAL,
-        false => 0,
+        true => Ending::Alarm,
+        false if blind => Ending::Partial,
+        false => Ending::Done,
     };
     if global.json {
         let mut value = serde_json::to_value(&report)?;
@@ -441,7 +438,7 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
     out
 }
 
-async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
+async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let own = backup_ids(tenant);
@@ -502,7 +499,7 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
             json!({"old": old.0.to_string(), "new": new.0.to_string(), "changes": found.changes,
                 "not_compared": found.not_compared})
         );
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     for c in &found.changes {
         let line =
@@ -540,7 +537,7 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
             counted(count, "difference"),
             new.0.short()
         );
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     println!(
         "{} between {} ({}) and {} ({})",
@@ -550,7 +547,7 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<i32> {
         new.0.short(),
         new.1.taken.strftime("%Y-%m-%d %H:%M"),
     );
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 fn counted(n: usize, what: &str) -> String {

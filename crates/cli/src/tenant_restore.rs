@@ -4,7 +4,6 @@ use crate::{
     Global,
     config::{Config, Tenant},
     export::word,
-    failure::PARTIAL,
     open, output,
     progress::Bar,
     review::undo_command,
@@ -20,7 +19,7 @@ use strongroom_engine::configuration::{
 };
 use strongroom_guards::{Change, Exceptions, Property, compare, emergency_users, way_in};
 use strongroom_model::{
-    ConfigObject, Configuration, Progress,
+    ConfigObject, Configuration, Ending, Progress,
     collections::{applications, directory, identity, roles},
     shown_line,
 };
@@ -148,6 +147,15 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
+    /// A tenant that nobody may get into any more is more than a plan carried out in part.
+    pub(crate) fn ending(&self) -> Ending {
+        match (&self.no_way_in, self.is_whole()) {
+            (Some(_), _) => Ending::Alarm,
+            (None, true) => Ending::Done,
+            (None, false) => Ending::Partial,
+        }
+    }
+
     pub(crate) fn is_whole(&self) -> bool {
         self.no_way_in.is_none()
             && self.left.is_empty()
@@ -463,7 +471,7 @@ impl<'c> Hand<'c> {
     }
 }
 
-pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i32> {
+pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
@@ -499,14 +507,14 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         } else {
             println!("nothing is to be set");
         }
-        return Ok(if plan.cannot.is_empty() { 0 } else { PARTIAL });
+        return Ok(if plan.cannot.is_empty() { Ending::Done } else { Ending::Partial });
     }
     hand.guarded(&plan, &wanted, &now, &options).await?;
     if args.dry_run {
         if global.json {
             println!("{}", json!({"snapshot": id.to_string(), "plan": plan}));
         }
-        return Ok(0);
+        return Ok(Ending::Done);
     }
     unasked(global, args.yes)?;
     let count = plan.acts.len();
@@ -518,7 +526,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
         ))?
     {
         println!("nothing was changed");
-        return Ok(0);
+        return Ok(Ending::Failed);
     }
     let undo = way_back(global, &repo, &now)?;
     // Said first: whoever interrupts the work needs it most.
@@ -544,7 +552,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<i3
     if applied.outcomes.iter().any(|o| o.failed.is_empty()) {
         way_back(global, &repo, &applied.after)?;
     }
-    Ok(if applied.is_whole() { 0 } else { PARTIAL })
+    Ok(applied.ending())
 }
 
 /// Lets somebody stand for one whom the tenant does not have any more.

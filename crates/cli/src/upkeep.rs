@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::Progress;
-use strongroom_model::{Untrusted, shown_line};
+use strongroom_model::{Ending, Untrusted, shown_line};
 use strongroom_repository::{
     CheckReport, ForgetPlan, Id, Policy, PruneOptions, PrunePlan, ReadData, Repository, Snapshot,
     TAG_HOLD, plan_forget,
@@ -111,7 +111,7 @@ pub(crate) fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
+pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
     let read = match &args.read_data_subset {
         Some(part) => {
             let seed = open::real_clock().now().as_nanosecond() as u64;
@@ -141,7 +141,7 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<i32> {
     } else {
         print!("{}", describe(&report));
     }
-    Ok(i32::from(!report.problems.is_empty()))
+    Ok(if report.problems.is_empty() { Ending::Done } else { Ending::Alarm })
 }
 
 /// Problems, then the items that they touch, summed up by mailbox or drive.
@@ -266,7 +266,7 @@ fn named(
     Ok(plan)
 }
 
-pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32> {
+pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<Ending> {
     let policy = match args.snapshots.is_empty() {
         true => policy(global, &args)?,
         false => Policy::default(),
@@ -287,7 +287,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
                 json!({"keep": plan.keep.len(), "remove": plan.remove.iter().map(|(id,
                 _)| id).collect::<Vec<_>>()})
             );
-            return Ok(0);
+            return Ok(Ending::Done);
         }
         if !json {
             let mut rows: Vec<Vec<String>> = Vec::new();
@@ -322,10 +322,10 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
             if json && !args.dry_run {
                 println!("{}", json!({"keep": plan.keep.len(), "removed": 0}));
             }
-            return Ok(0);
+            return Ok(Ending::Done);
         }
         if !agreed(args.yes, "forget them?")? {
-            return Ok(1);
+            return Ok(Ending::Failed);
         }
         let lock = repo.lock_for_upkeep(&cache, now)?;
         let removed = repo.forget_planned(&plan)?;
@@ -335,7 +335,7 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<i32>
         } else {
             println!("{removed} snapshots forgotten");
         }
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }
@@ -360,7 +360,7 @@ fn show(plan: &PrunePlan) {
     );
 }
 
-pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
+pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<Ending> {
     let repo = open::repository_for(global, Doing::Deleting).await?;
     let cache = open::cache_dir(global)?;
     let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
@@ -388,7 +388,8 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
                 strongroom_engine::publish::publish_anew(&repo)?;
             }
             lock.release()?;
-            return Ok(i32::from(!args.dry_run && !plan.is_empty()));
+            let is_declined = !args.dry_run && !plan.is_empty();
+            return Ok(if is_declined { Ending::Failed } else { Ending::Done });
         }
         // Somebody may have thought about it for long.
         lock.renew(&repo, open::real_clock().now())?;
@@ -408,12 +409,12 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<i32> {
             ),
             false => println!("done"),
         }
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }
 
-pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> {
+pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
     let cache = open::cache_dir(global)?;
     let json = global.json;
@@ -501,7 +502,7 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
                     );
                 }
                 if !agreed(yes, "release it?")? {
-                    return Ok(1);
+                    return Ok(Ending::Failed);
                 }
                 let lock = repo.lock_for_upkeep(&cache, now)?;
                 repo.forget(id)?;
@@ -512,7 +513,7 @@ pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<i32> 
                 }
             }
         }
-        Ok(0)
+        Ok(Ending::Done)
     })
     .await
 }

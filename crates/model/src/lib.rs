@@ -11,6 +11,7 @@ mod collection_state;
 pub mod collections;
 mod configuration;
 pub mod decision;
+mod ending;
 mod event;
 mod facts;
 pub mod limits;
@@ -28,6 +29,7 @@ pub use collection_state::CollectionState;
 pub use configuration::{
     AuditEntry, ConfigCollection, ConfigObject, Configuration, Words, is_guid, is_principal,
 };
+pub use ending::Ending;
 pub use event::{Coming, Cursor, Event, Feed};
 pub use facts::{FACTS_VERSION, Facts, FileState, ItemId, ItemKind, MessageState, Pending, Role};
 pub use names::{

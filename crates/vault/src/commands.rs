@@ -10,21 +10,30 @@ use std::{
 use strongroom_custody::{
     AuditOptions, CanaryReport, Card, Custodian, Finding, Meaning, Outcome, Policy, PublicKey,
 };
+use strongroom_model::Ending;
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_vault::{
-    Enrol, May, RepoSettings, SourceEntry, Tls, Vault, new_custodian, serve, write_private,
+    Enrol, May, Refusal, RepoSettings, SourceEntry, Tls, Vault, new_custodian, serve, write_private,
 };
 
-/// Something is wrong, though the command did its work.
-pub(crate) const PARTIAL: i32 = 3;
+/// The ways in which this program ends.
+pub(crate) const ENDINGS: [Ending; 8] = [
+    Ending::Done,
+    Ending::Failed,
+    Ending::Usage,
+    Ending::Partial,
+    Ending::Alarm,
+    Ending::NoRepository,
+    Ending::Locked,
+    Ending::Interrupted,
+];
 
 /// Keeps the third copy: takes objects in, lets nothing go before its time.
 #[derive(Parser)]
 #[command(
     name = "strongroom-vault",
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done with alarms, 11 another \
-        process writes."
+    after_help = Ending::help(&ENDINGS)
 )]
 pub(crate) struct Cli {
     /// The vault's own folder.
@@ -145,7 +154,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum AlarmCommand {
-    /// List those that stand; ends with 3 while one of them is open. `order new … acknowledge`
+    /// List those that stand; ends with 4 while one of them is open. `order new … acknowledge`
     /// bears one for a while.
     List {
         /// The repository.
@@ -235,16 +244,24 @@ fn exists(cli: &Cli) -> anyhow::Result<()> {
         && !std::fs::read_dir(&cli.dir)
             .is_ok_and(|mut d| d.any(|e| e.is_ok_and(|e| e.path().join("school.pub").is_file())))
     {
-        bail!(
+        let text = format!(
             "there is no vault in {}; name its folder with --dir, or make one with \
              `strongroom-vault enrol`",
             cli.dir.display()
         );
+        return Err(Refusal::NoRepository(text).into());
     }
     Ok(())
 }
 
-pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
+impl Cli {
+    /// Whether an interrupt is the ordinary end of the command.
+    pub(crate) fn serves(&self) -> bool {
+        matches!(self.command, Command::Serve(_) | Command::Run(_))
+    }
+}
+
+pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
     // The libraries that the vault calls end the program at a time that they cannot write down.
     strongroom_custody::host_time()?;
     let line = || Line::new(cli.quiet || cli.json);
@@ -313,7 +330,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 ));
             }
             say(json!({"report": report, "requests": requests}), text);
-            return Ok(if report.alarms.is_empty() && !report.paused { 0 } else { PARTIAL });
+            return Ok(match (report.alarms.is_empty(), report.paused) {
+                (false, _) => Ending::Alarm,
+                (true, true) => Ending::Partial,
+                (true, false) => Ending::Done,
+            });
         }
         Command::Serve(a) => return server(&cli, a, false),
         Command::Run(a) => return server(&cli, a, true),
@@ -379,7 +400,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 cost(renewal.renewed)
             ));
             say(json!({"renewal": renewal}), text);
-            return Ok(if alarms.is_none() { 0 } else { PARTIAL });
+            return Ok(if alarms.is_none() { Ending::Done } else { Ending::Alarm });
         }
         Command::Verify { repo, read_percent, no_mend } => {
             let vault = open(&cli)?;
@@ -414,7 +435,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
             let is_open =
                 |(kind, _): &(String, String)| open.iter().any(|a| a.open && a.kind == *kind);
             let failed = is_failed || alarms.iter().any(is_open);
-            return Ok(if failed { PARTIAL } else { 0 });
+            return Ok(if failed { Ending::Alarm } else { Ending::Done });
         }
         Command::Expire { repo, apply } => {
             let vault = open(&cli)?;
@@ -442,7 +463,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 ));
             }
             say(json!({"plan": plan, "freed": freed}), text);
-            return Ok(if plan.frozen.is_empty() { 0 } else { PARTIAL });
+            return Ok(if plan.frozen.is_empty() { Ending::Done } else { Ending::Alarm });
         }
         Command::Canary { repo } => {
             let (report, signed) = open(&cli)?.canary(repo)?;
@@ -453,12 +474,13 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
                 ),
                 false => print!("{}", canary_text(&report)),
             }
-            return Ok(if report.worked().is_empty() { 0 } else { PARTIAL });
+            return Ok(if report.worked().is_empty() { Ending::Done } else { Ending::Alarm });
         }
         Command::Probe { settings } => {
             let findings = strongroom_vault::probe_settings(settings)?;
             say(json!(findings), probe_text(&findings));
-            return Ok(i32::from(findings.iter().any(|f| f.meaning == Meaning::Refused)));
+            let is_refused = findings.iter().any(|f| f.meaning == Meaning::Refused);
+            return Ok(if is_refused { Ending::Failed } else { Ending::Done });
         }
         Command::Credential { command } => {
             let (value, text) = crate::credential::run(&cli.dir, command)?;
@@ -471,7 +493,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         }
         Command::Order { command } => return crate::order::run(&cli, command),
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 /// What renewals cost where each is a PUT at the list price of AWS (Europe, 2026), as a hint.
@@ -479,7 +501,7 @@ fn cost(calls: u64) -> String {
     format!("{calls} calls, about ${:.4} at $0.005 a thousand", calls as f64 * 0.000_005)
 }
 
-fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
+fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<Ending> {
     let text = read_regular_text(&a.card, SETTINGS_BYTES_MAX)
         .with_context(|| format!("{} cannot be read", a.card.display()))?;
     let card: Card = serde_json::from_str(&text).with_context(|| {
@@ -545,10 +567,10 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<i32> {
             files.iter().for_each(|f| println!("{f}"));
         }
     }
-    Ok(if alarms.is_empty() { 0 } else { PARTIAL })
+    Ok(if alarms.is_empty() { Ending::Done } else { Ending::Alarm })
 }
 
-fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
+fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<Ending> {
     exists(cli)?;
     let cannot = || format!("cannot open the vault in {}", cli.dir.display());
     // The schedule opens each school in a thread of its own: one that does not answer keeps none of
@@ -586,7 +608,7 @@ fn server(cli: &Cli, a: &ServeArgs, schedule: bool) -> anyhow::Result<i32> {
         anyhow::Ok(())
     })?;
     runtime.shutdown_background();
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 fn canary_text(report: &CanaryReport) -> String {

@@ -63,7 +63,8 @@ pub(crate) fn run(vault: &Path, command: &CredentialCommand) -> anyhow::Result<(
     let school = |repo: &str| -> anyhow::Result<PathBuf> {
         let dir = vault.join(repo);
         if repo.contains(['/', '\\']) || !dir.join("repo.toml").is_file() {
-            bail!("{} has no repository {repo:?}", vault.display());
+            let text = format!("{} has no repository {repo:?}", vault.display());
+            return Err(Refusal::NoRepository(text).into());
         }
         Ok(dir)
     };

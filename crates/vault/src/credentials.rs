@@ -63,7 +63,7 @@ fn change<T>(
 ) -> Result<T, Refusal> {
     let toml = dir.join("repo.toml");
     if !toml.is_file() {
-        return Err(Refusal::Missing(format!("there is no school in {}", dir.display())));
+        return Err(Refusal::NoRepository(format!("there is no school in {}", dir.display())));
     }
     let lock = dir.join("credentials.lock");
     let alone = File::options().create(true).truncate(false).write(true).open(lock)?;

@@ -176,7 +176,7 @@ fn stranger() -> Reply {
 fn told(refusal: &Refusal) -> Reply {
     let status = match refusal {
         Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
-        Refusal::Missing(_) => StatusCode::NOT_FOUND,
+        Refusal::Missing(_) | Refusal::NoRepository(_) => StatusCode::NOT_FOUND,
         Refusal::Bad(_) => StatusCode::BAD_REQUEST,
         Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Full(_) => StatusCode::INSUFFICIENT_STORAGE,

@@ -55,6 +55,9 @@ pub enum Refusal {
     /// Not allowed, ever or now.
     #[error("{0}")]
     Forbidden(String),
+    /// No such vault, or no such repository in it.
+    #[error("{0}")]
+    NoRepository(String),
     /// No such thing.
     #[error("{0}")]
     Missing(String),
@@ -82,6 +85,7 @@ impl Refusal {
         };
         match self {
             Self::Forbidden(text) => Self::Forbidden(short(text)),
+            Self::NoRepository(text) => Self::NoRepository(short(text)),
             Self::Missing(text) => Self::Missing(short(text)),
             Self::Bad(text) => Self::Bad(short(text)),
             Self::Busy(text) => Self::Busy(short(text)),
@@ -282,7 +286,7 @@ impl Vault {
         }
         Err(match locked(&self.failed).get(name) {
             Some(why) => Refusal::Failed(format!("{name} could not be opened: {why}")),
-            None => Refusal::Missing(format!("this vault has no repository {name:?}")),
+            None => Refusal::NoRepository(format!("this vault has no repository {name:?}")),
         })
     }
 

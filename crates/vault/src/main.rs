@@ -4,12 +4,13 @@ mod say;
 
 mod commands;
 mod credential;
+mod failure;
 mod order;
 mod status;
 mod text;
 
 use clap::Parser;
-use strongroom_vault::Refusal;
+use strongroom_model::Ending;
 
 /// No memory of a process that holds credentials is written to a disk, whatever ends it, or is read
 /// by another process of the same account. A system that refuses this keeps nobody from a copy.
@@ -31,7 +32,8 @@ fn keep_private() {
 
 fn main() {
     keep_private();
-    let cli = commands::Cli::parse();
+    let cli = commands::Cli::try_parse()
+        .unwrap_or_else(|e| std::process::exit(failure::usage(&e).code()));
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("STRONGROOM_LOG")
@@ -40,23 +42,13 @@ fn main() {
         .with_writer(std::io::stderr)
         .init();
     let json = cli.json;
-    let code = match commands::run(cli) {
-        Ok(code) => code,
-        Err(e) => {
-            let busy = matches!(e.downcast_ref::<Refusal>(), Some(Refusal::Busy(_)));
-            let code = if busy { 11 } else { 1 };
-            match json {
-                true => {
-                    println!("{}", serde_json::json!({"error": format!("{e:#}"), "exit": code}))
-                }
-                false => eprintln!("strongroom-vault: {e:#}"),
-            }
-            code
-        }
-    };
-    if say::is_unsaid() && code == 0 {
-        eprintln!("strongroom-vault: what was to be printed could not be written");
-        std::process::exit(1);
+    if !cli.serves() {
+        failure::end_when_interrupted(json, |ending| std::process::exit(ending.code()));
     }
-    std::process::exit(code);
+    let ending = commands::run(cli).unwrap_or_else(|e| failure::report(&e, json));
+    if say::is_unsaid() && ending == Ending::Done {
+        eprintln!("strongroom-vault: what was to be printed could not be written");
+        std::process::exit(Ending::Failed.code());
+    }
+    std::process::exit(ending.code());
 }

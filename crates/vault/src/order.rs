@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use strongroom_custody::{Decision, Order, Policy, SignedOrder, SigningKey, visible};
+use strongroom_model::Ending;
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_vault::{read_seed, write_private};
 
@@ -125,8 +126,8 @@ fn shown(order: &Order) -> anyhow::Result<String> {
     Ok(text.lines().map(|line| visible(line) + "\n").collect())
 }
 
-/// Does it; answers the exit code.
-pub(crate) fn run(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
+/// Does it; answers how it ended.
+pub(crate) fn run(cli: &Cli, command: &OrderCommand) -> anyhow::Result<Ending> {
     let say = |value: serde_json::Value, text: String| match cli.json {
         true => println!("{value}"),
         false => print!("{text}"),
@@ -206,5 +207,5 @@ pub(crate) fn run(cli: &Cli, command: &OrderCommand) -> anyhow::Result<i32> {
             );
         }
     }
-    Ok(0)
+    Ok(Ending::Done)
 }

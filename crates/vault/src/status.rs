@@ -1,15 +1,13 @@
 //! How every school stands, for people and for programs.
 
-use crate::{
-    commands::PARTIAL,
-    text::{alarm, bytes_text, table},
-};
+use crate::text::{alarm, bytes_text, table};
 use serde_json::{Value, json};
+use strongroom_model::Ending;
 use strongroom_vault::Vault;
 
-/// The answer in JSON and in text, and the exit code: 3 for as long as anything is wrong, and for a
-/// school that could not be opened too.
-pub(crate) fn of(vault: &Vault) -> (Value, String, i32) {
+/// The answer in JSON and in text, and the ending: an alarm for as long as anything is wrong, and
+/// for a school that could not be opened too.
+pub(crate) fn of(vault: &Vault) -> (Value, String, Ending) {
     let mut closed = vault.failed();
     let mut rows = Vec::new();
     let mut texts = Vec::new();
@@ -36,11 +34,11 @@ pub(crate) fn of(vault: &Vault) -> (Value, String, i32) {
         true => "no repository is enrolled here yet\n".to_owned(),
         false => texts.join("\n"),
     };
-    (json!(rows), text, if bad { PARTIAL } else { 0 })
+    (json!(rows), text, if bad { Ending::Alarm } else { Ending::Done })
 }
 
-/// Alarms that stand, in JSON and in text, and the exit code: 3 while one of them is open.
-pub(crate) fn alarms(all: &[strongroom_vault::StandingAlarm]) -> (Value, String, i32) {
+/// Alarms that stand, in JSON and in text, and the ending: an alarm while one of them is open.
+pub(crate) fn alarms(all: &[strongroom_vault::StandingAlarm]) -> (Value, String, Ending) {
     let date = |t: jiff::Timestamp| t.strftime("%Y-%m-%d %H:%M").to_string();
     let row = |a: &strongroom_vault::StandingAlarm| {
         let borne = match a.acknowledged.filter(|_| !a.open) {
@@ -55,7 +53,7 @@ pub(crate) fn alarms(all: &[strongroom_vault::StandingAlarm]) -> (Value, String,
         true => "no alarm stands\n".to_owned(),
         false => table(&["kind", "about", "since", "acknowledged", "what it says"], &rows),
     };
-    (json!(all), text, if all.iter().any(|a| a.open) { PARTIAL } else { 0 })
+    (json!(all), text, if all.iter().any(|a| a.open) { Ending::Alarm } else { Ending::Done })
 }
 
 fn status_text(s: &strongroom_vault::Status) -> String {

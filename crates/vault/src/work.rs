@@ -90,7 +90,7 @@ pub struct StandingAlarm {
     pub since: Option<Timestamp>,
     /// Until when custodians bear it.
     pub acknowledged: Option<Timestamp>,
-    /// Whether nobody bears it now: then `status` ends with 3.
+    /// Whether nobody bears it now: then `status` ends with 4.
     pub open: bool,
 }
 

@@ -33,9 +33,9 @@ impl Ran {
         self.code == Some(0)
     }
 
-    /// Done, with or without alarms.
+    /// Done, with or without alarms, whole or in part.
     pub(crate) fn is_done(&self) -> bool {
-        matches!(self.code, Some(0 | 3))
+        matches!(self.code, Some(0 | 3 | 4))
     }
 
     /// An orderly refusal: an exit code of its own, no panic.

@@ -5,8 +5,7 @@ mod words;
 use crate::{
     Global,
     config::{Config, Tenant},
-    failure::PARTIAL,
-    open, output,
+    failure, open, output,
     progress::Bar,
     tenant_restore::unasked,
 };
@@ -22,12 +21,10 @@ use strongroom_acceptance::{
     transcript::{Secrets, Transcript},
 };
 use strongroom_graph::Client;
-use strongroom_model::Clock;
+use strongroom_model::{Clock, Ending};
 use strongroom_objects::LocalDir;
 use strongroom_repository::Repository;
 
-/// What Ctrl-C ends with, as in the rest of the program.
-const INTERRUPTED: i32 = 130;
 /// Where records of runs are kept, beside the configuration.
 const RECORDS: &str = "acceptance";
 
@@ -101,7 +98,7 @@ impl Identities<'_> {
     }
 }
 
-pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Result<i32> {
+pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let records = config.base.join(RECORDS);
     if let Some(run) = &args.clean {
@@ -119,7 +116,7 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
     }
     if !args.yes && !output::confirm("carry this out?")? {
         println!("nothing was changed");
-        return Ok(1);
+        return Ok(Ending::Failed);
     }
     let clock = open::real_clock();
     let transcript = match &args.transcript {
@@ -154,16 +151,18 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
         left = clean(&tools, bar.as_ref()) => left?,
         _ = tokio::signal::ctrl_c() => {
             bar.finish();
-            eprintln!("strongroom: interrupted; {}", words::by_command(&run));
-            return Ok(INTERRUPTED);
+            let text = format!("interrupted; {}", words::by_command(&run));
+            failure::tell(&text, Ending::Interrupted, global.json);
+            return Ok(Ending::Interrupted);
         }
     };
     bar.finish();
     let written = write(&identities, args.transcript.as_deref());
     let report = match proven {
         None => {
-            eprintln!("strongroom: interrupted; {}", words::cleaned(&run, &left));
-            return Ok(INTERRUPTED);
+            let text = format!("interrupted; {}", words::cleaned(&run, &left));
+            failure::tell(&text, Ending::Interrupted, global.json);
+            return Ok(Ending::Interrupted);
         }
         Some(Err(e)) => {
             eprintln!("strongroom: {}", words::cleaned(&run, &left));
@@ -173,7 +172,7 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
     };
     tell(global, &report, written.as_ref().err(), args.transcript.as_deref())?;
     written?;
-    Ok(if report.is_whole() { 0 } else { PARTIAL })
+    Ok(if report.is_whole() { Ending::Done } else { Ending::Partial })
 }
 
 fn write(identities: &Identities<'_>, file: Option<&Path>) -> anyhow::Result<()> {
@@ -213,7 +212,7 @@ async fn clean_up(
     config: &Config,
     records: &Path,
     run: &str,
-) -> anyhow::Result<i32> {
+) -> anyhow::Result<Ending> {
     let ledger = Ledger::open(records, run)?;
     if let Some(other) = global.tenant.as_ref().filter(|t| **t != ledger.tenant) {
         bail!("run {run} was in tenant {}, not in {other}; nothing was deleted", ledger.tenant);
@@ -229,5 +228,5 @@ async fn clean_up(
         true => println!("{}", json!({"run": run, "left": left})),
         false => println!("{}", words::cleaned(run, &left)),
     }
-    Ok(if left.is_empty() { 0 } else { PARTIAL })
+    Ok(if left.is_empty() { Ending::Done } else { Ending::Partial })
 }

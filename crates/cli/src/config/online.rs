@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use strongroom_graph::{Budget, Client, Https, Patience};
+use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, Store, VaultRest};
 use strongroom_repository::{May, Reach, Repository};
 use strongroom_workloads::{
@@ -392,12 +393,12 @@ async fn vault(config: &Config, name: &str) -> Vec<Row> {
     rows.all
 }
 
-/// 0 where all is good, 3 where somebody should see to something, 1 where something failed.
-pub(super) fn code(rows: &[Row]) -> i32 {
+/// Good; somebody should see to something; or something fails until somebody mends it.
+pub(super) fn ending(rows: &[Row]) -> Ending {
     match rows.iter().map(|r| r.state).max() {
-        None | Some(State::Good) => 0,
-        Some(State::Warning) => crate::failure::PARTIAL,
-        Some(State::Failed) => 1,
+        None | Some(State::Good) => Ending::Done,
+        Some(State::Warning) => Ending::Partial,
+        Some(State::Failed) => Ending::Alarm,
     }
 }
 

@@ -18,7 +18,7 @@ use servers::arg;
 use stage::Stage;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
 use strongroom_engine::{BackupReport, replicate as copies};
-use strongroom_model::Clock;
+use strongroom_model::{Clock, Ending};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Demo {
@@ -60,7 +60,7 @@ pub(crate) struct Day {
     clean: bool,
 }
 
-pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
+pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("strongroom-demo-{}", std::process::id())),
@@ -103,7 +103,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         copied.session.unwrap_or(0)
     ));
     if stopped("backup", &args, &mut stage).await? {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
 
     // 2. Ordinary days.
@@ -120,7 +120,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
     }
     let good = stage.digest().await?;
     if stopped("days", &args, &mut stage).await? {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
 
     // 3. The attack: on the tenant, then on the copies.
@@ -162,7 +162,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         bail!("the vault gave way: {:?}", assault.gave_way);
     }
     if stopped("attack", &args, &mut stage).await? {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
 
     // 4. The clean point, from the vault alone.
@@ -190,7 +190,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         sessions.len()
     ));
     if stopped("vault", &args, &mut stage).await? {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
 
     // 5. Copy 2 again.
@@ -207,7 +207,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
         bail!("the rebuilt copy is damaged: {}", crate::restore::listed(&check.problems));
     }
     if stopped("rebuild", &args, &mut stage).await? {
-        return Ok(0);
+        return Ok(Ending::Done);
     }
 
     // 6. The tenant again.
@@ -323,7 +323,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<i32> {
             ),
         }
     }
-    Ok(i32::from(!verdict))
+    Ok(if verdict { Ending::Done } else { Ending::Failed })
 }
 
 /// Whether to stop here; then the servers are left running, and how to go on is said.

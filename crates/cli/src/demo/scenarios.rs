@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 use strongroom_engine::clean;
-use strongroom_model::{ItemKind, Verdict};
+use strongroom_model::{Ending, ItemKind, Verdict};
 
 struct Outcome {
     name: String,
@@ -27,7 +27,7 @@ pub(super) async fn run(
     args: &Demo,
     dir: &Path,
     name: &str,
-) -> anyhow::Result<i32> {
+) -> anyhow::Result<Ending> {
     let names: Vec<&str> = match name {
         "all" => ATTACKS.iter().map(|(n, _)| *n).collect(),
         one => {
@@ -79,7 +79,7 @@ pub(super) async fn run(
             )
         );
     }
-    Ok(i32::from(bad))
+    Ok(if bad { Ending::Failed } else { Ending::Done })
 }
 
 async fn one(args: &Demo, dir: &Path, name: &str) -> anyhow::Result<Outcome> {

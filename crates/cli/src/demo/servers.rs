@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_custody::Policy;
+use strongroom_model::Ending;
 use strongroom_vault::{Enrol, HoldEntry, May, RepoSettings, Vault, new_custodian};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -68,7 +69,7 @@ enum Server {
     },
 }
 
-pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
+pub(crate) async fn internal(args: Internal) -> anyhow::Result<Ending> {
     match args.server {
         Server::Sim { dir, seed_dir, seed, scale, start, office_rewrite } => {
             let settings = Settings { office_rewrite, check_answers: false, ..Settings::default() };
@@ -111,7 +112,7 @@ pub(crate) async fn internal(args: Internal) -> anyhow::Result<i32> {
             write_private(&token_file, tokens.get("push").context("the vault gave no token")?)?;
         }
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 /// Until the parent goes away, unless it said that this server stays; or until somebody interrupts.

@@ -1,11 +1,11 @@
 use super::{alarm, place};
 use crate::{
     Global,
-    failure::PARTIAL,
     open::{self, VaultPlace},
 };
 use anyhow::bail;
 use strongroom_custody::{CanaryReport, Outcome, s3_canary};
+use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, VaultRest, VaultSettings, hash_name};
 
 /// Folder of signed results in the cache's folder.
@@ -13,7 +13,7 @@ pub(super) fn evidence_dir(global: &Global) -> anyhow::Result<std::path::PathBuf
     Ok(open::cache_dir(global)?.join("canary"))
 }
 
-pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
+pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
     let place = place(global)?;
     let repo = open::repository(global).await?;
     let now = open::real_clock().now();
@@ -62,7 +62,7 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
             file.display()
         );
     }
-    Ok(if report.worked().is_empty() { 0 } else { PARTIAL })
+    Ok(if report.worked().is_empty() { Ending::Done } else { Ending::Alarm })
 }
 
 /// Everything that a thief of the pushing credential can say to a vault's server.

@@ -5,7 +5,6 @@ use super::canary::evidence_dir;
 use crate::{
     Global,
     config::{Config, Tenant},
-    failure::PARTIAL,
     open::{self, VaultPlace},
     output,
     place::{Place, Remote},
@@ -17,7 +16,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::Path,
 };
-use strongroom_model::Record;
+use strongroom_model::{Ending, Record};
 use strongroom_objects::{
     AzureCredential, LockedStore, S3Bucket, S3Settings, SETTINGS_BYTES_MAX, read_regular,
 };
@@ -34,7 +33,7 @@ struct Evidence {
     not_seen: Vec<String>,
 }
 
-pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
+pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
     let config = Config::read(&global.config)?;
     let tenant = config.tenant(global.tenant.as_deref())?.clone();
     let (g, json) = (global.clone(), global.json);
@@ -53,7 +52,7 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<i32> {
         println!("{}", output::table(&["who", "could delete"], &rows(&evidence.could_delete)));
         evidence.not_seen.iter().for_each(|n| println!("not seen: {n}"));
     }
-    Ok(if evidence.shared.is_empty() { 0 } else { PARTIAL })
+    Ok(if evidence.shared.is_empty() { Ending::Done } else { Ending::Partial })
 }
 
 fn addresses(host: &str, port: u16) -> Vec<IpAddr> {

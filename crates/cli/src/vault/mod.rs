@@ -8,6 +8,7 @@ use crate::{Global, config::Config, open, output, place::Doing};
 use anyhow::Context;
 use clap::Subcommand;
 use std::path::PathBuf;
+use strongroom_model::Ending;
 
 #[derive(Subcommand)]
 pub(crate) enum VaultCommand {
@@ -27,7 +28,7 @@ pub(crate) enum VaultCommand {
     Recover(recover::Recover),
 }
 
-pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Result<i32> {
+pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Result<Ending> {
     match command {
         VaultCommand::Card { out } => card(global, out).await,
         VaultCommand::Canary => canary::run(global).await,
@@ -36,7 +37,7 @@ pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Res
     }
 }
 
-async fn card(global: &Global, out: PathBuf) -> anyhow::Result<i32> {
+async fn card(global: &Global, out: PathBuf) -> anyhow::Result<Ending> {
     let repo = open::repository_for(global, Doing::Looking).await?;
     let card = open::blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
     let mut file = std::fs::OpenOptions::new()
@@ -54,7 +55,7 @@ async fn card(global: &Global, out: PathBuf) -> anyhow::Result<i32> {
             card.key
         );
     }
-    Ok(0)
+    Ok(Ending::Done)
 }
 
 /// The vault of the tenant that the options name.

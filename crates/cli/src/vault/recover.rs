@@ -13,7 +13,7 @@ use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_custody::PublicKey;
 use strongroom_engine::{Progress, replicate as copies};
-use strongroom_model::Series;
+use strongroom_model::{Ending, Series};
 use strongroom_repository::{Repository, lineage};
 
 #[derive(Args)]
@@ -90,7 +90,7 @@ impl Drop for RemovedAtEnd {
     }
 }
 
-pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
+pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending> {
     let began = std::time::Instant::now();
     let (entry, base) = VaultEntry::read(&args.place)?;
     let place = open::vault_place(&entry, &base)?;
@@ -243,7 +243,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<i32> {
                 );
             }
         }
-        Ok(if failed { crate::failure::PARTIAL } else { 0 })
+        Ok(if failed { Ending::Partial } else { Ending::Done })
     })
     .await
 }

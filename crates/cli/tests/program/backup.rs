@@ -226,14 +226,16 @@ fn a_folder_and_a_mailbox_that_stay_unreadable_can_be_accepted() {
         let refused = Fault::Status { status, retry_after_s: None };
         school.sim.set_faults(vec![Rule::new(refused, &struck)]);
         let (code, report) = school.backup();
-        assert_eq!(code, 3, "{report}");
+        // What is refused that was given before is an alarm; what is not there is told.
+        let expected = if status == 403 { 4 } else { 3 };
+        assert_eq!(code, expected, "{report}");
         let failed = report["failed"].as_array().unwrap();
         assert_eq!(failed.len(), 1, "{failed:#?}");
         assert!(failed[0]["scope"].as_str().unwrap().contains(names), "{failed:#?}");
         let id = failed[0]["id"].as_str().unwrap();
         assert!(id.starts_with("mail/"), "{failed:#?}");
         let (code, again) = school.backup();
-        assert_eq!((code, &again["failed"]), (3, &report["failed"]), "each night says so");
+        assert_eq!((code, &again["failed"]), (expected, &report["failed"]), "each night says so");
         let out = accept(id);
         assert_eq!(out.status.code(), Some(0), "{out:?}");
         let (code, report) = school.backup();
@@ -259,7 +261,8 @@ fn a_folder_and_a_mailbox_that_stay_unreadable_can_be_accepted() {
         let refused = Fault::Status { status, retry_after_s: None };
         school.sim.set_faults(vec![Rule::new(refused, &struck)]);
         let (code, report) = school.backup();
-        assert_eq!(code, 3, "{report}");
+        assert_eq!(code, 4, "{report}");
+        assert!(report["snapshot"].is_string(), "what was read is kept: {report}");
         let alarms = report["alarms"].as_array().unwrap();
         assert!(alarms.iter().any(|a| a["kind"] == alarm), "{status}: {alarms:?}");
     }
@@ -267,30 +270,50 @@ fn a_folder_and_a_mailbox_that_stay_unreadable_can_be_accepted() {
 
 #[test]
 fn lost_access_alarms_and_never_looks_like_nothing_changed() {
-    for (attack, alarm) in [
-        ("consent-revoked", "consent-revoked"),
-        ("application-deleted", "application-deleted"),
-        ("permissions-narrowed", "permissions-narrowed"),
-    ] {
+    for (attack, expected) in
+        [("consent-revoked", 5), ("application-deleted", 5), ("permissions-narrowed", 4)]
+    {
         let school = school(&small());
         school.whole();
+        let snapshots = || std::fs::read_dir(school.path("copy2-0/snapshots")).unwrap().count();
+        let before = snapshots();
         school.sim.attack(0, attack, 1).unwrap();
         let (code, report) = school.backup();
-        assert_eq!(code, 3, "{attack}");
+        assert_eq!(code, expected, "{attack}");
         assert!(
-            report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == alarm),
+            report["alarms"].as_array().unwrap().iter().any(|a| a["kind"] == attack),
             "{attack}: {}",
             report["alarms"]
         );
         let tags = report["tags"].as_array().unwrap();
-        assert!(
-            tags.contains(&json!("degraded")) && !tags.contains(&json!("clean")),
-            "{attack}: {tags:?}"
-        );
+        let has = |tag: &str| tags.contains(&json!(tag));
+        if expected == 5 {
+            // Where nothing was read there is nothing to say of the tenant.
+            assert!(report["snapshot"].is_null() && tags.is_empty(), "{attack}: {report}");
+            assert_eq!(snapshots(), before, "{attack}");
+        } else {
+            assert!(has("degraded") && !has("clean"), "{attack}: {tags:?}");
+            assert_eq!(snapshots(), before + 1, "{attack}");
+        }
         school.assert_everything_is_in();
         school.sim.control("POST", "/sim/recover", "", b"{}");
         school.whole();
     }
+}
+
+/// A first backup that nobody lets in is no snapshot, and the next one is whole.
+#[test]
+fn a_first_backup_that_reads_nothing_makes_no_snapshot() {
+    let school = school(&small());
+    school.sim.attack(0, "consent-revoked", 1).unwrap();
+    let (code, said) = school.backup();
+    assert_eq!((code, &said["code"], &said["kind"]), (5, &json!(5), &json!("nothing-read")));
+    assert!(said["error"].as_str().unwrap().contains("no snapshot was made"), "{said}");
+    let made = std::fs::read_dir(school.path("copy2-0/snapshots")).map_or(0, Iterator::count);
+    assert_eq!(made, 0);
+    school.sim.control("POST", "/sim/recover", "", b"{}");
+    school.whole();
+    school.assert_everything_is_in();
 }
 
 #[test]

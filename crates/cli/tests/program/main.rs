@@ -10,6 +10,7 @@ mod change;
 mod change_devices;
 mod change_parts;
 mod configured;
+mod exits;
 mod foreign;
 mod kills;
 mod mount;

@@ -236,7 +236,7 @@ fn lost_passwords_and_damaged_objects_are_made_good() {
         b
     });
     let found = school.run(&["--tenant", "school0", "check", "--read-data"]);
-    assert_eq!(found.status.code(), Some(1), "{}", String::from_utf8_lossy(&found.stdout));
+    assert_eq!(found.status.code(), Some(4), "{}", String::from_utf8_lossy(&found.stdout));
     damage("index", &|b| b[..b.len() / 2].to_vec());
     let healed = school.ok(&[
         "--tenant",

@@ -198,8 +198,11 @@ pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Err
     node.set_facts(&facts)
 }
 
-/// Runs a backup. Refused access ends in a report with an alarm, not in an error: see
-/// [`BackupReport::alarms`].
+/// Runs a backup. Access that is refused and was not before ends in a report with an alarm, not in
+/// an error: see [`BackupReport::alarms`].
+///
+/// # Errors
+/// The repository's and the service's; [`Error::NothingRead`] where nothing could be read.
 pub async fn backup(
     repo: Arc<Repository>,
     client: Arc<Client>,
@@ -247,11 +250,17 @@ async fn go(
                 read_holds(run).await?;
             }
         }
-        // Access that is lost is an alarm, when there was some before. Anything else is a run that
-        // did not take place.
-        Err(Error::Graph(e))
-            if run.has_base() && (e.is_access() || e.kind == ErrorKind::Throttled) =>
-        {
+        // Nothing was read, so nothing is committed: a snapshot would say that somebody looked.
+        Err(Error::Graph(e)) if !run.has_read() => {
+            // Access that is lost is an alarm, when there was some before.
+            if !run.has_base() || !(e.is_access() || e.kind == ErrorKind::Throttled) {
+                return Err(Error::NothingRead(e));
+            }
+            run.access_lost("tenant", &e);
+            return Ok(run.report(None, Vec::new(), run.inherited()));
+        }
+        // What was read until then is kept.
+        Err(Error::Graph(e)) if e.is_access() || e.kind == ErrorKind::Throttled => {
             run.access_lost("tenant", &e)
         }
         Err(e) => return Err(e),
@@ -439,5 +448,5 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
             }
         }
     }
-    Ok(run.report(id, tags, inherited))
+    Ok(run.report(Some(id), tags, inherited))
 }

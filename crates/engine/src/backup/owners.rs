@@ -114,7 +114,10 @@ async fn listed(run: &Arc<Run>, kind: OwnerKind) -> Result<Vec<Owner>, Error> {
             }
         }
         match news(run, kind, cursor.as_ref(), &mut there).await {
-            Ok((end, changed)) => break (there, end, changed),
+            Ok((end, changed)) => {
+                run.note_read();
+                break (there, end, changed);
+            }
             Err(Error::Graph(e)) if e.spoils_link() && cursor.is_some() => cursor = None,
             Err(e) => return Err(e),
         }

@@ -3,11 +3,14 @@ use crate::{Error, Progress, catalog::Catalog, layout};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use strongroom_model::{
-    Alarm, AlarmKind, AlarmList, Facts, ItemId, Judgement, Pending, Record, RecordError, Row,
-    Series, Severity, Untrusted, Verdict,
+    Alarm, AlarmKind, AlarmList, Ending, Facts, ItemId, Judgement, Pending, Record, RecordError,
+    Row, Series, Severity, Untrusted, Verdict,
 };
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
@@ -57,8 +60,8 @@ pub struct Verdicts {
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
 pub struct BackupReport {
-    /// The snapshot.
-    pub snapshot: String,
+    /// The snapshot; none where nothing could be read.
+    pub snapshot: Option<String>,
     /// Its tags.
     pub tags: Vec<String>,
     /// Items that are new.
@@ -95,6 +98,19 @@ impl BackupReport {
     /// Whether everything was read.
     pub fn is_whole(&self) -> bool {
         self.skipped.is_empty() && self.failed.is_empty()
+    }
+
+    /// How a command ends that did this.
+    pub fn ending(&self) -> Ending {
+        if self.snapshot.is_none() {
+            Ending::NothingRead
+        } else if !self.is_clean() {
+            Ending::Alarm
+        } else if !self.is_whole() {
+            Ending::Partial
+        } else {
+            Ending::Done
+        }
     }
 
     /// Whether the snapshot counts as clean: its run raised no high alarm, and none of earlier runs
@@ -235,6 +251,8 @@ pub(crate) struct Run {
     pub(crate) catalog: Catalog,
     tree: Mutex<TreeEditor>,
     state: Mutex<State>,
+    /// Whether the tenant gave anything to this run: one list of owners, whole.
+    has_read: AtomicBool,
 }
 
 /// Refusals after which nobody else is asked for (own choice: one may be somebody's own).
@@ -289,6 +307,7 @@ impl Run {
             catalog,
             tree: Mutex::new(tree),
             state: Mutex::new(state),
+            has_read: AtomicBool::new(false),
         })
     }
 
@@ -392,6 +411,16 @@ impl Run {
 
     pub(super) fn room_of(&self, id: &ItemId) -> Option<String> {
         lock(&self.state).rooms.get(id).cloned()
+    }
+
+    /// The tenant answered a question in full.
+    pub(super) fn note_read(&self) {
+        self.has_read.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the tenant answered any question in full.
+    pub(super) fn has_read(&self) -> bool {
+        self.has_read.load(Ordering::Relaxed)
     }
 
     /// Whether there is an earlier snapshot to stand on.
@@ -732,7 +761,7 @@ impl Run {
 
     pub(super) fn report(
         &self,
-        id: Id,
+        id: Option<Id>,
         tags: Vec<String>,
         standing: Vec<Row<Alarm>>,
     ) -> BackupReport {
@@ -741,7 +770,7 @@ impl Run {
             as f64
             / 1000.0;
         BackupReport {
-            snapshot: id.to_string(),
+            snapshot: id.map(|id| id.to_string()),
             tags,
             items_new: state.items_new,
             items_changed: state.items_changed,

@@ -17,15 +17,15 @@ pub use restore::{
 };
 pub use seen::keep_managed;
 
-use self::seen::{is_due, keep_what_was_seen, lost};
+use self::seen::{asked_and_read, is_due, keep_what_was_seen, lost};
 use crate::{Error, Progress, layout};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use strongroom_model::{
-    Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, Record, Series, Stored,
-    fit_name, short_id,
+    Clock, CollectionState, ConfigCollection, ConfigObject, Configuration, Ending, Record, Series,
+    Stored, fit_name, short_id,
 };
 use strongroom_repository::{
     Cut, Id, Node, NodeKind, Repository, Snapshot, TAG_COMPLETE, TAG_CONFIGURATION, TAG_DEGRADED,
@@ -43,6 +43,8 @@ pub struct ConfigurationReport {
     pub snapshot: String,
     /// Objects that were read.
     pub objects: usize,
+    /// Collections that the tenant gave to this run.
+    pub collections_read: usize,
     /// How each collection ended.
     pub collections: BTreeMap<String, CollectionState>,
     /// Collections that the snapshot before had and that are out of sight now, or empty all at
@@ -65,6 +67,18 @@ impl ConfigurationReport {
     /// for is no failure, nor is what no interface ever gave.
     pub fn is_whole(&self) -> bool {
         self.lost.is_empty() && self.sees_all()
+    }
+
+    /// How a command ends that did this. Where nothing could be read there is a snapshot all the
+    /// same: it says so of each collection, so that nobody judges old settings as today's.
+    pub fn ending(&self) -> Ending {
+        if self.collections_read == 0 && !self.sees_all() {
+            Ending::NothingRead
+        } else if !self.is_whole() {
+            Ending::Partial
+        } else {
+            Ending::Done
+        }
     }
 
     /// Whether what may be read was read, whatever it says.
@@ -152,22 +166,24 @@ pub async fn snapshot(
             .await
         {
             Ok(mut configuration) => tokio::task::block_in_place(|| {
+                let read = asked_and_read(&configuration);
                 if with == With::Direct {
                     keep_managed(&mut configuration, before.as_ref());
                 }
                 let done = commit_sealed(&repo, configuration, seal, client.clock().now())?;
                 crate::publish::publish_series(&repo, &Series::SETTINGS)?;
-                Ok(done)
+                Ok((done, read))
             }),
-            Err(e) => Err(e.into()),
+            Err(e) => Err(Error::NothingRead(e)),
         };
     if let Some(told) = lock.release_or_tell() {
         progress.note(&told);
     }
-    let (id, configuration, files_changed) = outcome?;
+    let ((id, configuration, files_changed), collections_read) = outcome?;
     Ok(ConfigurationReport {
         snapshot: id.to_string(),
         objects: configuration.collections.values().map(|c| c.objects.len()).sum(),
+        collections_read,
         lost: lost(before.as_ref(), &configuration),
         collections: configuration
             .collections

@@ -29,6 +29,12 @@ pub(super) fn lost(
     out
 }
 
+/// How many collections the tenant gave, of those that it is asked for by themselves.
+pub(super) fn asked_and_read(now: &Configuration) -> usize {
+    let is_asked = |name: &str| ![GROUPS, PEOPLE].contains(&name);
+    now.collections.iter().filter(|(n, c)| is_asked(n) && c.state.is_collected()).count()
+}
+
 const GROUPS: &str = directory::REFERENCED_GROUPS;
 const PEOPLE: &str = directory::PRIVILEGED_USERS;
 

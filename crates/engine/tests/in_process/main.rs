@@ -336,7 +336,7 @@ fn what_stays_after_a_prune_is_published_anew() {
     let mut nights = Vec::new();
     for night in 0..3 {
         sim.live_a_day(0, night, false);
-        nights.push(in_process_backup(&sim, &repo, cache.path()).snapshot);
+        nights.push(in_process_backup(&sim, &repo, cache.path()).snapshot.unwrap());
     }
     let (now, clock) = (jiff::Timestamp::now(), strongroom_graph::TokioClock);
     let mut lock = repo.lock_alone(cache.path(), now).unwrap();

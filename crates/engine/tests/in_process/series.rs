@@ -164,7 +164,7 @@ fn a_night_with_a_wrong_clock_is_told_and_gone_on_from() {
     let report = in_process_backup(&sim, &repo, cache.path());
     assert_eq!(report.items_new, 0);
     let (newest, head) = clean::latest(&repo, None).unwrap().unwrap();
-    assert_eq!((newest.to_string(), head.parent), (report.snapshot, Some(ahead_id)));
+    assert_eq!((Some(newest.to_string()), head.parent), (report.snapshot, Some(ahead_id)));
     assert_eq!(clean::clean_point(&repo, None).unwrap().unwrap().0, newest);
     // Retention keeps what the next run builds on, though its time is not the newest.
     let policy = strongroom_repository::Policy { daily: 1, ..Default::default() };

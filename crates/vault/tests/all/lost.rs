@@ -133,7 +133,7 @@ fn status_fails_for_as_long_as_something_is_lost() {
     let hold = d.join("vault/school/hold");
     let index = fs::read_dir(hold.join("index")).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(index).unwrap();
-    assert_eq!((code(&["verify", "school"]), code(&["status"])), (3, 3));
+    assert_eq!((code(&["verify", "school"]), code(&["status"])), (4, 4));
     assert_eq!((code(&["pull", "school"]), code(&["verify", "school"])), (0, 0));
     assert_eq!(code(&["status"]), 0);
 }

@@ -11,6 +11,7 @@ mod credentials;
 mod custody;
 mod custody_attacked;
 mod doors;
+mod exits;
 mod lost;
 mod program;
 mod pushed;

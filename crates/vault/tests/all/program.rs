@@ -88,7 +88,7 @@ fn the_program_enrols_pulls_verifies_is_ordered_and_expires() {
     // It has one clock: nothing ever goes, and it is said from the first day on.
     let out = program(d, &["expire", "school", "--apply"]).output().unwrap();
     let said = String::from_utf8(out.stdout).unwrap();
-    assert_eq!(out.status.code(), Some(3), "{said}");
+    assert_eq!(out.status.code(), Some(4), "{said}");
     assert!(said.contains("\"freed\":0") && said.contains("no-second-clock"), "{said}");
     assert!(ok(d, &["status"]).contains("no second clock is asked"));
     // A change of policy: one custodian is not enough.
@@ -387,7 +387,7 @@ fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() 
     // A card without keys: whoever reads the vault alone has no password to it.
     let bare = strongroom_custody::Card { keys: Vec::new(), ..card.clone() };
     let (code, said) = enrol("bare", &bare);
-    assert!(code == 3 && said.contains("names no key file"), "{code} {said}");
+    assert!(code == 4 && said.contains("names no key file"), "{code} {said}");
     assert_eq!(standing("bare"), 1);
     let _ = program(d, &["pull", "bare"]).output().unwrap();
     assert_eq!(standing("bare"), 1, "for as long as it is so");
@@ -396,10 +396,10 @@ fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() 
     let bytes = school.store.get(&key).unwrap();
     school.store.replace(&key, b"another").unwrap();
     let (code, said) = enrol("rotten", &card);
-    assert!(code == 3 && said.contains("none of the key files"), "{code} {said}");
+    assert!(code == 4 && said.contains("none of the key files"), "{code} {said}");
     school.store.remove(&key).unwrap();
     let (code, said) = enrol("gone", &card);
-    assert!(code == 3 && said.contains("none of the key files"), "{code} {said}");
+    assert!(code == 4 && said.contains("none of the key files"), "{code} {said}");
     assert_eq!(standing("gone"), 1);
     let _ = program(d, &["pull", "gone"]).output().unwrap();
     assert_eq!(standing("gone"), 1);
@@ -411,7 +411,7 @@ fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() 
     let pack = school.store.list(Kind::Data).unwrap().remove(0);
     school.store.remove(&Key::new(Kind::Data, &pack.name).unwrap()).unwrap();
     let (code, said) = enrol("torn", &card);
-    assert!(code == 3 && said.contains("lacks 1 objects"), "{code} {said}");
+    assert!(code == 4 && said.contains("lacks 1 objects"), "{code} {said}");
 }
 
 /// Each verb says that the clock is wrong, and none ends in a panic; at times that a date can be

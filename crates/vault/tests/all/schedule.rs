@@ -70,7 +70,7 @@ fn a_school_that_could_not_be_opened_is_tried_again_and_told() {
     let settings = std::fs::read_to_string(&toml).unwrap();
     std::fs::write(&toml, settings.replace("[hold]", "[hold")).unwrap();
     let (code, row) = status(d, "school");
-    assert!(code == 3 && row["failed"].as_str().unwrap().contains("repo.toml"), "{code} {row}");
+    assert!(code == 4 && row["failed"].as_str().unwrap().contains("repo.toml"), "{code} {row}");
     let _running = run(d);
     soon("an alarm", || alarms(d, "school").contains("not-opened"));
     // One that is enrolled while this runs is taken up.
@@ -137,7 +137,7 @@ fn a_pull_that_is_late_fails_status() {
     std::fs::rename(d.join("copy2"), d.join("elsewhere")).unwrap();
     assert!(!program(d, &["pull", "school"]).output().unwrap().status.success());
     let (code, row) = status(d, "school");
-    assert!(code == 3 && row["standing"].to_string().contains("pull failed"), "{code} {row}");
+    assert!(code == 4 && row["standing"].to_string().contains("pull failed"), "{code} {row}");
     std::fs::rename(d.join("elsewhere"), d.join("copy2")).unwrap();
     ok(d, &["pull", "school"]);
     assert_eq!(status(d, "school").0, 0);
@@ -151,7 +151,7 @@ fn a_pull_that_is_late_fails_status() {
     all["duties"]["pull"]["of a newer program"] = 1.into();
     std::fs::write(&beat, all.to_string()).unwrap();
     let said = standing(d, "school");
-    assert!(status(d, "school").0 == 3 && said.contains("pull is late"), "{said}");
+    assert!(status(d, "school").0 == 4 && said.contains("pull is late"), "{said}");
     all["since"] = ago(49).into();
     std::fs::write(&beat, all.to_string()).unwrap();
     assert!(standing(d, "school").contains("verify is late: it was done never"));
@@ -160,7 +160,7 @@ fn a_pull_that_is_late_fails_status() {
     assert!(std::fs::read_to_string(&beat).unwrap().contains("of a newer program"));
     // What cannot be read is not read as nothing.
     std::fs::write(&beat, "{\"v\":1,").unwrap();
-    assert!(status(d, "school").0 == 3 && standing(d, "school").contains("heartbeat.json"));
+    assert!(status(d, "school").0 == 4 && standing(d, "school").contains("heartbeat.json"));
     // A schedule that runs does what is due, and says so.
     let running = run(d);
     soon("an end of what stood", || status(d, "school").0 == 0);
@@ -190,7 +190,7 @@ fn an_alarm_command_that_hangs_stops_nothing() {
     let told = alarms(d, "school");
     assert!(told.contains("pull-failed") && told.contains("was killed"), "{told}");
     let (code, row) = status(d, "school");
-    assert!(code == 3 && row["standing"].to_string().contains("the alarm command"), "{row}");
+    assert!(code == 4 && row["standing"].to_string().contains("the alarm command"), "{row}");
     // While it hangs, the schedule goes on.
     let running = run(d);
     soon("a second alarm", || alarms(d, "school").matches("pull-failed").count() >= 2);
@@ -224,7 +224,7 @@ fn a_vault_that_is_pushed_to_is_kept_by_commands() {
     all["duties"] = serde_json::json!({});
     std::fs::write(&beat, all.to_string()).unwrap();
     let (code, said) = (status(d, "school").0, standing(d, "school"));
-    assert!(code == 3 && said.contains("renew is late"), "{said}");
+    assert!(code == 4 && said.contains("renew is late"), "{said}");
     ok(d, &["verify", "school"]);
     assert!(!standing(d, "school").contains("renew is late"), "{}", standing(d, "school"));
     ok(d, &["canary", "school"]);
@@ -300,7 +300,7 @@ fn what_failed_ends_when_it_is_over() {
     assert!(!program(d, &["pull", "school"]).output().unwrap().status.success());
     std::fs::rename(d.join("elsewhere"), d.join("copy2")).unwrap();
     ok(d, &["pull", "school"]);
-    assert!(status(d, "school").0 == 3 && standing(d, "school").contains("alarm command"));
+    assert!(status(d, "school").0 == 4 && standing(d, "school").contains("alarm command"));
     // The command is well again, and nothing new is to be told.
     with("[\"true\"]");
     let running = run(d);

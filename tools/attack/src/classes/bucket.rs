@@ -8,7 +8,7 @@ use crate::{
 use anyhow::ensure;
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-const STANDS: &str = "every version is there, the view is whole, verify ends with 3";
+const STANDS: &str = "every version is there, the view is whole, verify ends with 4";
 
 pub(super) const CLASS: Class = Class {
     name: "bucket",
@@ -144,7 +144,7 @@ fn whole(a: &mut Arena, name: &str) -> anyhow::Result<()> {
 
 fn told(a: &mut Arena) -> anyhow::Result<()> {
     let ran = b(a, &["verify", "s"])?;
-    stands!(ran.code == Some(3), "verify ends with {:?}: {}", ran.code, ran.brief());
+    stands!(ran.code == Some(4), "verify ends with {:?}: {}", ran.code, ran.brief());
     Ok(())
 }
 

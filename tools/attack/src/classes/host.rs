@@ -145,7 +145,7 @@ fn flood(a: &mut Arena) -> anyhow::Result<()> {
         ensure!(a.backup()?.is_done(), "backup");
     }
     let ran = a.vault(&["pull", "school0"])?;
-    stands!(ran.code == Some(3), "a flood of 51: {}", ran.brief());
+    stands!(ran.code == Some(4), "a flood of 51: {}", ran.brief());
     let status = a.vault(&["status"])?;
     let frozen = status.json()[0]["frozen"].to_string();
     stands!(frozen.contains("flood"), "not frozen: {frozen}");

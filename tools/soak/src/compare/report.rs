@@ -67,10 +67,11 @@ pub(super) fn outcome(night: &Night<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// The exit code of `strongroom backup`, as its handbook gives it: 0 whole, 3 something was
-/// skipped, others when nothing was backed up.
+/// The exit code of `strongroom backup`, but for alarms, which other laws look at: 0 whole, 3
+/// something was skipped, 5 nothing could be read, 1 nothing was backed up.
 pub(super) fn exit_code(outcome: &Result<BackupReport, String>) -> i32 {
     match outcome {
+        Ok(report) if report.snapshot.is_none() => 5,
         Ok(report) if report.is_whole() => 0,
         Ok(_) => 3,
         Err(_) => 1,
@@ -280,6 +281,10 @@ pub(super) fn tags(
     kept: &Kept,
     found: &mut Vec<Finding>,
 ) {
+    // A run that could read nothing made none.
+    if report.snapshot.is_none() {
+        return;
+    }
     let mut tell = |law: &str, detail: String| found.push(night.finding(law, None, law, detail));
     let has = |tag: &str| kept.tags.iter().any(|t| t == tag);
     // What a report says of its snapshot, and the series.

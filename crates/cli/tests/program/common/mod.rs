@@ -120,7 +120,12 @@ impl School {
         let malware = self.sim.malware(0);
         let told = report["skipped"].as_array().map(Vec::as_slice).unwrap_or_default();
         let is_malware = |s: &Value| s["id"].as_str().is_some_and(|id| malware.contains(id));
-        let expected = if told.is_empty() { 0 } else { 3 };
+        let is_clean = report["tags"].as_array().is_some_and(|t| t.iter().any(|t| t == "clean"));
+        let expected = match (is_clean, told.is_empty()) {
+            (false, _) => 4,
+            (true, true) => 0,
+            (true, false) => 3,
+        };
         let is_whole = code == expected
             && told.iter().all(is_malware)
             && report["failed"].as_array().is_some_and(Vec::is_empty);
