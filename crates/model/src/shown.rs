@@ -53,8 +53,8 @@ pub fn shown_line(text: &str) -> Cow<'_, str> {
 }
 
 /// The words of a parser's error about settings, without the values that it quotes, and without a
-/// name of a field that is written as no setting is: whoever pastes a secret into the wrong place may
-/// make it one.
+/// name of a field that is written as no setting is: whoever pastes a secret into the wrong place
+/// may make it one.
 pub fn without_values(message: &str) -> String {
     let is_setting = |name: &str| {
         name.len() <= 40 && name.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'))

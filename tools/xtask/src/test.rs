@@ -103,6 +103,9 @@ fn left_out() -> Vec<(&'static str, &'static str)> {
     out
 }
 
+/// What is built for the tests. Examples are benches, and clippy checks that they compile.
+const TARGETS: [&str; 3] = ["--lib", "--bins", "--tests"];
+
 pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
     let root = tidy::root()?;
     let clients = root.join("target").join("clients");
@@ -140,6 +143,7 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
     let mut args = vec![];
     let done = if nextest {
         args.extend(["nextest", "run", "--workspace", "--release", "--locked", "--no-fail-fast"]);
+        args.extend(TARGETS);
         if servers {
             args.extend(["--run-ignored", "all"]);
         }
@@ -152,16 +156,8 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
         run_in(&root, "cargo", &args, &env)
     } else {
         println!("cargo-nextest is not here: cargo test instead");
-        args.extend([
-            "test",
-            "--workspace",
-            "--release",
-            "--locked",
-            "--no-fail-fast",
-            "--lib",
-            "--bins",
-            "--tests",
-        ]);
+        args.extend(["test", "--workspace", "--release", "--locked", "--no-fail-fast"]);
+        args.extend(TARGETS);
         if servers {
             args.extend(["--", "--include-ignored"]);
             left_out.iter().for_each(|(name, _)| args.extend(["--skip", name]));
