@@ -67,8 +67,8 @@ fn nothing_is_sent_on_a_wrong_configuration() {
         let with = good(port).replacen("repository =", "ca_file = \"ca.pem\"\nrepository =", 1);
         std::fs::write(&config, with).unwrap();
         let out = run(&["config", "check"]);
-        let err = String::from_utf8_lossy(&out.stderr).into_owned();
-        assert!(out.status.code() == Some(1) && err.contains(says), "{held:?}: {out:?}");
+        let told = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(out.status.code() == Some(1) && told.contains(says), "{held:?}: {out:?}");
     }
     std::fs::write(&config, good(port)).unwrap();
 
