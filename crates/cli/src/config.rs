@@ -409,5 +409,19 @@ mod tests {
             assert!(all.contains(part), "{part} in {all}");
         }
         assert!(toml::from_str::<Config>("tenent = 1").is_err(), "unknown fields are refused");
+        let long = "n".repeat(101);
+        for wrong in
+            ["", ".", "..", "../x", "/tmp/x", "a/b", "a\\\\b", "a\\nb", "\\u001b[2J", &long]
+        {
+            let text = text.replace("\"a\"", &format!("\"{wrong}\""));
+            let config: Config = toml::from_str(&text).unwrap();
+            let all = config.problems().join("\n");
+            assert!(all.contains("cannot be named"), "{wrong:?}: {all}");
+        }
+        for right in ["St. Mary's", "Łódź 2", "..x", "con"] {
+            let config: Config =
+                toml::from_str(&text.replace("\"a\"", &format!("{right:?}"))).unwrap();
+            assert!(!config.problems().join("\n").contains("cannot be named"), "{right}");
+        }
     }
 }

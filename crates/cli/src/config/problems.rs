@@ -37,10 +37,31 @@ fn place(path: &Path) -> PathBuf {
     }
 }
 
+/// Of a name, which an ending and a folder follow.
+const NAME_BYTES_MAX: usize = 100;
+
 fn twice<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let all = names.filter(|n| !seen.insert(n.as_str()));
     all.map(|n| format!("two {what} are named {n:?}")).collect()
+}
+
+/// Names that cannot be names: they are those of files (reviews, records of restores), which must
+/// not lie elsewhere, and stand in sentences.
+fn no_names<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Vec<String> {
+    let is_name = |name: &&String| {
+        !matches!(name.as_str(), "" | "." | "..")
+            && name.len() <= NAME_BYTES_MAX
+            && !name.contains(['/', '\\'])
+            && strongroom_model::shown_line(name) == name.as_str()
+    };
+    let say = |name: &String| {
+        format!(
+            "a {what} cannot be named {name:?}: a name has up to {NAME_BYTES_MAX} bytes, no slash, \
+             no line end, and is not . or .."
+        )
+    };
+    names.filter(|name| !is_name(name)).map(say).collect()
 }
 
 impl RepositoryEntry {
@@ -245,6 +266,9 @@ impl Config {
         if self.tenants.is_empty() {
             p.push("there is no [[tenant]]".into());
         }
+        p.extend(no_names("tenant", self.tenants.iter().map(|t| &t.name)));
+        p.extend(no_names("repository", self.repositories.iter().map(|r| &r.name)));
+        p.extend(no_names("vault", self.vaults.iter().map(|v| &v.name)));
         p.extend(twice("tenants", self.tenants.iter().map(|t| &t.name)));
         p.extend(twice("repositories", self.repositories.iter().map(|r| &r.name)));
         p.extend(twice("vaults", self.vaults.iter().map(|v| &v.name)));
