@@ -158,8 +158,26 @@ pub fn drift(before: &Facts, now: &Facts) -> Vec<String> {
     names
         .into_iter()
         .filter(|n| before.get(*n) != now.get(*n))
-        .map(|n| format!("{n}: was {}, is {}", of(before, n), of(now, n)))
+        .map(|n| differs(n, &of(before, n), &of(now, n)))
         .collect()
+}
+
+/// Values that a sentence shows whole.
+const SHOWN_CHARS_MAX: usize = 150;
+
+/// Of long values what they do not share, behind a name of the whole: two that begin alike, or end
+/// alike, are two sentences.
+fn differs(name: &str, was: &str, is: &str) -> String {
+    if was.len().max(is.len()) <= SHOWN_CHARS_MAX {
+        return format!("{name}: was {was}, is {is}");
+    }
+    let rows = |text: &str| text.split("; ").map(str::to_owned).collect::<BTreeSet<_>>();
+    let (old, new) = (rows(was), rows(is));
+    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
+        one.difference(other).cloned().collect::<Vec<_>>().join("; ")
+    };
+    let (old, new) = (only(&old, &new), only(&new, &old));
+    format!("{name}: changed ({:.12} now), new: {new}, gone: {old}", hash_name(is.as_bytes()))
 }
 
 /// What opens all the rest.
@@ -430,4 +448,31 @@ pub fn audit(
         settle(holding, looked_for, report.rows(), now)?;
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_differs_of_a_long_setting_is_told_and_no_two_are_told_alike() {
+        let of = |lifecycle: &str| Facts::from([("lifecycle".to_owned(), lifecycle.to_owned())]);
+        let rule = |n: u32, days: u32| format!("Rule(ID(\"{n}\"), Days(\"{days}\"))");
+        let rules = |last: u32| {
+            let all = (0..40).map(|n| rule(n, if n == 39 { last } else { 5 }));
+            of(&all.collect::<Vec<_>>().join("; "))
+        };
+        assert_eq!(drift(&rules(5), &rules(5)), [""; 0]);
+        let one = drift(&rules(5), &rules(1)).remove(0);
+        let (new, gone) = (rule(39, 1), rule(39, 5));
+        assert!(one.starts_with("lifecycle: changed"), "{one}");
+        assert!(one.ends_with(&format!("new: {new}, gone: {gone}")), "{one}");
+        // As they are shown, however much they have in common.
+        let long = |end: &str| of(&format!("{}{end}", "x".repeat(10_000)));
+        let shown = |end: &str| plain(&drift(&of("none"), &long(end))[0]);
+        assert_ne!(shown("a"), shown("b"));
+        assert_eq!(drift(&of("none"), &Facts::new()), ["lifecycle: was none, is not known"]);
+        assert_eq!(drift(&Facts::new(), &of("none")), ["lifecycle: was not known, is none"]);
+    }
 }

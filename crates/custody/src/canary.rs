@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use strongroom_model::Stored;
-use strongroom_objects::{Answer, Attempt, Facts, LockedStore, S3Bucket};
+use strongroom_objects::{Answer, Attempt, Facts, LockedStore, S3Bucket, UNKNOWN_SETTING};
 
 /// How long a canary is locked, in hours: long enough to be attacked, short enough to cost nothing.
 const LOCK_HOURS: i64 = 26;
@@ -265,7 +265,9 @@ fn twin_differs(bucket: &S3Bucket, twin: &S3Bucket) -> Result<Option<String>, Er
         Ok(facts.into_iter().map(|(k, v)| (k, v.replace(b.bucket(), "BUCKET"))).collect())
     };
     let (a, b) = (plain(bucket)?, plain(twin)?);
-    if let Some((name, why)) = a.iter().chain(&b).find(|(_, v)| v.starts_with("not readable")) {
+    // What the server does not know neither of them has.
+    let is_dark = |v: &str| v.starts_with("not readable") && !v.starts_with(UNKNOWN_SETTING);
+    if let Some((name, why)) = a.iter().chain(&b).find(|(_, v)| is_dark(v)) {
         return Ok(Some(format!("the twin cannot be proven equal: {name} is {why}")));
     }
     Ok(audit::drift(&a, &b).first().map(|d| format!("the twin is no twin: {d}")))

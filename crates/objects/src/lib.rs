@@ -54,7 +54,7 @@ pub use key::{Key, Kind, hash_name};
 pub use local::Disk;
 pub use local::LocalDir;
 pub use local_hold::LocalHold;
-pub use locked::{Facts, Held, LockedStore, VersionRow, key_of, path_of};
+pub use locked::{Facts, Held, LockedStore, UNKNOWN_SETTING, VersionRow, key_of, path_of};
 pub use near::{AtHand, Near};
 pub use patience::{Patience, hurry};
 pub use regular::{

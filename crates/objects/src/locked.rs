@@ -38,6 +38,10 @@ pub struct VersionRow {
 /// What can weaken a whole vault: setting to value, as text; a value that cannot be read says why.
 pub type Facts = BTreeMap<String, String>;
 
+/// How the value of a setting begins that the server does not know: so it has none like it, which
+/// is not the same as one that is empty.
+pub const UNKNOWN_SETTING: &str = "not readable: the server does not know it";
+
 /// A store of which single versions are locked until a time, and in which nothing shortens a lock.
 ///
 /// * [`LockedStore::put_locked`] answers what it *read back*, not what it asked for.

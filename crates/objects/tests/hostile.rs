@@ -11,7 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 use strongroom_objects::{
-    Key, Kind, S3Bucket, S3Settings, Store, StoreError, VaultRest, VaultSettings,
+    Facts, Key, Kind, LockedStore, S3Bucket, S3Settings, Store, StoreError, UNKNOWN_SETTING,
+    VaultRest, VaultSettings,
 };
 
 /// A server that answers each request by its first line; counts them.
@@ -147,4 +148,174 @@ fn a_listing_ends_and_names_objects_alone() {
     let names: Vec<_> =
         rest(address).list(Kind::Data).unwrap().into_iter().map(|e| e.name).collect();
     assert_eq!(names, [good]);
+}
+
+/// A bucket's settings, by what is asked for.
+const SETTINGS: [(&str, &str); 10] = [
+    (
+        "lifecycle",
+        "<LifecycleConfiguration xmlns=\"x\"><Rule><ID>one</ID><Filter><Prefix>tmp/</Prefix>\
+         </Filter><Status>Enabled</Status><Expiration><Days>30</Days></Expiration></Rule><Rule>\
+         <ID>two</ID><Filter><Prefix>old/</Prefix></Filter><Status>Enabled</Status><Transition>\
+         <Days>9</Days><StorageClass>GLACIER</StorageClass></Transition></Rule>\
+         </LifecycleConfiguration>",
+    ),
+    (
+        "replication",
+        "<ReplicationConfiguration><Role>arn:r</Role><Rule><ID>one</ID><Status>Enabled</Status>\
+         <Priority>1</Priority><Filter><Prefix>a/</Prefix></Filter><DeleteMarkerReplication>\
+         <Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::b\
+         </Bucket></Destination></Rule></ReplicationConfiguration>",
+    ),
+    (
+        "encryption",
+        "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+         <SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>key-1</KMSMasterKeyID>\
+         </ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>",
+    ),
+    (
+        "publicAccessBlock",
+        "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls>\
+         <BlockPublicPolicy>true</BlockPublicPolicy></PublicAccessBlockConfiguration>",
+    ),
+    (
+        "ownershipControls",
+        "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+         </OwnershipControls>",
+    ),
+    (
+        "versioning",
+        "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Disabled</MfaDelete>\
+         </VersioningConfiguration>",
+    ),
+    (
+        "object-lock",
+        "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>\
+         <DefaultRetention><Mode>COMPLIANCE</Mode><Days>200</Days></DefaultRetention></Rule>\
+         </ObjectLockConfiguration>",
+    ),
+    ("policy", "{\"Statement\":[{\"Effect\":\"Deny\"}]}"),
+    (
+        "acl",
+        "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList><Grant><Grantee \
+         xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"CanonicalUser\">\
+         <ID>me</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList>\
+         </AccessControlPolicy>",
+    ),
+    ("location", "<LocationConstraint xmlns=\"x\">eu-west-1</LocationConstraint>"),
+];
+
+/// What a bucket says whose server answers this to each question.
+fn facts(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Facts {
+    let (address, _) = server(move |first, socket| {
+        let asked = first.split(['?', ' ', '&', '=']).nth(2).unwrap_or_default().to_owned();
+        let (status, body) = answer(&asked);
+        let text = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let _ = socket.write_all(text.as_bytes());
+    });
+    bucket(address).facts().unwrap()
+}
+
+fn set(asked: &str) -> String {
+    let found = SETTINGS.iter().find(|(name, _)| *name == asked);
+    found.unwrap_or_else(|| panic!("{asked:?} is asked for")).1.to_owned()
+}
+
+#[test]
+fn each_setting_of_a_bucket_is_read_whole() {
+    let whole = facts(|asked| (200, set(asked)));
+    assert_eq!(whole.len(), SETTINGS.len(), "{whole:?}");
+    assert!(whole.values().all(|v| !v.starts_with("not readable") && v != "none"), "{whole:?}");
+    // Rules in another order, and other blanks, are no change.
+    let turned = facts(|asked| {
+        let text = set(asked);
+        let turned =
+            text.split_once("<Rule>").filter(|_| asked == "lifecycle").map(|(head, rest)| {
+                let (one, two) = rest.split_once("<Rule>").unwrap();
+                let (two, end) = two.split_once("</LifecycleC").unwrap();
+                format!("{head}\n<Rule>{two}\n  <Rule>{one}</LifecycleC{end}")
+            });
+        (200, turned.unwrap_or(text))
+    });
+    assert_eq!(turned, whole);
+    // Each part of each of them is a change, and of that one alone.
+    let name_of = |asked: &str| match asked {
+        "publicAccessBlock" => "public access block".to_owned(),
+        "ownershipControls" => "ownership".to_owned(),
+        "object-lock" => "object lock".to_owned(),
+        "acl" => "access list".to_owned(),
+        "location" => "region".to_owned(),
+        other => other.to_owned(),
+    };
+    for (of, was, is) in [
+        ("lifecycle", "tmp/", ""),
+        ("lifecycle", "<Days>30<", "<Days>29<"),
+        ("lifecycle", "GLACIER", "DEEP_ARCHIVE"),
+        ("lifecycle", "<Days>9<", "<Days>1<"),
+        (
+            "lifecycle",
+            "</Prefix></Filter><Status>Enabled</Status><T",
+            "</Prefix></Filter><Status>Disabled</Status><T",
+        ),
+        ("replication", ":::b", ":::elsewhere"),
+        ("replication", "a/", ""),
+        ("replication", "Disabled", "Enabled"),
+        ("replication", "arn:r", "arn:s"),
+        ("encryption", "key-1", "key-2"),
+        ("publicAccessBlock", "<BlockPublicPolicy>true", "<BlockPublicPolicy>false"),
+        ("ownershipControls", "BucketOwnerEnforced", "ObjectWriter"),
+        ("versioning", "<MfaDelete>Disabled", "<MfaDelete>Enabled"),
+        ("versioning", "<Status>Enabled", "<Status>Suspended"),
+        ("object-lock", "200", "20"),
+        ("policy", "Deny", "Allow"),
+        ("acl", "FULL_CONTROL", "READ"),
+        ("location", "eu-west-1", "us-west-1"),
+    ] {
+        let changed = facts(move |asked| match asked == of {
+            true => (200, set(asked).replacen(was, is, 1)),
+            false => (200, set(asked)),
+        });
+        let differ: Vec<&String> =
+            whole.keys().filter(|name| whole.get(*name) != changed.get(*name)).collect();
+        assert_eq!(differ, [&name_of(of)], "{was} -> {is}");
+        assert_eq!(changed.len(), whole.len());
+    }
+}
+
+#[test]
+fn a_setting_that_a_server_does_not_know_is_not_an_empty_one() {
+    let error = |status: u16, code: &str| {
+        (status, format!("<Error><Code>{code}</Code><Message>m</Message></Error>"))
+    };
+    let of = |answer: (u16, String)| {
+        let facts = facts(move |asked| match asked {
+            "encryption" => answer.clone(),
+            other => (200, set(other)),
+        });
+        facts["encryption"].clone()
+    };
+    let known = error(404, "ServerSideEncryptionConfigurationNotFoundError");
+    assert_eq!(of(known), "none");
+    let empty = "<ServerSideEncryptionConfiguration/>";
+    assert_eq!(of((200, empty.into())), "none");
+    // Servers that do not know the question list the bucket, or say so.
+    let listing = "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>";
+    assert_eq!(of((200, listing.into())), UNKNOWN_SETTING);
+    for answer in [error(501, "NotImplemented"), error(405, "MethodNotAllowed")] {
+        assert!(of(answer.clone()).starts_with(UNKNOWN_SETTING), "{answer:?}");
+    }
+    for answer in [
+        error(403, "AccessDenied"),
+        error(404, "NoSuchKey"),
+        error(404, "NoSuchBucket"),
+        (200, "<ServerSideEncryptionConfiguration><Rule>".into()),
+        (200, String::new()),
+    ] {
+        let said = of(answer.clone());
+        assert!(said.starts_with("not readable ("), "{answer:?}: {said}");
+    }
 }

@@ -1,11 +1,10 @@
-//! What an attacker with a credential would try, for the canary and for the probe of a provider;
-//! and what a bucket says of itself.
+//! What an attacker with a credential would try, for the canary and for the probe of a provider.
 
 use super::{
     client::{Denial, S3Bucket, md5_of},
     locked::with_md5,
 };
-use crate::{Facts, StoreError};
+use crate::StoreError;
 use aws_sdk_s3::{
     primitives::{ByteStream, DateTime},
     types::{
@@ -441,120 +440,5 @@ impl S3Bucket {
             ),
             |o| o.version_id,
         )
-    }
-
-    /// What the bucket says of itself, setting by setting.
-    pub(super) fn bucket_facts(&self) -> Facts {
-        let bucket = self.bucket();
-        let c = &self.client;
-        let mut facts = Facts::new();
-        // "There is none" is an answer, and a good one.
-        let mut note = |name: &str, r: Result<String, Denial>| {
-            let text = match r {
-                Ok(text) => text,
-                Err(d) if d.status == Some(404) && d.code != "NoSuchBucket" => "none".to_owned(),
-                Err(d) => {
-                    format!("not readable ({} {})", d.status.unwrap_or_default(), d.code.quoted())
-                }
-            };
-            facts.insert(name.to_owned(), text);
-        };
-        note(
-            "versioning",
-            self.wait(|| c.get_bucket_versioning().bucket(bucket).send())
-                .map(|o| o.status().map_or_else(|| "off".to_owned(), |s| s.as_str().to_owned())),
-        );
-        note(
-            "object lock",
-            self.wait(|| c.get_object_lock_configuration().bucket(bucket).send()).map(|o| {
-                let Some(lock) = o.object_lock_configuration() else { return "off".to_owned() };
-                let default = lock.rule().and_then(|r| r.default_retention()).map(|d| {
-                    let mode = d.mode().map(|m| m.as_str().to_owned()).unwrap_or_default();
-                    format!(
-                        ", default {mode} {} days {} years",
-                        d.days().unwrap_or(0),
-                        d.years().unwrap_or(0)
-                    )
-                });
-                format!(
-                    "{}{}",
-                    lock.object_lock_enabled().map_or("off", |e| e.as_str()),
-                    default.unwrap_or_default()
-                )
-            }),
-        );
-        note(
-            "lifecycle",
-            self.wait(|| c.get_bucket_lifecycle_configuration().bucket(bucket).send()).map(|o| {
-                let rules: Vec<String> = o
-                    .rules()
-                    .iter()
-                    .map(|r| {
-                        let days = r
-                            .expiration()
-                            .and_then(LifecycleExpiration::days)
-                            .map(|d| format!(", expires after {d} days"));
-                        let old = r
-                            .noncurrent_version_expiration()
-                            .and_then(|n| n.noncurrent_days())
-                            .map(|d| format!(", old versions go after {d} days"));
-                        format!(
-                            "{} {}{}{}",
-                            r.id().unwrap_or("?"),
-                            r.status().as_str(),
-                            days.unwrap_or_default(),
-                            old.unwrap_or_default()
-                        )
-                    })
-                    .collect();
-                if rules.is_empty() { "none".to_owned() } else { rules.join("; ") }
-            }),
-        );
-        note(
-            "policy",
-            self.wait(|| c.get_bucket_policy().bucket(bucket).send())
-                .map(|o| o.policy.unwrap_or_else(|| "none".to_owned())),
-        );
-        note(
-            "replication",
-            self.wait(|| c.get_bucket_replication().bucket(bucket).send()).map(|o| {
-                let rules = o.replication_configuration().map(|r| {
-                    r.rules()
-                        .iter()
-                        .map(|r| r.id().unwrap_or("?").to_owned())
-                        .collect::<Vec<_>>()
-                        .join("; ")
-                });
-                rules.filter(|r| !r.is_empty()).unwrap_or_else(|| "none".to_owned())
-            }),
-        );
-        note(
-            "access list",
-            self.wait(|| c.get_bucket_acl().bucket(bucket).send()).map(|o| {
-                let owner = o.owner().and_then(|w| w.id()).unwrap_or("?").to_owned();
-                let grants: Vec<String> = o
-                    .grants()
-                    .iter()
-                    .map(|g| {
-                        let who = g
-                            .grantee()
-                            .map(|w| w.id().or(w.uri()).unwrap_or("?").to_owned())
-                            .unwrap_or_default();
-                        format!("{who} {}", g.permission().map_or("?", |p| p.as_str()))
-                    })
-                    .collect();
-                format!("owner {owner}; {}", grants.join("; "))
-            }),
-        );
-        note(
-            "region",
-            self.wait(|| c.get_bucket_location().bucket(bucket).send())
-                .map(|o| {
-                    o.location_constraint()
-                        .map_or_else(|| "default".to_owned(), |l| l.as_str().to_owned())
-                })
-                .map(|l| if l.is_empty() { "default".to_owned() } else { l }),
-        );
-        facts
     }
 }

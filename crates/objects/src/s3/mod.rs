@@ -7,6 +7,7 @@
 mod attempts;
 mod client;
 mod locked;
+mod settings;
 mod upload;
 
 pub use attempts::{Answer, Attempt};

@@ -15,7 +15,7 @@ use strongroom_custody::{
 use strongroom_engine::replicate as copies;
 use strongroom_model::{Clock, Silent};
 use strongroom_objects::{
-    Attempt, Key, Kind, LockedStore, S3Bucket, Store, conformance, hash_name,
+    Attempt, Key, Kind, LockedStore, S3Bucket, Store, UNKNOWN_SETTING, conformance, hash_name,
 };
 
 const SERVER: &str = "Ceph RGW";
@@ -416,6 +416,11 @@ fn ceph_attacks_on_the_bucket() {
             s.school.backup(&[("a.bin", &noise(1, 80_000))], true);
             s.hand.pull(s.school.store.as_ref());
             assert!(look(&s, false).drift.is_empty());
+            let facts = s.bucket.facts().unwrap();
+            for name in ["lifecycle", "replication", "encryption", "public access block"] {
+                let is_none = facts[name] == "none" || facts[name].starts_with(UNKNOWN_SETTING);
+                assert!(is_none, "{name}: {}", facts[name]);
+            }
             let done = |a: Attempt<'_>| {
                 matches!(s.bucket.attempt(&a), strongroom_objects::Answer::Done(_))
             };

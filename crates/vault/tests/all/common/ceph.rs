@@ -211,7 +211,7 @@ impl Ceph {
 
 /// What a pushing credential gets: to add, to extend, to read; and to see the bucket's settings, so
 /// that its canary can prove that a twin is one.
-pub const PUSH: [&str; 14] = [
+pub const PUSH: [&str; 15] = [
     "PutObject",
     "PutObjectRetention",
     "GetObject",
@@ -226,6 +226,7 @@ pub const PUSH: [&str; 14] = [
     "GetReplicationConfiguration",
     "GetBucketAcl",
     "GetBucketLocation",
+    "GetBucketPublicAccessBlock",
 ];
 
 fn key_id(user: &str) -> String {
