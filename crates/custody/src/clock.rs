@@ -93,6 +93,10 @@ struct Mark {
     /// Absent when no other clock ever agreed.
     #[serde(skip_serializing_if = "Option::is_none")]
     agreed: Option<Span>,
+    /// In how many years since then one agreed, the running one aside. Absent when in none, and in
+    /// marks of programs that did not count them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreed_years: Option<u32>,
     /// When an order was written by which custodians may vouch for the clock. Absent when none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<Reading>,
@@ -184,8 +188,13 @@ impl Mark {
             }
         }
         if told.agrees {
-            let from = next.agreed.map_or(second, |a| a.from);
-            next.agreed = Some(Span { from, to: second });
+            let span = next.agreed.unwrap_or(Span { from: second, to: second });
+            let year = |at: i64| (at - span.from).max(0) / YEAR_S;
+            // The year of the one before is over: it is one in which another clock agreed.
+            if year(second) > year(span.to) {
+                next.agreed_years = Some(next.agreed_years.unwrap_or(0).saturating_add(1));
+            }
+            next.agreed = Some(Span { to: second, ..span });
             if let Some(drift) = &mut next.drift {
                 drift.unconfirmed_s = 0;
             }
@@ -206,10 +215,7 @@ impl Mark {
     fn bear(&self) -> Result<(), String> {
         let Some(d) = &self.drift else { return Ok(()) };
         let sum = d.spent_s + d.most_s + d.unconfirmed_s;
-        let most = DRIFT_MAX_S
-            + self
-                .agreed
-                .map_or(0, |a| (a.to - a.from).max(0) * (DRIFT_MAX_S / 60) / (YEAR_S / 60));
+        let most = DRIFT_MAX_S * (1 + i64::from(self.agreed_years.unwrap_or(0)));
         // What two clocks may be apart is no drift.
         if sum <= most + APART_MAX_S {
             return Ok(());

@@ -87,6 +87,50 @@ fn steps_of_295_are_summed_over_calls_and_restarts() {
     assert!((290..=296).contains(&steps.count()));
 }
 
+/// How many hours it may be away before it is believed no more.
+fn hours_borne(host: &mut Host) -> i64 {
+    let mut steps = 0;
+    while steps < 20_000 {
+        host.pass(10);
+        host.wall += 295;
+        if host.call(true).is_err() {
+            break;
+        }
+        steps += 1;
+    }
+    (steps * 295 + 1_800) / 3_600
+}
+
+#[test]
+fn a_day_more_is_borne_for_each_year_in_which_another_clock_agreed() {
+    let agreed = |days: &[i64]| {
+        let mut host = Host::new();
+        let mut day = 0;
+        for next in days {
+            host.pass((next - day) * DAY_S);
+            day = *next;
+            host.call(true).unwrap();
+        }
+        hours_borne(&mut host)
+    };
+    assert_eq!(agreed(&[0]), 24);
+    assert_eq!(agreed(&[0, 100, 200, 360]), 24, "the year is not over");
+    assert_eq!(agreed(&[0, 370]), 48);
+    assert_eq!(agreed(&[0, 370, 380, 390, 720]), 48, "one year is one");
+    assert_eq!(agreed(&[0, 370, 740]), 72);
+    // Ten years between two answers are not ten years of answers.
+    assert_eq!(agreed(&[0, 3_660]), 48);
+    assert_eq!(agreed(&[0, 3_660, 7_320]), 72);
+    let every: Vec<i64> = (0..=10).map(|year| year * 366).collect();
+    assert_eq!(agreed(&every), 11 * 24);
+    // A mark of a program that kept only the first and the last of them.
+    let mut host = Host::new();
+    let mut mark = serde_json::to_value(host.mark()).unwrap();
+    mark["agreed"] = serde_json::json!({"from": START_S - 3_650 * DAY_S, "to": START_S});
+    host.stored = serde_json::to_vec(&mark).unwrap();
+    assert_eq!(hours_borne(&mut host), 24);
+}
+
 #[test]
 fn sixteen_boots_are_no_year() {
     let mut host = Host::new();
