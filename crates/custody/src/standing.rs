@@ -291,6 +291,40 @@ mod tests {
     }
 
     #[test]
+    fn what_custodians_bear_is_open_again_when_the_while_is_over() {
+        let day = |n: i64| at(24 * n);
+        let named = |text: &str| Acknowledged {
+            kind: "unknown".into(),
+            subject: "0000".into(),
+            text: text.into(),
+        };
+        let log = events(&State::default(), &["unknown"], alarms("unknown", 0..1), day(0));
+        let row = |until: Timestamp, signed: Timestamp, text: &str| {
+            let mut all = state(&log).standing;
+            acknowledge(&mut all, &[named(text)], until, signed);
+            all.remove(&("unknown".to_owned(), "0000".to_owned())).unwrap()
+        };
+        let borne = row(day(40), day(10), "it is so");
+        let is_open = [39, 40, 41].map(|n| borne.is_open(day(n)));
+        assert_eq!(is_open, [false, true, true]);
+        // For ninety days from when they signed, whatever an order of a log says.
+        let borne = row(day(4_000), day(10), "it is so");
+        assert_eq!(borne.acknowledged, Some(day(100)));
+        assert!(!borne.is_open(day(99)) && borne.is_open(day(100)));
+        let may = |until| may_acknowledge(&[named("it is so")], until, day(10));
+        assert!(may(day(100)).is_ok() && may(day(100) + SignedDuration::from_secs(1)).is_err());
+        // And for what it said then.
+        assert_eq!(row(day(40), day(10), "it is otherwise").acknowledged, None);
+        let says = |text: &str| vec![Alarm::new("unknown", "0000", text)];
+        let mut borne = state(&log);
+        acknowledge(&mut borne.standing, &[named("it is so")], day(40), day(0));
+        assert!(events(&borne, &["unknown"], says("it is so"), day(1)).is_empty());
+        let again = events(&borne, &["unknown"], says("it is worse"), day(1));
+        again.iter().for_each(|e| borne.apply(e, crate::Role::Vault, day(1)).unwrap());
+        assert!(borne.standing.values().all(|s| s.is_open(day(1))), "another is open");
+    }
+
+    #[test]
     fn what_is_shown_moves_no_cursor() {
         let shown = plain("a\u{1b}[2J\u{202e}b\u{9b}c\nd");
         assert!(shown.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{shown:?}");

@@ -97,6 +97,11 @@ fn rclone_that_only_adds_keeps_everything_but_locks() {
     store.put(&lock, b"lock").unwrap();
     store.remove(&lock).unwrap();
     assert_eq!(store.size(&lock).unwrap(), None);
+    // Nor is anything written over, whoever asks for it.
+    let pack = Key::new(Kind::Data, &hash_name(b"right")).unwrap();
+    assert_eq!(store.put(&pack, b"right").unwrap(), Put::New);
+    assert!(store.replace(&pack, b"wrong").is_err());
+    assert_eq!(store.get(&pack).unwrap(), b"right".as_slice());
 }
 
 /// A server that gives an answer to each request; it counts them.

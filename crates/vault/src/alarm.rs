@@ -149,7 +149,7 @@ impl Bell {
 
     fn call(&self, dir: &Path, name: &str) {
         while let Some((program, line)) = self.next(name) {
-            let done = run(&program, &line);
+            let done = run(&program, &line, CALL);
             let failed = done.err().map(|why| (heartbeat::now(), why));
             if let Some((_, why)) = &failed {
                 tracing::error!("{name}: {why}");
@@ -175,9 +175,9 @@ impl Bell {
     }
 }
 
-/// Calls the program with a line on its standard input.
+/// Calls the program with a line on its standard input. It has so long.
 #[allow(clippy::disallowed_methods)] // how long is a matter of real time
-fn run(program: &[String], line: &str) -> Result<(), String> {
+fn run(program: &[String], line: &str, most: Duration) -> Result<(), String> {
     let Some((name, args)) = program.split_first() else { return Ok(()) };
     let path = PathBuf::from(name);
     let mut child = Command::new(&path)
@@ -197,12 +197,11 @@ fn run(program: &[String], line: &str) -> Result<(), String> {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
             Ok(Some(status)) => return Err(format!("the alarm command {name} failed: {status}")),
-            Ok(None) if began.elapsed() < CALL => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) if began.elapsed() < most => std::thread::sleep(Duration::from_millis(20)),
             Ok(None) => {
                 kill(&mut child);
-                let s = CALL.as_secs();
                 return Err(format!(
-                    "the alarm command {name} did not end within {s} s; it was killed"
+                    "the alarm command {name} did not end within {most:.0?}; it was killed"
                 ));
             }
             Err(e) => {
@@ -220,4 +219,41 @@ fn kill(child: &mut Child) {
     }
     let _ = child.kill();
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+    use super::*;
+
+    #[test]
+    fn an_alarm_command_has_ten_seconds_with_all_that_it_started() {
+        assert_eq!(CALL, Duration::from_secs(10));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pids");
+        let text = format!("sleep 600 & echo $$ $! > {}; sleep 600", file.display());
+        let program = ["sh", "-c", text.as_str()].map(str::to_owned);
+        let began = Instant::now();
+        let most = Duration::from_secs(2);
+        let why = run(&program, "an alarm", most).unwrap_err();
+        assert!(why.contains("within 2s; it was killed"), "{why}");
+        let took = began.elapsed();
+        assert!(took >= most && took < most + CALL, "{took:?}");
+        let pids = std::fs::read_to_string(&file).unwrap();
+        let is_there = |pid: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // One that is dead and that nobody asked for yet is dead.
+            stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+        };
+        let over = Instant::now() + CALL;
+        let pids: Vec<&str> = pids.split_whitespace().collect();
+        assert_eq!(pids.len(), 2);
+        while pids.iter().any(|pid| is_there(pid)) {
+            assert!(Instant::now() < over, "what it started runs on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // One that ends has all its time.
+        let quick = ["sh", "-c", "cat > /dev/null; sleep 0.2"].map(str::to_owned);
+        run(&quick, "an alarm", CALL).unwrap();
+    }
 }

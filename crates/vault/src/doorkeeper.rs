@@ -374,4 +374,34 @@ mod tests {
         let guests = locked(&door.guests);
         assert!(guests.contains_key(&other.id) && !guests.contains_key(&first.id));
     }
+
+    #[tokio::test]
+    async fn sixteen_requests_of_one_credential_are_at_work_at_once() {
+        let door = door(100, 100);
+        let turn = |user: &'static str| {
+            let door = door.clone();
+            async move {
+                let soon = Duration::from_millis(200);
+                tokio::time::timeout(soon, door.turn("school", user)).await.ok().flatten()
+            }
+        };
+        let mut at_work = Vec::new();
+        while let Some(one) = turn("read").await {
+            at_work.push(one);
+            assert!(at_work.len() <= 16, "the next one waits");
+        }
+        assert_eq!(at_work.len(), 16);
+        assert!(turn("desk").await.is_some(), "for another credential nobody waits");
+        at_work.pop();
+        let next = turn("read").await.unwrap();
+        assert!(turn("read").await.is_none(), "one place, one request");
+        // And so with what they hold in memory.
+        let (mut one, mut two) = (next, at_work.pop().unwrap());
+        let all = u64::from(MEMORY_KIB_MAX) * 1024;
+        one.hold(all).await.unwrap();
+        let soon = Duration::from_millis(200);
+        assert!(tokio::time::timeout(soon, two.hold(1)).await.is_err(), "192 MiB together");
+        drop(one);
+        tokio::time::timeout(soon, two.hold(1)).await.unwrap().unwrap();
+    }
 }

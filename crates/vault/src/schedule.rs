@@ -457,3 +457,56 @@ fn perform(vault: &Vault, name: &str, duty: Duty) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn work_that_did_not_happen_is_an_alarm_and_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::open(&dir.path().join("vault")).unwrap();
+        let (school, said) = (dir.path().join("vault/school"), dir.path().join("said"));
+        std::fs::create_dir_all(&school).unwrap();
+        let settings = format!(
+            "alarm_command = [\"sh\", \"-c\", \"cat >> {}\"]\n[source]\nkind = \"folder\"\n\
+             path = \"/nowhere\"\n",
+            said.display()
+        );
+        std::fs::write(school.join("repo.toml"), settings).unwrap();
+        let ago = |hours| heartbeat::now() - SignedDuration::from_hours(hours);
+        let did = |pull: i64| {
+            let beat = |at: Timestamp| serde_json::json!({"done": at});
+            let all = serde_json::json!({"v": 1, "since": ago(2_000), "duties": {
+                "pull": beat(ago(pull)), "renew": beat(ago(49)), "verify": beat(ago(1)),
+                "canary": beat(ago(47))}});
+            std::fs::write(school.join("heartbeat.json"), all.to_string()).unwrap();
+        };
+        let mut told = HashMap::new();
+        let mut look = || {
+            tell_late(&vault, "school", &mut told);
+            vault.bell.settle();
+            let text = std::fs::read_to_string(&said).unwrap_or_default();
+            let kind = |line: &str| {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert_eq!(line["repository"], "school");
+                line["kind"].as_str().unwrap().to_owned()
+            };
+            text.lines().map(kind).collect::<Vec<_>>()
+        };
+        did(3);
+        // Expiry was never done; what is due for less than twice its time is not late.
+        let mut first = look();
+        first.sort();
+        assert_eq!(first, ["expire-late", "pull-late", "renew-late"]);
+        assert_eq!(look().len(), 3, "once");
+        did(1);
+        assert_eq!(look().len(), 3, "the pull came");
+        did(3);
+        let again = look();
+        assert_eq!((again.len(), again[3].as_str()), (4, "pull-late"), "and is late once more");
+        let kept = std::fs::read_to_string(school.join("alarms.jsonl")).unwrap();
+        assert_eq!(kept.lines().count(), 4, "{kept}");
+    }
+}

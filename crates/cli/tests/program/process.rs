@@ -4,34 +4,77 @@ use super::common::{school, small};
 use graph_sim::{Fault, Rule};
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    process::{Command, Stdio},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, symlink},
+        process::CommandExt,
+    },
+    path::Path,
+    process::{Child, Command, Stdio},
 };
+
+/// A process of an account that is not root's: what it shows of itself belongs to root where nobody
+/// may look into its memory, and to that account where others of it may.
+#[allow(clippy::unwrap_used)] // it is a test's
+fn as_somebody(program: &Path, args: &[&str]) -> Child {
+    // Where that account may go.
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = dir.path().join("program");
+    fs::copy(program, &copy).unwrap();
+    let mut command = Command::new(copy);
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    if rustix::process::getuid().is_root() {
+        command.uid(65_534).gid(65_534).current_dir("/");
+    }
+    begun(&mut command)
+}
+
+/// A copy is busy for as long as a child of another test has not begun.
+#[allow(clippy::unwrap_used)] // as above
+fn begun(command: &mut Command) -> Child {
+    loop {
+        match command.spawn() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            child => return child.unwrap(),
+        }
+    }
+}
+
+/// The limit of its core dumps, and whose its memory is.
+#[allow(clippy::unwrap_used)] // as above
+fn shown(child: &Child) -> (Vec<String>, u32) {
+    let proc = Path::new("/proc").join(child.id().to_string());
+    let text = fs::read_to_string(proc.join("limits")).unwrap();
+    let line = text.lines().find(|l| l.starts_with("Max core file size")).unwrap();
+    let core = line.split_whitespace().skip(4).take(2).map(str::to_owned).collect();
+    (core, fs::metadata(proc.join("mem")).unwrap().uid())
+}
 
 #[test]
 fn a_process_that_holds_keys_leaves_no_core() {
-    let dir = tempfile::tempdir().unwrap();
-    // It waits for somebody who says the password.
-    let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom"))
-        .args(["snapshots", "--password-file", "/dev/stdin", "--repo"])
-        .arg(dir.path())
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let limits = format!("/proc/{}/limits", child.id());
-    let mut core = Vec::new();
-    for _ in 0..100 {
-        let text = fs::read_to_string(&limits).unwrap();
-        let line = text.lines().find(|l| l.starts_with("Max core file size")).unwrap();
-        core = line.split_whitespace().skip(4).take(2).map(str::to_owned).collect::<Vec<_>>();
-        if core == ["0", "0"] {
+    let (none, root) = (vec!["0".to_owned(), "0".to_owned()], 0);
+    // What this test looks at differs from what a process without secrets shows.
+    let mut plain = as_somebody(Path::new("/bin/cat"), &[]);
+    let theirs = shown(&plain).1;
+    plain.kill().unwrap();
+    plain.wait().unwrap();
+    assert_ne!(theirs, root);
+    // It waits for what it is asked, on its standard input.
+    let mut child = as_somebody(Path::new(env!("CARGO_BIN_EXE_strongroom")), &["judge-module"]);
+    let mut found = shown(&child);
+    for _ in 0..500 {
+        if found == (none.clone(), root) {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(20));
+        found = shown(&child);
     }
+    assert!(child.try_wait().unwrap().is_none(), "it waits still");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(core, ["0", "0"]);
+    assert_eq!(found, (none, root));
 }
 
 #[test]

@@ -511,6 +511,32 @@ fn silence_flood_shrinking_and_a_bad_verdict_freeze_expiry_and_two_custodians_th
 }
 
 #[test]
+fn an_order_is_good_for_fourteen_days() {
+    const DAY_S: i64 = 86_400;
+    let at =
+        |s: &Stage, seconds: i64| s.clock.0.store(seconds, std::sync::atomic::Ordering::SeqCst);
+    for (seconds, good) in [
+        (0, true),
+        (14 * DAY_S - 600, true),
+        (14 * DAY_S + 600, false),
+        (400 * DAY_S, false),
+        // One that was written on a host whose clock is ahead.
+        (-DAY_S + 600, true),
+        (-DAY_S - 600, false),
+    ] {
+        let s = stage();
+        let order = s.order(Decision::Thaw, &[0, 1]);
+        at(&s, seconds);
+        let done = s.carry_out(&order);
+        assert_eq!(done.is_ok(), good, "{seconds}: {done:?}");
+        if let Err(e) = done {
+            assert!(e.to_string().contains("good for 14 days"), "{e}");
+        }
+        assert_eq!(s.hand.open().ledger().state().orders.len(), usize::from(good));
+    }
+}
+
+#[test]
 fn orders_take_two_custodians_are_for_one_vault_and_are_carried_out_once() {
     let s = stage();
     s.school.backup(&[("a", b"a")], true);

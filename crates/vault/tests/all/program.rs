@@ -470,3 +470,56 @@ fn a_clock_that_no_date_can_be_written_for_ends_each_verb_in_a_sentence() {
     }
     ok(d, &["pull", "school"]);
 }
+
+/// What a process shows of itself belongs to root where nobody may look into its memory, and to its
+/// account where others of it may.
+#[test]
+fn a_vault_at_work_leaves_no_core() {
+    use std::os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let somebody = Some(65_534).filter(|_| rustix::process::getuid().is_root());
+    chown(dir.path(), somebody, somebody).unwrap();
+    let begin = |program: &str, args: &[&str]| {
+        // Where that account may go.
+        let copy = dir.path().join(Path::new(program).file_name().unwrap());
+        std::fs::copy(program, &copy).unwrap();
+        let mut command = Command::new(copy);
+        command.args(args).current_dir(dir.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(id) = somebody {
+            command.uid(id).gid(id);
+        }
+        loop {
+            match command.spawn() {
+                // For as long as a child of another test has not begun.
+                Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                child => return Running(child.unwrap()),
+            }
+        }
+    };
+    let shown = |running: &Running| {
+        let proc = Path::new("/proc").join(running.0.id().to_string());
+        let text = std::fs::read_to_string(proc.join("limits")).unwrap();
+        let line = text.lines().find(|l| l.starts_with("Max core file size")).unwrap();
+        let core = line.split_whitespace().skip(4).take(2).map(str::to_owned);
+        (core.collect::<Vec<_>>(), std::fs::metadata(proc.join("mem")).unwrap().uid())
+    };
+    let plain = begin("/bin/cat", &[]);
+    assert_ne!(shown(&plain).1, 0, "a process without secrets shows otherwise");
+    let vault = env!("CARGO_BIN_EXE_strongroom-vault");
+    let made = begin(vault, &["--dir", "vault", "key"]).0.wait().unwrap();
+    assert!(made.success());
+    let mut vault = begin(vault, &["--dir", "vault", "run", "--listen", "127.0.0.1:0"]);
+    let wanted = (vec!["0".to_owned(), "0".to_owned()], 0);
+    let over = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while shown(&vault) != wanted && std::time::Instant::now() < over {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(shown(&vault), wanted);
+    assert!(vault.0.try_wait().unwrap().is_none(), "it runs still");
+}

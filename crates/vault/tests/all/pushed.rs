@@ -145,6 +145,112 @@ fn an_order_is_for_one_holding() {
     vault.carry_out("folder", &order).unwrap();
 }
 
+/// Another clock, by NTP, that says what this host says.
+fn second_clock() -> String {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut request = [0; 512];
+        while let Ok((_, from)) = socket.recv_from(&mut request) {
+            let second = Timestamp::now().as_second() + 2_208_988_800;
+            let mut answer = [0; 48];
+            (answer[0], answer[1]) = (0x24, 1);
+            answer[24..32].copy_from_slice(&request[40..48]);
+            for at in [16, 32, 40] {
+                answer[at..at + 4].copy_from_slice(&u32::try_from(second).unwrap().to_be_bytes());
+            }
+            socket.send_to(&answer, from).unwrap();
+        }
+    });
+    address
+}
+
+/// What nobody called by hand: who pushes and who pulls freezes, and the plan says so.
+#[test]
+fn a_flood_freezes_the_plan_by_push_and_by_pull_until_two_thaw_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let school = School::new(dir.path());
+    let vault = Arc::new(Vault::open(&dir.path().join("vault")).unwrap());
+    let keys = [seed(), seed()].map(|s| SigningKey::from_seed(&s).unwrap());
+    let ntp = second_clock();
+    let what = || {
+        let mut what = enrolment(&school);
+        let named = keys.iter().zip(["ada", "bob"]);
+        what.custodians =
+            named.map(|(k, n)| Custodian { name: n.into(), key: k.public() }).collect();
+        what.settings.ntp = vec![ntp.clone()];
+        what.policy.snapshots_a_day_max = 3;
+        what.policy.growth_bytes_free = 100_000;
+        what
+    };
+    let (tokens, _) = vault.enrol("pushed", what()).unwrap();
+    let mut pulled = what();
+    let folder = school.dir.join("copy2");
+    pulled.settings.source = Some(strongroom_vault::SourceEntry::Folder { path: folder });
+    vault.enrol("pulled", pulled).unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let listening = runtime
+        .block_on(strongroom_vault::serve(vault.clone(), ([127, 0, 0, 1], 0).into(), None))
+        .unwrap();
+    let url = url::Url::parse(&format!("http://{}/pushed/", listening.address)).unwrap();
+    let mut push = strongroom_objects::VaultRest::new(strongroom_objects::VaultSettings {
+        url,
+        user: "push".into(),
+        token: tokens["push"].clone().into(),
+        ca_file: None,
+        identity_file: None,
+    })
+    .unwrap();
+    let mut night = |files: &[(&str, &[u8])]| {
+        school.backup(files, true);
+        copies::to_vault(&school.repo, &mut push, &Silent).unwrap();
+        vault.pull("pulled", &Silent).unwrap();
+    };
+    let frozen = |name: &str| vault.plan_expiry(name).unwrap().frozen;
+    let thaw = |name: &str| {
+        let mut order = vault.new_order(name, Decision::Thaw, "a test").unwrap();
+        order.sign(&keys[0]);
+        assert!(vault.carry_out(name, &order).is_err(), "one is not enough");
+        order.sign(&keys[1]);
+        vault.carry_out(name, &order).unwrap();
+    };
+    let alarms = |name: &str| {
+        let path = dir.path().join("vault").join(name).join("alarms.jsonl");
+        std::fs::read_to_string(path).unwrap_or_default().matches("\"flood\"").count()
+    };
+    night(&[("a.bin", &noise(1, 90_000))]);
+    night(&[("a.bin", &noise(1, 90_000)), ("b", b"b")]);
+    for name in ["pushed", "pulled"] {
+        assert_eq!((frozen(name), alarms(name)), (Vec::new(), 0), "{name}");
+    }
+    // By bytes: more than half of what is held, in one session.
+    night(&[("a.bin", &noise(1, 90_000)), ("c.bin", &noise(2, 150_000))]);
+    for name in ["pushed", "pulled"] {
+        let why = frozen(name);
+        assert!(why.len() == 1 && why[0].starts_with("flood: session 3 brought"), "{why:?}");
+        assert_eq!(alarms(name), 1, "{name}");
+        let (plan, freed) = vault.expire(name, &Silent).unwrap();
+        assert_eq!((plan.frozen, freed), (why, 0));
+        thaw(name);
+        assert_eq!(frozen(name), [""; 0], "{name}");
+    }
+    // By number: one more than the policy expects.
+    night(&[("a.bin", &noise(1, 90_000)), ("d", b"d")]);
+    for name in ["pushed", "pulled"] {
+        let why = frozen(name);
+        assert!(why.len() == 1 && why[0].starts_with("flood: 4 snapshots of"), "{why:?}");
+        assert_eq!(alarms(name), 2, "{name}");
+        thaw(name);
+        assert_eq!(frozen(name), [""; 0], "{name}");
+    }
+    // What they looked at is not what came after.
+    night(&[("e", b"e")]);
+    for name in ["pushed", "pulled"] {
+        assert!(frozen(name)[0].starts_with("flood: 5 snapshots of"), "{name}");
+    }
+}
+
 #[test]
 fn an_answer_to_a_revoked_credential_ends() {
     let s = vault::stage();
