@@ -1,10 +1,16 @@
 use crate::Error;
 use bytes::Bytes;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
 use strongroom_objects::{Key, Store, StoreError};
 
 /// So many objects in a row that cannot be read are no bad sectors: the store itself is gone.
 pub(crate) const FAILED_IN_A_ROW_MAX: u32 = 16;
+
+/// What took longer to fail is no bad sector but a server that drips, and would take as long again.
+const AGAIN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Reads many objects of a store of which some may lie on bad sectors: each is tried twice, and one
 /// that fails keeps no other back.
@@ -24,8 +30,10 @@ impl<'a> Patient<'a> {
     ///
     /// Errors: the store does not answer any more.
     pub fn get(&self, key: &Key) -> Result<Result<Bytes, String>, StoreError> {
+        #[allow(clippy::disallowed_methods)] // how long a server takes is a matter of real time
+        let began = Instant::now();
         let got = match self.store.get(key) {
-            Err(StoreError::Failed { .. }) => self.store.get(key),
+            Err(StoreError::Failed { .. }) if began.elapsed() < AGAIN_WITHIN => self.store.get(key),
             other => other,
         };
         match got {
