@@ -293,18 +293,17 @@ fn emptied(
     ))
 }
 
-/// Whether copy 2 has none of a few packs, chosen by chance, of those that the newest manifest of a
+/// Whether copy 2 has none of a few packs, from a place by chance on, of those that the newest manifest of a
 /// series names. All of them, since a prune that is under way has taken some away already, and its
 /// manifests come last.
 fn packs_are_gone(holding: &Holding, source: &dyn Store, series: &Series) -> Result<bool, Error> {
     let Some((name, _)) = holding.chain().newest(series) else { return Ok(false) };
     let packs: Vec<&str> = holding.chain().packs_of(name).into_iter().collect();
-    for _ in 0..PACKS_LOOKED_FOR.min(packs.len()) {
-        let chance = getrandom::u64().map_err(|e| {
-            Error::Request(format!("the system gives no random numbers: {e}").into())
-        })?;
-        let key = Key::new(Kind::Data, packs[(chance % packs.len() as u64) as usize])?;
-        if source.size(&key)?.is_some() {
+    let chance = getrandom::u64()
+        .map_err(|e| Error::Request(format!("the system gives no random numbers: {e}").into()))?;
+    let from = chance.checked_rem(packs.len() as u64).unwrap_or(0) as usize;
+    for pack in packs.iter().cycle().skip(from).take(PACKS_LOOKED_FOR.min(packs.len())) {
+        if source.size(&Key::new(Kind::Data, pack)?)?.is_some() {
             return Ok(false);
         }
     }
