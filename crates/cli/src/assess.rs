@@ -5,7 +5,7 @@ use crate::{
     Global,
     config::{BackupEntry, Config, Identity, Tenant},
     export::{self, School},
-    open, output,
+    failure, open, output,
     progress::Bar,
     tenant::{exceptions, secure_score, today},
 };
@@ -18,6 +18,7 @@ use strongroom_guards::{Report, Verdict, judge};
 use strongroom_model::{
     CollectionState, ConfigCollection, Configuration, Ending, collections::directory, is_guid,
 };
+use strongroom_operations::files::written;
 use strongroom_settings::rows;
 use strongroom_workloads::{
     Client,
@@ -115,7 +116,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
     let who = who(global, &args)?;
     // A page that cannot be written is better known before a school is asked; what stands there
     // stays until there is another.
-    crate::written::possible(&args.out)
+    written::possible(&args.out)
         .with_context(|| format!("{} cannot be written", args.out.display()))?;
     // A school of the configuration stays, and its backup with it.
     let stays = args.keep_consent || args.tenant_id.is_none();
@@ -129,11 +130,8 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
     let (found, waited) = found?;
     let report = judge(&found, &exceptions, Vec::new(), today());
     let put = |consent: &Consent| {
-        crate::written::put(
-            &args.out,
-            crate::face::for_file(&page(&found, &report, consent)).as_bytes(),
-        )
-        .with_context(|| format!("{} cannot be written", args.out.display()))
+        written::put(&args.out, crate::face::for_file(&page(&found, &report, consent)).as_bytes())
+            .with_context(|| format!("{} cannot be written", args.out.display()))
     };
     // The page first: after the consent is gone nobody looks a second time.
     put(&Consent::Stays("its removal was not yet tried when this page was written".to_owned()))?;
@@ -287,7 +285,12 @@ async fn leave(who: &Who, client: &Client) -> Consent {
                 ))
                 .await
         }
-        Err(e) => return Consent::Stays(format!("whether it is gone could not be tried: {e:#}")),
+        Err(e) => {
+            return Consent::Stays(format!(
+                "whether it is gone could not be tried: {}",
+                failure::sentence(&e)
+            ));
+        }
     };
     match answer {
         Err(e)

@@ -218,7 +218,11 @@ async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<Ending> {
                     true => rows.push(failure::row(&tenant.name, &e)),
                     false => println!(
                         "{}",
-                        output::alarm(&format!("{}: cannot be planned: {e:#}", tenant.name))
+                        output::alarm(&format!(
+                            "{}: cannot be planned: {}",
+                            tenant.name,
+                            failure::sentence(&e)
+                        ))
                     ),
                 }
             }
@@ -259,7 +263,7 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
     let mut rows: Vec<(String, Result<Option<Applied>, String>)> = Vec::new();
     for (n, tenant) in all.iter().enumerate() {
         let outcome = one(global, &config, tenant, baseline, args).await;
-        let row = outcome.map_err(|e| format!("{e:#}"));
+        let row = outcome.map_err(|e| failure::sentence(&e));
         let good = row.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole));
         rows.push((tenant.name.clone(), row));
         let declined = matches!(rows.last(), Some((_, Ok(None))));

@@ -6,7 +6,6 @@ use crate::{
     keys, open, output,
     place::{Doing, Place},
     progress::Bar,
-    rebuilding::{self, Mark, Rebuilding},
     review,
 };
 use anyhow::{Context, bail};
@@ -21,6 +20,7 @@ use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::{Clock, Ending, Series, Untrusted};
 use strongroom_objects::{Kind, S3Bucket, Store};
+use strongroom_operations::files::rebuilding::{self, Mark, Rebuilding};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
 #[derive(Args)]
@@ -242,7 +242,7 @@ pub(crate) async fn back_up(
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);
     options.users = args.user;
     options.acknowledge = args.acknowledge;
-    let by = args.by.unwrap_or_else(open::account);
+    let by = args.by.unwrap_or_else(|| global.host.account.clone());
     let key = args.key.as_deref();
     if !args.accept.is_empty() {
         let (by_repo, name) = (repo.clone(), tenant.name.clone());

@@ -345,12 +345,13 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<En
         problems.extend(config.tenants.iter().flat_map(|t| crate::secrets::unfit(&config, t)));
     }
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
-    problems.extend(crate::baseline::known(Some(&config)).err().map(|e| format!("{e:#}")));
+    problems
+        .extend(crate::baseline::known(Some(&config)).err().map(|e| crate::failure::sentence(&e)));
     for t in &config.tenants {
         problems.extend(
             crate::tenant::exceptions(&config, t)
                 .err()
-                .map(|e| format!("tenant {}: {e:#}", t.name)),
+                .map(|e| format!("tenant {}: {}", t.name, crate::failure::sentence(&e))),
         );
     }
     if global.json {

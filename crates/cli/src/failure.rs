@@ -1,13 +1,18 @@
 //! Errors at the edge: one sentence, and an exit code that a script can act on.
 
+use crate::words;
 use serde_json::json;
 use strongroom_model::{Ending, shown_line};
+use strongroom_operations::{Error as Operations, Kind};
 use strongroom_repository::Error as Repo;
 
 /// What an error makes of the command.
 pub(crate) fn ending(e: &anyhow::Error) -> Ending {
     for cause in e.chain() {
         use strongroom_engine::Error as Engine;
+        if let Some(e) = cause.downcast_ref::<Operations>() {
+            return of_kind(e.kind());
+        }
         let repo = match cause.downcast_ref::<Engine>() {
             Some(Engine::NothingRead(_)) => return Ending::NothingRead,
             Some(Engine::Repository(repo)) => Some(repo),
@@ -23,10 +28,29 @@ pub(crate) fn ending(e: &anyhow::Error) -> Ending {
     Ending::Failed
 }
 
+fn of_kind(kind: Kind) -> Ending {
+    match kind {
+        Kind::NoRepository => Ending::NoRepository,
+        Kind::Locked => Ending::Locked,
+        Kind::WrongKey => Ending::WrongKey,
+        Kind::NothingRead => Ending::NothingRead,
+        Kind::Files | Kind::Copy | Kind::Tenant | Kind::Request | Kind::Internal => Ending::Failed,
+    }
+}
+
+/// What went wrong, why, and what helps.
+pub(crate) fn sentence(e: &anyhow::Error) -> String {
+    let said = e.chain().find_map(|cause| cause.downcast_ref::<Operations>());
+    match said.and_then(Operations::remedy) {
+        Some(remedy) => format!("{e:#}; {}", words::advice(remedy)),
+        None => format!("{e:#}"),
+    }
+}
+
 /// Says what went wrong and answers how the command ended.
 pub(crate) fn report(e: &anyhow::Error, as_json: bool) -> Ending {
     let ending = ending(e);
-    tell(&format!("{e:#}"), ending, as_json);
+    tell(&sentence(e), ending, as_json);
     ending
 }
 
@@ -43,7 +67,7 @@ pub(crate) fn tell(text: &str, ending: Ending, as_json: bool) {
 /// The row of one school, of a command that goes over several.
 pub(crate) fn row(tenant: &str, e: &anyhow::Error) -> serde_json::Value {
     let ending = ending(e);
-    json!({"tenant": tenant, "error": format!("{e:#}"), "code": ending.code(),
+    json!({"tenant": tenant, "error": sentence(e), "code": ending.code(),
         "kind": ending.kind()})
 }
 

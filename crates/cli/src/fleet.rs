@@ -4,7 +4,7 @@ use crate::{
     Global,
     config::Config,
     export::{self, School, word},
-    open, output,
+    failure, open, output,
     rules::OwnRules,
     tenant::{exceptions, secure_score, today},
 };
@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use strongroom_engine::configuration;
 use strongroom_guards::{Verdict, judge, rule::Severity};
 use strongroom_model::Ending;
+use strongroom_operations::files::written;
 
 #[derive(Args)]
 pub(crate) struct Fleet {
@@ -85,7 +86,9 @@ async fn school(global: &Global, config: &Config, own: &OwnRules, name: String) 
         Ok((report, secure_score, blind)) => {
             School { name, report: Ok(report), secure_score, blind }
         }
-        Err(e) => School { name, report: Err(format!("{e:#}")), secure_score: None, blind: true },
+        Err(e) => {
+            School { name, report: Err(failure::sentence(&e)), secure_score: None, blind: true }
+        }
     }
 }
 
@@ -103,7 +106,7 @@ pub(crate) fn write(
         Format::Html => export::html(schools, &today().to_string()),
     };
     match out {
-        Some(path) => crate::written::put(path, crate::face::for_file(&text).as_bytes())
+        Some(path) => written::put(path, crate::face::for_file(&text).as_bytes())
             .with_context(|| format!("{} cannot be written", path.display())),
         None => {
             print!("{text}");

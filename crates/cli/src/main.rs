@@ -11,21 +11,19 @@ mod acceptance;
 mod assess;
 mod baseline;
 mod browse;
-mod cache;
 mod commands;
 mod config;
 mod demo;
 mod export;
 mod failure;
 mod fleet;
+mod host;
 mod keys;
 mod mount;
 mod open;
 mod output;
-mod owned;
 mod place;
 mod progress;
-mod rebuilding;
 mod remediate;
 mod repair;
 mod restore;
@@ -36,11 +34,12 @@ mod tenant;
 mod tenant_restore;
 mod upkeep;
 mod vault;
-mod written;
+mod words;
 
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 use strongroom_model::Ending;
+use strongroom_operations::Host;
 
 /// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again
 /// with it, and a fifth more CPU time. Libraries in C use this one as well; its settings stand in
@@ -63,7 +62,7 @@ struct Cli {
 }
 
 /// Options of every command.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Clone)]
 pub(crate) struct Global {
     /// The configuration file.
     #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "strongroom.toml")]
@@ -87,6 +86,9 @@ pub(crate) struct Global {
     /// Say nothing but results.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// What this computer says of itself.
+    #[arg(skip = host::found())]
+    host: Arc<Host>,
 }
 
 #[derive(Subcommand)]

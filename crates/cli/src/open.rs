@@ -1,7 +1,7 @@
 //! From configuration to open things.
 
 use crate::{
-    Global, cache,
+    Global,
     config::{Config, Tenant, VaultEntry},
     place::{self, Doing, Place},
     secrets,
@@ -20,6 +20,7 @@ use strongroom_model::Clock;
 use strongroom_objects::{
     LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
 };
+use strongroom_operations::{Error, Kind, Remedy, files::cache};
 use strongroom_repository::{Id, Repository, Writer};
 
 pub(crate) fn who() -> Writer {
@@ -79,10 +80,16 @@ pub(crate) fn cache_dir(global: &Global) -> anyhow::Result<PathBuf> {
                  it",
             )?;
             let said = config.and_then(|c| c.cache_dir.as_ref().map(|dir| c.path(dir)));
-            said.map_or_else(cache::default_place, Ok)?
+            match said {
+                Some(dir) => dir,
+                None => global.host.cache_default.clone().map_err(|why| {
+                    let what = format!("there is no place for local caches: {why}");
+                    Error::new(Kind::Files, what).with(Remedy::NameCache)
+                })?,
+            }
         }
     };
-    cache::own(&dir)?;
+    cache::own(&dir, &global.host.accounts)?;
     Ok(dir)
 }
 
@@ -135,7 +142,10 @@ fn vault_server(global: &Global) -> anyhow::Result<Option<VaultSettings>> {
     match vault_place(entry, &config.base) {
         Ok(place) => place.server().map(Some),
         Err(e) => {
-            tracing::warn!("the vault cannot be asked which snapshot came first: {e:#}");
+            tracing::warn!(
+                "the vault cannot be asked which snapshot came first: {}",
+                crate::failure::sentence(&e)
+            );
             Ok(None)
         }
     }
@@ -387,16 +397,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 pub(crate) fn vault_client(settings: VaultSettings) -> anyhow::Result<VaultRest> {
     Ok(VaultRest::new(settings)?)
-}
-
-/// Who runs the command, as the system calls them.
-pub(crate) fn account() -> String {
-    ["USER", "LOGNAME"]
-        .iter()
-        .find_map(std::env::var_os)
-        .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| !name.trim().is_empty())
-        .unwrap_or_else(|| "an account without a name".to_owned())
 }
 
 pub(crate) fn real_clock() -> Arc<dyn Clock> {

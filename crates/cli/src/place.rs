@@ -1,7 +1,7 @@
 //! Where copy 2 is.
 
 use crate::{
-    Global, cache,
+    Global,
     config::{Config, RepositoryEntry},
     keys, open,
 };
@@ -15,6 +15,7 @@ use strongroom_objects::{
     AzureContainer, AzureSettings, LocalDir, Near, Patience, RestServer, RestSettings, S3Bucket,
     S3Settings, SftpServer, SftpSettings, Store, hash_name,
 };
+use strongroom_operations::files::cache;
 
 /// Where a repository is: a folder of this host, or elsewhere.
 #[derive(Debug, Clone)]

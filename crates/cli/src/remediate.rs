@@ -4,7 +4,7 @@
 use crate::{
     Global,
     config::{Config, Tenant},
-    open, output,
+    failure, open, output,
     progress::Bar,
     review::{accepted_in, keep_applied, undo_command},
     tenant::today,
@@ -161,8 +161,8 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
             }
             Err(e) => {
                 endings.push(Ending::Partial);
-                tell(global, &f.rule, &format!("{e:#}"));
-                rows.push(json!({"rule": f.rule, "error": format!("{e:#}")}));
+                tell(global, &f.rule, &failure::sentence(&e));
+                rows.push(json!({"rule": f.rule, "error": failure::sentence(&e)}));
             }
         }
     }

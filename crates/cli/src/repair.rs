@@ -4,7 +4,7 @@
 use crate::{
     Global,
     config::Config,
-    open, output,
+    failure, open, output,
     place::{Doing, Place},
     progress::Bar,
     upkeep,
@@ -147,7 +147,9 @@ impl Damaged {
             report.healed.extend(part.0);
             report.lost.extend(part.1);
         }
-        report.lost.extend(published.err().map(|e| format!("manifests for the vault: {e:#}")));
+        report.lost.extend(
+            published.err().map(|e| format!("manifests for the vault: {}", failure::sentence(&e))),
+        );
         // What could be healed is: the rest is named.
         let code = if report.lost.is_empty() { Ending::Done } else { Ending::Partial };
         if self.json {

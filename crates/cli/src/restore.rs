@@ -1,6 +1,6 @@
 //! `strongroom restore`: plan, show, ask, apply.
 
-use crate::{Global, commands, config::Config, open, output, progress::Bar};
+use crate::{Global, commands, config::Config, failure, open, output, progress::Bar};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -97,7 +97,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
         }),
     )?;
     let done = apply.run(plan, global.quiet || global.json).await;
-    log.end(done.as_ref().map_err(|e| format!("{e:#}")).map(|r| {
+    log.end(done.as_ref().map_err(failure::sentence).map(|r| {
         json!({"identical": r.identical, "altered": r.altered, "failed": r.failed, "kept": r.kept,
             "bytes": r.bytes})
     }))?;
@@ -144,7 +144,7 @@ impl RestoreLog {
             id: strongroom_model::digest_id(&format!("{now} {snapshot} {}", args.path)),
         };
         let line = json!({
-            "restore": log.id, "began": now, "by": open::account(), "host": open::who().host,
+            "restore": log.id, "began": now, "by": global.host.account, "host": global.host.name,
             "tenant": source.name, "snapshot": snapshot, "path": args.path,
         });
         log.write(line, more)?;
@@ -400,7 +400,10 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
         let more = json!({"target": target, "resume": args.resume});
         let log = has_record.then(|| RestoreLog::begin(&global, &args, &id.to_string(), more));
         let log = log.transpose().unwrap_or_else(|e| {
-            eprintln!("{}", output::alarm(&format!("no record of this restore: {e:#}")));
+            eprintln!(
+                "{}",
+                output::alarm(&format!("no record of this restore: {}", failure::sentence(&e)))
+            );
             None
         });
         bar.phase("restore");

@@ -553,7 +553,10 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<E
                 endings.push(failure::ending(&e));
                 match global.json {
                     true => rows.push(failure::row(&tenant.name, &e)),
-                    false => println!("{}", output::alarm(&format!("{}: {e:#}", tenant.name))),
+                    false => println!(
+                        "{}",
+                        output::alarm(&format!("{}: {}", tenant.name, failure::sentence(&e)))
+                    ),
                 }
             }
         }

@@ -4,7 +4,7 @@ use crate::{
     Global,
     config::Config,
     export::word,
-    open, output,
+    failure, open, output,
     tenant::{exceptions, load, today},
 };
 use anyhow::Context;
@@ -200,7 +200,7 @@ fn ask(question: &Question) -> Answer {
     };
     let out = match run() {
         Ok(out) => out,
-        Err(e) => return broken(format!("it cannot be run: {e:#}")),
+        Err(e) => return broken(format!("it cannot be run: {}", failure::sentence(&e))),
     };
     let said = String::from_utf8_lossy(&out.stderr);
     match serde_json::from_slice(&out.stdout) {

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Config, Tenant},
-    owned::{changeable, is_trusted, replaceable},
+    host::accounts,
 };
 use anyhow::{Context, bail};
 use secrecy::{SecretString, zeroize::Zeroizing};
@@ -51,7 +51,7 @@ fn whole(file: File, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, std::io::Erro
 /// What is wrong with a secret's file, in one sentence.
 fn wrong(path: &Path, meta: &Metadata) -> Option<String> {
     let shown = path.display();
-    if !is_trusted(meta.uid()) {
+    if !accounts().relies_on(meta.uid()) {
         return Some(format!(
             "{shown} belongs to another account (uid {}), who can read and change it; chown it",
             meta.uid()
@@ -99,10 +99,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<SecretString> {
 /// A text that is no secret, such as the configuration, and that nobody else may change.
 pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     let (file, meta) = open(path, TEXT_BYTES_MAX)?;
-    if let Some(why) = changeable(path, &meta) {
+    if let Some(why) = accounts().changeable(path, &meta) {
         bail!(why);
     }
-    if let Some(why) = replaceable(path) {
+    if let Some(why) = accounts().replaceable(path) {
         bail!(why);
     }
     let mut text = String::new();
@@ -157,7 +157,11 @@ pub(crate) fn unfit(config: &Config, tenant: &Tenant) -> Vec<String> {
             }
         });
         if let Err(e) = checked {
-            p.push(format!("tenant {}, identity {name}: {e:#}", tenant.name));
+            p.push(format!(
+                "tenant {}, identity {name}: {}",
+                tenant.name,
+                crate::failure::sentence(&e)
+            ));
         }
     }
     p

@@ -198,7 +198,7 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
                 endings.push(failure::ending(&e));
                 match global.json {
                     true => println!("{}", failure::row(&tenant.name, &e)),
-                    false => println!("{}", output::alarm(&format!("{e:#}"))),
+                    false => println!("{}", output::alarm(&failure::sentence(&e))),
                 }
             }
         }

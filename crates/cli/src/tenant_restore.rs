@@ -4,7 +4,7 @@ use crate::{
     Global,
     config::{Config, Tenant},
     export::word,
-    open, output,
+    failure, open, output,
     progress::Bar,
     review::undo_command,
     tenant::{exceptions, load, today},
@@ -423,7 +423,10 @@ impl<'c> Hand<'c> {
                 return Ok(Applied {
                     outcomes,
                     left: Vec::new(),
-                    no_way_in: Some(format!("the tenant could not be read back: {e:#}")),
+                    no_way_in: Some(format!(
+                        "the tenant could not be read back: {}",
+                        failure::sentence(&e)
+                    )),
                     unknown,
                     after: now.clone(),
                 });
@@ -462,7 +465,10 @@ impl<'c> Hand<'c> {
         // way in.
         let no_way_in = match touches_access(plan) {
             true => self.shut(&after, &read, wanted).await.unwrap_or_else(|e| {
-                Some(format!("it cannot be told whether a way in is left: {e:#}"))
+                Some(format!(
+                    "it cannot be told whether a way in is left: {}",
+                    failure::sentence(&e)
+                ))
             }),
             false => None,
         };

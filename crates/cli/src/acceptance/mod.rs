@@ -23,6 +23,7 @@ use strongroom_acceptance::{
 use strongroom_graph::Client;
 use strongroom_model::{Clock, Ending};
 use strongroom_objects::LocalDir;
+use strongroom_operations::files::written;
 use strongroom_repository::Repository;
 
 /// Where records of runs are kept, beside the configuration.
@@ -178,7 +179,7 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
 fn write(identities: &Identities<'_>, file: Option<&Path>) -> anyhow::Result<()> {
     let (Some(t), Some(file)) = (&identities.transcript, file) else { return Ok(()) };
     let text = t.finish()?;
-    crate::written::put(file, text.as_ref())
+    written::put(file, text.as_ref())
         .with_context(|| format!("{} cannot be written", file.display()))
 }
 

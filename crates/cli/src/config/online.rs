@@ -2,7 +2,7 @@
 
 use super::{Config, Tenant};
 use crate::{
-    Global, open, output,
+    Global, failure, open, output,
     place::{Doing, Place},
 };
 use jiff::Timestamp;
@@ -145,7 +145,7 @@ async fn identity(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
     let settings = match open::settings(config, tenant, name) {
         Ok(settings) => settings,
         Err(e) => {
-            rows.add("sign-in", State::Failed, format!("{e:#}"));
+            rows.add("sign-in", State::Failed, failure::sentence(&e));
             return rows.all;
         }
     };
@@ -281,7 +281,11 @@ async fn prune(rows: &mut Rows, global: &Global, config: &Config, name: &str) {
     }
     match in_time(opened(global, config, name, Doing::Deleting)).await {
         Ok(_) => rows.add("prune", State::Good, "the credential of [repository.prune] reads it"),
-        Err(e) => rows.add("prune", State::Failed, format!("[repository.prune]: {e:#}")),
+        Err(e) => rows.add(
+            "prune",
+            State::Failed,
+            format!("[repository.prune]: {}", failure::sentence(&e)),
+        ),
     }
 }
 
@@ -302,7 +306,7 @@ async fn repository(global: &Global, config: &Config, name: &str) -> Vec<Row> {
             rows.clock("that of its store", date, open::real_clock().now());
             reached(&mut rows, &reach);
         }
-        Err(e) => rows.add("reach", State::Failed, format!("{e:#}")),
+        Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
     }
     prune(&mut rows, global, config, name).await;
     rows.all
@@ -388,7 +392,7 @@ async fn vault(config: &Config, name: &str) -> Vec<Row> {
             );
             rows.clock("that of the vault", date, open::real_clock().now());
         }
-        Err(e) => rows.add("reach", State::Failed, format!("{e:#}")),
+        Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
     }
     rows.all
 }

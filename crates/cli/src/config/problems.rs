@@ -4,7 +4,6 @@ use super::{
     AzureEntry, Config, PruneEntry, RepositoryEntry, RestEntry, S3Entry, SftpEntry, Tenant,
     VaultEntry,
 };
-use crate::owned::decided_by_others;
 use std::{
     collections::BTreeSet,
     path::{Component, Path, PathBuf},
@@ -297,7 +296,11 @@ impl Config {
         }
         p.extend(crate::secrets::problems(self));
         for (what, path) in self.deciding() {
-            p.extend(decided_by_others(&path).map(|says| format!("{what}: {says}")));
+            p.extend(
+                crate::host::accounts()
+                    .decided_by_others(&path)
+                    .map(|says| format!("{what}: {says}")),
+            );
         }
         p
     }

@@ -115,6 +115,7 @@ impl Stage {
             cache_dir: Some(dir.join("cache")),
             json: false,
             quiet: true,
+            host: crate::host::found(),
         };
         let http = reqwest::Client::builder().tls_certs_only([]).build()?;
         Ok(Self { dir: dir.to_owned(), global, sim, vault, clock, http })

@@ -7,6 +7,7 @@ use anyhow::bail;
 use strongroom_custody::{CanaryReport, Outcome, s3_canary};
 use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, VaultRest, VaultSettings, hash_name};
+use strongroom_operations::files::written;
 
 /// Folder of signed results in the cache's folder.
 pub(super) fn evidence_dir(global: &Global) -> anyhow::Result<std::path::PathBuf> {
@@ -36,7 +37,7 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
     let dir = evidence_dir(global)?;
     std::fs::create_dir_all(&dir)?;
     let file = dir.join(format!("{}.jsonl", now.as_second()));
-    crate::written::put(&file, &signed)?;
+    written::put(&file, &signed)?;
     if global.json {
         print!("{}", String::from_utf8_lossy(&signed).lines().next().unwrap_or_default());
         println!();

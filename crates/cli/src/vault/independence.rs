@@ -5,6 +5,7 @@ use super::canary::evidence_dir;
 use crate::{
     Global,
     config::{Config, Tenant},
+    failure,
     open::{self, VaultPlace},
     output,
     place::{Place, Remote},
@@ -387,7 +388,7 @@ fn secrets(
 
 /// When the last canary of this side ran, and what worked.
 fn last_canary(global: &Global) -> Result<Option<(String, Vec<String>)>, String> {
-    let dir = evidence_dir(global).map_err(|e| format!("{e:#}"))?;
+    let dir = evidence_dir(global).map_err(|e| failure::sentence(&e))?;
     let rows = match std::fs::read_dir(&dir) {
         Ok(rows) => rows,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),

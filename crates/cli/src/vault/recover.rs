@@ -5,7 +5,6 @@ use crate::{
     keys, open, output,
     place::{Doing, Place},
     progress::Bar,
-    rebuilding::{self, Mark, Rebuilding},
 };
 use anyhow::{Context, bail};
 use clap::Args;
@@ -14,6 +13,10 @@ use std::{path::PathBuf, sync::Arc};
 use strongroom_custody::PublicKey;
 use strongroom_engine::{Progress, replicate as copies};
 use strongroom_model::{Ending, Series};
+use strongroom_operations::files::{
+    rebuilding::{self, Mark, Rebuilding},
+    written,
+};
 use strongroom_repository::{Repository, lineage};
 
 #[derive(Args)]
@@ -118,7 +121,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("{} cannot be made", parent.display()))?;
         }
-        let alone = crate::written::mark(&beside)
+        let alone = written::mark(&beside)
             .with_context(|| format!("{} cannot be made", beside.display()))?;
         if alone.try_lock().is_err() {
             bail!("another recovery into {at} is under way");

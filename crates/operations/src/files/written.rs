@@ -10,7 +10,7 @@ use std::{
 
 /// Puts a page or a list in the place of what was there, whole: a link there is replaced and not
 /// followed. What the process was given open (`/dev/stdout`), and a pipe, is written to.
-pub(crate) fn put(path: &Path, text: &[u8]) -> Result<()> {
+pub fn put(path: &Path, text: &[u8]) -> Result<()> {
     if is_written_to(path) {
         return File::options().write(true).open(path)?.write_all(text);
     }
@@ -22,7 +22,7 @@ pub(crate) fn put(path: &Path, text: &[u8]) -> Result<()> {
 
 /// Whether [`put`] will be able to write there, found out before anything is done for it: nothing
 /// is made, and what lies there stays.
-pub(crate) fn possible(path: &Path) -> Result<()> {
+pub fn possible(path: &Path) -> Result<()> {
     if is_written_to(path) {
         return Ok(());
     }
@@ -45,7 +45,7 @@ fn is_written_to(path: &Path) -> bool {
 
 /// Opens a file that marks what this program does here, or makes it: what lies there by that name
 /// and is a link, or no file, is nobody's mark.
-pub(crate) fn mark(path: &Path) -> Result<File> {
+pub fn mark(path: &Path) -> Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = File::options()
         .create(true)
