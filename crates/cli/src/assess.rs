@@ -3,7 +3,6 @@
 
 use crate::{
     Global,
-    config::{BackupEntry, Config, Identity, Tenant},
     export::{self, School},
     failure, open, output,
     progress::Bar,
@@ -18,7 +17,10 @@ use strongroom_guards::{Report, Verdict, judge};
 use strongroom_model::{
     CollectionState, ConfigCollection, Configuration, Ending, collections::directory, is_guid,
 };
-use strongroom_operations::files::written;
+use strongroom_operations::{
+    config::{BackupEntry, Config, IdentityEntry, TenantEntry},
+    files::written,
+};
 use strongroom_settings::rows;
 use strongroom_workloads::{
     Client,
@@ -68,12 +70,12 @@ const RESERVE_MINUTES: u64 = 3;
 /// Who is assessed, and how.
 struct Who {
     base: Config,
-    tenant: Tenant,
+    tenant: TenantEntry,
 }
 
 fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
     let Some(id) = &args.tenant_id else {
-        let base = Config::read(&global.config).context(
+        let base = Config::read(&global.config, &global.host.accounts).context(
             "without --tenant-id, --application-id and \
             --certificate-file a configuration says who is assessed",
         )?;
@@ -86,12 +88,12 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
              know; give one of them"
         );
     }
-    let identity = Identity {
+    let identity = IdentityEntry {
         application_id: args.application_id.clone().unwrap_or_default(),
         certificate_file: args.certificate_file.clone(),
         secret_file: None,
     };
-    let tenant = Tenant {
+    let tenant = TenantEntry {
         name: id.clone(),
         tenant_id: id.clone(),
         authority: args.authority.clone(),
@@ -109,7 +111,7 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
     if let Some(wrong) = tenant.unreachable().into_iter().next() {
         bail!(wrong);
     }
-    Ok(Who { base: Config::here(), tenant })
+    Ok(Who { base: Config::empty(std::env::current_dir().unwrap_or_default()), tenant })
 }
 
 pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Ending> {
@@ -225,7 +227,7 @@ async fn look(
 /// Whether the configuration, where there is one, names this application as one of a school's. One
 /// that cannot be understood may name it.
 fn backs_up(global: &Global, application_id: Option<&str>) -> anyhow::Result<bool> {
-    let config = Config::read_if_there(&global.config).context(
+    let config = Config::read_if_there(&global.config, &global.host.accounts).context(
         "the configuration says whose application stays in its tenant; --keep-consent assesses \
          without it, and removes none",
     )?;

@@ -2,9 +2,7 @@
 //! others.
 
 use crate::{
-    Global,
-    config::{Config, Tenant},
-    failure, open, output,
+    Global, failure, open, output,
     progress::Bar,
     review::{keep_applied, undo_command},
     tenant_restore::{Applied, Hand, describe, report, touched, unasked, way_back},
@@ -16,6 +14,7 @@ use strongroom_engine::configuration::{RestoreOptions, RestorePlan, keep, latest
 use strongroom_guards::Baseline;
 use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_operations::config::{Config, TenantEntry};
 
 #[derive(Subcommand)]
 pub(crate) enum BaselineCommand {
@@ -57,7 +56,7 @@ pub(crate) struct Apply {
 
 pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyhow::Result<Ending> {
     // Those that come with the program need no configuration.
-    let config = Config::read_if_there(&global.config)?;
+    let config = Config::read_if_there(&global.config, &global.host.accounts)?;
     let all = known(config.as_ref())?;
     let named = |name: &str| {
         all.iter().find(|b| b.name == name).with_context(|| {
@@ -137,7 +136,7 @@ struct Planned<'c> {
 async fn planned<'c>(
     global: &Global,
     config: &'c Config,
-    tenant: &'c Tenant,
+    tenant: &'c TenantEntry,
     baseline: &Baseline,
     report_only: bool,
 ) -> anyhow::Result<Planned<'c>> {
@@ -181,7 +180,7 @@ async fn planned<'c>(
     Ok(Planned { hand, as_read, emergency, wanted, now, options: reach, plan })
 }
 
-fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c Tenant>> {
+fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c TenantEntry>> {
     match &global.tenant {
         Some(name) => Ok(vec![config.tenant(Some(name))?]),
         None => Ok(config.tenants.iter().collect()),
@@ -189,7 +188,7 @@ fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c Te
 }
 
 async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let mut rows = Vec::new();
     let mut endings = Vec::new();
     let ending = |p: &RestorePlan| match p.cannot.is_empty() {
@@ -250,7 +249,7 @@ fn ending(rows: &[(String, Result<Option<Applied>, String>)], all: usize) -> End
 }
 
 async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let mut all = tenants(global, &config)?;
     if let Some(first) = &args.first {
         let at = all
@@ -360,7 +359,7 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
 async fn one(
     global: &Global,
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     baseline: &Baseline,
     args: &Apply,
 ) -> anyhow::Result<Option<Applied>> {

@@ -1,9 +1,7 @@
 //! The ordinary commands.
 
 use crate::{
-    Global,
-    config::Config,
-    keys, open, output,
+    Global, keys, open, output,
     place::{Doing, Place},
     progress::Bar,
     review,
@@ -20,7 +18,10 @@ use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::{Clock, Ending, Series, Untrusted};
 use strongroom_objects::{Kind, S3Bucket, Store};
-use strongroom_operations::files::rebuilding::{self, Mark, Rebuilding};
+use strongroom_operations::{
+    config::Config,
+    files::rebuilding::{self, Mark, Rebuilding},
+};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
 #[derive(Args)]
@@ -228,7 +229,7 @@ pub(crate) async fn back_up(
     args: Backup,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<BackupReport> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     let client = open::client(&config, tenant, "read", clock)?;
@@ -397,7 +398,7 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         bar.finish();
         return said(global, "copied", &report);
     }
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     if args.sessions {
         let settings = place.server()?;
@@ -576,7 +577,7 @@ pub(crate) async fn rebuild(
     global: &Global,
     bar: Arc<Bar>,
 ) -> anyhow::Result<copies::ReplicateReport> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
     let (copy2, password) = open::repo_place(global)?;
     let cache = open::cache_dir(global)?;

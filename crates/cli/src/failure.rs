@@ -34,7 +34,12 @@ fn of_kind(kind: Kind) -> Ending {
         Kind::Locked => Ending::Locked,
         Kind::WrongKey => Ending::WrongKey,
         Kind::NothingRead => Ending::NothingRead,
-        Kind::Files | Kind::Copy | Kind::Tenant | Kind::Request | Kind::Internal => Ending::Failed,
+        Kind::Configuration
+        | Kind::Files
+        | Kind::Copy
+        | Kind::Tenant
+        | Kind::Request
+        | Kind::Internal => Ending::Failed,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::{
     Global,
-    config::Config,
     export::{self, School, word},
     failure, open, output,
     rules::OwnRules,
@@ -16,7 +15,7 @@ use std::path::PathBuf;
 use strongroom_engine::configuration;
 use strongroom_guards::{Verdict, judge, rule::Severity};
 use strongroom_model::Ending;
-use strongroom_operations::files::written;
+use strongroom_operations::{config::Config, files::written};
 
 #[derive(Args)]
 pub(crate) struct Fleet {
@@ -43,7 +42,7 @@ pub(crate) enum Format {
 }
 
 pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let names: Vec<String> = match &global.tenant {
         Some(name) => vec![config.tenant(Some(name))?.name.clone()],
         None => config.tenants.iter().map(|t| t.name.clone()).collect(),

@@ -1,9 +1,7 @@
 //! `strongroom key`: key files for the service and for people, recovery shares on paper, rotation.
 
 use crate::{
-    Global,
-    config::Config,
-    open, output,
+    Global, open, output,
     place::{Doing, Place},
     progress::Bar,
 };
@@ -22,6 +20,7 @@ use strongroom_custody::PublicKey;
 use strongroom_engine::Progress;
 use strongroom_model::Ending;
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_operations::{config::Config, files::secrets};
 use strongroom_repository::{
     Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
 };
@@ -125,7 +124,7 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending>
             }
             Key::Add { new_password_file, name } => {
                 let id = repo.add_key(
-                    &crate::secrets::read(&new_password_file)?,
+                    &secrets::read(&new_password_file, &crate::host::accounts())?,
                     &name,
                     open::real_clock().now(),
                 )?;
@@ -274,7 +273,7 @@ const VAULT: &str = "vault's key ";
 /// the sheets. A recovery asks for it, so that sheets without it are made where nobody names one,
 /// and never because a configuration is wrong or says too little.
 pub(crate) fn vault_key(global: &Global) -> anyhow::Result<Option<String>> {
-    let config = Config::read_if_there(&global.config).context(
+    let config = Config::read_if_there(&global.config, &global.host.accounts).context(
         "the configuration says whose vault's key the recovery sheets name; without one, --config \
          names a file that is not there",
     )?;
@@ -334,7 +333,7 @@ async fn recover(
     new_password: &Path,
 ) -> anyhow::Result<Ending> {
     let key = key_of_shares(&files)?;
-    let password = crate::secrets::read(new_password)?;
+    let password = secrets::read(new_password, &global.host.accounts)?;
     let (place, cache, json) =
         (open::repo_without_password(global)?, open::cache_dir(global)?, global.json);
     let tenant = open::tenant_id(global)?;
@@ -369,7 +368,7 @@ async fn rotate(
         true => None,
         false => vault_key(global)?,
     };
-    let password = crate::secrets::read(new_password)?;
+    let password = secrets::read(new_password, &global.host.accounts)?;
     let to = Place::named(global, &to, Doing::Usual)?;
     let (cache, json, bar) =
         (open::cache_dir(global)?, global.json, Bar::new(global.quiet || global.json));

@@ -29,7 +29,6 @@ mod repair;
 mod restore;
 mod review;
 mod rules;
-mod secrets;
 mod tenant;
 mod tenant_restore;
 mod upkeep;

@@ -2,9 +2,8 @@
 
 use crate::{
     Global,
-    config::{Config, Tenant, VaultEntry},
+    host::accounts,
     place::{self, Doing, Place},
-    secrets,
 };
 use anyhow::Context;
 use secrecy::SecretString;
@@ -20,7 +19,11 @@ use strongroom_model::Clock;
 use strongroom_objects::{
     LocalHold, LockedStore, S3Bucket, S3Settings, Store, VaultRest, VaultSettings,
 };
-use strongroom_operations::{Error, Kind, Remedy, files::cache};
+use strongroom_operations::{
+    Error, Kind, Remedy,
+    config::{Config, TenantEntry, VaultEntry},
+    files::{cache, secrets},
+};
 use strongroom_repository::{Id, Repository, Writer};
 
 pub(crate) fn who() -> Writer {
@@ -47,17 +50,20 @@ pub(crate) fn repo_place_for(
         let place = Place::named(global, word, doing)?;
         let own = place::entry(global, word)?.map(|(e, config)| config.path(&e.password_file));
         let file = global.password_file.clone().or(own);
-        return Ok((place, secrets::read(&file.context("--repo needs --password-file")?)?));
+        return Ok((
+            place,
+            secrets::read(&file.context("--repo needs --password-file")?, &global.host.accounts)?,
+        ));
     }
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     // Before anything is sent, and whatever is done: a key that cannot sign in is found here.
-    if let Some(wrong) = secrets::unfit(&config, tenant).into_iter().next() {
+    if let Some(wrong) = config.unfit(tenant, &global.host).into_iter().next() {
         anyhow::bail!(wrong);
     }
     let entry = config.repository(&tenant.repository)?;
     let file = global.password_file.clone().unwrap_or_else(|| config.path(&entry.password_file));
-    Ok((Place::of(entry, &config, doing)?, secrets::read(&file)?))
+    Ok((Place::of(entry, &config, doing)?, secrets::read(&file, &global.host.accounts)?))
 }
 
 /// Where the repository is, for who has no password.
@@ -65,7 +71,7 @@ pub(crate) fn repo_without_password(global: &Global) -> anyhow::Result<Place> {
     if let Some(word) = &global.repo {
         return Place::named(global, word, Doing::Usual);
     }
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     Place::of(config.repository(&tenant.repository)?, &config, Doing::Usual)
 }
@@ -75,7 +81,7 @@ pub(crate) fn cache_dir(global: &Global) -> anyhow::Result<PathBuf> {
     let dir = match &global.cache_dir {
         Some(dir) => dir.clone(),
         None => {
-            let config = Config::read_if_there(&global.config).context(
+            let config = Config::read_if_there(&global.config, &global.host.accounts).context(
                 "the configuration says where local caches go; --cache-dir names a folder without \
                  it",
             )?;
@@ -132,7 +138,7 @@ fn vault_server(global: &Global) -> anyhow::Result<Option<VaultSettings>> {
     if global.repo.is_some() {
         return Ok(None);
     }
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let Some(name) = &tenant.vault else { return Ok(None) };
     let entry = config.vault(name)?;
@@ -190,14 +196,14 @@ pub(crate) fn tenant_id(global: &Global) -> anyhow::Result<Option<String>> {
     if global.repo.is_some() && global.tenant.is_none() {
         return Ok(None);
     }
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     Ok(Some(config.tenant(global.tenant.as_deref())?.tenant_id.clone()))
 }
 
 /// The client of one of a tenant's identities.
 pub(crate) fn client(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     identity: &str,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<Client>> {
@@ -207,7 +213,7 @@ pub(crate) fn client(
 /// The same, through a transport that wraps the usual one.
 pub(crate) fn client_through(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     identity: &str,
     clock: Arc<dyn Clock>,
     wrap: impl FnOnce(Arc<dyn Transport>) -> Arc<dyn Transport>,
@@ -226,7 +232,7 @@ pub(crate) fn client_through(
 /// How one of a tenant's identities reaches it, with a credential that can sign in.
 pub(crate) fn settings(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     identity: &str,
 ) -> anyhow::Result<Settings> {
     let id = tenant.identities.get(identity).with_context(|| {
@@ -234,9 +240,11 @@ pub(crate) fn settings(
     })?;
     let (file, credential) = match (&id.certificate_file, &id.secret_file) {
         (Some(file), _) => {
-            (file, Credential::Certificate { pem: secrets::read(&config.path(file))? })
+            (file, Credential::Certificate { pem: secrets::read(&config.path(file), &accounts())? })
         }
-        (None, Some(file)) => (file, Credential::Secret(secrets::read(&config.path(file))?)),
+        (None, Some(file)) => {
+            (file, Credential::Secret(secrets::read(&config.path(file), &accounts())?))
+        }
         (None, None) => anyhow::bail!(
             "tenant {}, identity {identity}: it needs a certificate_file",
             tenant.name
@@ -280,7 +288,7 @@ pub(crate) struct BucketPlace {
 }
 
 /// The vault of a tenant.
-pub(crate) fn vault(config: &Config, tenant: &Tenant) -> anyhow::Result<VaultPlace> {
+pub(crate) fn vault(config: &Config, tenant: &TenantEntry) -> anyhow::Result<VaultPlace> {
     let name = tenant
         .vault
         .as_ref()
@@ -298,18 +306,18 @@ pub(crate) fn vault_place(entry: &VaultEntry, base: &Path) -> anyhow::Result<Vau
         return Ok(VaultPlace::Server(VaultSettings {
             url: url.clone(),
             user: entry.user.clone(),
-            token: secrets::read(&base.join(file))?,
+            token: secrets::read(&base.join(file), &accounts())?,
             ca_file: entry.ca_file.as_ref().map(|f| base.join(f)),
             identity_file: entry
                 .identity_file
                 .as_ref()
-                .map(|f| secrets::read(&base.join(f)).map(|_| base.join(f)))
+                .map(|f| secrets::read(&base.join(f), &accounts()).map(|_| base.join(f)))
                 .transpose()?,
         }));
     }
     let public_key = entry.public_key.as_ref().map(|k| PublicKey::parse(k)).transpose()?;
     if let Some(s3) = &entry.s3 {
-        let settings = s3.settings(base, &|path: &Path| secrets::read(path))?;
+        let settings = s3.settings(base, &|path: &Path| secrets::read(path, &accounts()))?;
         let twin = s3
             .twin_bucket
             .as_ref()

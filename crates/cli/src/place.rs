@@ -1,10 +1,6 @@
 //! Where copy 2 is.
 
-use crate::{
-    Global,
-    config::{Config, RepositoryEntry},
-    keys, open,
-};
+use crate::{Global, keys, open};
 use anyhow::Context;
 use std::{
     fmt,
@@ -15,7 +11,10 @@ use strongroom_objects::{
     AzureContainer, AzureSettings, LocalDir, Near, Patience, RestServer, RestSettings, S3Bucket,
     S3Settings, SftpServer, SftpSettings, Store, hash_name,
 };
-use strongroom_operations::files::cache;
+use strongroom_operations::{
+    config::{Config, RepositoryEntry},
+    files::{cache, secrets},
+};
 
 /// Where a repository is: a folder of this host, or elsewhere.
 #[derive(Debug, Clone)]
@@ -81,9 +80,10 @@ pub(crate) fn entry(
     let Some(name) = word.to_str().filter(|text| is_bare && !text.ends_with('/')) else {
         return Ok(None);
     };
-    let config = Config::read_if_there(&global.config).with_context(|| {
-        format!("{name} may be a repository of the configuration; a folder is written ./{name}")
-    })?;
+    let config =
+        Config::read_if_there(&global.config, &global.host.accounts).with_context(|| {
+            format!("{name} may be a repository of the configuration; a folder is written ./{name}")
+        })?;
     let Some(config) = config else { return Ok(None) };
     Ok(config.repository(name).ok().cloned().map(|entry| (entry, config)))
 }
@@ -137,7 +137,8 @@ impl Place {
             })?,
         };
         let entry = &with;
-        let (base, secret) = (&config.base, &|path: &Path| crate::secrets::read(path));
+        let (base, secret) =
+            (&config.base, &|path: &Path| secrets::read(path, &crate::host::accounts()));
         let at = if let Some(path) = &entry.path {
             return Ok(Self::Folder(config.path(path)));
         } else if let Some(s3) = &entry.s3 {

@@ -2,9 +2,7 @@
 //! when they passed last. The plan and what would undo it are kept.
 
 use crate::{
-    Global,
-    config::{Config, Tenant},
-    failure, open, output,
+    Global, failure, open, output,
     progress::Bar,
     review::{accepted_in, keep_applied, undo_command},
     tenant::today,
@@ -18,6 +16,7 @@ use std::collections::BTreeSet;
 use strongroom_engine::configuration::{self, RestoreOptions, history, plan};
 use strongroom_guards::{Finding, OnFailureAnswer, RULES, Verdict, judge};
 use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
+use strongroom_operations::config::{Config, TenantEntry};
 use strongroom_repository::Id;
 
 #[derive(Args)]
@@ -78,7 +77,7 @@ fn objects_of(f: &Finding, now: &Configuration, good: &Configuration) -> Vec<Str
 }
 
 pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     // What is, is kept first: it is what an undo goes back to.
@@ -183,7 +182,7 @@ fn tell(global: &Global, rule: &str, why: &str) {
 /// Whose, and what is known of it.
 struct Place<'c> {
     config: &'c Config,
-    tenant: &'c Tenant,
+    tenant: &'c TenantEntry,
     steps: &'c [(Id, Configuration)],
     /// The snapshot that was made just before.
     undo: String,

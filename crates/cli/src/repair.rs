@@ -2,9 +2,7 @@
 //! lost.
 
 use crate::{
-    Global,
-    config::Config,
-    failure, open, output,
+    Global, failure, open, output,
     place::{Doing, Place},
     progress::Bar,
     upkeep,
@@ -20,6 +18,7 @@ use std::{
 use strongroom_engine::{Progress, take_back_links};
 use strongroom_model::{Ending, Untrusted};
 use strongroom_objects::{Kind, Store};
+use strongroom_operations::config::Config;
 use strongroom_repository::{Repository, SnapshotRepair, WriteLock, heal_objects, heal_opening};
 
 #[derive(Subcommand)]
@@ -79,7 +78,7 @@ pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<E
     let bar = Bar::new(global.quiet || global.json);
     let (vault, other) = match &command {
         Repair::Heal { from: None } => {
-            let config = Config::read(&global.config)?;
+            let config = Config::read(&global.config, &global.host.accounts)?;
             (Some(open::vault(&config, config.tenant(global.tenant.as_deref())?)?), None)
         }
         Repair::Heal { from: Some(from) } => {

@@ -1,6 +1,6 @@
 //! `strongroom restore`: plan, show, ask, apply.
 
-use crate::{Global, commands, config::Config, failure, open, output, progress::Bar};
+use crate::{Global, commands, failure, open, output, progress::Bar};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -16,6 +16,7 @@ use strongroom_engine::restore::{
 use strongroom_engine::{Progress, rooms::Place};
 use strongroom_model::{Clock, Ending, Untrusted, shown_line};
 use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
+use strongroom_operations::config::Config;
 use strongroom_repository::{NodeKind, Repository};
 
 #[derive(Args, Clone, Debug)]
@@ -133,7 +134,7 @@ impl RestoreLog {
         snapshot: &str,
         more: serde_json::Value,
     ) -> anyhow::Result<Self> {
-        let config = Config::read(&global.config)?;
+        let config = Config::read(&global.config, &global.host.accounts)?;
         let source = config.tenant(global.tenant.as_deref())?;
         let dir = config.path(Path::new("restores"));
         std::fs::create_dir_all(&dir)
@@ -191,7 +192,7 @@ pub(crate) async fn prepare(
     args: &Restore,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<(Plan, Apply)> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let source = config.tenant(global.tenant.as_deref())?;
     let target = match &args.to_tenant {
         Some(name) => config.tenant(Some(name))?,

@@ -4,12 +4,7 @@
 //! The changes follow from the snapshots at any time; only decisions are kept, one line of JSON
 //! each, in a file that is only ever added to.
 
-use crate::{
-    Global,
-    config::{Config, REVIEWS, Tenant},
-    export::word,
-    failure, open, output,
-};
+use crate::{Global, export::word, failure, open, output};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -27,6 +22,7 @@ use strongroom_model::{
     decision::{AppliedPlan, Decided, Decision, DecisionKind, Entry},
     digest_id, shown_line,
 };
+use strongroom_operations::config::{Config, REVIEWS, TenantEntry};
 use strongroom_repository::Id;
 
 #[derive(Subcommand)]
@@ -118,7 +114,7 @@ fn days_to_decide(rank: Rank) -> i64 {
 }
 
 /// Where a tenant's decisions are kept.
-pub(crate) fn decisions(config: &Config, tenant: &Tenant) -> impl Decisions {
+pub(crate) fn decisions(config: &Config, tenant: &TenantEntry) -> impl Decisions {
     DecisionFile::new(
         config
             .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new(REVIEWS)))
@@ -129,7 +125,7 @@ pub(crate) fn decisions(config: &Config, tenant: &Tenant) -> impl Decisions {
 /// Keeps what was applied, before or after.
 pub(crate) fn keep_applied(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     applied: &AppliedPlan,
 ) -> anyhow::Result<()> {
     let entry = Entry::Applied(Record::new(applied.clone()));
@@ -139,7 +135,7 @@ pub(crate) fn keep_applied(
 /// Keeps that somebody looked at alarms, before they cease to stand.
 pub(crate) fn acknowledge(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     standing: &[Row<Alarm>],
     (by, reason): (&str, &str),
     key: Option<&std::path::Path>,
@@ -169,7 +165,7 @@ pub(crate) fn acknowledge(
 /// Keeps that somebody knows of items that cannot be read.
 pub(crate) fn accept_unread(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     unread: &[Unread],
     ids: &[String],
     (by, reason, until, key): (&str, &str, Option<Date>, Option<&std::path::Path>),
@@ -198,7 +194,10 @@ pub(crate) fn accept_unread(
 }
 
 /// Items that are known not to be readable, today.
-pub(crate) fn accepted_unread(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Accepted>> {
+pub(crate) fn accepted_unread(
+    config: &Config,
+    tenant: &TenantEntry,
+) -> anyhow::Result<Vec<Accepted>> {
     let today = crate::tenant::today();
     let mut out = Vec::new();
     for d in that_count(config, tenant)? {
@@ -212,14 +211,14 @@ pub(crate) fn accepted_unread(config: &Config, tenant: &Tenant) -> anyhow::Resul
 }
 
 /// What is kept; what a crash cut off and what is not known is told.
-fn kept(config: &Config, tenant: &Tenant) -> anyhow::Result<Kept> {
+fn kept(config: &Config, tenant: &TenantEntry) -> anyhow::Result<Kept> {
     let kept = decisions(config, tenant).entries()?;
     kept.cut.iter().chain(&kept.unknown).for_each(|s| eprintln!("{}", output::alarm(s)));
     Ok(kept)
 }
 
 /// Decisions that count, of all kinds; what is unproven does not.
-pub(crate) fn that_count(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Decision>> {
+pub(crate) fn that_count(config: &Config, tenant: &TenantEntry) -> anyhow::Result<Vec<Decision>> {
     let people = config.people()?;
     let mut out = Vec::new();
     for d in kept(config, tenant)?.decisions() {
@@ -260,7 +259,7 @@ pub(crate) fn undo_command(tenant: &str, snapshot: &str, objects: &[String]) -> 
 /// Changes that somebody accepted and that stand still, in any of these objects or collections.
 pub(crate) fn accepted_in(
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     steps: &[(Id, Configuration)],
     chosen: &[String],
 ) -> anyhow::Result<Vec<String>> {
@@ -407,7 +406,7 @@ const THE_BACKUP: &str = "the backup";
 fn queue(
     steps: &[(Id, Configuration)],
     reviews: &[Looked],
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     own: &[String],
     now: Timestamp,
     today: Date,
@@ -479,7 +478,7 @@ fn queue(
 async fn load(
     global: &Global,
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     days: u32,
 ) -> anyhow::Result<(Vec<Waiting>, Vec<String>)> {
     let repo = open::repository(global).await?;
@@ -507,7 +506,7 @@ async fn load(
 }
 
 pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let (args, decision) = match command {
         ReviewCommand::List(a) => return list(global, &config, &a).await,
         ReviewCommand::Accept(a) => (a, Decided::Accepted),
@@ -524,7 +523,7 @@ fn waits(e: &Waiting) -> bool {
 
 /// Of one tenant, or of all.
 async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<Ending> {
-    let tenants: Vec<&Tenant> = match &global.tenant {
+    let tenants: Vec<&TenantEntry> = match &global.tenant {
         Some(name) => vec![config.tenant(Some(name))?],
         None => config.tenants.iter().collect(),
     };
@@ -567,7 +566,7 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<E
     Ok(Ending::of_several(&endings))
 }
 
-fn show(tenant: &Tenant, all: &[Waiting], several: bool) {
+fn show(tenant: &TenantEntry, all: &[Waiting], several: bool) {
     let who = tenant.reviewer.as_ref().map_or_else(String::new, |r| format!(", for {r}"));
     let of = if several { format!("{}: ", tenant.name) } else { String::new() };
     if all.is_empty() {
@@ -654,7 +653,7 @@ fn meant<'e>(all: &'e [Waiting], what: &str, days: u32) -> anyhow::Result<Vec<&'
 async fn decide(
     global: &Global,
     config: &Config,
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     args: Decide,
     decision: Decided,
 ) -> anyhow::Result<Ending> {

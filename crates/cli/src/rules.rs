@@ -2,7 +2,6 @@
 
 use crate::{
     Global,
-    config::Config,
     export::word,
     failure, open, output,
     tenant::{exceptions, load, today},
@@ -24,6 +23,7 @@ use strongroom_guards::{
 };
 use strongroom_model::{Configuration, Ending};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular, read_regular_text};
+use strongroom_operations::config::Config;
 use strongroom_settings::rows;
 
 /// A module that can say what it is.
@@ -246,7 +246,7 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<Ending> {
     }
     // Without a configuration there are the built-in ones.
     let own = if global.config.exists() {
-        OwnRules::read(&Config::read(&global.config)?)
+        OwnRules::read(&Config::read(&global.config, &global.host.accounts)?)
     } else {
         OwnRules::default()
     };
@@ -372,7 +372,7 @@ pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<Ending
             .map_err(|e| anyhow::anyhow!("{} is no JSON: {e}", file.display()))?;
         return tell(global, rule, Ok(made), &file.display().to_string());
     }
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let exceptions = exceptions(&config, tenant)?;
     let repo = open::repository(global).await?;

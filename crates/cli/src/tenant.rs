@@ -2,7 +2,6 @@
 
 use crate::{
     Global,
-    config::Config,
     export::{School, word},
     failure,
     fleet::{self, Format},
@@ -22,6 +21,7 @@ use strongroom_guards::{
 };
 use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_operations::config::{Config, TenantEntry};
 use strongroom_repository::{Id, Repository};
 use strongroom_settings::setters;
 use strongroom_workloads::configuration::audits;
@@ -123,7 +123,7 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
 
 /// The application that reads for the backup: what it loses blinds it. The writer's consent comes
 /// and goes with its work.
-pub(crate) fn backup_ids(tenant: &crate::config::Tenant) -> Vec<String> {
+pub(crate) fn backup_ids(tenant: &TenantEntry) -> Vec<String> {
     tenant.identities.get("read").map(|i| i.application_id.clone()).into_iter().collect()
 }
 
@@ -140,10 +140,7 @@ pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> 
 
 /// What people decided about a tenant: in the file that it names, and among the decisions that
 /// are kept.
-pub(crate) fn exceptions(
-    config: &Config,
-    tenant: &crate::config::Tenant,
-) -> anyhow::Result<Exceptions> {
+pub(crate) fn exceptions(config: &Config, tenant: &TenantEntry) -> anyhow::Result<Exceptions> {
     let mut all = written(config, tenant.exceptions.as_ref())?;
     for decision in crate::review::that_count(config, tenant)? {
         all.add(&decision).map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -181,7 +178,7 @@ fn written(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions
 
 /// Of one tenant, or of all, one after the other: what fails in one keeps no other back.
 async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     if global.tenant.is_some() || config.tenants.len() < 2 {
         return snapshot_one(global, &config, config.tenant(global.tenant.as_deref())?, everything)
             .await;
@@ -209,7 +206,7 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
 async fn snapshot_one(
     global: &Global,
     config: &Config,
-    tenant: &crate::config::Tenant,
+    tenant: &TenantEntry,
     everything: bool,
 ) -> anyhow::Result<Ending> {
     let repo = open::repository(global).await?;
@@ -325,7 +322,7 @@ pub(crate) fn load(
 }
 
 async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let own = OwnRules::read(&config);
     let exceptions = exceptions(&config, tenant)?;
@@ -439,7 +436,7 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
 }
 
 async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let own = backup_ids(tenant);
     let repo = open::repository(global).await?;

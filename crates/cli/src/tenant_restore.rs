@@ -2,7 +2,6 @@
 
 use crate::{
     Global,
-    config::{Config, Tenant},
     export::word,
     failure, open, output,
     progress::Bar,
@@ -23,6 +22,7 @@ use strongroom_model::{
     collections::{applications, directory, identity, roles},
     shown_line,
 };
+use strongroom_operations::config::{Config, TenantEntry};
 use strongroom_repository::{Id, Repository};
 use strongroom_workloads::{
     Client,
@@ -123,7 +123,7 @@ pub(crate) fn unasked(global: &Global, yes: bool) -> anyhow::Result<()> {
 /// Reads a tenant's settings as they are, and puts plans into effect.
 pub(crate) struct Hand<'c> {
     config: &'c Config,
-    tenant: &'c Tenant,
+    tenant: &'c TenantEntry,
     reader: Arc<Client>,
     pub(crate) exceptions: Exceptions,
     pub(crate) own: Vec<String>,
@@ -215,7 +215,7 @@ pub(crate) fn called(now: &Configuration, who: &str) -> Option<String> {
 impl<'c> Hand<'c> {
     pub(crate) fn new(
         config: &'c Config,
-        tenant: &'c Tenant,
+        tenant: &'c TenantEntry,
         last: Option<Configuration>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
@@ -478,7 +478,7 @@ impl<'c> Hand<'c> {
 }
 
 pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?;
     let repo = open::repository(global).await?;
     // One tenant's settings are never another's, whichever repository was named.

@@ -1,15 +1,14 @@
 //! Commands that keep a repository in shape: check, forget, prune, hold. What removes something
 //! plans, shows and asks.
 
-use crate::{
-    Global, commands::snapshot, config::Config, open, output, place::Doing, progress::Bar,
-};
+use crate::{Global, commands::snapshot, open, output, place::Doing, progress::Bar};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::Progress;
 use strongroom_model::{Ending, Untrusted, shown_line};
+use strongroom_operations::config::Config;
 use strongroom_repository::{
     CheckReport, ForgetPlan, Id, Policy, PruneOptions, PrunePlan, ReadData, Repository, Snapshot,
     TAG_HOLD, plan_forget,
@@ -212,7 +211,7 @@ pub(crate) fn describe(report: &CheckReport) -> String {
 fn policy(global: &Global, args: &Forget) -> anyhow::Result<Policy> {
     let mut policy = Policy::default();
     if global.repo.is_none() {
-        let config = Config::read(&global.config)?;
+        let config = Config::read(&global.config, &global.host.accounts)?;
         let tenant = config.tenant(global.tenant.as_deref())?;
         policy = config.repository(&tenant.repository)?.retention.clone().unwrap_or_default();
     }

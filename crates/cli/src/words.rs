@@ -3,11 +3,12 @@
 use strongroom_operations::Remedy;
 
 /// What to do about an error: the end of its sentence.
-pub(crate) fn advice(remedy: &Remedy) -> String {
+pub(crate) fn advice(remedy: &Remedy) -> &'static str {
     match remedy {
-        Remedy::NameCache => {
-            "name one with --cache-dir, or with cache_dir in the configuration".to_owned()
-        }
-        Remedy::OtherCache => "name another folder for local caches with --cache-dir".to_owned(),
+        Remedy::OtherConfiguration => "--config names another",
+        Remedy::CheckConfiguration => "strongroom config check names all",
+        Remedy::NameTenant => "choose one with --tenant",
+        Remedy::NameCache => "name one with --cache-dir, or with cache_dir in the configuration",
+        Remedy::OtherCache => "name another folder for local caches with --cache-dir",
     }
 }

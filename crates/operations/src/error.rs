@@ -18,6 +18,8 @@ pub struct Error {
 /// What went wrong, as far as a program acts on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// The configuration is wrong, or has no such thing.
+    Configuration,
     /// A file or a folder of this host cannot be used, or others can change what is in it.
     Files,
     /// There is no repository at its place.
@@ -41,6 +43,12 @@ pub enum Kind {
 /// What somebody can do about an error. Each face has its own words for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
+    /// Name another file as the configuration.
+    OtherConfiguration,
+    /// Have all that is wrong in the configuration named.
+    CheckConfiguration,
+    /// Say which tenant is meant.
+    NameTenant,
     /// Say where local caches go.
     NameCache,
     /// Have local caches in another folder.

@@ -6,6 +6,7 @@
 //! command in it, the [`Kind`] that a program goes by, and the [`Remedy`] that a face words as the
 //! command, button or answer of its own.
 
+pub mod config;
 mod error;
 pub mod files;
 mod host;

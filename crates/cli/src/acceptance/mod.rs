@@ -2,13 +2,7 @@
 
 mod words;
 
-use crate::{
-    Global,
-    config::{Config, Tenant},
-    failure, open, output,
-    progress::Bar,
-    tenant_restore::unasked,
-};
+use crate::{Global, failure, open, output, progress::Bar, tenant_restore::unasked};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -23,7 +17,10 @@ use strongroom_acceptance::{
 use strongroom_graph::Client;
 use strongroom_model::{Clock, Ending};
 use strongroom_objects::LocalDir;
-use strongroom_operations::files::written;
+use strongroom_operations::{
+    config::{Config, TenantEntry},
+    files::written,
+};
 use strongroom_repository::Repository;
 
 /// Where records of runs are kept, beside the configuration.
@@ -48,7 +45,7 @@ pub(crate) struct Acceptance {
 /// Clients of a tenant, each behind the run's ground and, when there is one, its transcript.
 struct Identities<'c> {
     config: &'c Config,
-    tenant: &'c Tenant,
+    tenant: &'c TenantEntry,
     clock: Arc<dyn Clock>,
     transcript: Option<Transcript>,
 }
@@ -100,7 +97,7 @@ impl Identities<'_> {
 }
 
 pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let records = config.base.join(RECORDS);
     if let Some(run) = &args.clean {
         return clean_up(global, &config, &records, run).await;

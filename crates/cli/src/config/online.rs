@@ -1,6 +1,5 @@
 //! `strongroom config check --online`: what the configuration names is asked, each thing by itself.
 
-use super::{Config, Tenant};
 use crate::{
     Global, failure, open, output,
     place::{Doing, Place},
@@ -11,6 +10,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use strongroom_graph::{Budget, Client, Https, Patience};
 use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, Store, VaultRest};
+use strongroom_operations::{
+    config::{Config, TenantEntry},
+    files::secrets,
+};
 use strongroom_repository::{May, Reach, Repository};
 use strongroom_workloads::{
     permissions::{self, Needs},
@@ -96,7 +99,7 @@ impl Rows {
 
 /// Looks at everything that the configuration names, or at what one tenant needs.
 pub(super) async fn look(global: &Global, config: &Config) -> anyhow::Result<Vec<Row>> {
-    let tenants: Vec<&Tenant> = match &global.tenant {
+    let tenants: Vec<&TenantEntry> = match &global.tenant {
         Some(name) => vec![config.tenant(Some(name))?],
         None => config.tenants.iter().collect(),
     };
@@ -139,7 +142,7 @@ async fn in_time<T>(asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
         .map_err(|_| anyhow::anyhow!("no answer in {} s", PATIENCE.as_secs()))?
 }
 
-async fn identity(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
+async fn identity(config: &Config, tenant: &TenantEntry, name: &str) -> Vec<Row> {
     let mut rows = Rows::of(format!("tenant {}, identity {name}", tenant.name));
     let clock = open::real_clock();
     let settings = match open::settings(config, tenant, name) {
@@ -213,7 +216,7 @@ fn certificate(rows: &mut Rows, from: Timestamp, until: Timestamp, now: Timestam
 }
 
 /// What an identity needs; nothing for one that holds permissions only while it works.
-fn needs(tenant: &Tenant, identity: &str) -> Needs {
+fn needs(tenant: &TenantEntry, identity: &str) -> Needs {
     let is_wanted = |p: &Profile| {
         !tenant.backup.without.iter().any(|w| w == p.name)
             && (p.name != "mail" || tenant.backup.mail)
@@ -266,7 +269,7 @@ async fn opened(
 ) -> anyhow::Result<Repository> {
     let entry = config.repository(name)?;
     let place = Place::of(entry, config, doing)?;
-    let password = crate::secrets::read(&config.path(&entry.password_file))?;
+    let password = secrets::read(&config.path(&entry.password_file), &global.host.accounts)?;
     let cache = open::cache_dir(global)?;
     open::blocking(move || Ok(Repository::open(place.open()?, &password, &cache, open::who())?))
         .await

@@ -2,9 +2,7 @@
 
 use super::{Demo, DemoClock, SharedClock, servers};
 use crate::{
-    Global, commands,
-    config::Config,
-    open,
+    Global, commands, open,
     place::{Doing, Place},
     progress::Bar,
     restore::Restore,
@@ -19,6 +17,7 @@ use std::{
 };
 use strongroom_engine::{BackupReport, replicate as copies};
 use strongroom_objects::{Key, Kind};
+use strongroom_operations::{config::Config, files::secrets};
 use strongroom_repository::Repository;
 
 /// Name of the demonstration's tenant, repository and vault.
@@ -82,9 +81,10 @@ impl Stage {
         {
             bail!("{} is not empty, and the attack takes all of copy 2 away", path.display());
         }
+        let host = crate::host::found();
         let (store, cache) = (place.open()?, dir.join("cache"));
         let now = strongroom_model::Clock::now(clock.as_ref());
-        let password = crate::secrets::read(&dir.join("password"))?;
+        let password = secrets::read(&dir.join("password"), &host.accounts)?;
         let card = open::blocking(move || {
             let repo = Repository::init(store, &password, &cache, open::who(), now)?;
             Ok(strongroom_engine::publish::card(&repo)?)
@@ -115,14 +115,14 @@ impl Stage {
             cache_dir: Some(dir.join("cache")),
             json: false,
             quiet: true,
-            host: crate::host::found(),
+            host,
         };
         let http = reqwest::Client::builder().tls_certs_only([]).build()?;
         Ok(Self { dir: dir.to_owned(), global, sim, vault, clock, http })
     }
 
     fn place(config: &Path, doing: Doing) -> anyhow::Result<Place> {
-        let config = Config::read(config)?;
+        let config = Config::read(config, &crate::host::accounts())?;
         Place::of(config.repository(SCHOOL)?, &config, doing)
     }
 
@@ -266,14 +266,14 @@ impl Stage {
     }
 
     pub(crate) fn vault_settings(&self) -> anyhow::Result<strongroom_objects::VaultSettings> {
-        let config = Config::read(&self.global.config)?;
+        let config = Config::read(&self.global.config, &self.global.host.accounts)?;
         open::vault(&config, config.tenant(None)?)?.server()
     }
 
     /// The vault's sessions, judged with the key that the vault itself keeps under the password.
     pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<copies::CheckedSession>> {
         let settings = self.vault_settings()?;
-        let password = crate::secrets::read(&self.dir.join("password"))?;
+        let password = secrets::read(&self.dir.join("password"), &self.global.host.accounts)?;
         open::blocking(move || {
             let vault = open::vault_client(settings)?;
             let key = Repository::key_of(&vault, &password)?;

@@ -3,9 +3,7 @@
 
 use super::canary::evidence_dir;
 use crate::{
-    Global,
-    config::{Config, Tenant},
-    failure,
+    Global, failure,
     open::{self, VaultPlace},
     output,
     place::{Place, Remote},
@@ -21,6 +19,10 @@ use strongroom_model::{Ending, Record};
 use strongroom_objects::{
     AzureCredential, LockedStore, S3Bucket, S3Settings, SETTINGS_BYTES_MAX, read_regular,
 };
+use strongroom_operations::{
+    config::{Config, TenantEntry, VaultEntry},
+    files::secrets,
+};
 
 #[derive(Debug, Default, Serialize)]
 struct Evidence {
@@ -35,7 +37,7 @@ struct Evidence {
 }
 
 pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     let tenant = config.tenant(global.tenant.as_deref())?.clone();
     let (g, json) = (global.clone(), global.json);
     let evidence = open::blocking(move || gather(&g, &config, &tenant)).await?;
@@ -77,7 +79,7 @@ fn own_address(to: &IpAddr) -> Option<IpAddr> {
     socket.local_addr().ok().map(|a| a.ip())
 }
 
-fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<Evidence> {
+fn gather(global: &Global, config: &Config, tenant: &TenantEntry) -> anyhow::Result<Evidence> {
     let mut e = Evidence::default();
     let copy2 = open::repo_without_password(global)?;
     let host =
@@ -260,7 +262,7 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
 }
 
 /// Whether the way to the vault ends near here.
-fn reach(host: &str, port: u16, tenant: &Tenant, e: &mut Evidence) {
+fn reach(host: &str, port: u16, tenant: &TenantEntry, e: &mut Evidence) {
     let there = addresses(host, port);
     if there.is_empty() {
         e.not_seen.push(format!("where {host} is: its name does not resolve"));
@@ -331,8 +333,8 @@ fn same_ca(config: &Config, a: Option<&Path>, b: Option<&Path>, e: &mut Evidence
 /// Secrets that are the same, or that others on this host can read.
 fn secrets(
     config: &Config,
-    tenant: &Tenant,
-    entry: &crate::config::VaultEntry,
+    tenant: &TenantEntry,
+    entry: &VaultEntry,
     e: &mut Evidence,
 ) -> anyhow::Result<()> {
     let mut files = Vec::new();
@@ -358,7 +360,7 @@ fn secrets(
     );
     let mut seen: Vec<(String, String)> = Vec::new();
     for (what, path) in files {
-        let secret = crate::secrets::read(&path)?;
+        let secret = secrets::read(&path, &crate::host::accounts())?;
         let meta = std::fs::metadata(&path)?;
         e.facts.push((
             format!("credential: {what}"),

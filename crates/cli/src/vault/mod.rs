@@ -4,11 +4,12 @@ mod canary;
 mod independence;
 mod recover;
 
-use crate::{Global, config::Config, open, output, place::Doing};
+use crate::{Global, open, output, place::Doing};
 use anyhow::Context;
 use clap::Subcommand;
 use std::path::PathBuf;
 use strongroom_model::Ending;
+use strongroom_operations::config::Config;
 
 #[derive(Subcommand)]
 pub(crate) enum VaultCommand {
@@ -60,7 +61,7 @@ async fn card(global: &Global, out: PathBuf) -> anyhow::Result<Ending> {
 
 /// The vault of the tenant that the options name.
 fn place(global: &Global) -> anyhow::Result<open::VaultPlace> {
-    let config = Config::read(&global.config)?;
+    let config = Config::read(&global.config, &global.host.accounts)?;
     open::vault(&config, config.tenant(global.tenant.as_deref())?)
 }
 

@@ -1,7 +1,6 @@
 use crate::{
     Global,
     commands::{goes_on_elsewhere, tell_lost},
-    config::VaultEntry,
     keys, open, output,
     place::{Doing, Place},
     progress::Bar,
@@ -13,9 +12,12 @@ use std::{path::PathBuf, sync::Arc};
 use strongroom_custody::PublicKey;
 use strongroom_engine::{Progress, replicate as copies};
 use strongroom_model::{Ending, Series};
-use strongroom_operations::files::{
-    rebuilding::{self, Mark, Rebuilding},
-    written,
+use strongroom_operations::{
+    config::VaultEntry,
+    files::{
+        rebuilding::{self, Mark, Rebuilding},
+        secrets, written,
+    },
 };
 use strongroom_repository::{Repository, lineage};
 
@@ -95,12 +97,12 @@ impl Drop for RemovedAtEnd {
 
 pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending> {
     let began = std::time::Instant::now();
-    let (entry, base) = VaultEntry::read(&args.place)?;
+    let (entry, base) = VaultEntry::read(&args.place, &global.host.accounts)?;
     let place = open::vault_place(&entry, &base)?;
     let at = Place::named(global, &args.to, Doing::Usual)?;
     let key = keys::key_of_shares(&args.shares)?;
     let vault_key = whose(&args, &place)?;
-    let password = crate::secrets::read(&args.new_password_file)?;
+    let password = secrets::read(&args.new_password_file, &global.host.accounts)?;
     let cache = open::cache_dir(global)?;
     let bar = Bar::new(global.quiet || global.json);
     let json = global.json;

@@ -4,6 +4,22 @@
 pub mod cache;
 mod owned;
 pub mod rebuilding;
+pub mod secrets;
 pub mod written;
 
 pub use owned::Accounts;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Accounts;
+
+    /// The account that the tests run as, and nobody who asked for its rights.
+    pub(crate) fn own() -> Accounts {
+        Accounts {
+            user: rustix::process::geteuid().as_raw(),
+            group: rustix::process::getegid().as_raw(),
+            asking_user: None,
+            asking_group: None,
+        }
+    }
+}

@@ -161,19 +161,11 @@ fn open_to_others(path: &Path, meta: &Metadata) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::files::tests::own;
     use std::{
         fs::Permissions,
         os::unix::fs::{PermissionsExt, chown},
     };
-
-    fn own() -> Accounts {
-        Accounts {
-            user: rustix::process::geteuid().as_raw(),
-            group: rustix::process::getegid().as_raw(),
-            asking_user: None,
-            asking_group: None,
-        }
-    }
 
     #[test]
     fn whoever_asked_for_roots_rights_is_relied_on_and_owns_no_cache() {
