@@ -3,12 +3,14 @@
 mod online;
 
 use crate::Global;
+use std::sync::Arc;
 use strongroom_model::Ending;
-use strongroom_operations::config::Config;
+use strongroom_operations::{Choice, School, config::Config};
 
 /// `strongroom config check`
 pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<Ending> {
     let (config, wrong) = Config::examine(&global.config, &global.host.accounts)?;
+    let config = Arc::new(config);
     // Nothing is sent on a file in which something is wrong.
     let rows = match is_online && wrong.is_empty() {
         true => online::look(global, &config).await?,
@@ -22,11 +24,11 @@ pub(crate) async fn check(global: &Global, is_online: bool) -> anyhow::Result<En
     problems.extend(crate::rules::OwnRules::read(&config).problems().cloned());
     problems
         .extend(crate::baseline::known(Some(&config)).err().map(|e| crate::failure::sentence(&e)));
-    for t in &config.tenants {
+    for school in School::all(&config, &global.host, &Choice::default()) {
         problems.extend(
-            crate::tenant::exceptions(&config, t)
+            crate::tenant::exceptions(&school)
                 .err()
-                .map(|e| format!("tenant {}: {}", t.name, crate::failure::sentence(&e))),
+                .map(|e| format!("tenant {}: {}", school.name(), crate::failure::sentence(&e))),
         );
     }
     if global.json {

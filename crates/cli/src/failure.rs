@@ -45,8 +45,8 @@ fn of_kind(kind: Kind) -> Ending {
 
 /// What went wrong, why, and what helps.
 pub(crate) fn sentence(e: &anyhow::Error) -> String {
-    let said = e.chain().find_map(|cause| cause.downcast_ref::<Operations>());
-    match said.and_then(Operations::remedy) {
+    let mut said = e.chain().filter_map(|cause| cause.downcast_ref::<Operations>());
+    match said.find_map(Operations::remedy) {
         Some(remedy) => format!("{e:#}; {}", words::advice(remedy)),
         None => format!("{e:#}"),
     }

@@ -1,6 +1,8 @@
 //! What this computer says of itself, for who may not ask: libraries know no environment.
 
+use jiff::Timestamp;
 use std::{path::PathBuf, sync::Arc};
+use strongroom_model::Clock;
 use strongroom_operations::{Host, TokioClock, files::Accounts};
 
 /// The host of this process, as its system and its environment describe it.
@@ -16,6 +18,11 @@ pub(crate) fn found() -> Arc<Host> {
     })
 }
 
+/// The present moment, for what is said about snapshots that claim another.
+pub(crate) fn now() -> Timestamp {
+    TokioClock.now()
+}
+
 /// Who runs the command, as the system calls them.
 fn account() -> String {
     ["USER", "LOGNAME"]
@@ -27,7 +34,7 @@ fn account() -> String {
 }
 
 /// Whose files are relied on: root relies on those of whoever asked for its rights.
-pub(crate) fn accounts() -> Accounts {
+fn accounts() -> Accounts {
     let is_root = rustix::process::geteuid().is_root();
     // What `sudo` says of whoever asked; nothing without root's rights.
     let asking = |variable| std::env::var(variable).ok().filter(|_| is_root)?.parse().ok();

@@ -14,15 +14,14 @@ mod browse;
 mod commands;
 mod config;
 mod demo;
+mod edge;
 mod export;
 mod failure;
 mod fleet;
 mod host;
 mod keys;
 mod mount;
-mod open;
 mod output;
-mod place;
 mod progress;
 mod remediate;
 mod repair;
@@ -36,9 +35,12 @@ mod vault;
 mod words;
 
 use clap::{Args, Parser, Subcommand};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 use strongroom_model::Ending;
-use strongroom_operations::Host;
+use strongroom_operations::{Host, config::Config};
 
 /// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again
 /// with it, and a fifth more CPU time. Libraries in C use this one as well; its settings stand in
@@ -88,6 +90,9 @@ pub(crate) struct Global {
     /// What this computer says of itself.
     #[arg(skip = host::found())]
     host: Arc<Host>,
+    /// The configuration, once it was read: one command sees one file.
+    #[arg(skip)]
+    read: OnceLock<Arc<Config>>,
 }
 
 #[derive(Subcommand)]

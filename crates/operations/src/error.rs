@@ -49,6 +49,10 @@ pub enum Remedy {
     CheckConfiguration,
     /// Say which tenant is meant.
     NameTenant,
+    /// Say which file holds the repository's password.
+    NamePassword,
+    /// Ask the vault's program, on its own host.
+    AskVaultsHost,
     /// Say where local caches go.
     NameCache,
     /// Have local caches in another folder.
@@ -79,6 +83,11 @@ impl Error {
     /// One that says what its cause says, and nothing else.
     fn theirs(kind: Kind, cause: impl Into<Cause>) -> Self {
         Self { kind, says: Says::Theirs(cause.into()), remedy: None }
+    }
+
+    /// A part of the work that died.
+    pub(crate) fn stopped(e: tokio::task::JoinError) -> Self {
+        Self::theirs(Kind::Internal, e)
     }
 
     /// The same, with what helps.
@@ -142,6 +151,24 @@ impl From<strongroom_engine::Error> for Error {
             Engine::Task(_) => Kind::Internal,
         };
         Self::theirs(kind, e)
+    }
+}
+
+impl From<strongroom_objects::StoreError> for Error {
+    fn from(e: strongroom_objects::StoreError) -> Self {
+        Self::theirs(Kind::Copy, e)
+    }
+}
+
+impl From<strongroom_custody::Error> for Error {
+    fn from(e: strongroom_custody::Error) -> Self {
+        Self::theirs(Kind::Copy, e)
+    }
+}
+
+impl From<strongroom_graph::Error> for Error {
+    fn from(e: strongroom_graph::Error) -> Self {
+        Self::theirs(Kind::Tenant, e)
     }
 }
 

@@ -6,11 +6,21 @@
 //! command in it, the [`Kind`] that a program goes by, and the [`Remedy`] that a face words as the
 //! command, button or answer of its own.
 
+//!
+//! It starts at [`School`]: which school, where its copies are, who signs in. Whatever needs no
+//! tenant starts at its [`Copy2`].
+
 pub mod config;
+mod copy2;
 mod error;
 pub mod files;
 mod host;
+pub mod place;
+mod school;
+pub mod vault;
 
+pub use copy2::{Choice, Copy2};
 pub use error::{Error, Kind, Remedy};
 pub use host::Host;
+pub use school::{Identity, School};
 pub use strongroom_graph::TokioClock;

@@ -2,12 +2,7 @@
 //! more than one of them.
 
 use super::canary::evidence_dir;
-use crate::{
-    Global, failure,
-    open::{self, VaultPlace},
-    output,
-    place::{Place, Remote},
-};
+use crate::{Global, edge::blocking, failure, output};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::{
@@ -20,8 +15,11 @@ use strongroom_objects::{
     AzureCredential, LockedStore, S3Bucket, S3Settings, SETTINGS_BYTES_MAX, read_regular,
 };
 use strongroom_operations::{
+    School,
     config::{Config, TenantEntry, VaultEntry},
     files::secrets,
+    place::{Doing, Place, Remote},
+    vault::VaultPlace,
 };
 
 #[derive(Debug, Default, Serialize)]
@@ -37,11 +35,9 @@ struct Evidence {
 }
 
 pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config, &global.host.accounts)?;
-    let tenant = config.tenant(global.tenant.as_deref())?.clone();
-    let (g, json) = (global.clone(), global.json);
-    let evidence = open::blocking(move || gather(&g, &config, &tenant)).await?;
-    if json {
+    let school = global.school()?;
+    let evidence = blocking(move || gather(&school)).await?;
+    if global.json {
         println!("{}", serde_json::to_string(&evidence)?);
     } else {
         evidence.shared.iter().for_each(|s| println!("{}", output::alarm(&format!("SHARED  {s}"))));
@@ -79,11 +75,10 @@ fn own_address(to: &IpAddr) -> Option<IpAddr> {
     socket.local_addr().ok().map(|a| a.ip())
 }
 
-fn gather(global: &Global, config: &Config, tenant: &TenantEntry) -> anyhow::Result<Evidence> {
+fn gather(school: &School) -> anyhow::Result<Evidence> {
     let mut e = Evidence::default();
-    let copy2 = open::repo_without_password(global)?;
-    let host =
-        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let copy2 = school.copy2()?.place(Doing::Usual)?;
+    let (config, tenant, host) = (school.config(), school.tenant(), &school.host().name);
     e.facts.push(("copy 1".into(), format!("tenant {} at {}", tenant.tenant_id, tenant.graph)));
     e.facts.push(("copy 2".into(), format!("{copy2}, seen from host {host}")));
     e.could_delete.push(("a Global Admin of the tenant".into(), "copy 1".into()));
@@ -123,9 +118,9 @@ fn gather(global: &Global, config: &Config, tenant: &TenantEntry) -> anyhow::Res
     let entry = config.vault(name)?;
     let place = match (&entry.url, &entry.s3, &entry.hold) {
         (None, None, None) => None,
-        _ => Some(open::vault_place(entry, &config.base)?),
+        _ => Some(school.vault()?),
     };
-    secrets(config, tenant, entry, &mut e)?;
+    secrets(school, entry, &mut e)?;
     match &place {
         None => {
             e.facts.push((
@@ -233,7 +228,7 @@ fn gather(global: &Global, config: &Config, tenant: &TenantEntry) -> anyhow::Res
             ));
         }
     }
-    let canary = last_canary(global).unwrap_or_else(|why| {
+    let canary = last_canary(school).unwrap_or_else(|why| {
         e.not_seen.push(format!("what the last canary found: {why}"));
         None
     });
@@ -331,12 +326,8 @@ fn same_ca(config: &Config, a: Option<&Path>, b: Option<&Path>, e: &mut Evidence
 }
 
 /// Secrets that are the same, or that others on this host can read.
-fn secrets(
-    config: &Config,
-    tenant: &TenantEntry,
-    entry: &VaultEntry,
-    e: &mut Evidence,
-) -> anyhow::Result<()> {
+fn secrets(school: &School, entry: &VaultEntry, e: &mut Evidence) -> anyhow::Result<()> {
+    let (config, tenant) = (school.config(), school.tenant());
     let mut files = Vec::new();
     if let Ok(r) = config.repository(&tenant.repository) {
         files.push(("copy 2's password".to_owned(), config.path(&r.password_file)));
@@ -360,7 +351,7 @@ fn secrets(
     );
     let mut seen: Vec<(String, String)> = Vec::new();
     for (what, path) in files {
-        let secret = secrets::read(&path, &crate::host::accounts())?;
+        let secret = secrets::read(&path, &school.host().accounts)?;
         let meta = std::fs::metadata(&path)?;
         e.facts.push((
             format!("credential: {what}"),
@@ -389,8 +380,8 @@ fn secrets(
 }
 
 /// When the last canary of this side ran, and what worked.
-fn last_canary(global: &Global) -> Result<Option<(String, Vec<String>)>, String> {
-    let dir = evidence_dir(global).map_err(|e| failure::sentence(&e))?;
+fn last_canary(school: &School) -> Result<Option<(String, Vec<String>)>, String> {
+    let dir = evidence_dir(school).map_err(|e| failure::sentence(&e))?;
     let rows = match std::fs::read_dir(&dir) {
         Ok(rows) => rows,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),

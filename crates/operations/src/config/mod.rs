@@ -141,18 +141,6 @@ impl Config {
         }
     }
 
-    /// The same where there is such a file, and none where there is not: what is there and is wrong
-    /// is never read as if nothing were.
-    ///
-    /// # Errors
-    /// As [`Config::read`].
-    pub fn read_if_there(path: &Path, accounts: &Accounts) -> Result<Option<Self>, Error> {
-        match path.symlink_metadata() {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            _ => Self::read(path, accounts).map(Some),
-        }
-    }
-
     /// The file, and one sentence for each thing that is wrong in it. Only where there is none may
     /// anything be done on it.
     ///

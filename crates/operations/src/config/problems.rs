@@ -2,7 +2,7 @@
 
 use super::{Config, PruneEntry, REVIEWS, RepositoryEntry, TenantEntry, VaultEntry};
 use crate::{
-    Error, Host, Kind,
+    Error, Host, Identity, Kind,
     files::{Accounts, secrets},
 };
 use std::{
@@ -14,8 +14,6 @@ use strongroom_objects::{
     AzureEntry, RestEntry, S3Entry, SftpEntry,
     address::{not_a_base, shown, unsafe_for_credentials},
 };
-
-const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
 
 /// Where a path leads, as far as it exists; the rest as it is written.
 fn place(path: &Path) -> PathBuf {
@@ -227,7 +225,7 @@ impl TenantEntry {
             }
         }
         for (name, i) in &self.identities {
-            if !IDENTITIES.contains(&name.as_str()) {
+            if Identity::named(name).is_none() {
                 tell(format!(
                     ": {name:?} is no identity; there are read, write, configure and act"
                 ));
