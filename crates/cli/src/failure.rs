@@ -91,3 +91,34 @@ pub(crate) fn usage(e: &clap::Error) -> Ending {
     tell(&words.join(" "), Ending::Usage, true);
     Ending::Usage
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strongroom_operations::Remedy;
+
+    #[test]
+    fn what_helps_ends_the_sentence_and_the_kind_is_the_ending() {
+        let inner = Operations::new(Kind::Locked, "it is locked").with(Remedy::OtherCache);
+        let outer = Operations::because(Kind::WrongKey, "it cannot be opened", inner);
+        let e = anyhow::Error::from(outer).context("the backup failed");
+        assert_eq!(
+            sentence(&e),
+            "the backup failed: it cannot be opened: it is locked; name another folder for local \
+             caches with --cache-dir"
+        );
+        assert_eq!(ending(&e), Ending::WrongKey, "that of the one nearest to the command");
+        assert_eq!(row("a", &e)["kind"], "wrong-key");
+    }
+
+    #[test]
+    fn a_fault_below_operations_ends_as_it_did() {
+        for (e, wanted) in [
+            (anyhow::Error::from(Repo::NoRepository("x".to_owned())), Ending::NoRepository),
+            (Operations::from(Repo::NoRepository("x".to_owned())).into(), Ending::NoRepository),
+            (anyhow::anyhow!("x"), Ending::Failed),
+        ] {
+            assert_eq!(ending(&e.context("a command")), wanted);
+        }
+    }
+}

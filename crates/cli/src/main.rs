@@ -63,7 +63,7 @@ struct Cli {
 }
 
 /// Options of every command.
-#[derive(Args, Clone)]
+#[derive(Args)]
 pub(crate) struct Global {
     /// The configuration file.
     #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "strongroom.toml")]

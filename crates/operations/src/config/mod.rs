@@ -51,6 +51,9 @@ pub struct Config {
 
 impl Config {
     /// Those whose decisions are signed.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`], where one is named twice, or a key is none.
     pub fn people(&self) -> Result<People, Error> {
         let mut people = Vec::new();
         for p in &self.persons {

@@ -23,6 +23,9 @@ pub const NEAR: &str = "near";
 
 /// Makes the folder this account's own, and refuses one that is not, or in which lies what this
 /// program did not put there.
+///
+/// # Errors
+/// [`Kind::Files`], where it is not; nothing in it is touched then.
 pub fn own(dir: &Path, accounts: &Accounts) -> Result<(), Error> {
     let dir = std::path::absolute(dir)
         .map_err(|e| Error::because(Kind::Files, "the folder for local caches", e))?;

@@ -54,6 +54,9 @@ fn refused(what: String) -> Error {
 
 impl Rebuilding {
     /// Marks the folder, or finds in it the mark of a run for the same thing.
+    ///
+    /// # Errors
+    /// [`Kind::Files`], where it cannot be marked, holds something else, or another run is at it.
     pub fn begin(folder: &Path, mark: &Mark) -> Result<Self, Error> {
         let path = folder.join(NAME);
         let unmade = |e| cannot("made", &path, e);
@@ -111,6 +114,9 @@ impl Rebuilding {
     }
 
     /// Takes the mark away: what is here now is a repository like any other.
+    ///
+    /// # Errors
+    /// [`Kind::Files`], where it cannot be taken away.
     pub fn done(self) -> Result<(), Error> {
         fs::remove_file(&self.mark).map_err(|e| cannot("removed", &self.mark, e))
     }
