@@ -5,9 +5,10 @@ pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why something was not done.
 ///
-/// It reads as one sentence, cause by cause ([`sentence`](Self::sentence)), and spells no command,
-/// option or button of any face: what helps is a [`Remedy`]. Its kind is set where it arises; no
-/// face finds it out by looking at causes.
+/// It reads as one sentence, cause by cause ([`sentence`](Self::sentence)). Words of this crate
+/// spell no command, option or button of any face: what helps is a [`Remedy`]; what a crate below
+/// says is passed on as it is. Its kind is set where it arises; no face finds it out by looking at
+/// causes.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,

@@ -3,12 +3,12 @@
 use crate::{Global, edge::blocking, failure, output};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use strongroom_graph::{Budget, Client, Https, Patience};
 use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, Store, VaultRest};
 use strongroom_operations::{
-    Identity, School,
+    Host, Identity, School,
     config::{Config, TenantEntry},
     files::secrets,
     place::{Doing, Place},
@@ -97,8 +97,17 @@ impl Rows {
     }
 }
 
+/// What the copies of a configuration are looked at from.
+struct Here<'c> {
+    config: &'c Config,
+    host: &'c Host,
+    /// The folder for local caches, where one was named.
+    cache_dir: Option<&'c Path>,
+}
+
 /// Looks at everything that the configuration names, or at what one tenant needs.
 pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Result<Vec<Row>> {
+    let here = &Here { config, host: &global.host, cache_dir: global.cache_dir.as_deref() };
     let mut rows = Vec::new();
     for school in global.schools_of(config)? {
         let tenant = school.tenant();
@@ -106,9 +115,9 @@ pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Resul
         for identity in Identity::ALL.into_iter().filter(is_there) {
             rows.extend(signs_in(&school, identity).await);
         }
-        rows.extend(repository(global, config, &tenant.repository).await);
+        rows.extend(repository(here, &tenant.repository).await);
         if let Some(name) = &tenant.vault {
-            rows.extend(vault(global, config, name).await);
+            rows.extend(vault(here, name).await);
         }
     }
     if global.tenant.is_some() {
@@ -124,11 +133,11 @@ pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Resul
             rows.extend(row.all);
             continue;
         }
-        rows.extend(repository(global, config, &other.name).await);
+        rows.extend(repository(here, &other.name).await);
     }
     let is_named = |name: &String| config.tenants.iter().any(|t| t.vault.as_ref() == Some(name));
     for other in config.vaults.iter().filter(|v| !is_named(&v.name)) {
-        rows.extend(vault(global, config, &other.name).await);
+        rows.extend(vault(here, &other.name).await);
     }
     Ok(rows)
 }
@@ -259,28 +268,23 @@ fn granted(rows: &mut Rows, needs: &Needs, identity: Identity, held: &BTreeSet<S
 }
 
 /// Opens a repository with one of its credentials.
-async fn opened(
-    global: &Global,
-    config: &Config,
-    name: &str,
-    doing: Doing,
-) -> anyhow::Result<Repository> {
+async fn opened(here: &Here<'_>, name: &str, doing: Doing) -> anyhow::Result<Repository> {
+    let Here { config, host, cache_dir } = here;
     let entry = config.repository(name)?;
-    let place = Place::of(entry, config, doing, &global.host.accounts)?;
-    let password = secrets::read(&config.path(&entry.password_file), &global.host.accounts)?;
-    let cache = global.host.cache(global.cache_dir.as_deref(), Some(config))?;
-    let writer = global.host.writer();
+    let place = Place::of(entry, config, doing, &host.accounts)?;
+    let password = secrets::read(&config.path(&entry.password_file), &host.accounts)?;
+    let (cache, writer) = (host.cache(*cache_dir, Some(config))?, host.writer());
     blocking(move || Ok(Repository::open(place.open()?, &password, &cache, writer)?)).await
 }
 
 /// Of the credential that takes away, where there is one and its files are on this host.
-async fn prune(rows: &mut Rows, global: &Global, config: &Config, name: &str) {
-    let Ok(entry) = config.repository(name) else { return };
-    let files = entry.pruning_files(config);
+async fn prune(rows: &mut Rows, here: &Here<'_>, name: &str) {
+    let Ok(entry) = here.config.repository(name) else { return };
+    let files = entry.pruning_files(here.config);
     if entry.prune.is_none() || files.iter().any(|file| !file.exists()) {
         return;
     }
-    match in_time(opened(global, config, name, Doing::Deleting)).await {
+    match in_time(opened(here, name, Doing::Deleting)).await {
         Ok(_) => rows.add("prune", State::Good, "the credential of [repository.prune] reads it"),
         Err(e) => rows.add(
             "prune",
@@ -290,11 +294,11 @@ async fn prune(rows: &mut Rows, global: &Global, config: &Config, name: &str) {
     }
 }
 
-async fn repository(global: &Global, config: &Config, name: &str) -> Vec<Row> {
+async fn repository(here: &Here<'_>, name: &str) -> Vec<Row> {
     let mut rows = Rows::of(format!("repository {name}"));
     let opened = async {
-        let repo = opened(global, config, name, Doing::Usual).await?;
-        let now = global.host.clock.now();
+        let repo = opened(here, name, Doing::Usual).await?;
+        let now = here.host.clock.now();
         blocking(move || {
             let clock = repo.store_clock()?;
             Ok((repo.reach(now)?, clock))
@@ -304,12 +308,12 @@ async fn repository(global: &Global, config: &Config, name: &str) -> Vec<Row> {
     match in_time(opened).await {
         Ok((reach, date)) => {
             rows.add("reach", State::Good, "its password opens it");
-            rows.clock("that of its store", date, global.host.clock.now());
+            rows.clock("that of its store", date, here.host.clock.now());
             reached(&mut rows, &reach);
         }
         Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
     }
-    prune(&mut rows, global, config, name).await;
+    prune(&mut rows, here, name).await;
     rows.all
 }
 
@@ -355,14 +359,14 @@ fn reached(rows: &mut Rows, reach: &Reach) {
     }
 }
 
-async fn vault(global: &Global, config: &Config, name: &str) -> Vec<Row> {
+async fn vault(here: &Here<'_>, name: &str) -> Vec<Row> {
     let mut rows = Rows::of(format!("vault {name}"));
     let asked = async {
-        let entry = config.vault(name)?;
+        let entry = here.config.vault(name)?;
         if entry.url.is_none() && entry.s3.is_none() && entry.hold.is_none() {
             return Ok(None);
         }
-        let place = VaultPlace::of(entry, &config.base, &global.host.accounts)?;
+        let place = VaultPlace::of(entry, &here.config.base, &here.host.accounts)?;
         blocking(move || {
             Ok(Some(match place {
                 VaultPlace::Server(settings) => {
@@ -391,7 +395,7 @@ async fn vault(global: &Global, config: &Config, name: &str) -> Vec<Row> {
                 State::Good,
                 format!("{text}; what its credential may do, strongroom vault canary tries"),
             );
-            rows.clock("that of the vault", date, global.host.clock.now());
+            rows.clock("that of the vault", date, here.host.clock.now());
         }
         Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
     }
