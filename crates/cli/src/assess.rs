@@ -3,20 +3,25 @@
 
 use crate::{
     Global,
-    config::{BackupEntry, Config, Identity, Tenant},
-    export::{self, School},
-    open, output,
+    export::{self, SchoolReport},
+    failure, output,
     progress::Bar,
-    tenant::{exceptions, secure_score, today},
+    tenant::{exceptions, secure_score},
 };
 use anyhow::{Context, bail};
 use clap::Args;
+use jiff::civil::Date;
 use serde_json::json;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use strongroom_graph::ErrorKind;
 use strongroom_guards::{Report, Verdict, judge};
 use strongroom_model::{
     CollectionState, ConfigCollection, Configuration, Ending, collections::directory, is_guid,
+};
+use strongroom_operations::{
+    Choice, Identity, School,
+    config::{BackupEntry, Config, IdentityEntry, TenantEntry},
+    files::written,
 };
 use strongroom_settings::rows;
 use strongroom_workloads::{
@@ -64,20 +69,14 @@ const TRIES: u32 = 3;
 /// What is left for the page and the consent.
 const RESERVE_MINUTES: u64 = 3;
 
-/// Who is assessed, and how.
-struct Who {
-    base: Config,
-    tenant: Tenant,
-}
-
-fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
+/// Who is assessed: a school of the configuration, or one that nobody knows yet.
+fn who(global: &Global, args: &Assess) -> anyhow::Result<School> {
     let Some(id) = &args.tenant_id else {
-        let base = Config::read(&global.config).context(
+        global.config().context(
             "without --tenant-id, --application-id and \
             --certificate-file a configuration says who is assessed",
         )?;
-        let tenant = base.tenant(global.tenant.as_deref())?.clone();
-        return Ok(Who { base, tenant });
+        return global.school();
     };
     if let Some(name) = &global.tenant {
         bail!(
@@ -85,12 +84,12 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
              know; give one of them"
         );
     }
-    let identity = Identity {
+    let identity = IdentityEntry {
         application_id: args.application_id.clone().unwrap_or_default(),
         certificate_file: args.certificate_file.clone(),
         secret_file: None,
     };
-    let tenant = Tenant {
+    let tenant = TenantEntry {
         name: id.clone(),
         tenant_id: id.clone(),
         authority: args.authority.clone(),
@@ -102,38 +101,38 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<Who> {
         reviewer: None,
         // In a meeting nobody waits for a service that is away.
         backup: BackupEntry { tries: TRIES, ..BackupEntry::default() },
-        identities: BTreeMap::from([("read".to_owned(), identity)]),
+        identities: BTreeMap::from([(Identity::Read.name().to_owned(), identity)]),
     };
     // The same sentences as of a configuration: nothing is sent to an address that is none.
     if let Some(wrong) = tenant.unreachable().into_iter().next() {
         bail!(wrong);
     }
-    Ok(Who { base: Config::here(), tenant })
+    let config = Arc::new(Config::empty(std::env::current_dir().unwrap_or_default()));
+    Ok(School::of(tenant, &config, &global.host, &Choice::default()))
 }
 
 pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Ending> {
     let who = who(global, &args)?;
     // A page that cannot be written is better known before a school is asked; what stands there
     // stays until there is another.
-    crate::written::possible(&args.out)
+    written::possible(&args.out)
         .with_context(|| format!("{} cannot be written", args.out.display()))?;
     // A school of the configuration stays, and its backup with it.
     let stays = args.keep_consent || args.tenant_id.is_none();
     let known = stays || backs_up(global, args.application_id.as_deref())?;
-    let exceptions = exceptions(&who.base, &who.tenant)?;
-    let client = open::client(&who.base, &who.tenant, "read", open::real_clock())?;
-    let began = open::real_clock().now();
-    let bar = Bar::new(global.quiet || global.json);
-    let found = look(&client, &who.tenant.name, args.quick, &bar).await;
+    let exceptions = exceptions(&who)?;
+    let client = who.client(Identity::Read)?;
+    let began = who.now();
+    let bar = global.bar();
+    let found = look(&client, who.name(), args.quick, &bar).await;
     bar.finish();
     let (found, waited) = found?;
-    let report = judge(&found, &exceptions, Vec::new(), today());
+    let today = who.today();
+    let report = judge(&found, &exceptions, Vec::new(), today);
     let put = |consent: &Consent| {
-        crate::written::put(
-            &args.out,
-            crate::face::for_file(&page(&found, &report, consent)).as_bytes(),
-        )
-        .with_context(|| format!("{} cannot be written", args.out.display()))
+        let page = crate::face::for_file(&page(&found, &report, consent, today));
+        written::put(&args.out, page.as_bytes())
+            .with_context(|| format!("{} cannot be written", args.out.display()))
     };
     // The page first: after the consent is gone nobody looks a second time.
     put(&Consent::Stays("its removal was not yet tried when this page was written".to_owned()))?;
@@ -143,12 +142,11 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
     };
     let blind = found.collections.values().filter(|c| c.state.is_blind()).count();
     put(&consent)?;
-    let seconds =
-        (open::real_clock().now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
+    let seconds = (who.now().as_millisecond() - began.as_millisecond()) as f64 / 1000.0;
     let failed = report.counts.get(&Verdict::Failed).copied().unwrap_or(0);
     if global.json {
         let value = json!({
-            "tenant": who.tenant.name, "score": report.score, "counts": report.counts,
+            "tenant": who.name(), "score": report.score, "counts": report.counts,
                 "findings": report.findings, "out": args.out, "seconds": seconds,
             "collections_not_read": blind, "consent": consent.word(), "consent_why": consent.why(),
                 "requests": client.stats().requests,
@@ -158,7 +156,7 @@ pub(crate) async fn assess(global: &Global, args: Assess) -> anyhow::Result<Endi
         println!(
             "{}: score {}, {failed} rules failed, {blind} collections could not be read; {} \
              requests, {}",
-            who.tenant.name,
+            who.name(),
             report.score.map_or_else(|| "unknown".to_owned(), |s| format!("{s} of 100")),
             client.stats().requests,
             output::seconds(seconds)
@@ -227,7 +225,7 @@ async fn look(
 /// Whether the configuration, where there is one, names this application as one of a school's. One
 /// that cannot be understood may name it.
 fn backs_up(global: &Global, application_id: Option<&str>) -> anyhow::Result<bool> {
-    let config = Config::read_if_there(&global.config).context(
+    let config = global.config_if_there().context(
         "the configuration says whose application stays in its tenant; --keep-consent assesses \
          without it, and removes none",
     )?;
@@ -265,8 +263,10 @@ impl Consent {
 }
 
 /// Removes the application from the tenant, and proves it: a new sign-in must be refused.
-async fn leave(who: &Who, client: &Client) -> Consent {
-    let Some(id) = who.tenant.identities.get("read").map(|i| i.application_id.as_str()) else {
+async fn leave(who: &School, client: &Client) -> Consent {
+    let Some(id) =
+        who.tenant().identities.get(Identity::Read.name()).map(|i| i.application_id.as_str())
+    else {
         return Consent::Kept;
     };
     if let Err(e) = remove_itself(client, id).await {
@@ -277,7 +277,7 @@ async fn leave(who: &Who, client: &Client) -> Consent {
             _ => e.to_string(),
         });
     }
-    let again = open::client(&who.base, &who.tenant, "read", open::real_clock());
+    let again = who.client(Identity::Read);
     let answer = match again {
         Ok(fresh) => {
             fresh
@@ -287,7 +287,12 @@ async fn leave(who: &Who, client: &Client) -> Consent {
                 ))
                 .await
         }
-        Err(e) => return Consent::Stays(format!("whether it is gone could not be tried: {e:#}")),
+        Err(e) => {
+            return Consent::Stays(format!(
+                "whether it is gone could not be tried: {}",
+                failure::sentence(&e.into())
+            ));
+        }
     };
     match answer {
         Err(e)
@@ -341,7 +346,7 @@ fn escape(text: &str) -> String {
 }
 
 /// One page that needs nothing else.
-fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
+fn page(found: &Configuration, report: &Report, consent: &Consent, today: Date) -> String {
     // A tenant that was named by its id is called by its name.
     let organization = found
         .collections
@@ -349,13 +354,13 @@ fn page(found: &Configuration, report: &Report, consent: &Consent) -> String {
         .and_then(|c| c.objects.first())
         .and_then(|o| o.body["displayName"].as_str());
     let name = organization.filter(|_| is_guid(&found.tenant)).unwrap_or(&found.tenant).to_owned();
-    let school = School {
+    let school = SchoolReport {
         name,
         secure_score: secure_score(found),
         report: Ok(report.clone()),
         blind: false,
     };
-    let whole = export::html(&[school], &today().to_string());
+    let whole = export::html(&[school], &today.to_string());
     let mut more = String::from(
         "<h2>What no backup covers</h2>\n<p>Whoever keeps the copies: these do not come back, or \
          come back otherwise.</p>\n<dl>\n",

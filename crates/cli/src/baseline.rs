@@ -3,8 +3,8 @@
 
 use crate::{
     Global,
-    config::{Config, Tenant},
-    failure, open, output,
+    edge::blocking,
+    failure, output,
     progress::Bar,
     review::{keep_applied, undo_command},
     tenant_restore::{Applied, Hand, describe, report, touched, unasked, way_back},
@@ -16,6 +16,7 @@ use strongroom_engine::configuration::{RestoreOptions, RestorePlan, keep, latest
 use strongroom_guards::Baseline;
 use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_operations::{School, config::Config};
 
 #[derive(Subcommand)]
 pub(crate) enum BaselineCommand {
@@ -57,8 +58,8 @@ pub(crate) struct Apply {
 
 pub(crate) async fn baseline(global: &Global, command: BaselineCommand) -> anyhow::Result<Ending> {
     // Those that come with the program need no configuration.
-    let config = Config::read_if_there(&global.config)?;
-    let all = known(config.as_ref())?;
+    let config = global.config_if_there()?;
+    let all = known(config.as_deref())?;
     let named = |name: &str| {
         all.iter().find(|b| b.name == name).with_context(|| {
             format!(
@@ -122,8 +123,8 @@ pub(crate) fn known(config: Option<&Config>) -> anyhow::Result<Vec<Baseline>> {
 }
 
 /// One tenant, and what the baseline would change in it.
-struct Planned<'c> {
-    hand: Hand<'c>,
+struct Planned {
+    hand: Hand,
     /// What undoes it.
     as_read: Configuration,
     /// The accounts for emergencies, as settings call them.
@@ -134,26 +135,23 @@ struct Planned<'c> {
     plan: RestorePlan,
 }
 
-async fn planned<'c>(
-    global: &Global,
-    config: &'c Config,
-    tenant: &'c Tenant,
+async fn planned(
+    school: &School,
     baseline: &Baseline,
     report_only: bool,
-) -> anyhow::Result<Planned<'c>> {
+    quiet: bool,
+) -> anyhow::Result<Planned> {
     // A school that was never snapshotted has no way back: the snapshot is the undo.
-    let repo =
-        open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
-    let name = tenant.name.clone();
-    let last = open::blocking(move || Ok(latest(&repo, &name)?)).await?.with_context(|| {
+    let (repo, name) = (school.repository().await?, school.name().to_owned());
+    let last = blocking(move || Ok(latest(&repo, &name)?)).await?.with_context(|| {
         format!(
             "no configuration of {} was kept yet, so there would be no way back; `strongroom \
             --tenant {0} tenant snapshot` keeps it",
-            tenant.name
+            school.name()
         )
     })?;
-    let hand = Hand::new(config, tenant, Some(last.1))?;
-    let bar = Bar::new(global.quiet || global.json);
+    let hand = Hand::new(school, Some(last.1))?;
+    let bar = Bar::new(quiet);
     let now = hand.read(bar.as_ref()).await;
     bar.finish();
     let mut now = now?;
@@ -181,32 +179,24 @@ async fn planned<'c>(
     Ok(Planned { hand, as_read, emergency, wanted, now, options: reach, plan })
 }
 
-fn tenants<'c>(global: &Global, config: &'c Config) -> anyhow::Result<Vec<&'c Tenant>> {
-    match &global.tenant {
-        Some(name) => Ok(vec![config.tenant(Some(name))?]),
-        None => Ok(config.tenants.iter().collect()),
-    }
-}
-
 async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
     let mut rows = Vec::new();
     let mut endings = Vec::new();
     let ending = |p: &RestorePlan| match p.cannot.is_empty() {
         true => Ending::Done,
         false => Ending::Partial,
     };
-    for tenant in tenants(global, &config)? {
-        match planned(global, &config, tenant, baseline, false).await {
+    for school in global.schools()? {
+        let name = school.name();
+        match planned(&school, baseline, false, global.is_quiet()).await {
             Ok(p) if global.json => {
                 endings.push(ending(&p.plan));
-                rows.push(json!({"tenant": tenant.name, "plan": p.plan}));
+                rows.push(json!({"tenant": name, "plan": p.plan}));
             }
             Ok(p) => {
                 endings.push(ending(&p.plan));
                 println!(
-                    "{}: {} to set, {} out of reach",
-                    tenant.name,
+                    "{name}: {} to set, {} out of reach",
                     p.plan.acts.len(),
                     p.plan.cannot.len()
                 );
@@ -215,10 +205,13 @@ async fn plans(global: &Global, baseline: &Baseline) -> anyhow::Result<Ending> {
             Err(e) => {
                 endings.push(failure::ending(&e));
                 match global.json {
-                    true => rows.push(failure::row(&tenant.name, &e)),
+                    true => rows.push(failure::row(name, &e)),
                     false => println!(
                         "{}",
-                        output::alarm(&format!("{}: cannot be planned: {e:#}", tenant.name))
+                        output::alarm(&format!(
+                            "{name}: cannot be planned: {}",
+                            failure::sentence(&e)
+                        ))
                     ),
                 }
             }
@@ -246,22 +239,21 @@ fn ending(rows: &[(String, Result<Option<Applied>, String>)], all: usize) -> End
 }
 
 async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let mut all = tenants(global, &config)?;
+    let mut all = global.schools()?;
     if let Some(first) = &args.first {
         let at = all
             .iter()
-            .position(|t| t.name == *first)
+            .position(|school| school.name() == first)
             .with_context(|| format!("there is no tenant {first:?} to go first"))?;
         let first = all.remove(at);
         all.insert(0, first);
     }
     let mut rows: Vec<(String, Result<Option<Applied>, String>)> = Vec::new();
-    for (n, tenant) in all.iter().enumerate() {
-        let outcome = one(global, &config, tenant, baseline, args).await;
-        let row = outcome.map_err(|e| format!("{e:#}"));
+    for (n, school) in all.iter().enumerate() {
+        let outcome = one(global, school, baseline, args).await;
+        let row = outcome.map_err(|e| failure::sentence(&e));
         let good = row.as_ref().is_ok_and(|a| a.as_ref().is_some_and(Applied::is_whole));
-        rows.push((tenant.name.clone(), row));
+        rows.push((school.name().to_owned(), row));
         let declined = matches!(rows.last(), Some((_, Ok(None))));
         let rest = all.len() - n - 1;
         if n == 0 && declined {
@@ -272,7 +264,7 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
                 "{}",
                 output::alarm(&format!(
                     "it did not go well in {}, so the {rest} others were left alone",
-                    tenant.name
+                    school.name()
                 ))
             );
             break;
@@ -282,7 +274,7 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
             && !args.yes
             && !output::confirm(&format!(
                 "It went well in {}. Go on with the {rest} others?",
-                tenant.name
+                school.name()
             ))?
         {
             break;
@@ -336,7 +328,7 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
         })
         .chain(all.iter().skip(rows.len()).map(|t| {
             vec![
-                t.name.clone(),
+                t.name().to_owned(),
                 "0".into(),
                 "0".into(),
                 "0".into(),
@@ -355,16 +347,15 @@ async fn apply(global: &Global, baseline: &Baseline, args: &Apply) -> anyhow::Re
 /// Applies it to one tenant; nothing, when somebody says no.
 async fn one(
     global: &Global,
-    config: &Config,
-    tenant: &Tenant,
+    school: &School,
     baseline: &Baseline,
     args: &Apply,
 ) -> anyhow::Result<Option<Applied>> {
-    let p = planned(global, config, tenant, baseline, args.report_only).await?;
+    let p = planned(school, baseline, args.report_only, global.is_quiet()).await?;
     if !global.json {
         println!(
             "{}: {} to set, {} out of reach",
-            tenant.name,
+            school.name(),
             p.plan.acts.len(),
             p.plan.cannot.len()
         );
@@ -386,18 +377,16 @@ async fn one(
         && !output::confirm(&format!(
             "Change {} objects of {} as {} says?",
             p.plan.acts.len(),
-            tenant.name,
+            school.name(),
             baseline.name
         ))?
     {
         return Ok(None);
     }
     // What is, is kept first: it is the way back.
-    let repo =
-        open::repository(&Global { tenant: Some(tenant.name.clone()), ..global.clone() }).await?;
-    let cache = open::cache_dir(global)?;
+    let (repo, cache) = (school.repository().await?, school.cache()?);
     let undo = tokio::task::block_in_place(|| {
-        keep(&repo, p.as_read.clone(), &cache, &open::real_clock())
+        keep(&repo, p.as_read.clone(), &cache, &school.host().clock)
     })?
     .to_string();
     // The way back is written down before anything is changed.
@@ -407,25 +396,28 @@ async fn one(
         plan: serde_json::to_value(&p.plan)?,
         outcomes: json!("begun"),
         undo: undo.clone(),
-        at: open::real_clock().now(),
+        at: school.now(),
     };
-    keep_applied(config, tenant, &record)?;
+    keep_applied(school, &record)?;
     if !global.json {
-        println!("{}", undo_command(&tenant.name, &undo, &touched(&p.plan, &p.as_read, &p.wanted)));
+        println!(
+            "{}",
+            undo_command(school.name(), &undo, &touched(&p.plan, &p.as_read, &p.wanted))
+        );
     }
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     // The service shows more of what is made than the baseline asks for.
     let goal = |after: &Configuration| baseline.over(after, &p.emergency);
     let applied = p.hand.apply(&p.plan, &p.wanted, &goal, &p.now, &p.options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
     record.outcomes = serde_json::to_value(&applied.outcomes)?;
-    keep_applied(config, tenant, &record)?;
+    keep_applied(school, &record)?;
     if !global.json {
         report(&applied, &baseline.name);
     }
     if applied.outcomes.iter().any(|o| o.failed.is_empty()) {
-        way_back(global, &repo, &applied.after)?;
+        way_back(school, &repo, &applied.after)?;
     }
     Ok(Some(applied))
 }

@@ -4,7 +4,8 @@
 use crate::{
     Global,
     commands::{SETTINGS, is_of_settings, snapshot, snapshot_with, tell_future},
-    open, output,
+    edge::blocking,
+    output,
 };
 use anyhow::{Context, bail};
 use clap::Args;
@@ -93,9 +94,9 @@ pub(crate) struct History {
 }
 
 pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<Ending> {
-    let repo = open::repository(global).await?;
+    let repo = global.repository().await?;
     let json = global.json;
-    open::blocking(move || {
+    blocking(move || {
         let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
         let base = Place::find(&repo, &s.tree, &args.path)?.path().to_owned();
         let node = repo.node_at(&s.tree, &base)?;
@@ -199,9 +200,9 @@ impl Find {
 
 pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> {
     let query = args.query()?;
-    let repo = open::repository(global).await?;
+    let repo = global.repository().await?;
     let json = global.json;
-    open::blocking(move || {
+    blocking(move || {
         let all = match &args.snapshot {
             Some(name) => vec![snapshot(&repo, name)?],
             None => {
@@ -249,8 +250,8 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> 
 }
 
 pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<Ending> {
-    let repo = open::repository(global).await?;
-    open::blocking(move || {
+    let repo = global.repository().await?;
+    blocking(move || {
         let (_, s) = snapshot_with(&repo, &args.snapshot, &args.path)?;
         let place = Place::find(&repo, &s.tree, &args.path)?;
         let node = repo.node_at(&s.tree, place.path())?;
@@ -272,9 +273,9 @@ pub(crate) async fn cat(global: &Global, args: Cat) -> anyhow::Result<Ending> {
 }
 
 pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
-    let repo = open::repository(global).await?;
+    let repo = global.repository().await?;
     let json = global.json;
-    open::blocking(move || {
+    blocking(move || {
         let ((_, a), (_, b)) = (snapshot(&repo, &args.old)?, snapshot(&repo, &args.new)?);
         repo.diff(Some(&a.tree), Some(&b.tree), "", &mut |path, change| {
             let (sign, node) = match &change {
@@ -296,9 +297,9 @@ pub(crate) async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> 
 }
 
 pub(crate) async fn history(global: &Global, args: History) -> anyhow::Result<Ending> {
-    let repo = open::repository(global).await?;
+    let repo = global.repository().await?;
     let json = global.json;
-    open::blocking(move || {
+    blocking(move || {
         let mut all = repo.snapshots()?;
         tell_future(&all);
         // A path is of one series: in the others it was never deleted.

@@ -1,16 +1,9 @@
 //! The ordinary commands.
 
-use crate::{
-    Global,
-    config::Config,
-    keys, open, output,
-    place::{Doing, Place},
-    progress::Bar,
-    rebuilding::{self, Mark, Rebuilding},
-    review,
-};
+use crate::{Global, edge::blocking, host, keys, output, progress::Bar, review};
 use anyhow::{Context, bail};
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
@@ -19,8 +12,14 @@ use std::{
 };
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
-use strongroom_model::{Clock, Ending, Series, Untrusted};
-use strongroom_objects::{Kind, S3Bucket, Store};
+use strongroom_model::{Ending, Series, Untrusted};
+use strongroom_objects::{Kind, S3Bucket, Store, VaultRest};
+use strongroom_operations::{
+    Identity, School,
+    files::rebuilding::{self, Mark, Rebuilding},
+    place::{Doing, Place},
+    vault::VaultPlace,
+};
 use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
 
 #[derive(Args)]
@@ -122,7 +121,7 @@ pub(crate) fn snapshot_with(
 
 /// Says of snapshots that claim a time which has not come that they do.
 pub(crate) fn tell_future(all: &[(Id, Snapshot)]) {
-    let now = open::real_clock().now();
+    let now = host::now();
     for text in all.iter().filter_map(|s| strongroom_engine::clean::ahead_of_the_clock(s, now)) {
         eprintln!("{}", output::alarm(&text));
     }
@@ -156,9 +155,9 @@ fn find_snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)
 }
 
 pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> {
-    let (at, password) = open::repo_place(global)?;
-    let cache = open::cache_dir(global)?;
-    let tenant = open::tenant_id(global)?;
+    let copy2 = global.copy2()?;
+    let (at, password) = copy2.place_and_password(Doing::Usual)?;
+    let cache = copy2.cache()?;
     let place = at.to_string();
     let dir = args.recovery_dir.unwrap_or_else(|| at.sheets());
     let sheets = dir.clone();
@@ -166,8 +165,7 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> 
         true => None,
         false => keys::vault_key(global)?,
     };
-    let (repo, shares) = open::blocking(move || {
-        let now = open::real_clock().now();
+    let (repo, shares) = blocking(move || {
         if !args.no_recovery {
             keys::shares_possible(args.shares_needed, args.shares_made, &sheets)?;
         }
@@ -175,9 +173,9 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> 
             at.open()?,
             &password,
             &cache,
-            open::who(),
-            now,
-            tenant.as_deref(),
+            copy2.host().writer(),
+            copy2.now(),
+            copy2.tenant_id(),
         )?;
         let shares = if args.no_recovery {
             Vec::new()
@@ -213,7 +211,7 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> 
 }
 
 pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<Ending> {
-    let report = back_up(global, args, open::real_clock()).await?;
+    let report = back_up(&global.school()?, args, global.is_quiet()).await?;
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -222,17 +220,16 @@ pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<Endi
     Ok(report.ending())
 }
 
-/// A backup as the command runs it, on a given clock.
+/// A backup as the command runs it.
 pub(crate) async fn back_up(
-    global: &Global,
+    school: &School,
     args: Backup,
-    clock: Arc<dyn Clock>,
+    quiet: bool,
 ) -> anyhow::Result<BackupReport> {
-    let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
-    let repo = open::repository(global).await?;
-    let client = open::client(&config, tenant, "read", clock)?;
-    let mut options = BackupOptions::new(&tenant.name, open::cache_dir(global)?);
+    let tenant = school.tenant();
+    let repo = school.repository().await?;
+    let client = school.client(Identity::Read)?;
+    let mut options = BackupOptions::new(&tenant.name, school.cache()?);
     let (mail, drives) = (tenant.backup.mail, tenant.backup.drives);
     let off = [("mail", mail), ("drives", drives)].into_iter().filter(|(_, wanted)| !wanted);
     options.without = off.map(|(name, _)| name.to_owned()).collect();
@@ -242,31 +239,24 @@ pub(crate) async fn back_up(
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);
     options.users = args.user;
     options.acknowledge = args.acknowledge;
-    let by = args.by.unwrap_or_else(open::account);
+    let by = args.by.unwrap_or_else(|| school.host().account.clone());
     let key = args.key.as_deref();
     if !args.accept.is_empty() {
         let (by_repo, name) = (repo.clone(), tenant.name.clone());
         let unread =
-            open::blocking(move || Ok(strongroom_engine::unread_items(&by_repo, &name)?)).await?;
+            blocking(move || Ok(strongroom_engine::unread_items(&by_repo, &name)?)).await?;
         let reason = args.reason.as_deref().unwrap_or_default();
-        review::accept_unread(
-            &config,
-            tenant,
-            &unread,
-            &args.accept,
-            (&by, reason, args.until, key),
-        )?;
+        review::accept_unread(school, &unread, &args.accept, (&by, reason, args.until, key))?;
     }
-    options.accepted = review::accepted_unread(&config, tenant)?;
+    options.accepted = review::accepted_unread(school)?;
     if args.acknowledge {
         let (by_repo, name) = (repo.clone(), tenant.name.clone());
         let standing =
-            open::blocking(move || Ok(strongroom_engine::standing_alarms(&by_repo, &name)?))
-                .await?;
+            blocking(move || Ok(strongroom_engine::standing_alarms(&by_repo, &name)?)).await?;
         let reason = args.reason.unwrap_or_else(|| "acknowledged with the backup".to_owned());
-        review::acknowledge(&config, tenant, &standing, (&by, &reason), key)?;
+        review::acknowledge(school, &standing, (&by, &reason), key)?;
     }
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = Bar::new(quiet);
     let report = strongroom_engine::backup(repo, client, options, bar.clone()).await;
     bar.finish();
     Ok(report?)
@@ -344,8 +334,8 @@ fn uncovered(r: &BackupReport) -> String {
 }
 
 pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<Ending> {
-    let repo = open::repository(global).await?;
-    let all = open::blocking(move || Ok(repo.snapshots()?)).await?;
+    let repo = global.repository().await?;
+    let all = blocking(move || Ok(repo.snapshots()?)).await?;
     tell_future(&all);
     if global.json {
         let rows: Vec<_> = all
@@ -377,16 +367,17 @@ pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<Ending> {
 }
 
 pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Result<Ending> {
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     if args.from_vault {
-        let report = rebuild(global, bar.clone()).await?;
+        let report = rebuild(&global.school()?, bar.clone()).await?;
         bar.finish();
         return said(global, "rebuilt from the vault", &report);
     }
-    let repo = open::repository_for(global, Doing::Looking).await?;
+    let copy2 = global.copy2()?;
+    let repo = copy2.open(Doing::Looking).await?;
     if let Some(to) = args.to {
-        let (b, to) = (bar.clone(), Place::named(global, &to, Doing::Usual)?);
-        let report = open::blocking(move || {
+        let (b, to) = (bar.clone(), global.place(&to)?);
+        let report = blocking(move || {
             let to = to.open()?;
             Ok(match args.verify {
                 true => copies::to_store_verified(&repo, to.as_ref(), b.as_ref())?,
@@ -397,14 +388,11 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         bar.finish();
         return said(global, "copied", &report);
     }
-    let config = Config::read(&global.config)?;
-    let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
+    let place = global.school()?.vault()?;
     if args.sessions {
         let settings = place.server()?;
-        let all = open::blocking(move || {
-            Ok(copies::sessions(&open::vault_client(settings)?, repo.key())?)
-        })
-        .await?;
+        let all =
+            blocking(move || Ok(copies::sessions(&VaultRest::new(settings)?, repo.key())?)).await?;
         bar.finish();
         if global.json {
             println!("{}", serde_json::to_string(&all)?);
@@ -437,8 +425,8 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         }
         return Ok(Ending::Done);
     }
-    let (b, dir) = (bar.clone(), open::cache_dir(global)?);
-    let done = open::blocking(move || push(&repo, place, &dir, b.as_ref())).await?;
+    let (b, dir) = (bar.clone(), copy2.cache()?);
+    let done = blocking(move || push(&repo, place, &dir, copy2.now(), b.as_ref())).await?;
     bar.finish();
     match done {
         Pushed::Session(report) => said(global, "replicated", &report),
@@ -453,21 +441,22 @@ enum Pushed {
 
 fn push(
     repo: &Arc<Repository>,
-    place: open::VaultPlace,
+    place: VaultPlace,
     cache: &Path,
+    now: Timestamp,
     bar: &Bar,
 ) -> anyhow::Result<Pushed> {
     // A snapshot whose manifest a crash cut off gets it now; when somebody writes, they publish.
-    if let Ok(lock) = repo.lock_for_upkeep(cache, open::real_clock().now()) {
+    if let Ok(lock) = repo.lock_for_upkeep(cache, now) {
         repo.reload_index()?;
         strongroom_engine::publish::publish(repo)?;
         lock.release()?;
     }
     match place {
-        open::VaultPlace::Server(settings) => {
-            Ok(Pushed::Session(copies::to_vault(repo, &mut open::vault_client(settings)?, bar)?))
+        VaultPlace::Server(settings) => {
+            Ok(Pushed::Session(copies::to_vault(repo, &mut VaultRest::new(settings)?, bar)?))
         }
-        open::VaultPlace::Bucket(place) => {
+        VaultPlace::Bucket(place) => {
             let vault = place
                 .public_key
                 .context("the vault's public_key is missing in the configuration")?;
@@ -479,7 +468,7 @@ fn push(
             let bucket = copies::Bucket { store, dir: &dir, vault, clock: &clock, pace: &pace };
             Ok(Pushed::Bucket(Box::new(copies::to_bucket(repo, &bucket, bar)?)))
         }
-        open::VaultPlace::Folder(path, _) => {
+        VaultPlace::Folder(path, _) => {
             bail!("{} can only be read from here; its own vault pulls into it", path.display())
         }
     }
@@ -573,14 +562,13 @@ pub(crate) fn goes_on_elsewhere(to: &dyn Store, vault: &dyn Store) -> anyhow::Re
 
 /// Rebuilds copy 2 from the vault; its place must be empty, or half made by a run like this.
 pub(crate) async fn rebuild(
-    global: &Global,
+    school: &School,
     bar: Arc<Bar>,
 ) -> anyhow::Result<copies::ReplicateReport> {
-    let config = Config::read(&global.config)?;
-    let place = open::vault(&config, config.tenant(global.tenant.as_deref())?)?;
-    let (copy2, password) = open::repo_place(global)?;
-    let cache = open::cache_dir(global)?;
-    open::blocking(move || {
+    let (place, repository) = (school.vault()?, school.copy2()?);
+    let (copy2, password) = repository.place_and_password(Doing::Usual)?;
+    let cache = repository.cache()?;
+    blocking(move || {
         let to = copy2.open()?;
         let vault = place.reader(None)?;
         let config = strongroom_objects::Key::config();
@@ -601,7 +589,7 @@ pub(crate) async fn rebuild(
         let mut report = copies::from_vault(vault.as_ref(), &key, to.as_ref(), bar.as_ref())?;
         rebuilding.map_or(Ok(()), Rebuilding::done)?;
         if !report.lost.is_empty() {
-            match Repository::with_key(to, key, &cache, open::who()) {
+            match Repository::with_key(to, key, &cache, repository.host().writer()) {
                 Ok(repo) => copies::name_items(&repo, &mut report),
                 Err(e) => tracing::warn!("what is lost cannot be told by items: {e}"),
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use strongroom_guards::{Finding, Report, Verdict, rule::Severity};
 
 /// What a report says of one school, or why there is none.
-pub(crate) struct School {
+pub(crate) struct SchoolReport {
     pub(crate) name: String,
     pub(crate) report: Result<Report, String>,
     /// Microsoft's own score: reached, and possible.
@@ -14,7 +14,7 @@ pub(crate) struct School {
     pub(crate) blind: bool,
 }
 
-impl School {
+impl SchoolReport {
     /// Our score; what cannot be judged is worse than anything.
     pub(crate) fn score(&self) -> Option<u32> {
         self.report.as_ref().ok().and_then(|r| r.score)
@@ -34,9 +34,9 @@ impl School {
 }
 
 /// Worst first.
-pub(crate) fn sort(schools: &mut [School]) {
+pub(crate) fn sort(schools: &mut [SchoolReport]) {
     schools.sort_by(|a, b| {
-        let grave = |s: &School| {
+        let grave = |s: &SchoolReport| {
             std::cmp::Reverse((s.failing(Severity::Critical), s.failing(Severity::High)))
         };
         a.score().cmp(&b.score()).then(grave(a).cmp(&grave(b))).then(a.name.cmp(&b.name))
@@ -48,7 +48,7 @@ pub(crate) fn word<T: serde::Serialize>(value: T) -> String {
 }
 
 /// Rules that fail somewhere, with how many schools; those that fail most, and are gravest, first.
-pub(crate) fn failing_rules(schools: &[School]) -> Vec<(&Finding, usize)> {
+pub(crate) fn failing_rules(schools: &[SchoolReport]) -> Vec<(&Finding, usize)> {
     let mut all: BTreeMap<&str, (&Finding, usize)> = BTreeMap::new();
     for f in schools
         .iter()
@@ -66,7 +66,7 @@ pub(crate) fn failing_rules(schools: &[School]) -> Vec<(&Finding, usize)> {
 }
 
 /// Every rule that judged, once.
-fn rules_of(schools: &[School]) -> BTreeMap<&str, &Finding> {
+fn rules_of(schools: &[SchoolReport]) -> BTreeMap<&str, &Finding> {
     schools
         .iter()
         .filter_map(|s| s.report.as_ref().ok())
@@ -85,7 +85,7 @@ fn plain(cell: &str) -> String {
 }
 
 /// One line a finding and object.
-pub(crate) fn csv(schools: &[School]) -> anyhow::Result<String> {
+pub(crate) fn csv(schools: &[SchoolReport]) -> anyhow::Result<String> {
     let mut out = csv::Writer::from_writer(Vec::new());
     out.write_record([
         "school",
@@ -152,7 +152,7 @@ pub(crate) fn csv(schools: &[School]) -> anyhow::Result<String> {
 }
 
 /// SARIF 2.1.0: what code scanners and ticket systems read.
-pub(crate) fn sarif(schools: &[School]) -> Value {
+pub(crate) fn sarif(schools: &[SchoolReport]) -> Value {
     let level = |s: Severity| match s {
         Severity::Critical | Severity::High => "error",
         Severity::Medium => "warning",
@@ -168,7 +168,7 @@ pub(crate) fn sarif(schools: &[School]) -> Value {
                     "tags": r.satisfies}})
         })
         .collect();
-    let result = |s: &School, f: &Finding, object: &str, says: &str, accepted: bool| {
+    let result = |s: &SchoolReport, f: &Finding, object: &str, says: &str, accepted: bool| {
         json!({
             "ruleId": f.rule,
             "level": level(f.severity),
@@ -228,7 +228,7 @@ fn escape(text: &str) -> String {
 }
 
 /// One page that needs nothing else: it works by keyboard, at phone width, on paper, in the dark.
-pub(crate) fn html(schools: &[School], at: &str) -> String {
+pub(crate) fn html(schools: &[SchoolReport], at: &str) -> String {
     const STYLE: &str = ":root{color-scheme:light dark}body{font:16px/1.5 \
         system-ui,sans-serif;max-width:70rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}\
         table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem \
@@ -332,7 +332,7 @@ pub(crate) fn html(schools: &[School], at: &str) -> String {
     out
 }
 
-fn title(schools: &[School]) -> String {
+fn title(schools: &[SchoolReport]) -> String {
     match schools {
         [one] => one.name.clone(),
         many => format!("{} schools", many.len()),
@@ -369,8 +369,13 @@ mod tests {
             score: Some(0),
         };
         let schools = [
-            School { name: evil.into(), report: Ok(report), secure_score: None, blind: false },
-            School {
+            SchoolReport {
+                name: evil.into(),
+                report: Ok(report),
+                secure_score: None,
+                blind: false,
+            },
+            SchoolReport {
                 name: "other".into(),
                 report: Err("wrong key".into()),
                 secure_score: None,

@@ -1,13 +1,18 @@
 //! Errors at the edge: one sentence, and an exit code that a script can act on.
 
+use crate::words;
 use serde_json::json;
 use strongroom_model::{Ending, shown_line};
+use strongroom_operations::{Error as Operations, Kind};
 use strongroom_repository::Error as Repo;
 
 /// What an error makes of the command.
 pub(crate) fn ending(e: &anyhow::Error) -> Ending {
     for cause in e.chain() {
         use strongroom_engine::Error as Engine;
+        if let Some(e) = cause.downcast_ref::<Operations>() {
+            return of_kind(e.kind());
+        }
         let repo = match cause.downcast_ref::<Engine>() {
             Some(Engine::NothingRead(_)) => return Ending::NothingRead,
             Some(Engine::Repository(repo)) => Some(repo),
@@ -23,10 +28,34 @@ pub(crate) fn ending(e: &anyhow::Error) -> Ending {
     Ending::Failed
 }
 
+fn of_kind(kind: Kind) -> Ending {
+    match kind {
+        Kind::NoRepository => Ending::NoRepository,
+        Kind::Locked => Ending::Locked,
+        Kind::WrongKey => Ending::WrongKey,
+        Kind::NothingRead => Ending::NothingRead,
+        Kind::Configuration
+        | Kind::Files
+        | Kind::Copy
+        | Kind::Tenant
+        | Kind::Request
+        | Kind::Internal => Ending::Failed,
+    }
+}
+
+/// What went wrong, why, and what helps.
+pub(crate) fn sentence(e: &anyhow::Error) -> String {
+    let mut said = e.chain().filter_map(|cause| cause.downcast_ref::<Operations>());
+    match said.find_map(Operations::remedy) {
+        Some(remedy) => format!("{e:#}; {}", words::advice(remedy)),
+        None => format!("{e:#}"),
+    }
+}
+
 /// Says what went wrong and answers how the command ended.
 pub(crate) fn report(e: &anyhow::Error, as_json: bool) -> Ending {
     let ending = ending(e);
-    tell(&format!("{e:#}"), ending, as_json);
+    tell(&sentence(e), ending, as_json);
     ending
 }
 
@@ -43,7 +72,7 @@ pub(crate) fn tell(text: &str, ending: Ending, as_json: bool) {
 /// The row of one school, of a command that goes over several.
 pub(crate) fn row(tenant: &str, e: &anyhow::Error) -> serde_json::Value {
     let ending = ending(e);
-    json!({"tenant": tenant, "error": format!("{e:#}"), "code": ending.code(),
+    json!({"tenant": tenant, "error": sentence(e), "code": ending.code(),
         "kind": ending.kind()})
 }
 
@@ -61,4 +90,35 @@ pub(crate) fn usage(e: &clap::Error) -> Ending {
     let words: Vec<&str> = sentence.split_whitespace().collect();
     tell(&words.join(" "), Ending::Usage, true);
     Ending::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strongroom_operations::Remedy;
+
+    #[test]
+    fn what_helps_ends_the_sentence_and_the_kind_is_the_ending() {
+        let inner = Operations::new(Kind::Locked, "it is locked").with(Remedy::OtherCache);
+        let outer = Operations::because(Kind::WrongKey, "it cannot be opened", inner);
+        let e = anyhow::Error::from(outer).context("the backup failed");
+        assert_eq!(
+            sentence(&e),
+            "the backup failed: it cannot be opened: it is locked; name another folder for local \
+             caches with --cache-dir"
+        );
+        assert_eq!(ending(&e), Ending::WrongKey, "that of the one nearest to the command");
+        assert_eq!(row("a", &e)["kind"], "wrong-key");
+    }
+
+    #[test]
+    fn a_fault_below_operations_ends_as_it_did() {
+        for (e, wanted) in [
+            (anyhow::Error::from(Repo::NoRepository("x".to_owned())), Ending::NoRepository),
+            (Operations::from(Repo::NoRepository("x".to_owned())).into(), Ending::NoRepository),
+            (anyhow::anyhow!("x"), Ending::Failed),
+        ] {
+            assert_eq!(ending(&e.context("a command")), wanted);
+        }
+    }
 }

@@ -2,20 +2,22 @@
 
 use crate::{
     Global,
-    config::Config,
-    export::{self, School, word},
-    open, output,
+    edge::blocking,
+    export::{self, SchoolReport, word},
+    failure, output,
     rules::OwnRules,
-    tenant::{exceptions, secure_score, today},
+    tenant::{exceptions, secure_score},
 };
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use futures::{StreamExt, stream};
+use jiff::civil::Date;
 use serde_json::json;
 use std::path::PathBuf;
 use strongroom_engine::configuration;
 use strongroom_guards::{Verdict, judge, rule::Severity};
 use strongroom_model::Ending;
+use strongroom_operations::{School, files::written};
 
 #[derive(Args)]
 pub(crate) struct Fleet {
@@ -42,22 +44,18 @@ pub(crate) enum Format {
 }
 
 pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let names: Vec<String> = match &global.tenant {
-        Some(name) => vec![config.tenant(Some(name))?.name.clone()],
-        None => config.tenants.iter().map(|t| t.name.clone()).collect(),
-    };
     let at_once = std::thread::available_parallelism().map_or(2, usize::from);
-    let (config, own) = (&config, &OwnRules::read(&config));
+    let config = global.config()?;
+    let own = &OwnRules::read(&config);
     own.tell();
-    let mut schools: Vec<School> = stream::iter(names)
-        .map(|name| async move { school(global, config, own, name).await })
+    let mut schools: Vec<SchoolReport> = stream::iter(global.schools()?)
+        .map(|school| async move { judged(&school, own).await })
         .buffer_unordered(at_once)
         .collect()
         .await;
     export::sort(&mut schools);
     let format = if global.json { Format::Json } else { args.format };
-    write(&schools, format, args.out.as_deref())?;
+    write(&schools, format, global.host.today(), args.out.as_deref())?;
     // A school that could not be judged is not a good one.
     Ok(match schools.iter().filter(|s| s.blind).count() {
         0 => Ending::Done,
@@ -66,33 +64,38 @@ pub(crate) async fn fleet(global: &Global, args: Fleet) -> anyhow::Result<Ending
     })
 }
 
-async fn school(global: &Global, config: &Config, own: &OwnRules, name: String) -> School {
+async fn judged(school: &School, own: &OwnRules) -> SchoolReport {
+    let (name, today) = (school.name().to_owned(), school.today());
     let judged = async {
-        let tenant = config.tenant(Some(&name))?;
-        let exceptions = exceptions(config, tenant)?;
-        let repo =
-            open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?;
+        let exceptions = exceptions(school)?;
+        let repo = school.repository().await?;
         let (wanted, rules) = (name.clone(), own.clone());
-        open::blocking(move || {
+        blocking(move || {
             let (_, found) =
                 configuration::latest(&repo, &wanted)?.context("no configuration was read yet")?;
-            let (said, blind) = rules.judge(&found, &exceptions);
-            Ok((judge(&found, &exceptions, said, today()), secure_score(&found), blind))
+            let (said, blind) = rules.judge(&found, &exceptions, today);
+            Ok((judge(&found, &exceptions, said, today), secure_score(&found), blind))
         })
         .await
     };
     match judged.await {
         Ok((report, secure_score, blind)) => {
-            School { name, report: Ok(report), secure_score, blind }
+            SchoolReport { name, report: Ok(report), secure_score, blind }
         }
-        Err(e) => School { name, report: Err(format!("{e:#}")), secure_score: None, blind: true },
+        Err(e) => SchoolReport {
+            name,
+            report: Err(failure::sentence(&e)),
+            secure_score: None,
+            blind: true,
+        },
     }
 }
 
 /// Writes reports in a format.
 pub(crate) fn write(
-    schools: &[School],
+    schools: &[SchoolReport],
     format: Format,
+    today: Date,
     out: Option<&std::path::Path>,
 ) -> anyhow::Result<()> {
     let text = match format {
@@ -100,10 +103,10 @@ pub(crate) fn write(
         Format::Json => format!("{}\n", as_json(schools)),
         Format::Csv => export::csv(schools)?,
         Format::Sarif => format!("{}\n", export::sarif(schools)),
-        Format::Html => export::html(schools, &today().to_string()),
+        Format::Html => export::html(schools, &today.to_string()),
     };
     match out {
-        Some(path) => crate::written::put(path, crate::face::for_file(&text).as_bytes())
+        Some(path) => written::put(path, crate::face::for_file(&text).as_bytes())
             .with_context(|| format!("{} cannot be written", path.display())),
         None => {
             print!("{text}");
@@ -112,7 +115,7 @@ pub(crate) fn write(
     }
 }
 
-fn as_json(schools: &[School]) -> serde_json::Value {
+fn as_json(schools: &[SchoolReport]) -> serde_json::Value {
     let rows: Vec<_> = schools
         .iter()
         .map(|s| {
@@ -131,7 +134,7 @@ fn as_json(schools: &[School]) -> serde_json::Value {
     json!({"tenants": rows, "failing_rules": rules})
 }
 
-fn table(schools: &[School]) -> String {
+fn table(schools: &[SchoolReport]) -> String {
     let rows: Vec<Vec<String>> = schools
         .iter()
         .map(|s| {

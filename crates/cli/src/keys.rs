@@ -1,12 +1,6 @@
 //! `strongroom key`: key files for the service and for people, recovery shares on paper, rotation.
 
-use crate::{
-    Global,
-    config::Config,
-    open, output,
-    place::{Doing, Place},
-    progress::Bar,
-};
+use crate::{Global, edge::blocking, output};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use qrcode::{QrCode, render::svg};
@@ -22,6 +16,7 @@ use strongroom_custody::PublicKey;
 use strongroom_engine::Progress;
 use strongroom_model::Ending;
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_operations::{files::secrets, place::Doing};
 use strongroom_repository::{
     Id, MasterKey, RecoveryShare, Repository, join_shares, shares_fit, split_key,
 };
@@ -83,13 +78,13 @@ pub(crate) enum Key {
 }
 
 pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending> {
-    let (global, json) = (global.clone(), global.json);
+    let json = global.json;
     match command {
         Key::Recover { shares, new_password_file } => {
-            return recover(&global, shares, &new_password_file).await;
+            return recover(global, shares, &new_password_file).await;
         }
         Key::Rotate { to, new_password_file, no_recovery } => {
-            return rotate(&global, to, &new_password_file, no_recovery).await;
+            return rotate(global, &to, &new_password_file, no_recovery).await;
         }
         _ => {}
     }
@@ -97,12 +92,13 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending>
         Key::Remove { .. } => Doing::Deleting,
         _ => Doing::Looking,
     };
-    let repo = open::repository_for(&global, doing).await?;
+    let copy2 = global.copy2()?;
+    let repo = copy2.open(doing).await?;
     let vault_key = match &command {
-        Key::Shares { .. } => vault_key(&global)?,
+        Key::Shares { .. } => vault_key(global)?,
         _ => None,
     };
-    open::blocking(move || {
+    blocking(move || {
         match command {
             Key::List => {
                 let keys = repo.keys()?;
@@ -125,9 +121,9 @@ pub(crate) async fn key(global: &Global, command: Key) -> anyhow::Result<Ending>
             }
             Key::Add { new_password_file, name } => {
                 let id = repo.add_key(
-                    &crate::secrets::read(&new_password_file)?,
+                    &secrets::read(&new_password_file, &copy2.host().accounts)?,
                     &name,
-                    open::real_clock().now(),
+                    copy2.now(),
                 )?;
                 said(
                     json,
@@ -274,7 +270,7 @@ const VAULT: &str = "vault's key ";
 /// the sheets. A recovery asks for it, so that sheets without it are made where nobody names one,
 /// and never because a configuration is wrong or says too little.
 pub(crate) fn vault_key(global: &Global) -> anyhow::Result<Option<String>> {
-    let config = Config::read_if_there(&global.config).context(
+    let config = global.config_if_there().context(
         "the configuration says whose vault's key the recovery sheets name; without one, --config \
          names a file that is not there",
     )?;
@@ -334,17 +330,16 @@ async fn recover(
     new_password: &Path,
 ) -> anyhow::Result<Ending> {
     let key = key_of_shares(&files)?;
-    let password = crate::secrets::read(new_password)?;
-    let (place, cache, json) =
-        (open::repo_without_password(global)?, open::cache_dir(global)?, global.json);
-    let tenant = open::tenant_id(global)?;
-    open::blocking(move || {
-        let repo = Repository::with_key(place.open()?, key, &cache, open::who())
+    let password = secrets::read(new_password, &global.host.accounts)?;
+    let copy2 = global.copy2()?;
+    let (place, cache, json) = (copy2.place(Doing::Usual)?, copy2.cache()?, global.json);
+    blocking(move || {
+        let repo = Repository::with_key(place.open()?, key, &cache, copy2.host().writer())
             .with_context(|| format!("the shares do not open {place}"))?;
-        if let Some(tenant) = tenant {
-            strongroom_engine::seal::check(&repo, &tenant)?;
+        if let Some(tenant) = copy2.tenant_id() {
+            strongroom_engine::seal::check(&repo, tenant)?;
         }
-        let id = repo.add_key(&password, "recovered", open::real_clock().now())?;
+        let id = repo.add_key(&password, "recovered", copy2.now())?;
         said(
             json,
             json!({"key": id}),
@@ -360,23 +355,24 @@ async fn recover(
 
 async fn rotate(
     global: &Global,
-    to: PathBuf,
+    to: &Path,
     new_password: &Path,
     no_recovery: bool,
 ) -> anyhow::Result<Ending> {
-    let from = open::repository_for(global, Doing::Looking).await?;
+    let copy2 = global.copy2()?;
+    let from = copy2.open(Doing::Looking).await?;
     let vault_key = match no_recovery {
         true => None,
         false => vault_key(global)?,
     };
-    let password = crate::secrets::read(new_password)?;
-    let to = Place::named(global, &to, Doing::Usual)?;
-    let (cache, json, bar) =
-        (open::cache_dir(global)?, global.json, Bar::new(global.quiet || global.json));
-    open::blocking(move || {
+    let password = secrets::read(new_password, &global.host.accounts)?;
+    let to = global.place(to)?;
+    let (cache, json, bar) = (copy2.cache()?, global.json, global.bar());
+    blocking(move || {
         let store = to.open()?;
-        let now = open::real_clock().now();
-        let new = Arc::new(match Repository::open(store.clone(), &password, &cache, open::who()) {
+        let (host, now) = (copy2.host(), copy2.now());
+        let there = Repository::open(store.clone(), &password, &cache, host.writer());
+        let new = Arc::new(match there {
             Ok(new) => new,
             Err(strongroom_repository::Error::NoRepository(_)) => {
                 if !no_recovery {
@@ -384,7 +380,8 @@ async fn rotate(
                 }
                 let whose = strongroom_engine::seal::of(&from)?;
                 let whose = whose.as_deref();
-                let new = Repository::init_for(store, &password, &cache, open::who(), now, whose)?;
+                let new =
+                    Repository::init_for(store, &password, &cache, host.writer(), now, whose)?;
                 if !no_recovery {
                     let dir = to.sheets();
                     write_shares(new.key(), &new.id(), (2, 3), vault_key.as_deref(), &dir)?;
@@ -403,7 +400,7 @@ async fn rotate(
             strongroom_engine::seal::check(&new, &whose)?;
         }
         let mut lock = new.lock_for_upkeep(&cache, now)?;
-        lock.keep(new.clone(), open::real_clock());
+        lock.keep(new.clone(), host.clock.clone());
         bar.phase("rotate");
         let report = from.copy_to(&new, &|_| bar.advance(1, 0))?;
         bar.finish();
@@ -421,11 +418,4 @@ async fn rotate(
         Ok(Ending::Done)
     })
     .await
-}
-
-/// Where the sheets of a new repository go: beside it.
-pub(crate) fn recovery_dir(repository: &Path) -> PathBuf {
-    let mut name = repository.file_name().unwrap_or_default().to_owned();
-    name.push("-recovery");
-    repository.with_file_name(name)
 }

@@ -11,36 +11,36 @@ mod acceptance;
 mod assess;
 mod baseline;
 mod browse;
-mod cache;
 mod commands;
 mod config;
 mod demo;
+mod edge;
 mod export;
 mod failure;
 mod fleet;
+mod host;
 mod keys;
 mod mount;
-mod open;
 mod output;
-mod owned;
-mod place;
 mod progress;
-mod rebuilding;
 mod remediate;
 mod repair;
 mod restore;
 mod review;
 mod rules;
-mod secrets;
 mod tenant;
 mod tenant_restore;
 mod upkeep;
 mod vault;
-mod written;
+mod words;
 
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 use strongroom_model::Ending;
+use strongroom_operations::{Host, config::Config};
 
 /// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again
 /// with it, and a fifth more CPU time. Libraries in C use this one as well; its settings stand in
@@ -63,7 +63,7 @@ struct Cli {
 }
 
 /// Options of every command.
-#[derive(Args, Debug, Clone)]
+#[derive(Args)]
 pub(crate) struct Global {
     /// The configuration file.
     #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "strongroom.toml")]
@@ -87,6 +87,12 @@ pub(crate) struct Global {
     /// Say nothing but results.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// What this computer says of itself.
+    #[arg(skip = host::found())]
+    host: Arc<Host>,
+    /// The configuration, once it was read: one command sees one file.
+    #[arg(skip)]
+    read: OnceLock<Arc<Config>>,
 }
 
 #[derive(Subcommand)]

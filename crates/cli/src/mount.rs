@@ -28,7 +28,6 @@ pub(crate) async fn mount(_: &Global, args: Mount) -> anyhow::Result<Ending> {
 
 #[cfg(target_os = "linux")]
 pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<Ending> {
-    use crate::open;
     use anyhow::{Context, bail};
     use std::io::Write;
     use tokio::signal::unix::{SignalKind, signal};
@@ -47,7 +46,7 @@ pub(crate) async fn mount(global: &Global, args: Mount) -> anyhow::Result<Ending
     if entries.next().is_some() {
         bail!("{} holds something already; name an empty folder", args.folder.display());
     }
-    let repo = open::repository(global).await?;
+    let repo = global.repository().await?;
     let mut config = fuser::Config::default();
     config.mount_options = vec![
         fuser::MountOption::RO,

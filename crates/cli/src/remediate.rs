@@ -3,11 +3,9 @@
 
 use crate::{
     Global,
-    config::{Config, Tenant},
-    open, output,
-    progress::Bar,
+    edge::blocking,
+    failure, output,
     review::{accepted_in, keep_applied, undo_command},
-    tenant::today,
     tenant_restore::{Hand, describe, report, unasked},
 };
 use anyhow::Context;
@@ -18,6 +16,7 @@ use std::collections::BTreeSet;
 use strongroom_engine::configuration::{self, RestoreOptions, history, plan};
 use strongroom_guards::{Finding, OnFailureAnswer, RULES, Verdict, judge};
 use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
+use strongroom_operations::{Identity, School};
 use strongroom_repository::Id;
 
 #[derive(Args)]
@@ -78,21 +77,20 @@ fn objects_of(f: &Finding, now: &Configuration, good: &Configuration) -> Vec<Str
 }
 
 pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
-    let repo = open::repository(global).await?;
+    let school = &global.school()?;
+    let repo = school.repository().await?;
     // What is, is kept first: it is what an undo goes back to.
     let mut endings = Vec::new();
     let mut kept_as = None;
     if !args.dry_run {
-        let reader = open::client(&config, tenant, "read", open::real_clock())?;
-        let bar = Bar::new(global.quiet || global.json);
+        let reader = school.client(Identity::Read)?;
+        let bar = global.bar();
         let kept = configuration::snapshot(
             repo.clone(),
             reader,
-            &tenant.name,
+            school.name(),
             false,
-            open::cache_dir(global)?,
+            school.cache()?,
             bar.clone(),
         )
         .await;
@@ -102,18 +100,18 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
         kept_as = Some(kept.snapshot);
     }
     let (name, since) = (
-        tenant.name.clone(),
-        open::real_clock().now() - SignedDuration::from_hours(24 * i64::from(args.days)),
+        school.name().to_owned(),
+        school.now() - SignedDuration::from_hours(24 * i64::from(args.days)),
     );
-    let steps: Vec<(Id, Configuration)> = open::blocking({
+    let steps: Vec<(Id, Configuration)> = blocking({
         let repo = repo.clone();
         move || Ok(history(&repo, &name, since)?)
     })
     .await?;
     let (undo, last) = steps
         .last()
-        .with_context(|| format!("no configuration of {} was kept yet", tenant.name))?;
-    let hand = Hand::new(&config, tenant, Some(last.clone()))?;
+        .with_context(|| format!("no configuration of {} was kept yet", school.name()))?;
+    let hand = Hand::new(school, Some(last.clone()))?;
     // Who cannot judge has not seen that all is well.
     let blind = |f: &&Finding| {
         !matches!(f.verdict, Verdict::Failed | Verdict::Passed | Verdict::Accepted)
@@ -123,9 +121,9 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
         f.verdict == Verdict::Failed
             && hand.exceptions.answer(&f.rule) == OnFailureAnswer::Remediate
     };
-    let now = judge(last, &hand.exceptions, Vec::new(), today());
+    let now = judge(last, &hand.exceptions, Vec::new(), school.today());
     let undo = kept_as.unwrap_or_else(|| undo.to_string());
-    let place = Place { config: &config, tenant, steps: &steps, undo: undo.clone() };
+    let place = Place { school, steps: &steps, undo: undo.clone() };
     let mut rows = Vec::new();
     for f in now.findings.iter().filter(blind) {
         endings.push(Ending::Partial);
@@ -136,7 +134,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     }
     for f in now.findings.iter().filter(wants) {
         let passed = |c: &Configuration| {
-            judge(c, &hand.exceptions, Vec::new(), today())
+            judge(c, &hand.exceptions, Vec::new(), school.today())
                 .findings
                 .iter()
                 .any(|x| x.rule == f.rule && x.verdict == Verdict::Passed)
@@ -156,13 +154,13 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
                 endings.push(ending);
                 rows.push(row);
                 if let Some(record) = record {
-                    keep_applied(&config, tenant, &record)?;
+                    keep_applied(school, &record)?;
                 }
             }
             Err(e) => {
                 endings.push(Ending::Partial);
-                tell(global, &f.rule, &format!("{e:#}"));
-                rows.push(json!({"rule": f.rule, "error": format!("{e:#}")}));
+                tell(global, &f.rule, &failure::sentence(&e));
+                rows.push(json!({"rule": f.rule, "error": failure::sentence(&e)}));
             }
         }
     }
@@ -182,8 +180,7 @@ fn tell(global: &Global, rule: &str, why: &str) {
 
 /// Whose, and what is known of it.
 struct Place<'c> {
-    config: &'c Config,
-    tenant: &'c Tenant,
+    school: &'c School,
     steps: &'c [(Id, Configuration)],
     /// The snapshot that was made just before.
     undo: String,
@@ -194,7 +191,7 @@ struct Place<'c> {
 async fn one(
     global: &Global,
     args: &Remediate,
-    hand: &Hand<'_>,
+    hand: &Hand,
     f: &Finding,
     to: &Id,
     good: &Configuration,
@@ -209,7 +206,7 @@ async fn one(
     // A rule does not overrule what somebody decided since.
     let since =
         place.steps.iter().position(|(id, _)| id == to).map_or(place.steps, |n| &place.steps[n..]);
-    let accepted = accepted_in(place.config, place.tenant, since, &chosen)?;
+    let accepted = accepted_in(place.school, since, &chosen)?;
     anyhow::ensure!(
         accepted.is_empty(),
         "it would also take back what was accepted ({}); set it back by hand with tenant restore",
@@ -255,20 +252,20 @@ async fn one(
         plan: serde_json::to_value(&plan)?,
         outcomes: json!("begun"),
         undo: place.undo.clone(),
-        at: open::real_clock().now(),
+        at: place.school.now(),
     };
-    keep_applied(place.config, place.tenant, &record)?;
+    keep_applied(place.school, &record)?;
     let applied = hand
         .apply(&plan, good, &|_| good.clone(), &now, &options, &strongroom_model::Silent)
         .await?;
     if !global.json {
         report(&applied, &format!("snapshot {}", to.short()));
-        println!("{}", undo_command(&place.tenant.name, &place.undo, &options.chosen));
+        println!("{}", undo_command(place.school.name(), &place.undo, &options.chosen));
     }
     record.outcomes = serde_json::to_value(&applied.outcomes)?;
     // What counts is what the rule says now.
     let passes = |c: &Configuration| {
-        judge(c, &hand.exceptions, Vec::new(), today())
+        judge(c, &hand.exceptions, Vec::new(), place.school.today())
             .findings
             .iter()
             .any(|x| x.rule == f.rule && x.verdict == Verdict::Passed)

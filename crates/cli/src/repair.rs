@@ -1,15 +1,7 @@
 //! Commands that mend a repository: from another copy, from its own packs, and without what is
 //! lost.
 
-use crate::{
-    Global,
-    config::Config,
-    open, output,
-    place::{Doing, Place},
-    progress::Bar,
-    upkeep,
-    upkeep::agreed,
-};
+use crate::{Global, edge::blocking, failure, output, progress::Bar, upkeep, upkeep::agreed};
 use clap::Subcommand;
 use secrecy::SecretString;
 use serde_json::json;
@@ -20,6 +12,7 @@ use std::{
 use strongroom_engine::{Progress, take_back_links};
 use strongroom_model::{Ending, Untrusted};
 use strongroom_objects::{Kind, Store};
+use strongroom_operations::{Host, place::Doing};
 use strongroom_repository::{Repository, SnapshotRepair, WriteLock, heal_objects, heal_opening};
 
 #[derive(Subcommand)]
@@ -69,25 +62,22 @@ pub(crate) enum Repair {
 const SHOWN_MAX: usize = 20;
 
 pub(crate) async fn repair(global: &Global, command: Repair) -> anyhow::Result<Ending> {
-    let (place, password) = open::repo_place_for(global, Doing::Deleting)?;
+    let copy2 = global.copy2()?;
+    let (place, password) = copy2.place_and_password(Doing::Deleting)?;
     let damaged = Damaged {
         store: place.open()?,
         password,
-        cache: open::cache_dir(global)?,
+        cache: copy2.cache()?,
+        host: copy2.host().clone(),
         json: global.json,
     };
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     let (vault, other) = match &command {
-        Repair::Heal { from: None } => {
-            let config = Config::read(&global.config)?;
-            (Some(open::vault(&config, config.tenant(global.tenant.as_deref())?)?), None)
-        }
-        Repair::Heal { from: Some(from) } => {
-            (None, Some(Place::named(global, from, Doing::Usual)?))
-        }
+        Repair::Heal { from: None } => (Some(global.school()?.vault()?), None),
+        Repair::Heal { from: Some(from) } => (None, Some(global.place(from)?)),
         _ => (None, None),
     };
-    open::blocking(move || match command {
+    blocking(move || match command {
         Repair::Heal { .. } => {
             let other: Arc<dyn Store> = match (other, vault) {
                 (Some(place), _) => place.open()?,
@@ -107,6 +97,7 @@ struct Damaged {
     store: Arc<dyn Store>,
     password: SecretString,
     cache: PathBuf,
+    host: Arc<Host>,
     json: bool,
 }
 
@@ -117,9 +108,9 @@ impl Damaged {
             self.store.clone(),
             &self.password,
             cache,
-            open::who(),
+            self.host.writer(),
         )?);
-        let lock = repo.lock_alone(cache, open::real_clock().now())?;
+        let lock = repo.lock_alone(cache, self.host.clock.now())?;
         Ok((repo, lock))
     }
 
@@ -129,7 +120,7 @@ impl Damaged {
         // Keys and config before anything is opened: it may be one of them that is damaged.
         let mut report = heal_opening(store, other, &self.password)?;
         let (repo, mut lock) = self.open()?;
-        lock.keep(repo.clone(), open::real_clock());
+        lock.keep(repo.clone(), self.host.clock.clone());
         let objects =
             heal_objects(store, other, &[Kind::Data, Kind::Index, Kind::Snapshots], &|_| {
                 bar.advance(1, 0)
@@ -147,7 +138,9 @@ impl Damaged {
             report.healed.extend(part.0);
             report.lost.extend(part.1);
         }
-        report.lost.extend(published.err().map(|e| format!("manifests for the vault: {e:#}")));
+        report.lost.extend(
+            published.err().map(|e| format!("manifests for the vault: {}", failure::sentence(&e))),
+        );
         // What could be healed is: the rest is named.
         let code = if report.lost.is_empty() { Ending::Done } else { Ending::Partial };
         if self.json {
@@ -201,9 +194,9 @@ impl Damaged {
                     (true, false) => Ending::Failed,
                 });
             }
-            lock.renew(&repo, open::real_clock().now())?;
+            lock.renew(&repo, self.host.clock.now())?;
         }
-        lock.keep(repo.clone(), open::real_clock());
+        lock.keep(repo.clone(), self.host.clock.clone());
         let repair = repo.repair_index(&lock, give_up)?;
         publish_anew(&repo)?;
         lock.release()?;
@@ -271,8 +264,8 @@ impl Damaged {
             });
         }
         // Somebody may have thought about it for long.
-        lock.renew(&repo, open::real_clock().now())?;
-        lock.keep(repo.clone(), open::real_clock());
+        lock.renew(&repo, self.host.clock.now())?;
+        lock.keep(repo.clone(), self.host.clock.clone());
         repo.repair_snapshots(&plan, &take_back_links, &lock)?;
         publish_anew(&repo)?;
         lock.release()?;

@@ -1,6 +1,6 @@
 //! `strongroom restore`: plan, show, ask, apply.
 
-use crate::{Global, commands, config::Config, open, output, progress::Bar};
+use crate::{Global, commands, edge::blocking, failure, output, progress::Bar};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -14,8 +14,9 @@ use strongroom_engine::restore::{
     self as engine, Action, Into, Outcome, Plan, RestoreOptions, RestoreReport,
 };
 use strongroom_engine::{Progress, rooms::Place};
-use strongroom_model::{Clock, Ending, Untrusted, shown_line};
+use strongroom_model::{Ending, Untrusted, shown_line};
 use strongroom_objects::{SETTINGS_BYTES_MAX, append_regular, read_regular_text};
+use strongroom_operations::{Identity, School};
 use strongroom_repository::{NodeKind, Repository};
 
 #[derive(Args, Clone, Debug)]
@@ -67,7 +68,8 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
     if let Some(target) = args.target.clone() {
         return to_files(global, args, target).await;
     }
-    let (plan, apply) = prepare(global, &args, open::real_clock()).await?;
+    let school = global.school()?;
+    let (plan, apply) = prepare(&school, &args, global.is_quiet()).await?;
     if global.json && args.dry_run {
         println!("{}", serde_json::to_string(&plan)?);
         return Ok(Ending::Done);
@@ -86,7 +88,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
     let folder = plan.folder.clone();
     let acts = plan.rows.iter().filter(|r| r.action != Action::Keep);
     let log = RestoreLog::begin(
-        global,
+        &school,
         &args,
         &plan.snapshot,
         json!({
@@ -96,8 +98,8 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
             "renamed": plan.renamed,
         }),
     )?;
-    let done = apply.run(plan, global.quiet || global.json).await;
-    log.end(done.as_ref().map_err(|e| format!("{e:#}")).map(|r| {
+    let done = apply.run(plan, global.is_quiet()).await;
+    log.end(done.as_ref().map_err(failure::sentence).map(|r| {
         json!({"identical": r.identical, "altered": r.altered, "failed": r.failed, "kept": r.kept,
             "bytes": r.bytes})
     }))?;
@@ -122,37 +124,37 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
 /// The record of restores, beside the configuration: `restores/<tenant>.jsonl`. A line when one
 /// begins and a line when it ends; one that was killed has the first alone.
 struct RestoreLog {
+    school: School,
     path: PathBuf,
     id: String,
 }
 
 impl RestoreLog {
     fn begin(
-        global: &Global,
+        school: &School,
         args: &Restore,
         snapshot: &str,
         more: serde_json::Value,
     ) -> anyhow::Result<Self> {
-        let config = Config::read(&global.config)?;
-        let source = config.tenant(global.tenant.as_deref())?;
-        let dir = config.path(Path::new("restores"));
+        let dir = school.config().path(Path::new("restores"));
         std::fs::create_dir_all(&dir)
             .with_context(|| format!("{} cannot be made", dir.display()))?;
-        let now = open::real_clock().now();
+        let (now, host) = (school.now(), school.host());
         let log = Self {
-            path: dir.join(format!("{}.jsonl", source.name)),
+            school: school.clone(),
+            path: dir.join(format!("{}.jsonl", school.name())),
             id: strongroom_model::digest_id(&format!("{now} {snapshot} {}", args.path)),
         };
         let line = json!({
-            "restore": log.id, "began": now, "by": open::account(), "host": open::who().host,
-            "tenant": source.name, "snapshot": snapshot, "path": args.path,
+            "restore": log.id, "began": now, "by": host.account, "host": host.name,
+            "tenant": school.name(), "snapshot": snapshot, "path": args.path,
         });
         log.write(line, more)?;
         Ok(log)
     }
 
     fn end(&self, done: Result<serde_json::Value, String>) -> anyhow::Result<()> {
-        let now = open::real_clock().now();
+        let now = self.school.now();
         let more = done.unwrap_or_else(|e| json!({ "error": e }));
         self.write(json!({"restore": self.id, "ended": now}), more)
     }
@@ -187,18 +189,16 @@ impl Apply {
 
 /// Makes the plan as the command does.
 pub(crate) async fn prepare(
-    global: &Global,
+    school: &School,
     args: &Restore,
-    clock: Arc<dyn Clock>,
+    quiet: bool,
 ) -> anyhow::Result<(Plan, Apply)> {
-    let config = Config::read(&global.config)?;
-    let source = config.tenant(global.tenant.as_deref())?;
     let target = match &args.to_tenant {
-        Some(name) => config.tenant(Some(name))?,
-        None => source,
+        Some(name) => school.other(name)?,
+        None => school.clone(),
     };
-    let repo = open::repository(global).await?;
-    let client = open::client(&config, target, "write", clock)?;
+    let repo = school.repository().await?;
+    let client = target.client(Identity::Write)?;
     let snapshot = match args.snapshot.as_str() {
         "latest" => None,
         name => Some(commands::snapshot(&repo, name)?.0),
@@ -213,7 +213,7 @@ pub(crate) async fn prepare(
         under: args.path.clone(),
         clean: args.clean,
         snapshot,
-        tenant: Some(source.name.clone()),
+        tenant: Some(school.name().to_owned()),
         into: Into::InPlace,
         users,
         addresses: args.address_table.as_deref().map(addresses).transpose()?.unwrap_or_default(),
@@ -226,7 +226,7 @@ pub(crate) async fn prepare(
             None => default_folder(&repo, &options).await?,
         });
     }
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = Bar::new(quiet);
     let plan = engine::plan(repo.clone(), client.clone(), options.clone(), bar.clone()).await;
     bar.finish();
     Ok((plan?, Apply { repo, client, options }))
@@ -239,7 +239,7 @@ async fn default_folder(
     options: &RestoreOptions,
 ) -> anyhow::Result<String> {
     let (repo, options) = (repo.clone(), options.clone());
-    open::blocking(move || {
+    blocking(move || {
         let start = engine::starts_from(&repo, &options)?;
         Ok(start.map_or_else(
             || "Restored".to_owned(),
@@ -375,12 +375,14 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
              be another one by now"
         );
     }
-    let repo = open::repository(global).await?;
-    let (json, quiet, bar) = (global.json, global.quiet, Bar::new(global.quiet || global.json));
     // Whoever names a repository itself may have no configuration to leave a record beside.
-    let has_record = global.repo.is_none();
-    let global = global.clone();
-    open::blocking(move || {
+    let school = match &global.repo {
+        Some(_) => None,
+        None => Some(global.school()?),
+    };
+    let repo = global.repository().await?;
+    let (json, quiet, bar) = (global.json, global.quiet, global.bar());
+    blocking(move || {
         let (id, s) = commands::snapshot_with(&repo, &args.snapshot, &args.path)?;
         if !json && !quiet {
             println!(
@@ -398,9 +400,13 @@ async fn to_files(global: &Global, args: Restore, target: PathBuf) -> anyhow::Re
         };
         // Files come back even where no record can be left.
         let more = json!({"target": target, "resume": args.resume});
-        let log = has_record.then(|| RestoreLog::begin(&global, &args, &id.to_string(), more));
+        let begin = |school: &School| RestoreLog::begin(school, &args, &id.to_string(), more);
+        let log = school.as_ref().map(begin);
         let log = log.transpose().unwrap_or_else(|e| {
-            eprintln!("{}", output::alarm(&format!("no record of this restore: {e:#}")));
+            eprintln!(
+                "{}",
+                output::alarm(&format!("no record of this restore: {}", failure::sentence(&e)))
+            );
             None
         });
         bar.phase("restore");

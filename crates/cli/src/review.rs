@@ -4,12 +4,7 @@
 //! The changes follow from the snapshots at any time; only decisions are kept, one line of JSON
 //! each, in a file that is only ever added to.
 
-use crate::{
-    Global,
-    config::{Config, REVIEWS, Tenant},
-    export::word,
-    failure, open, output,
-};
+use crate::{Global, edge::blocking, export::word, failure, output};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -26,6 +21,10 @@ use strongroom_model::{
     Alarm, Configuration, Ending, Record, Row,
     decision::{AppliedPlan, Decided, Decision, DecisionKind, Entry},
     digest_id, shown_line,
+};
+use strongroom_operations::{
+    School,
+    config::{REVIEWS, TenantEntry},
 };
 use strongroom_repository::Id;
 
@@ -118,28 +117,24 @@ fn days_to_decide(rank: Rank) -> i64 {
 }
 
 /// Where a tenant's decisions are kept.
-pub(crate) fn decisions(config: &Config, tenant: &Tenant) -> impl Decisions {
+pub(crate) fn decisions(school: &School) -> impl Decisions {
+    let config = school.config();
     DecisionFile::new(
         config
             .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new(REVIEWS)))
-            .join(format!("{}.jsonl", tenant.name)),
+            .join(format!("{}.jsonl", school.name())),
     )
 }
 
 /// Keeps what was applied, before or after.
-pub(crate) fn keep_applied(
-    config: &Config,
-    tenant: &Tenant,
-    applied: &AppliedPlan,
-) -> anyhow::Result<()> {
+pub(crate) fn keep_applied(school: &School, applied: &AppliedPlan) -> anyhow::Result<()> {
     let entry = Entry::Applied(Record::new(applied.clone()));
-    Ok(decisions(config, tenant).add(&[entry])?)
+    Ok(decisions(school).add(&[entry])?)
 }
 
 /// Keeps that somebody looked at alarms, before they cease to stand.
 pub(crate) fn acknowledge(
-    config: &Config,
-    tenant: &Tenant,
+    school: &School,
     standing: &[Row<Alarm>],
     (by, reason): (&str, &str),
     key: Option<&std::path::Path>,
@@ -148,13 +143,13 @@ pub(crate) fn acknowledge(
         !by.trim().is_empty() && !reason.trim().is_empty(),
         "--by and --reason must say something; whoever reads it next year will ask"
     );
-    let (people, key) = (config.people()?, key.map(read_key).transpose()?);
+    let (people, key) = (school.config().people()?, key.map(read_key).transpose()?);
     let mut lines = Vec::new();
     for row in standing {
         let made = Decision {
             says: Some(row.sentence().into_string()),
             person: Some(by.to_owned()),
-            from: Some(open::real_clock().now()),
+            from: Some(school.now()),
             ..Decision::new(
                 DecisionKind::Acknowledgement,
                 format!("{} at {}", row.code(), row.scope()),
@@ -163,13 +158,12 @@ pub(crate) fn acknowledge(
         };
         lines.push(Entry::Decision(people.record(made, key.as_ref())?));
     }
-    if lines.is_empty() { Ok(()) } else { Ok(decisions(config, tenant).add(&lines)?) }
+    if lines.is_empty() { Ok(()) } else { Ok(decisions(school).add(&lines)?) }
 }
 
 /// Keeps that somebody knows of items that cannot be read.
 pub(crate) fn accept_unread(
-    config: &Config,
-    tenant: &Tenant,
+    school: &School,
     unread: &[Unread],
     ids: &[String],
     (by, reason, until, key): (&str, &str, Option<Date>, Option<&std::path::Path>),
@@ -178,8 +172,8 @@ pub(crate) fn accept_unread(
         !by.trim().is_empty() && !reason.trim().is_empty(),
         "--by and --reason must say something; whoever reads it next year will ask"
     );
-    anyhow::ensure!(until.is_none_or(|u| u >= crate::tenant::today()), "--until is in the past");
-    let (people, key) = (config.people()?, key.map(read_key).transpose()?);
+    anyhow::ensure!(until.is_none_or(|u| u >= school.today()), "--until is in the past");
+    let (people, key) = (school.config().people()?, key.map(read_key).transpose()?);
     let mut lines = Vec::new();
     for id in ids {
         let Some(item) = unread.iter().find(|u| u.id.0 == *id) else {
@@ -188,20 +182,20 @@ pub(crate) fn accept_unread(
         let made = Decision {
             says: Some(format!("{:?} in {}: {}", item.name, item.place.line(), item.cause.line())),
             person: Some(by.to_owned()),
-            from: Some(open::real_clock().now()),
+            from: Some(school.now()),
             until,
             ..Decision::new(DecisionKind::Unreadable, id, reason)
         };
         lines.push(Entry::Decision(people.record(made, key.as_ref())?));
     }
-    Ok(decisions(config, tenant).add(&lines)?)
+    Ok(decisions(school).add(&lines)?)
 }
 
 /// Items that are known not to be readable, today.
-pub(crate) fn accepted_unread(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Accepted>> {
-    let today = crate::tenant::today();
+pub(crate) fn accepted_unread(school: &School) -> anyhow::Result<Vec<Accepted>> {
+    let today = school.today();
     let mut out = Vec::new();
-    for d in that_count(config, tenant)? {
+    for d in that_count(school)? {
         if d.kind == DecisionKind::Unreadable && d.holds_on(today) {
             let until = d.until.map(|u| format!(" until {u}")).unwrap_or_default();
             let says = format!("accepted by {}{until}: {}", d.by(), d.reason);
@@ -212,17 +206,17 @@ pub(crate) fn accepted_unread(config: &Config, tenant: &Tenant) -> anyhow::Resul
 }
 
 /// What is kept; what a crash cut off and what is not known is told.
-fn kept(config: &Config, tenant: &Tenant) -> anyhow::Result<Kept> {
-    let kept = decisions(config, tenant).entries()?;
+fn kept(school: &School) -> anyhow::Result<Kept> {
+    let kept = decisions(school).entries()?;
     kept.cut.iter().chain(&kept.unknown).for_each(|s| eprintln!("{}", output::alarm(s)));
     Ok(kept)
 }
 
 /// Decisions that count, of all kinds; what is unproven does not.
-pub(crate) fn that_count(config: &Config, tenant: &Tenant) -> anyhow::Result<Vec<Decision>> {
-    let people = config.people()?;
+pub(crate) fn that_count(school: &School) -> anyhow::Result<Vec<Decision>> {
+    let people = school.config().people()?;
     let mut out = Vec::new();
-    for d in kept(config, tenant)?.decisions() {
+    for d in kept(school)?.decisions() {
         if people.standing(d)? != Standing::Unproven {
             out.push(d.value.clone());
         }
@@ -259,23 +253,22 @@ pub(crate) fn undo_command(tenant: &str, snapshot: &str, objects: &[String]) -> 
 
 /// Changes that somebody accepted and that stand still, in any of these objects or collections.
 pub(crate) fn accepted_in(
-    config: &Config,
-    tenant: &Tenant,
+    school: &School,
     steps: &[(Id, Configuration)],
     chosen: &[String],
 ) -> anyhow::Result<Vec<String>> {
-    let kept = kept(config, tenant)?;
+    let kept = kept(school)?;
     // It may be somebody's decision against what is about to be done.
     if let Some(unknown) = kept.unknown.first() {
         bail!("{unknown}; until then nothing is set back that somebody may have accepted");
     }
     let all = queue(
         steps,
-        &reviews(&kept, &config.people()?)?,
-        tenant,
-        &crate::tenant::backup_ids(tenant),
-        open::real_clock().now(),
-        crate::tenant::today(),
+        &reviews(&kept, &school.config().people()?)?,
+        school.tenant(),
+        &crate::tenant::backup_ids(school.tenant()),
+        school.now(),
+        school.today(),
     );
     let touched = |e: &Waiting| {
         chosen.iter().any(|c| {
@@ -407,7 +400,7 @@ const THE_BACKUP: &str = "the backup";
 fn queue(
     steps: &[(Id, Configuration)],
     reviews: &[Looked],
-    tenant: &Tenant,
+    tenant: &TenantEntry,
     own: &[String],
     now: Timestamp,
     today: Date,
@@ -476,17 +469,11 @@ fn queue(
     out
 }
 
-async fn load(
-    global: &Global,
-    config: &Config,
-    tenant: &Tenant,
-    days: u32,
-) -> anyhow::Result<(Vec<Waiting>, Vec<String>)> {
-    let repo = open::repository(global).await?;
-    let now = open::real_clock().now();
+async fn load(school: &School, days: u32) -> anyhow::Result<(Vec<Waiting>, Vec<String>)> {
+    let (repo, tenant, now) = (school.repository().await?, school.tenant(), school.now());
     let (name, since) =
         (tenant.name.clone(), now - SignedDuration::from_hours(24 * i64::from(days)));
-    let steps = open::blocking(move || Ok(history(&repo, &name, since)?)).await?;
+    let steps = blocking(move || Ok(history(&repo, &name, since)?)).await?;
     if steps.is_empty() {
         bail!(
             "no configuration of {} was kept yet; `strongroom --tenant {0} tenant snapshot` keeps \
@@ -494,27 +481,26 @@ async fn load(
             tenant.name
         );
     }
-    let kept = kept(config, tenant)?;
+    let kept = kept(school)?;
     let all = queue(
         &steps,
-        &reviews(&kept, &config.people()?)?,
+        &reviews(&kept, &school.config().people()?)?,
         tenant,
         &crate::tenant::backup_ids(tenant),
         now,
-        crate::tenant::today(),
+        school.today(),
     );
     Ok((all, kept.unknown))
 }
 
 pub(crate) async fn review(global: &Global, command: ReviewCommand) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
     let (args, decision) = match command {
-        ReviewCommand::List(a) => return list(global, &config, &a).await,
+        ReviewCommand::List(a) => return list(global, &a).await,
         ReviewCommand::Accept(a) => (a, Decided::Accepted),
         ReviewCommand::Reject(a) => (a, Decided::Rejected),
         ReviewCommand::Key { out, by } => return new_key(global, &out, &by),
     };
-    decide(global, &config, config.tenant(global.tenant.as_deref())?, args, decision).await
+    decide(global, &global.school()?, args, decision).await
 }
 
 /// What was rejected and stands still is somebody's work.
@@ -523,15 +509,11 @@ fn waits(e: &Waiting) -> bool {
 }
 
 /// Of one tenant, or of all.
-async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<Ending> {
-    let tenants: Vec<&Tenant> = match &global.tenant {
-        Some(name) => vec![config.tenant(Some(name))?],
-        None => config.tenants.iter().collect(),
-    };
+async fn list(global: &Global, args: &List) -> anyhow::Result<Ending> {
+    let schools = global.schools()?;
     let (mut rows, mut endings) = (Vec::new(), Vec::new());
-    for tenant in &tenants {
-        let global = Global { tenant: Some(tenant.name.clone()), ..global.clone() };
-        match load(&global, config, tenant, args.days).await {
+    for school in &schools {
+        match load(school, args.days).await {
             Ok((mut all, unknown)) => {
                 let unknown = match unknown.is_empty() {
                     true => Ending::Done,
@@ -544,16 +526,19 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<E
                 };
                 endings.push(unknown.or_worse(overdue));
                 if !global.json {
-                    show(tenant, &all, tenants.len() > 1);
+                    show(school.tenant(), &all, schools.len() > 1);
                 }
                 rows.extend(all.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?);
             }
-            Err(e) if tenants.len() == 1 => return Err(e),
+            Err(e) if schools.len() == 1 => return Err(e),
             Err(e) => {
                 endings.push(failure::ending(&e));
                 match global.json {
-                    true => rows.push(failure::row(&tenant.name, &e)),
-                    false => println!("{}", output::alarm(&format!("{}: {e:#}", tenant.name))),
+                    true => rows.push(failure::row(school.name(), &e)),
+                    false => println!(
+                        "{}",
+                        output::alarm(&format!("{}: {}", school.name(), failure::sentence(&e)))
+                    ),
                 }
             }
         }
@@ -564,7 +549,7 @@ async fn list(global: &Global, config: &Config, args: &List) -> anyhow::Result<E
     Ok(Ending::of_several(&endings))
 }
 
-fn show(tenant: &Tenant, all: &[Waiting], several: bool) {
+fn show(tenant: &TenantEntry, all: &[Waiting], several: bool) {
     let who = tenant.reviewer.as_ref().map_or_else(String::new, |r| format!(", for {r}"));
     let of = if several { format!("{}: ", tenant.name) } else { String::new() };
     if all.is_empty() {
@@ -650,20 +635,19 @@ fn meant<'e>(all: &'e [Waiting], what: &str, days: u32) -> anyhow::Result<Vec<&'
 
 async fn decide(
     global: &Global,
-    config: &Config,
-    tenant: &Tenant,
+    school: &School,
     args: Decide,
     decision: Decided,
 ) -> anyhow::Result<Ending> {
     if args.reason.trim().is_empty() || args.by.trim().is_empty() {
         bail!("--by and --reason must say something; whoever reads it next year will ask");
     }
-    if args.until.is_some_and(|u| u < crate::tenant::today()) {
+    if args.until.is_some_and(|u| u < school.today()) {
         bail!("--until is in the past");
     }
-    let people = config.people()?;
+    let people = school.config().people()?;
     let key = args.key.as_deref().map(read_key).transpose()?;
-    let (all, _) = load(global, config, tenant, args.days).await?;
+    let (all, _) = load(school, args.days).await?;
     let mut chosen: Vec<&Waiting> = Vec::new();
     for what in &args.changes {
         for e in meant(&all, what, args.days)? {
@@ -690,7 +674,7 @@ async fn decide(
             return Ok(Ending::Failed);
         }
     }
-    let at = open::real_clock().now();
+    let at = school.now();
     let mut lines = Vec::new();
     for e in &chosen {
         let made = Decision {
@@ -704,19 +688,21 @@ async fn decide(
         };
         lines.push(Entry::Decision(people.record(made, key.as_ref())?));
     }
-    decisions(config, tenant).add(&lines)?;
+    decisions(school).add(&lines)?;
     let back = |e: &Waiting| {
         // Somebody who took another's place is named by other settings too.
         if e.change.kind == Kind::Replaced {
             return format!(
                 "strongroom --tenant {} tenant restore --to {:.8} --remove-added",
-                tenant.name, e.before
+                school.name(),
+                e.before
             );
         }
         let object = quoted(&format!("{}/{}", e.change.collection, e.change.object));
         format!(
             "strongroom --tenant {} tenant restore --to {:.8} --object {object} --remove-added",
-            tenant.name, e.before
+            school.name(),
+            e.before
         )
     };
     if global.json {

@@ -2,13 +2,14 @@
 
 use crate::{
     Global,
-    config::Config,
+    edge::blocking,
     export::word,
-    open, output,
-    tenant::{exceptions, load, today},
+    failure, output,
+    tenant::{exceptions, load},
 };
 use anyhow::Context;
 use clap::Args;
+use jiff::civil::Date;
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -24,6 +25,7 @@ use strongroom_guards::{
 };
 use strongroom_model::{Configuration, Ending};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular, read_regular_text};
+use strongroom_operations::config::Config;
 use strongroom_settings::rows;
 
 /// A module that can say what it is.
@@ -102,8 +104,9 @@ impl OwnRules {
         &self,
         configuration: &Configuration,
         exceptions: &Exceptions,
+        today: Date,
     ) -> (Vec<OwnVerdict>, bool) {
-        let facts = Facts::new(configuration, exceptions, today());
+        let facts = Facts::new(configuration, exceptions, today);
         let mut out: Vec<OwnVerdict> = self
             .broken
             .iter()
@@ -200,7 +203,7 @@ fn ask(question: &Question) -> Answer {
     };
     let out = match run() {
         Ok(out) => out,
-        Err(e) => return broken(format!("it cannot be run: {e:#}")),
+        Err(e) => return broken(format!("it cannot be run: {}", failure::sentence(&e))),
     };
     let said = String::from_utf8_lossy(&out.stderr);
     match serde_json::from_slice(&out.stdout) {
@@ -245,11 +248,8 @@ pub(crate) fn rules(global: &Global, args: &Rules) -> anyhow::Result<Ending> {
         return uncovered(global);
     }
     // Without a configuration there are the built-in ones.
-    let own = if global.config.exists() {
-        OwnRules::read(&Config::read(&global.config)?)
-    } else {
-        OwnRules::default()
-    };
+    let config = global.config_if_there()?;
+    let own = config.map_or_else(OwnRules::default, |config| OwnRules::read(&config));
     let mut rows: Vec<serde_json::Value> = RULES
         .iter()
         .map(|r| {
@@ -372,14 +372,13 @@ pub(crate) async fn try_one(global: &Global, args: Try) -> anyhow::Result<Ending
             .map_err(|e| anyhow::anyhow!("{} is no JSON: {e}", file.display()))?;
         return tell(global, rule, Ok(made), &file.display().to_string());
     }
-    let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
-    let exceptions = exceptions(&config, tenant)?;
-    let repo = open::repository(global).await?;
-    let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
-    let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
+    let school = global.school()?;
+    let exceptions = exceptions(&school)?;
+    let repo = school.repository().await?;
+    let (name, wanted) = (school.name().to_owned(), args.snapshot.clone());
+    let (id, configuration) = blocking(move || load(&repo, &name, &wanted)).await?;
     let Some(rule) = rule else { return inputs(global, &configuration) };
-    let seen = input(&rule.about, &Facts::new(&configuration, &exceptions, today()));
+    let seen = input(&rule.about, &Facts::new(&configuration, &exceptions, school.today()));
     if args.show_input {
         let seen = seen.map_err(|skip| anyhow::anyhow!("it would be skipped: {}", skip.0))?;
         println!("{}", serde_json::to_string_pretty(&seen)?);

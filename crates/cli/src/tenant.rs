@@ -2,12 +2,11 @@
 
 use crate::{
     Global,
-    config::Config,
-    export::{School, word},
+    edge::blocking,
+    export::{SchoolReport, word},
     failure,
     fleet::{self, Format},
-    open, output,
-    progress::Bar,
+    output,
     rules::OwnRules,
     tenant_restore::{break_glass, called},
 };
@@ -22,6 +21,10 @@ use strongroom_guards::{
 };
 use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
+use strongroom_operations::{
+    Identity, School,
+    config::{Config, TenantEntry},
+};
 use strongroom_repository::{Id, Repository};
 use strongroom_settings::setters;
 use strongroom_workloads::configuration::audits;
@@ -123,13 +126,13 @@ pub(crate) async fn tenant(global: &Global, command: TenantCommand) -> anyhow::R
 
 /// The application that reads for the backup: what it loses blinds it. The writer's consent comes
 /// and goes with its work.
-pub(crate) fn backup_ids(tenant: &crate::config::Tenant) -> Vec<String> {
-    tenant.identities.get("read").map(|i| i.application_id.clone()).into_iter().collect()
-}
-
-/// Today, in UTC: exceptions hold to the end of their day.
-pub(crate) fn today() -> jiff::civil::Date {
-    open::real_clock().now().to_zoned(jiff::tz::TimeZone::UTC).date()
+pub(crate) fn backup_ids(tenant: &TenantEntry) -> Vec<String> {
+    tenant
+        .identities
+        .get(Identity::Read.name())
+        .map(|i| i.application_id.clone())
+        .into_iter()
+        .collect()
 }
 
 /// Microsoft's own score of the day: reached, and possible.
@@ -140,12 +143,9 @@ pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> 
 
 /// What people decided about a tenant: in the file that it names, and among the decisions that
 /// are kept.
-pub(crate) fn exceptions(
-    config: &Config,
-    tenant: &crate::config::Tenant,
-) -> anyhow::Result<Exceptions> {
-    let mut all = written(config, tenant.exceptions.as_ref())?;
-    for decision in crate::review::that_count(config, tenant)? {
+pub(crate) fn exceptions(school: &School) -> anyhow::Result<Exceptions> {
+    let mut all = written(school.config(), school.tenant().exceptions.as_ref())?;
+    for decision in crate::review::that_count(school)? {
         all.add(&decision).map_err(|e| anyhow::anyhow!("{e}"))?;
     }
     Ok(all)
@@ -181,24 +181,21 @@ fn written(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions
 
 /// Of one tenant, or of all, one after the other: what fails in one keeps no other back.
 async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    if global.tenant.is_some() || config.tenants.len() < 2 {
-        return snapshot_one(global, &config, config.tenant(global.tenant.as_deref())?, everything)
-            .await;
+    if global.tenant.is_some() || global.config()?.tenants.len() < 2 {
+        return snapshot_one(global, &global.school()?, everything).await;
     }
     let mut endings = Vec::new();
-    for tenant in &config.tenants {
-        let global = Global { tenant: Some(tenant.name.clone()), ..global.clone() };
+    for school in global.schools()? {
         if !global.json {
-            println!("{}:", tenant.name);
+            println!("{}:", school.name());
         }
-        match snapshot_one(&global, &config, tenant, everything).await {
+        match snapshot_one(global, &school, everything).await {
             Ok(ending) => endings.push(ending),
             Err(e) => {
                 endings.push(failure::ending(&e));
                 match global.json {
-                    true => println!("{}", failure::row(&tenant.name, &e)),
-                    false => println!("{}", output::alarm(&format!("{e:#}"))),
+                    true => println!("{}", failure::row(school.name(), &e)),
+                    false => println!("{}", output::alarm(&failure::sentence(&e))),
                 }
             }
         }
@@ -208,21 +205,21 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
 
 async fn snapshot_one(
     global: &Global,
-    config: &Config,
-    tenant: &crate::config::Tenant,
+    school: &School,
     everything: bool,
 ) -> anyhow::Result<Ending> {
-    let repo = open::repository(global).await?;
-    let client = open::client(config, tenant, "read", open::real_clock())?;
+    let tenant = school.tenant();
+    let repo = school.repository().await?;
+    let client = school.client(Identity::Read)?;
     let own = backup_ids(tenant);
     let before = configuration::latest(&repo, &tenant.name)?;
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     let report = configuration::snapshot(
         repo.clone(),
         client,
         &tenant.name,
         everything,
-        open::cache_dir(global)?,
+        school.cache()?,
         bar.clone(),
     )
     .await;
@@ -325,16 +322,16 @@ pub(crate) fn load(
 }
 
 async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
-    let own = OwnRules::read(&config);
-    let exceptions = exceptions(&config, tenant)?;
-    let repo = open::repository(global).await?;
-    let (name, wanted) = (tenant.name.clone(), args.snapshot.clone());
-    let (id, configuration) = open::blocking(move || load(&repo, &name, &wanted)).await?;
+    let school = global.school()?;
+    let own = OwnRules::read(school.config());
+    let exceptions = exceptions(&school)?;
+    let repo = school.repository().await?;
+    let (name, wanted) = (school.name().to_owned(), args.snapshot.clone());
+    let (id, configuration) = blocking(move || load(&repo, &name, &wanted)).await?;
     own.tell();
-    let (said, broken) = own.judge(&configuration, &exceptions);
-    let report = judge(&configuration, &exceptions, said, today());
+    let today = school.today();
+    let (said, broken) = own.judge(&configuration, &exceptions, today);
+    let report = judge(&configuration, &exceptions, said, today);
     let fails = |at_least: Severity| {
         report.findings.iter().any(|f| f.verdict == Verdict::Failed && f.severity >= at_least)
     };
@@ -363,13 +360,13 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
         alerts.iter().for_each(|rule| println!("{}", output::alarm(&format!("ALERT {rule}"))));
         print!("{}", describe(&report, &id, args.all));
     } else {
-        let school = School {
-            name: tenant.name.clone(),
+        let school = SchoolReport {
+            name: school.name().to_owned(),
             secure_score: secure_score(&configuration),
             report: Ok(report),
             blind,
         };
-        fleet::write(&[school], args.format, args.out.as_deref())?;
+        fleet::write(&[school], args.format, today, args.out.as_deref())?;
     }
     Ok(code)
 }
@@ -439,25 +436,25 @@ fn describe(report: &Report, id: &Id, all: bool) -> String {
 }
 
 async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
+    let school = global.school()?;
+    let tenant = school.tenant();
     let own = backup_ids(tenant);
-    let repo = open::repository(global).await?;
+    let repo = school.repository().await?;
     let other = match &args.with {
-        Some(name) => Some((
-            config.tenant(Some(name))?.name.clone(),
-            open::repository(&Global { tenant: Some(name.clone()), ..global.clone() }).await?,
-        )),
+        Some(name) => Some((name.clone(), school.other(name)?.repository().await?)),
         None => None,
     };
-    let wanted =
-        args.baseline.as_ref().map(|name| crate::baseline::named(&config, name)).transpose()?;
-    let excepted = exceptions(&config, tenant)?;
+    let wanted = args
+        .baseline
+        .as_ref()
+        .map(|name| crate::baseline::named(school.config(), name))
+        .transpose()?;
+    let (excepted, today) = (exceptions(&school)?, school.today());
     let (name, old, new) = (tenant.name.clone(), args.old.clone(), args.new.clone());
-    let (old, new) = open::blocking(move || {
+    let (old, new) = blocking(move || {
         let right = load(&repo, &name, &new)?;
         if let Some(wanted) = &wanted {
-            let emergency: Vec<String> = break_glass(&excepted, today())
+            let emergency: Vec<String> = break_glass(&excepted, today)
                 .map(|who| {
                     called(&right.1, who).unwrap_or_else(|| {
                         format!("@{}/{who}", if who.contains('@') { "users" } else { "groups" })
@@ -486,7 +483,7 @@ async fn diff(global: &Global, args: Diff) -> anyhow::Result<Ending> {
         found.changes.iter_mut().for_each(|c| c.says = unlike(c, left, right).into());
     }
     if args.who {
-        let client = open::client(&config, tenant, "read", open::real_clock())?;
+        let client = school.client(Identity::Read)?;
         let log = audits(&client, old.1.taken).await.context(
             "the audit log cannot be read, so \
             nobody can be named; without --who the changes are shown",

@@ -2,12 +2,10 @@
 
 use crate::{
     Global,
-    config::{Config, Tenant},
     export::word,
-    open, output,
-    progress::Bar,
+    failure, output,
     review::undo_command,
-    tenant::{exceptions, load, today},
+    tenant::{exceptions, load},
 };
 use anyhow::{Context, bail};
 use clap::Args;
@@ -23,6 +21,7 @@ use strongroom_model::{
     collections::{applications, directory, identity, roles},
     shown_line,
 };
+use strongroom_operations::{Identity, School};
 use strongroom_repository::{Id, Repository};
 use strongroom_workloads::{
     Client,
@@ -121,9 +120,8 @@ pub(crate) fn unasked(global: &Global, yes: bool) -> anyhow::Result<()> {
 }
 
 /// Reads a tenant's settings as they are, and puts plans into effect.
-pub(crate) struct Hand<'c> {
-    config: &'c Config,
-    tenant: &'c Tenant,
+pub(crate) struct Hand {
+    school: School,
     reader: Arc<Client>,
     pub(crate) exceptions: Exceptions,
     pub(crate) own: Vec<String>,
@@ -212,18 +210,14 @@ pub(crate) fn called(now: &Configuration, who: &str) -> Option<String> {
         .or_else(|| known(format!("@groups/{who}")))
 }
 
-impl<'c> Hand<'c> {
-    pub(crate) fn new(
-        config: &'c Config,
-        tenant: &'c Tenant,
-        last: Option<Configuration>,
-    ) -> anyhow::Result<Self> {
+impl Hand {
+    pub(crate) fn new(school: &School, last: Option<Configuration>) -> anyhow::Result<Self> {
+        let identities = school.tenant().identities.values();
         Ok(Self {
-            config,
-            tenant,
-            reader: open::client(config, tenant, "read", open::real_clock())?,
-            exceptions: exceptions(config, tenant)?,
-            own: tenant.identities.values().map(|i| i.application_id.clone()).collect(),
+            school: school.clone(),
+            reader: school.client(Identity::Read)?,
+            exceptions: exceptions(school)?,
+            own: identities.map(|i| i.application_id.clone()).collect(),
             last,
         })
     }
@@ -232,7 +226,7 @@ impl<'c> Hand<'c> {
     pub(crate) async fn read(&self, progress: &dyn Progress) -> anyhow::Result<Configuration> {
         let mut now = strongroom_workloads::configuration::read(
             &self.reader,
-            &self.tenant.name,
+            self.school.name(),
             With::Direct,
             progress,
         )
@@ -245,7 +239,7 @@ impl<'c> Hand<'c> {
     /// so that a plan may name them. Who only bears the name of one is called another from then on.
     pub(crate) async fn emergency(&self, now: &mut Configuration) -> anyhow::Result<Vec<String>> {
         let mut words = Configuration::new(&now.tenant, now.taken);
-        for who in break_glass(&self.exceptions, today()) {
+        for who in break_glass(&self.exceptions, self.school.today()) {
             let (symbol, id) = find(&self.reader, who).await?;
             words.references.insert(
                 now.symbol_of(&id).filter(|s| s.eq_ignore_ascii_case(&symbol)).unwrap_or(symbol),
@@ -318,7 +312,7 @@ impl<'c> Hand<'c> {
                 c.objects.iter().map(|o| format!("@users/{}", o.name).to_lowercase()).collect()
             })
             .unwrap_or_default();
-        let lacking = emergency_users(&known, &exceptions, today())
+        let lacking = emergency_users(&known, &exceptions, self.school.today())
             .into_iter()
             .filter(|s| !there.contains(s))
             .collect::<Vec<_>>();
@@ -343,7 +337,7 @@ impl<'c> Hand<'c> {
                 .into_iter()
                 .for_each(|c| c.objects.extend(found.iter().cloned()));
         }
-        Ok(way_in(&known, &exceptions, today()).err())
+        Ok(way_in(&known, &exceptions, self.school.today()).err())
     }
 
     /// Refuses a plan after which nobody would get in.
@@ -378,8 +372,8 @@ impl<'c> Hand<'c> {
         options: &RestoreOptions,
         progress: &dyn Progress,
     ) -> anyhow::Result<Applied> {
-        let writer = open::client(self.config, self.tenant, "configure", open::real_clock())?;
-        let graph = self.tenant.graph.as_str();
+        let writer = self.school.client(Identity::Configure)?;
+        let graph = self.school.tenant().graph.as_str();
         let mut outcomes = apply(&writer, graph, plan, wanted, now, progress).await;
         let mut read = self.read(&strongroom_model::Silent).await;
         let again = plan.looked_at_again();
@@ -423,7 +417,10 @@ impl<'c> Hand<'c> {
                 return Ok(Applied {
                     outcomes,
                     left: Vec::new(),
-                    no_way_in: Some(format!("the tenant could not be read back: {e:#}")),
+                    no_way_in: Some(format!(
+                        "the tenant could not be read back: {}",
+                        failure::sentence(&e)
+                    )),
                     unknown,
                     after: now.clone(),
                 });
@@ -462,7 +459,10 @@ impl<'c> Hand<'c> {
         // way in.
         let no_way_in = match touches_access(plan) {
             true => self.shut(&after, &read, wanted).await.unwrap_or_else(|e| {
-                Some(format!("it cannot be told whether a way in is left: {e:#}"))
+                Some(format!(
+                    "it cannot be told whether a way in is left: {}",
+                    failure::sentence(&e)
+                ))
             }),
             false => None,
         };
@@ -472,19 +472,17 @@ impl<'c> Hand<'c> {
 }
 
 pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?;
-    let repo = open::repository(global).await?;
+    let school = global.school()?;
+    let repo = school.repository().await?;
     // One tenant's settings are never another's, whichever repository was named.
-    strongroom_engine::seal::check(&repo, &tenant.tenant_id)?;
-    let (id, mut wanted) = load(&repo, &tenant.name, &args.to)?;
+    strongroom_engine::seal::check(&repo, &school.tenant().tenant_id)?;
+    let (id, mut wanted) = load(&repo, school.name(), &args.to)?;
     args.stand_ins.iter().try_for_each(|s| stand_in(&mut wanted, s))?;
     let hand = Hand::new(
-        &config,
-        tenant,
-        strongroom_engine::configuration::latest(&repo, &tenant.name)?.map(|(_, c)| c),
+        &school,
+        strongroom_engine::configuration::latest(&repo, school.name())?.map(|(_, c)| c),
     )?;
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     let now = hand.read(bar.as_ref()).await;
     bar.finish();
     let now = now?;
@@ -521,22 +519,22 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
     if !args.yes
         && !output::confirm(&format!(
             "Change {count} objects of {} as snapshot {} says?",
-            tenant.name,
+            school.name(),
             id.short()
         ))?
     {
         println!("nothing was changed");
         return Ok(Ending::Failed);
     }
-    let undo = way_back(global, &repo, &now)?;
+    let undo = way_back(&school, &repo, &now)?;
     // Said first: whoever interrupts the work needs it most.
     if let Some(undo) = undo.as_ref().filter(|_| !global.json) {
         println!(
             "{}",
-            undo_command(&tenant.name, &undo.to_string(), &touched(&plan, &now, &wanted))
+            undo_command(school.name(), &undo.to_string(), &touched(&plan, &now, &wanted))
         );
     }
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     let applied =
         hand.apply(&plan, &wanted, &|_| wanted.clone(), &now, &options, bar.as_ref()).await;
     bar.finish();
@@ -550,7 +548,7 @@ pub(crate) async fn restore(global: &Global, args: Restore) -> anyhow::Result<En
         report(&applied, &format!("snapshot {}", id.short()));
     }
     if applied.outcomes.iter().any(|o| o.failed.is_empty()) {
-        way_back(global, &repo, &applied.after)?;
+        way_back(&school, &repo, &applied.after)?;
     }
     Ok(applied.ending())
 }
@@ -587,12 +585,12 @@ pub(crate) fn touched(
 /// Keeps the settings as they are. A backup that runs for hours holds nobody back who must act now:
 /// the last snapshot is the way back then.
 pub(crate) fn way_back(
-    global: &Global,
+    school: &School,
     repo: &Arc<Repository>,
     now: &Configuration,
 ) -> anyhow::Result<Option<Id>> {
-    let cache = open::cache_dir(global)?;
-    match tokio::task::block_in_place(|| keep(repo, now.clone(), &cache, &open::real_clock())) {
+    let (cache, clock) = (school.cache()?, &school.host().clock);
+    match tokio::task::block_in_place(|| keep(repo, now.clone(), &cache, clock)) {
         Ok(id) => Ok(Some(id)),
         Err(strongroom_engine::Error::Repository(strongroom_repository::Error::Locked {
             ..

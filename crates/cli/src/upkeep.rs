@@ -1,15 +1,14 @@
 //! Commands that keep a repository in shape: check, forget, prune, hold. What removes something
 //! plans, shows and asks.
 
-use crate::{
-    Global, commands::snapshot, config::Config, open, output, place::Doing, progress::Bar,
-};
+use crate::{Global, commands::snapshot, edge::blocking, output};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::Progress;
 use strongroom_model::{Ending, Untrusted, shown_line};
+use strongroom_operations::place::Doing;
 use strongroom_repository::{
     CheckReport, ForgetPlan, Id, Policy, PruneOptions, PrunePlan, ReadData, Repository, Snapshot,
     TAG_HOLD, plan_forget,
@@ -114,7 +113,7 @@ pub(crate) fn agreed(yes: bool, question: &str) -> anyhow::Result<bool> {
 pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
     let read = match &args.read_data_subset {
         Some(part) => {
-            let seed = open::real_clock().now().as_nanosecond() as u64;
+            let seed = global.host.clock.now().as_nanosecond() as u64;
             ReadData::parse(part, seed).with_context(|| {
                 format!(
                     "{part:?} is no part: 2/7 reads \
@@ -124,10 +123,10 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<Ending
         }
         None => args.read_data.into(),
     };
-    let repo = open::repository_for(global, Doing::Looking).await?;
-    let bar = Bar::new(global.quiet || global.json);
+    let repo = global.copy2()?.open(Doing::Looking).await?;
+    let bar = global.bar();
     let b = bar.clone();
-    let report = open::blocking(move || {
+    let report = blocking(move || {
         b.phase("check");
         Ok(repo.check(read, &|_, all| {
             b.expect(all, 0);
@@ -212,9 +211,9 @@ pub(crate) fn describe(report: &CheckReport) -> String {
 fn policy(global: &Global, args: &Forget) -> anyhow::Result<Policy> {
     let mut policy = Policy::default();
     if global.repo.is_none() {
-        let config = Config::read(&global.config)?;
-        let tenant = config.tenant(global.tenant.as_deref())?;
-        policy = config.repository(&tenant.repository)?.retention.clone().unwrap_or_default();
+        let school = global.school()?;
+        let entry = school.config().repository(&school.tenant().repository)?;
+        policy = entry.retention.clone().unwrap_or_default();
     }
     for (field, given) in [
         (&mut policy.within_hours, args.keep_within_hours),
@@ -271,11 +270,11 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<Endi
         true => policy(global, &args)?,
         false => Policy::default(),
     };
-    let repo = open::repository_for(global, Doing::Deleting).await?;
-    let cache = open::cache_dir(global)?;
+    let copy2 = global.copy2()?;
+    let (repo, cache) = (copy2.open(Doing::Deleting).await?, copy2.cache()?);
     let json = global.json;
-    open::blocking(move || {
-        let now = open::real_clock().now();
+    blocking(move || {
+        let now = copy2.now();
         let all = repo.snapshots_whole()?;
         let plan = match args.snapshots.as_slice() {
             [] => plan_forget(&all, &policy, now, args.though_not_clean),
@@ -361,16 +360,16 @@ fn show(plan: &PrunePlan) {
 }
 
 pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<Ending> {
-    let repo = open::repository_for(global, Doing::Deleting).await?;
-    let cache = open::cache_dir(global)?;
-    let (json, bar) = (global.json, Bar::new(global.quiet || global.json));
+    let copy2 = global.copy2()?;
+    let (repo, cache) = (copy2.open(Doing::Deleting).await?, copy2.cache()?);
+    let (json, bar) = (global.json, global.bar());
     let options = PruneOptions {
         unused_percent_max: args.max_unused,
         grace_s: i64::from(args.grace_hours) * 3600,
         may_empty: args.empty,
     };
-    open::blocking(move || {
-        let now = open::real_clock().now();
+    blocking(move || {
+        let (now, clock) = (copy2.now(), &copy2.host().clock);
         // Locked before it is planned: what is shown is what is done.
         let mut lock = repo.lock_alone(&cache, now)?;
         let plan = repo.plan_prune(options, now)?;
@@ -392,11 +391,11 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<Ending
             return Ok(if is_declined { Ending::Failed } else { Ending::Done });
         }
         // Somebody may have thought about it for long.
-        lock.renew(&repo, open::real_clock().now())?;
-        lock.keep(repo.clone(), open::real_clock());
+        lock.renew(&repo, copy2.now())?;
+        lock.keep(repo.clone(), clock.clone());
         bar.phase("prune");
         bar.expect(plan.packs_repack, 0);
-        repo.prune(&plan, &mut lock, open::real_clock().as_ref(), &|_, _| bar.advance(1, 0))?;
+        repo.prune(&plan, &mut lock, clock.as_ref(), &|_, _| bar.advance(1, 0))?;
         // A vault that has not taken all of it must find what stays.
         strongroom_engine::publish::publish_anew(&repo)?;
         bar.finish();
@@ -415,11 +414,11 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<Ending
 }
 
 pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<Ending> {
-    let repo = open::repository(global).await?;
-    let cache = open::cache_dir(global)?;
+    let copy2 = global.copy2()?;
+    let (repo, cache) = (copy2.open(Doing::Usual).await?, copy2.cache()?);
     let json = global.json;
-    open::blocking(move || {
-        let now = open::real_clock().now();
+    blocking(move || {
+        let now = copy2.now();
         match command {
             Hold::Add { snapshot: name, reason } => {
                 let (id, _) = snapshot(&repo, &name)?;

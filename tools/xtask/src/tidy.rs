@@ -4,6 +4,7 @@
 mod attacks;
 mod claims;
 mod collections;
+mod operations;
 mod stored;
 mod workloads;
 
@@ -52,12 +53,14 @@ pub(crate) fn run() -> anyhow::Result<()> {
     problems.extend(attacks::problems(&root)?);
     let workloads = workloads::names(&root)?;
     let collections = collections::names(&root)?;
-    let mut tests = BTreeSet::new();
+    let (mut tests, mut lower) = (BTreeSet::new(), 0);
     for file in rust_files(&root)? {
         let text = std::fs::read_to_string(root.join(&file))?;
         problems.extend(stored::problems(&file.display().to_string(), &text, &table));
         problems.extend(workloads::problems(&file.display().to_string(), &text, &workloads));
         problems.extend(collections::problems(&file.display().to_string(), &text, &collections));
+        problems.extend(operations::problems(&file.display().to_string(), &text));
+        lower += usize::from(operations::is_lower(&file.display().to_string(), &text));
         claims::tests(&text, &mut tests);
         let lines = text.lines().count();
         if lines > LINES_MAX {
@@ -81,6 +84,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
             }
         }
     }
+    problems.extend(operations::too_many(lower));
     let model = std::fs::read_to_string(root.join("docs/threat-model.md"))?;
     let named = claims::named(&model);
     if named.is_empty() {
@@ -97,8 +101,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     println!(
         "tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is \
-         called, stored forms have no defaults, the engine names no workload, no collection has a \
-         second name, and the threat model's tests are there"
+         called, stored forms have no defaults, the engine names no workload, operations know no \
+         face, no collection has a second name, and the threat model's tests are there"
     );
     Ok(())
 }

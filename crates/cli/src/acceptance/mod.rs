@@ -2,13 +2,7 @@
 
 mod words;
 
-use crate::{
-    Global,
-    config::{Config, Tenant},
-    failure, open, output,
-    progress::Bar,
-    tenant_restore::unasked,
-};
+use crate::{Global, failure, output, tenant_restore::unasked};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -21,8 +15,9 @@ use strongroom_acceptance::{
     transcript::{Secrets, Transcript},
 };
 use strongroom_graph::Client;
-use strongroom_model::{Clock, Ending};
+use strongroom_model::Ending;
 use strongroom_objects::LocalDir;
+use strongroom_operations::{Identity, School, files::written};
 use strongroom_repository::Repository;
 
 /// Where records of runs are kept, beside the configuration.
@@ -45,29 +40,28 @@ pub(crate) struct Acceptance {
 }
 
 /// Clients of a tenant, each behind the run's ground and, when there is one, its transcript.
-struct Identities<'c> {
-    config: &'c Config,
-    tenant: &'c Tenant,
-    clock: Arc<dyn Clock>,
+struct Identities {
+    school: School,
     transcript: Option<Transcript>,
 }
 
-impl Identities<'_> {
+impl Identities {
     fn client(
         &self,
-        identity: &'static str,
+        identity: Identity,
         ground: Option<&Arc<Ground>>,
     ) -> anyhow::Result<Arc<Client>> {
-        open::client_through(self.config, self.tenant, identity, self.clock.clone(), |https| {
+        let client = self.school.client_through(identity, |https| {
             let noted = match &self.transcript {
-                Some(t) => t.transport(identity, https),
+                Some(t) => t.transport(identity.name(), https),
                 None => https,
             };
             match ground {
                 Some(ground) => ground.transport(noted),
                 None => noted,
             }
-        })
+        })?;
+        Ok(client)
     }
 
     fn tools(&self, ledger: Ledger, dir: &Path) -> anyhow::Result<Tools> {
@@ -79,38 +73,43 @@ impl Identities<'_> {
             Arc::new(LocalDir::new(dir.join("repository"))),
             &hex::encode(random).into(),
             &cache,
-            open::who(),
-            self.clock.now(),
+            self.school.host().writer(),
+            self.school.now(),
         )?;
-        let configure = match self.tenant.identities.contains_key("configure") {
-            true => Some(self.client("configure", Some(&ground))?),
+        let configure = match sets_settings(&self.school) {
+            true => Some(self.client(Identity::Configure, Some(&ground))?),
             false => None,
         };
         Ok(Tools {
-            read: self.client("read", Some(&ground))?,
-            write: self.client("write", Some(&ground))?,
+            read: self.client(Identity::Read, Some(&ground))?,
+            write: self.client(Identity::Write, Some(&ground))?,
             configure,
             repository: Arc::new(repository),
             cache,
-            graph: self.tenant.graph.clone(),
+            graph: self.school.tenant().graph.clone(),
             ground,
         })
     }
 }
 
+/// Whether the school's settings are proven too: where it has the identity for it.
+fn sets_settings(school: &School) -> bool {
+    school.tenant().identities.contains_key(Identity::Configure.name())
+}
+
 pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let records = config.base.join(RECORDS);
+    let records = global.config()?.base.join(RECORDS);
     if let Some(run) = &args.clean {
-        return clean_up(global, &config, &records, run).await;
+        return clean_up(global, &records, run).await;
     }
-    let tenant = config.tenant(global.tenant.as_deref())?;
+    let school = global.school()?;
+    let tenant = school.tenant();
     let owner = args.owner.as_deref().context("whose mailbox? --owner names it")?;
     unasked(global, args.yes)?;
     if let Some(file) = args.transcript.as_ref().filter(|f| f.symlink_metadata().is_ok()) {
         bail!("{} is there already; a transcript is written into a new file", file.display());
     }
-    let with_settings = tenant.identities.contains_key("configure");
+    let with_settings = sets_settings(&school);
     if !global.json {
         print!("{}", words::plan(&tenant.name, owner, with_settings, args.transcript.as_deref()));
     }
@@ -118,7 +117,6 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
         println!("nothing was changed");
         return Ok(Ending::Failed);
     }
-    let clock = open::real_clock();
     let transcript = match &args.transcript {
         Some(_) => Some(Transcript::new(
             Secrets {
@@ -129,12 +127,12 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
             },
             &tenant.graph,
             &tenant.authority,
-            clock.clone(),
+            school.host().clock.clone(),
         )?),
         None => None,
     };
-    let identities = Identities { config: &config, tenant, clock, transcript };
-    let finder = identities.client("write", None)?;
+    let identities = Identities { school: school.clone(), transcript };
+    let finder = identities.client(Identity::Write, None)?;
     let ledger = find_owner(&finder, &records, &tenant.name, owner).await?;
     if let Some(t) = &identities.transcript {
         t.know_mark(&ledger.mark());
@@ -142,7 +140,7 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
     let run = ledger.run.clone();
     let dir = tempfile::tempdir().context("there is no place for the run's repository")?;
     let tools = identities.tools(ledger, dir.path())?;
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     let proven = tokio::select! {
         done = prove(&tools, bar.as_ref()) => Some(done),
         _ = tokio::signal::ctrl_c() => None,
@@ -175,10 +173,10 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
     Ok(if report.is_whole() { Ending::Done } else { Ending::Partial })
 }
 
-fn write(identities: &Identities<'_>, file: Option<&Path>) -> anyhow::Result<()> {
+fn write(identities: &Identities, file: Option<&Path>) -> anyhow::Result<()> {
     let (Some(t), Some(file)) = (&identities.transcript, file) else { return Ok(()) };
     let text = t.finish()?;
-    crate::written::put(file, text.as_ref())
+    written::put(file, text.as_ref())
         .with_context(|| format!("{} cannot be written", file.display()))
 }
 
@@ -207,21 +205,15 @@ fn tell(
     Ok(())
 }
 
-async fn clean_up(
-    global: &Global,
-    config: &Config,
-    records: &Path,
-    run: &str,
-) -> anyhow::Result<Ending> {
+async fn clean_up(global: &Global, records: &Path, run: &str) -> anyhow::Result<Ending> {
     let ledger = Ledger::open(records, run)?;
     if let Some(other) = global.tenant.as_ref().filter(|t| **t != ledger.tenant) {
         bail!("run {run} was in tenant {}, not in {other}; nothing was deleted", ledger.tenant);
     }
-    let tenant = config.tenant(Some(&ledger.tenant))?;
-    let identities = Identities { config, tenant, clock: open::real_clock(), transcript: None };
+    let identities = Identities { school: global.school_named(&ledger.tenant)?, transcript: None };
     let dir = tempfile::tempdir().context("there is no place for a cache")?;
     let tools = identities.tools(ledger, dir.path())?;
-    let bar = Bar::new(global.quiet || global.json);
+    let bar = global.bar();
     let left: Vec<Left> = clean(&tools, bar.as_ref()).await?;
     bar.finish();
     match global.json {

@@ -1,16 +1,19 @@
 //! `strongroom config check --online`: what the configuration names is asked, each thing by itself.
 
-use super::{Config, Tenant};
-use crate::{
-    Global, open, output,
-    place::{Doing, Place},
-};
+use crate::{Global, edge::blocking, failure, output};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use strongroom_graph::{Budget, Client, Https, Patience};
 use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, Store, VaultRest};
+use strongroom_operations::{
+    Host, Identity, School,
+    config::{Config, TenantEntry},
+    files::secrets,
+    place::{Doing, Place},
+    vault::VaultPlace,
+};
 use strongroom_repository::{May, Reach, Repository};
 use strongroom_workloads::{
     permissions::{self, Needs},
@@ -94,20 +97,27 @@ impl Rows {
     }
 }
 
+/// What the copies of a configuration are looked at from.
+struct Here<'c> {
+    config: &'c Config,
+    host: &'c Host,
+    /// The folder for local caches, where one was named.
+    cache_dir: Option<&'c Path>,
+}
+
 /// Looks at everything that the configuration names, or at what one tenant needs.
-pub(super) async fn look(global: &Global, config: &Config) -> anyhow::Result<Vec<Row>> {
-    let tenants: Vec<&Tenant> = match &global.tenant {
-        Some(name) => vec![config.tenant(Some(name))?],
-        None => config.tenants.iter().collect(),
-    };
+pub(super) async fn look(global: &Global, config: &Arc<Config>) -> anyhow::Result<Vec<Row>> {
+    let here = &Here { config, host: &global.host, cache_dir: global.cache_dir.as_deref() };
     let mut rows = Vec::new();
-    for tenant in tenants {
-        for name in tenant.identities.keys() {
-            rows.extend(identity(config, tenant, name).await);
+    for school in global.schools_of(config)? {
+        let tenant = school.tenant();
+        let is_there = |i: &Identity| tenant.identities.contains_key(i.name());
+        for identity in Identity::ALL.into_iter().filter(is_there) {
+            rows.extend(signs_in(&school, identity).await);
         }
-        rows.extend(repository(global, config, &tenant.repository).await);
+        rows.extend(repository(here, &tenant.repository).await);
         if let Some(name) = &tenant.vault {
-            rows.extend(vault(config, name).await);
+            rows.extend(vault(here, name).await);
         }
     }
     if global.tenant.is_some() {
@@ -123,11 +133,11 @@ pub(super) async fn look(global: &Global, config: &Config) -> anyhow::Result<Vec
             rows.extend(row.all);
             continue;
         }
-        rows.extend(repository(global, config, &other.name).await);
+        rows.extend(repository(here, &other.name).await);
     }
     let is_named = |name: &String| config.tenants.iter().any(|t| t.vault.as_ref() == Some(name));
     for other in config.vaults.iter().filter(|v| !is_named(&v.name)) {
-        rows.extend(vault(config, &other.name).await);
+        rows.extend(vault(here, &other.name).await);
     }
     Ok(rows)
 }
@@ -139,13 +149,13 @@ async fn in_time<T>(asked: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
         .map_err(|_| anyhow::anyhow!("no answer in {} s", PATIENCE.as_secs()))?
 }
 
-async fn identity(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
-    let mut rows = Rows::of(format!("tenant {}, identity {name}", tenant.name));
-    let clock = open::real_clock();
-    let settings = match open::settings(config, tenant, name) {
+async fn signs_in(school: &School, identity: Identity) -> Vec<Row> {
+    let mut rows = Rows::of(format!("tenant {}, identity {}", school.name(), identity.name()));
+    let clock = &school.host().clock;
+    let settings = match school.signs_in_as(identity) {
         Ok(settings) => settings,
         Err(e) => {
-            rows.add("sign-in", State::Failed, format!("{e:#}"));
+            rows.add("sign-in", State::Failed, failure::sentence(&e.into()));
             return rows.all;
         }
     };
@@ -185,7 +195,7 @@ async fn identity(config: &Config, tenant: &Tenant, name: &str) -> Vec<Row> {
         Err(e) => rows.add("reach", State::Failed, e.to_string()),
     }
     match standing.permissions {
-        Some(held) => granted(&mut rows, &needs(tenant, name), name, &held),
+        Some(held) => granted(&mut rows, &needs(school.tenant(), identity), identity, &held),
         None => rows.add(
             "permission",
             State::Warning,
@@ -213,20 +223,20 @@ fn certificate(rows: &mut Rows, from: Timestamp, until: Timestamp, now: Timestam
 }
 
 /// What an identity needs; nothing for one that holds permissions only while it works.
-fn needs(tenant: &Tenant, identity: &str) -> Needs {
+fn needs(tenant: &TenantEntry, identity: Identity) -> Needs {
     let is_wanted = |p: &Profile| {
         !tenant.backup.without.iter().any(|w| w == p.name)
             && (p.name != "mail" || tenant.backup.mail)
             && (p.name != "drives" || tenant.backup.drives)
     };
     match identity {
-        "read" => permissions::to_read(is_wanted, tenant.backup.holds),
-        "write" => permissions::to_write(is_wanted),
-        _ => Needs::new(),
+        Identity::Read => permissions::to_read(is_wanted, tenant.backup.holds),
+        Identity::Write => permissions::to_write(is_wanted),
+        Identity::Configure | Identity::Act => Needs::new(),
     }
 }
 
-fn granted(rows: &mut Rows, needs: &Needs, identity: &str, held: &BTreeSet<String>) {
+fn granted(rows: &mut Rows, needs: &Needs, identity: Identity, held: &BTreeSet<String>) {
     let missing: Vec<_> = needs.iter().filter(|(name, _)| !held.contains(**name)).collect();
     for (name, need) in &missing {
         let state = if need.is_vital { State::Failed } else { State::Warning };
@@ -237,10 +247,10 @@ fn granted(rows: &mut Rows, needs: &Needs, identity: &str, held: &BTreeSet<Strin
     for name in &unneeded {
         // The backup's own identity stands on a host that may be stolen.
         let (state, why) = match (identity, permissions::changes(name)) {
-            ("read", true) => {
+            (Identity::Read, true) => {
                 (State::Failed, "whoever has this host can change the tenant with it; take it back")
             }
-            ("configure", _) => (
+            (Identity::Configure, _) => (
                 State::Warning,
                 "granted for a restore of settings; take it back when that is done",
             ),
@@ -258,39 +268,38 @@ fn granted(rows: &mut Rows, needs: &Needs, identity: &str, held: &BTreeSet<Strin
 }
 
 /// Opens a repository with one of its credentials.
-async fn opened(
-    global: &Global,
-    config: &Config,
-    name: &str,
-    doing: Doing,
-) -> anyhow::Result<Repository> {
+async fn opened(here: &Here<'_>, name: &str, doing: Doing) -> anyhow::Result<Repository> {
+    let Here { config, host, cache_dir } = here;
     let entry = config.repository(name)?;
-    let place = Place::of(entry, config, doing)?;
-    let password = crate::secrets::read(&config.path(&entry.password_file))?;
-    let cache = open::cache_dir(global)?;
-    open::blocking(move || Ok(Repository::open(place.open()?, &password, &cache, open::who())?))
-        .await
+    let place = Place::of(entry, config, doing, &host.accounts)?;
+    let password = secrets::read(&config.path(&entry.password_file), &host.accounts)?;
+    let (cache, writer) = (host.cache(*cache_dir, Some(config))?, host.writer());
+    blocking(move || Ok(Repository::open(place.open()?, &password, &cache, writer)?)).await
 }
 
 /// Of the credential that takes away, where there is one and its files are on this host.
-async fn prune(rows: &mut Rows, global: &Global, config: &Config, name: &str) {
-    let Ok(entry) = config.repository(name) else { return };
-    let files = entry.pruning_files(config);
+async fn prune(rows: &mut Rows, here: &Here<'_>, name: &str) {
+    let Ok(entry) = here.config.repository(name) else { return };
+    let files = entry.pruning_files(here.config);
     if entry.prune.is_none() || files.iter().any(|file| !file.exists()) {
         return;
     }
-    match in_time(opened(global, config, name, Doing::Deleting)).await {
+    match in_time(opened(here, name, Doing::Deleting)).await {
         Ok(_) => rows.add("prune", State::Good, "the credential of [repository.prune] reads it"),
-        Err(e) => rows.add("prune", State::Failed, format!("[repository.prune]: {e:#}")),
+        Err(e) => rows.add(
+            "prune",
+            State::Failed,
+            format!("[repository.prune]: {}", failure::sentence(&e)),
+        ),
     }
 }
 
-async fn repository(global: &Global, config: &Config, name: &str) -> Vec<Row> {
+async fn repository(here: &Here<'_>, name: &str) -> Vec<Row> {
     let mut rows = Rows::of(format!("repository {name}"));
     let opened = async {
-        let repo = opened(global, config, name, Doing::Usual).await?;
-        open::blocking(move || {
-            let now = open::real_clock().now();
+        let repo = opened(here, name, Doing::Usual).await?;
+        let now = here.host.clock.now();
+        blocking(move || {
             let clock = repo.store_clock()?;
             Ok((repo.reach(now)?, clock))
         })
@@ -299,12 +308,12 @@ async fn repository(global: &Global, config: &Config, name: &str) -> Vec<Row> {
     match in_time(opened).await {
         Ok((reach, date)) => {
             rows.add("reach", State::Good, "its password opens it");
-            rows.clock("that of its store", date, open::real_clock().now());
+            rows.clock("that of its store", date, here.host.clock.now());
             reached(&mut rows, &reach);
         }
-        Err(e) => rows.add("reach", State::Failed, format!("{e:#}")),
+        Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
     }
-    prune(&mut rows, global, config, name).await;
+    prune(&mut rows, here, name).await;
     rows.all
 }
 
@@ -350,27 +359,27 @@ fn reached(rows: &mut Rows, reach: &Reach) {
     }
 }
 
-async fn vault(config: &Config, name: &str) -> Vec<Row> {
+async fn vault(here: &Here<'_>, name: &str) -> Vec<Row> {
     let mut rows = Rows::of(format!("vault {name}"));
     let asked = async {
-        let entry = config.vault(name)?;
+        let entry = here.config.vault(name)?;
         if entry.url.is_none() && entry.s3.is_none() && entry.hold.is_none() {
             return Ok(None);
         }
-        let place = open::vault_place(entry, &config.base)?;
-        open::blocking(move || {
+        let place = VaultPlace::of(entry, &here.config.base, &here.host.accounts)?;
+        blocking(move || {
             Ok(Some(match place {
-                open::VaultPlace::Server(settings) => {
+                VaultPlace::Server(settings) => {
                     let vault = VaultRest::new(settings)?;
                     let sessions = vault.sessions()?.len();
                     (format!("it answers, with {sessions} sealed sessions"), vault.clock()?)
                 }
-                open::VaultPlace::Bucket(place) => {
+                VaultPlace::Bucket(place) => {
                     let bucket = S3Bucket::new(place.settings)?;
                     let snapshots = Store::list(&bucket, strongroom_objects::Kind::Snapshots)?;
                     (format!("it answers, with {} snapshots", snapshots.len()), bucket.clock()?)
                 }
-                place @ open::VaultPlace::Folder(..) => {
+                place @ VaultPlace::Folder(..) => {
                     let _ = place.reader(None)?;
                     ("it can be read".to_owned(), None)
                 }
@@ -386,9 +395,9 @@ async fn vault(config: &Config, name: &str) -> Vec<Row> {
                 State::Good,
                 format!("{text}; what its credential may do, strongroom vault canary tries"),
             );
-            rows.clock("that of the vault", date, open::real_clock().now());
+            rows.clock("that of the vault", date, here.host.clock.now());
         }
-        Err(e) => rows.add("reach", State::Failed, format!("{e:#}")),
+        Err(e) => rows.add("reach", State::Failed, failure::sentence(&e)),
     }
     rows.all
 }

@@ -10,7 +10,7 @@ mod scenarios;
 pub(crate) mod servers;
 mod stage;
 
-use crate::{Global, commands, output, place::Place, restore};
+use crate::{Global, commands, output, restore};
 use anyhow::{Context, bail};
 use clap::Args;
 use graph_sim::DigestRow;
@@ -19,6 +19,7 @@ use stage::Stage;
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Instant};
 use strongroom_engine::{BackupReport, replicate as copies};
 use strongroom_model::{Clock, Ending};
+use strongroom_operations::place::Place;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Demo {
@@ -194,9 +195,9 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
     }
 
     // 5. Copy 2 again.
-    let rebuilt = commands::rebuild(&stage.global, crate::progress::Bar::new(true)).await?;
-    let repo = crate::open::repository(&stage.global).await?;
-    let check = crate::open::blocking(move || Ok(repo.check(true, &|_, _| {})?)).await?;
+    let rebuilt = commands::rebuild(&stage.school, crate::progress::Bar::new(true)).await?;
+    let repo = stage.school.repository().await?;
+    let check = crate::edge::blocking(move || Ok(repo.check(true, &|_, _| {})?)).await?;
     say(format!(
         "copy 2 is rebuilt from the vault: {} objects, {}; every byte checked, {} problems",
         rebuilt.sent,
@@ -212,7 +213,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
 
     // 6. The tenant again.
     let options = stage.restore_options();
-    let (plan, apply) = restore::prepare(&stage.global, &options, stage.clock.clone()).await?;
+    let (plan, apply) = restore::prepare(&stage.school, &options, true).await?;
     say("the newest clean version of every item goes back, over what is there:".to_owned());
     if !global.json {
         print!(
@@ -319,7 +320,7 @@ pub(crate) async fn run(global: &Global, args: Demo) -> anyhow::Result<Ending> {
             ),
             Place::Elsewhere { at, .. } => println!(
                 "look yourself: strongroom --config {} check --read-data  # {at}",
-                stage.global.config.display()
+                stage.config.display()
             ),
         }
     }
@@ -333,7 +334,7 @@ async fn stopped(step: &str, args: &Demo, stage: &mut Stage) -> anyhow::Result<b
     }
     stage.leave().await?;
     println!("stopped after {step}; everything is in {}, the servers go on", stage.dir.display());
-    println!("look around:  strongroom --config {} snapshots", stage.global.config.display());
+    println!("look around:  strongroom --config {} snapshots", stage.config.display());
     println!(
         "end them:     kill -INT {} {}",
         stage.sim.pid().unwrap_or(0),
@@ -342,7 +343,7 @@ async fn stopped(step: &str, args: &Demo, stage: &mut Stage) -> anyhow::Result<b
     println!(
         "{}",
         serde_json::json!({"dir": stage.dir, "graph": stage.sim.ready, "vault": stage.vault.ready,
-            "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.global.config})
+            "pids": [stage.sim.pid(), stage.vault.pid()], "config": stage.config})
     );
     Ok(true)
 }

@@ -2,10 +2,9 @@
 
 use super::{Demo, DemoClock, SharedClock, servers};
 use crate::{
-    Global, commands,
-    config::Config,
-    open,
-    place::{Doing, Place},
+    commands,
+    edge::{blocking, only_school},
+    host,
     progress::Bar,
     restore::Restore,
 };
@@ -18,7 +17,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 use strongroom_engine::{BackupReport, replicate as copies};
-use strongroom_objects::{Key, Kind};
+use strongroom_objects::{Key, Kind, VaultRest};
+use strongroom_operations::{
+    Host, School,
+    files::secrets,
+    place::{Doing, Place},
+};
 use strongroom_repository::Repository;
 
 /// Name of the demonstration's tenant, repository and vault.
@@ -31,7 +35,10 @@ const WITHHELD: &str = "malware";
 
 pub(crate) struct Stage {
     pub(crate) dir: PathBuf,
-    pub(crate) global: Global,
+    /// The configuration's file.
+    pub(crate) config: PathBuf,
+    /// The school, on the demonstration's clock.
+    pub(crate) school: School,
     pub(crate) sim: servers::Running,
     pub(crate) vault: servers::Running,
     pub(crate) clock: SharedClock,
@@ -66,7 +73,7 @@ impl Stage {
         let mut password = [0; 24];
         getrandom::fill(&mut password).map_err(|e| anyhow::anyhow!("no random numbers: {e}"))?;
         servers::write_private(&dir.join("password"), &hex::encode(password))?;
-        let copy2 = match &args.copy2 {
+        let lies = match &args.copy2 {
             Some(file) => strongroom_objects::read_regular_text(file, COPY2_BYTES_MAX)
                 .with_context(|| format!("{} cannot be read", file.display()))?,
             None => "path = \"copy2\"".to_owned(),
@@ -75,18 +82,19 @@ impl Stage {
         let ready: Ready = serde_json::from_value(sim.ready.clone())?;
         let config = dir.join("strongroom.toml");
         // The vault's address is known when it serves, and it is enrolled with what copy 2 is.
-        std::fs::write(&config, config_text(&ready, &copy2, None)?)?;
-        let place = Self::place(&config, Doing::Usual)?;
+        std::fs::write(&config, config_text(&ready, &lies, None)?)?;
+        let host = Arc::new(Host { clock: clock.clone(), ..host::found().as_ref().clone() });
+        let copy2 = only_school(&config, dir.join("cache"), &host)?.copy2()?;
+        let (place, password) = copy2.place_and_password(Doing::Usual)?;
         if let Place::Folder(path) = &place
             && path.read_dir().is_ok_and(|mut rows| rows.next().is_some())
         {
             bail!("{} is not empty, and the attack takes all of copy 2 away", path.display());
         }
         let (store, cache) = (place.open()?, dir.join("cache"));
-        let now = strongroom_model::Clock::now(clock.as_ref());
-        let password = crate::secrets::read(&dir.join("password"))?;
-        let card = open::blocking(move || {
-            let repo = Repository::init(store, &password, &cache, open::who(), now)?;
+        let card = blocking(move || {
+            let writer = copy2.host().writer();
+            let repo = Repository::init(store, &password, &cache, writer, copy2.now())?;
             Ok(strongroom_engine::publish::card(&repo)?)
         })
         .await?;
@@ -106,34 +114,21 @@ impl Stage {
         servers::once(&enrol).await?;
         let vault = servers::start(&["vault", "--dir", servers::arg(&vault_dir)?]).await?;
         let url = vault.ready["url"].as_str().unwrap_or_default();
-        std::fs::write(&config, config_text(&ready, &copy2, Some(url))?)?;
-        let global = Global {
-            config,
-            tenant: None,
-            repo: None,
-            password_file: None,
-            cache_dir: Some(dir.join("cache")),
-            json: false,
-            quiet: true,
-        };
+        std::fs::write(&config, config_text(&ready, &lies, Some(url))?)?;
+        let school = only_school(&config, dir.join("cache"), &host)?;
         let http = reqwest::Client::builder().tls_certs_only([]).build()?;
-        Ok(Self { dir: dir.to_owned(), global, sim, vault, clock, http })
-    }
-
-    fn place(config: &Path, doing: Doing) -> anyhow::Result<Place> {
-        let config = Config::read(config)?;
-        Place::of(config.repository(SCHOOL)?, &config, doing)
+        Ok(Self { dir: dir.to_owned(), config, school, sim, vault, clock, http })
     }
 
     /// Where copy 2 is.
     pub(crate) fn copy2(&self) -> anyhow::Result<Place> {
-        Self::place(&self.global.config, Doing::Usual)
+        Ok(self.school.copy2()?.place(Doing::Usual)?)
     }
 
     /// Number and bytes of copy 2's objects.
     pub(crate) async fn copy2_size(&self) -> anyhow::Result<(u64, u64)> {
         let store = self.copy2()?.open()?;
-        open::blocking(move || {
+        blocking(move || {
             let mut sum = (0, 0);
             for kind in Kind::REPLICATED {
                 for entry in store.list(kind)? {
@@ -147,13 +142,13 @@ impl Stage {
 
     /// Takes all of copy 2 away, as who has the credentials that take away.
     pub(crate) async fn wreck_copy2(&self) -> anyhow::Result<()> {
-        let place = Self::place(&self.global.config, Doing::Deleting)?;
+        let place = self.school.copy2()?.place(Doing::Deleting)?;
         if let Place::Folder(path) = &place {
             // It was empty when the demonstration began.
             return Ok(std::fs::remove_dir_all(path)?);
         }
         let store = place.open()?;
-        open::blocking(move || {
+        blocking(move || {
             for kind in Kind::REPLICATED {
                 for entry in store.list(kind)? {
                     store.remove(&Key::new(kind, &entry.name)?)?;
@@ -220,7 +215,7 @@ impl Stage {
 
     /// Leaves the servers running for somebody who wants to look around; from now on it is now.
     pub(crate) async fn leave(&mut self) -> anyhow::Result<()> {
-        let now = strongroom_model::Clock::now(open::real_clock().as_ref());
+        let now = host::now();
         self.control("clock", &json!({"set": now.to_string()})).await?;
         self.sim.leave();
         self.vault.leave();
@@ -236,7 +231,7 @@ impl Stage {
 
     pub(crate) async fn back_up(&self) -> anyhow::Result<BackupReport> {
         commands::back_up(
-            &self.global,
+            &self.school,
             commands::Backup {
                 user: Vec::new(),
                 acknowledge: false,
@@ -246,35 +241,30 @@ impl Stage {
                 reason: None,
                 key: None,
             },
-            self.clock.clone(),
+            true,
         )
         .await
     }
 
     pub(crate) async fn replicate(&self) -> anyhow::Result<copies::ReplicateReport> {
-        let repo = open::repository(&self.global).await?;
+        let repo = self.school.repository().await?;
         let settings = self.vault_settings()?;
-        open::blocking(move || {
-            Ok(copies::to_vault(
-                &repo,
-                &mut open::vault_client(settings)?,
-                Bar::new(true).as_ref(),
-            )?)
+        blocking(move || {
+            Ok(copies::to_vault(&repo, &mut VaultRest::new(settings)?, Bar::new(true).as_ref())?)
         })
         .await
     }
 
     pub(crate) fn vault_settings(&self) -> anyhow::Result<strongroom_objects::VaultSettings> {
-        let config = Config::read(&self.global.config)?;
-        open::vault(&config, config.tenant(None)?)?.server()
+        Ok(self.school.vault()?.server()?)
     }
 
     /// The vault's sessions, judged with the key that the vault itself keeps under the password.
     pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<copies::CheckedSession>> {
         let settings = self.vault_settings()?;
-        let password = crate::secrets::read(&self.dir.join("password"))?;
-        open::blocking(move || {
-            let vault = open::vault_client(settings)?;
+        let password = secrets::read(&self.dir.join("password"), &self.school.host().accounts)?;
+        blocking(move || {
+            let vault = VaultRest::new(settings)?;
             let key = Repository::key_of(&vault, &password)?;
             Ok(copies::sessions(&vault, &key)?)
         })

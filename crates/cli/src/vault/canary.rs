@@ -1,23 +1,20 @@
-use super::{alarm, place};
-use crate::{
-    Global,
-    open::{self, VaultPlace},
-};
+use super::alarm;
+use crate::{Global, edge::blocking};
 use anyhow::bail;
 use strongroom_custody::{CanaryReport, Outcome, s3_canary};
 use strongroom_model::Ending;
 use strongroom_objects::{S3Bucket, VaultRest, VaultSettings, hash_name};
+use strongroom_operations::{School, files::written, vault::VaultPlace};
 
 /// Folder of signed results in the cache's folder.
-pub(super) fn evidence_dir(global: &Global) -> anyhow::Result<std::path::PathBuf> {
-    Ok(open::cache_dir(global)?.join("canary"))
+pub(super) fn evidence_dir(school: &School) -> anyhow::Result<std::path::PathBuf> {
+    Ok(school.cache()?.join("canary"))
 }
 
 pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
-    let place = place(global)?;
-    let repo = open::repository(global).await?;
-    let now = open::real_clock().now();
-    let (report, signed) = open::blocking(move || {
+    let school = global.school()?;
+    let (place, repo, now) = (school.vault()?, school.repository().await?, school.now());
+    let (report, signed) = blocking(move || {
         let report = match place {
             VaultPlace::Server(settings) => server(settings, now)?,
             VaultPlace::Bucket(place) => {
@@ -33,10 +30,10 @@ pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
         Ok((report, signed))
     })
     .await?;
-    let dir = evidence_dir(global)?;
+    let dir = evidence_dir(&school)?;
     std::fs::create_dir_all(&dir)?;
     let file = dir.join(format!("{}.jsonl", now.as_second()));
-    crate::written::put(&file, &signed)?;
+    written::put(&file, &signed)?;
     if global.json {
         print!("{}", String::from_utf8_lossy(&signed).lines().next().unwrap_or_default());
         println!();

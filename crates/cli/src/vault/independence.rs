@@ -2,13 +2,7 @@
 //! more than one of them.
 
 use super::canary::evidence_dir;
-use crate::{
-    Global,
-    config::{Config, Tenant},
-    open::{self, VaultPlace},
-    output,
-    place::{Place, Remote},
-};
+use crate::{Global, edge::blocking, failure, output};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use std::{
@@ -19,6 +13,13 @@ use std::{
 use strongroom_model::{Ending, Record};
 use strongroom_objects::{
     AzureCredential, LockedStore, S3Bucket, S3Settings, SETTINGS_BYTES_MAX, read_regular,
+};
+use strongroom_operations::{
+    School,
+    config::{Config, TenantEntry, VaultEntry},
+    files::secrets,
+    place::{Doing, Place, Remote},
+    vault::VaultPlace,
 };
 
 #[derive(Debug, Default, Serialize)]
@@ -34,11 +35,9 @@ struct Evidence {
 }
 
 pub(super) async fn run(global: &Global) -> anyhow::Result<Ending> {
-    let config = Config::read(&global.config)?;
-    let tenant = config.tenant(global.tenant.as_deref())?.clone();
-    let (g, json) = (global.clone(), global.json);
-    let evidence = open::blocking(move || gather(&g, &config, &tenant)).await?;
-    if json {
+    let school = global.school()?;
+    let evidence = blocking(move || gather(&school)).await?;
+    if global.json {
         println!("{}", serde_json::to_string(&evidence)?);
     } else {
         evidence.shared.iter().for_each(|s| println!("{}", output::alarm(&format!("SHARED  {s}"))));
@@ -76,11 +75,10 @@ fn own_address(to: &IpAddr) -> Option<IpAddr> {
     socket.local_addr().ok().map(|a| a.ip())
 }
 
-fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<Evidence> {
+fn gather(school: &School) -> anyhow::Result<Evidence> {
     let mut e = Evidence::default();
-    let copy2 = open::repo_without_password(global)?;
-    let host =
-        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    let copy2 = school.copy2()?.place(Doing::Usual)?;
+    let (config, tenant, host) = (school.config(), school.tenant(), &school.host().name);
     e.facts.push(("copy 1".into(), format!("tenant {} at {}", tenant.tenant_id, tenant.graph)));
     e.facts.push(("copy 2".into(), format!("{copy2}, seen from host {host}")));
     e.could_delete.push(("a Global Admin of the tenant".into(), "copy 1".into()));
@@ -120,9 +118,9 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
     let entry = config.vault(name)?;
     let place = match (&entry.url, &entry.s3, &entry.hold) {
         (None, None, None) => None,
-        _ => Some(open::vault_place(entry, &config.base)?),
+        _ => Some(school.vault()?),
     };
-    secrets(config, tenant, entry, &mut e)?;
+    secrets(school, entry, &mut e)?;
     match &place {
         None => {
             e.facts.push((
@@ -230,7 +228,7 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
             ));
         }
     }
-    let canary = last_canary(global).unwrap_or_else(|why| {
+    let canary = last_canary(school).unwrap_or_else(|why| {
         e.not_seen.push(format!("what the last canary found: {why}"));
         None
     });
@@ -259,7 +257,7 @@ fn gather(global: &Global, config: &Config, tenant: &Tenant) -> anyhow::Result<E
 }
 
 /// Whether the way to the vault ends near here.
-fn reach(host: &str, port: u16, tenant: &Tenant, e: &mut Evidence) {
+fn reach(host: &str, port: u16, tenant: &TenantEntry, e: &mut Evidence) {
     let there = addresses(host, port);
     if there.is_empty() {
         e.not_seen.push(format!("where {host} is: its name does not resolve"));
@@ -328,12 +326,8 @@ fn same_ca(config: &Config, a: Option<&Path>, b: Option<&Path>, e: &mut Evidence
 }
 
 /// Secrets that are the same, or that others on this host can read.
-fn secrets(
-    config: &Config,
-    tenant: &Tenant,
-    entry: &crate::config::VaultEntry,
-    e: &mut Evidence,
-) -> anyhow::Result<()> {
+fn secrets(school: &School, entry: &VaultEntry, e: &mut Evidence) -> anyhow::Result<()> {
+    let (config, tenant) = (school.config(), school.tenant());
     let mut files = Vec::new();
     if let Ok(r) = config.repository(&tenant.repository) {
         files.push(("copy 2's password".to_owned(), config.path(&r.password_file)));
@@ -357,7 +351,7 @@ fn secrets(
     );
     let mut seen: Vec<(String, String)> = Vec::new();
     for (what, path) in files {
-        let secret = crate::secrets::read(&path)?;
+        let secret = secrets::read(&path, &school.host().accounts)?;
         let meta = std::fs::metadata(&path)?;
         e.facts.push((
             format!("credential: {what}"),
@@ -386,8 +380,8 @@ fn secrets(
 }
 
 /// When the last canary of this side ran, and what worked.
-fn last_canary(global: &Global) -> Result<Option<(String, Vec<String>)>, String> {
-    let dir = evidence_dir(global).map_err(|e| format!("{e:#}"))?;
+fn last_canary(school: &School) -> Result<Option<(String, Vec<String>)>, String> {
+    let dir = evidence_dir(school).map_err(|e| failure::sentence(&e))?;
     let rows = match std::fs::read_dir(&dir) {
         Ok(rows) => rows,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -4,11 +4,12 @@ mod canary;
 mod independence;
 mod recover;
 
-use crate::{Global, config::Config, open, output, place::Doing};
+use crate::{Global, edge::blocking, output};
 use anyhow::Context;
 use clap::Subcommand;
 use std::path::PathBuf;
 use strongroom_model::Ending;
+use strongroom_operations::place::Doing;
 
 #[derive(Subcommand)]
 pub(crate) enum VaultCommand {
@@ -38,8 +39,8 @@ pub(crate) async fn vault(global: &Global, command: VaultCommand) -> anyhow::Res
 }
 
 async fn card(global: &Global, out: PathBuf) -> anyhow::Result<Ending> {
-    let repo = open::repository_for(global, Doing::Looking).await?;
-    let card = open::blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
+    let repo = global.copy2()?.open(Doing::Looking).await?;
+    let card = blocking(move || Ok(strongroom_engine::publish::card(&repo)?)).await?;
     let mut file = std::fs::OpenOptions::new()
         .create_new(true)
         .write(true)
@@ -56,12 +57,6 @@ async fn card(global: &Global, out: PathBuf) -> anyhow::Result<Ending> {
         );
     }
     Ok(Ending::Done)
-}
-
-/// The vault of the tenant that the options name.
-fn place(global: &Global) -> anyhow::Result<open::VaultPlace> {
-    let config = Config::read(&global.config)?;
-    open::vault(&config, config.tenant(global.tenant.as_deref())?)
 }
 
 /// A red line for what is wrong.

@@ -1,11 +1,8 @@
 use crate::{
     Global,
     commands::{goes_on_elsewhere, tell_lost},
-    config::VaultEntry,
-    keys, open, output,
-    place::{Doing, Place},
-    progress::Bar,
-    rebuilding::{self, Mark, Rebuilding},
+    edge::blocking,
+    keys, output,
 };
 use anyhow::{Context, bail};
 use clap::Args;
@@ -14,6 +11,15 @@ use std::{path::PathBuf, sync::Arc};
 use strongroom_custody::PublicKey;
 use strongroom_engine::{Progress, replicate as copies};
 use strongroom_model::{Ending, Series};
+use strongroom_operations::{
+    config::VaultEntry,
+    files::{
+        rebuilding::{self, Mark, Rebuilding},
+        secrets, written,
+    },
+    place::Place,
+    vault::VaultPlace,
+};
 use strongroom_repository::{Repository, lineage};
 
 #[derive(Args)]
@@ -53,8 +59,8 @@ pub(crate) struct Recover {
 
 /// The key of the vault whose log is believed; nothing for a server, which shows its own view, and
 /// where nobody knows it.
-fn whose(args: &Recover, place: &open::VaultPlace) -> anyhow::Result<Option<PublicKey>> {
-    if matches!(place, open::VaultPlace::Server(_)) {
+fn whose(args: &Recover, place: &VaultPlace) -> anyhow::Result<Option<PublicKey>> {
+    if matches!(place, VaultPlace::Server(_)) {
         return Ok(None);
     }
     if args.without_log {
@@ -92,16 +98,16 @@ impl Drop for RemovedAtEnd {
 
 pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending> {
     let began = std::time::Instant::now();
-    let (entry, base) = VaultEntry::read(&args.place)?;
-    let place = open::vault_place(&entry, &base)?;
-    let at = Place::named(global, &args.to, Doing::Usual)?;
+    let (entry, base) = VaultEntry::read(&args.place, &global.host.accounts)?;
+    let place = VaultPlace::of(&entry, &base, &global.host.accounts)?;
+    let at = global.place(&args.to)?;
     let key = keys::key_of_shares(&args.shares)?;
     let vault_key = whose(&args, &place)?;
-    let password = crate::secrets::read(&args.new_password_file)?;
-    let cache = open::cache_dir(global)?;
-    let bar = Bar::new(global.quiet || global.json);
-    let json = global.json;
-    open::blocking(move || {
+    let password = secrets::read(&args.new_password_file, &global.host.accounts)?;
+    let cache = global.cache()?;
+    let bar = global.bar();
+    let (json, host) = (global.json, global.host.clone());
+    blocking(move || {
         if secrecy::ExposeSecret::expose_secret(&password).is_empty() {
             bail!(
                 "{} is empty, and an empty password protects nothing",
@@ -118,7 +124,7 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
             std::fs::create_dir_all(parent)
                 .with_context(|| format!("{} cannot be made", parent.display()))?;
         }
-        let alone = crate::written::mark(&beside)
+        let alone = written::mark(&beside)
             .with_context(|| format!("{} cannot be made", beside.display()))?;
         if alone.try_lock().is_err() {
             bail!("another recovery into {at} is under way");
@@ -146,13 +152,13 @@ pub(super) async fn run(global: &Global, args: Recover) -> anyhow::Result<Ending
         let rebuild = if args.without_log { copies::from_unvouched } else { copies::from_vault };
         let mut rebuilt = rebuild(vault.as_ref(), &key, to.as_ref(), bar.as_ref())
             .context("the vault does not give copy 2 back")?;
-        let repo = Arc::new(Repository::with_key(to.clone(), key, &cache, open::who()).context(
+        let repo = Arc::new(Repository::with_key(to.clone(), key, &cache, host.writer()).context(
             "the shares \
             do not open what the vault gave",
         )?);
         // A run before may have been killed behind this.
         if Repository::key_of(to.as_ref(), &password).is_err() {
-            repo.add_key(&password, "recovered", open::real_clock().now())?;
+            repo.add_key(&password, "recovered", host.clock.now())?;
         }
         copies::name_items(&repo, &mut rebuilt);
         let rebuilt_s = began.elapsed().as_secs_f64();

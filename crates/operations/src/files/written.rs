@@ -10,7 +10,10 @@ use std::{
 
 /// Puts a page or a list in the place of what was there, whole: a link there is replaced and not
 /// followed. What the process was given open (`/dev/stdout`), and a pipe, is written to.
-pub(crate) fn put(path: &Path, text: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// Where it cannot be written; what was there is there still.
+pub fn put(path: &Path, text: &[u8]) -> Result<()> {
     if is_written_to(path) {
         return File::options().write(true).open(path)?.write_all(text);
     }
@@ -22,7 +25,10 @@ pub(crate) fn put(path: &Path, text: &[u8]) -> Result<()> {
 
 /// Whether [`put`] will be able to write there, found out before anything is done for it: nothing
 /// is made, and what lies there stays.
-pub(crate) fn possible(path: &Path) -> Result<()> {
+///
+/// # Errors
+/// Where it will not.
+pub fn possible(path: &Path) -> Result<()> {
     if is_written_to(path) {
         return Ok(());
     }
@@ -45,7 +51,10 @@ fn is_written_to(path: &Path) -> bool {
 
 /// Opens a file that marks what this program does here, or makes it: what lies there by that name
 /// and is a link, or no file, is nobody's mark.
-pub(crate) fn mark(path: &Path) -> Result<File> {
+///
+/// # Errors
+/// Where it cannot be opened, or is no such mark.
+pub fn mark(path: &Path) -> Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file = File::options()
         .create(true)

@@ -1,11 +1,11 @@
-//! Where copy 2 is.
+//! Where a repository is.
 
 use crate::{
-    Global, cache,
+    Error, Kind,
     config::{Config, RepositoryEntry},
-    keys, open,
+    files::{Accounts, cache, secrets},
 };
-use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     fmt,
     path::{Component, Path, PathBuf},
@@ -16,9 +16,15 @@ use strongroom_objects::{
     S3Settings, SftpServer, SftpSettings, Store, hash_name,
 };
 
+/// What is kept of a store that is a way off, and was not used for so long, is swept away.
+const UNUSED_HOURS_MAX: i64 = 24;
+
+/// What begins so is an address to restic.
+const SCHEMES: &[&str] = &["s3", "rest", "b2", "sftp", "azure", "gs", "swift", "rclone"];
+
 /// Where a repository is: a folder of this host, or elsewhere.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub enum Place {
     /// A folder of this host.
     Folder(PathBuf),
     /// Another place.
@@ -32,7 +38,7 @@ pub(crate) enum Place {
 
 /// A place that is no folder of this host.
 #[derive(Debug, Clone)]
-pub(crate) enum Remote {
+pub enum Remote {
     /// A bucket, or a part of one.
     Bucket(Box<S3Settings>),
     /// A container of Azure, or a part of one.
@@ -69,74 +75,60 @@ impl fmt::Display for Remote {
     }
 }
 
-/// The repository of the configuration that a bare word names; none where there is no configuration
-/// or no such repository.
-pub(crate) fn entry(
-    global: &Global,
-    word: &Path,
-) -> anyhow::Result<Option<(RepositoryEntry, Config)>> {
-    let mut parts = word.components();
-    let is_bare = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
-    let Some(name) = word.to_str().filter(|text| is_bare && !text.ends_with('/')) else {
-        return Ok(None);
-    };
-    let config = Config::read_if_there(&global.config).with_context(|| {
-        format!("{name} may be a repository of the configuration; a folder is written ./{name}")
-    })?;
-    let Some(config) = config else { return Ok(None) };
-    Ok(config.repository(name).ok().cloned().map(|entry| (entry, config)))
-}
-
-/// Refuses what restic would take for an address: a folder of that name is meant by nobody.
-fn no_address(path: &Path) -> anyhow::Result<()> {
-    let text = path.to_string_lossy();
-    if let Some((scheme, _)) = text.split_once(':')
-        && ["s3", "rest", "b2", "sftp", "azure", "gs", "swift", "rclone"].contains(&scheme)
-    {
-        anyhow::bail!(
-            "what begins with {scheme}: is no folder; a repository that lies elsewhere stands in \
-             the configuration, as a [[repository]], and its name is given here"
-        );
-    }
-    Ok(())
-}
-
-/// What a command does to a repository.
+/// What is done to a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
-    /// Reads, adds, and takes its own locks away.
+pub enum Doing {
+    /// It is read and added to, and own locks are taken away.
     Usual,
-    /// The same, and wants to know what lies there now: nothing comes from what is kept of it on
+    /// The same, by who wants to know what lies there now: nothing comes from what is kept of it on
     /// this host.
     Looking,
-    /// Takes away what others put: with the credential of `[repository.prune]`.
+    /// What others put is taken away: with the credential of `[repository.prune]`.
     Deleting,
 }
 
-impl Place {
-    /// What somebody names: a repository of the configuration, or a folder.
-    pub(crate) fn named(global: &Global, word: &Path, doing: Doing) -> anyhow::Result<Self> {
-        no_address(word)?;
-        match entry(global, word)? {
-            Some((entry, config)) => Self::of(&entry, &config, doing),
-            None => Ok(Self::Folder(word.to_owned())),
-        }
+/// Whether a word may be the name of a repository of the configuration; any other is a folder.
+///
+/// # Errors
+/// [`Kind::Request`] for what restic takes for an address: a folder of that name is meant by
+/// nobody.
+pub fn is_name(word: &Path) -> Result<bool, Error> {
+    let text = word.to_string_lossy();
+    if let Some((scheme, _)) = text.split_once(':')
+        && SCHEMES.contains(&scheme)
+    {
+        let what = format!(
+            "what begins with {scheme}: is no folder; a repository that lies elsewhere stands in \
+             the configuration, as a [[repository]], and its name is given here"
+        );
+        return Err(Error::new(Kind::Request, what));
     }
+    let mut parts = word.components();
+    let is_bare = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+    Ok(is_bare && word.to_str().is_some_and(|text| !text.ends_with('/')))
+}
 
+impl Place {
     /// That of a repository of the configuration.
-    pub(crate) fn of(
+    ///
+    /// # Errors
+    /// [`Kind::Files`], where the secret of its store cannot be read; [`Kind::Configuration`],
+    /// where it names no place, or no credential for what is to be done.
+    pub fn of(
         entry: &RepositoryEntry,
         config: &Config,
         doing: Doing,
-    ) -> anyhow::Result<Self> {
+        accounts: &Accounts,
+    ) -> Result<Self, Error> {
+        let wrong = |what: String| Error::new(Kind::Configuration, what);
         let with = match doing {
             Doing::Usual | Doing::Looking => entry.clone(),
             Doing::Deleting => entry.to_delete().map_err(|why| {
-                anyhow::anyhow!("repository {}, [repository.prune]: {why}", entry.name)
+                wrong(format!("repository {}, [repository.prune]: {why}", entry.name))
             })?,
         };
         let entry = &with;
-        let (base, secret) = (&config.base, &|path: &Path| crate::secrets::read(path));
+        let (base, secret) = (&config.base, &|path: &Path| secrets::read(path, accounts));
         let at = if let Some(path) = &entry.path {
             return Ok(Self::Folder(config.path(path)));
         } else if let Some(s3) = &entry.s3 {
@@ -148,14 +140,17 @@ impl Place {
         } else if let Some(rest) = &entry.rest {
             Remote::Server(rest.settings(base, secret)?)
         } else {
-            anyhow::bail!("repository {}: it has no place", entry.name)
+            return Err(wrong(format!("repository {}: it has no place", entry.name)));
         };
-        let sheets = keys::recovery_dir(&config.path(Path::new(&entry.name)));
+        let sheets = sheets_beside(&config.path(Path::new(&entry.name)));
         Ok(Self::Elsewhere { at, sheets })
     }
 
     /// Connects to it. Nothing is read yet.
-    pub(crate) fn open(&self) -> anyhow::Result<Arc<dyn Store>> {
+    ///
+    /// # Errors
+    /// [`Kind::Copy`], where its settings make no client.
+    pub fn open(&self) -> Result<Arc<dyn Store>, Error> {
         let at = match self {
             Self::Folder(path) => return Ok(Arc::new(LocalDir::new(path))),
             Self::Elsewhere { at, .. } => at,
@@ -172,25 +167,55 @@ impl Place {
         })
     }
 
-    /// Connects to it, with what is read again and again kept in the folder for local caches.
-    /// Whoever wants to know what lies there uses [`Place::open`].
-    pub(crate) fn open_near(&self, cache: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    /// Connects to it, with what is read again and again kept in the folder for local caches; what
+    /// is long unused there goes. Whoever wants to know what lies there uses [`Place::open`].
+    ///
+    /// # Errors
+    /// As [`Place::open`].
+    pub fn open_near(&self, cache: &Path, now: Timestamp) -> Result<Arc<dyn Store>, Error> {
         let far = self.open()?;
         if !far.is_distant() {
             return Ok(far);
         }
         let name = &hash_name(far.location().as_bytes())[..16];
         let near = Near::new(far, &cache.join(format!("{name}.{}", cache::NEAR)));
-        let a_day_ago = open::real_clock().now() - jiff::SignedDuration::from_hours(24);
-        near.sweep_kept(a_day_ago);
+        near.sweep_kept(now - SignedDuration::from_hours(UNUSED_HOURS_MAX));
         Ok(Arc::new(near))
     }
 
     /// The folder where the sheets of its recovery shares go.
-    pub(crate) fn sheets(&self) -> PathBuf {
+    pub fn sheets(&self) -> PathBuf {
         match self {
-            Self::Folder(path) => keys::recovery_dir(path),
+            Self::Folder(path) => sheets_beside(path),
             Self::Elsewhere { sheets, .. } => sheets.clone(),
+        }
+    }
+}
+
+/// Where the sheets of a new repository go: beside it.
+fn sheets_beside(repository: &Path) -> PathBuf {
+    let mut name = repository.file_name().unwrap_or_default().to_owned();
+    name.push("-recovery");
+    repository.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_word_may_be_a_name_and_an_address_is_neither() {
+        for (word, is_it) in [
+            ("riverside", true),
+            ("./riverside", false),
+            ("riverside/", false),
+            ("/srv/riverside", false),
+            ("..", false),
+        ] {
+            assert_eq!(is_name(Path::new(word)).ok(), Some(is_it), "{word}");
+        }
+        for address in ["s3:bucket", "sftp:host:/srv", "rest:https://host/"] {
+            assert_eq!(is_name(Path::new(address)).unwrap_err().kind(), Kind::Request, "{address}");
         }
     }
 }

@@ -1,17 +1,19 @@
 //! What is wrong with a configuration, one sentence each.
 
-use super::{
-    AzureEntry, Config, PruneEntry, RepositoryEntry, RestEntry, S3Entry, SftpEntry, Tenant,
-    VaultEntry,
+use super::{Config, PruneEntry, REVIEWS, RepositoryEntry, TenantEntry, VaultEntry};
+use crate::{
+    Error, Host, Identity, Kind,
+    files::{Accounts, secrets},
 };
-use crate::owned::decided_by_others;
 use std::{
     collections::BTreeSet,
     path::{Component, Path, PathBuf},
 };
-use strongroom_objects::address::{not_a_base, shown, unsafe_for_credentials};
-
-const IDENTITIES: [&str; 4] = ["read", "write", "configure", "act"];
+use strongroom_graph::Credential;
+use strongroom_objects::{
+    AzureEntry, RestEntry, S3Entry, SftpEntry,
+    address::{not_a_base, shown, unsafe_for_credentials},
+};
 
 /// Where a path leads, as far as it exists; the rest as it is written.
 fn place(path: &Path) -> PathBuf {
@@ -67,7 +69,7 @@ fn no_names<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Vec<Stri
 impl RepositoryEntry {
     /// The same repository for who takes things away from it: with the credential of
     /// `[repository.prune]`, where there is one. A setting there that is none of its kind is named.
-    pub(crate) fn to_delete(&self) -> Result<Self, String> {
+    pub fn to_delete(&self) -> Result<Self, String> {
         let mut with = Self { prune: None, ..self.clone() };
         let Some(mut prune) = self.prune.clone() else { return Ok(with) };
         if let Some(s3) = &mut with.s3 {
@@ -141,7 +143,7 @@ impl RepositoryEntry {
     }
 
     /// Files with the secrets of whoever prunes it.
-    pub(super) fn pruning_files(&self, config: &Config) -> Vec<PathBuf> {
+    pub fn pruning_files(&self, config: &Config) -> Vec<PathBuf> {
         let Some(p) = &self.prune else { return Vec::new() };
         let others = p.key_file.iter().chain(&p.sas_file).chain(&p.identity_file);
         p.secret_file.iter().chain(others).map(|f| config.path(f)).collect()
@@ -190,7 +192,7 @@ impl VaultEntry {
     }
 }
 
-impl Tenant {
+impl TenantEntry {
     fn problems(&self, config: &Config) -> Vec<String> {
         let mut p = Vec::new();
         let mut tell = |says: String| p.push(format!("tenant {}{says}", self.name));
@@ -206,7 +208,7 @@ impl Tenant {
 
     /// What is wrong with how it is reached and what is asked of it, whatever stands beside it in a
     /// configuration.
-    pub(crate) fn unreachable(&self) -> Vec<String> {
+    pub fn unreachable(&self) -> Vec<String> {
         let mut p = Vec::new();
         let mut tell = |says: String| p.push(format!("tenant {}{says}", self.name));
         // It becomes a part of addresses.
@@ -223,7 +225,7 @@ impl Tenant {
             }
         }
         for (name, i) in &self.identities {
-            if !IDENTITIES.contains(&name.as_str()) {
+            if Identity::named(name).is_none() {
                 tell(format!(
                     ": {name:?} is no identity; there are read, write, configure and act"
                 ));
@@ -260,7 +262,7 @@ impl Tenant {
 
 impl Config {
     /// Everything that is wrong in the file itself.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(super) fn problems(&self, accounts: &Accounts) -> Vec<String> {
         let mut p = Vec::new();
         p.extend(self.vaults.iter().flat_map(VaultEntry::problems));
         if self.tenants.is_empty() {
@@ -295,15 +297,15 @@ impl Config {
                 }
             }
         }
-        p.extend(crate::secrets::problems(self));
+        p.extend(self.unsafe_secrets(accounts));
         for (what, path) in self.deciding() {
-            p.extend(decided_by_others(&path).map(|says| format!("{what}: {says}")));
+            p.extend(accounts.decided_by_others(&path).map(|says| format!("{what}: {says}")));
         }
         p
     }
 
     /// Files with secrets that the configuration names, and what each is for.
-    pub(crate) fn secret_files(&self) -> Vec<(String, PathBuf)> {
+    pub fn secret_files(&self) -> Vec<(String, PathBuf)> {
         let mut all = Vec::new();
         let mut file = |what: String, path: &Path| all.push((what, self.path(path)));
         for t in &self.tenants {
@@ -329,7 +331,7 @@ impl Config {
     }
 
     /// Files with the secrets of whoever prunes, which need not be on this host.
-    pub(crate) fn pruning_files(&self) -> Vec<(String, PathBuf)> {
+    pub fn pruning_files(&self) -> Vec<(String, PathBuf)> {
         let mut all = Vec::new();
         for r in &self.repositories {
             let what = format!("repository {}, prune", r.name);
@@ -346,7 +348,7 @@ impl Config {
         for t in &self.tenants {
             t.exceptions.iter().for_each(|f| add(format!("tenant {}, exceptions", t.name), f));
         }
-        let reviews = self.reviews_dir.as_deref().unwrap_or(Path::new(super::REVIEWS));
+        let reviews = self.reviews_dir.as_deref().unwrap_or(Path::new(REVIEWS));
         add("reviews_dir".to_owned(), reviews);
         self.rules_dir.iter().for_each(|dir| add("rules_dir".to_owned(), dir));
         self.baselines_dir.iter().for_each(|dir| add("baselines_dir".to_owned(), dir));
@@ -381,7 +383,7 @@ impl Config {
     }
 
     /// Files that the configuration names and that cannot be read here.
-    pub(super) fn unreadable_files(&self) -> Vec<String> {
+    pub fn unreadable_files(&self) -> Vec<String> {
         let secret = self.secret_files().into_iter().filter_map(|(what, path)| {
             let why = match path.metadata() {
                 Err(e) => e.to_string(),
@@ -397,9 +399,56 @@ impl Config {
                 true => strongroom_objects::ca_file_problem(&f),
                 false => None,
             };
-            let why = crate::secrets::unreadable(&f).or_else(holds_none)?;
+            let why = secrets::unreadable(&f).or_else(holds_none)?;
             Some(format!("{what}: {why}"))
         });
         secret.chain(others).collect()
+    }
+
+    /// What is wrong with the secrets of the configuration that are here. One that is not here may
+    /// be needed by nobody on this host.
+    fn unsafe_secrets(&self, accounts: &Accounts) -> Vec<String> {
+        let files = self.secret_files().into_iter().chain(self.pruning_files());
+        let found = files.filter_map(|(what, path)| {
+            let says = secrets::fault(&path, accounts)?;
+            Some(format!("{what}: {says}"))
+        });
+        found.collect()
+    }
+
+    /// What keeps the identities of a tenant whose files are here from signing in, before anything
+    /// is sent.
+    pub fn unfit(&self, tenant: &TenantEntry, host: &Host) -> Vec<String> {
+        let mut p = Vec::new();
+        for (name, identity) in &tenant.identities {
+            let is_certificate = identity.certificate_file.is_some();
+            let file = identity.certificate_file.iter().chain(&identity.secret_file).next();
+            let Some(path) = file.map(|f| self.path(f)) else { continue };
+            if std::fs::metadata(&path).is_err() {
+                continue;
+            }
+            if let Err(e) = signs_in(&path, is_certificate, host) {
+                p.push(format!("tenant {}, identity {name}: {}", tenant.name, e.sentence()));
+            }
+        }
+        p
+    }
+}
+
+/// Whether the credential in a file can sign in today.
+fn signs_in(path: &Path, is_certificate: bool, host: &Host) -> Result<(), Error> {
+    let text = secrets::read(path, &host.accounts)?;
+    let credential = match is_certificate {
+        true => Credential::Certificate { pem: text },
+        false => Credential::Secret(text),
+    };
+    let cannot = || format!("{} cannot sign in", path.display());
+    let validity = credential.validity();
+    match validity.map_err(|e| Error::because(Kind::Configuration, cannot(), e))? {
+        Some((_, until)) if until < host.clock.now() => {
+            let what = format!("{}: its certificate ended on {until:.0}", cannot());
+            Err(Error::new(Kind::Configuration, what))
+        }
+        _ => Ok(()),
     }
 }

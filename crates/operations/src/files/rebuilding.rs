@@ -1,8 +1,8 @@
 //! A folder into which copy 2 is being rebuilt. It is marked before anything else is written there,
 //! so that a run that was killed goes on in its own folder, and in nobody else's.
 
-use crate::written;
-use anyhow::{Context, bail};
+use super::written;
+use crate::{Error, Kind, error::Cause};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, TryLockError},
@@ -17,41 +17,53 @@ const NAME: &str = "strongroom-rebuilding";
 /// What is being rebuilt where: a run goes on only with what it would have begun itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Mark {
+pub struct Mark {
     /// The key that signs the repository's manifests.
-    pub(crate) key: String,
+    pub key: String,
     /// The session up to which the vault is read; the newest when absent.
-    pub(crate) upto: Option<u64>,
+    pub upto: Option<u64>,
     /// The folder that files are restored into; absent when none are.
-    pub(crate) files: Option<PathBuf>,
+    pub files: Option<PathBuf>,
 }
 
 /// A folder that this run rebuilds; nobody else does meanwhile.
-pub(crate) struct Rebuilding {
+pub struct Rebuilding {
     mark: PathBuf,
     /// Whether a run before began it.
-    pub(crate) goes_on: bool,
+    pub goes_on: bool,
     _alone: File,
 }
 
-pub(crate) fn is_empty(folder: &Path) -> bool {
+/// Whether nothing is in a folder, or it is not there.
+pub fn is_empty(folder: &Path) -> bool {
     !fs::read_dir(folder).is_ok_and(|mut d| d.next().is_some())
 }
 
 /// Whether a run that was not finished left its mark here.
-pub(crate) fn is_marked(folder: &Path) -> bool {
+pub fn is_marked(folder: &Path) -> bool {
     folder.join(NAME).exists()
+}
+
+fn cannot(be: &str, path: &Path, cause: impl Into<Cause>) -> Error {
+    Error::because(Kind::Files, format!("{} cannot be {be}", path.display()), cause)
+}
+
+fn refused(what: String) -> Error {
+    Error::new(Kind::Files, what)
 }
 
 impl Rebuilding {
     /// Marks the folder, or finds in it the mark of a run for the same thing.
-    pub(crate) fn begin(folder: &Path, mark: &Mark) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// [`Kind::Files`], where it cannot be marked, holds something else, or another run is at it.
+    pub fn begin(folder: &Path, mark: &Mark) -> Result<Self, Error> {
         let path = folder.join(NAME);
-        let made = || format!("{} cannot be made", path.display());
+        let unmade = |e| cannot("made", &path, e);
         let before = match read_regular(&path, SETTINGS_BYTES_MAX) {
             Ok(bytes) => Some(bytes),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
-            Err(e) => return Err(e).with_context(|| format!("{} cannot be read", path.display())),
+            Err(e) => return Err(cannot("read", &path, e)),
         };
         // A run that wrote nothing but its mark began nothing.
         let only = fs::read_dir(folder).is_ok_and(|entries| entries.count() == 1);
@@ -59,9 +71,9 @@ impl Rebuilding {
         let began: Option<Mark> = before
             .map(|bytes| serde_json::from_slice(&bytes))
             .transpose()
-            .with_context(|| format!("{} cannot be understood", path.display()))?;
+            .map_err(|e| cannot("understood", &path, e))?;
         if let Some(began) = began.as_ref().filter(|b| b.key != mark.key || b.upto != mark.upto) {
-            bail!(
+            return Err(refused(format!(
                 "{} is half made, of {} and not of what is asked for now; name a new folder for \
                  copy 2",
                 folder.display(),
@@ -70,37 +82,42 @@ impl Rebuilding {
                     None if began.key == mark.key => "the vault's newest session".to_owned(),
                     _ => "another repository".to_owned(),
                 }
-            );
+            )));
         }
         if let Some(files) = mark.files.as_ref().filter(|f| !is_empty(f))
             && began.as_ref().and_then(|b| b.files.as_ref()) != Some(files)
         {
-            bail!("{} holds something already; name a new folder for the data", files.display());
+            return Err(refused(format!(
+                "{} holds something already; name a new folder for the data",
+                files.display()
+            )));
         }
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
-        let mut alone = written::mark(&path).with_context(made)?;
+        fs::create_dir_all(folder).map_err(|e| cannot("made", folder, e))?;
+        let mut alone = written::mark(&path).map_err(unmade)?;
         match alone.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                bail!("another recovery into {} is under way", folder.display())
+                let what = format!("another recovery into {} is under way", folder.display());
+                return Err(refused(what));
             }
-            Err(TryLockError::Error(e)) => return Err(e).with_context(made),
+            Err(TryLockError::Error(e)) => return Err(unmade(e)),
         }
         if began.is_none() {
-            let text = serde_json::to_vec(mark)?;
+            let text = serde_json::to_vec(mark).map_err(|e| cannot("made", &path, e))?;
             alone
                 .set_len(0)
                 .and_then(|()| alone.write_all(&text))
                 .and_then(|()| alone.sync_all())
-                .with_context(made)?;
+                .map_err(unmade)?;
         }
         Ok(Self { mark: path, goes_on: began.is_some(), _alone: alone })
     }
 
     /// Takes the mark away: what is here now is a repository like any other.
-    pub(crate) fn done(self) -> anyhow::Result<()> {
-        fs::remove_file(&self.mark)
-            .with_context(|| format!("{} cannot be removed", self.mark.display()))
+    ///
+    /// # Errors
+    /// [`Kind::Files`], where it cannot be taken away.
+    pub fn done(self) -> Result<(), Error> {
+        fs::remove_file(&self.mark).map_err(|e| cannot("removed", &self.mark, e))
     }
 }

@@ -1,0 +1,25 @@
+//! Files of this host that the program relies on or makes: whose they are, who else may change
+//! them, and what must not lie in their place.
+
+pub mod cache;
+mod owned;
+pub mod rebuilding;
+pub mod secrets;
+pub mod written;
+
+pub use owned::Accounts;
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::Accounts;
+
+    /// The account that the tests run as, and nobody who asked for its rights.
+    pub(crate) fn own() -> Accounts {
+        Accounts {
+            user: rustix::process::geteuid().as_raw(),
+            group: rustix::process::getegid().as_raw(),
+            asking_user: None,
+            asking_group: None,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What the product does, for any face: a command line, a service, a test.
+//!
+//! Everything here is told what it needs. It knows no terminal, no command line and no
+//! environment, asks nobody anything and prints nothing; the wall clock, the account and the places
+//! of this computer arrive in a [`Host`]. What goes wrong is an [`Error`]: a sentence without a
+//! command in it, the [`Kind`] that a program goes by, and the [`Remedy`] that a face words as the
+//! command, button or answer of its own.
+
+//!
+//! It starts at [`School`]: which school, where its copies are, who signs in. Whatever needs no
+//! tenant starts at its [`Copy2`].
+
+pub mod config;
+mod copy2;
+mod error;
+pub mod files;
+mod host;
+pub mod place;
+mod school;
+pub mod vault;
+
+pub use copy2::{Choice, Copy2};
+pub use error::{Error, Kind, Remedy};
+pub use host::Host;
+pub use school::{Identity, School};
+pub use strongroom_graph::TokioClock;

@@ -1,0 +1,4 @@
+//! Operations without a program around them.
+#![allow(clippy::unwrap_used)]
+
+mod school;
