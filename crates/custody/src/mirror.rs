@@ -293,9 +293,9 @@ fn emptied(
     ))
 }
 
-/// Whether copy 2 has none of a few packs, from a place by chance on, of those that the newest manifest of a
-/// series names. All of them, since a prune that is under way has taken some away already, and its
-/// manifests come last.
+/// Whether copy 2 has none of a few packs, from a place by chance on, of those that the newest
+/// manifest of a series names. All of them, since a prune that is under way has taken some away
+/// already, and its manifests come last.
 fn packs_are_gone(holding: &Holding, source: &dyn Store, series: &Series) -> Result<bool, Error> {
     let Some((name, _)) = holding.chain().newest(series) else { return Ok(false) };
     let packs: Vec<&str> = holding.chain().packs_of(name).into_iter().collect();
