@@ -388,7 +388,7 @@ fn what_decides_is_not_for_others_to_change() {
         good(port).replacen(place, sftp, 1),
         good(port).replacen(place, &rest, 1),
     ];
-    let folders = ["rules_dir", "baselines_dir", "reviews_dir"]
+    let folders = ["rules_dir", "baselines_dir", "reviews_dir", "state_dir"]
         .map(|s| format!("{s} = \"it\"\n{}", good(port)));
     let mode = |path: &Path, mode: u32| {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();

@@ -19,6 +19,9 @@ use strongroom_engine::decisions::{People, Person};
 /// Folder of decisions about changes, beside the configuration.
 pub const REVIEWS: &str = "reviews";
 
+/// Folder of what this host remembers, beside the configuration.
+const STATE: &str = "state";
+
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +33,9 @@ pub struct Config {
     /// Folder where decisions about changes are kept; `reviews` beside the configuration by
     /// default.
     pub reviews_dir: Option<PathBuf>,
+    /// Folder of what this host remembers, and what no copy holds; `state` beside the configuration
+    /// by default.
+    pub state_dir: Option<PathBuf>,
     /// Folder of our own baselines.
     pub baselines_dir: Option<PathBuf>,
     /// The schools.
@@ -119,6 +125,7 @@ impl Config {
             rules_dir: None,
             baselines_dir: None,
             reviews_dir: None,
+            state_dir: None,
             tenants: Vec::new(),
             repositories: Vec::new(),
             vaults: Vec::new(),
@@ -163,6 +170,11 @@ impl Config {
     /// A path of the file: relative ones start at the file's folder.
     pub fn path(&self, path: &Path) -> PathBuf {
         self.base.join(path)
+    }
+
+    /// Folder of what this host remembers. It need not be there yet.
+    pub fn state_dir(&self) -> PathBuf {
+        self.path(self.state_dir.as_deref().unwrap_or(Path::new(STATE)))
     }
 
     /// The tenant of this name; without a name the only one that there is.

@@ -350,6 +350,7 @@ impl Config {
         }
         let reviews = self.reviews_dir.as_deref().unwrap_or(Path::new(REVIEWS));
         add("reviews_dir".to_owned(), reviews);
+        add("state_dir".to_owned(), &self.state_dir());
         self.rules_dir.iter().for_each(|dir| add("rules_dir".to_owned(), dir));
         self.baselines_dir.iter().for_each(|dir| add("baselines_dir".to_owned(), dir));
         all
