@@ -74,6 +74,8 @@ register.sh revoke APPLICATION_ID PERMISSION...
     consents to permissions of Microsoft Graph for an application, or takes that back
 register.sh show APPLICATION_ID
     lists the permissions of Microsoft Graph that an application holds
+register.sh leaves APPLICATION_ID
+    lets an application remove itself, and nothing else: for `strongroom assess`
 register.sh exchange
     lets Microsoft's own service read the settings of Exchange, Teams and Purview
 
@@ -264,6 +266,22 @@ show() {
   jq -r --argjson all "$all" '.appRoles as $roles | $all[] | .appRoleId as $id
     | first($roles[] | select(.id == $id) | .value) // $id' <<<"$graph_principal" | sort
 }
+leaves() {
+  local holder owned
+  [ $# -eq 1 ] || wrong
+  holder=$(known_principal "$1" | jq -r .id)
+  grant "$1" Application.ReadWrite.OwnedBy
+  owned=$(graph GET "/servicePrincipals/$holder/owners?\$select=id" |
+    jq -r --arg id "$holder" '.value[] | select(.id == $id) | .id')
+  if [ -n "$owned" ]; then
+    printf '  it was its own owner before\n'
+    return
+  fi
+  patiently POST "/servicePrincipals/$holder/owners/\$ref" "$(jq -nc \
+    --arg it "$GRAPH_URL/directoryObjects/$holder" '{"@odata.id": $it}')" >/dev/null ||
+    fail "it did not become its own owner; run the command again"
+  printf '  it is its own owner\n'
+}
 exchange() {
   local holder online graph_principal
   [ $# -eq 0 ] || wrong
@@ -294,7 +312,7 @@ done
 verb=${1-}
 [ $# -eq 0 ] || shift
 case $verb in
-  register | grant | revoke | show | exchange) ;;
+  register | grant | revoke | show | leaves | exchange) ;;
   help | --help | -h) usage; exit 0 ;;
   *) wrong ;;
 esac
