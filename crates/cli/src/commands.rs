@@ -1,6 +1,6 @@
 //! The ordinary commands.
 
-use crate::{Global, edge::blocking, host, keys, output, progress::Bar, review};
+use crate::{Global, alarms, edge::blocking, host, keys, output, progress::Bar, review};
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
@@ -12,10 +12,11 @@ use std::{
 };
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
-use strongroom_model::{Ending, Series, Untrusted};
+use strongroom_model::{Alarm, Ending, Row, Series, Untrusted};
 use strongroom_objects::{Kind, S3Bucket, Store, VaultRest};
 use strongroom_operations::{
     Identity, School,
+    alarms::{Acknowledgement, AlarmName, looked_at},
     files::rebuilding::{self, Mark, Rebuilding},
     place::{Doing, Place},
     vault::VaultPlace,
@@ -44,17 +45,19 @@ pub(crate) struct Backup {
     /// Only these users.
     #[arg(long)]
     pub(crate) user: Vec<String>,
-    /// The alarms of earlier runs were looked at and dealt with: they no longer keep snapshots from
-    /// being clean.
-    #[arg(long)]
-    pub(crate) acknowledge: bool,
+    /// These alarms of earlier runs were looked at and dealt with, and no longer keep snapshots
+    /// from being clean; `alarm list` shows them. Without a name: shows what stands, then asks.
+    #[arg(long, num_args = 0.., value_name = "KIND[@SUBJECT]")]
+    #[arg(requires = "by", requires = "reason")]
+    pub(crate) acknowledge: Option<Vec<AlarmName>>,
     /// This item, folder, mailbox or drive cannot be read, and that is known: until the day of
     /// `--until` it stands in the coverage and makes no backup partial. Its id is in the report of
     /// the backup that skipped it.
     #[arg(long, value_name = "ID", requires = "until")]
     pub(crate) accept: Vec<String>,
-    /// The last day on which an item is accepted as not readable: YYYY-MM-DD.
-    #[arg(long, requires = "accept")]
+    /// The last day on which an item is accepted as not readable, or an alarm borne and not closed:
+    /// YYYY-MM-DD.
+    #[arg(long, requires = "decision")]
     pub(crate) until: Option<jiff::civil::Date>,
     /// Who looked; the account that runs the command by default.
     #[arg(long, requires = "decision")]
@@ -211,7 +214,19 @@ pub(crate) async fn init(global: &Global, args: Init) -> anyhow::Result<Ending> 
 }
 
 pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<Ending> {
-    let report = back_up(&global.school()?, args, global.is_quiet()).await?;
+    let school = global.school()?;
+    if let Some(names) = &args.acknowledge {
+        let said = Acknowledgement {
+            by: args.by.as_deref().unwrap_or_default(),
+            reason: args.reason.as_deref().unwrap_or_default(),
+            until: args.until,
+            key_file: args.key.as_deref(),
+        };
+        if !alarms::before_backup(global, &school, names, said).await? {
+            return Ok(Ending::Failed);
+        }
+    }
+    let report = back_up(&school, args, global.is_quiet()).await?;
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -238,7 +253,6 @@ pub(crate) async fn back_up(
     options.versions_max = tenant.backup.versions_max;
     options.users_at_once = tenant.backup.users_at_once.clamp(1, 64);
     options.users = args.user;
-    options.acknowledge = args.acknowledge;
     let by = args.by.unwrap_or_else(|| school.host().account.clone());
     let key = args.key.as_deref();
     if !args.accept.is_empty() {
@@ -248,14 +262,9 @@ pub(crate) async fn back_up(
         let reason = args.reason.as_deref().unwrap_or_default();
         review::accept_unread(school, &unread, &args.accept, (&by, reason, args.until, key))?;
     }
-    options.accepted = review::accepted_unread(school)?;
-    if args.acknowledge {
-        let (by_repo, name) = (repo.clone(), tenant.name.clone());
-        let standing =
-            blocking(move || Ok(strongroom_engine::standing_alarms(&by_repo, &name)?)).await?;
-        let reason = args.reason.unwrap_or_else(|| "acknowledged with the backup".to_owned());
-        review::acknowledge(school, &standing, (&by, &reason), key)?;
-    }
+    let decisions = review::that_count(school)?;
+    options.accepted = review::accepted_unread(&decisions, school.today());
+    options.acknowledged = looked_at(&decisions);
     let bar = Bar::new(quiet);
     let report = strongroom_engine::backup(repo, client, options, bar.clone()).await;
     bar.finish();
@@ -268,9 +277,20 @@ fn describe(r: &BackupReport) -> String {
         out.push_str(&output::alarm(&format!("ALARM {}: {}", a.kind.as_str(), a.text.line())));
         out.push('\n');
     }
-    for row in r.standing.iter().filter(|row| row.known().is_none()) {
-        out.push_str(&output::alarm(&format!("ALARM {}: {}", row.code(), row.sentence().line())));
+    let since = |row: &Row<Alarm>| match row.since() {
+        Some(at) => format!(" since {}", at.strftime("%Y-%m-%d %H:%M")),
+        None => String::new(),
+    };
+    for row in &r.standing {
+        let (code, says) = (row.code(), row.sentence());
+        let text = format!("ALARM {code} stands{}: {}", since(row), says.line());
+        out.push_str(&output::alarm(&text));
         out.push('\n');
+    }
+    for (rows, what) in [(&r.borne, "borne"), (&r.closed, "closed")] {
+        for row in rows {
+            out.push_str(&format!("{what}: {}: {}\n", row.code(), row.sentence().line()));
+        }
     }
     for s in r.failed.iter().chain(&r.skipped) {
         let name = if s.name.is_empty() { String::new() } else { format!(" {:?}", s.name) };

@@ -8,6 +8,7 @@
 mod face;
 
 mod acceptance;
+mod alarms;
 mod assess;
 mod baseline;
 mod browse;
@@ -101,6 +102,12 @@ enum Command {
     Init(commands::Init),
     /// Back up a tenant.
     Backup(commands::Backup),
+    /// Alarms of backups that stand, and who looked at them.
+    #[command(alias = "alarms")]
+    Alarm {
+        #[command(subcommand)]
+        command: alarms::AlarmCommand,
+    },
     /// List the snapshots.
     Snapshots,
     /// List what a snapshot holds.
@@ -300,6 +307,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
     match cli.command {
         Command::Init(a) => commands::init(&global, a).await,
         Command::Backup(a) => commands::backup(&global, a).await,
+        Command::Alarm { command } => alarms::alarm(&global, command).await,
         Command::Snapshots => commands::snapshots(&global).await,
         Command::Ls(a) => browse::ls(&global, a).await,
         Command::Find(a) => browse::find(&global, a).await,

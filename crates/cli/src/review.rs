@@ -14,18 +14,15 @@ use std::{collections::HashMap, path::PathBuf};
 use strongroom_engine::{
     Accepted, Unread,
     configuration::history,
-    decisions::{DecisionFile, Decisions, Kept, People, Standing, read_key},
+    decisions::{Decisions, Kept, People, Standing, read_key},
 };
 use strongroom_guards::{Change, Kind, Rank, compare};
 use strongroom_model::{
-    Alarm, Configuration, Ending, Record, Row,
+    Configuration, Ending, Record,
     decision::{AppliedPlan, Decided, Decision, DecisionKind, Entry},
     digest_id, shown_line,
 };
-use strongroom_operations::{
-    School,
-    config::{REVIEWS, TenantEntry},
-};
+use strongroom_operations::{School, config::TenantEntry, decisions::counted};
 use strongroom_repository::Id;
 
 #[derive(Subcommand)]
@@ -116,49 +113,10 @@ fn days_to_decide(rank: Rank) -> i64 {
     }
 }
 
-/// Where a tenant's decisions are kept.
-pub(crate) fn decisions(school: &School) -> impl Decisions {
-    let config = school.config();
-    DecisionFile::new(
-        config
-            .path(config.reviews_dir.as_deref().unwrap_or(std::path::Path::new(REVIEWS)))
-            .join(format!("{}.jsonl", school.name())),
-    )
-}
-
 /// Keeps what was applied, before or after.
 pub(crate) fn keep_applied(school: &School, applied: &AppliedPlan) -> anyhow::Result<()> {
     let entry = Entry::Applied(Record::new(applied.clone()));
-    Ok(decisions(school).add(&[entry])?)
-}
-
-/// Keeps that somebody looked at alarms, before they cease to stand.
-pub(crate) fn acknowledge(
-    school: &School,
-    standing: &[Row<Alarm>],
-    (by, reason): (&str, &str),
-    key: Option<&std::path::Path>,
-) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        !by.trim().is_empty() && !reason.trim().is_empty(),
-        "--by and --reason must say something; whoever reads it next year will ask"
-    );
-    let (people, key) = (school.config().people()?, key.map(read_key).transpose()?);
-    let mut lines = Vec::new();
-    for row in standing {
-        let made = Decision {
-            says: Some(row.sentence().into_string()),
-            person: Some(by.to_owned()),
-            from: Some(school.now()),
-            ..Decision::new(
-                DecisionKind::Acknowledgement,
-                format!("{} at {}", row.code(), row.scope()),
-                reason,
-            )
-        };
-        lines.push(Entry::Decision(people.record(made, key.as_ref())?));
-    }
-    if lines.is_empty() { Ok(()) } else { Ok(decisions(school).add(&lines)?) }
+    Ok(school.decisions().add(&[entry])?)
 }
 
 /// Keeps that somebody knows of items that cannot be read.
@@ -188,40 +146,34 @@ pub(crate) fn accept_unread(
         };
         lines.push(Entry::Decision(people.record(made, key.as_ref())?));
     }
-    Ok(decisions(school).add(&lines)?)
+    Ok(school.decisions().add(&lines)?)
 }
 
-/// Items that are known not to be readable, today.
-pub(crate) fn accepted_unread(school: &School) -> anyhow::Result<Vec<Accepted>> {
-    let today = school.today();
+/// Items that are known not to be readable, today, as these decisions say.
+pub(crate) fn accepted_unread(decisions: &[Decision], today: Date) -> Vec<Accepted> {
     let mut out = Vec::new();
-    for d in that_count(school)? {
+    for d in decisions {
         if d.kind == DecisionKind::Unreadable && d.holds_on(today) {
             let until = d.until.map(|u| format!(" until {u}")).unwrap_or_default();
             let says = format!("accepted by {}{until}: {}", d.by(), d.reason);
             out.push(Accepted { id: d.subject.as_str().into(), says });
         }
     }
-    Ok(out)
+    out
 }
 
 /// What is kept; what a crash cut off and what is not known is told.
 fn kept(school: &School) -> anyhow::Result<Kept> {
-    let kept = decisions(school).entries()?;
+    let kept = school.decisions().entries()?;
     kept.cut.iter().chain(&kept.unknown).for_each(|s| eprintln!("{}", output::alarm(s)));
     Ok(kept)
 }
 
 /// Decisions that count, of all kinds; what is unproven does not.
 pub(crate) fn that_count(school: &School) -> anyhow::Result<Vec<Decision>> {
-    let people = school.config().people()?;
-    let mut out = Vec::new();
-    for d in kept(school)?.decisions() {
-        if people.standing(d)? != Standing::Unproven {
-            out.push(d.value.clone());
-        }
-    }
-    Ok(out)
+    let counted = counted(school)?;
+    counted.told.iter().for_each(|s| eprintln!("{}", output::alarm(s)));
+    Ok(counted.decisions)
 }
 
 /// A decision about a change, and how it stands.
@@ -688,7 +640,7 @@ async fn decide(
         };
         lines.push(Entry::Decision(people.record(made, key.as_ref())?));
     }
-    decisions(school).add(&lines)?;
+    school.decisions().add(&lines)?;
     let back = |e: &Waiting| {
         // Somebody who took another's place is named by other settings too.
         if e.change.kind == Kind::Replaced {

@@ -23,8 +23,8 @@ pub mod rooms;
 pub mod seal;
 
 pub use backup::{
-    Accepted, BackupOptions, BackupReport, Unread, backup, standing_alarms, take_back_links,
-    unread_items,
+    Accepted, Acknowledged, BackupOptions, BackupReport, StandingAlarm, Unread, backup,
+    standing_alarms, take_back_links, unread_items,
 };
 pub use error::Error;
 pub use judge::{Content, judge};

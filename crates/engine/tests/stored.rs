@@ -5,7 +5,9 @@
 use graph_sim::{Addresses, SeedPlan, Server, Settings, Sim};
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
-use strongroom_engine::{BackupOptions, BackupReport, Error, Silent, backup, clean};
+use strongroom_engine::{
+    Acknowledged, BackupOptions, BackupReport, Error, Silent, backup, clean, standing_alarms,
+};
 use strongroom_objects::testing::Memory;
 use strongroom_repository::{Cut, Found, Id, Node, Repository, Snapshot, TreeEditor, Writer};
 use strongroom_workloads::{Budget, Client, Patience, Settings as GraphSettings};
@@ -70,14 +72,14 @@ impl School {
         Arc::new(Repository::open(self.store.clone(), &password, &self.cache(), who()).unwrap())
     }
 
-    async fn try_backup(&self, acknowledge: bool) -> Result<BackupReport, Error> {
+    async fn try_backup(&self, acknowledged: &[Acknowledged]) -> Result<BackupReport, Error> {
         let mut options = BackupOptions::new("school", self.cache());
-        options.acknowledge = acknowledge;
+        options.acknowledged = acknowledged.to_vec();
         backup(self.open(), self.client.clone(), options, Arc::new(Silent)).await
     }
 
     async fn backup(&self) -> BackupReport {
-        self.try_backup(false).await.unwrap()
+        self.try_backup(&[]).await.unwrap()
     }
 
     fn newest(&self) -> (Id, Snapshot) {
@@ -141,12 +143,20 @@ async fn an_alarm_of_an_unknown_kind_keeps_snapshots_from_being_clean() {
         assert!(!has(&report, "clean"), "{:?}", report.tags);
         assert!(!report.is_clean());
         assert!(has(&report, "alarm:quantum-wipe") && has(&report, "alarm:encryption"));
-        let now = school.read("/tenant/alarms.json");
+        let mut now = school.read("/tenant/alarms.json");
+        let times = ["since", "last"].map(|t| now["open"][1].as_object_mut().unwrap().remove(t));
+        assert!(times.iter().all(Option::is_some), "{now}");
         assert_eq!(now["open"], open, "rows are kept, with all that is in them");
         assert_eq!(now["note"], "kept");
     }
-    // A person has looked at it.
-    assert!(has(&school.try_backup(true).await.unwrap(), "clean"));
+    // A person looked at one of them; the other stands, and stood when it was looked for.
+    let all = standing_alarms(&school.open(), "school").unwrap();
+    let seen: Vec<Acknowledged> = all.iter().map(|a| a.acknowledged(None)).collect();
+    let report = school.try_backup(&seen[..1]).await.unwrap();
+    assert!(!has(&report, "clean") && has(&report, "alarm:encryption"), "{:?}", report.tags);
+    assert!(!has(&report, "alarm:quantum-wipe"), "{:?}", report.tags);
+    assert_eq!((report.standing.len(), report.closed.len()), (1, 1));
+    assert!(has(&school.try_backup(&seen[1..]).await.unwrap(), "clean"));
     assert!(has(&school.backup().await, "clean"));
 }
 
@@ -171,7 +181,7 @@ async fn alarms_that_cannot_be_read_are_not_no_alarms() {
     // A newer form is for a newer program; nothing is committed on top of it.
     school.write_file(&["tenant"], "alarms.json", br#"{"v":2,"standing":[]}"#);
     let before = school.newest().0;
-    let error = school.try_backup(false).await.unwrap_err().to_string();
+    let error = school.try_backup(&[]).await.unwrap_err().to_string();
     assert!(error.contains("version 2") && error.contains("newer strongroom"), "{error}");
     assert_eq!(school.newest().0, before);
 }

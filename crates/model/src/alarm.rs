@@ -1,4 +1,5 @@
 use crate::{Row, Stored, Untrusted};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -89,6 +90,27 @@ pub struct Alarm {
     pub text: Untrusted,
     /// How many items it speaks of.
     pub items: u64,
+    /// Of one that stands: when a run raised it first. Absent in what the first programs wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Of one that stands: when a run raised it last. Whoever acknowledges it has seen it as it was
+    /// then; raised again, it is another to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+}
+
+impl Alarm {
+    /// One that a run raises.
+    pub fn new(
+        kind: AlarmKind,
+        severity: Severity,
+        scope: impl Into<Untrusted>,
+        text: impl Into<Untrusted>,
+        items: u64,
+    ) -> Self {
+        let (scope, text) = (scope.into(), text.into());
+        Self { kind, severity, scope, text, items, since: None, last: None }
+    }
 }
 
 impl Stored for Alarm {
@@ -139,13 +161,32 @@ impl AlarmList {
 const UNREADABLE: &str = "unreadable";
 
 impl Row<Alarm> {
-    /// What stands for a list of alarms that cannot be read: nobody knows what it said.
-    pub fn unreadable(why: &str) -> Self {
+    /// What stands for a list of alarms that cannot be read, in a snapshot of this time: nobody
+    /// knows what it said.
+    pub fn unreadable(why: &str, at: Timestamp) -> Self {
         Row::Unknown(serde_json::json!({
             "kind": UNREADABLE,
             "scope": "tenant",
             "text": format!("the alarms of earlier runs cannot be read: {why}"),
+            "since": at,
+            "last": at,
         }))
+    }
+
+    /// When it was raised first, where that is known.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Row::Known(alarm) => alarm.since,
+            Row::Unknown(_) => self.unknown_text("since").and_then(|t| t.parse().ok()),
+        }
+    }
+
+    /// When it was raised last, where that is known.
+    pub fn last(&self) -> Option<Timestamp> {
+        match self {
+            Row::Known(alarm) => alarm.last,
+            Row::Unknown(_) => self.unknown_text("last").and_then(|t| t.parse().ok()),
+        }
     }
 
     /// The code for a snapshot's tag. A kind that this program does not know keeps its own, when

@@ -19,7 +19,8 @@ pub enum DecisionKind {
     Acceptance,
     /// Somebody may be left out. Its subject is who.
     Exception,
-    /// Alarms of earlier runs were looked at and dealt with. Its subject is `<code> at <scope>`.
+    /// An alarm of an earlier run was looked at and dealt with. Its subject is `<code> at <scope>`;
+    /// `says` is its sentence and `seen` when it was raised last, as the person saw it.
     Acknowledgement,
     /// A verdict on an item was wrong. Its subject is the item.
     Overruling,

@@ -5,13 +5,14 @@
 //! of this computer arrive in a [`Host`]. What goes wrong is an [`Error`]: a sentence without a
 //! command in it, the [`Kind`] that a program goes by, and the [`Remedy`] that a face words as the
 //! command, button or answer of its own.
-
 //!
 //! It starts at [`School`]: which school, where its copies are, who signs in. Whatever needs no
 //! tenant starts at its [`Copy2`].
 
+pub mod alarms;
 pub mod config;
 mod copy2;
+pub mod decisions;
 mod error;
 pub mod files;
 mod host;

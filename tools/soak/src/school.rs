@@ -20,7 +20,9 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
-use strongroom_engine::{BackupOptions, BackupReport, Silent, backup, configuration};
+use strongroom_engine::{
+    BackupOptions, BackupReport, Silent, backup, configuration, standing_alarms,
+};
 use strongroom_graph::{Budget, Client, Patience};
 use strongroom_model::Severity;
 use strongroom_objects::{Key, Kind, LocalDir, Store, testing::Memory};
@@ -389,7 +391,10 @@ impl School {
         let repo = self.repository().map_err(|e| e.to_string())?;
         let client = self.client().map_err(|e| e.to_string())?;
         let mut options = BackupOptions::new(TENANT, self.cache.path());
-        options.acknowledge = self.acknowledge;
+        if self.acknowledge {
+            let all = standing_alarms(&repo, TENANT).map_err(|e| e.to_string())?;
+            options.acknowledged = all.iter().map(|a| a.acknowledged(None)).collect();
+        }
         // One after another, so that a life has one course.
         options.users_at_once = 1;
         self.time

@@ -234,7 +234,7 @@ impl Stage {
             &self.school,
             commands::Backup {
                 user: Vec::new(),
-                acknowledge: false,
+                acknowledge: None,
                 accept: Vec::new(),
                 until: None,
                 by: None,

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 use crate::common::*;
 use graph_sim::{Fault, Rule, SeedPlan};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 #[test]
@@ -336,9 +336,105 @@ fn a_quiet_run_after_an_attack_is_not_clean_until_somebody_says_so() {
         ]))
         .unwrap();
         assert_eq!(plan["snapshot"], clean.as_str(), "{attack}");
-        school.ok(&["backup", "--acknowledge"]);
+        let names: Vec<String> = standing(&school).iter().map(name).collect();
+        let mut line = vec!["backup", "--by", "A. Head", "--reason", "restored", "--acknowledge"];
+        line.extend(names.iter().map(String::as_str));
+        school.ok(&line);
         assert!(is_clean(&school.whole()), "{attack}");
     }
+}
+
+/// The alarms that stand, as `alarm list` shows them.
+fn standing(school: &School) -> Vec<Value> {
+    let out = school.run(&["--json", "alarm", "list"]);
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+fn name(alarm: &Value) -> String {
+    format!("{}@{}", alarm["kind"].as_str().unwrap(), alarm["subject"].as_str().unwrap())
+}
+
+#[test]
+fn who_acknowledges_closes_what_was_named_and_nothing_else() {
+    let school = school(&small());
+    school.whole();
+    assert_eq!(school.ok(&["alarm", "list"]), "no alarm stands\n");
+    for attack in ["mass-delete", "purge-mailboxes"] {
+        school.sim.attack(0, attack, 1).unwrap();
+    }
+    school.whole();
+    let all = standing(&school);
+    assert!(all.len() >= 2 && all.iter().all(|a| a["open"] == true), "{all:?}");
+    assert_eq!(school.run(&["alarm", "list"]).status.code(), Some(4));
+    let said = ["--by", "A. Head", "--reason", "ben emptied it himself"];
+    let first = name(&all[0]);
+    school.ok(&[&["alarm", "acknowledge", &first][..], &said].concat());
+
+    // Before anybody backs up again it stands, and was looked at; the decision says what was seen.
+    let now = standing(&school);
+    assert_eq!((&now[0]["open"], &now[1]["open"]), (&json!(false), &json!(true)));
+    assert_eq!(now[0]["acknowledged"]["by"], "A. Head");
+    let kept = std::fs::read_to_string(school.path("reviews/school0.jsonl")).unwrap();
+    let kept: Value = serde_json::from_str(kept.trim()).unwrap();
+    assert_eq!((&kept["says"], &kept["seen"]), (&all[0]["text"], &all[0]["last"]));
+    assert_eq!((&kept["person"], &kept["reason"]), (&json!(said[1]), &json!(said[3])));
+
+    let report = school.whole();
+    let is_clean = |r: &Value| r["tags"].as_array().unwrap().contains(&json!("clean"));
+    assert!(!is_clean(&report), "the other stands: {report}");
+    assert_eq!(report["closed"].as_array().unwrap().len(), 1);
+    assert_eq!(standing(&school), all[1..], "as they were");
+
+    // What arises between looking and closing was seen by nobody.
+    let rest: Vec<String> = all[1..].iter().map(name).collect();
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    school.ok(&[&["alarm", "acknowledge"], rest.as_slice(), &said].concat());
+    school.sim.attack(0, "encrypt-same-name", 1).unwrap();
+    let report = school.whole();
+    assert_eq!(report["closed"].as_array().unwrap().len(), rest.len());
+    assert!(!is_clean(&report));
+    let new = standing(&school);
+    assert!(!new.is_empty() && new.iter().all(|a| a["open"] == true), "{new:?}");
+    assert!(!is_clean(&school.whole()), "it stands");
+
+    // Borne until a day: they stand, and nobody is called for them.
+    let kinds: std::collections::BTreeSet<&str> =
+        new.iter().map(|a| a["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    let day = ["--until", "2199-12-31"];
+    school.ok(&[&["alarm", "acknowledge"], kinds.as_slice(), &said, &day].concat());
+    let report = school.whole();
+    assert!(is_clean(&report) && report["borne"].as_array().unwrap().len() == new.len());
+    assert_eq!(standing(&school).len(), new.len());
+    school.ok(&["alarm", "list"]);
+}
+
+/// In a script nobody is asked: it names what somebody looked at.
+#[test]
+fn who_acknowledges_nothing_by_name_is_asked() {
+    let school = school(&small());
+    school.whole();
+    school.sim.attack(0, "purge-mailboxes", 1).unwrap();
+    school.whole();
+    let snapshots = || std::fs::read_dir(school.path("copy2-0/snapshots")).unwrap().count();
+    let before = snapshots();
+    let first = name(&standing(&school)[0]);
+    let said = ["--by", "A. Head", "--reason", "restored"];
+    let fails = |line: &[&str], code: i32, says: &str| {
+        let out = school.run(line);
+        let text = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(code), "{line:?}: {text}");
+        assert!(text.contains(says), "{line:?}: {text}");
+    };
+    fails(&[&["backup", "--acknowledge"][..], &said].concat(), 1, &first);
+    fails(&["backup", "--acknowledge", &first, "--by", "A. Head"], 2, "--reason");
+    fails(&["backup", "--acknowledge", &first, "--reason", "x"], 2, "--by");
+    fails(&[&["backup", "--acknowledge", "encryption"][..], &said].concat(), 1, &first);
+    fails(&["alarm", "acknowledge", &first, "--by", " ", "--reason", "x"], 1, "who decided");
+    let old = ["--until", "2001-01-01"];
+    fails(&[&["alarm", "acknowledge", &first][..], &said, &old].concat(), 1, "in the past");
+    assert_eq!(snapshots(), before, "nothing was backed up");
+    assert!(!school.path("reviews/school0.jsonl").exists(), "nothing was decided");
 }
 
 #[test]

@@ -39,13 +39,8 @@ impl Run {
         let mut raised = Vec::new();
         for ((user, _, _), (profile, p)) in self.patterns() {
             let mut raise = |kind, severity, items: u64, text: String| {
-                raised.push(Alarm {
-                    kind,
-                    severity,
-                    scope: user.as_str().into(),
-                    text: format!("{user}: {text}").into(),
-                    items,
-                })
+                let text = format!("{user}: {text}");
+                raised.push(Alarm::new(kind, severity, user.as_str(), text, items))
             };
             if p.encrypted > 0 {
                 raise(
@@ -103,14 +98,13 @@ impl Run {
             let large =
                 deleted >= DELETIONS_MIN && deleted * 100 >= before * TENANT_DELETIONS_PERCENT;
             if large && !told {
-                raised.push(Alarm {
+                raised.push(Alarm::new(
                     kind,
-                    severity: Severity::High,
-                    scope: "tenant".into(),
-                    text: format!("{deleted} of all {before} {} were deleted", profile.items)
-                        .into(),
-                    items: deleted,
-                });
+                    Severity::High,
+                    "tenant",
+                    format!("{deleted} of all {before} {} were deleted", profile.items),
+                    deleted,
+                ));
             }
         }
         let alarms = self.alarms();
@@ -118,28 +112,26 @@ impl Run {
             if gone < OWNERS_GONE_MIN {
                 continue;
             }
-            raised.push(Alarm {
-                kind: AlarmKind::UserGone,
-                severity: Severity::High,
-                scope: "tenant".into(),
-                text: format!("{gone} {}s are gone from {} at once", kind.word(), kind.register())
-                    .into(),
-                items: gone,
-            });
+            raised.push(Alarm::new(
+                AlarmKind::UserGone,
+                Severity::High,
+                "tenant",
+                format!("{gone} {}s are gone from {} at once", kind.word(), kind.register()),
+                gone,
+            ));
         }
         let throttled = self.client.budget().report().throttled;
         if throttled >= THROTTLED_MIN && !alarms.iter().any(|a| a.kind == AlarmKind::BudgetEaten) {
-            raised.push(Alarm {
-                kind: AlarmKind::BudgetEaten,
-                severity: Severity::Notice,
-                scope: "tenant".into(),
-                text: format!(
+            raised.push(Alarm::new(
+                AlarmKind::BudgetEaten,
+                Severity::Notice,
+                "tenant",
+                format!(
                     "the service throttled {throttled} answers although the backup kept \
                     to its budget: another client uses it up"
-                )
-                .into(),
-                items: throttled,
-            });
+                ),
+                throttled,
+            ));
         }
         raised
     }

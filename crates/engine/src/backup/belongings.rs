@@ -60,17 +60,16 @@ pub(super) async fn back_up(
                     run.coverage(&owner.name, profile.place, None, Some(&told.why));
                     return Ok(());
                 }
-                run.alarm(Alarm {
-                    kind: AlarmKind::UserGone,
-                    severity: Severity::High,
-                    scope: owner.name.as_str().into(),
-                    text: format!(
+                run.alarm(Alarm::new(
+                    AlarmKind::UserGone,
+                    Severity::High,
+                    owner.name.as_str(),
+                    format!(
                         "{place} is gone, though the {} is not; what it held stays in the backup",
                         owner.kind.word()
-                    )
-                    .into(),
-                    items: 1,
-                });
+                    ),
+                    1,
+                ));
             }
             all.has_none();
             Ok(())

@@ -12,8 +12,10 @@ mod owners;
 mod place;
 mod round;
 mod run;
+mod standing;
 
 pub use run::{BackupReport, Coverage, Skip, Verdicts};
+pub use standing::{Acknowledged, StandingAlarm, standing_alarms};
 
 use crate::{Error, Progress, layout};
 use run::Run;
@@ -49,9 +51,9 @@ pub struct BackupOptions {
     pub checkpoint_bytes: u64,
     /// Seconds after which a partial snapshot is written.
     pub checkpoint_s: i64,
-    /// A technician has looked at the alarms of earlier runs: they no longer keep snapshots from
-    /// being clean.
-    pub acknowledge: bool,
+    /// Alarms of earlier runs that somebody looked at. These, as they were seen, no longer keep
+    /// snapshots from being clean.
+    pub acknowledged: Vec<Acknowledged>,
     /// Items that are known not to be readable: they stand in the coverage, and make no run
     /// partial. They are asked for again all the same.
     pub accepted: Vec<Accepted>,
@@ -118,7 +120,7 @@ impl BackupOptions {
             users_at_once: 8,
             checkpoint_bytes: 512 * 1024 * 1024,
             checkpoint_s: 300,
-            acknowledge: false,
+            acknowledged: Vec::new(),
             accepted: Vec::new(),
         }
     }
@@ -166,18 +168,6 @@ impl Base {
 /// The newest snapshot of a tenant's data, partial ones included.
 pub(crate) fn newest(repo: &Repository, tenant: &str) -> Result<Option<(Id, Snapshot)>, Error> {
     Ok(Base::of(repo, tenant)?.newest().cloned())
-}
-
-/// Alarms of earlier runs that still stand, as the next run would find them: what a person
-/// acknowledges.
-///
-/// # Errors
-/// The repository's, and a list of alarms that a newer program wrote.
-pub fn standing_alarms(repo: &Repository, tenant: &str) -> Result<Vec<Row<Alarm>>, Error> {
-    match newest(repo, tenant)? {
-        Some((_, snapshot)) => Ok(run::alarms_of(repo, &snapshot.tree)?.standing()),
-        None => Ok(Vec::new()),
-    }
 }
 
 /// Takes back what says that all was seen, since something below or beside it was lost: the delta
@@ -257,7 +247,7 @@ async fn go(
                 return Err(Error::NothingRead(e));
             }
             run.access_lost("tenant", &e);
-            return Ok(run.report(None, Vec::new(), run.inherited()));
+            return Ok(run.report(None, Vec::new()));
         }
         // What was read until then is kept.
         Err(Error::Graph(e)) if e.is_access() || e.kind == ErrorKind::Throttled => {
@@ -392,13 +382,7 @@ async fn read_holds(run: &Arc<Run>) -> Result<(), Error> {
         }
     }
     if let Some((items, text)) = told {
-        run.alarm(Alarm {
-            kind: AlarmKind::HoldsRemoved,
-            severity: Severity::High,
-            scope: "tenant".into(),
-            text: text.into(),
-            items,
-        });
+        run.alarm(Alarm::new(AlarmKind::HoldsRemoved, Severity::High, "tenant", text, items));
     }
     list.holds = names;
     let stored = run.repo.put_content(&list.to_bytes()?, strongroom_repository::Cut::Plain)?;
@@ -415,22 +399,22 @@ pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
 /// Commits the snapshot of the whole run and forgets the partial ones that it replaces.
 fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
     let alarms = run.alarms();
-    let inherited = run.inherited();
-    for row in inherited.iter().filter(|r| r.known().is_none()) {
+    let standing = &run.earlier.open;
+    for row in standing.iter().filter(|r| r.known().is_none()) {
         run.progress.note(&row.sentence().line().to_string());
     }
     let whole = run.is_whole() && run.options.users.is_empty();
     let mut tags = vec![if whole { TAG_COMPLETE } else { TAG_DEGRADED }.to_owned()];
-    if inherited.is_empty() && !alarms.iter().any(|a| a.severity == Severity::High) {
+    if standing.is_empty() && !alarms.iter().any(|a| a.severity == Severity::High) {
         tags.push(TAG_CLEAN.to_owned());
     }
     let mut kinds: Vec<&str> = alarms.iter().map(|a| a.kind.as_str()).collect();
-    kinds.extend(inherited.iter().map(Row::code));
+    kinds.extend(standing.iter().map(Row::code));
     kinds.sort_unstable();
     kinds.dedup();
     tags.extend(kinds.iter().map(|k| format!("{TAG_ALARM}{k}")));
     run.put_unreadable()?;
-    run.put_alarms(&alarms, &inherited)?;
+    run.put_alarms(&alarms)?;
     let (id, _) = run.commit(tags.clone())?;
     for (old, snapshot) in run.repo.snapshots()? {
         if snapshot.is_partial()
@@ -448,5 +432,5 @@ fn finish(run: &Arc<Run>) -> Result<BackupReport, Error> {
             }
         }
     }
-    Ok(run.report(Some(id), tags, inherited))
+    Ok(run.report(Some(id), tags))
 }

@@ -313,13 +313,12 @@ impl Run {
 
     fn owner_gone(&self, kind: OwnerKind, name: &str) {
         self.count_gone(kind);
-        self.alarm(Alarm {
-            kind: AlarmKind::UserGone,
-            severity: Severity::Notice,
-            scope: name.into(),
-            text: format!("{name} is gone from {}; what was backed up stays", kind.register())
-                .into(),
-            items: 1,
-        });
+        self.alarm(Alarm::new(
+            AlarmKind::UserGone,
+            Severity::Notice,
+            name,
+            format!("{name} is gone from {}; what was backed up stays", kind.register()),
+            1,
+        ));
     }
 }

@@ -1,4 +1,4 @@
-use super::{Accepted, BackupOptions, Base};
+use super::{Accepted, BackupOptions, Base, standing::Earlier};
 use crate::{Error, Progress, catalog::Catalog, layout};
 use serde::Serialize;
 use std::{
@@ -9,8 +9,8 @@ use std::{
     },
 };
 use strongroom_model::{
-    Alarm, AlarmKind, AlarmList, Ending, Facts, ItemId, Judgement, Pending, Record, RecordError,
-    Row, Series, Severity, Untrusted, Verdict,
+    Alarm, AlarmKind, Ending, Facts, ItemId, Judgement, Pending, Record, Row, Series, Severity,
+    Untrusted, Verdict,
 };
 use strongroom_repository::{
     Found, Id, Node, Repository, Snapshot, TAG_PARTIAL, TreeEditor, Written,
@@ -78,6 +78,10 @@ pub struct BackupReport {
     pub alarms: Vec<Alarm>,
     /// Alarms of earlier runs that still stand.
     pub standing: Vec<Row<Alarm>>,
+    /// Those that stand and keep no snapshot from being clean until a day, as somebody decided.
+    pub borne: Vec<Row<Alarm>>,
+    /// Those that this run closed, since somebody acknowledged them.
+    pub closed: Vec<Row<Alarm>>,
     /// Verdicts on versions that were read in this run.
     pub verdicts: Verdicts,
     /// What was read, and what was not.
@@ -156,12 +160,10 @@ struct State {
     checkpoint: Option<(jiff::Timestamp, u64)>,
     /// What the run builds on.
     base: Base,
-    /// The base's list of alarms.
-    earlier: Record<AlarmList>,
 }
 
 impl State {
-    fn new(base: Base, earlier: Record<AlarmList>) -> Self {
+    fn new(base: Base) -> Self {
         Self {
             items_new: 0,
             items_changed: 0,
@@ -179,27 +181,7 @@ impl State {
             rooms: HashMap::new(),
             checkpoint: None,
             base,
-            earlier,
         }
-    }
-}
-
-/// The list of alarms of the base. One that cannot be read counts as an alarm; one of a newer form
-/// stops the run, before anything is committed on top of it.
-pub(super) fn alarms_of(repo: &Repository, root: &Id) -> Result<Record<AlarmList>, Error> {
-    let bytes = match repo.node_at(root, &format!("/{}/{}", layout::TENANT, layout::ALARMS)) {
-        Ok(node) => repo.read_record(&node)?,
-        Err(strongroom_repository::Error::NoSuchPath(_)) => {
-            return Ok(Record::new(AlarmList::default()));
-        }
-        Err(e) => return Err(e.into()),
-    };
-    match Record::<AlarmList>::from_bytes(&bytes) {
-        Err(e @ RecordError::Shape { .. }) => Ok(Record::new(AlarmList {
-            open: Some(vec![Row::unreadable(&e.to_string())]),
-            ..AlarmList::default()
-        })),
-        read => Ok(read?),
     }
 }
 
@@ -251,6 +233,8 @@ pub(crate) struct Run {
     pub(crate) catalog: Catalog,
     tree: Mutex<TreeEditor>,
     state: Mutex<State>,
+    /// The alarms of earlier runs.
+    pub(super) earlier: Earlier,
     /// Whether the tenant gave anything to this run: one list of owners, whole.
     has_read: AtomicBool,
 }
@@ -287,8 +271,11 @@ impl Run {
         let catalog = Catalog::open(&path, &repo, base.map(|(id, s)| (id, &s.tree)))?;
         let mut tree = TreeEditor::new(repo.clone(), base.map(|(_, s)| s.tree), began);
         let earlier = match base {
-            Some((_, s)) => alarms_of(&repo, &s.tree)?,
-            None => Record::new(AlarmList::default()),
+            Some((_, s)) => {
+                let today = began.to_zoned(jiff::tz::TimeZone::UTC).date();
+                Earlier::of(&repo, s, &options.acknowledged, today)?
+            }
+            None => Earlier::default(),
         };
         if let Some(base) = base
             && crate::configuration::part(&repo, base, &options.cache, began)?
@@ -297,7 +284,7 @@ impl Run {
                 tree.remove(&[layout::TENANT, name])?;
             }
         }
-        let state = State::new(stands_on, earlier);
+        let state = State::new(stands_on);
         Ok(Self {
             repo,
             client,
@@ -307,6 +294,7 @@ impl Run {
             catalog,
             tree: Mutex::new(tree),
             state: Mutex::new(state),
+            earlier,
             has_read: AtomicBool::new(false),
         })
     }
@@ -428,44 +416,6 @@ impl Run {
         lock(&self.state).base.newest().is_some()
     }
 
-    /// High alarms of earlier runs that speak of the data and that nobody has acknowledged. A quiet
-    /// run after an attack is not clean: what the attack destroyed is still destroyed.
-    pub(super) fn inherited(&self) -> Vec<Row<Alarm>> {
-        if self.options.acknowledge {
-            return Vec::new();
-        }
-        lock(&self.state).earlier.standing()
-    }
-
-    pub(super) fn put_alarms(&self, now: &[Alarm], inherited: &[Row<Alarm>]) -> Result<(), Error> {
-        let path = [layout::TENANT, layout::ALARMS];
-        let mut list = lock(&self.state).earlier.clone();
-        if now.is_empty() && inherited.is_empty() && list.rest().is_empty() {
-            self.remove(&path)?;
-            return self.edit(|t| Ok(t.prune_empty(&[layout::TENANT], 0)?));
-        }
-        let mut open = inherited.to_vec();
-        // The same alarm day after day is one.
-        let stands = |a: &Alarm| {
-            let known = inherited.iter().filter_map(Row::known);
-            known.into_iter().any(|i| (i.kind, &i.scope) == (a.kind, &a.scope))
-        };
-        let fresh = |a: &&Alarm| a.severity == Severity::High && a.kind.is_of_data() && !stands(a);
-        open.extend(now.iter().filter(fresh).cloned().map(Row::new));
-        list.alarms = now.iter().cloned().map(Row::new).collect();
-        list.open = Some(open);
-        let stored = self.repo.put_content(&list.to_bytes()?, strongroom_repository::Cut::Plain)?;
-        self.put(
-            &[layout::TENANT],
-            Node::file(
-                layout::ALARMS,
-                stored.content,
-                stored.size_bytes,
-                jiff::Timestamp::UNIX_EPOCH,
-            ),
-        )
-    }
-
     pub(crate) fn alarm(&self, alarm: Alarm) {
         self.progress.note(&alarm.text.line().to_string());
         lock(&self.state).alarms.push(alarm);
@@ -519,13 +469,8 @@ impl Run {
         let known = kind.is_some_and(|k| state.alarms.iter().any(|a| a.kind == k));
         drop(state);
         if let (Some(kind), false) = (kind, known) {
-            self.alarm(Alarm {
-                kind,
-                severity: Severity::High,
-                scope: scope.into(),
-                text: format!("the backup can no longer read {scope}: {e}").into(),
-                items: 1,
-            });
+            let text = format!("the backup can no longer read {scope}: {e}");
+            self.alarm(Alarm::new(kind, Severity::High, scope, text, 1));
         }
         Unreadable { why: e.to_string(), is_accepted: false }
     }
@@ -733,7 +678,7 @@ impl Run {
         if partial {
             // Should this run die, its successor must not take a half-seen attack for a quiet day.
             let so_far = [self.alarms(), self.judge_patterns()].concat();
-            self.put_alarms(&so_far, &self.inherited())?;
+            self.put_alarms(&so_far)?;
         }
         let head = lock(&self.state).base.head.clone();
         let generation = Snapshot::generation_on(head.as_ref().map(|(_, s)| s));
@@ -759,12 +704,12 @@ impl Run {
         Ok((id, snapshot))
     }
 
-    pub(super) fn report(
-        &self,
-        id: Option<Id>,
-        tags: Vec<String>,
-        standing: Vec<Row<Alarm>>,
-    ) -> BackupReport {
+    pub(super) fn report(&self, id: Option<Id>, tags: Vec<String>) -> BackupReport {
+        let mut earlier = self.earlier.clone();
+        if id.is_none() {
+            // Without a snapshot nothing was closed.
+            earlier.open.append(&mut earlier.closed);
+        }
         let state = lock(&self.state);
         let seconds = (self.client.clock().now().as_millisecond() - self.began.as_millisecond())
             as f64
@@ -778,7 +723,9 @@ impl Run {
             skipped: state.skipped.clone(),
             failed: state.failed.clone(),
             alarms: state.alarms.clone(),
-            standing,
+            standing: earlier.open,
+            borne: earlier.borne,
+            closed: earlier.closed,
             verdicts: state.verdicts,
             coverage: state.coverage.clone(),
             bytes_read: state.bytes_read,

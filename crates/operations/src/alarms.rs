@@ -1,0 +1,240 @@
+//! Alarms that stand in a school's newest snapshot, and people who looked at them.
+//!
+//! [`look`] finds them, [`acknowledge`] keeps that somebody looked at those that were named, and
+//! the next backup closes what was looked at ([`looked_at`]), as it was then: an alarm that was
+//! raised again since, or another that nobody named, stands.
+
+use crate::{Error, Kind, School, decisions, place::Doing};
+use jiff::{Timestamp, civil::Date};
+use serde::Serialize;
+use std::{fmt, path::Path, str::FromStr};
+use strongroom_engine::{Acknowledged, StandingAlarm, standing_alarms};
+use strongroom_model::{
+    Ending, Untrusted,
+    decision::{Decided, Decision, DecisionKind},
+};
+
+/// What names alarms: their kind, or a kind and what it is about. `KIND` or `KIND@SUBJECT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmName {
+    kind: String,
+    subject: Option<String>,
+}
+
+impl FromStr for AlarmName {
+    type Err = &'static str;
+
+    /// No kind has an `@`, and the names of people have.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (kind, subject) = match text.split_once('@') {
+            Some((kind, subject)) => (kind, Some(subject)),
+            None => (text, None),
+        };
+        let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if kind.is_empty() || !kind.bytes().all(is_letter) || subject == Some("") {
+            return Err("an alarm is named KIND, or KIND@SUBJECT, as the list of alarms has them");
+        }
+        Ok(Self { kind: kind.to_owned(), subject: subject.map(str::to_owned) })
+    }
+}
+
+impl fmt::Display for AlarmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.subject {
+            Some(subject) => write!(f, "{}@{}", self.kind, Untrusted::from(subject).line()),
+            None => f.write_str(&self.kind),
+        }
+    }
+}
+
+/// Who looked at an alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Looked {
+    /// Who.
+    pub by: String,
+    /// What came of it.
+    pub reason: String,
+    /// The last day on which the alarm is borne; without one the next backup closes it.
+    pub until: Option<Date>,
+}
+
+/// An alarm that stands, as a list shows it. The names are those of the vault's list.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListedAlarm {
+    /// A short code.
+    pub kind: String,
+    /// What it is about.
+    pub subject: Untrusted,
+    /// One sentence.
+    pub text: Untrusted,
+    /// When a backup raised it first.
+    pub since: Timestamp,
+    /// When a backup raised it last.
+    pub last: Timestamp,
+    /// Who looked at it as it is now.
+    pub acknowledged: Option<Looked>,
+    /// Whether nobody did.
+    pub open: bool,
+}
+
+impl ListedAlarm {
+    fn is_named(&self, name: &AlarmName) -> bool {
+        self.kind == name.kind && name.subject.as_ref().is_none_or(|s| self.subject == *s)
+    }
+
+    /// What names it.
+    pub fn name(&self) -> AlarmName {
+        let subject = self.subject.as_str().to_owned();
+        AlarmName { kind: self.kind.clone(), subject: Some(subject) }
+    }
+}
+
+/// The alarms of a school that stand.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// The alarms, in the order in which they were raised.
+    pub alarms: Vec<ListedAlarm>,
+    /// What there is to tell of the place that keeps decisions.
+    pub told: Vec<String>,
+}
+
+impl Listed {
+    /// An alarm for as long as nobody looked at one.
+    pub fn ending(&self) -> Ending {
+        if self.alarms.iter().any(|a| a.open) { Ending::Alarm } else { Ending::Done }
+    }
+}
+
+/// Looks which alarms stand in the newest snapshot of a school's data, and which of them somebody
+/// acknowledged.
+///
+/// # Errors
+/// Those of opening copy 2, and of reading decisions.
+pub async fn look(school: &School) -> Result<Listed, Error> {
+    let repo = school.copy2()?.open(Doing::Looking).await?;
+    let tenant = school.name().to_owned();
+    let read = tokio::task::spawn_blocking(move || standing_alarms(&repo, &tenant));
+    let standing = read.await.map_err(Error::stopped)??;
+    let kept = decisions::counted(school)?;
+    let today = school.today();
+    let listed = |seen: StandingAlarm| {
+        let acknowledged = kept.decisions.iter().rev().find_map(|d| {
+            let is_it = of_decision(d).is_some_and(|a| seen.is(&a)) && d.holds_on(today);
+            let (by, reason) = (d.by().to_owned(), d.reason.clone());
+            is_it.then_some(Looked { by, reason, until: d.until })
+        });
+        ListedAlarm {
+            kind: seen.row.code().to_owned(),
+            subject: seen.row.scope().into(),
+            text: seen.row.sentence(),
+            since: seen.since,
+            last: seen.last,
+            open: acknowledged.is_none(),
+            acknowledged,
+        }
+    };
+    Ok(Listed { alarms: standing.into_iter().map(listed).collect(), told: kept.told })
+}
+
+/// That somebody looked at alarms.
+#[derive(Debug, Clone, Copy)]
+pub struct Acknowledgement<'a> {
+    /// Who.
+    pub by: &'a str,
+    /// What came of it.
+    pub reason: &'a str,
+    /// The last day on which they are borne: they stand until then and keep no snapshot from being
+    /// clean. Without one the next backup closes them.
+    pub until: Option<Date>,
+    /// The file of the person's key; needed where the configuration names their public key.
+    pub key_file: Option<&'a Path>,
+}
+
+/// Keeps that somebody looked at the alarms that are named, as they were found, and at no other.
+/// Answers those.
+///
+/// # Errors
+/// [`Kind::Request`], where a name is that of no alarm that stands, or nobody and nothing is said;
+/// what keeping a decision has. Nothing is kept then.
+pub fn acknowledge<'a>(
+    school: &School,
+    found: &'a Listed,
+    names: &[AlarmName],
+    said: Acknowledgement<'_>,
+) -> Result<Vec<&'a ListedAlarm>, Error> {
+    if let Some(name) = names.iter().find(|n| !found.alarms.iter().any(|a| a.is_named(n))) {
+        let all: Vec<String> = found.alarms.iter().map(|a| a.name().to_string()).collect();
+        let what = match all.is_empty() {
+            true => format!("no alarm {name} stands, and no other"),
+            false => format!("no alarm {name} stands; these do: {}", all.join(", ")),
+        };
+        return Err(Error::new(Kind::Request, what));
+    }
+    let is_named = |a: &&ListedAlarm| names.iter().any(|n| a.is_named(n));
+    let named: Vec<&ListedAlarm> = found.alarms.iter().filter(is_named).collect();
+    let made = named.iter().map(|a| Decision {
+        says: Some(a.text.as_str().to_owned()),
+        seen: Some(a.last),
+        person: Some(said.by.to_owned()),
+        from: Some(school.now()),
+        until: said.until,
+        ..Decision::new(
+            DecisionKind::Acknowledgement,
+            format!("{}{AT}{}", a.kind, a.subject.as_str()),
+            said.reason,
+        )
+    });
+    decisions::keep(school, made.collect(), said.key_file)?;
+    Ok(named)
+}
+
+/// Between the two halves of an acknowledgement's subject.
+const AT: &str = " at ";
+
+/// What an acknowledgement says was looked at. Those of the first programs name no time: what they
+/// closed is closed.
+fn of_decision(d: &Decision) -> Option<Acknowledged> {
+    if d.kind != DecisionKind::Acknowledgement || d.decided != Decided::Accepted {
+        return None;
+    }
+    let (code, scope) = d.subject.split_once(AT)?;
+    Some(Acknowledged {
+        code: code.to_owned(),
+        scope: scope.to_owned(),
+        text: d.says.clone()?,
+        last: d.seen?,
+        until: d.until,
+    })
+}
+
+/// The alarms that decisions say were looked at: what a backup closes, or bears.
+pub fn looked_at(decisions: &[Decision]) -> Vec<Acknowledged> {
+    decisions.iter().filter_map(of_decision).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alarm_is_named_by_its_kind_and_what_it_is_about() {
+        let name: AlarmName = "encryption@ann@school.example".parse().unwrap();
+        assert_eq!(name.subject.as_deref(), Some("ann@school.example"));
+        assert_eq!(name.to_string(), "encryption@ann@school.example");
+        assert_eq!("mass-delete".parse::<AlarmName>().unwrap().subject, None);
+        for wrong in ["", "@ann", "encryption@", "two words", "Encryption"] {
+            assert!(wrong.parse::<AlarmName>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_first_programs_acknowledged_closes_nothing_again() {
+        let mut d = Decision::new(DecisionKind::Acknowledgement, "encryption at ann", "seen");
+        d.says = Some("ann: 3 files became ciphertext".to_owned());
+        assert!(looked_at(std::slice::from_ref(&d)).is_empty());
+        d.seen = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(looked_at(std::slice::from_ref(&d))[0].scope, "ann");
+        d.decided = Decided::Rejected;
+        assert!(looked_at(&[d]).is_empty());
+    }
+}
