@@ -15,6 +15,8 @@ mod browse;
 mod commands;
 mod config;
 mod demo;
+#[cfg(test)]
+mod documented;
 mod edge;
 mod export;
 mod failure;
@@ -335,5 +337,16 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         }
         Command::Demo(a) => demo::run(&global, a).await,
         Command::Internal(a) => demo::servers::internal(a).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_line_of_the_documents_is_taken() {
+        let parse = |words: &[String]| Cli::try_parse_from(words).map(|_| ());
+        documented::hold("strongroom", 100, &parse);
     }
 }

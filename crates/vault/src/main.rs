@@ -4,6 +4,9 @@ mod say;
 
 mod commands;
 mod credential;
+#[cfg(test)]
+#[path = "../../cli/src/documented.rs"]
+mod documented;
 mod failure;
 mod order;
 mod status;
@@ -51,4 +54,15 @@ fn main() {
         std::process::exit(Ending::Failed.code());
     }
     std::process::exit(ending.code());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_line_of_the_documents_is_taken() {
+        let parse = |words: &[String]| commands::Cli::try_parse_from(words).map(|_| ());
+        documented::hold("strongroom-vault", 25, &parse);
+    }
 }

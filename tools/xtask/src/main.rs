@@ -1,6 +1,6 @@
 //! Developer tasks: `cargo xtask tidy`, `cargo xtask test [--no-servers]`, `cargo xtask bench
 //! repository|vault|fleet|distant`, `cargo xtask fuzz`, `cargo xtask attack`, `cargo xtask
-//! published`, `cargo xtask sbom`.
+//! soak`, `cargo xtask published`, `cargo xtask sbom`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod attack;
@@ -34,8 +34,8 @@ fn main() {
         _ => {
             eprintln!(
                 "usage: cargo xtask tidy | test [--no-servers] | bench repository | bench vault | \
-                 bench fleet | bench distant | fuzz [--seconds 900] [TARGET]… | attack | \
-                 published | sbom"
+                 bench fleet | bench distant | fuzz [--seconds 900] [TARGET]… | attack | soak \
+                 | published | sbom"
             );
             std::process::exit(2);
         }

@@ -12,6 +12,8 @@ use std::{
 const PACKAGES: &[(&str, &str)] = &[
     ("restic", "restic"),
     ("curl", "curl"),
+    ("jq", "jq"),
+    ("openssl", "openssl"),
     ("rclone", "rclone"),
     ("onedrive", "onedrive"),
     ("node", "nodejs"),

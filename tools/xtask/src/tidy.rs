@@ -4,6 +4,7 @@
 mod attacks;
 mod claims;
 mod collections;
+mod documents;
 mod operations;
 mod stored;
 mod workloads;
@@ -51,6 +52,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     problems.extend(held_back(&root)?);
     problems.extend(attacks::problems(&root)?);
+    problems.extend(documents::problems(&root)?);
     let workloads = workloads::names(&root)?;
     let collections = collections::names(&root)?;
     let (mut tests, mut lower) = (BTreeSet::new(), 0);
@@ -102,7 +104,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     println!(
         "tidy: the edges are those of ARCHITECTURE.md, no file is too long, nothing forbidden is \
          called, stored forms have no defaults, the engine names no workload, operations know no \
-         face, no collection has a second name, and the threat model's tests are there"
+         face, no collection has a second name, documents name what is there, and the threat \
+         model's tests are there"
     );
     Ok(())
 }

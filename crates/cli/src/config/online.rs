@@ -432,6 +432,25 @@ mod tests {
         assert_eq!(listed("configure"), all(permissions::to_configure()));
     }
 
+    /// Nobody is asked to consent to more or less than what is needed.
+    #[test]
+    fn the_script_that_registers_applications_asks_for_what_the_table_says() {
+        let script = include_str!("../../../../docs/register.sh");
+        let listed = |name: &str| -> BTreeSet<String> {
+            let part = script.split(&format!("\n{name}=(")).nth(1).expect(name);
+            part.split(')')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect()
+        };
+        let all = |needs: Needs| needs.into_keys().map(str::to_owned).collect::<BTreeSet<_>>();
+        assert_eq!(listed("READ"), all(permissions::to_read(|_| true, true)));
+        assert_eq!(listed("WRITE"), all(permissions::to_write(|_| true)));
+        assert_eq!(listed("CONFIGURE"), BTreeSet::new(), "it holds none between restores");
+    }
+
     #[test]
     fn clocks_and_certificates_have_two_bounds_each() {
         let now = Timestamp::from_second(1_800_000_000).unwrap();

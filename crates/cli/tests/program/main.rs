@@ -17,6 +17,7 @@ mod mount;
 mod online;
 mod process;
 mod recover;
+mod registration;
 mod requests;
 mod restore;
 mod review;
