@@ -1,6 +1,6 @@
 //! The ordinary commands.
 
-use crate::{Global, alarms, edge::blocking, host, keys, output, progress::Bar, review};
+use crate::{Global, alarms, edge::blocking, failure, host, keys, output, progress::Bar, review};
 use anyhow::{Context, bail};
 use clap::Args;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
 use strongroom_model::{Alarm, Ending, Row, Series, Untrusted};
 use strongroom_objects::{Kind, S3Bucket, Store, VaultRest};
 use strongroom_operations::{
-    Identity, School,
+    Attempt, Copy2, Duty, Identity, School,
     alarms::{Acknowledgement, AlarmName, looked_at},
     files::rebuilding::{self, Mark, Rebuilding},
     place::{Doing, Place},
@@ -235,12 +235,21 @@ pub(crate) async fn backup(global: &Global, args: Backup) -> anyhow::Result<Endi
     Ok(report.ending())
 }
 
-/// A backup as the command runs it.
+/// A backup as the command runs it. One of some people is not what is owed.
 pub(crate) async fn back_up(
     school: &School,
     args: Backup,
     quiet: bool,
 ) -> anyhow::Result<BackupReport> {
+    let attempt = args.user.is_empty().then(|| school.begin(Duty::Backup));
+    let done = read_all(school, args, quiet).await;
+    if let Some(attempt) = attempt {
+        failure::note(attempt, &done, Attempt::backed_up);
+    }
+    done
+}
+
+async fn read_all(school: &School, args: Backup, quiet: bool) -> anyhow::Result<BackupReport> {
     let tenant = school.tenant();
     let repo = school.repository().await?;
     let client = school.client(Identity::Read)?;
@@ -394,6 +403,9 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         return said(global, "rebuilt from the vault", &report);
     }
     let copy2 = global.copy2()?;
+    if args.to.is_none() && !args.sessions {
+        return push(global, copy2, bar).await;
+    }
     let repo = copy2.open(Doing::Looking).await?;
     if let Some(to) = args.to {
         let (b, to) = (bar.clone(), global.place(&to)?);
@@ -408,47 +420,58 @@ pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Resul
         bar.finish();
         return said(global, "copied", &report);
     }
-    let place = global.school()?.vault()?;
-    if args.sessions {
-        let settings = place.server()?;
-        let all =
-            blocking(move || Ok(copies::sessions(&VaultRest::new(settings)?, repo.key())?)).await?;
-        bar.finish();
-        if global.json {
-            println!("{}", serde_json::to_string(&all)?);
-        } else {
-            let rows: Vec<Vec<String>> = all
-                .iter()
-                .map(|s| {
-                    let names = s
-                        .snapshots
-                        .iter()
-                        .map(|x| match x.series.is_data() {
-                            true => format!("{:.8}", x.snapshot),
-                            false => format!("{:.8} ({})", x.snapshot, x.series),
-                        })
-                        .collect::<Vec<_>>()
-                        .join(", ");
-                    let word = match (s.vouched, s.clean) {
-                        (true, _) if s.unjudged => format!("not judged, snapshot {names}"),
-                        (true, true) => format!("clean, snapshot {names}"),
-                        (true, false) => format!("NOT clean, snapshot {names}"),
-                        (false, _) => "FOREIGN: not signed with this repository's key".to_owned(),
-                    };
-                    vec![s.session.to_string(), s.sealed_at.clone(), s.objects.to_string(), word]
-                })
-                .collect();
-            print!(
-                "{}",
-                output::table(&["session", "sealed", "objects", "what the key says"], &rows)
-            );
-        }
-        return Ok(Ending::Done);
-    }
-    let (b, dir) = (bar.clone(), copy2.cache()?);
-    let done = blocking(move || push(&repo, place, &dir, copy2.now(), b.as_ref())).await?;
+    let settings = global.school()?.vault()?.server()?;
+    let all =
+        blocking(move || Ok(copies::sessions(&VaultRest::new(settings)?, repo.key())?)).await?;
     bar.finish();
-    match done {
+    if global.json {
+        println!("{}", serde_json::to_string(&all)?);
+    } else {
+        let rows: Vec<Vec<String>> = all
+            .iter()
+            .map(|s| {
+                let names = s
+                    .snapshots
+                    .iter()
+                    .map(|x| match x.series.is_data() {
+                        true => format!("{:.8}", x.snapshot),
+                        false => format!("{:.8} ({})", x.snapshot, x.series),
+                    })
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                let word = match (s.vouched, s.clean) {
+                    (true, _) if s.unjudged => format!("not judged, snapshot {names}"),
+                    (true, true) => format!("clean, snapshot {names}"),
+                    (true, false) => format!("NOT clean, snapshot {names}"),
+                    (false, _) => "FOREIGN: not signed with this repository's key".to_owned(),
+                };
+                vec![s.session.to_string(), s.sealed_at.clone(), s.objects.to_string(), word]
+            })
+            .collect();
+        print!("{}", output::table(&["session", "sealed", "objects", "what the key says"], &rows));
+    }
+    Ok(Ending::Done)
+}
+
+/// Brings what there is to the vault.
+async fn push(global: &Global, copy2: Copy2, bar: Arc<Bar>) -> anyhow::Result<Ending> {
+    let school = global.school()?;
+    // What is brought from another repository is not what is owed.
+    let attempt = global.repo.is_none().then(|| school.begin(Duty::Replicate));
+    let push = async {
+        let (place, repo) = (school.vault()?, copy2.open(Doing::Looking).await?);
+        let (b, dir) = (bar.clone(), copy2.cache()?);
+        blocking(move || pushed(&repo, place, &dir, copy2.now(), b.as_ref())).await
+    };
+    let done = push.await;
+    bar.finish();
+    if let Some(attempt) = attempt {
+        failure::note(attempt, &done, |attempt, pushed| match pushed {
+            Pushed::Session(report) => attempt.replicated(report),
+            Pushed::Bucket(report) => attempt.mirrored(report),
+        });
+    }
+    match done? {
         Pushed::Session(report) => said(global, "replicated", &report),
         Pushed::Bucket(report) => said_bucket(global, &report),
     }
@@ -459,7 +482,7 @@ enum Pushed {
     Bucket(Box<MirrorReport>),
 }
 
-fn push(
+fn pushed(
     repo: &Arc<Repository>,
     place: VaultPlace,
     cache: &Path,

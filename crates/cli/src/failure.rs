@@ -3,7 +3,7 @@
 use crate::words;
 use serde_json::json;
 use strongroom_model::{Ending, shown_line};
-use strongroom_operations::{Error as Operations, Kind};
+use strongroom_operations::{Attempt, Error as Operations, Kind};
 use strongroom_repository::Error as Repo;
 
 /// What an error makes of the command.
@@ -57,6 +57,14 @@ pub(crate) fn report(e: &anyhow::Error, as_json: bool) -> Ending {
     let ending = ending(e);
     tell(&sentence(e), ending, as_json);
     ending
+}
+
+/// Notes how a duty ended that somebody was at.
+pub(crate) fn note<T>(attempt: Attempt, done: &anyhow::Result<T>, did: impl FnOnce(Attempt, &T)) {
+    match done {
+        Ok(report) => did(attempt, report),
+        Err(e) => attempt.failed(ending(e), &sentence(e)),
+    }
 }
 
 /// One sentence about a command that did not do its work.

@@ -22,7 +22,7 @@ use strongroom_guards::{
 use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_operations::{
-    Identity, School,
+    Duty, Identity, School,
     config::{Config, TenantEntry},
 };
 use strongroom_repository::{Id, Repository};
@@ -203,11 +203,10 @@ async fn snapshot(global: &Global, everything: bool) -> anyhow::Result<Ending> {
     Ok(Ending::of_several(&endings))
 }
 
-async fn snapshot_one(
-    global: &Global,
-    school: &School,
-    everything: bool,
-) -> anyhow::Result<Ending> {
+type Kept = (configuration::ConfigurationReport, bool, Vec<Change>);
+
+/// Keeps the settings: what was read, whether there were any before, and what changed since.
+async fn keep(global: &Global, school: &School, everything: bool) -> anyhow::Result<Kept> {
     let tenant = school.tenant();
     let repo = school.repository().await?;
     let client = school.client(Identity::Read)?;
@@ -229,9 +228,21 @@ async fn snapshot_one(
         (Some((_, before)), Some((_, now))) => compare(before, &now, &own, true).changes,
         _ => Vec::new(),
     };
+    Ok((report, before.is_some(), changes))
+}
+
+async fn snapshot_one(
+    global: &Global,
+    school: &School,
+    everything: bool,
+) -> anyhow::Result<Ending> {
+    let attempt = school.begin(Duty::Settings);
+    let done = keep(global, school, everything).await;
+    failure::note(attempt, &done, |attempt, (report, ..)| attempt.settings_kept(report));
+    let (report, had_some, changes) = done?;
     if global.json {
         let mut value = serde_json::to_value(&report)?;
-        value["tenant"] = tenant.name.clone().into();
+        value["tenant"] = school.name().into();
         value["changes"] = serde_json::to_value(&changes)?;
         println!("{value}");
     } else {
@@ -288,8 +299,8 @@ async fn snapshot_one(
             report.snapshot,
             report.objects,
             report.collections.values().filter(|s| s.is_collected()).count(),
-            match (&before, changes.len()) {
-                (None, _) => "the first".to_owned(),
+            match (had_some, changes.len()) {
+                (false, _) => "the first".to_owned(),
                 (_, 0) => "no change".to_owned(),
                 (_, 1) => "1 change since the one before".to_owned(),
                 (_, n) => format!("{n} changes since the one before"),

@@ -1,14 +1,14 @@
 //! Commands that keep a repository in shape: check, forget, prune, hold. What removes something
 //! plans, shows and asks.
 
-use crate::{Global, commands::snapshot, edge::blocking, output};
+use crate::{Global, commands::snapshot, edge::blocking, failure, output};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use strongroom_engine::Progress;
 use strongroom_model::{Ending, Untrusted, shown_line};
-use strongroom_operations::place::Doing;
+use strongroom_operations::{Attempt, Duty, place::Doing};
 use strongroom_repository::{
     CheckReport, ForgetPlan, Id, Policy, PruneOptions, PrunePlan, ReadData, Repository, Snapshot,
     TAG_HOLD, plan_forget,
@@ -123,24 +123,38 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<Ending
         }
         None => args.read_data.into(),
     };
-    let repo = global.copy2()?.open(Doing::Looking).await?;
-    let bar = global.bar();
-    let b = bar.clone();
-    let report = blocking(move || {
-        b.phase("check");
-        Ok(repo.check(read, &|_, all| {
-            b.expect(all, 0);
-            b.advance(1, 0);
-        })?)
-    })
-    .await?;
-    bar.finish();
+    // Of a repository that was named by itself nobody owes a check.
+    let attempt = match &global.repo {
+        None => Some(global.school()?.begin(Duty::Check)),
+        Some(_) => None,
+    };
+    let done = look(global, read).await;
+    if let Some(attempt) = attempt {
+        failure::note(attempt, &done, Attempt::checked);
+    }
+    let report = done?;
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         print!("{}", describe(&report));
     }
     Ok(if report.problems.is_empty() { Ending::Done } else { Ending::Alarm })
+}
+
+async fn look(global: &Global, read: ReadData) -> anyhow::Result<CheckReport> {
+    let repo = global.copy2()?.open(Doing::Looking).await?;
+    let bar = global.bar();
+    let b = bar.clone();
+    let done = blocking(move || {
+        b.phase("check");
+        Ok(repo.check(read, &|_, all| {
+            b.expect(all, 0);
+            b.advance(1, 0);
+        })?)
+    })
+    .await;
+    bar.finish();
+    done
 }
 
 /// Problems, then the items that they touch, summed up by mailbox or drive.

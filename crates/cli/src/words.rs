@@ -13,6 +13,7 @@ pub(crate) fn advice(remedy: &Remedy) -> &'static str {
             "for a bucket or a folder `strongroom-vault sessions` lists them on its own host"
         }
         Remedy::NameCache => "name one with --cache-dir, or with cache_dir in the configuration",
+        Remedy::OtherState => "name another folder with state_dir in the configuration",
         Remedy::OtherCache => "name another folder for local caches with --cache-dir",
     }
 }

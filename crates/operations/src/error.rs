@@ -58,6 +58,8 @@ pub enum Remedy {
     NameCache,
     /// Have local caches in another folder.
     OtherCache,
+    /// Have what was done, and when, in another folder.
+    OtherState,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -58,7 +58,7 @@ impl Host {
                 Error::new(Kind::Files, what).with(Remedy::NameCache)
             })?,
         };
-        cache::own(&dir, &self.accounts)?;
+        cache::own(&dir, &self.accounts, cache::Purpose::Caches)?;
         Ok(dir)
     }
 }

@@ -13,6 +13,7 @@ pub mod alarms;
 pub mod config;
 mod copy2;
 pub mod decisions;
+mod duty;
 mod error;
 pub mod files;
 mod host;
@@ -21,6 +22,7 @@ mod school;
 pub mod vault;
 
 pub use copy2::{Choice, Copy2};
+pub use duty::{Attempt, Duty};
 pub use error::{Error, Kind, Remedy};
 pub use host::Host;
 pub use school::{Identity, School};

@@ -5,9 +5,7 @@
 //! credentials of `repo.toml` count, as older programs wrote them; the first command that changes
 //! one moves them all. A file that cannot be read admits nobody: it may be what revokes somebody.
 
-use crate::{
-    Credential, May, Refusal, RepoSettings, heartbeat::replace, locked, settings::wrong_toml,
-};
+use crate::{Credential, May, Refusal, RepoSettings, locked, settings::wrong_toml};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -19,6 +17,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
+use strongroom_custody::heartbeat;
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 
 const FILE: &str = "credentials.toml";
@@ -72,12 +71,12 @@ fn change<T>(
     let mut settings = RepoSettings::read(&toml)?;
     let done = f(&mut all.all)?;
     let text = toml::to_string(&all).map_err(|e| Refusal::Failed(e.to_string()))?;
-    replace(&dir.join(FILE), text.as_bytes())?;
+    heartbeat::replace(&dir.join(FILE), text.as_bytes())?;
     // What was revoked must not come back with the loss of one file.
     if !settings.credentials.is_empty() {
         settings.credentials.clear();
         let text = toml::to_string(&settings).map_err(|e| Refusal::Failed(e.to_string()))?;
-        replace(&toml, text.as_bytes())?;
+        heartbeat::replace(&toml, text.as_bytes())?;
     }
     Ok(done)
 }

@@ -1,21 +1,12 @@
-//! What a vault did for a school and when: `heartbeat.json` in the school's folder.
-//!
-//! It says of each duty when it is due, when it was begun and done last, and how the last attempt
-//! ended. Whoever writes it, the schedule or a command by hand, writes it whole and in one step.
-//! From it alone it is told that something did *not* happen: nothing else can tell that.
+//! What a vault owes a school, how often, and what of it was not done: by the heartbeat
+//! ([`strongroom_custody::heartbeat`]) in the school's folder.
 
 use crate::{Refusal, RepoSettings};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    path::Path,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
-use strongroom_model::{Record, RecordError, Stored};
-use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular};
+use std::path::Path;
+use strongroom_custody::heartbeat;
+pub(crate) use strongroom_custody::heartbeat::{Beat, Heartbeat};
+use strongroom_model::Record;
 
 /// What a vault owes a school.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,40 +39,11 @@ impl Duty {
             Duty::Verify => "verify",
             Duty::Canary => "canary",
             Duty::Expire => "expire",
-            Duty::Tell => "tell",
+            Duty::Tell => heartbeat::TELL,
             Duty::Clock => "clock",
         }
     }
 }
-
-/// What is known of one duty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Beat {
-    /// When it is due; absent for what has no time of its own.
-    pub(crate) due: Option<Timestamp>,
-    /// When it was begun last; absent when it never was.
-    pub(crate) began: Option<Timestamp>,
-    /// When it was done last; absent when it never was.
-    pub(crate) done: Option<Timestamp>,
-    /// Why the last attempt failed, and when; absent when it did not.
-    pub(crate) failed: Option<(Timestamp, String)>,
-}
-
-/// The file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Heartbeat {
-    v: u32,
-    /// Since when it is kept.
-    pub(crate) since: Timestamp,
-    /// By the name of the duty; those of a newer program stay.
-    pub(crate) duties: BTreeMap<String, Beat>,
-}
-
-impl Stored for Heartbeat {
-    const NAME: &'static str = "the heartbeat";
-}
-
-const FILE: &str = "heartbeat.json";
 
 /// A schedule is a matter of the host's own time, whatever the vault thinks of it. One that no date
 /// can be written for is no time at all: then everything is due, and each duty says why it fails.
@@ -89,78 +51,14 @@ pub(crate) fn now() -> Timestamp {
     strongroom_custody::host_time().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// Reads the file; nothing when there is none.
+/// What is known of a school's duties; nothing when none was noted.
 pub(crate) fn read(dir: &Path) -> Result<Option<Record<Heartbeat>>, Refusal> {
-    let path = dir.join(FILE);
-    match read_regular(&path, SETTINGS_BYTES_MAX) {
-        Ok(bytes) => Record::from_bytes(&bytes)
-            .map(Some)
-            .map_err(|e| Refusal::Failed(format!("{}: {e}", path.display()))),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Refusal::Failed(format!("{}: {e}", path.display()))),
-    }
+    Ok(heartbeat::read(dir)?)
 }
 
 /// Changes what is known of a duty.
-///
-/// # Errors
-/// The disk fails, or a newer program wrote the file. A damaged one is set aside.
 pub(crate) fn note(dir: &Path, duty: Duty, f: impl FnOnce(&mut Beat)) -> Result<(), Refusal> {
-    let _alone = alone(dir);
-    let path = dir.join(FILE);
-    let fresh = || Record::new(Heartbeat { v: 1, since: now(), duties: BTreeMap::new() });
-    let mut all = match read_regular(&path, SETTINGS_BYTES_MAX) {
-        Ok(bytes) => match Record::<Heartbeat>::from_bytes(&bytes) {
-            Ok(all) => all,
-            Err(e @ RecordError::Version { .. }) => {
-                return Err(Refusal::Failed(format!("{}: {e}", path.display())));
-            }
-            Err(e) => {
-                tracing::error!("{}: {e}; it is set aside", path.display());
-                std::fs::rename(&path, dir.join("heartbeat.damaged"))?;
-                fresh()
-            }
-        },
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => fresh(),
-        Err(e) => return Err(e.into()),
-    };
-    f(all.duties.entry(duty.as_str().to_owned()).or_default());
-    let bytes = all.to_bytes().map_err(|e| Refusal::Failed(e.to_string()))?;
-    replace(&path, &bytes)
-}
-
-/// Puts a file in the place of another in one step.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    use std::{io::Write, os::unix::fs::OpenOptionsExt};
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let n = COUNT.fetch_add(1, Ordering::Relaxed);
-    let new = path.with_extension(format!("new-{}-{n}", std::process::id()));
-    let done = (|| {
-        let mut file =
-            File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    })();
-    // A disk that is full gets no fuller by each attempt.
-    if done.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    Ok(done?)
-}
-
-/// Keeps other processes of the vault from writing at the same moment. They are quick; who holds it
-/// longer is not waited for.
-fn alone(dir: &Path) -> Option<File> {
-    let path = dir.join("heartbeat.lock");
-    let file = File::options().create(true).truncate(false).write(true).open(path).ok()?;
-    for _ in 0..40 {
-        if file.try_lock().is_ok() {
-            return Some(file);
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    None
+    Ok(heartbeat::note(dir, duty.as_str(), now(), f)?)
 }
 
 /// A clock that answered before may miss an answer or two; one that never did is told at once.

@@ -14,7 +14,6 @@
 //! the side that pushes. Start at [`Vault`]; what both hands of a vault share is in
 //! `strongroom-custody`.
 
-mod alarm;
 mod credentials;
 mod doorkeeper;
 #[cfg(any(fuzzing, test))]
@@ -43,7 +42,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use strongroom_custody::{
-    Alarm, Event, Manifest, PublicKey, SigningKey, VaultView, may_arrive, settle,
+    Alarm, Event, Manifest, PublicKey, SigningKey, VaultView, alarm_command::Bell, may_arrive,
+    settle,
 };
 use strongroom_objects::{
     Key, Kind, Put, SealedSession, SessionSnapshot, Store, StoreError, hash_name, path_of,
@@ -146,6 +146,11 @@ struct Desk {
     tick: String,
 }
 
+/// The program that a school's settings name for its alarms; nothing where they cannot be read.
+fn alarm_command(dir: &Path) -> Option<Vec<String>> {
+    RepoSettings::read(&dir.join("repo.toml")).ok().map(|settings| settings.alarm_command)
+}
+
 /// A vault in a folder of its own.
 pub struct Vault {
     dir: PathBuf,
@@ -156,7 +161,7 @@ pub struct Vault {
     failed: Mutex<BTreeMap<String, String>>,
     /// Those that are being opened.
     opening: Arc<Mutex<BTreeSet<String>>>,
-    bell: Arc<alarm::Bell>,
+    bell: Arc<Bell>,
     book: credentials::Book,
     /// A second look at a repository in which somebody works, for who reads.
     spares: Mutex<HashMap<String, Spare>>,
@@ -263,7 +268,8 @@ impl Vault {
 
     /// Tells alarms of a school. Waits for nobody.
     pub(crate) fn raise(&self, name: &str, alarms: &[(String, String)]) {
-        self.bell.ring(&self.dir.join(name), name, alarms);
+        let dir = self.dir.join(name);
+        self.bell.ring(&dir, name, alarm_command(&dir), alarms);
     }
 
     /// The vault's public key: schools and custodians know it by this.

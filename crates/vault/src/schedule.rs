@@ -341,7 +341,7 @@ impl Vault {
         let changed = std::fs::metadata(dir.join("repo.toml")).and_then(|m| m.modified()).ok();
         let changed = changed.and_then(|t| Timestamp::try_from(t).ok()).is_some_and(|t| t > *at);
         if changed || heartbeat::now().duration_since(*at) >= TELL_AFTER {
-            self.bell.ring_again(&dir, name, *at);
+            self.bell.ring_again(&dir, name, crate::alarm_command(&dir), *at);
         }
     }
 }

@@ -195,7 +195,7 @@ impl RepoSettings {
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Refusal> {
         let text = toml::to_string(self).map_err(|e| Refusal::Failed(e.to_string()))?;
-        crate::heartbeat::replace(path, text.as_bytes())
+        Ok(strongroom_custody::heartbeat::replace(path, text.as_bytes())?)
     }
 
     /// Opens the place; the bucket as well, when it is one.

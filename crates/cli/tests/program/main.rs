@@ -21,6 +21,7 @@ mod registration;
 mod requests;
 mod restore;
 mod review;
+mod status;
 mod tenant;
 mod tenant_kept;
 mod upkeep;

@@ -1,9 +1,9 @@
-//! The folder for local caches: nobody else's, and nobody else gets into it.
+//! Folders that the program writes over without a question, of caches and of what was done when:
+//! nobody else's, and nobody else gets into them.
 //!
-//! Caches name what a school holds, and files in them are written over without a question. So the
-//! folder has no default that is shared, its owner alone may enter it, and what somebody put there
-//! before is looked at before anything in it is touched: a link in it would lead a program with
-//! more rights to any file.
+//! Caches name what a school holds. So the folder has no default that is shared, its owner alone
+//! may enter it, and what somebody put there before is looked at before anything in it is touched:
+//! a link in it would lead a program with more rights to any file.
 
 use super::Accounts;
 use crate::{Error, Kind, Remedy};
@@ -21,15 +21,40 @@ const DEPTH_MAX: usize = 4;
 /// Ending of the folder with what is kept of a store that is a way off.
 pub const NEAR: &str = "near";
 
+/// What such a folder is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Local caches.
+    Caches,
+    /// What was done for schools, and when.
+    State,
+}
+
+impl Purpose {
+    fn words(self) -> &'static str {
+        match self {
+            Purpose::Caches => "the folder for local caches",
+            Purpose::State => "the folder of what was done when",
+        }
+    }
+
+    fn refused(self, why: String) -> Error {
+        Error::new(Kind::Files, why).with(match self {
+            Purpose::Caches => Remedy::OtherCache,
+            Purpose::State => Remedy::OtherState,
+        })
+    }
+}
+
 /// Makes the folder this account's own, and refuses one that is not, or in which lies what this
 /// program did not put there.
 ///
 /// # Errors
 /// [`Kind::Files`], where it is not; nothing in it is touched then.
-pub fn own(dir: &Path, accounts: &Accounts) -> Result<(), Error> {
-    let dir = std::path::absolute(dir)
-        .map_err(|e| Error::because(Kind::Files, "the folder for local caches", e))?;
-    let refused = |why: String| Error::new(Kind::Files, why).with(Remedy::OtherCache);
+pub fn own(dir: &Path, accounts: &Accounts, purpose: Purpose) -> Result<(), Error> {
+    let dir =
+        std::path::absolute(dir).map_err(|e| Error::because(Kind::Files, purpose.words(), e))?;
+    let refused = |why: String| purpose.refused(why);
     // Nothing is made in a place that another account leads to: what is there already is looked at
     // first.
     let there = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
@@ -54,7 +79,7 @@ pub fn own(dir: &Path, accounts: &Accounts) -> Result<(), Error> {
             .map_err(|e| refused(format!("{} stays open to others: {e}", dir.display())))?;
     }
     // Nobody else gets in from here on; what lies there now may be from before.
-    holds_nothing_strange(&real, accounts, 0)
+    holds_nothing_strange(&real, accounts, purpose, 0)
 }
 
 /// Whether nobody else can put another folder in the place of one on the way to `dir`.
@@ -62,10 +87,15 @@ fn way_is_safe(dir: &Path, accounts: &Accounts) -> Result<(), String> {
     accounts.way_is_open(dir, |uid| accounts.is_own(uid)).map_or(Ok(()), Err)
 }
 
-fn holds_nothing_strange(dir: &Path, accounts: &Accounts, depth: usize) -> Result<(), Error> {
+fn holds_nothing_strange(
+    dir: &Path,
+    accounts: &Accounts,
+    purpose: Purpose,
+    depth: usize,
+) -> Result<(), Error> {
     let near = dir.ancestors().any(|d| d.extension() == Some(OsStr::new(NEAR)));
     let unread = |e| {
-        let what = format!("the folder for local caches {} cannot be read", dir.display());
+        let what = format!("{} {} cannot be read", purpose.words(), dir.display());
         Error::because(Kind::Files, what, e)
     };
     for entry in dir.read_dir().map_err(unread)? {
@@ -81,7 +111,7 @@ fn holds_nothing_strange(dir: &Path, accounts: &Accounts, depth: usize) -> Resul
             () if meta.is_symlink() => "a link",
             () if meta.uid() != accounts.user => "another account's",
             () if meta.is_dir() && depth < DEPTH_MAX => {
-                holds_nothing_strange(&path, accounts, depth + 1)?;
+                holds_nothing_strange(&path, accounts, purpose, depth + 1)?;
                 continue;
             }
             () if !meta.is_file() => "no file",
@@ -99,9 +129,10 @@ fn holds_nothing_strange(dir: &Path, accounts: &Accounts, depth: usize) -> Resul
             }
         };
         let what = format!(
-            "{} is {strange}, and no such thing belongs into a cache; remove it, and see who put \
-             it there",
-            path.display()
+            "{} is {strange}, and no such thing belongs into {}; remove it, and see who put it \
+             there",
+            path.display(),
+            purpose.words()
         );
         return Err(Error::new(Kind::Files, what));
     }

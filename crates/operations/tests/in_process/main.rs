@@ -1,4 +1,6 @@
 //! Operations without a program around them.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+mod duty;
 mod school;

@@ -1,85 +1,15 @@
 //! From what was chosen to a school, and from a school to its copy 2.
 
-use jiff::Timestamp;
+use crate::common::{choice, host, made, secret, written};
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::Path,
     sync::Arc,
-    time::Duration,
 };
-use strongroom_model::{Clock, Sleep};
 use strongroom_operations::{
-    Choice, Copy2, Host, Identity, Kind, Remedy, School, config::Config, files::Accounts,
-    place::Doing,
+    Choice, Copy2, Identity, Kind, Remedy, School, config::Config, place::Doing,
 };
-use strongroom_repository::Repository;
-
-/// A clock that stands.
-struct Stands(Timestamp);
-
-impl Clock for Stands {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-
-    fn sleep(&self, _: Duration) -> Sleep {
-        Box::pin(std::future::ready(()))
-    }
-}
-
-fn host() -> Arc<Host> {
-    Arc::new(Host {
-        clock: Arc::new(Stands(Timestamp::from_second(1_800_000_000).unwrap())),
-        name: "host".to_owned(),
-        account: "ada".to_owned(),
-        accounts: Accounts {
-            user: rustix::process::geteuid().as_raw(),
-            group: rustix::process::getegid().as_raw(),
-            asking_user: None,
-            asking_group: None,
-        },
-        cache_default: Err("a test says where".to_owned()),
-    })
-}
-
-/// Two schools in a folder: the configuration, and passwords; no repository is made yet.
-fn written(dir: &Path, cache: &str) -> std::path::PathBuf {
-    let mut text = cache.to_owned();
-    for (name, id) in [("riverside", "aaaa"), ("hillside", "bbbb")] {
-        text.push_str(&format!(
-            "[[tenant]]\nname = \"{name}\"\ntenant_id = \"{id}\"\n\
-             authority = \"https://login.example/\"\ngraph = \"https://graph.example/\"\n\
-             repository = \"{name}\"\n[tenant.identities.read]\napplication_id = \"{id}\"\n\
-             secret_file = \"not-here\"\n[[repository]]\nname = \"{name}\"\n\
-             path = \"copies/{name}\"\npassword_file = \"{name}.password\"\n"
-        ));
-        secret(&dir.join(format!("{name}.password")), name);
-    }
-    let file = dir.join("strongroom.toml");
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    file
-}
-
-fn secret(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
-}
-
-/// A copy 2 that is made for this tenant.
-fn made(school: &School, for_tenant: &str) {
-    let copy2 = school.copy2().unwrap();
-    let (place, password) = copy2.place_and_password(Doing::Usual).unwrap();
-    let cache = copy2.cache().unwrap();
-    let (writer, now) = (copy2.host().writer(), copy2.now());
-    let store = place.open().unwrap();
-    Repository::init_for(store, &password, &cache, writer, now, Some(for_tenant)).unwrap();
-}
-
-fn choice(tenant: &str) -> Choice {
-    Choice { tenant: Some(tenant.to_owned()), ..Choice::default() }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_school_opens_the_copy_that_is_its_own_and_no_other() {

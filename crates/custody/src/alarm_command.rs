@@ -1,22 +1,22 @@
-//! How alarms get out: into `alarms.jsonl` of the school, and to the program that its settings
-//! name.
+//! How alarms get out: into `alarms.jsonl` of the school's folder, and to the program that its
+//! settings name.
 //!
 //! That program is somebody else's. It runs in a thread of its own, has ten seconds, is killed then
 //! with all that it started, and is not called more often than a person reads; that it fails is
-//! told itself. Nothing that it does holds up the vault's work.
+//! told itself. Nothing that it does holds up the work that found the alarm.
 
 use crate::{
-    RepoSettings,
-    heartbeat::{self, Duty},
-    locked,
+    heartbeat::{self, TELL},
+    host_time,
 };
+use jiff::Timestamp;
 use std::{
     collections::{HashMap, VecDeque},
     io::Write,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -31,7 +31,7 @@ const CALLS_PER: Duration = Duration::from_secs(600);
 
 /// What waits to be told, by school.
 #[derive(Default)]
-pub(crate) struct Bell {
+pub struct Bell {
     schools: Mutex<HashMap<String, Waiting>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -47,10 +47,19 @@ struct Waiting {
     program: Vec<String>,
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// When something is told is a matter of the host's own time; one that no date can be written for
+/// keeps nothing from being told.
+fn now() -> Timestamp {
+    host_time().unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 fn line_of(name: &str, kind: &str, text: &str) -> String {
-    let text = strongroom_custody::plain(text);
-    serde_json::json!({"at": heartbeat::now(), "repository": name, "kind": kind, "text": text})
-        .to_string()
+    let text = crate::plain(text);
+    serde_json::json!({"at": now(), "repository": name, "kind": kind, "text": text}).to_string()
 }
 
 fn write_down(dir: &Path, line: &str) {
@@ -61,24 +70,37 @@ fn write_down(dir: &Path, line: &str) {
 }
 
 impl Bell {
-    /// Tells alarms of a school. Waits for nothing, and cannot fail: an alarm that finds no way out
-    /// stands in the program's own log.
-    pub(crate) fn ring(self: &Arc<Self>, dir: &Path, name: &str, alarms: &[(String, String)]) {
+    /// Tells alarms of a school, kind and sentence, whose folder this is, to the program that its
+    /// settings name; where these cannot be read, to the one that they named last. Waits for
+    /// nothing, and cannot fail: an alarm that finds no way out stands in the caller's own log.
+    pub fn ring(
+        self: &Arc<Self>,
+        dir: &Path,
+        name: &str,
+        program: Option<Vec<String>>,
+        alarms: &[(String, String)],
+    ) {
         if alarms.is_empty() {
             return;
         }
         let lines: Vec<String> =
             alarms.iter().map(|(kind, text)| line_of(name, kind, text)).collect();
         lines.iter().for_each(|line| write_down(dir, line));
-        self.pass_on(dir, name, lines);
+        self.pass_on(dir, name, program, lines);
     }
 
     /// Gives lines to the program.
-    fn pass_on(self: &Arc<Self>, dir: &Path, name: &str, lines: Vec<String>) {
+    fn pass_on(
+        self: &Arc<Self>,
+        dir: &Path,
+        name: &str,
+        program: Option<Vec<String>>,
+        lines: Vec<String>,
+    ) {
         let mut schools = locked(&self.schools);
         let waiting = schools.entry(name.to_owned()).or_default();
-        if let Ok(settings) = RepoSettings::read(&dir.join("repo.toml")) {
-            waiting.program = settings.alarm_command;
+        if let Some(program) = program {
+            waiting.program = program;
         }
         if waiting.program.is_empty() {
             return;
@@ -110,13 +132,19 @@ impl Bell {
 
     /// Says that alarms were not told, for a command that failed at them: when it is well again,
     /// its failure ends.
-    pub(crate) fn ring_again(self: &Arc<Self>, dir: &Path, name: &str, since: jiff::Timestamp) {
+    pub fn ring_again(
+        self: &Arc<Self>,
+        dir: &Path,
+        name: &str,
+        program: Option<Vec<String>>,
+        since: Timestamp,
+    ) {
         let text = format!("alarms since {since:.0} may not have been told; alarms.jsonl has all");
-        self.pass_on(dir, name, vec![line_of(name, "alarms-left-out", &text)]);
+        self.pass_on(dir, name, program, vec![line_of(name, "alarms-left-out", &text)]);
     }
 
     /// Waits for calls that are at work: for a command that ends when its work is done.
-    pub(crate) fn settle(&self) {
+    pub fn settle(&self) {
         let threads = std::mem::take(&mut *locked(&self.threads));
         for thread in threads {
             let _ = thread.join();
@@ -150,7 +178,7 @@ impl Bell {
     fn call(&self, dir: &Path, name: &str) {
         while let Some((program, line)) = self.next(name) {
             let done = run(&program, &line, CALL);
-            let failed = done.err().map(|why| (heartbeat::now(), why));
+            let failed = done.err().map(|why| (now(), why));
             if let Some((_, why)) = &failed {
                 tracing::error!("{name}: {why}");
                 write_down(dir, &line_of(name, "alarm-command", why));
@@ -160,8 +188,8 @@ impl Bell {
                     waiting.lines.clear();
                 }
             }
-            let noted = heartbeat::note(dir, Duty::Tell, |beat| {
-                let now = heartbeat::now();
+            let noted = heartbeat::note(dir, TELL, now(), |beat| {
+                let now = now();
                 beat.began = Some(now);
                 if failed.is_none() {
                     beat.done = Some(now);

@@ -1,0 +1,241 @@
+//! What is done for a school on this host is noted as it begins and as it ends, in the school's
+//! folder of `state_dir`: from that alone it shows later that something did not happen.
+
+use crate::{
+    Error, Kind, School,
+    files::cache::{self, Purpose},
+};
+use jiff::Timestamp;
+use std::{
+    collections::BTreeSet,
+    fs::{DirBuilder, File},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use strongroom_custody::{
+    MirrorReport,
+    heartbeat::{self, Beat, Counts, LastRun},
+    plain,
+};
+use strongroom_engine::{
+    BackupReport, configuration::ConfigurationReport, replicate::ReplicateReport,
+};
+use strongroom_model::{CollectionState, Ending};
+use strongroom_repository::CheckReport;
+
+/// What a backup calls what is of no person and no site.
+const TENANT: &str = "tenant";
+
+/// What is owed to a school by the host that keeps its copy 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Duty {
+    /// To back up its data.
+    Backup,
+    /// To keep its settings.
+    Settings,
+    /// To bring both to its vault, where that does not fetch them itself.
+    Replicate,
+    /// To look whether copy 2 is sound.
+    Check,
+}
+
+impl Duty {
+    /// All, in the order of a night.
+    pub const ALL: [Duty; 4] = [Duty::Settings, Duty::Backup, Duty::Replicate, Duty::Check];
+
+    /// Its name, in files and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Duty::Backup => "backup",
+            Duty::Settings => "settings",
+            Duty::Replicate => "replicate",
+            Duty::Check => "check",
+        }
+    }
+
+    /// A mark that is locked for as long as somebody is at it, and however they end.
+    fn mark(self, dir: &Path) -> PathBuf {
+        dir.join(format!("{}.running", self.name()))
+    }
+
+    /// Whether somebody is at it now, by the school's folder.
+    pub fn is_running(self, dir: &Path) -> bool {
+        let file = File::options().read(true).write(true).open(self.mark(dir));
+        file.is_ok_and(|f| matches!(f.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+    }
+}
+
+/// A duty that somebody is at. Who drops it was interrupted: then it was begun, and has not ended.
+pub struct Attempt {
+    school: School,
+    duty: Duty,
+    /// The school's folder; none where nothing can be noted.
+    dir: Option<PathBuf>,
+    began: Timestamp,
+    /// What the one before noted as its beginning.
+    before: Option<Timestamp>,
+    /// Locked while this lives.
+    _running: Option<File>,
+}
+
+impl School {
+    /// The folder of what was done for it on this host, this account's own from now on.
+    ///
+    /// # Errors
+    /// [`Kind::Files`], where there is no such folder, or it is not this account's alone.
+    pub fn state(&self) -> Result<PathBuf, Error> {
+        let root = self.config().state_dir();
+        cache::own(&root, &self.host().accounts, Purpose::State)?;
+        let dir = root.join(self.name());
+        match DirBuilder::new().mode(0o700).create(&dir) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Error::because(Kind::Files, format!("{} cannot be made", dir.display()), e))
+            }
+            _ => Ok(dir),
+        }
+    }
+
+    /// Notes that a duty is begun. That it cannot be noted is told and keeps nobody from it.
+    pub fn begin(&self, duty: Duty) -> Attempt {
+        let dir = match self.state() {
+            Ok(dir) => Some(dir),
+            Err(e) => {
+                self.unnoted(duty, &e.sentence());
+                None
+            }
+        };
+        let began = self.now();
+        let running = dir.as_deref().and_then(|dir| running(&duty.mark(dir)));
+        let mut attempt =
+            Attempt { school: self.clone(), duty, dir, began, before: None, _running: running };
+        let mut before = None;
+        attempt.note(|beat| before = beat.began.replace(began));
+        attempt.before = before;
+        attempt
+    }
+
+    fn unnoted(&self, duty: Duty, why: &str) {
+        let name = self.name();
+        tracing::warn!("{name}: that this {} was done is not kept: {why}", duty.name());
+    }
+}
+
+/// A mark that says that somebody is at it. Several may be; who only looks is quick.
+fn running(mark: &Path) -> Option<File> {
+    let file = crate::files::written::mark(mark).ok()?;
+    for _ in 0..10 {
+        if file.try_lock_shared().is_ok() {
+            return Some(file);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
+}
+
+impl Attempt {
+    fn note(&self, f: impl FnOnce(&mut Beat)) {
+        let Some(dir) = &self.dir else { return };
+        if let Err(e) = heartbeat::note(dir, self.duty.name(), self.school.now(), f) {
+            self.school.unnoted(self.duty, &e.to_string());
+        }
+    }
+
+    /// It was done, and ended so; what it found is another matter.
+    fn done(self, ending: Ending, says: impl FnOnce(&mut LastRun)) {
+        let ended = self.school.now();
+        let mut last = LastRun::new(self.began, ended);
+        says(&mut last);
+        self.note(|beat| {
+            (beat.done, beat.failed) = (Some(ended), None);
+            (beat.code, beat.last) = (Some(ending.code()), Some(last));
+        });
+    }
+
+    /// It was not done, for this reason. That another process is at it is no failure.
+    pub fn failed(self, ending: Ending, why: &str) {
+        let ended = self.school.now();
+        let (began, before) = (self.began, self.before);
+        self.note(|beat| match ending {
+            Ending::Locked => {
+                if beat.began == Some(began) {
+                    beat.began = before;
+                }
+            }
+            _ => (beat.failed, beat.code) = (Some((ended, plain(why))), Some(ending.code())),
+        });
+    }
+
+    /// A backup ended.
+    pub fn backed_up(self, r: &BackupReport) {
+        let Some(snapshot) = &r.snapshot else {
+            let lost = r.alarms.first().map(|a| format!("{}: {}", a.kind.as_str(), a.text.line()));
+            let why = lost.unwrap_or_else(|| "nothing could be read".to_owned());
+            return self.failed(r.ending(), &why);
+        };
+        let owners: BTreeSet<&str> =
+            r.coverage.iter().map(|c| c.scope.as_str()).filter(|s| *s != TENANT).collect();
+        let coverage = Counts {
+            owners: Some(owners.len() as u64),
+            collections: r.coverage.len() as u64,
+            left_out: r.coverage.iter().filter(|c| c.skipped.is_some()).count() as u64,
+            skipped: (r.skipped.len() + r.failed.len()) as u64,
+        };
+        self.done(r.ending(), |last| {
+            last.snapshot = Some(snapshot.clone());
+            last.tags = Some(r.tags.clone());
+            last.coverage = Some(coverage);
+            last.requests = Some(r.traffic.requests);
+            last.throttled = Some(r.budget.throttled);
+            last.bytes = Some(r.written.bytes_stored);
+        });
+    }
+
+    /// The settings were read.
+    pub fn settings_kept(self, r: &ConfigurationReport) {
+        if r.ending() == Ending::NothingRead {
+            return self.failed(r.ending(), "not one collection of settings could be read");
+        }
+        let of = |is: fn(&CollectionState) -> bool| {
+            r.collections.values().filter(|state| is(state)).count() as u64
+        };
+        let coverage = Counts {
+            owners: None,
+            collections: r.collections.len() as u64,
+            left_out: of(|state| !state.is_collected() && !state.is_blind()),
+            skipped: of(CollectionState::is_blind),
+        };
+        self.done(r.ending(), |last| {
+            last.snapshot = Some(r.snapshot.clone());
+            last.coverage = Some(coverage);
+            last.requests = Some(r.traffic.requests);
+            last.throttled = Some(r.budget.throttled);
+            last.bytes = Some(r.written.bytes_stored);
+        });
+    }
+
+    /// What there is was brought to the vault's server.
+    pub fn replicated(self, r: &ReplicateReport) {
+        let ending = if r.is_whole() { Ending::Done } else { Ending::Partial };
+        self.done(ending, |last| {
+            last.snapshot = r.snapshot.clone();
+            last.bytes = Some(r.bytes);
+        });
+    }
+
+    /// The same, into the vault's bucket.
+    pub fn mirrored(self, r: &MirrorReport) {
+        if r.paused {
+            let why = "it paused outside its hours; the next run goes on from there";
+            return self.failed(Ending::Partial, why);
+        }
+        let ending = if r.alarms.is_empty() { Ending::Done } else { Ending::Alarm };
+        self.done(ending, |last| last.bytes = Some(r.bytes));
+    }
+
+    /// Copy 2 was looked at.
+    pub fn checked(self, r: &CheckReport) {
+        let ending = if r.problems.is_empty() { Ending::Done } else { Ending::Alarm };
+        self.done(ending, |last| last.bytes = Some(r.bytes_read));
+    }
+}
