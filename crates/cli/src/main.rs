@@ -31,6 +31,7 @@ mod repair;
 mod restore;
 mod review;
 mod rules;
+mod status;
 mod tenant;
 mod tenant_restore;
 mod upkeep;
@@ -150,6 +151,8 @@ enum Command {
         #[command(subcommand)]
         command: tenant::TenantCommand,
     },
+    /// How old each school's copies are, which alarms stand, what is due and what is late.
+    Status(status::Look),
     /// All schools at a glance: scores and failing rules, worst first.
     Fleet(fleet::Fleet),
     /// The first meeting with a school: look once, write one page, and remove the consent.
@@ -254,6 +257,7 @@ fn main() {
     if matches!(
         cli.command,
         Command::Snapshots
+            | Command::Status(_)
             | Command::Ls(_)
             | Command::Find(_)
             | Command::Cat(_)
@@ -329,6 +333,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Assess(a) => assess::assess(&global, a).await,
         Command::Review { command } => review::review(&global, command).await,
         Command::Baseline { command } => baseline::baseline(&global, command).await,
+        Command::Status(a) => status::show(&global, a).await,
         Command::Fleet(a) => fleet::fleet(&global, a).await,
         Command::Repair { command } => repair::repair(&global, command).await,
         Command::Key { command } => keys::key(&global, command).await,

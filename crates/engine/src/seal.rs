@@ -83,12 +83,23 @@ fn read(repo: &Repository, tree: &Id) -> Result<Option<String>, Error> {
 /// [`Error::OtherTenant`], and those of [`of`].
 pub fn check(repo: &Repository, tenant: &str) -> Result<(), Error> {
     match of(repo)? {
-        Some(sealed) if !same(&sealed, tenant) => Err(Error::OtherTenant {
-            repository: repo.location(),
-            sealed,
-            asked: tenant.to_owned(),
+        Some(sealed) => same_tenant(&repo.location(), &sealed, tenant),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a tenant that is not the one for which the repository there is sealed.
+///
+/// # Errors
+/// [`Error::OtherTenant`].
+pub fn same_tenant(repository: &str, sealed: &str, asked: &str) -> Result<(), Error> {
+    match same(sealed, asked) {
+        true => Ok(()),
+        false => Err(Error::OtherTenant {
+            repository: repository.to_owned(),
+            sealed: sealed.to_owned(),
+            asked: asked.to_owned(),
         }),
-        _ => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 };
 use strongroom_engine::{publish, replicate, seal};
 use strongroom_objects::{VaultRest, VaultSettings};
-use strongroom_repository::{Id, Repository};
+use strongroom_repository::{Glance, Id, Repository};
 
 /// Which school is meant, and what is taken in the place of what the configuration names.
 #[derive(Debug, Clone, Default)]
@@ -156,11 +156,20 @@ impl Copy2 {
     /// sign in; [`Kind::Request`], where nobody named the file of the password, and
     /// [`Kind::Files`], where it cannot be read.
     pub fn place_and_password(&self, doing: Doing) -> Result<(Place, SecretString), Error> {
+        self.can_sign_in()?;
+        self.place_and_its_password(doing)
+    }
+
+    fn can_sign_in(&self) -> Result<(), Error> {
         if let (Whose::School(tenant), Some(config)) = (&self.whose, &self.config)
             && let Some(wrong) = config.unfit(tenant, &self.host).into_iter().next()
         {
             return Err(Error::new(Kind::Configuration, wrong));
         }
+        Ok(())
+    }
+
+    fn place_and_its_password(&self, doing: Doing) -> Result<(Place, SecretString), Error> {
         let place = self.place(doing)?;
         let own = match &self.at {
             At::Entry(entry, config) => Some(config.path(&entry.password_file)),
@@ -209,6 +218,24 @@ impl Copy2 {
             Ok(Arc::new(repo))
         });
         opened.await.map_err(Error::stopped)?
+    }
+
+    /// Its snapshots, and nothing else of it, whether anybody can sign in to its tenant or not; with
+    /// what is kept of it on this host, where a folder for that is named. It blocks.
+    ///
+    /// # Errors
+    /// As [`Copy2::open`].
+    pub(crate) fn glance(&self, cache: Option<&Path>) -> Result<Glance, Error> {
+        let (place, password) = self.place_and_its_password(Doing::Usual)?;
+        let store = match cache {
+            Some(cache) => place.open_near(cache, self.now())?,
+            None => place.open()?,
+        };
+        let glance = Repository::glance(store.as_ref(), &password)?;
+        if let (Some(sealed), Some(asked)) = (&glance.tenant, self.tenant_id()) {
+            seal::same_tenant(&store.location(), sealed, asked)?;
+        }
+        Ok(glance)
     }
 
     /// The vault's server, where the configuration names one that this side can ask. A host without

@@ -19,6 +19,7 @@ pub mod files;
 mod host;
 pub mod place;
 mod school;
+pub mod status;
 pub mod vault;
 
 pub use copy2::{Choice, Copy2};

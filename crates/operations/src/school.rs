@@ -6,7 +6,7 @@ use crate::{
     vault::VaultPlace,
 };
 use jiff::{Timestamp, civil::Date};
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use strongroom_graph::{Budget, Client, Credential, Https, Patience, Settings, Transport};
 use strongroom_repository::Repository;
 
@@ -88,6 +88,26 @@ impl School {
         let named = |t: &TenantEntry| Choice { tenant: Some(t.name.clone()), ..choice.clone() };
         let all = config.tenants.iter();
         all.map(|t| Self::of(t.clone(), config, host, &named(t))).collect()
+    }
+
+    /// Those of some schools that bear each of these labels.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`], where none does.
+    pub fn labelled(mut all: Vec<Self>, labels: &[String]) -> Result<Vec<Self>, Error> {
+        let there: BTreeSet<String> =
+            all.iter().flat_map(|s| s.tenant().labels.iter().cloned()).collect();
+        all.retain(|school| labels.iter().all(|label| school.tenant().labels.contains(label)));
+        if !all.is_empty() || labels.is_empty() {
+            return Ok(all);
+        }
+        let there: Vec<String> = there.into_iter().collect();
+        let there = match there.is_empty() {
+            true => "no tenant bears any".to_owned(),
+            false => format!("there are: {}", there.join(", ")),
+        };
+        let what = format!("no tenant bears the label {}; {there}", labels.join(" and "));
+        Err(Error::new(Kind::Configuration, what))
     }
 
     /// A school that the configuration need not know.

@@ -192,7 +192,7 @@ impl Repository {
     }
 
     /// No repository, or one whose `config` is gone.
-    fn must_have_config(store: &dyn Store) -> Result<(), Error> {
+    pub(crate) fn must_have_config(store: &dyn Store) -> Result<(), Error> {
         if store.size(&Key::config())?.is_some() {
             return Ok(());
         }

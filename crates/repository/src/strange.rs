@@ -8,7 +8,7 @@
 //! anew; whoever deletes stops at it.
 
 use crate::{
-    Error, Id, Repository, Snapshot,
+    Error, Id, MasterKey, Repository, Snapshot,
     index::IndexFile,
     repo::{UNPACKED_BYTES_MAX, unpack},
 };
@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use strongroom_model::Untrusted;
-use strongroom_objects::{Key, Kind, StoreError, each, hash_name};
+use strongroom_objects::{Key, Kind, Store, StoreError, each, hash_name};
 
 /// Says which snapshots were certainly ours, since something signed names them; `None` where
 /// nobody knows.
@@ -87,28 +87,7 @@ impl Repository {
 
     /// Reads an index file or a snapshot and says what it is.
     pub(crate) fn look_at(&self, kind: Kind, id: &Id) -> Result<Look, Error> {
-        let key = Key::new(kind, &id.to_string())?;
-        let sealed = match self.store.get(&key) {
-            Ok(sealed) => sealed,
-            // Whatever the store says of it: nothing of ours is as large.
-            Err(e) => match self.store.size(&key) {
-                Ok(Some(size)) if size > kind.bytes_max() => {
-                    return Ok(Look::Foreign(format!(
-                        "it has {size} bytes, more than any of ours"
-                    )));
-                }
-                _ => return Err(e.into()),
-            },
-        };
-        if hash_name(&sealed) != key.name() {
-            return Ok(Look::Rotten("its bytes are not those that its name says".to_owned()));
-        }
-        let Some(plain) = self.key.decrypt(&sealed) else {
-            let why = "it was not written with this repository's key";
-            return Ok(Look::Foreign(why.to_owned()));
-        };
-        let plain = unpack(plain, UNPACKED_BYTES_MAX);
-        plain.map(Look::Ours).map_err(|why| Error::damaged(key.to_string(), why))
+        look_at(self.store.as_ref(), &self.key, kind, id)
     }
 
     /// An index file, `None` where nobody of ours wrote it.
@@ -241,6 +220,36 @@ impl Repository {
         };
         Ok(self.store.set_aside(&Key::new(kind, name)?)?)
     }
+}
+
+/// Reads an index file or a snapshot and says what it is.
+pub(crate) fn look_at(
+    store: &dyn Store,
+    master: &MasterKey,
+    kind: Kind,
+    id: &Id,
+) -> Result<Look, Error> {
+    let key = Key::new(kind, &id.to_string())?;
+    let sealed = match store.get(&key) {
+        Ok(sealed) => sealed,
+        // Whatever the store says of it: nothing of ours is as large.
+        Err(e) => match store.size(&key) {
+            Ok(Some(size)) if size > kind.bytes_max() => {
+                let why = format!("it has {size} bytes, more than any of ours");
+                return Ok(Look::Foreign(why));
+            }
+            _ => return Err(e.into()),
+        },
+    };
+    if hash_name(&sealed) != key.name() {
+        return Ok(Look::Rotten("its bytes are not those that its name says".to_owned()));
+    }
+    let Some(plain) = master.decrypt(&sealed) else {
+        let why = "it was not written with this repository's key";
+        return Ok(Look::Foreign(why.to_owned()));
+    };
+    let plain = unpack(plain, UNPACKED_BYTES_MAX);
+    plain.map(Look::Ours).map_err(|why| Error::damaged(key.to_string(), why))
 }
 
 /// Whether a lock is too large to be one.

@@ -12,6 +12,7 @@ use strongroom_operations::{
     config::{Config, TenantEntry},
     files::secrets,
     place::{Doing, Place},
+    status::CERTIFICATE_DAYS_MIN,
     vault::VaultPlace,
 };
 use strongroom_repository::{May, Reach, Repository};
@@ -20,8 +21,6 @@ use strongroom_workloads::{
     workload::Profile,
 };
 
-/// A certificate that ends sooner is told.
-const CERTIFICATE_DAYS_MIN: i64 = 60;
 /// Clocks that differ by more are told.
 const CLOCK_S_TOLD: i64 = 60;
 /// Clocks that differ by more are wrong: sign-ins and signatures are refused then.

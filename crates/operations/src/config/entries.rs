@@ -1,3 +1,4 @@
+use jiff::SignedDuration;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf};
 use strongroom_objects::{AzureEntry, RestEntry, S3Entry, SftpEntry};
@@ -11,6 +12,31 @@ pub struct PersonEntry {
     pub name: String,
     /// Of the person's key file: 64 hexadecimal digits.
     pub public_key: String,
+}
+
+/// What this host owes each school, and how often. What was not done for twice as long is late.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NightlyEntry {
+    /// Hours from a backup to the next one, from 1 to 8760; and so for settings and copy 3.
+    pub every_hours: u32,
+    /// Days within which copy 2 is checked, up to 3650; 0 where this host owes no check.
+    pub check_days: u32,
+    /// Duties that another host does: `settings`, `backup`, `replicate`, `check`.
+    pub without: Vec<String>,
+}
+
+impl Default for NightlyEntry {
+    fn default() -> Self {
+        Self { every_hours: 24, check_days: 30, without: Vec::new() }
+    }
+}
+
+impl NightlyEntry {
+    /// How old a copy may be.
+    pub fn patience(&self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.every_hours)).saturating_mul(2)
+    }
 }
 
 /// One tenant.
@@ -35,6 +61,9 @@ pub struct TenantEntry {
     pub exceptions: Option<PathBuf>,
     /// Who looks at changes of its configuration.
     pub reviewer: Option<String>,
+    /// Words by which it is chosen along with others.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// What is backed up, and how fast.
     #[serde(default)]
     pub backup: BackupEntry,

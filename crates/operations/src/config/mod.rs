@@ -4,7 +4,8 @@ mod entries;
 mod problems;
 
 pub use entries::{
-    BackupEntry, IdentityEntry, PersonEntry, PruneEntry, RepositoryEntry, TenantEntry, VaultEntry,
+    BackupEntry, IdentityEntry, NightlyEntry, PersonEntry, PruneEntry, RepositoryEntry,
+    TenantEntry, VaultEntry,
 };
 
 use crate::{
@@ -38,6 +39,9 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Folder of our own baselines.
     pub baselines_dir: Option<PathBuf>,
+    /// What this host owes each school, and how often.
+    #[serde(default)]
+    pub nightly: NightlyEntry,
     /// The schools.
     #[serde(default, rename = "tenant")]
     pub tenants: Vec<TenantEntry>,
@@ -126,6 +130,7 @@ impl Config {
             baselines_dir: None,
             reviews_dir: None,
             state_dir: None,
+            nightly: NightlyEntry::default(),
             tenants: Vec::new(),
             repositories: Vec::new(),
             vaults: Vec::new(),

@@ -1,8 +1,8 @@
 //! What is wrong with a configuration, one sentence each.
 
-use super::{Config, PruneEntry, REVIEWS, RepositoryEntry, TenantEntry, VaultEntry};
+use super::{Config, NightlyEntry, PruneEntry, REVIEWS, RepositoryEntry, TenantEntry, VaultEntry};
 use crate::{
-    Error, Host, Identity, Kind,
+    Duty, Error, Host, Identity, Kind,
     files::{Accounts, secrets},
 };
 use std::{
@@ -192,6 +192,24 @@ impl VaultEntry {
     }
 }
 
+impl NightlyEntry {
+    fn problems(&self) -> Vec<String> {
+        let mut p = Vec::new();
+        if !(1..=8_760).contains(&self.every_hours) {
+            p.push(format!("nightly: every_hours is {}, it goes from 1 to 8760", self.every_hours));
+        }
+        if self.check_days > 3_650 {
+            p.push(format!("nightly: check_days is {}, it goes from 0 to 3650", self.check_days));
+        }
+        let known: Vec<&str> = Duty::ALL.into_iter().map(Duty::name).collect();
+        for name in self.without.iter().filter(|name| !known.contains(&name.as_str())) {
+            let known = known.join(", ");
+            p.push(format!("nightly: without names {name:?}, which is none of: {known}"));
+        }
+        p
+    }
+}
+
 impl TenantEntry {
     fn problems(&self, config: &Config) -> Vec<String> {
         let mut p = Vec::new();
@@ -274,6 +292,8 @@ impl Config {
         p.extend(twice("tenants", self.tenants.iter().map(|t| &t.name)));
         p.extend(twice("repositories", self.repositories.iter().map(|r| &r.name)));
         p.extend(twice("vaults", self.vaults.iter().map(|v| &v.name)));
+        p.extend(no_names("label", self.tenants.iter().flat_map(|t| &t.labels)));
+        p.extend(self.nightly.problems());
         p.extend(self.tenants.iter().flat_map(|t| t.problems(self)));
         let shared: Vec<&String> = self.tenants.iter().map(|t| &t.repository).collect();
         if shared.iter().collect::<BTreeSet<_>>().len() < shared.len() {

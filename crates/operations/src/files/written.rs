@@ -2,9 +2,9 @@
 
 use rustix::fs::OFlags;
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     io::{Error, ErrorKind, Result, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -14,11 +14,24 @@ use std::{
 /// # Errors
 /// Where it cannot be written; what was there is there still.
 pub fn put(path: &Path, text: &[u8]) -> Result<()> {
+    put_as(path, text, 0o600)
+}
+
+/// The same, for the group of the file too: what another account collects.
+///
+/// # Errors
+/// As [`put`].
+pub fn put_for_group(path: &Path, text: &[u8]) -> Result<()> {
+    put_as(path, text, 0o640)
+}
+
+fn put_as(path: &Path, text: &[u8], mode: u32) -> Result<()> {
     if is_written_to(path) {
         return File::options().write(true).open(path)?.write_all(text);
     }
     let mut file = tempfile::NamedTempFile::new_in(folder(path))?;
     file.write_all(text)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.persist(path)?;
     Ok(())
 }
@@ -92,6 +105,9 @@ mod tests {
         put(&at("out"), b"another").unwrap();
         assert_eq!(std::fs::read(at("out")).unwrap(), b"another");
         put(Path::new("/dev/null"), b"gone").unwrap();
+        let mode = |name| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+        put_for_group(&at("figures"), b"1").unwrap();
+        assert_eq!((mode("out"), mode("figures")), (0o600, 0o640));
         std::os::unix::fs::symlink(at("made"), at("to nothing")).unwrap();
         for name in ["to nothing", "new page", "out"] {
             possible(&at(name)).unwrap();

@@ -4,3 +4,4 @@
 mod common;
 mod duty;
 mod school;
+mod status;

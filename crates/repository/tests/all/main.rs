@@ -5,6 +5,7 @@ mod common;
 
 mod asked;
 mod files;
+mod glance;
 mod junk;
 mod keys;
 mod opening;
