@@ -141,10 +141,8 @@ const UNKNOWN: &str = "?";
 
 fn row(s: &SchoolStatus) -> Vec<String> {
     let known = |n: Option<String>| n.unwrap_or_else(|| UNKNOWN.to_owned());
-    let alarms = s
-        .alarms
-        .as_ref()
-        .map(|alarms| alarms.iter().filter(|a| a.severity != Some("notice")).count().to_string());
+    let alarms =
+        s.alarms.as_ref().map(|alarms| alarms.iter().filter(|a| a.open).count().to_string());
     let has_unknown = s.certificates.iter().any(|c| c.days.is_none());
     let certificate = match s.certificates.iter().filter_map(|c| c.days).min() {
         Some(days) => format!("{days} d{}", if has_unknown { UNKNOWN } else { "" }),

@@ -40,7 +40,8 @@ pub struct Beat {
     pub last: Option<LastRun>,
 }
 
-/// What a run that did its duty said of itself as it ended. Figures that it does not know are absent.
+/// What a run that did its duty said of itself as it ended. Figures that it does not know are
+/// absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRun {
     /// When it began: what it read is of that time or later.

@@ -15,8 +15,8 @@
 //!   clock, and nothing about copy 2 looks wrong; an index goes before its first pack.
 //! * Only custodians, two at least, change what a vault does.
 //!
-//! What was done for a school on a host, the vault's or copy 2's, is noted in its [`heartbeat`], and
-//! what is wrong is told through an [`alarm_command`].
+//! What was done for a school on a host, the vault's or copy 2's, is noted in its [`heartbeat`],
+//! and what is wrong is told through an [`alarm_command`].
 //!
 //! Deliberately absent: the repository's format and its key; terminals, environment, paths of its
 //! own. Start at [`Holding`] and [`mirror()`].

@@ -220,8 +220,8 @@ impl Copy2 {
         opened.await.map_err(Error::stopped)?
     }
 
-    /// Its snapshots, and nothing else of it, whether anybody can sign in to its tenant or not; with
-    /// what is kept of it on this host, where a folder for that is named. It blocks.
+    /// Its snapshots, and nothing else of it, whether anybody can sign in to its tenant or not;
+    /// with what is kept of it on this host, where a folder for that is named. It blocks.
     ///
     /// # Errors
     /// As [`Copy2::open`].

@@ -352,12 +352,12 @@ fn of_tags(
     since: impl Fn(&str) -> Option<Timestamp>,
 ) -> Vec<AlarmRow> {
     let is_clean = tags.iter().any(|t| t == TAG_CLEAN);
-    let severity = |kind: &str| match is_clean {
-        // A clean snapshot bears no high one.
-        true => Some("notice"),
-        false => {
-            let known = serde_json::from_value::<AlarmKind>(kind.into()).ok()?;
-            known.is_of_data().then_some("high")
+    let severity = |kind: &str| {
+        let known = serde_json::from_value::<AlarmKind>(kind.into()).ok();
+        match known.is_some_and(AlarmKind::is_of_data) {
+            true => Some("high"),
+            // What a clean snapshot bears besides is no high one.
+            false => is_clean.then_some("notice"),
         }
     };
     let named = tags.iter().filter_map(|tag| Some((tag, tag.strip_prefix(TAG_ALARM)?)));
@@ -365,6 +365,7 @@ fn of_tags(
         .map(|(tag, kind)| AlarmRow {
             kind: plain(kind),
             severity: severity(kind),
+            open: !is_clean,
             text: format!(
                 "{}: a backup raised it, and it stands in snapshot {snapshot:.8}",
                 plain(kind)
@@ -376,6 +377,7 @@ fn of_tags(
         rows.push(AlarmRow {
             kind: "not-clean".to_owned(),
             severity: Some("high"),
+            open: true,
             text: format!("snapshot {snapshot:.8} is not clean, and does not say why"),
             since: None,
         });

@@ -215,7 +215,13 @@ pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
     let ended = |duty: Duty, ending: Ending| beat(duty).filter(|b| b.code == Some(ending.code()));
     let mut out = Vec::new();
     let mut add = |kind: &str, text: String, since: Option<Timestamp>| {
-        out.push(AlarmRow { kind: kind.to_owned(), severity: Some("high"), text, since });
+        out.push(AlarmRow {
+            kind: kind.to_owned(),
+            severity: Some("high"),
+            open: true,
+            text,
+            since,
+        });
     };
     for duty in [Duty::Backup, Duty::Settings] {
         if let Some((at, why)) =

@@ -1,9 +1,9 @@
 //! How all schools stand: how old each copy is, which alarms stand, what was covered, when
 //! certificates end, how much room is left, what is due and what is late.
 //!
-//! It is asked often, of many schools, so it costs little: of copy 2 the snapshots are looked at and
-//! nothing below them, of copy 3 its list of sessions, and the rest is what this host noted. What is
-//! not known is `null`, with a finding that says why; it is never 0.
+//! It is asked often, of many schools, so it costs little: of copy 2 the snapshots are looked at
+//! and nothing below them, of copy 3 its list of sessions, and the rest is what this host noted.
+//! What is not known is `null`, with a finding that says why; it is never 0.
 
 mod copies;
 mod duties;
@@ -92,6 +92,9 @@ pub struct AlarmRow {
     pub kind: String,
     /// `high`, or `notice`; `null` where that is not known.
     pub severity: Option<&'static str>,
+    /// Whether it keeps snapshots from being clean: a notice does not, nor does one that somebody
+    /// bears until a day.
+    pub open: bool,
     /// One sentence.
     pub text: String,
     /// Since when, as far as that is known.
@@ -268,7 +271,7 @@ async fn one(
         found.push(Finding::new(Grade::Unknown, "alarms", why));
     }
     for a in row.alarms.iter().flatten() {
-        let grade = if a.severity == Some("notice") { Grade::Note } else { Grade::Alarm };
+        let grade = if a.open { Grade::Alarm } else { Grade::Note };
         found.push(Finding::new(grade, format!("alarm {}", a.kind), a.text.clone()));
     }
     row.coverage = duties::coverage(kept, &mut found);

@@ -87,12 +87,9 @@ fn of_school(s: &SchoolStatus, samples: &mut Samples) {
         }
     }
     if let Some(alarms) = &s.alarms {
-        let of = |grave: bool| {
-            let is_grave = |a: &&super::AlarmRow| (a.severity != Some("notice")) == grave;
-            alarms.iter().filter(is_grave).count().to_string()
-        };
-        add("strongroom_alarms", &[("severity", "high")], of(true));
-        add("strongroom_alarms", &[("severity", "notice")], of(false));
+        let of = |is_open: bool| alarms.iter().filter(|a| a.open == is_open).count().to_string();
+        add("strongroom_alarms", &[("state", "open")], of(true));
+        add("strongroom_alarms", &[("state", "borne")], of(false));
     }
     if let Some(coverage) = &s.coverage {
         add("strongroom_items_skipped", &[], coverage.counts.skipped.to_string());

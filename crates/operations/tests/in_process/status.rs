@@ -259,9 +259,12 @@ async fn alarms_stand_by_the_newest_snapshot_and_by_how_duties_ended() {
     assert_eq!(found.ending(None), Ending::Alarm);
 
     // A clean one may bear a notice, which is none that stands.
-    committed(school, &Series::DATA, &["complete", "clean", "alarm:user-gone"]).await;
+    let tags = ["complete", "clean", "alarm:user-gone", "alarm:encryption"];
+    committed(school, &Series::DATA, &tags).await;
     let found = schools.look().await;
-    assert_eq!(found.schools[0].alarms.as_ref().unwrap()[0].severity, Some("notice"));
+    let rows = found.schools[0].alarms.as_ref().unwrap();
+    let told: Vec<_> = rows.iter().map(|a| (a.severity, a.open)).collect();
+    assert_eq!(told, [(Some("notice"), false), (Some("high"), false)], "somebody bears the other");
     assert_eq!(found.ending(None), Ending::Done);
 
     let mut report = CheckReport::default();
@@ -270,7 +273,7 @@ async fn alarms_stand_by_the_newest_snapshot_and_by_how_duties_ended() {
     school.begin(Duty::Backup).failed(Ending::NothingRead, "consent-revoked: it is gone");
     let found = schools.look().await;
     let kinds: Vec<_> = found.schools[0].alarms.iter().flatten().map(|a| a.kind.as_str()).collect();
-    assert_eq!(kinds, ["user-gone", "nothing-read", "damage"]);
+    assert_eq!(kinds, ["user-gone", "encryption", "nothing-read", "damage"]);
     let backup = found.schools[0].duties.iter().find(|d| d.duty == "backup").unwrap();
     assert_eq!(backup.state, DutyState::Failed);
     assert!(backup.why.as_ref().unwrap().contains("consent-revoked"), "{:?}", backup.why);
