@@ -101,13 +101,6 @@ impl MasterKey {
         SecretBox::new(bytes)
     }
 
-    /// The key's bytes, for a test that looks for them where they must not be.
-    #[cfg(feature = "testing")]
-    #[doc(hidden)]
-    pub fn raw_for_tests(&self) -> [u8; KEY_BYTES] {
-        **self.0
-    }
-
     /// The seed of the key that signs manifests: whoever has the master key has it, and from it
     /// nothing of the master key follows.
     pub fn signing_seed(&self) -> SecretBox<[u8; 32]> {

@@ -108,7 +108,20 @@ fn left_out() -> Vec<(&'static str, &'static str)> {
 /// What is built for the tests. Examples are benches, and clippy checks that they compile.
 const TARGETS: [&str; 3] = ["--lib", "--bins", "--tests"];
 
-pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
+/// How much is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Nothing that has to be installed.
+    NoServers,
+    /// All tests, with real servers and clients.
+    Servers,
+    /// Also rustic, and the tests with a count of their own at their whole count
+    /// (`STRONGROOM_FULL`, `STRONGROOM_KILLS`).
+    Full,
+}
+
+pub(crate) fn run(extent: Extent) -> anyhow::Result<()> {
+    let servers = extent != Extent::NoServers;
     let root = tidy::root()?;
     let clients = root.join("target").join("clients");
     if servers {
@@ -124,7 +137,10 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
         .args(["nextest", "--version"])
         .output()
         .is_ok_and(|o| o.status.success());
-    let rustic = if servers { peers::rustic(&root, peers::For::Testing)? } else { PathBuf::new() };
+    let rustic = match extent {
+        Extent::Full => peers::rustic(&root, peers::For::Testing)?,
+        _ => PathBuf::new(),
+    };
     let mut env = vec![("STRONGROOM_CLIENTS", clients.as_path())];
     let (localstack, rows) =
         (root.join("target/localstack/bin/python"), root.join("target/server-tests"));
@@ -136,10 +152,19 @@ pub(crate) fn run(servers: bool) -> anyhow::Result<()> {
         ]);
         // Every repository that a test of the program leaves behind is then checked by stock
         // restic.
+        env.extend([("STRONGROOM_RESTIC", Path::new("restic"))]);
+    }
+    if extent == Extent::Full {
         env.extend([
             ("STRONGROOM_RUSTIC", rustic.as_path()),
-            ("STRONGROOM_RESTIC", Path::new("restic")),
+            ("STRONGROOM_FULL", Path::new("1")),
+            ("STRONGROOM_KILLS", Path::new("200")),
         ]);
+    } else {
+        println!(
+            "not --full: rustic is not asked, and large tenants, indexes and numbers of kills are \
+             a fraction of what they are there"
+        );
     }
     let left_out = if servers { left_out() } else { Vec::new() };
     let mut args = vec![];

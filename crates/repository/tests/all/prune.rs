@@ -229,7 +229,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, max_shrink_iters: 20,
         ..ProptestConfig::default() })]
     #[test]
-    #[ignore = "needs restic and rustic; cargo xtask test installs and runs them"]
+    #[ignore = "needs restic; cargo xtask test runs it, and with --full rustic beside it"]
     fn stock_clients_accept_what_is_left_whatever_was_done(steps in prop::collection::vec(step(),
         1..14)) {
         let w = run(steps);
