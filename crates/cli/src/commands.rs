@@ -91,7 +91,7 @@ pub(crate) struct Replicate {
 /// A snapshot by id, by its first digits, `latest` (of the data; partial ones never count), or
 /// `latest:settings` and the like.
 pub(crate) fn snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)> {
-    let found = find_snapshot(repo, name)?;
+    let found = strongroom_operations::upkeep::snapshot(repo, name)?;
     tell_future(std::slice::from_ref(&found));
     Ok(found)
 }
@@ -127,33 +127,6 @@ pub(crate) fn tell_future(all: &[(Id, Snapshot)]) {
     let now = host::now();
     for text in all.iter().filter_map(|s| strongroom_engine::clean::ahead_of_the_clock(s, now)) {
         eprintln!("{}", output::alarm(&text));
-    }
-}
-
-fn find_snapshot(repo: &Repository, name: &str) -> anyhow::Result<(Id, Snapshot)> {
-    let all = repo.snapshots()?;
-    if let Some(rest) = name.strip_prefix("latest")
-        && (rest.is_empty() || rest.starts_with(':'))
-    {
-        let series = match rest.strip_prefix(':') {
-            None => Series::DATA,
-            Some(name) => Series::parse(name).with_context(|| {
-                format!("{name:?} is no series of snapshots; `latest:settings` is one")
-            })?,
-        };
-        return repo.head_of(&all, None, &series)?.cloned().with_context(|| {
-            match series.is_data() {
-                true => "the repository holds no snapshot yet".to_owned(),
-                false => format!("the repository holds no snapshot of its {series} yet"),
-            }
-        });
-    }
-    let found: Vec<_> =
-        all.into_iter().filter(|(id, _)| id.to_string().starts_with(name)).collect();
-    match found.len() {
-        1 => found.into_iter().next().context("no snapshot"),
-        0 => bail!("no snapshot begins with {name:?}; `strongroom snapshots` lists them"),
-        n => bail!("{n} snapshots begin with {name:?}; give more digits"),
     }
 }
 

@@ -39,6 +39,8 @@ fn of_kind(kind: Kind) -> Ending {
         | Kind::Copy
         | Kind::Tenant
         | Kind::Request
+        | Kind::Changed
+        | Kind::Refused
         | Kind::Internal => Ending::Failed,
     }
 }

@@ -25,6 +25,7 @@ mod host;
 mod keys;
 mod mount;
 mod output;
+mod plans;
 mod progress;
 mod remediate;
 mod repair;
@@ -137,6 +138,11 @@ enum Command {
     Hold {
         #[command(subcommand)]
         command: upkeep::Hold,
+    },
+    /// Plans that wait for somebody to carry them out.
+    Plan {
+        #[command(subcommand)]
+        command: plans::PlanCommand,
     },
     /// Copy the repository into its vault, or rebuild it from there.
     Replicate(commands::Replicate),
@@ -326,6 +332,7 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Forget(a) => upkeep::forget(&global, a).await,
         Command::Prune(a) => upkeep::prune(&global, a).await,
         Command::Hold { command } => upkeep::hold(&global, command).await,
+        Command::Plan { command } => plans::plan(&global, command).await,
         Command::Replicate(a) => commands::replicate(&global, a).await,
         Command::Vault { command } => vault::vault(&global, command).await,
         Command::Tenant { command } => tenant::tenant(&global, command).await,

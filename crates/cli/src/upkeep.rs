@@ -1,18 +1,23 @@
 //! Commands that keep a repository in shape: check, forget, prune, hold. What removes something
 //! plans, shows and asks.
 
-use crate::{Global, commands::snapshot, edge::blocking, failure, output};
+use crate::{Global, commands::snapshot, edge::blocking, failure, output, plans};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
 use strongroom_engine::Progress;
-use strongroom_model::{Ending, Untrusted, shown_line};
-use strongroom_operations::{Attempt, Duty, place::Doing};
-use strongroom_repository::{
-    CheckReport, ForgetPlan, Id, Policy, PruneOptions, PrunePlan, ReadData, Repository, Snapshot,
-    TAG_HOLD, plan_forget,
+use strongroom_model::{Ending, Silent, Untrusted, shown_line};
+use strongroom_operations::{
+    Attempt, Copy2, Duty,
+    place::Doing,
+    plan::{Authority, Operation},
+    upkeep::{
+        self as operations, ForgetPlan, ForgetRequest, Policy, PruneOptions, PrunePlan,
+        ReleaseHold, ReleaseHoldRequest,
+    },
 };
+use strongroom_repository::{CheckReport, Id, ReadData, Snapshot, TAG_HOLD};
 
 #[derive(Args)]
 pub(crate) struct Check {
@@ -55,6 +60,9 @@ pub(crate) struct Forget {
     /// Show the plan and stop.
     #[arg(long)]
     dry_run: bool,
+    /// Keep the plan and stop: `plan apply` carries it out later.
+    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    save_plan: bool,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -75,6 +83,9 @@ pub(crate) struct Prune {
     /// Show the plan and stop.
     #[arg(long)]
     dry_run: bool,
+    /// Keep the plan and stop: `plan apply` carries it out later.
+    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    save_plan: bool,
     /// Do not ask.
     #[arg(short, long)]
     yes: bool,
@@ -96,6 +107,9 @@ pub(crate) enum Hold {
     Release {
         /// Id of the hold, as `hold list` shows it.
         hold: String,
+        /// Keep the plan and stop: `plan apply` carries it out later.
+        #[arg(long, conflicts_with = "yes")]
+        save_plan: bool,
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
@@ -222,13 +236,8 @@ pub(crate) fn describe(report: &CheckReport) -> String {
     out
 }
 
-fn policy(global: &Global, args: &Forget) -> anyhow::Result<Policy> {
-    let mut policy = Policy::default();
-    if global.repo.is_none() {
-        let school = global.school()?;
-        let entry = school.config().repository(&school.tenant().repository)?;
-        policy = entry.retention.clone().unwrap_or_default();
-    }
+fn policy(copy2: &Copy2, args: &Forget) -> anyhow::Result<Policy> {
+    let mut policy = copy2.retention();
     for (field, given) in [
         (&mut policy.within_hours, args.keep_within_hours),
         (&mut policy.hourly, args.keep_hourly),
@@ -248,109 +257,75 @@ fn policy(global: &Global, args: &Forget) -> anyhow::Result<Policy> {
     Ok(policy)
 }
 
-/// Forgets what is named, and nothing else.
-fn named(
-    repo: &Repository,
-    all: &[(Id, Snapshot)],
-    names: &[String],
-) -> anyhow::Result<ForgetPlan> {
-    let ids: BTreeSet<Id> =
-        names.iter().map(|name| Ok(snapshot(repo, name)?.0)).collect::<anyhow::Result<_>>()?;
-    let mut plan = ForgetPlan::default();
-    for (id, s) in all {
-        match ids.contains(id) {
-            false => plan.keep.push((*id, s.clone(), Vec::new())),
-            true if s.is_hold() => bail!(
-                "{} is a hold; `strongroom hold release {}` lets it go",
-                id.short(),
-                id.short()
-            ),
-            true => match all.iter().find(|(_, h)| h.is_hold() && h.tree == s.tree) {
-                Some((hold, _)) => bail!(
-                    "snapshot {} is held by {}; `strongroom hold release {}` lets it go first",
-                    id.short(),
-                    hold.short(),
-                    hold.short()
-                ),
-                None => plan.remove.push((*id, s.clone())),
-            },
-        }
+fn show_forget(plan: &ForgetPlan) {
+    let row = |id: &Id, s: &Snapshot, what: &str, why: String| {
+        vec![
+            id.short(),
+            s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+            s.hostname.line().to_string(),
+            what.to_owned(),
+            why,
+        ]
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (id, s, why) in &plan.keep {
+        let why: Vec<&str> = why.iter().map(|w| w.as_str()).collect();
+        rows.push(row(id, s, "keep", why.join(", ")));
     }
-    Ok(plan)
+    rows.extend(plan.remove.iter().map(|(id, s)| row(id, s, "FORGET", String::new())));
+    rows.sort_by(|a, b| a[1].cmp(&b[1]));
+    print!("{}", output::table(&["id", "time (UTC)", "tenant", "what", "why"], &rows));
+    println!(
+        "{} stay, {} go; the room comes back with `strongroom prune`",
+        plan.keep.len(),
+        plan.remove.len()
+    );
+}
+
+pub(crate) fn say_forgotten(global: &Global, report: &operations::ForgetReport) {
+    match global.json {
+        true => println!("{}", json!({"keep": report.keep, "removed": report.removed})),
+        false => println!("{} snapshots forgotten", report.removed),
+    }
 }
 
 pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<Ending> {
-    let policy = match args.snapshots.is_empty() {
-        true => policy(global, &args)?,
-        false => Policy::default(),
-    };
     let copy2 = global.copy2()?;
-    let (repo, cache) = (copy2.open(Doing::Deleting).await?, copy2.cache()?);
-    let json = global.json;
-    blocking(move || {
-        let now = copy2.now();
-        let all = repo.snapshots_whole()?;
-        let plan = match args.snapshots.as_slice() {
-            [] => plan_forget(&all, &policy, now, args.though_not_clean),
-            names => named(&repo, &all, names)?,
-        };
-        if json && args.dry_run {
-            println!(
-                "{}",
-                json!({"keep": plan.keep.len(), "remove": plan.remove.iter().map(|(id,
-                _)| id).collect::<Vec<_>>()})
-            );
-            return Ok(Ending::Done);
+    let request = match args.snapshots.is_empty() {
+        true => ForgetRequest::Policy {
+            policy: policy(&copy2, &args)?,
+            though_not_clean: args.though_not_clean,
+        },
+        false => ForgetRequest::Named { snapshots: args.snapshots },
+    };
+    let by = &global.host.account;
+    let ready = operations::Forget::plan(&copy2, request, by, Arc::new(Silent)).await?;
+    let plan = ready.work().forget();
+    if !global.json {
+        show_forget(plan);
+    } else if args.dry_run {
+        let remove: Vec<_> = plan.remove.iter().map(|(id, _)| id).collect();
+        println!("{}", json!({"keep": plan.keep.len(), "remove": remove}));
+    }
+    if args.dry_run {
+        return Ok(Ending::Done);
+    }
+    if args.save_plan {
+        return plans::save(global, &ready);
+    }
+    if ready.is_empty() {
+        if global.json {
+            println!("{}", json!({"keep": plan.keep.len(), "removed": 0}));
         }
-        if !json {
-            let mut rows: Vec<Vec<String>> = Vec::new();
-            for (id, s, why) in &plan.keep {
-                let why: Vec<&str> = why.iter().map(|w| w.as_str()).collect();
-                rows.push(vec![
-                    id.short(),
-                    s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                    s.hostname.line().to_string(),
-                    "keep".into(),
-                    why.join(", "),
-                ]);
-            }
-            for (id, s) in &plan.remove {
-                rows.push(vec![
-                    id.short(),
-                    s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                    s.hostname.line().to_string(),
-                    "FORGET".into(),
-                    String::new(),
-                ]);
-            }
-            rows.sort_by(|a, b| a[1].cmp(&b[1]));
-            print!("{}", output::table(&["id", "time (UTC)", "tenant", "what", "why"], &rows));
-            println!(
-                "{} stay, {} go; the room comes back with `strongroom prune`",
-                plan.keep.len(),
-                plan.remove.len()
-            );
-        }
-        if args.dry_run || plan.remove.is_empty() {
-            if json && !args.dry_run {
-                println!("{}", json!({"keep": plan.keep.len(), "removed": 0}));
-            }
-            return Ok(Ending::Done);
-        }
-        if !agreed(args.yes, "forget them?")? {
-            return Ok(Ending::Failed);
-        }
-        let lock = repo.lock_for_upkeep(&cache, now)?;
-        let removed = repo.forget_planned(&plan)?;
-        lock.release()?;
-        if json {
-            println!("{}", json!({"keep": plan.keep.len(), "removed": removed}));
-        } else {
-            println!("{removed} snapshots forgotten");
-        }
-        Ok(Ending::Done)
-    })
-    .await
+        return Ok(Ending::Done);
+    }
+    if !agreed(args.yes, "forget them?")? {
+        return Ok(Ending::Failed);
+    }
+    let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
+    let done = operations::Forget::apply(&copy2, ready.here(), leave, Arc::new(Silent)).await?;
+    say_forgotten(global, &done.report);
+    Ok(done.ending)
 }
 
 fn show(plan: &PrunePlan) {
@@ -373,160 +348,142 @@ fn show(plan: &PrunePlan) {
     );
 }
 
+pub(crate) fn say_pruned(global: &Global, report: &PrunePlan, grace_s: i64) {
+    match global.json {
+        true => println!("{}", json!(report)),
+        false if grace_s > 0 => println!(
+            "done; what is not needed is deleted by a prune that comes {} hours later",
+            grace_s / 3600
+        ),
+        false => println!("done"),
+    }
+}
+
 pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<Ending> {
     let copy2 = global.copy2()?;
-    let (repo, cache) = (copy2.open(Doing::Deleting).await?, copy2.cache()?);
-    let (json, bar) = (global.json, global.bar());
     let options = PruneOptions {
         unused_percent_max: args.max_unused,
         grace_s: i64::from(args.grace_hours) * 3600,
         may_empty: args.empty,
     };
+    let by = &global.host.account;
+    let ready = operations::Prune::plan(&copy2, options, by, Arc::new(Silent)).await?;
+    let plan = ready.work().prune();
+    if !global.json {
+        show(plan);
+    } else if args.dry_run {
+        println!("{}", json!(plan));
+    }
+    if args.dry_run {
+        return Ok(Ending::Done);
+    }
+    if args.save_plan {
+        return plans::save(global, &ready);
+    }
+    let is_empty = ready.is_empty();
+    if !is_empty && !agreed(args.yes, "carry this out?")? {
+        return Ok(Ending::Failed);
+    }
+    let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
+    let bar = global.bar();
+    let done = operations::Prune::apply(&copy2, ready.here(), leave, bar.clone()).await;
+    bar.finish();
+    let done = done?;
+    if !is_empty || global.json {
+        say_pruned(global, &done.report, options.grace_s);
+    }
+    Ok(done.ending)
+}
+
+pub(crate) fn say_released(global: &Global, hold: &Id) {
+    match global.json {
+        true => println!("{}", json!({"released": hold})),
+        false => println!("released"),
+    }
+}
+
+async fn release(
+    global: &Global,
+    hold: String,
+    save_plan: bool,
+    yes: bool,
+) -> anyhow::Result<Ending> {
+    let (copy2, by) = (global.copy2()?, &global.host.account);
+    let request = ReleaseHoldRequest { hold };
+    let ready = ReleaseHold::plan(&copy2, request, by, Arc::new(Silent)).await?;
+    if !global.json {
+        let (id, s) = ready.work().hold();
+        println!(
+            "hold {} on snapshot {} of {} would go",
+            id.short(),
+            s.parent.map(|p| p.short()).unwrap_or_default(),
+            s.time.strftime("%Y-%m-%d %H:%M")
+        );
+    }
+    if save_plan {
+        return plans::save(global, &ready);
+    }
+    if !agreed(yes, "release it?")? {
+        return Ok(Ending::Failed);
+    }
+    let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
+    let done = ReleaseHold::apply(&copy2, ready.here(), leave, Arc::new(Silent)).await?;
+    say_released(global, &done.report);
+    Ok(done.ending)
+}
+
+async fn add(global: &Global, name: String, reason: String) -> anyhow::Result<Ending> {
+    let copy2 = global.copy2()?;
+    let (repo, cache) = (copy2.open(Doing::Usual).await?, copy2.cache()?);
+    let json = global.json;
     blocking(move || {
-        let (now, clock) = (copy2.now(), &copy2.host().clock);
-        // Locked before it is planned: what is shown is what is done.
-        let mut lock = repo.lock_alone(&cache, now)?;
-        let plan = repo.plan_prune(options, now)?;
-        if !json {
-            show(&plan);
-        } else if args.dry_run {
-            println!("{}", json!(plan));
-        }
-        if args.dry_run || plan.is_empty() || !agreed(args.yes, "carry this out?")? {
-            if json && !args.dry_run && plan.is_empty() {
-                println!("{}", json!(plan));
-            }
-            if !args.dry_run && plan.is_empty() {
-                // One before may have been killed before it said so.
-                strongroom_engine::publish::publish_anew(&repo)?;
-            }
-            lock.release()?;
-            let is_declined = !args.dry_run && !plan.is_empty();
-            return Ok(if is_declined { Ending::Failed } else { Ending::Done });
-        }
-        // Somebody may have thought about it for long.
-        lock.renew(&repo, copy2.now())?;
-        lock.keep(repo.clone(), clock.clone());
-        bar.phase("prune");
-        bar.expect(plan.packs_repack, 0);
-        repo.prune(&plan, &mut lock, clock.as_ref(), &|_, _| bar.advance(1, 0))?;
-        // A vault that has not taken all of it must find what stays.
-        strongroom_engine::publish::publish_anew(&repo)?;
-        bar.finish();
+        let (id, _) = snapshot(&repo, &name)?;
+        let lock = repo.lock_for_upkeep(&cache, copy2.now())?;
+        let hold = repo.hold(&id, &reason)?;
         lock.release()?;
         match json {
-            true => println!("{}", json!(plan)),
-            false if options.grace_s > 0 => println!(
-                "done; what is not needed is deleted by a prune that comes {} hours later",
-                args.grace_hours
+            true => println!("{}", json!({"hold": hold, "snapshot": id})),
+            false => println!(
+                "snapshot {} is held by {}: {}",
+                id.short(),
+                hold.short(),
+                shown_line(&reason)
             ),
-            false => println!("done"),
         }
         Ok(Ending::Done)
     })
     .await
 }
 
+async fn list(global: &Global) -> anyhow::Result<Ending> {
+    let repo = global.repository().await?;
+    let holds = blocking(move || Ok(repo.holds()?)).await?;
+    let reason = |s: &Snapshot| {
+        s.tags.iter().filter_map(|t| t.strip_prefix(TAG_HOLD)).collect::<Vec<_>>().join(", ")
+    };
+    if global.json {
+        let row = |(id, s): &(Id, Snapshot)| json!({"hold": id, "snapshot": s.parent, "time": s.time, "reason": reason(s)});
+        println!("{}", json!(holds.iter().map(row).collect::<Vec<_>>()));
+        return Ok(Ending::Done);
+    }
+    let row = |(id, s): &(Id, Snapshot)| {
+        vec![
+            id.short(),
+            s.parent.map(|p| p.short()).unwrap_or_default(),
+            s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+            s.hostname.line().to_string(),
+            reason(s),
+        ]
+    };
+    let rows: Vec<Vec<String>> = holds.iter().map(row).collect();
+    print!("{}", output::table(&["hold", "snapshot", "time (UTC)", "tenant", "reason"], &rows));
+    Ok(Ending::Done)
+}
+
 pub(crate) async fn hold(global: &Global, command: Hold) -> anyhow::Result<Ending> {
-    let copy2 = global.copy2()?;
-    let (repo, cache) = (copy2.open(Doing::Usual).await?, copy2.cache()?);
-    let json = global.json;
-    blocking(move || {
-        let now = copy2.now();
-        match command {
-            Hold::Add { snapshot: name, reason } => {
-                let (id, _) = snapshot(&repo, &name)?;
-                let lock = repo.lock_for_upkeep(&cache, now)?;
-                let hold = repo.hold(&id, &reason)?;
-                lock.release()?;
-                match json {
-                    true => println!("{}", json!({"hold": hold, "snapshot": id})),
-                    false => {
-                        println!(
-                            "snapshot {} is held by {}: {}",
-                            id.short(),
-                            hold.short(),
-                            shown_line(&reason)
-                        )
-                    }
-                }
-            }
-            Hold::List => {
-                let reason = |tags: &[String]| {
-                    tags.iter()
-                        .filter_map(|t| t.strip_prefix(TAG_HOLD))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                };
-                let holds = repo.holds()?;
-                if json {
-                    let rows: Vec<_> = holds
-                        .iter()
-                        .map(|(id, s)| {
-                            json!({"hold": id, "snapshot": s.parent,
-                            "time": s.time, "reason": reason(&s.tags)})
-                        })
-                        .collect();
-                    println!("{}", json!(rows));
-                } else {
-                    let rows: Vec<Vec<String>> = holds
-                        .iter()
-                        .map(|(id, s)| {
-                            let held = s.parent.map(|p| p.short()).unwrap_or_default();
-                            vec![
-                                id.short(),
-                                held,
-                                s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                                s.hostname.line().to_string(),
-                                reason(&s.tags),
-                            ]
-                        })
-                        .collect();
-                    print!(
-                        "{}",
-                        output::table(
-                            &["hold", "snapshot", "time (UTC)", "tenant", "reason"],
-                            &rows
-                        )
-                    );
-                }
-            }
-            Hold::Release { hold, yes } => {
-                let found: Vec<_> = repo
-                    .holds()?
-                    .into_iter()
-                    .filter(|(id, _)| id.to_string().starts_with(&hold))
-                    .collect();
-                let [(id, s)] = found.as_slice() else {
-                    bail!(
-                        "{} holds begin with {hold:?}; `strongroom hold list` lists them",
-                        found.len()
-                    );
-                };
-                let held = s.parent.map(|p| p.short()).unwrap_or_default();
-                if !json {
-                    println!(
-                        "hold {} on snapshot {held} of {} would go",
-                        id.short(),
-                        s.time.strftime(
-                            "%Y-%m-%d \
-                        %H:%M"
-                        )
-                    );
-                }
-                if !agreed(yes, "release it?")? {
-                    return Ok(Ending::Failed);
-                }
-                let lock = repo.lock_for_upkeep(&cache, now)?;
-                repo.forget(id)?;
-                lock.release()?;
-                match json {
-                    true => println!("{}", json!({"released": id})),
-                    false => println!("released"),
-                }
-            }
-        }
-        Ok(Ending::Done)
-    })
-    .await
+    match command {
+        Hold::Add { snapshot, reason } => add(global, snapshot, reason).await,
+        Hold::List => list(global).await,
+        Hold::Release { hold, save_plan, yes } => release(global, hold, save_plan, yes).await,
+    }
 }

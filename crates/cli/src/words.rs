@@ -1,10 +1,11 @@
 //! What helps, in the words of the command line.
 
-use strongroom_operations::Remedy;
+use std::borrow::Cow;
+use strongroom_operations::{Remedy, plan::OperationKind};
 
 /// What to do about an error: the end of its sentence.
-pub(crate) fn advice(remedy: &Remedy) -> &'static str {
-    match remedy {
+pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
+    let text = match remedy {
         Remedy::OtherConfiguration => "--config names another",
         Remedy::CheckConfiguration => "strongroom config check names all",
         Remedy::NameTenant => "choose one with --tenant",
@@ -15,5 +16,24 @@ pub(crate) fn advice(remedy: &Remedy) -> &'static str {
         Remedy::NameCache => "name one with --cache-dir, or with cache_dir in the configuration",
         Remedy::OtherState => "name another folder with state_dir in the configuration",
         Remedy::OtherCache => "name another folder for local caches with --cache-dir",
+        Remedy::ListSnapshots => "strongroom snapshots lists them",
+        Remedy::ListHolds => "strongroom hold list lists them",
+        Remedy::ReleaseHold(hold) => {
+            return format!("strongroom hold release {hold} lets it go").into();
+        }
+        Remedy::ListPlans => "strongroom plan list lists them",
+        Remedy::PlanAgain(operation) => {
+            return format!("strongroom {} plans it again", command(*operation)).into();
+        }
+    };
+    text.into()
+}
+
+/// The command that plans an operation.
+pub(crate) fn command(operation: OperationKind) -> &'static str {
+    match operation {
+        OperationKind::Forget => "forget",
+        OperationKind::Prune => "prune",
+        OperationKind::ReleaseHold => "hold release",
     }
 }

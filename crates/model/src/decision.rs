@@ -4,7 +4,7 @@
 //! bear the signature of that person's key over [`Decision::signed_bytes`]; who keeps decisions
 //! checks it. Where they are kept, this module does not know.
 
-use crate::{Record, RecordError, Stored};
+use crate::{Record, RecordError, Stored, canonical};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -131,42 +131,8 @@ impl Record<Decision> {
         if let Value::Object(map) = &mut value {
             map.remove("signature");
         }
-        let mut out = Vec::new();
-        canonical(&value, &mut out).map_err(shape)?;
-        Ok(out)
+        canonical(&value).map_err(shape)
     }
-}
-
-/// JSON without spaces whose objects are sorted by name, whatever order a map keeps.
-fn canonical(value: &Value, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    match value {
-        Value::Object(map) => {
-            let mut rows: Vec<(&String, &Value)> = map.iter().collect();
-            rows.sort_by_key(|(name, _)| *name);
-            out.push(b'{');
-            for (n, (name, value)) in rows.into_iter().enumerate() {
-                if n > 0 {
-                    out.push(b',');
-                }
-                serde_json::to_writer(&mut *out, name)?;
-                out.push(b':');
-                canonical(value, out)?;
-            }
-            out.push(b'}');
-        }
-        Value::Array(rows) => {
-            out.push(b'[');
-            for (n, value) in rows.iter().enumerate() {
-                if n > 0 {
-                    out.push(b',');
-                }
-                canonical(value, out)?;
-            }
-            out.push(b']');
-        }
-        plain => serde_json::to_writer(out, plain)?,
-    }
-    Ok(())
 }
 
 /// Something that was done to a tenant because a rule failed or a baseline wants it. It stands

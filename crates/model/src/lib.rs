@@ -6,6 +6,7 @@
 //! says how anything stored is read.
 
 mod alarm;
+mod canonical;
 mod clock;
 mod collection_state;
 pub mod collections;
@@ -16,6 +17,7 @@ mod event;
 mod facts;
 pub mod limits;
 mod names;
+pub mod plan;
 mod progress;
 pub mod record;
 mod series;
@@ -24,6 +26,7 @@ mod untrusted;
 mod verdict;
 
 pub use alarm::{Alarm, AlarmKind, AlarmList, Severity};
+pub use canonical::canonical;
 pub use clock::{Clock, Sleep};
 pub use collection_state::CollectionState;
 pub use configuration::{

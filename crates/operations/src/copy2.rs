@@ -137,6 +137,22 @@ impl Copy2 {
         }
     }
 
+    /// The school that the configuration gives it to.
+    pub fn school_name(&self) -> Option<&str> {
+        match &self.whose {
+            Whose::School(tenant) => Some(&tenant.name),
+            Whose::Unknown | Whose::Said(_) => None,
+        }
+    }
+
+    /// What the configuration says of it.
+    pub(crate) fn entry(&self) -> Option<&RepositoryEntry> {
+        match &self.at {
+            At::Entry(entry, _) => Some(entry),
+            At::Folder(_) => None,
+        }
+    }
+
     /// Where it is, for who does this to it.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 use std::fmt;
+use strongroom_model::plan::OperationKind;
 
 /// What an error was caused by.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -37,6 +38,10 @@ pub enum Kind {
     Tenant,
     /// What was asked for is not there, or makes no sense.
     Request,
+    /// What a plan was made from is otherwise now: nothing was done.
+    Changed,
+    /// A plan may not be carried out: nothing was done.
+    Refused,
     /// A part of the program stopped, or this system lacks what it needs.
     Internal,
 }
@@ -60,6 +65,16 @@ pub enum Remedy {
     OtherCache,
     /// Have what was done, and when, in another folder.
     OtherState,
+    /// Look at the snapshots.
+    ListSnapshots,
+    /// Look at the holds.
+    ListHolds,
+    /// Let this hold go.
+    ReleaseHold(String),
+    /// Look at the plans that are kept.
+    ListPlans,
+    /// Plan this anew.
+    PlanAgain(OperationKind),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +172,12 @@ impl From<strongroom_engine::Error> for Error {
     }
 }
 
+impl From<strongroom_model::RecordError> for Error {
+    fn from(e: strongroom_model::RecordError) -> Self {
+        Self::theirs(Kind::Internal, e)
+    }
+}
+
 impl From<strongroom_objects::StoreError> for Error {
     fn from(e: strongroom_objects::StoreError) -> Self {
         Self::theirs(Kind::Copy, e)
@@ -189,6 +210,7 @@ fn of_repository(e: &strongroom_repository::Error) -> Kind {
         | Repository::Unsupported(_)
         | Repository::Poisoned(_)
         | Repository::Store(_) => Kind::Copy,
+        Repository::Changed(_) => Kind::Changed,
         Repository::NoSuchPath(_) | Repository::Share(_) => Kind::Request,
         Repository::Cache(_) | Repository::Local(_) => Kind::Files,
         Repository::Random(_) => Kind::Internal,

@@ -18,9 +18,13 @@ mod error;
 pub mod files;
 mod host;
 pub mod place;
+pub mod plan;
 mod school;
 pub mod status;
+pub mod upkeep;
 pub mod vault;
+
+use std::sync::Arc;
 
 pub use copy2::{Choice, Copy2};
 pub use duty::{Attempt, Duty};
@@ -28,3 +32,13 @@ pub use error::{Error, Kind, Remedy};
 pub use host::Host;
 pub use school::{Identity, School};
 pub use strongroom_graph::TokioClock;
+
+/// Hears how the work goes on.
+type Hears = Arc<dyn strongroom_model::Progress>;
+
+/// Runs what blocks on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::stopped)?
+}

@@ -83,6 +83,9 @@ pub enum Error {
     /// A format that this program does not write or read.
     #[error("{}", .0.line())]
     Unsupported(Untrusted),
+    /// What a plan was made from is otherwise now.
+    #[error("{0} has changed since the prune was planned; plan it again")]
+    Changed(String),
     /// The local cache cannot be used.
     #[error(
         "the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds \

@@ -29,7 +29,8 @@ const SMALL_BYTES: u64 = PACK_BYTES as u64 / 8;
 const SMALL_MIN: usize = 16;
 
 /// How far a prune goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PruneOptions {
     /// Unused bytes that may stay, in percent of what is used.
     pub unused_percent_max: u32,
@@ -95,7 +96,43 @@ pub struct PrunePlan {
     snapshots: BTreeSet<String>,
 }
 
+/// What a prune does to a pack that does not stay as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PackStep {
+    /// What is used of it is copied, and it is marked.
+    Copy,
+    /// It is marked: nothing needs it.
+    Mark,
+    /// It was marked before, and is deleted now.
+    Delete,
+    /// It was marked before, is needed, and stays.
+    TakeBack,
+}
+
 impl PrunePlan {
+    /// What is done to which pack, by id; of packs that stay as they are nothing is said.
+    pub fn steps(&self) -> Vec<(Id, PackStep)> {
+        let decided = self.fates.iter().filter_map(|(id, fate)| {
+            let step = match fate {
+                Fate::Repack => PackStep::Copy,
+                Fate::Remove => PackStep::Mark,
+                Fate::Delete => PackStep::Delete,
+                Fate::Keep if self.taken_back.contains(id) => PackStep::TakeBack,
+                Fate::Keep | Fate::Wait => return None,
+            };
+            Some((*id, step))
+        });
+        let stray = self.unreferenced.iter().map(|id| (*id, PackStep::Mark));
+        let mut all: Vec<_> = decided.chain(stray).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The names of the snapshots and of the index files that it was made from, each sorted.
+    pub fn made_from(&self) -> (&BTreeSet<String>, &BTreeSet<String>) {
+        (&self.snapshots, &self.indexes)
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.packs_repack + self.packs_remove + self.packs_unreferenced + self.packs_due == 0
@@ -303,13 +340,7 @@ impl Repository {
         // blob that lies in two packs counts in one of them.
         let (fresh, marks) = self.plan_and_marks(options, now)?;
         if fresh != *plan {
-            return Err(Error::Unsupported(
-                format!(
-                    "{} has changed since the prune was planned; plan it again",
-                    self.location()
-                )
-                .into(),
-            ));
+            return Err(Error::Changed(self.location()));
         }
         let mut writer =
             Rewriter { repo: self, file: IndexFile::default(), blobs: 0, written: Vec::new() };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 use crate::common::*;
 use serde_json::Value;
+use std::process::Stdio;
 
 fn rows(text: &str) -> Vec<Value> {
     text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
@@ -160,6 +161,56 @@ fn forgetting_and_pruning_plan_first_and_leave_the_rest_whole() {
     school.assert_everything_is_in();
     school.whole();
     school.assert_everything_is_in();
+}
+
+/// What one process planned, two others carry out at the same moment: it is done once.
+#[test]
+fn a_plan_that_is_kept_is_carried_out_once_by_whichever_process_comes_first() {
+    let school = school(&small());
+    school.whole();
+    for day in 1..4 {
+        school.sim.live_a_day(0, day, true);
+        school.whole();
+    }
+    let tenant = ["--tenant", "school0"];
+    let ok = |args: &[&str]| school.ok(&[&tenant, args].concat());
+    let json = |args: &[&str]| serde_json::from_str::<Value>(&ok(args)).unwrap();
+    let count = || json(&["--json", "snapshots"]).as_array().unwrap().len();
+    assert_eq!(json(&["--json", "plan", "list"]), serde_json::json!([]));
+    let kept = json(&["--json", "forget", "--keep-hourly", "1", "--save-plan"]);
+    let id = kept["plan"].as_str().unwrap();
+    assert_eq!(count(), 4, "a plan that is kept changes nothing");
+    assert!(ok(&["plan", "list"]).contains("waits"));
+    let shown = json(&["--json", "plan", "show", &id[..8]]);
+    let gone = shown["plan"]["steps"].as_array().unwrap().len();
+    assert!(gone >= 2, "{shown}");
+    let unasked = school.run(&["--json", "plan", "apply", id]);
+    assert_eq!(unasked.status.code(), Some(1), "who wants JSON is asked nothing");
+
+    let apply = || {
+        let mut command = school.command(&["plan", "apply", id, "--yes"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let both = [apply(), apply()].map(|child| child.wait_with_output().unwrap());
+    let mut codes: Vec<i32> = both.iter().map(|out| out.status.code().unwrap()).collect();
+    codes.sort_unstable();
+    let says: Vec<_> = both.iter().map(|out| String::from_utf8_lossy(&out.stderr)).collect();
+    assert!(codes == [0, 1] || codes == [0, 11], "{codes:?}: {says:?}");
+    assert_eq!(count(), 4 - gone);
+    let again = school.run(&["plan", "apply", id, "--yes"]);
+    assert_eq!(again.status.code(), Some(1));
+    let says = String::from_utf8_lossy(&again.stderr);
+    assert!(says.contains("a plan is carried out once"), "{says}");
+    let rows = json(&["--json", "plan", "list"]);
+    assert_eq!((&rows[0]["state"], &rows[0]["plan"]), (&"done".into(), &id.into()));
+    school.check();
+
+    // One that cannot be read is said, and is no empty list.
+    let file = school.path("state/plans").join(format!("{id}.json"));
+    std::fs::write(file, "{}").unwrap();
+    let out = school.run(&["--json", "plan", "list"]);
+    assert_eq!(out.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("unreadable"));
 }
 
 #[test]

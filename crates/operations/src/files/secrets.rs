@@ -98,13 +98,22 @@ pub fn read(path: &Path, accounts: &Accounts) -> Result<SecretString, Error> {
 
 /// A text that is no secret, such as the configuration, and that nobody else may change.
 pub(crate) fn read_text(path: &Path, accounts: &Accounts) -> Result<String, Cause> {
-    let (file, meta) = open(path, TEXT_BYTES_MAX)?;
+    Ok(String::from_utf8(read_decisive(path, TEXT_BYTES_MAX, accounts)?)?)
+}
+
+/// A file that decides what is done: of at most so many bytes, and nobody else may change it.
+pub(crate) fn read_decisive(
+    path: &Path,
+    bytes_max: u64,
+    accounts: &Accounts,
+) -> Result<Vec<u8>, Cause> {
+    let (file, meta) = open(path, bytes_max)?;
     if let Some(why) = accounts.changeable(path, &meta).or_else(|| accounts.replaceable(path)) {
         return Err(why.into());
     }
-    let mut text = String::new();
-    file.take(TEXT_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What is wrong with the file of a secret that need not be here, in one sentence.

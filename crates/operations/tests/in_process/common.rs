@@ -1,6 +1,6 @@
 //! Schools of a test, and the host that they are looked after from.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
@@ -23,6 +23,14 @@ impl Stands {
         Arc::new(Self(AtomicI64::new(1_800_000_000)))
     }
 
+    pub(crate) fn at(text: &str) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(text.parse::<Timestamp>().unwrap().as_second())))
+    }
+
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+
     pub(crate) fn hours_pass(&self, hours: i64) {
         self.0.fetch_add(3_600 * hours, Ordering::SeqCst);
     }
@@ -42,7 +50,7 @@ pub(crate) fn host() -> Arc<Host> {
     host_at(Stands::new())
 }
 
-pub(crate) fn host_at(clock: Arc<Stands>) -> Arc<Host> {
+pub(crate) fn host_at(clock: Arc<dyn Clock>) -> Arc<Host> {
     Arc::new(Host {
         clock,
         name: "host".to_owned(),
@@ -82,13 +90,14 @@ pub(crate) fn secret(path: &Path, text: &str) {
 }
 
 /// A copy 2 that is made for this tenant.
-pub(crate) fn made(school: &School, for_tenant: &str) {
+pub(crate) fn made(school: &School, for_tenant: &str) -> Arc<Repository> {
     let copy2 = school.copy2().unwrap();
     let (place, password) = copy2.place_and_password(Doing::Usual).unwrap();
     let cache = copy2.cache().unwrap();
     let (writer, now) = (copy2.host().writer(), copy2.now());
     let store = place.open().unwrap();
-    Repository::init_for(store, &password, &cache, writer, now, Some(for_tenant)).unwrap();
+    let repo = Repository::init_for(store, &password, &cache, writer, now, Some(for_tenant));
+    Arc::new(repo.unwrap())
 }
 
 /// The id of a snapshot of a series that bears these tags, of now, on top of its head.

@@ -3,5 +3,6 @@
 
 mod common;
 mod duty;
+mod plans;
 mod school;
 mod status;

@@ -1,0 +1,545 @@
+//! A plan that is kept: what would be done, on what it was planned, and what it would change; made
+//! by one process, carried out by another that plans anew and does nothing but what is the same.
+//!
+//! A plan holds no secret and no body of a request, and nothing is read out of it to be sent: it is
+//! held against a fresh plan ([`Plan::differs_from`]).
+
+use crate::{Record, RecordError, Stored, Untrusted, canonical};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::{collections::BTreeSet, fmt};
+
+/// Steps of one plan (own limit: a prune of a repository of 16 TB).
+pub const PLAN_STEPS_MAX: usize = 1_000_000;
+/// Bytes of one plan as it is stored.
+pub const PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How long a plan may be carried out.
+pub const PLAN_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// By how much clocks of two hosts may differ before a plan is of the future.
+pub const PLAN_AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// Names a plan by what it says: the SHA-256 of its canonical JSON, 64 hexadecimal digits. A plan
+/// of which anything was changed has another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PlanId(String);
+
+impl PlanId {
+    /// The id that a text is, if it is one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_id =
+            text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        is_id.then(|| Self(text.to_owned()))
+    }
+
+    /// All of its digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its first digits, for people.
+    pub fn short(&self) -> &str {
+        &self.0[..8]
+    }
+}
+
+impl TryFrom<String> for PlanId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("an id of a plan has 64 hexadecimal digits")
+    }
+}
+
+impl From<PlanId> for String {
+    fn from(id: PlanId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for PlanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is planned. Stored: add, never rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationKind {
+    /// Snapshots of copy 2 go.
+    Forget,
+    /// What no snapshot of copy 2 needs goes.
+    Prune,
+    /// A snapshot is held no more.
+    ReleaseHold,
+}
+
+impl OperationKind {
+    /// Its stored name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OperationKind::Forget => "forget",
+            OperationKind::Prune => "prune",
+            OperationKind::ReleaseHold => "release-hold",
+        }
+    }
+}
+
+/// Whose plan it is, by what cannot be called otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSchool {
+    /// What the school is called where it was planned, for people. Absent of a repository that was
+    /// named by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Untrusted>,
+    /// The tenant whose data the repository takes. Absent where nothing says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<Untrusted>,
+    /// The id of its copy 2, from `config`.
+    pub repository: String,
+}
+
+/// How much a plan may cost whoever agrees to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Less is protected afterwards.
+    Weakens,
+    /// Something is gone afterwards.
+    Destroys,
+}
+
+/// What a plan was made from. It holds as long as all of this is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Basis {
+    /// Snapshots that were read for it, by id.
+    pub snapshots: Vec<String>,
+    /// SHA-256 of the names of all snapshots and index files. Absent where what came since does not
+    /// matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<String>,
+    /// SHA-256 of the part of the configuration that bears on it. Absent where none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configured: Option<String>,
+}
+
+/// What is done to one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanVerb {
+    /// A snapshot, or a hold on one, goes.
+    Forget,
+    /// What is needed of it is copied, and it goes.
+    Copy,
+    /// It goes after a time in which readers still find it.
+    Remove,
+    /// It was to go, the time is over, and it goes now.
+    Delete,
+    /// It was to go, is needed, and stays.
+    Keep,
+}
+
+impl PlanVerb {
+    /// The word for tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PlanVerb::Forget => "forget",
+            PlanVerb::Copy => "copy",
+            PlanVerb::Remove => "remove",
+            PlanVerb::Delete => "delete",
+            PlanVerb::Keep => "keep",
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanStep {
+    /// What is done.
+    pub verb: PlanVerb,
+    /// To what: `snapshot <id>`, `pack <id>`, `hold <id>`.
+    pub object: Untrusted,
+}
+
+/// What it takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Bytes that are read and written again.
+    pub bytes_copied: u64,
+    /// Bytes that are free afterwards.
+    pub bytes_freed: u64,
+}
+
+/// What somebody should know before they agree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Risk {
+    /// One person asks and agrees.
+    Alone,
+    /// Nothing brings it back.
+    Irreversible {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What would undo it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Undo {
+    /// Nothing does.
+    None {
+        /// Why, or what comes nearest.
+        why: String,
+    },
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Who.
+    pub by: Untrusted,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A plan. It is understood whole, or it is none: whatever this program does not know might be a
+/// condition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Format version.
+    pub v: u32,
+    /// What is planned.
+    pub operation: OperationKind,
+    /// For whom.
+    pub school: PlanSchool,
+    /// The operation's own options, settled: enough to plan it again.
+    pub request: Value,
+    /// What it was made from.
+    pub basis: Basis,
+    /// What is done, in order.
+    pub steps: Vec<PlanStep>,
+    /// How grave it is.
+    pub effect: Effect,
+    /// What somebody should know.
+    pub risks: Vec<Risk>,
+    /// What it takes.
+    pub cost: Cost,
+    /// What undoes it.
+    pub undo: Undo,
+    /// Who asks, and when.
+    pub asked: Asked,
+    /// Until when it may be carried out.
+    pub expires: Timestamp,
+    /// 128 random bits, hexadecimal: the same request twice is two plans.
+    pub nonce: String,
+}
+
+impl Stored for Plan {
+    const NAME: &'static str = "a plan";
+}
+
+impl Record<Plan> {
+    /// Its id, over all that it says.
+    ///
+    /// # Errors
+    /// [`RecordError::Shape`]; no plan of ours has it.
+    pub fn id(&self) -> Result<PlanId, RecordError> {
+        Ok(PlanId(hex::encode(Sha256::digest(self.canonical_bytes()?))))
+    }
+
+    /// The bytes that its id is of, and that are stored.
+    ///
+    /// # Errors
+    /// [`RecordError::Shape`]; no plan of ours has it.
+    pub fn canonical_bytes(&self) -> Result<Vec<u8>, RecordError> {
+        let shape = |e: serde_json::Error| RecordError::Shape {
+            what: Plan::NAME,
+            why: e.to_string().into(),
+        };
+        canonical(&serde_json::to_value(self).map_err(shape)?).map_err(shape)
+    }
+}
+
+/// In what a fresh plan is not the one that was agreed to, one sentence for each thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference(String);
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Plan {
+    /// In what a plan that was made anew, from the same request, is another than this one. Who
+    /// asked, when, and what it costs makes no difference; all else does. Where it may grow, what
+    /// the fresh one would do besides is none: it is not done.
+    pub fn differs_from(&self, fresh: &Plan, may_grow: bool) -> Vec<Difference> {
+        let mut out = Vec::new();
+        let mut say = |text: String| out.push(Difference(text));
+        if self.school.repository != fresh.school.repository {
+            say(format!(
+                "it is for the repository {}, and this is {}",
+                Untrusted::from(&self.school.repository).quoted(),
+                fresh.school.repository
+            ));
+        }
+        if self.school.tenant_id != fresh.school.tenant_id {
+            let of = |s: &PlanSchool| match &s.tenant_id {
+                Some(id) => format!("the tenant {}", id.quoted()),
+                None => "no tenant in particular".to_owned(),
+            };
+            say(format!("it is for {}, and this is of {}", of(&self.school), of(&fresh.school)));
+        }
+        if self.operation != fresh.operation
+            || self.request != fresh.request
+            || self.effect != fresh.effect
+        {
+            say("this program understands what was asked for otherwise".to_owned());
+        }
+        if self.basis.configured != fresh.basis.configured {
+            say("what the configuration says about it was changed".to_owned());
+        }
+        if self.basis.all != fresh.basis.all {
+            say("snapshots or index files came or went".to_owned());
+        }
+        let now: BTreeSet<&String> = fresh.basis.snapshots.iter().collect();
+        for gone in self.basis.snapshots.iter().filter(|id| !now.contains(id)) {
+            say(format!("the snapshot {} is gone, or stays now", Untrusted::from(gone).quoted()));
+        }
+        let planned: BTreeSet<&PlanStep> = self.steps.iter().collect();
+        let now: BTreeSet<&PlanStep> = fresh.steps.iter().collect();
+        let said = |s: &PlanStep| format!("{} {}", s.verb.as_str(), s.object.quoted());
+        for step in planned.difference(&now) {
+            say(format!("\"{}\" is planned no more", said(step)));
+        }
+        if !may_grow {
+            for step in now.difference(&planned) {
+                say(format!("\"{}\" would be done besides", said(step)));
+            }
+        }
+        // Equal sets in another order, or with one step twice, are another plan too.
+        let is_same = match may_grow {
+            true => planned.len() == self.steps.len(),
+            false => self.steps == fresh.steps,
+        };
+        if out.is_empty() && !is_same {
+            out.push(Difference("the order of its steps is another".to_owned()));
+        }
+        out
+    }
+}
+
+/// What was left undone, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotDone {
+    /// What it was to be done to.
+    pub object: Untrusted,
+    /// Why it was not.
+    pub why: Untrusted,
+}
+
+/// That a plan was carried out: written before the first step, and again after the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Format version.
+    pub v: u32,
+    /// Which plan.
+    pub plan: PlanId,
+    /// Who carried it out.
+    pub by: Untrusted,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended. Absent while it is under way, and for ever where it was broken off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// How many steps were carried out.
+    pub done: u64,
+    /// What was not.
+    pub not_done: Vec<NotDone>,
+    /// What undoes it.
+    pub undo: Undo,
+}
+
+impl Stored for Applied {
+    const NAME: &'static str = "a record of a plan that was carried out";
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn plan() -> Record<Plan> {
+        let step = |verb, object: &str| PlanStep { verb, object: object.into() };
+        Record::new(Plan {
+            v: 1,
+            operation: OperationKind::Forget,
+            school: PlanSchool {
+                name: Some("riverside".into()),
+                tenant_id: Some("aaaa".into()),
+                repository: "0f".repeat(32),
+            },
+            request: json!({"snapshots": ["ab"], "though_not_clean": false, "n": 7}),
+            basis: Basis {
+                snapshots: vec!["ab".into(), "cd".into()],
+                all: Some("11".into()),
+                configured: Some("22".into()),
+            },
+            steps: vec![step(PlanVerb::Forget, "snapshot ab"), step(PlanVerb::Keep, "pack cd")],
+            effect: Effect::Destroys,
+            risks: vec![Risk::Alone, Risk::Irreversible { why: "it is gone".into() }],
+            cost: Cost { bytes_copied: 5, bytes_freed: 6 },
+            undo: Undo::None { why: "the vault keeps it".into() },
+            asked: Asked { by: "Ada\n".into(), at: "2026-11-30T12:00:00Z".parse().unwrap() },
+            expires: "2026-12-07T12:00:00Z".parse().unwrap(),
+            nonce: "00112233445566778899aabbccddeeff".into(),
+        })
+    }
+
+    #[test]
+    fn the_bytes_of_a_plan_are_these_and_its_id_is_of_them() {
+        let bytes = plan().canonical_bytes().unwrap();
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            r#"{"asked":{"at":"2026-11-30T12:00:00Z","by":"Ada\n"},"basis":{"all":"11","#
+                .to_owned()
+                + r#""configured":"22","snapshots":["ab","cd"]},"cost":{"bytes_copied":5,"#
+                + r#""bytes_freed":6},"effect":"destroys","expires":"2026-12-07T12:00:00Z","#
+                + r#""nonce":"00112233445566778899aabbccddeeff","operation":"forget","#
+                + r#""request":{"n":7,"snapshots":["ab"],"though_not_clean":false},"#
+                + r#""risks":["alone",{"irreversible":{"why":"it is gone"}}],"#
+                + r#""school":{"name":"riverside","repository":""#
+                + &"0f".repeat(32)
+                + r#"","tenant_id":"aaaa"},"steps":[{"object":"snapshot ab","verb":"forget"},"#
+                + r#"{"object":"pack cd","verb":"keep"}],"undo":{"none":{"#
+                + r#""why":"the vault keeps it"}},"v":1}"#
+        );
+        let again = Record::<Plan>::from_bytes(&plan().canonical_bytes().unwrap()).unwrap();
+        assert_eq!(again.id().unwrap(), plan().id().unwrap());
+        assert_eq!(PlanId::parse(again.id().unwrap().as_str()), Some(again.id().unwrap()));
+        for bad in ["", "ab", &"AB".repeat(32), &"g0".repeat(32), &"../".repeat(22)] {
+            assert_eq!(PlanId::parse(bad), None, "{bad}");
+        }
+    }
+
+    /// Everything that stands in a JSON tree, with something else in its place, one at a time; and
+    /// everything taken out.
+    pub(super) fn flipped(value: &Value) -> Vec<Value> {
+        let mut out = Vec::new();
+        match value {
+            Value::Object(map) => {
+                for (name, inner) in map {
+                    let with = |v: Value| {
+                        let mut map = map.clone();
+                        map.insert(name.clone(), v);
+                        Value::Object(map)
+                    };
+                    out.extend(flipped(inner).into_iter().map(with));
+                    let mut without = map.clone();
+                    without.remove(name);
+                    out.push(Value::Object(without));
+                }
+                let mut more = map.clone();
+                more.insert("zz".to_owned(), json!("new"));
+                out.push(Value::Object(more));
+            }
+            Value::Array(rows) => {
+                for (n, inner) in rows.iter().enumerate() {
+                    let with = |v: Value| {
+                        let mut rows = rows.clone();
+                        rows[n] = v;
+                        Value::Array(rows)
+                    };
+                    out.extend(flipped(inner).into_iter().map(with));
+                    let mut without = rows.clone();
+                    without.remove(n);
+                    out.push(Value::Array(without));
+                }
+                out.push(Value::Array(rows.iter().chain(rows.first()).cloned().collect()));
+            }
+            Value::String(s) => {
+                out.push(format!("{s}x").into());
+                let mut first = s.clone();
+                if first.pop().is_some() {
+                    out.push(first.into());
+                }
+            }
+            Value::Bool(b) => out.push((!b).into()),
+            Value::Number(n) => out.push((n.as_u64().unwrap() + 1).into()),
+            Value::Null => out.push(0.into()),
+        }
+        out
+    }
+
+    #[test]
+    fn whatever_is_changed_in_a_plan_its_id_is_another_or_it_is_no_plan() {
+        let whole = serde_json::to_value(plan()).unwrap();
+        let id = plan().id().unwrap();
+        let (mut read, mut refused) = (0, 0);
+        for other in flipped(&whole).into_iter().filter(|other| *other != whole) {
+            match Record::<Plan>::from_bytes(other.to_string().as_bytes()) {
+                Ok(other) => {
+                    assert_ne!(other.id().unwrap(), id, "{other:?}");
+                    read += 1;
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(read > 40 && refused > 20, "{read} read, {refused} refused");
+    }
+
+    #[test]
+    fn what_bears_on_a_plan_makes_a_difference_and_nothing_else() {
+        let stored = plan();
+        let differs = |change: &dyn Fn(&mut Plan)| {
+            let mut fresh = plan().value;
+            change(&mut fresh);
+            (stored.differs_from(&fresh, false), stored.differs_from(&fresh, true))
+        };
+        let none = differs(&|p| {
+            p.asked.by = "Eve".into();
+            p.expires = Timestamp::MAX;
+            p.nonce.clear();
+            p.cost = Cost::default();
+            p.school.name = None;
+        });
+        assert_eq!(none, (Vec::new(), Vec::new()));
+        let changes: [&dyn Fn(&mut Plan); 10] = [
+            &|p| p.school.repository = "00".repeat(32),
+            &|p| p.school.tenant_id = None,
+            &|p| p.operation = OperationKind::Prune,
+            &|p| p.request["n"] = 8.into(),
+            &|p| p.effect = Effect::Weakens,
+            &|p| p.basis.all = Some("33".into()),
+            &|p| p.basis.configured = None,
+            &|p| drop(p.basis.snapshots.remove(0)),
+            &|p| drop(p.steps.remove(0)),
+            &|p| p.steps[0].verb = PlanVerb::Delete,
+        ];
+        for (n, change) in changes.into_iter().enumerate() {
+            let (exact, growing) = differs(change);
+            assert!(!exact.is_empty() && !growing.is_empty(), "{n}");
+        }
+        let more = |p: &mut Plan| {
+            p.steps.push(PlanStep { verb: PlanVerb::Forget, object: "snapshot ef".into() });
+            p.basis.snapshots.push("ef".into());
+        };
+        let (exact, growing) = differs(&more);
+        assert_eq!((exact.len(), growing.len()), (1, 0), "{exact:?}");
+        let (exact, growing) = differs(&|p| p.steps.reverse());
+        assert_eq!((exact.len(), growing.len()), (1, 0), "{exact:?}");
+    }
+}

@@ -1,0 +1,93 @@
+use super::{Plan, PlanId, PlanStore};
+use crate::{Error, Kind, Remedy};
+use jiff::Timestamp;
+use strongroom_model::{
+    Record, Stored,
+    plan::{Applied, NotDone, PLAN_AHEAD, Undo},
+};
+
+/// The leave to carry out one plan, once, for who has it.
+#[derive(Debug)]
+pub struct Authority {
+    plan: PlanId,
+    by: String,
+    store: Option<PlanStore>,
+}
+
+impl Authority {
+    /// That of one person who decides alone.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], where the plan's time is over, or has not come.
+    pub fn alone(plan: &Record<Plan>, by: &str, now: Timestamp) -> Result<Self, Error> {
+        let refuse = |what: String| {
+            Err(Error::new(Kind::Refused, what).with(Remedy::PlanAgain(plan.operation)))
+        };
+        let id = plan.id()?;
+        if now > plan.expires {
+            return refuse(format!(
+                "the plan {} could be carried out until {:.0}; nothing was done",
+                id.short(),
+                plan.expires
+            ));
+        }
+        if plan.asked.at > now.saturating_add(PLAN_AHEAD).unwrap_or(now) {
+            return refuse(format!(
+                "the plan {} says that it was made on {:.0}, which has not come; nothing was done",
+                id.short(),
+                plan.asked.at
+            ));
+        }
+        Ok(Self { plan: id, by: by.to_owned(), store: None })
+    }
+
+    /// The same, noted where the plan is kept: whoever comes second is refused.
+    #[must_use]
+    pub fn noted_in(mut self, store: &PlanStore) -> Self {
+        self.store = Some(store.clone());
+        self
+    }
+
+    pub(super) fn is_for(&self, plan: &Record<Plan>) -> Result<bool, Error> {
+        Ok(self.plan == plan.id()?)
+    }
+
+    /// Begins: after all that may speak against it was looked at, and before the first step.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], where somebody began before.
+    pub(crate) fn begin(self, undo: &Undo, now: Timestamp) -> Result<Turn, Error> {
+        let applied = Applied {
+            v: Applied::VERSION,
+            plan: self.plan,
+            by: self.by.as_str().into(),
+            began: now,
+            ended: None,
+            done: 0,
+            not_done: Vec::new(),
+            undo: undo.clone(),
+        };
+        if let Some(store) = &self.store {
+            store.begin(&applied)?;
+        }
+        Ok(Turn { applied, store: self.store })
+    }
+}
+
+/// A plan that is being carried out.
+pub(crate) struct Turn {
+    applied: Applied,
+    store: Option<PlanStore>,
+}
+
+impl Turn {
+    /// Says how it ended. What was done is done, whether or not that can be noted.
+    pub(crate) fn end(mut self, now: Timestamp, done: u64, not_done: Vec<NotDone>) {
+        let applied = &mut self.applied;
+        (applied.ended, applied.done, applied.not_done) = (Some(now), done, not_done);
+        if let Some(Err(e)) = self.store.map(|store| store.end(&self.applied)) {
+            let why = e.sentence();
+            tracing::warn!("the plan was carried out, and that it ended was not noted: {why}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What is planned first and done later, by whoever agreed to it, and by another process if need
+//! be.
+//!
+//! [`Operation::plan`] changes nothing. Between it and [`Operation::apply`] a face shows the plan
+//! and asks, for as long as it likes: no lock is held meanwhile. What is carried out is the plan
+//! that was made in this process, or one of a [`PlanStore`] that was made anew and held against the
+//! stored one ([`again`]); so nothing is ever read out of a stored plan and done.
+
+mod authority;
+mod store;
+
+pub use authority::Authority;
+pub use store::{Kept, PlanStore};
+pub use strongroom_model::plan::{
+    Applied, Basis, Cost, Effect, OperationKind, Plan, PlanId, PlanSchool, PlanStep, PlanVerb,
+    Risk, Undo,
+};
+
+use crate::{Copy2, Error, Hears, Kind, Remedy};
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use std::future::Future;
+use strongroom_model::{
+    Ending, Record, Stored, canonical,
+    plan::{Asked, Difference, PLAN_LIFETIME, PLAN_STEPS_MAX},
+};
+use strongroom_repository::Repository;
+
+/// Of what is otherwise now, that many things are named.
+const NAMED_MAX: usize = 10;
+
+pub(crate) mod sealed {
+    /// Only this crate says what an operation is.
+    pub trait Sealed {}
+}
+
+/// Something that is planned, shown, agreed to and carried out.
+pub trait Operation: sealed::Sealed {
+    /// Its kind, in stored plans.
+    const KIND: OperationKind;
+    /// Whether a stored plan may still be carried out where a fresh one would do more: what the
+    /// stored one says is done then, and no more.
+    const MAY_GROW: bool;
+    /// What it is done to.
+    type At: Sync;
+    /// Its options.
+    type Request: Serialize + DeserializeOwned + Send;
+    /// What it takes to carry a plan out, beside the plan.
+    type Work: Send;
+    /// What came of it.
+    type Report;
+
+    /// Finds out what would be done. Changes nothing.
+    ///
+    /// # Errors
+    /// Where it cannot be found out, or makes no sense.
+    fn plan(
+        at: &Self::At,
+        request: Self::Request,
+        by: &str,
+        progress: Hears,
+    ) -> impl Future<Output = Result<Prepared<Self::Work>, Error>> + Send;
+
+    /// The same work, of which only what a stored plan says is done.
+    fn only(work: Self::Work, _stored: &Plan) -> Self::Work {
+        work
+    }
+
+    /// Carries out what was planned, once. What it was planned on is looked at again first.
+    ///
+    /// # Errors
+    /// [`Kind::Changed`], where that is otherwise now, and [`Kind::Refused`], where it was carried
+    /// out before: nothing is done then. Else where something fails on the way.
+    fn apply(
+        at: &Self::At,
+        ready: Guarded<Self::Work>,
+        authority: Authority,
+        progress: Hears,
+    ) -> impl Future<Output = Result<Done<Self::Report>, Error>> + Send;
+}
+
+/// What came of an operation.
+#[derive(Debug)]
+pub struct Done<R> {
+    /// In its own words.
+    pub report: R,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// A plan with what it takes to carry it out. Only planning makes one.
+#[derive(Debug)]
+pub struct Prepared<W> {
+    plan: Record<Plan>,
+    work: W,
+}
+
+impl<W> Prepared<W> {
+    /// The plan, to be shown or kept.
+    pub fn plan(&self) -> &Record<Plan> {
+        &self.plan
+    }
+
+    /// What this process knows of it beside.
+    pub fn work(&self) -> &W {
+        &self.work
+    }
+
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.plan.steps.is_empty()
+    }
+
+    /// The plan that was just made here, to be carried out here.
+    pub fn here(self) -> Guarded<W> {
+        Guarded(self)
+    }
+}
+
+/// A plan of which it is certain that it is the one that was agreed to, and that nothing speaks
+/// against it: just made, or made again and compared.
+#[derive(Debug)]
+pub struct Guarded<W>(Prepared<W>);
+
+impl<W> Guarded<W> {
+    /// The plan, and what it takes, for whoever was given leave to carry out this very plan.
+    pub(crate) fn for_whom(self, authority: &Authority) -> Result<(Record<Plan>, W), Error> {
+        let Prepared { plan, work } = self.0;
+        match authority.is_for(&plan)? {
+            true => Ok((plan, work)),
+            false => Err(Error::new(
+                Kind::Refused,
+                "what was agreed to is another plan; nothing is done",
+            )),
+        }
+    }
+}
+
+/// Makes a stored plan anew, and holds it against the stored one.
+///
+/// # Errors
+/// [`Kind::Changed`], where it would be another now, with what is otherwise; and those of planning.
+pub async fn again<O: Operation>(
+    at: &O::At,
+    stored: &Record<Plan>,
+    progress: Hears,
+) -> Result<Guarded<O::Work>, Error> {
+    if stored.operation != O::KIND {
+        let what = format!("the plan is one to {}, and no other", stored.operation.as_str());
+        return Err(Error::new(Kind::Request, what));
+    }
+    let request = serde_json::from_value(stored.request.clone()).map_err(|e| {
+        Error::because(Kind::Request, "this program does not know what the plan asks for", e)
+    })?;
+    let fresh = O::plan(at, request, stored.asked.by.as_str(), progress).await?;
+    unchanged(stored, &fresh.plan, O::MAY_GROW)?;
+    let work = O::only(fresh.work, stored);
+    Ok(Guarded(Prepared { plan: stored.clone(), work }))
+}
+
+/// Refuses what is not the same any more.
+pub(crate) fn unchanged(stored: &Plan, fresh: &Plan, may_grow: bool) -> Result<(), Error> {
+    let differences = stored.differs_from(fresh, may_grow);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> =
+        differences.iter().take(NAMED_MAX).map(Difference::to_string).collect();
+    let more = match differences.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        n => format!(", and {n} more"),
+    };
+    let what = format!(
+        "the plan does not hold any more, and nothing was done: {}{more}",
+        named.join("; ")
+    );
+    Err(Error::new(Kind::Changed, what).with(Remedy::PlanAgain(stored.operation)))
+}
+
+/// What an operation says of a plan; who asks, when, and until when is the same for all.
+pub(crate) struct Draft<R> {
+    pub(crate) request: R,
+    pub(crate) basis: Basis,
+    pub(crate) steps: Vec<PlanStep>,
+    pub(crate) effect: Effect,
+    pub(crate) risks: Vec<Risk>,
+    pub(crate) cost: Cost,
+    pub(crate) undo: Undo,
+}
+
+impl<R: Serialize> Draft<R> {
+    /// The plan of somebody who asks now.
+    pub(crate) fn of<O: Operation<Request = R>>(
+        self,
+        school: PlanSchool,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Record<Plan>, Error> {
+        if self.steps.len() > PLAN_STEPS_MAX {
+            let what = format!(
+                "it would take {} steps, and {PLAN_STEPS_MAX} are the most of one plan",
+                self.steps.len()
+            );
+            return Err(Error::new(Kind::Request, what));
+        }
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|e| {
+            Error::because(Kind::Internal, "the operating system gives no random numbers", e)
+        })?;
+        let internal = |e| Error::because(Kind::Internal, "a request is no JSON", e);
+        Ok(Record::new(Plan {
+            v: Plan::VERSION,
+            operation: O::KIND,
+            school,
+            request: serde_json::to_value(self.request).map_err(internal)?,
+            basis: self.basis,
+            steps: self.steps,
+            effect: self.effect,
+            risks: self.risks,
+            cost: self.cost,
+            undo: self.undo,
+            asked: Asked { by: by.into(), at: now },
+            expires: now.saturating_add(PLAN_LIFETIME).unwrap_or(now),
+            nonce: hex::encode(nonce),
+        }))
+    }
+}
+
+pub(crate) fn prepared<W>(plan: Record<Plan>, work: W) -> Prepared<W> {
+    Prepared { plan, work }
+}
+
+/// Whose plan it is that is made of a copy 2.
+pub(crate) fn school_of(copy2: &Copy2, repo: &Repository) -> PlanSchool {
+    let tenant = repo.tenant().or(copy2.tenant_id());
+    PlanSchool {
+        name: copy2.school_name().map(Into::into),
+        tenant_id: tenant.map(|id| id.trim().to_lowercase().into()),
+        repository: repo.id().to_string(),
+    }
+}
+
+/// SHA-256 of what is equal exactly when its JSON is.
+pub(crate) fn digest(value: &impl Serialize) -> Result<String, Error> {
+    let internal = |e| Error::because(Kind::Internal, "what is to be hashed is no JSON", e);
+    let value = serde_json::to_value(value).map_err(internal)?;
+    Ok(hex::encode(Sha256::digest(canonical(&value).map_err(internal)?)))
+}

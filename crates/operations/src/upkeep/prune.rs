@@ -1,0 +1,125 @@
+use super::{PruneOptions, PrunePlan};
+use crate::{
+    Copy2, Error, Hears, blocking,
+    place::Doing,
+    plan::{
+        Authority, Basis, Cost, Done, Draft, Effect, Guarded, Operation, OperationKind, PlanStep,
+        PlanVerb, Prepared, Risk, Undo, digest, prepared, school_of, sealed,
+    },
+};
+use strongroom_engine::publish::publish_anew;
+use strongroom_model::Ending;
+use strongroom_repository::PackStep;
+
+/// Gives back the room of what no snapshot of a copy 2 needs.
+pub struct Prune;
+
+/// What it takes to prune.
+pub struct PruneWork {
+    prune: PrunePlan,
+}
+
+impl PruneWork {
+    /// In figures.
+    pub fn prune(&self) -> &PrunePlan {
+        &self.prune
+    }
+}
+
+/// What came of it: what was planned was done.
+pub type PruneReport = PrunePlan;
+
+fn verb(step: PackStep) -> PlanVerb {
+    match step {
+        PackStep::Copy => PlanVerb::Copy,
+        PackStep::Mark => PlanVerb::Remove,
+        PackStep::Delete => PlanVerb::Delete,
+        PackStep::TakeBack => PlanVerb::Keep,
+    }
+}
+
+impl sealed::Sealed for Prune {}
+
+impl Operation for Prune {
+    const KIND: OperationKind = OperationKind::Prune;
+    const MAY_GROW: bool = false;
+    type At = Copy2;
+    type Request = PruneOptions;
+    type Work = PruneWork;
+    type Report = PruneReport;
+
+    async fn plan(
+        copy2: &Copy2,
+        request: PruneOptions,
+        by: &str,
+        _: Hears,
+    ) -> Result<Prepared<PruneWork>, Error> {
+        let (repo, cache) = (copy2.open(Doing::Deleting).await?, copy2.cache()?);
+        let (copy2, by) = (copy2.clone(), by.to_owned());
+        blocking(move || {
+            let now = copy2.now();
+            // From one look: what a run that is under way has written belongs to no index yet.
+            let lock = repo.lock_alone(&cache, now)?;
+            let prune = repo.plan_prune(request, now)?;
+            lock.release()?;
+            let (snapshots, indexes) = prune.made_from();
+            let step =
+                |(id, step)| PlanStep { verb: verb(step), object: format!("pack {id}").into() };
+            let draft = Draft {
+                request,
+                basis: Basis {
+                    snapshots: Vec::new(),
+                    all: Some(digest(&(snapshots, indexes))?),
+                    configured: None,
+                },
+                steps: prune.steps().into_iter().map(step).collect(),
+                effect: Effect::Destroys,
+                risks: vec![
+                    Risk::Alone,
+                    Risk::Irreversible {
+                        why: "what was forgotten cannot be read back from copy 2".to_owned(),
+                    },
+                ],
+                cost: Cost { bytes_copied: prune.bytes_copy, bytes_freed: prune.bytes_freed },
+                undo: Undo::None { why: "a vault keeps what it has of it".to_owned() },
+            };
+            let plan = draft.of::<Prune>(school_of(&copy2, &repo), &by, now)?;
+            Ok(prepared(plan, PruneWork { prune }))
+        })
+        .await
+    }
+
+    async fn apply(
+        copy2: &Copy2,
+        ready: Guarded<PruneWork>,
+        authority: Authority,
+        progress: Hears,
+    ) -> Result<Done<PruneReport>, Error> {
+        let (plan, PruneWork { prune }) = ready.for_whom(&authority)?;
+        // Opened anew: another process may have emptied the caches that this one knew.
+        let (repo, cache) = (copy2.open(Doing::Deleting).await?, copy2.cache()?);
+        let copy2 = copy2.clone();
+        blocking(move || {
+            let clock = copy2.host().clock.clone();
+            let mut lock = repo.lock_alone(&cache, clock.now())?;
+            if prune.is_empty() {
+                // One before may have been killed before it said so.
+                publish_anew(&repo)?;
+                lock.release()?;
+                return Ok(Done { report: prune, ending: Ending::Done });
+            }
+            let turn = authority.begin(&plan.undo, clock.now())?;
+            lock.keep(repo.clone(), clock.clone());
+            progress.phase("prune");
+            progress.expect(prune.packs_repack, 0);
+            // It looks at all of it again, and refuses what is not as it was planned.
+            repo.prune(&prune, &mut lock, clock.as_ref(), &|_, _| progress.advance(1, 0))?;
+            // A vault that has not taken all of it must find what stays.
+            publish_anew(&repo)?;
+            lock.release()?;
+            turn.end(clock.now(), plan.steps.len() as u64, Vec::new());
+            Ok(Done { report: prune, ending: Ending::Done })
+        })
+        .await
+    }
+}
