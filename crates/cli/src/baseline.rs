@@ -7,7 +7,8 @@ use crate::{
     failure, output,
     progress::Bar,
     review::{keep_applied, undo_command},
-    tenant_restore::{Applied, Hand, describe, report, touched, unasked, way_back},
+    tenant::exceptions,
+    tenant_restore::{describe, report, unasked, way_back},
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -16,7 +17,11 @@ use strongroom_engine::configuration::{RestoreOptions, RestorePlan, keep, latest
 use strongroom_guards::Baseline;
 use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
-use strongroom_operations::{School, config::Config};
+use strongroom_operations::{
+    School,
+    config::Config,
+    settings::{Applied, Hand, touched},
+};
 
 #[derive(Subcommand)]
 pub(crate) enum BaselineCommand {
@@ -150,7 +155,7 @@ async fn planned(
             school.name()
         )
     })?;
-    let hand = Hand::new(school, Some(last.1))?;
+    let hand = Hand::new(school, exceptions(school)?, Some(last.1))?;
     let bar = Bar::new(quiet);
     let now = hand.read(bar.as_ref()).await;
     bar.finish();
@@ -417,7 +422,7 @@ async fn one(
         report(&applied, &baseline.name);
     }
     if applied.outcomes.iter().any(|o| o.failed.is_empty()) {
-        way_back(school, &repo, &applied.after)?;
+        way_back(school, &repo, &applied.after).await?;
     }
     Ok(Some(applied))
 }

@@ -15,6 +15,7 @@ pub(crate) fn found() -> Arc<Host> {
         account: account(),
         accounts: accounts(),
         cache_default: cache_default(|name| std::env::var_os(name).map(PathBuf::from), is_root),
+        through: None,
     })
 }
 

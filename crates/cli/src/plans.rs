@@ -3,21 +3,22 @@
 use crate::{
     Global, output,
     progress::Bar,
-    tenant_restore::unasked,
+    tenant_restore::{self, How, put_back, unasked},
     upkeep::{agreed, say_forgotten, say_pruned, say_released},
     words,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use strongroom_model::{Ending, Record, Untrusted};
 use strongroom_operations::{
-    Copy2,
+    Copy2, School,
     plan::{
         Authority, Effect, Kept, Operation, OperationKind, Plan, PlanId, PlanStore, Prepared, Risk,
         Undo, again,
     },
+    settings::{RestoreSettings, RestoreSettingsRequest},
     upkeep::{Forget, Prune, PruneOptions, ReleaseHold},
 };
 
@@ -34,6 +35,17 @@ pub(crate) enum PlanCommand {
     Apply {
         /// Plan: its id, or the first digits of it.
         plan: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Bring back what was there before a plan was carried out: shows its plan, then asks.
+    Undo {
+        /// Plan: its id, or the first digits of it.
+        plan: String,
+        /// Show the plan and change nothing.
+        #[arg(long)]
+        dry_run: bool,
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
@@ -136,16 +148,18 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
         .collect();
     let head = ["plan", "state", "what", "school", "steps", "asked by", "on (UTC)", "until (UTC)"];
     print!("{}", output::table(&head, &rows));
-    for e in
-        all.iter().flat_map(|k| k.plan.as_ref().err().into_iter().chain(k.applied.as_ref().err()))
-    {
-        println!("{}", output::alarm(&e.sentence()));
+    for kept in &all {
+        let errors = [kept.plan.as_ref().err(), kept.applied.as_ref().err()];
+        for e in errors.into_iter().flatten() {
+            println!("{}", output::alarm(&e.sentence()));
+        }
     }
     Ok(if whole { Ending::Done } else { Ending::Partial })
 }
 
 fn effect(effect: Effect) -> &'static str {
     match effect {
+        Effect::Changes => "something is otherwise afterwards",
         Effect::Weakens => "less is protected afterwards",
         Effect::Destroys => "something is gone afterwards",
     }
@@ -171,6 +185,7 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
     for risk in &plan.risks {
         let text = match risk {
             Risk::Alone => "one person asks and carries it out, and nobody else looks at it",
+            Risk::Access => "it decides who gets into the tenant",
             Risk::Irreversible { why } => why,
         };
         out.push_str(&format!("risk    {}\n", Untrusted::from(text).line()));
@@ -179,6 +194,9 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
         Undo::None { why } => {
             out.push_str(&format!("undo    nothing undoes it; {}\n", Untrusted::from(why).line()));
         }
+        Undo::RestoreSettings { .. } => out.push_str(
+            "undo    how they are is kept first, and `strongroom plan undo` goes back to it\n",
+        ),
     }
     if plan.cost.bytes_copied + plan.cost.bytes_freed > 0 {
         out.push_str(&format!(
@@ -187,17 +205,42 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
             output::bytes(plan.cost.bytes_freed)
         ));
     }
+    if plan.cost.requests_max > 0 {
+        out.push_str(&format!(
+            "cost    {} to {} requests that change something\n",
+            plan.cost.requests_min, plan.cost.requests_max
+        ));
+    }
+    if !plan.needs.is_empty() {
+        out.push_str(&format!("needs   {}\n", Untrusted::from(plan.needs.join(", ")).line()));
+    }
     for step in &plan.steps {
         out.push_str(&format!("{:<7} {}\n", step.verb.as_str(), step.object.line()));
+        for call in &step.calls {
+            let when = call.when.as_ref().map(|w| format!(" ({w})")).unwrap_or_default();
+            let text = format!("{} {}{when}", call.method, call.path.as_str());
+            out.push_str(&format!("        {}\n", Untrusted::from(text).line()));
+        }
+    }
+    for unable in &plan.cannot {
+        out.push_str(&format!("cannot  {}: {}\n", unable.object.line(), unable.why.line()));
     }
     out.push_str(&format!("{} steps\n", plan.steps.len()));
     out
 }
 
-/// The copy 2 that a plan is of: the one that was chosen, or else that of the plan's tenant.
+/// The copy 2 that a plan is of: the one that was chosen, or else that of the plan's school.
 fn copy2(global: &Global, plan: &Plan) -> anyhow::Result<Copy2> {
-    if global.repo.is_some() || global.tenant.is_some() {
-        return global.copy2();
+    match global.repo.is_some() {
+        true => global.copy2(),
+        false => Ok(school(global, plan)?.copy2()?),
+    }
+}
+
+/// The school that a plan is of: the one that was chosen, or else that of the plan's tenant.
+fn school(global: &Global, plan: &Plan) -> anyhow::Result<School> {
+    if global.tenant.is_some() {
+        return global.school();
     }
     let config = global.config()?;
     let is_its = |id: &str| plan.school.tenant_id.as_ref().is_some_and(|t| *t == *id);
@@ -205,7 +248,7 @@ fn copy2(global: &Global, plan: &Plan) -> anyhow::Result<Copy2> {
     let tenant = tenant.context(
         "the configuration has no school of the plan's tenant; --repo names the repository",
     )?;
-    Ok(global.school_named(&tenant.name)?.copy2()?)
+    global.school_named(&tenant.name)
 }
 
 async fn carry_out(
@@ -216,6 +259,12 @@ async fn carry_out(
 ) -> anyhow::Result<Ending> {
     let copy2 = copy2(global, plan)?;
     Ok(match plan.operation {
+        OperationKind::RestoreSettings => {
+            let school = school(global, plan)?;
+            let ready = again::<RestoreSettings>(&school, plan, bar.clone()).await?;
+            bar.finish();
+            tenant_restore::carry_out(global, &school, ready, leave).await?
+        }
         OperationKind::Forget => {
             let ready = again::<Forget>(&copy2, plan, bar.clone()).await?;
             let done = Forget::apply(&copy2, ready, leave, bar.clone()).await?;
@@ -258,6 +307,35 @@ async fn apply(global: &Global, word: &str, yes: bool) -> anyhow::Result<Ending>
     done
 }
 
+async fn undo(global: &Global, word: &str, dry_run: bool, yes: bool) -> anyhow::Result<Ending> {
+    let store = store(global)?;
+    let id = store.find(word)?;
+    let plan = store.get(&id)?;
+    let applied = store.applied(&id)?;
+    let applied =
+        applied.with_context(|| format!("the plan {} was not carried out", id.short()))?;
+    match &applied.undo {
+        Undo::None { why } => {
+            bail!("nothing undoes the plan {}: {}", id.short(), Untrusted::from(why).line())
+        }
+        Undo::RestoreSettings { to, objects } => {
+            let to = to.clone().context(
+                "the repository was locked when the plan was carried out, so how it was before \
+                 was not kept by itself; `strongroom tenant restore` goes back to a snapshot",
+            )?;
+            let request = RestoreSettingsRequest {
+                to,
+                objects: objects.iter().map(|o| o.as_str().to_owned()).collect(),
+                stand_ins: Vec::new(),
+                remove_added: true,
+                report_only: false,
+            };
+            let how = How { dry_run, save_plan: false, yes };
+            put_back(global, &school(global, &plan)?, request, how).await
+        }
+    }
+}
+
 pub(crate) async fn plan(global: &Global, command: PlanCommand) -> anyhow::Result<Ending> {
     match command {
         PlanCommand::List => list(global),
@@ -272,5 +350,6 @@ pub(crate) async fn plan(global: &Global, command: PlanCommand) -> anyhow::Resul
             Ok(Ending::Done)
         }
         PlanCommand::Apply { plan, yes } => apply(global, &plan, yes).await,
+        PlanCommand::Undo { plan, dry_run, yes } => undo(global, &plan, dry_run, yes).await,
     }
 }

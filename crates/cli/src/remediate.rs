@@ -6,7 +6,8 @@ use crate::{
     edge::blocking,
     failure, output,
     review::{accepted_in, keep_applied, undo_command},
-    tenant_restore::{Hand, describe, report, unasked},
+    tenant::exceptions,
+    tenant_restore::{describe, report, unasked},
 };
 use anyhow::Context;
 use clap::Args;
@@ -16,7 +17,7 @@ use std::collections::BTreeSet;
 use strongroom_engine::configuration::{self, RestoreOptions, history, plan};
 use strongroom_guards::{Finding, OnFailureAnswer, RULES, Verdict, judge};
 use strongroom_model::{Configuration, Ending, decision::AppliedPlan};
-use strongroom_operations::{Identity, School};
+use strongroom_operations::{Identity, School, settings::Hand};
 use strongroom_repository::Id;
 
 #[derive(Args)]
@@ -111,7 +112,7 @@ pub(crate) async fn remediate(global: &Global, args: Remediate) -> anyhow::Resul
     let (undo, last) = steps
         .last()
         .with_context(|| format!("no configuration of {} was kept yet", school.name()))?;
-    let hand = Hand::new(school, Some(last.clone()))?;
+    let hand = Hand::new(school, exceptions(school)?, Some(last.clone()))?;
     // Who cannot judge has not seen that all is well.
     let blind = |f: &&Finding| {
         !matches!(f.verdict, Verdict::Failed | Verdict::Passed | Verdict::Accepted)

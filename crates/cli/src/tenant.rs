@@ -8,7 +8,6 @@ use crate::{
     fleet::{self, Format},
     output,
     rules::OwnRules,
-    tenant_restore::{break_glass, called},
 };
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -16,17 +15,16 @@ use serde_json::json;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_engine::configuration;
 use strongroom_guards::{
-    Change, Exceptions, Kind, OnFailureAnswer, RULES, Rank, Report, Verdict, attribute, compare,
-    judge, rule::Severity,
+    Change, Exceptions, Kind, OnFailureAnswer, Rank, Report, Verdict, attribute, compare, judge,
+    rule::Severity,
 };
 use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
-use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_operations::{
     Duty, Identity, School,
-    config::{Config, TenantEntry},
+    config::TenantEntry,
+    settings::{self, break_glass, called},
 };
 use strongroom_repository::{Id, Repository};
-use strongroom_settings::setters;
 use strongroom_workloads::configuration::audits;
 
 #[derive(Subcommand)]
@@ -144,39 +142,7 @@ pub(crate) fn secure_score(configuration: &Configuration) -> Option<(f64, f64)> 
 /// What people decided about a tenant: in the file that it names, and among the decisions that
 /// are kept.
 pub(crate) fn exceptions(school: &School) -> anyhow::Result<Exceptions> {
-    let mut all = written(school.config(), school.tenant().exceptions.as_ref())?;
-    for decision in crate::review::that_count(school)? {
-        all.add(&decision).map_err(|e| anyhow::anyhow!("{e}"))?;
-    }
-    Ok(all)
-}
-
-fn written(config: &Config, file: Option<&PathBuf>) -> anyhow::Result<Exceptions> {
-    let Some(file) = file else { return Ok(Exceptions::default()) };
-    let path = config.path(file);
-    let text = read_regular_text(&path, SETTINGS_BYTES_MAX)
-        .with_context(|| format!("the exceptions file {} cannot be read", path.display()))?;
-    let read = Exceptions::parse(&text)
-        .map_err(|e| anyhow::anyhow!("the exceptions file {} is wrong: {e}", path.display()))?;
-    let settable = |rule: &str| {
-        RULES
-            .iter()
-            .find(|r| r.id == rule)
-            .is_none_or(|r| r.inputs.iter().any(|i| setters().iter().any(|s| s.row.name == *i)))
-    };
-    if let Some(bad) = read
-        .on_failure
-        .iter()
-        .find(|o| o.answer == OnFailureAnswer::Remediate && !settable(&o.rule))
-    {
-        bail!(
-            "the exceptions file {} lets {} be remediated, but no interface sets what it looks at; \
-             let it alert, and set it by hand",
-            path.display(),
-            bad.rule
-        );
-    }
-    Ok(read)
+    Ok(settings::exceptions(school, &crate::review::that_count(school)?)?)
 }
 
 /// Of one tenant, or of all, one after the other: what fails in one keeps no other back.
@@ -319,17 +285,11 @@ pub(crate) fn load(
     tenant: &str,
     name: &str,
 ) -> anyhow::Result<(Id, Configuration)> {
-    if name == "latest" {
-        return configuration::latest(repo, tenant)?.with_context(|| {
-            format!(
-                "no configuration of {tenant} was read yet; `strongroom \
-                --tenant {tenant} tenant snapshot` reads it"
-            )
-        });
+    if name != "latest" {
+        // It may claim a time that has not come.
+        crate::commands::snapshot(repo, name)?;
     }
-    let (id, snapshot) = crate::commands::snapshot(repo, name)?;
-    let found = configuration::load(repo, &snapshot)?;
-    Ok((id, found.with_context(|| format!("snapshot {} holds no configuration", id.short()))?))
+    Ok(settings::load(repo, tenant, name)?)
 }
 
 async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {

@@ -11,7 +11,7 @@ use strongroom_model::{Ending, Silent, Untrusted, shown_line};
 use strongroom_operations::{
     Attempt, Copy2, Duty,
     place::Doing,
-    plan::{Authority, Operation},
+    plan::{Authority, Operation, guard},
     upkeep::{
         self as operations, ForgetPlan, ForgetRequest, Policy, PruneOptions, PrunePlan,
         ReleaseHold, ReleaseHoldRequest,
@@ -323,7 +323,8 @@ pub(crate) async fn forget(global: &Global, args: Forget) -> anyhow::Result<Endi
         return Ok(Ending::Failed);
     }
     let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
-    let done = operations::Forget::apply(&copy2, ready.here(), leave, Arc::new(Silent)).await?;
+    let ready = guard::<operations::Forget>(&copy2, ready).await?;
+    let done = operations::Forget::apply(&copy2, ready, leave, Arc::new(Silent)).await?;
     say_forgotten(global, &done.report);
     Ok(done.ending)
 }
@@ -386,7 +387,8 @@ pub(crate) async fn prune(global: &Global, args: Prune) -> anyhow::Result<Ending
     }
     let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
     let bar = global.bar();
-    let done = operations::Prune::apply(&copy2, ready.here(), leave, bar.clone()).await;
+    let ready = guard::<operations::Prune>(&copy2, ready).await?;
+    let done = operations::Prune::apply(&copy2, ready, leave, bar.clone()).await;
     bar.finish();
     let done = done?;
     if !is_empty || global.json {
@@ -427,7 +429,8 @@ async fn release(
         return Ok(Ending::Failed);
     }
     let leave = Authority::alone(ready.plan(), by, global.host.clock.now())?;
-    let done = ReleaseHold::apply(&copy2, ready.here(), leave, Arc::new(Silent)).await?;
+    let ready = guard::<ReleaseHold>(&copy2, ready).await?;
+    let done = ReleaseHold::apply(&copy2, ready, leave, Arc::new(Silent)).await?;
     say_released(global, &done.report);
     Ok(done.ending)
 }
@@ -462,7 +465,10 @@ async fn list(global: &Global) -> anyhow::Result<Ending> {
         s.tags.iter().filter_map(|t| t.strip_prefix(TAG_HOLD)).collect::<Vec<_>>().join(", ")
     };
     if global.json {
-        let row = |(id, s): &(Id, Snapshot)| json!({"hold": id, "snapshot": s.parent, "time": s.time, "reason": reason(s)});
+        let row = |(id, s): &(Id, Snapshot)| {
+            let reason = reason(s);
+            json!({"hold": id, "snapshot": s.parent, "time": s.time, "reason": reason})
+        };
         println!("{}", json!(holds.iter().map(row).collect::<Vec<_>>()));
         return Ok(Ending::Done);
     }

@@ -17,6 +17,9 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
         Remedy::OtherState => "name another folder with state_dir in the configuration",
         Remedy::OtherCache => "name another folder for local caches with --cache-dir",
         Remedy::ListSnapshots => "strongroom snapshots lists them",
+        Remedy::ReadSettings(tenant) => {
+            return format!("strongroom --tenant {tenant} tenant snapshot reads it").into();
+        }
         Remedy::ListHolds => "strongroom hold list lists them",
         Remedy::ReleaseHold(hold) => {
             return format!("strongroom hold release {hold} lets it go").into();
@@ -35,5 +38,6 @@ pub(crate) fn command(operation: OperationKind) -> &'static str {
         OperationKind::Forget => "forget",
         OperationKind::Prune => "prune",
         OperationKind::ReleaseHold => "hold release",
+        OperationKind::RestoreSettings => "tenant restore",
     }
 }

@@ -75,6 +75,8 @@ pub enum OperationKind {
     Prune,
     /// A snapshot is held no more.
     ReleaseHold,
+    /// Settings of the tenant become as a snapshot has them.
+    RestoreSettings,
 }
 
 impl OperationKind {
@@ -84,6 +86,7 @@ impl OperationKind {
             OperationKind::Forget => "forget",
             OperationKind::Prune => "prune",
             OperationKind::ReleaseHold => "release-hold",
+            OperationKind::RestoreSettings => "restore-settings",
         }
     }
 }
@@ -107,6 +110,8 @@ pub struct PlanSchool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
+    /// Something is otherwise afterwards.
+    Changes,
     /// Less is protected afterwards.
     Weakens,
     /// Something is gone afterwards.
@@ -123,9 +128,26 @@ pub struct Basis {
     /// matter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<String>,
+    /// Objects of the tenant that it touches, as they stood.
+    pub live: Vec<LiveState>,
+    /// SHA-256 of what people decided that bears on it. Absent where nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided: Option<String>,
     /// SHA-256 of the part of the configuration that bears on it. Absent where none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configured: Option<String>,
+}
+
+/// How an object of the tenant stood.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveState {
+    /// `collection/name`.
+    pub object: Untrusted,
+    /// Keyed hash of all that it said, under a key that follows from the repository's. Absent where
+    /// there was no such object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// What is done to one object.
@@ -138,10 +160,14 @@ pub enum PlanVerb {
     Copy,
     /// It goes after a time in which readers still find it.
     Remove,
-    /// It was to go, the time is over, and it goes now.
+    /// It goes now.
     Delete,
     /// It was to go, is needed, and stays.
     Keep,
+    /// It is made anew, or had back.
+    Create,
+    /// Some of it is set.
+    Update,
 }
 
 impl PlanVerb {
@@ -153,8 +179,27 @@ impl PlanVerb {
             PlanVerb::Remove => "remove",
             PlanVerb::Delete => "delete",
             PlanVerb::Keep => "keep",
+            PlanVerb::Create => "create",
+            PlanVerb::Update => "update",
         }
     }
+}
+
+/// A request that changes the tenant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedCall {
+    /// `POST`, `PATCH`, `PUT` or `DELETE`.
+    pub method: String,
+    /// With the version. What is known only when it is done stands in braces.
+    pub path: Untrusted,
+    /// The condition on which it is made. Absent: it is made in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Keyed hash of its body, under a key that follows from the repository's: a body may hold a
+    /// pass phrase, which a bare hash lets be guessed. Absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
 }
 
 /// One step.
@@ -163,8 +208,20 @@ impl PlanVerb {
 pub struct PlanStep {
     /// What is done.
     pub verb: PlanVerb,
-    /// To what: `snapshot <id>`, `pack <id>`, `hold <id>`.
+    /// To what: `snapshot <id>`, `pack <id>`, `hold <id>`, or `collection/name`.
     pub object: Untrusted,
+    /// The requests that it takes, in order. None where copy 2 alone is changed.
+    pub calls: Vec<PlannedCall>,
+}
+
+/// What was seen, and is not part of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unable {
+    /// What.
+    pub object: Untrusted,
+    /// Why it cannot be done.
+    pub why: Untrusted,
 }
 
 /// What it takes.
@@ -175,6 +232,10 @@ pub struct Cost {
     pub bytes_copied: u64,
     /// Bytes that are free afterwards.
     pub bytes_freed: u64,
+    /// Requests to the tenant that are made in any case.
+    pub requests_min: u64,
+    /// All that may be made.
+    pub requests_max: u64,
 }
 
 /// What somebody should know before they agree.
@@ -183,6 +244,8 @@ pub struct Cost {
 pub enum Risk {
     /// One person asks and agrees.
     Alone,
+    /// It decides who gets into the tenant.
+    Access,
     /// Nothing brings it back.
     Irreversible {
         /// Why.
@@ -198,6 +261,15 @@ pub enum Undo {
     None {
         /// Why, or what comes nearest.
         why: String,
+    },
+    /// Settings are put back as they were just before.
+    RestoreSettings {
+        /// The snapshot that keeps how they were. Absent while nothing was done yet, and where
+        /// nothing could be kept: it is the newest of the settings then.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// What is put back, as `collection/name`.
+        objects: Vec<Untrusted>,
     },
 }
 
@@ -234,6 +306,10 @@ pub struct Plan {
     pub risks: Vec<Risk>,
     /// What it takes.
     pub cost: Cost,
+    /// Application permissions that it takes.
+    pub needs: Vec<String>,
+    /// What was seen, and is not part of it.
+    pub cannot: Vec<Unable>,
     /// What undoes it.
     pub undo: Undo,
     /// Who asks, and when.
@@ -310,6 +386,20 @@ impl Plan {
         if self.basis.configured != fresh.basis.configured {
             say("what the configuration says about it was changed".to_owned());
         }
+        if self.basis.decided != fresh.basis.decided {
+            say("what people decided about it was changed: exceptions, or a decision".to_owned());
+        }
+        let before: BTreeSet<&LiveState> = self.basis.live.iter().collect();
+        let now: BTreeSet<&LiveState> = fresh.basis.live.iter().collect();
+        for live in before.difference(&now) {
+            let object = live.object.quoted();
+            say(match fresh.basis.live.iter().find(|l| l.object == live.object) {
+                None => format!("{object} is as it should be, or is not to be set any more"),
+                Some(l) if l.state.is_none() => format!("{object} was there, and is gone"),
+                Some(_) if live.state.is_none() => format!("{object} was not there, and is now"),
+                Some(_) => format!("{object} was changed since"),
+            });
+        }
         if self.basis.all != fresh.basis.all {
             say("snapshots or index files came or went".to_owned());
         }
@@ -320,11 +410,17 @@ impl Plan {
         let planned: BTreeSet<&PlanStep> = self.steps.iter().collect();
         let now: BTreeSet<&PlanStep> = fresh.steps.iter().collect();
         let said = |s: &PlanStep| format!("{} {}", s.verb.as_str(), s.object.quoted());
+        let is_among = |set: &BTreeSet<&PlanStep>, step: &PlanStep| {
+            set.iter().any(|s| s.verb == step.verb && s.object == step.object)
+        };
         for step in planned.difference(&now) {
-            say(format!("\"{}\" is planned no more", said(step)));
+            say(match is_among(&now, step) {
+                true => format!("\"{}\" would take other requests", said(step)),
+                false => format!("\"{}\" is planned no more", said(step)),
+            });
         }
-        if !may_grow {
-            for step in now.difference(&planned) {
+        for step in now.difference(&planned) {
+            if !may_grow && !is_among(&planned, step) {
                 say(format!("\"{}\" would be done besides", said(step)));
             }
         }
@@ -383,7 +479,17 @@ mod tests {
     use serde_json::json;
 
     fn plan() -> Record<Plan> {
-        let step = |verb, object: &str| PlanStep { verb, object: object.into() };
+        let call = PlannedCall {
+            method: "PATCH".into(),
+            path: "/v1.0/a".into(),
+            when: Some("if".into()),
+            body: Some("44".into()),
+        };
+        let step = |verb, object: &str| PlanStep {
+            verb,
+            object: object.into(),
+            calls: vec![call.clone()],
+        };
         Record::new(Plan {
             v: 1,
             operation: OperationKind::Forget,
@@ -396,13 +502,20 @@ mod tests {
             basis: Basis {
                 snapshots: vec!["ab".into(), "cd".into()],
                 all: Some("11".into()),
+                live: vec![
+                    LiveState { object: "a/b/c".into(), state: Some("55".into()) },
+                    LiveState { object: "a/b/d".into(), state: None },
+                ],
+                decided: Some("66".into()),
                 configured: Some("22".into()),
             },
             steps: vec![step(PlanVerb::Forget, "snapshot ab"), step(PlanVerb::Keep, "pack cd")],
             effect: Effect::Destroys,
             risks: vec![Risk::Alone, Risk::Irreversible { why: "it is gone".into() }],
-            cost: Cost { bytes_copied: 5, bytes_freed: 6 },
-            undo: Undo::None { why: "the vault keeps it".into() },
+            cost: Cost { bytes_copied: 5, bytes_freed: 6, requests_min: 8, requests_max: 9 },
+            needs: vec!["Policy.Read.All".into()],
+            cannot: vec![Unable { object: "a/b/e".into(), why: "nobody can".into() }],
+            undo: Undo::RestoreSettings { to: None, objects: vec!["a/b/c".into()] },
             asked: Asked { by: "Ada\n".into(), at: "2026-11-30T12:00:00Z".parse().unwrap() },
             expires: "2026-12-07T12:00:00Z".parse().unwrap(),
             nonce: "00112233445566778899aabbccddeeff".into(),
@@ -416,16 +529,21 @@ mod tests {
             String::from_utf8(bytes).unwrap(),
             r#"{"asked":{"at":"2026-11-30T12:00:00Z","by":"Ada\n"},"basis":{"all":"11","#
                 .to_owned()
-                + r#""configured":"22","snapshots":["ab","cd"]},"cost":{"bytes_copied":5,"#
-                + r#""bytes_freed":6},"effect":"destroys","expires":"2026-12-07T12:00:00Z","#
+                + r#""configured":"22","decided":"66","live":[{"object":"a/b/c","state":"55"},"#
+                + r#"{"object":"a/b/d"}],"snapshots":["ab","cd"]},"#
+                + r#""cannot":[{"object":"a/b/e","why":"nobody can"}],"cost":{"bytes_copied":5,"#
+                + r#""bytes_freed":6,"requests_max":9,"requests_min":8},"effect":"destroys","#
+                + r#""expires":"2026-12-07T12:00:00Z","needs":["Policy.Read.All"],"#
                 + r#""nonce":"00112233445566778899aabbccddeeff","operation":"forget","#
                 + r#""request":{"n":7,"snapshots":["ab"],"though_not_clean":false},"#
                 + r#""risks":["alone",{"irreversible":{"why":"it is gone"}}],"#
                 + r#""school":{"name":"riverside","repository":""#
                 + &"0f".repeat(32)
-                + r#"","tenant_id":"aaaa"},"steps":[{"object":"snapshot ab","verb":"forget"},"#
-                + r#"{"object":"pack cd","verb":"keep"}],"undo":{"none":{"#
-                + r#""why":"the vault keeps it"}},"v":1}"#
+                + r#"","tenant_id":"aaaa"},"steps":[{"calls":[{"body":"44","method":"PATCH","#
+                + r#""path":"/v1.0/a","when":"if"}],"object":"snapshot ab","verb":"forget"},"#
+                + r#"{"calls":[{"body":"44","method":"PATCH","path":"/v1.0/a","when":"if"}],"#
+                + r#""object":"pack cd","verb":"keep"}],"#
+                + r#""undo":{"restore-settings":{"objects":["a/b/c"]}},"v":1}"#
         );
         let again = Record::<Plan>::from_bytes(&plan().canonical_bytes().unwrap()).unwrap();
         assert_eq!(again.id().unwrap(), plan().id().unwrap());
@@ -515,9 +633,11 @@ mod tests {
             p.nonce.clear();
             p.cost = Cost::default();
             p.school.name = None;
+            p.needs.clear();
+            p.cannot.clear();
         });
         assert_eq!(none, (Vec::new(), Vec::new()));
-        let changes: [&dyn Fn(&mut Plan); 10] = [
+        let changes: [&dyn Fn(&mut Plan); 14] = [
             &|p| p.school.repository = "00".repeat(32),
             &|p| p.school.tenant_id = None,
             &|p| p.operation = OperationKind::Prune,
@@ -528,13 +648,18 @@ mod tests {
             &|p| drop(p.basis.snapshots.remove(0)),
             &|p| drop(p.steps.remove(0)),
             &|p| p.steps[0].verb = PlanVerb::Delete,
+            &|p| p.steps[0].calls[0].body = Some("45".into()),
+            &|p| p.basis.live[0].state = Some("56".into()),
+            &|p| p.basis.live[1].state = Some("56".into()),
+            &|p| p.basis.decided = None,
         ];
         for (n, change) in changes.into_iter().enumerate() {
             let (exact, growing) = differs(change);
             assert!(!exact.is_empty() && !growing.is_empty(), "{n}");
         }
         let more = |p: &mut Plan| {
-            p.steps.push(PlanStep { verb: PlanVerb::Forget, object: "snapshot ef".into() });
+            let (verb, object) = (PlanVerb::Forget, "snapshot ef".into());
+            p.steps.push(PlanStep { verb, object, calls: Vec::new() });
             p.basis.snapshots.push("ef".into());
         };
         let (exact, growing) = differs(&more);

@@ -67,6 +67,8 @@ pub enum Remedy {
     OtherState,
     /// Look at the snapshots.
     ListSnapshots,
+    /// Read the settings of this school, and keep them.
+    ReadSettings(String),
     /// Look at the holds.
     ListHolds,
     /// Let this hold go.

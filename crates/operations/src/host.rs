@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use strongroom_graph::Transport;
 use strongroom_model::Clock;
 use strongroom_repository::Writer;
 
@@ -27,7 +28,13 @@ pub struct Host {
     /// Where local caches go when nobody says it, or why there is no such place, as the end of a
     /// sentence.
     pub cache_default: Result<PathBuf, String>,
+    /// What requests to a tenant go through in the place of the usual transport, where something
+    /// does.
+    pub through: Option<Wrap>,
 }
+
+/// Puts a transport in the place of another, or around it.
+pub type Wrap = Arc<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send + Sync>;
 
 impl Host {
     /// Today, in UTC.

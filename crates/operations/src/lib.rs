@@ -20,6 +20,7 @@ mod host;
 pub mod place;
 pub mod plan;
 mod school;
+pub mod settings;
 pub mod status;
 pub mod upkeep;
 pub mod vault;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 pub use copy2::{Choice, Copy2};
 pub use duty::{Attempt, Duty};
 pub use error::{Error, Kind, Remedy};
-pub use host::Host;
+pub use host::{Host, Wrap};
 pub use school::{Identity, School};
 pub use strongroom_graph::TokioClock;
 

@@ -226,7 +226,11 @@ impl School {
             throttled_s_max: backup.throttled_s_max,
         };
         let budget = Arc::new(Budget::new(backup.keep_to_budget));
-        let transport = wrap(Arc::new(Https::new(&settings)?));
+        let usual: Arc<dyn Transport> = Arc::new(Https::new(&settings)?);
+        let transport = wrap(match &self.0.host.through {
+            Some(through) => through(usual),
+            None => usual,
+        });
         let clock = self.0.host.clock.clone();
         Ok(Arc::new(Client::with_transport(settings, transport, clock, budget, patience)))
     }

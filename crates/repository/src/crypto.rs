@@ -111,6 +111,21 @@ impl MasterKey {
         SecretBox::new(Box::new(hash.into()))
     }
 
+    /// A keyed hash of what a stored plan must bind and must not tell: whoever has the master key
+    /// makes the same, and nobody else can try out short secrets on it. Hexadecimal.
+    pub fn plan_mac(&self, bytes: &[u8]) -> String {
+        // Two hashes, each with the key before the text: nobody goes on from the outer one.
+        let keyed = |what: &[u8], text: &[u8]| {
+            sha2::Sha256::new()
+                .chain_update(b"strongroom plan hash v1 ")
+                .chain_update(what)
+                .chain_update(self.to_bytes().expose_secret())
+                .chain_update(text)
+                .finalize()
+        };
+        hex::encode(keyed(b"outer\n", &keyed(b"inner\n", bytes)))
+    }
+
     /// The key of local caches: what it opens was written by somebody who has the master key, of
     /// which nothing follows from it.
     pub(crate) fn cache_key(&self) -> Self {

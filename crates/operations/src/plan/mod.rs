@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use std::future::Future;
 use strongroom_model::{
     Ending, Record, Stored, canonical,
-    plan::{Asked, Difference, PLAN_LIFETIME, PLAN_STEPS_MAX},
+    plan::{Asked, Difference, PLAN_LIFETIME, PLAN_STEPS_MAX, Unable},
 };
 use strongroom_repository::Repository;
 
@@ -47,7 +47,7 @@ pub trait Operation: sealed::Sealed {
     /// Its options.
     type Request: Serialize + DeserializeOwned + Send;
     /// What it takes to carry a plan out, beside the plan.
-    type Work: Send;
+    type Work: Send + Sync;
     /// What came of it.
     type Report;
 
@@ -61,6 +61,17 @@ pub trait Operation: sealed::Sealed {
         by: &str,
         progress: Hears,
     ) -> impl Future<Output = Result<Prepared<Self::Work>, Error>> + Send;
+
+    /// Refuses what must not be done, whoever agrees to it.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] then, and where that cannot be found out.
+    fn guard(
+        _at: &Self::At,
+        _ready: &Prepared<Self::Work>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
 
     /// The same work, of which only what a stored plan says is done.
     fn only(work: Self::Work, _stored: &Plan) -> Self::Work {
@@ -111,19 +122,28 @@ impl<W> Prepared<W> {
     pub fn is_empty(&self) -> bool {
         self.plan.steps.is_empty()
     }
-
-    /// The plan that was just made here, to be carried out here.
-    pub fn here(self) -> Guarded<W> {
-        Guarded(self)
-    }
 }
 
-/// A plan of which it is certain that it is the one that was agreed to, and that nothing speaks
-/// against it: just made, or made again and compared.
+/// A plan of which it is certain that it is the one that was agreed to, just made or made again and
+/// compared, and whose guard lets it pass.
 #[derive(Debug)]
 pub struct Guarded<W>(Prepared<W>);
 
 impl<W> Guarded<W> {
+    /// The plan.
+    pub fn plan(&self) -> &Record<Plan> {
+        &self.0.plan
+    }
+
+    /// What this process knows of it beside.
+    pub fn work(&self) -> &W {
+        &self.0.work
+    }
+
+    pub(crate) fn work_mut(&mut self) -> &mut W {
+        &mut self.0.work
+    }
+
     /// The plan, and what it takes, for whoever was given leave to carry out this very plan.
     pub(crate) fn for_whom(self, authority: &Authority) -> Result<(Record<Plan>, W), Error> {
         let Prepared { plan, work } = self.0;
@@ -135,6 +155,18 @@ impl<W> Guarded<W> {
             )),
         }
     }
+}
+
+/// Asks an operation's guard about a plan that was just made here.
+///
+/// # Errors
+/// As [`Operation::guard`].
+pub async fn guard<O: Operation>(
+    at: &O::At,
+    ready: Prepared<O::Work>,
+) -> Result<Guarded<O::Work>, Error> {
+    O::guard(at, &ready).await?;
+    Ok(Guarded(ready))
 }
 
 /// Makes a stored plan anew, and holds it against the stored one.
@@ -156,7 +188,7 @@ pub async fn again<O: Operation>(
     let fresh = O::plan(at, request, stored.asked.by.as_str(), progress).await?;
     unchanged(stored, &fresh.plan, O::MAY_GROW)?;
     let work = O::only(fresh.work, stored);
-    Ok(Guarded(Prepared { plan: stored.clone(), work }))
+    guard::<O>(at, Prepared { plan: stored.clone(), work }).await
 }
 
 /// Refuses what is not the same any more.
@@ -186,6 +218,8 @@ pub(crate) struct Draft<R> {
     pub(crate) effect: Effect,
     pub(crate) risks: Vec<Risk>,
     pub(crate) cost: Cost,
+    pub(crate) needs: Vec<String>,
+    pub(crate) cannot: Vec<Unable>,
     pub(crate) undo: Undo,
 }
 
@@ -219,6 +253,8 @@ impl<R: Serialize> Draft<R> {
             effect: self.effect,
             risks: self.risks,
             cost: self.cost,
+            needs: self.needs,
+            cannot: self.cannot,
             undo: self.undo,
             asked: Asked { by: by.into(), at: now },
             expires: now.saturating_add(PLAN_LIFETIME).unwrap_or(now),

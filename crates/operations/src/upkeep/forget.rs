@@ -112,9 +112,19 @@ fn drafted(
     let gone = forget.remove.iter();
     let draft = Draft {
         request: request.clone(),
-        basis: Basis { snapshots: Vec::new(), all: None, configured },
+        basis: Basis {
+            snapshots: Vec::new(),
+            all: None,
+            live: Vec::new(),
+            decided: None,
+            configured,
+        },
         steps: gone
-            .map(|(id, _)| PlanStep { verb: PlanVerb::Forget, object: object(id).into() })
+            .map(|(id, _)| PlanStep {
+                verb: PlanVerb::Forget,
+                object: object(id).into(),
+                calls: Vec::new(),
+            })
             .collect(),
         effect: Effect::Destroys,
         risks: vec![
@@ -124,6 +134,8 @@ fn drafted(
             },
         ],
         cost: Cost::default(),
+        needs: Vec::new(),
+        cannot: Vec::new(),
         undo: Undo::None { why: "a vault keeps what it has of them".to_owned() },
     };
     Ok((draft.of::<Forget>(school_of(copy2, repo), by, now)?, forget, request))

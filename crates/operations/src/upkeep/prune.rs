@@ -63,13 +63,18 @@ impl Operation for Prune {
             let prune = repo.plan_prune(request, now)?;
             lock.release()?;
             let (snapshots, indexes) = prune.made_from();
-            let step =
-                |(id, step)| PlanStep { verb: verb(step), object: format!("pack {id}").into() };
+            let step = |(id, step)| PlanStep {
+                verb: verb(step),
+                object: format!("pack {id}").into(),
+                calls: Vec::new(),
+            };
             let draft = Draft {
                 request,
                 basis: Basis {
                     snapshots: Vec::new(),
                     all: Some(digest(&(snapshots, indexes))?),
+                    live: Vec::new(),
+                    decided: None,
                     configured: None,
                 },
                 steps: prune.steps().into_iter().map(step).collect(),
@@ -80,7 +85,13 @@ impl Operation for Prune {
                         why: "what was forgotten cannot be read back from copy 2".to_owned(),
                     },
                 ],
-                cost: Cost { bytes_copied: prune.bytes_copy, bytes_freed: prune.bytes_freed },
+                cost: Cost {
+                    bytes_copied: prune.bytes_copy,
+                    bytes_freed: prune.bytes_freed,
+                    ..Cost::default()
+                },
+                needs: Vec::new(),
+                cannot: Vec::new(),
                 undo: Undo::None { why: "a vault keeps what it has of it".to_owned() },
             };
             let plan = draft.of::<Prune>(school_of(&copy2, &repo), &by, now)?;

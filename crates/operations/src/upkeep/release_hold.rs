@@ -51,11 +51,23 @@ fn drafted(
     })?;
     let draft = Draft {
         request: ReleaseHoldRequest { hold: hold.0.to_string() },
-        basis: Basis { snapshots: Vec::new(), all: None, configured: None },
-        steps: vec![PlanStep { verb: PlanVerb::Forget, object: format!("hold {}", hold.0).into() }],
+        basis: Basis {
+            snapshots: Vec::new(),
+            all: None,
+            live: Vec::new(),
+            decided: None,
+            configured: None,
+        },
+        steps: vec![PlanStep {
+            verb: PlanVerb::Forget,
+            object: format!("hold {}", hold.0).into(),
+            calls: Vec::new(),
+        }],
         effect: Effect::Weakens,
         risks: vec![Risk::Alone],
         cost: Cost::default(),
+        needs: Vec::new(),
+        cannot: Vec::new(),
         undo: Undo::None { why: "while the snapshot is there it can be held again".to_owned() },
     };
     Ok((draft.of::<ReleaseHold>(school_of(copy2, repo), by, copy2.now())?, hold))

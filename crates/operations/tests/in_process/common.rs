@@ -62,6 +62,7 @@ pub(crate) fn host_at(clock: Arc<dyn Clock>) -> Arc<Host> {
             asking_group: None,
         },
         cache_default: Err("a test says where".to_owned()),
+        through: None,
     })
 }
 

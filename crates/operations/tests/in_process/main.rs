@@ -5,4 +5,5 @@ mod common;
 mod duty;
 mod plans;
 mod school;
+mod settings;
 mod status;

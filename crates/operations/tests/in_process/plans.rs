@@ -14,9 +14,12 @@ use strongroom_model::{Clock, Record, Silent};
 use strongroom_operations::{
     Copy2, Error, Host, Kind, Remedy, School,
     config::Config,
-    plan::{Authority, Done, Operation, OperationKind, Plan, PlanId, PlanStore, again},
+    plan::{
+        Authority, Done, Guarded, Operation, OperationKind, Plan, PlanId, PlanStore, Prepared,
+        again, guard,
+    },
     upkeep::{
-        Forget, ForgetReport, ForgetRequest, Policy, Prune, PruneOptions, ReleaseHold,
+        Forget, ForgetReport, ForgetRequest, Policy, Prune, PruneOptions, PruneWork, ReleaseHold,
         ReleaseHoldRequest,
     },
 };
@@ -136,6 +139,10 @@ async fn applies(
 fn school(config: &std::path::Path, host: &Arc<Host>) -> School {
     let config = Arc::new(Config::read(config, &host.accounts).unwrap());
     School::chosen(&config, host, &choice("riverside")).unwrap()
+}
+
+async fn guarded(copy2: &Copy2, ready: Prepared<PruneWork>) -> Guarded<PruneWork> {
+    guard::<Prune>(copy2, ready).await.unwrap()
 }
 
 fn refused<T>(done: Result<T, Error>, kind: Kind, says: &str) {
@@ -303,14 +310,14 @@ async fn a_prune_is_of_one_look_and_a_backup_in_between_ends_it() {
     let before = count();
     let leave = Authority::alone(here.plan(), "ada", place.clock.now()).unwrap();
     let another = planned().await.unwrap();
-    let done = Prune::apply(&copy2, another.here(), leave, Arc::new(Silent)).await;
+    let done = Prune::apply(&copy2, guarded(&copy2, another).await, leave, Arc::new(Silent)).await;
     refused(done, Kind::Refused, "what was agreed to is another plan");
     place.backs_up(true);
     let with_backup = count();
     assert!(with_backup > before);
     // In the process that planned it, and in another.
     let leave = Authority::alone(here.plan(), "ada", place.clock.now()).unwrap();
-    let done = Prune::apply(&copy2, here.here(), leave, Arc::new(Silent)).await;
+    let done = Prune::apply(&copy2, guarded(&copy2, here).await, leave, Arc::new(Silent)).await;
     refused(done, Kind::Changed, "has changed since the prune was planned");
     let stored = place.store().get(&kept).unwrap();
     let e = again::<Prune>(&copy2, &stored, Arc::new(Silent)).await.err().unwrap();

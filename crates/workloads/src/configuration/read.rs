@@ -83,9 +83,9 @@ pub async fn read(
 
 /// What Graph answers itself.
 async fn direct(client: &Client, raw: &mut Raw, progress: &dyn Progress) -> Result<(), Error> {
-    let mut answers = stream::iter(asked())
-        .map(|(row, ask)| async move { (row, ask, collect(client, row, &ask).await) })
-        .buffer_unordered(AT_ONCE);
+    let one = |(row, ask)| async move { (row, ask, collect(client, row, &ask).await) };
+    let all: Vec<_> = asked().map(one).collect();
+    let mut answers = stream::iter(all).buffer_unordered(AT_ONCE);
     while let Some((row, ask, answer)) = answers.next().await {
         raw.collections.insert(row.name.to_owned(), state_of(ask.permission, ask.licence, answer)?);
         progress.advance(1, 0);

@@ -13,6 +13,9 @@ pub struct Step {
     /// The condition on which it is made; it is made in any case without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<&'static str>,
+    /// What is sent, as far as it is known before; it may hold secrets, and is for nobody to see.
+    #[serde(skip)]
+    body: Option<Value>,
 }
 
 const HAD_BACK: &str = "what was deleted is had back, if the service still keeps it";
@@ -25,7 +28,13 @@ impl Step {
         // Nobody has a symbol's name in a path: what is not known yet stands in braces.
         let target = resolve_text(&call.target, map)
             .unwrap_or_else(|symbol| call.target.replace(&symbol, "{an id}"));
-        Self { method: call.method, path: format!("/{version}/{target}"), when }
+        let body = call.body.as_ref().map(|b| resolve(b, map).unwrap_or_else(|_| b.clone()));
+        Self { method: call.method, path: format!("/{version}/{target}"), when, body }
+    }
+
+    /// What is sent, to be hashed with a key and not otherwise.
+    pub fn body(&self) -> Option<&Value> {
+        self.body.as_ref()
     }
 
     /// Whether a call is the one that was named.
