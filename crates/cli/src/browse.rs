@@ -5,7 +5,7 @@ use crate::{
     Global,
     commands::{SETTINGS, is_of_settings, snapshot, snapshot_with, tell_future},
     edge::blocking,
-    output,
+    failure, output,
 };
 use anyhow::{Context, bail};
 use clap::Args;
@@ -241,10 +241,14 @@ pub(crate) async fn find(global: &Global, args: Find) -> anyhow::Result<Ending> 
             }
             found < limit
         })?;
-        if found == 0 && !json {
-            eprintln!("nothing fits");
+        if found > 0 {
+            return Ok(Ending::Done);
         }
-        Ok(if found == 0 { Ending::Failed } else { Ending::Done })
+        match json {
+            true => failure::tell("nothing fits", Ending::Failed, true),
+            false => eprintln!("nothing fits"),
+        }
+        Ok(Ending::Failed)
     })
     .await
 }

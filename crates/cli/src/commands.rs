@@ -247,6 +247,7 @@ async fn read_all(school: &School, args: Backup, quiet: bool) -> anyhow::Result<
     let decisions = review::that_count(school)?;
     options.accepted = review::accepted_unread(&decisions, school.today());
     options.acknowledged = looked_at(&decisions);
+    options.stop = school.host().stop.clone();
     let bar = Bar::new(quiet);
     let report = strongroom_engine::backup(repo, client, options, bar.clone()).await;
     bar.finish();

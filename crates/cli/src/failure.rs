@@ -15,6 +15,7 @@ pub(crate) fn ending(e: &anyhow::Error) -> Ending {
         }
         let repo = match cause.downcast_ref::<Engine>() {
             Some(Engine::NothingRead(_)) => return Ending::NothingRead,
+            Some(Engine::Interrupted(_)) => return Ending::Interrupted,
             Some(Engine::Repository(repo)) => Some(repo),
             _ => cause.downcast_ref::<Repo>(),
         };
@@ -34,6 +35,7 @@ fn of_kind(kind: Kind) -> Ending {
         Kind::Locked => Ending::Locked,
         Kind::WrongKey => Ending::WrongKey,
         Kind::NothingRead => Ending::NothingRead,
+        Kind::Interrupted => Ending::Interrupted,
         Kind::Configuration
         | Kind::Files
         | Kind::Copy

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use std::{path::PathBuf, sync::Arc};
 use strongroom_model::Clock;
-use strongroom_operations::{Host, TokioClock, files::Accounts};
+use strongroom_operations::{Host, Stop, TokioClock, files::Accounts};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The host of this process, as its system and its environment describe it.
 pub(crate) fn found() -> Arc<Host> {
@@ -16,7 +17,23 @@ pub(crate) fn found() -> Arc<Host> {
         accounts: accounts(),
         cache_default: cache_default(|name| std::env::var_os(name).map(PathBuf::from), is_root),
         through: None,
+        stop: Stop::default(),
     })
+}
+
+/// Waits until somebody ends the program: Ctrl-C, or SIGTERM, as a service manager and a shutdown
+/// send it. Where the system tells nobody, nobody is heard.
+pub(crate) async fn interrupted() {
+    let Ok(mut term) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let ctrl_c = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = ctrl_c => {}
+        _ = term.recv() => {}
+    }
 }
 
 /// The present moment, for what is said about snapshots that claim another.

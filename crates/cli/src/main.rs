@@ -43,9 +43,10 @@ use clap::{Args, Parser, Subcommand};
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 use strongroom_model::Ending;
-use strongroom_operations::{Host, config::Config};
+use strongroom_operations::{Host, Stop, config::Config};
 
 /// glibc keeps an arena a thread: a first backup of 100,000 messages took half as much memory again
 /// with it, and a fifth more CPU time. Libraries in C use this one as well; its settings stand in
@@ -272,29 +273,34 @@ fn main() {
     ) {
         face::end_with_the_reader();
     }
-    let json = cli.global.json;
+    let (json, quiet) = (cli.global.json, cli.global.quiet);
     // For a mount an interrupt is the ordinary end; an acceptance run cleans up first.
     let ends_itself = matches!(cli.command, Command::Mount(_) | Command::Acceptance(_));
+    // A backup keeps what it has read.
+    let stops = matches!(cli.command, Command::Backup(_));
     if !ends_itself {
+        let stop = stops.then(|| cli.global.host.stop.clone());
         // From a task of its own: what waits for a server may keep the other from being looked at.
-        runtime.spawn(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                strongroom_objects::hurry();
+        runtime.spawn(async move {
+            host::interrupted().await;
+            strongroom_objects::hurry();
+            if let Some(stop) = stop {
+                end_soon(&stop, json, quiet).await;
             }
         });
     }
     let done = runtime.block_on(async {
         tokio::select! {
             done = run(cli) => Some(done),
-            _ = tokio::signal::ctrl_c(), if !ends_itself => None,
+            () = host::interrupted(), if !ends_itself && !stops => None,
         }
     });
     let ending = match done {
         Some(Ok(ending)) => ending,
         Some(Err(e)) => failure::report(&e, json),
         None => {
-            let text =
-                "interrupted; what was finished is kept, and the next run goes on from there";
+            let text = "interrupted; what was done by then is done, and the command can be run \
+                        again for the rest";
             failure::tell(text, Ending::Interrupted, json);
             Ending::Interrupted
         }
@@ -312,6 +318,26 @@ fn main() {
     face::end();
     runtime.shutdown_timeout(std::time::Duration::from_secs(3));
     std::process::exit(ending.code());
+}
+
+/// How long work may take to keep what it has.
+const END_S: u64 = 60;
+
+/// Asks the work to end with what it has. A second interruption ends it as a power failure would,
+/// and so does work that takes too long.
+async fn end_soon(stop: &Stop, json: bool, quiet: bool) {
+    stop.stop();
+    if !json && !quiet {
+        eprintln!("strongroom: interrupted; what was read is being kept (again: end at once)");
+    }
+    tokio::select! {
+        () = host::interrupted() => {}
+        () = tokio::time::sleep(Duration::from_secs(END_S)) => {}
+    }
+    let text = "interrupted at once; of this run only partial snapshots are kept that `strongroom \
+                snapshots` lists";
+    failure::tell(text, Ending::Interrupted, json);
+    std::process::exit(Ending::Interrupted.code());
 }
 
 async fn run(cli: Cli) -> anyhow::Result<Ending> {

@@ -89,9 +89,8 @@ pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     let interrupted = say.clone();
     let listener = tokio::runtime::Handle::try_current().ok().map(|runtime| {
         runtime.spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                let _ = interrupted.send(Ok("interrupted".to_owned()));
-            }
+            crate::host::interrupted().await;
+            let _ = interrupted.send(Ok("interrupted".to_owned()));
         })
     });
     std::thread::spawn(move || {

@@ -18,6 +18,9 @@ pub enum Error {
     /// A backup that could read nothing at all; no snapshot was made.
     #[error("nothing could be read, and no snapshot was made: {0}")]
     NothingRead(strongroom_workloads::Error),
+    /// A backup that somebody asked to end.
+    #[error("{0}")]
+    Interrupted(crate::backup::Interrupted),
     /// The local cache cannot be used.
     #[error(
         "the local cache cannot be used: {0}; it can be deleted at any time, the next run rebuilds \

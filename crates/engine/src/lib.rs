@@ -23,7 +23,7 @@ pub mod rooms;
 pub mod seal;
 
 pub use backup::{
-    Accepted, Acknowledged, BackupOptions, BackupReport, StandingAlarm, Unread, backup,
+    Accepted, Acknowledged, BackupOptions, BackupReport, StandingAlarm, Stop, Unread, backup,
     standing_alarms, take_back_links, unread_items,
 };
 pub use error::Error;

@@ -34,6 +34,8 @@ pub enum Kind {
     Copy,
     /// Nothing could be read of a tenant, and no snapshot was made.
     NothingRead,
+    /// Somebody ended it.
+    Interrupted,
     /// Microsoft 365 does not answer, or refuses.
     Tenant,
     /// What was asked for is not there, or makes no sense.
@@ -166,6 +168,7 @@ impl From<strongroom_engine::Error> for Error {
             Engine::OtherTenant { .. } | Engine::Record(_) => Kind::Copy,
             Engine::Graph(_) => Kind::Tenant,
             Engine::NothingRead(_) => Kind::NothingRead,
+            Engine::Interrupted(_) => Kind::Interrupted,
             Engine::Cache(_) => Kind::Files,
             Engine::Request(_) => Kind::Request,
             Engine::Task(_) => Kind::Internal,

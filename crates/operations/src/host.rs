@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 use strongroom_graph::Transport;
+use strongroom_engine::Stop;
 use strongroom_model::Clock;
 use strongroom_repository::Writer;
 
@@ -31,6 +32,8 @@ pub struct Host {
     /// What requests to a tenant go through in the place of the usual transport, where something
     /// does.
     pub through: Option<Wrap>,
+    /// Asks what can end with what it has to do so.
+    pub stop: Stop,
 }
 
 /// Puts a transport in the place of another, or around it.

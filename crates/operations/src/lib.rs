@@ -32,6 +32,7 @@ pub use duty::{Attempt, Duty};
 pub use error::{Error, Kind, Remedy};
 pub use host::{Host, Wrap};
 pub use school::{Identity, School};
+pub use strongroom_engine::Stop;
 pub use strongroom_graph::TokioClock;
 
 /// Hears how the work goes on.

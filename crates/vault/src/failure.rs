@@ -4,6 +4,7 @@ use serde_json::json;
 use std::time::Duration;
 use strongroom_model::Ending;
 use strongroom_vault::Refusal;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What an error makes of the command.
 fn ending(e: &anyhow::Error) -> Ending {
@@ -47,12 +48,18 @@ pub(crate) fn usage(e: &clap::Error) -> Ending {
     Ending::Usage
 }
 
-/// What a command has sealed when Ctrl-C comes is kept; it dies between two steps as it would of a
+/// What a command has sealed when Ctrl-C or SIGTERM comes is kept; it dies between two steps as it would of a
 /// power failure, and says so.
 pub(crate) fn end_when_interrupted(as_json: bool, end: fn(Ending) -> !) {
     let wait = move || -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(tokio::signal::ctrl_c())?;
+        runtime.block_on(async {
+            let mut term = signal(SignalKind::terminate())?;
+            tokio::select! {
+                heard = tokio::signal::ctrl_c() => heard,
+                _ = term.recv() => Ok(()),
+            }
+        })?;
         // Whoever reads the output may have stopped reading: that keeps nobody from ending.
         let (told, heard) = std::sync::mpsc::channel();
         std::thread::spawn(move || {

@@ -2,7 +2,7 @@
 
 mod words;
 
-use crate::{Global, failure, output, tenant_restore::unasked};
+use crate::{Global, failure, host, output, tenant_restore::unasked};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
@@ -143,11 +143,11 @@ pub(crate) async fn acceptance(global: &Global, args: Acceptance) -> anyhow::Res
     let bar = global.bar();
     let proven = tokio::select! {
         done = prove(&tools, bar.as_ref()) => Some(done),
-        _ = tokio::signal::ctrl_c() => None,
+        () = host::interrupted() => None,
     };
     let left = tokio::select! {
         left = clean(&tools, bar.as_ref()) => left?,
-        _ = tokio::signal::ctrl_c() => {
+        () = host::interrupted() => {
             bar.finish();
             let text = format!("interrupted; {}", words::by_command(&run));
             failure::tell(&text, Ending::Interrupted, global.json);

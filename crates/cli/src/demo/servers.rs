@@ -1,6 +1,7 @@
 //! The demonstration's servers, as processes of their own: the simulated Microsoft 365, and the
 //! vault.
 
+use crate::host;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use graph_sim::{Addresses, SeedPlan, Settings, Sim};
@@ -122,10 +123,10 @@ async fn wait_for_parent() {
     tokio::select! {
         _ = input.read_line(&mut line) => {
             if line.trim() == STAY {
-                let _ = tokio::signal::ctrl_c().await;
+                host::interrupted().await;
             }
         }
-        _ = tokio::signal::ctrl_c() => {}
+        () = host::interrupted() => {}
     }
 }
 

@@ -12,6 +12,7 @@ mod change_parts;
 mod configured;
 mod exits;
 mod foreign;
+mod interrupted;
 mod kills;
 mod mount;
 mod online;

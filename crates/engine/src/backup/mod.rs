@@ -13,9 +13,11 @@ mod place;
 mod round;
 mod run;
 mod standing;
+mod stop;
 
 pub use run::{BackupReport, Coverage, Skip, Verdicts};
 pub use standing::{Acknowledged, StandingAlarm, standing_alarms};
+pub use stop::{Interrupted, Stop};
 
 use crate::{Error, Progress, layout};
 use run::Run;
@@ -49,7 +51,7 @@ pub struct BackupOptions {
     pub users_at_once: usize,
     /// Stored bytes after which a partial snapshot is written.
     pub checkpoint_bytes: u64,
-    /// Seconds after which a partial snapshot is written.
+    /// Seconds after which a partial snapshot is written; sooner at the start of a first backup.
     pub checkpoint_s: i64,
     /// Alarms of earlier runs that somebody looked at. These, as they were seen, no longer keep
     /// snapshots from being clean.
@@ -57,6 +59,8 @@ pub struct BackupOptions {
     /// Items that are known not to be readable: they stand in the coverage, and make no run
     /// partial. They are asked for again all the same.
     pub accepted: Vec<Accepted>,
+    /// Ends the run with what it has.
+    pub stop: Stop,
 }
 
 /// An item that somebody knows not to be readable.
@@ -122,6 +126,7 @@ impl BackupOptions {
             checkpoint_s: 300,
             acknowledged: Vec::new(),
             accepted: Vec::new(),
+            stop: Stop::default(),
         }
     }
 }
@@ -192,7 +197,8 @@ pub fn take_back_links(node: &mut Node) -> Result<(), strongroom_repository::Err
 /// an error: see [`BackupReport::alarms`].
 ///
 /// # Errors
-/// The repository's and the service's; [`Error::NothingRead`] where nothing could be read.
+/// The repository's and the service's; [`Error::NothingRead`] where nothing could be read;
+/// [`Error::Interrupted`] where [`BackupOptions::stop`] ended it.
 pub async fn backup(
     repo: Arc<Repository>,
     client: Arc<Client>,
@@ -234,7 +240,14 @@ async fn go(
     lock: &mut strongroom_repository::WriteLock,
 ) -> Result<BackupReport, Error> {
     run.progress.phase("users");
-    match read_all(run, lock).await {
+    // What reads may be left at any moment: a checkpoint finds the tree as whole then.
+    let read = tokio::select! {
+        read = read_all(run, lock) => read,
+        () = run.options.stop.asked() => {
+            return Err(Error::Interrupted(tokio::task::block_in_place(|| run.keep_what_was_read())));
+        }
+    };
+    match read {
         Ok(()) => {
             if run.options.holds {
                 read_holds(run).await?;

@@ -1,4 +1,4 @@
-use super::{Accepted, BackupOptions, Base, standing::Earlier};
+use super::{Accepted, BackupOptions, Base, Interrupted, standing::Earlier};
 use crate::{Error, Progress, catalog::Catalog, layout};
 use serde::Serialize;
 use std::{
@@ -158,6 +158,8 @@ struct State {
     /// Directories of owners, by id.
     rooms: HashMap<ItemId, String>,
     checkpoint: Option<(jiff::Timestamp, u64)>,
+    /// The last partial snapshot of this run.
+    kept: Option<Id>,
     /// What the run builds on.
     base: Base,
 }
@@ -180,6 +182,7 @@ impl State {
             owners_gone: BTreeMap::new(),
             rooms: HashMap::new(),
             checkpoint: None,
+            kept: None,
             base,
         }
     }
@@ -241,6 +244,18 @@ pub(crate) struct Run {
 
 /// Refusals after which nobody else is asked for (own choice: one may be somebody's own).
 const REFUSALS_MAX: u32 = 3;
+
+/// The first backup of a school takes hours, and who tries the program out ends it soon: its first
+/// checkpoint comes after so long, each later one when the run is half as old again.
+const FIRST_CHECKPOINT_S: i64 = 10;
+
+/// How long after the last checkpoint, or the beginning, another is due.
+fn checkpoint_after_s(is_first: bool, age_s: i64, checkpoint_s: i64) -> i64 {
+    match is_first {
+        true => (age_s / 3).max(FIRST_CHECKPOINT_S).min(checkpoint_s),
+        false => checkpoint_s,
+    }
+}
 
 /// Entries in memory before directories are written and let go.
 const LOADED_NODES_MAX: usize = 50_000;
@@ -666,9 +681,25 @@ impl Run {
     pub(super) fn checkpoint_is_due(&self, now: jiff::Timestamp) -> bool {
         let mut state = lock(&self.state);
         let stored = self.repo.written().bytes_stored;
-        let (at, bytes) = *state.checkpoint.get_or_insert((now, stored));
-        now.as_second() - at.as_second() >= self.options.checkpoint_s
+        let (at, bytes) = *state.checkpoint.get_or_insert((self.began, stored));
+        let is_first = state.base.head.is_none();
+        let age_s = now.as_second() - self.began.as_second();
+        now.as_second() - at.as_second()
+            >= checkpoint_after_s(is_first, age_s, self.options.checkpoint_s)
             || stored - bytes >= self.options.checkpoint_bytes
+    }
+
+    /// Keeps what a run has that somebody ended.
+    pub(super) fn keep_what_was_read(&self) -> Interrupted {
+        let items = {
+            let s = lock(&self.state);
+            s.items_new + s.items_changed + s.items_deleted
+        };
+        let lost = match items {
+            0 => None,
+            _ => self.commit(vec![TAG_PARTIAL.to_owned()]).err().map(|e| e.to_string()),
+        };
+        Interrupted { kept: lock(&self.state).kept, items, lost }
     }
 
     /// Commits the tree as it is.
@@ -701,6 +732,7 @@ impl Run {
         self.catalog.save(&id.to_string())?;
         let mut state = lock(&self.state);
         state.checkpoint = Some((self.client.clock().now(), self.repo.written().bytes_stored));
+        state.kept = partial.then_some(id).or(state.kept);
         Ok((id, snapshot))
     }
 
@@ -734,5 +766,27 @@ impl Run {
             budget: self.client.budget().report(),
             seconds,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_backup_keeps_something_soon_and_not_too_often() {
+        let mut at = Vec::new();
+        let mut last = 0;
+        for age in (0..3600).step_by(5) {
+            if age - last >= checkpoint_after_s(true, age, 300) {
+                at.push(age);
+                last = age;
+            }
+        }
+        assert_eq!(&at[..6], [10, 20, 30, 45, 70, 105]);
+        assert!(at.len() < 25, "{at:?}");
+        assert!(at.windows(2).all(|w| w[1] - w[0] <= 300), "{at:?}");
+        assert_eq!(checkpoint_after_s(false, 5, 300), 300);
+        assert_eq!(checkpoint_after_s(true, 3600, 5), 5, "what is configured is the most");
     }
 }
