@@ -12,7 +12,7 @@ use std::{
 };
 use strongroom_custody::{MirrorReport, Pace, TrustedClock};
 use strongroom_engine::{BackupOptions, BackupReport, replicate as copies};
-use strongroom_model::{Alarm, Ending, Row, Series, Untrusted};
+use strongroom_model::{Ending, Series, Untrusted};
 use strongroom_objects::{Kind, S3Bucket, Store, VaultRest};
 use strongroom_operations::{
     Attempt, Copy2, Duty, Identity, School,
@@ -255,36 +255,37 @@ async fn read_all(school: &School, args: Backup, quiet: bool) -> anyhow::Result<
 }
 
 fn describe(r: &BackupReport) -> String {
-    let mut out = String::new();
-    for a in &r.alarms {
-        out.push_str(&output::alarm(&format!("ALARM {}: {}", a.kind.as_str(), a.text.line())));
-        out.push('\n');
-    }
-    let since = |row: &Row<Alarm>| match row.since() {
-        Some(at) => format!(" since {}", at.strftime("%Y-%m-%d %H:%M")),
-        None => String::new(),
-    };
-    for row in &r.standing {
-        let (code, says) = (row.code(), row.sentence());
-        let text = format!("ALARM {code} stands{}: {}", since(row), says.line());
-        out.push_str(&output::alarm(&text));
-        out.push('\n');
-    }
-    for (rows, what) in [(&r.borne, "borne"), (&r.closed, "closed")] {
-        for row in rows {
-            out.push_str(&format!("{what}: {}: {}\n", row.code(), row.sentence().line()));
-        }
-    }
-    for s in r.failed.iter().chain(&r.skipped) {
+    let raised = r.alarms.iter().map(|a| {
+        let kind = a.kind.as_str();
+        (kind.to_owned(), output::alarm(&format!("ALARM {kind}: {}", a.text.line())))
+    });
+    let standing = r.standing.iter().map(|row| {
+        let code = row.code();
+        let since = row.since().map(|at| at.strftime(" since %Y-%m-%d %H:%M").to_string());
+        let since = since.unwrap_or_default();
+        let text = format!("ALARM {code} stands{since}: {}", row.sentence().line());
+        (code.to_owned(), output::alarm(&text))
+    });
+    let looked_at = [(&r.borne, "borne"), (&r.closed, "closed")];
+    let looked_at = looked_at.into_iter().flat_map(|(rows, what)| {
+        rows.iter().map(move |row| {
+            let kind = format!("{what}: {}", row.code());
+            let line = format!("{kind}: {}", row.sentence().line());
+            (kind, line)
+        })
+    });
+    let skipped = r.failed.iter().chain(&r.skipped).map(|s| {
         let name = if s.name.is_empty() { String::new() } else { format!(" {:?}", s.name) };
-        out.push_str(&format!(
-            "skipped in {}{name} ({}): {}; what was there before is kept, the next run asks \
-             again\n",
+        let line = format!(
+            "skipped in {}{name} ({}): {}; what was there before is kept, the next run asks again",
             s.scope.line(),
             s.id.0,
             s.cause.quoted()
-        ));
-    }
+        );
+        (s.cause.as_str().to_owned(), line)
+    });
+    let mut out = output::bundled(raised) + &output::bundled(standing);
+    out += &(output::bundled(looked_at) + &output::bundled(skipped));
     let Some(snapshot) = &r.snapshot else {
         out.push_str(
             "nothing could be read, and no snapshot was made; those before are as they were\n",

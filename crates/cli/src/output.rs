@@ -1,5 +1,6 @@
 //! Tables and figures for people.
 
+use std::collections::HashMap;
 use strongroom_model::shown_line;
 
 /// Bytes with a unit.
@@ -70,6 +71,34 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
+/// So many lines of a kind are shown.
+const ALIKE_MAX: usize = 3;
+
+/// Lines, each with its kind, in the order in which the kinds come: of each kind the first few, and
+/// how many more there are.
+pub(crate) fn bundled(lines: impl IntoIterator<Item = (String, String)>) -> String {
+    let mut kinds: Vec<(String, Vec<String>, usize)> = Vec::new();
+    let mut places = HashMap::new();
+    for (kind, line) in lines {
+        let at = *places.entry(kind).or_insert_with_key(|kind| {
+            kinds.push((kind.clone(), Vec::new(), 0));
+            kinds.len() - 1
+        });
+        match kinds[at].1.len() {
+            ALIKE_MAX => kinds[at].2 += 1,
+            _ => kinds[at].1.push(line),
+        }
+    }
+    let mut out = String::new();
+    for (_, shown, more) in kinds {
+        shown.iter().for_each(|line| out.push_str(&format!("{line}\n")));
+        if more > 0 {
+            out.push_str(&format!("  and {more} more like this; --json names each\n"));
+        }
+    }
+    out
+}
+
 /// Bad news, in one line: red, unless colours are unwanted or nobody looks.
 pub(crate) fn alarm(text: &str) -> String {
     crate::face::red(&shown_line(text))
@@ -100,4 +129,23 @@ pub(crate) fn confirm(question: &str) -> anyhow::Result<bool> {
     let line = answer.recv()??;
     listener.inspect(|l| l.abort());
     Ok(["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_alike_is_counted_and_what_is_not_is_shown() {
+        let lines = (0..500).map(|n| match n {
+            250 => ("denied".to_owned(), "skipped x: denied".to_owned()),
+            n => ("busy".to_owned(), format!("skipped {n}: busy")),
+        });
+        assert_eq!(
+            bundled(lines),
+            "skipped 0: busy\nskipped 1: busy\nskipped 2: busy\n  and 496 more like this; --json \
+             names each\nskipped x: denied\n"
+        );
+        assert_eq!(bundled([]), "");
+    }
 }

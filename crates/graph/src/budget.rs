@@ -3,12 +3,14 @@
 //! Each scope remembers what was spent within its window, and a call waits until it fits. What the
 //! service itself says (Retry-After, RateLimit headers) overrules the table.
 
+use jiff::Timestamp;
 use serde::Serialize;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use strongroom_model::Progress;
 
 /// Which published limit a call counts against.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +31,22 @@ pub enum Scope {
     Reports,
     /// Sign-in service and pre-authenticated URLs that are not published as limited.
     Free,
+}
+
+impl Scope {
+    /// What it limits, for people.
+    fn words(&self) -> &'static str {
+        match self {
+            Scope::Mailbox(_) => "mailboxes",
+            Scope::Drives => "SharePoint and OneDrive",
+            Scope::Directory => "the directory",
+            Scope::Policies => "policies",
+            Scope::Intune => "Intune",
+            Scope::Security => "security alerts",
+            Scope::Reports => "sign-in and audit logs",
+            Scope::Free => "sign-in and downloads",
+        }
+    }
 }
 
 /// A published limit: at most `units` in `window_s`.
@@ -115,7 +133,11 @@ struct ScopeState {
 pub struct Budget {
     scopes: Mutex<HashMap<Scope, ScopeState>>,
     enforced: bool,
+    hears: Mutex<Option<Arc<dyn Progress>>>,
 }
+
+/// Shorter waits are told to nobody: they are over before anybody reads it.
+const TOLD_MS_MIN: i64 = 1000;
 
 /// What was spent.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -137,7 +159,22 @@ pub struct BudgetReport {
 impl Budget {
     /// Budgets that hold calls back, or with `false` only count.
     pub fn new(enforced: bool) -> Self {
-        Self { scopes: Mutex::default(), enforced }
+        Self { scopes: Mutex::default(), enforced, hears: Mutex::default() }
+    }
+
+    /// From now on this hears until when is waited for a budget, and which.
+    pub fn tell(&self, progress: Arc<dyn Progress>) {
+        *self.hears.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    }
+
+    fn told(&self, scope: &Scope, now_ms: i64, wait_ms: i64) {
+        if wait_ms < TOLD_MS_MIN {
+            return;
+        }
+        let hears = self.hears.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let (Some(hears), Ok(until)) = (hears, Timestamp::from_millisecond(now_ms + wait_ms)) {
+            hears.waiting(until, scope.words());
+        }
     }
 
     fn scopes(&self) -> MutexGuard<'_, HashMap<Scope, ScopeState>> {
@@ -173,6 +210,8 @@ impl Budget {
         }
         if wait > 0 {
             state.waited_ms += wait as u64;
+            drop(scopes);
+            self.told(scope, now_ms, wait);
             return Some(Duration::from_millis(wait as u64));
         }
         for (spent, limit) in state.spent.iter_mut().zip(table) {
@@ -186,10 +225,11 @@ impl Budget {
     }
 
     /// The service said to wait.
-    pub(crate) fn block(&self, scope: &Scope, until_ms: i64, throttled: bool) {
+    pub(crate) fn block(&self, scope: &Scope, now_ms: i64, wait_ms: i64, throttled: bool) {
+        self.told(scope, now_ms, wait_ms);
         let mut scopes = self.scopes();
         let state = scopes.entry(scope.clone()).or_default();
-        state.blocked_until_ms = state.blocked_until_ms.max(until_ms);
+        state.blocked_until_ms = state.blocked_until_ms.max(now_ms + wait_ms);
         state.throttled += u64::from(throttled);
     }
 
@@ -216,6 +256,36 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<(i64, String)>>);
+
+    impl Progress for Heard {
+        fn waiting(&self, until: Timestamp, what: &str) {
+            self.0.lock().unwrap().push((until.as_millisecond(), what.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_wait_for_the_throttle_is_told_with_its_end() {
+        let (budget, heard) = (Budget::new(true), Arc::new(Heard::default()));
+        budget.tell(heard.clone());
+        let mut calls = 0;
+        let wait = loop {
+            match budget.take(&Scope::Drives, 5_000, 2, 0) {
+                None => calls += 1,
+                Some(wait) => break wait.as_millis() as i64,
+            }
+        };
+        assert!(calls > 600 && wait > 50_000, "{calls} calls, then {wait} ms");
+        let drives = "SharePoint and OneDrive".to_owned();
+        assert_eq!(*heard.0.lock().unwrap(), [(5_000 + wait, drives)]);
+        // What the service says counts as well, and what is over at once is told to nobody.
+        budget.block(&Scope::Directory, 5_000, 30_000, true);
+        budget.block(&Scope::Directory, 5_000, 100, true);
+        let all = heard.0.lock().unwrap().clone();
+        assert_eq!(all[1..], [(35_000, "the directory".to_owned())]);
+    }
 
     #[test]
     fn no_window_ever_holds_more_than_the_limit_and_the_limit_is_reached() {

@@ -401,8 +401,8 @@ impl Client {
                     if throttled_ms > self.patience.throttled_s_max * 1000 {
                         return Err(Error { kind: ErrorKind::Throttled, ..why });
                     }
-                    let until = self.clock.now().as_millisecond() + wait.as_millis() as i64;
-                    self.budget.block(&request.scope, until, true);
+                    let now_ms = self.clock.now().as_millisecond();
+                    self.budget.block(&request.scope, now_ms, wait.as_millis() as i64, true);
                     self.clock.sleep(wait).await;
                 }
                 Attempt::Again { wait, throttled: false, why } => {

@@ -167,7 +167,8 @@ impl Client {
                 }
                 self.budget.block(
                     scope,
-                    self.clock.now().as_millisecond() + wait.as_millis() as i64,
+                    self.clock.now().as_millisecond(),
+                    wait.as_millis() as i64,
                     asked > Duration::ZERO,
                 );
                 self.clock.sleep(wait).await;

@@ -115,8 +115,8 @@ impl Client {
     }
 
     fn block(&self, scope: &Scope, wait: Duration) {
-        let until = self.clock.now().as_millisecond() + wait.as_millis() as i64;
-        self.budget.block(scope, until, true);
+        let now_ms = self.clock.now().as_millisecond();
+        self.budget.block(scope, now_ms, wait.as_millis() as i64, true);
     }
 
     async fn expected(&self, url: &Url) -> Result<u64, Error> {

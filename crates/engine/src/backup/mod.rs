@@ -206,6 +206,7 @@ pub async fn backup(
     progress: Arc<dyn Progress>,
 ) -> Result<BackupReport, Error> {
     let began = client.clock().now();
+    client.budget().tell(progress.clone());
     let mut lock = repo.lock_for_writing(&Series::DATA, &options.cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
     // Somebody may have pruned between opening and locking.
@@ -308,6 +309,7 @@ async fn read_owners(
         let why = "left out by the configuration";
         run.coverage("tenant", profile.name, None, Some(why));
     }
+    let all = owners.len() as u64;
     let mut waiting = owners.into_iter();
     let mut tasks = tokio::task::JoinSet::new();
     loop {
@@ -325,6 +327,7 @@ async fn read_owners(
                 Ok::<(), Error>(())
             });
         }
+        run.progress.parts(all - (waiting.len() + tasks.len()) as u64, all);
         let next = tokio::time::timeout(std::time::Duration::from_secs(5), tasks.join_next()).await;
         match next {
             Ok(Some(Ok(Ok(())))) => {}

@@ -139,6 +139,7 @@ pub async fn snapshot(
     progress: Arc<dyn Progress>,
 ) -> Result<ConfigurationReport, Error> {
     let began = client.clock().now();
+    client.budget().tell(progress.clone());
     let mut lock = repo.lock_for_writing(&Series::SETTINGS, &cache, began)?;
     lock.keep(repo.clone(), client.clock().clone());
     repo.reload_index()?;

@@ -232,6 +232,7 @@ pub async fn plan(
     if !options.to_other_tenant {
         tokio::task::block_in_place(|| crate::seal::check(&repo, client.tenant()))?;
     }
+    client.budget().tell(progress.clone());
     let Choice { id, snapshot, items, folders } =
         tokio::task::block_in_place(|| choose(&repo, &options))?;
     // What nothing seals says by the name alone whose it is.
@@ -491,6 +492,7 @@ pub async fn apply(
 ) -> Result<RestoreReport, Error> {
     let snapshot = repo.snapshot(&Id::parse(&plan.snapshot)?)?;
     progress.phase("restore");
+    client.budget().tell(progress.clone());
     let todo = plan.rows.iter().filter(|r| r.action != Action::Keep);
     progress.expect(todo.clone().count() as u64, todo.map(|r| r.bytes).sum());
     let shelf = Shelf::new(repo, snapshot.tree);
