@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use strongroom_model::{Clock, Series, Sleep};
-use strongroom_operations::{Choice, Host, Stop, School, files::Accounts, place::Doing};
+use strongroom_operations::{Choice, Host, School, Stop, files::Accounts, place::Doing};
 use strongroom_repository::{Cut, Node, Repository, Snapshot, TreeEditor};
 
 /// A clock that stands until a test moves it.
