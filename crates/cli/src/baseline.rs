@@ -57,7 +57,7 @@ pub(crate) struct Apply {
     #[arg(long)]
     report_only: bool,
     /// Do not ask.
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
 }
 

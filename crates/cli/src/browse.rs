@@ -16,7 +16,7 @@ use strongroom_engine::{
     rooms::Place,
 };
 use strongroom_model::{Ending, Series, Verdict, shown_line};
-use strongroom_repository::{BlobKind, Change, Node, NodeKind, Snapshot, Visit};
+use strongroom_repository::{BlobKind, Change, Node, NodeKind, Snapshot, TAG_SERIES, Visit};
 
 #[derive(Args)]
 pub(crate) struct Ls {
@@ -44,6 +44,10 @@ pub(crate) struct Find {
     /// Text in the sender's address.
     #[arg(long)]
     from: Option<String>,
+    /// Text in the address or the name of one to whom it went, copies too: reads the record of each
+    /// message that fits otherwise.
+    #[arg(long)]
+    to: Option<String>,
     /// Received or modified on this day or later: 2026-03-01, or a time with its zone.
     #[arg(long, value_name = "DAY")]
     after: Option<String>,
@@ -91,6 +95,92 @@ pub(crate) struct Diff {
 pub(crate) struct History {
     /// The item's path, as `ls` or `find` shows it. It is followed when it moves.
     path: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Snapshots {
+    /// Of this day or later: 2026-03-01, or a time with its zone.
+    #[arg(long, value_name = "DAY")]
+    after: Option<String>,
+    /// Before this day.
+    #[arg(long, value_name = "DAY")]
+    before: Option<String>,
+    /// With this tag, like clean or alarm:encryption; with all of them when there are several.
+    #[arg(long)]
+    tag: Vec<String>,
+    /// That hold something of this user.
+    #[arg(long)]
+    user: Option<String>,
+}
+
+pub(crate) async fn snapshots(global: &Global, args: Snapshots) -> anyhow::Result<Ending> {
+    let which = browse::Which {
+        after: args.after.as_deref().map(time).transpose()?,
+        before: args.before.as_deref().map(time).transpose()?,
+        tags: args.tag,
+        user: args.user,
+    };
+    let repo = global.repository().await?;
+    let all = blocking(move || Ok(browse::snapshots(&repo, &which)?)).await?;
+    tell_future(&all);
+    if global.json {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|(id, s)| {
+                json!({"id": id, "time": s.time, "tenant": s.hostname,
+                "series": s.series(), "tags": s.tags, "tree": s.tree, "parent": s.parent})
+            })
+            .collect();
+        println!("{}", json!(rows));
+        return Ok(Ending::Done);
+    }
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|(id, s)| {
+            let tags = s.tags.iter().filter(|t| !t.starts_with(TAG_SERIES));
+            let tags: Vec<&str> = tags.map(String::as_str).collect();
+            vec![
+                id.short(),
+                s.time.strftime("%Y-%m-%d %H:%M").to_string(),
+                s.hostname.line().to_string(),
+                s.series().to_string(),
+                tags.join(" "),
+            ]
+        })
+        .collect();
+    print!("{}", output::table(&["id", "time (UTC)", "tenant", "series", "tags"], &rows));
+    Ok(Ending::Done)
+}
+
+#[derive(Args)]
+pub(crate) struct Stats {
+    /// The snapshot whose items are counted.
+    #[arg(default_value = "latest")]
+    snapshot: String,
+}
+
+pub(crate) async fn stats(global: &Global, args: Stats) -> anyhow::Result<Ending> {
+    let repo = global.repository().await?;
+    let json = global.json;
+    blocking(move || {
+        let (id, s) = snapshot(&repo, &args.snapshot)?;
+        let stats = browse::stats(&repo, &id, &s)?;
+        if json {
+            println!("{}", json!(stats));
+            return Ok(Ending::Done);
+        }
+        let count = |what: String, c: &browse::Count| {
+            vec![what, c.number.to_string(), output::bytes(c.size_bytes)]
+        };
+        let held = stats.items.iter().map(|(top, c)| count(top.clone(), c));
+        println!("in snapshot {} of {}:", id.short(), s.time.strftime("%Y-%m-%d %H:%M"));
+        print!("{}", output::table(&["place", "files", "size"], &held.collect::<Vec<_>>()));
+        println!("\nin {}, for {} snapshots:", repo.location(), stats.snapshots);
+        let stored = stats.objects.iter().map(|(kind, c)| count(kind.clone(), c));
+        print!("{}", output::table(&["objects", "number", "size"], &stored.collect::<Vec<_>>()));
+        Ok(Ending::Done)
+    })
+    .await
 }
 
 pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<Ending> {
@@ -188,6 +278,7 @@ impl Find {
             pattern: self.regex.as_ref().map(expression).transpose()?,
             subject: self.subject.clone(),
             from: self.from.clone(),
+            to: self.to.clone(),
             after: self.after.as_deref().map(time).transpose()?,
             before: self.before.as_deref().map(time).transpose()?,
             larger: self.larger.as_deref().map(size).transpose()?,

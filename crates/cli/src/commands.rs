@@ -21,7 +21,7 @@ use strongroom_operations::{
     place::{Doing, Place},
     vault::VaultPlace,
 };
-use strongroom_repository::{Id, Repository, Snapshot, TAG_SERIES};
+use strongroom_repository::{Id, Repository, Snapshot};
 
 #[derive(Args)]
 pub(crate) struct Init {
@@ -335,39 +335,6 @@ fn uncovered(r: &BackupReport) -> String {
         out.push_str(&format!("coverage: {} ({}{more})\n", why.quoted(), some.join(", ")));
     }
     out
-}
-
-pub(crate) async fn snapshots(global: &Global) -> anyhow::Result<Ending> {
-    let repo = global.repository().await?;
-    let all = blocking(move || Ok(repo.snapshots()?)).await?;
-    tell_future(&all);
-    if global.json {
-        let rows: Vec<_> = all
-            .iter()
-            .map(|(id, s)| {
-                json!({"id": id, "time": s.time, "tenant": s.hostname,
-                "series": s.series(), "tags": s.tags, "tree": s.tree, "parent": s.parent})
-            })
-            .collect();
-        println!("{}", json!(rows));
-        return Ok(Ending::Done);
-    }
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|(id, s)| {
-            let tags = s.tags.iter().filter(|t| !t.starts_with(TAG_SERIES));
-            let tags: Vec<&str> = tags.map(String::as_str).collect();
-            vec![
-                id.short(),
-                s.time.strftime("%Y-%m-%d %H:%M").to_string(),
-                s.hostname.line().to_string(),
-                s.series().to_string(),
-                tags.join(" "),
-            ]
-        })
-        .collect();
-    print!("{}", output::table(&["id", "time (UTC)", "tenant", "series", "tags"], &rows));
-    Ok(Ending::Done)
 }
 
 pub(crate) async fn replicate(global: &Global, args: Replicate) -> anyhow::Result<Ending> {

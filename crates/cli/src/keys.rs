@@ -48,10 +48,10 @@ pub(crate) enum Key {
         /// Folder to write the sheets to: print them, hand them out, delete the folder.
         dir: PathBuf,
         /// How many of them open the repository.
-        #[arg(long, default_value_t = 2)]
+        #[arg(long = "shares-needed", alias = "needed", default_value_t = 2)]
         needed: u8,
         /// How many are made.
-        #[arg(long, default_value_t = 3)]
+        #[arg(long = "shares-made", alias = "made", default_value_t = 3)]
         made: u8,
     },
     /// Open the repository with recovery shares, and give it a new password.

@@ -32,6 +32,7 @@ mod repair;
 mod restore;
 mod review;
 mod rules;
+mod shell;
 mod status;
 mod tenant;
 mod tenant_restore;
@@ -59,6 +60,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[command(
     name = "strongroom",
     version,
+    term_width = HELP_COLUMNS,
     after_help = Ending::help(&Ending::ALL)
 )]
 struct Cli {
@@ -68,24 +70,36 @@ struct Cli {
     command: Command,
 }
 
+/// The help fits a terminal of the usual width.
+const HELP_COLUMNS: usize = 80;
+/// Stands after a command's own options.
+const OF_ALL: &str = "Options of every command";
+
 /// Options of every command.
 #[derive(Args)]
+#[command(next_help_heading = OF_ALL)]
 pub(crate) struct Global {
     /// The configuration file.
-    #[arg(long, global = true, env = "STRONGROOM_CONFIG", default_value = "strongroom.toml")]
+    #[arg(
+        long,
+        global = true,
+        env = "STRONGROOM_CONFIG",
+        hide_env_values = true,
+        default_value = "strongroom.toml"
+    )]
     config: PathBuf,
     /// The tenant, when the configuration names several.
     #[arg(long, global = true)]
     tenant: Option<String>,
     /// A repository's folder, or its name in the configuration, for commands that need no tenant;
     /// else the tenant says which.
-    #[arg(short, long, global = true, env = "STRONGROOM_REPOSITORY")]
+    #[arg(short, long, global = true, env = "STRONGROOM_REPOSITORY", hide_env_values = true)]
     repo: Option<PathBuf>,
     /// File with the repository's password.
-    #[arg(short, long, global = true, env = "STRONGROOM_PASSWORD_FILE")]
+    #[arg(short, long, global = true, env = "STRONGROOM_PASSWORD_FILE", hide_env_values = true)]
     password_file: Option<PathBuf>,
     /// Folder for local caches.
-    #[arg(long, global = true, env = "STRONGROOM_CACHE_DIR")]
+    #[arg(long, global = true, env = "STRONGROOM_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<PathBuf>,
     /// Answer in JSON.
     #[arg(long, global = true)]
@@ -114,7 +128,9 @@ enum Command {
         command: alarms::AlarmCommand,
     },
     /// List the snapshots.
-    Snapshots,
+    Snapshots(browse::Snapshots),
+    /// Show what a repository holds, and how large it is.
+    Stats(browse::Stats),
     /// List what a snapshot holds.
     Ls(browse::Ls),
     /// Find items by name, path, sender, subject, day, size or verdict.
@@ -193,6 +209,10 @@ enum Command {
     },
     /// A school is backed up, attacked, and brought back clean, on this machine.
     Demo(demo::Demo),
+    /// Write the completions for a shell to standard output.
+    Completions(shell::Completions),
+    /// Write manual pages into a folder.
+    Man(shell::Man),
     /// Servers of the demonstration, as processes of their own.
     #[command(hide = true)]
     Internal(demo::servers::Internal),
@@ -263,8 +283,9 @@ fn main() {
     // Who only looks has no more to do for a reader that went away.
     if matches!(
         cli.command,
-        Command::Snapshots
+        Command::Snapshots(_)
             | Command::Status(_)
+            | Command::Stats(_)
             | Command::Ls(_)
             | Command::Find(_)
             | Command::Cat(_)
@@ -346,7 +367,8 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
         Command::Init(a) => commands::init(&global, a).await,
         Command::Backup(a) => commands::backup(&global, a).await,
         Command::Alarm { command } => alarms::alarm(&global, command).await,
-        Command::Snapshots => commands::snapshots(&global).await,
+        Command::Snapshots(a) => browse::snapshots(&global, a).await,
+        Command::Stats(a) => browse::stats(&global, a).await,
         Command::Ls(a) => browse::ls(&global, a).await,
         Command::Find(a) => browse::find(&global, a).await,
         Command::Mount(a) => mount::mount(&global, a).await,
@@ -374,6 +396,8 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
             config::check(&global, online).await
         }
         Command::Demo(a) => demo::run(&global, a).await,
+        Command::Completions(a) => Ok(shell::completions::<Cli>(&a)),
+        Command::Man(a) => shell::man::<Cli>(&a),
         Command::Internal(a) => demo::servers::internal(a).await,
     }
 }
@@ -381,10 +405,71 @@ async fn run(cli: Cli) -> anyhow::Result<Ending> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn every_command_line_of_the_documents_is_taken() {
         let parse = |words: &[String]| Cli::try_parse_from(words).map(|_| ());
         documented::hold("strongroom", 100, &parse);
+    }
+
+    fn walk(path: &str, command: &mut clap::Command, see: &mut dyn FnMut(&str, &str)) {
+        for help in [command.render_help(), command.render_long_help()] {
+            see(path, &help.to_string());
+        }
+        for below in command.get_subcommands_mut() {
+            walk(&format!("{path} {}", below.get_name()), below, see);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_fits_80_columns_and_begins_with_its_own_options() {
+        let mut cli = Cli::command();
+        cli.build();
+        let (mut seen, mut with_own) = (0, 0);
+        walk("strongroom", &mut cli, &mut |path, help| {
+            seen += 1;
+            for line in help.lines() {
+                assert!(line.chars().count() <= HELP_COLUMNS, "{path}: {line:?}");
+            }
+            let at = |heading: &str| help.find(&format!("\n{heading}:\n"));
+            let (own, of_all) = (at("Options"), at(OF_ALL));
+            // Nobody asks the help command itself for its options.
+            if path.split(' ').any(|word| word == "help") {
+                return;
+            }
+            assert!(of_all.is_some(), "{path}: {help}");
+            let is_first = own.zip(of_all).is_none_or(|(own, of_all)| own < of_all);
+            assert!(is_first, "{path}: {help}");
+            with_own += usize::from(own.is_some());
+            let of_all = of_all.unwrap_or_default();
+            assert!(!help[..of_all].contains("--cache-dir"), "{path}: {help}");
+        });
+        assert!(seen > 120 && with_own > 60, "{seen} pages, {with_own} with own options");
+    }
+
+    /// What a script types for one command it may type for all.
+    #[test]
+    fn a_flag_has_one_meaning_and_one_short_form() {
+        let mut cli = Cli::command();
+        cli.build();
+        let mut shorts = std::collections::BTreeMap::new();
+        fn look(
+            command: &clap::Command,
+            shorts: &mut std::collections::BTreeMap<
+                String,
+                std::collections::BTreeSet<Option<char>>,
+            >,
+        ) {
+            for arg in command.get_arguments() {
+                if let Some(long) = arg.get_long() {
+                    shorts.entry(long.to_owned()).or_default().insert(arg.get_short());
+                }
+            }
+            command.get_subcommands().for_each(|c| look(c, shorts));
+        }
+        look(&cli, &mut shorts);
+        let torn: Vec<_> = shorts.iter().filter(|(_, s)| s.len() > 1).collect();
+        assert!(torn.is_empty() && shorts.len() > 60, "{torn:?} of {}", shorts.len());
     }
 }

@@ -1,19 +1,8 @@
 //! Tables and figures for people.
 
 use std::collections::HashMap;
+pub(crate) use strongroom_model::shown_bytes as bytes;
 use strongroom_model::shown_line;
-
-/// Bytes with a unit.
-pub(crate) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit < UNITS.len() - 1 {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", UNITS[unit]) }
-}
 
 /// Seconds as a person says them.
 pub(crate) fn seconds(s: f64) -> String {

@@ -26,7 +26,7 @@ pub(crate) struct Remediate {
     #[arg(long)]
     dry_run: bool,
     /// Do not ask.
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
     /// Look back so many days for a time when the rule passed.
     #[arg(long, default_value_t = 90)]

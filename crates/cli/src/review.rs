@@ -93,7 +93,7 @@ pub(crate) struct Decide {
     #[arg(long)]
     key: Option<PathBuf>,
     /// Do not ask.
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Restore {
     #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
     save_plan: bool,
     /// Do not ask.
-    #[arg(long)]
+    #[arg(short, long)]
     yes: bool,
 }
 

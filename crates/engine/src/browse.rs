@@ -1,12 +1,18 @@
-//! Looking into snapshots: search, and the history of one item. All from directories alone; no
-//! content is read.
+//! Looking into snapshots: search, and the history of one item. All from directories alone; of
+//! content the records of messages are read, and only when somebody asks for their recipients.
 
-use crate::{Error, layout, rooms::Place};
+use crate::{
+    Error, layout,
+    rooms::{self, Place},
+};
 use rayon::prelude::*;
 use regex::Regex;
-use std::collections::{HashMap, HashSet};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use strongroom_model::{Facts, ItemId, ItemKind, Role, Untrusted, Verdict};
-use strongroom_repository::{Change, Id, Node, NodeKind, Repository, Snapshot};
+use strongroom_objects::Kind;
+use strongroom_repository::{Change, Id, Node, NodeKind, Repository, Snapshot, Visit};
+use strongroom_workloads::OwnerKind;
 
 /// What to look for. Every condition that is given must hold.
 #[derive(Debug, Default)]
@@ -19,6 +25,9 @@ pub struct Query {
     pub subject: Option<String>,
     /// Text in the address of the sender, without case.
     pub from: Option<String>,
+    /// Text in the address or the name of one to whom a message went, copies too, without case. The
+    /// records of messages that fit otherwise are read for it.
+    pub to: Option<String>,
     /// Received, or modified, at this time or later.
     pub after: Option<jiff::Timestamp>,
     /// Received, or modified, before this time.
@@ -31,6 +40,88 @@ pub struct Query {
     pub verdict: Option<Verdict>,
     /// Only at or below this path.
     pub below: String,
+}
+
+/// Which snapshots to list. Every condition that is given must hold.
+#[derive(Debug, Default)]
+pub struct Which {
+    /// Of this time or later.
+    pub after: Option<jiff::Timestamp>,
+    /// Before this time.
+    pub before: Option<jiff::Timestamp>,
+    /// With all of these tags.
+    pub tags: Vec<String>,
+    /// That hold something of this user, as paths name them.
+    pub user: Option<String>,
+}
+
+/// The snapshots of a repository that fit, oldest first.
+///
+/// # Errors
+/// The repository's; [`Error::Request`] where a name may be that of several users.
+pub fn snapshots(repo: &Repository, which: &Which) -> Result<Vec<(Id, Snapshot)>, Error> {
+    let mut out = Vec::new();
+    for (id, s) in repo.snapshots()? {
+        let fits = which.after.is_none_or(|t| s.time >= t)
+            && which.before.is_none_or(|t| s.time < t)
+            && which.tags.iter().all(|tag| s.tags.contains(tag));
+        let found = |user: &String| rooms::find(repo, &s.tree, OwnerKind::User, user);
+        if fits && which.user.as_ref().map(found).transpose()?.is_none_or(|f| f.is_some()) {
+            out.push((id, s));
+        }
+    }
+    Ok(out)
+}
+
+/// How many, and how large together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Count {
+    /// How many.
+    pub number: u64,
+    /// Their bytes.
+    pub size_bytes: u64,
+}
+
+impl Count {
+    fn add(&mut self, size_bytes: u64) {
+        self.number += 1;
+        self.size_bytes += size_bytes;
+    }
+}
+
+/// What a repository holds, and how large it is.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Stats {
+    /// The snapshot that was looked into.
+    pub snapshot: Id,
+    /// Files in it by the first part of their path; as large as they would be restored.
+    pub items: BTreeMap<String, Count>,
+    /// How many snapshots there are.
+    pub snapshots: u64,
+    /// What is stored, by kind of object.
+    pub objects: BTreeMap<String, Count>,
+}
+
+/// Counts what a snapshot holds, and what the repository needs for all of them.
+///
+/// # Errors
+/// The repository's and the store's.
+pub fn stats(repo: &Repository, id: &Id, snapshot: &Snapshot) -> Result<Stats, Error> {
+    let mut items: BTreeMap<String, Count> = BTreeMap::new();
+    repo.walk(&snapshot.tree, "", &mut |path, node| {
+        if !node.is_dir() {
+            let top = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+            items.entry(top.to_owned()).or_default().add(node.size_bytes());
+        }
+        Ok::<_, strongroom_repository::Error>(Visit::Enter)
+    })?;
+    let mut objects: BTreeMap<String, Count> = BTreeMap::new();
+    for kind in [Kind::Data, Kind::Index, Kind::Snapshots, Kind::Manifests, Kind::Keys] {
+        let count = objects.entry(kind.as_str().to_owned()).or_default();
+        repo.store().list(kind)?.iter().for_each(|entry| count.add(entry.size_bytes));
+    }
+    let snapshots = objects.get(Kind::Snapshots.as_str()).map_or(0, |c| c.number);
+    Ok(Stats { snapshot: *id, items, snapshots, objects })
 }
 
 /// One version of an item that was found.
@@ -92,6 +183,7 @@ pub fn find(
         text: lower(&query.text),
         subject: lower(&query.subject),
         from: lower(&query.from),
+        to: lower(&query.to),
         below: query.below.clone(),
         pattern: query.pattern.clone(),
         ..*query
@@ -120,6 +212,29 @@ enum Entry {
     Hit { hit: Hit, content: Vec<Id> },
 }
 
+/// Whether a message went to somebody, as the record beside it says. What is no message went to
+/// nobody.
+fn went_to(repo: &Repository, beside: &[Node], path: &str, to: &str) -> Result<bool, Error> {
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let Some(stem) = name.strip_suffix(MESSAGE) else { return Ok(false) };
+    let record = format!("{stem}{RECORD}");
+    let Some(node) = beside.iter().find(|n| n.name == record && !n.is_dir()) else {
+        return Ok(false);
+    };
+    let found: Value = serde_json::from_slice(&repo.read_record(node)?)
+        .map_err(|e| Error::Request(format!("the record of {path} is no JSON: {e}").into()))?;
+    let lists = ["toRecipients", "ccRecipients", "bccRecipients"];
+    let mut all = lists.iter().filter_map(|list| found[list].as_array()).flatten();
+    Ok(all.any(|one| {
+        let one = &one["emailAddress"];
+        [&one["address"], &one["name"]].into_iter().filter_map(Value::as_str).any(|t| holds(t, to))
+    }))
+}
+
+/// How the files of a message end: its text, and its record.
+const MESSAGE: &str = ".eml";
+const RECORD: &str = ".json";
+
 impl Query {
     /// Looks through one directory.
     fn look(
@@ -130,7 +245,8 @@ impl Query {
         base: &str,
     ) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::new();
-        for node in repo.read_tree(tree)? {
+        let nodes = repo.read_tree(tree)?;
+        for node in &nodes {
             let path = format!("{base}/{}", node.name);
             let below = &self.below;
             let inside = below.is_empty()
@@ -155,7 +271,10 @@ impl Query {
             if is_own {
                 continue;
             }
-            if self.fits(&path, &node, facts.as_ref()) {
+            let is_sent_to = |to| went_to(repo, &nodes, &path, to);
+            if self.fits(&path, node, facts.as_ref())
+                && self.to.as_deref().map(is_sent_to).transpose()?.unwrap_or(true)
+            {
                 let hit = Hit {
                     snapshot: *snapshot,
                     size_bytes: node.size_bytes(),

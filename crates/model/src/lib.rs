@@ -41,6 +41,6 @@ pub use names::{
 pub use progress::{Progress, Silent};
 pub use record::{Record, RecordError, Row, Stored};
 pub use series::Series;
-pub use shown::{shown, shown_line, without_values};
+pub use shown::{shown, shown_bytes, shown_line, without_values};
 pub use untrusted::{Line, Untrusted};
 pub use verdict::{Judgement, Reason, Verdict};

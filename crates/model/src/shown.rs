@@ -52,6 +52,18 @@ pub fn shown_line(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c == '\n' || c == '\t' || is_order(c))
 }
 
+/// So many bytes, with a unit of 1,024: what both programs say, and what their options take.
+pub fn shown_bytes(n: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let mut value = n as f64;
+    let mut unit = None;
+    while value >= 1024.0 && unit.is_none_or(|u| u + 1 < UNITS.len()) {
+        value /= 1024.0;
+        unit = Some(unit.map_or(0, |u| u + 1));
+    }
+    unit.map_or_else(|| format!("{n} B"), |u| format!("{value:.1} {}", UNITS[u]))
+}
+
 /// The words of a parser's error about settings, without the values that it quotes, and without a
 /// name of a field that is written as no setting is: whoever pastes a secret into the wrong place
 /// may make it one.
@@ -86,6 +98,20 @@ pub fn without_values(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_one_unit() {
+        for (n, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (5 << 20, "5.0 MiB"),
+            (3 << 40, "3.0 TiB"),
+            (u64::MAX, "16777216.0 TiB"),
+        ] {
+            assert_eq!(shown_bytes(n), text);
+        }
+    }
 
     #[test]
     fn orders_are_written_out_and_letters_are_not() {

@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use strongroom_graph::Transport;
 use strongroom_engine::Stop;
+use strongroom_graph::Transport;
 use strongroom_model::Clock;
 use strongroom_repository::Writer;
 

@@ -1,4 +1,4 @@
-use crate::text::{Line, alarm, bytes_text, table};
+use crate::text::{Line, alarm, table};
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
@@ -10,7 +10,7 @@ use std::{
 use strongroom_custody::{
     AuditOptions, CanaryReport, Card, Custodian, Finding, Meaning, Outcome, Policy, PublicKey,
 };
-use strongroom_model::Ending;
+use strongroom_model::{Ending, shown_bytes};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular_text};
 use strongroom_vault::{
     Enrol, May, Refusal, RepoSettings, SourceEntry, Tls, Vault, new_custodian, serve, write_private,
@@ -33,6 +33,7 @@ pub(crate) const ENDINGS: [Ending; 8] = [
 #[command(
     name = "strongroom-vault",
     version,
+    term_width = 80,
     after_help = Ending::help(&ENDINGS)
 )]
 pub(crate) struct Cli {
@@ -310,12 +311,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
                     "session {n}: {} snapshots, {} objects, {}",
                     report.snapshots,
                     report.objects,
-                    bytes_text(report.bytes)
+                    shown_bytes(report.bytes)
                 ),
                 None => format!(
                     "nothing new was published; {} objects, {}",
                     report.objects,
-                    bytes_text(report.bytes)
+                    shown_bytes(report.bytes)
                 ),
             });
             text.push_str(&format!(
@@ -421,7 +422,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
             text.push_str(&format!(
                 "{} objects, {}; {} read; {} locks set again",
                 report.objects,
-                bytes_text(report.bytes),
+                shown_bytes(report.bytes),
                 report.read,
                 report.mended
             ));
@@ -457,9 +458,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
                 text.push_str(&format!(
                     "{verb}: {} snapshots, {}; {} more are unneeded and still locked, {}\n",
                     plan.snapshots,
-                    bytes_text(plan.bytes),
+                    shown_bytes(plan.bytes),
                     plan.waiting.0,
-                    bytes_text(plan.waiting.1)
+                    shown_bytes(plan.waiting.1)
                 ));
             }
             say(json!({"plan": plan, "freed": freed}), text);

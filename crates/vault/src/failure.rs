@@ -48,8 +48,8 @@ pub(crate) fn usage(e: &clap::Error) -> Ending {
     Ending::Usage
 }
 
-/// What a command has sealed when Ctrl-C or SIGTERM comes is kept; it dies between two steps as it would of a
-/// power failure, and says so.
+/// What a command has sealed when Ctrl-C or SIGTERM comes is kept; it dies between two steps as it
+/// would of a power failure, and says so.
 pub(crate) fn end_when_interrupted(as_json: bool, end: fn(Ending) -> !) {
     let wait = move || -> std::io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

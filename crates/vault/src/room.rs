@@ -5,6 +5,7 @@
 use crate::{HoldEntry, RepoSettings};
 use std::path::Path;
 use strongroom_custody::{Alarm, State};
+use strongroom_model::shown_bytes;
 
 /// The floor of free disk: this share of it, in percent, or [`FREE_BYTES`] where that is less.
 const FREE_PERCENT: u64 = 5;
@@ -50,10 +51,10 @@ pub(crate) fn may_come(
     match free < floor.saturating_add(new_bytes) {
         false => Ok(()),
         true => Err(format!(
-            "the vault's disk has {} MB left, and {} MB stay free for its own work; nothing more \
-             is taken in",
-            free >> 20,
-            floor >> 20
+            "the vault's disk has {} left, and {} stay free for its own work; nothing more is \
+             taken in",
+            shown_bytes(free),
+            shown_bytes(floor)
         )),
     }
 }
@@ -65,8 +66,9 @@ pub(crate) fn may_be_explained(state: &State) -> Result<(), String> {
     match objects >= SMALL_OBJECTS_MAX && bytes / objects.max(1) < SMALL_BYTES {
         false => Ok(()),
         true => Err(format!(
-            "{objects} objects of {bytes} bytes were pushed and never sealed: this is no backup; \
-             what no manifest names is set aside after {UNEXPLAINED_HOURS} hours"
+            "{objects} objects of {} were pushed and never sealed: this is no backup; what no \
+             manifest names is set aside after {UNEXPLAINED_HOURS} hours",
+            shown_bytes(bytes)
         )),
     }
 }

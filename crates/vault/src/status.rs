@@ -1,8 +1,8 @@
 //! How every school stands, for people and for programs.
 
-use crate::text::{alarm, bytes_text, table};
+use crate::text::{alarm, table};
 use serde_json::{Value, json};
-use strongroom_model::Ending;
+use strongroom_model::{Ending, shown_bytes};
 use strongroom_vault::Vault;
 
 /// The answer in JSON and in text, and the ending: an alarm for as long as anything is wrong, and
@@ -77,8 +77,8 @@ fn status_text(s: &strongroom_vault::Status) -> String {
     out.push_str(&format!(
         "  holds            {} objects, {} ({} of it in no view)\n",
         s.objects,
-        bytes_text(s.bytes),
-        bytes_text(s.stray_bytes)
+        shown_bytes(s.bytes),
+        shown_bytes(s.stray_bytes)
     ));
     out.push_str(&format!("  last canary      {}\n", date(s.canary)));
     let p = &s.policy;

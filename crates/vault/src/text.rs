@@ -8,7 +8,7 @@ use std::{
     },
     time::Instant,
 };
-use strongroom_model::Progress;
+use strongroom_model::{Progress, shown_bytes};
 
 /// A line on standard error, when somebody looks.
 pub(crate) struct Line {
@@ -83,26 +83,14 @@ impl Progress for Line {
         eprint!(
             "\r\x1b[K{}: {done} of {expected}, {} at {}/s{left}",
             phase.0,
-            bytes_text(sent),
-            bytes_text((sent as f64 / seconds) as u64)
+            shown_bytes(sent),
+            shown_bytes((sent as f64 / seconds) as u64)
         );
     }
 
     fn note(&self, text: &str) {
         eprintln!("{text}");
     }
-}
-
-/// Bytes for people.
-pub(crate) fn bytes_text(n: u64) -> String {
-    let mut value = n as f64;
-    for unit in ["B", "KB", "MB", "GB"] {
-        if value < 1000.0 {
-            return if unit == "B" { format!("{n} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1000.0;
-    }
-    format!("{value:.1} TB")
 }
 
 /// A table with aligned columns.

@@ -16,8 +16,8 @@ pub(super) fn verdict(v: Verdict) -> &'static str {
 pub(super) fn plan(tenant: &str, owner: &str, settings: bool, transcript: Option<&Path>) -> String {
     let mut out = format!(
         "In tenant {tenant}, for {owner}:\n\
-         make    a mail folder \"{PREFIX} …\" with 10 messages and one folder within (4 MB)\n\
-         make    a folder \"{PREFIX} …\" in the drive with 8 files, one in two versions (4 MB)\n"
+         make    a mail folder \"{PREFIX} …\" with 10 messages and one folder within (4 MiB)\n\
+         make    a folder \"{PREFIX} …\" in the drive with 8 files, one in two versions (4 MiB)\n"
     );
     out.push_str(match settings {
         true => {
@@ -33,7 +33,7 @@ pub(super) fn plan(tenant: &str, owner: &str, settings: bool, transcript: Option
          at the end\n\
          wipe    what was made, and nothing else; then restore it from that repository, compare \
          field by field, and delete it again\n\
-         cost    some 300 requests and 16 MB up, and what a first backup of {owner} takes\n"
+         cost    some 300 requests and 16 MiB up, and what a first backup of {owner} takes\n"
     ));
     if let Some(file) = transcript {
         out.push_str(&format!("write   a redacted transcript into {}\n", file.display()));

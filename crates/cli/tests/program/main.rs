@@ -14,6 +14,7 @@ mod exits;
 mod foreign;
 mod interrupted;
 mod kills;
+mod looking;
 mod mount;
 mod online;
 mod process;
