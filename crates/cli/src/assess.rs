@@ -99,6 +99,7 @@ fn who(global: &Global, args: &Assess) -> anyhow::Result<School> {
         vault: None,
         exceptions: None,
         reviewer: None,
+        alarm_command: None,
         labels: Vec::new(),
         // In a meeting nobody waits for a service that is away.
         backup: BackupEntry { tries: TRIES, ..BackupEntry::default() },

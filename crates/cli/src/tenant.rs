@@ -20,7 +20,7 @@ use strongroom_guards::{
 };
 use strongroom_model::{CollectionState, Configuration, Ending, collections::security};
 use strongroom_operations::{
-    Duty, Identity, School,
+    Duty, Found, Identity, School,
     config::TenantEntry,
     settings::{self, break_glass, called},
 };
@@ -204,7 +204,13 @@ async fn snapshot_one(
 ) -> anyhow::Result<Ending> {
     let attempt = school.begin(Duty::Settings);
     let done = keep(global, school, everything).await;
-    failure::note(attempt, &done, |attempt, (report, ..)| attempt.settings_kept(report));
+    failure::note(attempt, &done, |attempt, (report, _, changes)| {
+        let grave = changes.iter().filter(|c| c.rank <= Rank::High);
+        let told: Vec<_> = grave
+            .map(|c| (format!("{} {}", c.collection, c.object), c.says.line().to_string()))
+            .collect();
+        attempt.settings_kept(report, &told);
+    });
     let (report, had_some, changes) = done?;
     if global.json {
         let mut value = serde_json::to_value(&report)?;
@@ -322,6 +328,12 @@ async fn check(global: &Global, args: Check) -> anyhow::Result<Ending> {
         false if blind => Ending::Partial,
         false => Ending::Done,
     };
+    // Of an older snapshot nothing is news.
+    if args.snapshot == "latest" {
+        let text = |rule: &String| format!("the rule {rule} fails, and its answer is alert");
+        let found: Vec<Found> = alerts.iter().map(|r| Found::high("rule", r, text(r))).collect();
+        school.tell("rules", &found);
+    }
     if global.json {
         let mut value = serde_json::to_value(&report)?;
         value["snapshot"] = id.to_string().into();

@@ -23,15 +23,36 @@ use std::{
 
 /// For one call of the program.
 const CALL: Duration = Duration::from_secs(10);
-/// Lines that wait for it; `alarms.jsonl` has all.
-const WAITING_MAX: usize = 32;
-/// Calls for a school within [`CALLS_PER`].
+/// Calls for a school within [`CALLS_PER`]. No more lines wait for it: how many others there are is
+/// told along with the first, and `alarms.jsonl` has all.
 const CALLS_MAX: usize = 20;
 const CALLS_PER: Duration = Duration::from_secs(600);
 
+/// What is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// A short code.
+    pub kind: String,
+    /// What it is about, where the kind does not say it all.
+    pub subject: Option<String>,
+    /// How bad it is, where that is known.
+    pub severity: Option<&'static str>,
+    /// One sentence.
+    pub text: String,
+}
+
+impl Line {
+    /// One that says nothing but its kind and its sentence.
+    pub fn new(kind: &str, text: &str) -> Self {
+        let (kind, text) = (kind.to_owned(), text.to_owned());
+        Self { kind, subject: None, severity: None, text }
+    }
+}
+
 /// What waits to be told, by school.
-#[derive(Default)]
 pub struct Bell {
+    /// What a name is the name of: a property of each line.
+    named: &'static str,
     schools: Mutex<HashMap<String, Waiting>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -57,11 +78,6 @@ fn now() -> Timestamp {
     host_time().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn line_of(name: &str, kind: &str, text: &str) -> String {
-    let text = crate::plain(text);
-    serde_json::json!({"at": now(), "repository": name, "kind": kind, "text": text}).to_string()
-}
-
 fn write_down(dir: &Path, line: &str) {
     let file = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("alarms.jsonl"));
     if let Err(e) = file.and_then(|mut f| writeln!(f, "{line}")) {
@@ -70,7 +86,24 @@ fn write_down(dir: &Path, line: &str) {
 }
 
 impl Bell {
-    /// Tells alarms of a school, kind and sentence, whose folder this is, to the program that its
+    /// One whose lines name a school by this property: `repository`, `school`.
+    pub fn new(named: &'static str) -> Self {
+        Self { named, schools: Mutex::default(), threads: Mutex::default() }
+    }
+
+    fn line(&self, name: &str, says: &Line) -> String {
+        let mut line = serde_json::json!({"at": now(), self.named: name, "kind": says.kind,
+            "text": crate::plain(&says.text)});
+        if let Some(subject) = says.subject.as_ref().filter(|s| !s.is_empty()) {
+            line["subject"] = crate::plain(subject).into();
+        }
+        if let Some(severity) = says.severity {
+            line["severity"] = severity.into();
+        }
+        line.to_string()
+    }
+
+    /// Tells alarms of a school, whose folder this is, to the program that its
     /// settings name; where these cannot be read, to the one that they named last. Waits for
     /// nothing, and cannot fail: an alarm that finds no way out stands in the caller's own log.
     pub fn ring(
@@ -78,13 +111,12 @@ impl Bell {
         dir: &Path,
         name: &str,
         program: Option<Vec<String>>,
-        alarms: &[(String, String)],
+        alarms: &[Line],
     ) {
         if alarms.is_empty() {
             return;
         }
-        let lines: Vec<String> =
-            alarms.iter().map(|(kind, text)| line_of(name, kind, text)).collect();
+        let lines: Vec<String> = alarms.iter().map(|says| self.line(name, says)).collect();
         lines.iter().for_each(|line| write_down(dir, line));
         self.pass_on(dir, name, program, lines);
     }
@@ -106,7 +138,7 @@ impl Bell {
             return;
         }
         for line in lines {
-            match waiting.lines.len() < WAITING_MAX {
+            match waiting.lines.len() < CALLS_MAX {
                 true => waiting.lines.push_back(line),
                 false => waiting.left_out += 1,
             }
@@ -140,7 +172,12 @@ impl Bell {
         since: Timestamp,
     ) {
         let text = format!("alarms since {since:.0} may not have been told; alarms.jsonl has all");
-        self.pass_on(dir, name, program, vec![line_of(name, "alarms-left-out", &text)]);
+        self.pass_on(
+            dir,
+            name,
+            program,
+            vec![self.line(name, &Line::new("alarms-left-out", &text))],
+        );
     }
 
     /// Waits for calls that are at work: for a command that ends when its work is done.
@@ -168,8 +205,8 @@ impl Bell {
         let line = match std::mem::take(&mut waiting.left_out) {
             0 => line,
             n => {
-                let text = format!("{n} alarms before it were not passed on; alarms.jsonl has all");
-                format!("{line}\n{}", line_of(name, "alarms-left-out", &text))
+                let text = format!("{n} alarms beside it were not passed on; alarms.jsonl has all");
+                format!("{line}\n{}", self.line(name, &Line::new("alarms-left-out", &text)))
             }
         };
         Some((waiting.program.clone(), line))
@@ -181,7 +218,7 @@ impl Bell {
             let failed = done.err().map(|why| (now(), why));
             if let Some((_, why)) = &failed {
                 tracing::error!("{name}: {why}");
-                write_down(dir, &line_of(name, "alarm-command", why));
+                write_down(dir, &self.line(name, &Line::new("alarm-command", why)));
                 // The others would fail alike, each for ten seconds.
                 if let Some(waiting) = locked(&self.schools).get_mut(name) {
                     waiting.left_out += waiting.lines.len() as u64;

@@ -189,9 +189,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     done
 }
 
-/// Keeps other processes from writing at the same moment. They are quick; who holds it longer is
-/// not waited for.
-fn alone(dir: &Path) -> Option<File> {
+/// Keeps other processes from writing in the folder at the same moment. They are quick; who holds
+/// it longer is not waited for.
+pub fn alone(dir: &Path) -> Option<File> {
     let path = dir.join("heartbeat.lock");
     let file = File::options().create(true).truncate(false).write(true).open(path).ok()?;
     for _ in 0..40 {

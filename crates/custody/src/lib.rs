@@ -62,7 +62,7 @@ pub use probe::{Finding, Meaning, probe};
 pub use sign::{PublicKey, SigningKey};
 pub use standing::{
     ACKNOWLEDGED_DAYS_MAX, Acknowledged, Alarm, NEVER_ACKNOWLEDGED, REST, Standing, Standings,
-    may_acknowledge, plain, settle, visible,
+    look_again, may_acknowledge, plain, settle, visible,
 };
 pub use state::{Object, Role, SessionInfo, State};
 pub use view::VaultView;

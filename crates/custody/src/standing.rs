@@ -5,7 +5,7 @@
 //! rest: noise pushes nothing out. Custodians may acknowledge a row, for a while and for what it
 //! says now.
 
-use crate::{Error, Event, Holding, State};
+use crate::{Error, Event, Holding};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,13 +171,17 @@ pub(crate) fn raise(all: &mut Standings, at: Timestamp, alarm: Alarm) {
 
 /// The events that turn what stands into what was found: of the kinds that were looked for, what
 /// was not found is over.
-fn events(state: &State, looked_for: &[&str], found: Vec<Alarm>, now: Timestamp) -> Vec<Event> {
+fn events(
+    standing: &Standings,
+    looked_for: &[&str],
+    found: Vec<Alarm>,
+    now: Timestamp,
+) -> Vec<Event> {
     let mut by_kind: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for Alarm { kind, subject, text } in found {
         by_kind.entry(kind).or_default().entry(subject).or_insert(text);
     }
-    let stands =
-        |kind: &str, subject: &str| state.standing.get(&(kind.to_owned(), subject.to_owned()));
+    let stands = |kind: &str, subject: &str| standing.get(&(kind.to_owned(), subject.to_owned()));
     let mut rows: BTreeSet<Alarm> = BTreeSet::new();
     for (kind, mut all) in by_kind {
         let left = all.len().saturating_sub(SUBJECTS_MAX);
@@ -192,15 +196,10 @@ fn events(state: &State, looked_for: &[&str], found: Vec<Alarm>, now: Timestamp)
     }
     let is_found =
         |key: &(String, String)| rows.iter().any(|a| a.kind == key.0 && a.subject == key.1);
-    let over = state
-        .standing
-        .keys()
-        .filter(|key| looked_for.contains(&key.0.as_str()) && !is_found(key))
-        .map(|(kind, subject)| Event::Over {
-            at: now,
-            kind: kind.clone(),
-            subject: subject.clone(),
-        });
+    let over =
+        standing.keys().filter(|key| looked_for.contains(&key.0.as_str()) && !is_found(key)).map(
+            |(kind, subject)| Event::Over { at: now, kind: kind.clone(), subject: subject.clone() },
+        );
     let mut out: Vec<Event> = over.collect();
     let is_news = |a: &&Alarm| match stands(&a.kind, &a.subject) {
         None => true,
@@ -227,7 +226,7 @@ pub fn settle(
     found: Vec<Alarm>,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, Error> {
-    let events = events(holding.ledger().state(), looked_for, found, now);
+    let events = events(&holding.ledger().state().standing, looked_for, found, now);
     let new = events.iter().filter_map(|e| match e {
         Event::Raised { kind, text, .. } => Some((kind.clone(), text.clone())),
         _ => None,
@@ -239,9 +238,39 @@ pub fn settle(
     Ok(new)
 }
 
+/// Turns what stands into what a look found, where no log is kept: as [`settle`]. Answers what is
+/// new.
+pub fn look_again(
+    standing: &mut Standings,
+    looked_for: &[&str],
+    found: Vec<Alarm>,
+    now: Timestamp,
+) -> Vec<Alarm> {
+    let mut new = Vec::new();
+    for event in events(standing, looked_for, found, now) {
+        match event {
+            Event::Raised { at, kind, subject, text } => {
+                let alarm = Alarm { kind, subject, text };
+                raise(standing, at, alarm.clone());
+                new.push(alarm);
+            }
+            Event::Over { kind, subject, .. } => {
+                standing.remove(&(kind, subject));
+            }
+            _ => {}
+        }
+    }
+    new
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::State;
+
+    fn events(state: &State, looked_for: &[&str], found: Vec<Alarm>, now: Timestamp) -> Vec<Event> {
+        super::events(&state.standing, looked_for, found, now)
+    }
 
     fn state(events: &[Event]) -> State {
         let mut state = State::default();

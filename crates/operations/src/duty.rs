@@ -2,7 +2,7 @@
 //! folder of `state_dir`: from that alone it shows later that something did not happen.
 
 use crate::{
-    Error, Kind, School,
+    Error, Found, Kind, School,
     files::cache::{self, Purpose},
 };
 use jiff::Timestamp;
@@ -150,24 +150,57 @@ impl Attempt {
             (beat.done, beat.failed) = (Some(ended), None);
             (beat.code, beat.last) = (Some(ending.code()), Some(last));
         });
+        self.school.tell(&self.failures(), &[]);
+    }
+
+    /// Who finds that it fails.
+    fn failures(&self) -> String {
+        format!("{} failed", self.duty.name())
+    }
+
+    /// Tells what it found; all that stood and was not found is over.
+    fn tell(&self, found: &[Found]) {
+        self.school.tell(self.duty.name(), found);
     }
 
     /// It was not done, for this reason. That another process is at it is no failure.
     pub fn failed(self, ending: Ending, why: &str) {
         let ended = self.school.now();
         let (began, before) = (self.began, self.before);
+        let mut again = false;
         self.note(|beat| match ending {
             Ending::Locked => {
                 if beat.began == Some(began) {
                     beat.began = before;
                 }
             }
-            _ => (beat.failed, beat.code) = (Some((ended, plain(why))), Some(ending.code())),
+            _ => {
+                again = beat.failed.is_some();
+                (beat.failed, beat.code) = (Some((ended, plain(why))), Some(ending.code()));
+            }
         });
+        // Once may be a line that was down; a tenant that lets nothing be read is told at once.
+        if again || ending == Ending::NothingRead {
+            let kind = format!("{}-failed", self.duty.name());
+            self.school.tell(&self.failures(), &[Found::high(&kind, "", why)]);
+        }
     }
 
     /// A backup ended.
     pub fn backed_up(self, r: &BackupReport) {
+        let raised = r.alarms.iter().map(|a| Found {
+            kind: a.kind.as_str().to_owned(),
+            subject: a.scope.as_str().to_owned(),
+            severity: Some(a.severity),
+            text: a.text.line().to_string(),
+        });
+        let standing = r.standing.iter().map(|row| Found {
+            kind: row.code().to_owned(),
+            subject: row.scope().to_owned(),
+            severity: row.known().map(|a| a.severity),
+            text: row.sentence().line().to_string(),
+        });
+        self.tell(&raised.chain(standing).collect::<Vec<_>>());
         let Some(snapshot) = &r.snapshot else {
             let lost = r.alarms.first().map(|a| format!("{}: {}", a.kind.as_str(), a.text.line()));
             let why = lost.unwrap_or_else(|| "nothing could be read".to_owned());
@@ -191,8 +224,11 @@ impl Attempt {
         });
     }
 
-    /// The settings were read.
-    pub fn settings_kept(self, r: &ConfigurationReport) {
+    /// The settings were read, and these grave changes were seen, object and sentence.
+    pub fn settings_kept(self, r: &ConfigurationReport, changes: &[(String, String)]) {
+        let changed = changes.iter().map(|(object, text)| Found::high("changed", object, text));
+        let lost = r.lost.iter().map(|(name, why)| Found::high("out-of-sight", name, why));
+        self.tell(&changed.chain(lost).collect::<Vec<_>>());
         if r.ending() == Ending::NothingRead {
             return self.failed(r.ending(), "not one collection of settings could be read");
         }
@@ -225,6 +261,8 @@ impl Attempt {
 
     /// The same, into the vault's bucket.
     pub fn mirrored(self, r: &MirrorReport) {
+        let found = r.alarms.iter().map(|(kind, text)| Found::high(kind, "", text));
+        self.tell(&found.collect::<Vec<_>>());
         if r.paused {
             let why = "it paused outside its hours; the next run goes on from there";
             return self.failed(Ending::Partial, why);
@@ -235,6 +273,11 @@ impl Attempt {
 
     /// Copy 2 was looked at.
     pub fn checked(self, r: &CheckReport) {
+        let found = r.problems.iter().map(|p| {
+            let text = p.line().to_string();
+            Found::high("damage", &text, &text)
+        });
+        self.tell(&found.collect::<Vec<_>>());
         let ending = if r.problems.is_empty() { Ending::Done } else { Ending::Alarm };
         self.done(ending, |last| last.bytes = Some(r.bytes_read));
     }

@@ -22,6 +22,7 @@ pub mod plan;
 mod school;
 pub mod settings;
 pub mod status;
+mod tell;
 pub mod upkeep;
 pub mod vault;
 
@@ -34,6 +35,7 @@ pub use host::{Host, Wrap};
 pub use school::{Identity, School};
 pub use strongroom_engine::Stop;
 pub use strongroom_graph::TokioClock;
+pub use tell::Found;
 
 /// Hears how the work goes on.
 type Hears = Arc<dyn strongroom_model::Progress>;

@@ -42,8 +42,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use strongroom_custody::{
-    Alarm, Event, Manifest, PublicKey, SigningKey, VaultView, alarm_command::Bell, may_arrive,
-    settle,
+    Alarm, Event, Manifest, PublicKey, SigningKey, VaultView,
+    alarm_command::{Bell, Line},
+    may_arrive, settle,
 };
 use strongroom_objects::{
     Key, Kind, Put, SealedSession, SessionSnapshot, Store, StoreError, hash_name, path_of,
@@ -241,7 +242,7 @@ impl Vault {
             repos: Mutex::default(),
             failed: Mutex::default(),
             opening: Arc::default(),
-            bell: Arc::default(),
+            bell: Arc::new(Bell::new("repository")),
             book: credentials::Book::default(),
             spares: Mutex::default(),
             desk: Mutex::default(),
@@ -269,7 +270,8 @@ impl Vault {
     /// Tells alarms of a school. Waits for nobody.
     pub(crate) fn raise(&self, name: &str, alarms: &[(String, String)]) {
         let dir = self.dir.join(name);
-        self.bell.ring(&dir, name, alarm_command(&dir), alarms);
+        let lines: Vec<Line> = alarms.iter().map(|(kind, text)| Line::new(kind, text)).collect();
+        self.bell.ring(&dir, name, alarm_command(&dir), &lines);
     }
 
     /// The vault's public key: schools and custodians know it by this.

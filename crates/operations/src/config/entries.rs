@@ -24,11 +24,13 @@ pub struct NightlyEntry {
     pub check_days: u32,
     /// Duties that another host does: `settings`, `backup`, `replicate`, `check`.
     pub without: Vec<String>,
+    /// The program that is told alarms, and its arguments; none without one.
+    pub alarm_command: Vec<String>,
 }
 
 impl Default for NightlyEntry {
     fn default() -> Self {
-        Self { every_hours: 24, check_days: 30, without: Vec::new() }
+        Self { every_hours: 24, check_days: 30, without: Vec::new(), alarm_command: Vec::new() }
     }
 }
 
@@ -61,6 +63,8 @@ pub struct TenantEntry {
     pub exceptions: Option<PathBuf>,
     /// Who looks at changes of its configuration.
     pub reviewer: Option<String>,
+    /// The program that is told its alarms, in the place of the one for all; an empty list is none.
+    pub alarm_command: Option<Vec<String>>,
     /// Words by which it is chosen along with others.
     #[serde(default)]
     pub labels: Vec<String>,

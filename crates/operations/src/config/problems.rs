@@ -294,6 +294,11 @@ impl Config {
         p.extend(twice("vaults", self.vaults.iter().map(|v| &v.name)));
         p.extend(no_names("label", self.tenants.iter().flat_map(|t| &t.labels)));
         p.extend(self.nightly.problems());
+        let relative = |(what, program): (String, PathBuf)| {
+            let is_whole = program.is_absolute();
+            (!is_whole).then(|| format!("{what}: {program:?} is no whole path of a program"))
+        };
+        p.extend(self.alarm_programs().into_iter().filter_map(relative));
         p.extend(self.tenants.iter().flat_map(|t| t.problems(self)));
         let shared: Vec<&String> = self.tenants.iter().map(|t| &t.repository).collect();
         if shared.iter().collect::<BTreeSet<_>>().len() < shared.len() {
@@ -364,6 +369,7 @@ impl Config {
     /// whoever may change one decides in this account's stead.
     fn deciding(&self) -> Vec<(String, PathBuf)> {
         let mut all = self.open_files();
+        all.extend(self.alarm_programs());
         let mut add = |what: String, path: &Path| all.push((what, self.path(path)));
         for t in &self.tenants {
             t.exceptions.iter().for_each(|f| add(format!("tenant {}, exceptions", t.name), f));
@@ -384,6 +390,18 @@ impl Config {
             all.extend(known.map(|f| (format!("repository {}", r.name), f)));
         }
         all
+    }
+
+    /// Programs that are told alarms, and whose.
+    fn alarm_programs(&self) -> Vec<(String, PathBuf)> {
+        let program = |command: &Vec<String>| command.first().map(PathBuf::from);
+        let own = self.tenants.iter().filter_map(|t| {
+            let program = program(t.alarm_command.as_ref()?)?;
+            Some((format!("tenant {}, alarm_command", t.name), program))
+        });
+        let all = program(&self.nightly.alarm_command);
+        let all = all.map(|program| ("nightly, alarm_command".to_owned(), program));
+        own.chain(all).collect()
     }
 
     /// Certificates to trust, and whose.

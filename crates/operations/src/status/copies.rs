@@ -221,7 +221,12 @@ pub(super) fn copy2(
         Some(Ok(glance)) => shown(about, glance, found),
         Some(Err((kind, why))) => {
             let (mut copy, alarms) = noted(about, kept);
-            copy.reachable = Some(*kind == Kind::NoRepository);
+            copy.reachable = match kind {
+                Kind::NoRepository | Kind::WrongKey => Some(true),
+                // It was not asked.
+                Kind::Configuration | Kind::Files | Kind::Request | Kind::Internal => None,
+                _ => Some(false),
+            };
             copy.why = Some(why.clone());
             copy.state = State::Unknown;
             let mut grade = Grade::Unknown;

@@ -9,7 +9,7 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::path::PathBuf;
-use strongroom_custody::heartbeat::{self, Beat, Heartbeat};
+use strongroom_custody::heartbeat::{self, Beat, Heartbeat, TELL};
 use strongroom_model::{Ending, Record};
 use strongroom_repository::AHEAD_S_MAX;
 
@@ -146,6 +146,13 @@ pub(super) fn rows(
             found.push(Finding::new(Grade::Unknown, "duties", why));
         }
         _ => found.extend(rows.iter().filter_map(finding)),
+    }
+    if let Ok(Some(kept)) = noted
+        && !school.alarm_command().is_empty()
+        && let Some((at, why)) = kept.duties.get(TELL).and_then(|beat| beat.failed.as_ref())
+    {
+        let text = format!("alarms could not be told at {at:.0}: {why}");
+        found.push(Finding::new(Grade::Overdue, "alarm command", text));
     }
     rows
 }

@@ -7,3 +7,4 @@ mod plans;
 mod school;
 mod settings;
 mod status;
+mod tell;

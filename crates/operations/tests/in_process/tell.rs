@@ -1,0 +1,141 @@
+//! Alarms of copy 2's side: told once, again when they return, and whatever the program does.
+
+use crate::common::{Stands, choice, host_at, written};
+use serde_json::Value;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use strongroom_custody::heartbeat;
+use strongroom_model::Ending;
+use strongroom_operations::{Duty, Found, School, config::Config};
+use strongroom_repository::CheckReport;
+
+/// A school whose alarms this shell script is told.
+fn school(dir: &Path, script: &str, clock: &Arc<Stands>) -> School {
+    let host = host_at(clock.clone());
+    let more = format!("[nightly]\nalarm_command = [\"/bin/sh\", \"-c\", {script:?}]\n");
+    let config = Arc::new(Config::read(&written(dir, &more), &host.accounts).unwrap());
+    School::chosen(&config, &host, &choice("riverside")).unwrap()
+}
+
+fn told(dir: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(dir.join("told")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn damaged(n: usize) -> CheckReport {
+    let mut report = CheckReport::default();
+    report.problems.extend((0..n).map(|n| format!("pack {n} is gone").into()));
+    report
+}
+
+#[test]
+fn an_alarm_is_told_once_and_again_when_it_returns() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, dir) = (Stands::new(), dir.path());
+    let school = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
+    let check = |n| {
+        clock.hours_pass(24);
+        school.begin(Duty::Check).checked(&damaged(n));
+        told(dir).len()
+    };
+    assert_eq!(check(0), 0);
+    assert_eq!(check(1), 1);
+    let line = &told(dir)[0];
+    let told_as = ["school", "kind", "severity", "subject", "text"].map(|k| line[k].clone());
+    let wanted = ["riverside", "damage", "high", "pack 0 is gone", "pack 0 is gone"];
+    assert_eq!(told_as, wanted.map(Value::from));
+    assert_eq!(check(1), 1, "it stands, and was told");
+    assert_eq!(check(2), 2, "another one is news");
+    // Another duty's look ends nothing.
+    school.tell("rules", &[Found::high("rule", "mfa", "a rule fails")]);
+    school.tell("rules", &[]);
+    assert_eq!(check(2), 3);
+    assert_eq!(check(0), 3);
+    assert_eq!(check(1), 4, "it was over, and is back");
+    let log = fs::read_to_string(dir.join("state/riverside/alarms.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 4);
+
+    // Of many at once some are told, and how many others there are.
+    assert_eq!(check(40), 4 + 20 + 1);
+    let left = told(dir).into_iter().find(|l| l["kind"] == "alarms-left-out").unwrap();
+    assert!(left["text"].as_str().unwrap().starts_with("19 alarms"), "{left}");
+    let log = fs::read_to_string(dir.join("state/riverside/alarms.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 4 + 39, "all are written down");
+}
+
+#[test]
+fn what_fails_twice_is_an_alarm_and_what_lets_nothing_be_read_is_one_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, dir) = (Stands::new(), dir.path());
+    let school = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
+    let fail = |ending| school.begin(Duty::Backup).failed(ending, "why");
+    fail(Ending::Failed);
+    assert_eq!(told(dir).len(), 0);
+    fail(Ending::Failed);
+    fail(Ending::Failed);
+    assert_eq!(told(dir).len(), 1);
+    assert_eq!(told(dir)[0]["kind"], "backup-failed");
+    school.begin(Duty::Check).failed(Ending::Locked, "another is at work");
+    school.begin(Duty::Check).failed(Ending::Locked, "another is at work");
+    assert_eq!(told(dir).len(), 1);
+    school.begin(Duty::Settings).failed(Ending::NothingRead, "the consent is gone");
+    assert_eq!(told(dir).len(), 2);
+}
+
+#[test]
+fn an_alarm_command_that_hangs_stops_nothing_and_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, dir) = (Stands::new(), dir.path());
+    let school = school(dir, "sleep 600", &clock);
+    let began = Instant::now();
+    school.begin(Duty::Check).checked(&damaged(3));
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(25), "{took:?}");
+    let state = dir.join("state/riverside");
+    let kept = heartbeat::read(&state).unwrap().unwrap();
+    assert!(kept.duties["check"].done.is_some());
+    let (_, why) = kept.duties[heartbeat::TELL].failed.clone().unwrap();
+    assert!(why.contains("was killed"), "{why}");
+
+    // What stands in the list that cannot be read is told again, never taken for nothing.
+    let quick = self::school(dir, &format!("cat >> {}/told", dir.display()), &clock);
+    for text in ["{", "{\"v\":9}"] {
+        fs::write(state.join("alarms.json"), text).unwrap();
+        let before = told(dir).len();
+        quick.begin(Duty::Check).checked(&damaged(3));
+        let kinds = told(dir);
+        let damage = kinds[before..].iter().filter(|l| l["kind"] == "damage").count();
+        assert_eq!(damage, 3, "{kinds:?}");
+    }
+    assert_eq!(fs::read_to_string(state.join("alarms.json")).unwrap(), "{\"v\":9}");
+    assert_eq!(fs::read_to_string(state.join("alarms.damaged")).unwrap(), "{");
+    let kept = heartbeat::read(&state).unwrap().unwrap();
+    assert_eq!(kept.duties[heartbeat::TELL].failed, None, "it is well again");
+
+    // Who plants something where it is kept silences nobody.
+    std::os::unix::fs::symlink("/dev/null", state.join("planted")).unwrap();
+    let before = told(dir).len();
+    quick.begin(Duty::Check).checked(&damaged(1));
+    assert_eq!(told(dir).len(), before + 1);
+}
+
+#[test]
+fn a_program_that_others_can_change_is_told_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host_at(Stands::new());
+    let program = dir.path().join("alarm");
+    fs::write(&program, "").unwrap();
+    let read = |command: &str| {
+        let file = written(dir.path(), &format!("[nightly]\nalarm_command = [{command:?}]\n"));
+        Config::read(&file, &host.accounts).map(drop).map_err(|e| e.sentence())
+    };
+    read(program.to_str().unwrap()).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(read(program.to_str().unwrap()).unwrap_err().contains("others can change"));
+    assert!(read("alarm").unwrap_err().contains("no whole path"));
+}
