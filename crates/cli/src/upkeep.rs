@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use strongroom_engine::Progress;
 use strongroom_model::{Ending, Silent, Untrusted, shown_line};
 use strongroom_operations::{
-    Attempt, Copy2, Duty,
+    Copy2, Duty,
     place::Doing,
     plan::{Authority, Operation, guard},
     upkeep::{
@@ -144,7 +144,7 @@ pub(crate) async fn check(global: &Global, args: Check) -> anyhow::Result<Ending
     };
     let done = look(global, read).await;
     if let Some(attempt) = attempt {
-        failure::note(attempt, &done, Attempt::checked);
+        failure::note(attempt, &done, |attempt, report| attempt.checked(report, read));
     }
     let report = done?;
     if global.json {

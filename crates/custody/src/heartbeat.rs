@@ -48,6 +48,10 @@ pub struct LastRun {
     pub began: Timestamp,
     /// Seconds that it took.
     pub took_s: u64,
+    /// How it ended, as an exit code of the program. [`Beat::code`] is of the last attempt, which
+    /// may not have come so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
     /// The snapshot that it made, or that it brought elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
@@ -75,6 +79,7 @@ impl LastRun {
         Self {
             began,
             took_s,
+            code: None,
             snapshot: None,
             tags: None,
             coverage: None,

@@ -2,14 +2,14 @@
 //! folder of `state_dir`: from that alone it shows later that something did not happen.
 
 use crate::{
-    Error, Found, Kind, School,
+    Error, Found, School,
     files::cache::{self, Purpose},
+    tell::Look,
 };
 use jiff::Timestamp;
 use std::{
     collections::BTreeSet,
-    fs::{DirBuilder, File},
-    os::unix::fs::DirBuilderExt,
+    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use strongroom_engine::{
     BackupReport, configuration::ConfigurationReport, replicate::ReplicateReport,
 };
 use strongroom_model::{CollectionState, Ending};
-use strongroom_repository::CheckReport;
+use strongroom_repository::{CheckReport, ReadData};
 
 /// What a backup calls what is of no person and no site.
 const TENANT: &str = "tenant";
@@ -85,15 +85,12 @@ impl School {
     /// # Errors
     /// [`Kind::Files`], where there is no such folder, or it is not this account's alone.
     pub fn state(&self) -> Result<PathBuf, Error> {
-        let root = self.config().state_dir();
-        cache::own(&root, &self.host().accounts, Purpose::State)?;
+        let (root, accounts) = (self.config().state_dir(), &self.host().accounts);
+        cache::own_alone(&root, accounts, Purpose::State)?;
         let dir = root.join(self.name());
-        match DirBuilder::new().mode(0o700).create(&dir) {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
-                Err(Error::because(Kind::Files, format!("{} cannot be made", dir.display()), e))
-            }
-            _ => Ok(dir),
-        }
+        // What is strange in one school's folder is that one's affair.
+        cache::own_below(&dir, accounts, Purpose::State)?;
+        Ok(dir)
     }
 
     /// Notes that a duty is begun. That it cannot be noted is told and keeps nobody from it.
@@ -134,23 +131,41 @@ fn running(mark: &Path) -> Option<File> {
 }
 
 impl Attempt {
-    fn note(&self, f: impl FnOnce(&mut Beat)) {
-        let Some(dir) = &self.dir else { return };
-        if let Err(e) = heartbeat::note(dir, self.duty.name(), self.school.now(), f) {
+    /// Answers whether it is noted.
+    fn note(&self, f: impl FnOnce(&mut Beat)) -> bool {
+        let Some(dir) = &self.dir else { return false };
+        let noted = heartbeat::note(dir, self.duty.name(), self.school.now(), f);
+        if let Err(e) = &noted {
             self.school.unnoted(self.duty, &e.to_string());
         }
+        noted.is_ok()
     }
 
     /// It was done, and ended so; what it found is another matter.
-    fn done(self, ending: Ending, says: impl FnOnce(&mut LastRun)) {
+    fn done(&self, ending: Ending, says: impl FnOnce(&mut LastRun)) {
+        self.done_after(ending, |last, _| says(last));
+    }
+
+    /// The same, for who looks at what the one before said of itself.
+    fn done_after(&self, ending: Ending, says: impl FnOnce(&mut LastRun, Option<&LastRun>)) {
         let ended = self.school.now();
         let mut last = LastRun::new(self.began, ended);
-        says(&mut last);
+        last.code = Some(ending.code());
         self.note(|beat| {
+            says(&mut last, beat.last.as_ref());
             (beat.done, beat.failed) = (Some(ended), None);
             (beat.code, beat.last) = (Some(ending.code()), Some(last));
         });
         self.school.tell(&self.failures(), &[]);
+    }
+
+    /// Nothing was done, and nothing failed: what was noted as its beginning is so again.
+    fn put_off(&self) -> bool {
+        self.note(|beat| {
+            if beat.began == Some(self.began) {
+                beat.began = self.before;
+            }
+        })
     }
 
     /// Who finds that it fails.
@@ -164,23 +179,20 @@ impl Attempt {
     }
 
     /// It was not done, for this reason. That another process is at it is no failure.
-    pub fn failed(self, ending: Ending, why: &str) {
+    pub fn failed(&self, ending: Ending, why: &str) {
+        if ending == Ending::Locked {
+            self.put_off();
+            return;
+        }
         let ended = self.school.now();
-        let (began, before) = (self.began, self.before);
         let mut again = false;
-        self.note(|beat| match ending {
-            Ending::Locked => {
-                if beat.began == Some(began) {
-                    beat.began = before;
-                }
-            }
-            _ => {
-                again = beat.failed.is_some();
-                (beat.failed, beat.code) = (Some((ended, plain(why))), Some(ending.code()));
-            }
+        let noted = self.note(|beat| {
+            again = beat.failed.is_some();
+            (beat.failed, beat.code) = (Some((ended, plain(why))), Some(ending.code()));
         });
-        // Once may be a line that was down; a tenant that lets nothing be read is told at once.
-        if again || ending == Ending::NothingRead {
+        // Once may be a line that was down; a tenant that lets nothing be read is told at once, and
+        // so is what cannot be noted: nobody knows whether it is the first time.
+        if again || !noted || ending == Ending::NothingRead {
             let kind = format!("{}-failed", self.duty.name());
             self.school.tell(&self.failures(), &[Found::high(&kind, "", why)]);
         }
@@ -200,11 +212,12 @@ impl Attempt {
             severity: row.known().map(|a| a.severity),
             text: row.sentence().line().to_string(),
         });
-        self.tell(&raised.chain(standing).collect::<Vec<_>>());
+        let found = raised.chain(standing).collect::<Vec<_>>();
         let Some(snapshot) = &r.snapshot else {
             let lost = r.alarms.first().map(|a| format!("{}: {}", a.kind.as_str(), a.text.line()));
             let why = lost.unwrap_or_else(|| "nothing could be read".to_owned());
-            return self.failed(r.ending(), &why);
+            self.failed(r.ending(), &why);
+            return self.tell(&found);
         };
         let owners: BTreeSet<&str> =
             r.coverage.iter().map(|c| c.scope.as_str()).filter(|s| *s != TENANT).collect();
@@ -222,15 +235,17 @@ impl Attempt {
             last.throttled = Some(r.budget.throttled);
             last.bytes = Some(r.written.bytes_stored);
         });
+        self.tell(&found);
     }
 
     /// The settings were read, and these grave changes were seen, object and sentence.
     pub fn settings_kept(self, r: &ConfigurationReport, changes: &[(String, String)]) {
         let changed = changes.iter().map(|(object, text)| Found::high("changed", object, text));
         let lost = r.lost.iter().map(|(name, why)| Found::high("out-of-sight", name, why));
-        self.tell(&changed.chain(lost).collect::<Vec<_>>());
+        let (changed, lost) = (changed.collect::<Vec<_>>(), lost.collect::<Vec<_>>());
         if r.ending() == Ending::NothingRead {
-            return self.failed(r.ending(), "not one collection of settings could be read");
+            self.failed(r.ending(), "not one collection of settings could be read");
+            return self.tell(&lost);
         }
         let of = |is: fn(&CollectionState) -> bool| {
             r.collections.values().filter(|state| is(state)).count() as u64
@@ -248,6 +263,9 @@ impl Attempt {
             last.throttled = Some(r.budget.throttled);
             last.bytes = Some(r.written.bytes_stored);
         });
+        self.tell(&lost);
+        // No later look finds a change again.
+        self.school.tell_events(&changed);
     }
 
     /// What there is was brought to the vault's server.
@@ -262,23 +280,34 @@ impl Attempt {
     /// The same, into the vault's bucket.
     pub fn mirrored(self, r: &MirrorReport) {
         let found = r.alarms.iter().map(|(kind, text)| Found::high(kind, "", text));
-        self.tell(&found.collect::<Vec<_>>());
+        let found = found.collect::<Vec<_>>();
         if r.paused {
-            let why = "it paused outside its hours; the next run goes on from there";
-            return self.failed(Ending::Partial, why);
+            // Outside its hours; the next run goes on from there. Nothing was looked at for long.
+            self.put_off();
+            return self.school.tell_what(self.duty.name(), &found, Look::Part);
         }
         let ending = if r.alarms.is_empty() { Ending::Done } else { Ending::Alarm };
         self.done(ending, |last| last.bytes = Some(r.bytes));
+        self.tell(&found);
     }
 
-    /// Copy 2 was looked at.
-    pub fn checked(self, r: &CheckReport) {
+    /// So much of copy 2 was looked at. Damage that was found stands until a look at all of it
+    /// finds none.
+    pub fn checked(self, r: &CheckReport, read: ReadData) {
         let found = r.problems.iter().map(|p| {
             let text = p.line().to_string();
             Found::high("damage", &text, &text)
         });
-        self.tell(&found.collect::<Vec<_>>());
-        let ending = if r.problems.is_empty() { Ending::Done } else { Ending::Alarm };
-        self.done(ending, |last| last.bytes = Some(r.bytes_read));
+        let found = found.collect::<Vec<_>>();
+        let look = if matches!(read, ReadData::All) { Look::All } else { Look::Part };
+        let ending = if found.is_empty() { Ending::Done } else { Ending::Alarm };
+        let alarm = Some(Ending::Alarm.code());
+        self.done_after(ending, |last, before| {
+            last.bytes = Some(r.bytes_read);
+            if look == Look::Part && before.is_some_and(|before| before.code == alarm) {
+                last.code = alarm;
+            }
+        });
+        self.school.tell_what(self.duty.name(), &found, look);
     }
 }

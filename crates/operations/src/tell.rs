@@ -62,12 +62,24 @@ impl Stored for AllStanding {
     const NAME: &'static str = "the list of alarms that were told (alarms.json)";
 }
 
+/// How much was looked at by somebody who tells what they found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// All that they can find: what stood and was not found is over.
+    All,
+    /// Less than that: what was not found stands on.
+    Part,
+}
+
 /// Whether that something was told is kept now.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keep {
     No,
     Yes,
 }
+
+/// What could not be told is tried again by whoever looks, but not more often than this.
+const TRY_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 const FILE: &str = "alarms.json";
 const DAMAGED: &str = "alarms.damaged";
@@ -82,60 +94,74 @@ impl School {
     /// Tells what somebody found who looked for all that they can find: what did not stand yet, and
     /// nothing twice. What stood and was not found is over. It waits for the program that is told,
     /// which has ten seconds; that it fails is noted and told itself, and keeps nobody from
-    /// anything.
+    /// anything. What could not be told is told again by the next look.
     pub fn tell(&self, found_by: &str, found: &[Found]) {
+        self.tell_what(found_by, found, Look::All);
+    }
+
+    /// Tells what happened: each time that it does, since it neither stands nor ends.
+    pub fn tell_events(&self, found: &[Found]) {
+        let found = merged(found);
+        match self.state() {
+            Ok(dir) => drop(self.ring(&dir, &alarms(&found), &found)),
+            Err(e) => self.ring_from_nowhere(&e.sentence(), &found),
+        }
+    }
+
+    /// Tells what somebody found who looked for so much.
+    pub(crate) fn tell_what(&self, found_by: &str, found: &[Found], look: Look) {
+        let found = &merged(found);
         let unkept = |why: &str| {
             tracing::warn!("{}: which alarms stand is not kept: {why}", self.name());
         };
-        let all = || found.iter().map(|f| Alarm::new(&f.kind, &f.subject, &f.text)).collect();
         // Better told again than never, whatever lies in the way of keeping it.
         let (dir, new) = match self.state().map_err(|e| e.sentence()) {
-            Ok(dir) => match self.news(&dir, found_by, found, Keep::No) {
+            Ok(dir) => match self.news(&dir, found_by, found, look, Keep::No) {
                 Ok(new) => (dir, new),
                 Err(why) => {
                     unkept(&why);
-                    (dir, all())
+                    (dir, alarms(found))
                 }
             },
-            Err(why) => {
-                unkept(&why);
-                return match tempfile::tempdir() {
-                    Ok(dir) => self.ring(dir.path(), &all(), found),
-                    Err(e) => tracing::error!("{}: no alarm is told: {e}", self.name()),
-                };
-            }
+            Err(why) => return self.ring_from_nowhere(&why, found),
         };
-        self.ring(&dir, &new, found);
-        // Kept last: who is killed before tells it again.
-        if let Err(why) = self.news(&dir, found_by, found, Keep::Yes) {
+        // Kept last, and only what got through: who is killed before, or could not tell it, tells
+        // it again.
+        if self.ring(&dir, &new, found)
+            && let Err(why) = self.news(&dir, found_by, found, look, Keep::Yes)
+        {
             tracing::debug!("{why}");
         }
     }
 
-    /// Tells what is new, and waits for whoever is told.
-    fn ring(&self, dir: &Path, new: &[Alarm], found: &[Found]) {
+    /// Tells all, where nothing can be kept.
+    fn ring_from_nowhere(&self, why: &str, found: &[Found]) {
+        tracing::warn!("{}: which alarms stand is not kept: {why}", self.name());
+        match tempfile::tempdir() {
+            Ok(dir) => drop(self.ring(dir.path(), &alarms(found), found)),
+            Err(e) => tracing::error!("{}: no alarm is told: {e}", self.name()),
+        }
+    }
+
+    /// Tells what is new, and waits for whoever is told. Answers whether they heard it, as far as
+    /// there is somebody to hear it.
+    fn ring(&self, dir: &Path, new: &[Alarm], found: &[Found]) -> bool {
+        if self.alarm_command().is_empty() {
+            Arc::new(Bell::new("school")).ring(dir, self.name(), None, &lines(new, found));
+            return true;
+        }
         let bell = Arc::new(Bell::new("school"));
         let program = || Some(self.alarm_command().to_vec());
         // What could not be told before is told again, so that its failure ends.
-        let kept = heartbeat::read(dir).ok().flatten();
-        let failed = kept.as_ref().and_then(|h| h.duties.get(TELL)?.failed.as_ref());
-        if let Some((since, _)) = failed.filter(|_| !new.is_empty()) {
-            bell.ring_again(dir, self.name(), program(), *since);
+        let failed = |dir: &Path| heartbeat::read(dir).ok()??.duties.get(TELL)?.failed.clone();
+        if let Some((since, _)) = failed(dir)
+            && (!new.is_empty() || self.now().duration_since(since).abs() >= TRY_AGAIN)
+        {
+            bell.ring_again(dir, self.name(), program(), since);
         }
-        let severity = |a: &Alarm| {
-            let found = found.iter().find(|f| f.kind == a.kind)?;
-            found.severity.map(|s| if s == Severity::High { "high" } else { "notice" })
-        };
-        let lines: Vec<Line> = new
-            .iter()
-            .map(|a| Line {
-                severity: severity(a),
-                subject: Some(a.subject.clone()),
-                ..Line::new(&a.kind, &a.text)
-            })
-            .collect();
-        bell.ring(dir, self.name(), program(), &lines);
+        bell.ring(dir, self.name(), program(), &lines(new, found));
         bell.settle();
+        new.is_empty() || failed(dir).is_none()
     }
 
     /// What of it did not stand yet.
@@ -144,6 +170,7 @@ impl School {
         dir: &Path,
         found_by: &str,
         found: &[Found],
+        look: Look,
         keep: Keep,
     ) -> Result<Vec<Alarm>, String> {
         let _alone = heartbeat::alone(dir);
@@ -167,11 +194,13 @@ impl School {
         let (known, unknown): (Vec<_>, Vec<_>) =
             std::mem::take(rows).into_iter().partition(|row| row.known().is_some());
         let mut standing: Standings = known.iter().filter_map(Row::known).map(entry).collect();
-        let kinds: Vec<String> = standing.keys().map(|(kind, _)| kind.clone()).collect();
+        let kinds: Vec<String> = match look {
+            Look::All => standing.keys().map(|(kind, _)| kind.clone()).collect(),
+            Look::Part => Vec::new(),
+        };
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-        let found = found.iter().map(|f| Alarm::new(&f.kind, &f.subject, &f.text)).collect();
         let before = standing.clone();
-        let new = look_again(&mut standing, &kinds, found, self.now());
+        let new = look_again(&mut standing, &kinds, alarms(found), self.now());
         if standing == before || keep == Keep::No {
             return Ok(new);
         }
@@ -183,6 +212,54 @@ impl School {
         heartbeat::replace(&path, &bytes).map_err(|e| failed(&e))?;
         Ok(new)
     }
+}
+
+fn alarms(found: &[Found]) -> Vec<Alarm> {
+    found.iter().map(|f| Alarm::new(&f.kind, &f.subject, &f.text)).collect()
+}
+
+/// One of each kind and subject, as grave as the gravest and with the sentences of all, the gravest
+/// first.
+fn merged(found: &[Found]) -> Vec<Found> {
+    let mut sorted: Vec<&Found> = found.iter().collect();
+    sorted.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    let mut out: Vec<Found> = Vec::new();
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for f in sorted {
+        match places.get(&(f.kind.as_str(), f.subject.as_str())) {
+            Some(at) if out[*at].text.contains(&f.text) => {}
+            Some(at) => {
+                let text = &mut out[*at].text;
+                text.push_str("; ");
+                text.push_str(&f.text);
+            }
+            None => {
+                places.insert((&f.kind, &f.subject), out.len());
+                out.push(f.clone());
+            }
+        }
+    }
+    out
+}
+
+/// What the program is told of alarms that were among what was found; the gravest first, since it
+/// is not told of any number.
+fn lines(new: &[Alarm], found: &[Found]) -> Vec<Line> {
+    let severity = |a: &Alarm| {
+        let of_kind = || found.iter().filter(|f| f.kind == a.kind);
+        let same = of_kind().find(|f| Alarm::new(&f.kind, &f.subject, "").subject == a.subject);
+        // The row of what there was no room for.
+        same.or_else(|| of_kind().max_by_key(|f| f.severity)).and_then(|f| f.severity)
+    };
+    let mut graded: Vec<(Option<Severity>, &Alarm)> =
+        new.iter().map(|a| (severity(a), a)).collect();
+    graded.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+    let line = |(severity, a): (Option<Severity>, &Alarm)| Line {
+        severity: severity.map(|s| if s == Severity::High { "high" } else { "notice" }),
+        subject: Some(a.subject.clone()),
+        ..Line::new(&a.kind, &a.text)
+    };
+    graded.into_iter().map(line).collect()
 }
 
 fn entry(s: &Stands) -> ((String, String), Standing) {

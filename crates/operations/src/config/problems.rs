@@ -293,6 +293,9 @@ impl Config {
         p.extend(twice("repositories", self.repositories.iter().map(|r| &r.name)));
         p.extend(twice("vaults", self.vaults.iter().map(|v| &v.name)));
         p.extend(no_names("label", self.tenants.iter().flat_map(|t| &t.labels)));
+        for tenant in &self.tenants {
+            p.extend(twice("labels of one tenant", tenant.labels.iter()));
+        }
         p.extend(self.nightly.problems());
         let relative = |(what, program): (String, PathBuf)| {
             let is_whole = program.is_absolute();

@@ -12,7 +12,7 @@ use std::{
     fs::{DirBuilder, Permissions},
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Folders within one another that a cache has at most.
@@ -38,6 +38,15 @@ impl Purpose {
         }
     }
 
+    fn strange(self, path: &Path, what: &str) -> Error {
+        let what = format!(
+            "{} is {what}, and no such thing belongs into {}; remove it, and see who put it there",
+            path.display(),
+            self.words()
+        );
+        Error::new(Kind::Files, what)
+    }
+
     fn refused(self, why: String) -> Error {
         Error::new(Kind::Files, why).with(match self {
             Purpose::Caches => Remedy::OtherCache,
@@ -52,6 +61,32 @@ impl Purpose {
 /// # Errors
 /// [`Kind::Files`], where it is not; nothing in it is touched then.
 pub fn own(dir: &Path, accounts: &Accounts, purpose: Purpose) -> Result<(), Error> {
+    let real = entered(dir, accounts, purpose)?;
+    // Nobody else gets in from here on; what lies there now may be from before.
+    holds_nothing_strange(&real, accounts, purpose, 0)
+}
+
+/// The same, without a look at what lies in it.
+///
+/// # Errors
+/// As [`own`].
+pub fn own_alone(dir: &Path, accounts: &Accounts, purpose: Purpose) -> Result<(), Error> {
+    entered(dir, accounts, purpose).map(drop)
+}
+
+/// As [`own`], for a folder in one that is this account's own: no link leads elsewhere.
+///
+/// # Errors
+/// As [`own`].
+pub fn own_below(dir: &Path, accounts: &Accounts, purpose: Purpose) -> Result<(), Error> {
+    if dir.symlink_metadata().is_ok_and(|meta| meta.is_symlink()) {
+        return Err(purpose.strange(dir, "a link"));
+    }
+    own(dir, accounts, purpose)
+}
+
+/// Makes the folder this account's own; answers where it is.
+fn entered(dir: &Path, accounts: &Accounts, purpose: Purpose) -> Result<PathBuf, Error> {
     let dir =
         std::path::absolute(dir).map_err(|e| Error::because(Kind::Files, purpose.words(), e))?;
     let refused = |why: String| purpose.refused(why);
@@ -78,8 +113,7 @@ pub fn own(dir: &Path, accounts: &Accounts, purpose: Purpose) -> Result<(), Erro
         std::fs::set_permissions(&real, Permissions::from_mode(0o700))
             .map_err(|e| refused(format!("{} stays open to others: {e}", dir.display())))?;
     }
-    // Nobody else gets in from here on; what lies there now may be from before.
-    holds_nothing_strange(&real, accounts, purpose, 0)
+    Ok(real)
 }
 
 /// Whether nobody else can put another folder in the place of one on the way to `dir`.
@@ -128,13 +162,7 @@ fn holds_nothing_strange(
                 continue;
             }
         };
-        let what = format!(
-            "{} is {strange}, and no such thing belongs into {}; remove it, and see who put it \
-             there",
-            path.display(),
-            purpose.words()
-        );
-        return Err(Error::new(Kind::Files, what));
+        return Err(purpose.strange(&path, strange));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! How old the copies are: as they show themselves now, or else as this host noted them.
 
-use super::{AlarmRow, Finding, Grade, State, age};
+use super::{AlarmRow, Finding, Grade, State, age, duties::is_owed};
 use crate::{Duty, Error, Kind, School};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -218,7 +218,7 @@ pub(super) fn copy2(
     found: &mut Vec<Finding>,
 ) -> (Copy2State, Option<Vec<AlarmRow>>) {
     match &seen.copy2 {
-        Some(Ok(glance)) => shown(about, glance, found),
+        Some(Ok(glance)) => shown(about, glance, kept, found),
         Some(Err((kind, why))) => {
             let (mut copy, alarms) = noted(about, kept);
             copy.reachable = match kind {
@@ -241,6 +241,11 @@ pub(super) fn copy2(
         None => {
             let (mut copy, alarms) = noted(about, kept);
             match copy.data.as_ref().map(|d| d.time) {
+                Some(time) if about.is_ahead(time) => {
+                    let why = format!("this host noted a backup of {time:.0}, which has not come");
+                    found.push(Finding::new(Grade::Unknown, COPY2, format!("copy 2: {why}")));
+                    copy.why = Some(why);
+                }
                 Some(time) => copy.state = aged(about, time, found),
                 None => {
                     let why = "this host noted no backup, and copy 2 was not asked";
@@ -288,6 +293,7 @@ fn noted(
 fn shown(
     about: &About<'_>,
     glance: &Glance,
+    kept: Option<&Record<Heartbeat>>,
     found: &mut Vec<Finding>,
 ) -> (Copy2State, Option<Vec<AlarmRow>>) {
     let (all, name) = (&glance.snapshots, about.school.name());
@@ -327,7 +333,8 @@ fn shown(
         let bearing = line.iter().take_while(|(_, s)| s.has_tag(tag));
         bearing.last().map(|(_, s)| s.time)
     };
-    let alarms = of_tags(&head.0.to_string(), &head.1.tags, since);
+    let mut alarms = of_tags(&head.0.to_string(), &head.1.tags, since);
+    let is_sure = rotten.is_none() && heads.len() == 1;
     if let Some(s) = rotten {
         unknown(&mut copy, format!("{}: {}", s.object, s.why.quoted()));
     } else if heads.len() > 1 {
@@ -341,13 +348,29 @@ fn shown(
     } else {
         copy.state = aged(about, head.1.time, found);
     }
+    // What this host put there, and what is there now that is older, do not go together: somebody
+    // took the newest away, and what it told with it.
+    if let Some((made, _)) = about.noted(beat(kept, Duty::Backup))
+        && head.1.time < made.time
+        && !all.iter().any(|(id, _)| id.to_string() == made.snapshot)
+    {
+        let text = format!(
+            "copy 2: snapshot {:.8}, which this host made at {:.0}, is not there any more, and no \
+             newer one is",
+            made.snapshot, made.time
+        );
+        found.push(Finding::new(Grade::Alarm, COPY2, text));
+        alarms.extend(of_tags(&made.snapshot, &made.tags, |_| None));
+    }
     let foreign = glance.passed_over.iter().filter(|s| s.is_foreign).count();
     if foreign > 0 {
         let text =
             format!("copy 2: {foreign} objects lie among its snapshots that are none of ours");
         found.push(Finding::new(Grade::Warning, COPY2, text));
     }
-    (copy, Some(alarms))
+    // Where it is not known which one is the newest, that an older one bears none says nothing.
+    let some_open = alarms.iter().any(|a| a.open);
+    (copy, (is_sure || some_open).then_some(alarms))
 }
 
 /// The alarms that a snapshot of the data bears; `since` knows since when it is so.
@@ -454,7 +477,16 @@ pub(super) fn copy3(
             copy.reachable = Some(false);
             unknown(&mut copy, why, found);
         }
+        None if !is_owed(school, Duty::Replicate) => {
+            let why = "another host brings it up to date, and says how it stands";
+            (copy.state, copy.why) = (State::Elsewhere, Some(why.to_owned()));
+            found.push(Finding::new(Grade::Note, COPY3, format!("copy 3: {why}")));
+        }
         None => match by_note(&mut copy) {
+            Some(at) if about.is_ahead(at) => {
+                let why = format!("this host noted that it came at {at:.0}, which has not come");
+                unknown(&mut copy, &why, found);
+            }
             Some(at) => {
                 let newest = copy2.data.as_ref().map(|d| &d.snapshot);
                 let brought =

@@ -66,7 +66,7 @@ impl Notes {
         if root.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
             return Self(Ok(None));
         }
-        let own = cache::own(&root, &school.host().accounts, Purpose::State);
+        let own = cache::own_alone(&root, &school.host().accounts, Purpose::State);
         Self(own.map(|()| Some(root)).map_err(|e| e.sentence()))
     }
 
@@ -74,17 +74,29 @@ impl Notes {
         Some(self.0.as_ref().ok()?.as_ref()?.join(school.name()))
     }
 
+    /// Whether what it noted of a check was damaged and set aside, and none was made since.
+    pub(super) fn lost(&self, school: &School, kept: Option<&Record<Heartbeat>>) -> bool {
+        let is_aside = self.dir(school).as_deref().and_then(heartbeat::set_aside).is_some();
+        let checked = kept.and_then(|h| h.duties.get(Duty::Check.name())?.last.as_ref());
+        is_aside && is_owed(school, Duty::Check) && checked.is_none()
+    }
+
     pub(super) fn read(&self, school: &School) -> Noted {
         if let Err(why) = &self.0 {
             return Err(why.clone());
         }
         let Some(dir) = self.dir(school) else { return Ok(None) };
+        if dir.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+            return Ok(None);
+        }
+        cache::own_below(&dir, &school.host().accounts, Purpose::State)
+            .map_err(|e| e.sentence())?;
         heartbeat::read(&dir).map_err(|e| Error::from(e).sentence())
     }
 }
 
 /// Whether this host owes a school a duty.
-fn is_owed(school: &School, duty: Duty) -> bool {
+pub(super) fn is_owed(school: &School, duty: Duty) -> bool {
     let nightly = &school.config().nightly;
     if nightly.without.iter().any(|name| name == duty.name()) {
         return false;
@@ -190,6 +202,10 @@ fn row(duty: Duty, known: &Known<'_>, every: SignedDuration, now: Timestamp) -> 
             let says = "what was noted before was damaged and is set aside";
             (DutyState::Unknown, Some(why.map_or(says.to_owned(), |why| format!("{says}; {why}"))))
         }
+        None if known.since.duration_since(now) > AHEAD => {
+            let says = format!("notes are kept since {:.0}, which has not come", known.since);
+            (DutyState::Unknown, Some(says))
+        }
         None if is_over(known.since, patience) => {
             let says = format!("it was never done since {:.0}", known.since);
             (DutyState::Late, Some(why.map_or(says.clone(), |why| format!("{says}; {why}"))))
@@ -220,6 +236,11 @@ fn finding(row: &DutyRow) -> Option<Finding> {
 pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
     let beat = |duty: Duty| kept.and_then(|h| h.duties.get(duty.name()));
     let ended = |duty: Duty, ending: Ending| beat(duty).filter(|b| b.code == Some(ending.code()));
+    // What was found stands, however a later attempt ended that did not come so far.
+    let found = |duty: Duty| {
+        let is_alarm = |b: &&Beat| b.last.as_ref()?.code.map(|c| c == Ending::Alarm.code());
+        beat(duty).filter(|b| is_alarm(b).unwrap_or(false))
+    };
     let mut out = Vec::new();
     let mut add = |kind: &str, text: String, since: Option<Timestamp>| {
         out.push(AlarmRow {
@@ -241,11 +262,11 @@ pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
             );
         }
     }
-    if let Some(beat) = ended(Duty::Check, Ending::Alarm) {
-        let text = "the last check found damage in copy 2";
+    if let Some(beat) = found(Duty::Check) {
+        let text = "a check found damage in copy 2, and none that read all of it found none since";
         add("damage", text.to_owned(), beat.done);
     }
-    if let Some(beat) = ended(Duty::Replicate, Ending::Alarm) {
+    if let Some(beat) = found(Duty::Replicate) {
         let text = "the last time that copy 3 was brought up to date raised an alarm";
         add("copy-3", text.to_owned(), beat.done);
     }
@@ -254,6 +275,7 @@ pub(super) fn alarms(kept: Option<&Record<Heartbeat>>) -> Vec<AlarmRow> {
 
 /// What the last backup covered, as this host noted it.
 pub(super) fn coverage(
+    school: &School,
     kept: Option<&Record<Heartbeat>>,
     found: &mut Vec<Finding>,
 ) -> Option<Coverage> {
@@ -266,6 +288,8 @@ pub(super) fn coverage(
             found.push(Finding::new(Grade::Warning, "coverage", text));
         }
         Some(_) => {}
+        // Another host backs it up.
+        None if !is_owed(school, Duty::Backup) => {}
         None => {
             let why = "no backup of this host noted what it covered";
             found.push(Finding::new(Grade::Unknown, "coverage", why));

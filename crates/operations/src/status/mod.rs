@@ -262,9 +262,12 @@ async fn one(
     let (copy2, alarms) = copies::copy2(&about, &seen, kept, &mut found);
     row.copy3 = copies::copy3(&about, &seen, &copy2, kept, &mut found);
     row.copy2 = copy2;
-    row.alarms = alarms.map(|mut alarms| {
+    // Without the notes nobody knows what this host's own looks found.
+    let is_lost = noted.is_err() || notes.lost(school, kept);
+    row.alarms = alarms.and_then(|mut alarms| {
         alarms.extend(duties::alarms(kept));
-        alarms
+        let some_open = alarms.iter().any(|a| a.open);
+        (some_open || !is_lost).then_some(alarms)
     });
     if row.alarms.is_none() {
         let why = "no copy and no note says which alarms stand";
@@ -274,7 +277,7 @@ async fn one(
         let grade = if a.open { Grade::Alarm } else { Grade::Note };
         found.push(Finding::new(grade, format!("alarm {}", a.kind), a.text.clone()));
     }
-    row.coverage = duties::coverage(kept, &mut found);
+    row.coverage = duties::coverage(school, kept, &mut found);
     row.certificates = host::certificates(school, now, &mut found);
     row.disk = host::disk(school, cache.as_deref(), &mut found).await;
     found.sort_by_key(|f| std::cmp::Reverse(f.grade));

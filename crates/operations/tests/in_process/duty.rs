@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 use strongroom_custody::heartbeat::{self, Beat};
 use strongroom_model::{Clock, Ending};
 use strongroom_operations::{Duty, School, config::Config};
-use strongroom_repository::CheckReport;
+use strongroom_repository::{CheckReport, ReadData};
 
 fn school(dir: &Path, clock: Arc<Stands>) -> School {
     let host = host_at(clock);
@@ -35,7 +35,7 @@ fn a_duty_is_noted_as_it_begins_and_as_it_ends() {
     clock.hours_pass(2);
     let mut report = CheckReport { bytes_read: 7, ..CheckReport::default() };
     report.problems.push("a pack is gone".into());
-    attempt.checked(&report);
+    attempt.checked(&report, ReadData::All);
     let done = beat(dir.path(), Duty::Check);
     assert!(!Duty::Check.is_running(&state));
     assert_eq!((done.done, done.failed), (Some(clock.now()), None));
@@ -83,11 +83,11 @@ fn what_cannot_be_noted_keeps_nobody_from_work_and_is_written_over_by_nobody() {
     fs::create_dir_all(&state).unwrap();
     let newer = r#"{"v":2,"since":"x"}"#;
     fs::write(state.join("heartbeat.json"), newer).unwrap();
-    school.begin(Duty::Check).checked(&CheckReport::default());
+    school.begin(Duty::Check).checked(&CheckReport::default(), ReadData::All);
     assert_eq!(fs::read_to_string(state.join("heartbeat.json")).unwrap(), newer);
 
     fs::write(state.join("heartbeat.json"), "{\"v\":1,").unwrap();
-    school.begin(Duty::Check).checked(&CheckReport::default());
+    school.begin(Duty::Check).checked(&CheckReport::default(), ReadData::All);
     assert_eq!(fs::read_to_string(state.join("heartbeat.damaged")).unwrap(), "{\"v\":1,");
     assert!(beat(dir.path(), Duty::Check).done.is_some());
 
@@ -96,7 +96,7 @@ fn what_cannot_be_noted_keeps_nobody_from_work_and_is_written_over_by_nobody() {
     fs::write(&elsewhere, "precious").unwrap();
     std::os::unix::fs::symlink(&elsewhere, state.join("alarms.jsonl")).unwrap();
     let before = fs::read(state.join("heartbeat.json")).unwrap();
-    school.begin(Duty::Check).checked(&CheckReport::default());
+    school.begin(Duty::Check).checked(&CheckReport::default(), ReadData::All);
     assert_eq!(fs::read(state.join("heartbeat.json")).unwrap(), before);
     let e = school.state().unwrap_err();
     assert!(e.sentence().contains("alarms.jsonl is a link"), "{}", e.sentence());

@@ -9,7 +9,7 @@ use strongroom_operations::{
     config::Config,
     status::{DutyState, Grade, Question, SchoolStatus, State, Status, prometheus, status},
 };
-use strongroom_repository::CheckReport;
+use strongroom_repository::{CheckReport, ReadData};
 
 struct Schools {
     dir: tempfile::TempDir,
@@ -230,6 +230,28 @@ async fn what_a_snapshot_does_not_say_whole_is_not_believed() {
     fs::write(&file, kept).unwrap();
     assert_eq!(schools.first().await.copy2.state, State::Ok);
 
+    // Somebody took away the newest one, which bears an alarm: this host knows that it made it.
+    schools.clock.hours_pass(1);
+    let made = committed(&schools.all[0], &Series::DATA, &["complete", "alarm:encryption"]).await;
+    let heartbeat = schools.path("state/riverside/heartbeat.json");
+    let mut noted: serde_json::Value =
+        serde_json::from_slice(&fs::read(&heartbeat).unwrap()).unwrap();
+    let last = &mut noted["duties"]["backup"]["last"];
+    last["began"] = schools.clock.now().to_string().into();
+    last["snapshot"] = serde_json::json!(made);
+    last["tags"] = serde_json::json!(["complete", "alarm:encryption"]);
+    let before = fs::read(&heartbeat).unwrap();
+    fs::write(&heartbeat, noted.to_string()).unwrap();
+    assert!(!grades(&schools.first().await).contains(&(Grade::Alarm, "copy 2")));
+    fs::remove_file(
+        snapshots.join(noted["duties"]["backup"]["last"]["snapshot"].as_str().unwrap()),
+    )
+    .unwrap();
+    let school = schools.first().await;
+    assert!(grades(&school).contains(&(Grade::Alarm, "copy 2")), "{:?}", school.findings);
+    assert!(school.alarms.iter().flatten().any(|a| a.kind == "encryption" && a.open));
+    fs::write(&heartbeat, before).unwrap();
+
     // A snapshot of next year is late on no day.
     schools.clock.hours_pass(9_000);
     committed(&schools.all[0], &Series::DATA, CLEAN).await;
@@ -269,10 +291,15 @@ async fn alarms_stand_by_the_newest_snapshot_and_by_how_duties_ended() {
 
     let mut report = CheckReport::default();
     report.problems.push("a pack is gone".into());
-    school.begin(Duty::Check).checked(&report);
+    school.begin(Duty::Check).checked(&report, ReadData::All);
     school.begin(Duty::Backup).failed(Ending::NothingRead, "consent-revoked: it is gone");
     let found = schools.look().await;
     let kinds: Vec<_> = found.schools[0].alarms.iter().flatten().map(|a| a.kind.as_str()).collect();
+    assert_eq!(kinds, ["user-gone", "encryption", "nothing-read", "damage"]);
+    // A check that does not come so far takes nothing back.
+    school.begin(Duty::Check).failed(Ending::Failed, "the line is down");
+    let again = schools.look().await;
+    let kinds: Vec<_> = again.schools[0].alarms.iter().flatten().map(|a| a.kind.as_str()).collect();
     assert_eq!(kinds, ["user-gone", "encryption", "nothing-read", "damage"]);
     let backup = found.schools[0].duties.iter().find(|d| d.duty == "backup").unwrap();
     assert_eq!(backup.state, DutyState::Failed);
@@ -293,7 +320,7 @@ async fn who_is_at_work_is_running_and_who_broke_off_failed() {
     assert_eq!(state(schools.first().await), DutyState::Failed);
     // What was damaged is set aside, and is not taken for never.
     fs::write(schools.path("state/riverside/heartbeat.json"), "?").unwrap();
-    schools.all[0].begin(Duty::Check).checked(&CheckReport::default());
+    schools.all[0].begin(Duty::Check).checked(&CheckReport::default(), ReadData::All);
     assert_eq!(state(schools.first().await), DutyState::Unknown);
 }
 
@@ -318,6 +345,8 @@ async fn labels_choose_schools_and_a_label_of_nobody_is_told() {
     assert_eq!(names(&["north", "primary"]).unwrap(), ["riverside"]);
     let e = names(&["south"]).unwrap_err();
     assert!(e.sentence().contains("north, primary"), "{}", e.sentence());
+    secret(&file, &labelled.replace("\"primary\"", "\"north\""));
+    assert!(read(&file).unwrap_err().sentence().contains("two labels"), "no sample stands twice");
     labelled = labelled.replace("\"north\"", "\"no\\nrth\"");
     secret(&file, &labelled);
     assert!(read(&file).unwrap_err().sentence().contains("label"));

@@ -10,9 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 use strongroom_custody::heartbeat;
-use strongroom_model::Ending;
+use strongroom_model::{Ending, Severity};
 use strongroom_operations::{Duty, Found, School, config::Config};
-use strongroom_repository::CheckReport;
+use strongroom_repository::{CheckReport, ReadData};
 
 /// A school whose alarms this shell script is told.
 fn school(dir: &Path, script: &str, clock: &Arc<Stands>) -> School {
@@ -40,7 +40,7 @@ fn an_alarm_is_told_once_and_again_when_it_returns() {
     let school = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
     let check = |n| {
         clock.hours_pass(24);
-        school.begin(Duty::Check).checked(&damaged(n));
+        school.begin(Duty::Check).checked(&damaged(n), ReadData::All);
         told(dir).len()
     };
     assert_eq!(check(0), 0);
@@ -93,7 +93,7 @@ fn an_alarm_command_that_hangs_stops_nothing_and_is_told() {
     let (clock, dir) = (Stands::new(), dir.path());
     let school = school(dir, "sleep 600", &clock);
     let began = Instant::now();
-    school.begin(Duty::Check).checked(&damaged(3));
+    school.begin(Duty::Check).checked(&damaged(3), ReadData::All);
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(10) && took < Duration::from_secs(25), "{took:?}");
     let state = dir.join("state/riverside");
@@ -107,7 +107,7 @@ fn an_alarm_command_that_hangs_stops_nothing_and_is_told() {
     for text in ["{", "{\"v\":9}"] {
         fs::write(state.join("alarms.json"), text).unwrap();
         let before = told(dir).len();
-        quick.begin(Duty::Check).checked(&damaged(3));
+        quick.begin(Duty::Check).checked(&damaged(3), ReadData::All);
         let kinds = told(dir);
         let damage = kinds[before..].iter().filter(|l| l["kind"] == "damage").count();
         assert_eq!(damage, 3, "{kinds:?}");
@@ -120,8 +120,93 @@ fn an_alarm_command_that_hangs_stops_nothing_and_is_told() {
     // Who plants something where it is kept silences nobody.
     std::os::unix::fs::symlink("/dev/null", state.join("planted")).unwrap();
     let before = told(dir).len();
-    quick.begin(Duty::Check).checked(&damaged(1));
+    quick.begin(Duty::Check).checked(&damaged(1), ReadData::All);
     assert_eq!(told(dir).len(), before + 1);
+}
+
+#[test]
+fn what_could_not_be_told_is_told_by_the_next_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, dir) = (Stands::new(), dir.path());
+    let deaf = school(dir, "exit 1", &clock);
+    deaf.begin(Duty::Check).checked(&damaged(1), ReadData::All);
+    deaf.tell_events(&[Found::high("changed", "a policy", "it lets everybody in")]);
+    let heard = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
+    let look = || {
+        heard.begin(Duty::Check).checked(&damaged(1), ReadData::All);
+        told(dir).iter().map(|l| l["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let kinds = look();
+    assert!(kinds.iter().any(|k| k == "damage"), "{kinds:?}");
+    assert!(kinds.iter().any(|k| k == "alarms-left-out"), "the change is in the log: {kinds:?}");
+    assert_eq!(look(), kinds, "told once");
+
+    // What nobody finds again is told each time.
+    let change = [Found::high("changed", "a policy", "it lets everybody in")];
+    heard.tell_events(&change);
+    heard.tell_events(&change);
+    assert_eq!(told(dir).len(), kinds.len() + 2);
+}
+
+#[test]
+fn a_lighter_look_or_one_that_fails_ends_no_alarm() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, dir) = (Stands::new(), dir.path());
+    let school = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
+    let check = |n, read| school.begin(Duty::Check).checked(&damaged(n), read);
+    let code = || {
+        let all = heartbeat::read(&dir.join("state/riverside")).unwrap().unwrap();
+        all.duties["check"].last.as_ref().unwrap().code
+    };
+    check(1, ReadData::All);
+    check(0, ReadData::None);
+    check(0, ReadData::Part { part: 1, of: 30 });
+    school.begin(Duty::Check).failed(Ending::Failed, "the line is down");
+    assert_eq!(code(), Some(Ending::Alarm.code()), "it stands");
+    check(1, ReadData::All);
+    assert_eq!(told(dir).len(), 1, "and is no news");
+    check(0, ReadData::All);
+    assert_eq!(code(), Some(Ending::Done.code()));
+    check(1, ReadData::All);
+    assert_eq!(told(dir).len(), 2);
+}
+
+#[test]
+fn the_gravest_of_a_kind_is_told_as_grave_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, dir) = (Stands::new(), dir.path());
+    let school = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
+    let purge = |subject: &str, severity, text: &str| Found {
+        severity: Some(severity),
+        ..Found::high("mailbox-purge", subject, text)
+    };
+    let found = [
+        purge("aaron", Severity::Notice, "5 events"),
+        purge("ann", Severity::Notice, "30 events"),
+        purge("ann", Severity::High, "5000 messages"),
+    ];
+    school.tell("backup", &found);
+    let rows: Vec<_> = told(dir)
+        .iter()
+        .map(|l| ["subject", "severity", "text"].map(|k| l[k].as_str().unwrap().to_owned()))
+        .collect();
+    let wanted = [["ann", "high", "5000 messages; 30 events"], ["aaron", "notice", "5 events"]];
+    assert_eq!(rows, wanted.map(|row| row.map(str::to_owned)));
+}
+
+#[test]
+fn what_cannot_be_noted_is_told_at_once_and_costs_no_other_school() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, dir) = (Stands::new(), dir.path());
+    let school = school(dir, &format!("cat >> {}/told", dir.display()), &clock);
+    let state = school.state().unwrap();
+    fs::create_dir(dir.join("state/hillside")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", dir.join("state/hillside/planted")).unwrap();
+    school.begin(Duty::Backup).failed(Ending::Failed, "once");
+    assert_eq!(told(dir).len(), 0, "noted, whatever lies in another school's folder");
+    std::os::unix::fs::symlink("/dev/null", state.join("planted")).unwrap();
+    school.begin(Duty::Settings).failed(Ending::Failed, "the disk is full");
+    assert_eq!(told(dir).len(), 1);
 }
 
 #[test]
