@@ -1,6 +1,6 @@
 //! Alarms of backups that stand, and who looked at them.
 
-use crate::{Global, output};
+use crate::{Global, output, review::quoted};
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
@@ -93,7 +93,8 @@ pub(crate) async fn before_backup(
     }
     let all: Vec<AlarmName> = found.alarms.iter().map(ListedAlarm::name).collect();
     if global.json || !std::io::stdin().is_terminal() {
-        let all: Vec<String> = all.iter().map(AlarmName::to_string).collect();
+        // A title of a site may be anything, and this is pasted into a shell.
+        let all: Vec<String> = all.iter().map(|name| quoted(&name.to_string())).collect();
         bail!(
             "nobody can be asked here; name the alarms that were looked at: --acknowledge {}",
             all.join(" ")

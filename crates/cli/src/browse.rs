@@ -225,19 +225,14 @@ pub(crate) async fn ls(global: &Global, args: Ls) -> anyhow::Result<Ending> {
 }
 
 fn time(text: &str) -> anyhow::Result<jiff::Timestamp> {
+    // A time without its zone would be read as its day alone, and be hours away.
     let day = || {
-        Some(
-            text.parse::<jiff::civil::Date>()
-                .ok()?
-                .to_zoned(jiff::tz::TimeZone::UTC)
-                .ok()?
-                .timestamp(),
-        )
+        let day: jiff::civil::Date = Some(text).filter(|t| t.len() == 10)?.parse().ok()?;
+        Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
     };
-    text.parse()
-        .ok()
-        .or_else(day)
-        .with_context(|| format!("{text:?} is no day; expected something like 2026-03-01"))
+    text.parse().ok().or_else(day).with_context(|| {
+        format!("{text:?} is no time; expected a day (2026-03-01), or 2026-03-01T22:00:00Z")
+    })
 }
 
 fn size(text: &str) -> anyhow::Result<u64> {

@@ -326,7 +326,8 @@ fn main() {
             Ending::Interrupted
         }
     };
-    let ending = match face::is_unsaid() && ending == Ending::Done {
+    // In this order: who was interrupted in the middle of a long write holds what is asked here.
+    let ending = match ending == Ending::Done && face::is_unsaid() {
         true => {
             eprintln!(
                 "strongroom: what was done is done, but its results could not be written to the \
@@ -355,8 +356,7 @@ async fn end_soon(stop: &Stop, json: bool, quiet: bool) {
         () = host::interrupted() => {}
         () = tokio::time::sleep(Duration::from_secs(END_S)) => {}
     }
-    let text = "interrupted at once; of this run only partial snapshots are kept that `strongroom \
-                snapshots` lists";
+    let text = "interrupted at once; of this run, what `strongroom snapshots` lists is kept";
     failure::tell(text, Ending::Interrupted, json);
     std::process::exit(Ending::Interrupted.code());
 }

@@ -189,7 +189,7 @@ fn reviews(kept: &Kept, people: &People) -> anyhow::Result<Vec<Looked>> {
 
 /// A name for a shell to take as it is: people of the tenant choose names, and somebody pastes the
 /// command.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     // What would read otherwise than it is names nothing, and a command that is pasted fails.
     format!("'{}'", shown_line(name).replace('\'', "'\\''"))
 }
