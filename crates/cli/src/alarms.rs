@@ -20,6 +20,10 @@ pub(crate) enum AlarmCommand {
 }
 
 #[derive(Args)]
+#[command(
+    override_usage = "strongroom alarm acknowledge [OPTIONS] --by <BY> --reason <REASON>\n       \
+                            <KIND[@SUBJECT]>..."
+)]
 pub(crate) struct Acknowledge {
     /// Which, as `alarm list` shows them: a kind, or a kind and what it is about.
     #[arg(required = true, value_name = "KIND[@SUBJECT]")]

@@ -28,7 +28,7 @@ pub(crate) enum Key {
     /// Add a key file: one more password that opens the repository.
     Add {
         /// File with the new password.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         new_password_file: PathBuf,
         /// Whom it is for: `service`, or a person's name.
         #[arg(long = "for", value_name = "NAME", default_value = "service")]
@@ -55,12 +55,14 @@ pub(crate) enum Key {
         made: u8,
     },
     /// Open the repository with recovery shares, and give it a new password.
+    #[command(override_usage = "strongroom key recover [OPTIONS] --share <FILE>\n       \
+                                --new-password-file <FILE>")]
     Recover {
         /// File with a share: the sheet, its text, or what the QR code says. Once for each share.
         #[arg(long = "share", value_name = "FILE", required = true)]
         shares: Vec<PathBuf>,
         /// File with the new password.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         new_password_file: PathBuf,
     },
     /// Copy everything into a new repository with a new master key. May be interrupted and run
@@ -69,7 +71,7 @@ pub(crate) enum Key {
         /// Folder of the new repository, or its name in the configuration.
         to: PathBuf,
         /// File with the new repository's password.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         new_password_file: PathBuf,
         /// Write no recovery shares for it.
         #[arg(long)]

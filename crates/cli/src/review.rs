@@ -80,7 +80,7 @@ pub(crate) struct Decide {
     #[arg(long)]
     by: String,
     /// Why.
-    #[arg(long)]
+    #[arg(long, value_name = "WHY")]
     reason: String,
     /// The last day on which the decision holds, like 2027-07-31; for ever without it.
     #[arg(long, value_parser = day)]

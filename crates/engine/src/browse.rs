@@ -223,6 +223,7 @@ fn went_to(repo: &Repository, beside: &[Node], path: &str, to: &str) -> Result<b
     };
     let found: Value = serde_json::from_slice(&repo.read_record(node)?)
         .map_err(|e| Error::Request(format!("the record of {path} is no JSON: {e}").into()))?;
+    let found = &found["message"];
     let lists = ["toRecipients", "ccRecipients", "bccRecipients"];
     let mut all = lists.iter().filter_map(|list| found[list].as_array()).flatten();
     Ok(all.any(|one| {

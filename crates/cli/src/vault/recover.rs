@@ -23,6 +23,10 @@ use strongroom_operations::{
 use strongroom_repository::{Repository, lineage};
 
 #[derive(Args)]
+#[command(
+    override_usage = "strongroom vault recover [OPTIONS] --place <PLACE> --share <FILE>\n       \
+                            --to <TO> --new-password-file <FILE>"
+)]
 pub(crate) struct Recover {
     /// File that says where the vault is: what a `[[vault]]` of a configuration says, alone.
     #[arg(long)]
@@ -35,7 +39,7 @@ pub(crate) struct Recover {
     #[arg(long)]
     to: PathBuf,
     /// File with the new password of copy 2.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     new_password_file: PathBuf,
     /// The vault as it was at this session; the newest by default. Only what the last session holds
     /// that was still clean can be trusted after an attack.

@@ -67,7 +67,7 @@ fn a_message_is_found_by_whom_it_went_to() {
         let record = school.ok(&["cat", "latest", &path.replace(".eml", ".json")]);
         let record: Value = serde_json::from_str(&record).unwrap();
         for list in ["toRecipients", "ccRecipients", "bccRecipients"] {
-            for one in record[list].as_array().into_iter().flatten() {
+            for one in record["message"][list].as_array().into_iter().flatten() {
                 let Some(to) = one["emailAddress"]["address"].as_str() else { continue };
                 let to = to.to_lowercase();
                 wanted.entry(to).or_default().push(path.clone());
