@@ -389,6 +389,7 @@ async fn undo(global: &Global, word: &str, dry_run: bool, yes: bool) -> anyhow::
                 stand_ins: Vec::new(),
                 remove_added: true,
                 report_only: false,
+                is_undo: true,
             };
             let how = How { dry_run, save_plan: false, yes };
             put_back(global, &school(global, &plan)?, request, how).await
