@@ -388,6 +388,7 @@ async fn one(
     {
         return Ok(None);
     }
+    let writing = p.hand.writing()?;
     // What is, is kept first: it is the way back.
     let (repo, cache) = (school.repository().await?, school.cache()?);
     let undo = tokio::task::block_in_place(|| {
@@ -413,7 +414,7 @@ async fn one(
     let bar = global.bar();
     // The service shows more of what is made than the baseline asks for.
     let goal = |after: &Configuration| baseline.over(after, &p.emergency);
-    let applied = p.hand.apply(&p.plan, &p.wanted, &goal, &p.now, &p.options, bar.as_ref()).await;
+    let applied = writing.apply(&p.plan, &p.wanted, &goal, &p.now, &p.options, bar.as_ref()).await;
     bar.finish();
     let applied = applied?;
     record.outcomes = serde_json::to_value(&applied.outcomes)?;

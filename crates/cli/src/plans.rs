@@ -15,8 +15,8 @@ use strongroom_model::{Ending, Record, Untrusted};
 use strongroom_operations::{
     Copy2, School,
     plan::{
-        Authority, Effect, Kept, Operation, OperationKind, Plan, PlanId, PlanStore, Prepared, Risk,
-        Undo, again,
+        Applied, Authority, Effect, Kept, Operation, OperationKind, Plan, PlanId, PlanStore,
+        Prepared, Risk, Undo, again,
     },
     settings::{RestoreSettings, RestoreSettingsRequest},
     upkeep::{Forget, Prune, PruneOptions, ReleaseHold},
@@ -28,12 +28,12 @@ pub(crate) enum PlanCommand {
     List,
     /// Show every step of a plan.
     Show {
-        /// Plan: its id, or the first digits of it.
+        /// Plan: its id, or at least its first 8 digits.
         plan: String,
     },
     /// Carry a plan out. It is made again first, and nothing is done where it would be another now.
     Apply {
-        /// Plan: its id, or the first digits of it.
+        /// Plan: its id, or at least its first 8 digits.
         plan: String,
         /// Do not ask.
         #[arg(short, long)]
@@ -41,7 +41,7 @@ pub(crate) enum PlanCommand {
     },
     /// Bring back what was there before a plan was carried out: shows its plan, then asks.
     Undo {
-        /// Plan: its id, or the first digits of it.
+        /// Plan: its id, or at least its first 8 digits.
         plan: String,
         /// Show the plan and change nothing.
         #[arg(long)]
@@ -117,6 +117,9 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
                     row["expires"] = json!(p.expires);
                     row["steps"] = json!(p.steps.len());
                 }
+                if let Ok(Some(a)) = &kept.applied {
+                    row["applied"] = json!(a);
+                }
                 let errors = [kept.plan.as_ref().err(), kept.applied.as_ref().err()];
                 if let Some(e) = errors.into_iter().flatten().next() {
                     row["error"] = json!(e.sentence());
@@ -132,6 +135,7 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
         .map(|kept| {
             let state = state(kept, global).to_owned();
             let mut row = vec![kept.id.short().to_owned(), state];
+            let applied = kept.applied.as_ref().ok().and_then(Option::as_deref);
             row.extend(match &kept.plan {
                 Ok(p) => [
                     words::command(p.operation).to_owned(),
@@ -143,10 +147,32 @@ fn list(global: &Global) -> anyhow::Result<Ending> {
                 ],
                 Err(_) => Default::default(),
             });
+            row.extend(match applied {
+                Some(a) => [
+                    a.by.line().to_string(),
+                    a.began.strftime("%Y-%m-%d %H:%M").to_string(),
+                    a.done.to_string(),
+                    a.not_done.len().to_string(),
+                ],
+                None => Default::default(),
+            });
             row
         })
         .collect();
-    let head = ["plan", "state", "what", "school", "steps", "asked by", "on (UTC)", "until (UTC)"];
+    let head = [
+        "plan",
+        "state",
+        "what",
+        "school",
+        "steps",
+        "asked by",
+        "on (UTC)",
+        "until (UTC)",
+        "carried out by",
+        "begun (UTC)",
+        "done",
+        "not done",
+    ];
     print!("{}", output::table(&head, &rows));
     for kept in &all {
         let errors = [kept.plan.as_ref().err(), kept.applied.as_ref().err()];
@@ -163,6 +189,39 @@ fn effect(effect: Effect) -> &'static str {
         Effect::Weakens => "less is protected afterwards",
         Effect::Destroys => "something is gone afterwards",
     }
+}
+
+/// What was asked for, field by field.
+fn asked(name: &str, value: &Value, out: &mut String) {
+    let below = |inner: &str| match name {
+        "" => inner.to_owned(),
+        _ => format!("{name}.{inner}"),
+    };
+    let text = match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            return fields.iter().for_each(|(inner, value)| asked(&below(inner), value, out));
+        }
+        Value::Array(rows) if !rows.is_empty() => {
+            return rows.iter().for_each(|value| asked(name, value, out));
+        }
+        Value::Object(_) | Value::Array(_) | Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    };
+    out.push_str(&format!("asks    {}\n", Untrusted::from(format!("{name}: {text}")).line()));
+}
+
+/// By whom and when it was carried out, and what was not.
+fn carried_out(a: &Applied) -> String {
+    let ended = match a.ended {
+        Some(at) => format!("until {at:.0}: {} steps, {} not", a.done, a.not_done.len()),
+        None => "and nobody said that it ended".to_owned(),
+    };
+    let mut out = format!("done    by {}, from {:.0} {ended}\n", a.by.line(), a.began);
+    for n in &a.not_done {
+        out.push_str(&format!("not     {}: {}\n", n.object.line(), n.why.line()));
+    }
+    out
 }
 
 /// A plan for people.
@@ -182,6 +241,7 @@ fn describe(id: &PlanId, plan: &Plan) -> String {
         plan.expires,
         effect(plan.effect),
     );
+    asked("", &plan.request, &mut out);
     for risk in &plan.risks {
         let text = match risk {
             Risk::Alone => "one person asks and carries it out, and nobody else looks at it",
@@ -329,6 +389,7 @@ async fn undo(global: &Global, word: &str, dry_run: bool, yes: bool) -> anyhow::
                 stand_ins: Vec::new(),
                 remove_added: true,
                 report_only: false,
+                is_undo: true,
             };
             let how = How { dry_run, save_plan: false, yes };
             put_back(global, &school(global, &plan)?, request, how).await
@@ -343,13 +404,87 @@ pub(crate) async fn plan(global: &Global, command: PlanCommand) -> anyhow::Resul
             let store = store(global)?;
             let id = store.find(&plan)?;
             let plan = store.get(&id)?;
-            match global.json {
-                true => println!("{}", json!({"id": id, "plan": plan})),
-                false => print!("{}", describe(&id, &plan)),
+            let applied = store.applied(&id);
+            let known = applied.as_ref().ok().and_then(Option::as_ref);
+            let unknown = applied.as_ref().err().map(|e| e.sentence());
+            if global.json {
+                let mut shown = json!({"id": id, "plan": plan, "applied": known});
+                if let Some(why) = &unknown {
+                    shown["error"] = json!(why);
+                }
+                println!("{shown}");
+            } else {
+                print!("{}", describe(&id, &plan));
+                print!("{}", known.map(|a| carried_out(a)).unwrap_or_default());
+                if let Some(why) = &unknown {
+                    println!("{}", output::alarm(why));
+                }
             }
-            Ok(Ending::Done)
+            Ok(if unknown.is_none() { Ending::Done } else { Ending::Partial })
         }
         PlanCommand::Apply { plan, yes } => apply(global, &plan, yes).await,
         PlanCommand::Undo { plan, dry_run, yes } => undo(global, &plan, dry_run, yes).await,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Whoever carries a plan out sees all that it was asked with, and no name forges a line.
+    #[test]
+    fn every_field_of_a_request_is_shown_and_what_became_of_it() {
+        let id = PlanId::parse(&"ab".repeat(32)).unwrap();
+        let mut plan: Plan = serde_json::from_value(json!({
+            "v": 1, "operation": "restore-settings",
+            "school": {"name": "riverside", "repository": "0f"},
+            "request": {
+                "to": "3c3e", "objects": ["a/b/c", "a/b/d\u{1b}[2J\nsteps none"],
+                "stand_ins": ["@groups/Emergency access=77"], "remove_added": true,
+                "report_only": false,
+            },
+            "basis": {"snapshots": [], "live": []}, "steps": [], "effect": "changes",
+            "risks": ["alone"],
+            "cost": {"bytes_copied": 0, "bytes_freed": 0, "requests_min": 0, "requests_max": 0},
+            "needs": [], "cannot": [], "undo": {"none": {"why": "x"}},
+            "asked": {"by": "ada", "at": "2026-11-30T12:00:00Z"},
+            "expires": "2026-12-07T12:00:00Z", "nonce": "00",
+        }))
+        .unwrap();
+        let shown = describe(&id, &plan);
+        for line in [
+            "asks    to: 3c3e\n",
+            "asks    objects: a/b/c\n",
+            "asks    stand_ins: @groups/Emergency access=77\n",
+            "asks    remove_added: true\n",
+            "asks    report_only: false\n",
+        ] {
+            assert!(shown.contains(line), "{line:?} is not in {shown}");
+        }
+        assert_eq!(shown.matches("asks    objects: ").count(), 2, "{shown}");
+        assert!(!shown.contains('\u{1b}') && !shown.contains("\nsteps none"), "{shown}");
+        plan.request = json!({"policy": {
+            "policy": {"daily": 2}, "though_not_clean": true}, "grace_s": 0, "none": []});
+        let shown = describe(&id, &plan);
+        for line in ["policy.policy.daily: 2", "policy.though_not_clean: true", "grace_s: 0"] {
+            assert!(shown.contains(&format!("asks    {line}\n")), "{line:?} is not in {shown}");
+        }
+        assert!(shown.contains("asks    none: none\n"), "{shown}");
+
+        let applied: Applied = serde_json::from_value(json!({
+            "v": 1, "plan": id, "by": "grace\n", "began": "2026-12-01T12:00:00Z",
+            "ended": "2026-12-01T12:01:00Z", "done": 3, "undo": {"none": {"why": "x"}},
+            "not_done": [{"object": "a/b/c", "why": "it was\nrefused"}],
+        }))
+        .unwrap();
+        let shown = carried_out(&applied);
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        for words in ["by grace", "2026-12-01T12:00:00Z", "3 steps, 1 not", "not     a/b/c: it was"]
+        {
+            assert!(shown.contains(words), "{words:?} is not in {shown}");
+        }
+        let begun = carried_out(&Applied { ended: None, ..applied });
+        assert!(begun.contains("nobody said that it ended"), "{begun}");
     }
 }

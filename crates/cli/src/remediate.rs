@@ -246,6 +246,7 @@ async fn one(
         }
         return Ok((shown, None, Ending::Failed));
     }
+    let writing = hand.writing()?;
     // The way back is written down before anything is changed.
     let mut record = AppliedPlan {
         what: f.rule.to_string(),
@@ -256,7 +257,7 @@ async fn one(
         at: place.school.now(),
     };
     keep_applied(place.school, &record)?;
-    let applied = hand
+    let applied = writing
         .apply(&plan, good, &|_| good.clone(), &now, &options, &strongroom_model::Silent)
         .await?;
     if !global.json {

@@ -118,6 +118,7 @@ fn request(args: Restore) -> RestoreSettingsRequest {
         stand_ins: args.stand_ins,
         remove_added: args.remove_added,
         report_only: args.report_only,
+        is_undo: false,
     }
 }
 
@@ -196,7 +197,10 @@ pub(crate) async fn carry_out(
     mut ready: Guarded<RestoreSettingsWork>,
     leave: Authority,
 ) -> anyhow::Result<Ending> {
-    let undo = keep_way_back(school, &mut ready).await?;
+    let bar = global.bar();
+    let undo = keep_way_back(school, &mut ready, &leave, bar.clone()).await;
+    bar.finish();
+    let undo = undo?;
     tell_way_back(undo);
     let undo = undo.snapshot().map(|id| id.to_string());
     if let Some(undo) = undo.as_ref().filter(|_| !global.json) {

@@ -25,8 +25,11 @@ pub(crate) fn advice(remedy: &Remedy) -> Cow<'static, str> {
             return format!("strongroom hold release {hold} lets it go").into();
         }
         Remedy::ListPlans => "strongroom plan list lists them",
-        Remedy::PlanAgain(operation) => {
-            return format!("strongroom {} plans it again", command(*operation)).into();
+        Remedy::PlanAgain(operation, named) => {
+            let command = command(*operation);
+            let words: Vec<&str> =
+                std::iter::once(command).chain(named.iter().map(String::as_str)).collect();
+            return format!("strongroom {} plans it again", words.join(" ")).into();
         }
     };
     text.into()
@@ -39,5 +42,18 @@ pub(crate) fn command(operation: OperationKind) -> &'static str {
         OperationKind::Prune => "prune",
         OperationKind::ReleaseHold => "hold release",
         OperationKind::RestoreSettings => "tenant restore",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_by_name_is_planned_again_by_name() {
+        let named = Remedy::PlanAgain(OperationKind::Forget, vec!["3c3e32a2".to_owned()]);
+        assert_eq!(advice(&named), "strongroom forget 3c3e32a2 plans it again");
+        let all = Remedy::PlanAgain(OperationKind::Prune, Vec::new());
+        assert_eq!(advice(&all), "strongroom prune plans it again");
     }
 }

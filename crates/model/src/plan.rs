@@ -27,6 +27,9 @@ pub const PLAN_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 pub struct PlanId(String);
 
 impl PlanId {
+    /// So many digits name a plan, for people.
+    pub const SHORT: usize = 8;
+
     /// The id that a text is, if it is one.
     pub fn parse(text: &str) -> Option<Self> {
         let is_id =
@@ -41,7 +44,7 @@ impl PlanId {
 
     /// Its first digits, for people.
     pub fn short(&self) -> &str {
-        &self.0[..8]
+        &self.0[..Self::SHORT]
     }
 }
 

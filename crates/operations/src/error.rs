@@ -77,8 +77,8 @@ pub enum Remedy {
     ReleaseHold(String),
     /// Look at the plans that are kept.
     ListPlans,
-    /// Plan this anew.
-    PlanAgain(OperationKind),
+    /// Plan this anew, for those that were named: snapshots, or a hold.
+    PlanAgain(OperationKind, Vec<String>),
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -54,7 +54,7 @@ pub use keyfile::KeyEntry;
 pub use lineage::{AHEAD_S_MAX, SealedFirst, heads, is_from_the_future, lineage};
 pub use lock::WriteLock;
 pub use pack::{PackedBlob, read_header};
-pub use prune::{PackStep, PruneOptions, PrunePlan};
+pub use prune::{ComparedPrune, PackStep, PruneOptions, PrunePlan};
 pub use reach::{May, Reach};
 pub use reader::{BlobCache, FileReader};
 pub use repair::{HealReport, IndexRepair, SnapshotRepair, heal_objects, heal_opening};

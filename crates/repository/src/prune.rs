@@ -140,6 +140,12 @@ impl PrunePlan {
     }
 }
 
+/// A plan that was found to hold under the exclusive lock. Nothing was changed yet.
+pub struct ComparedPrune<'p> {
+    plan: &'p PrunePlan,
+    marks: Marks,
+}
+
 /// Blobs of packs that are marked for deletion.
 type Marked = HashMap<(BlobKind, Id), Location>;
 
@@ -323,8 +329,7 @@ impl Repository {
         Error::damaged(self.location(), why)
     }
 
-    /// Carries a plan out. `lock` must be the exclusive one. `progress` gets packs done and packs
-    /// in all. The lock is renewed on the way, and must still be there when removal begins.
+    /// Carries a plan out: [`compare_prune`](Self::compare_prune), and what follows.
     pub fn prune(
         &self,
         plan: &PrunePlan,
@@ -332,16 +337,40 @@ impl Repository {
         clock: &dyn Clock,
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), Error> {
+        let holds = self.compare_prune(plan, lock)?;
+        self.prune_compared(holds, lock, clock, progress)
+    }
+
+    /// Makes a plan anew under the lock, which must be the exclusive one, and refuses one that is
+    /// another now. Changes nothing.
+    pub fn compare_prune<'p>(
+        &self,
+        plan: &'p PrunePlan,
+        lock: &WriteLock,
+    ) -> Result<ComparedPrune<'p>, Error> {
         if !lock.is_exclusive() {
             return Err(Error::Unsupported("a prune needs the repository for itself".into()));
         }
-        let (options, now) = (plan.options, plan.at);
-        // Made anew under the lock: fates and marks must come from one look at the index, since a
-        // blob that lies in two packs counts in one of them.
-        let (fresh, marks) = self.plan_and_marks(options, now)?;
-        if fresh != *plan {
-            return Err(Error::Changed(self.location()));
+        // Fates and marks must come from one look at the index, since a blob that lies in two packs
+        // counts in one of them.
+        let (fresh, marks) = self.plan_and_marks(plan.options, plan.at)?;
+        match fresh == *plan {
+            true => Ok(ComparedPrune { plan, marks }),
+            false => Err(Error::Changed(self.location())),
         }
+    }
+
+    /// Carries out what was compared under this lock. `progress` gets packs done and packs in all.
+    /// The lock is renewed on the way, and must still be there when removal begins.
+    pub fn prune_compared(
+        &self,
+        compared: ComparedPrune<'_>,
+        lock: &mut WriteLock,
+        clock: &dyn Clock,
+        progress: &dyn Fn(u64, u64),
+    ) -> Result<(), Error> {
+        let ComparedPrune { plan, marks } = compared;
+        let (options, now) = (plan.options, plan.at);
         let mut writer =
             Rewriter { repo: self, file: IndexFile::default(), blobs: 0, written: Vec::new() };
         // (1)

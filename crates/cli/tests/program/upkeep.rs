@@ -203,6 +203,12 @@ fn a_plan_that_is_kept_is_carried_out_once_by_whichever_process_comes_first() {
     assert!(says.contains("a plan is carried out once"), "{says}");
     let rows = json(&["--json", "plan", "list"]);
     assert_eq!((&rows[0]["state"], &rows[0]["plan"]), (&"done".into(), &id.into()));
+    assert_eq!(rows[0]["applied"]["done"], gone);
+    let says = ok(&["plan", "show", id]);
+    assert!(says.contains("asks    policy.policy.hourly: 1\n"), "{says}");
+    assert!(says.contains(&format!("{gone} steps, 0 not")), "{says}");
+    let unset = school.run(&["plan", "apply", "", "--yes"]);
+    assert_eq!(unset.status.code(), Some(1), "no word names no plan");
     school.check();
 
     // One that cannot be read is said, and is no empty list.

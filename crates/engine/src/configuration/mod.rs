@@ -13,7 +13,7 @@ mod restore;
 mod seen;
 
 pub use restore::{
-    Act, Outcome, RestoreOptions, RestorePlan, Step, Verb, plan, restore, unknown_principals,
+    Act, Outcome, RestoreOptions, RestorePlan, Step, Verb, has, plan, restore, unknown_principals,
 };
 pub use seen::keep_managed;
 

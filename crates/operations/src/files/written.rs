@@ -29,11 +29,28 @@ fn put_as(path: &Path, text: &[u8], mode: u32) -> Result<()> {
     if is_written_to(path) {
         return File::options().write(true).open(path)?.write_all(text);
     }
+    replaced(path, text, mode)?.persist(path)?;
+    Ok(())
+}
+
+/// The same as [`put`], of what must outlive a host that loses its power: once this answers, it is
+/// on the disk, whole, under its name.
+///
+/// # Errors
+/// As [`put`].
+pub(crate) fn put_durably(path: &Path, text: &[u8]) -> Result<()> {
+    let file = replaced(path, text, 0o600)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder(path))?.sync_all()
+}
+
+/// What is to stand at a path, beside it.
+fn replaced(path: &Path, text: &[u8], mode: u32) -> Result<tempfile::NamedTempFile> {
     let mut file = tempfile::NamedTempFile::new_in(folder(path))?;
     file.write_all(text)?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.persist(path)?;
-    Ok(())
+    Ok(file)
 }
 
 /// Whether [`put`] will be able to write there, found out before anything is done for it: nothing
@@ -104,6 +121,10 @@ mod tests {
         assert_eq!(std::fs::read(at("precious")).unwrap(), b"kept");
         put(&at("out"), b"another").unwrap();
         assert_eq!(std::fs::read(at("out")).unwrap(), b"another");
+        std::os::unix::fs::symlink(at("precious"), at("note")).unwrap();
+        put_durably(&at("note"), b"a note").unwrap();
+        assert_eq!(std::fs::read(at("note")).unwrap(), b"a note");
+        assert_eq!(std::fs::read(at("precious")).unwrap(), b"kept");
         put(Path::new("/dev/null"), b"gone").unwrap();
         let mode = |name| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
         put_for_group(&at("figures"), b"1").unwrap();

@@ -1,9 +1,9 @@
-use super::{Plan, PlanId, PlanStore};
-use crate::{Error, Kind, Remedy};
+use super::{Plan, PlanId, PlanStore, plan_again};
+use crate::{Error, Kind};
 use jiff::Timestamp;
 use strongroom_model::{
     Record, Stored,
-    plan::{Applied, NotDone, PLAN_AHEAD, Undo},
+    plan::{Applied, NotDone, PLAN_AHEAD, PLAN_LIFETIME, Undo},
 };
 
 /// The leave to carry out one plan, once, for who has it.
@@ -11,6 +11,7 @@ use strongroom_model::{
 pub struct Authority {
     plan: PlanId,
     by: String,
+    expires: Timestamp,
     store: Option<PlanStore>,
 }
 
@@ -18,15 +19,16 @@ impl Authority {
     /// That of one person who decides alone.
     ///
     /// # Errors
-    /// [`Kind::Refused`], where the plan's time is over, or has not come.
+    /// [`Kind::Refused`], where the plan's time is over, has not come, or is longer than plans
+    /// have.
     pub fn alone(plan: &Record<Plan>, by: &str, now: Timestamp) -> Result<Self, Error> {
-        let refuse = |what: String| {
-            Err(Error::new(Kind::Refused, what).with(Remedy::PlanAgain(plan.operation)))
-        };
+        let again = |e: Error| e.with(plan_again(plan));
+        let refuse = |what: String| Err(again(Error::new(Kind::Refused, what)));
         let id = plan.id()?;
-        if now > plan.expires {
+        if plan.expires > plan.asked.at.saturating_add(PLAN_LIFETIME).unwrap_or(plan.asked.at) {
             return refuse(format!(
-                "the plan {} could be carried out until {:.0}; nothing was done",
+                "the plan {} says that it may be carried out until {:.0}, which is longer than \
+                 plans hold; nothing was done",
                 id.short(),
                 plan.expires
             ));
@@ -38,7 +40,33 @@ impl Authority {
                 plan.asked.at
             ));
         }
-        Ok(Self { plan: id, by: by.to_owned(), store: None })
+        let leave = Self { plan: id, by: by.to_owned(), expires: plan.expires, store: None };
+        leave.in_time(now).map_err(again)?;
+        Ok(leave)
+    }
+
+    fn in_time(&self, now: Timestamp) -> Result<(), Error> {
+        match now > self.expires {
+            false => Ok(()),
+            true => Err(Error::new(
+                Kind::Refused,
+                format!(
+                    "the plan {} could be carried out until {:.0}; nothing was done",
+                    self.plan.short(),
+                    self.expires
+                ),
+            )),
+        }
+    }
+
+    /// Refuses what [`begin`](Self::begin) would refuse now: before something is done that is of
+    /// use to nobody then.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`], where its time is over, or somebody began before.
+    pub(crate) fn waits(&self, now: Timestamp) -> Result<(), Error> {
+        self.in_time(now)?;
+        self.store.as_ref().map_or(Ok(()), |store| store.waits(&self.plan))
     }
 
     /// The same, noted where the plan is kept: whoever comes second is refused.
@@ -55,8 +83,10 @@ impl Authority {
     /// Begins: after all that may speak against it was looked at, and before the first step.
     ///
     /// # Errors
-    /// [`Kind::Refused`], where somebody began before.
+    /// [`Kind::Refused`], where somebody began before, or its time is over: somebody may have
+    /// thought about it for long.
     pub(crate) fn begin(self, undo: &Undo, now: Timestamp) -> Result<Turn, Error> {
+        self.in_time(now)?;
         let applied = Applied {
             v: Applied::VERSION,
             plan: self.plan,

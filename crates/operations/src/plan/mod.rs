@@ -19,13 +19,14 @@ pub use strongroom_model::plan::{
 use crate::{Copy2, Error, Hears, Kind, Remedy};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::future::Future;
 use strongroom_model::{
     Ending, Record, Stored, canonical,
     plan::{Asked, Difference, PLAN_LIFETIME, PLAN_STEPS_MAX, Unable},
 };
-use strongroom_repository::Repository;
+use strongroom_repository::{Id, Repository};
 
 /// Of what is otherwise now, that many things are named.
 const NAMED_MAX: usize = 10;
@@ -144,16 +145,22 @@ impl<W> Guarded<W> {
         &mut self.0.work
     }
 
-    /// The plan, and what it takes, for whoever was given leave to carry out this very plan.
-    pub(crate) fn for_whom(self, authority: &Authority) -> Result<(Record<Plan>, W), Error> {
-        let Prepared { plan, work } = self.0;
-        match authority.is_for(&plan)? {
-            true => Ok((plan, work)),
+    /// Refuses leave to carry out any other plan.
+    pub(crate) fn is_for(&self, authority: &Authority) -> Result<(), Error> {
+        match authority.is_for(&self.0.plan)? {
+            true => Ok(()),
             false => Err(Error::new(
                 Kind::Refused,
                 "what was agreed to is another plan; nothing is done",
             )),
         }
+    }
+
+    /// The plan, and what it takes, for whoever was given leave to carry out this very plan.
+    pub(crate) fn for_whom(self, authority: &Authority) -> Result<(Record<Plan>, W), Error> {
+        self.is_for(authority)?;
+        let Prepared { plan, work } = self.0;
+        Ok((plan, work))
     }
 }
 
@@ -207,7 +214,21 @@ pub(crate) fn unchanged(stored: &Plan, fresh: &Plan, may_grow: bool) -> Result<(
         "the plan does not hold any more, and nothing was done: {}{more}",
         named.join("; ")
     );
-    Err(Error::new(Kind::Changed, what).with(Remedy::PlanAgain(stored.operation)))
+    Err(Error::new(Kind::Changed, what).with(plan_again(stored)))
+}
+
+/// To plan the same anew: what goes by name goes by the same names.
+pub(crate) fn plan_again(plan: &Plan) -> Remedy {
+    let named: Vec<&Value> = match plan.operation {
+        OperationKind::Forget => {
+            plan.request["named"]["snapshots"].as_array().into_iter().flatten().collect()
+        }
+        OperationKind::ReleaseHold => vec![&plan.request["hold"]],
+        OperationKind::Prune | OperationKind::RestoreSettings => Vec::new(),
+    };
+    let named = named.into_iter().filter_map(Value::as_str);
+    let named = named.filter_map(|id| Id::parse(id).ok()).map(|id| id.short()).collect();
+    Remedy::PlanAgain(plan.operation, named)
 }
 
 /// What an operation says of a plan; who asks, when, and until when is the same for all.

@@ -2,8 +2,13 @@ use super::{Applied, Plan, PlanId};
 use crate::{
     Error, Kind, Remedy,
     config::Config,
-    files::{Accounts, secrets, written},
+    files::{
+        Accounts,
+        cache::{self, Purpose},
+        secrets, written,
+    },
 };
+use jiff::Timestamp;
 use std::{
     fs::{DirBuilder, File},
     io::{ErrorKind, Write},
@@ -27,6 +32,8 @@ const APPLIED_BYTES_MAX: u64 = PLAN_BYTES_MAX;
 /// file a plan, called by its id.
 #[derive(Debug, Clone)]
 pub struct PlanStore {
+    /// What this host remembers: this account's own before anything is written there.
+    state: PathBuf,
     dir: PathBuf,
     accounts: Accounts,
 }
@@ -46,7 +53,8 @@ pub struct Kept {
 impl PlanStore {
     /// That of a configuration. It need not be there yet.
     pub fn of(config: &Config, accounts: &Accounts) -> Self {
-        Self { dir: config.state_dir().join(PLANS), accounts: *accounts }
+        let state = config.state_dir();
+        Self { dir: state.join(PLANS), state, accounts: *accounts }
     }
 
     fn file(&self, id: &PlanId, end: &str) -> PathBuf {
@@ -56,7 +64,8 @@ impl PlanStore {
     /// Keeps a plan.
     ///
     /// # Errors
-    /// [`Kind::Files`], where it cannot be written; [`Kind::Request`], where it is too long.
+    /// [`Kind::Files`], where it cannot be written, the folder is not this account's own, or it
+    /// holds as many plans as it may; [`Kind::Request`], where the plan is too long.
     pub fn put(&self, plan: &Record<Plan>) -> Result<PlanId, Error> {
         let (id, bytes) = (plan.id()?, plan.canonical_bytes()?);
         if bytes.len() as u64 > PLAN_BYTES_MAX {
@@ -70,9 +79,39 @@ impl PlanStore {
             let what = format!("the plan cannot be kept in {}", self.dir.display());
             Error::because(Kind::Files, what, e)
         };
+        cache::own(&self.state, &self.accounts, Purpose::State)?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(unkept)?;
-        written::put(&self.file(&id, PLAN), &bytes).map_err(unkept)?;
+        self.has_room(plan.asked.at)?;
+        written::put_durably(&self.file(&id, PLAN), &bytes).map_err(unkept)?;
         Ok(id)
+    }
+
+    /// Refuses one plan more where as many are kept as may be. Those whose time was over before
+    /// anybody began are cleared away first.
+    fn has_room(&self, now: Timestamp) -> Result<(), Error> {
+        let ids = self.ids()?;
+        let mut kept = ids.len();
+        if kept < PLANS_MAX {
+            return Ok(());
+        }
+        for id in ids {
+            let is_over = matches!(self.applied(&id), Ok(None))
+                && self.get(&id).is_ok_and(|plan| plan.expires < now);
+            if is_over && std::fs::remove_file(self.file(&id, PLAN)).is_ok() {
+                kept -= 1;
+            }
+        }
+        match kept < PLANS_MAX {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Files, self.full())),
+        }
+    }
+
+    fn full(&self) -> String {
+        format!(
+            "{} holds {PLANS_MAX} plans, and no more are kept; delete old ones",
+            self.dir.display()
+        )
     }
 
     /// A plan, as it was kept and not otherwise.
@@ -101,12 +140,20 @@ impl PlanStore {
         }
     }
 
-    /// The id of the plan that is called by this, an id or its first digits.
+    /// The id of the plan that is called by this, an id or its first digits, at least
+    /// [`PlanId::SHORT`]: an empty word, as an unset variable leaves it, names no plan.
     ///
     /// # Errors
-    /// [`Kind::Request`], where none is, or several are; [`Kind::Files`], where the folder cannot
-    /// be read.
+    /// [`Kind::Request`], where none is, several are, or there are too few digits; [`Kind::Files`],
+    /// where the folder cannot be read.
     pub fn find(&self, word: &str) -> Result<PlanId, Error> {
+        if word.len() < PlanId::SHORT {
+            let what = format!(
+                "{word:?} names no plan: it takes its id, or at least the first {} digits of it",
+                PlanId::SHORT
+            );
+            return Err(Error::new(Kind::Request, what).with(Remedy::ListPlans));
+        }
         let all = self.ids()?;
         let found: Vec<PlanId> =
             all.into_iter().filter(|id| id.as_str().starts_with(word)).take(2).collect();
@@ -136,21 +183,31 @@ impl PlanStore {
         Ok(all)
     }
 
-    /// That a plan was carried out, or that somebody began to.
+    /// That a plan was carried out, or that somebody began to: this, where how it ended cannot be
+    /// read.
     ///
     /// # Errors
     /// [`Kind::Files`], where that cannot be read: nobody knows then.
     pub fn applied(&self, id: &PlanId) -> Result<Option<Record<Applied>>, Error> {
+        let mut unread = None;
         for end in [ENDED, BEGUN] {
-            let path = self.file(id, end);
-            let Some(bytes) = self.read(&path, APPLIED_BYTES_MAX)? else { continue };
-            let unread = |e| {
-                let what = format!("what became of the plan {} cannot be read", id.short());
-                Error::because(Kind::Files, what, e)
-            };
-            return Record::from_bytes(&bytes).map(Some).map_err(unread);
+            match self.noted(id, end) {
+                Ok(None) => {}
+                Ok(Some(applied)) => return Ok(Some(applied)),
+                Err(e) => unread = unread.or(Some(e)),
+            }
         }
-        Ok(None)
+        unread.map_or(Ok(None), Err)
+    }
+
+    fn noted(&self, id: &PlanId, end: &str) -> Result<Option<Record<Applied>>, Error> {
+        let Some(bytes) = self.read(&self.file(id, end), APPLIED_BYTES_MAX)? else {
+            return Ok(None);
+        };
+        Record::from_bytes(&bytes).map(Some).map_err(|e| {
+            let what = format!("what became of the plan {} cannot be read", id.short());
+            Error::because(Kind::Files, what, e)
+        })
     }
 
     /// Refuses a plan that somebody carried out, or began to, so that nobody is asked in vain.
@@ -167,9 +224,11 @@ impl PlanStore {
     /// Notes that somebody begins: of two processes at once only one does.
     ///
     /// # Errors
-    /// [`Kind::Refused`], where somebody began before; [`Kind::Files`], where it cannot be noted.
+    /// [`Kind::Refused`], where somebody began before; [`Kind::Files`], where it cannot be noted,
+    /// or the folder is not this account's own.
     pub(super) fn begin(&self, applied: &Applied) -> Result<(), Error> {
         let id = &applied.plan;
+        cache::own(&self.state, &self.accounts, Purpose::State)?;
         if self.file(id, ENDED).symlink_metadata().is_ok() {
             return Err(self.carried_out(id));
         }
@@ -196,7 +255,8 @@ impl PlanStore {
     pub(super) fn end(&self, applied: &Applied) -> Result<(), Error> {
         let path = self.file(&applied.plan, ENDED);
         let bytes = Record::new(applied.clone()).to_bytes()?;
-        written::put(&path, &bytes).map_err(|e| {
+        cache::own(&self.state, &self.accounts, Purpose::State)?;
+        written::put_durably(&path, &bytes).map_err(|e| {
             Error::because(Kind::Files, format!("{} cannot be written", path.display()), e)
         })
     }
@@ -241,11 +301,7 @@ impl PlanStore {
             let id = name.to_str().and_then(|n| n.strip_suffix(PLAN)).and_then(PlanId::parse);
             ids.extend(id);
             if ids.len() > PLANS_MAX {
-                let what = format!(
-                    "{} holds more than {PLANS_MAX} plans; old ones can be deleted",
-                    self.dir.display()
-                );
-                return Err(Error::new(Kind::Files, what));
+                return Err(Error::new(Kind::Files, self.full()));
             }
         }
         ids.sort_unstable();

@@ -279,11 +279,27 @@ impl Hand {
         Err(Error::new(Kind::Refused, format!("{when}, {after}")))
     }
 
+    /// The same hand, which may write too.
+    ///
+    /// # Errors
+    /// As [`School::client`]: before anybody notes that something is begun.
+    pub fn writing(&self) -> Result<Writing<'_>, Error> {
+        Ok(Writing { hand: self, writer: self.school.client(Identity::Configure)? })
+    }
+}
+
+/// A [`Hand`] whose identity that writes can sign in.
+pub struct Writing<'h> {
+    hand: &'h Hand,
+    writer: Arc<Client>,
+}
+
+impl Writing<'_> {
     /// Puts a plan into effect and reads back: what counts is what the tenant says. `goal` answers
     /// how a tenant that stands so should stand.
     ///
     /// # Errors
-    /// Those of signing in; what fails later is among the outcomes.
+    /// Those of planning what shows only afterwards; what fails otherwise is among the outcomes.
     pub async fn apply(
         &self,
         plan: &RestorePlan,
@@ -293,10 +309,10 @@ impl Hand {
         options: &RestoreOptions,
         progress: &dyn Progress,
     ) -> Result<Applied, Error> {
-        let writer = self.school.client(Identity::Configure)?;
-        let graph = self.school.tenant().graph.as_str();
-        let mut outcomes = apply(&writer, graph, plan, wanted, now, progress).await;
-        let mut read = self.read(&strongroom_model::Silent).await;
+        let Self { hand, writer } = self;
+        let graph = hand.school.tenant().graph.as_str();
+        let mut outcomes = apply(writer, graph, plan, wanted, now, progress).await;
+        let mut read = hand.read(&strongroom_model::Silent).await;
         let again = plan.looked_at_again();
         if let (false, Ok(seen)) = (again.is_empty(), &read) {
             let done: Vec<String> =
@@ -310,7 +326,7 @@ impl Hand {
             // Nothing is done that the plan that was shown does not name.
             let more = more.as_far_as_named_in(plan);
             let mut second =
-                apply(&writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
+                apply(writer, graph, &more, wanted, seen, &strongroom_model::Silent).await;
             second.retain(|o| !(done.contains(&o.object) && unseen.contains(&o.object)));
             // What is in sight now and wants nothing is as it should be.
             let seen = &seen.in_the_words_of(wanted);
@@ -328,7 +344,7 @@ impl Hand {
             );
             outcomes.retain(|first| !second.iter().any(|o| o.object == first.object));
             outcomes.extend(second);
-            read = self.read(&strongroom_model::Silent).await;
+            read = hand.read(&strongroom_model::Silent).await;
         }
         let after = match read {
             Ok(after) => after,
@@ -347,7 +363,7 @@ impl Hand {
         // What was made anew has another id, and what our own applications may do is not put back.
         let words = after.words_of(wanted);
         let ours: Vec<String> = after
-            .application_symbols(&self.own)
+            .application_symbols(&hand.own)
             .iter()
             .map(|s| words.symbol(s).to_owned())
             .collect();
@@ -359,7 +375,7 @@ impl Hand {
             c.collection == applications::PERMISSIONS
                 && there.is_some_and(|a| ours.iter().any(|s| s == a))
         };
-        let compared = compare(&goal(&after), &after, &self.own, false);
+        let compared = compare(&goal(&after), &after, &hand.own, false);
         let unknown = plan
             .acts
             .iter()
@@ -376,7 +392,7 @@ impl Hand {
         // Proven again: what was refused or changed meanwhile may have left the tenant without a
         // way in.
         let no_way_in = match touches_access(plan) {
-            true => self.shut(&after, &read, wanted).await.unwrap_or_else(|e| {
+            true => hand.shut(&after, &read, wanted).await.unwrap_or_else(|e| {
                 Some(format!("it cannot be told whether a way in is left: {}", e.sentence()))
             }),
             false => None,

@@ -6,7 +6,7 @@ mod hand;
 mod restore;
 
 pub use exceptions::exceptions;
-pub use hand::{Applied, Hand, break_glass, called};
+pub use hand::{Applied, Hand, Writing, break_glass, called};
 pub use restore::{
     RestoreSettings, RestoreSettingsReport, RestoreSettingsRequest, RestoreSettingsWork, WayBack,
     keep_way_back, load, touched, way_back,

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 use strongroom_engine::configuration::{
-    self, RestoreOptions, RestorePlan, Verb, keep, latest, plan as plan_restore,
+    self, RestoreOptions, RestorePlan, Verb, has, keep, latest, plan as plan_restore,
 };
 use strongroom_model::{
-    Configuration, canonical,
+    Configuration, Progress, Untrusted, canonical,
     plan::{LiveState, NotDone, PlannedCall, Unable},
 };
 use strongroom_repository::{Id, MasterKey, Repository};
@@ -42,6 +42,10 @@ pub struct RestoreSettingsRequest {
     pub remove_added: bool,
     /// Conditional Access policies that are made or switched on only report.
     pub report_only: bool,
+    /// It undoes what may never have been done: of what neither the snapshot nor the tenant has,
+    /// nothing is to be undone. A plan names what is left.
+    #[serde(skip)]
+    pub is_undo: bool,
 }
 
 /// What it takes to put them back.
@@ -170,12 +174,28 @@ pub async fn way_back(
 /// Keeps the settings as they are before a plan changes them, once; carrying it out does so by
 /// itself. A face that calls it first can say what undoes the plan while it is under way.
 ///
+/// Who may not carry the plan out keeps nothing: what it saw would be the newest snapshot, after
+/// that of somebody who did.
+///
 /// # Errors
-/// As [`way_back`].
+/// As [`way_back`], and those of carrying it out before anything is done: [`Kind::Refused`], where
+/// somebody began before, [`Kind::Changed`], where it would be another now, and those of signing
+/// in.
 pub async fn keep_way_back(
     school: &School,
     ready: &mut Guarded<RestoreSettingsWork>,
+    authority: &Authority,
+    progress: Hears,
 ) -> Result<WayBack, Error> {
+    ready.is_for(authority)?;
+    authority.waits(school.now())?;
+    ready.work().hand.writing()?;
+    let age = school.now().duration_since(ready.work().seen);
+    // Somebody thought about it for long, or the clock was set back.
+    if age > FRESH || age.is_negative() {
+        look_again(school, ready, progress).await?;
+        authority.waits(school.now())?;
+    }
     let work = ready.work_mut();
     if let Some(kept) = work.way_back {
         return Ok(kept);
@@ -183,6 +203,51 @@ pub async fn keep_way_back(
     let kept = way_back(school, &work.repo, &work.now).await?;
     work.way_back = Some(kept);
     Ok(kept)
+}
+
+/// The same plan, on the tenant as it is now.
+async fn look_again(
+    school: &School,
+    ready: &mut Guarded<RestoreSettingsWork>,
+    progress: Hears,
+) -> Result<(), Error> {
+    let request = serde_json::from_value(ready.plan().request.clone())
+        .map_err(|e| Error::because(Kind::Internal, "a request is not what it was", e))?;
+    let by = ready.plan().asked.by.as_str().to_owned();
+    let fresh = RestoreSettings::plan(school, request, &by, progress).await?;
+    unchanged(ready.plan(), fresh.plan(), RestoreSettings::MAY_GROW)?;
+    let mut fresh = guard::<RestoreSettings>(school, fresh).await?;
+    let way_back = ready.work().way_back;
+    std::mem::swap(ready.work_mut(), fresh.work_mut());
+    ready.work_mut().way_back = way_back;
+    Ok(())
+}
+
+/// Of what an undo names, that which either has.
+fn those_there(
+    objects: Vec<String>,
+    wanted: &Configuration,
+    now: &Configuration,
+    progress: &dyn Progress,
+) -> Result<Vec<String>, Error> {
+    let (there, gone): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|c| has(wanted, c) || has(now, c));
+    for object in gone {
+        let object = Untrusted::from(object);
+        progress.note(&format!(
+            "{} is neither in the snapshot nor in the tenant: nothing of it is to be undone",
+            object.quoted()
+        ));
+    }
+    // No name at all would mean every object.
+    match there.is_empty() {
+        false => Ok(there),
+        true => Err(Error::new(
+            Kind::Request,
+            "neither the snapshot nor the tenant has any object of the plan: nothing is to be \
+             undone",
+        )),
+    }
 }
 
 /// Lets somebody stand for one whom the tenant does not have any more.
@@ -317,7 +382,7 @@ impl Operation for RestoreSettings {
 
     async fn plan(
         school: &School,
-        request: RestoreSettingsRequest,
+        mut request: RestoreSettingsRequest,
         by: &str,
         progress: Hears,
     ) -> Result<Prepared<RestoreSettingsWork>, Error> {
@@ -339,6 +404,9 @@ impl Operation for RestoreSettings {
         counted.told.iter().for_each(|text| progress.note(text));
         let hand = Hand::new(school, exceptions(school, &counted.decisions)?, last)?;
         let now = hand.read(progress.as_ref()).await?;
+        if request.is_undo {
+            request.objects = those_there(request.objects, &wanted, &now, progress.as_ref())?;
+        }
         let options = hand.options(&wanted, &now, request.objects.clone()).await?;
         let options = RestoreOptions {
             remove_added: request.remove_added,
@@ -375,29 +443,19 @@ impl Operation for RestoreSettings {
         authority: Authority,
         progress: Hears,
     ) -> Result<Done<RestoreSettingsReport>, Error> {
-        if school.now().duration_since(ready.work_mut().seen) > FRESH {
-            // Somebody thought about it for long.
-            let request = serde_json::from_value(ready.plan().request.clone())
-                .map_err(|e| Error::because(Kind::Internal, "a request is not what it was", e))?;
-            let by = ready.plan().asked.by.as_str().to_owned();
-            let fresh = Self::plan(school, request, &by, progress.clone()).await?;
-            unchanged(ready.plan(), fresh.plan(), Self::MAY_GROW)?;
-            let mut fresh = guard::<Self>(school, fresh).await?;
-            let way_back = ready.work_mut().way_back;
-            std::mem::swap(ready.work_mut(), fresh.work_mut());
-            ready.work_mut().way_back = way_back;
-        }
-        let undo = keep_way_back(school, &mut ready).await?;
+        let undo = keep_way_back(school, &mut ready, &authority, progress.clone()).await?;
         let (plan, work) = ready.for_whom(&authority)?;
         let way = Undo::RestoreSettings {
             to: undo.snapshot().map(|id| id.to_string()),
             objects: work.touched().iter().map(Into::into).collect(),
         };
-        let turn = authority.begin(&way, school.now())?;
         let RestoreSettingsWork { repo, hand, snapshot, wanted, now, options, restore, .. } = work;
+        // What can fail by itself comes first: a plan that is begun is not carried out again.
+        let writing = hand.writing()?;
+        let turn = authority.begin(&way, school.now())?;
         let goal = |_: &Configuration| wanted.clone();
         let applied =
-            hand.apply(&restore, &wanted, &goal, &now, &options, progress.as_ref()).await?;
+            writing.apply(&restore, &wanted, &goal, &now, &options, progress.as_ref()).await?;
         let not_done = applied.outcomes.iter().filter_map(|o| {
             let why = match o.waits_for_approval {
                 true => "a second administrator must approve it first",

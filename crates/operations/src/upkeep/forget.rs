@@ -195,8 +195,8 @@ impl Operation for Forget {
             unchanged(&plan, &fresh, Self::MAY_GROW)?;
             let turn = authority.begin(&plan.undo, copy2.now())?;
             let removed = repo.forget_planned(&forget)?;
-            lock.release()?;
             turn.end(copy2.now(), removed, Vec::new());
+            lock.release()?;
             Ok(Done { report: ForgetReport { keep, removed }, ending: Ending::Done })
         })
         .await

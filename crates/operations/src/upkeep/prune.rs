@@ -119,16 +119,18 @@ impl Operation for Prune {
                 lock.release()?;
                 return Ok(Done { report: prune, ending: Ending::Done });
             }
-            let turn = authority.begin(&plan.undo, clock.now())?;
             lock.keep(repo.clone(), clock.clone());
             progress.phase("prune");
             progress.expect(prune.packs_repack, 0);
             // It looks at all of it again, and refuses what is not as it was planned.
-            repo.prune(&prune, &mut lock, clock.as_ref(), &|_, _| progress.advance(1, 0))?;
+            let compared = repo.compare_prune(&prune, &lock)?;
+            let turn = authority.begin(&plan.undo, clock.now())?;
+            let step = |_: u64, _: u64| progress.advance(1, 0);
+            repo.prune_compared(compared, &mut lock, clock.as_ref(), &step)?;
             // A vault that has not taken all of it must find what stays.
             publish_anew(&repo)?;
-            lock.release()?;
             turn.end(clock.now(), plan.steps.len() as u64, Vec::new());
+            lock.release()?;
             Ok(Done { report: prune, ending: Ending::Done })
         })
         .await

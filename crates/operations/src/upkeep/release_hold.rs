@@ -114,8 +114,8 @@ impl Operation for ReleaseHold {
             unchanged(&plan, &fresh, Self::MAY_GROW)?;
             let turn = authority.begin(&plan.undo, copy2.now())?;
             repo.forget(&id)?;
-            lock.release()?;
             turn.end(copy2.now(), 1, Vec::new());
+            lock.release()?;
             Ok(Done { report: id, ending: Ending::Done })
         })
         .await

@@ -251,7 +251,7 @@ async fn what_stays_now_is_named_and_nothing_goes() {
     let e = place.applies(&id).await.err().unwrap();
     assert_eq!(
         (e.kind(), e.remedy()),
-        (Kind::Changed, Some(&Remedy::PlanAgain(OperationKind::Forget)))
+        (Kind::Changed, Some(&Remedy::PlanAgain(OperationKind::Forget, Vec::new())))
     );
     assert!(e.sentence().contains(&held.to_string()), "{}", e.sentence());
     assert_eq!(place.snapshots(), before);
@@ -317,8 +317,10 @@ async fn a_prune_is_of_one_look_and_a_backup_in_between_ends_it() {
     assert!(with_backup > before);
     // In the process that planned it, and in another.
     let leave = Authority::alone(here.plan(), "ada", place.clock.now()).unwrap();
+    let leave = leave.noted_in(&place.store());
     let done = Prune::apply(&copy2, guarded(&copy2, here).await, leave, Arc::new(Silent)).await;
     refused(done, Kind::Changed, "has changed since the prune was planned");
+    assert!(place.store().applied(&kept).unwrap().is_none(), "nothing was begun");
     let stored = place.store().get(&kept).unwrap();
     let e = again::<Prune>(&copy2, &stored, Arc::new(Silent)).await.err().unwrap();
     assert_eq!(e.kind(), Kind::Changed, "{}", e.sentence());
@@ -397,8 +399,12 @@ async fn a_plan_of_which_anything_was_edited_is_refused() {
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     // Called otherwise, by its digits or by somebody's path.
     assert_eq!(store.find(id.short()).unwrap(), id);
-    for none in ["zz", "../", "/etc/passwd"] {
+    for none in ["zzzzzzzz", "../../..", "/etc/passwd"] {
         refused(store.find(none), Kind::Request, "no plan begins with");
+    }
+    // An unset variable of a script names no plan, and neither do digits that another may share.
+    for short in ["", &id.as_str()[..7], "zz", "../"] {
+        refused(store.find(short), Kind::Request, "at least the first 8 digits");
     }
     assert_eq!(place.snapshots(), before);
     store.get(&id).unwrap();
@@ -428,4 +434,107 @@ async fn a_plan_has_its_time() {
     place.clock.advance(DAY * 7);
     place.applies(&id).await.unwrap();
     assert!(place.snapshots().is_disjoint(&gone));
+}
+
+/// Somebody is asked, and answers eight days later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_whose_time_ends_while_somebody_thinks_is_not_carried_out() {
+    let place = Place::new(4);
+    let (id, _) = place.forget_is_planned().await;
+    let (store, copy2, before) = (place.store(), place.copy2(), place.snapshots());
+    let plan = store.get(&id).unwrap();
+    let leave = Authority::alone(&plan, "grace", place.clock.now()).unwrap().noted_in(&store);
+    let ready = again::<Forget>(&copy2, &plan, Arc::new(Silent)).await.unwrap();
+    place.clock.advance(DAY * 8);
+    let done = Forget::apply(&copy2, ready, leave, Arc::new(Silent)).await;
+    refused(done, Kind::Refused, "could be carried out until");
+    assert_eq!(place.snapshots(), before);
+    assert!(store.applied(&id).unwrap().is_none(), "nothing was begun");
+
+    // One that gives itself more time than plans have.
+    let mut long = plan.clone();
+    long.expires = plan.expires.checked_add(SignedDuration::from_secs(1)).unwrap();
+    let long = store.get(&store.put(&long).unwrap()).unwrap();
+    let leave = Authority::alone(&long, "grace", plan.asked.at);
+    refused(leave, Kind::Refused, "longer than plans hold");
+}
+
+/// What goes by name is planned again by the same names, and not by the retention.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_named_is_planned_again_by_name() {
+    let place = Place::new(3);
+    let named = *place.snapshots().first().unwrap();
+    let (copy2, store) = (place.copy2(), place.store());
+    let request = ForgetRequest::Named { snapshots: vec![named.short()] };
+    let ready = Forget::plan(&copy2, request, "ada", Arc::new(Silent)).await.unwrap();
+    let id = store.put(ready.plan()).unwrap();
+    place.clock.advance(DAY * 8);
+    let e = Authority::alone(&store.get(&id).unwrap(), "grace", place.clock.now()).err().unwrap();
+    let remedy = Remedy::PlanAgain(OperationKind::Forget, vec![named.short()]);
+    assert_eq!(e.remedy(), Some(&remedy), "{}", e.sentence());
+}
+
+/// A host that lost its power left the note of the end empty: that it was begun is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_of_the_end_that_cannot_be_read_leaves_that_of_the_beginning() {
+    let place = Place::new(4);
+    let (id, _) = place.forget_is_planned().await;
+    place.applies(&id).await.unwrap();
+    let store = place.store();
+    assert!(store.applied(&id).unwrap().unwrap().ended.is_some());
+    for bad in ["", "{", "[]"] {
+        fs::write(place.plans().join(format!("{id}.ended")), bad).unwrap();
+        let applied = store.applied(&id).unwrap().unwrap();
+        assert_eq!((applied.by.as_str(), applied.ended), ("grace", None), "{bad:?}");
+        refused(store.waits(&id), Kind::Refused, "a plan is carried out once");
+    }
+    fs::remove_file(place.plans().join(format!("{id}.begun"))).unwrap();
+    assert!(store.applied(&id).is_err(), "what cannot be read is not absent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_and_their_notes_go_only_into_a_folder_that_is_this_accounts_own() {
+    let place = Place::new(4);
+    let (id, gone) = place.forget_is_planned().await;
+    let (before, store) = (place.snapshots(), place.store());
+    let link = place.dir.path().join("state/plans").join(format!("{id}.ended.tmp"));
+    std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+    let plan = store.get(&id).unwrap();
+    refused(store.put(&plan), Kind::Files, "a link");
+    refused(place.applies(&id).await, Kind::Files, "a link");
+    assert_eq!(place.snapshots(), before);
+    assert!(store.applied(&id).unwrap().is_none());
+    fs::remove_file(&link).unwrap();
+    // What was open to others is so no more.
+    fs::set_permissions(place.plans(), Permissions::from_mode(0o755)).unwrap();
+    let state = place.dir.path().join("state");
+    fs::set_permissions(&state, Permissions::from_mode(0o755)).unwrap();
+    store.put(&plan).unwrap();
+    assert_eq!(fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o700);
+    place.applies(&id).await.unwrap();
+    assert!(place.snapshots().is_disjoint(&gone));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_folder_takes_no_plan_until_some_are_over() {
+    let place = Place::new(4);
+    let store = place.store();
+    let (begun, _) = place.forget_is_planned().await;
+    let (over, _) = place.forget_is_planned().await;
+    fs::write(place.plans().join(format!("{begun}.begun")), "").unwrap();
+    place.clock.advance(DAY * 8);
+    for n in 0..9_998 {
+        fs::write(place.plans().join(format!("{n:064x}.json")), "{}").unwrap();
+    }
+    let (newer, _) = place.forget_is_planned().await;
+    refused(store.get(&over), Kind::Request, "is kept in");
+    // What was begun stays, and so does what cannot be read: nobody knows what it says.
+    for kept in [&begun, &newer] {
+        store.get(kept).unwrap();
+    }
+    let plan = store.get(&newer).unwrap();
+    let mut another = plan.clone();
+    another.nonce = "ff".repeat(16);
+    refused(store.put(&another), Kind::Files, "holds 10000 plans");
+    assert_eq!(store.list().unwrap().len(), 10_000, "they are listed still");
 }

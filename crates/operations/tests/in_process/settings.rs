@@ -20,8 +20,11 @@ use strongroom_model::{Ending, Record, Silent, canonical, plan::Plan};
 use strongroom_operations::{
     Error, Host, Identity, Kind, School,
     config::Config,
-    plan::{Authority, Done, Operation, PlanId, PlanStore, Undo, again},
-    settings::{RestoreSettings, RestoreSettingsReport, RestoreSettingsRequest},
+    plan::{Authority, Done, Guarded, Operation, PlanId, PlanStore, Undo, again},
+    settings::{
+        RestoreSettings, RestoreSettingsReport, RestoreSettingsRequest, RestoreSettingsWork,
+        keep_way_back,
+    },
 };
 use strongroom_repository::Repository;
 
@@ -173,6 +176,7 @@ impl Tenant {
             stand_ins: Vec::new(),
             remove_added: true,
             report_only: false,
+            is_undo: false,
         })
         .unwrap()
     }
@@ -196,6 +200,33 @@ impl Tenant {
             let ready = again::<RestoreSettings>(&school, &plan, Arc::new(Silent)).await?;
             RestoreSettings::apply(&school, ready, leave, Arc::new(Silent)).await
         })
+    }
+
+    /// As a face does before it carries a plan out, in a process of its own.
+    fn ready(&self, id: &PlanId) -> (Guarded<RestoreSettingsWork>, Authority) {
+        let (school, store, id) = (self.school(), self.store(), id.clone());
+        self.time.run(async move {
+            let plan = store.get(&id).unwrap();
+            let leave = Authority::alone(&plan, "eve", school.now()).unwrap().noted_in(&store);
+            let ready = again::<RestoreSettings>(&school, &plan, Arc::new(Silent)).await;
+            (ready.unwrap(), leave)
+        })
+    }
+
+    fn keeps_way_back(
+        &self,
+        (mut ready, leave): (Guarded<RestoreSettingsWork>, Authority),
+    ) -> Result<String, Error> {
+        let school = self.school();
+        self.time.run(async move {
+            let kept = keep_way_back(&school, &mut ready, &leave, Arc::new(Silent)).await?;
+            Ok(kept.snapshot().unwrap().to_string())
+        })
+    }
+
+    fn snapshots(&self) -> BTreeSet<String> {
+        let all = self.repo().snapshots().unwrap();
+        all.into_iter().map(|(id, _)| id.to_string()).collect()
     }
 
     fn repo(&self) -> Arc<Repository> {
@@ -308,6 +339,7 @@ fn what_is_touched_must_stand_as_it_stood_and_nothing_else_need() {
         stand_ins: Vec::new(),
         remove_added: true,
         report_only: false,
+        is_undo: false,
     };
     let id = tenant.planned_as(request).unwrap();
     // An untouched one is changed meanwhile.
@@ -345,6 +377,7 @@ fn what_is_touched_must_stand_as_it_stood_and_nothing_else_need() {
         stand_ins: Vec::new(),
         remove_added: true,
         report_only: false,
+        is_undo: false,
     };
     let undo = tenant.planned_as(undo).unwrap();
     tenant.an_hour_passes();
@@ -425,4 +458,86 @@ fn each_way_in_which_a_plan_no_longer_holds_sends_nothing() {
 
 fn object(dir: &Path, snapshot: &str) -> std::path::PathBuf {
     dir.join("copies/riverside/snapshots").join(snapshot)
+}
+
+/// Who comes second has seen the tenant as it was before the first: that is no newest snapshot.
+#[test]
+fn who_may_not_carry_a_plan_out_keeps_no_way_back() {
+    let tenant = Tenant::new();
+    let good = tenant.kept();
+    tenant.is_attacked(&["ca-exclude-user", "guest-invites"]);
+    let id = tenant.planned(&good);
+    let late = tenant.ready(&id);
+    // Looked at an hour ago, and something that it touches is otherwise now.
+    tenant.an_hour_passes();
+    tenant.is_attacked(&["guest-sight"]);
+    let before = tenant.snapshots();
+    refused(tenant.keeps_way_back(late), Kind::Changed, "was changed since");
+    assert_eq!(tenant.snapshots(), before);
+
+    // Of two who are ready the first carries it out.
+    let tenant = Tenant::new();
+    let good = tenant.kept();
+    tenant.is_attacked(&["ca-exclude-user"]);
+    let id = tenant.planned(&good);
+    let (second, third) = (tenant.ready(&id), tenant.ready(&id));
+    assert_eq!(tenant.applies(&id).unwrap().ending, Ending::Done);
+    let (after, stands) = (tenant.snapshots(), tenant.stands());
+    tenant.sent();
+    refused(tenant.keeps_way_back(second), Kind::Refused, "a plan is carried out once");
+    let school = tenant.school();
+    let done = tenant.time.run(async move {
+        let (ready, leave) = third;
+        RestoreSettings::apply(&school, ready, leave, Arc::new(Silent)).await
+    });
+    refused(done, Kind::Refused, "a plan is carried out once");
+    assert_eq!(tenant.snapshots(), after);
+    assert!(tenant.sent().is_empty());
+    assert_eq!(tenant.stands(), stands);
+}
+
+/// A host that cannot write burns no plan, and keeps nothing.
+#[test]
+fn a_host_that_cannot_sign_in_to_write_begins_nothing() {
+    let tenant = Tenant::new();
+    let good = tenant.kept();
+    tenant.is_attacked(&["ca-exclude-user"]);
+    let id = tenant.planned(&good);
+    let before = tenant.snapshots();
+    fs::rename(tenant.dir.path().join("configure"), tenant.dir.path().join("aside")).unwrap();
+    refused(tenant.applies(&id), Kind::Files, "configure");
+    assert!(tenant.store().applied(&id).unwrap().is_none(), "nothing was begun");
+    assert_eq!(tenant.snapshots(), before);
+    fs::rename(tenant.dir.path().join("aside"), tenant.dir.path().join("configure")).unwrap();
+    assert_eq!(tenant.applies(&id).unwrap().ending, Ending::Done);
+}
+
+/// What a plan was to make and never made is on neither side: the rest is undone all the same.
+#[test]
+fn an_undo_passes_over_what_neither_side_has() {
+    let tenant = Tenant::new();
+    let good = tenant.kept();
+    tenant.is_attacked(&["ca-exclude-user"]);
+    let policies = strongroom_model::collections::identity::CONDITIONAL_ACCESS_POLICIES;
+    let (real, never) = (format!("{policies}/{TOUCHED}"), format!("{policies}/Never made"));
+    let undo = |objects: &[&String], is_undo| {
+        tenant.planned_as(RestoreSettingsRequest {
+            to: good.clone(),
+            objects: objects.iter().map(|o| (*o).clone()).collect(),
+            stand_ins: Vec::new(),
+            remove_added: true,
+            report_only: false,
+            is_undo,
+        })
+    };
+    refused(undo(&[&real, &never], false), Kind::Request, "neither the snapshot nor the tenant");
+    // None is not all.
+    for none in [vec![&never], Vec::new()] {
+        refused(undo(&none, true), Kind::Request, "nothing is to be undone");
+    }
+    let id = undo(&[&real, &never], true).unwrap();
+    let plan = tenant.store().get(&id).unwrap();
+    assert_eq!(plan.request["objects"], json!([real]));
+    assert_eq!(plan.steps.len(), 1, "{:?}", plan.steps);
+    assert_eq!(tenant.applies(&id).unwrap().ending, Ending::Done);
 }

@@ -183,6 +183,17 @@ impl RestoreOptions {
     }
 }
 
+/// Whether settings have this collection, or this object as `collection/name`.
+pub fn has(settings: &Configuration, chosen: &str) -> bool {
+    settings.collections.iter().any(|(name, collection)| {
+        let rest = chosen.strip_prefix(name.as_str());
+        rest == Some("")
+            || rest
+                .and_then(|r| r.strip_prefix('/'))
+                .is_some_and(|object| collection.objects.iter().any(|o| o.name == object))
+    })
+}
+
 /// Plans how `now` becomes as `wanted`.
 ///
 /// # Errors
@@ -193,12 +204,7 @@ pub fn plan(
     options: &RestoreOptions,
 ) -> Result<RestorePlan, Error> {
     for c in &options.chosen {
-        let known = |conf: &Configuration| {
-            conf.collections.iter().any(|(n, col)| {
-                n == c || col.objects.iter().any(|o| format!("{n}/{}", o.name) == *c)
-            })
-        };
-        if !known(wanted) && !known(now) {
+        if !has(wanted, c) && !has(now, c) {
             return Err(Error::Request(
                 format!(
                     "neither the snapshot nor the tenant has {c:?}; `strongroom tenant diff` names \
