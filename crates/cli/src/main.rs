@@ -417,7 +417,8 @@ mod tests {
         for help in [command.render_help(), command.render_long_help()] {
             see(path, &help.to_string());
         }
-        for below in command.get_subcommands_mut() {
+        // What is hidden is started by the program itself.
+        for below in command.get_subcommands_mut().filter(|c| !c.is_hide_set()) {
             walk(&format!("{path} {}", below.get_name()), below, see);
         }
     }
