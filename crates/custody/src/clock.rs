@@ -309,8 +309,9 @@ pub struct TrustedClock {
 
 struct Kept {
     mark: Record<Mark>,
-    /// What the file held when it was read or written last: other processes of the vault write it.
-    file: Vec<u8>,
+    /// What the file held when it was read or written last, or nothing before: other processes of
+    /// the vault write it. An empty file is a damaged mark, and not the same as none.
+    file: Option<Vec<u8>>,
     written: i64,
 }
 
@@ -360,7 +361,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 impl TrustedClock {
     /// Opens the mark. `ntp` are servers that are asked as well.
     pub fn open(path: &Path, ntp: Vec<String>) -> Result<Self, Error> {
-        let mut state = Kept { mark: Record::new(Mark::default()), file: Vec::new(), written: 0 };
+        let mut state = Kept { mark: Record::new(Mark::default()), file: None, written: 0 };
         state.refresh(path)?;
         Ok(Self {
             path: path.to_owned(),
@@ -515,9 +516,10 @@ impl TrustedClock {
 impl Kept {
     /// Takes the mark of another process, when one wrote it: drift counts by whomever it was seen.
     fn refresh(&mut self, path: &Path) -> Result<(), Error> {
-        let Some(bytes) = read(path)?.filter(|bytes| *bytes != self.file) else { return Ok(()) };
+        let known = self.file.as_ref();
+        let Some(bytes) = read(path)?.filter(|b| Some(b) != known) else { return Ok(()) };
         self.mark = Record::from_bytes(&bytes).map_err(|e| Error::file(path, e))?;
-        self.file = bytes;
+        self.file = Some(bytes);
         Ok(())
     }
 
@@ -541,7 +543,7 @@ impl Kept {
             let _ = std::fs::remove_file(&tmp);
         }
         written.map_err(|e| Error::file(path, e))?;
-        (self.file, self.written) = (json, self.mark.seen);
+        (self.file, self.written) = (Some(json), self.mark.seen);
         Ok(())
     }
 }

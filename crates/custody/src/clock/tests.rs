@@ -283,6 +283,31 @@ fn a_jump_in_either_direction_is_refused() {
     assert!(dir.path().join("fresh").exists(), "the mark is kept");
 }
 
+/// A file that is there and says nothing is damaged: read as *none*, it would be a new beginning.
+#[test]
+#[allow(clippy::disallowed_methods)]
+fn a_damaged_mark_is_an_error_and_no_new_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("clock");
+    let now = Timestamp::now();
+    let vault = TrustedClock::open(&path, vec![]).unwrap();
+    vault.now(&[], Timestamp::UNIX_EPOCH, None).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    for bad in ["", " ", "\n", "\0", "{", "{}", "null", "[]", "\"\""] {
+        std::fs::write(&path, bad).unwrap();
+        assert!(TrustedClock::open(&path, vec![]).is_err(), "{bad:?}");
+        // Nor by a program that runs already, whichever way it asks.
+        assert!(vault.now(&[], Timestamp::UNIX_EPOCH, None).is_err(), "{bad:?}");
+        assert!(vault.agreed(&[("S3".into(), now)], now, None).is_err(), "{bad:?}");
+        assert!(vault.asked(now).is_err(), "{bad:?}");
+        assert!(vault.may_vouch(now).is_err(), "{bad:?}");
+        assert!(vault.last_agreed().is_err(), "{bad:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), bad.as_bytes(), "it is not written over");
+    }
+    std::fs::write(&path, good).unwrap();
+    vault.now(&[], Timestamp::UNIX_EPOCH, None).unwrap();
+}
+
 /// An NTP server of this host that is so many seconds ahead.
 fn ntp(ahead: i64) -> String {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
