@@ -21,11 +21,11 @@ use strongroom_guards::{
     About, Answer, Cover, Exceptions, Facts, OTHERWISE, OwnVerdict, Question, RULES, Verdict,
     input, judge_own,
     rule::{Judged, Skip},
-    run,
 };
 use strongroom_model::{Configuration, Ending};
 use strongroom_objects::{SETTINGS_BYTES_MAX, read_regular, read_regular_text};
 use strongroom_operations::config::Config;
+use strongroom_rego::run;
 use strongroom_settings::rows;
 
 /// A module that can say what it is.

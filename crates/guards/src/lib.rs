@@ -23,6 +23,6 @@ pub use coverage::{Cover, OTHERWISE, covered_by};
 pub use drift::{Change, Comparison, Kind, Property, Rank, attribute, compare};
 pub use facts::{Acceptance, Answer as OnFailureAnswer, Exceptions, Exclusion, Facts, OnFailure};
 pub use judge::{Finding, Report, Verdict, judge, judge_own};
-pub use own::{About, Answer, OwnVerdict, Question, input, run};
+pub use own::{About, Answer, OwnVerdict, Question, input};
 pub use rules::RULES;
 pub use way_in::{emergency_users, way_in};

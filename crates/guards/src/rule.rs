@@ -119,7 +119,7 @@ impl Concern {
 
 /// A text that ends no line and moves no cursor: names in a tenant are chosen by its people, and
 /// not all of them mean well.
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     text.trim().chars().map(plain).collect()
 }

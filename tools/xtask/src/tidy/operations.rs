@@ -12,6 +12,7 @@ const LOWER: &[&str] = &[
     "graph",
     "guards",
     "objects",
+    "rego",
     "repository",
     "settings",
     "workloads",

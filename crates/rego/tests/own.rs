@@ -4,9 +4,10 @@
 use serde_json::{Value, json};
 use strongroom_guards::{
     Answer, Exceptions, Facts, Finding, OwnVerdict, Question, Verdict, input, judge, judge_own,
-    rule::Skip, run,
+    rule::Skip,
 };
 use strongroom_model::{CollectionState, ConfigCollection, ConfigObject, Configuration};
+use strongroom_rego::run;
 
 const INVITES: &str = r#"
 package school.invites
