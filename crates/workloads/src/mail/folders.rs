@@ -89,7 +89,9 @@ async fn folder_news(of: Of<'_>, cursor: Option<&Cursor>) -> Result<Listing, Err
         let mut changes = folder_changes(of.client, &of.owner.id, link);
         loop {
             match changes.next().await {
-                Ok(Event::Item(f)) if f.is_search => drop(news.searches.insert(f.id)),
+                Ok(Event::Item(f)) if f.is_search => {
+                    news.searches.insert(f.id);
+                }
                 Ok(Event::Item(f)) => {
                     news.removed.remove(&f.id);
                     news.told.remove(&f.id);
@@ -100,7 +102,9 @@ async fn folder_news(of: Of<'_>, cursor: Option<&Cursor>) -> Result<Listing, Err
                     news.told.remove(&id);
                     news.removed.insert(id);
                 }
-                Ok(Event::Skipped { id, .. }) if !id.0.is_empty() => drop(news.told.insert(id)),
+                Ok(Event::Skipped { id, .. }) if !id.0.is_empty() => {
+                    news.told.insert(id);
+                }
                 Ok(Event::Skipped { id, name, cause }) => {
                     news.skipped.push((id, name.into_string(), cause.into_string()));
                 }
