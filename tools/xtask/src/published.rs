@@ -152,7 +152,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let to = root.join("tools/graph-sim/data");
     let read = |dir: &Path, name: &str| {
         let path = dir.join(name);
-        fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))
+        fs::read_to_string(&path).with_context(|| {
+            format!(
+                "{} cannot be read; Microsoft's published operations, types and permissions lie \
+                 beside the project, in ../shared/graph",
+                path.display()
+            )
+        })
     };
     let served = read(&to, "served.txt")?;
     let lines: Vec<&str> =
@@ -162,6 +168,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let any = |patterns: &[&str], path: &str| {
         patterns.iter().any(|p| means(&parts(p.trim_start_matches("- ")), &parts(path)))
     };
+    let mut unused: BTreeSet<&str> = with.iter().copied().collect();
     let may = permissions(&read(&from, "permissions.tsv")?);
     let mut rows = BTreeMap::new();
     let mut roots = BTreeSet::new();
@@ -170,6 +177,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let cells: Vec<&str> = line.split('\t').collect();
         let [_, method, path, options, request, response] = cells.as_slice() else { continue };
         let path = fold(path);
+        unused.retain(|line| !any(&[line], &path));
         if !any(&with, &path) || any(&without, &path) {
             continue;
         }
@@ -211,7 +219,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
             ),
         );
     }
-    ensure!(!rows.is_empty(), "no published operation fits served.txt");
+    ensure!(
+        unused.is_empty(),
+        "served.txt: no published operation fits {}; paths there are in small letters, and an \
+         operation that is not published in that form is a line with +",
+        unused.into_iter().collect::<Vec<_>>().join(", ")
+    );
     let file: Value = serde_json::from_str(&read(&from, "types.json")?)?;
     let all = file["types"].as_object().context("types.json holds no types")?;
     // The bodies of what Microsoft's file calls enums ride along whole.

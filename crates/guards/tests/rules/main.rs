@@ -205,7 +205,11 @@ fn judged(id: &str, tenant: &Tenant) -> strongroom_guards::Finding {
         if tenant.exceptions { Exceptions::parse(text).unwrap() } else { Exceptions::default() };
     let report =
         judge(&tenant.configuration, &exceptions, Vec::new(), jiff::civil::date(2026, 11, 1));
-    report.findings.into_iter().find(|f| f.rule == id).unwrap_or_else(|| panic!("no rule {id}"))
+    report
+        .findings
+        .into_iter()
+        .find(|f| f.rule == id)
+        .unwrap_or_else(|| panic!("no rule {id}; crates/guards/src/rules/mod.rs lists them"))
 }
 
 fn passes(id: &str, tenant: Tenant) {
