@@ -39,6 +39,7 @@ mod patient;
 mod policy;
 mod probe;
 mod sign;
+mod spoken;
 mod standing;
 mod state;
 mod view;

@@ -1,4 +1,4 @@
-use crate::Error;
+use crate::{Error, spoken};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use secrecy::{ExposeSecret, SecretBox};
 use serde::{Deserialize, Serialize};
@@ -77,33 +77,63 @@ fn message(purpose: &str, bytes: &[u8]) -> Vec<u8> {
     all
 }
 
-/// The public part of a signing key: 64 hexadecimal digits.
+/// The public part of a signing key: 64 hexadecimal digits, or the same in words.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
-    /// Reads 64 hexadecimal digits, lower case, as a file or a person gives them: blanks around
-    /// them count for nothing.
+    /// Reads a key as a file or a person gives it: as [`PublicKey::from_digits`], where blanks
+    /// around them count for nothing; or in words, as [`PublicKey::in_words`] has them, in any
+    /// case.
+    ///
+    /// # Errors
+    /// [`Error::Signature`] that says what is wrong with it, and of words with which.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let digits = text.trim();
+        if !spoken::is_words(text) {
+            return Self::from_digits(text.trim());
+        }
+        let refused = |why: String| Error::Signature {
+            what: "the public key in words".into(),
+            why: why.into(),
+        };
+        Self::of_bytes(spoken::read(text).map_err(refused)?).map_err(|why| refused(why.to_owned()))
+    }
+
+    /// Reads 64 hexadecimal digits, lower case: the one form in which documents have it.
+    ///
+    /// # Errors
+    /// [`Error::Signature`] for anything else.
+    pub fn from_digits(digits: &str) -> Result<Self, Error> {
         let mut bytes = [0; 32];
-        let refused = |why: &str| {
-            Err(Error::Signature {
-                what: format!("the public key {text:.80}").into(),
-                why: why.to_owned().into(),
-            })
+        let refused = |why: &str| Error::Signature {
+            what: format!("the public key {digits:.80}").into(),
+            why: why.to_owned().into(),
         };
         if !is_hex(digits) || hex::decode_to_slice(digits, &mut bytes).is_err() {
-            return refused("it has not 64 hexadecimal digits in lower case");
+            return Err(refused("it has not 64 hexadecimal digits in lower case"));
         }
+        Self::of_bytes(bytes).map_err(refused)
+    }
+
+    fn of_bytes(bytes: [u8; 32]) -> Result<Self, &'static str> {
         match is_weak(&bytes) {
-            true => refused("it is a point of which anybody can sign, or a second name of one"),
+            true => Err("it is a point of which anybody can sign, or a second name of one"),
             false => Ok(Self(bytes)),
         }
     }
 
-    /// The first sixteen digits: enough to tell keys apart and to read to each other on the
-    /// telephone.
+    /// All of it in 25 words, for the telephone: [`PublicKey::parse`] takes them, and tells a wrong
+    /// one.
+    pub fn in_words(&self) -> String {
+        spoken::words(&self.0).join(" ")
+    }
+
+    /// The same, in five rows of five.
+    pub fn rows_of_words(&self) -> Vec<String> {
+        spoken::words(&self.0).chunks(spoken::ROW).map(|row| row.join(" ")).collect()
+    }
+
+    /// The first sixteen digits: enough to tell keys apart.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..8])
     }
@@ -141,10 +171,7 @@ impl Serialize for PublicKey {
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        if text.len() != text.trim().len() {
-            return Err(serde::de::Error::custom("a public key has no blanks around it"));
-        }
-        PublicKey::parse(&text).map_err(serde::de::Error::custom)
+        PublicKey::from_digits(&text).map_err(serde::de::Error::custom)
     }
 }
 

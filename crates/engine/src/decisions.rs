@@ -200,7 +200,7 @@ impl People {
         let Some(s) = &decision.signature else {
             return Ok(if key.is_some() { Standing::Unproven } else { Standing::Unsigned });
         };
-        let signer = PublicKey::parse(&s.key).map_err(|e| wrong(&e.to_string()))?;
+        let signer = PublicKey::from_digits(&s.key).map_err(|e| wrong(&e.to_string()))?;
         if !signer.verifies(PURPOSE, &decision.signed_bytes()?, &s.signature) {
             return Err(wrong(&format!("it is not that of the key {}", signer.short())));
         }

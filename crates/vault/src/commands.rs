@@ -182,7 +182,7 @@ struct EnrolArgs {
     /// The school's card, from `strongroom vault card`.
     #[arg(long)]
     card: PathBuf,
-    /// A custodian, NAME=PUBLIC KEY; at least twice.
+    /// A custodian, NAME=PUBLIC KEY, in 64 digits or 25 words; at least twice.
     #[arg(long = "custodian", required = true)]
     custodians: Vec<String>,
     /// How many custodians a change takes.
@@ -273,11 +273,20 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
     match &cli.command {
         Command::Key => {
             let key = open(&cli)?.public();
-            say(json!({"vault": key}), format!("{key}\n"));
+            say(
+                json!({"vault": key, "vault_in_words": key.in_words()}),
+                format!("{key}\n\nthe same in words, for the telephone:\n{}", in_words(&key)),
+            );
         }
         Command::Custodian { command: CustodianCommand::New { name, out } } => {
             let c = new_custodian(name, out)?;
-            say(json!(c), format!("{}={}\n", c.name, c.key));
+            let mut said = json!(c);
+            said["key_in_words"] = c.key.in_words().into();
+            let words = in_words(&c.key);
+            say(
+                said,
+                format!("{}={}\n\nthe key in words, for the telephone:\n{words}", c.name, c.key),
+            );
         }
         Command::Enrol(a) => return enrol(&cli, a),
         Command::Pull { repo } => {
@@ -497,6 +506,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// A key for the telephone, in rows.
+fn in_words(key: &PublicKey) -> String {
+    key.rows_of_words().iter().map(|row| format!("  {row}\n")).collect()
+}
+
 /// What renewals cost where each is a PUT at the list price of AWS (Europe, 2026), as a hint.
 fn cost(calls: u64) -> String {
     format!("{calls} calls, about ${:.4} at $0.005 a thousand", calls as f64 * 0.000_005)
@@ -555,16 +569,20 @@ fn enrol(cli: &Cli, a: &EnrolArgs) -> anyhow::Result<Ending> {
         true => println!(
             "{}",
             json!({"repository": a.repo, "school": card.key, "vault": vault.public(),
+                "school_in_words": card.key.in_words(),
+                "vault_in_words": vault.public().in_words(),
                 "findings": findings, "alarms": alarms})
         ),
         false => {
             print!("{}", probe_text(&findings));
             println!(
-                "{} is enrolled. Read these to each other, on a channel that is not this one:",
+                "{} is enrolled. Read these to each other, on a channel that is not this one, in \
+                 words or in digits:",
                 a.repo
             );
-            println!("  the school's key  {}", card.key);
-            println!("  the vault's key   {}", vault.public());
+            for (whose, key) in [("school", card.key), ("vault", vault.public())] {
+                println!("the {whose}'s key\n{}  {key}", in_words(&key));
+            }
             files.iter().for_each(|f| println!("{f}"));
         }
     }

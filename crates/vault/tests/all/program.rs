@@ -374,9 +374,17 @@ fn an_enrolment_that_no_recovery_could_follow_says_so_for_as_long_as_it_is_so() 
         let out = format!("{name}.key");
         let made: serde_json::Value =
             serde_json::from_str(&ok(d, &["custodian", "new", name, "--out", &out])).unwrap();
-        format!("{name}={}", made["key"].as_str().unwrap())
+        // As it was read out on the telephone, and typed.
+        let words = made["key_in_words"].as_str().unwrap().to_uppercase().replace(' ', "\n ");
+        format!("{name}={words}")
     };
     let (ada, bob) = (custodian("ada"), custodian("bob"));
+    let misheard = format!("{}{}", &ada[..ada.len() - 1], "qqq");
+    let args = ["enrol", "a", "--card", "none", "--custodian", &misheard, "--custodian", &bob];
+    std::fs::write(d.join("none"), serde_json::to_string(&school.card()).unwrap()).unwrap();
+    let told = program(d, &args).output().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("its word 25, ") && told.contains("is not in the list"), "{told}");
     std::fs::write(d.join("settings.toml"), "[hold]\nkind = \"local\"\nimmutable = false\n")
         .unwrap();
     let enrol = |name: &str, card: &strongroom_custody::Card| {
